@@ -1,0 +1,52 @@
+# Each target is one thing that people and CI call alike; `make` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
+
+.PHONY: help demo test prove preflight bench lint types layers cover clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hangbot needs Python 3.11 or newer; say which: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e ".[dev]"
+	@touch $(VENV)/.run $@
+
+demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
+	$(BIN)/python -m hangbot demo
+
+test: $(VENV)/.dev ## the whole suite but the slow proofs
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+preflight: $(VENV)/.dev ## the checks before a deploy
+	$(BIN)/python -m pytest -m preflight checks $(ARGS)
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict, tests too
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev ## who may import whom
+	$(BIN)/lint-imports
+
+cover: $(VENV)/.dev ## branch coverage of the whole suite
+	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean: ## remove the environment and what tools left
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

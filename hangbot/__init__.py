@@ -1,0 +1,63 @@
+"""hangbot: a Hang.fm room bot that never loses or doubles a message.
+
+The public names load on first use: importing the package opens nothing and costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hangbot.config import Settings
+    from hangbot.delivery.record import Settlement, Step
+    from hangbot.errors import HangbotError
+    from hangbot.factory import open_bot, open_chat, open_clients, open_gateway, open_outbox, open_room
+    from hangbot.orchestrator import App, Bot
+    from hangbot.wire.chat import ChatMessage, Outgoing
+
+__all__ = [
+    "App",
+    "Bot",
+    "ChatMessage",
+    "HangbotError",
+    "Outgoing",
+    "Settings",
+    "Settlement",
+    "Step",
+    "open_bot",
+    "open_chat",
+    "open_clients",
+    "open_gateway",
+    "open_outbox",
+    "open_room",
+]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "App": "orchestrator",
+    "Bot": "orchestrator",
+    "ChatMessage": "wire.chat",
+    "HangbotError": "errors",
+    "Outgoing": "wire.chat",
+    "Settings": "config",
+    "Settlement": "delivery.record",
+    "Step": "delivery.record",
+    "open_bot": "factory",
+    "open_chat": "factory",
+    "open_clients": "factory",
+    "open_gateway": "factory",
+    "open_outbox": "factory",
+    "open_room": "factory",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hangbot' has no attribute {name!r}")
+    value = getattr(import_module(f"hangbot.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,258 @@
+"""The chat client: sends, asks and reads over HTTP, as a member of the room's group."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from hangbot.errors import NotAMember, ServiceError, TokenRejected, Unavailable
+from hangbot.rest import Endpoint
+from hangbot.wire import chat as wire
+from hangbot.wire.chat import ChatMessage, Outgoing
+
+__all__ = ["ChatClient"]
+
+_LARGEST_PAGE: Final = 100
+_PAGES_SEARCHED: Final = 10
+"""A thousand messages: what OpenChat keeps of a group."""
+
+
+class ChatClient:
+    """Speaks to OpenChat or CometChat over a borrowed HTTP client.
+
+    Args:
+        endpoint: The chat server's address, without ``/v3.0``.
+        token: The chat token, or ``None`` to exchange one at the first call.
+        renew: Exchanges a new token at the gateway.
+        group: GUID of the room's group.
+        app_id: Header ``appId``; CometChat needs it, OpenChat does not look at it.
+        uid: The bot's own uid, where known.
+        name: The name under which the bot speaks, where known.
+        slots: How many requests may be in flight: httpx slows down badly beyond ten.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        token: str | None,
+        renew: Callable[[], Awaitable[str]],
+        group: str,
+        app_id: str | None = None,
+        uid: str | None = None,
+        name: str | None = None,
+        slots: int = 4,
+    ) -> None:
+        self.group_id = group
+        self.uid = uid
+        self.name = name
+        self.resource = f"hangbot-{uuid4()}"
+        """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
+        self._endpoint = endpoint
+        self._token = token
+        self._renew = renew
+        self._renewing = asyncio.Lock()
+        self._app_id = app_id
+        self._slots = asyncio.Semaphore(slots)
+        self._known_users: set[str] = set()
+
+    @property
+    def address(self) -> str:
+        """Where the chat server is."""
+        return self._endpoint.base
+
+    async def settings(self) -> Mapping[str, Any]:
+        """Return the server's settings: whether it is a chat server at all; needs no token."""
+        return await self._mapping("GET", "/settings", what="its settings", authorised=False)
+
+    async def me(self) -> Mapping[str, Any]:
+        """Return the bot's own user (``uid, name…``) and remember its uid and name."""
+        user = await self._mapping("GET", "/me", what="who the token belongs to")
+        if self.uid is None and isinstance(user.get("uid"), str):
+            self.uid = user["uid"]
+        if self.name is None and isinstance(user.get("name"), str):
+            self.name = user["name"]
+        return user
+
+    async def group(self) -> Mapping[str, Any]:
+        """Return the room's group: ``guid, name, type…``; OpenChat's ``hasJoined`` is always false."""
+        return await self._mapping("GET", f"/groups/{_part(self.group_id)}", what=f"group {self.group_id}")
+
+    async def join(self) -> None:
+        """Join the room's group; being a member already is success."""
+        path = f"/groups/{_part(self.group_id)}/members"
+        await self.call(
+            "POST", path, what=f"joining group {self.group_id}", body=wire.join_body(self.group_id)
+        )
+
+    async def send(self, message: Outgoing) -> ChatMessage | None:
+        """Send once; when this returns, the server has stored the message.
+
+        A bot that is no member joins once and sends again: the refusal says that nothing was stored.
+
+        Raises:
+            NotFound: A direct message's receiver is unknown. It is looked up first, since
+                OpenChat makes a user of a mistyped uid and loses the message.
+            ServiceError: As `call` raises it.
+        """
+        if message.direct and message.to not in self._known_users:
+            await self.user(message.to)
+        body = wire.message_body(message, sender=self.uid, name=self.name)
+        what = f"message {message.id} to {message.to}"
+        return wire.read_message(await self._as_member("POST", "/messages", what=what, body=body))
+
+    async def arrived(self, message: Outgoing) -> bool:
+        """Tell whether a message with this id is stored.
+
+        The look-up by ``muid`` answers where the server has it (measured on OpenChat). A 404 in
+        other words than "no such message" is no answer: then the newest history is searched.
+
+        Raises:
+            ServiceError: It cannot be told.
+        """
+        try:
+            await self.call(
+                "GET", f"/user/messages/{_part(message.id)}", what=f"whether {message.id} arrived"
+            )
+        except ServiceError as exc:
+            if wire.is_message_gone(exc):
+                return False
+            if exc.status != 404:  # noqa: PLR2004  Not Found
+                raise
+            return await self._in_history(message)
+        return True
+
+    async def _in_history(self, message: Outgoing) -> bool:
+        before: int | None = None
+        for _ in range(_PAGES_SEARCHED):
+            rows = await self.history(
+                to=message if message.direct else None, before=before, most=_LARGEST_PAGE
+            )
+            if any(row.muid == message.id for row in rows):
+                return True
+            if len(rows) < _LARGEST_PAGE:
+                break
+            before = rows[0].id
+        return False
+
+    async def history(
+        self,
+        *,
+        to: Outgoing | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        most: int = 50,
+    ) -> list[ChatMessage]:
+        """Return messages of the group (or of a direct conversation), oldest first.
+
+        Args:
+            to: A direct message whose conversation is meant, instead of the group.
+            after: Only messages with a greater id, from the oldest of them on.
+            before: Only messages with a smaller id, the newest of them.
+            most: Page size, 1 to 100.
+
+        Without a cursor: the newest. Rows that are no messages are left out; they never stop a poll.
+        """
+        conversation = f"/users/{_part(to.to)}" if to else f"/groups/{_part(self.group_id)}"
+        params: dict[str, str | int] = {
+            "per_page": most,
+            "affix": "append" if after is not None else "prepend",
+        }
+        cursor = after if after is not None else before
+        if cursor is not None:
+            params["id"] = cursor
+        what = f"the messages of {to.to if to else self.group_id}"
+        rows = await self._as_member("GET", f"{conversation}/messages", what=what, params=params)
+        if not isinstance(rows, list):
+            raise Unavailable(f"chat answered {what} without a list", service="chat")
+        return [message for row in rows if (message := wire.read_message(row))]
+
+    async def user(self, uid: str) -> Mapping[str, Any]:
+        """Return a user; raises `NotFound` for an unknown one."""
+        user = await self._mapping("GET", f"/users/{_part(uid)}", what=f"user {uid}")
+        self._known_users.add(uid)
+        return user
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: object = None,
+        params: Mapping[str, str | int] | None = None,
+        authorised: bool = True,
+    ) -> object:
+        """Make a request below ``/v3.0`` and return its ``data``.
+
+        A dead token is exchanged once and the request made once more.
+
+        Raises:
+            ServiceError: As `hangbot.wire.chat.read_answer` and `hangbot.rest.Endpoint.exchange` do.
+        """
+        token = await self._current_token() if authorised else None
+        try:
+            return await self._once(method, path, what, body, params, token)
+        except TokenRejected:
+            if token is None:
+                raise
+            return await self._once(method, path, what, body, params, await self._renewed(token))
+
+    async def _as_member(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: object = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> object:
+        """Make a request that only members may make: join once where the bot is none (any more)."""
+        try:
+            return await self.call(method, path, what=what, body=body, params=params)
+        except NotAMember:
+            await self.join()
+            return await self.call(method, path, what=what, body=body, params=params)
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        body: object,
+        params: Mapping[str, str | int] | None,
+        token: str | None,
+    ) -> object:
+        headers = {"Accept": "application/json", "resource": self.resource}
+        if token:
+            headers["authToken"] = token
+        if self._app_id:
+            headers["appId"] = self._app_id
+        async with self._slots:
+            answer = await self._endpoint.exchange(
+                method, "/v3.0" + path, what=what, headers=headers, params=params, body=body
+            )
+        return wire.read_answer(
+            answer.status, answer.headers, answer.body, what=what, now=self._endpoint.clock.wall()
+        )
+
+    async def _current_token(self) -> str:
+        return self._token or await self._renewed(None)
+
+    async def _renewed(self, dead: str | None) -> str:
+        """Exchange a token, once however many calls found the old one dead."""
+        async with self._renewing:
+            if self._token is None or self._token == dead:
+                self._token = await self._renew()
+            return self._token
+
+    async def _mapping(self, method: str, path: str, *, what: str, authorised: bool = True) -> dict[str, Any]:
+        data = await self.call(method, path, what=what, authorised=authorised)
+        if not isinstance(data, dict):
+            raise Unavailable(f"chat answered {what} without an object", service="chat")
+        return data
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

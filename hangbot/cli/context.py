@@ -1,0 +1,80 @@
+"""What most commands begin with: the configuration, the app, and the logs without a secret."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hangbot.cli import logs
+from hangbot.config import Settings, load
+from hangbot.errors import UsageError
+from hangbot.orchestrator import App
+from hangbot.redact import Redactor
+
+if TYPE_CHECKING:
+    from hangbot.sandbox import Sandbox
+
+__all__ = ["ENV_FILE", "app_of", "embedded", "load_settings", "set_up_logs"]
+
+ENV_FILE = Path("hang-fm-config.env")
+
+
+def load_settings(args: argparse.Namespace) -> Settings:
+    """Read the configuration and hide its secrets from the logs.
+
+    Raises:
+        ConfigError: With every fault at once.
+    """
+    settings = load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
+    set_up_logs(args, settings)
+    return settings
+
+
+def set_up_logs(args: argparse.Namespace, settings: Settings) -> None:
+    """Log to standard error, never with one of the configuration's secrets."""
+    logs.set_up(args.log_format, args.log_level, Redactor(settings.secrets()))
+
+
+@asynccontextmanager
+async def embedded(**changes: object) -> AsyncIterator[tuple["Sandbox", Settings]]:
+    """Open a sandbox, and settings of a bot in it with a temporary outbox; no file is read."""
+    from hangbot.sandbox import open_sandbox  # noqa: PLC0415  only the commands that use it pay for it
+
+    with tempfile.TemporaryDirectory(prefix="hangbot-") as folder:
+        async with open_sandbox() as sandbox:
+            settings = Settings.from_env(sandbox.env())
+            yield sandbox, settings.with_changes(outbox=Path(folder) / "outbox.sqlite3", **changes)
+
+
+def app_of(args: argparse.Namespace) -> App | None:
+    """Import what ``--app MODULE:NAME`` names, from the working directory as well.
+
+    Raises:
+        UsageError: It cannot be imported, or is nothing that can be called.
+    """
+    if args.app is None:
+        return None
+    module, _, name = args.app.partition(":")
+    if not module or not name:
+        raise UsageError(
+            f"--app {args.app}: expected MODULE:NAME", remedy="For example --app mybot:on_message."
+        )
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        app: App = getattr(import_module(module), name)
+    except ImportError as exc:
+        raise UsageError(
+            f"--app {args.app}: {exc}", remedy="Start it where the module can be imported."
+        ) from exc
+    except AttributeError:
+        raise UsageError(f"--app {args.app}: {module} has no {name}", remedy="Check the name.") from None
+    if not callable(app):
+        raise UsageError(
+            f"--app {args.app} cannot be called", remedy="Give an `async def NAME(bot, message)`."
+        )
+    return app

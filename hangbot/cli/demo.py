@@ -1,0 +1,137 @@
+"""``hangbot demo``: five seconds on an embedded Hang.fm, with what goes wrong there.
+
+Nothing is scripted: faults are set at the sandbox's servers, and what becomes of the messages
+comes from the code that delivers in production.
+"""
+
+import argparse
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hangbot.cli import show
+from hangbot.cli.context import embedded, set_up_logs
+from hangbot.cli.preflight import print_checks
+from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.config import Settings
+from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.record import Stored
+from hangbot.delivery.summary import summarise
+from hangbot.errors import FAILED
+from hangbot.factory import open_bot, open_outbox
+from hangbot.orchestrator import Bot
+from hangbot.preflight import overall
+
+if TYPE_CHECKING:
+    from hangbot.sandbox import Sandbox
+
+__all__ = ["main"]
+
+_SCALED: Final = {
+    "ack_timeout": 0.3,
+    "retry_base": 0.1,
+    "retry_jitter": 0.02,
+    "poll_interval": 0.1,
+    "drain": 2.0,
+}
+_AS_IN_PRODUCTION: Final = "10 s and 1 s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """A message, what the chat server does to it, and how it is announced to end."""
+
+    text: str
+    story: str
+    tier: int
+    fault: str | None = None
+    times: int = 1
+    status: int | None = None
+
+
+_ACTS: Final = (
+    _Act("hello, room", "nothing goes wrong", 1),
+    _Act("did you get this?", "the server stores it, the acknowledgement is lost", 2, "cut_after_store"),
+    _Act("and this?", "the server does not answer in time", 2, "hang"),
+    _Act("this one never arrives", "the server refuses for ever", 3, "status", times=0, status=503),
+)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Give the tour; 1 if any outcome is not the announced one."""
+    if args.log_level == "info":
+        args.log_level = "error"  # the tour tells its own story
+    return asyncio.run(_tour(args))
+
+
+async def _tour(args: argparse.Namespace) -> int:
+    async with embedded(**_SCALED) as (sandbox, settings):
+        set_up_logs(args, settings)
+        _print_configuration(settings)
+        _headline("preflight")
+        if overall(await print_checks(settings)) != "ready":
+            return FAILED
+        with exclusive(settings.outbox):
+            async with open_outbox(settings) as outbox, open_bot(settings, outbox) as bot:
+                return await _perform(bot, sandbox, outbox)
+
+
+async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
+    running = asyncio.create_task(bot.run(), name="hangbot-demo")
+    try:
+        with stopping(bot.stop):
+            await bot.ready()
+            as_announced = [await _play(act, bot, sandbox) for act in _ACTS]
+            bot.stop()
+            await running
+    except SecondSignal:
+        return FAILED
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    rows = await outbox.rows()
+    _headline("delivery report")
+    for line in show.report(rows, summarise(rows, time.time())):
+        print(line)
+    seen = _as_the_room_saw_it(rows, sandbox)
+    print("\nstopped cleanly" if all(as_announced) and seen else "\nnot as announced: see above")
+    return 0 if all(as_announced) and seen else FAILED
+
+
+async def _play(act: _Act, bot: Bot, sandbox: "Sandbox") -> bool:
+    if act is _ACTS[0]:
+        _headline("messages")
+    fault = act.fault and sandbox.faults.add("chat.send", act.fault, times=act.times, status=act.status)
+    (stored,) = await bot.say(act.text)
+    end = await bot.settled(stored.message.id)
+    if fault:
+        sandbox.faults.remove(fault.id)
+    mark = "[OK]  " if end.tier == act.tier else "[FAIL]"
+    print(f'{mark} "{act.text}": {act.story} -> tier {end.tier}, {end.state} after {end.attempts} attempt(s)')
+    return end.tier == act.tier
+
+
+def _as_the_room_saw_it(rows: list[Stored], sandbox: "Sandbox") -> bool:
+    """Compare with the server: delivered ones are in the room once, the others are not."""
+    stored = [message.get("muid") for message in sandbox.messages]
+    once = all(stored.count(row.message.id) == (row.state == "delivered") for row in rows)
+    print(
+        f"the room saw {'every delivered message exactly once' if once else 'something else than reported'}"
+    )
+    return once
+
+
+def _print_configuration(settings: Settings) -> None:
+    _headline("configuration")
+    rows = [(row.name, row.value, row.origin) for row in settings.described()]
+    for line in show.table([("name", "value", "from"), *rows]):
+        print(line)
+    print(
+        f"time-outs scaled down for the tour: {settings.ack_timeout:g} s to acknowledge, first retry after"
+        f" about {settings.retry_base:g} s (in production {_AS_IN_PRODUCTION})"
+    )
+
+
+def _headline(text: str) -> None:
+    print(f"\n{text}\n{'-' * len(text)}", flush=True)

@@ -1,0 +1,45 @@
+"""Logs to standard error, without a secret, for people or for machines."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from hangbot.redact import RedactingFilter, Redactor
+
+__all__ = ["set_up"]
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class _Json(logging.Formatter):
+    """A JSON object a line; what a record carries as ``extra`` stands beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        row = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "logger": record.name,
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        row |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_text:
+            row["traceback"] = record.exc_text
+        return json.dumps(row, default=str)
+
+
+def set_up(log_format: str, level: str, redactor: Redactor) -> None:
+    """Send every log line to standard error, through the redactor; calling it again replaces it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _Json()
+        if log_format == "json"
+        else logging.Formatter("%(asctime)s | %(name)s | %(levelname)s | %(message)s")
+    )
+    handler.addFilter(RedactingFilter(redactor))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for noisy in ("httpx", "httpcore", "aiohttp", "websockets", "hangbot.websocket", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    if level == "debug":
+        logging.getLogger("hangbot.websocket").setLevel(logging.DEBUG)

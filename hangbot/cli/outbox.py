@@ -1,0 +1,143 @@
+"""``hangbot outbox``: look at messages and act on what failed, while the bot is up or down."""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from hangbot.cli import show
+from hangbot.cli.context import ENV_FILE
+from hangbot.config import Settings
+from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.record import State, Stored
+from hangbot.delivery.summary import summarise
+from hangbot.envfile import read_env_file
+from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
+
+__all__ = ["main"]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Do one of the five."""
+    return asyncio.run(_ACTIONS[args.what](args))
+
+
+@asynccontextmanager
+async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
+    """Open the outbox that is there; looking at one must not make one."""
+    path = _path(args)
+    if not path.exists():
+        raise OutboxUnusable(
+            f"there is no outbox {path}", remedy="Check HANGBOT_OUTBOX; `hangbot send` makes one."
+        )
+    outbox = Outbox(path)
+    try:
+        await outbox.open()
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+def _path(args: argparse.Namespace) -> Path:
+    """Find the outbox; the rest of the configuration may be missing or wrong."""
+    name = "HANGBOT_OUTBOX"
+    told = os.environ.get(name)
+    file = args.env_file or ENV_FILE
+    if not told and (args.env_file or file.exists()):
+        entry = read_env_file(file).values.get(name)
+        told = entry.value if entry else None
+    return Path(told) if told else Path(Settings.model_fields["outbox"].default)
+
+
+async def _list(args: argparse.Namespace) -> int:
+    async with _open(args) as outbox:
+        states: list[State] = list(args.states or ())
+        if "queued" in states:
+            states.append("sending")  # to an operator both are on their way
+        rows = await outbox.rows(states)
+    _print(rows, as_json=args.json)
+    return 0
+
+
+async def _show(args: argparse.Namespace) -> int:
+    async with _open(args) as outbox:
+        row = await outbox.get(args.id)
+        history = await outbox.history(args.id)
+    if args.json:
+        print(json.dumps(show.message_row(row, history)))
+        return 0
+    print(show.stored_line(row))
+    if row.remedy:
+        print(f"  -> {row.remedy}")
+    for step in history:
+        shown = show.message_row(row, [step])["history"][0]
+        print(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
+    return 0
+
+
+async def _retry(args: argparse.Namespace) -> int:
+    async with _open(args) as outbox:
+        keys = list(args.ids)
+        if args.all_failed:
+            keys += [row.message.id for row in await outbox.rows(["failed"])]
+        if args.all_uncertain:
+            keys += [row.message.id for row in await outbox.rows(["uncertain"])]
+        if not keys and not (args.all_failed or args.all_uncertain):
+            raise UsageError(
+                "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
+            )
+        rows = await outbox.requeue(keys, time.time())
+        running = _runs(outbox.path)
+    _print(rows, as_json=args.json)
+    if not args.json:
+        print(
+            "the running bot takes it from here" if running else "queued: no bot runs, the next one delivers"
+        )
+    return FAILED if any(row.state not in {"queued", "sending", "delivered"} for row in rows) else 0
+
+
+async def _drop(args: argparse.Namespace) -> int:
+    async with _open(args) as outbox:
+        rows = await outbox.drop(args.ids, time.time())
+    _print(rows, as_json=args.json)
+    return FAILED if any(row.state == "delivered" for row in rows) else 0
+
+
+async def _stats(args: argparse.Namespace) -> int:
+    async with _open(args) as outbox:
+        figures = summarise(await outbox.rows(), time.time()).as_row()
+    if args.json:
+        print(json.dumps(figures))
+    else:
+        for line in show.table(
+            [("figure", "value"), *((name, _value(value)) for name, value in figures.items())]
+        ):
+            print(line)
+    return 0
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
+
+
+def _runs(path: Path) -> bool:
+    try:
+        with exclusive(path):
+            return False
+    except OutboxBusy:
+        return True
+
+
+def _print(rows: list[Stored], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([show.message_row(row) for row in rows]))
+        return
+    for row in rows:
+        print(show.stored_line(row))
+
+
+_ACTIONS = {"list": _list, "show": _show, "retry": _retry, "drop": _drop, "stats": _stats}

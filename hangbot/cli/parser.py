@@ -1,0 +1,209 @@
+"""The command line's grammar. `--help` is documentation: every option says what it does."""
+
+import argparse
+from pathlib import Path
+
+from hangbot import __version__
+
+__all__ = ["parse"]
+
+_EXIT_CODES = """\
+exit codes: 0 done; 1 it failed; 2 configuration or usage; 3 cannot tell (network, time-out, uncertain).
+Standard output carries results, standard error carries logs."""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line; ends the process with 2 where it cannot be read."""
+    top = argparse.ArgumentParser(
+        prog="hangbot",
+        description="A Hang.fm room bot that never loses or doubles a message. Without a command: run.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"hangbot {__version__}")
+    _common(top, defaults=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    _common(common, defaults=False)
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            parents=[common],
+            help=summary,
+            description=summary,
+            epilog=_EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    run = command(
+        "run", "Run the bot: preflight, connect, join, deliver until SIGINT or SIGTERM, drain, report."
+    )
+    run.add_argument(
+        "--sandbox", action="store_true", help="run on an embedded Hang.fm, without a configuration"
+    )
+    command(
+        "demo", "Show a bot on an embedded Hang.fm in five seconds: lost, late and refused messages and all."
+    )
+    _sandbox(
+        command("sandbox", "Run Hang.fm on 127.0.0.1 for any bot in any language, until SIGINT or SIGTERM.")
+    )
+    preflight = command("preflight", "Make the checks that `run` makes before it connects; nothing is sent.")
+    _json(preflight)
+    _send(
+        command(
+            "send", "Accept messages into the outbox; a running bot delivers them, else this command does."
+        )
+    )
+    _outbox(command("outbox", "Look at the outbox and act on what failed, also while the bot is down."))
+    args = top.parse_args(argv)
+    args.command = args.command or "run"
+    if args.command == "run":
+        args.sandbox = getattr(args, "sandbox", False)
+    if args.command == "send":
+        _check_send(top, args)
+    return args
+
+
+def _common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
+    """Add the options that may stand before or after the command; only before it they have defaults."""
+
+    def default(value: object) -> object:
+        return value if defaults else argparse.SUPPRESS
+
+    group = parser.add_argument_group("common options")
+    group.add_argument(
+        "--env-file",
+        type=Path,
+        metavar="PATH",
+        default=default(None),
+        help="the configuration (default: hang-fm-config.env here); the environment wins over it",
+    )
+    group.add_argument(
+        "--app",
+        metavar="MODULE:NAME",
+        default=default(None),
+        help="your own `async def NAME(bot, message)`, called for every message of others",
+    )
+    group.add_argument(
+        "--log-format",
+        choices=["text", "json"],
+        default=default("text"),
+        help="how log lines look (default: text)",
+    )
+    group.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default=default("info"),
+        help="the least that is logged (default: info)",
+    )
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dialect",
+        choices=["openchat", "cometchat"],
+        default="openchat",
+        help="which chat server to be (default: openchat, what Hang.fm runs)",
+    )
+    for name, what in (
+        ("room", "the room socket"),
+        ("http", "chat and gateway"),
+        ("control", "the control API"),
+    ):
+        parser.add_argument(
+            f"--{name}-port",
+            type=_port,
+            default=0,
+            metavar="N",
+            help=f"port of {what} (default: chosen by the kernel)",
+        )
+    parser.add_argument(
+        "--history", type=_count, default=1000, metavar="N", help="messages kept per group (default: 1000)"
+    )
+    parser.add_argument(
+        "--env-out", type=Path, metavar="FILE", help="write a configuration for a bot in this sandbox to FILE"
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the whole journal to FILE, a JSON a line"
+    )
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="serve chat and gateway over TLS: certificate"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="serve chat and gateway over TLS: key")
+
+
+def _send(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say")
+    parser.add_argument("--stdin", action="store_true", help="read texts from standard input, one a line")
+    parser.add_argument(
+        "--to", metavar="ID", help="a group GUID, or a user's uid for a direct message (default: the room)"
+    )
+    parser.add_argument(
+        "--id", metavar="ID", help="the stable id (default: made here); the same id is the same message"
+    )
+    parser.add_argument(
+        "--wait",
+        nargs="?",
+        type=_seconds,
+        const=60.0,
+        metavar="SECONDS",
+        help="wait until it is settled, 60 s at most by default; exit 0 delivered, 1 failed, 3 uncertain",
+    )
+    _json(parser)
+
+
+def _check_send(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.stdin == (args.text is not None):
+        parser.error("send takes either TEXT or --stdin")
+    if args.stdin and args.id:
+        parser.error("send --stdin makes an id a line: --id goes with TEXT")
+
+
+def _outbox(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    listing = what.add_parser("list", help="list messages, oldest first")
+    for state in ("failed", "uncertain", "queued", "delivered"):
+        listing.add_argument(
+            f"--{state}", dest="states", action="append_const", const=state, help=f"only the {state} ones"
+        )
+    show = what.add_parser("show", help="show a message with its history, its last answer and what to do")
+    show.add_argument("id", metavar="ID")
+    retry = what.add_parser(
+        "retry", help="queue messages again under their id; whether they arrived is asked first"
+    )
+    retry.add_argument("ids", nargs="*", metavar="ID")
+    retry.add_argument("--all-failed", action="store_true", help="all failed ones")
+    retry.add_argument("--all-uncertain", action="store_true", help="all uncertain ones")
+    drop = what.add_parser("drop", help="give messages up; they stay listed as dropped")
+    drop.add_argument("ids", nargs="+", metavar="ID")
+    stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
+    for sub in (listing, show, retry, drop, stats):
+        _json(sub)
+        _common(sub, defaults=False)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:  # noqa: PLR2004  the highest port
+        raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds

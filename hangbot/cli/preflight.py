@@ -1,0 +1,51 @@
+"""``hangbot preflight``: the checks of `run`, without running."""
+
+import argparse
+import asyncio
+import json
+
+from hangbot.cli import show
+from hangbot.cli.context import load_settings
+from hangbot.config import Settings
+from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
+from hangbot.factory import open_subject
+from hangbot.preflight import QUESTIONS, Result, examine, overall, result_of
+
+__all__ = ["main", "print_checks", "target_of"]
+
+EXIT_CODES = {"ready": 0, "sandbox_only": 0, "not_ready": FAILED, "cannot_tell": CANNOT_TELL}
+
+
+def main(args: argparse.Namespace) -> int:
+    """Make the checks, print them, and say by the exit code what came of it."""
+    try:
+        settings = load_settings(args)
+    except ConfigError as exc:
+        if args.json:
+            result = result_of(QUESTIONS[0], exc)
+            print(json.dumps(show.preflight_row([result], "not_ready", target="live")))
+        raise
+    results = asyncio.run(print_checks(settings, quiet=args.json))
+    verdict = overall(results)
+    if args.json:
+        print(json.dumps(show.preflight_row(results, verdict, target="live")))
+    else:
+        print(show.verdict_line(verdict, target_of(settings)))
+    return EXIT_CODES[verdict]
+
+
+async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Result]:
+    """Make the checks and print each as it comes."""
+    results = []
+    async with open_subject(settings) as subject:
+        async for result in examine(subject):
+            results.append(result)
+            if not quiet:
+                for line in show.result_lines(result):
+                    print(line, flush=True)
+    return results
+
+
+def target_of(settings: Settings) -> str:
+    """Say in words what was checked."""
+    return f"room {settings.room_uuid} on {settings.chat_url} and {settings.room_url}"

@@ -1,0 +1,104 @@
+"""``hangbot run``: the bot in production, or on an embedded sandbox."""
+
+import argparse
+import asyncio
+import logging
+import time
+
+from hangbot.cli import show
+from hangbot.cli.context import app_of, embedded, load_settings, set_up_logs
+from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.config import Settings
+from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.record import Step
+from hangbot.delivery.summary import summarise
+from hangbot.errors import FAILED
+from hangbot.factory import open_bot, open_outbox, open_subject
+from hangbot.orchestrator import App, Bot
+from hangbot.preflight import examine, overall
+
+__all__ = ["log_step", "main"]
+
+logger = logging.getLogger("hangbot")
+
+_LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": logging.WARNING}
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM."""
+    app = app_of(args)
+    return asyncio.run(_on_sandbox(args, app) if args.sandbox else _run(load_settings(args), app))
+
+
+async def _on_sandbox(args: argparse.Namespace, app: App | None) -> int:
+    async with embedded() as (_, settings):
+        set_up_logs(args, settings)
+        logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
+        return await _run(settings, app)
+
+
+async def _run(settings: Settings, app: App | None) -> int:
+    with exclusive(settings.outbox):
+        try:
+            async with open_outbox(settings) as outbox:
+                return await _preflight_and_run(settings, outbox, app)
+        except SecondSignal:
+            logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
+                "stopped at once: what was on its way is asked about at the next start"
+            )
+            return FAILED
+
+
+async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None) -> int:
+    async with open_bot(settings, outbox, app=app, notify=log_step) as bot:
+        with stopping(bot.stop):
+            if not await _preflight(settings):
+                return FAILED
+            try:
+                await bot.run()
+            finally:
+                await _print_report(outbox, bot)
+    return 0
+
+
+async def _preflight(settings: Settings) -> bool:
+    """Log the checks; only a rejection keeps the bot from starting."""
+    results = []
+    async with open_subject(settings) as subject:
+        async for result in examine(subject):
+            results.append(result)
+            for line in show.result_lines(result):
+                logger.log(
+                    _LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"}
+                )
+    verdict = overall(results)
+    if verdict == "cannot_tell":
+        logger.warning("the services cannot be reached yet: starting all the same, and trying on")
+    return verdict != "not_ready"
+
+
+async def _print_report(outbox: Outbox, bot: Bot) -> None:
+    """Print what became of the messages since the bot began: the figures, and what did not arrive."""
+    rows = [row for row in await outbox.rows() if row.settled_at is None or row.settled_at >= bot.started_at]
+    listed = [row for row in rows if row.state != "delivered"]
+    for line in show.report(listed, summarise(rows, time.time())):
+        print(line, flush=True)
+
+
+_TAGS = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}
+
+
+def log_step(step: Step) -> None:
+    """Log a step of delivery with the tag that an operator looks for."""
+    tag = _TAGS.get(step.kind)
+    level = logging.DEBUG if step.kind in {"accepted", "attempt"} else logging.INFO
+    if step.kind == "answer":
+        timed_out = step.detail.startswith("AckTimeout")
+        tag = "[ACK]" if step.detail == "acknowledged" else "[TIMEOUT]" if timed_out else "[ERROR]"
+    elif step.settlement:
+        arrived = step.settlement.state == "delivered"
+        tag, level = ("[OK]", logging.INFO) if arrived else ("[ERROR]", logging.ERROR)
+    more = {"action": f"delivery_{step.kind}", "message_id": step.id, "attempt": step.attempt}
+    logger.log(
+        level, "%s %s %s (attempt %d) %s", tag, step.id, step.kind, step.attempt, step.detail, extra=more
+    )

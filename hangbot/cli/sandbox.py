@@ -1,0 +1,71 @@
+"""``hangbot sandbox``: Hang.fm on 127.0.0.1, standing alone."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from hangbot.cli import logs
+from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.errors import FAILED, HangbotError, UsageError
+from hangbot.redact import Redactor
+from hangbot.sandbox import open_sandbox
+
+__all__ = ["main"]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise UsageError("TLS takes both --tls-cert and --tls-key", remedy="Give both, or neither.")
+    logs.set_up(args.log_format, args.log_level, Redactor())
+    logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
+    return asyncio.run(_serve(args))
+
+
+async def _serve(args: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    tls = (args.tls_cert, args.tls_key) if args.tls_cert else None
+    try:
+        async with open_sandbox(
+            dialect=args.dialect,
+            room_port=args.room_port,
+            http_port=args.http_port,
+            control_port=args.control_port,
+            history=args.history,
+            record=args.record,
+            tls=tls,
+        ) as sandbox:
+            if args.env_out:
+                _write(args.env_out, sandbox.env())
+            with stopping(stop.set):
+                print(json.dumps(sandbox.ready()), flush=True)
+                await stop.wait()
+    except SecondSignal:
+        return FAILED
+    except OSError as exc:
+        raise _cannot_open(exc) from exc
+    return 0
+
+
+def _write(path: Path, env: Mapping[str, str]) -> None:
+    """Write a configuration for a bot in this sandbox; it holds a token, so only its owner may read it."""
+    lines = ["# A bot in the sandbox; made by `hangbot sandbox --env-out`."]
+    lines += [f"{name}={value}" for name, value in env.items()]
+    with suppress(FileNotFoundError):
+        path.unlink()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def _cannot_open(error: OSError) -> HangbotError:
+    cause = error.strerror or str(error)
+    if error.filename:
+        return HangbotError(f"{error.filename}: {cause}", remedy="Give the path of a file that can be used.")
+    return HangbotError(
+        f"the sandbox cannot be opened: {cause}", remedy="Choose another port, or 0 for a free one."
+    )

@@ -1,0 +1,269 @@
+"""The table of the configuration: one entry for each setting, with its bounds and its names.
+
+Everything that knows the settings reads this table: the reading of the environment, the
+printed configuration, the example file, the documentation.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final
+
+from annotated_types import Ge, Gt, Le, MaxLen
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+
+from hangbot import fields
+from hangbot.claims import read_claims
+from hangbot.fields import Dialect, Env, Need, Strategy
+
+__all__ = ["ENV", "SettingsTable"]
+
+Token = Annotated[SecretStr, AfterValidator(fields.check_token)]
+Id = Annotated[str, AfterValidator(fields.check_id)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _uid_of(token: SecretStr) -> str | None:
+    claims = read_claims(token.get_secret_value())
+    uid = claims.uid if claims else None
+    return uid if uid and fields.ID.fullmatch(uid) else None
+
+
+class SettingsTable(BaseModel):
+    """The settings as data; `hangbot.config.Settings` is what the program uses.
+
+    Durations are seconds, addresses have no slash at the end, a default stands for what
+    the environment need not name. A value that is not set may follow from another one: its
+    default is then a function of those that stand above it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    bot_user_token: Annotated[
+        Token,
+        fields.secret(
+            "BOT_USER_TOKEN",
+            "The bot's own token (a JWT); everything else can be had with it.",
+            need=Need.REQUIRED,
+        ),
+    ]
+    room_uuid: Annotated[
+        Id,
+        fields.identifier("ROOM_UUID", "The room's uuid (not its name in the address).", need=Need.REQUIRED),
+    ]
+
+    ttfm_api_token: Annotated[
+        Token,
+        fields.secret(
+            "TTFM_API_TOKEN",
+            "The token for the room socket, where it is another than BOT_USER_TOKEN.",
+            otherwise="derived from BOT_USER_TOKEN",
+        ),
+    ] = Field(default_factory=lambda known: known["bot_user_token"])
+    chat_app_id: Annotated[
+        Id | None,
+        fields.identifier(
+            "COMETCHAT_APPID",
+            "The chat's app id; only the cometchat dialect needs it.",
+            otherwise="derived from COMETCHAT_API_KEY",
+        ),
+    ] = None
+    chat_api_key: Annotated[
+        Token | None,
+        fields.secret(
+            "COMETCHAT_API_KEY",
+            "The app id again, as other bots have it; it is never sent as an API key.",
+            otherwise="derived from COMETCHAT_APPID",
+        ),
+    ] = None
+    chat_uid: Annotated[
+        Id | None,
+        fields.identifier(
+            "COMETCHAT_UID",
+            "The bot's own user id.",
+            otherwise="derived from BOT_USER_TOKEN (claim sub)",
+        ),
+    ] = Field(default_factory=lambda known: _uid_of(known["bot_user_token"]))
+    chat_token: Annotated[
+        Token | None,
+        fields.secret(
+            "COMETCHAT_AUTH",
+            "The token for the chat; best left out, so that it is always a fresh one.",
+            otherwise="exchanged at the gateway when needed",
+        ),
+    ] = None
+    chat_receiver: Annotated[
+        Id,
+        fields.identifier(
+            "COMETCHAT_RECEIVER", "The chat group the bot speaks in.", otherwise="derived from ROOM_UUID"
+        ),
+    ] = Field(default_factory=lambda known: known["room_uuid"])
+
+    chat_dialect: Annotated[
+        Dialect,
+        fields.word(
+            "CHAT_DIALECT",
+            "Which chat server answers: auto, openchat or cometchat.",
+            "auto, openchat or cometchat",
+        ),
+    ] = "auto"
+    chat_url: Annotated[
+        str,
+        AfterValidator(fields.check_chat_url),
+        fields.address("OPENCHAT_BASE_URL", "The address of the chat."),
+    ] = "https://openchat.prod.tt.fm"
+    gateway_url: Annotated[
+        str,
+        AfterValidator(fields.check_gateway_url),
+        fields.address("TTFM_GATEWAY_BASE_URL", "The address of the gateway."),
+    ] = "https://gateway.prod.tt.fm"
+    room_url: Annotated[
+        str,
+        AfterValidator(fields.check_room_url),
+        fields.address("SOCKET_SERVER_URL", "The address of the room socket."),
+    ] = "https://socket.prod.tt.fm"
+
+    ack_timeout: Annotated[
+        Finite,
+        Gt(0),
+        Le(600),
+        fields.milliseconds("SOCKET_TIMEOUT_MS", "How long to wait for an acknowledgement"),
+    ] = 10.0
+    retry_attempts: Annotated[
+        int,
+        Ge(1),
+        Le(100),
+        fields.integer("STAGE_RETRY_MAX_ATTEMPTS", "Attempts at a message, the first included."),
+    ] = 3
+    retry_base: Annotated[
+        Finite, Gt(0), Le(3600), fields.milliseconds("STAGE_RETRY_BASE_MS", "The wait before the first retry")
+    ] = 1.0
+    retry_factor: Annotated[
+        Finite,
+        Ge(1),
+        Le(100),
+        fields.number("STAGE_RETRY_BACKOFF_FACTOR", "What each wait is multiplied by."),
+    ] = 2.0
+    retry_max: Annotated[
+        Finite,
+        Gt(0),
+        Le(3600),
+        fields.milliseconds("STAGE_RETRY_MAX_MS", "The longest wait between attempts"),
+    ] = 30.0
+    retry_jitter: Annotated[
+        Finite,
+        Ge(0),
+        Le(3600),
+        fields.milliseconds("STAGE_RETRY_JITTER_MS", "The most that chance adds to a wait"),
+    ] = 0.2
+    retry_strategy: Annotated[
+        Strategy,
+        fields.word(
+            "STAGE_RETRY_STRATEGY",
+            "seed: the step + jitter; equal: its upper half, + jitter; full: from 0 to the step.",
+            "seed, equal or full",
+        ),
+    ] = "equal"
+    retry_total: Annotated[
+        Finite,
+        Gt(0),
+        Le(604_800),
+        fields.milliseconds("STAGE_RETRY_TOTAL_MS", "How long a message is tried in all"),
+    ] = 300.0
+
+    rate: Annotated[
+        Finite, Ge(0), Le(10_000), fields.number("HANGBOT_RATE", "Messages a second; 0 is unlimited.")
+    ] = 5.0
+    burst: Annotated[
+        int, Ge(1), Le(10_000), fields.integer("HANGBOT_BURST", "Messages at once before HANGBOT_RATE holds.")
+    ] = 10
+    drain: Annotated[
+        Finite,
+        Ge(0),
+        Le(3600),
+        fields.milliseconds("HANGBOT_DRAIN_MS", "How long a stopping bot still delivers"),
+    ] = 10.0
+    outbox: Annotated[
+        Path,
+        AfterValidator(fields.check_file),
+        Env("HANGBOT_OUTBOX", "The file that keeps what is to be sent.", "a path", read=fields.read_path),
+    ] = Path("hangbot-outbox.sqlite3")
+    status_port: Annotated[
+        int | None,
+        Ge(0),
+        Le(65_535),
+        fields.integer("HANGBOT_STATUS_PORT", "The port of the status page; off while empty."),
+    ] = None
+    bot_name: Annotated[
+        Annotated[str, MaxLen(100), AfterValidator(fields.check_line)] | None,
+        Env("BOT_NAME", "The name that the bot goes by.", "a name of at most 100 characters"),
+    ] = None
+    boot_message: Annotated[
+        Annotated[str, MaxLen(9_000), AfterValidator(fields.check_text)] | None,
+        Env("BOOT_MESSAGE", "What the bot says when it has joined.", "text of at most 9000 characters"),
+    ] = None
+    auto_join: Annotated[
+        bool,
+        Env(
+            "AUTO_JOIN",
+            "Whether the bot joins the chat group by itself: true or false.",
+            "true or false",
+            read=fields.read_switch,
+        ),
+    ] = True
+
+    poll_interval: Annotated[Finite, Gt(0), Le(3600)] = 1.0
+    """Seconds between two looks for new chat messages."""
+    welcome_timeout: Annotated[Finite, Gt(0), Le(600)] = 5.0
+    """Seconds to wait for the room server's welcome."""
+    heartbeat_timeout: Annotated[Finite, Gt(0), Le(3600)] = 45.0
+    """Seconds without a heartbeat after which the room connection counts as dead."""
+    connect_timeout: Annotated[Finite, Gt(0), Le(600)] = 10.0
+    """Seconds to wait for a connection."""
+    http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
+    """Requests to the chat that may be under way at once."""
+
+    @field_validator("retry_max", mode="after")
+    @classmethod
+    def _max_is_not_below_base(cls, value: float, info: ValidationInfo) -> float:
+        base = info.data.get("retry_base", 0.0)
+        if value < base:
+            raise ValueError(f"expected at least STAGE_RETRY_BASE_MS ({base * 1000:.12g})")
+        return value
+
+    @field_validator("chat_dialect", mode="after")
+    @classmethod
+    def _cometchat_needs_an_app_id(cls, value: Dialect, info: ValidationInfo) -> Dialect:
+        ids = [info.data.get(name, "refused already") for name in ("chat_app_id", "chat_api_key")]
+        if value == "cometchat" and ids == [None, None]:
+            raise ValueError("cometchat needs COMETCHAT_APPID, too")
+        return value
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401  pydantic's own signature
+        """Complete the pair of app id and key, each from the other."""
+        super().model_post_init(context)
+        if self.chat_app_id is None and self.chat_api_key is not None:
+            self.__dict__["chat_app_id"] = self.chat_api_key.get_secret_value()
+        elif self.chat_api_key is None and self.chat_app_id is not None:
+            self.__dict__["chat_api_key"] = SecretStr(self.chat_app_id)
+
+
+ENV: Final[Mapping[str, Env]] = MappingProxyType(
+    {
+        name: meta
+        for name, info in SettingsTable.model_fields.items()
+        for meta in info.metadata
+        if isinstance(meta, Env)
+    }
+)
+"""Each field that has an environment name, in the order of the example file."""

@@ -1,0 +1,1 @@
+"""Delivery: accepted means on disk, sent under one stable id, asked about before it is sent again."""

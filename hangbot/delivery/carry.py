@@ -1,0 +1,151 @@
+"""One message from its first attempt to its settlement.
+
+The same loop carries chat messages and room actions; what differs is handed in: how to send,
+and how to ask whether an earlier attempt arrived. Whatever may have arrived is asked about
+before it is sent again, so a lost acknowledgement neither loses nor doubles.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hangbot.clock import Clock
+from hangbot.delivery.policy import Dice, RetryPolicy
+from hangbot.delivery.record import Notify, Settlement, Step, StepKind
+from hangbot.errors import RateLimited, Refused, ServiceError, Unreachable
+
+__all__ = ["Carrier"]
+
+Send = Callable[[], Awaitable[object]]
+Ask = Callable[[], Awaitable[bool]]
+"""True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """Carries under one policy, one clock, one pair of dice, telling one listener."""
+
+    policy: RetryPolicy
+    clock: Clock
+    dice: Dice
+    notify: Notify
+
+    async def carry(
+        self, key: str, send: Send, ask: Ask, *, attempts: int = 0, in_doubt: bool = False
+    ) -> Settlement:
+        """Send until acknowledged, refused or given up.
+
+        Args:
+            key: The stable id, for the records.
+            send: One attempt. Raises `ServiceError`.
+            ask: Whether an earlier attempt arrived. Raises `ServiceError` when it cannot tell.
+            attempts: Attempts that earlier runs made.
+            in_doubt: Whether one of those may have arrived: then it is asked about first.
+
+        Returns:
+            How it ended; never raises a `ServiceError`.
+        """
+        return await _Journey(self, key, send, ask, attempts, in_doubt=in_doubt).run()
+
+
+class _Journey:
+    def __init__(
+        self, carrier: Carrier, key: str, send: Send, ask: Ask, attempts: int, *, in_doubt: bool
+    ) -> None:
+        self._policy = carrier.policy
+        self._clock = carrier.clock
+        self._dice = carrier.dice
+        self._notify = carrier.notify
+        self._key = key
+        self._send = send
+        self._ask = ask
+        self._attempts = attempts
+        self._retried = attempts > 0 or in_doubt
+        self._in_doubt = in_doubt
+        self._spent = 0
+        self._tries = 0
+        self._trouble: ServiceError | None = None
+        self._deadline = carrier.clock.now() + carrier.policy.total
+
+    async def run(self) -> Settlement:
+        while True:
+            settlement = await (self._settle_by_asking() if self._in_doubt else self._settle_by_sending())
+            if settlement:
+                self._tell("settled", settlement.reason or f"tier {settlement.tier}", settlement=settlement)
+                return settlement
+
+    async def _settle_by_sending(self) -> Settlement | None:
+        return self._given_up() or await self._attempt()
+
+    async def _attempt(self) -> Settlement | None:
+        self._attempts += 1
+        self._tell("attempt")
+        started = self._clock.now()
+        try:
+            await self._send()
+        except ServiceError as exc:
+            return await self._after(exc, self._clock.now() - started)
+        self._tell("answer", "acknowledged", seconds=self._clock.now() - started)
+        return Settlement("delivered", 2 if self._retried else 1, self._attempts)
+
+    async def _after(self, trouble: ServiceError, seconds: float) -> Settlement | None:
+        self._tell("answer", _in_words(trouble), seconds=seconds)
+        self._trouble = trouble
+        self._retried = True
+        if not trouble.retryable:
+            if trouble.ambiguous:
+                return Settlement("uncertain", None, self._attempts, str(trouble), trouble.remedy)
+            return Settlement("failed", 3, self._attempts, str(trouble), trouble.remedy)
+        self._in_doubt = trouble.ambiguous
+        if not isinstance(trouble, Unreachable | RateLimited):
+            self._spent += 1  # what never reached the service, or was told to wait, is no attempt spent
+        await self._wait(trouble)
+        return None
+
+    async def _settle_by_asking(self) -> Settlement | None:
+        """Find out whether an earlier attempt arrived; ``None``: it did not, or ask again."""
+        try:
+            found = await self._ask()
+        except ServiceError as exc:
+            self._tell("asked", f"no answer: {_in_words(exc)}")
+            if isinstance(exc, Refused) or self._clock.now() >= self._deadline:
+                return self._uncertain(exc)
+            await self._wait(exc)
+            return None
+        self._in_doubt = False
+        self._tell("asked", "it arrived" if found else "it did not arrive")
+        return Settlement("delivered", 2, self._attempts) if found else None
+
+    def _uncertain(self, why: ServiceError) -> Settlement:
+        reason = f"sent, not acknowledged, and asking failed too: {why}"
+        return Settlement(
+            "uncertain", None, self._attempts, reason, f"`hangbot outbox retry {self._key}` asks again."
+        )
+
+    def _given_up(self) -> Settlement | None:
+        trouble = self._trouble
+        if self._in_doubt or trouble is None:
+            return None
+        late = self._clock.now() >= self._deadline
+        if self._spent < self._policy.attempts and not late:
+            return None
+        bound = f"after {self._policy.total:g} s" if late else f"after {self._spent} attempts"
+        return Settlement("failed", 3, self._attempts, f"given up {bound}: {trouble}", trouble.remedy)
+
+    async def _wait(self, trouble: ServiceError) -> None:
+        self._tries += 1
+        wait = self._policy.wait_after(self._tries, self._dice)
+        if trouble.retry_after is not None:
+            wait = max(wait, trouble.retry_after)
+        wait = max(0.0, min(wait, self._deadline - self._clock.now()))
+        self._tell("waiting", f"{wait:.3f} s", seconds=wait)
+        await self._clock.sleep(wait)
+
+    def _tell(
+        self, kind: StepKind, detail: str = "", *, seconds: float = 0.0, settlement: Settlement | None = None
+    ) -> None:
+        at = self._clock.wall()
+        self._notify(Step(self._key, at, kind, self._attempts, detail, seconds, settlement))
+
+
+def _in_words(error: ServiceError) -> str:
+    return f"{type(error).__name__}: {error}"

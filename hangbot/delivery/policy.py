@@ -1,0 +1,71 @@
+"""When to try again: a pure function of the attempt, the settings and the dice."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Dice", "RetryPolicy", "Strategy", "TokenBucket"]
+
+Dice = Callable[[], float]
+"""Returns a number in [0, 1), as `random.random` does."""
+
+Strategy = Literal["seed", "equal", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long. All times are seconds.
+
+    The exponential step after attempt *n* is ``base * factor ** (n - 1)``, at most ``longest``.
+    What is waited is drawn from it by ``strategy``:
+
+    - ``seed``: the step, plus 0 to ``jitter``. Clients that failed together return together.
+    - ``equal``: the upper half of the step, plus 0 to ``jitter``.
+    - ``full``: 0 to the step.
+    """
+
+    attempts: int = 3
+    base: float = 1.0
+    factor: float = 2.0
+    longest: float = 30.0
+    jitter: float = 0.2
+    strategy: Strategy = "equal"
+    total: float = 300.0
+
+    def step(self, attempt: int) -> float:
+        """Return the exponential step after the attempt with this number, the first being 1."""
+        try:
+            return min(self.base * self.factor ** (attempt - 1), self.longest)
+        except OverflowError:
+            return self.longest
+
+    def wait_after(self, attempt: int, dice: Dice) -> float:
+        """Draw the wait after the attempt with this number, the first being 1."""
+        step = self.step(attempt)
+        match self.strategy:
+            case "seed":
+                return step + self.jitter * dice()
+            case "equal":
+                return step * (1 + dice()) / 2 + self.jitter * dice()
+            case "full":
+                return step * dice()
+
+
+class TokenBucket:
+    """So many a second on average, so many at once; told the time, never asking for it."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._at: float | None = None
+
+    def take(self, now: float) -> float:
+        """Take a token and return the seconds to wait before using it; a rate of 0 is no limit."""
+        if not self._rate:
+            return 0.0
+        if self._at is not None:
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self._rate)

@@ -1,0 +1,73 @@
+"""What delivery says while it works: one frozen record a step, for every listener alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from hangbot.wire.chat import Outgoing
+
+__all__ = ["Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
+
+State = Literal["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
+StepKind = Literal["accepted", "attempt", "answer", "waiting", "asked", "settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a message ended.
+
+    Attributes:
+        state: ``delivered``, ``failed``, ``uncertain``, ``expired`` or ``dropped``.
+        tier: 1 acknowledged on the first attempt; 2 after a retry or found when asked;
+            3 given up; ``None`` where none applies.
+        attempts: How often it was sent; asking is no attempt.
+        reason: Why it did not arrive; empty when delivered.
+        remedy: What the operator can do about it.
+    """
+
+    state: State
+    tier: int | None
+    attempts: int
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step in the life of a message or a room action.
+
+    Attributes:
+        id: The stable id of the message.
+        at: Seconds since the epoch.
+        kind: What happened.
+        attempt: The number of the attempt it belongs to, 0 before the first.
+        detail: In words: the error's kind and message, what was found, the tier.
+        seconds: How long it took, or is about to take (``waiting``).
+        settlement: With ``settled``: how it ended.
+    """
+
+    id: str
+    at: float
+    kind: StepKind
+    attempt: int = 0
+    detail: str = ""
+    seconds: float = 0.0
+    settlement: Settlement | None = None
+
+
+Notify = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message in the outbox; times are seconds since the epoch."""
+
+    message: Outgoing
+    state: State
+    tier: int | None
+    attempts: int
+    in_doubt: bool
+    accepted_at: float
+    settled_at: float | None
+    reason: str
+    remedy: str

@@ -1,0 +1,181 @@
+"""Reads a ``NAME=value`` file and reports every line that is wrong, instead of passing it over.
+
+The lines are parsed by python-dotenv, so quotes, ``export``, comments and values over
+several lines mean what they mean elsewhere. Its usual ``dotenv_values`` is not used: of
+a name given twice it keeps the last, a line it cannot read it passes over, and
+``${NAME}`` it replaces. Here the first two are faults, and the third stays as it stands.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from dotenv.parser import Binding, parse_stream
+
+from hangbot.errors import ConfigError
+
+__all__ = ["Entry", "EnvFile", "place", "quoted", "read_env_file", "showable"]
+
+LARGEST: Final = 65_536
+BOM: Final = "\ufeff"
+
+_NEWLINE: Final = re.compile(r"\r\n|\n|\r")
+_SETTING: Final = re.compile(r"\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+=-]*")
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a file; it may be a secret, so ``repr`` leaves it out.
+
+    Attributes:
+        value: As the file has it, without quotes; empty where nothing follows the ``=``.
+        line: The number of the line it begins on, from 1.
+    """
+
+    value: str = field(repr=False)
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """What a file says, and what is wrong with it.
+
+    Attributes:
+        path: Where it was read.
+        values: The readable entries by name; of a name given twice, the first.
+        faults: One line for each malformed line, each name without a value and each name
+            given twice. A fault names lines, never what stands on them.
+    """
+
+    path: Path
+    values: Mapping[str, Entry]
+    faults: tuple[str, ...]
+
+
+def read_env_file(path: Path) -> EnvFile:
+    """Read and parse a configuration file.
+
+    Raises:
+        ConfigError: There is no such file (the cause is then ``FileNotFoundError``), it is
+            a directory, not readable, larger than 64 KiB, or no UTF-8 text.
+    """
+    values: dict[str, Entry] = {}
+    faults = []
+    for item in _items(_text(path)):
+        if isinstance(item, _Fault):
+            faults.append(f"{place(path, item.line)}: {item.problem}")
+        elif item.name in values:
+            named = item.name if showable(item.name) else "a name"
+            first = values[item.name].line
+            faults.append(
+                f"{place(path, item.entry.line)}: {named} is set again, first on line {first}; keep one"
+            )
+        else:
+            values[item.name] = item.entry
+    return EnvFile(path, MappingProxyType(values), tuple(faults))
+
+
+def place(path: Path, line: int) -> str:
+    """Where something stands, in the words of faults and origins: ``hang-fm-config.env line 4``."""
+    return f"{path.name or path} line {line}"
+
+
+def showable(name: str) -> bool:
+    """Whether a name may be printed; what has not the shape of one may be a secret on a line of its own."""
+    return _NAME.fullmatch(name) is not None
+
+
+def quoted(value: str) -> str:
+    """A value as it is to be written after ``NAME=``, so that it is read as the same again."""
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    line: int
+    problem: str
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except FileNotFoundError as exc:
+        remedy = f"Run `hangbot init`, or copy hang-fm-config.example.env to {path} and fill it in."
+        raise ConfigError(f"no configuration file at {path}", remedy=remedy) from exc
+    except IsADirectoryError as exc:
+        raise ConfigError(f"{path} is a directory", remedy="Name a file with --env-file.") from exc
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not a path"
+        remedy = (
+            "Make it readable to the user that runs the bot (owner and `chmod 600`), or name another file."
+        )
+        raise ConfigError(f"{path} cannot be read: {reason}", remedy=remedy) from exc
+    if len(data) > LARGEST:
+        remedy = "Name the configuration file with --env-file."
+        raise ConfigError(f"{path} is larger than {LARGEST} bytes: no configuration file", remedy=remedy)
+    fault = None
+    try:
+        text = data.decode("utf-8")
+        if "\0" in text:
+            fault = text[: text.index("\0")]
+    except UnicodeDecodeError as exc:
+        fault = data[: exc.start].decode("utf-8")
+    # Raised out here, so that the bytes, which may be a secret's, do not travel with the error.
+    if fault is not None:
+        raise ConfigError(
+            f"{place(path, _newlines(fault) + 1)} is not UTF-8 text", remedy=f"Save {path} as UTF-8 text."
+        )
+    return text
+
+
+def _items(text: str) -> Iterator[_Named | _Fault]:
+    """What the text holds; after a quote that swallows settings, reading goes on at the next line."""
+    passed = 0
+    while text:
+        text = text.lstrip(BOM)
+        offset = 0
+        for binding in parse_stream(StringIO(text)):
+            original = binding.original.string
+            body = original.lstrip()
+            start = offset + len(original) - len(body)
+            line = passed + binding.original.line + _newlines(text[offset:start])
+            if _is_runaway(binding, body):
+                yield _Fault(line, "a quote is opened here and not closed on the same line")
+                _, after = _NEWLINE.split(body, maxsplit=1)
+                offset = start + len(body) - len(after)
+                passed = line
+                break
+            offset += len(original)
+            if binding.error:
+                yield _Fault(line, 'cannot be read; expected NAME=value, or NAME="value with # or quotes"')
+            elif binding.key is not None and binding.value is None:
+                yield _Fault(line, "there is no '=' after the name")
+            elif binding.key is not None:
+                yield _Named(binding.key, Entry(binding.value or "", line))
+        text = text[offset:]
+
+
+def _is_runaway(binding: Binding, body: str) -> bool:
+    """Whether a quote that was never meant to go on has taken in the lines after it."""
+    _, *rest = _NEWLINE.split(body.rstrip())
+    return bool(rest) and (binding.error or any(_SETTING.match(line) for line in rest))
+
+
+def _newlines(text: str) -> int:
+    return len(_NEWLINE.findall(text))

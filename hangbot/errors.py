@@ -1,0 +1,250 @@
+"""Every error that hangbot raises on purpose.
+
+::
+
+    HangbotError
+    ├── ConfigError                 the configuration is wrong or incomplete
+    ├── UsageError                  the call is wrong: nothing was done
+    ├── WireError                   a frame, answer or patch that cannot be read
+    ├── ServiceError                gateway, chat or room socket
+    │   ├── Unreachable             no connection: nothing was sent
+    │   ├── AnswerLost              sent, and no answer to be had: it may have been done
+    │   │   ├── AckTimeout          … within the time-out
+    │   │   └── ConnectionLost      … because the connection went
+    │   │       └── ActionLost      … and a room action is not replayed on the next one
+    │   ├── Unavailable             an answer that says "not now" (5xx, an unreadable body)
+    │   ├── RateLimited             429: wait
+    │   └── Refused                 understood, and refused
+    │       ├── TokenRejected       the token is dead, wrong or someone else's
+    │       ├── NotAMember          not in the chat group
+    │       ├── NotFound            no such user, group, message or route
+    │       └── JoinRefused         the room does not let the bot in
+    │           └── Banished        kicked or banned: do not hammer
+    └── OutboxError                 the outbox on disk
+        ├── OutboxBusy              another bot holds it
+        ├── OutboxUnusable          not a database, not writable, of a later version
+        └── UnknownMessage          no message with that id
+
+Each class says whether the same call may be made again (``retryable``), whether the
+server may have carried it out all the same (``ambiguous``), and what the operator is
+to do (``remedy``). The message says what happened, and to what; it never holds a secret.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+__all__ = [
+    "AckTimeout",
+    "ActionLost",
+    "AnswerLost",
+    "Banished",
+    "ConfigError",
+    "ConnectionLost",
+    "HangbotError",
+    "JoinRefused",
+    "NotAMember",
+    "NotFound",
+    "OutboxBusy",
+    "OutboxError",
+    "OutboxUnusable",
+    "RateLimited",
+    "Refused",
+    "ServiceError",
+    "TokenRejected",
+    "Unavailable",
+    "UnknownMessage",
+    "Unreachable",
+    "UsageError",
+    "WireError",
+]
+
+FAILED: Final = 1
+MISCONFIGURED: Final = 2
+CANNOT_TELL: Final = 3
+
+
+class HangbotError(Exception):
+    """Base of every error raised on purpose.
+
+    Attributes:
+        remedy: The sentence an operator acts on. Data beside the message, so that the
+            command line, a failing check and a report each show it in their own way.
+        retryable: Whether the same call may succeed when it is made again.
+        ambiguous: Whether the server may have done it although this error was raised.
+        exit_code: What a command ends with that this error ends.
+    """
+
+    remedy: str = "Run `hangbot preflight` and act on the first line that is not [OK]."
+    retryable: ClassVar[bool] = False
+    ambiguous: ClassVar[bool] = False
+    exit_code: ClassVar[int] = FAILED
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        if remedy is not None:
+            self.remedy = remedy
+
+
+class ConfigError(HangbotError):
+    """The configuration is wrong or incomplete; ``faults`` names every fault at once."""
+
+    remedy = "Correct the lines named above in hang-fm-config.env; hang-fm-config.example.env explains each."
+    exit_code = MISCONFIGURED
+
+    def __init__(self, message: str, *, faults: Sequence[str] = (), remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = tuple(faults)
+
+
+class UsageError(HangbotError):
+    """The call itself is wrong; nothing was done and nothing was written."""
+
+    remedy = "Correct the call; `hangbot --help` shows how."
+    exit_code = MISCONFIGURED
+
+
+class WireError(HangbotError):
+    """A frame, an answer or a patch that cannot be read as the protocol says."""
+
+    remedy = "The service may have changed its protocol: run `hangbot preflight` and report what it says."
+    exit_code = CANNOT_TELL
+
+
+class ServiceError(HangbotError):
+    """One of the three services did not do what it was asked.
+
+    Attributes:
+        service: ``gateway``, ``chat`` or ``room``.
+        status: HTTP status of the answer, or ``None`` where there was none.
+        code: The service's own error code (``ERR_…``), or ``None``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.service = service
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+        """Seconds that the service asked to wait, or ``None``."""
+
+
+class Unreachable(ServiceError):
+    """No connection could be made; nothing was sent."""
+
+    remedy = "Check the network, and the address of the service in hang-fm-config.env."
+    retryable = True
+    exit_code = CANNOT_TELL
+
+
+class AnswerLost(ServiceError):
+    """The request went out and no answer can be had: it may have been carried out."""
+
+    remedy = "Ask before doing it again; `hangbot outbox show ID` tells what is known."
+    retryable = True
+    ambiguous = True
+    exit_code = CANNOT_TELL
+
+
+class AckTimeout(AnswerLost):
+    """Sent, but not acknowledged within the time-out."""
+
+    remedy = "Check the network; raise SOCKET_TIMEOUT_MS when the service is merely slow."
+
+
+class ConnectionLost(AnswerLost):
+    """The connection went while the answer was awaited."""
+
+    remedy = "The bot connects again by itself; check the network when this is frequent."
+
+
+class ActionLost(ConnectionLost):
+    """The connection went under a room action: it may have been done, and is not done again."""
+
+    remedy = "Look at the room, and do it again by hand if it is still wanted."
+    retryable = False
+
+
+class Unavailable(ServiceError):
+    """The service answered that it cannot (5xx), or with something that is no answer of it."""
+
+    remedy = "The service is in trouble; wait, and look at its status."
+    retryable = True
+    ambiguous = True
+    exit_code = CANNOT_TELL
+
+
+class RateLimited(ServiceError):
+    """The service wants fewer requests (429); nothing was done."""
+
+    remedy = "Lower HANGBOT_RATE, or wait."
+    retryable = True
+    exit_code = CANNOT_TELL
+
+
+class Refused(ServiceError):
+    """The service understood the request and refused it; the same request will be refused again."""
+
+    remedy = "Read the service's own words; the same request will be refused again."
+
+
+class TokenRejected(Refused):
+    """The token is unknown, expired, revoked or another user's."""
+
+    remedy = "Renew BOT_USER_TOKEN (and remove COMETCHAT_AUTH, so that a new one is exchanged for it)."
+
+
+class NotAMember(Refused):
+    """The bot is not a member of the chat group."""
+
+    remedy = "Join the group: check COMETCHAT_RECEIVER, and that the bot is not banned."
+
+
+class NotFound(Refused):
+    """No such user, group, message or route."""
+
+    remedy = "Check the id that the message names."
+
+
+class JoinRefused(Refused):
+    """The room does not let the bot in."""
+
+    remedy = "Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full."
+
+
+class Banished(JoinRefused):
+    """Kicked or banned by a moderator: trying again at once would be hammering."""
+
+    remedy = "Ask the room's moderators; start the bot again when they agree."
+
+
+class OutboxError(HangbotError):
+    """The outbox on disk cannot do what it was asked."""
+
+    remedy = "Check HANGBOT_OUTBOX."
+
+
+class OutboxBusy(OutboxError):
+    """Another process delivers from this outbox."""
+
+    remedy = "Stop the other bot, or give this one its own HANGBOT_OUTBOX."
+
+
+class OutboxUnusable(OutboxError):
+    """The file is no database, cannot be written, or was made by a later version."""
+
+    remedy = "Check HANGBOT_OUTBOX: its folder must exist and be writable, and the file must be an outbox."
+
+
+class UnknownMessage(OutboxError):
+    """No message with that id is in the outbox."""
+
+    remedy = "`hangbot outbox list` shows the ids."

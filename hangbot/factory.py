@@ -1,0 +1,282 @@
+"""The one place that opens anything: clients, room connections, outboxes, the bot.
+
+Each ``open_…`` is an async context manager that closes what it opened, on every path. The
+command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+
+from hangbot.chat import ChatClient
+from hangbot.clock import Clock, SystemClock
+from hangbot.config import Settings
+from hangbot.delivery.courier import Courier, Transport
+from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
+from hangbot.delivery.record import Notify
+from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
+from hangbot.gateway import GatewayClient
+from hangbot.orchestrator import App, Bot
+from hangbot.preflight import Subject
+from hangbot.redact import RedactingFilter, Redactor
+from hangbot.rest import Endpoint
+from hangbot.room import RoomClient
+from hangbot.wire.room import Broadcast, socket_url
+
+__all__ = [
+    "Clients",
+    "make_courier",
+    "open_bot",
+    "open_chat",
+    "open_clients",
+    "open_gateway",
+    "open_outbox",
+    "open_room",
+    "open_subject",
+    "reconnect_policy",
+    "send_policy",
+]
+
+_LARGEST_FRAME: Final = 16 * 2**20
+"""Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
+_CONNECT_SHARE: Final = 0.8
+"""A connection that is not there in this share of the ACK time-out was never made: nothing was sent."""
+
+_wire_logger = logging.getLogger("hangbot.websocket")
+_wire_logger.addFilter(
+    RedactingFilter(Redactor())
+)  # at DEBUG it prints the request line, and in it the token
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The two HTTP clients of a bot, over one connection pool."""
+
+    gateway: GatewayClient
+    chat: ChatClient
+
+
+@asynccontextmanager
+async def open_clients(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Clients]:
+    """Open the gateway and the chat client; nothing is sent until they are used."""
+    clock = clock or SystemClock()
+    token = settings.bot_user_token.get_secret_value()
+    async with _open_http(settings) as http:
+        gateway = GatewayClient(
+            Endpoint(
+                http, settings.gateway_url, service="gateway", clock=clock, timeout=settings.ack_timeout
+            ),
+            token,
+        )
+        chat = ChatClient(
+            Endpoint(http, settings.chat_url, service="chat", clock=clock, timeout=settings.ack_timeout),
+            token=settings.chat_token.get_secret_value() if settings.chat_token else None,
+            renew=gateway.exchange_token,
+            group=settings.chat_receiver,
+            app_id=settings.chat_app_id,
+            uid=settings.chat_uid,
+            name=settings.bot_name,
+            slots=settings.http_concurrency,
+        )
+        yield Clients(gateway, chat)
+
+
+@asynccontextmanager
+async def open_chat(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[ChatClient]:
+    """Open a chat client."""
+    async with open_clients(settings, clock=clock) as clients:
+        yield clients.chat
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[GatewayClient]:
+    """Open a gateway client."""
+    async with open_clients(settings, clock=clock) as clients:
+        yield clients.gateway
+
+
+@asynccontextmanager
+async def open_room(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    on_message: Callable[[Broadcast], None] = lambda _: None,
+) -> AsyncIterator[RoomClient]:
+    """Connect to the room socket and listen; joining is the caller's next step.
+
+    Raises:
+        Unreachable: No connection.
+        TokenRejected: The handshake was refused with 401 or 403.
+        Unavailable: What answers is no room server, or one in trouble.
+    """
+    url = socket_url(settings.room_url, settings.ttfm_api_token.get_secret_value())
+    where = settings.room_url
+    connecting = connect(
+        url,
+        proxy=None if _is_loopback(where) else True,
+        open_timeout=settings.connect_timeout,
+        close_timeout=1.0,
+        max_size=_LARGEST_FRAME,
+        compression=None,
+        logger=_wire_logger,
+        user_agent_header="hangbot",
+    )
+    # Every `from None`: the library's exceptions may hold the address, and with it the token.
+    try:
+        connection = await connecting
+    except InvalidStatus as exc:
+        raise _handshake_refused(where, exc.response.status_code) from None
+    except InvalidURI:
+        raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
+    except InvalidHandshake as exc:
+        kind = type(exc).__name__
+        raise Unavailable(f"{where} does not speak websocket ({kind})", service="room") from None
+    except TimeoutError:
+        raise Unreachable(
+            f"no connection to {where} in {settings.connect_timeout:g} s", service="room"
+        ) from None
+    except OSError as exc:
+        cause = exc.strerror or type(exc).__name__
+        raise Unreachable(f"no connection to {where}: {cause}", service="room") from None
+    room = RoomClient(
+        connection,
+        settings.room_uuid,
+        clock=clock or SystemClock(),
+        ack_timeout=settings.ack_timeout,
+        silence=settings.heartbeat_timeout,
+        on_message=on_message,
+    )
+    async with room.listening():
+        yield room
+
+
+@asynccontextmanager
+async def open_outbox(settings: Settings) -> AsyncIterator[Outbox]:
+    """Open the outbox; raises `OutboxUnusable`."""
+    outbox = Outbox(settings.outbox)
+    try:
+        await outbox.open()
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+@asynccontextmanager
+async def open_subject(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Subject]:
+    """Open what preflight examines."""
+    clock = clock or SystemClock()
+    async with open_clients(settings, clock=clock) as clients:
+        yield Subject(
+            settings,
+            clients.gateway,
+            clients.chat,
+            lambda: open_room(settings, clock=clock),
+            lambda: open_outbox(settings),
+            clock,
+        )
+
+
+def make_courier(
+    settings: Settings,
+    outbox: Outbox,
+    transport: Transport,
+    *,
+    clock: Clock | None = None,
+    dice: Dice = random.random,
+    notify: Notify = lambda _: None,
+) -> Courier:
+    """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
+    return Courier(
+        outbox,
+        transport,
+        policy=send_policy(settings),
+        bucket=TokenBucket(settings.rate, settings.burst),
+        clock=clock or SystemClock(),
+        dice=dice,
+        notify=notify,
+    )
+
+
+@asynccontextmanager
+async def open_bot(
+    settings: Settings,
+    outbox: Outbox,
+    *,
+    app: App | None = None,
+    clock: Clock | None = None,
+    dice: Dice = random.random,
+    notify: Notify = lambda _: None,
+) -> AsyncIterator[Bot]:
+    """Open a bot over an open outbox; `Bot.run` runs it."""
+    clock = clock or SystemClock()
+    async with open_clients(settings, clock=clock) as clients:
+        yield Bot(
+            settings,
+            chat=clients.chat,
+            courier=make_courier(settings, outbox, clients.chat, clock=clock, dice=dice, notify=notify),
+            open_room=lambda: open_room(settings, clock=clock),
+            actions=send_policy(settings),
+            reconnects=reconnect_policy(settings),
+            clock=clock,
+            dice=dice,
+            notify=notify,
+            app=app,
+        )
+
+
+def send_policy(settings: Settings) -> RetryPolicy:
+    """Return when a send is tried again."""
+    return RetryPolicy(
+        attempts=settings.retry_attempts,
+        base=settings.retry_base,
+        factor=settings.retry_factor,
+        longest=settings.retry_max,
+        jitter=settings.retry_jitter,
+        strategy=settings.retry_strategy,
+        total=settings.retry_total,
+    )
+
+
+def reconnect_policy(settings: Settings) -> RetryPolicy:
+    """Return when a connection is tried again: always from the whole step, so that bots spread out."""
+    return RetryPolicy(
+        base=settings.retry_base, factor=settings.retry_factor, longest=settings.retry_max, strategy="full"
+    )
+
+
+@asynccontextmanager
+async def _open_http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Open the process's one pool: a proxy of the environment is for the outside world only."""
+    local = _is_loopback(settings.chat_url) and _is_loopback(settings.gateway_url)
+    options: dict[str, Any] = {"trust_env": not local}
+    if local:
+        options["verify"] = False  # nothing leaves the machine; making a TLS context costs 50 ms
+    timeout = httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE)
+    async with httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "hangbot"}, **options) as http:
+        yield http
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _handshake_refused(where: str, status: int) -> ServiceError:
+    if status in {401, 403}:
+        return TokenRejected(
+            f"{where} refused the connection with status {status}", service="room", status=status
+        )
+    return Unavailable(f"{where} answered the connection with status {status}", service="room", status=status)

@@ -1,0 +1,108 @@
+"""The gateway: the chat token for the bot's own token, and who and what is where."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from hangbot.claims import read_claims
+from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.rest import Answer, Endpoint
+
+__all__ = ["GatewayClient"]
+
+_UNAUTHORISED = frozenset({401, 403})
+
+
+class GatewayClient:
+    """Asks the gateway as the bot. Routes and answers as public bots use them.
+
+    Args:
+        endpoint: The gateway's address.
+        token: ``BOT_USER_TOKEN``.
+    """
+
+    def __init__(self, endpoint: Endpoint, token: str) -> None:
+        self._endpoint = endpoint
+        self._token = token
+
+    @property
+    def address(self) -> str:
+        """Where the gateway is."""
+        return self._endpoint.base
+
+    async def exchange_token(self) -> str:
+        """Return a chat token for the bot's token.
+
+        Raises:
+            TokenRejected: The bot's token is wrong or expired (its own expiry is named).
+            Unavailable: The answer is no JSON, or holds no ``cometAuthToken``.
+            ServiceError: As `hangbot.rest.Endpoint.exchange` raises it.
+        """
+        document = await self._get("/api/user-service/comet-chat/user-token", what="the token exchange")
+        token = document.get("cometAuthToken")
+        if not isinstance(token, str) or not token:
+            raise Unavailable(
+                "the gateway answered the token exchange without a `cometAuthToken`",
+                service="gateway",
+                remedy="Check TTFM_GATEWAY_BASE_URL; the gateway may have changed its answer.",
+            )
+        return token
+
+    async def room(self, room: str) -> Mapping[str, Any]:
+        """Return a room by its uuid: ``uuid, slug, name…``; raises `NotFound` for an unknown one."""
+        return await self._get(f"/api/room-service/rooms/uuid/{quote(room, safe='')}", what=f"room {room}")
+
+    async def profile(self) -> Mapping[str, Any]:
+        """Return the bot's own profile: ``uuid, nickname, avatarId…``."""
+        return await self._get("/api/user-service/users/profile", what="the bot's own profile")
+
+    async def _get(self, path: str, *, what: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        answer = await self._endpoint.exchange("GET", path, what=what, headers=headers)
+        try:
+            document = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not 200 <= answer.status < 300:  # noqa: PLR2004  the 2xx of HTTP
+            raise self._refusal(answer, document, what)
+        if not isinstance(document, dict):
+            raise Unavailable(
+                f"the gateway answered {what} with something that is no JSON object",
+                service="gateway",
+                status=answer.status,
+                remedy="Check TTFM_GATEWAY_BASE_URL; a proxy may stand before it.",
+            )
+        return document
+
+    def _refusal(self, answer: Answer, document: object, what: str) -> ServiceError:
+        words = document.get("message") if isinstance(document, dict) else None
+        said = f"status {answer.status}" + (f": {words}" if isinstance(words, str) else "")
+        if answer.status in _UNAUTHORISED:
+            return TokenRejected(
+                f"the gateway refused {what} ({said}); {self._expiry()}",
+                service="gateway",
+                status=answer.status,
+            )
+        if answer.status == 404:  # noqa: PLR2004  Not Found
+            return NotFound(f"the gateway knows no {what} ({said})", service="gateway", status=answer.status)
+        if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
+            return Unavailable(
+                f"the gateway answered {what} with {said}", service="gateway", status=answer.status
+            )
+        return Refused(f"the gateway refused {what} ({said})", service="gateway", status=answer.status)
+
+    def _expiry(self) -> str:
+        claims = read_claims(self._token)
+        if claims is None:
+            return "BOT_USER_TOKEN is no JWT"
+        if claims.expires_at is None:
+            return "BOT_USER_TOKEN names no expiry"
+        left = claims.expires_at - self._endpoint.clock.wall()
+        return f"BOT_USER_TOKEN {'expired' if left < 0 else 'is valid for another'} {_days(abs(left))}" + (
+            " ago" if left < 0 else " by its own words"
+        )
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / 86400:.0f} days" if seconds >= 86400 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004  seconds of a day

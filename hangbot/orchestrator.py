@@ -1,0 +1,316 @@
+"""The running bot: one task group that keeps the room, reads the chat and delivers.
+
+``Bot.run`` returns when it was told to stop and has drained; it raises only what no waiting
+can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and closes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol, TypeVar
+from uuid import uuid4
+
+from hangbot.chat import ChatClient
+from hangbot.clock import Clock
+from hangbot.config import Settings
+from hangbot.delivery.carry import Carrier
+from hangbot.delivery.courier import Courier
+from hangbot.delivery.policy import Dice, RetryPolicy
+from hangbot.delivery.record import Notify, Settlement, Stored
+from hangbot.errors import (
+    ActionLost,
+    Banished,
+    ConnectionLost,
+    HangbotError,
+    OutboxError,
+    Refused,
+    ServiceError,
+    Unreachable,
+)
+from hangbot.room import Ended, RoomClient
+from hangbot.wire.actions import song_key, took_effect
+from hangbot.wire.chat import ChatMessage, Outgoing
+
+__all__ = ["App", "Bot"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
+
+_HEALTHY_AFTER: Final = 60.0
+"""Seconds in the room until the next loss starts its waits from the beginning."""
+_PAGE: Final = 50
+_SEEN: Final = 500
+
+
+class App(Protocol):
+    """A bot author's own part: told every message of others, in order."""
+
+    def __call__(self, bot: "Bot", message: ChatMessage) -> Awaitable[None]:
+        """React to a message. What it raises is logged and does not stop the bot."""
+
+
+class Bot:
+    """A bot in one room.
+
+    Args:
+        settings: The configuration.
+        chat: The chat client.
+        courier: Delivers what `say` accepts.
+        open_room: Opens a room connection; called again after each loss.
+        actions: When a room action is tried again.
+        reconnects: How long to wait before the next connection.
+        clock: Every wait's clock.
+        dice: Every draw's dice.
+        app: The author's own part, or ``None``.
+        notify: Told each step of a room action, as the courier's listener is of messages.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        chat: ChatClient,
+        courier: Courier,
+        open_room: OpenRoom,
+        actions: RetryPolicy,
+        reconnects: RetryPolicy,
+        clock: Clock,
+        dice: Dice,
+        notify: Notify,
+        app: App | None = None,
+    ) -> None:
+        self.settings = settings
+        self.chat = chat
+        self.room: RoomClient | None = None
+        """The joined room connection, or ``None`` while there is none."""
+        self.started_at = clock.wall()
+        self._courier = courier
+        self._open_room = open_room
+        self._actions = actions
+        self._reconnects = reconnects
+        self._clock = clock
+        self._dice = dice
+        self._notify = notify
+        self._app = app
+        self._stopping = asyncio.Event()
+        self._in_room = asyncio.Event()
+        self._in_chat = asyncio.Event()
+        self._seen: dict[int, None] = {}
+        self._fatal: HangbotError | None = None
+
+    async def say(
+        self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
+    ) -> list[Stored]:
+        """Accept a message; when this returns it is on disk and will be delivered or reported.
+
+        Args:
+            text: What to say; over 900 characters it is cut into up to ten parts.
+            to: A group's GUID, or with ``direct`` a user's uid; the room by default.
+            direct: Whether ``to`` is a user.
+            key: The stable id; made here by default.
+
+        Raises:
+            UsageError: The message cannot be sent as it is.
+            OutboxError: It could not be written; nothing was accepted.
+        """
+        message = Outgoing(key or uuid4().hex, to or self.chat.group_id, text, direct)
+        return await self._courier.accept(message)
+
+    async def settled(self, key: str) -> Settlement:
+        """Wait until an accepted message has ended; raises `UnknownMessage`."""
+        return await self._courier.settled(key)
+
+    async def act(self, action: str, **params: object) -> Settlement:
+        """Run a room action until it is acknowledged, refused or given up.
+
+        It is repeated only after the state showed that it took no effect, only on the connection
+        it was meant for, and a vote or skip only while the song it was meant for plays.
+
+        Raises:
+            Unreachable: The bot is not in the room at the moment.
+        """
+        room = self.room
+        if room is None:
+            raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
+        song = song_key(room.state)
+
+        async def send() -> None:
+            if action in {"voteOnSong", "skipSong"} and song_key(room.state) != song:
+                raise Refused(f"{action} was meant for a song that has ended", service="room")
+            try:
+                await room.act(action, **params)
+            except (ConnectionLost, Unreachable) as exc:
+                raise ActionLost(str(exc), service="room") from exc
+
+        async def ask() -> bool:
+            effect = took_effect(action, params, self.chat.uid or "", room.state, song)
+            if effect is None:
+                raise Refused(f"the room's state does not show whether {action} was done", service="room")
+            return effect
+
+        carrier = Carrier(self._actions, self._clock, self._dice, self._notify)
+        return await carrier.carry(f"{action}-{uuid4().hex[:8]}", send, ask)
+
+    async def ready(self) -> None:
+        """Wait until the bot is in the room and reads the chat."""
+        await self._in_room.wait()
+        await self._in_chat.wait()
+
+    def stop(self) -> None:
+        """Begin to drain; calling it again changes nothing."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Be in the room until `stop`; then finish what is on its way, within the drain limit.
+
+        Raises:
+            Banished: A moderator put the bot out.
+            OutboxError: The disk or the file failed; nothing is accepted any more.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                keeping = tasks.create_task(self._keep_room(), name="hangbot-room")
+                listening = tasks.create_task(self._listen(), name="hangbot-chat")
+                delivering = tasks.create_task(self._courier.run(), name="hangbot-courier")
+                try:
+                    if self.settings.boot_message:
+                        await self.say(self.settings.boot_message)
+                    await self._stopping.wait()
+                finally:
+                    await self._drain(delivering)
+                    keeping.cancel()
+                    listening.cancel()
+        except* HangbotError as group:
+            raise _first(group) from None
+        if self._fatal:
+            raise self._fatal
+
+    async def _drain(self, delivering: asyncio.Task[None]) -> None:
+        self._courier.stop()
+        _, late = await asyncio.wait([delivering], timeout=self.settings.drain)
+        if late:
+            logger.warning(
+                "still on its way after %g s: left in the outbox",
+                self.settings.drain,
+                extra={"action": "drain_late"},
+            )
+            delivering.cancel()
+
+    async def _keep_room(self) -> None:
+        """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
+        losses = 0
+        while True:
+            joined_at = None
+            try:
+                async with self._open_room() as room:
+                    await room.welcome(self.settings.welcome_timeout)
+                    await room.join()
+                    joined_at = self._clock.now()
+                    ended = await self._stay(room)
+            except ServiceError as exc:
+                ended = Ended("lost", str(exc))
+            finally:
+                self.room = None
+                self._in_room.clear()
+            if ended.why == "kicked":
+                # Drained before it is raised: what was accepted is not to suffer for it.
+                self._fatal = Banished("a moderator put the bot out of the room", service="room")
+                self.stop()
+                return
+            if joined_at is not None and self._clock.now() - joined_at > _HEALTHY_AFTER:
+                losses = 0
+            losses += 1
+            wait = self._reconnects.wait_after(losses, self._dice)
+            logger.warning(
+                "[SOCKET] not in the room (%s%s): next try in %.1f s",
+                ended.why,
+                f", {ended.detail}" if ended.detail else "",
+                wait,
+                extra={"action": "room_lost", "wait_s": wait},
+            )
+            await self._clock.sleep(wait)
+
+    async def _stay(self, room: RoomClient) -> Ended:
+        self.room = room
+        self._in_room.set()
+        name = room.state.room_name() if room.state else None
+        logger.info("[SOCKET] joined %s", name or room.room, extra={"action": "room_joined"})
+        return await asyncio.shield(room.ended)
+
+    async def _listen(self) -> None:
+        """Read the chat from now on; a page that was full is followed at once."""
+        newest = await self._persist(self._begin_listening)
+        self._in_chat.set()
+        logger.info("[OK] reading the chat from message %s on", newest, extra={"action": "chat_joined"})
+        while True:
+
+            async def page(after: int = newest) -> list[ChatMessage]:
+                return await self.chat.history(after=after, most=_PAGE)
+
+            rows = await self._persist(page)
+            for row in rows:
+                newest = max(newest, row.id)
+                await self._hear(row)
+            if len(rows) < _PAGE:
+                await self._clock.sleep(self.settings.poll_interval)
+
+    async def _begin_listening(self) -> int:
+        if self.chat.uid is None:
+            await self.chat.me()
+        if self.settings.auto_join:
+            await self.chat.join()
+        rows = await self.chat.history(most=1)
+        return rows[-1].id if rows else 0
+
+    async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something that only needs patience, however long the service is away."""
+        failures = 0
+        while True:
+            try:
+                return await work()
+            except ServiceError as exc:
+                failures += 1
+                wait = self._reconnects.wait_after(failures, self._dice)
+                logger.warning(
+                    "[ERROR] %s: next try in %.1f s",
+                    exc,
+                    wait,
+                    extra={"action": "chat_failed", "wait_s": wait},
+                )
+                await self._clock.sleep(wait)
+
+    async def _hear(self, message: ChatMessage) -> None:
+        """Pass a message of someone else on, once."""
+        if message.id in self._seen or message.sender == self.chat.uid or message.category == "action":
+            return
+        self._seen[message.id] = None
+        if len(self._seen) > _SEEN:
+            self._seen.pop(next(iter(self._seen)))
+        try:
+            if message.text is not None and message.text.strip() == "/uptime":
+                await self.say(self._uptime())
+            elif self._app is not None:
+                await self._app(self, message)
+        except OutboxError:
+            raise
+        except Exception:
+            logger.exception(
+                "[ERROR] the app failed on message %s", message.id, extra={"action": "app_failed"}
+            )
+
+    def _uptime(self) -> str:
+        minutes, seconds = divmod(int(self._clock.wall() - self.started_at), 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+        shown = " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+        return f"{self.settings.bot_name or 'This bot'} has been up for {shown}."
+
+
+def _first(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
+    """Take the first error out of the group: an operator reads one line."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,191 @@
+"""One redactor for everything that leaves the program: logs, journals, reports.
+
+It masks two kinds of text: the secrets it was told (in every form in which they travel
+through URLs, headers and JSON), and whatever has the shape of a token although nobody
+told it. The tokens of Hang.fm travel in the query of the room socket's URL (captured
+from ActionHero 29.3.5), in the chat's ``authToken`` header and as ``Authorization:
+Bearer`` to the gateway (seen in public bots), so those are the shapes.
+"""
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from urllib.parse import quote, quote_plus
+
+__all__ = ["MASK", "RedactingFilter", "Redactor"]
+
+T = TypeVar("T")
+
+MASK: Final = "<masked>"
+SHORTEST_SECRET: Final = 6
+DEEPEST: Final = 64
+
+# What may stand in a token's place, up to the end of it; MASK itself, so that a token of which
+# only the beginning was known goes as a whole, and so that masking twice changes nothing.
+_VALUE: Final = rf"""(?:{MASK}|[^\s"'`&,;<>\\)\]}}])+"""
+# Between a name and its value: `name: value`, `name=value`, `"name": "value"`, `(b'name', b'value')`.
+_BETWEEN: Final = r"""(?:\\?["']\s*[:=,]\s*(?:b?\\?["'])?|\s*[:=]\s*(?:b?\\?["'])?)"""
+# An empty group marks where the part to keep ends. The scheme stands before name=value:
+# `Authorization: Bearer TOKEN` would lose its "Bearer" otherwise, and keep its token.
+# Every alternative begins with a plain letter, so that the search passes over other letters quickly.
+_SHAPES: Final = re.compile(
+    "|".join(
+        (
+            r"eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*",
+            *(rf"{a}(?i:uthorization){_BETWEEN}(?i:bearer|basic)\s+(){_VALUE}" for a in "Aa"),
+            *(rf"{a}(?i:uthorization){_BETWEEN}()[A-Za-z0-9._~+/=-]{{16,}}" for a in "Aa"),
+            *(rf"{b}(?i:earer)\s+()[A-Za-z0-9._~+/=-]{{16,}}" for b in "Bb"),
+            *(rf"{a}(?i:uth_?token){_BETWEEN}(){_VALUE}" for a in "Aa"),
+            *(rf"{t}(?i:oken)(?:=|%3[Dd])(){_VALUE}" for t in "Tt"),
+            *(rf"""{t}(?i:oken)\\?["']\s*:\s*\\?["'](){_VALUE}""" for t in "Tt"),
+            r"auth_[A-Za-z0-9_-]{40,}",
+            r"://()[^\s/?#@]+(?=@)",
+        )
+    )
+)
+_HINTS: Final = ("token", "eyj", "authorization", "bearer", "auth_", "://")
+_NAMES_OF_SECRETS: Final = frozenset({"authorization", "apikey", "jwt"})
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class Redactor:
+    """Masks known secrets, and whatever looks like a token, in text and in nested values.
+
+    Args:
+        secrets: Values to mask wherever they appear: as they are, percent-quoted, escaped
+            as in JSON or ``repr``, and in base64. A value of fewer than six characters is
+            passed over: masking it would tear ordinary text apart.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known: dict[str, _Secret] = {}
+        self.add(*secrets)
+
+    def __repr__(self) -> str:
+        return f"<Redactor of {len(self._known)} secrets>"
+
+    def add(self, *secrets: str) -> None:
+        """Mask these too, from now on; one that is known already changes nothing."""
+        # A piece of the mask itself cannot be masked: what replaces it would hold it again.
+        for secret in secrets:
+            if len(secret) >= SHORTEST_SECRET and secret not in MASK and secret not in self._known:
+                self._known[secret] = _Secret.of(secret)
+
+    def text(self, s: str) -> str:
+        """The same text with ``<masked>`` in the place of every secret."""
+        folded = s.casefold()
+        # Looking for whole strings is many times faster than a pattern, and nearly all text holds no secret.
+        found = [
+            secret for secret in self._known.values() if any(part in folded for part in secret.tell_tales)
+        ]
+        if found:
+            forms = sorted((form for secret in found for form in secret.forms), key=len, reverse=True)
+            s = re.sub("|".join(map(_form_pattern, forms)), MASK, s)
+        if any(hint in folded for hint in _HINTS):
+            s = _SHAPES.sub(_keep_prefix, s)
+        return s
+
+    def value(self, obj: T) -> T:
+        """A copy of ``obj`` with every secret masked, through dicts, lists and tuples.
+
+        Keys are masked too, and text under a key that names a token (``authToken``,
+        ``Authorization``) goes as a whole. Values of other types are handed back as they are.
+        """
+        return self._value(obj, 0)  # type: ignore[return-value]  # same shape; only text is replaced
+
+    def _value(self, obj: object, depth: int) -> object:
+        if isinstance(obj, str):
+            return self.text(obj)
+        if not isinstance(obj, dict | list | tuple):
+            return obj
+        if depth == DEEPEST:
+            return MASK
+        if isinstance(obj, dict):
+            return {self._value(k, depth + 1): self._under(k, v, depth + 1) for k, v in obj.items()}
+        items = [self._value(item, depth + 1) for item in obj]
+        return items if isinstance(obj, list) else tuple(items)
+
+    def _under(self, key: object, obj: object, depth: int) -> object:
+        if isinstance(key, str) and isinstance(obj, str) and obj:
+            name = key.lower()
+            if name.endswith("token") or name in _NAMES_OF_SECRETS:
+                return MASK
+        return self._value(obj, depth)
+
+    @property
+    def filter(self) -> "RedactingFilter":
+        """A logging filter that masks with this redactor; to put on handlers."""
+        return RedactingFilter(self)
+
+
+class RedactingFilter(logging.Filter):
+    """Masks a log record before a handler formats it.
+
+    To put on *handlers*: a filter on a logger does not see what child loggers hand up.
+    The record is formatted here once, its traceback too, so that no later formatter can
+    reach the arguments or the exception, which may hold a secret.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record in place; it is always let through."""
+        try:
+            message = record.getMessage()
+        except Exception as exc:  # noqa: BLE001  whatever an argument's __str__ raises, the line must come out
+            message = f"(a log line that cannot be formatted: {type(exc).__name__}) {record.msg!r:.200}"
+        record.msg, record.args = self._redactor.text(message), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = _PLAIN.formatException(record.exc_info)
+        record.exc_info = None
+        if record.exc_text:
+            record.exc_text = self._redactor.text(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self._redactor.text(record.stack_info)
+        for name in record.__dict__.keys() - _STANDARD:
+            record.__dict__[name] = self._redactor.value(record.__dict__[name])
+        return True
+
+
+_PLAIN: Final = logging.Formatter()
+
+
+def _keep_prefix(match: re.Match[str]) -> str:
+    kept = match.end(match.lastindex) if match.lastindex else match.start()
+    return match.string[match.start() : kept] + MASK
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Secret:
+    forms: frozenset[str]
+    """Every spelling in which the secret may travel."""
+    tell_tales: tuple[str, ...]
+    """Case-folded; where none of them is in a case-folded text, none of the forms is in the text."""
+
+    @classmethod
+    def of(cls, secret: str) -> "_Secret":
+        raw = secret.encode("utf-8", "surrogatepass")
+        forms = {
+            secret,
+            repr(secret)[1:-1],
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+        }
+        forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe=":@!$&'()*+,;=/")}
+        for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
+            bare = encoded.decode("ascii").rstrip("=")
+            padded = (bare, f"{bare}=", f"{bare}==")
+            forms |= {spelling for form in padded for spelling in (form, quote(form, safe=""))}
+        folded = {form.casefold() for form in forms}
+        return cls(frozenset(forms), tuple(f for f in folded if not any(g in f for g in folded - {f})))
+
+
+def _form_pattern(form: str) -> str:
+    """The form as a pattern; the hex digits of a percent-escape may be of either case."""
+    return re.sub(r"%([0-9A-F]{2})", lambda m: f"%(?i:{m[1]})", re.escape(form))

@@ -1,0 +1,293 @@
+"""The room client: joins, acts with acknowledgements, and keeps the room's state.
+
+One connection, from its welcome to its end. It does not reconnect: whoever holds it opens
+another (`hangbot.orchestrator`), since after a lost connection only a new join gives the
+whole state again.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from websockets.exceptions import ConnectionClosed
+
+from hangbot.clock import Clock
+from hangbot.errors import (
+    AckTimeout,
+    Banished,
+    ConnectionLost,
+    JoinRefused,
+    RateLimited,
+    Refused,
+    ServiceError,
+    Unreachable,
+    WireError,
+)
+from hangbot.wire import room as wire
+from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
+from hangbot.wire.state import RoomState
+
+__all__ = ["Connection", "Ended", "RoomClient", "Why"]
+
+logger = logging.getLogger(__name__)
+
+_TOO_MANY: Final = "you have too many pending requests"
+
+Why = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
+"""Why a connection ended; only after ``kicked`` must nobody connect again at once."""
+
+
+class Connection(Protocol):
+    """What the client needs of a websocket."""
+
+    async def send(self, message: str) -> None:
+        """Send a text frame."""
+
+    async def recv(self) -> str | bytes:
+        """Return the next frame; raise `websockets.exceptions.ConnectionClosed` at the end."""
+
+    async def close(self) -> None:
+        """Close it; bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended."""
+
+    why: Why
+    detail: str = ""
+
+
+class RoomClient:
+    """One connection to one room, over a borrowed websocket.
+
+    Args:
+        connection: The open websocket.
+        room: The room's uuid.
+        clock: Bounds every wait.
+        ack_timeout: Seconds until an action counts as unanswered.
+        silence: Seconds without a heartbeat until the connection counts as dead; the server
+            pings every 30 s, the official client waits 45 s.
+        on_message: Told every room message after its patch was applied. Must not block.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        room: str,
+        *,
+        clock: Clock,
+        ack_timeout: float,
+        silence: float = 45.0,
+        on_message: Callable[[Broadcast], None] = lambda _: None,
+    ) -> None:
+        self.room = room
+        self.state: RoomState | None = None
+        self.joined: Mapping[str, Any] | None = None
+        """The answer to joinRoom without its state: ``serverTime`` (ms), ``allowedRooms``…"""
+        self._connection = connection
+        self._clock = clock
+        self._ack_timeout = ack_timeout
+        self._silence = silence
+        self._on_message = on_message
+        self._pending: dict[int | None, asyncio.Future[Reply]] = {}
+        self._slots = asyncio.Semaphore(wire.MAX_PENDING)
+        self._next_id = 0
+        self._joins: set[int] = set()
+        self._welcomed = asyncio.Event()
+        self._heard = clock.now()
+        self._leaving: Why | None = None
+        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        """Done when the connection has ended, with how."""
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator["RoomClient"]:
+        """Read frames and watch for silence, for as long as the block runs; then close."""
+        tasks = [
+            asyncio.create_task(self._read(), name="hangbot-room-reader"),
+            asyncio.create_task(self._watch(), name="hangbot-room-watch"),
+        ]
+        try:
+            yield self
+        finally:
+            self._leaving = self._leaving or "left"
+            try:
+                await self._connection.close()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                for result in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(result, Exception):
+                        logger.error("a task of the room connection failed", exc_info=result)
+                self._end(Ended(self._leaving))
+
+    async def welcome(self, within: float) -> bool:
+        """Wait for the server to listen: what is sent earlier can be lost without an answer."""
+        try:
+            await self._clock.wait_for(self._welcomed.wait(), within)
+        except TimeoutError:
+            return False
+        return True
+
+    async def join(self, password: str | None = None) -> RoomState:
+        """Join the room and return its state.
+
+        Raises:
+            JoinRefused: The server's own words say why.
+            AckTimeout: No answer in time.
+            ConnectionLost: The connection went.
+        """
+        params = {"password": password} if password else {}
+        try:
+            await self.act("joinRoom", **params)
+        except (AckTimeout, ConnectionLost, RateLimited, JoinRefused):
+            raise
+        except Refused as exc:
+            raise JoinRefused(str(exc), service="room") from exc
+        if self.state is None:
+            raise JoinRefused(f"the room {self.room} answered the join without its state", service="room")
+        return self.state
+
+    async def act(self, action: str, **params: object) -> Mapping[str, Any]:
+        """Run an action once and return the fields of its answer.
+
+        At most four are in flight; the others wait for their turn. What the answer holds
+        besides success is not to be relied on: production's is not known.
+
+        Raises:
+            Refused: The server's own words say why.
+            RateLimited: Too many actions were pending.
+            AckTimeout: No answer in time; it may have been carried out.
+            ConnectionLost: The connection went; it may have been carried out.
+        """
+        async with self._slots:
+            reply = await self._ask(action, {**params, "roomUuid": self.room})
+        if reply.error is None:
+            return reply.fields
+        if reply.error == _TOO_MANY:
+            raise RateLimited(f"the room put off {action} ({reply.error})", service="room")
+        raise Refused(f"the room refused {action} ({reply.error})", service="room")
+
+    async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
+        if self.ended.done():
+            raise Unreachable(f"{action} was not sent: the room connection has ended", service="room")
+        self._next_id += 1
+        key = self._next_id
+        if action == "joinRoom":
+            self._joins.add(key)
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._pending[key] = answered
+        try:
+            await self._connection.send(wire.encode_action(action, params, key))
+            return await self._clock.wait_for(answered, self._ack_timeout)
+        except TimeoutError:
+            raise AckTimeout(
+                f"no acknowledgement of {action} from the room in {self._ack_timeout:g} s", service="room"
+            ) from None
+        except ConnectionClosed:
+            raise ConnectionLost(
+                f"the room connection went while {action} was sent", service="room"
+            ) from None
+        finally:
+            self._pending.pop(key, None)
+
+    async def _read(self) -> None:
+        """Read until the end, and tell everyone who waits that it has come."""
+        ended = Ended("lost")
+        try:
+            while True:
+                await self._take(await self._connection.recv())
+        except ConnectionClosed as exc:
+            # Primus closes without a code, which `websockets` calls orderly: any end is an end.
+            ended = Ended(self._leaving or "lost", f"close code {exc.rcvd.code if exc.rcvd else 1006}")
+        except WireError as exc:
+            ended = Ended("state lost", str(exc))
+            await self._connection.close()
+        finally:
+            self._end(ended)
+
+    async def _watch(self) -> None:
+        """Treat a connection without heartbeats as dead: a cut cable sends nothing."""
+        while (quiet := self._clock.now() - self._heard) < self._silence:
+            await self._clock.sleep(self._silence - quiet)
+        self._leaving = "silent"
+        self._end(Ended("silent", f"no heartbeat for {self._silence:g} s"))
+        await self._connection.close()
+
+    async def _take(self, frame: str | bytes) -> None:
+        try:
+            event = wire.decode(frame)
+        except WireError as exc:
+            logger.warning("passed over: %s", exc, extra={"action": "frame_unreadable"})
+            return
+        match event:
+            case Ping():
+                self._heard = self._clock.now()
+                await self._connection.send(wire.encode_pong(event))
+            case Welcome():
+                self._welcomed.set()
+            case Deliberate():
+                self._leaving = self._leaving or "closed by the server"
+            case _:
+                self._take_message(event)
+
+    def _take_message(self, event: Event) -> None:
+        match event:
+            case Reply():
+                self._answer(event)
+            case Broadcast():
+                self._broadcast(event)
+            case Unknown():
+                logger.info(
+                    "passed over an unknown frame: %s", event.summary, extra={"action": "frame_unknown"}
+                )
+
+    def _answer(self, reply: Reply) -> None:
+        """Hand an answer to who waits for it; a late or a second one is nobody's.
+
+        The state is installed here, before the next frame is read: the next frame may
+        already be a patch of it.
+        """
+        key = reply.message_id if isinstance(reply.message_id, int) else None
+        if key in self._joins and reply.error is None:
+            self._install(reply.fields)
+        waiting = self._pending.get(key)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
+
+    def _install(self, fields: Mapping[str, Any]) -> None:
+        state = fields.get("state")
+        if isinstance(state, dict):
+            self.state = RoomState(state)
+            self.joined = {name: value for name, value in fields.items() if name != "state"}
+
+    def _broadcast(self, message: Broadcast) -> None:
+        if message.name == "kickedFromRoom":
+            self._leaving = "kicked"
+        elif message.name == "roomReset":
+            self._leaving = "reset"
+        if message.patch is not None:
+            if self.state is None:
+                return  # older than the state that is to come
+            self.state.apply(message.patch)
+        self._on_message(message)
+
+    def _end(self, ended: Ended) -> None:
+        """Settle everything that waits, at once; only the first end counts."""
+        if self.ended.done():
+            return
+        self.ended.set_result(ended)
+        self._welcomed.set()
+        for waiting in self._pending.values():
+            if not waiting.done():
+                waiting.set_exception(self._loss(ended))
+
+    @staticmethod
+    def _loss(ended: Ended) -> ServiceError:
+        if ended.why == "kicked":
+            return Banished("the bot was kicked from the room", service="room")
+        detail = f" ({ended.detail})" if ended.detail else ""
+        return ConnectionLost(f"the room connection ended: {ended.why}{detail}", service="room")

@@ -1,0 +1,207 @@
+"""Faults as values: where to hit, what to do, how often."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["DEEDS", "FRAME_DEEDS", "POINTS", "REQUEST_DEEDS", "Fault", "Faults"]
+
+POINTS: Final = frozenset(
+    {
+        "gateway.token",
+        "gateway.*",
+        "chat.me",
+        "chat.group",
+        "chat.join",
+        "chat.send",
+        "chat.lookup",
+        "chat.history",
+        "chat.ws",
+        "chat.*",
+        "room.connect",
+        "room.welcome",
+        "room.joinRoom",
+        "room.action",
+        "room.message",
+        "room.ping",
+        "room.*",
+    }
+)
+"""Where a fault can hit. A point that ends in ``.*`` is hit by everything of that service."""
+
+REQUEST_DEEDS: Final = frozenset(
+    {"refuse", "status", "hang", "garbage", "delay", "cut_before_store", "cut_after_store"}
+)
+FRAME_DEEDS: Final = frozenset({"drop", "duplicate", "reorder", "close", "abort", "close_deliberate"})
+DEEDS: Final = REQUEST_DEEDS | FRAME_DEEDS
+
+_LOWEST_STATUS: Final = 100
+_HIGHEST_STATUS: Final = 599
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong on purpose.
+
+    Attributes:
+        id: Number of the fault, from 1.
+        on: The point that it hits.
+        do: The deed.
+        times: How often it hits; 0 means for ever.
+        after: How many passages of the point it lets through first.
+        ms: How long ``delay`` holds the answer, or after how long a cut comes.
+        status: Status of a ``status`` fault.
+        headers: Headers of its answer.
+        body: Body of its answer; text goes out as it is, anything else as JSON.
+    """
+
+    id: int
+    on: str
+    do: str
+    times: int = 1
+    after: int = 0
+    ms: float | None = None
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    body: Any = None
+
+    def matches(self, point: str) -> bool:
+        """Whether a passage of ``point`` concerns this fault."""
+        return self.on == point or (self.on.endswith(".*") and point.startswith(self.on[:-1]))
+
+    def as_row(self) -> dict[str, Any]:
+        """The fault as JSON: what was asked for, without what was left out."""
+        row: dict[str, Any] = {"id": self.id, "on": self.on, "do": self.do, "times": self.times}
+        row["after"] = self.after
+        for name in ("ms", "status", "headers", "body"):
+            value = getattr(self, name)
+            if value is not None:
+                row[name] = dict(value) if name == "headers" else value
+        return row
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: Fault
+    passed: int = 0
+    hits: int = field(default=0)
+
+    @property
+    def spent(self) -> bool:
+        return self.fault.times > 0 and self.hits >= self.fault.times
+
+
+class Faults:
+    """The faults of one sandbox, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._all: dict[int, _Armed] = {}
+        self._live: list[_Armed] = []
+
+    def add(  # noqa: PLR0913  the columns of the control API, all but two by name and optional
+        self,
+        on: str,
+        do: str,
+        *,
+        times: int = 1,
+        after: int = 0,
+        ms: float | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,  # noqa: ANN401  any JSON value
+    ) -> Fault:
+        """Arm a fault.
+
+        Raises:
+            ValueError: The point or the deed is unknown, they do not go together, or a
+                number is out of range; the message says what is possible.
+        """
+        fault = Fault(next(self._ids), on, do, times, after, ms, status, headers, body)
+        _check(fault)
+        armed = _Armed(fault)
+        self._all[fault.id] = armed
+        self._live.append(armed)
+        return fault
+
+    def take(self, point: str) -> Fault | None:
+        """Count a passage of ``point``; return the fault that hits it, if any."""
+        if not self._live:
+            return None
+        for armed in self._live:
+            if not armed.fault.matches(point):
+                continue
+            if armed.passed < armed.fault.after:
+                armed.passed += 1
+                continue
+            armed.hits += 1
+            if armed.spent:
+                self._live.remove(armed)
+            return armed.fault
+        return None
+
+    def list(self) -> list[dict[str, Any]]:
+        """Every fault as a row, with its ``hits`` so far."""
+        return [armed.fault.as_row() | {"hits": armed.hits} for armed in self._all.values()]
+
+    def hits(self, fault_id: int) -> int:
+        """How often a fault has hit.
+
+        Raises:
+            KeyError: There is no fault of that number.
+        """
+        return self._all[fault_id].hits
+
+    def remove(self, fault_id: int) -> None:
+        """Disarm and forget one fault.
+
+        Raises:
+            KeyError: There is no fault of that number.
+        """
+        armed = self._all.pop(fault_id)
+        if armed in self._live:
+            self._live.remove(armed)
+
+    def clear(self) -> None:
+        """Disarm and forget all faults."""
+        self._all.clear()
+        self._live.clear()
+
+    def leftovers(self) -> tuple[Fault, ...]:
+        """The faults that never hit: a test that armed them did not test what it meant to."""
+        return tuple(armed.fault for armed in self._all.values() if armed.hits == 0)
+
+
+def _check(fault: Fault) -> None:
+    if fault.on not in POINTS:
+        raise ValueError(f"no such point: {fault.on!r}; there are {', '.join(sorted(POINTS))}")
+    if fault.do not in DEEDS:
+        raise ValueError(f"no such deed: {fault.do!r}; there are {', '.join(sorted(DEEDS))}")
+    if fault.do in FRAME_DEEDS and not (fault.on.startswith("room.") or fault.on == "chat.ws"):
+        raise ValueError(f"{fault.do!r} is for frames (room.* and chat.ws), not for {fault.on!r}")
+    for name, number in (("times", fault.times), ("after", fault.after)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise ValueError(f"{name} must be a whole number, 0 or more")
+    _check_answer(fault)
+
+
+def _check_answer(fault: Fault) -> None:
+    ms, status, headers = fault.ms, fault.status, fault.headers
+    if ms is not None and (
+        isinstance(ms, bool) or not isinstance(ms, int | float) or not 0 <= ms < float("inf")
+    ):
+        raise ValueError("ms must be a number of milliseconds, 0 or more")
+    if fault.do == "delay" and ms is None:
+        raise ValueError("delay needs ms: how long the answer is held back")
+    if status is not None and (
+        isinstance(status, bool)
+        or not isinstance(status, int)
+        or not _LOWEST_STATUS <= status <= _HIGHEST_STATUS
+    ):
+        raise ValueError("status must be an HTTP status, 100 to 599")
+    if headers is not None and not (
+        isinstance(headers, Mapping)
+        and all(isinstance(part, str) for pair in headers.items() for part in pair)
+    ):
+        raise ValueError("headers must be an object of texts")

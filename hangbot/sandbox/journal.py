@@ -1,0 +1,197 @@
+"""Everything that goes over the sandbox's wires, in order, secrets masked."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from hangbot.redact import Redactor
+
+__all__ = ["KEPT_EVENTS", "Event", "Journal"]
+
+Event = dict[str, Any]
+"""One row: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, perhaps ``fault``, and the row's own data."""
+
+KEPT_EVENTS: Final = 10_000
+KEPT_CHARS: Final = 16_384
+"""Longer texts are cut in the journal, so that ten thousand events stay a matter of megabytes."""
+
+_SHOWN_IN_ERROR: Final = 12
+_UNROUTED_KEPT: Final = 100
+
+
+class Journal:
+    """A ring of the newest events.
+
+    A row's texts are masked when somebody reads it rather than when it is written: a room
+    that answers ten thousand actions a second would otherwise spend most of its time on
+    masking rows that nobody looks at. What leaves the journal is masked, always.
+
+    Args:
+        now_ms: The sandbox's clock.
+        redactor: Masks known secrets; every token issued is added to it.
+        on_event: Given each masked event as it happens (``--record``), or ``None``.
+        keep: How many events are kept.
+    """
+
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        redactor: Redactor,
+        *,
+        on_event: Callable[[Event], object] | None = None,
+        keep: int = KEPT_EVENTS,
+    ) -> None:
+        self._now_ms = now_ms
+        self._redactor = redactor
+        self._on_event = on_event
+        self._ring: deque[Event] = deque(maxlen=keep)
+        self._masked_to = 0
+        self._count = 0
+        self.unrouted: list[str] = []
+        """Requests that no route knows, masked; a test that made one did not mean to."""
+        self._news: list[asyncio.Future[None]] = []
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    @property
+    def last_n(self) -> int:
+        """Number of the newest event; 0 before the first."""
+        return self._count
+
+    def record(
+        self,
+        service: str,
+        dir: str,  # noqa: A002  the row's own name in the contract
+        kind: str,
+        *,
+        fault: int | None = None,
+        **data: Any,  # noqa: ANN401  any JSON value
+    ) -> int:
+        """Write one event and return its number.
+
+        Args:
+            service: ``room``, ``chat`` or ``gateway``.
+            dir: ``in`` (from a client) or ``out``.
+            kind: ``http``, ``frame``, ``open`` or ``close``.
+            fault: Id of the fault that caused or changed it.
+            data: What belongs to it: ``method``, ``path``, ``status``, ``body``, ``frame``,
+                ``uid``, ``conn`` … Containers are copied now, so later changes do not show.
+        """
+        self._count += 1
+        event: Event = {
+            "n": self._count,
+            "t_ms": self._now_ms(),
+            "service": service,
+            "dir": dir,
+            "kind": kind,
+        }
+        if fault is not None:
+            event["fault"] = fault
+        for name, value in data.items():
+            event[name] = (
+                value if isinstance(value, str) and len(value) <= KEPT_CHARS else self._frozen(value)
+            )
+        self._ring.append(event)
+        if self._on_event is not None:
+            self._on_event(self._mask(event))
+        if self._news:
+            waiters, self._news = self._news, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        return self._count
+
+    def since(self, n: int = 0) -> tuple[list[Event], bool]:
+        """The events after number ``n``, masked, and whether older ones of them are gone."""
+        first_kept = self._count - len(self._ring) + 1
+        truncated = n + 1 < first_kept
+        skip = max(0, n + 1 - first_kept)
+        if skip >= len(self._ring):
+            return [], truncated
+        self._mask_all()
+        return [dict(event) for event in list(self._ring)[skip:]], truncated
+
+    def note_unrouted(self, service: str, what: str) -> None:
+        """Remember a request that no route knows (the first hundred)."""
+        if len(self.unrouted) < _UNROUTED_KEPT:
+            self.unrouted.append(f"{service}: {self._redactor.text(what[:KEPT_CHARS])[:200]}")
+
+    def events(self, *, since: int = 0, **wanted: Any) -> list[Event]:  # noqa: ANN401  any JSON value
+        """The kept events whose fields equal ``wanted``, e.g. ``events(service="room", dir="in")``."""
+        return [event for event in self.since(since)[0] if _fits(event, wanted)]
+
+    async def wait_for(
+        self, predicate: Callable[[Event], bool], *, within: float = 5.0, since: int = 0
+    ) -> Event:
+        """The first event after ``since`` that fits, waiting up to ``within`` seconds for it.
+
+        Raises:
+            TimeoutError: None came; the message names what came instead.
+        """
+        seen = since
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    for event in self.since(seen)[0]:
+                        seen = event["n"]
+                        if predicate(event):
+                            return event
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._news.append(waiter)
+                    await waiter
+        except TimeoutError:
+            raise TimeoutError(self._instead(since, within)) from None
+
+    def clear(self) -> None:
+        """Forget the events; the numbers go on."""
+        self._ring.clear()
+        self.unrouted.clear()
+
+    def _instead(self, since: int, within: float) -> str:
+        events, _ = self.since(since)
+        if not events:
+            return f"no such event within {within:g} s, nor any other"
+        shown = "; ".join(_line(event) for event in events[-_SHOWN_IN_ERROR:])
+        return f"no such event within {within:g} s; the last of {len(events)} were: {shown}"
+
+    def _frozen(self, value: Any) -> Any:  # noqa: ANN401  any JSON value
+        """A copy that nobody else holds, with long texts cut."""
+        if isinstance(value, str):
+            # Mask first: a cut through a secret would leave its first half unrecognised.
+            return self._redactor.text(value[: 2 * KEPT_CHARS])[:KEPT_CHARS] + f"… ({len(value)} characters)"
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"<{len(value)} bytes>"
+        if isinstance(value, Mapping):
+            return {
+                str(k): self._frozen(v) if not isinstance(v, str) or len(v) > KEPT_CHARS else v
+                for k, v in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._frozen(v) if not isinstance(v, str) or len(v) > KEPT_CHARS else v for v in value]
+        return value
+
+    def _mask(self, event: Event) -> Event:
+        masked: Event = {
+            name: value if isinstance(value, int | float) or value is None else self._redactor.value(value)
+            for name, value in event.items()
+        }
+        return masked
+
+    def _mask_all(self) -> None:
+        """Mask what is new since the last reader, in place."""
+        first_kept = self._count - len(self._ring) + 1
+        for index in range(max(0, self._masked_to - first_kept + 1), len(self._ring)):
+            self._ring[index] = self._mask(self._ring[index])
+        self._masked_to = self._count
+
+
+def _fits(event: Event, wanted: Mapping[str, Any]) -> bool:
+    return all(event.get(name) == value for name, value in wanted.items())
+
+
+def _line(event: Event) -> str:
+    data = {k: v for k, v in event.items() if k not in {"n", "t_ms"}}
+    text = " ".join(f"{k}={v}" for k, v in data.items())
+    return text if len(text) <= 160 else text[:159] + "…"  # noqa: PLR2004  a line of a failure message

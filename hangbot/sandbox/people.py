@@ -1,0 +1,281 @@
+"""Who lives in the sandbox: users, their tokens, and what a token is worth.
+
+PURE: no clock but the one that is passed in. The tokens for room socket and gateway
+are real JWTs (HS256, a key per sandbox) with the claims of a sample that is printed in
+public documentation: ``id``, ``sub``, ``role``, ``capabilities``, ``type``, ``iat``,
+``exp``, ``iss``; they live ten years unless told otherwise. Chat tokens are opaque.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+__all__ = ["TOKEN_ROLES", "BadToken", "People", "Person"]
+
+TOKEN_ROLES: Final = frozenset(
+    {
+        "globalModerator",
+        "staff",
+        "superUser",
+        "promoter",
+        "user",
+        "bot",
+        "admin",
+        "moderator",
+        "guest",
+    }
+)
+"""The roles that a user's token can carry, as typed in ttfm-socket 1.0.0."""
+
+ISSUER: Final = "turntable-user-service"
+TEN_YEARS_S: Final = 10 * 365 * 24 * 3600.0
+
+
+class BadToken(Exception):
+    """A token that opens nothing; ``reason`` says why, and never holds the token.
+
+    Attributes:
+        reason: ``missing``, ``malformed``, ``signature``, ``expired``, ``revoked`` or ``unknown``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the sandbox.
+
+    Attributes:
+        uid: The user's uuid, the same in room, chat and gateway.
+        nickname: What others see.
+        role: The token's role, one of ``TOKEN_ROLES``.
+        avatar_id: Name of the avatar.
+        color: Colour of the name.
+        token: JWT for room socket and gateway.
+        chat_token: What the gateway's exchange returns.
+    """
+
+    uid: str
+    nickname: str
+    role: str
+    avatar_id: str
+    color: str
+    token: str = field(repr=False)
+    chat_token: str = field(repr=False)
+
+    def profile(self) -> dict[str, Any]:
+        """``userProfile`` of the room state; a guest has these four fields and no more."""
+        return {
+            "uuid": self.uid,
+            "nickname": self.nickname,
+            "avatarId": self.avatar_id,
+            "color": self.color,
+        }
+
+
+class People:
+    """All users of one sandbox.
+
+    Args:
+        now_s: The sandbox's clock, seconds since 1970.
+        on_token: Told of every token issued, so that journals can mask it.
+    """
+
+    def __init__(
+        self, now_s: Callable[[], float], on_token: Callable[[str], object] = lambda _: None
+    ) -> None:
+        self._now_s = now_s
+        self._on_token = on_token
+        self._key = secrets.token_bytes(32)
+        self._people: dict[str, Person] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._chat_tokens: dict[str, str] = {}
+        self._revoked: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(tuple(self._people.values()))
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._people
+
+    def add(
+        self,
+        nickname: str,
+        *,
+        role: str = "user",
+        uid: str | None = None,
+        lifetime_s: float = TEN_YEARS_S,
+    ) -> Person:
+        """A new user with fresh tokens.
+
+        Raises:
+            ValueError: The role is unknown, the nickname is empty, or the uid is taken.
+        """
+        if role not in TOKEN_ROLES:
+            raise ValueError(f"no such role: {role!r}; there are {', '.join(sorted(TOKEN_ROLES))}")
+        if not nickname or not nickname.strip():
+            raise ValueError("a user needs a nickname")
+        uid = uid or str(uuid.uuid4())
+        if uid in self._people:
+            raise ValueError(f"there is a user {uid} already")
+        avatar_id = {"bot": "bot-01", "guest": "ghost"}.get(role, "lovable-1")
+        token = self._sign(uid, role, lifetime_s)
+        chat_token = self._new_chat_token(uid)
+        person = Person(uid, nickname, role, avatar_id, "#ff9900", token, chat_token)
+        self._people[uid] = person
+        return person
+
+    def get(self, uid: str) -> Person:
+        """The user as he is now.
+
+        Raises:
+            KeyError: Nobody has that uid.
+        """
+        return self._people[uid]
+
+    def find(self, uid: object) -> Person | None:
+        """The user as he is now, or ``None``."""
+        return self._people.get(uid) if isinstance(uid, str) else None
+
+    def change(
+        self, uid: str, *, nickname: str | None = None, avatar_id: str | None = None, color: str | None = None
+    ) -> Person:
+        """Change a profile; what is ``None`` stays.
+
+        Raises:
+            KeyError: Nobody has that uid.
+        """
+        person = self._people[uid]
+        self._people[uid] = replace(
+            person,
+            nickname=person.nickname if nickname is None else nickname,
+            avatar_id=person.avatar_id if avatar_id is None else avatar_id,
+            color=person.color if color is None else color,
+        )
+        return self._people[uid]
+
+    def verify(self, token: object) -> Person:
+        """The user whose valid JWT this is.
+
+        Raises:
+            BadToken: It is missing, malformed, signed elsewhere, expired, revoked, or of nobody.
+        """
+        if not isinstance(token, str) or not token:
+            raise BadToken("missing")
+        known = self._tokens.get(token)
+        if known is None:
+            known = self._read(token)
+            self._tokens[token] = known
+        uid, expires_s = known
+        if token in self._revoked:
+            raise BadToken("revoked")
+        if self._now_s() >= expires_s:
+            raise BadToken("expired")
+        person = self._people.get(uid)
+        if person is None:
+            raise BadToken("unknown")
+        return person
+
+    def by_token(self, token: object) -> Person | None:
+        """The user whose valid JWT this is, or ``None``."""
+        try:
+            return self.verify(token)
+        except BadToken:
+            return None
+
+    def by_chat_token(self, token: object) -> Person | None:
+        """The user whose live chat token this is, or ``None``."""
+        if not isinstance(token, str) or token in self._revoked:
+            return None
+        return self.find(self._chat_tokens.get(token))
+
+    def exchange(self, bot_token: object) -> str:
+        """The gateway's exchange: JWT in, chat token out (a fresh one if the last was revoked).
+
+        Raises:
+            BadToken: The JWT opens nothing.
+        """
+        person = self.verify(bot_token)
+        if person.chat_token in self._revoked:
+            person = replace(person, chat_token=self._new_chat_token(person.uid))
+            self._people[person.uid] = person
+        return person.chat_token
+
+    def issue(
+        self, uid: str, *, lifetime_s: float = TEN_YEARS_S, claims: Mapping[str, Any] | None = None
+    ) -> str:
+        """One more JWT for a user, besides the one he has; a negative life makes an expired one.
+
+        Raises:
+            KeyError: Nobody has that uid.
+        """
+        return self._sign(uid, self._people[uid].role, lifetime_s, claims)
+
+    def revoke(self, token: str) -> None:
+        """Make a token (JWT or chat) worthless at once; unknown ones too, harmlessly."""
+        self._revoked.add(token)
+
+    def _new_chat_token(self, uid: str) -> str:
+        # OpenChat's look: `auth_` and 43 url-safe characters.
+        token = "auth_" + secrets.token_urlsafe(32)
+        self._chat_tokens[token] = uid
+        self._on_token(token)
+        return token
+
+    def _sign(self, uid: str, role: str, lifetime_s: float, extra: Mapping[str, Any] | None = None) -> str:
+        now_s = int(self._now_s())
+        claims: dict[str, Any] = {
+            "id": uid,
+            "sub": uid,
+            "role": role,
+            "capabilities": [],
+            "type": "user",
+            "iat": now_s,
+            "exp": int(now_s + lifetime_s),
+            "iss": ISSUER,
+        } | dict(extra or {})
+        # Tokens of one second must differ, or revoking one would revoke its twin: hence the key id.
+        head = _encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": secrets.token_urlsafe(6)}).encode())
+        body = _encode(json.dumps(claims).encode())
+        token = f"{head}.{body}.{_encode(self._mac(head, body))}"
+        self._tokens[token] = (str(claims["sub"]), float(claims["exp"]))
+        self._on_token(token)
+        return token
+
+    def _mac(self, head: str, body: str) -> bytes:
+        return hmac.digest(self._key, f"{head}.{body}".encode(), hashlib.sha256)
+
+    def _read(self, token: str) -> tuple[str, float]:
+        """``sub`` and ``exp`` of a JWT that was not issued here word for word."""
+        try:
+            head, body, mac = token.split(".")
+            claims = json.loads(_decode(body))
+            given = _decode(mac)
+            uid, expires_s = claims["sub"], float(claims["exp"])
+        except (ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError):
+            raise BadToken("malformed") from None  # the cause would show the token
+        if not isinstance(uid, str):
+            raise BadToken("malformed")
+        if not hmac.compare_digest(given, self._mac(head, body)):
+            raise BadToken("signature")
+        return uid, expires_s
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,487 @@
+"""What frames ask for, and who hears what: between the wire and the rooms."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from websockets.frames import CloseCode
+
+from hangbot.sandbox import actionhero, primus
+from hangbot.sandbox.actionhero import BadInput, Call, Verb
+from hangbot.sandbox.clock import SandboxClock, TimerHandle
+from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.people import People
+from hangbot.sandbox.room_connection import RoomConnection
+from hangbot.sandbox.room_verbs import VerbFailed, Verbs
+from hangbot.sandbox.room_world import NOT_IN_ROOM, ActionRefused, Room, RoomMessage
+from hangbot.sandbox.rooms import Rooms
+
+__all__ = ["RoomDesk"]
+
+_SERVER: Final = "0"
+"""``from`` of what the server itself broadcasts (captured from ActionHero 29.3.5)."""
+
+_GARBAGE: Final = "<html><body>502 Bad Gateway</body></html>"
+_SHOWN_BYTES: Final = 4096
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What an action leads to.
+
+    Attributes:
+        fields: The response's fields.
+        room: The room that hears the messages.
+        messages: What it hears.
+        joined: Whether the connection has just joined the room.
+    """
+
+    fields: dict[str, Any]
+    room: Room | None = None
+    messages: list[RoomMessage] = field(default_factory=list)
+    joined: bool = False
+
+
+class RoomDesk:
+    """Runs actions and verbs, delivers responses and room messages, keeps the rooms' timers.
+
+    Args:
+        people: Whose tokens are good.
+        rooms: The rooms.
+        faults: What goes wrong.
+        journal: Where everything is written.
+        clock: The sandbox's clock.
+    """
+
+    def __init__(
+        self, people: People, rooms: Rooms, faults: Faults, journal: Journal, clock: SandboxClock
+    ) -> None:
+        self._people = people
+        self._rooms = rooms
+        self._variants = rooms.variants
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._members: defaultdict[str, dict[RoomConnection, int]] = defaultdict(dict)
+        self._leaving: dict[tuple[str, str], TimerHandle] = {}
+        self._songs: dict[str, tuple[int, TimerHandle]] = {}
+        self._verbs = Verbs(self._exists, self._members, self._enter, self._leave, self._say)
+        self.stopping = False
+        """While true, actions are answered with "the server is shutting down"."""
+
+    def close(self) -> None:
+        """Forget the timers."""
+        for timer in self._leaving.values():
+            timer.cancel()
+        for _, timer in self._songs.values():
+            timer.cancel()
+        self._leaving.clear()
+        self._songs.clear()
+
+    def members(self, room: Room) -> dict[RoomConnection, int]:
+        """The connections in a room, with when they joined."""
+        return self._members[room.uuid]
+
+    # -- in
+
+    def greet(self, conn: RoomConnection) -> None:
+        """Set the connection up, then send the welcome; frames that come before it are lost."""
+        fault = self._faults.take("room.welcome")
+        delay_ms = self._variants.setup_ms
+        if fault is not None and fault.do == "delay":
+            delay_ms = fault.ms or 0
+        if fault is not None and fault.do == "hang":
+            self._note(conn, fault)
+            conn.early = None
+        elif delay_ms > 0:
+            conn.early = None
+            self._clock.call_later(delay_ms / 1000, lambda: self._welcome(conn, fault))
+        else:
+            self._welcome(conn, fault)
+
+    def _welcome(self, conn: RoomConnection, fault: Fault | None) -> None:
+        conn.listening = True
+        text = primus.encode({"welcome": self._variants.welcome, "context": "api"})
+        if fault is not None and fault.do == "delay":
+            conn.push(text, fault=fault.id)
+        elif fault is not None:
+            self._spoil(conn, text, fault)
+        elif self._variants.welcome is not None:
+            conn.push(text)
+        early, conn.early = conn.early or [], None
+        for data, binary in early:
+            self.on_data(conn, data, binary=binary)
+
+    def on_data(self, conn: RoomConnection, data: bytes, *, binary: bool) -> None:
+        """A whole message arrived; whatever it is, it harms no other connection."""
+        if binary:
+            text, value = f"<{len(data)} bytes>", _buffer(data)
+        else:
+            try:
+                text = data.decode()
+            except UnicodeDecodeError:
+                conn.protocol.fail(CloseCode.INVALID_DATA)
+                conn.send_data()
+                return
+            value = None
+        if not conn.listening and conn.early is not None:
+            conn.early.append((data, binary))
+            return
+        self._journal.record("room", "in", "frame", conn=conn.number, uid=conn.uid, frame=text)
+        try:
+            self._on_value(conn, primus.decode(text) if value is None else value)
+        except primus.Unreadable:
+            return
+        except RecursionError:  # nested as deep as JSON can be read, and too deep to be written
+            conn.abort()
+
+    def _on_value(self, conn: RoomConnection, value: object) -> None:
+        if value is None:
+            conn.abort()  # an unguarded ActionHero process would exit here, for everyone
+        elif primus.is_pong(value):
+            conn.alive = True
+        elif primus.is_id_request(value):
+            conn.push(primus.spark_id(conn.spark))
+        elif conn.listening:
+            asked = actionhero.parse(value)
+            if isinstance(asked, Call):
+                self._accept(conn, asked)
+            else:
+                self._do_verb(conn, asked)
+
+    def on_lost(self, conn: RoomConnection) -> None:
+        """The connection is gone: its user lingers for a while in the rooms that it was in."""
+        for uuid in tuple(conn.rooms):
+            self._leave(conn, uuid)
+
+    # -- actions
+
+    def _accept(self, conn: RoomConnection, call: Call) -> None:
+        conn.pending += 1
+        conn.total += 1
+        if conn.pending > actionhero.PENDING_LIMIT:
+            conn.pending -= 1
+            self._answer(conn, {"error": actionhero.TOO_MANY}, call)
+        elif self._variants.action_ms > 0:
+            self._clock.call_later(self._variants.action_ms / 1000, lambda: self._run(conn, call))
+        else:
+            # Not now: the frames that came in the same read count as pending together.
+            asyncio.get_running_loop().call_soon(self._run, conn, call)
+
+    def _run(self, conn: RoomConnection, call: Call) -> None:
+        if not conn.is_open:
+            return  # its client went away before it was carried out
+        fault = self._faults.take("room.joinRoom" if call.action == "joinRoom" else "room.action")
+        if fault is not None and self._prevented(conn, call, fault):
+            return
+        conn.pending -= 1
+        try:
+            outcome = self._execute(conn, call)
+        except (ActionRefused, BadInput) as refusal:
+            outcome = _Outcome({"error": str(refusal)})
+        text = primus.encode(actionhero.response(outcome.fields, call.id))
+        if outcome.room is not None and not self._variants.response_first and not outcome.joined:
+            self.tell(outcome.room, outcome.messages)
+            self._respond(conn, text, fault)
+            return
+        self._respond(conn, text, fault)
+        if outcome.room is not None:
+            silent = conn if outcome.joined and not self._variants.own_user_joined else None
+            self.tell(outcome.room, outcome.messages, but=silent)
+        if outcome.joined and outcome.room is not None:
+            self._introduce(conn, outcome.room)
+
+    def _prevented(self, conn: RoomConnection, call: Call, fault: Fault) -> bool:
+        """Faults that keep an action from being carried out."""
+        match fault.do:
+            case "hang":
+                self._note(conn, fault)  # and it stays pending, as an action that never ends does
+                return True
+            case "refuse" | "cut_before_store":
+                conn.abort(fault.id)
+            case "status":
+                error = "Service unavailable" if fault.body is None else fault.body
+                fields = error if isinstance(error, dict) else {"error": error}
+                conn.push(primus.encode(actionhero.response(fields, call.id)), fault=fault.id)
+            case "garbage":
+                conn.push(fault.body if isinstance(fault.body, str) else _GARBAGE, fault=fault.id)
+            case _:
+                return False
+        conn.pending -= 1
+        return True
+
+    def _execute(self, conn: RoomConnection, call: Call) -> _Outcome:
+        if self.stopping:
+            raise ActionRefused(actionhero.SHUTTING_DOWN)
+        if call.action is None:
+            raise ActionRefused(actionhero.UNKNOWN_ACTION)
+        if conn.person is None or (
+            self._variants.recheck_token and self._people.by_token(conn.token) is None
+        ):
+            raise ActionRefused(self._variants.token_error)
+        actionhero.check_params(call)
+        room = self._rooms.get(call.params["roomUuid"])
+        if call.action == "joinRoom":
+            return self._join(conn, conn.person.uid, room, call.params)
+        if room is None:
+            raise ActionRefused(NOT_IN_ROOM)
+        messages = self._act(room, conn.person.uid, call)
+        silent = call.action in {"skipSong", "playOneTimeAnimation"} or not self._variants.action_state
+        return _Outcome({} if silent else room.server_state(), room, messages)
+
+    def _act(self, room: Room, uid: str, call: Call) -> list[RoomMessage]:
+        params, now_ms = call.params, self._clock.now_ms()
+        match call.action:
+            case "addDj":
+                return room.add_dj(uid, params.get("song"), now_ms)
+            case "removeDj":
+                return room.remove_dj(uid, params.get("djUuid"), now_ms)
+            case "updateNextSong":
+                return room.update_next_song(uid, params["song"], now_ms)
+            case "voteOnSong":
+                votes = params["songVotes"]
+                return room.vote(uid, {name: votes[name] for name in ("like", "star") if name in votes})
+            case "skipSong":
+                return room.skip(uid, now_ms)
+            case _:
+                return room.animate(uid, params["animation"], params.get("emoji"))
+
+    def _join(self, conn: RoomConnection, uid: str, room: Room | None, params: dict[str, Any]) -> _Outcome:
+        if room is None:
+            raise ActionRefused("The room does not exist.")
+        person = self._people.get(uid)
+        if self._variants.second_join == "refused" and room.uuid in conn.rooms:
+            raise ActionRefused(f"connection already in this room ({room.uuid})")
+        room.admit(person, params.get("password"), params.get("guestPassword"))
+        fields = {
+            "roomUuid": room.uuid,
+            "allowedRooms": [room.uuid],
+            "didCreate": not room.live,
+            "serverTime": self._clock.now_ms(),
+            "state": room.snapshot(),
+        }
+        messages = room.enter(person, conn.hold)
+        if self._variants.joiner_in_state:
+            fields["state"] = room.snapshot()
+        self._stay(room, uid)
+        self._enter(conn, room.uuid)
+        return _Outcome(fields, room, messages, joined=True)
+
+    def _introduce(self, conn: RoomConnection, room: Room) -> None:
+        """``updatedUserData``: the profiles, to the joiner alone."""
+
+        def send() -> None:
+            body = RoomMessage("updatedUserData", room.profiles()).body()
+            self._send_to(conn, room, body, sent_at=self._variants.profiles_sent_at)
+
+        if self._variants.profiles_ms > 0:
+            self._clock.call_later(self._variants.profiles_ms / 1000, send)
+        else:
+            send()
+
+    # -- verbs
+
+    def _do_verb(self, conn: RoomConnection, verb: Verb) -> None:
+        if verb.name in {"quit", "exit"}:
+            conn.finish(deliberate=True)
+        elif verb.name == "file":
+            conn.push(primus.encode(actionhero.file_answer(verb.id)))
+        else:
+            try:
+                data = self._verbs.run(conn, verb, allowed=self._variants.verbs)
+            except VerbFailed as failed:
+                answer = actionhero.verb_failed(verb, str(failed), kind=failed.kind)
+            else:
+                answer = actionhero.verb_ok(data, verb.id)
+            conn.push(primus.encode(answer))
+
+    def _exists(self, uuid: str) -> bool:
+        return self._rooms.get(uuid) is not None
+
+    def _enter(self, conn: RoomConnection, uuid: str) -> None:
+        now_ms = self._clock.now_ms()
+        conn.rooms.setdefault(uuid, now_ms)
+        self._members[uuid].setdefault(conn, now_ms)
+
+    def _leave(self, conn: RoomConnection, uuid: str) -> None:
+        conn.rooms.pop(uuid, None)
+        self._members[uuid].pop(conn, None)
+        room = self._rooms.get(uuid)
+        if room is not None and conn.uid is not None and room.release(conn.uid, conn.hold):
+            self._linger(room, conn.uid)
+
+    def _say(self, conn: RoomConnection, uuid: str, text: str) -> None:
+        envelope = self._envelope(uuid, text, conn.hero_id)
+        frame = primus.text_frame(envelope)
+        # After the verb's own answer, which goes out when this returns.
+        asyncio.get_running_loop().call_soon(self._send_all, uuid, envelope, frame)
+
+    def _send_all(self, uuid: str, text: str, frame: bytes) -> None:
+        for member in tuple(self._members.get(uuid, ())):
+            self.send(member, text, frame, "room.message")
+
+    # -- timers
+
+    def _stay(self, room: Room, uid: str) -> None:
+        timer = self._leaving.pop((room.uuid, uid), None)
+        if timer is not None:
+            timer.cancel()
+
+    def _linger(self, room: Room, uid: str) -> None:
+        """``userLeft`` comes some time after the last connection, if none came back."""
+        self._stay(room, uid)
+
+        def leave() -> None:
+            self._leaving.pop((room.uuid, uid), None)
+            if self._rooms.get(room.uuid) is room and not room.is_held(uid):
+                self.tell(room, room.leave(uid, self._clock.now_ms()))
+
+        self._leaving[room.uuid, uid] = self._clock.call_later(self._variants.user_left_s, leave)
+
+    def _watch_song(self, room: Room) -> None:
+        """Book the end of the playing song, if it is not booked already."""
+        ends_ms = room.song_ends_ms()
+        booked = self._songs.get(room.uuid)
+        if booked is not None:
+            if booked[0] == ends_ms:
+                return
+            booked[1].cancel()
+            del self._songs[room.uuid]
+        if ends_ms is not None:
+
+            def over() -> None:
+                self._songs.pop(room.uuid, None)
+                if self._rooms.get(room.uuid) is room:
+                    self.tell(room, room.next_song(max(ends_ms, self._clock.now_ms())))
+
+            timer = self._clock.call_later(ends_ms / 1000 - self._clock.now_s(), over)
+            self._songs[room.uuid] = ends_ms, timer
+
+    # -- out
+
+    def tell(self, room: Room, messages: Iterable[RoomMessage], *, but: RoomConnection | None = None) -> None:
+        """Deliver a room's messages, each written once for everybody."""
+        for message in messages:
+            if message.to is not None:
+                for conn in tuple(self.members(room)):
+                    if conn.uid == message.to:
+                        self._send_to(conn, room, message.body())
+                continue
+            text = self._envelope(room.uuid, message.body(), _SERVER)
+            frame = primus.text_frame(text)
+            for conn in tuple(self.members(room)):
+                if conn is not but:
+                    self.send(conn, text, frame, "room.message")
+        self._watch_song(room)
+
+    def expel(self, room: Room, uid: str, *, ban: bool = False) -> None:
+        """Kick or ban: told so, then closed deliberately, every connection of that user."""
+        now_ms = self._clock.now_ms()
+        self.tell(room, room.kick(uid, now_ms, ban=ban))
+        theirs = [conn for conn in self.members(room) if conn.uid == uid]
+        for conn in theirs:
+            conn.finish(deliberate=True)
+        if not theirs:
+            self.tell(room, room.leave(uid, now_ms))
+
+    def reset_room(self, room: Room) -> None:
+        """Clear a room; every connection in it is told and closed deliberately."""
+        self.tell(room, room.reset())
+        for key in [key for key in self._leaving if key[0] == room.uuid]:
+            self._leaving.pop(key).cancel()
+        for conn in tuple(self.members(room)):
+            conn.finish(deliberate=True)
+
+    def send(self, conn: RoomConnection, text: str, frame: bytes | None, point: str) -> None:
+        """Deliver one frame, unless a fault of that point has it otherwise."""
+        fault = self._faults.take(point) if conn.is_open else None
+        if fault is None:
+            conn.push(text, frame)
+        else:
+            self._spoil(conn, text, fault)
+
+    def _send_to(
+        self, conn: RoomConnection, room: Room, body: dict[str, Any], *, sent_at: bool = True
+    ) -> None:
+        envelope: dict[str, Any] = {"context": "user", "from": _SERVER, "room": room.uuid}
+        if sent_at:
+            envelope["sentAt"] = self._clock.now_ms()
+        self.send(conn, primus.encode({**envelope, "message": body}), None, "room.message")
+
+    def _envelope(self, uuid: str, message: object, sender: str) -> str:
+        return primus.encode(
+            {
+                "message": message,
+                "room": uuid,
+                "from": sender,
+                "context": "user",
+                "sentAt": self._clock.now_ms(),
+            }
+        )
+
+    def _answer(self, conn: RoomConnection, fields: dict[str, Any], call: Call) -> None:
+        conn.push(primus.encode(actionhero.response(fields, call.id)))
+
+    def _respond(self, conn: RoomConnection, text: str, fault: Fault | None) -> None:
+        if fault is None:
+            conn.push(text)
+        else:
+            self._spoil(conn, text, fault)
+
+    def _spoil(self, conn: RoomConnection, text: str, fault: Fault) -> None:
+        """What a fault makes of one outgoing frame."""
+        match fault.do:
+            case "drop" | "hang":
+                self._note(conn, fault, text)
+            case "duplicate":
+                conn.push(text, fault=fault.id)
+                conn.push(text, fault=fault.id)
+            case "reorder":
+                conn.hold_back(text, fault.id)
+            case "delay":
+                self._clock.call_later((fault.ms or 0) / 1000, lambda: conn.push(text, fault=fault.id))
+            case "garbage" | "status":
+                conn.push(_spoiled(text, fault), fault=fault.id)
+            case _:
+                self.end(conn, fault)
+
+    def end(self, conn: RoomConnection, fault: Fault) -> None:
+        """End a connection in the fault's own way."""
+        if fault.do in {"close", "close_deliberate"}:
+            conn.finish(deliberate=fault.do == "close_deliberate", fault=fault.id)
+        else:
+            conn.abort(fault.id)
+
+    def _note(self, conn: RoomConnection, fault: Fault, text: str = "") -> None:
+        """What a fault kept from going out stands in the journal, as not sent."""
+        self._journal.record(
+            "room",
+            "out",
+            "frame",
+            fault=fault.id,
+            conn=conn.number,
+            uid=conn.uid,
+            frame=text,
+            sent=False,
+            do=fault.do,
+        )
+
+
+def _spoiled(text: str, fault: Fault) -> str:
+    """Garbage: the fault's text as it is, or its body in the place of a room message's ``message``."""
+    if isinstance(fault.body, str):
+        return fault.body
+    if fault.body is None:
+        return _GARBAGE
+    envelope = primus.decode(text)
+    if not isinstance(envelope, dict) or envelope.get("context") != "user":
+        return primus.encode(fault.body)
+    return primus.encode({**envelope, "message": fault.body})
+
+
+def _buffer(data: bytes) -> dict[str, Any]:
+    """A binary message as Node shows it; Primus does not decode it, so it is no verb."""
+    return {"type": "Buffer", "data": list(data[:_SHOWN_BYTES])}
