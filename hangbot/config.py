@@ -209,7 +209,7 @@ def render_env_file(values: Mapping[str, str]) -> str:
     if strange := values.keys() - _NAMES:
         raise KeyError(*strange)
     parts = [
-        "# The configuration of hangbot; it is read from hang-fm-config.env. Keep that file to yourself (chmod 600).",
+        "# The configuration of hangbot; read from hang-fm-config.env. That file is yours alone (chmod 600).",
         "# An empty value counts as not set. The environment wins over the file.",
     ]
     for need in Need:

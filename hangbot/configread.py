@@ -134,7 +134,7 @@ def fault_lines(
         if refusal.missing:
             line = line.replace("not set", "empty") if value else line
             line += "".join(
-                f"; did you mean it by {_printable(name)} ({where})?"
+                f"; {_printable(name)} ({where}): did you mean {env.name}?"
                 for name, where in unknown.items()
                 if nearest(name, [env.name])
             )
@@ -178,11 +178,11 @@ def _summary(faults: Sequence[str]) -> str:
 def _fault(refusal: Refusal, table: Table, origin: str, value: object, redactor: Redactor) -> str:
     env = table.get(refusal.field)
     name = env.name if env else refusal.field
-    shown = ""
-    if refusal.problem.startswith("expected") and value is not None and not (env and env.secret):
+    problem, semicolon, hint = refusal.problem.partition(";")
+    if problem.startswith("expected") and value is not None and not (env and env.secret):
         text = redactor.text(str(value) if isinstance(value, str) else repr(value))
-        shown = f", not {text[:LONGEST_SHOWN]!r}{'…' if len(text) > LONGEST_SHOWN else ''}"
-    return f"{name}{f' ({origin})' if origin else ''}: {refusal.problem}{shown}"
+        problem += f", not {text[:LONGEST_SHOWN]!r}{'…' if len(text) > LONGEST_SHOWN else ''}"
+    return f"{name}{f' ({origin})' if origin else ''}: {problem}{semicolon}{hint}"
 
 
 def _redactor(table: Table, values: Mapping[str, object]) -> Redactor:

@@ -117,31 +117,32 @@ def _text(path: Path) -> str:
             data = file.read(LARGEST + 1)
     except FileNotFoundError as exc:
         remedy = f"Run `hangbot init`, or copy hang-fm-config.example.env to {path} and fill it in."
-        raise ConfigError(f"no configuration file at {path}", remedy=remedy) from exc
+        raise _unusable(f"no configuration file at {path}", remedy) from exc
     except IsADirectoryError as exc:
-        raise ConfigError(f"{path} is a directory", remedy="Name a file with --env-file.") from exc
+        raise _unusable(f"{path} is a directory", "Name a file with --env-file.") from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not a path"
-        remedy = (
-            "Make it readable to the user that runs the bot (owner and `chmod 600`), or name another file."
-        )
-        raise ConfigError(f"{path} cannot be read: {reason}", remedy=remedy) from exc
+        remedy = "Let the user that runs the bot read it (its owner, and `chmod 600`), or name another file."
+        raise _unusable(f"{path} cannot be read: {reason}", remedy) from exc
     if len(data) > LARGEST:
         remedy = "Name the configuration file with --env-file."
-        raise ConfigError(f"{path} is larger than {LARGEST} bytes: no configuration file", remedy=remedy)
-    fault = None
+        raise _unusable(f"{path} is larger than {LARGEST} bytes: no configuration file", remedy)
     try:
         text = data.decode("utf-8")
-        if "\0" in text:
-            fault = text[: text.index("\0")]
+        end = text.find("\0")
+        before = None if end < 0 else text[:end]
     except UnicodeDecodeError as exc:
-        fault = data[: exc.start].decode("utf-8")
+        before = data[: exc.start].decode("utf-8")
     # Raised out here, so that the bytes, which may be a secret's, do not travel with the error.
-    if fault is not None:
-        raise ConfigError(
-            f"{place(path, _newlines(fault) + 1)} is not UTF-8 text", remedy=f"Save {path} as UTF-8 text."
-        )
-    return text
+    if before is not None:
+        line = len(_NEWLINE.findall(before)) + 1
+        raise _unusable(f"{place(path, line)} is not UTF-8 text", f"Save {path} as UTF-8 text.")
+    # After a line that it cannot read, python-dotenv counts a CR LF as two lines.
+    return _NEWLINE.sub("\n", text)
+
+
+def _unusable(message: str, remedy: str) -> ConfigError:
+    return ConfigError(message, faults=(message,), remedy=remedy)
 
 
 def _items(text: str) -> Iterator[_Named | _Fault]:
@@ -154,11 +155,10 @@ def _items(text: str) -> Iterator[_Named | _Fault]:
             original = binding.original.string
             body = original.lstrip()
             start = offset + len(original) - len(body)
-            line = passed + binding.original.line + _newlines(text[offset:start])
+            line = passed + binding.original.line + text[offset:start].count("\n")
             if _is_runaway(binding, body):
                 yield _Fault(line, "a quote is opened here and not closed on the same line")
-                _, after = _NEWLINE.split(body, maxsplit=1)
-                offset = start + len(body) - len(after)
+                offset = start + body.index("\n") + 1
                 passed = line
                 break
             offset += len(original)
@@ -173,9 +173,5 @@ def _items(text: str) -> Iterator[_Named | _Fault]:
 
 def _is_runaway(binding: Binding, body: str) -> bool:
     """Whether a quote that was never meant to go on has taken in the lines after it."""
-    _, *rest = _NEWLINE.split(body.rstrip())
+    _, *rest = body.rstrip().split("\n")
     return bool(rest) and (binding.error or any(_SETTING.match(line) for line in rest))
-
-
-def _newlines(text: str) -> int:
-    return len(_NEWLINE.findall(text))

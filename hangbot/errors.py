@@ -56,6 +56,7 @@ __all__ = [
     "Unreachable",
     "UsageError",
     "WireError",
+    "first_of",
 ]
 
 FAILED: Final = 1
@@ -248,3 +249,9 @@ class UnknownMessage(OutboxError):
     """No message with that id is in the outbox."""
 
     remedy = "`hangbot outbox list` shows the ids."
+
+
+def first_of(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
+    """Take the first error out of a group of tasks' errors: an operator reads one line."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

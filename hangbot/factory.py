@@ -20,6 +20,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from hangbot.chat import ChatClient
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
+from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier, Transport
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
@@ -225,11 +226,8 @@ async def open_bot(
             chat=clients.chat,
             courier=make_courier(settings, outbox, clients.chat, clock=clock, dice=dice, notify=notify),
             open_room=lambda: open_room(settings, clock=clock),
-            actions=send_policy(settings),
+            carrier=Carrier(send_policy(settings), clock, dice, notify),
             reconnects=reconnect_policy(settings),
-            clock=clock,
-            dice=dice,
-            notify=notify,
             app=app,
         )
 

@@ -125,16 +125,16 @@ class Env:
 
     def expectation(self, constraints: Iterable[object]) -> str:
         """What the value must be, in words: the noun, and the field's bounds in the variable's unit."""
-        low = high = ""
+        words = [self.noun]
         for constraint in constraints:
             match constraint:
                 case Gt(gt=float() | int() as bound):
-                    low = f" above {self.shown(bound)}"
+                    words.append(f"above {self.shown(bound)}, up")
                 case Ge(ge=float() | int() as bound):
-                    low = f" from {self.shown(bound)}"
+                    words.append(f"from {self.shown(bound)}")
                 case Le(le=float() | int() as bound):
-                    high = f" up to {self.shown(bound)}"
-        return f"{self.noun}{low}{high}"
+                    words.append(f"to {self.shown(bound)}")
+        return " ".join(words)
 
 
 def secret(name: str, help: str, need: Need = Need.DERIVED, otherwise: str = "") -> Env:  # noqa: A002  see Env
@@ -306,5 +306,5 @@ def check_file(value: Path) -> Path:
     if "\0" in written or written.startswith("~") or written == ".":
         raise ValueError("expected the path of a file, written out (no '~')")
     if re.match(r"[a-z][a-z0-9+]*:/", written):
-        raise ValueError("expected the path of a file; addresses are not supported")
+        raise ValueError("expected the path of a file; an address is none")
     return value

@@ -12,12 +12,11 @@ from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
 from hangbot.chat import ChatClient
-from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.policy import Dice, RetryPolicy
-from hangbot.delivery.record import Notify, Settlement, Stored
+from hangbot.delivery.policy import RetryPolicy
+from hangbot.delivery.record import Settlement, Stored
 from hangbot.errors import (
     ActionLost,
     Banished,
@@ -27,6 +26,7 @@ from hangbot.errors import (
     Refused,
     ServiceError,
     Unreachable,
+    first_of,
 )
 from hangbot.room import Ended, RoomClient
 from hangbot.wire.actions import song_key, took_effect
@@ -60,12 +60,9 @@ class Bot:
         chat: The chat client.
         courier: Delivers what `say` accepts.
         open_room: Opens a room connection; called again after each loss.
-        actions: When a room action is tried again.
+        carrier: Carries room actions; its clock and dice are the bot's.
         reconnects: How long to wait before the next connection.
-        clock: Every wait's clock.
-        dice: Every draw's dice.
         app: The author's own part, or ``None``.
-        notify: Told each step of a room action, as the courier's listener is of messages.
     """
 
     def __init__(
@@ -75,25 +72,21 @@ class Bot:
         chat: ChatClient,
         courier: Courier,
         open_room: OpenRoom,
-        actions: RetryPolicy,
+        carrier: Carrier,
         reconnects: RetryPolicy,
-        clock: Clock,
-        dice: Dice,
-        notify: Notify,
         app: App | None = None,
     ) -> None:
         self.settings = settings
         self.chat = chat
         self.room: RoomClient | None = None
         """The joined room connection, or ``None`` while there is none."""
-        self.started_at = clock.wall()
+        self.started_at = carrier.clock.wall()
         self._courier = courier
         self._open_room = open_room
-        self._actions = actions
+        self._carrier = carrier
         self._reconnects = reconnects
-        self._clock = clock
-        self._dice = dice
-        self._notify = notify
+        self._clock = carrier.clock
+        self._dice = carrier.dice
         self._app = app
         self._stopping = asyncio.Event()
         self._in_room = asyncio.Event()
@@ -151,8 +144,7 @@ class Bot:
                 raise Refused(f"the room's state does not show whether {action} was done", service="room")
             return effect
 
-        carrier = Carrier(self._actions, self._clock, self._dice, self._notify)
-        return await carrier.carry(f"{action}-{uuid4().hex[:8]}", send, ask)
+        return await self._carrier.carry(f"{action}-{uuid4().hex[:8]}", send, ask)
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""
@@ -175,16 +167,14 @@ class Bot:
                 keeping = tasks.create_task(self._keep_room(), name="hangbot-room")
                 listening = tasks.create_task(self._listen(), name="hangbot-chat")
                 delivering = tasks.create_task(self._courier.run(), name="hangbot-courier")
-                try:
-                    if self.settings.boot_message:
-                        await self.say(self.settings.boot_message)
-                    await self._stopping.wait()
-                finally:
-                    await self._drain(delivering)
-                    keeping.cancel()
-                    listening.cancel()
+                if self.settings.boot_message:
+                    await self.say(self.settings.boot_message)
+                await self._stopping.wait()
+                await self._drain(delivering)
+                keeping.cancel()
+                listening.cancel()
         except* HangbotError as group:
-            raise _first(group) from None
+            raise first_of(group) from None
         if self._fatal:
             raise self._fatal
 
@@ -308,9 +298,3 @@ class Bot:
         parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
         shown = " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
         return f"{self.settings.bot_name or 'This bot'} has been up for {shown}."
-
-
-def _first(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
-    """Take the first error out of the group: an operator reads one line."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -180,7 +180,7 @@ async def room_joined(subject: Subject) -> Finding:
         if subject.settings.chat_uid and subject.settings.chat_uid not in users:
             return Finding(
                 f'joined "{name}", but the bot is not among its {len(users)} users yet',
-                "Nothing to do if it appears within seconds; else check that ROOM_UUID is the room you watch.",
+                "Nothing to do if it appears within seconds; else check ROOM_UUID.",
             )
         return Finding(f'the bot is in "{name}" with {len(users) - 1} others')
 
@@ -207,9 +207,8 @@ async def outbox_writable(subject: Subject) -> Finding:
     """The outbox can be written."""
     async with subject.open_outbox() as outbox:
         waiting = len(await outbox.waiting())
-    return Finding(
-        f"{subject.settings.outbox} can be written" + (f", {waiting} messages wait" if waiting else "")
-    )
+    more = f", {waiting} messages wait" if waiting else ""
+    return Finding(f"{subject.settings.outbox} can be written{more}")
 
 
 QUESTIONS: Final[Sequence[Question]] = (

@@ -51,8 +51,15 @@ async def _run(settings: Settings, app: App | None) -> int:
 
 async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None) -> int:
     async with open_bot(settings, outbox, app=app, notify=log_step) as bot:
-        with stopping(bot.stop):
-            if not await _preflight(settings):
+        preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
+
+        def stop() -> None:
+            bot.stop()
+            preflight.cancel()
+
+        with stopping(stop):
+            await asyncio.wait([preflight])
+            if not preflight.cancelled() and not preflight.result():
                 return FAILED
             try:
                 await bot.run()

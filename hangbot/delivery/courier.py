@@ -16,6 +16,7 @@ from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify, Settlement, Step, Stored
+from hangbot.errors import HangbotError, first_of
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier", "Transport"]
@@ -109,17 +110,23 @@ class Courier:
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
         """
         version = -1
-        async with asyncio.TaskGroup() as lanes:
-            while not self._stopping:
-                self._work.clear()
-                await self._start_lanes(lanes)
-                version = await self._until_work(version)
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                while not self._stopping:
+                    self._work.clear()
+                    await self._start_lanes(lanes)
+                    version = await self._until_work(version)
+        except* HangbotError as group:
+            raise first_of(group) from None
 
     async def run_until_empty(self) -> None:
         """Deliver everything that waits, oldest first, and return."""
-        async with asyncio.TaskGroup() as lanes:
-            while await self._start_lanes(lanes) or self._lanes:
-                await asyncio.wait(self._lanes.values(), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                while await self._start_lanes(lanes) or self._lanes:
+                    await asyncio.wait(self._lanes.values(), return_when=asyncio.FIRST_COMPLETED)
+        except* HangbotError as group:
+            raise first_of(group) from None
 
     async def _start_lanes(self, lanes: asyncio.TaskGroup) -> int:
         """Give each receiver that has waiting messages and no lane a lane."""

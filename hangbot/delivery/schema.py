@@ -122,7 +122,7 @@ def waiting(database: sqlite3.Connection, without: frozenset[str], most: int) ->
     """Return queued messages and those a dead process left in sending, oldest first."""
     marks = ", ".join("?" * len(without))
     query = (
-        f"SELECT {_COLUMNS} FROM message WHERE state IN ('queued', 'sending')"  # noqa: S608  only marks are put in
+        f"SELECT {_COLUMNS} FROM message WHERE state IN ('queued', 'sending')"  # noqa: S608  marks
         f" AND receiver NOT IN ({marks}) ORDER BY seq LIMIT ?"
     )
     return [_stored(row) for row in database.execute(query, (*without, most))]
@@ -176,15 +176,17 @@ def _note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None
 def rows(database: sqlite3.Connection, states: Sequence[State]) -> list[Stored]:
     """Return the messages in these states, oldest first."""
     if not states:
-        return [_stored(row) for row in database.execute(f"SELECT {_COLUMNS} FROM message ORDER BY seq")]  # noqa: S608  constant
+        query = f"SELECT {_COLUMNS} FROM message ORDER BY seq"  # noqa: S608  a constant
+        return [_stored(row) for row in database.execute(query)]
     marks = ", ".join("?" * len(states))
-    query = f"SELECT {_COLUMNS} FROM message WHERE state IN ({marks}) ORDER BY seq"  # noqa: S608  only marks are put in
+    query = f"SELECT {_COLUMNS} FROM message WHERE state IN ({marks}) ORDER BY seq"  # noqa: S608  marks
     return [_stored(row) for row in database.execute(query, states)]
 
 
 def get(database: sqlite3.Connection, key: str) -> Stored:
     """Return one message."""
-    row = database.execute(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (key,)).fetchone()  # noqa: S608  constant
+    query = f"SELECT {_COLUMNS} FROM message WHERE id = ?"  # noqa: S608  a constant
+    row = database.execute(query, (key,)).fetchone()
     if row is None:
         raise UnknownMessage(f"no message {key} is in the outbox")
     return _stored(row)
@@ -205,8 +207,8 @@ def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> li
         for key in keys:
             seq = _seq(database, key)
             changed = database.execute(
-                "UPDATE message SET state = 'queued', in_doubt = attempts > 0, settled_at = NULL, tier = NULL,"
-                " reason = '', remedy = ''"
+                "UPDATE message SET state = 'queued', in_doubt = attempts > 0, settled_at = NULL,"
+                " tier = NULL, reason = '', remedy = ''"
                 " WHERE seq = ? AND state IN ('failed', 'uncertain', 'expired', 'dropped')",
                 (seq,),
             ).rowcount
@@ -221,8 +223,9 @@ def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[
         for key in keys:
             seq = _seq(database, key)
             changed = database.execute(
-                "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?, reason = 'dropped by hand',"
-                " remedy = '' WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
+                "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
+                " reason = 'dropped by hand', remedy = ''"
+                " WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
                 (now, seq),
             ).rowcount
             if changed:

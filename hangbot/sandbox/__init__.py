@@ -1,0 +1,29 @@
+"""Hang.fm on 127.0.0.1: room socket, chat and gateway over real sockets, steerable.
+
+It imports nothing of hangbot but ``errors`` and ``redact``: a fake that shared the client's
+code would agree with its mistakes.
+"""
+
+from hangbot.sandbox.actors import Actor, Users
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.opening import Sandbox, open_sandbox
+from hangbot.sandbox.people import Person
+from hangbot.sandbox.room_world import ActionRefused, Room
+from hangbot.sandbox.variants import RoomVariants
+
+__all__ = [
+    "ActionRefused",
+    "Actor",
+    "Fault",
+    "Faults",
+    "Journal",
+    "Person",
+    "Room",
+    "RoomVariants",
+    "Sandbox",
+    "SandboxClock",
+    "Users",
+    "open_sandbox",
+]

@@ -151,7 +151,9 @@ class Reactions:
             return row, []
         self._last_id += 1
         by[uid] = (self._last_id, world.now)
-        return self._changed(world, uid, row, emoji, resource, self._last_id, "message_reaction_added")
+        return self._changed(
+            world, uid, row, emoji, resource, number=self._last_id, action="message_reaction_added"
+        )
 
     def remove(
         self, world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
@@ -164,15 +166,18 @@ class Reactions:
         number, _ = by.pop(uid)
         if not by:
             del given[emoji]
-        return self._changed(world, uid, row, emoji, resource, number, "message_reaction_removed")
+        return self._changed(
+            world, uid, row, emoji, resource, number=number, action="message_reaction_removed"
+        )
 
-    def _changed(  # noqa: PLR0913  the parts of one reaction frame
+    def _changed(
         self,
         world: ChatWorld,
         uid: str,
         row: Row,
         emoji: str,
         resource: str | None,
+        *,
         number: int,
         action: str,
     ) -> tuple[Row, list[Push]]:

@@ -5,13 +5,15 @@ it cannot use makes it crash (500, empty); CometChat answers with the field's na
 """
 
 import json
+import secrets
 from typing import Any, Final
 
 from hangbot.sandbox.chat_dialects import Dialect
-from hangbot.sandbox.chat_rows import Draft, Json
+from hangbot.sandbox.chat_rows import Draft, Json, Row
 from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.people import Person
 
-__all__ = ["read_draft", "text_of"]
+__all__ = ["read_draft", "text_of", "web_client_line"]
 
 LONGEST_MESSAGE: Final = 65_536
 """CometChat's documented limit for a message with its metadata, in characters."""
@@ -111,3 +113,19 @@ def _check_documented(fields: dict[str, Json], category: str, kind: str, data: d
             raise ChatRefusal("bad_value", parameter="data.text")
     if category == "custom" and not isinstance(data.get("customData"), dict):
         raise ChatRefusal("bad_value", parameter="data.customData")
+
+
+def web_client_line(person: Person, text: str) -> Row:
+    """Text and `metadata.chatMessage` as the web client sends them (seen in public bots)."""
+    chat_message = {
+        "id": secrets.token_hex(8),
+        "message": text,
+        "avatarId": person.avatar_id,
+        "userName": person.nickname,
+        "userUuid": person.uid,
+        "color": person.color,
+        "badges": [],
+        "mentions": [],
+        "type": "user",
+    }
+    return {"text": text, "metadata": {"chatMessage": chat_message}}

@@ -92,8 +92,10 @@ async def read_body(request: web.Request) -> tuple[Json, str | None]:
         return None, "too_large"
     except (ValueError, web.RequestPayloadError):
         return None, "malformed"
-    if not raw or not kind:
-        return {}, None
+    return _parse(raw, kind) if raw and kind else ({}, None)
+
+
+def _parse(raw: bytes, kind: str) -> tuple[Json, str | None]:
     try:
         if kind == "application/x-www-form-urlencoded":
             return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
@@ -122,8 +124,7 @@ class Wire:
     def close(self) -> None:
         """End every hang and every delay."""
         for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+            _let_go(future)
 
     async def exchange(
         self,
@@ -225,9 +226,9 @@ class Wire:
         """Wait on the sandbox's clock."""
         if seconds <= 0:
             return
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
-        timer = self._clock.call_later(seconds, lambda: future.done() or future.set_result(None))
+        timer = self._clock.call_later(seconds, lambda: _let_go(future))
         try:
             await future
         finally:
@@ -235,7 +236,7 @@ class Wire:
             self._waiting.discard(future)
 
     async def _until_closed(self) -> None:
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
             await future
@@ -245,3 +246,8 @@ class Wire:
 
 def _gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
+
+
+def _let_go(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -189,7 +189,7 @@ def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int
     return row
 
 
-def action_row(  # noqa: PLR0913  the parts of an action, each from another place
+def action_row(
     number: int, action: str, now: int, *, by: User, on: Row, on_type: str, target: Row, of: Row
 ) -> Row:
     """An action message: `of` names conversation, receiver and receiverType; `target` stands in `for`."""

@@ -5,20 +5,21 @@ One catch-all handler reads a request, finds out whose it is, and hands it to th
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from hangbot.sandbox.chat_api import Answer, Call, ChatApi, fault_point, split_path
-from hangbot.sandbox.chat_changes import mark
+from hangbot.sandbox.chat_api import ChatApi
+from hangbot.sandbox.chat_call import Answer, Call, fault_point, split_path
 from hangbot.sandbox.chat_dialects import DIALECTS, Dialect
+from hangbot.sandbox.chat_drafts import web_client_line
 from hangbot.sandbox.chat_http import LARGEST_BODY, Outcome, Wire, cors_headers, read_body
 from hangbot.sandbox.chat_jwt import ChatJwt
-from hangbot.sandbox.chat_rows import Draft, Json, Push, Row
+from hangbot.sandbox.chat_limits import RateLimit, RateLimiter
+from hangbot.sandbox.chat_rows import Draft, Json, Row
 from hangbot.sandbox.chat_socket import POINT, SocketHub, take_of
+from hangbot.sandbox.chat_socket_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat_world import ChatRefusal, ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import REQUEST_DEEDS, Faults
@@ -29,21 +30,6 @@ from hangbot.sandbox.people import People, Person
 __all__ = ["ChatService", "RateLimit"]
 
 SOCKET_PATHS: Final = ("/", "/ws", "/socket")
-ORIGINS: Final = ("127.0.0.1", "localhost", "tt.live", "tt.fm", "hang.fm", "hangout.fm")
-"""Hosts (and all below them) whose pages may open a socket; without `Origin` everybody may."""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """How many requests a minute of the sandbox's clock a chat server takes.
-
-    CometChat's limit is documented (headers and 429); OpenChat has none of its own, so there
-    it stands for a proxy in front: 429 with HTML.
-    """
-
-    per_minute: int
-    retry_after: str | None = "15"
-    """The header's value as it is sent: seconds, a date, nonsense; None leaves it out."""
 
 
 class ChatService:
@@ -59,12 +45,11 @@ class ChatService:
         app_id: CometChat's app id, wanted in the header `appId` by that dialect.
 
     Attributes:
-        rate_limit: None is unlimited.
         api_key: The admin key of the header `apikey`.
         gateway: The gateway; its `rooms` is set once the room world exists.
     """
 
-    def __init__(  # noqa: PLR0913  the parts a service is made of
+    def __init__(
         self,
         people: People,
         faults: Faults,
@@ -78,7 +63,6 @@ class ChatService:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.app_id = app_id
         self.api_key = secrets.token_hex(20)
-        self.rate_limit: RateLimit | None = None
         self.gateway = Gateway(people)
         self._people = people
         self._faults = faults
@@ -86,7 +70,7 @@ class ChatService:
         self._clock = clock
         self._history = history
         self._jwt = ChatJwt()
-        self._window = (0, 0)
+        self._limiter = RateLimiter(self.dialect)
         self._wire = Wire(faults, journal, clock)
         self._hub = SocketHub(
             dialect=self.dialect,
@@ -94,8 +78,7 @@ class ChatService:
             faults=faults,
             journal=journal,
             app_id=app_id,
-            authenticate=self._socket_user,
-            on_frame=self._socket_frame,
+            rules=SocketRules(people, self._jwt, self.dialect, clock, lambda: self._api.world),
         )
         self._api = self._new_api()
 
@@ -117,6 +100,15 @@ class ChatService:
         return self._api.world
 
     @property
+    def rate_limit(self) -> RateLimit | None:
+        """How many requests a minute are taken; None is unlimited."""
+        return self._limiter.limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: RateLimit | None) -> None:
+        self._limiter.limit = limit
+
+    @property
     def rooms(self) -> Rooms:
         """Where the gateway reads rooms."""
         return self.gateway.rooms
@@ -129,11 +121,11 @@ class ChatService:
 
     async def say(self, person: Person, guid: str, text: str) -> Row:
         """Send a line to a group as the web client does; returns the stored message."""
-        return await self._post(person, Draft(guid, "group", data=_line(person, text)))
+        return await self._post(person, Draft(guid, "group", data=web_client_line(person, text)))
 
     async def dm(self, person: Person, to_uid: str, text: str) -> Row:
         """Send a direct message; returns the stored message."""
-        return await self._post(person, Draft(to_uid, "user", data=_line(person, text)))
+        return await self._post(person, Draft(to_uid, "user", data=web_client_line(person, text)))
 
     async def _post(self, person: Person, draft: Draft) -> Row:
         self.world.ensure_user(person.uid, person.nickname)
@@ -166,7 +158,7 @@ class ChatService:
         """Start a fresh world: no groups, no messages, sockets dropped. Tokens stay."""
         self._hub.abort_all()
         self.gateway.reset()
-        self._window = (0, 0)
+        self._limiter.reset()
         self._api = self._new_api()
 
     async def close(self) -> None:
@@ -207,15 +199,15 @@ class ChatService:
         seen = _seen(request, unreadable or body, unreadable)
 
         def do() -> Outcome:
-            limited = self._limited()
-            if limited is not None and limited.status == 429:  # noqa: PLR2004  Too Many Requests
-                return limited
+            headers, refused = self._limiter.count(self.world.now)
+            if refused is not None:
+                return refused
             answer = self._api.answer(call) if below is not None else self._beside(call)
             pushes = answer.pushes
             return Outcome(
                 answer.status,
                 answer.body,
-                limited.headers if limited is not None else None,
+                headers,
                 answer.delay_s,
                 answer.unknown_route,
                 answer.uid,
@@ -256,30 +248,6 @@ class ChatService:
         point = gateway_point(segments)
         return await self._wire.exchange(request, service="gateway", point=point, seen=seen, do=do)
 
-    def _limited(self) -> Outcome | None:
-        """Count a request against the limit: headers for its answer, or the answer itself."""
-        limit = self.rate_limit
-        if limit is None:
-            return None
-        minute = self.world.now // 60
-        used = self._window[1] + 1 if self._window[0] == minute else 1
-        self._window = (minute, used)
-        headers = {
-            "X-Rate-Limit": str(limit.per_minute),
-            "X-Rate-Limit-Remaining": str(max(0, limit.per_minute - used)),
-        }
-        openchat = self.dialect.name == "openchat"
-        if used <= limit.per_minute:
-            return Outcome(200, headers={} if openchat else headers)
-        if limit.retry_after is not None:
-            headers["Retry-After"] = limit.retry_after
-        if openchat:
-            kept = {k: v for k, v in headers.items() if k == "Retry-After"}
-            return Outcome(429, "<html><body><h1>429 Too Many Requests</h1></body></html>", kept)
-        headers["X-Rate-Limit-Reset"] = str((minute + 1) * 60)
-        status, body = self.dialect.refusal(ChatRefusal("too_many_requests"))
-        return Outcome(status, body, headers)
-
     # -- the socket --------------------------------------------------------------------
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -287,60 +255,9 @@ class ChatService:
         if fault is not None:
             self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.raw_path)
             return await self._wire.instead(request, "chat", fault)
-        if not _welcome(request.headers.get("Origin")):
+        if not may_open_socket(request.headers.get("Origin")):
             return web.Response(status=403)
         return await self._hub.serve(request)
-
-    def _socket_user(self, auth: object) -> str | None:
-        """Find out who is behind a socket's `auth`: the JWT of `/me`, or the auth token itself."""
-        known = self._jwt.read(auth, self._clock.now_s())
-        if known is not None:
-            uid, digest = known
-            person = self._people.find(uid)
-            if person is None and uid not in self.world.users:
-                return None
-            if self.dialect.jwt_dies_with_token and person is not None:
-                live = self._people.by_chat_token(person.chat_token) is not None
-                return uid if live and self._jwt.digest(person.chat_token) == digest else None
-            return uid
-        if not self.dialect.socket_takes_auth_token:
-            return None
-        person = self._people.by_chat_token(auth)
-        return person.uid if person is not None else None
-
-    def _socket_frame(self, uid: str, frame: Mapping[str, Json]) -> Iterable[Push]:
-        """Read a frame: receipts are passed on, typing only on CometChat, all else is ignored."""
-        body = frame.get("body")
-        if not isinstance(body, dict):
-            return ()
-        if frame.get("type") == "receipts" and body.get("action") in ("read", "delivered"):
-            number = str(body.get("messageId"))
-            row = self.world.by_id(int(number)) if number.isascii() and number.isdigit() else None
-            return mark(self.world, uid, row, body["action"])[1] if row is not None else ()
-        if frame.get("type") == "typing_indicator" and self.dialect.typing_is_passed_on:
-            return self._typing(uid, frame, body)
-        return ()
-
-    def _typing(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
-        receiver, kind = str(frame.get("receiver")), frame.get("receiverType")
-        if kind == "group":
-            group = self.world.groups.get(receiver)
-            told = self.world.others(group, uid) if group is not None and uid in group.members else ()
-        else:
-            told = (receiver,)
-        device = str(frame.get("deviceId", ""))
-        return (Push(told, "typing_indicator", uid, receiver, str(kind), body, device),)
-
-
-def _welcome(origin: str | None) -> bool:
-    """Whether a page from `origin` may open a socket."""
-    if origin is None or origin == "null":
-        return True
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        return False
-    return any(host == name or host.endswith(f".{name}") for name in ORIGINS)
 
 
 def _seen(request: web.Request, body: Json, unreadable: str | None) -> dict[str, Any]:
@@ -354,23 +271,3 @@ def _seen(request: web.Request, body: Json, unreadable: str | None) -> dict[str,
             seen[name] = headers[name]
     seen["token_in"] = [name for name in ("authtoken", "authorization", "apikey") if name in headers]
     return seen
-
-
-def _line(person: Person, text: str) -> Row:
-    """Text and `metadata.chatMessage` as the web client sends them (seen in public bots)."""
-    return {
-        "text": text,
-        "metadata": {
-            "chatMessage": {
-                "id": secrets.token_hex(8),
-                "message": text,
-                "avatarId": person.avatar_id,
-                "userName": person.nickname,
-                "userUuid": person.uid,
-                "color": person.color,
-                "badges": [],
-                "mentions": [],
-                "type": "user",
-            }
-        },
-    }

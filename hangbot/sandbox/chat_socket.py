@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_rows import Json, Push
+from hangbot.sandbox.chat_socket_rules import SocketRules
 from hangbot.sandbox.clock import SandboxClock, TimerHandle
 from hangbot.sandbox.faults import FRAME_DEEDS, Fault, Faults
 from hangbot.sandbox.journal import Journal
@@ -70,11 +71,10 @@ class SocketHub:
         faults: Faults on `chat.ws`.
         journal: Takes every frame.
         app_id: Stands in every envelope.
-        authenticate: Who is behind an `auth` value, or None.
-        on_frame: Told of each understood frame of an authenticated user: uid, frame.
+        rules: Who is let in, and what a frame does.
     """
 
-    def __init__(  # noqa: PLR0913  the parts a hub is made of
+    def __init__(
         self,
         *,
         dialect: Dialect,
@@ -82,16 +82,14 @@ class SocketHub:
         faults: Faults,
         journal: Journal,
         app_id: str,
-        authenticate: Callable[[object], str | None],
-        on_frame: Callable[[str, Mapping[str, Json]], Iterable[Push]],
+        rules: SocketRules,
     ) -> None:
         self._dialect = dialect
         self._clock = clock
         self._faults = faults
         self._journal = journal
         self._app_id = app_id
-        self._authenticate = authenticate
-        self._on_frame = on_frame
+        self._rules = rules
         self._numbers = itertools.count(1)
         self._open: dict[int, _Connection] = {}
         self._by_uid: dict[str, dict[int, _Connection]] = {}
@@ -184,11 +182,11 @@ class SocketHub:
         elif frame.get("type") == "auth":
             await self._auth(connection, frame)
         elif connection.uid is not None:
-            await self.push(self._on_frame(connection.uid, frame))
+            await self.push(self._rules.frame(connection.uid, frame))
 
     async def _auth(self, connection: _Connection, frame: Mapping[str, Json]) -> None:
         body = frame.get("body")
-        uid = self._authenticate(body.get("auth")) if isinstance(body, dict) else None
+        uid = self._rules.user(body.get("auth")) if isinstance(body, dict) else None
         if uid is None and not self._dialect.socket_refuses:
             return
         answer = {"code": "200", "status": "OK"} if uid else {"code": "ERR_NO_AUTH", "status": "ERROR"}

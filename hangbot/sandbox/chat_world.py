@@ -8,10 +8,8 @@ One counter numbers messages and actions alike, so gaps in a history are normal.
 have a counter of their own (measured on an OpenChat build).
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
 
 from hangbot.sandbox.chat_rows import (
     SYSTEM,
@@ -22,17 +20,14 @@ from hangbot.sandbox.chat_rows import (
     Row,
     User,
     action_row,
-    conversation_of,
     group_conversation,
     group_entity,
     message_row,
     user_entity,
 )
+from hangbot.sandbox.chat_store import ChatStore
 
 __all__ = ["ChatRefusal", "ChatRules", "ChatWorld"]
-
-RETENTION_S: Final = 30 * 24 * 3600
-"""OpenChat keeps a group's rows for 30 days by default."""
 
 
 class ChatRefusal(Exception):
@@ -70,7 +65,7 @@ class ChatRules:
     group_limit: int = 1000
 
 
-class ChatWorld:
+class ChatWorld(ChatStore):
     """Users, groups and messages of one chat server.
 
     Args:
@@ -83,31 +78,11 @@ class ChatWorld:
         self, now_s: Callable[[], float], rules: ChatRules | None = None, *, history: int = 1000
     ) -> None:
         self.rules = rules or ChatRules()
+        super().__init__(now_s, history=history, sparse_ids=self.rules.sparse_ids)
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
-        self._now_s = now_s
-        self._history = history
-        self._rows: dict[str, list[Row]] = {}
-        self._by_id: dict[int, Row] = {}
-        self._by_muid: dict[str, Row] = {}
-        self._last_id = 0
         self.read_up_to: dict[tuple[str, str], int] = {}
         """(uid, conversation) → the newest message id that user has read."""
-
-    # -- who and where -----------------------------------------------------------------
-
-    @property
-    def now(self) -> int:
-        """The clock, whole seconds."""
-        return int(self._now_s())
-
-    def next_id(self) -> int:
-        """Number the next row."""
-        if self.rules.sparse_ids:
-            self._last_id = max(self._last_id + 1, (int(self._now_s() * 1000) & (2**41 - 1)) << 12)
-        else:
-            self._last_id += 1
-        return self._last_id
 
     def ensure_user(self, uid: str, name: str = "", role: str = "default") -> User:
         """Give the user, made if new."""
@@ -132,13 +107,13 @@ class ChatWorld:
         guid: str,
         name: str = "",
         *,
-        type: str = "public",
-        password: str | None = None,  # noqa: A002  the protocol's word
+        kind: str = "public",
+        password: str | None = None,
     ) -> Group:
         """Give the group, made if new."""
         group = self.groups.get(guid)
         if group is None:
-            group = self.groups[guid] = Group(guid, name or guid, type, password, self.now)
+            group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now)
         return group
 
     def group(self, guid: str, reason: str = "group_unknown") -> Group:
@@ -233,7 +208,7 @@ class ChatWorld:
         target = group_entity(group, count=0)
         return self._member_action(action, by, who, group, target, told or tuple(group.members))[1]
 
-    def _member_action(  # noqa: PLR0913  the parts of one announcement
+    def _member_action(
         self, action: str, by: User, who: User, group: Group, target: Row, told: tuple[str, ...]
     ) -> tuple[Row, list[Push]]:
         """Announce who came or went. It takes a number and stands in no history."""
@@ -319,57 +294,6 @@ class ChatWorld:
             return tuple(group.members) if group else ()
         return tuple(dict.fromkeys((row["receiver"], row["sender"])))
 
-    # -- the store ---------------------------------------------------------------------
-
-    def keep(self, row: Row) -> None:
-        """Store a new row, or a new state of a stored one; of a muid the newest row wins."""
-        rows = self._rows.setdefault(row["conversationId"], [])
-        if row["id"] in self._by_id:
-            rows[bisect_left(rows, row["id"], key=_id_of)] = row
-        else:
-            rows.append(row)
-            if len(rows) > self._history:
-                self._forget(rows.pop(0))
-        self._by_id[row["id"]] = row
-        muid = row.get("muid")
-        if muid is not None:
-            newest = self._by_muid.get(muid)
-            if newest is None or newest["id"] <= row["id"]:
-                self._by_muid[muid] = row
-
-    def plant(self, guid: str, row: Mapping[str, Any]) -> None:
-        """Put any object at all into a group's history: a row that no client can parse."""
-        number = self.next_id()
-        base = {"id": number, "category": "message", "type": "text", "sender": SYSTEM}
-        times = {"sentAt": self.now, "updatedAt": self.now, "data": {}}
-        self.keep({**base, **times, **row, "id": number, "conversationId": group_conversation(guid)})
-
-    def _forget(self, row: Row) -> None:
-        self._by_id.pop(row["id"], None)
-        muid = row.get("muid")
-        if muid is not None and self._by_muid.get(muid, row)["id"] == row["id"]:
-            self._by_muid.pop(muid, None)
-
-    def rows(self, conversation: str) -> list[Row]:
-        """A conversation's rows, oldest first, without those past the retention time."""
-        rows = self._rows.get(conversation, [])
-        oldest = self.now - RETENTION_S
-        while rows and rows[0]["sentAt"] < oldest:
-            self._forget(rows.pop(0))
-        return rows
-
-    def direct_rows(self, uid: str, other: str) -> list[Row]:
-        """What two users wrote each other, oldest first."""
-        return self.rows(conversation_of(uid, other, "user"))
-
-    def by_id(self, number: int | None) -> Row | None:
-        """The stored row with that id, whatever its category."""
-        return None if number is None else self._by_id.get(number)
-
-    def by_muid(self, muid: str) -> Row | None:
-        """The newest stored message with that client-made id."""
-        return self._by_muid.get(muid)
-
     def conversations(self, uid: str) -> list[str]:
         """Conversations with rows that the user takes part in: direct ones first."""
         direct, grouped = [], []
@@ -383,18 +307,6 @@ class ChatWorld:
             elif row.get("receiver") in self.groups and uid in self.groups[row["receiver"]].members:
                 grouped.append(conversation)
         return direct + grouped
-
-    def messages(self) -> list[Row]:
-        """Every message held (no actions), oldest first."""
-        return [dict(self._by_id[number]) for number in sorted(self._by_id) if self._is_message(number)]
-
-    def _is_message(self, number: int) -> bool:
-        return self._by_id[number].get("category") != "action"
-
-
-def _id_of(row: Row) -> int:
-    number: int = row["id"]
-    return number
 
 
 def _invent_chat_message(row: Row, sender: User) -> None:

@@ -100,7 +100,7 @@ class Faults:
         self._all: dict[int, _Armed] = {}
         self._live: list[_Armed] = []
 
-    def add(  # noqa: PLR0913  the columns of the control API, all but two by name and optional
+    def add(
         self,
         on: str,
         do: str,
@@ -125,12 +125,17 @@ class Faults:
         self._live.append(armed)
         return fault
 
-    def take(self, point: str) -> Fault | None:
-        """Count a passage of ``point``; return the fault that hits it, if any."""
+    def take(self, point: str, deeds: frozenset[str] | None = None) -> Fault | None:
+        """Count a passage of ``point``; return the fault that hits it, if any.
+
+        Args:
+            point: What is being passed.
+            deeds: Only faults with one of these deeds concern this passage; ``None`` = all.
+        """
         if not self._live:
             return None
         for armed in self._live:
-            if not armed.fault.matches(point):
+            if not armed.fault.matches(point) or (deeds is not None and armed.fault.do not in deeds):
                 continue
             if armed.passed < armed.fault.after:
                 armed.passed += 1

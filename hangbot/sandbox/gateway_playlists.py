@@ -33,42 +33,57 @@ class Playlists:
         self._queues: dict[str, _Crate] = {}
         self._crates: dict[str, dict[str, _Crate]] = {}
 
-    def answer(  # noqa: PLR0911  one line a route
+    def answer(
         self, uid: str, method: str, segments: tuple[str, ...], query: str, body: Json
     ) -> tuple[int, Json] | None:
         """Status and body; None where no route matches."""
-        crates = self._crates.setdefault(uid, {})
-        queue = self._queues.setdefault(uid, _Crate("queue"))
         match (method, *segments):
-            case ("GET", "search" | "search", *_):
+            case ("GET", "search", *_):
                 wanted = parse_qs(query).get("q", [""])[0]
                 return 200, {"songs": [_song(f"{wanted}-{n}", wanted) for n in range(SONGS)]}
             case ("GET", "song-data", number, provider):
                 return 200, _song(number, number) | {"provider": provider}
-            case ("GET", "crate", "special", "queue"):
-                return 200, queue.row()
-            case ("GET", "crate", "special", "queue", "songs"):
-                return 200, {"songs": _cut(queue.songs, query)}
-            case ("POST", "crate", "special", "queue", "songs", "clear"):
-                queue.songs.clear()
-                return 201, queue.row()
-            case ("POST", "crate", "special", "queue", "songs"):
-                return 201, _put(queue, body)
-            case ("DELETE", "crate", "special", "queue", "songs", number):
-                queue.songs[:] = [song for song in queue.songs if song["crateSongUuid"] != number]
-                return 200, {}
-            case ("GET", "crate", "user"):
-                return 200, {"crates": [crate.row() for crate in crates.values()]}
-            case ("POST", "crate"):
-                crate = _Crate(str(body["crateName"]))
-                crates[crate.uuid] = crate
-                return 201, crate.row()
-            case ("DELETE", "crate", number):
-                return (200, {}) if crates.pop(number, None) else (404, _missing())
-            case ("POST", "crate", number, "songs"):
-                return (201, _put(crates[number], body)) if number in crates else (404, _missing())
+            case (_, "crate", "special", "queue", *rest):
+                queue = self._queues.setdefault(uid, _Crate("queue"))
+                return _of_queue(queue, (method, *rest), query, body)
+            case (_, "crate", *rest):
+                return _of_crates(self._crates.setdefault(uid, {}), (method, *rest), body)
             case _:
                 return None
+
+
+def _of_queue(queue: _Crate, call: tuple[str, ...], query: str, body: Json) -> tuple[int, Json] | None:
+    match call:
+        case ("GET",):
+            return 200, queue.row()
+        case ("GET", "songs"):
+            return 200, {"songs": _cut(queue.songs, query)}
+        case ("POST", "songs", "clear"):
+            queue.songs.clear()
+            return 201, queue.row()
+        case ("POST", "songs"):
+            return 201, _put(queue, body)
+        case ("DELETE", "songs", number):
+            queue.songs[:] = [song for song in queue.songs if song["crateSongUuid"] != number]
+            return 200, {}
+        case _:
+            return None
+
+
+def _of_crates(crates: dict[str, _Crate], call: tuple[str, ...], body: Json) -> tuple[int, Json] | None:
+    match call:
+        case ("GET", "user"):
+            return 200, {"crates": [crate.row() for crate in crates.values()]}
+        case ("POST",):
+            crate = _Crate(str(body["crateName"]))
+            crates[crate.uuid] = crate
+            return 201, crate.row()
+        case ("DELETE", number):
+            return (200, {}) if crates.pop(number, None) else (404, _missing())
+        case ("POST", number, "songs"):
+            return (201, _put(crates[number], body)) if number in crates else (404, _missing())
+        case _:
+            return None
 
 
 def _missing() -> Row:

@@ -49,7 +49,7 @@ class Journal:
         self._masked_to = 0
         self._count = 0
         self.unrouted: list[str] = []
-        """Requests that no route knows, masked; a test that made one did not mean to."""
+        """The first hundred requests that no route knows; a test that made one did not mean to."""
         self._news: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
@@ -78,6 +78,7 @@ class Journal:
             fault: Id of the fault that caused or changed it.
             data: What belongs to it: ``method``, ``path``, ``status``, ``body``, ``frame``,
                 ``uid``, ``conn`` … Containers are copied now, so later changes do not show.
+                ``unknown_route`` marks a request that nobody here knows.
         """
         self._count += 1
         event: Event = {
@@ -94,6 +95,8 @@ class Journal:
                 value if isinstance(value, str) and len(value) <= KEPT_CHARS else self._frozen(value)
             )
         self._ring.append(event)
+        if "unknown_route" in data and len(self.unrouted) < _UNROUTED_KEPT:
+            self.unrouted.append(_line(self._mask(event)))
         if self._on_event is not None:
             self._on_event(self._mask(event))
         if self._news:
@@ -112,11 +115,6 @@ class Journal:
             return [], truncated
         self._mask_all()
         return [dict(event) for event in list(self._ring)[skip:]], truncated
-
-    def note_unrouted(self, service: str, what: str) -> None:
-        """Remember a request that no route knows (the first hundred)."""
-        if len(self.unrouted) < _UNROUTED_KEPT:
-            self.unrouted.append(f"{service}: {self._redactor.text(what[:KEPT_CHARS])[:200]}")
 
     def events(self, *, since: int = 0, **wanted: Any) -> list[Event]:  # noqa: ANN401  any JSON value
         """The kept events whose fields equal ``wanted``, e.g. ``events(service="room", dir="in")``."""

@@ -466,7 +466,7 @@ class RoomDesk:
             uid=conn.uid,
             frame=text,
             sent=False,
-            do=fault.do,
+            deed=fault.do,
         )
 
 

@@ -70,7 +70,7 @@ class RoomServer:
         tls: Server context for ``wss``, or ``None``.
     """
 
-    def __init__(  # noqa: PLR0913  the parts of one sandbox, put together in one place
+    def __init__(
         self,
         people: People,
         rooms: Rooms,
@@ -183,14 +183,13 @@ class RoomServer:
 
     async def _on_request(self, ws: ServerConnection, request: Request) -> Response | None:
         conn = _ours(ws)
-        self._journal.record("room", "in", "http", conn=conn.number, method="GET", path=request.path)
         path = request.path.partition("?")[0]
+        known: dict[str, bool] = {} if path.startswith(_PATH) else {"unknown_route": True}
+        self._journal.record("room", "in", "http", conn=conn.number, method="GET", path=request.path, **known)
         if "websocket" not in request.headers.get("Upgrade", "").lower():
             return self._plain(conn, path)
-        if not path.startswith(_PATH):
-            # Nobody listens there, and nobody says so: the client has to time out.
-            self._journal.note_unrouted("room", f"upgrade on {path}")
-            await conn.wait_closed()
+        if known:
+            await conn.wait_closed()  # nobody listens there, and nobody says so: the client has to time out
             return None
         fault = self._faults.take("room.connect")
         if fault is not None and (answer := await self._spoil_handshake(conn, fault)) is not None:
@@ -230,7 +229,6 @@ class RoomServer:
             return self._answer(conn, HTTPStatus.OK, body, {"Content-Type": "application/json"})
         if path.startswith(_PATH):
             return self._answer(conn, HTTPStatus.UPGRADE_REQUIRED, "Upgrade Required")
-        self._journal.note_unrouted("room", f"GET {path}")
         return self._answer(conn, HTTPStatus.NOT_FOUND, "That file is not found")
 
     def _answer(
@@ -253,7 +251,7 @@ class RoomServer:
         return Response(status, phrase, Headers(fields), raw)
 
     def _note(self, conn: RoomConnection, fault: Fault) -> None:
-        self._journal.record("room", "out", "http", fault=fault.id, conn=conn.number, do=fault.do)
+        self._journal.record("room", "out", "http", fault=fault.id, conn=conn.number, deed=fault.do)
 
     # -- one connection
 

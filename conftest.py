@@ -1,0 +1,10 @@
+"""What only this repository's own suite needs; what users need too is in the plugin."""
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that keeps the long proofs out of `make test`."""
+    config.addinivalue_line("markers", "slow: a proof with a limit of its own, run by `make prove`")

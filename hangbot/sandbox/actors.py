@@ -1,0 +1,182 @@
+"""What other people in the sandbox do, seen by every connected client."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from hangbot.sandbox import songs
+from hangbot.sandbox.chat_server import ChatService
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.people import People, Person
+from hangbot.sandbox.room_desk import RoomDesk
+from hangbot.sandbox.room_world import Room
+from hangbot.sandbox.rooms import Rooms
+
+__all__ = ["Actor", "Users"]
+
+_HOLD: Final = "actor"
+
+
+class Actor:
+    """A person who acts without a client of his own.
+
+    A refusal by the room raises ``ActionRefused``, one by the chat ``ChatRefusal``.
+
+    Args:
+        uid: Whose actor this is.
+        people: Where his person is found.
+        rooms: The rooms.
+        desk: Tells clients what happened in a room.
+        chat: The chat service.
+        clock: The sandbox's clock.
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        people: People,
+        rooms: Rooms,
+        desk: RoomDesk,
+        chat: ChatService,
+        *,
+        clock: SandboxClock,
+    ) -> None:
+        self.uid = uid
+        self._people = people
+        self._rooms = rooms
+        self._desk = desk
+        self._chat = chat
+        self._clock = clock
+        self._songs = 0
+
+    @property
+    def person(self) -> Person:
+        """The person as he is now."""
+        return self._people.get(self.uid)
+
+    @property
+    def nickname(self) -> str:
+        """His name."""
+        return self.person.nickname
+
+    @property
+    def token(self) -> str:
+        """His JWT for room socket and gateway."""
+        return self.person.token
+
+    @property
+    def chat_token(self) -> str:
+        """His chat token."""
+        return self.person.chat_token
+
+    async def join(self, room: Room | None = None) -> None:
+        """Enter a room and its chat group; a bot's connection of that user may be there too."""
+        room = room or self._rooms.first
+        room.admit(self.person, room.password, room.guest_password)
+        self._desk.tell(room, room.enter(self.person, _HOLD))
+        await self._chat.join(self.person, room.uuid)
+
+    async def leave(self, room: Room | None = None) -> None:
+        """Leave a room at once (unless a client of his stays) and its chat group."""
+        room = room or self._rooms.first
+        room.release(self.uid, _HOLD)
+        if not room.is_held(self.uid):
+            self._desk.tell(room, room.leave(self.uid, self._clock.now_ms()))
+        await self._chat.leave(self.person, room.uuid)
+
+    async def say(self, text: str, room: Room | None = None) -> dict[str, Any]:
+        """Write into the room's chat; returns the stored message."""
+        return await self._chat.say(self.person, (room or self._rooms.first).uuid, text)
+
+    async def dm(self, to: str, text: str) -> dict[str, Any]:
+        """Write to one user; returns the stored message."""
+        return await self._chat.dm(self.person, to, text)
+
+    async def vote(
+        self, *, like: bool | None = None, star: bool | None = None, room: Room | None = None
+    ) -> None:
+        """Vote on the playing song; ``like=False`` is a downvote."""
+        votes = {name: given for name, given in (("like", like), ("star", star)) if given is not None}
+        room = room or self._rooms.first
+        self._desk.tell(room, room.vote(self.uid, votes))
+
+    async def dj(self, song: dict[str, Any] | None = None, room: Room | None = None) -> None:
+        """Enter the DJ line with a song (one is made up if none is given)."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.add_dj(self.uid, song or self._song(), self._clock.now_ms()))
+
+    async def next_song(self, song: dict[str, Any] | None = None, room: Room | None = None) -> None:
+        """Set the song to play next (one is made up if none is given)."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.update_next_song(self.uid, song or self._song(), self._clock.now_ms()))
+
+    async def step_down(self, room: Room | None = None) -> None:
+        """Leave the DJ line."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.remove_dj(self.uid, None, self._clock.now_ms()))
+
+    async def skip(self, room: Room | None = None) -> None:
+        """Skip the playing song."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.skip(self.uid, self._clock.now_ms()))
+
+    async def jump(self, room: Room | None = None) -> None:
+        """Jump."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.animate(self.uid, "jump", None))
+
+    async def emoji(self, emoji: str, room: Room | None = None) -> None:
+        """Show an emoji."""
+        room = room or self._rooms.first
+        self._desk.tell(room, room.animate(self.uid, "emoji", emoji))
+
+    def _song(self) -> dict[str, Any]:
+        self._songs += 1
+        return songs.default_song(self._songs)
+
+
+class Users:
+    """The people of a sandbox as actors.
+
+    Args:
+        people: All users.
+        make: Makes the actor of a uid.
+        rooms: Where room roles are given.
+        desk: Tells clients of a room role.
+    """
+
+    def __init__(self, people: People, make: Callable[[str], Actor], rooms: Rooms, desk: RoomDesk) -> None:
+        self._people = people
+        self._make = make
+        self._rooms = rooms
+        self._desk = desk
+        self._actors: dict[str, Actor] = {}
+
+    def __iter__(self) -> Iterator[Actor]:
+        return iter([self.get(person.uid) for person in self._people])
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def add(
+        self, nickname: str, role: str = "user", *, room_role: str | None = None, uid: str | None = None
+    ) -> Actor:
+        """A new user, perhaps with a role in the first room; he is nowhere yet.
+
+        Raises:
+            ValueError: A role is unknown, the nickname is empty, or the uid is taken.
+        """
+        person = self._people.add(nickname, role=role, uid=uid)
+        if room_role is not None:
+            room = self._rooms.first
+            self._desk.tell(room, room.set_role(person.uid, room_role))
+        return self.get(person.uid)
+
+    def get(self, uid: str) -> Actor:
+        """The actor of a user.
+
+        Raises:
+            KeyError: Nobody has that uid.
+        """
+        if uid not in self._actors:
+            self._actors[self._people.get(uid).uid] = self._make(uid)
+        return self._actors[uid]

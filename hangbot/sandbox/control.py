@@ -1,0 +1,268 @@
+"""The control API: faults, journal, actors and time over HTTP, for bots in any language.
+
+Loopback only, and only for requests that name a loopback host: a page from elsewhere in a
+developer's browser could otherwise steer the sandbox (or, by DNS rebinding, read it).
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from hangbot.sandbox.actors import Actor
+from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.opening import Sandbox, state_of
+from hangbot.sandbox.room_world import ActionRefused, Room
+
+__all__ = ["control_app"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Body = dict[str, Any]
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_FAULT_FIELDS: Final = frozenset({"on", "do", "times", "after", "ms", "status", "headers", "body"})
+
+
+class _Malformed(Exception):
+    """A request that cannot be understood: 400."""
+
+
+class _Unknown(Exception):
+    """A thing that does not exist: 404."""
+
+
+def control_app(sandbox: Sandbox) -> web.Application:
+    """The control API of a sandbox."""
+    control = _Control(sandbox)
+    app = web.Application(middlewares=[_guard], client_max_size=16 * 1024 * 1024)
+    app.add_routes(
+        [
+            web.get("/journal", control.journal),
+            web.get("/messages", control.messages),
+            web.get("/state", control.state),
+            web.post("/users", control.add_user),
+            web.post("/users/{uid}/{act}", control.act),
+            web.post("/room/kick", control.kick),
+            web.post("/room/ban", control.ban),
+            web.post("/room/reset", control.reset_room),
+            web.post("/room/next-song", control.next_song),
+            web.post("/restart", control.restart),
+            web.post("/clock", control.clock),
+            web.post("/faults", control.add_fault),
+            web.get("/faults", control.list_faults),
+            web.delete("/faults", control.clear_faults),
+            web.delete("/faults/{id}", control.remove_fault),
+            web.post("/reset", control.reset),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Loopback hosts and origins only; every refusal is a JSON object with ``error``."""
+    if not _is_loopback(f"http://{request.headers.get('Host', '')}"):
+        return _answer({"error": "the control API answers on 127.0.0.1 only"}, 403)
+    origin = request.headers.get("Origin")
+    if origin is not None and not _is_loopback(origin):
+        return _answer({"error": "the control API does not answer other hosts' pages"}, 403)
+    try:
+        return await handler(request)
+    except _Malformed as exc:
+        return _answer({"error": str(exc)}, 400)
+    except (ActionRefused, ChatRefusal) as exc:
+        return _answer({"error": f"refused: {exc}"}, 400)
+    except _Unknown as exc:
+        return _answer({"error": str(exc)}, 404)
+    except web.HTTPException as exc:
+        return _answer({"error": f"{exc.reason}: {request.method} {request.path}"}, exc.status)
+
+
+class _Control:
+    """The calls; each reads its body, acts on the sandbox, and answers with JSON."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    # -- looking
+
+    async def journal(self, request: web.Request) -> web.Response:
+        text = request.query.get("since", "0")
+        if not (text.isascii() and text.isdigit()) or len(text) > 18:  # noqa: PLR2004  an event number
+            raise _Malformed("since must be the number of an event, 0 or more")
+        events, truncated = self._sandbox.journal.since(int(text))
+        return _answer({"events": events, "truncated": truncated})
+
+    async def messages(self, _request: web.Request) -> web.Response:
+        return _answer({"messages": self._sandbox.messages})
+
+    async def state(self, request: web.Request) -> web.Response:
+        return _answer({"state": state_of(self._room(request))})
+
+    # -- other people
+
+    async def add_user(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"nickname": str}, {"role": str, "room_role": str})
+        try:
+            actor = self._sandbox.users.add(
+                body["nickname"], body.get("role", "user"), room_role=body.get("room_role")
+            )
+        except ValueError as exc:
+            raise _Malformed(str(exc)) from None
+        return _answer({"uid": actor.uid, "token": actor.token, "chat_token": actor.chat_token})
+
+    async def act(self, request: web.Request) -> web.Response:
+        uid = request.match_info["uid"]
+        if uid not in self._sandbox.people:
+            raise _Unknown(f"no user {uid}")
+        actor, room = self._sandbox.users.get(uid), self._room(request)
+        match request.match_info["act"]:
+            case "join":
+                await _body(request)
+                await actor.join(room)
+            case "leave":
+                await _body(request)
+                await actor.leave(room)
+            case "say":
+                body = await _body(request, {"text": str})
+                return _answer({"message": await actor.say(body["text"], room)})
+            case "dm":
+                return await self._dm(actor, await _body(request, {"to": str, "text": str}))
+            case "vote":
+                body = await _body(request, {}, {"like": bool, "star": bool})
+                if not body:
+                    raise _Malformed("like is missing: true or false")
+                await actor.vote(like=body.get("like"), star=body.get("star"), room=room)
+            case "dj":
+                body = await _body(request, {}, {"song": dict})
+                await actor.dj(body.get("song"), room)
+            case act:
+                raise _Unknown(f"a user cannot {act}; he can join, leave, say, dm, vote and dj")
+        return _answer({})
+
+    async def _dm(self, actor: Actor, body: Body) -> web.Response:
+        if body["to"] not in self._sandbox.people:
+            raise _Unknown(f"no user {body['to']}")
+        return _answer({"message": await actor.dm(body["to"], body["text"])})
+
+    # -- moderators, time, the service
+
+    async def kick(self, request: web.Request) -> web.Response:
+        uid, room = await self._target(request)
+        await self._sandbox.kick(uid, room)
+        return _answer({})
+
+    async def ban(self, request: web.Request) -> web.Response:
+        uid, room = await self._target(request)
+        await self._sandbox.ban(uid, room)
+        return _answer({})
+
+    async def reset_room(self, request: web.Request) -> web.Response:
+        await _body(request)
+        await self._sandbox.reset_room(self._room(request))
+        return _answer({})
+
+    async def next_song(self, request: web.Request) -> web.Response:
+        await _body(request)
+        await self._sandbox.next_song(self._room(request))
+        return _answer({})
+
+    async def restart(self, request: web.Request) -> web.Response:
+        body = await _body(request, {}, {"down_ms": (int, float)})
+        await self._sandbox.restart(_positive(body.get("down_ms", 0), "down_ms"))
+        return _answer({})
+
+    async def clock(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"advance_s": (int, float)})
+        await self._sandbox.advance(_positive(body["advance_s"], "advance_s"))
+        return _answer({})
+
+    async def reset(self, request: web.Request) -> web.Response:
+        await _body(request)
+        await self._sandbox.reset()
+        return _answer({})
+
+    # -- faults
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        body = await _body(request, {"on": str, "do": str}, dict.fromkeys(_FAULT_FIELDS, object))
+        try:
+            fault = self._sandbox.faults.add(body.pop("on"), body.pop("do"), **body)
+        except ValueError as exc:
+            raise _Malformed(str(exc)) from None
+        return _answer({"id": fault.id})
+
+    async def list_faults(self, _request: web.Request) -> web.Response:
+        return _answer({"faults": self._sandbox.faults.list()})
+
+    async def clear_faults(self, _request: web.Request) -> web.Response:
+        self._sandbox.faults.clear()
+        return _answer({})
+
+    async def remove_fault(self, request: web.Request) -> web.Response:
+        text = request.match_info["id"]
+        try:
+            self._sandbox.faults.remove(int(text))
+        except (ValueError, KeyError):
+            raise _Unknown(f"no fault {text}") from None
+        return _answer({})
+
+    # -- inside
+
+    def _room(self, request: web.Request) -> Room:
+        uuid = request.query.get("room")
+        if not uuid:
+            return self._sandbox.room
+        room = self._sandbox.rooms.get(uuid)
+        if room is None:
+            raise _Unknown(f"no room {uuid}")
+        return room
+
+    async def _target(self, request: web.Request) -> tuple[str, Room]:
+        body = await _body(request, {"uid": str})
+        if body["uid"] not in self._sandbox.people:
+            raise _Unknown(f"no user {body['uid']}")
+        return body["uid"], self._room(request)
+
+
+async def _body(
+    request: web.Request, needs: dict[str, Any] | None = None, may: dict[str, Any] | None = None
+) -> Body:
+    """The request's JSON object: the fields it needs and may have, of those types, and no others."""
+    needs, may = needs or {}, may or {}
+    raw = await request.read()
+    try:
+        body = json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        raise _Malformed("the body is no JSON") from None
+    if not isinstance(body, dict):
+        raise _Malformed("the body must be a JSON object")
+    for name, value in body.items():
+        wanted = needs.get(name) or may.get(name)
+        if wanted is None:
+            raise _Malformed(f"unknown field: {name}")
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted not in {bool, object}):
+            raise _Malformed(f"{name} is of the wrong type")
+    for name in needs:
+        if name not in body:
+            raise _Malformed(f"{name} is missing")
+    return body
+
+
+def _positive(number: float, name: str) -> float:
+    if not 0 <= number < 10 * 365 * 24 * 3600 * 1000:
+        raise _Malformed(f"{name} must be 0 or more")
+    return number
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
+
+
+def _answer(body: Body, status: int = 200) -> web.Response:
+    return web.Response(status=status, text=json.dumps(body, default=str), content_type="application/json")

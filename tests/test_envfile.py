@@ -1,0 +1,255 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot import envfile
+from hangbot.envfile import Entry, EnvFile, place, quoted, read_env_file, showable
+from hangbot.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("envfile") / "bot.env"
+
+
+def read(path: Path, text: str | bytes) -> EnvFile:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_env_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", {}, id="nothing"),
+        pytest.param("# only\n\n  # comments\n", {}, id="comments"),
+        pytest.param("A=1\n\nB = 2 # two\n", {"A": ("1", 1), "B": ("2", 3)}, id="plain values"),
+        pytest.param(
+            "export A='x # y'\n'B'=\"q\\\"r\"", {"A": ("x # y", 1), "B": ('q"r', 2)}, id="quotes and export"
+        ),
+        pytest.param("A=\nB=''\nC= # none\n", {"A": ("", 1), "B": ("", 2), "C": ("", 3)}, id="empty values"),
+        pytest.param("A=${HOME}/$X\n", {"A": ("${HOME}/$X", 1)}, id="no interpolation"),
+        pytest.param("\ufeff\ufeffA=1\n", {"A": ("1", 1)}, id="byte order marks"),
+        pytest.param("A=1\r\n\r\nB=2\rC=3\n", {"A": ("1", 1), "B": ("2", 3), "C": ("3", 4)}, id="line ends"),
+        pytest.param("A='x\r\ny'", {"A": ("x\ny", 1)}, id="line ends in a value"),
+        pytest.param(
+            'A="one\ntwo: 2"\nB=1', {"A": ("one\ntwo: 2", 1), "B": ("1", 3)}, id="a value over two lines"
+        ),
+        pytest.param("A=eyJ.x=y==\n", {"A": ("eyJ.x=y==", 1)}, id="equal signs in a value"),
+    ],
+)
+def test_a_file_is_read_as_python_dotenv_reads_it(
+    path: Path, text: str, expected: dict[str, tuple[str, int]]
+) -> None:
+    file = read(path, text)
+
+    assert {name: (entry.value, entry.line) for name, entry in file.values.items()} == expected
+    assert file.faults == ()
+
+
+MALFORMED = 'cannot be read; expected NAME=value, or NAME="value with # or quotes"'
+RUNAWAY = "a quote is opened here and not closed on the same line"
+
+
+@pytest.mark.parametrize(
+    ("text", "faults", "names"),
+    [
+        pytest.param("A=1\n\n=s3cret\nB=2", [f"bot.env line 3: {MALFORMED}"], "AB", id="no name"),
+        pytest.param("A=1\ns3cret s3cret\nB=2", [f"bot.env line 2: {MALFORMED}"], "AB", id="words"),
+        pytest.param("A: s3cret\nB=2", [f"bot.env line 1: {MALFORMED}"], "B", id="YAML"),
+        pytest.param("A='x' s3cret\nB=2", [f"bot.env line 1: {MALFORMED}"], "B", id="text after a quote"),
+        pytest.param(
+            "A=1\ns3cret\n\nB=2", ["bot.env line 2: there is no '=' after the name"], "AB", id="no equal sign"
+        ),
+        pytest.param(
+            "A=1\nB=2\nA=s3cret",
+            ["bot.env line 3: A is set again, first on line 1; keep one"],
+            "AB",
+            id="twice",
+        ),
+        pytest.param(
+            "s3cret=\ns3cret=",
+            ["bot.env line 2: a name is set again, first on line 1; keep one"],
+            ["s3cret"],
+            id="twice, and no name to show",
+        ),
+        pytest.param(
+            "A=\nA=1\nA=2",
+            [f"bot.env line {n}: A is set again, first on line 1; keep one" for n in (2, 3)],
+            "A",
+            id="three times",
+        ),
+        pytest.param(
+            "A='s3cret\nB=2\nC=3", [f"bot.env line 1: {MALFORMED}"], "BC", id="a quote never closed"
+        ),
+        pytest.param(
+            "\n\nA='s3cret\nB='x'\nC=3",
+            [f"bot.env line 3: {RUNAWAY}"],
+            "BC",
+            id="a quote closed by another, and text left",
+        ),
+        pytest.param(
+            'A="s3cret\nB=2\nC=3"\nD=4',
+            [f"bot.env line 1: {RUNAWAY}"],
+            "BCD",
+            id="a quote closed at the end of another line",
+        ),
+        pytest.param(
+            "A='s3cret\r\n export B=2\r\nC='\r\nD=4",
+            [f"bot.env line 1: {RUNAWAY}", f"bot.env line 3: {MALFORMED}"],
+            "BD",
+            id="with other line ends",
+        ),
+        pytest.param("0 0\r\n0=", [f"bot.env line 1: {MALFORMED}"], "0", id="the line after a wrong one"),
+        pytest.param(
+            "A='1\nB='2\nC='3\nD=4",
+            [f"bot.env line {n}: {RUNAWAY}" for n in (1, 2)] + [f"bot.env line 3: {MALFORMED}"],
+            "D",
+            id="one after the other",
+        ),
+    ],
+)
+def test_every_wrong_line_is_named_and_none_is_shown(
+    path: Path, text: str, faults: list[str], names: str
+) -> None:
+    file = read(path, text)
+
+    assert list(file.faults) == faults
+    assert list(file.values) == list(names)
+
+
+def test_of_a_name_given_twice_the_first_stays(path: Path) -> None:
+    file = read(path, "A=1\nA=2\n")
+
+    assert file.values["A"] == Entry("1", 1)
+
+
+def test_an_entry_does_not_show_its_value() -> None:
+    entry = Entry("s3cret", 4)
+
+    assert repr(entry) == "Entry(line=4)"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(b"A=1\nB=\xff\xfe", "line 2 is not UTF-8 text", id="not UTF-8"),
+        pytest.param("A=1\n".encode("utf-16"), "line 1 is not UTF-8 text", id="UTF-16"),
+        pytest.param("A=1\n".encode("utf-16-le"), "line 1 is not UTF-8 text", id="UTF-16 without a mark"),
+        pytest.param(b"A=1\n\nB=x\0y", "line 3 is not UTF-8 text", id="a NUL"),
+        pytest.param(
+            b"#" * (envfile.LARGEST + 1), "is larger than 65536 bytes: no configuration file", id="too large"
+        ),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_without_its_content(path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(path, data)
+
+    assert str(caught.value).endswith(message)
+    assert caught.value.faults == (str(caught.value),)
+    assert caught.value.remedy != ConfigError.remedy
+    assert caught.value.__context__ is None
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file at") as caught:
+        read_env_file(tmp_path / "absent.env")
+
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+    assert "`hangbot init`" in caught.value.remedy
+    assert "hang-fm-config.example.env" in caught.value.remedy
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a directory$") as caught:
+        read_env_file(tmp_path)
+
+    assert caught.value.remedy == "Name a file with --env-file."
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("bot.env/below", "Not a directory", id="below a file"),
+        pytest.param("x" * 300, "File name too long", id="too long a name"),
+        pytest.param("a\0b", "not a path", id="a NUL in the name"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(path: Path, name: str, reason: str) -> None:
+    read(path, "")
+
+    with pytest.raises(ConfigError) as caught:
+        read_env_file(path.parent / name)
+
+    assert str(caught.value).endswith(f"cannot be read: {reason}")
+    assert "chmod 600" in caught.value.remedy
+
+
+def test_a_place_names_the_file_without_its_folder() -> None:
+    assert place(Path("/etc/hangbot/bot.env"), 4) == "bot.env line 4"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("BOT_NAME", True),
+        ("A1", True),
+        ("bot_name", False),
+        ("eyJhbGci", False),
+        ("A" * 65, False),
+        ("", False),
+    ],
+)
+def test_only_what_is_spelt_like_a_name_is_shown(name: str, *, expected: bool) -> None:
+    assert showable(name) is expected
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_a_quoted_value_is_read_as_it_was(path: Path, value: str) -> None:
+    file = read(path, f"A={quoted(value)}\nB=1\n")
+
+    assert file.faults == ()
+    assert [entry.value for entry in file.values.values()] == [value, "1"]
+
+
+LINES = st.lists(
+    st.text(max_size=12)
+    | st.sampled_from(
+        ["A=1", "B='x", 'C="', "export D", "E='y'", "#'", "", "A=2", "F=\\'", "\ufeff", "G=`x`"]
+    ),
+    max_size=12,
+)
+
+
+@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]))
+def test_no_text_makes_it_fail_otherwise(path: Path, lines: list[str], end: str) -> None:
+    data = end.join(lines).encode("utf-8", "surrogatepass")
+
+    try:
+        file = read(path, data)
+    except ConfigError as exc:
+        assert "is not UTF-8 text" in str(exc)  # noqa: PT017  either outcome is right
+    else:
+        count = len(envfile._NEWLINE.findall(end.join(lines))) + 1
+        assert all(1 <= entry.line <= count for entry in file.values.values())
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail_otherwise(path: Path, data: bytes) -> None:
+    try:
+        file = read(path, data)
+    except ConfigError as exc:
+        assert len(exc.faults) == 1  # noqa: PT017  either outcome is right
+    else:
+        assert file.path == path
+
+
+@given(LINES)
+def test_a_runaway_quote_never_hides_a_setting_of_its_own_line(path: Path, lines: list[str]) -> None:
+    text = "\n".join(line.replace("\0", "") for line in lines if line.isprintable() and line.isascii())
+
+    file = read(path, f"START='\n{text}\nEND=1\n")
+
+    assert "END" in file.values or any("END" in entry.value for entry in file.values.values()) or file.faults

@@ -1,0 +1,270 @@
+import base64
+import io
+import json
+import logging
+import sys
+from collections import UserString
+from collections.abc import Iterator
+from typing import NoReturn
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.redact import MASK, RedactingFilter, Redactor
+
+SECRET = "s3cr/t+v=l ue&é"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+CHAT_TOKEN = "auth_" + "Zm9vYmFy-_" * 4 + "abc"
+
+
+def forms(secret: str) -> dict[str, str]:
+    raw = secret.encode()
+    standard, urlsafe = base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()
+    return {
+        "as it is": secret,
+        "in a query": quote(secret, safe=""),
+        "in a path": quote(secret),
+        "in a form": quote_plus(secret),
+        "quoted in small letters": quote(secret, safe="").replace("%2F", "%2f").replace("%C3", "%c3"),
+        "base64": standard,
+        "base64 without padding": standard.rstrip("="),
+        "base64 in a query": quote(standard, safe=""),
+        "urlsafe base64": urlsafe,
+        "urlsafe base64 without padding": urlsafe.rstrip("="),
+        "in JSON": json.dumps(secret)[1:-1],
+        "in unescaped JSON": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "in a repr": repr(secret)[1:-1],
+    }
+
+
+@pytest.mark.parametrize("form", [pytest.param(form, id=name) for name, form in forms(SECRET).items()])
+def test_a_known_secret_is_masked_in_every_form_it_travels_in(form: str) -> None:
+    redactor = Redactor([SECRET])
+
+    text = redactor.text(f"before {form} after")
+
+    assert text == f"before {MASK} after"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"token is {JWT}.", f"token is {MASK}.", id="a JWT"),
+        pytest.param("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0. end", f"{MASK} end", id="an unsigned JWT"),
+        pytest.param(
+            "GET /primus?token=abc.d-e&_primuscb=Q8 HTTP",
+            f"GET /primus?token={MASK}&_primuscb=Q8 HTTP",
+            id="token in a query",
+        ),
+        pytest.param("/me?x=1&authToken=abc top", f"/me?x=1&authToken={MASK} top", id="authToken in a query"),
+        pytest.param(
+            "?next=%2Fme%3Ftoken%3Dabc", f"?next=%2Fme%3Ftoken%3D{MASK}", id="token in a quoted query"
+        ),
+        pytest.param("Authorization: Bearer abc.def", f"Authorization: Bearer {MASK}", id="bearer"),
+        pytest.param("authorization=basic dXNlcjpwdw==", f"authorization=basic {MASK}", id="basic"),
+        pytest.param("Authorization: 0123456789abcdef", f"Authorization: {MASK}", id="no scheme"),
+        pytest.param("sent Bearer 0123456789abcdef", f"sent Bearer {MASK}", id="a bearer alone"),
+        pytest.param("authtoken: abc, sdk: x", f"authtoken: {MASK}, sdk: x", id="the chat header"),
+        pytest.param("{'authToken': 'abc', 'n': 1}", f"{{'authToken': '{MASK}', 'n': 1}}", id="a dict"),
+        pytest.param('{"cometAuthToken":"abc"}', f'{{"cometAuthToken":"{MASK}"}}', id="JSON"),
+        pytest.param('"{\\"token\\":\\"abc\\"}"', f'"{{\\"token\\":\\"{MASK}\\"}}"', id="JSON in JSON"),
+        pytest.param("[(b'authToken', b'abc')]", f"[(b'authToken', b'{MASK}')]", id="raw headers"),
+        pytest.param("BOT_USER_TOKEN=abc", f"BOT_USER_TOKEN={MASK}", id="a line of a configuration"),
+        pytest.param(f"chat token {CHAT_TOKEN}", f"chat token {MASK}", id="an OpenChat token"),
+        pytest.param("wss://user:pw@host/x", f"wss://{MASK}@host/x", id="a user in an address"),
+    ],
+)
+def test_what_has_the_shape_of_a_token_is_masked_and_the_rest_stays(text: str, expected: str) -> None:
+    redactor = Redactor()
+
+    once = redactor.text(text)
+    twice = redactor.text(once)
+
+    assert (once, twice) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "authorization failed, the token: expired",
+        "the bearer of this message",
+        "basic settings, 3 tokens left",
+        "https://openchat.prod.tt.fm/v3.0/me",
+        "eyJ is how a JWT begins",
+        "see https://example.org/@someone",
+    ],
+)
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
+    redactor = Redactor([SECRET])
+
+    assert redactor.text(text) == text
+
+
+def test_the_longer_of_two_secrets_goes_first() -> None:
+    redactor = Redactor(["secret", "secret-and-more"])
+
+    text = redactor.text("secret-and-more, secret")
+
+    assert text == f"{MASK}, {MASK}"
+
+
+def test_a_token_of_which_only_the_beginning_is_known_goes_as_a_whole() -> None:
+    redactor = Redactor(["abcdef"])
+
+    text = redactor.text("?token=abcdef1234&x=1")
+
+    assert text == f"?token={MASK}&x=1"
+
+
+@pytest.mark.parametrize("secret", ["", "short", "masked"])
+def test_a_secret_that_cannot_be_told_from_text_is_passed_over(secret: str) -> None:
+    redactor = Redactor([secret])
+
+    assert redactor.text("a short masked text") == "a short masked text"
+
+
+def test_a_secret_can_be_added_later_and_twice() -> None:
+    redactor = Redactor()
+    before = redactor.text("first-secret second-secret")
+
+    redactor.add("first-secret", "second-secret")
+    redactor.add("first-secret")
+
+    assert before == "first-secret second-secret"
+    assert redactor.text(before) == f"{MASK} {MASK}"
+    assert repr(redactor) == "<Redactor of 2 secrets>"
+
+
+def test_values_are_masked_all_the_way_down() -> None:
+    redactor = Redactor(["first-secret"])
+    value = {
+        "first-secret": ["x first-secret", ("first-secret", 7)],
+        "headers": {
+            "authToken": "abc",
+            "Authorization": "Bearer abc",
+            "Accept": "*/*",
+            "token": "",
+            "apikey": 5,
+        },
+        "n": None,
+    }
+
+    masked = redactor.value(value)
+
+    assert masked == {
+        MASK: [f"x {MASK}", (MASK, 7)],
+        "headers": {"authToken": MASK, "Authorization": MASK, "Accept": "*/*", "token": "", "apikey": 5},
+        "n": None,
+    }
+    assert value["n"] is None
+    assert "first-secret" in value
+
+
+def test_values_deeper_than_anyone_looks_are_masked_as_a_whole() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+
+    masked = str(Redactor().value(endless))
+
+    assert masked == "[" * 64 + f"'{MASK}'" + "]" * 64
+
+
+SECRETS = st.text(min_size=6).filter(lambda s: not (set(s) & set(MASK)))
+
+
+@given(secret=SECRETS, before=st.text(max_size=20), after=st.text(max_size=20), data=st.data())
+def test_no_planted_secret_survives_in_any_form(
+    secret: str, before: str, after: str, data: st.DataObject
+) -> None:
+    form = data.draw(st.sampled_from(sorted(forms(secret).values())))
+
+    text = Redactor([secret]).text(before + form + after)
+
+    assert form not in text
+
+
+@given(
+    text=st.text()
+    | st.from_regex(r"(token=|authtoken: |Authorization: Bearer |://|eyJ[a-z.]{3,9}){1,4}[a-z<>@.]*")
+)
+def test_masking_twice_changes_nothing(text: str) -> None:
+    redactor = Redactor([SECRET])
+
+    once = redactor.text(text)
+
+    assert redactor.text(once) == once
+
+
+class Failing(UserString):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def fail() -> NoReturn:
+    raise ValueError("first-secret is wrong")
+
+
+@pytest.fixture
+def logged() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(Redactor(["first-secret"]).filter)
+    logger = logging.getLogger("tests.redact")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    yield logger, stream
+    logger.removeHandler(handler)
+
+
+def test_a_log_line_is_masked_with_its_arguments(logged: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = logged
+
+    logger.info("sent %s with %d", {"authToken": "abc", "x": "first-secret"}, 7)
+
+    assert stream.getvalue() == f"sent {{'authToken': '{MASK}', 'x': '{MASK}'}} with 7\n"
+
+
+def test_a_traceback_is_masked(logged: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = logged
+
+    try:
+        fail()
+    except ValueError:
+        logger.exception("failed", stack_info=True)
+
+    assert f"ValueError: {MASK} is wrong" in stream.getvalue()
+    assert "first-secret" not in stream.getvalue()
+
+
+def test_a_record_keeps_nothing_that_a_later_formatter_could_show() -> None:
+    try:
+        fail()
+    except ValueError:
+        info = sys.exc_info()
+    record = logging.LogRecord("n", logging.INFO, "p", 1, "to %s", ("first-secret",), info)
+    record.stack_info = "stack with first-secret"
+    record.__dict__["action"] = {"url": "/primus?token=abc"}
+
+    passed = RedactingFilter(Redactor(["first-secret"])).filter(record)
+
+    assert passed
+    assert "first-secret" not in repr({k: v for k, v in record.__dict__.items() if k != "exc_text"})
+    assert (record.exc_info, record.args) == (None, ())
+    assert record.exc_text is not None
+    assert record.exc_text.endswith(f"ValueError: {MASK} is wrong")
+    assert record.__dict__["action"] == {"url": f"/primus?token={MASK}"}
+
+
+def test_a_log_line_that_cannot_be_formatted_still_comes_out(
+    logged: tuple[logging.Logger, io.StringIO],
+) -> None:
+    logger, stream = logged
+
+    logger.info("first-secret %s", Failing(""))
+
+    assert stream.getvalue() == f"(a log line that cannot be formatted: RuntimeError) '{MASK} %s'\n"
