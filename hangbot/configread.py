@@ -6,6 +6,7 @@ token pasted behind the wrong name stays a secret.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,6 +35,7 @@ CLOSE: Final = 0.8
 """How like a name another must be (difflib's ratio) to be suggested for it."""
 LONGEST_SHOWN: Final = 60
 LONGEST_NAME: Final = 64
+_PARTS: Final = re.compile(r"[!-~]+")
 
 Table = Mapping[str, Env]
 """Each field that has an environment name."""
@@ -187,9 +189,8 @@ def _fault(refusal: Refusal, table: Table, origin: str, value: object, redactor:
 
 def _redactor(table: Table, values: Mapping[str, object]) -> Redactor:
     secrets = [values.get(name) for name, env in table.items() if env.secret]
-    return Redactor(
-        part for secret in secrets if isinstance(secret, str) for part in (secret, tidy_token(secret)[0])
-    )
+    # The parts too, which white space or an odd character in a token sets apart.
+    return Redactor(part for secret in secrets if isinstance(secret, str) for part in _PARTS.findall(secret))
 
 
 def _printable(name: str) -> str:

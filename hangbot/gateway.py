@@ -1,8 +1,9 @@
 """The gateway: the chat token for the bot's own token, and who and what is where."""
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from hangbot.claims import read_claims
@@ -11,7 +12,8 @@ from hangbot.rest import Answer, Endpoint
 
 __all__ = ["GatewayClient"]
 
-_UNAUTHORISED = frozenset({401, 403})
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UNAUTHORISED: Final = frozenset({401, 403})
 
 
 class GatewayClient:
@@ -50,8 +52,9 @@ class GatewayClient:
         return token
 
     async def room(self, room: str) -> Mapping[str, Any]:
-        """Return a room by its uuid: ``uuid, slug, name…``; raises `NotFound` for an unknown one."""
-        return await self._get(f"/api/room-service/rooms/uuid/{quote(room, safe='')}", what=f"room {room}")
+        """Return a room by its uuid or slug: ``uuid, slug, name…``; raises `NotFound` for an unknown one."""
+        by = "uuid/" if _UUID.fullmatch(room) else ""
+        return await self._get(f"/api/room-service/rooms/{by}{quote(room, safe='')}", what=f"room {room}")
 
     async def profile(self) -> Mapping[str, Any]:
         """Return the bot's own profile: ``uuid, nickname, avatarId…``."""

@@ -89,7 +89,8 @@ async def configuration(subject: Subject) -> Finding:
     warnings = subject.settings.warnings
     if warnings:
         return Finding("; ".join(warnings), "Correct or remove these lines of the configuration file.")
-    return Finding("every required name is set")
+    derived = [row.name for row in subject.settings.described() if row.origin.startswith("derived")]
+    return Finding("every required name is set" + (f"; derived: {', '.join(derived)}" if derived else ""))
 
 
 async def token_expiry(subject: Subject) -> Finding:

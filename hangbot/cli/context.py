@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hangbot.cli import logs
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ENV_FILE", "app_of", "embedded", "load_settings", "set_up_logs"]
 
 ENV_FILE = Path("hang-fm-config.env")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def load_settings(args: argparse.Namespace) -> Settings:
@@ -41,14 +43,20 @@ def set_up_logs(args: argparse.Namespace, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def embedded(**changes: object) -> AsyncIterator[tuple["Sandbox", Settings]]:
-    """Open a sandbox, and settings of a bot in it with a temporary outbox; no file is read."""
+async def embedded(scaled: Mapping[str, str] = _NOTHING) -> AsyncIterator[tuple["Sandbox", Settings]]:
+    """Open a sandbox, and settings of a bot in it with a temporary outbox; no file is read.
+
+    Args:
+        scaled: Further environment names, with the values that this command chose.
+    """
     from hangbot.sandbox import open_sandbox  # noqa: PLC0415  only the commands that use it pay for it
 
     with tempfile.TemporaryDirectory(prefix="hangbot-") as folder:
         async with open_sandbox() as sandbox:
-            settings = Settings.from_env(sandbox.env())
-            yield sandbox, settings.with_changes(outbox=Path(folder) / "outbox.sqlite3", **changes)
+            given = dict.fromkeys(sandbox.env(), "the sandbox") | dict.fromkeys(scaled, "scaled down")
+            outbox = {"HANGBOT_OUTBOX": str(Path(folder) / "outbox.sqlite3")}
+            sources = given | dict.fromkeys(outbox, "temporary")
+            yield sandbox, Settings.from_env({**sandbox.env(), **scaled, **outbox}, sources=sources)
 
 
 def app_of(args: argparse.Namespace) -> App | None:

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SCALED: Final = {
-    "ack_timeout": 0.3,
-    "retry_base": 0.1,
-    "retry_jitter": 0.02,
-    "poll_interval": 0.1,
-    "drain": 2.0,
+    "SOCKET_TIMEOUT_MS": "300",
+    "STAGE_RETRY_BASE_MS": "100",
+    "STAGE_RETRY_JITTER_MS": "20",
+    "HANGBOT_DRAIN_MS": "2000",
 }
 _AS_IN_PRODUCTION: Final = "10 s and 1 s"
 
@@ -54,7 +53,7 @@ _ACTS: Final = (
     _Act("hello, room", "nothing goes wrong", 1),
     _Act("did you get this?", "the server stores it, the acknowledgement is lost", 2, "cut_after_store"),
     _Act("and this?", "the server does not answer in time", 2, "hang"),
-    _Act("this one never arrives", "the server refuses for ever", 3, "status", times=0, status=503),
+    _Act("this one never arrives", "the server answers 503 for ever", 3, "status", times=0, status=503),
 )
 
 
@@ -66,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _tour(args: argparse.Namespace) -> int:
-    async with embedded(**_SCALED) as (sandbox, settings):
+    async with embedded(_SCALED) as (sandbox, settings):
         set_up_logs(args, settings)
         _print_configuration(settings)
         _headline("preflight")

@@ -56,6 +56,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         )
     )
     _outbox(command("outbox", "Look at the outbox and act on what failed, also while the bot is down."))
+    _init(command("init", "Write hang-fm-config.env from one token and a room; the rest is derived."))
     args = top.parse_args(argv)
     args.command = args.command or "run"
     if args.command == "run":
@@ -185,6 +186,16 @@ def _outbox(parser: argparse.ArgumentParser) -> None:
     for sub in (listing, show, retry, drop, stats):
         _json(sub)
         _common(sub, defaults=False)
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--token-file", type=Path, metavar="F", help="the file with the bot's token (default: asked)"
+    )
+    parser.add_argument(
+        "--room", metavar="SLUG|UUID", help="the room, by its name in the address or its uuid"
+    )
+    parser.add_argument("--force", action="store_true", help="write the file anew where there is one")
 
 
 def _port(text: str) -> int:

@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
-    tls = (args.tls_cert, args.tls_key) if args.tls_cert else None
+    tls = _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
     try:
         async with open_sandbox(
             dialect=args.dialect,
@@ -50,6 +51,18 @@ async def _serve(args: argparse.Namespace) -> int:
     except OSError as exc:
         raise _cannot_open(exc) from exc
     return 0
+
+
+def _tls(cert: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key)
+    except OSError as exc:
+        raise HangbotError(
+            f"{cert} and {key} cannot be used for TLS: {exc.strerror or exc}",
+            remedy="Give --tls-cert and --tls-key a certificate and its key, both PEM.",
+        ) from exc
+    return context
 
 
 def _write(path: Path, env: Mapping[str, str]) -> None:

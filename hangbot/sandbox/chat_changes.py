@@ -117,6 +117,10 @@ class Reactions:
         self._by_message: dict[int, dict[str, dict[str, tuple[int, int]]]] = {}
         self._last_id = 0
 
+    def start_counting_from(self, number: int) -> None:
+        """Give the next reaction this number."""
+        self._last_id = number - 1
+
     def own(self, number: int, uid: str | None) -> frozenset[str]:
         """The emojis that `uid` put on a message."""
         given = self._by_message.get(number)

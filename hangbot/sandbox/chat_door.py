@@ -25,6 +25,7 @@ class Caller:
     uid: str
     token: str
     resource: str | None
+    admin: bool = False
 
 
 class ChatDoor:
@@ -105,7 +106,7 @@ class ChatDoor:
         body = call.body if isinstance(call.body, dict) else {}
         uid = call.headers.get("onBehalfOf") or body.get("sender") or "app_system"
         self.world.ensure_user(text_of(uid, "sender"))
-        return Caller(str(uid), "", call.headers.get("resource") or None)
+        return Caller(str(uid), "", call.headers.get("resource") or None, admin=True)
 
     def _fields(self, call: Call) -> dict[str, Json]:
         if call.unreadable is not None:

@@ -30,7 +30,9 @@ class HistoryQuery:
     affix: str = "prepend"
     """As it was sent: `meta.cursor.affix` echoes even an unknown word."""
     per_page: int = DEFAULT_SIZE
-    """As it was sent, before the clamp to 1…100: `meta` echoes this one too."""
+    """As it was sent, before the clamp to 1…100: `meta` echoes this one too; 30 for nonsense."""
+    size: int = DEFAULT_SIZE
+    """How many rows there will be: clamped, and 1 for nonsense."""
     id: int | None = None
     at: int | None = None
     """`sentAt`, or what counts as it."""
@@ -102,6 +104,7 @@ def history_query(query: Mapping[str, str], *, documented: bool) -> HistoryQuery
     return HistoryQuery(
         affix=query.get("affix") or "prepend",
         per_page=DEFAULT_SIZE if per_page is None else per_page,
+        size=min(max(per_page or 0, 1), LARGEST_SIZE) if size is not None else DEFAULT_SIZE,
         id=_number(query.get("id")),
         at=at,
         changed_after=changed_after,
@@ -153,21 +156,20 @@ def _beyond(row: Row, query: HistoryQuery) -> bool:
 def cut_page(rows: Sequence[Row], query: HistoryQuery) -> Page:
     """Cut the page that `query` asks for out of a conversation's rows (oldest first).
 
-    OpenChat fetches one row more than asked, and from its number comes everything in `meta`:
-    `total` is what was fetched, `total_pages` 2 means "there is more". With `limit=0` it
-    gives one row and says that there is more; that is measured, not meant.
+    `meta` was measured: `total` and `total_pages` only say whether the page was full, for
+    which OpenChat takes the number as it was sent. So `limit=0` gives one row and "there is
+    more", a nonsense number one row and "the end", and a last page that is just full is
+    followed by an empty one.
     """
-    size = min(max(query.per_page, 1), LARGEST_SIZE)
-    asked = min(max(query.per_page, 0), LARGEST_SIZE)
-    fetched: list[Row] = []
+    page: list[Row] = []
     for row in rows if query.appends else reversed(rows):
+        if len(page) == query.size:
+            break
         if _beyond(row, query) and _passes(row, query):
-            fetched.append(row)
-            if len(fetched) > asked:
-                break
-    page = fetched[:size]
+            page.append(row)
     if not query.appends:
         page.reverse()
+    full = bool(page) and len(page) >= query.per_page
     edge = (page[-1] if query.appends else page[0]) if page else {"id": 0, "sentAt": 0}
     return Page(
         page,
@@ -177,8 +179,8 @@ def cut_page(rows: Sequence[Row], query: HistoryQuery) -> Page:
                 "count": len(page),
                 "current_page": 1,
                 "per_page": query.per_page,
-                "total": len(fetched),
-                "total_pages": 2 if len(fetched) > asked else 1,
+                "total": max(query.per_page, 0) + 1 if full else len(page),
+                "total_pages": 2 if full else 1,
             },
         },
     )

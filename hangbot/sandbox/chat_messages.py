@@ -69,15 +69,15 @@ class MessageCalls(ChatDoor):
         draft = read_draft(fields, self.dialect, resource=caller.resource, parent=parent)
         if parent is not None:
             readable_message(self.world, caller.uid, parent)
-        row, pushes = self.store(caller.uid, draft)
+        row, pushes = self.store(caller.uid, draft, admin=caller.admin)
         status = 200 if parent is not None else self.dialect.send_status
         return Answer(status, {"data": self._shown(caller.uid, row)}, pushes, uid=caller.uid)
 
-    def store(self, uid: str, draft: Draft) -> tuple[Row, list[Push]]:
+    def store(self, uid: str, draft: Draft, *, admin: bool = False) -> tuple[Row, list[Push]]:
         """Store a message; a direct one that reaches a socket is acknowledged at once."""
         if draft.receiver_type == "user":
             self._introduce(draft.receiver)
-        row, pushes = self.world.send(uid, draft)
+        row, pushes = self.world.send(uid, draft, admin=admin)
         if draft.receiver_type == "user" and self._online(draft.receiver):
             pushes += delivered_at_once(self.world, row)
         return row, pushes

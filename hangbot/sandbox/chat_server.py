@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hangbot.sandbox.chat_api import ChatApi
 from hangbot.sandbox.chat_call import Answer, Call, fault_point, split_path
+from hangbot.sandbox.chat_changes import Reactions
 from hangbot.sandbox.chat_dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat_drafts import web_client_line
 from hangbot.sandbox.chat_http import LARGEST_BODY, Outcome, Wire, cors_headers, read_body
@@ -98,6 +99,11 @@ class ChatService:
     def world(self) -> ChatWorld:
         """Users, groups and messages."""
         return self._api.world
+
+    @property
+    def reactions(self) -> Reactions:
+        """Who reacted to what."""
+        return self._api.reactions
 
     @property
     def rate_limit(self) -> RateLimit | None:

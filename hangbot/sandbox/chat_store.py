@@ -39,6 +39,10 @@ class ChatStore:
         """The clock, whole seconds."""
         return int(self._now_s())
 
+    def start_counting_from(self, number: int) -> None:
+        """Give the next row this number."""
+        self._last_id = number - 1
+
     def next_id(self) -> int:
         """Number the next row."""
         if self._sparse_ids:

@@ -91,9 +91,9 @@ class Journal:
         if fault is not None:
             event["fault"] = fault
         for name, value in data.items():
-            event[name] = (
-                value if isinstance(value, str) and len(value) <= KEPT_CHARS else self._frozen(value)
-            )
+            kind_of = type(value)
+            plain = len(value) <= KEPT_CHARS if kind_of is str else value is None or kind_of is int
+            event[name] = value if plain else self._frozen(value)
         self._ring.append(event)
         if "unknown_route" in data and len(self.unrouted) < _UNROUTED_KEPT:
             self.unrouted.append(_line(self._mask(event)))

@@ -88,6 +88,7 @@ class RoomConnection(ServerConnection):
         self.total = 0
         self.rooms: dict[str, int] = {}
         self._held: list[tuple[str, int]] = []
+        self._out: list[bytes] = []
         self._parts: list[bytes] = []
         self._binary = False
         self.ending: Fault | None = None
@@ -111,17 +112,27 @@ class RoomConnection(ServerConnection):
     # -- out
 
     def push(self, text: str, frame: bytes | None = None, *, fault: int | None = None) -> None:
-        """Write one text frame at once; a reader that is 64 MiB behind is cut off."""
+        """Write one text frame; a reader that is 64 MiB behind is cut off.
+
+        What is pushed in one turn of the event loop goes out in one write.
+        """
         if self.protocol.state is not State.OPEN:
             return
-        self.transport.write(primus.text_frame(text) if frame is None else frame)
+        if not self._out:
+            self.loop.call_soon(self._flush)
+        self._out.append(primus.text_frame(text) if frame is None else frame)
         self.hub.on_out(self, text, fault)
         if self._held:
             held, self._held = self._held, []
             for late, its_fault in held:
                 self.push(late, fault=its_fault)
-        if self.transport.get_write_buffer_size() > _SLOW_READER_BYTES:
-            self.abort()
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and not self.transport.is_closing():
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+            if self.transport.get_write_buffer_size() > _SLOW_READER_BYTES:
+                self.abort()
 
     def hold_back(self, text: str, fault: int) -> None:
         """Keep a frame until the next one has gone out."""
@@ -134,6 +145,7 @@ class RoomConnection(ServerConnection):
         if deliberate:
             self.push(primus.SERVER_CLOSE, fault=fault)
         self.hub.on_closing(self, "close_deliberate" if deliberate else "close", fault)
+        self._flush()
         self.protocol.send_close(None, "")
         self.send_data()
         self._see_it_end()
@@ -142,6 +154,7 @@ class RoomConnection(ServerConnection):
         """End the TCP connection without a close frame: the client sees 1006."""
         if not self.transport.is_closing():
             self.hub.on_closing(self, "abort", fault)
+            self._flush()
             self.transport.abort()
 
     # -- in
@@ -160,6 +173,7 @@ class RoomConnection(ServerConnection):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
+        self._flush()  # what websockets writes by itself (a close, a pong) comes after it
         super().data_received(data)
         if self.protocol.close_expected():
             self._see_it_end()

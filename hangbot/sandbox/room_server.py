@@ -44,7 +44,8 @@ def bound_socket(port: int) -> socket.socket:
     Raises:
         HangbotError: The port is taken.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Named as TCP: asyncio switches Nagle's algorithm off only where it can see that.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((HOST, port))

@@ -220,13 +220,20 @@ class Room:
         for sign, cast in ((-1, before), (1, after)):
             if "like" in cast:
                 counts["likes" if cast["like"] else "dislikes"] += sign
-            counts["stars"] += sign * bool(cast.get("star"))
-        draft = Draft(self.state)
-        draft.set("voteCounts", counts)
-        draft.set("vibeMeter", self._vibe())
-        draft.set_entry(uid, {**data, "songVotes": after})
+            if cast.get("star"):
+                counts["stars"] += sign
+        patch = _vote_patch(uid, (before, after), (self.state["voteCounts"], counts))
+        self.state["voteCounts"] = counts
+        vibe = self._vibe()
+        if vibe != self.state["vibeMeter"]:
+            patch.insert(
+                sum(op["path"].startswith("/voteCounts") for op in patch),
+                {"op": "replace", "path": "/vibeMeter", "value": vibe},
+            )
+            self.state["vibeMeter"] = vibe
+        self.state["allUserData"][uid] = {**data, "songVotes": after}
         self._voters.add(uid)
-        return [RoomMessage("votedOnSong", draft.patch())]
+        return [RoomMessage("votedOnSong", patch)]
 
     def skip(self, uid: str, now_ms: int) -> list[RoomMessage]:
         """End the playing song now.
@@ -439,6 +446,31 @@ class Room:
         else:
             self._line_up(draft, _with_song(self.state["djs"], uid, found), seated=True)
         return [RoomMessage("lookedUpSong", draft.patch())]
+
+
+def _vote_patch(
+    uid: str, votes: tuple[dict[str, bool], dict[str, bool]], counts: tuple[dict[str, int], dict[str, int]]
+) -> list[Operation]:
+    """What a vote changes, but for the vibe, written down directly: votes are by far the most frequent change."""
+    before, after = counts
+    ops: list[Operation] = [
+        {"op": "replace", "path": f"/voteCounts/{name}", "value": after[name]}
+        for name in ("stars", "dislikes", "likes")
+        if after[name] != before[name]
+    ]
+    old, new = votes
+    path = f"/allUserData{pointer(uid)}/songVotes"
+    ops += [
+        {"op": "replace", "path": f"{path}/{name}", "value": new[name]}
+        for name in reversed(old)
+        if old[name] is not new[name]
+    ]
+    ops += [
+        {"op": "add", "path": f"{path}/{name}", "value": given}
+        for name, given in new.items()
+        if name not in old
+    ]
+    return ops
 
 
 def _user(uid: str, token_role: str, role: str | None) -> dict[str, Any]:

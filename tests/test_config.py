@@ -1,0 +1,779 @@
+import base64
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from hangbot.config import ENV, Row, Settings, load, render_env_file
+from hangbot.configread import LONGEST_SHOWN
+from hangbot.envfile import read_env_file
+from hangbot.errors import MISCONFIGURED, ConfigError
+from hangbot.fields import Need
+from hangbot.redact import Redactor
+
+UID = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e"
+ROOM = "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11"
+EXAMPLE = Path(__file__).parents[1] / "hang-fm-config.example.env"
+
+
+def jwt(**claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2lnbmF0dXJl"
+
+
+TOKEN = jwt(sub=UID, role="bot")
+REQUIRED = {"BOT_USER_TOKEN": TOKEN, "ROOM_UUID": ROOM}
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    return tmp_path / "hang-fm-config.env"
+
+
+def write(path: Path, values: Mapping[str, str]) -> Path:
+    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return path
+
+
+def faults_of(env: Mapping[str, str], **sources: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env(env, sources=sources)
+    return caught.value.faults
+
+
+def test_two_names_are_enough_and_the_rest_has_its_default() -> None:
+    settings = Settings.from_env(REQUIRED)
+
+    assert settings.model_dump(exclude={"bot_user_token", "ttfm_api_token"}) == {
+        "room_uuid": ROOM,
+        "chat_app_id": None,
+        "chat_api_key": None,
+        "chat_uid": UID,
+        "chat_token": None,
+        "chat_receiver": ROOM,
+        "chat_dialect": "auto",
+        "chat_url": "https://openchat.prod.tt.fm",
+        "gateway_url": "https://gateway.prod.tt.fm",
+        "room_url": "https://socket.prod.tt.fm",
+        "ack_timeout": 10.0,
+        "retry_attempts": 3,
+        "retry_base": 1.0,
+        "retry_factor": 2.0,
+        "retry_max": 30.0,
+        "retry_jitter": 0.2,
+        "retry_strategy": "equal",
+        "retry_total": 300.0,
+        "rate": 5.0,
+        "burst": 10,
+        "drain": 10.0,
+        "outbox": Path("hangbot-outbox.sqlite3"),
+        "status_port": None,
+        "bot_name": None,
+        "boot_message": None,
+        "auto_join": True,
+        "poll_interval": 1.0,
+        "welcome_timeout": 5.0,
+        "heartbeat_timeout": 45.0,
+        "connect_timeout": 10.0,
+        "http_concurrency": 4,
+    }
+    assert settings.bot_user_token.get_secret_value() == TOKEN
+    assert settings.ttfm_api_token.get_secret_value() == TOKEN
+    assert settings.warnings == ()
+
+
+def test_every_name_is_read_and_milliseconds_become_seconds() -> None:
+    env = {
+        "BOT_USER_TOKEN": "bot-token",
+        "ROOM_UUID": ROOM,
+        "TTFM_API_TOKEN": "room-token",
+        "COMETCHAT_APPID": "app-1",
+        "COMETCHAT_API_KEY": "key-1",
+        "COMETCHAT_UID": "uid-1",
+        "COMETCHAT_AUTH": "chat-token",
+        "COMETCHAT_RECEIVER": "group-1",
+        "CHAT_DIALECT": "CometChat",
+        "OPENCHAT_BASE_URL": "http://127.0.0.1:1/v3.0/",
+        "TTFM_GATEWAY_BASE_URL": "http://localhost:2/",
+        "SOCKET_SERVER_URL": "ws://[::1]:3",
+        "SOCKET_TIMEOUT_MS": "20",
+        "STAGE_RETRY_MAX_ATTEMPTS": "7",
+        "STAGE_RETRY_BASE_MS": "1.5",
+        "STAGE_RETRY_BACKOFF_FACTOR": "1.25",
+        "STAGE_RETRY_MAX_MS": "2000",
+        "STAGE_RETRY_JITTER_MS": "0",
+        "STAGE_RETRY_STRATEGY": "Seed",
+        "STAGE_RETRY_TOTAL_MS": "5000",
+        "HANGBOT_RATE": "0",
+        "HANGBOT_BURST": "1",
+        "HANGBOT_DRAIN_MS": "0",
+        "HANGBOT_OUTBOX": "/var/lib/bot.sqlite3",
+        "HANGBOT_STATUS_PORT": "0",
+        "BOT_NAME": " Bot ",
+        "BOOT_MESSAGE": "Hello\nroom",
+        "AUTO_JOIN": "off",
+    }
+
+    settings = Settings.from_env(env)
+
+    assert env.keys() == {meta.name for meta in ENV.values()}
+    assert settings.model_dump(include=set(ENV)) == {
+        "bot_user_token": SecretStr("bot-token"),
+        "room_uuid": ROOM,
+        "ttfm_api_token": SecretStr("room-token"),
+        "chat_app_id": "app-1",
+        "chat_api_key": SecretStr("key-1"),
+        "chat_uid": "uid-1",
+        "chat_token": SecretStr("chat-token"),
+        "chat_receiver": "group-1",
+        "chat_dialect": "cometchat",
+        "chat_url": "http://127.0.0.1:1",
+        "gateway_url": "http://localhost:2",
+        "room_url": "ws://[::1]:3",
+        "ack_timeout": 0.02,
+        "retry_attempts": 7,
+        "retry_base": 0.0015,
+        "retry_factor": 1.25,
+        "retry_max": 2.0,
+        "retry_jitter": 0.0,
+        "retry_strategy": "seed",
+        "retry_total": 5.0,
+        "rate": 0.0,
+        "burst": 1,
+        "drain": 0.0,
+        "outbox": Path("/var/lib/bot.sqlite3"),
+        "status_port": 0,
+        "bot_name": "Bot",
+        "boot_message": "Hello\nroom",
+        "auto_join": False,
+    }
+    assert set(settings.origins.values()) == {"environment", "default"}
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("env", "field", "value", "origin"),
+    [
+        pytest.param({}, "ttfm_api_token", TOKEN, "derived from BOT_USER_TOKEN", id="room token"),
+        pytest.param({}, "chat_receiver", ROOM, "derived from ROOM_UUID", id="group"),
+        pytest.param({}, "chat_uid", UID, "derived from BOT_USER_TOKEN (claim sub)", id="uid"),
+        pytest.param(
+            {"BOT_USER_TOKEN": "opaque"},
+            "chat_uid",
+            None,
+            "asked of the chat (/me) when needed",
+            id="no claims",
+        ),
+        pytest.param(
+            {"BOT_USER_TOKEN": jwt(sub="a b")},
+            "chat_uid",
+            None,
+            "asked of the chat (/me) when needed",
+            id="an odd claim",
+        ),
+        pytest.param({}, "chat_token", None, "exchanged at the gateway when needed", id="chat token"),
+        pytest.param(
+            {"COMETCHAT_APPID": "app-1"}, "chat_api_key", "app-1", "derived from COMETCHAT_APPID", id="key"
+        ),
+        pytest.param(
+            {"COMETCHAT_API_KEY": "key-1"},
+            "chat_app_id",
+            "key-1",
+            "derived from COMETCHAT_API_KEY",
+            id="app id",
+        ),
+        pytest.param({}, "chat_app_id", None, "not set", id="no app id"),
+        pytest.param({}, "chat_api_key", None, "not set", id="no key"),
+        pytest.param({}, "poll_interval", 1.0, "default", id="no name outside"),
+        pytest.param(
+            {"COMETCHAT_UID": "", "ROOM_UUID": "x"},
+            "chat_uid",
+            UID,
+            "derived from BOT_USER_TOKEN (claim sub)",
+            id="empty is absent",
+        ),
+        pytest.param({"COMETCHAT_UID": "uid-1"}, "chat_uid", "uid-1", "environment", id="set"),
+    ],
+)
+def test_what_is_not_set_is_derived_and_says_from_where(
+    env: dict[str, str], field: str, value: object, origin: str
+) -> None:
+    settings = Settings.from_env(REQUIRED | env)
+
+    found = getattr(settings, field)
+    assert (found.get_secret_value() if isinstance(found, SecretStr) else found) == value
+    assert settings.origins[field] == origin
+
+
+BASE = "STAGE_RETRY_BASE_MS"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("BOT_USER_TOKEN", "", "required, and empty"),
+        ("BOT_USER_TOKEN", "Bearer ", "is empty"),
+        (
+            "BOT_USER_TOKEN",
+            "a b",
+            "holds white space, which no HTTP header can carry (character 2 of 3)",
+        ),
+        (
+            "COMETCHAT_AUTH",
+            "caf\xe9",
+            "holds U+00E9, which no HTTP header can carry (character 4 of 4)",
+        ),
+        (
+            "COMETCHAT_API_KEY",
+            "a\x07",
+            "holds U+0007, which no HTTP header can carry (character 2 of 2)",
+        ),
+        (
+            "ROOM_UUID",
+            "https://hang.fm/x",
+            "expected at most 100 letters, digits, '-' and '_', not 'https://hang.fm/x'; give the room's uuid, `hangbot init --room URL` finds it",
+        ),
+        (
+            "ROOM_UUID",
+            TOKEN,
+            "expected at most 100 letters, digits, '-' and '_', not '<masked>'",
+        ),
+        (
+            "COMETCHAT_APPID",
+            "a.b",
+            "expected at most 100 letters, digits, '-' and '_', not 'a.b'",
+        ),
+        ("CHAT_DIALECT", "cometchat", "cometchat needs COMETCHAT_APPID, too"),
+        (
+            "CHAT_DIALECT",
+            "irc",
+            "expected auto, openchat or cometchat, not 'irc'",
+        ),
+        (
+            "OPENCHAT_BASE_URL",
+            "chat.example",
+            "expected an address that begins with https: or http:, not 'chat.example'",
+        ),
+        (
+            "SOCKET_SERVER_URL",
+            "ftp://u:pass@x",
+            "expected an address that begins with https: or http: or wss: or ws:, not 'ftp://<masked>@x'",
+        ),
+        (
+            "SOCKET_TIMEOUT_MS",
+            "0",
+            "expected milliseconds above 0, up to 600000, not '0'",
+        ),
+        (
+            "SOCKET_TIMEOUT_MS",
+            "nan",
+            "expected milliseconds above 0, up to 600000, not 'nan'",
+        ),
+        (
+            "STAGE_RETRY_MAX_ATTEMPTS",
+            "3.0",
+            "expected a whole number from 1 to 100, not '3.0'",
+        ),
+        (
+            "STAGE_RETRY_MAX_ATTEMPTS",
+            "abc",
+            "expected a whole number from 1 to 100, not 'abc'",
+        ),
+        (
+            "STAGE_RETRY_MAX_ATTEMPTS",
+            "101",
+            "expected a whole number from 1 to 100, not '101'",
+        ),
+        (
+            "STAGE_RETRY_BACKOFF_FACTOR",
+            "0.9",
+            "expected a number from 1 to 100, not '0.9'",
+        ),
+        (
+            "STAGE_RETRY_MAX_MS",
+            "999",
+            "expected at least STAGE_RETRY_BASE_MS (1000), not '999'",
+        ),
+        (
+            "STAGE_RETRY_STRATEGY",
+            "none",
+            "expected seed, equal or full, not 'none'",
+        ),
+        ("HANGBOT_RATE", "-1", "expected a number from 0 to 10000, not '-1'"),
+        (
+            "HANGBOT_BURST",
+            "0",
+            "expected a whole number from 1 to 10000, not '0'",
+        ),
+        (
+            "HANGBOT_OUTBOX",
+            "~/x",
+            "expected the path of a file, written out (no '~'), not '~/x'",
+        ),
+        (
+            "HANGBOT_STATUS_PORT",
+            "70000",
+            "expected a whole number from 0 to 65535, not '70000'",
+        ),
+        (
+            "HANGBOT_STATUS_PORT",
+            "http",
+            "expected a whole number from 0 to 65535, not 'http'",
+        ),
+        (
+            "BOT_NAME",
+            "x" * 101,
+            f"expected a name of at most 100 characters, not '{'x' * LONGEST_SHOWN}'…",
+        ),
+        (
+            "BOT_NAME",
+            "a\nb",
+            "expected text on one line, without control characters, not 'a\\nb'",
+        ),
+        (
+            "BOOT_MESSAGE",
+            "\x1bx",
+            "expected text without control characters, not '\\x1bx'",
+        ),
+        ("AUTO_JOIN", "maybe", "expected true or false, not 'maybe'"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_says_what_is_expected(name: str, text: str, problem: str) -> None:
+    assert faults_of(REQUIRED | {name: text}) == (f"{name} (environment): {problem}",)
+
+
+def test_a_default_that_no_longer_fits_is_a_fault_of_its_own_name() -> None:
+    assert faults_of(REQUIRED | {BASE: "60000"}) == (
+        "STAGE_RETRY_MAX_MS: expected at least STAGE_RETRY_BASE_MS (60000)",
+    )
+
+
+def test_a_fault_names_the_place_that_the_caller_tells() -> None:
+    faults = faults_of(REQUIRED | {"HANGBOT_RATE": "x"}, HANGBOT_RATE="bot.env line 9")
+
+    assert faults == ("HANGBOT_RATE (bot.env line 9): expected a number from 0 to 10000, not 'x'",)
+
+
+def test_all_faults_come_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env(
+            {"HANGBOT_RATE": "x", "CHAT_DIALECT": "cometchat", BASE: "60000", "COMETCHAT_UID": "a b"}
+        )
+
+    assert caught.value.faults == (
+        "BOT_USER_TOKEN: required, and not set",
+        "ROOM_UUID: required, and not set",
+        "COMETCHAT_UID (environment): expected at most 100 letters, digits, '-' and '_', not 'a b'",
+        "CHAT_DIALECT (environment): cometchat needs COMETCHAT_APPID, too",
+        "STAGE_RETRY_MAX_MS: expected at least STAGE_RETRY_BASE_MS (60000)",
+        "HANGBOT_RATE (environment): expected a number from 0 to 10000, not 'x'",
+    )
+    assert str(caught.value) == "\n  ".join(["configuration: 6 faults", *caught.value.faults])
+    assert caught.value.exit_code == MISCONFIGURED
+
+
+def test_a_fault_alone_stands_on_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({"BOT_USER_TOKEN": TOKEN})
+
+    assert str(caught.value) == "configuration: ROOM_UUID: required, and not set"
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("BOT_USER_TOKN", "; BOT_USER_TOKN (environment): did you mean BOT_USER_TOKEN?"),
+        ("bot_user_token", "; bot_user_token (environment): did you mean BOT_USER_TOKEN?"),
+        ("BOT-USER-TOKEN", "; a name (environment): did you mean BOT_USER_TOKEN?"),
+        ("PATH", ""),
+    ],
+)
+def test_a_required_name_that_is_misspelt_is_recognised(name: str, suffix: str) -> None:
+    faults = faults_of({name: TOKEN, "ROOM_UUID": ROOM})
+
+    assert faults == (f"BOT_USER_TOKEN: required, and not set{suffix}",)
+
+
+def test_what_is_pasted_along_with_a_token_is_left_off_with_a_warning() -> None:
+    settings = Settings.from_env({"BOT_USER_TOKEN": f" Bearer {TOKEN}\n", "ROOM_UUID": ROOM})
+
+    assert settings.bot_user_token.get_secret_value() == TOKEN
+    assert settings.warnings == (
+        "BOT_USER_TOKEN (environment): taken without the white space around it and the 'Bearer' before it",
+    )
+
+
+def test_a_room_that_is_no_uuid_gets_a_warning() -> None:
+    settings = Settings.from_env(REQUIRED | {"ROOM_UUID": "my-room"})
+
+    assert settings.room_uuid == "my-room"
+    assert settings.warnings == (
+        (
+            "ROOM_UUID (environment): this does not look like a uuid; if it is the room's name in its address, "
+            "`hangbot init --room NAME` finds the uuid"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "scheme"),
+    [
+        ("OPENCHAT_BASE_URL", "http://chat.example", "http"),
+        ("TTFM_GATEWAY_BASE_URL", "http://10.0.0.1", "http"),
+        ("SOCKET_SERVER_URL", "ws://room.example", "ws"),
+    ],
+)
+def test_an_unencrypted_address_elsewhere_gets_a_warning(name: str, address: str, scheme: str) -> None:
+    settings = Settings.from_env(REQUIRED | {name: address})
+
+    assert settings.warnings == (f"{name} (environment): tokens travel unencrypted over {scheme}://",)
+
+
+def test_the_environment_wins_over_the_file_and_each_value_knows_its_place(env_file: Path) -> None:
+    write(
+        env_file, REQUIRED | {"BOT_NAME": "file", "HANGBOT_RATE": "1", "HANGBOT_BURST": "2", "AUTO_JOIN": ""}
+    )
+
+    settings = load(env_file, {"BOT_NAME": "environment", "HANGBOT_RATE": " ", "PATH": "/bin"})
+
+    assert (settings.bot_name, settings.rate, settings.burst) == ("environment", 1.0, 2)
+    assert {
+        name: settings.origins[name] for name in ("room_uuid", "bot_name", "rate", "burst", "auto_join")
+    } == {
+        "room_uuid": "hang-fm-config.env line 2",
+        "bot_name": "environment",
+        "rate": "hang-fm-config.env line 4",
+        "burst": "hang-fm-config.env line 5",
+        "auto_join": "default",
+    }
+    assert settings.warnings == ()
+
+
+def test_faults_of_the_file_and_of_the_values_come_together(env_file: Path) -> None:
+    env_file.write_text(
+        "BOT_USER_TOKN=abc\nwhat is this\nROOM_UUID=\nROOM_UUID=x\nHANGBOT_RATE=${RATE}\nBOT_NAMES=x\n"
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {"HANGBOT_BURST": "many"})
+
+    assert caught.value.faults == (
+        'hang-fm-config.env line 2: cannot be read; expected NAME=value, or NAME="value with # or quotes"',
+        "hang-fm-config.env line 4: ROOM_UUID is set again, first on line 3; keep one",
+        (
+            "BOT_USER_TOKEN: required, and not set; "
+            "BOT_USER_TOKN (hang-fm-config.env line 1): did you mean BOT_USER_TOKEN?"
+        ),
+        "ROOM_UUID (hang-fm-config.env line 3): required, and empty",
+        "HANGBOT_RATE (hang-fm-config.env line 5): expected a number from 0 to 10000, not '${RATE}'",
+        "HANGBOT_BURST (environment): expected a whole number from 1 to 10000, not 'many'",
+    )
+    assert str(env_file) in caught.value.remedy
+
+
+def test_a_file_with_nothing_but_a_wrong_line_is_wrong(env_file: Path) -> None:
+    env_file.write_text(f"BOT_USER_TOKEN={TOKEN}\nROOM_UUID={ROOM}\nBOT_NAME\n")
+
+    with pytest.raises(ConfigError, match=r"line 3: there is no '=' after the name$"):
+        load(env_file, {})
+
+
+def test_unknown_names_in_the_file_are_warnings(env_file: Path) -> None:
+    write(env_file, REQUIRED | {"BOT_NAMES": "x", "LASTFM_KEY": "y", "s3cret": "", "BOT_USER_TOKEN_2": "z"})
+
+    settings = load(env_file, {"BOT_NAMEZ": "passed over"})
+
+    assert settings.warnings == (
+        "hang-fm-config.env line 3: BOT_NAMES is unknown to hangbot; did you mean BOT_NAME?",
+        "hang-fm-config.env line 4: LASTFM_KEY is unknown to hangbot; it is passed over",
+        "hang-fm-config.env line 5: s3cret is unknown to hangbot; it is passed over".replace(
+            "S3CRET", "s3cret"
+        ),
+        "hang-fm-config.env line 6: BOT_USER_TOKEN_2 is unknown to hangbot; it is passed over",
+    )
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_without_a_file_and_an_environment_the_remedy_is_init(env_file: Path, *, required: bool) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {"PATH": "/bin", "BOT_NAME": ""}, required=required)
+
+    assert caught.value.faults == (f"no configuration file at {env_file}",)
+    assert caught.value.remedy == (
+        f"Run `hangbot init`, or copy hang-fm-config.example.env to {env_file} and fill it in."
+    )
+
+
+def test_the_environment_alone_is_enough(env_file: Path) -> None:
+    settings = load(env_file, REQUIRED, required=False)
+
+    assert settings.origins["room_uuid"] == "environment"
+
+
+def test_an_environment_that_is_not_enough_still_hints_at_the_file(env_file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {"ROOM_UUID": ROOM}, required=False)
+
+    assert caught.value.faults == ("BOT_USER_TOKEN: required, and not set",)
+    assert "`hangbot init`" in caught.value.remedy
+
+
+def test_a_file_that_was_asked_for_must_be_there(env_file: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file at"):
+        load(env_file, REQUIRED, required=True)
+
+
+def test_a_file_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory"):
+        load(tmp_path, REQUIRED, required=False)
+
+
+def test_changes_are_validated_and_derived_anew() -> None:
+    settings = Settings.from_env(REQUIRED | {"COMETCHAT_APPID": "app-1", "HANGBOT_RATE": "1"})
+
+    changed = settings.with_changes(
+        bot_user_token=SecretStr(jwt(sub="other")), room_uuid="room-2", ack_timeout=0.02
+    )
+
+    assert (changed.chat_uid, changed.chat_receiver, changed.ack_timeout, changed.rate) == (
+        "other",
+        "room-2",
+        0.02,
+        1.0,
+    )
+    assert changed.ttfm_api_token == changed.bot_user_token
+    assert (changed.origins["room_uuid"], changed.origins["rate"]) == ("given", "environment")
+    assert changed.origins["chat_api_key"] == "derived from COMETCHAT_APPID"
+    assert settings.room_uuid == ROOM
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"nope": 1}, "nope: no such setting"),
+        ({"ack_timout": 1}, "ack_timout: no such setting; did you mean ack_timeout?"),
+        ({"retry_attempts": "3"}, "STAGE_RETRY_MAX_ATTEMPTS: expected a whole number from 1 to 100, not '3'"),
+        (
+            {"ack_timeout": float("inf")},
+            "SOCKET_TIMEOUT_MS: expected milliseconds above 0, up to 600000, not 'inf'",
+        ),
+        ({"poll_interval": 0}, "poll_interval: Input should be greater than 0"),
+        (
+            {"chat_token": SecretStr("a b")},
+            "COMETCHAT_AUTH: holds white space, which no HTTP header can carry (character 2 of 3)",
+        ),
+        ({"chat_token": 7}, "COMETCHAT_AUTH: expected a token"),
+        ({"outbox": "text"}, "HANGBOT_OUTBOX: expected a path, not 'text'"),
+        ({"auto_join": None}, "AUTO_JOIN: expected true or false"),
+    ],
+)
+def test_a_wrong_change_is_refused(changes: dict[str, object], fault: str) -> None:
+    settings = Settings.from_env(REQUIRED)
+
+    with pytest.raises(ConfigError) as caught:
+        settings.with_changes(**changes)
+
+    assert caught.value.faults == (fault,)
+    assert caught.value.__context__ is None
+
+
+def test_settings_are_frozen() -> None:
+    settings = Settings.from_env(REQUIRED)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.rate = 1.0
+
+    assert settings.rate == 5.0
+
+
+def test_settings_survive_pickling_with_their_origins() -> None:
+    settings = Settings.from_env(REQUIRED)
+
+    copy = pickle.loads(pickle.dumps(settings))  # noqa: S301  our own bytes
+
+    assert copy == settings
+    assert copy.origins == settings.origins
+
+
+def test_every_secret_is_handed_out_for_the_redactor() -> None:
+    settings = Settings.from_env(
+        REQUIRED
+        | {
+            "TTFM_API_TOKEN": "room-token",
+            "COMETCHAT_AUTH": "chat-token",
+            "COMETCHAT_API_KEY": "chat-key",
+            "SOCKET_SERVER_URL": "https://user:p%40ss@room.example",
+        }
+    )
+
+    assert settings.secrets() == (TOKEN, "room-token", "chat-token", "chat-key", "p%40ss", "p@ss")
+
+
+@pytest.mark.parametrize(
+    ("env", "secret"),
+    [
+        pytest.param({"COMETCHAT_APPID": "app-id-1"}, False, id="derived from the app id"),
+        pytest.param(
+            {"COMETCHAT_APPID": "app-id-1", "COMETCHAT_API_KEY": "app-id-1"}, False, id="the app id again"
+        ),
+        pytest.param({"COMETCHAT_API_KEY": "app-id-1"}, True, id="the key alone"),
+    ],
+)
+def test_a_key_that_repeats_the_app_id_is_no_secret(env: dict[str, str], *, secret: bool) -> None:
+    settings = Settings.from_env(REQUIRED | env)
+
+    shown = {row.name: row.value for row in settings.described()}
+    assert ("app-id-1" in settings.secrets()) is secret
+    assert shown["COMETCHAT_APPID"] == ("<masked>" if secret else "app-id-1")
+    assert shown["COMETCHAT_API_KEY"] == "<masked>"
+
+
+def test_the_printed_configuration_has_a_row_for_every_name() -> None:
+    settings = Settings.from_env(
+        REQUIRED | {"SOCKET_TIMEOUT_MS": "20", "SOCKET_SERVER_URL": "https://u:secret@room.example"}
+    )
+
+    rows = settings.described()
+
+    assert [row.name for row in rows] == [env.name for env in ENV.values()]
+    assert {
+        row
+        for row in rows
+        if row.name
+        in {"BOT_USER_TOKEN", "COMETCHAT_AUTH", "SOCKET_TIMEOUT_MS", "SOCKET_SERVER_URL", "AUTO_JOIN"}
+    } == {
+        Row("BOT_USER_TOKEN", "<masked>", "environment"),
+        Row("COMETCHAT_AUTH", "-", "exchanged at the gateway when needed"),
+        Row("SOCKET_TIMEOUT_MS", "20", "environment"),
+        Row("SOCKET_SERVER_URL", "https://<masked>@room.example", "environment"),
+        Row("AUTO_JOIN", "true", "default"),
+    }
+
+
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40).map(
+    lambda s: f"%{s}%"
+)
+NAMES = [env.name for env in ENV.values()]
+SECRET_NAMES = [env.name for env in ENV.values() if env.secret]
+
+
+@given(
+    secrets=st.fixed_dictionaries(dict.fromkeys(SECRET_NAMES, SECRETS)),
+    others=st.dictionaries(
+        st.sampled_from([n for n in NAMES if n not in SECRET_NAMES]), st.text(max_size=20)
+    ),
+    pasted=st.sampled_from([None, "ROOM_UUID", "OPENCHAT_BASE_URL", "AUTO_JOIN"]),
+    spoilt=st.sampled_from(["", " x", "é"]),
+)
+def test_no_secret_shows_in_any_error_or_repr(
+    secrets: dict[str, str], others: dict[str, str], pasted: str | None, spoilt: str
+) -> None:
+    env = others | {name: secret + spoilt for name, secret in secrets.items()}
+    if pasted:
+        env[pasted] = secrets["COMETCHAT_AUTH"]
+
+    try:
+        settings = Settings.from_env({"ROOM_UUID": ROOM} | env)
+        text = f"{settings!r} {settings} {settings.described()} {settings.warnings}"
+    except ConfigError as exc:
+        text = "".join(traceback.format_exception(exc)) + exc.remedy + repr(exc.faults)
+
+    assert [name for name, secret in secrets.items() if secret in text] == []
+
+
+def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings.from_env(REQUIRED | {"COMETCHAT_AUTH": "chat-token-1"})
+    caplog.handler.addFilter(Redactor(settings.secrets()).filter)
+
+    logging.getLogger("tests.config").warning(
+        "%r %s", settings, settings.chat_token.get_secret_value() if settings.chat_token else ""
+    )
+
+    assert "chat-token-1" not in caplog.text
+    assert "<masked>" in caplog.text
+
+
+LINE = st.builds(
+    "{}={}".format, st.sampled_from([*NAMES, "OTHER", "BOT_USER_TOKN"]), st.text(max_size=12)
+) | st.text(max_size=12)
+
+
+@pytest.fixture(scope="module")
+def random_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config") / "hang-fm-config.env"
+
+
+@given(lines=st.lists(LINE, max_size=10))
+def test_no_file_raises_anything_but_a_configuration_error(random_file: Path, lines: list[str]) -> None:
+    random_file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+    try:
+        settings = load(random_file, {})
+    except ConfigError as exc:
+        assert exc.faults  # noqa: PT017  either outcome is right
+        assert all(len(fault.splitlines()) == 1 for fault in exc.faults)  # noqa: PT017  either outcome is right
+    else:
+        assert len(settings.described()) == len(ENV)
+
+
+@given(env=st.dictionaries(st.sampled_from(NAMES), st.text(max_size=30)))
+def test_no_environment_raises_anything_but_a_configuration_error(env: dict[str, str]) -> None:
+    try:
+        settings = Settings.from_env(REQUIRED | env)
+    except ConfigError as exc:
+        assert exc.faults  # noqa: PT017  either outcome is right
+    else:
+        assert settings.with_changes().model_dump() == settings.model_dump()
+
+
+def test_the_example_file_is_what_the_table_says() -> None:
+    assert EXAMPLE.read_text(encoding="utf-8") == render_env_file({})
+
+
+def test_the_example_file_has_every_name_once_under_a_line_of_comment() -> None:
+    file = read_env_file(EXAMPLE)
+
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    assert file.faults == ()
+    assert sorted(file.values) == sorted(NAMES)
+    assert all(entry.value == "" and lines[entry.line - 2].startswith("# ") for entry in file.values.values())
+    assert [line for line in lines if line.startswith("# ==")] == [
+        "# == Required ==",
+        "# == Derived where not set ==",
+        "# == Optional ==",
+    ]
+
+
+def test_an_untouched_example_file_asks_for_the_two_required_names(env_file: Path) -> None:
+    env_file.write_text(EXAMPLE.read_text(encoding="utf-8"))
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {})
+
+    required = [env.name for env in ENV.values() if env.need is Need.REQUIRED]
+    assert required == ["BOT_USER_TOKEN", "ROOM_UUID"]
+    assert [fault.split(" ")[0] for fault in caught.value.faults] == required
+    assert all(fault.endswith("required, and empty") for fault in caught.value.faults)
+
+
+def test_a_rendered_file_is_read_as_it_was_meant(env_file: Path) -> None:
+    env_file.write_text(
+        render_env_file(REQUIRED | {"BOOT_MESSAGE": 'I\'m "up" # now\nand\\or here', "BOT_NAME": "Bot 1"})
+    )
+
+    settings = load(env_file, {})
+
+    assert settings.boot_message == 'I\'m "up" # now\nand\\or here'
+    assert (settings.bot_name, settings.room_uuid) == ("Bot 1", ROOM)
+
+
+def test_a_name_that_is_none_of_ours_is_not_rendered() -> None:
+    with pytest.raises(KeyError, match="BOT_NAMES"):
+        render_env_file({"BOT_NAMES": "x"})
