@@ -277,7 +277,7 @@ def _url(value: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         raise ValueError("expected an address with a host and a port from 1 to 65535") from None
     if parts.scheme not in schemes or not parts.netloc:
-        raise ValueError(f"expected an address that begins with {' or '.join(f'{s}:' for s in schemes)}")
+        raise ValueError(f"expected an address that begins with {' or '.join(f'{s}://' for s in schemes)}")
     host = parts.netloc.rpartition("@")[2].removesuffix(f":{port}").removesuffix(":")
     if not _HOST.fullmatch(host) or port == 0:
         raise ValueError("expected an address with a host and a port from 1 to 65535")

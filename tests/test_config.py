@@ -220,128 +220,50 @@ BASE = "STAGE_RETRY_BASE_MS"
     [
         ("BOT_USER_TOKEN", "", "required, and empty"),
         ("BOT_USER_TOKEN", "Bearer ", "is empty"),
-        (
-            "BOT_USER_TOKEN",
-            "a b",
-            "holds white space, which no HTTP header can carry (character 2 of 3)",
-        ),
-        (
-            "COMETCHAT_AUTH",
-            "caf\xe9",
-            "holds U+00E9, which no HTTP header can carry (character 4 of 4)",
-        ),
-        (
-            "COMETCHAT_API_KEY",
-            "a\x07",
-            "holds U+0007, which no HTTP header can carry (character 2 of 2)",
-        ),
+        ("BOT_USER_TOKEN", "a b", "holds white space, which no HTTP header can carry (character 2 of 3)"),
+        ("COMETCHAT_AUTH", "caf\xe9", "holds U+00E9, which no HTTP header can carry (character 4 of 4)"),
+        ("COMETCHAT_API_KEY", "a\x07", "holds U+0007, which no HTTP header can carry (character 2 of 2)"),
         (
             "ROOM_UUID",
             "https://hang.fm/x",
-            "expected at most 100 letters, digits, '-' and '_', not 'https://hang.fm/x'; give the room's uuid, `hangbot init --room URL` finds it",
+            (
+                "expected at most 100 letters, digits, '-' and '_', not 'https://hang.fm/x'; "
+                "give the room's uuid, `hangbot init --room URL` finds it"
+            ),
         ),
-        (
-            "ROOM_UUID",
-            TOKEN,
-            "expected at most 100 letters, digits, '-' and '_', not '<masked>'",
-        ),
-        (
-            "COMETCHAT_APPID",
-            "a.b",
-            "expected at most 100 letters, digits, '-' and '_', not 'a.b'",
-        ),
+        ("ROOM_UUID", TOKEN, "expected at most 100 letters, digits, '-' and '_', not '<masked>'"),
+        ("COMETCHAT_APPID", "a.b", "expected at most 100 letters, digits, '-' and '_', not 'a.b'"),
         ("CHAT_DIALECT", "cometchat", "cometchat needs COMETCHAT_APPID, too"),
-        (
-            "CHAT_DIALECT",
-            "irc",
-            "expected auto, openchat or cometchat, not 'irc'",
-        ),
+        ("CHAT_DIALECT", "irc", "expected auto, openchat or cometchat, not 'irc'"),
         (
             "OPENCHAT_BASE_URL",
             "chat.example",
-            "expected an address that begins with https: or http:, not 'chat.example'",
+            "expected an address that begins with https:// or http://, not 'chat.example'",
         ),
         (
             "SOCKET_SERVER_URL",
             "ftp://u:pass@x",
-            "expected an address that begins with https: or http: or wss: or ws:, not 'ftp://<masked>@x'",
+            (
+                "expected an address that begins with https:// or http:// or wss:// or ws://, "
+                "not 'ftp://<masked>@x'"
+            ),
         ),
-        (
-            "SOCKET_TIMEOUT_MS",
-            "0",
-            "expected milliseconds above 0, up to 600000, not '0'",
-        ),
-        (
-            "SOCKET_TIMEOUT_MS",
-            "nan",
-            "expected milliseconds above 0, up to 600000, not 'nan'",
-        ),
-        (
-            "STAGE_RETRY_MAX_ATTEMPTS",
-            "3.0",
-            "expected a whole number from 1 to 100, not '3.0'",
-        ),
-        (
-            "STAGE_RETRY_MAX_ATTEMPTS",
-            "abc",
-            "expected a whole number from 1 to 100, not 'abc'",
-        ),
-        (
-            "STAGE_RETRY_MAX_ATTEMPTS",
-            "101",
-            "expected a whole number from 1 to 100, not '101'",
-        ),
-        (
-            "STAGE_RETRY_BACKOFF_FACTOR",
-            "0.9",
-            "expected a number from 1 to 100, not '0.9'",
-        ),
-        (
-            "STAGE_RETRY_MAX_MS",
-            "999",
-            "expected at least STAGE_RETRY_BASE_MS (1000), not '999'",
-        ),
-        (
-            "STAGE_RETRY_STRATEGY",
-            "none",
-            "expected seed, equal or full, not 'none'",
-        ),
+        ("SOCKET_TIMEOUT_MS", "0", "expected milliseconds above 0, up to 600000, not '0'"),
+        ("SOCKET_TIMEOUT_MS", "nan", "expected milliseconds above 0, up to 600000, not 'nan'"),
+        ("STAGE_RETRY_MAX_ATTEMPTS", "3.0", "expected a whole number from 1 to 100, not '3.0'"),
+        ("STAGE_RETRY_MAX_ATTEMPTS", "abc", "expected a whole number from 1 to 100, not 'abc'"),
+        ("STAGE_RETRY_MAX_ATTEMPTS", "101", "expected a whole number from 1 to 100, not '101'"),
+        ("STAGE_RETRY_BACKOFF_FACTOR", "0.9", "expected a number from 1 to 100, not '0.9'"),
+        ("STAGE_RETRY_MAX_MS", "999", "expected at least STAGE_RETRY_BASE_MS (1000), not '999'"),
+        ("STAGE_RETRY_STRATEGY", "none", "expected seed, equal or full, not 'none'"),
         ("HANGBOT_RATE", "-1", "expected a number from 0 to 10000, not '-1'"),
-        (
-            "HANGBOT_BURST",
-            "0",
-            "expected a whole number from 1 to 10000, not '0'",
-        ),
-        (
-            "HANGBOT_OUTBOX",
-            "~/x",
-            "expected the path of a file, written out (no '~'), not '~/x'",
-        ),
-        (
-            "HANGBOT_STATUS_PORT",
-            "70000",
-            "expected a whole number from 0 to 65535, not '70000'",
-        ),
-        (
-            "HANGBOT_STATUS_PORT",
-            "http",
-            "expected a whole number from 0 to 65535, not 'http'",
-        ),
-        (
-            "BOT_NAME",
-            "x" * 101,
-            f"expected a name of at most 100 characters, not '{'x' * LONGEST_SHOWN}'…",
-        ),
-        (
-            "BOT_NAME",
-            "a\nb",
-            "expected text on one line, without control characters, not 'a\\nb'",
-        ),
-        (
-            "BOOT_MESSAGE",
-            "\x1bx",
-            "expected text without control characters, not '\\x1bx'",
-        ),
+        ("HANGBOT_BURST", "0", "expected a whole number from 1 to 10000, not '0'"),
+        ("HANGBOT_OUTBOX", "~/x", "expected the path of a file, written out (no '~'), not '~/x'"),
+        ("HANGBOT_STATUS_PORT", "70000", "expected a whole number from 0 to 65535, not '70000'"),
+        ("HANGBOT_STATUS_PORT", "http", "expected a whole number from 0 to 65535, not 'http'"),
+        ("BOT_NAME", "x" * 101, f"expected a name of at most 100 characters, not '{'x' * LONGEST_SHOWN}'…"),
+        ("BOT_NAME", "a\nb", "expected text on one line, without control characters, not 'a\\nb'"),
+        ("BOOT_MESSAGE", "\x1bx", "expected text without control characters, not '\\x1bx'"),
         ("AUTO_JOIN", "maybe", "expected true or false, not 'maybe'"),
     ],
 )
@@ -416,8 +338,8 @@ def test_a_room_that_is_no_uuid_gets_a_warning() -> None:
     assert settings.room_uuid == "my-room"
     assert settings.warnings == (
         (
-            "ROOM_UUID (environment): this does not look like a uuid; if it is the room's name in its address, "
-            "`hangbot init --room NAME` finds the uuid"
+            "ROOM_UUID (environment): this does not look like a uuid; if it is the room's name in its "
+            "address, `hangbot init --room NAME` finds the uuid"
         ),
     )
 

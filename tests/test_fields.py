@@ -99,7 +99,7 @@ def test_an_address_loses_the_slash_at_its_end(
     assert check(given_) == expected
 
 
-SCHEME = "expected an address that begins with https: or http:"
+SCHEME = "expected an address that begins with https:// or http://"
 HOST = "expected an address with a host and a port from 1 to 65535"
 
 
