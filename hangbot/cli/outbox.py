@@ -15,7 +15,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Stored
 from hangbot.delivery.summary import summarise
-from hangbot.envfile import read_env_file
+from hangbot.config.envfile import read_env_file
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
 __all__ = ["main"]

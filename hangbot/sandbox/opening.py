@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from aiohttp import web
-
 from hangbot.redact import Redactor
 from hangbot.sandbox.actors import Actor, Users
 from hangbot.sandbox.chat_dialects import DIALECTS
@@ -18,7 +16,8 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.people import People, Person
-from hangbot.sandbox.room_server import HOST, RoomServer, bound_socket
+from hangbot.sandbox.ports import HOST, serve_http
+from hangbot.sandbox.room_server import RoomServer
 from hangbot.sandbox.room_world import Room
 from hangbot.sandbox.rooms import Rooms
 from hangbot.sandbox.variants import RoomVariants
@@ -248,11 +247,11 @@ class Sandbox:
         stack.callback(self.clock.close)
         stack.push_async_callback(self.server.close)
         await self.server.open()
-        self._http_port = await _serve_http(stack, self.chat.app(), http_port, self._tls)
+        self._http_port = await serve_http(stack, self.chat.app(), http_port, self._tls)
         if control_port is not None:
             from hangbot.sandbox.control import control_app  # noqa: PLC0415  it knows the Sandbox, which knows it
 
-            self._control_port = await _serve_http(stack, control_app(self), control_port, None)
+            self._control_port = await serve_http(stack, control_app(self), control_port, None)
 
     def _actor(self, uid: str) -> Actor:
         return Actor(uid, self.people, self.rooms, self.server.desk, self.chat, clock=self.clock)
@@ -321,19 +320,6 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         )
         await sandbox.serve(stack, http_port, control_port if control else None)
         yield sandbox
-
-
-async def _serve_http(
-    stack: contextlib.AsyncExitStack, app: web.Application, port: int, tls: ssl.SSLContext | None
-) -> int:
-    """Serve an application on loopback; returns its port."""
-    sock = bound_socket(port)
-    stack.callback(sock.close)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
-    stack.push_async_callback(runner.cleanup)
-    await runner.setup()
-    await web.SockSite(runner, sock, ssl_context=tls).start()
-    return int(sock.getsockname()[1])
 
 
 def _record_file(path: str | Path) -> TextIO:

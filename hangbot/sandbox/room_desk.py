@@ -1,7 +1,6 @@
 """What frames ask for, and who hears what: between the wire and the rooms."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,21 +9,19 @@ from websockets.frames import CloseCode
 
 from hangbot.sandbox import actionhero, primus
 from hangbot.sandbox.actionhero import BadInput, Call, Verb
-from hangbot.sandbox.clock import SandboxClock, TimerHandle
+from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from hangbot.sandbox.room_connection import RoomConnection
+from hangbot.sandbox.room_delivery import GARBAGE, Delivery
+from hangbot.sandbox.room_timers import RoomTimers
 from hangbot.sandbox.room_verbs import VerbFailed, Verbs
 from hangbot.sandbox.room_world import NOT_IN_ROOM, ActionRefused, Room, RoomMessage
 from hangbot.sandbox.rooms import Rooms
 
 __all__ = ["RoomDesk"]
 
-_SERVER: Final = "0"
-"""``from`` of what the server itself broadcasts (captured from ActionHero 29.3.5)."""
-
-_GARBAGE: Final = "<html><body>502 Bad Gateway</body></html>"
 _SHOWN_BYTES: Final = 4096
 
 
@@ -65,25 +62,15 @@ class RoomDesk:
         self._faults = faults
         self._journal = journal
         self._clock = clock
-        self._members: defaultdict[str, dict[RoomConnection, int]] = defaultdict(dict)
-        self._leaving: dict[tuple[str, str], TimerHandle] = {}
-        self._songs: dict[str, tuple[int, TimerHandle]] = {}
-        self._verbs = Verbs(self._exists, self._members, self._enter, self._leave, self._say)
+        self.delivery = Delivery(faults, journal, clock)
+        self._timers = RoomTimers(rooms, clock, self.tell)
+        self._verbs = Verbs(self._exists, self.delivery.rooms, self._enter, self._leave, self.delivery.say)
         self.stopping = False
         """While true, actions are answered with "the server is shutting down"."""
 
     def close(self) -> None:
         """Forget the timers."""
-        for timer in self._leaving.values():
-            timer.cancel()
-        for _, timer in self._songs.values():
-            timer.cancel()
-        self._leaving.clear()
-        self._songs.clear()
-
-    def members(self, room: Room) -> dict[RoomConnection, int]:
-        """The connections in a room, with when they joined."""
-        return self._members[room.uuid]
+        self._timers.close()
 
     # -- in
 
@@ -94,7 +81,7 @@ class RoomDesk:
         if fault is not None and fault.do == "delay":
             delay_ms = fault.ms or 0
         if fault is not None and fault.do == "hang":
-            self._note(conn, fault)
+            self.delivery.note(conn, fault)
             conn.early = None
         elif delay_ms > 0:
             conn.early = None
@@ -108,7 +95,7 @@ class RoomDesk:
         if fault is not None and fault.do == "delay":
             conn.push(text, fault=fault.id)
         elif fault is not None:
-            self._spoil(conn, text, fault)
+            self.delivery.spoil(conn, text, fault)
         elif self._variants.welcome is not None:
             conn.push(text)
         early, conn.early = conn.early or [], None
@@ -185,9 +172,9 @@ class RoomDesk:
         text = primus.encode(actionhero.response(outcome.fields, call.id))
         if outcome.room is not None and not self._variants.response_first and not outcome.joined:
             self.tell(outcome.room, outcome.messages)
-            self._respond(conn, text, fault)
+            self.delivery.respond(conn, text, fault)
             return
-        self._respond(conn, text, fault)
+        self.delivery.respond(conn, text, fault)
         if outcome.room is not None:
             silent = conn if outcome.joined and not self._variants.own_user_joined else None
             self.tell(outcome.room, outcome.messages, but=silent)
@@ -198,7 +185,7 @@ class RoomDesk:
         """Faults that keep an action from being carried out."""
         match fault.do:
             case "hang":
-                self._note(conn, fault)  # and it stays pending, as an action that never ends does
+                self.delivery.note(conn, fault)  # and it stays pending, as an action that never ends does
                 return True
             case "refuse" | "cut_before_store":
                 conn.abort(fault.id)
@@ -207,7 +194,7 @@ class RoomDesk:
                 fields = error if isinstance(error, dict) else {"error": error}
                 conn.push(primus.encode(actionhero.response(fields, call.id)), fault=fault.id)
             case "garbage":
-                conn.push(fault.body if isinstance(fault.body, str) else _GARBAGE, fault=fault.id)
+                conn.push(fault.body if isinstance(fault.body, str) else GARBAGE, fault=fault.id)
             case _:
                 return False
         conn.pending -= 1
@@ -266,7 +253,7 @@ class RoomDesk:
         messages = room.enter(person, conn.hold)
         if self._variants.joiner_in_state:
             fields["state"] = room.snapshot()
-        self._stay(room, uid)
+        self._timers.stay(room, uid)
         self._enter(conn, room.uuid)
         return _Outcome(fields, room, messages, joined=True)
 
@@ -275,7 +262,7 @@ class RoomDesk:
 
         def send() -> None:
             body = RoomMessage("updatedUserData", room.profiles()).body()
-            self._send_to(conn, room, body, sent_at=self._variants.profiles_sent_at)
+            self.delivery.send_to(conn, room, body, sent_at=self._variants.profiles_sent_at)
 
         if self._variants.profiles_ms > 0:
             self._clock.call_later(self._variants.profiles_ms / 1000, send)
@@ -304,84 +291,27 @@ class RoomDesk:
     def _enter(self, conn: RoomConnection, uuid: str) -> None:
         now_ms = self._clock.now_ms()
         conn.rooms.setdefault(uuid, now_ms)
-        self._members[uuid].setdefault(conn, now_ms)
+        self.delivery.rooms[uuid].setdefault(conn, now_ms)
 
     def _leave(self, conn: RoomConnection, uuid: str) -> None:
         conn.rooms.pop(uuid, None)
-        self._members[uuid].pop(conn, None)
+        self.delivery.rooms[uuid].pop(conn, None)
         room = self._rooms.get(uuid)
         if room is not None and conn.uid is not None and room.release(conn.uid, conn.hold):
-            self._linger(room, conn.uid)
-
-    def _say(self, conn: RoomConnection, uuid: str, text: str) -> None:
-        envelope = self._envelope(uuid, text, conn.hero_id)
-        frame = primus.text_frame(envelope)
-        # After the verb's own answer, which goes out when this returns.
-        asyncio.get_running_loop().call_soon(self._send_all, uuid, envelope, frame)
-
-    def _send_all(self, uuid: str, text: str, frame: bytes) -> None:
-        for member in tuple(self._members.get(uuid, ())):
-            self.send(member, text, frame, "room.message")
-
-    # -- timers
-
-    def _stay(self, room: Room, uid: str) -> None:
-        timer = self._leaving.pop((room.uuid, uid), None)
-        if timer is not None:
-            timer.cancel()
-
-    def _linger(self, room: Room, uid: str) -> None:
-        """``userLeft`` comes some time after the last connection, if none came back."""
-        self._stay(room, uid)
-
-        def leave() -> None:
-            self._leaving.pop((room.uuid, uid), None)
-            if self._rooms.get(room.uuid) is room and not room.is_held(uid):
-                self.tell(room, room.leave(uid, self._clock.now_ms()))
-
-        self._leaving[room.uuid, uid] = self._clock.call_later(self._variants.user_left_s, leave)
-
-    def _watch_song(self, room: Room) -> None:
-        """Book the end of the playing song, if it is not booked already."""
-        ends_ms = room.song_ends_ms()
-        booked = self._songs.get(room.uuid)
-        if booked is not None:
-            if booked[0] == ends_ms:
-                return
-            booked[1].cancel()
-            del self._songs[room.uuid]
-        if ends_ms is not None:
-
-            def over() -> None:
-                self._songs.pop(room.uuid, None)
-                if self._rooms.get(room.uuid) is room:
-                    self.tell(room, room.next_song(max(ends_ms, self._clock.now_ms())))
-
-            timer = self._clock.call_later(ends_ms / 1000 - self._clock.now_s(), over)
-            self._songs[room.uuid] = ends_ms, timer
+            self._timers.linger(room, conn.uid)
 
     # -- out
 
     def tell(self, room: Room, messages: Iterable[RoomMessage], *, but: RoomConnection | None = None) -> None:
-        """Deliver a room's messages, each written once for everybody."""
-        for message in messages:
-            if message.to is not None:
-                for conn in tuple(self.members(room)):
-                    if conn.uid == message.to:
-                        self._send_to(conn, room, message.body())
-                continue
-            text = self._envelope(room.uuid, message.body(), _SERVER)
-            frame = primus.text_frame(text)
-            for conn in tuple(self.members(room)):
-                if conn is not but:
-                    self.send(conn, text, frame, "room.message")
-        self._watch_song(room)
+        """Deliver a room's messages, and see to the end of the song that may have begun."""
+        self.delivery.tell(room, messages, but=but)
+        self._timers.watch_song(room)
 
     def expel(self, room: Room, uid: str, *, ban: bool = False) -> None:
         """Kick or ban: told so, then closed deliberately, every connection of that user."""
         now_ms = self._clock.now_ms()
         self.tell(room, room.kick(uid, now_ms, ban=ban))
-        theirs = [conn for conn in self.members(room) if conn.uid == uid]
+        theirs = [conn for conn in self.delivery.members(room) if conn.uid == uid]
         for conn in theirs:
             conn.finish(deliberate=True)
         if not theirs:
@@ -390,96 +320,12 @@ class RoomDesk:
     def reset_room(self, room: Room) -> None:
         """Clear a room; every connection in it is told and closed deliberately."""
         self.tell(room, room.reset())
-        for key in [key for key in self._leaving if key[0] == room.uuid]:
-            self._leaving.pop(key).cancel()
-        for conn in tuple(self.members(room)):
+        self._timers.forget(room)
+        for conn in tuple(self.delivery.members(room)):
             conn.finish(deliberate=True)
-
-    def send(self, conn: RoomConnection, text: str, frame: bytes | None, point: str) -> None:
-        """Deliver one frame, unless a fault of that point has it otherwise."""
-        fault = self._faults.take(point) if conn.is_open else None
-        if fault is None:
-            conn.push(text, frame)
-        else:
-            self._spoil(conn, text, fault)
-
-    def _send_to(
-        self, conn: RoomConnection, room: Room, body: dict[str, Any], *, sent_at: bool = True
-    ) -> None:
-        envelope: dict[str, Any] = {"context": "user", "from": _SERVER, "room": room.uuid}
-        if sent_at:
-            envelope["sentAt"] = self._clock.now_ms()
-        self.send(conn, primus.encode({**envelope, "message": body}), None, "room.message")
-
-    def _envelope(self, uuid: str, message: object, sender: str) -> str:
-        return primus.encode(
-            {
-                "message": message,
-                "room": uuid,
-                "from": sender,
-                "context": "user",
-                "sentAt": self._clock.now_ms(),
-            }
-        )
 
     def _answer(self, conn: RoomConnection, fields: dict[str, Any], call: Call) -> None:
         conn.push(primus.encode(actionhero.response(fields, call.id)))
-
-    def _respond(self, conn: RoomConnection, text: str, fault: Fault | None) -> None:
-        if fault is None:
-            conn.push(text)
-        else:
-            self._spoil(conn, text, fault)
-
-    def _spoil(self, conn: RoomConnection, text: str, fault: Fault) -> None:
-        """What a fault makes of one outgoing frame."""
-        match fault.do:
-            case "drop" | "hang":
-                self._note(conn, fault, text)
-            case "duplicate":
-                conn.push(text, fault=fault.id)
-                conn.push(text, fault=fault.id)
-            case "reorder":
-                conn.hold_back(text, fault.id)
-            case "delay":
-                self._clock.call_later((fault.ms or 0) / 1000, lambda: conn.push(text, fault=fault.id))
-            case "garbage" | "status":
-                conn.push(_spoiled(text, fault), fault=fault.id)
-            case _:
-                self.end(conn, fault)
-
-    def end(self, conn: RoomConnection, fault: Fault) -> None:
-        """End a connection in the fault's own way."""
-        if fault.do in {"close", "close_deliberate"}:
-            conn.finish(deliberate=fault.do == "close_deliberate", fault=fault.id)
-        else:
-            conn.abort(fault.id)
-
-    def _note(self, conn: RoomConnection, fault: Fault, text: str = "") -> None:
-        """What a fault kept from going out stands in the journal, as not sent."""
-        self._journal.record(
-            "room",
-            "out",
-            "frame",
-            fault=fault.id,
-            conn=conn.number,
-            uid=conn.uid,
-            frame=text,
-            sent=False,
-            deed=fault.do,
-        )
-
-
-def _spoiled(text: str, fault: Fault) -> str:
-    """Garbage: the fault's text as it is, or its body in the place of a room message's ``message``."""
-    if isinstance(fault.body, str):
-        return fault.body
-    if fault.body is None:
-        return _GARBAGE
-    envelope = primus.decode(text)
-    if not isinstance(envelope, dict) or envelope.get("context") != "user":
-        return primus.encode(fault.body)
-    return primus.encode({**envelope, "message": fault.body})
 
 
 def _buffer(data: bytes) -> dict[str, Any]:

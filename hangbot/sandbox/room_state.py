@@ -98,7 +98,7 @@ def sorted_in(users: list[dict[str, Any]], user: dict[str, Any]) -> list[dict[st
 
 
 def with_song(line: Iterable[dict[str, Any]], uid: str, song: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The line with that DJ\'s next song set or cleared."""
+    """The line with that DJ's next song set or cleared."""
     return [{**dj, "nextSong": song} if dj["uuid"] == uid else dj for dj in line]
 
 

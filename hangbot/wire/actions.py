@@ -45,10 +45,15 @@ def took_effect(
         case "removeDj":
             return state.dj(params.get("djUuid") or me) is None
         case "updateNextSong":
-            return _is_next(params.get("song"), state.dj(me))
+            song = params.get("song")
+            return _is_next(song, state.dj(me)) or (
+                song_key(state) != song_before and _plays(song, me, state) or None
+            )
         case "voteOnSong":
-            wanted = dict(params.get("songVotes") or {})
-            return wanted.items() <= state.votes(me).items()
+            if song_key(state) != song_before:
+                return None  # the votes went with the song
+            wanted = params.get("songVotes")
+            return isinstance(wanted, dict) and wanted.items() <= state.votes(me).items()
         case "skipSong":
             return song_key(state) != song_before
     return None

@@ -8,20 +8,15 @@ A refusal is judged by its error code first and by its status only where there i
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from hangbot.errors import (
-    NotAMember,
-    NotFound,
-    RateLimited,
-    Refused,
-    ServiceError,
-    TokenRejected,
-    Unavailable,
-)
+from hangbot.errors import RateLimited, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.wire.codes import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
 
 __all__ = [
     "ChatMessage",
@@ -33,44 +28,15 @@ __all__ = [
     "read_message",
 ]
 
-_TOKEN_CODES: Final = frozenset(
-    {
-        "AUTH_ERR_AUTH_TOKEN_NOT_FOUND",
-        "AUTH_ERR_EMPTY_AUTH_TOKEN",
-        "ERR_AUTHTOKEN_NOT_ACCESSIBLE",
-        "ERR_AUTHTOKEN_UNAVAILABLE",
-        "ERR_NO_AUTH",
-    }
-)
-_MEMBER_CODES: Final = frozenset({"ERR_GROUP_NOT_JOINED", "ERR_NOT_A_MEMBER"})
-_MESSAGE_GONE_CODES: Final = frozenset({"ERR_MESSAGE_ID_NOT_FOUND", "ERR_MESSAGE_NOT_FOUND"})
-_NOT_FOUND_CODES: Final = frozenset({"ERR_GUID_NOT_FOUND", "ERR_UID_NOT_FOUND"}) | _MESSAGE_GONE_CODES
-_SERVER_CODES: Final = frozenset(
-    {"ERR_BAD_ERROR_RESPONSE", "ERR_EXCEPTION", "ERR_MISSION_FAILED", "ERR_OPERATION_FAILED"}
-)
-_ALREADY_JOINED: Final = "ERR_ALREADY_JOINED"
-_REMEDIES: Final = {
-    "AUTH_ERR_EMPTY_APPID": "Set COMETCHAT_APPID.",
-    "AUTH_ERR_INVALID_APPID": "Check COMETCHAT_APPID, and the region in OPENCHAT_BASE_URL.",
-    "AUTH_ERR_EMPTY_APIKEY": "OPENCHAT_BASE_URL is the admin host: use the host for clients.",
-    "ERR_API_NOT_FOUND": "Check OPENCHAT_BASE_URL: it must end before /v3.0.",
-    "ERR_BANNED_GROUPMEMBER": "The bot is banned: ask a moderator; do not retry.",
-    "ERR_BLOCKED_BY_EXTENSION": "Moderation refused the text: change it.",
-    "ERR_BLOCKED_BY_WEBHOOK": "Moderation refused the text: change it.",
-    "ERR_GUID_NOT_FOUND": "Check COMETCHAT_RECEIVER and ROOM_UUID; the room may be closed.",
-    "ERR_INVALID_API_VERSION": "Check OPENCHAT_BASE_URL: it must end before /v3.0.",
-    "ERR_LIMIT_EXCEEDED": "The group is full: try later.",
-    "ERR_NO_VACANCY": "The group is full: try later.",
-    "ERR_ROUTE_NOT_FOUND": "Check OPENCHAT_BASE_URL: it must end before /v3.0.",
-    "ERR_UID_NOT_FOUND": "Check the user's id (COMETCHAT_UID when it is the bot's).",
-    "ERR_WRONG_GROUP_PASS": "The group has a password: ask the room's owner.",
-    "INVALID_PASSWORD": "The group has a password: ask the room's owner.",
-}
-
 _MILLISECONDS: Final = 100_000_000_000
 """A time above this is in milliseconds; the chat speaks of seconds, but not every writer does."""
+_LATEST: Final = 1_000 * _MILLISECONDS
+_LONGEST_ID: Final = 30
+"""Digits; ids have at most 53 bits (measured on OpenChat)."""
 _AMBIGUOUS_STATUSES: Final = frozenset({408, 425})
 _LONGEST_RETRY_AFTER: Final = 300.0
+_LONGEST_QUOTE: Final = 200
+"""How much of a server's own words goes into a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +110,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
         headers: With lower-case names (``retry-after``, ``date``).
         body: The body as it came.
         what: What was asked, for the message: ``send to room-guid``.
-        now: Seconds since the epoch, to read a ``Retry-After`` that is a date.
+        now: Seconds since the epoch, to read a ``Retry-After`` that is a date where the answer
+            does not say by its own ``Date`` what time it is for the server.
 
     Raises:
         ServiceError: One of its kinds, decided by code, then by status.
@@ -161,7 +128,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
         )
     error = document.get("error") if isinstance(document, dict) else None
     error = error if isinstance(error, dict) else {}
-    if error.get("code") == _ALREADY_JOINED:
+    if error.get("code") == ALREADY_JOINED:
         return {}
     raise _refusal(status, error, what=what, body=body, retry_after=_retry_after(headers, now))
 
@@ -177,12 +144,11 @@ def _refusal(
     """Tell what a refusal means: the code decides, the status only where there is none."""
     code = error.get("code")
     code = code if isinstance(code, str) and code else None
-    words = error.get("message")
-    said = f"{code}: {words}" if code and words else code or _glimpse(status, body)
     kind = _kind(status, code)
-    remedy = _REMEDIES.get(code or "")
-    if kind is Unavailable and status == 404:  # noqa: PLR2004  Not Found, but not in this API's words
+    remedy = REMEDIES.get(code or "")
+    if code is None and (300 <= status < 400 or status == 404):  # noqa: PLR2004  HTTP, not this API's words
         remedy = "Check OPENCHAT_BASE_URL: what answers there is no chat server, or a proxy before it."
+    said = _said(code, error) if code else _glimpse(status, body)
     return kind(
         f"chat refused {what} ({said})" if kind is not Unavailable else f"chat answered {what} with {said}",
         service="chat",
@@ -194,49 +160,69 @@ def _refusal(
 
 
 def _kind(status: int, code: str | None) -> type[ServiceError]:
-    if code in _TOKEN_CODES:
-        return TokenRejected
-    if code in _MEMBER_CODES:
-        return NotAMember
-    if code in _NOT_FOUND_CODES:
-        return NotFound
-    if code == "ERR_TOO_MANY_REQUESTS" or status == 429:  # noqa: PLR2004  Too Many Requests
+    if code in KINDS:
+        return KINDS[code]
+    if status == 429:  # noqa: PLR2004  Too Many Requests
         return RateLimited
-    if code in _SERVER_CODES:
+    if status >= 500 or status in _AMBIGUOUS_STATUSES:  # noqa: PLR2004  HTTP
         return Unavailable
     if code is None and status == 401:  # noqa: PLR2004  Unauthorized
         return TokenRejected
-    if status >= 500 or status in _AMBIGUOUS_STATUSES or (code is None and status == 404):  # noqa: PLR2004  HTTP
-        return Unavailable  # a 404 in nobody's words is a proxy's page: no answer at all
+    if code is None and (status < 400 or status == 404):  # noqa: PLR2004  HTTP
+        return Unavailable  # a redirect or a 404 in nobody's words is a proxy's page: no answer at all
     return Refused
 
 
 def is_message_gone(error: ServiceError) -> bool:
     """Tell whether a look-up by ``muid`` was answered: there is no such message."""
-    return error.code in _MESSAGE_GONE_CODES
+    return error.code in MESSAGE_GONE
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Read ``Retry-After``: seconds or an HTTP date, bounded; nonsense counts as absent."""
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except (ValueError, OverflowError):
+        at = _http_date(value)
+        if at is None:
             return None
-    if seconds != seconds:  # noqa: PLR0124  not a number
+        theirs = _http_date(headers.get("date", ""))
+        seconds = at - (now if theirs is None else theirs)
+    if math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
+def _http_date(text: str) -> float | None:
+    """Read an HTTP date, in its obsolete forms too; one without a zone is in GMT like any other."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _said(code: str, error: Mapping[str, object]) -> str:
+    """Show a refusal in the server's words: its code, its sentence, and which fields it objects to."""
+    words, details = error.get("message"), error.get("details")
+    said = [code]
+    if isinstance(words, str) and words:
+        said.append(words)
+    for name, reasons in details.items() if isinstance(details, dict) else ():
+        listed = reasons if isinstance(reasons, list) else [reasons]
+        said.append(f"{name} ({', '.join(reason for reason in listed if isinstance(reason, str))})")
+    return _one_line(": ".join(said))
+
+
 def _glimpse(status: int, body: bytes) -> str:
     """Show the first of an answer that cannot be read, on one line."""
-    text = " ".join(body[:200].decode("utf-8", "replace").split())
+    text = _one_line(body[: 4 * _LONGEST_QUOTE].decode("utf-8", "replace"))
     return f"status {status} and {f'`{text}`' if text else 'an empty body'}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_QUOTE]
 
 
 def read_message(row: object) -> ChatMessage | None:
@@ -247,9 +233,8 @@ def read_message(row: object) -> ChatMessage | None:
     """
     if not isinstance(row, dict):
         return None
-    try:
-        number = int(row["id"])
-    except (KeyError, TypeError, ValueError):
+    number = _number(row.get("id"))
+    if number is None:
         return None
     data = row.get("data")
     data = data if isinstance(data, dict) else {}
@@ -290,7 +275,18 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _number(value: object) -> int | None:
+    """Read an id: a number, or its digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _LONGEST_ID:
+        return int(value)
+    return None
+
+
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    if not -_LATEST < value < _LATEST:  # not finite, or beyond every calendar
         return 0.0
     return value / 1000 if value > _MILLISECONDS else float(value)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hangbot import fields
-from hangbot.fields import Env
+from hangbot.config import fields
+from hangbot.config.fields import Env
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from pydantic import (
     field_validator,
 )
 
-from hangbot import fields
 from hangbot.claims import read_claims
-from hangbot.fields import Dialect, Env, Need, Strategy
+from hangbot.config import fields
+from hangbot.config.fields import Dialect, Env, Need, Strategy
 
 __all__ = ["ENV", "SettingsTable"]
 

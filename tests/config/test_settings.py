@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from hangbot.config import ENV, Row, Settings, load, render_env_file
-from hangbot.configread import LONGEST_SHOWN
-from hangbot.envfile import read_env_file
+from hangbot.config.envfile import read_env_file
+from hangbot.config.fields import Need
+from hangbot.config.read import LONGEST_SHOWN
 from hangbot.errors import MISCONFIGURED, ConfigError
-from hangbot.fields import Need
 from hangbot.redact import Redactor
 
 UID = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e"
 ROOM = "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11"
-EXAMPLE = Path(__file__).parents[1] / "hang-fm-config.example.env"
+EXAMPLE = Path(__file__).parents[2] / "hang-fm-config.example.env"
 
 
 def jwt(**claims: object) -> str:

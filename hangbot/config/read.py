@@ -14,9 +14,9 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from hangbot.envfile import EnvFile, place, showable
+from hangbot.config.envfile import EnvFile, place, showable
+from hangbot.config.fields import Env, tidy_token
 from hangbot.errors import ConfigError
-from hangbot.fields import Env, tidy_token
 from hangbot.redact import Redactor
 
 __all__ = [

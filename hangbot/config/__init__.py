@@ -14,11 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import PrivateAttr, ValidationError
 
-from hangbot.configread import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
-from hangbot.configtable import ENV, SettingsTable
-from hangbot.envfile import EnvFile, place, quoted, read_env_file
+from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
+from hangbot.config.fields import Need
+from hangbot.config.read import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
+from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
-from hangbot.fields import Need
 from hangbot.redact import Redactor
 
 __all__ = ["ENV", "Row", "Settings", "load", "render_env_file"]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot import envfile
-from hangbot.envfile import Entry, EnvFile, place, quoted, read_env_file, showable
+from hangbot.config import envfile
+from hangbot.config.envfile import Entry, EnvFile, place, quoted, read_env_file, showable
 from hangbot.errors import ConfigError
 
 
