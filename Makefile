@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
-.PHONY: help demo test prove preflight bench lint types layers cover clean
+.PHONY: help demo test prove interop preflight bench storm lint types layers cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,10 +25,19 @@ demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
 
 test: $(VENV)/.dev ## the whole suite but the slow proofs
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not interop" $(ARGS)
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not interop" $(ARGS)
+
+interop: $(VENV)/.dev ## the official npm clients on the sandbox (Node 20 or newer)
+	$(BIN)/python -m pytest -m interop tests/interop $(ARGS)
+
+bench: $(VENV)/.dev ## speed and memory beside the goals; one part: make bench ARGS=sandbox
+	$(BIN)/python -m bench $(ARGS)
+
+storm: $(VENV)/.run ## what ten thousand bots do to a service that is back: docs/storm.md
+	$(BIN)/python -m bench.storm_page
 
 preflight: $(VENV)/.dev ## the checks before a deploy
 	$(BIN)/python -m pytest -m preflight checks $(ARGS)
@@ -44,7 +53,7 @@ layers: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
 cover: $(VENV)/.dev ## branch coverage of the whole suite
-	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage run -m pytest -m "not slow and not interop"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

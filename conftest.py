@@ -6,5 +6,8 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that keeps the long proofs out of `make test`."""
+    """Register the markers that keep the long proofs and the npm clients out of `make test`."""
     config.addinivalue_line("markers", "slow: a proof with a limit of its own, run by `make prove`")
+    config.addinivalue_line(
+        "markers", "interop: the official npm clients on the sandbox, run by `make interop`"
+    )

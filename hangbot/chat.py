@@ -1,12 +1,15 @@
 """The chat client: sends, asks and reads over HTTP, as a member of the room's group."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 
-from hangbot.errors import NotAMember, ServiceError, TokenRejected, Unavailable
+from hangbot.chat_token import ChatToken
+from hangbot.errors import NotAMember, NotFound, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
 from hangbot.wire import chat as wire
 from hangbot.wire.chat import ChatMessage, Outgoing
@@ -23,12 +26,12 @@ class ChatClient:
 
     Args:
         endpoint: The chat server's address, without ``/v3.0``.
-        token: The chat token, or ``None`` to exchange one at the first call.
-        renew: Exchanges a new token at the gateway.
+        token: The chat token.
         group: GUID of the room's group.
         app_id: Header ``appId``; CometChat needs it, OpenChat does not look at it.
         uid: The bot's own uid, where known.
         name: The name under which the bot speaks, where known.
+        joins: Whether a refusal because the bot is no member makes it join (``AUTO_JOIN``).
         slots: How many requests may be in flight: httpx slows down badly beyond ten.
     """
 
@@ -36,12 +39,12 @@ class ChatClient:
         self,
         endpoint: Endpoint,
         *,
-        token: str | None,
-        renew: Callable[[], Awaitable[str]],
+        token: ChatToken,
         group: str,
         app_id: str | None = None,
         uid: str | None = None,
         name: str | None = None,
+        joins: bool = True,
         slots: int = 4,
     ) -> None:
         self.group_id = group
@@ -51,11 +54,11 @@ class ChatClient:
         """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
         self._endpoint = endpoint
         self._token = token
-        self._renew = renew
-        self._renewing = asyncio.Lock()
+        self._joins = joins
         self._app_id = app_id
         self._slots = asyncio.Semaphore(slots)
         self._known_users: set[str] = set()
+        self._known_groups = {group}
 
     @property
     def address(self) -> str:
@@ -75,16 +78,16 @@ class ChatClient:
             self.name = user["name"]
         return user
 
-    async def group(self) -> Mapping[str, Any]:
-        """Return the room's group: ``guid, name, type…``; OpenChat's ``hasJoined`` is always false."""
-        return await self._mapping("GET", f"/groups/{_part(self.group_id)}", what=f"group {self.group_id}")
+    async def group(self, guid: str | None = None) -> Mapping[str, Any]:
+        """Return a group (the room's): ``guid, name, type…``; OpenChat's ``hasJoined`` is always false."""
+        guid = guid or self.group_id
+        return await self._mapping("GET", f"/groups/{_part(guid)}", what=f"group {guid}")
 
-    async def join(self) -> None:
-        """Join the room's group; being a member already is success."""
-        path = f"/groups/{_part(self.group_id)}/members"
-        await self.call(
-            "POST", path, what=f"joining group {self.group_id}", body=wire.join_body(self.group_id)
-        )
+    async def join(self, guid: str | None = None) -> None:
+        """Join a group (the room's); being a member already is success."""
+        guid = guid or self.group_id
+        path = f"/groups/{_part(guid)}/members"
+        await self.call("POST", path, what=f"joining group {guid}", body=wire.join_body(guid))
 
     async def send(self, message: Outgoing) -> ChatMessage | None:
         """Send once; when this returns, the server has stored the message.
@@ -96,11 +99,30 @@ class ChatClient:
                 OpenChat makes a user of a mistyped uid and loses the message.
             ServiceError: As `call` raises it.
         """
-        if message.direct and message.to not in self._known_users:
-            await self.user(message.to)
+        message = await self._resolved(message)
         body = wire.message_body(message, sender=self.uid, name=self.name)
         what = f"message {message.id} to {message.to}"
-        return wire.read_message(await self._as_member("POST", "/messages", what=what, body=body))
+        group = None if message.direct else message.to
+        return wire.read_message(
+            await self._as_member("POST", "/messages", group=group, what=what, body=body)
+        )
+
+    async def _resolved(self, message: Outgoing) -> Outgoing:
+        """Tell what a direct message's receiver is: a user, or a group whose GUID was given instead."""
+        if not message.direct or message.to in self._known_users:
+            return message
+        if message.to not in self._known_groups:
+            try:
+                await self.user(message.to)
+            except NotFound as unknown:
+                try:
+                    await self.group(message.to)
+                except NotFound:
+                    raise unknown from None
+                self._known_groups.add(message.to)
+            else:
+                return message
+        return replace(message, direct=False)
 
     async def arrived(self, message: Outgoing) -> bool:
         """Tell whether a message with this id is stored.
@@ -109,7 +131,7 @@ class ChatClient:
         other words than "no such message" is no answer: then the newest history is searched.
 
         Raises:
-            ServiceError: It cannot be told.
+            ServiceError: It cannot be told: `Refused` where asking again will not help.
         """
         try:
             await self.call(
@@ -124,17 +146,21 @@ class ChatClient:
         return True
 
     async def _in_history(self, message: Outgoing) -> bool:
+        message = await self._resolved(message)
         before: int | None = None
         for _ in range(_PAGES_SEARCHED):
-            rows = await self.history(
-                to=message if message.direct else None, before=before, most=_LARGEST_PAGE
-            )
+            rows, size = await self._page(message, before=before, most=_LARGEST_PAGE)
             if any(row.muid == message.id for row in rows):
                 return True
-            if len(rows) < _LARGEST_PAGE:
+            # Counted as they came: rows that cannot be read do not make it the last page.
+            if size < _LARGEST_PAGE:
+                return False
+            if not rows or rows[0].id == before:
                 break
             before = rows[0].id
-        return False
+        raise Refused(
+            f"{message.id} is not among the newest messages, and the chat cannot look it up", service="chat"
+        )
 
     async def history(
         self,
@@ -147,14 +173,22 @@ class ChatClient:
         """Return messages of the group (or of a direct conversation), oldest first.
 
         Args:
-            to: A direct message whose conversation is meant, instead of the group.
+            to: A message whose conversation is meant, instead of the room's group.
             after: Only messages with a greater id, from the oldest of them on.
             before: Only messages with a smaller id, the newest of them.
             most: Page size, 1 to 100.
 
         Without a cursor: the newest. Rows that are no messages are left out; they never stop a poll.
         """
-        conversation = f"/users/{_part(to.to)}" if to else f"/groups/{_part(self.group_id)}"
+        return (await self._page(to, after=after, before=before, most=most))[0]
+
+    async def _page(
+        self, to: Outgoing | None, *, after: int | None = None, before: int | None = None, most: int
+    ) -> tuple[list[ChatMessage], int]:
+        """Return a page as `history` does, and how many rows it had, readable or not."""
+        where = to.to if to else self.group_id
+        group = None if to and to.direct else where
+        conversation = f"/{'groups' if group else 'users'}/{_part(where)}"
         params: dict[str, str | int] = {
             "per_page": most,
             "affix": "append" if after is not None else "prepend",
@@ -162,11 +196,13 @@ class ChatClient:
         cursor = after if after is not None else before
         if cursor is not None:
             params["id"] = cursor
-        what = f"the messages of {to.to if to else self.group_id}"
-        rows = await self._as_member("GET", f"{conversation}/messages", what=what, params=params)
+        what = f"the messages of {where}"
+        path = f"{conversation}/messages"
+        rows = await self._as_member("GET", path, group=group, what=what, params=params)
         if not isinstance(rows, list):
             raise Unavailable(f"chat answered {what} without a list", service="chat")
-        return [message for row in rows if (message := wire.read_message(row))]
+        read = [message for row in rows if (message := wire.read_message(row))]
+        return sorted(read, key=lambda message: message.id), len(rows)
 
     async def user(self, uid: str) -> Mapping[str, Any]:
         """Return a user; raises `NotFound` for an unknown one."""
@@ -191,19 +227,22 @@ class ChatClient:
         Raises:
             ServiceError: As `hangbot.wire.chat.read_answer` and `hangbot.rest.Endpoint.exchange` do.
         """
-        token = await self._current_token() if authorised else None
+        if not authorised:
+            return await self._once(method, path, what, body, params, None)
+        known, token = self._token.exchanges, self._token.value
+        if token is None:
+            return await self._once(method, path, what, body, params, await self._token.renewed(known))
         try:
             return await self._once(method, path, what, body, params, token)
         except TokenRejected:
-            if token is None:
-                raise
-            return await self._once(method, path, what, body, params, await self._renewed(token))
+            return await self._once(method, path, what, body, params, await self._token.renewed(known))
 
     async def _as_member(
         self,
         method: str,
         path: str,
         *,
+        group: str | None,
         what: str,
         body: object = None,
         params: Mapping[str, str | int] | None = None,
@@ -212,7 +251,9 @@ class ChatClient:
         try:
             return await self.call(method, path, what=what, body=body, params=params)
         except NotAMember:
-            await self.join()
+            if group is None or not self._joins:
+                raise
+            await self.join(group)
             return await self.call(method, path, what=what, body=body, params=params)
 
     async def _once(
@@ -233,19 +274,14 @@ class ChatClient:
             answer = await self._endpoint.exchange(
                 method, "/v3.0" + path, what=what, headers=headers, params=params, body=body
             )
-        return wire.read_answer(
-            answer.status, answer.headers, answer.body, what=what, now=self._endpoint.clock.wall()
-        )
-
-    async def _current_token(self) -> str:
-        return self._token or await self._renewed(None)
-
-    async def _renewed(self, dead: str | None) -> str:
-        """Exchange a token, once however many calls found the old one dead."""
-        async with self._renewing:
-            if self._token is None or self._token == dead:
-                self._token = await self._renew()
-            return self._token
+        try:
+            return wire.read_answer(
+                answer.status, answer.headers, answer.body, what=what, now=self._endpoint.clock.wall()
+            )
+        except ServiceError as exc:
+            if token:  # the message quotes the server, which may quote the token
+                exc.args = (Redactor([token]).text(str(exc)),)
+            raise
 
     async def _mapping(self, method: str, path: str, *, what: str, authorised: bool = True) -> dict[str, Any]:
         data = await self.call(method, path, what=what, authorised=authorised)

@@ -9,15 +9,15 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 
 from hangbot.chat import ChatClient
+from hangbot.chat_token import ChatToken
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.carry import Carrier
@@ -27,6 +27,7 @@ from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.gateway import GatewayClient
+from hangbot.net import is_loopback, unusable_environment, unverified
 from hangbot.orchestrator import App, Bot
 from hangbot.preflight import Subject
 from hangbot.redact import RedactingFilter, Redactor
@@ -81,12 +82,15 @@ async def open_clients(settings: Settings, *, clock: Clock | None = None) -> Asy
         )
         chat = ChatClient(
             Endpoint(http, settings.chat_url, service="chat", clock=clock, timeout=settings.ack_timeout),
-            token=settings.chat_token.get_secret_value() if settings.chat_token else None,
-            renew=gateway.exchange_token,
+            token=ChatToken(
+                gateway.exchange_token,
+                settings.chat_token.get_secret_value() if settings.chat_token else None,
+            ),
             group=settings.chat_receiver,
             app_id=settings.chat_app_id,
             uid=settings.chat_uid,
             name=settings.bot_name,
+            joins=settings.auto_join,
             slots=settings.http_concurrency,
         )
         yield Clients(gateway, chat)
@@ -119,12 +123,15 @@ async def open_room(
         Unreachable: No connection.
         TokenRejected: The handshake was refused with 401 or 403.
         Unavailable: What answers is no room server, or one in trouble.
+        ConfigError: There is no such address, or a proxy or certificate of the environment cannot be used.
     """
     url = socket_url(settings.room_url, settings.ttfm_api_token.get_secret_value())
     where = settings.room_url
+    local = is_loopback(where)
     connecting = connect(
         url,
-        proxy=None if _is_loopback(where) else True,
+        proxy=None if local else True,
+        ssl=(unverified() if local else True) if url.startswith("wss:") else None,
         open_timeout=settings.connect_timeout,
         close_timeout=1.0,
         max_size=_LARGEST_FRAME,
@@ -137,8 +144,10 @@ async def open_room(
         connection = await connecting
     except InvalidStatus as exc:
         raise _handshake_refused(where, exc.response.status_code) from None
-    except InvalidURI:
+    except (InvalidURI, UnicodeError):
         raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
+    except (InvalidProxy, ImportError, ValueError) as exc:
+        raise unusable_environment(exc) from None
     except InvalidHandshake as exc:
         kind = type(exc).__name__
         raise Unavailable(f"{where} does not speak websocket ({kind})", service="room") from None
@@ -255,21 +264,20 @@ def reconnect_policy(settings: Settings) -> RetryPolicy:
 @asynccontextmanager
 async def _open_http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the process's one pool: a proxy of the environment is for the outside world only."""
-    local = _is_loopback(settings.chat_url) and _is_loopback(settings.gateway_url)
+    local = is_loopback(settings.chat_url) and is_loopback(settings.gateway_url)
     options: dict[str, Any] = {"trust_env": not local}
     if local:
         options["verify"] = False  # nothing leaves the machine; making a TLS context costs 50 ms
+    else:  # the one of the two that is on this machine needs no proxy either
+        urls = filter(is_loopback, (settings.chat_url, settings.gateway_url))
+        options["mounts"] = {f"all://{urlsplit(url).netloc}": None for url in urls}
     timeout = httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE)
-    async with httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "hangbot"}, **options) as http:
-        yield http
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        client = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "hangbot"}, **options)
+    except (ImportError, OSError, ValueError) as exc:
+        raise unusable_environment(exc) from None
+    async with client as http:
+        yield http
 
 
 def _handshake_refused(where: str, status: int) -> ServiceError:

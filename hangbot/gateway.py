@@ -8,12 +8,15 @@ from urllib.parse import quote
 
 from hangbot.claims import read_claims
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
-from hangbot.rest import Answer, Endpoint
+from hangbot.rest import Answer, Endpoint, quoted
 
 __all__ = ["GatewayClient"]
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UNAUTHORISED: Final = frozenset({401, 403})
+_TOKEN: Final = re.compile(r"[!-~]{1,8192}")
+"""What can stand in a header."""
+_NO_GATEWAY: Final = "Check TTFM_GATEWAY_BASE_URL: what answers there is no gateway, or a proxy before it."
 
 
 class GatewayClient:
@@ -43,9 +46,9 @@ class GatewayClient:
         """
         document = await self._get("/api/user-service/comet-chat/user-token", what="the token exchange")
         token = document.get("cometAuthToken")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise Unavailable(
-                "the gateway answered the token exchange without a `cometAuthToken`",
+                "the gateway answered the token exchange without a usable `cometAuthToken`",
                 service="gateway",
                 remedy="Check TTFM_GATEWAY_BASE_URL; the gateway may have changed its answer.",
             )
@@ -74,21 +77,32 @@ class GatewayClient:
                 f"the gateway answered {what} with something that is no JSON object",
                 service="gateway",
                 status=answer.status,
-                remedy="Check TTFM_GATEWAY_BASE_URL; a proxy may stand before it.",
+                remedy=_NO_GATEWAY,
             )
         return document
 
     def _refusal(self, answer: Answer, document: object, what: str) -> ServiceError:
         words = document.get("message") if isinstance(document, dict) else None
-        said = f"status {answer.status}" + (f": {words}" if isinstance(words, str) else "")
+        said = f"status {answer.status}"
+        if isinstance(words, str):
+            said += f": {quoted(words, self._token)}"
         if answer.status in _UNAUTHORISED:
             return TokenRejected(
                 f"the gateway refused {what} ({said}); {self._expiry()}",
                 service="gateway",
                 status=answer.status,
             )
+        if answer.status < 400 or (answer.status == 404 and document is None):  # noqa: PLR2004  HTTP
+            return Unavailable(
+                f"the gateway answered {what} with {said} and nothing to read",
+                service="gateway",
+                status=answer.status,
+                remedy=_NO_GATEWAY,
+            )
         if answer.status == 404:  # noqa: PLR2004  Not Found
-            return NotFound(f"the gateway knows no {what} ({said})", service="gateway", status=answer.status)
+            return NotFound(
+                f"the gateway found nothing for {what} ({said})", service="gateway", status=answer.status
+            )
         if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
             return Unavailable(
                 f"the gateway answered {what} with {said}", service="gateway", status=answer.status

@@ -22,13 +22,14 @@ from hangbot.errors import (
     Banished,
     ConnectionLost,
     HangbotError,
-    OutboxError,
+    OutboxUnusable,
     Refused,
     ServiceError,
     Unreachable,
     first_of,
 )
 from hangbot.room import Ended, RoomClient
+from hangbot.uptime import uptime
 from hangbot.wire.actions import song_key, took_effect
 from hangbot.wire.chat import ChatMessage, Outgoing
 
@@ -41,8 +42,9 @@ OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
 
 _HEALTHY_AFTER: Final = 60.0
 """Seconds in the room until the next loss starts its waits from the beginning."""
+_TO_JOIN_ANEW: Final = frozenset({"reset", "state lost"})
+"""Ends after which the service is there: the first is followed by a new join at once."""
 _PAGE: Final = 50
-_SEEN: Final = 500
 
 
 class App(Protocol):
@@ -91,7 +93,7 @@ class Bot:
         self._stopping = asyncio.Event()
         self._in_room = asyncio.Event()
         self._in_chat = asyncio.Event()
-        self._seen: dict[int, None] = {}
+        self._own: frozenset[object] = frozenset()
         self._fatal: HangbotError | None = None
 
     async def say(
@@ -167,7 +169,7 @@ class Bot:
                 keeping = tasks.create_task(self._keep_room(), name="hangbot-room")
                 listening = tasks.create_task(self._listen(), name="hangbot-chat")
                 delivering = tasks.create_task(self._courier.run(), name="hangbot-courier")
-                if self.settings.boot_message:
+                if self.settings.boot_message and not self._stopping.is_set():
                     await self.say(self.settings.boot_message)
                 await self._stopping.wait()
                 await self._drain(delivering)
@@ -200,6 +202,8 @@ class Bot:
                     await room.join()
                     joined_at = self._clock.now()
                     ended = await self._stay(room)
+            except Banished as exc:
+                ended = Ended("kicked", str(exc))
             except ServiceError as exc:
                 ended = Ended("lost", str(exc))
             finally:
@@ -214,6 +218,8 @@ class Bot:
                 losses = 0
             losses += 1
             wait = self._reconnects.wait_after(losses, self._dice)
+            if losses == 1 and ended.why in _TO_JOIN_ANEW:
+                wait = 0.0
             logger.warning(
                 "[SOCKET] not in the room (%s%s): next try in %.1f s",
                 ended.why,
@@ -231,7 +237,7 @@ class Bot:
         return await asyncio.shield(room.ended)
 
     async def _listen(self) -> None:
-        """Read the chat from now on; a page that was full is followed at once."""
+        """Read the chat from now on; a full page of news is followed at once."""
         newest = await self._persist(self._begin_listening)
         self._in_chat.set()
         logger.info("[OK] reading the chat from message %s on", newest, extra={"action": "chat_joined"})
@@ -240,19 +246,21 @@ class Bot:
             async def page(after: int = newest) -> list[ChatMessage]:
                 return await self.chat.history(after=after, most=_PAGE)
 
-            rows = await self._persist(page)
+            rows = [row for row in await self._persist(page) if row.id > newest]
             for row in rows:
-                newest = max(newest, row.id)
+                newest = row.id
                 await self._hear(row)
             if len(rows) < _PAGE:
                 await self._clock.sleep(self.settings.poll_interval)
 
     async def _begin_listening(self) -> int:
-        if self.chat.uid is None:
-            await self.chat.me()
+        me = await self.chat.me()
+        # Both: a COMETCHAT_UID that is wrong must not make the bot answer itself.
+        self._own = frozenset({self.chat.uid, me.get("uid")})
         if self.settings.auto_join:
             await self.chat.join()
-        rows = await self.chat.history(most=1)
+        # A page, although one row would do: the newest may be one that cannot be read.
+        rows = await self.chat.history(most=_PAGE)
         return rows[-1].id if rows else 0
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -273,28 +281,26 @@ class Bot:
                 await self._clock.sleep(wait)
 
     async def _hear(self, message: ChatMessage) -> None:
-        """Pass a message of someone else on, once."""
-        if message.id in self._seen or message.sender == self.chat.uid or message.category == "action":
+        """Pass a message of someone else on."""
+        if message.sender in self._own or message.category == "action":
             return
-        self._seen[message.id] = None
-        if len(self._seen) > _SEEN:
-            self._seen.pop(next(iter(self._seen)))
         try:
             if message.text is not None and message.text.strip() == "/uptime":
-                await self.say(self._uptime())
+                await self.say(uptime(self.settings.bot_name, self._clock.wall() - self.started_at))
             elif self._app is not None:
                 await self._app(self, message)
-        except OutboxError:
+        except OutboxUnusable:
             raise
-        except Exception:
-            logger.exception(
-                "[ERROR] the app failed on message %s", message.id, extra={"action": "app_failed"}
-            )
+        except asyncio.CancelledError as exc:
+            # The app's own, of a task that it awaited: only a bot that stops is really cancelled.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            _log_app_failure(message, exc)
+        except Exception as exc:  # noqa: BLE001  logged with its traceback: it must not stop the bot
+            _log_app_failure(message, exc)
 
-    def _uptime(self) -> str:
-        minutes, seconds = divmod(int(self._clock.wall() - self.started_at), 60)
-        hours, minutes = divmod(minutes, 60)
-        days, hours = divmod(hours, 24)
-        parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-        shown = " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
-        return f"{self.settings.bot_name or 'This bot'} has been up for {shown}."
+
+def _log_app_failure(message: ChatMessage, error: BaseException) -> None:
+    more = {"action": "app_failed"}
+    logger.error("[ERROR] the app failed on message %s", message.id, exc_info=error, extra=more)

@@ -28,6 +28,7 @@ __all__ = [
     "Subject",
     "Verdict",
     "answer",
+    "blocked",
     "examine",
     "overall",
     "result_of",
@@ -231,9 +232,9 @@ QUESTIONS: Final[Sequence[Question]] = (
 
 async def answer(question: Question, subject: Subject, earlier: Sequence[Result] = ()) -> Result:
     """Ask a question, unless an earlier one that it needs was answered badly."""
-    for result in earlier:
-        if result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}:
-            return Result(question.id, question.title, "skipped", f'because of "{result.title}"')
+    skipped = blocked(question, earlier)
+    if skipped is not None:
+        return skipped
     started = subject.clock.now()
     try:
         found = await question.ask(subject)
@@ -242,6 +243,14 @@ async def answer(question: Question, subject: Subject, earlier: Sequence[Result]
     verdict: Verdict = "warn" if found.remedy else "ok"
     duration = round((subject.clock.now() - started) * 1000, 1)
     return Result(question.id, question.title, verdict, found.message, found.remedy, duration)
+
+
+def blocked(question: Question, earlier: Sequence[Result]) -> Result | None:
+    """Skip a question that an earlier answer makes pointless; ``None`` where it can be asked."""
+    for result in earlier:
+        if result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}:
+            return Result(question.id, question.title, "skipped", f'because of "{result.title}"')
+    return None
 
 
 def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> Result:

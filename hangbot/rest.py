@@ -6,13 +6,19 @@ later means it may have been done.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 
 from hangbot.clock import Clock
-from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unreachable
+from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
+from hangbot.redact import Redactor
 
-__all__ = ["Answer", "Endpoint"]
+__all__ = ["Answer", "Endpoint", "quoted"]
+
+_LARGEST_ANSWER: Final = 32 * 2**20
+"""Bytes; a page of a hundred messages has some hundred thousand."""
+_LONGEST_QUOTE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,10 @@ class Endpoint:
             Unreachable: No connection; nothing was sent.
             AckTimeout: No answer in time.
             ConnectionLost: The connection went before the answer was whole.
+            Unavailable: The answer is larger than any that this service gives.
             ConfigError: The address is none.
         """
-        send = self._http.request(method, self.base + path, params=params, json=body, headers=dict(headers))
+        send = self._whole(method, path, params, body, headers)
         # Every `from None`: httpx's exceptions hold the request, and with it the tokens in its headers.
         try:
             answer = await self.clock.wait_for(send, self._timeout)
@@ -74,14 +81,45 @@ class Endpoint:
             raise AckTimeout(
                 f"no answer from {self.base} to {what} in {self._timeout:g} s", service=self._service
             ) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as exc:
             raise ConfigError(f"{self.base} is no address of a {self._service} service: {exc}") from None
         except httpx.HTTPError as exc:
             raise ConnectionLost(
                 f"the connection to {self.base} went while {what} was on its way: {_cause(exc)}",
                 service=self._service,
             ) from None
-        return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+        if answer is None:
+            raise Unavailable(
+                f"{self.base} answered {what} with more than {_LARGEST_ANSWER // 2**20} MiB",
+                service=self._service,
+            )
+        return answer
+
+    async def _whole(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: object,
+        headers: Mapping[str, str],
+    ) -> Answer | None:
+        """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
+        async with self._http.stream(
+            method, self.base + path, params=params, json=body, headers=dict(headers)
+        ) as answer:
+            received = bytearray()
+            async for chunk in answer.aiter_bytes():
+                received += chunk
+                if len(received) > _LARGEST_ANSWER:
+                    return None
+            names = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status_code, names, bytes(received))
+
+
+def quoted(words: str, *secrets: str | None) -> str:
+    """Show a server's own words: on one line, not at length, and without the token it may echo."""
+    masked = Redactor(secret for secret in secrets if secret).text(words)
+    return " ".join(masked.split())[:_LONGEST_QUOTE]
 
 
 def _cause(error: Exception) -> str:

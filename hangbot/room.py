@@ -9,8 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
@@ -26,6 +25,8 @@ from hangbot.errors import (
     Unreachable,
     WireError,
 )
+from hangbot.rest import quoted
+from hangbot.room_end import Connection, Ended, Why, close_code
 from hangbot.wire import room as wire
 from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
 from hangbot.wire.state import RoomState
@@ -35,30 +36,6 @@ __all__ = ["Connection", "Ended", "RoomClient", "Why"]
 logger = logging.getLogger(__name__)
 
 _TOO_MANY: Final = "you have too many pending requests"
-
-Why = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
-"""Why a connection ended; only after ``kicked`` must nobody connect again at once."""
-
-
-class Connection(Protocol):
-    """What the client needs of a websocket."""
-
-    async def send(self, message: str) -> None:
-        """Send a text frame."""
-
-    async def recv(self) -> str | bytes:
-        """Return the next frame; raise `websockets.exceptions.ConnectionClosed` at the end."""
-
-    async def close(self) -> None:
-        """Close it; bounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a connection ended."""
-
-    why: Why
-    detail: str = ""
 
 
 class RoomClient:
@@ -97,7 +74,7 @@ class RoomClient:
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
         self._next_id = 0
         self._joins: set[int] = set()
-        self._welcomed = asyncio.Event()
+        self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._heard = clock.now()
         self._leaving: Why | None = None
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
@@ -125,11 +102,20 @@ class RoomClient:
                 self._end(Ended(self._leaving))
 
     async def welcome(self, within: float) -> bool:
-        """Wait for the server to listen: what is sent earlier can be lost without an answer."""
+        """Wait for the server to listen: what is sent earlier can be lost without an answer.
+
+        Returns:
+            Whether it said so in time; some servers may never say it.
+
+        Raises:
+            ConnectionLost: The connection ended without a welcome.
+        """
         try:
-            await self._clock.wait_for(self._welcomed.wait(), within)
+            welcomed = await self._clock.wait_for(asyncio.shield(self._welcomed), within)
         except TimeoutError:
             return False
+        if not welcomed:
+            raise self._loss(self.ended.result())
         return True
 
     async def join(self, password: str | None = None) -> RoomState:
@@ -169,7 +155,7 @@ class RoomClient:
             return reply.fields
         if reply.error == _TOO_MANY:
             raise RateLimited(f"the room put off {action} ({reply.error})", service="room")
-        raise Refused(f"the room refused {action} ({reply.error})", service="room")
+        raise Refused(f"the room refused {action} ({quoted(reply.error)})", service="room")
 
     async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
         if self.ended.done():
@@ -178,11 +164,12 @@ class RoomClient:
         key = self._next_id
         if action == "joinRoom":
             self._joins.add(key)
+        frame = wire.encode_action(action, params, key)
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._pending[key] = answered
         try:
-            await self._connection.send(wire.encode_action(action, params, key))
-            return await self._clock.wait_for(answered, self._ack_timeout)
+            # Sending too is bounded: a server that does not read makes it wait.
+            return await self._clock.wait_for(self._exchange(frame, answered), self._ack_timeout)
         except TimeoutError:
             raise AckTimeout(
                 f"no acknowledgement of {action} from the room in {self._ack_timeout:g} s", service="room"
@@ -193,6 +180,12 @@ class RoomClient:
             ) from None
         finally:
             self._pending.pop(key, None)
+            if not answered.cancel() and not answered.cancelled():
+                answered.exception()  # looked at, even where sending failed first
+
+    async def _exchange(self, frame: str, answered: asyncio.Future[Reply]) -> Reply:
+        await self._connection.send(frame)
+        return await answered
 
     async def _read(self) -> None:
         """Read until the end, and tell everyone who waits that it has come."""
@@ -202,9 +195,11 @@ class RoomClient:
                 await self._take(await self._connection.recv())
         except ConnectionClosed as exc:
             # Primus closes without a code, which `websockets` calls orderly: any end is an end.
-            ended = Ended(self._leaving or "lost", f"close code {exc.rcvd.code if exc.rcvd else 1006}")
+            ended = Ended(self._leaving or "lost", close_code(exc))
         except WireError as exc:
             ended = Ended("state lost", str(exc))
+            self.state = None
+            self._end(ended)
             await self._connection.close()
         finally:
             self._end(ended)
@@ -213,8 +208,8 @@ class RoomClient:
         """Treat a connection without heartbeats as dead: a cut cable sends nothing."""
         while (quiet := self._clock.now() - self._heard) < self._silence:
             await self._clock.sleep(self._silence - quiet)
-        self._leaving = "silent"
-        self._end(Ended("silent", f"no heartbeat for {self._silence:g} s"))
+        self._leaving = self._leaving or "silent"
+        self._end(Ended(self._leaving, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 
     async def _take(self, frame: str | bytes) -> None:
@@ -228,7 +223,8 @@ class RoomClient:
                 self._heard = self._clock.now()
                 await self._connection.send(wire.encode_pong(event))
             case Welcome():
-                self._welcomed.set()
+                if not self._welcomed.done():
+                    self._welcomed.set_result(True)
             case Deliberate():
                 self._leaving = self._leaving or "closed by the server"
             case _:
@@ -249,11 +245,13 @@ class RoomClient:
         """Hand an answer to who waits for it; a late or a second one is nobody's.
 
         The state is installed here, before the next frame is read: the next frame may
-        already be a patch of it.
+        already be a patch of it. Once: a doubled answer would bring back an older state.
         """
-        key = reply.message_id if isinstance(reply.message_id, int) else None
-        if key in self._joins and reply.error is None:
-            self._install(reply.fields)
+        key = reply.message_id if type(reply.message_id) is int else None
+        if key in self._joins:
+            self._joins.remove(key)
+            if reply.error is None:
+                self._install(reply.fields)
         waiting = self._pending.get(key)
         if waiting is not None and not waiting.done():
             waiting.set_result(reply)
@@ -280,7 +278,8 @@ class RoomClient:
         if self.ended.done():
             return
         self.ended.set_result(ended)
-        self._welcomed.set()
+        if not self._welcomed.done():
+            self._welcomed.set_result(False)
         for waiting in self._pending.values():
             if not waiting.done():
                 waiting.set_exception(self._loss(ended))

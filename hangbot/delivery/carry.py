@@ -16,6 +16,7 @@ from hangbot.errors import RateLimited, Refused, ServiceError, Unreachable
 __all__ = ["Carrier"]
 
 Send = Callable[[], Awaitable[object]]
+Turn = Callable[[], Awaitable[None]]
 Ask = Callable[[], Awaitable[bool]]
 """True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
 
@@ -30,7 +31,14 @@ class Carrier:
     notify: Notify
 
     async def carry(
-        self, key: str, send: Send, ask: Ask, *, attempts: int = 0, in_doubt: bool = False
+        self,
+        key: str,
+        send: Send,
+        ask: Ask,
+        *,
+        turn: Turn | None = None,
+        attempts: int = 0,
+        in_doubt: bool = False,
     ) -> Settlement:
         """Send until acknowledged, refused or given up.
 
@@ -38,18 +46,27 @@ class Carrier:
             key: The stable id, for the records.
             send: One attempt. Raises `ServiceError`.
             ask: Whether an earlier attempt arrived. Raises `ServiceError` when it cannot tell.
+            turn: Awaited before each attempt, which begins when it returns.
             attempts: Attempts that earlier runs made.
             in_doubt: Whether one of those may have arrived: then it is asked about first.
 
         Returns:
             How it ended; never raises a `ServiceError`.
         """
-        return await _Journey(self, key, send, ask, attempts, in_doubt=in_doubt).run()
+        return await _Journey(self, key, send, ask, turn, attempts=attempts, in_doubt=in_doubt).run()
 
 
 class _Journey:
     def __init__(
-        self, carrier: Carrier, key: str, send: Send, ask: Ask, attempts: int, *, in_doubt: bool
+        self,
+        carrier: Carrier,
+        key: str,
+        send: Send,
+        ask: Ask,
+        turn: Turn | None,
+        *,
+        attempts: int,
+        in_doubt: bool,
     ) -> None:
         self._policy = carrier.policy
         self._clock = carrier.clock
@@ -58,6 +75,7 @@ class _Journey:
         self._key = key
         self._send = send
         self._ask = ask
+        self._turn = turn
         self._attempts = attempts
         self._retried = attempts > 0 or in_doubt
         self._in_doubt = in_doubt
@@ -77,6 +95,8 @@ class _Journey:
         return self._given_up() or await self._attempt()
 
     async def _attempt(self) -> Settlement | None:
+        if self._turn:
+            await self._turn()
         self._attempts += 1
         self._tell("attempt")
         started = self._clock.now()

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 from hangbot.clock import Clock
 from hangbot.delivery.carry import Carrier
@@ -23,6 +24,8 @@ __all__ = ["Courier", "Transport"]
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
+_MOST_LANES: Final = 256
+"""Receivers served at a time; the others wait for a lane to end."""
 
 
 class Transport(Protocol):
@@ -63,6 +66,7 @@ class Courier:
         self._stopping = False
         self._waiters: dict[str, list[asyncio.Future[Settlement]]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def accept(self, message: Outgoing) -> list[Stored]:
         """Write a message to disk; when this returns it will be delivered or reported.
@@ -81,10 +85,11 @@ class Courier:
     async def deliver(self, message: Outgoing) -> Settlement:
         """Accept a message, carry it at once, and return how it (its worst part) ended.
 
-        For use without `run`, in a command or a test.
+        It waits for what is on its way to the same receiver, but not for what is queued.
         """
         parts = await self.accept(message)
-        ends = [_ended(part) or await self._carry(part) for part in parts]
+        async with self._turn_of(message.to):
+            ends = [await self._take(part.message.id) for part in parts]
         return max(ends, key=lambda end: (end.state != "delivered", end.tier or 0))
 
     async def settled(self, key: str) -> Settlement:
@@ -115,7 +120,10 @@ class Courier:
                 while not self._stopping:
                     self._work.clear()
                     await self._start_lanes(lanes)
-                    version = await self._until_work(version)
+                    seen = await self._until_work(version)
+                    if seen != version:
+                        await self._tell_waiters()
+                    version = seen
         except* HangbotError as group:
             raise first_of(group) from None
 
@@ -123,32 +131,62 @@ class Courier:
         """Deliver everything that waits, oldest first, and return."""
         try:
             async with asyncio.TaskGroup() as lanes:
-                while await self._start_lanes(lanes) or self._lanes:
-                    await asyncio.wait(self._lanes.values(), return_when=asyncio.FIRST_COMPLETED)
+                while not self._stopping:
+                    self._work.clear()
+                    if not await self._start_lanes(lanes) and not self._lanes and not self._work.is_set():
+                        break
+                    await self._work.wait()  # a lane that ends sets it
         except* HangbotError as group:
             raise first_of(group) from None
 
     async def _start_lanes(self, lanes: asyncio.TaskGroup) -> int:
-        """Give each receiver that has waiting messages and no lane a lane."""
-        batch = await self._outbox.waiting(without=frozenset(self._lanes))
-        for receiver in dict.fromkeys(row.message.to for row in batch):
-            keys = [row.message.id for row in batch if row.message.to == receiver]
-            lane = lanes.create_task(self._lane(keys), name=f"hangbot-lane-{receiver}")
-            self._lanes[receiver] = lane
-            lane.add_done_callback(functools.partial(self._lane_ended, receiver))
-        return len(batch)
+        """Give each receiver that has waiting messages and no lane a lane, and say how many it gave."""
+        started = 0
+        while len(self._lanes) < _MOST_LANES:
+            batch = await self._outbox.waiting(without=frozenset(self._lanes))
+            for receiver in dict.fromkeys(row.message.to for row in batch):
+                keys = [row.message.id for row in batch if row.message.to == receiver]
+                lane = lanes.create_task(self._lane(receiver, keys), name=f"hangbot-lane-{receiver}")
+                self._lanes[receiver] = lane
+                lane.add_done_callback(functools.partial(self._lane_ended, receiver))
+                started += 1
+            if not batch:  # a batch can hold one receiver's messages only, and the next another's
+                break
+        return started
 
     def _lane_ended(self, receiver: str, _: asyncio.Task[None]) -> None:
         self._lanes.pop(receiver, None)
         self._work.set()  # more may have come for this receiver while its lane was busy
 
-    async def _lane(self, keys: Sequence[str]) -> None:
+    async def _lane(self, receiver: str, keys: Sequence[str]) -> None:
         for key in keys:
-            if self._stopping:
-                return
-            row = await self._outbox.get(key)
-            if _ended(row) is None:  # not dropped by hand meanwhile
-                await self._carry(row)
+            async with self._turn_of(receiver):
+                if self._stopping:
+                    return
+                await self._take(key)
+
+    def _turn_of(self, receiver: str) -> asyncio.Lock:
+        """Return what only one message to a receiver holds at a time."""
+        return self._turns.setdefault(receiver, asyncio.Lock())
+
+    async def _take(self, key: str) -> Settlement:
+        """Carry a message unless it has ended, which can be by hand too, and tell who waits for it."""
+        row = await self._outbox.get(key)
+        end = _ended(row) or await self._carry(row)
+        self._tell(key, end)
+        return end
+
+    async def _tell_waiters(self) -> None:
+        """Tell who waits for a message that another process has ended (dropped it by hand)."""
+        for key in list(self._waiters):
+            end = _ended(await self._outbox.get(key))
+            if end:
+                self._tell(key, end)
+
+    def _tell(self, key: str, end: Settlement) -> None:
+        for waiter in self._waiters.get(key, ()):
+            if not waiter.done():
+                waiter.set_result(end)
 
     async def _until_work(self, version: int) -> int:
         """Wait for a message of ours, or for another process's write."""
@@ -169,10 +207,14 @@ class Courier:
             unwritten.append(step)
             self._notify(step)
 
-        async def send() -> None:
+        async def turn() -> None:
             await self._clock.sleep(self._bucket.take(self._clock.now()))
+
+        async def send() -> None:
             steps, unwritten[:] = list(unwritten), []
-            await self._outbox.sending(key, steps)
+            if not await self._outbox.sending(key, steps):
+                unwritten[:] = steps[:-1]  # all but the attempt, which is not made
+                raise _Withdrawn
             await self._transport.send(message)
 
         async def ask() -> bool:
@@ -180,15 +222,19 @@ class Courier:
 
         carrier = Carrier(self._policy, self._clock, self._dice, note)
         try:
-            end = await carrier.carry(key, send, ask, attempts=row.attempts, in_doubt=row.in_doubt)
+            end = await carrier.carry(key, send, ask, turn=turn, attempts=row.attempts, in_doubt=row.in_doubt)
+        except _Withdrawn:
+            await self._outbox.note(key, unwritten)
+            return await self._take(key)
         except asyncio.CancelledError:
             await self._outbox.note(key, unwritten)
             raise
         await self._outbox.settle(key, end, unwritten, self._clock.wall())
-        for waiter in self._waiters.get(key, ()):
-            if not waiter.done():
-                waiter.set_result(end)
         return end
+
+
+class _Withdrawn(Exception):
+    """The message was dropped by hand before it was sent (again)."""
 
 
 def _ended(row: Stored) -> Settlement | None:

@@ -1,7 +1,9 @@
 """What may be sent: texts checked and cut at the door, so that nothing is accepted that cannot be sent."""
 
+import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +17,7 @@ LONGEST_TEXT: Final = 900
 MOST_PARTS: Final = 10
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
+_BLACK: Final = re.compile(r"\S")
 _RECEIVER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
@@ -23,7 +26,8 @@ def parts_of(message: Outgoing) -> Sequence[Outgoing]:
 
     Raises:
         UsageError: An empty or over-long text, one that cannot be written as UTF-8 or holds
-            NUL, or an id or receiver of other characters than the chat takes.
+            NUL, an id or receiver of other characters than the chat takes, or mentions or
+            images that cannot be written as JSON.
     """
     if not _ID.match(message.id):
         raise UsageError(
@@ -35,18 +39,35 @@ def parts_of(message: Outgoing) -> Sequence[Outgoing]:
             remedy="Give --to a group GUID or a user's uid.",
         )
     _check_text(message.text)
-    texts = _cut(message.text)
-    if len(texts) > MOST_PARTS:
+    _check_extras(message)
+    pieces = _cut(message.text)
+    if len(pieces) > MOST_PARTS:
         raise UsageError(
-            f"the text of {len(message.text)} characters would take {len(texts)} messages of {MOST_PARTS}",
+            f"the text of {len(message.text)} characters would take more than {MOST_PARTS} messages",
             remedy="Shorten the text, or send it as several messages.",
         )
-    first, *others = texts
-    rest = [
-        replace(message, id=f"{message.id}.{number}", text=text, images=(), mentions=())
-        for number, text in enumerate(others, 2)
+    ends = [*(start for start, _ in pieces[1:]), math.inf]
+    return [
+        replace(
+            message,
+            id=f"{message.id}.{number}" if number > 1 else message.id,
+            text=text,
+            mentions=_moved(message.mentions, start, end),
+            images=message.images if number == 1 else (),
+        )
+        for number, ((start, text), end) in enumerate(zip(pieces, ends, strict=True), 1)
     ]
-    return [replace(message, text=first), *rest]
+
+
+def _moved(mentions: Sequence[Mapping[str, object]], start: int, end: float) -> list[Mapping[str, object]]:
+    """Return the mentions between two places of the text, counted from the first of them."""
+    moved: list[Mapping[str, object]] = []
+    for mention in mentions:
+        said = mention.get("start")
+        at = max(said, 0) if isinstance(said, int) else 0
+        if start <= at < end:
+            moved.append({**mention, "start": at - start} if start else mention)
+    return moved
 
 
 def _check_text(text: str) -> None:
@@ -63,13 +84,34 @@ def _check_text(text: str) -> None:
         ) from None
 
 
-def _cut(text: str) -> list[str]:
-    """Cut at the last white space that fits, or in the word where there is none."""
-    texts = []
-    while len(text) > LONGEST_TEXT:
-        at = max(text.rfind(space, 1, LONGEST_TEXT + 1) for space in " \n\t")
-        at = at if at > 0 else LONGEST_TEXT
-        head, text = text[:at].rstrip(), text[at:].lstrip()
+def _check_extras(message: Outgoing) -> None:
+    """Refuse now what could not be written into the request later, for ever."""
+    try:
+        json.dumps(
+            [dict(mention) for mention in message.mentions] + list(message.images),
+            ensure_ascii=False,
+            allow_nan=False,
+        ).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UsageError(
+            f"the mentions or images cannot be written as JSON ({exc}); nothing was accepted",
+            remedy="Give mentions as mappings and images as addresses.",
+        ) from exc
+
+
+def _cut(text: str) -> list[tuple[int, str]]:
+    """Cut at the last white space that fits, or in the word where there is none.
+
+    Returns:
+        Each piece with where in the text it starts; at most one more than may be sent.
+    """
+    pieces: list[tuple[int, str]] = []
+    start = 0
+    while len(text) - start > LONGEST_TEXT and len(pieces) <= MOST_PARTS:
+        at = max(text.rfind(space, start + 1, start + LONGEST_TEXT + 1) for space in " \n\t")
+        at = at if at > start else start + LONGEST_TEXT
+        head = text[start:at].rstrip()
         if head:
-            texts.append(head)
-    return [*texts, text] if text else texts
+            pieces.append((start, head))
+        start = next((found.start() for found in _BLACK.finditer(text, at)), len(text))
+    return [*pieces, (start, text[start:])] if start < len(text) else pieces

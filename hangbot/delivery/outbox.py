@@ -40,17 +40,30 @@ class Outbox:
         self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hangbot-outbox")
         self._database: sqlite3.Connection | None = None
+        self._closed = False
 
     async def open(self) -> None:
         """Open the file, and make or migrate its tables."""
-        self._database = await self._on_thread(_connect, self.path)
+        await self._on_thread(self._connect)
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; closing twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self._on_thread(self._disconnect)
+        finally:
+            self._thread.shutdown(wait=False)  # what was asked for is still done
+
+    def _connect(self) -> None:
+        # On the outbox's thread, and kept there: an opening that is given up is closed like any other.
+        self._database = _connect(self.path)
+
+    def _disconnect(self) -> None:
         database, self._database = self._database, None
         if database is not None:
-            await self._on_thread(database.close)
-        self._thread.shutdown(wait=True)
+            database.close()
 
     async def put(self, parts: Sequence[Outgoing], now: float) -> list[Stored]:
         """Accept all parts of a message, or none.
@@ -66,9 +79,13 @@ class Outbox:
         """Return what is to be delivered, oldest first, leaving out the receivers named."""
         return await self._ask(schema.waiting, without, most)
 
-    async def sending(self, key: str, steps: Sequence[Step]) -> None:
-        """Write that a message is about to leave: from here on it is in doubt until settled."""
-        await self._ask(schema.mark_sending, key, steps)
+    async def sending(self, key: str, steps: Sequence[Step]) -> bool:
+        """Write that a message is about to leave: from here on it is in doubt until settled.
+
+        Returns:
+            ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
+        """
+        return await self._ask(schema.mark_sending, key, steps)
 
     async def settle(self, key: str, settlement: Settlement, steps: Sequence[Step], now: float) -> None:
         """Write how a message ended, with the steps that led there."""
@@ -109,7 +126,7 @@ class Outbox:
     async def _ask(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        if self._database is None:
+        if self._closed or self._database is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
         return await self._on_thread(functools.partial(work, self._database, *args, **kwargs))
 
@@ -120,16 +137,22 @@ class Outbox:
             return await asyncio.shield(
                 loop.run_in_executor(self._thread, functools.partial(work, *args, **kwargs))
             )
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, OSError) as exc:
             raise OutboxUnusable(f"the outbox {self.path} cannot be used: {exc}") from exc
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.parent.is_dir():
         raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
-    database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
+    database = sqlite3.connect(
+        path.absolute(), timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
     try:
         schema.prepare(database)
+    except OutboxUnusable as exc:
+        database.close()
+        raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
     except BaseException:
         database.close()
         raise
@@ -144,7 +167,8 @@ def exclusive(path: Path) -> Iterator[None]:
         OutboxBusy: Another process holds it.
         OutboxUnusable: The lock file beside the outbox cannot be written.
     """
-    lock = path.with_name(path.name + ".lock")
+    path = Path(os.path.realpath(path))  # one outbox has one lock, whatever link leads to it
+    lock = path.parent / f"{path.name}.lock"
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
@@ -154,6 +178,8 @@ def exclusive(path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutboxBusy(f"another bot delivers from the outbox {path}") from None
+        except OSError as exc:
+            raise OutboxUnusable(f"the lock file {lock} cannot be locked: {exc.strerror}") from exc
         yield
     finally:
         os.close(handle)

@@ -37,7 +37,7 @@ class RetryPolicy:
         try:
             return min(self.base * self.factor ** (attempt - 1), self.longest)
         except OverflowError:
-            return self.longest
+            return self.longest if self.base else 0.0
 
     def wait_after(self, attempt: int, dice: Dice) -> float:
         """Draw the wait after the attempt with this number, the first being 1."""

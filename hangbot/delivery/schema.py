@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from hangbot.delivery.record import Settlement, State, Step, Stored
@@ -55,9 +55,11 @@ def prepare(database: sqlite3.Connection) -> None:
         OutboxUnusable: The file is another program's, or of a later version.
         sqlite3.Error: It is no database, or cannot be written.
     """
-    application = _pragma(database, "application_id")
-    version = _pragma(database, "user_version")
-    if application != _APPLICATION and _has_tables(database):
+    with _transaction(database, "BEGIN"):  # one look: another process may be making the tables just now
+        application = _pragma(database, "application_id")
+        version = _pragma(database, "user_version")
+        foreign = application != _APPLICATION and _has_tables(database)
+    if foreign:
         raise OutboxUnusable("the file is another program's database; it was left as it is")
     if version > VERSION:
         raise OutboxUnusable(
@@ -84,22 +86,27 @@ def _has_tables(database: sqlite3.Connection) -> bool:
     return database.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
+def _writing(database: sqlite3.Connection) -> AbstractContextManager[None]:
+    return _transaction(database, "BEGIN IMMEDIATE")
+
+
 @contextmanager
-def _writing(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
+def _transaction(database: sqlite3.Connection, begin: str) -> Iterator[None]:
+    database.execute(begin)
     try:
         yield
+        database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        if database.in_transaction:  # SQLite ends it by itself on a full disk
+            database.execute("ROLLBACK")
         raise
-    database.execute("COMMIT")
 
 
 def put(database: sqlite3.Connection, parts: Sequence[Outgoing], now: float) -> list[Stored]:
     """Write all parts, or none."""
     with _writing(database):
         for part in parts:
-            row = (part.id, part.to, part.direct, part.text, _extra(part))
+            row = (part.id, part.to, part.direct, part.text, _extra(part, len(parts)))
             known = database.execute(
                 "SELECT id, receiver, direct, text, extra FROM message WHERE id = ?", (part.id,)
             ).fetchone()
@@ -128,13 +135,17 @@ def waiting(database: sqlite3.Connection, without: frozenset[str], most: int) ->
     return [_stored(row) for row in database.execute(query, (*without, most))]
 
 
-def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
-    """From here on the message may be in the room."""
+def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> bool:
+    """Write that from here on the message may be in the room; ``False``: it has ended, and must not be."""
     with _writing(database):
-        database.execute(
-            "UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND state = 'queued'", (key,)
+        marked = database.execute(
+            "UPDATE message SET state = 'sending', in_doubt = 1"
+            " WHERE id = ? AND state IN ('queued', 'sending')",
+            (key,),
         )
-        _note(database, key, steps)
+        if marked.rowcount:
+            _note(database, key, steps)
+    return bool(marked.rowcount)
 
 
 def settle(
@@ -252,8 +263,11 @@ def _keep(database: sqlite3.Connection, seq: int | None, steps: Sequence[Step]) 
     )
 
 
-def _extra(part: Outgoing) -> str:
-    return json.dumps({"mentions": list(part.mentions), "images": list(part.images)}, sort_keys=True)
+def _extra(part: Outgoing, parts: int) -> str:
+    """Write what else makes the content; the number of parts too: no text passes for a longer one's start."""
+    return json.dumps(
+        {"mentions": list(part.mentions), "images": list(part.images), "parts": parts}, sort_keys=True
+    )
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:

@@ -43,7 +43,9 @@ def summarise(rows: Sequence[Stored], now: float) -> Summary:
     tiers = Counter(row.tier for row in rows if row.state == "delivered")
     ended = states["delivered"] + states["failed"] + states["uncertain"]
     times = sorted(
-        (row.settled_at - row.accepted_at) * 1000 for row in rows if row.settled_at and row.tier in {1, 2}
+        max(0.0, row.settled_at - row.accepted_at) * 1000  # the clock may have been set back meanwhile
+        for row in rows
+        if row.settled_at is not None and row.state == "delivered"
     )
     waiting = [row.accepted_at for row in rows if row.state in {"queued", "sending"}]
     return Summary(
@@ -56,15 +58,15 @@ def summarise(rows: Sequence[Stored], now: float) -> Summary:
         expired=states["expired"],
         dropped=states["dropped"],
         first_try_rate=round(tiers[1] / ended, 4) if ended else None,
-        p50_ms=_quantile(times, 0.50),
-        p95_ms=_quantile(times, 0.95),
-        p99_ms=_quantile(times, 0.99),
+        p50_ms=_quantile(times, 50),
+        p95_ms=_quantile(times, 95),
+        p99_ms=_quantile(times, 99),
         oldest_queued_s=round(max(0.0, now - min(waiting)), 3) if waiting else None,
     )
 
 
-def _quantile(ranked: Sequence[float], share: float) -> float | None:
-    """Return the nearest-rank quantile of ranked values."""
+def _quantile(ranked: Sequence[float], percent: int) -> float | None:
+    """Return the nearest-rank quantile of ranked values: the least that so many percent do not exceed."""
     if not ranked:
         return None
-    return round(ranked[min(len(ranked) - 1, int(share * len(ranked)))], 1)
+    return round(ranked[-(-percent * len(ranked) // 100) - 1], 1)

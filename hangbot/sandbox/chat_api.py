@@ -5,12 +5,14 @@ applies faults around `ChatApi.answer`, and sends what comes back.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 
 from hangbot.sandbox.chat_call import Answer, Call
 from hangbot.sandbox.chat_groups import GroupCalls
 from hangbot.sandbox.chat_me import SessionCalls
 from hangbot.sandbox.chat_messages import MessageCalls
-from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.chat_rules import ChatRefusal
 
 __all__ = ["ChatApi"]
 
@@ -56,3 +58,16 @@ class ChatApi(SessionCalls, GroupCalls, MessageCalls):
                 return self._settings
             case _:
                 return None
+
+    def react_by_extension(self, call: Call) -> Answer:
+        """The web client's older way to react: `POST /v1/react {msgId, emoji}` at the extension's host.
+
+        The answer's shape is unknown; this one says what was asked for.
+        """
+        body = call.body if isinstance(call.body, dict) else {}
+        number, emoji = str(body.get("msgId", "")), str(body.get("emoji", ""))
+        asked = replace(call, segments=("messages", number, "reactions", emoji))
+        answer = self.answer(asked)
+        if answer.status == HTTPStatus.OK:
+            answer.body = {"data": {"success": True}}
+        return answer

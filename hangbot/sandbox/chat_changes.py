@@ -1,4 +1,4 @@
-"""What happens to a message after it was stored: edits, deletions, reactions, receipts.
+"""What happens to a message after it was stored: edits, deletions, receipts.
 
 PURE functions on a `ChatWorld`. A stored row is never changed: each change stores a new one.
 """
@@ -14,16 +14,18 @@ from hangbot.sandbox.chat_rows import (
     group_entity,
     user_entity,
 )
-from hangbot.sandbox.chat_world import ChatRefusal, ChatWorld
+from hangbot.sandbox.chat_rules import ChatRefusal
+from hangbot.sandbox.chat_world import ChatWorld
 
 __all__ = [
-    "Reactions",
+    "action_on",
     "delete_message",
     "delivered_at_once",
     "edit_message",
     "mark",
     "readable_message",
     "unread_counts",
+    "with_fresh_entities",
 ]
 
 _MODERATORS: Final = ("moderator", "admin", "owner")
@@ -82,22 +84,23 @@ def _require_author(world: ChatWorld, uid: str, row: Row, reason: str) -> None:
 def _announce(
     world: ChatWorld, uid: str, changed: Row, action: str, resource: str | None
 ) -> tuple[Row, list[Push]]:
-    changed = _with_fresh_entities(world, changed)
+    changed = with_fresh_entities(world, changed)
     world.keep(changed)
-    row = _action_on(world, world.next_id(), action, world.ensure_user(uid), changed)
+    row = action_on(world, world.next_id(), action, world.ensure_user(uid), changed)
     # Measured: in a history an action has the field that every stored row has.
     world.keep({**row, "data": {**row["data"], "reactions": []}})
     return row, [world.message_push(row, world.audience(changed), resource)]
 
 
-def _action_on(world: ChatWorld, number: int, action: str, by: User, message: Row) -> Row:
+def action_on(world: ChatWorld, number: int, action: str, by: User, message: Row) -> Row:
+    """Make the action that says what was done to a message."""
     target = message["data"]["entities"]["receiver"]["entity"]
     return action_row(
         number, action, world.now, by=by, on=message, on_type="message", target=target, of=message
     )
 
 
-def _with_fresh_entities(world: ChatWorld, row: Row) -> Row:
+def with_fresh_entities(world: ChatWorld, row: Row) -> Row:
     """Measured: a change shows group and users as they are now, not as they were at the sending."""
     sender = user_entity(world.ensure_user(row["sender"]))
     if row["receiverType"] == "group":
@@ -109,118 +112,6 @@ def _with_fresh_entities(world: ChatWorld, row: Row) -> Row:
         "receiver": {"entityType": row["receiverType"], "entity": receiver},
     }
     return {**row, "data": {**row["data"], "entities": entities}}
-
-
-class Reactions:
-    """Who reacted to which message with what; ids from a counter of their own."""
-
-    def __init__(self) -> None:
-        self._by_message: dict[int, dict[str, dict[str, tuple[int, int]]]] = {}
-        self._last_id = 0
-
-    def start_counting_from(self, number: int) -> None:
-        """Give the next reaction this number."""
-        self._last_id = number - 1
-
-    def own(self, number: int, uid: str | None) -> frozenset[str]:
-        """The emojis that `uid` put on a message."""
-        given = self._by_message.get(number)
-        if not given or uid is None:
-            return frozenset()
-        return frozenset(emoji for emoji, by in given.items() if uid in by)
-
-    def rows(self, world: ChatWorld, number: int, viewer: str, emoji: str | None = None) -> list[Row]:
-        """The reactions on a message, oldest first."""
-        found = [
-            {
-                "id": given_id,
-                "messageId": number,
-                "reaction": name,
-                "uid": uid,
-                "reactedAt": at,
-                "reactedBy": user_entity(world.ensure_user(uid)),
-                "reactedByMe": uid == viewer,
-            }
-            for name, by in self._by_message.get(number, {}).items()
-            for uid, (given_id, at) in by.items()
-            if emoji in (None, name)
-        ]
-        return sorted(found, key=lambda row: int(row["id"]))
-
-    def add(
-        self, world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
-    ) -> tuple[Row, list[Push]]:
-        """React; a second time with the same emoji changes nothing."""
-        by = self._by_message.setdefault(row["id"], {}).setdefault(emoji, {})
-        if uid in by:
-            return row, []
-        self._last_id += 1
-        by[uid] = (self._last_id, world.now)
-        return self._changed(
-            world, uid, row, emoji, resource, number=self._last_id, action="message_reaction_added"
-        )
-
-    def remove(
-        self, world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
-    ) -> tuple[Row, list[Push]]:
-        """Take a reaction back; one that was never made changes nothing."""
-        given = self._by_message.get(row["id"], {})
-        by = given.get(emoji, {})
-        if uid not in by:
-            return row, []
-        number, _ = by.pop(uid)
-        if not by:
-            del given[emoji]
-        return self._changed(
-            world, uid, row, emoji, resource, number=number, action="message_reaction_removed"
-        )
-
-    def _changed(
-        self,
-        world: ChatWorld,
-        uid: str,
-        row: Row,
-        emoji: str,
-        resource: str | None,
-        *,
-        number: int,
-        action: str,
-    ) -> tuple[Row, list[Push]]:
-        """Store the message with its counts; the reaction's `edited` action stands in no history."""
-        changed = self._with_counts(world, _with_fresh_entities(world, row))
-        world.keep(changed)
-        user = world.ensure_user(uid)
-        told = world.audience(changed)
-        edited = _action_on(world, number, "edited", user, changed)
-        body = {
-            "action": action,
-            "id": number,
-            "messageId": row["id"],
-            "reaction": emoji,
-            "reactedAt": world.now,
-            "reactedBy": user_entity(user),
-        }
-        push = Push(told, "reaction", uid, row["receiver"], row["receiverType"], body, resource or "server")
-        return changed, [world.message_push(edited, told, resource), push]
-
-    def _with_counts(self, world: ChatWorld, row: Row) -> Row:
-        given = self._by_message.get(row["id"], {})
-        counts = [{"reaction": emoji, "count": len(by), "reactedByMe": False} for emoji, by in given.items()]
-        named = {
-            emoji: {uid: {"name": world.ensure_user(uid).name} for uid in by} for emoji, by in given.items()
-        }
-        injected = {
-            "extensions": {
-                "reactions": named,
-                "profanity-filter": {
-                    "message_clean": row["data"].get("text", ""),
-                    "profanity": "no",
-                },
-            }
-        }
-        metadata = {**row["metadata"], "@injected": injected}
-        data = {**row["data"], "reactions": counts, "metadata": metadata}
-        return {**row, "data": data, "metadata": metadata}
 
 
 def mark(world: ChatWorld, uid: str, row: Row, action: str) -> tuple[Row, list[Push]]:

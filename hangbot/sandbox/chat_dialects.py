@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from hangbot.sandbox.chat_errors import COMETCHAT_ERRORS, OPENCHAT_ERRORS, Wording
 from hangbot.sandbox.chat_rows import Push, Row
-from hangbot.sandbox.chat_world import ChatRefusal, ChatRules
+from hangbot.sandbox.chat_rules import ChatRefusal, ChatRules
 
 __all__ = ["COMETCHAT", "DIALECTS", "OPENCHAT", "SRECHAT", "Dialect", "DialectName"]
 
@@ -34,6 +34,8 @@ class Dialect:
     needs_app_id: bool = False
     documented_lists: bool = False
     """Lists follow CometChat's documentation; see `hangbot.sandbox.chat_lists`."""
+    default_affix: str = "prepend"
+    """Measured on OpenChat; CometChat's is unknown."""
     members_meta: bool = False
     frame_first: bool = True
     """The `message` frame reaches sockets before the HTTP answer of the send."""
@@ -42,12 +44,14 @@ class Dialect:
     socket_takes_auth_token: bool = True
     socket_refuses: bool = True
     """A wrong socket auth is answered; CometChat was met with silence (seen in a public bot)."""
-    typing_is_passed_on: bool = False
+    passes_on: frozenset[str] = frozenset()
+    """Types of client frames that other users get to see."""
+    presence: bool = False
+    """Says who comes and goes to sockets that asked for it in their auth frame."""
     jwt_lifetime_s: float = 24 * 3600.0
     jwt_dies_with_token: bool = False
     """Unknown for Hang.fm: so in the successor server SREChat."""
     health: bool = True
-    admin_status: int = 200
 
     # -- errors ------------------------------------------------------------------------
 
@@ -156,7 +160,8 @@ COMETCHAT: Final = Dialect(
     direct_history_delay_s=0.0,
     socket_takes_auth_token=False,
     socket_refuses=False,
-    typing_is_passed_on=True,
+    passes_on=frozenset({"typing_indicator", "transient_message"}),
+    presence=True,
     health=False,
 )
 

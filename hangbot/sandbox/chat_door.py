@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hangbot.sandbox.chat_call import Answer, Call, Directory
-from hangbot.sandbox.chat_changes import Reactions, mark
+from hangbot.sandbox.chat_changes import mark
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_drafts import text_of
 from hangbot.sandbox.chat_jwt import ChatJwt
 from hangbot.sandbox.chat_lists import cut_page, history_query
+from hangbot.sandbox.chat_reactions import Reactions
 from hangbot.sandbox.chat_rows import Json, Row
-from hangbot.sandbox.chat_world import ChatRefusal, ChatWorld
+from hangbot.sandbox.chat_rules import ChatRefusal
+from hangbot.sandbox.chat_world import ChatWorld
 
 __all__ = ["Caller", "ChatDoor", "whole"]
 
@@ -45,6 +47,7 @@ class ChatDoor:
         self.world = world
         self.dialect = dialect
         self.reactions = Reactions()
+        world.on_forget = self.reactions.forget
         self._people = people
         self._app_id = app_id
         self._api_key = api_key
@@ -69,7 +72,8 @@ class ChatDoor:
         scheme, _, value = call.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer" and value:
             return value.strip()
-        return call.query.get("authToken", "")
+        inside = call.body.get("authToken") if isinstance(call.body, dict) else None
+        return call.query.get("authToken", "") or (inside if isinstance(inside, str) else "")
 
     def _check_app(self, call: Call) -> None:
         if not self.dialect.needs_app_id:
@@ -99,6 +103,7 @@ class ChatDoor:
         if person is None:
             raise ChatRefusal("bad_token")
         self.world.ensure_user(person.uid, person.nickname)
+        self.world.touch(person.uid, self._online)
         return Caller(person.uid, token, call.headers.get("resource") or None)
 
     def _admin(self, call: Call) -> Caller:
@@ -131,7 +136,9 @@ class ChatDoor:
         return Answer(200, {"data": self._shown(caller.uid, row)}, uid=caller.uid)
 
     def _page(self, call: Call, caller: Caller, rows: list[Row]) -> Answer:
-        query = history_query(call.query, documented=self.dialect.documented_lists)
+        query = history_query(
+            call.query, documented=self.dialect.documented_lists, affix=self.dialect.default_affix
+        )
         page = cut_page(rows, query)
         shown = [self._shown(caller.uid, row) for row in page.rows]
         return Answer(200, {"data": shown, "meta": page.meta}, uid=caller.uid)

@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_rows import Draft, Json, Row
-from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.chat_rules import ChatRefusal
 from hangbot.sandbox.people import Person
 
 __all__ = ["read_draft", "text_of", "web_client_line"]
 
 LONGEST_MESSAGE: Final = 65_536
 """CometChat's documented limit for a message with its metadata, in characters."""
+MOST_TAGS: Final = 25
+LONGEST_TAG: Final = 100
 
 
 def text_of(value: Json, parameter: str) -> str:
@@ -56,13 +58,13 @@ def read_draft(
     data = _data(fields.get("data"))
     category = text_of(fields.get("category") or "message", "category")
     kind = text_of(fields.get("type") or "text", "type")
-    if strict:
-        receiver = receiver.lower()
-        _check_documented(fields, category, kind, data)
     muid = fields.get("muid")
     tags = fields.get("tags")
     if tags is not None and not isinstance(tags, list):
         raise ChatRefusal("bad_value", parameter="tags")
+    if strict:
+        receiver = receiver.lower()
+        _check_documented(fields, category, kind, data)
     return Draft(
         receiver=receiver,
         receiver_type=receiver_type,
@@ -111,6 +113,9 @@ def _check_documented(fields: dict[str, Json], category: str, kind: str, data: d
             raise ChatRefusal("bad_value", parameter="data.text")
         if len(text) > LONGEST_MESSAGE:
             raise ChatRefusal("bad_value", parameter="data.text")
+    tags = fields.get("tags") or ()
+    if len(tags) > MOST_TAGS or any(not isinstance(tag, str) or len(tag) > LONGEST_TAG for tag in tags):
+        raise ChatRefusal("bad_value", parameter="tags")
     if category == "custom" and not isinstance(data.get("customData"), dict):
         raise ChatRefusal("bad_value", parameter="data.customData")
 

@@ -6,7 +6,7 @@ PURE.
 from hangbot.sandbox.chat_call import Answer, Call
 from hangbot.sandbox.chat_door import Caller, ChatDoor, whole
 from hangbot.sandbox.chat_rows import group_entity, member_entity
-from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.chat_rules import ChatRefusal
 
 __all__ = ["GroupCalls"]
 
@@ -77,6 +77,7 @@ class GroupCalls(ChatDoor):
         body = self._fields(call)
         caller = self._caller(call)
         password = body.get("password")
+        self._rename(caller.uid)
         action, pushes = self.world.join(caller.uid, guid, password if isinstance(password, str) else None)
         group = self.world.group(guid)
         joined = group_entity(group, has_joined=True)
@@ -84,6 +85,11 @@ class GroupCalls(ChatDoor):
         if self.dialect.name == "cometchat":
             return Answer(200, {"data": self.dialect.render(action)}, pushes, uid=caller.uid)
         return Answer(200, {"data": {**joined, "data": target}}, pushes, uid=caller.uid)
+
+    def _rename(self, uid: str) -> None:
+        person = self._people.find(uid)
+        if person is not None:
+            self.world.rename(uid, person.nickname)
 
     def _left(self, caller: Caller, guid: str) -> Answer:
         pushes = self.world.leave(caller.uid, guid)

@@ -201,6 +201,15 @@ class Wire:
         self, request: web.Request, service: str, outcome: Outcome, fault: int | None = None
     ) -> web.Response:
         """Make the response and write it into the journal."""
+        headers = dict(outcome.headers or {})
+        if outcome.body is None:
+            text = ""
+        elif isinstance(outcome.body, str):
+            text = outcome.body
+        else:
+            text = json.dumps(outcome.body, separators=(",", ":"))
+            headers = {**_JSON_HEADERS, **headers}
+        # As text: what went over the wire, and nothing for the journal to copy.
         self._journal.record(
             service,
             "out",
@@ -209,18 +218,10 @@ class Wire:
             method=request.method,
             path=request.raw_path,
             status=outcome.status,
-            body=outcome.body,
+            body=text,
         )
-        headers = dict(outcome.headers or {})
-        if outcome.body is None:
-            raw = b""
-        elif isinstance(outcome.body, str):
-            raw = outcome.body.encode(errors="replace")
-        else:
-            raw = json.dumps(outcome.body, separators=(",", ":")).encode()
-            headers = {**_JSON_HEADERS, **headers}
         headers |= cors_headers(request)
-        return web.Response(status=outcome.status, body=raw, headers=headers)
+        return web.Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)
 
     async def pause(self, seconds: float) -> None:
         """Wait on the sandbox's clock."""

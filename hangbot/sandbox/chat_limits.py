@@ -9,7 +9,7 @@ from typing import Final
 
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_http import Outcome
-from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.chat_rules import ChatRefusal
 
 __all__ = ["RateLimit", "RateLimiter"]
 

@@ -83,7 +83,7 @@ def _words(query: Mapping[str, str], singular: str, plural: str, *, both: bool) 
     return frozenset(word for word in words.split(",") if word)
 
 
-def history_query(query: Mapping[str, str], *, documented: bool) -> HistoryQuery:
+def history_query(query: Mapping[str, str], *, documented: bool, affix: str = "prepend") -> HistoryQuery:
     """Read the parameters of a list.
 
     Args:
@@ -91,6 +91,7 @@ def history_query(query: Mapping[str, str], *, documented: bool) -> HistoryQuery
         documented: Follow CometChat's documentation (plural filters, `updatedAt` means
             "changed after", deleted rows are shown unless hidden) rather than what was
             measured on OpenChat (only singular filters, `updatedAt` is `sentAt`).
+        affix: What counts where the query names none.
     """
     size = query.get("per_page", query.get("limit"))
     per_page = _number(size)
@@ -102,7 +103,7 @@ def history_query(query: Mapping[str, str], *, documented: bool) -> HistoryQuery
     if at is None:
         at = since
     return HistoryQuery(
-        affix=query.get("affix") or "prepend",
+        affix=query.get("affix") or affix,
         per_page=DEFAULT_SIZE if per_page is None else per_page,
         size=min(max(per_page or 0, 1), LARGEST_SIZE) if size is not None else DEFAULT_SIZE,
         id=_number(query.get("id")),

@@ -7,8 +7,8 @@ from hangbot.sandbox.chat_call import Answer, Call
 from hangbot.sandbox.chat_changes import unread_counts
 from hangbot.sandbox.chat_door import Caller, ChatDoor
 from hangbot.sandbox.chat_rows import Row, group_entity, user_entity
+from hangbot.sandbox.chat_rules import ChatRefusal
 from hangbot.sandbox.chat_settings import chat_settings
-from hangbot.sandbox.chat_world import ChatRefusal
 
 __all__ = ["SessionCalls"]
 
@@ -117,6 +117,9 @@ class SessionCalls(ChatDoor):
                 return Answer(200, {"data": data}, uid=caller.uid)
             case ("GET", "users", uid, "messages"):
                 caller = self._caller(call)
+                self._introduce(uid)
+                if not self.world.rules.invents_users:
+                    self.world.user(uid)
                 answer = self._page(call, caller, self.world.direct_rows(caller.uid, uid))
                 answer.delay_s = self.dialect.direct_history_delay_s
                 return answer

@@ -15,7 +15,7 @@ from hangbot.sandbox.chat_changes import (
 from hangbot.sandbox.chat_door import ChatDoor
 from hangbot.sandbox.chat_drafts import read_draft
 from hangbot.sandbox.chat_rows import Draft, Push, Row
-from hangbot.sandbox.chat_world import ChatRefusal
+from hangbot.sandbox.chat_rules import ChatRefusal
 
 __all__ = ["MessageCalls"]
 

@@ -23,6 +23,7 @@ __all__ = [
     "conversation_of",
     "group_conversation",
     "group_entity",
+    "invent_chat_message",
     "member_entity",
     "message_row",
     "user_entity",
@@ -44,6 +45,7 @@ class User:
     name: str
     role: str = "default"
     created_at: int = 0
+    seen_at: int = 0
     metadata: dict[str, Json] = field(default_factory=dict)
 
 
@@ -213,3 +215,20 @@ def action_row(
             },
         },
     }
+
+
+def invent_chat_message(row: Row, sender: User) -> None:
+    """Give a new row the minimal `metadata.chatMessage` that OpenChat makes where there is none."""
+    metadata = row["metadata"]
+    if "chatMessage" in metadata:
+        return
+    invented = {
+        "id": row["id"],
+        "type": "user",
+        "userName": sender.name,
+        "userUuid": sender.uid,
+        "uuid": row.get("muid", str(row["id"])),
+    }
+    if "text" in row["data"]:
+        invented["message"] = row["data"]["text"]
+    metadata["chatMessage"] = invented

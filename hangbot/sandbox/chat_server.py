@@ -12,19 +12,22 @@ from aiohttp import web
 
 from hangbot.sandbox.chat_api import ChatApi
 from hangbot.sandbox.chat_call import Answer, Call, fault_point, split_path
-from hangbot.sandbox.chat_changes import Reactions
+from hangbot.sandbox.chat_connection import take_of
 from hangbot.sandbox.chat_dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat_drafts import web_client_line
-from hangbot.sandbox.chat_http import LARGEST_BODY, Outcome, Wire, cors_headers, read_body
+from hangbot.sandbox.chat_http import LARGEST_BODY, Outcome, Wire, read_body
 from hangbot.sandbox.chat_jwt import ChatJwt
 from hangbot.sandbox.chat_limits import RateLimit, RateLimiter
+from hangbot.sandbox.chat_reactions import Reactions
 from hangbot.sandbox.chat_rows import Draft, Json, Row
-from hangbot.sandbox.chat_socket import POINT, SocketHub, take_of
+from hangbot.sandbox.chat_rules import ChatRefusal
+from hangbot.sandbox.chat_socket import SocketHub
 from hangbot.sandbox.chat_socket_rules import SocketRules, may_open_socket
-from hangbot.sandbox.chat_world import ChatRefusal, ChatWorld
+from hangbot.sandbox.chat_world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import REQUEST_DEEDS, Faults
-from hangbot.sandbox.gateway import Gateway, GatewayCall, Rooms, gateway_point, gateway_segments
+from hangbot.sandbox.gateway import Gateway, Rooms
+from hangbot.sandbox.gateway_call import GatewayCall, gateway_point, gateway_segments
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
 
@@ -100,6 +103,10 @@ class ChatService:
         """Users, groups and messages."""
         return self._api.world
 
+    def online(self, uid: str) -> bool:
+        """Whether a user has an authenticated socket."""
+        return self._hub.online(uid)
+
     @property
     def reactions(self) -> Reactions:
         """Who reacted to what."""
@@ -143,7 +150,7 @@ class ChatService:
 
     async def join(self, person: Person, guid: str) -> None:
         """Join a group; once in, nothing happens."""
-        self.world.ensure_user(person.uid, person.nickname)
+        self.world.rename(person.uid, person.nickname)
         if person.uid not in self.world.group(guid).members:
             await self._hub.push(self.world.join(person.uid, guid)[1])
 
@@ -154,11 +161,19 @@ class ChatService:
 
     async def kick(self, uid: str, guid: str) -> None:
         """Take a membership away; in a public group the next send joins again (measured)."""
+        self._introduce(uid)
         await self._hub.push(self.world.kick(uid, guid))
 
     async def ban(self, uid: str, guid: str) -> None:
         """Take a membership away for good."""
+        self._introduce(uid)
         await self._hub.push(self.world.ban(uid, guid))
+
+    def _introduce(self, uid: str) -> None:
+        """Who never spoke in the chat may be banned from it all the same."""
+        person = self._people.find(uid)
+        if person is not None:
+            self.world.ensure_user(person.uid, person.nickname)
 
     def reset(self) -> None:
         """Start a fresh world: no groups, no messages, sockets dropped. Tokens stay."""
@@ -190,7 +205,8 @@ class ChatService:
         if request.headers.get("Upgrade", "").lower() == "websocket" and path in SOCKET_PATHS:
             return await self._upgrade(request)
         if request.method == "OPTIONS" and "Origin" in request.headers:
-            return web.Response(status=204, headers=cors_headers(request))
+            self._journal.record("chat", "in", "http", method="OPTIONS", path=request.raw_path)
+            return self._wire.respond(request, "chat", Outcome(204))
         segments = gateway_segments(path)
         if segments is not None:
             return await self._handle_gateway(request, segments, query)
@@ -232,6 +248,8 @@ class ChatService:
             return Answer(200, "ok")
         if call.path == "/v1/ping" and call.method == "POST":  # the SDK's analytics
             return Answer(200, {"data": {"success": True}})
+        if call.path == "/v1/react" and call.method == "POST":
+            return self._api.react_by_extension(call)
         return self._api.refusal(ChatRefusal("route_unknown", method=call.method, path=call.path))
 
     async def _handle_gateway(
@@ -257,12 +275,13 @@ class ChatService:
     # -- the socket --------------------------------------------------------------------
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
-        fault = take_of(self._faults, POINT, REQUEST_DEEDS - {"delay", "garbage"})
+        fault = take_of(self._faults, REQUEST_DEEDS - {"delay", "garbage"}, frame=False)
         if fault is not None:
             self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.raw_path)
             return await self._wire.instead(request, "chat", fault)
         if not may_open_socket(request.headers.get("Origin")):
-            return web.Response(status=403)
+            self._journal.record("chat", "in", "http", method="GET", path=request.raw_path)
+            return self._wire.respond(request, "chat", Outcome(403))
         return await self._hub.serve(request)
 
 

@@ -15,51 +15,24 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
+from hangbot.sandbox.chat_connection import Connection, take_of
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_rows import Json, Push
 from hangbot.sandbox.chat_socket_rules import SocketRules
-from hangbot.sandbox.clock import SandboxClock, TimerHandle
+from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import FRAME_DEEDS, Fault, Faults
 from hangbot.sandbox.journal import Journal
 
-__all__ = ["POINT", "SocketHub", "take_of"]
+__all__ = ["SocketHub"]
 
-POINT: Final = "chat.ws"
 UNAUTHENTICATED_S: Final = 30.0
 PING_EVERY_S: Final = 25.0
 LARGEST_FRAME: Final = 10_000_000
+NO_LIMIT: Final = 2**60
 BACKLOG_LIMIT: Final = 8 * 1024 * 1024
 """Bytes that a slow reader may owe; then his connection is dropped, so that nobody waits for him."""
 
 _FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
-
-
-def take_of(faults: Faults, point: str, deeds: frozenset[str]) -> Fault | None:
-    """Take the next fault of `point` when its deed is one of `deeds`.
-
-    An upgrade and a frame are both passages of `chat.ws`, but a dropped frame is no refused
-    upgrade: the first live fault waits for the kind of passage that it is about.
-    """
-    for row in faults.list():
-        live = row["times"] == 0 or row["hits"] < row["times"]
-        if live and (row["on"] == point or row["on"] == "chat.*"):
-            return faults.take(point) if row["do"] in deeds else None
-    return None
-
-
-class _Connection:
-    """One open socket."""
-
-    def __init__(self, number: int, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        self.number = number
-        self.ws = ws
-        self.transport = transport
-        self.uid: str | None = None
-        self.device_id = ""
-        self.held: list[str] = []
-        """Frames that a `reorder` or a `delay` keeps back."""
-        self.gate: TimerHandle | None = None
-        self.timers: list[TimerHandle] = []
 
 
 class SocketHub:
@@ -91,8 +64,8 @@ class SocketHub:
         self._app_id = app_id
         self._rules = rules
         self._numbers = itertools.count(1)
-        self._open: dict[int, _Connection] = {}
-        self._by_uid: dict[str, dict[int, _Connection]] = {}
+        self._open: dict[int, Connection] = {}
+        self._by_uid: dict[str, dict[int, Connection]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -111,8 +84,9 @@ class SocketHub:
         transport = request.transport
         if not isinstance(transport, asyncio.Transport):
             return ws
-        transport.set_write_buffer_limits(high=2 * BACKLOG_LIMIT)
-        connection = _Connection(next(self._numbers), ws, transport)
+        # Nobody may have to wait until somebody else has read: `_send` looks at the backlog itself.
+        transport.set_write_buffer_limits(high=NO_LIMIT)
+        connection = Connection(next(self._numbers), ws, transport)
         self._open[connection.number] = connection
         self._journal.record("chat", "in", "open", conn=connection.number, path=request.raw_path)
         self._book(connection)
@@ -124,27 +98,36 @@ class SocketHub:
             pass  # it ended while an answer was written
         finally:
             self._forget(connection)
+            if connection.uid is not None and not self.online(connection.uid):
+                await self._announce(connection.uid, online=False)
             code = ws.close_code
             self._journal.record("chat", "in", "close", conn=connection.number, uid=connection.uid, code=code)
         return ws
 
-    def _book(self, connection: _Connection) -> None:
+    def _book(self, connection: Connection) -> None:
         """Set the two timers of a connection."""
 
         def expire() -> None:
             if connection.uid is None:
                 self._spawn(self._close(connection), "chat socket: unauthenticated")
 
-        def ping() -> None:
-            self._spawn(_quietly(connection.ws.ping()), "chat socket: ping")
-            connection.timers[1] = self._clock.call_later(PING_EVERY_S, ping)
+        connection.timers = [self._clock.call_later(UNAUTHENTICATED_S, expire)]
+        self._book_ping(connection)
 
-        connection.timers = [
-            self._clock.call_later(UNAUTHENTICATED_S, expire),
-            self._clock.call_later(PING_EVERY_S, ping),
-        ]
+    def _book_ping(self, connection: Connection) -> None:
+        def ring() -> None:
+            self._spawn(self._ping(connection), "chat socket: ping")
 
-    async def _close(self, connection: _Connection) -> None:
+        connection.timers[1:] = [self._clock.call_later(PING_EVERY_S, ring)]
+
+    async def _ping(self, connection: Connection) -> None:
+        """Ping, and only then book the next: a clock that jumps a day is no day's worth of pings."""
+        with contextlib.suppress(ConnectionResetError, RuntimeError):
+            await connection.ws.ping()
+            if connection.number in self._open:
+                self._book_ping(connection)
+
+    async def _close(self, connection: Connection) -> None:
         with contextlib.suppress(ConnectionResetError, RuntimeError):
             await connection.ws.close(code=1000)
 
@@ -153,14 +136,14 @@ class SocketHub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _forget(self, connection: _Connection) -> None:
+    def _forget(self, connection: Connection) -> None:
         self._open.pop(connection.number, None)
         for timer in (*connection.timers, connection.gate):
             if timer is not None:
                 timer.cancel()
         self._leave(connection)
 
-    def _leave(self, connection: _Connection) -> None:
+    def _leave(self, connection: Connection) -> None:
         if connection.uid is not None:
             mine = self._by_uid.get(connection.uid, {})
             mine.pop(connection.number, None)
@@ -169,7 +152,7 @@ class SocketHub:
 
     # -- frames in ---------------------------------------------------------------------
 
-    async def _read(self, connection: _Connection, text: str) -> None:
+    async def _read(self, connection: Connection, text: str) -> None:
         self._journal.record("chat", "in", "frame", conn=connection.number, uid=connection.uid, frame=text)
         try:
             frame = json.loads(text)
@@ -184,16 +167,18 @@ class SocketHub:
         elif connection.uid is not None:
             await self.push(self._rules.frame(connection.uid, frame))
 
-    async def _auth(self, connection: _Connection, frame: Mapping[str, Json]) -> None:
+    async def _auth(self, connection: Connection, frame: Mapping[str, Json]) -> None:
         body = frame.get("body")
         uid = self._rules.user(body.get("auth")) if isinstance(body, dict) else None
+        came = False
         if uid is None and not self._dialect.socket_refuses:
             return
         answer = {"code": "200", "status": "OK"} if uid else {"code": "ERR_NO_AUTH", "status": "ERROR"}
         if uid is not None:
             self._leave(connection)
             connection.uid = uid
-            connection.device_id = str(frame.get("deviceId", ""))
+            connection.wants_presence = isinstance(body, dict) and bool(body.get("presenceSubscription"))
+            came = uid not in self._by_uid
             self._by_uid.setdefault(uid, {})[connection.number] = connection
         reply = {
             "appId": frame.get("appId", self._app_id),
@@ -205,6 +190,15 @@ class SocketHub:
             "body": answer,
         }
         await self._write(connection, json.dumps(reply, separators=(",", ":")))
+        if uid is not None and came:
+            await self._announce(uid, online=True)
+
+    async def _announce(self, uid: str, *, online: bool) -> None:
+        """Tell those who asked for it that somebody came or went."""
+        if not self._dialect.presence:
+            return
+        asked = {c.uid for c in self._open.values() if c.wants_presence and c.uid not in (None, uid)}
+        await self.push(self._rules.presence(uid, tuple(filter(None, asked)), online=online))
 
     # -- frames out --------------------------------------------------------------------
 
@@ -219,15 +213,15 @@ class SocketHub:
                     text = text or json.dumps(self._dialect.frame(push, self._app_id), separators=(",", ":"))
                     await self._write(connection, text)
 
-    async def _write(self, connection: _Connection, text: str) -> None:
-        fault = take_of(self._faults, POINT, _FRAME_FAULTS)
+    async def _write(self, connection: Connection, text: str) -> None:
+        fault = take_of(self._faults, _FRAME_FAULTS, frame=True)
         if fault is None:
             await self._release(connection, text)
             return
         self._record(connection, text, fault)
         await self._spoil(connection, text, fault)
 
-    async def _spoil(self, connection: _Connection, text: str, fault: Fault) -> None:
+    async def _spoil(self, connection: Connection, text: str, fault: Fault) -> None:
         match fault.do:
             case "duplicate":
                 await self._release(connection, text)
@@ -252,16 +246,16 @@ class SocketHub:
             case _:
                 connection.transport.abort()
 
-    def _open_gate(self, connection: _Connection) -> None:
+    def _open_gate(self, connection: Connection) -> None:
         connection.gate = None
         held, connection.held = connection.held, []
         self._spawn(self._send_all(connection, held), "chat socket: delayed frames")
 
-    async def _send_all(self, connection: _Connection, texts: list[str]) -> None:
+    async def _send_all(self, connection: Connection, texts: list[str]) -> None:
         for text in texts:
             await self._send(connection, text)
 
-    async def _release(self, connection: _Connection, text: str) -> None:
+    async def _release(self, connection: Connection, text: str) -> None:
         """Send a frame, and after it what a `reorder` kept back; behind a `delay` it queues up."""
         if connection.gate is not None:
             connection.held.append(text)
@@ -269,7 +263,7 @@ class SocketHub:
         held, connection.held = connection.held, []
         await self._send_all(connection, [text, *held])
 
-    async def _send(self, connection: _Connection, text: str) -> None:
+    async def _send(self, connection: Connection, text: str) -> None:
         if connection.ws.closed or connection.transport.is_closing():
             return
         if connection.transport.get_write_buffer_size() > BACKLOG_LIMIT:
@@ -279,7 +273,7 @@ class SocketHub:
         with contextlib.suppress(ConnectionResetError, RuntimeError):
             await connection.ws.send_str(text)
 
-    def _record(self, connection: _Connection, text: str, fault: Fault | None) -> None:
+    def _record(self, connection: Connection, text: str, fault: Fault | None) -> None:
         data: dict[str, Any] = {"conn": connection.number, "uid": connection.uid, "frame": text}
         if fault is not None:
             data["deed"] = fault.do
@@ -298,8 +292,3 @@ class SocketHub:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def _quietly(coro: Coroutine[Any, Any, None]) -> None:
-    with contextlib.suppress(ConnectionResetError, RuntimeError):
-        await coro

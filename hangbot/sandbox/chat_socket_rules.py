@@ -11,7 +11,7 @@ from hangbot.sandbox.chat_changes import mark
 from hangbot.sandbox.chat_dialects import Dialect
 from hangbot.sandbox.chat_door import whole
 from hangbot.sandbox.chat_jwt import ChatJwt
-from hangbot.sandbox.chat_rows import Json, Push, Row
+from hangbot.sandbox.chat_rows import Json, Push, Row, user_entity
 from hangbot.sandbox.chat_world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.people import People
@@ -72,7 +72,7 @@ class SocketRules:
         return uid if live and self._jwt.digest(person.chat_token) == digest else None
 
     def frame(self, uid: str, frame: Mapping[str, Json]) -> Iterable[Push]:
-        """Read a frame: receipts are passed on, typing only on CometChat, all else is ignored."""
+        """Read a frame: receipts are passed on, typing where the dialect does, all else is ignored."""
         body = frame.get("body")
         if not isinstance(body, dict):
             return ()
@@ -82,11 +82,11 @@ class SocketRules:
             if row is None or (row["receiverType"] == "user" and uid not in (row["sender"], row["receiver"])):
                 return ()
             return mark(world, uid, row, body["action"])[1]
-        if frame.get("type") == "typing_indicator" and self._dialect.typing_is_passed_on:
-            return self._typing(uid, frame, body)
+        if isinstance(frame.get("type"), str) and frame["type"] in self._dialect.passes_on:
+            return self._passed_on(uid, frame, body)
         return ()
 
-    def _typing(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
+    def _passed_on(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
         receiver, kind = str(frame.get("receiver")), frame.get("receiverType")
         if kind == "group":
             group = self._world().groups.get(receiver)
@@ -94,4 +94,14 @@ class SocketRules:
         else:
             told = (receiver,)
         device = str(frame.get("deviceId", ""))
-        return (Push(told, "typing_indicator", uid, receiver, str(kind), body, device),)
+        return (Push(told, str(frame["type"]), uid, receiver, str(kind), body, device),)
+
+    def presence(self, uid: str, told: tuple[str, ...], *, online: bool) -> Iterable[Push]:
+        """Say that somebody came or went."""
+        world = self._world()
+        body = {
+            "action": "online" if online else "offline",
+            "user": user_entity(world.ensure_user(uid)),
+            "timestamp": world.now,
+        }
+        return (Push(told, "presence", uid, "", "user", body),)

@@ -33,6 +33,8 @@ class ChatStore:
         self._by_id: dict[int, Row] = {}
         self._by_muid: dict[str, Row] = {}
         self._last_id = 0
+        self.on_forget: Callable[[int], object] = lambda _number: None
+        """Told the id of each row that goes."""
 
     @property
     def now(self) -> int:
@@ -70,12 +72,13 @@ class ChatStore:
     def plant(self, guid: str, row: Mapping[str, Any]) -> None:
         """Put any object at all into a group's history: a row that no client can parse."""
         number = self.next_id()
-        base = {"id": number, "category": "message", "type": "text", "sender": SYSTEM}
-        times = {"sentAt": self.now, "updatedAt": self.now, "data": {}}
-        self.keep({**base, **times, **row, "id": number, "conversationId": group_conversation(guid)})
+        base: Row = {"category": "message", "type": "text", "sender": SYSTEM, "data": {}}
+        base |= {"receiver": guid, "receiverType": "group", "sentAt": self.now, "updatedAt": self.now}
+        self.keep({**base, **row, "id": number, "conversationId": group_conversation(guid)})
 
     def _forget(self, row: Row) -> None:
         self._by_id.pop(row["id"], None)
+        self.on_forget(row["id"])
         muid = row.get("muid")
         if muid is not None and self._by_muid.get(muid, row)["id"] == row["id"]:
             self._by_muid.pop(muid, None)

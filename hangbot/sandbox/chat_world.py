@@ -9,7 +9,6 @@ have a counter of their own (measured on an OpenChat build).
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from hangbot.sandbox.chat_rows import (
     SYSTEM,
@@ -22,47 +21,14 @@ from hangbot.sandbox.chat_rows import (
     action_row,
     group_conversation,
     group_entity,
+    invent_chat_message,
     message_row,
     user_entity,
 )
+from hangbot.sandbox.chat_rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat_store import ChatStore
 
-__all__ = ["ChatRefusal", "ChatRules", "ChatWorld"]
-
-
-class ChatRefusal(Exception):
-    """The world does not do what was asked.
-
-    Attributes:
-        reason: A key of the dialects' tables.
-        details: What the answer names: `guid`, `uid`, `id`, `parameter` …
-    """
-
-    def __init__(self, reason: str, **details: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.details = details
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRules:
-    """Where the two servers differ in what they do, not in how they say it."""
-
-    send_joins: bool = True
-    """A send to a public group joins its sender; otherwise it is refused."""
-    public_reads: bool = True
-    """A public group's history can be read without joining."""
-    join_twice: bool = True
-    """A second join answers like the first; otherwise it is refused."""
-    invents_users: bool = True
-    """A direct message to an unknown uid creates that user."""
-    invents_chat_message: bool = True
-    """A text without `metadata.chatMessage` is given a minimal one."""
-    makes_muid: bool = False
-    """A message without a muid is given one (the successor server SREChat does that)."""
-    sparse_ids: bool = False
-    """Ids are 41 bits of milliseconds and 12 bits of counter (SREChat)."""
-    group_limit: int = 1000
+__all__ = ["ChatRefusal", "ChatWorld"]
 
 
 class ChatWorld(ChatStore):
@@ -88,8 +54,23 @@ class ChatWorld(ChatStore):
         """Give the user, made if new."""
         user = self.users.get(uid)
         if user is None:
-            user = self.users[uid] = User(uid, name or uid, role, self.now)
+            user = self.users[uid] = User(uid, name or uid, role, self.now, seen_at=self.now)
         return user
+
+    def rename(self, uid: str, name: str) -> None:
+        """Take over a name; others see it only when its user joins (seen in public bots)."""
+        self.ensure_user(uid).name = name
+
+    def touch(self, uid: str, online: Callable[[str], bool]) -> None:
+        """Note that a user is there; where memberships are visits, end those of the absent."""
+        self.ensure_user(uid).seen_at = self.now
+        if self.rules.visit_s is None:
+            return
+        oldest = self.now - self.rules.visit_s
+        for group in self.groups.values():
+            for member in tuple(group.members):
+                if self.users[member].seen_at < oldest and not online(member):
+                    del group.members[member]
 
     def user(self, uid: str) -> User:
         """Give the user.
@@ -246,7 +227,7 @@ class ChatWorld(ChatStore):
         if self.rules.makes_muid:
             row.setdefault("muid", f"srv-{number}")
         if self.rules.invents_chat_message and draft.category == "message":
-            _invent_chat_message(row, sender)
+            invent_chat_message(row, sender)
         self.keep(row)
         return row, [self.message_push(row, told, draft.resource)]
 
@@ -308,19 +289,3 @@ class ChatWorld(ChatStore):
             elif row.get("receiver") in self.groups and uid in self.groups[row["receiver"]].members:
                 grouped.append(conversation)
         return direct + grouped
-
-
-def _invent_chat_message(row: Row, sender: User) -> None:
-    metadata = row["metadata"]
-    if "chatMessage" in metadata:
-        return
-    invented = {
-        "id": row["id"],
-        "type": "user",
-        "userName": sender.name,
-        "userUuid": sender.uid,
-        "uuid": row.get("muid", str(row["id"])),
-    }
-    if "text" in row["data"]:
-        invented["message"] = row["data"]["text"]
-    metadata["chatMessage"] = invented

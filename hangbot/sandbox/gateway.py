@@ -6,19 +6,24 @@ the smallest thing that those bots accept.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from urllib.parse import parse_qs, unquote
+from typing import Any, Protocol
+from urllib.parse import parse_qs
 
-from hangbot.sandbox.chat_rows import Json, Row
+from hangbot.sandbox.chat_rows import Row
+from hangbot.sandbox.gateway_call import (
+    GatewayAnswer,
+    GatewayCall,
+    Problem,
+    failure,
+    no_route,
+    object_of,
+    roles_of,
+    text_field,
+)
 from hangbot.sandbox.gateway_playlists import Playlists
 from hangbot.sandbox.people import TOKEN_ROLES, BadToken, People, Person
 
-__all__ = ["Gateway", "GatewayAnswer", "GatewayCall", "Rooms", "gateway_point", "gateway_segments"]
-
-SERVICES: Final = ("user-service", "room-service", "social-service", "playlist-service")
-DIRECT: Final = ("rooms", "auth", "crate", "search", "song-data")
-"""First words of paths that the direct hosts serve (`rooms.prod.tt.fm/rooms/…`)."""
+__all__ = ["Gateway", "Rooms"]
 
 
 class Rooms(Protocol):
@@ -37,62 +42,6 @@ class _NoRooms:
 
     def by_uuid(self, _uuid: str) -> None:
         return None
-
-
-@dataclass(slots=True)
-class GatewayCall:
-    """One request to the gateway."""
-
-    method: str
-    segments: tuple[str, ...]
-    """Service first: `user-service`, `comet-chat`, `user-token`."""
-    query: str = ""
-    authorization: str = ""
-    body: Json = None
-
-
-@dataclass(slots=True)
-class GatewayAnswer:
-    """Status and JSON body."""
-
-    status: int
-    body: Json = None
-    unknown_route: bool = False
-    uid: str | None = None
-
-
-class _Problem(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-_NAMES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-
-
-def gateway_segments(path: str) -> tuple[str, ...] | None:
-    """Split a gateway path into service and the rest; None when it is no gateway path.
-
-    `/api/<service>/…` is the gateway; `/rooms/…` and `/auth/…` are the direct hosts that
-    older bots call.
-    """
-    parts = tuple(unquote(part, errors="replace") for part in path.split("/") if part)
-    if not parts:
-        return None
-    if parts[0] == "api":
-        return parts[1:]
-    if parts[0] in DIRECT:
-        service = {"rooms": "room-service", "auth": "user-service"}.get(parts[0], "playlist-service")
-        return (service, *parts)
-    return None
-
-
-def gateway_point(segments: tuple[str, ...]) -> str:
-    """Name the point at which a fault hits."""
-    return (
-        "gateway.token" if segments[:3] == ("user-service", "comet-chat", "user-token") else "gateway.other"
-    )
 
 
 class Gateway:
@@ -127,11 +76,11 @@ class Gateway:
         try:
             return self._answer(call)
         except BadToken:
-            return _failure(401, "Unauthorized")
-        except _Problem as problem:
-            return _failure(problem.status, problem.message)
+            return failure(401, "Unauthorized")
+        except Problem as problem:
+            return failure(problem.status, problem.message)
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
-            return _failure(400, "Bad Request")
+            return failure(400, "Bad Request")
 
     def _answer(self, call: GatewayCall) -> GatewayAnswer:
         match call.segments[:1]:
@@ -142,7 +91,7 @@ class Gateway:
             case ("playlist-service",):
                 return self._playlist_service(call)
             case _:
-                return _no_route(call)
+                return no_route(call)
 
     def _caller(self, call: GatewayCall) -> Person:
         scheme, _, token = call.authorization.partition(" ")
@@ -174,21 +123,21 @@ class Gateway:
             case ("POST", "auth", "login"):
                 return self._login(call)
             case _:
-                return _no_route(call)
+                return no_route(call)
 
     def _known(self, uid: str) -> Person:
         person = self._people.find(uid)
         if person is None:
-            raise _Problem(404, "User not found")
+            raise Problem(404, "User not found")
         return person
 
     def _profile(self, person: Person) -> GatewayAnswer:
         return GatewayAnswer(200, person.profile(), uid=person.uid)
 
     def _change_profile(self, call: GatewayCall) -> GatewayAnswer:
-        person, fields = self._caller(call), _object(call)
+        person, fields = self._caller(call), object_of(call)
         wanted = {
-            ours: _text(fields[theirs], theirs)
+            ours: text_field(fields[theirs], theirs)
             for theirs, ours in (("nickname", "nickname"), ("avatarId", "avatar_id"), ("color", "color"))
             if theirs in fields
         }
@@ -197,10 +146,10 @@ class Gateway:
         return GatewayAnswer(201, changed.profile(), uid=person.uid)
 
     def _sign_up_bot(self, call: GatewayCall) -> GatewayAnswer:
-        owner, fields = self._caller(call), _object(call)
+        owner, fields = self._caller(call), object_of(call)
         if owner.uid in self._bots:
-            raise _Problem(409, "User already has a bot")
-        name = _text(fields.get("botNickName"), "botNickName")
+            raise Problem(409, "User already has a bot")
+        name = text_field(fields.get("botNickName"), "botNickName")
         bot = self._people.add(name, role="bot")
         avatar, color = fields.get("avatarId"), fields.get("color")
         self._people.change(
@@ -215,15 +164,15 @@ class Gateway:
         owner = self._caller(call)
         bot = self._people.find(self._bots.get(owner.uid))
         if bot is None:
-            raise _Problem(404, "Bot not found")
+            raise Problem(404, "Bot not found")
         return GatewayAnswer(200, {"accessToken": bot.token, "codeSyncNewUser": ""}, uid=owner.uid)
 
     def _login(self, call: GatewayCall) -> GatewayAnswer:
-        fields = _object(call)
+        fields = object_of(call)
         password, uid = self.accounts.get(str(fields.get("email")), ("", ""))
         person = self._people.find(uid)
         if person is None or fields.get("password") != password:
-            raise _Problem(401, "Unauthorized")
+            raise Problem(401, "Unauthorized")
         return GatewayAnswer(201, {"accessToken": person.token}, uid=person.uid)
 
     # -- rooms -------------------------------------------------------------------------
@@ -241,7 +190,7 @@ class Gateway:
                 return GatewayAnswer(201, self._room(self.rooms.by_slug(slug)), uid=person.uid)
             case ("PATCH", "rooms", slug):
                 self._caller(call)
-                room, fields = self._room(self.rooms.by_slug(slug)), _object(call)
+                room, fields = self._room(self.rooms.by_slug(slug)), object_of(call)
                 kept = self._changes.setdefault(str(room["uuid"]), {})
                 kept |= {k: v for k, v in fields.items() if k not in ("uuid", "slug")}
                 return GatewayAnswer(200, room | kept)
@@ -250,28 +199,28 @@ class Gateway:
             case ("GET", "roomUserRoles", slug, uid):
                 self._caller(call)
                 room = self._room(self.rooms.by_slug(slug))
-                return GatewayAnswer(200, [{"role": role} for role in _roles(room, uid)])
+                return GatewayAnswer(200, [{"role": role} for role in roles_of(room, uid)])
             case _:
-                return _no_route(call)
+                return no_route(call)
 
     def _room(self, room: Mapping[str, Any] | None) -> Row:
         if room is None:
-            raise _Problem(404, "Room not found")
+            raise Problem(404, "Room not found")
         shown = {name: value for name, value in room.items() if name != "recent_songs"}
         return {"pinnedMessages": [], **shown, **self._changes.get(str(room.get("uuid")), {})}
 
     def _kick(self, call: GatewayCall) -> GatewayAnswer:
-        person, fields = self._caller(call), _object(call)
-        room = self._room(self.rooms.by_slug(_text(fields.get("slug"), "slug")))
-        target = self._known(_text(fields.get("userUuid"), "userUuid"))
-        allowed = {"moderator", "owner", "coOwner"} & set(_roles(room, person.uid))
+        person, fields = self._caller(call), object_of(call)
+        room = self._room(self.rooms.by_slug(text_field(fields.get("slug"), "slug")))
+        target = self._known(text_field(fields.get("userUuid"), "userUuid"))
+        allowed = {"moderator", "owner", "coOwner"} & set(roles_of(room, person.uid))
         if not allowed and person.role not in TOKEN_ROLES & {
             "admin",
             "moderator",
             "globalModerator",
             "staff",
         }:
-            raise _Problem(403, "Forbidden resource")
+            raise Problem(403, "Forbidden resource")
         self.on_kick(str(room["uuid"]), target.uid)
         return GatewayAnswer(201, {}, uid=person.uid)
 
@@ -283,46 +232,11 @@ class Gateway:
             case ("GET", "rooms", slug, "recent-songs"):
                 room = self.rooms.by_slug(slug)
                 if room is None:
-                    raise _Problem(404, "Room not found")
+                    raise Problem(404, "Room not found")
                 return GatewayAnswer(200, {"songPlays": list(room.get("recent_songs", ()))}, uid=person.uid)
             case (method, *rest):
                 found = self._playlists.answer(person.uid, method, tuple(rest), call.query, call.body)
                 if found is None:
-                    return _no_route(call)
+                    return no_route(call)
                 return GatewayAnswer(found[0], found[1], uid=person.uid)
-        return _no_route(call)
-
-
-def _roles(room: Mapping[str, Any], uid: str) -> list[str]:
-    """The room roles of a user; `roomRoles` is a list of `{userUuid, role}` (seen in recorded rooms)."""
-    roles = room.get("roomRoles", ())
-    if isinstance(roles, Mapping):
-        role = roles.get(uid)
-        return [role] if isinstance(role, str) else list(role or ())
-    return [str(row["role"]) for row in roles if row.get("userUuid") == uid]
-
-
-def _object(call: GatewayCall) -> dict[str, Json]:
-    if not isinstance(call.body, dict):
-        raise _Problem(400, "Unexpected token in JSON")
-    return call.body
-
-
-def _text(value: Json, name: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _Problem(400, f"{name} must be a string")
-    return value
-
-
-def _failure(status: int, message: str) -> GatewayAnswer:
-    body: Row = {"statusCode": status, "message": message}
-    name = _NAMES.get(status)
-    if name is not None:
-        body["error"] = name
-    return GatewayAnswer(status, body)
-
-
-def _no_route(call: GatewayCall) -> GatewayAnswer:
-    answer = _failure(404, f"Cannot {call.method} /{'/'.join(call.segments)}")
-    answer.unknown_route = True
-    return answer
+        return no_route(call)

@@ -13,7 +13,7 @@ Event = dict[str, Any]
 """One row: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, perhaps ``fault``, and the row's own data."""
 
 KEPT_EVENTS: Final = 10_000
-KEPT_CHARS: Final = 16_384
+KEPT_CHARS: Final = 8_192
 """Longer texts are cut in the journal, so that ten thousand events stay a matter of megabytes."""
 
 _SHOWN_IN_ERROR: Final = 12

@@ -56,6 +56,7 @@ class RoomConnection(ServerConnection):
         person: Whose token it came with, or ``None`` for a bad one.
         token: The token itself.
         alive: Whether a sign of life came since the last ping.
+        ping_waits: Whether the last ping waits for this turn of the event loop to end.
         listening: Whether the server reads frames already; before that they are lost.
         early: Frames that came before the server read, when they are kept.
         pending: Actions that are running.
@@ -82,6 +83,7 @@ class RoomConnection(ServerConnection):
         self.person: Person | None = None
         self.token = ""
         self.alive = True
+        self.ping_waits = False
         self.listening = False
         self.early: list[tuple[bytes, bool]] | None = []
         self.pending = 0
@@ -107,7 +109,7 @@ class RoomConnection(ServerConnection):
     @property
     def is_open(self) -> bool:
         """Whether frames can be sent."""
-        return self.protocol.state is State.OPEN
+        return self.protocol.state is State.OPEN and not self.transport.is_closing()
 
     # -- out
 
@@ -116,7 +118,7 @@ class RoomConnection(ServerConnection):
 
         What is pushed in one turn of the event loop goes out in one write.
         """
-        if self.protocol.state is not State.OPEN:
+        if not self.is_open:
             return
         if not self._out:
             self.loop.call_soon(self._flush)
@@ -129,6 +131,7 @@ class RoomConnection(ServerConnection):
 
     def _flush(self) -> None:
         out, self._out = self._out, []
+        self.ping_waits = False
         if out and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
             if self.transport.get_write_buffer_size() > _SLOW_READER_BYTES:
@@ -140,7 +143,7 @@ class RoomConnection(ServerConnection):
 
     def finish(self, *, deliberate: bool = False, fault: int | None = None) -> None:
         """Close without a code, as the service does; deliberately after ``primus::server::close``."""
-        if self.protocol.state is not State.OPEN:
+        if not self.is_open:
             return
         if deliberate:
             self.push(primus.SERVER_CLOSE, fault=fault)

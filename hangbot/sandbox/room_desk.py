@@ -62,6 +62,7 @@ class RoomDesk:
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._written: dict[str, tuple[dict[str, Any], str]] = {}
         self.delivery = Delivery(faults, journal, clock)
         self._timers = RoomTimers(rooms, clock, self.tell)
         self._verbs = Verbs(self._exists, self.delivery.rooms, self._enter, self._leave, self.delivery.say)
@@ -169,7 +170,7 @@ class RoomDesk:
             outcome = self._execute(conn, call)
         except (ActionRefused, BadInput) as refusal:
             outcome = _Outcome({"error": str(refusal)})
-        text = primus.encode(actionhero.response(outcome.fields, call.id))
+        text = self._response(outcome, call)
         if outcome.room is not None and not self._variants.response_first and not outcome.joined:
             self.tell(outcome.room, outcome.messages)
             self.delivery.respond(conn, text, fault)
@@ -180,6 +181,16 @@ class RoomDesk:
             self.tell(outcome.room, outcome.messages, but=silent)
         if outcome.joined and outcome.room is not None:
             self._introduce(conn, outcome.room)
+
+    def _response(self, outcome: _Outcome, call: Call) -> str:
+        """The response's text; the server's state in it is written once for as long as it stays the same."""
+        room, fields = outcome.room, outcome.fields
+        if room is None or outcome.joined or not fields:
+            return primus.encode(actionhero.response(fields, call.id))
+        written = self._written.get(room.uuid)
+        if written is None or written[0] is not fields:
+            written = self._written[room.uuid] = (fields, primus.encode(fields)[:-1])
+        return f'{written[1]},"context":"response","messageId":{primus.encode(call.id)}}}'
 
     def _prevented(self, conn: RoomConnection, call: Call, fault: Fault) -> bool:
         """Faults that keep an action from being carried out."""

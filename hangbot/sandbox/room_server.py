@@ -68,6 +68,7 @@ class RoomServer:
         self._open: dict[RoomConnection, None] = {}
         self._numbers = 0
         self._heartbeat: TimerHandle | None = None
+        self._up_again: TimerHandle | None = None
         self._coming_up: asyncio.Task[None] | None = None
         self._quiet: asyncio.Event = asyncio.Event()
         self.desk = RoomDesk(people, rooms, faults, journal, clock)
@@ -93,8 +94,9 @@ class RoomServer:
         """Cut every connection and stop listening; idempotent."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()
+        if self._up_again is not None:
+            self._up_again.cancel()
         if self._coming_up is not None:
-            self._coming_up.cancel()
             await asyncio.wait([self._coming_up])
         self.desk.close()
         await self._stop_listening()
@@ -106,11 +108,13 @@ class RoomServer:
         The room's state survives; the port refuses connections for ``down_ms`` on the
         sandbox's clock. Returns as soon as it is down, or up again when ``down_ms`` is 0.
         """
+        if self._up_again is not None:
+            self._up_again.cancel()
         await self._stop_listening()
         self._socket.close()
         self._socket = bound_socket(self.port)
         if down_ms > 0:
-            self._clock.call_later(down_ms / 1000, self._come_up)
+            self._up_again = self._clock.call_later(down_ms / 1000, self._come_up)
         else:
             await self._listen()
 
@@ -213,13 +217,17 @@ class RoomServer:
             if not conn.is_open:
                 continue
             if not conn.alive:
-                conn.finish()
+                # A ping that has not even left (the clock was advanced twice in one go) kills nobody.
+                if not conn.ping_waits:
+                    conn.finish()
                 continue
-            conn.alive = False
+            conn.alive, conn.ping_waits = False, True
             self.desk.delivery.send(conn, ping, frame, "room.ping")
 
     async def settle(self, within: float = _SETTLE_S) -> None:
-        """Wait until everybody has answered the last ping, but not long."""
+        """Wait until a server that comes up is up, and everybody has answered the last ping, but not long."""
+        if self._coming_up is not None:
+            await asyncio.wait([self._coming_up])
         if any(not conn.alive for conn in self._open):
             try:
                 await asyncio.wait_for(self._quiet.wait(), within)

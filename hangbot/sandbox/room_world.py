@@ -53,6 +53,8 @@ class Room(Stage):
         self.roles: dict[str, str] = {}
         self._holds: dict[str, set[str]] = {}
         self._users: dict[str, dict[str, Any]] = {}
+        self._answered: dict[str, Any] = {}
+        self._answered_of: tuple[Any, ...] = (None,) * 4
 
     # -- who is here
 
@@ -103,7 +105,7 @@ class Room(Stage):
     def release(self, uid: str, hold: str) -> bool:
         """One connection less; whether it was the user's last."""
         holds = self._holds.get(uid)
-        if not holds:
+        if not holds or hold not in holds:
             return False
         holds.discard(hold)
         return not holds
@@ -291,17 +293,24 @@ class Room(Stage):
         return [RoomMessage("updatedUserProfile", draft.patch())]
 
     def server_state(self) -> dict[str, Any]:
-        """What actions answer with: the server's own view, as a lab recording has it."""
-        return {
-            "allUsers": [{"uuid": u["uuid"], "tokenRole": u["tokenRole"]} for u in self.state["allUsers"]],
-            "djs": [
-                {"userUuid": dj["uuid"], "nextSongId": songs.song_id(dj["nextSong"])}
-                for dj in self.state["djs"]
-            ],
-            "nowPlaying": self.state["nowPlaying"],
-            "shouldRemoveDjAfterSong": False,
-            "songsRemainingForDj": self.state["songsRemainingForDj"],
-        }
+        """What actions answer with: the server's own view, as a lab recording has it.
+
+        The same object as long as nothing in it has changed; most actions change nothing.
+        """
+        state = self.state
+        parts = (state["allUsers"], state["djs"], state["nowPlaying"], state["songsRemainingForDj"])
+        if any(now is not then for now, then in zip(parts, self._answered_of, strict=True)):
+            self._answered_of = parts
+            self._answered = {
+                "allUsers": [{"uuid": u["uuid"], "tokenRole": u["tokenRole"]} for u in parts[0]],
+                "djs": [
+                    {"userUuid": dj["uuid"], "nextSongId": songs.song_id(dj["nextSong"])} for dj in parts[1]
+                ],
+                "nowPlaying": parts[2],
+                "shouldRemoveDjAfterSong": False,
+                "songsRemainingForDj": parts[3],
+            }
+        return self._answered
 
     # -- inside
 

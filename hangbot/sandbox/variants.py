@@ -35,9 +35,9 @@ class RoomVariants:
         user_left_s: Seconds from a user's last connection to ``userLeft``.
     """
 
-    bad_token: Literal["actions", "handshake"] = "actions"
+    bad_token: Literal["actions", "handshake"] = "actions"  # noqa: S105  a policy, not a token
     recheck_token: bool = True
-    token_error: str = "Unauthorized"
+    token_error: str = "Unauthorized"  # noqa: S105  a text, not a token
     setup_ms: float = 0.0
     welcome: str | None = "Welcome to the hangbot sandbox"
     joiner_in_state: bool = True

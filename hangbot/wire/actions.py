@@ -6,11 +6,13 @@ the action is not repeated.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from hangbot.wire.state import RoomState
 
 __all__ = ["song_key", "took_effect"]
+
+_KNOWN_BY: Final = ("artistName", "trackName", "isrc")
 
 
 def song_key(state: RoomState | None) -> object:
@@ -45,10 +47,7 @@ def took_effect(
         case "removeDj":
             return state.dj(params.get("djUuid") or me) is None
         case "updateNextSong":
-            song = params.get("song")
-            return _is_next(song, state.dj(me)) or (
-                song_key(state) != song_before and _plays(song, me, state) or None
-            )
+            return _was_set(params.get("song"), me, state, song_before)
         case "voteOnSong":
             if song_key(state) != song_before:
                 return None  # the votes went with the song
@@ -59,11 +58,23 @@ def took_effect(
     return None
 
 
-def _is_next(song: object, dj: dict[str, Any] | None) -> bool | None:
-    """Compare what a song is known by; the server may have filled in the rest of it."""
+def _was_set(song: object, me: str, state: RoomState, song_before: object) -> bool | None:
+    """Tell whether a song became the bot's next one, or began to play at once because nothing else did."""
+    dj = state.dj(me)
     if dj is None:
         return None
-    queued = dj.get("nextSong")
-    if not isinstance(song, dict) or not isinstance(queued, dict):
-        return song is None and queued is None
-    return all(queued.get(key) == song.get(key) for key in ("artistName", "trackName", "isrc"))
+    queued, playing = dj.get("nextSong"), state.now_playing()
+    if song is None:
+        return queued is None
+    seen = [_is_same(song, queued)]
+    if playing and song_key(state) != song_before and state.djs()[0] is dj:
+        seen.append(_is_same(song, playing.get("song")))
+    return True if True in seen else None if None in seen else False
+
+
+def _is_same(song: object, other: object) -> bool | None:
+    """Compare what a song is known by and what the bot said of it; the server may fill in the rest."""
+    if not isinstance(song, dict) or not isinstance(other, dict):
+        return False
+    said = {key: song[key] for key in _KNOWN_BY if song.get(key) is not None}
+    return said.items() <= other.items() if said else None

@@ -160,8 +160,9 @@ def _refusal(
 
 
 def _kind(status: int, code: str | None) -> type[ServiceError]:
-    if code in KINDS:
-        return KINDS[code]
+    known = KINDS.get(code or "")
+    if known is not None:
+        return known
     if status == 429:  # noqa: PLR2004  Too Many Requests
         return RateLimited
     if status >= 500 or status in _AMBIGUOUS_STATUSES:  # noqa: PLR2004  HTTP
@@ -210,8 +211,8 @@ def _said(code: str, error: Mapping[str, object]) -> str:
     if isinstance(words, str) and words:
         said.append(words)
     for name, reasons in details.items() if isinstance(details, dict) else ():
-        listed = reasons if isinstance(reasons, list) else [reasons]
-        said.append(f"{name} ({', '.join(reason for reason in listed if isinstance(reason, str))})")
+        if isinstance(reasons, list):
+            said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
     return _one_line(": ".join(said))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from hangbot.errors import WireError
+from hangbot.errors import UsageError, WireError
 
 __all__ = [
     "ACTIONS",
@@ -153,8 +153,19 @@ def _broadcast(name: str, message: dict[str, Any], room: object) -> Broadcast:
 
 
 def encode_action(name: str, params: Mapping[str, object], message_id: int) -> str:
-    """Write an action; ASCII only, since both sides escape U+2028 and U+2029."""
-    return json.dumps({"event": "action", "params": {**params, "action": name}, "messageId": message_id})
+    """Write an action; ASCII only, since both sides escape U+2028 and U+2029.
+
+    Raises:
+        UsageError: A parameter that JSON cannot hold: the server passes such a frame over without a word.
+    """
+    frame = {"event": "action", "params": {**params, "action": name}, "messageId": message_id}
+    try:
+        return json.dumps(frame, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UsageError(
+            f"a parameter of {name} cannot be written as JSON ({exc}); nothing was sent",
+            remedy="Give texts, numbers, lists, mappings, true, false or None.",
+        ) from exc
 
 
 def encode_pong(ping: Ping) -> str:

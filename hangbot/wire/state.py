@@ -34,8 +34,8 @@ class RoomState:
         """Apply every operation of a patch.
 
         Raises:
-            WireError: An operation failed, or a user is in the room twice afterwards. The
-                state is then worthless (the library applies in place): join the room anew.
+            WireError: An operation failed, or afterwards the list of users is gone or has a
+                user twice. The state is then worthless (the library applies in place): join the room anew.
         """
         try:
             changed = jsonpatch.apply_patch(self.data, cast("Any", patch), in_place=True)
@@ -43,6 +43,7 @@ class RoomState:
             jsonpatch.JsonPatchException,
             JsonPointerException,
             LookupError,
+            RecursionError,
             TypeError,
             ValueError,
         ) as exc:
@@ -53,6 +54,8 @@ class RoomState:
             ) from None
         if not isinstance(changed, dict) or changed is not self.data:
             raise WireError("a patch replaced the whole room state")
+        if not isinstance(self.data.get("allUsers"), list):
+            raise WireError("a patch took the list `allUsers` out of the room state")
         uuids = list(self.users())
         if len(set(uuids)) != len(uuids):
             raise WireError("after a patch a user is in the room twice")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.chat_dialects import Dialect
+from hangbot.sandbox.chat_rows import Json
 from hangbot.sandbox.chat_server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
@@ -40,7 +41,7 @@ class ChatBench:
         return {"authtoken": person.chat_token, "appId": APP_ID, **more}
 
     async def call(
-        self, method: str, path: str, *, by: Person | None = None, **kwargs: Any
+        self, method: str, path: str, *, by: Person | None = None, **kwargs: Json
     ) -> tuple[int, Any]:
         """Status and body of a call by the bot, or by somebody else."""
         headers = self.headers(by or self.bot) | kwargs.pop("headers", {})
@@ -50,7 +51,7 @@ class ChatBench:
             return response.status, await response.json() if "json" in kind else await response.text()
 
     async def send(
-        self, text: str, *, by: Person | None = None, headers: dict[str, str] | None = None, **more: Any
+        self, text: str, *, by: Person | None = None, headers: dict[str, str] | None = None, **more: Json
     ) -> tuple[int, Any]:
         body = {
             "receiver": "room",
@@ -75,7 +76,7 @@ async def open_bench() -> AsyncIterator[OpenBench]:
     """Open chat services on demand; all are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(dialect: str | Dialect = "openchat", **kwargs: Any) -> ChatBench:
+        async def open_one(dialect: str | Dialect = "openchat", **kwargs: Json) -> ChatBench:
             clock = SandboxClock()
             redactor = Redactor()
             people, faults = People(clock.now_s, redactor.add), Faults()

@@ -156,7 +156,7 @@ class Player:
         if self.ws is None:
             return
         if row["from"] == "server" and row["ends"] == "close":
-            if self.expected[-1] not in ("primus::server::close",):
+            if self.expected[-1] != "primus::server::close":
                 self.sandbox.server.tick()
             await asyncio.wait_for(self.ws.wait_closed(), WITHIN)
             assert self.ws.protocol.close_rcvd is not None

@@ -1,0 +1,162 @@
+"""What delivery costs: accepting, sending, a long queue, a network that loses things."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench.accepting import accept_rate, commit_rate, loop_rate, sync_us
+from bench.figures import Figure, at_least, at_most, figure, interleaved, ratio, under
+from bench.plan import Plan
+from bench.processes import child
+from bench.rough import set_songs
+from bench.sending import Sender
+
+__all__ = ["STEPS"]
+
+_WRITERS: Final = 64
+_SEED: Final = 20_250
+_MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
+
+
+@contextmanager
+def _folder(where: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hangbot-bench-", dir=where) as folder:
+        yield Path(folder)
+
+
+def _accepting(plan: Plan) -> Iterator[Figure]:
+    with _folder(plan.folder) as folder:
+        sync = sync_us(folder / "block")
+        yield Figure("making one block durable on this disk", sync, "µs", beside="fsync of 4 KiB")
+        for writers, number, goal in ((_WRITERS, plan.amount(6_400), 20), (1, plan.amount(1_500), 0.8)):
+            yield from _accept_figures(folder, writers, number, goal, plan.rounds(5))
+
+
+def _accept_figures(folder: Path, writers: int, number: int, goal: float, rounds: int) -> Iterator[Figure]:
+    names = count()
+
+    def fresh() -> Path:
+        return folder / f"{writers}-{next(names)}.sqlite3"
+
+    values = interleaved(
+        rounds,
+        {
+            "accept": lambda: asyncio.run(accept_rate(fresh(), number, writers)),
+            "commit": lambda: asyncio.run(commit_rate(fresh(), number, writers)),
+            "loop": lambda: loop_rate(fresh(), number),
+        },
+    )
+    who = f"{writers} writers" if writers > 1 else "one writer"
+    yield figure(f"durable accepts a second, {who}", values["accept"], "/s")
+    yield figure(
+        f"over one commit for each message, {who}",
+        ratio(values, "accept", "commit"),
+        "x",
+        goal=at_least(goal),
+        beside=f"in a worker thread, as under asyncio: {median(values['commit']):,.0f}/s",
+    )
+    yield figure(
+        "over a loop that does nothing but commit",
+        ratio(values, "accept", "loop"),
+        "x",
+        beside=f"{median(values['loop']):,.0f}/s",
+    )
+
+
+def _sending(plan: Plan) -> Iterator[Figure]:
+    one, many = plan.amount(300), plan.amount(1_920)
+    with child("bench.servers", "sandbox") as sandbox, _folder(plan.folder) as folder:
+        sender = Sender(sandbox.ask({"clients": _WRITERS}), folder)
+        lone = interleaved(
+            plan.rounds(7),
+            {
+                "path": _timed(sender.delivered, one, 1),
+                "bare": _timed(sender.bare, one, 1),
+            },
+        )
+        crowd = interleaved(
+            plan.rounds(5),
+            {
+                "path": _timed(sender.delivered, many, _WRITERS),
+                "bare": _timed(sender.bare, many, _WRITERS),
+            },
+        )
+    extra = [(share - 1) * 100 for share in ratio(lone, "path", "bare")]
+    yield figure(
+        "a message through delivery, over a bare httpx POST",
+        extra,
+        "%",
+        goal=under(25),
+        beside=f"{median(lone['path']) * 1000:.2f} ms; bare {median(lone['bare']) * 1000:.2f} ms; one in flight",
+    )
+    yield figure(
+        "rate of 64 senders to 64 receivers, over 64 bare httpx requests",
+        ratio(crowd, "bare", "path"),
+        "x",
+        goal=at_least(2.5),
+        beside=f"{1 / median(crowd['path']):,.0f}/s; bare {1 / median(crowd['bare']):,.0f}/s",
+    )
+
+
+def _timed(send: Callable[[int, int], object], number: int, senders: int) -> Callable[[], float]:
+    return lambda: asyncio.run(send(number, senders))  # type: ignore[arg-type]  # a coroutine function
+
+
+def _queue(plan: Plan) -> Iterator[Figure]:
+    number = plan.amount(100_000)
+    # Neither memory nor start-up hangs on fsync, and filling the queue goes faster without.
+    where = _MEMORY_DISK if _MEMORY_DISK.is_dir() else plan.folder
+    with _folder(where) as folder:
+        outbox = str(folder / "queue.sqlite3")
+        with child("bench.queued", outbox) as filler:
+            filled = filler.ask({"fill": number}, within=180)
+        number = filled["queued"]  # fewer than wanted where accepting is too slow for a benchmark
+        starts = []
+        for _ in range(plan.rounds(3)):
+            with child("bench.queued", outbox) as starter:
+                starts.append(starter.ask({"do": "start"}))
+    beside = f"from {filled['before_mb']:.0f} MB before; accepted at {filled['rate']:,.0f}/s without a disk's fsync"
+    yield Figure(
+        f"memory of a bot that accepted {number:,} messages", filled["resident_mb"], "MB", under(200), beside
+    )
+    yield figure(
+        f"memory of a bot that starts with {number:,} queued",
+        [start["peak_mb"] for start in starts],
+        "MB",
+        goal=under(200),
+        beside="at most",
+    )
+    yield figure(
+        f"start-up with {number:,} queued, until the first send",
+        [start["seconds"] for start in starts],
+        "s",
+        goal=under(2),
+    )
+
+
+def _faults(plan: Plan) -> Iterator[Figure]:
+    number = plan.amount(2_000)
+    with child("bench.servers", "sandbox") as sandbox, _folder(plan.folder) as folder:
+        world = sandbox.ask({"faulty": _SEED})
+        rough = asyncio.run(set_songs(world, folder / "rough.sqlite3", number))
+        report = sandbox.ask({"do": "faulty"})
+    lost = ", ".join(f"{count} {kind}" for kind, count in sorted(report["lost"].items()))
+    ends = ", ".join(f"{count} {end}" for end, count in sorted(rough.ends.items()))
+    done = report["done"].values()
+    yield Figure(
+        f"{number:,} songs set through a faulty network", rough.seconds, "s", beside=f"{ends}; lost: {lost}"
+    )
+    yield Figure("songs set twice", sum(times > 1 for times in done), "", at_most(0))
+    yield Figure("actions left hanging", rough.ends.get("hanging", 0), "", at_most(0))
+    missing = number - sum(times > 0 for times in done)
+    told = number - rough.ends.get("delivered", 0)
+    yield Figure("songs not set and not told", max(0, missing - told), "", at_most(0))
+
+
+STEPS: Final = (_accepting, _sending, _queue, _faults)
+"""The measurements of this part, in the order of the table."""

@@ -1,0 +1,146 @@
+"""Servers to measure against, each a process of its own: ``python -m bench.servers KIND``.
+
+``sandbox`` is the one that is measured; ``echo`` is what the bare libraries do with the same
+requests. The first request opens them, the others are questions.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import Any, Final
+
+from aiohttp import web
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from bench import usage
+from bench.faulty import FaultyRoom
+from bench.lines import answer_lines
+from hangbot.sandbox import Sandbox, open_sandbox
+
+__all__ = ["fingerprint", "long_song"]
+
+_HOST: Final = "127.0.0.1"
+
+
+def long_song(name: str) -> dict[str, Any]:
+    """Make a song that does not end while anything is measured."""
+    return {
+        "artistName": "The Benchmark",
+        "trackName": name,
+        "genre": None,
+        "duration": 36_000,
+        "isrc": None,
+        "musicProviders": {"youtube": "bench"},
+        "playbackToken": None,
+        "thumbnails": {},
+    }
+
+
+def fingerprint(state: object) -> str:
+    """Return what two equal room states have in common and no two others."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+class _SandboxServer:
+    """A sandbox with as many rooms and people as a measurement wants."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._sandbox: Sandbox | None = None
+        self._faulty: FaultyRoom | None = None
+
+    async def handle(self, request: dict[str, Any]) -> object:
+        """Answer one request of the parent."""
+        if self._sandbox is None:
+            return await self._open(**request)
+        match request["do"]:
+            case "usage":
+                return {"resident_mb": usage.resident_mb(), "cpu_s": usage.cpu_s()}
+            case "state":
+                return fingerprint(self._sandbox.state)
+            case "delivered":
+                return len(self._sandbox.messages)
+            case "faulty":
+                return self._faulty.report() if self._faulty else None
+        raise ValueError(f"no such request: {request}")
+
+    async def _open(
+        self, *, rooms: int = 1, crowd: int = 0, clients: int = 0, faulty: int | None = None
+    ) -> dict[str, Any]:
+        """Open it.
+
+        Args:
+            rooms: Rooms, each with a DJ who plays, so that votes can be cast.
+            crowd: People in the first room who have no client.
+            clients: People with tokens, for clients and as receivers.
+            faulty: The seed of a faulty network in front of the room socket, or ``None``.
+        """
+        sandbox = self._sandbox = await self._stack.enter_async_context(open_sandbox(control=False))
+        sandbox.room.update_settings({"roomSize": crowd + clients + 10})
+        await sandbox.users.get(sandbox.bot.uid).join()
+        every = [sandbox.room, *(sandbox.add_room(f"bench-{number}") for number in range(1, rooms))]
+        for room in every:
+            dj = sandbox.users.add("dj")
+            await dj.join(room)
+            await dj.dj(long_song("first"), room)
+        for number in range(crowd):
+            await sandbox.users.add(f"listener {number}").join()
+        people = [sandbox.users.add(f"client {number}") for number in range(clients)]
+        env = sandbox.env()
+        if faulty is not None:
+            self._faulty = FaultyRoom(sandbox.room_url, random.Random(faulty))  # noqa: S311  faults, not secrets
+            env["SOCKET_SERVER_URL"] = await self._stack.enter_async_context(self._faulty.serving())
+        return {
+            "env": env,
+            "chat_url": sandbox.chat_url,
+            "chat_token": sandbox.bot.chat_token,
+            "room_url": sandbox.room_url,
+            "rooms": [room.uuid for room in every],
+            "clients": [{"uid": person.uid, "token": person.token} for person in people],
+        }
+
+
+class _EchoServer:
+    """What ``websockets`` and ``aiohttp`` do when they only send back what came."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+
+    async def handle(self, request: dict[str, Any]) -> object:
+        """Open both; there is nothing else to ask."""
+        if request:
+            raise ValueError(f"no such request: {request}")
+        sockets = await self._stack.enter_async_context(serve(_echo_frames, _HOST, 0, compression=None))
+        app = web.Application()
+        app.router.add_post("/{path:.*}", _echo_body)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, _HOST, 0)
+        await site.start()
+        frames, posts = sockets.sockets[0].getsockname()[1], runner.addresses[0][1]
+        return {"room_url": f"http://{_HOST}:{frames}", "chat_url": f"http://{_HOST}:{posts}"}
+
+
+async def _echo_frames(connection: ServerConnection) -> None:
+    with suppress(ConnectionClosed):
+        async for frame in connection:
+            await connection.send(frame)
+
+
+async def _echo_body(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read(), content_type="application/json")
+
+
+async def _main(kind: str) -> None:
+    async with AsyncExitStack() as stack:
+        server = _SandboxServer(stack) if kind == "sandbox" else _EchoServer(stack)
+        await answer_lines(server.handle)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1]))

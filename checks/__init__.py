@@ -1,0 +1,1 @@
+"""Preflight: what has to be right before a deploy, one question a test. Run by ``pytest -m preflight``."""

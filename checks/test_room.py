@@ -1,0 +1,26 @@
+"""Does the room socket take the bot, and does the room let it in?"""
+
+import pytest
+
+from hangbot import preflight
+from pytest_hangfm import Check
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.preflight("room.connect")
+@pytest.mark.remedy("Check SOCKET_SERVER_URL, and that no proxy or firewall keeps websockets out.")
+async def test_room_socket_connects(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.room_connect)
+
+
+@pytest.mark.preflight("room.joined")
+@pytest.mark.remedy("Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full.")
+async def test_bot_is_in_the_room(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.room_joined)
+
+
+@pytest.mark.preflight("clock")
+@pytest.mark.remedy("Set the clock: `timedatectl set-ntp true`.")
+async def test_clock_agrees_with_the_server(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.clock_offset)

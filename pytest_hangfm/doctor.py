@@ -1,0 +1,193 @@
+"""Doctor lines: what the preflight checks of a run came to, for people, scripts and CI.
+
+One `Doctor` a run, in the process that prints (with xdist: the controller). It hears of each
+check by the test report, so that it does not matter where the test ran.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hangbot.preflight import Overall, Result
+    from pytest_hangfm.options import Options
+
+__all__ = ["ROW", "CheckRow", "Doctor"]
+
+ROW: Final = "hangfm_check"
+"""The field of a test report that carries a `CheckRow`; reports of other plugins stay as they are."""
+
+_COLOURS: Final = {
+    "ok": "green",
+    "warn": "yellow",
+    "rejected": "red",
+    "cannot_tell": "red",
+    "skipped": "yellow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """What a report tells of a check: everything is text or a number, so that it crosses processes."""
+
+    id: str
+    title: str
+    verdict: str
+    message: str
+    remedy: str
+    duration_ms: float
+    target: str
+    where: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+class Doctor:
+    """Collects the checks and says what they come to.
+
+    Args:
+        options: The run's options.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._rows: dict[str, CheckRow] = {}
+        self._complete = True
+        self._trouble = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the check that a report carries; a later phase of the same test wins."""
+        row = report.__dict__.get(ROW)
+        if row is not None:
+            self._rows[report.nodeid] = CheckRow(**row)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that not every check was made."""
+        self._complete = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the JSON and the step summary; keep CI from taking a sandbox for the real thing."""
+        self._try_to(self._write_json)
+        self._try_to(self._write_step_summary)
+        passed = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if passed and (self._trouble or (self._rows and self._not_in_ci())):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _not_in_ci(self) -> bool:
+        """In CI nobody reads the verdict: nothing chosen and nothing configured is a failure there."""
+        return self._options.in_ci and self._options.target == "auto" and self.verdict() == "sandbox_only"
+
+    def _try_to(self, write: Any) -> None:  # noqa: ANN401  a bound method
+        try:
+            write()
+        except OSError as exc:
+            self._trouble = f"{exc.filename} cannot be written: {exc.strerror}"
+
+    # -- what it comes to
+
+    @property
+    def target(self) -> str:
+        """``live`` where any check was."""
+        if not self._rows:
+            return "live" if self._options.checks_are_live else "sandbox"
+        return "live" if any(row.target == "live" for row in self._rows.values()) else "sandbox"
+
+    def results(self) -> list[Result]:
+        """Return the checks as `hangbot.preflight` has them, in its order, then the others."""
+        from hangbot.preflight import QUESTIONS, Result  # noqa: PLC0415  only a run with checks pays for it
+
+        order = {question.id: place for place, question in enumerate(QUESTIONS)}
+        rows = sorted(self._rows.values(), key=lambda row: order.get(row.id, len(order)))
+        return [
+            Result(row.id, row.title, row.verdict, row.message, row.remedy, row.duration_ms)  # type: ignore[arg-type]  # as sent by ourselves
+            for row in rows
+        ]
+
+    def verdict(self) -> Overall:
+        """Sum up as `hangbot preflight` does; nothing answered is nothing known."""
+        from hangbot.preflight import overall  # noqa: PLC0415  only a run with checks pays for it
+
+        results = self.results()
+        known = overall(results, sandbox=self.target == "sandbox")
+        answered = any(result.verdict != "skipped" for result in results)
+        return known if known == "not_ready" or (answered and self._complete) else "cannot_tell"
+
+    def where(self) -> str:
+        """Say in words what was examined."""
+        if self.target == "sandbox":
+            return "the sandbox, nothing live was checked"
+        return next((row.where for row in self._rows.values() if row.target == "live"), "nothing was checked")
+
+    # -- for people
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print a line a check, what to do under each bad one, and the verdict last."""
+        if self._rows:
+            self._print(terminalreporter)
+        if self._trouble:
+            terminalreporter.write_line(f"hangfm: {self._trouble}", red=True)
+
+    def _print(self, out: pytest.TerminalReporter) -> None:
+        from hangbot.cli.show import result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
+
+        out.write_sep("=", "preflight")
+        for result in self.results():
+            mark, *rest = result_lines(result)
+            out.write(mark[:6], **{_COLOURS[result.verdict]: True})
+            out.write_line(mark[6:])
+            for line in rest:
+                out.write_line(line)
+        verdict = self.verdict()
+        good = verdict == "ready" or (verdict == "sandbox_only" and not self._not_in_ci())
+        out.write_line(verdict_line(verdict, self.where()), bold=True, green=good, red=not good)
+        if verdict == "sandbox_only" and self._not_in_ci():
+            out.write_line(
+                "       -> CI is set: configure the bot, or say --hangfm-target=sandbox where that is meant."
+            )
+
+    # -- for scripts and CI
+
+    def _write_json(self) -> None:
+        from hangbot.cli.show import preflight_row  # noqa: PLC0415  only a run with checks pays for it
+
+        if self._options.json is not None:
+            row = preflight_row(self.results(), self.verdict(), target=self.target)
+            self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+
+    def _write_step_summary(self) -> None:
+        path = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not path or not self._rows:
+            return
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write("\n".join(_markdown(self.results(), self.verdict(), self.where())) + "\n")
+
+
+def _markdown(results: Sequence[Result], verdict: str, where: str) -> list[str]:
+    rows = [
+        f"| {result.verdict} | {_cell(result.title)} | {_cell(result.message)} | {_cell(result.remedy)} |"
+        for result in results
+    ]
+    title = verdict.upper().replace("_", " ")
+    return [
+        f"### {title}: {_cell(where)}",
+        "",
+        "| | check | found | remedy |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,247 @@
+"""The plugin's hooks: options, markers, what runs against what, guards, and what a report says.
+
+Loaded by every pytest run of its environment, so nothing heavy is imported up here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_hangfm import reporting
+from pytest_hangfm.doctor import ROW, Doctor
+from pytest_hangfm.guard import watching
+from pytest_hangfm.names import check_id, remedy_of, target_of_item, uses_plugin
+from pytest_hangfm.options import OPTIONS, add_options, read_options
+from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_fixture_setup",
+    "pytest_report_header",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtest_teardown",
+]
+
+_MARKERS: Final = (
+    "preflight(id): a check to make before a deploy; `id` names it for --hangfm-only and in the JSON",
+    "stage: a stage test; with --hangfm-target=live --hangfm-live-writes it runs on what is configured",
+    "live: runs on what is configured, and only with --hangfm-target=live; skipped otherwise",
+    "remedy(text): what to do when this test fails, as a command or a setting by name",
+    "virtual_time: the event loop's clock jumps over waits, so that a back-off of 30 s takes no time",
+)
+_NEEDS_TARGET: Final = "live: runs with --hangfm-target=live only"
+_NEEDS_WRITES: Final = "on a live target this test is seen by others: it runs with --hangfm-live-writes only"
+_EXTRA: Final = "pip install 'hangbot[test]'"
+_LEAK_FIXTURE: Final = "hangfm_no_leaks"
+_VIRTUAL_FIXTURE: Final = "hangfm_virtual_time"
+_JOURNAL_LINES: Final = 30
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options, declare the markers, and let the doctor listen."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.stash[OPTIONS] = read_options(config)
+    if not hasattr(config, "workerinput"):  # of xdist's processes only the one that prints
+        config.pluginmanager.register(Doctor(config.stash[OPTIONS]), "hangfm-doctor")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what the tests of this run touch."""
+    return config.stash[OPTIONS].header()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose and order the checks, skip what others would see, and guard the rest."""
+    options = config.stash[OPTIONS]
+    if options.only or options.ignore:
+        _choose_checks(config, items)
+    _order_checks(items)
+    used = any(uses_plugin(item) for item in items)
+    for item in items:
+        _skip_live(item)
+        if item.get_closest_marker("virtual_time") is not None:
+            _use(item, _VIRTUAL_FIXTURE)
+        if _is_guarded(item, used=used):
+            item.stash[PASSED] = False
+            _use(item, _LEAK_FIXTURE)
+
+
+def _choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
+    from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run that names checks pays for it
+
+    options = config.stash[OPTIONS]
+    checks = [item for item in items if item.get_closest_marker("preflight")]
+    known = sorted({question.id for question in QUESTIONS} | {check_id(item) for item in checks})
+    for option, patterns in (("--hangfm-only", options.only), ("--hangfm-ignore", options.ignore)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in known):
+                near = difflib.get_close_matches(pattern, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise pytest.UsageError(f"{option}: no check is called {pattern!r}; {hint}")
+    left_out = [
+        item
+        for item in checks
+        if any(fnmatchcase(check_id(item), pattern) for pattern in options.ignore)
+        or (options.only and not any(fnmatchcase(check_id(item), pattern) for pattern in options.only))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _order_checks(items: list[pytest.Item]) -> None:
+    """Ask in the order of preflight, however a plugin shuffled: a cause comes before what it causes."""
+    places = [place for place, item in enumerate(items) if item.get_closest_marker("preflight")]
+    if not places:
+        return
+    from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run with checks pays for it
+
+    order = {question.id: place for place, question in enumerate(QUESTIONS)}
+    checks = sorted(
+        (items[place] for place in places), key=lambda item: order.get(check_id(item), len(order))
+    )
+    for place, item in zip(places, checks, strict=True):
+        items[place] = item
+
+
+def _skip_live(item: pytest.Item) -> None:
+    """Skip, not deselect: who reads the summary is to see what was not run."""
+    options = item.config.stash[OPTIONS]
+    if item.get_closest_marker("live") and options.target != "live":
+        item.add_marker(pytest.mark.skip(reason=_NEEDS_TARGET))
+    elif item.get_closest_marker("stage") and target_of_item(item) == "live" and not options.live_writes:
+        item.add_marker(pytest.mark.skip(reason=_NEEDS_WRITES))
+
+
+def _is_guarded(item: pytest.Item, *, used: bool) -> bool:
+    guard = item.config.stash[OPTIONS].guard
+    return guard == "all" or (guard == "auto" and used)
+
+
+def _use(item: pytest.Item, fixture: str) -> None:
+    """Give an async test one more fixture, set up before and torn down after all others."""
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        names = item.fixturenames
+        if fixture not in names and _has_asyncio(item.config):
+            names.insert(0, fixture)
+
+
+def _has_asyncio(config: pytest.Config) -> bool:
+    return any(config.pluginmanager.hasplugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Say in one line what is missing where our async fixtures cannot work."""
+    function = inspect.unwrap(fixturedef.func)
+    ours = fixturedef.argname.startswith("hangfm_") and function.__module__.startswith("pytest_hangfm")
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if ours and is_async and not _has_asyncio(request.config):
+        pytest.fail(f"{fixturedef.argname} needs the plugin pytest-asyncio: {_EXTRA}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep a test that is not live on loopback, from set-up to tear-down."""
+    if PASSED not in item.stash or target_of_item(item) == "live":
+        return (yield)
+    with watching() as watch:
+        item.stash[WATCH] = watch
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that wanted to leave this machine; hand the report what happened."""
+    watch = item.stash.get(WATCH, None)
+    if watch is not None:
+        watch.calling = True
+    try:
+        result = yield
+    finally:
+        if watch is not None:
+            watch.calling = False
+        reporting.attach(item)
+    if watch is not None and watch.refused:
+        pytest.fail(_refusal(watch.refused), pytrace=False)
+    item.stash[PASSED] = True
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that left sockets open, after everything had its chance to close them."""
+    result = yield
+    watch = item.stash.get(WATCH, None)
+    if watch is not None and item.stash.get(PASSED, False) and (left := watch.left_open()):
+        pytest.fail(
+            f"the test left {len(left)} socket(s) open: {', '.join(left)}; close what it opens", pytrace=False
+        )
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put beside a failure what to do about it and what happened; tell the doctor of checks."""
+    report = yield
+    told = False
+    if item.get_closest_marker("preflight") is not None:
+        from pytest_hangfm.checking import row_from_report  # noqa: PLC0415  only a run with checks pays for it
+
+        row = row_from_report(item, report, call, remedy_of(item))
+        if row is not None:
+            report.__dict__[ROW] = row.as_dict()
+            told = bool(row.remedy) and row.remedy in report.longreprtext
+    if report.failed:
+        told_already = report.longreprtext
+        report.sections += [
+            (title, text)
+            for title, text in _explanations(item, with_remedy=not told)
+            if text not in told_already
+        ]
+    return report
+
+
+def _explanations(item: pytest.Item, *, with_remedy: bool) -> list[tuple[str, str]]:
+    found = []
+    if with_remedy and remedy_of(item):
+        found.append(("what to do", remedy_of(item)))
+    watch = item.stash.get(WATCH, None)
+    if watch is not None and watch.refused:
+        found.append(("socket guard", _refusal(watch.refused)))
+    acks = item.stash.get(ACKS, None)
+    if acks is not None and acks.steps:
+        found.append(("deliveries", acks.timeline()))
+    sandbox = item.stash.get(SANDBOX, None)
+    if sandbox is not None and (lines := reporting.journal_lines(sandbox.journal)):
+        found.append(("on the sandbox's wires", "\n".join(lines[-_JOURNAL_LINES:])))
+    return found
+
+
+def _refusal(refused: list[str]) -> str:
+    where = ", ".join(dict.fromkeys(refused))
+    return (
+        f"the test wanted to reach {where}: only loopback is allowed "
+        "(mark it `live`, or set hangfm_guard = off)"
+    )

@@ -1,0 +1,48 @@
+"""What a test is called and what it runs against, from its name and its markers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_hangfm.options import OPTIONS, Target, target_of
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["check_id", "remedy_of", "sentence", "target_of_item", "uses_plugin"]
+
+_MARKERS = frozenset({"preflight", "stage", "live", "virtual_time"})
+
+
+def sentence(name: str) -> str:
+    """Turn a test's name into its sentence: ``test_a_late_answer[room]`` reads ``A late answer (room)``."""
+    plain, _, parameters = name.removeprefix("test_").partition("[")
+    words = plain.replace("_", " ").strip()
+    case = f" ({parameters.removesuffix(']')})" if parameters else ""
+    return words[:1].upper() + words[1:] + case
+
+
+def check_id(item: pytest.Item) -> str:
+    """Return the id of a preflight test: its marker's argument, else its name."""
+    marker = item.get_closest_marker("preflight")
+    given = marker.args[0] if marker and marker.args else marker.kwargs.get("id") if marker else None
+    return str(given) if given else item.name.removeprefix("test_")
+
+
+def remedy_of(item: pytest.Item) -> str:
+    """Return the text of the nearest ``remedy`` marker, or nothing."""
+    marker = item.get_closest_marker("remedy")
+    return str(marker.args[0]) if marker and marker.args else ""
+
+
+def target_of_item(item: pytest.Item) -> Target:
+    """Return what a test runs against."""
+    return target_of({marker.name for marker in item.iter_markers()}, item.config.stash[OPTIONS])
+
+
+def uses_plugin(item: pytest.Item) -> bool:
+    """Whether a test uses any of our fixtures or markers."""
+    names = getattr(item, "fixturenames", ())
+    return any(name.startswith("hangfm_") for name in names) or any(
+        marker.name in _MARKERS for marker in item.iter_markers()
+    )

@@ -1,0 +1,225 @@
+"""What the plugin was asked for: command line, else environment, else ini file, else default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+__all__ = ["OPTIONS", "REQUIRED_NAMES", "Options", "Target", "add_options", "read_options", "target_of"]
+
+Target = Literal["live", "sandbox"]
+
+OPTIONS: Final[pytest.StashKey[Options]] = pytest.StashKey()
+"""Where a run's `Options` are: ``config.stash[OPTIONS]``."""
+
+DEFAULT_ENV_FILE: Final = "hang-fm-config.env"
+REQUIRED_NAMES: Final = ("BOT_USER_TOKEN", "ROOM_UUID")
+"""Any of them in the environment counts as a configuration; a test compares them with the settings."""
+
+_TARGETS: Final = ("auto", "sandbox", "live")
+_GUARDS: Final = ("auto", "all", "off")
+_SWITCH: Final = {"1": True, "true": True, "yes": True, "on": True}
+_SWITCH_OFF: Final = {"0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run's options.
+
+    Attributes:
+        target: ``auto``, ``sandbox`` or ``live``.
+        env_file: The configuration file for live targets.
+        json: Where the verdict goes as JSON, or ``None``.
+        live_writes: Whether a live target may see more of the bot than that it joined.
+        only: Ids (or patterns) of the only checks to make; empty for all.
+        ignore: Ids (or patterns) of checks to leave out.
+        strict: Whether a warning fails its check.
+        guard: Which tests are kept on loopback and searched for leaks: ``auto`` (each test
+            of a run in which the plugin is used), ``all`` or ``off``.
+        configured: Whether there is a configuration to go live with.
+        in_ci: Whether a CI service runs this.
+    """
+
+    target: Literal["auto", "sandbox", "live"]
+    env_file: Path
+    json: Path | None
+    live_writes: bool
+    only: tuple[str, ...]
+    ignore: tuple[str, ...]
+    strict: bool
+    guard: Literal["auto", "all", "off"]
+    configured: bool
+    in_ci: bool
+
+    @property
+    def checks_are_live(self) -> bool:
+        """Whether the preflight checks examine what is configured."""
+        return self.target == "live" or (self.target == "auto" and self.configured)
+
+    def header(self) -> str:
+        """Say in words what the tests of this run touch."""
+        where = f"what {self.env_file.name} and the environment configure"
+        writes = "joining and reading only" if not self.live_writes else "writing too"
+        if self.target == "live":
+            tests = "preflight, stage and live tests"
+            return f"hangfm: LIVE: {tests} on {where} ({writes}), the rest on the sandbox"
+        if self.checks_are_live:
+            return f"hangfm: LIVE: preflight on {where} (joining and reading only), the rest on the sandbox"
+        return "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
+
+
+def target_of(markers: Collection[str], options: Options) -> Target:
+    """Tell what a test with these markers runs against."""
+    if "live" in markers:
+        return "live"
+    if "preflight" in markers:
+        return "live" if options.checks_are_live else "sandbox"
+    return "live" if options.target == "live" and "stage" in markers else "sandbox"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """An option and its twins: ``--hangfm-NAME``, ``HANGFM_NAME``, ini ``hangfm_name``."""
+
+    name: str
+    help: str
+    metavar: str = ""
+    """Empty for a switch."""
+
+    @property
+    def flag(self) -> str:
+        return "--hangfm-" + self.name.replace("_", "-")
+
+    @property
+    def env(self) -> str:
+        return "HANGFM_" + self.name.upper()
+
+    @property
+    def ini(self) -> str:
+        return "hangfm_" + self.name
+
+
+_SPECS: Final = (
+    _Spec(
+        "target",
+        "auto (default): preflight on what is configured, everything else on the sandbox; "
+        "sandbox: nothing live; live: preflight, stage and live tests on what is configured",
+        "auto|sandbox|live",
+    ),
+    _Spec("env_file", f"the configuration for live targets (default {DEFAULT_ENV_FILE})", "PATH"),
+    _Spec("json", "write the preflight's verdict there as JSON", "PATH"),
+    _Spec("live_writes", "let live targets see more than that the bot joined: messages, votes, songs"),
+    _Spec("only", "make only these checks (ids or patterns like chat.*, by comma)", "IDS"),
+    _Spec("ignore", "leave these checks out (ids or patterns, by comma)", "IDS"),
+    _Spec("strict", "a check that warns has failed"),
+    _Spec(
+        "guard",
+        "which tests are kept on loopback and searched for leaked tasks and sockets: "
+        "auto (default; all tests of a run that uses the plugin), all, off",
+        "auto|all|off",
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option with its ini twin."""
+    group = parser.getgroup("hangfm", "Hang.fm bots: preflight, stages and the sandbox")
+    for spec in _SPECS:
+        more = f" [env: {spec.env}, ini: {spec.ini}]"
+        if spec.metavar:
+            group.addoption(
+                spec.flag, dest=spec.ini, metavar=spec.metavar, default=None, help=spec.help + more
+            )
+            parser.addini(spec.ini, f"{spec.help} (as {spec.flag})", type="string", default="")
+        else:
+            group.addoption(
+                spec.flag, dest=spec.ini, action="store_true", default=None, help=spec.help + more
+            )
+            parser.addini(spec.ini, f"{spec.help} (as {spec.flag})", type="bool", default=False)
+
+
+def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Options:
+    """Read the options of a run.
+
+    Raises:
+        pytest.UsageError: A value is none of those possible, or the JSON cannot be written there.
+    """
+    texts = {spec.name: _text(config, spec, environ) for spec in _SPECS if spec.metavar}
+    switches = {spec.name: _switch(config, spec, environ) for spec in _SPECS if not spec.metavar}
+    target, guard = texts["target"][0] or "auto", texts["guard"][0] or "auto"
+    _one_of(target, _TARGETS, texts["target"][1])
+    _one_of(guard, _GUARDS, texts["guard"][1])
+    env_file = _path(config, *texts["env_file"]) or config.invocation_params.dir / DEFAULT_ENV_FILE
+    configured = bool(texts["env_file"][0]) or env_file.is_file()
+    return Options(
+        target=cast('Literal["auto", "sandbox", "live"]', target),
+        env_file=env_file,
+        json=_writable(_path(config, *texts["json"]), texts["json"][1]),
+        live_writes=switches["live_writes"],
+        only=_ids(texts["only"][0]),
+        ignore=_ids(texts["ignore"][0]),
+        strict=switches["strict"],
+        guard=cast('Literal["auto", "all", "off"]', guard),
+        configured=configured or any(environ.get(name, "").strip() for name in REQUIRED_NAMES),
+        in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
+    )
+
+
+def _text(config: pytest.Config, spec: _Spec, environ: Mapping[str, str]) -> tuple[str, str]:
+    """The option's text and, for messages, where it was given."""
+    given = config.getoption(spec.ini)
+    if given is not None:
+        return str(given).strip(), spec.flag
+    if environ.get(spec.env, "").strip():
+        return environ[spec.env].strip(), spec.env
+    return str(config.getini(spec.ini)).strip(), spec.ini
+
+
+def _switch(config: pytest.Config, spec: _Spec, environ: Mapping[str, str]) -> bool:
+    if config.getoption(spec.ini):
+        return True
+    text = environ.get(spec.env, "").strip().lower()
+    if not text:
+        return bool(config.getini(spec.ini))
+    known = _SWITCH | _SWITCH_OFF
+    _one_of(text, tuple(known), spec.env)
+    return known[text]
+
+
+def _one_of(value: str, possible: tuple[str, ...], where: str) -> None:
+    if value not in possible:
+        raise pytest.UsageError(f"{where}: {value!r} is none of {', '.join(possible)}")
+
+
+def _path(config: pytest.Config, text: str, where: str) -> Path | None:
+    """A path; one of the ini file counts from that file's folder, any other from where pytest was called."""
+    if not text:
+        return None
+    from_ini = where.startswith("hangfm_") and config.inipath is not None
+    base = cast("Path", config.inipath).parent if from_ini else config.invocation_params.dir
+    return base / text
+
+
+def _writable(path: Path | None, where: str) -> Path | None:
+    """Refuse a place that cannot be written before the tests run, not after."""
+    if path is None:
+        return None
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise pytest.UsageError(f"{where}: {folder} cannot be made: {exc.strerror}") from None
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise pytest.UsageError(f"{where}: {path} cannot be written")
+    return path
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())

@@ -1,0 +1,79 @@
+"""The types of the factory fixtures, for annotations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hangbot.chat import ChatClient
+    from hangbot.clock import Clock
+    from hangbot.delivery.courier import Courier
+    from hangbot.delivery.policy import Dice
+    from hangbot.orchestrator import App, Bot
+    from hangbot.preflight import Finding, Subject
+    from hangbot.room import RoomClient
+    from hangbot.sandbox import Actor
+    from hangbot.wire.room import Broadcast
+    from pytest_hangfm.process import BotProcess
+
+__all__ = ["Check", "OpenBot", "OpenChat", "OpenCourier", "OpenProcess", "OpenRoom", "OpenUser"]
+
+
+class OpenChat(Protocol):
+    """Opens chat clients: ``await hangfm_open_chat(ack_timeout=0.2)``."""
+
+    async def __call__(self, **changes: object) -> ChatClient:
+        """Open one; ``changes`` are settings that are to be others."""
+
+
+class OpenRoom(Protocol):
+    """Opens room connections: ``await hangfm_open_room(join=False)``."""
+
+    async def __call__(
+        self, *, join: bool = True, on_message: Callable[[Broadcast], None] | None = None, **changes: object
+    ) -> RoomClient:
+        """Open one, and join unless told not to."""
+
+
+class OpenBot(Protocol):
+    """Opens bots: ``await hangfm_open_bot(app=my_app)``."""
+
+    async def __call__(
+        self, *, app: App | None = None, run: bool = True, clock: Clock | None = None, **changes: object
+    ) -> Bot:
+        """Open one and let it run until it is ready; with ``run=False`` the test calls `Bot.run`."""
+
+
+class OpenCourier(Protocol):
+    """Opens couriers: ``await hangfm_open_courier(clock=hangfm_clock)``."""
+
+    async def __call__(
+        self, *, clock: Clock | None = None, dice: Dice | None = None, **changes: object
+    ) -> Courier:
+        """Open one with an outbox and a chat client of its own; the first has ``hangfm_outbox``'s file."""
+
+
+class OpenUser(Protocol):
+    """Brings people into the sandbox: ``await hangfm_open_user("alice")``."""
+
+    async def __call__(self, nickname: str, *, role: str = "user", join: bool = True) -> Actor:
+        """Make a user and let him join the room and its chat."""
+
+
+class OpenProcess(Protocol):
+    """Starts programs: ``await hangfm_open_process(["node", "bot.js"])``."""
+
+    async def __call__(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> BotProcess:
+        """Start one with the sandbox's addresses in its environment."""
+
+
+class Check(Protocol):
+    """Asks a question of preflight: ``await hangfm_check(preflight.chat_token)``."""
+
+    async def __call__(self, question: Callable[[Subject], Awaitable[Finding]]) -> None:
+        """Ask it; the test passes, fails or is skipped with the answer."""

@@ -1,0 +1,122 @@
+"""What was seen in a room, with waits that are bounded and failures that read as a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from hangbot.sandbox import Actor, Person, Sandbox
+    from hangbot.wire.room import Broadcast
+
+__all__ = ["RoomEvents", "RoomLog"]
+
+_SHOWN: Final = 20
+
+
+class RoomEvents:
+    """Keeps the room messages that a client got; hand it in as ``on_message``.
+
+    Attributes:
+        seen: Every message so far, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Broadcast] = []
+        self._next = 0
+        self._news = asyncio.Event()
+
+    def __call__(self, message: Broadcast) -> None:
+        """Take a message."""
+        self.seen.append(message)
+        self._news.set()
+
+    async def expect(self, name: str, *, within: float = 5.0) -> Broadcast:
+        """Return the next message of this name after the last one expected; fail the test without one."""
+        __tracebackhide__ = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while True:
+                    for place, message in enumerate(self.seen[self._next :], self._next):
+                        if message.name == name:
+                            self._next = place + 1
+                            return message
+                    self._news.clear()
+                    await self._news.wait()
+        names = ", ".join(message.name for message in self.seen[self._next :]) or "none"
+        pytest.fail(f"no room message {name!r} within {within:g} s; what came instead: {names}")
+
+
+class RoomLog:
+    """What is said in the sandbox's chat, by whoever says it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._expected: set[Any] = set()
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Every text message, oldest first, in the shape of the chat's history."""
+        return [row for row in self._sandbox.messages if _text(row) is not None]
+
+    def texts(self, from_: Person | Actor | str | None = None) -> list[str]:
+        """Return the texts, of one person where given."""
+        uid = _uid(from_)
+        return [str(_text(row)) for row in self.messages if uid in {None, _sender(row)}]
+
+    async def expect(
+        self, text: str, *, from_: Person | Actor | str | None = None, within: float = 5.0
+    ) -> dict[str, Any]:
+        """Return the next message that holds this text, waiting for it; fail the test without one.
+
+        A message is expected once: the same words a second time mean a second message.
+        """
+        __tracebackhide__ = True
+        uid = _uid(from_)
+        if (found := self._find(text, uid)) is None:
+            with suppress(TimeoutError):
+                journal = self._sandbox.journal
+                await journal.wait_for(
+                    lambda _: self._find(text, uid) is not None, within=within, since=journal.last_n
+                )
+            found = self._find(text, uid)
+        if found is None:
+            whom = f" from {self._name(uid)}" if uid else ""
+            pytest.fail(f"nobody said {text!r}{whom} within {within:g} s:\n{self.conversation()}")
+        self._expected.add(found["id"])
+        return found
+
+    def conversation(self) -> str:
+        """Return the newest messages as lines."""
+        lines = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
+        return "\n".join(lines) or "  (nobody said anything)"
+
+    def _find(self, text: str, uid: str | None) -> dict[str, Any] | None:
+        for row in self.messages:
+            if row["id"] not in self._expected and uid in {None, _sender(row)} and text in str(_text(row)):
+                return row
+        return None
+
+    def _name(self, uid: str | None) -> str:
+        try:
+            return self._sandbox.users.get(uid or "").nickname
+        except KeyError:
+            return str(uid)
+
+
+def _uid(who: Person | Actor | str | None) -> str | None:
+    return who if who is None or isinstance(who, str) else who.uid
+
+
+def _sender(row: dict[str, Any]) -> str | None:
+    sender = row.get("sender")
+    return sender if sender is None else str(sender)
+
+
+def _text(row: dict[str, Any]) -> str | None:
+    data = row.get("data")
+    text = data.get("text") if isinstance(data, dict) else None
+    return None if text is None else str(text)

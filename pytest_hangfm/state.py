@@ -1,0 +1,23 @@
+"""Where the parts of the plugin leave things for one another: on the test, never in a global."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from hangbot.sandbox import Sandbox
+    from pytest_hangfm.guard import Watch
+    from pytest_hangfm.recorder import AckRecorder
+
+__all__ = ["ACKS", "PASSED", "SANDBOX", "WATCH"]
+
+ACKS: Final[pytest.StashKey[AckRecorder]] = pytest.StashKey()
+"""The test's ACK recorder, for the report."""
+SANDBOX: Final[pytest.StashKey[Sandbox]] = pytest.StashKey()
+"""The test's sandbox, for the report."""
+WATCH: Final[pytest.StashKey[Watch]] = pytest.StashKey()
+"""What the socket guard saw of the test."""
+PASSED: Final = pytest.StashKey[bool]()
+"""Whether the test itself passed: only then are its leaks worth a word."""

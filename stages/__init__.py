@@ -1,0 +1,1 @@
+"""Stages: what the bot does on the wire, one stage a file. Run by ``pytest -m stage``."""

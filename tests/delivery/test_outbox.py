@@ -1,0 +1,767 @@
+# ruff: noqa: ASYNC240  a test may wait for its disk
+
+import asyncio
+import errno
+import fcntl
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from hangbot.delivery import outbox as module
+from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.record import Settlement, State, Step
+from hangbot.errors import OutboxBusy, OutboxUnusable, UnknownMessage, UsageError
+from hangbot.wire.chat import Outgoing
+
+DELIVERED = Settlement("delivered", 1, 1)
+FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
+UNCERTAIN = Settlement("uncertain", None, 1, "who knows", "Ask.")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.sqlite3"
+
+
+@pytest_asyncio.fixture
+async def outbox(path: Path) -> AsyncIterator[Outbox]:
+    box = Outbox(path)
+    try:
+        await box.open()
+        yield box
+    finally:
+        await box.close()
+
+
+@pytest_asyncio.fixture
+async def other(outbox: Outbox) -> AsyncIterator[Outbox]:
+    """Another connection to the same file, as another process has one."""
+    box = Outbox(outbox.path)
+    try:
+        await box.open()
+        yield box
+    finally:
+        await box.close()
+
+
+def message(key: str = "m", text: str = "hi", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
+    return Outgoing(key, to, text, **more)
+
+
+def step(key: str, attempt: int = 1) -> Step:
+    return Step(key, 5.0, "attempt", attempt, "words", 0.5)
+
+
+async def settle(box: Outbox, key: str, end: Settlement, now: float = 20.0) -> None:
+    await box.settle(key, end, [], now)
+
+
+def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  our own code
+        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, check=False, timeout=15
+    )
+
+
+async def refusal(path: Path) -> OutboxUnusable:
+    box = Outbox(path)
+    try:
+        with pytest.raises(OutboxUnusable) as caught:
+            await box.open()
+    finally:
+        await box.close()
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
+    given = message(direct=True, mentions=({"start": 0},), images=("https://h/i.png",))
+    first = Outbox(path)
+    await first.open()
+    await first.put([given], 10.0)
+    await first.close()
+
+    again = Outbox(path)
+    await again.open()
+    rows = await again.rows()
+    await again.close()
+
+    assert [row.message for row in rows] == [given]
+    assert (rows[0].state, rows[0].accepted_at, rows[0].attempts, rows[0].in_doubt) == (
+        "queued",
+        10.0,
+        0,
+        False,
+    )
+
+
+async def test_accepted_is_committed_where_another_connection_sees_it(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+
+    with closing(sqlite3.connect(outbox.path)) as database:
+        seen = database.execute("SELECT id, text FROM message").fetchall()
+
+    assert seen == [("m", "hi")]
+
+
+async def test_it_is_written_through_to_the_disk(outbox: Outbox) -> None:
+    database = outbox._database
+    assert database is not None
+
+    pragmas = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    assert pragmas == ["wal", 2]  # 2 is FULL
+
+
+async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
+    code = (
+        "import asyncio, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from hangbot.delivery.outbox import Outbox\n"
+        "from hangbot.wire.chat import Outgoing\n"
+        "async def main():\n"
+        "    box = Outbox(Path(sys.argv[1]))\n"
+        "    await box.open()\n"
+        "    await box.put([Outgoing('m', 'room', 'hi')], 1.0)\n"
+        "    await box.put([Outgoing('n', 'room', 'hi')], 2.0)\n"
+        "    await box.sending('m', [])\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+
+    killed = run(code, path)
+    box = Outbox(path)
+    await box.open()
+    rows = await box.waiting()
+    await box.close()
+
+    assert killed.returncode == -9
+    assert [(row.message.id, row.state, row.in_doubt) for row in rows] == [
+        ("m", "sending", True),
+        ("n", "queued", False),
+    ]
+
+
+async def test_the_same_id_with_the_same_content_is_the_same_message(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await settle(outbox, "m", DELIVERED)
+
+    again = await outbox.put([message()], 30.0)
+
+    assert [(row.state, row.accepted_at) for row in again] == [("delivered", 10.0)]
+    assert len(await outbox.rows()) == 1
+    assert [each.kind for each in await outbox.history("m")] == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param([message(text="other")], id="text"),
+        pytest.param([message(to="elsewhere")], id="receiver"),
+        pytest.param([message(direct=True)], id="direct"),
+        pytest.param([message(mentions=({"start": 1},))], id="mentions"),
+        pytest.param([message(images=("i",))], id="images"),
+        pytest.param([message(), message("m.2", "more")], id="a longer text that begins the same"),
+        pytest.param([message("x"), message()], id="the id among other parts"),
+    ],
+)
+async def test_the_same_id_with_other_content_is_refused_and_nothing_written(
+    outbox: Outbox, second: list[Outgoing]
+) -> None:
+    await outbox.put([message()], 10.0)
+
+    with pytest.raises(UsageError, match="the id m was used for another message; nothing was accepted"):
+        await outbox.put(second, 11.0)
+
+    assert [row.message for row in await outbox.rows()] == [message()]
+
+
+async def test_a_text_that_is_the_start_of_an_accepted_longer_one_is_another_message(outbox: Outbox) -> None:
+    await outbox.put([message(), message("m.2", "more")], 10.0)
+
+    with pytest.raises(UsageError, match="used for another message"):
+        await outbox.put([message()], 11.0)
+
+
+async def test_after_a_refusal_the_outbox_works_on(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    with pytest.raises(UsageError):
+        await outbox.put([message("n"), message(text="other")], 11.0)
+
+    await outbox.put([message("n")], 12.0)
+
+    assert [row.message.id for row in await outbox.rows()] == ["m", "n"]
+
+
+async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
+    for number, to in enumerate(["a", "b", "a", "c"]):
+        await outbox.put([message(f"m{number}", to=to)], 100.0 - number)
+    await settle(outbox, "m0", DELIVERED)
+    await outbox.sending("m2", [])
+
+    everyone = await outbox.waiting()
+    without = await outbox.waiting(without=frozenset({"a", "c"}))
+    few = await outbox.waiting(most=1)
+
+    assert [row.message.id for row in everyone] == ["m1", "m2", "m3"]
+    assert [row.message.id for row in without] == ["m1"]
+    assert [row.message.id for row in few] == ["m1"]
+
+
+async def test_sending_puts_a_message_in_doubt_and_keeps_its_steps(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+
+    sent = await outbox.sending("m", [step("m", 1)])
+    sent_again = await outbox.sending("m", [step("m", 2)])
+
+    row = await outbox.get("m")
+    assert (sent, sent_again) == (True, True)
+    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 2)
+    assert [(each.kind, each.attempt) for each in await outbox.history("m")] == [
+        ("accepted", 0),
+        ("attempt", 1),
+        ("attempt", 2),
+    ]
+
+
+@pytest.mark.parametrize("end", [DELIVERED, FAILED, UNCERTAIN], ids=lambda end: end.state)
+async def test_what_has_ended_is_not_sent(outbox: Outbox, end: Settlement) -> None:
+    await outbox.put([message()], 10.0)
+    await settle(outbox, "m", end)
+
+    sent = await outbox.sending("m", [step("m", 9)])
+
+    row = await outbox.get("m")
+    assert not sent
+    assert (row.state, row.attempts) == (end.state, end.attempts)
+    assert len(await outbox.history("m")) == 1
+
+
+@pytest.mark.parametrize(
+    ("end", "doubt"),
+    [
+        pytest.param(DELIVERED, False, id="delivered"),
+        pytest.param(FAILED, False, id="failed"),
+        pytest.param(UNCERTAIN, True, id="uncertain"),
+    ],
+)
+async def test_an_end_is_written_with_all_that_is_known(
+    outbox: Outbox,
+    end: Settlement,
+    doubt: bool,  # noqa: FBT001  a row of the table
+) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.sending("m", [])
+
+    await outbox.settle("m", end, [step("m", 3)], 20.0)
+
+    row = await outbox.get("m")
+    assert (row.state, row.tier, row.attempts, row.reason, row.remedy) == (
+        end.state,
+        end.tier,
+        end.attempts,
+        end.reason,
+        end.remedy,
+    )
+    assert (row.settled_at, row.in_doubt) == (20.0, doubt)
+    assert (await outbox.history("m"))[-1] == step("m", 3)
+
+
+async def test_an_end_does_not_undo_another(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.drop(["m"], 15.0)
+
+    await settle(outbox, "m", FAILED)
+
+    assert (await outbox.get("m")).state == "dropped"
+
+
+async def test_what_arrived_although_it_was_dropped_is_delivered(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.drop(["m"], 15.0)
+
+    await settle(outbox, "m", DELIVERED)
+
+    assert (await outbox.get("m")).state == "delivered"
+
+
+@pytest.mark.parametrize("end", [FAILED, UNCERTAIN], ids=lambda end: end.state)
+async def test_a_message_queued_again_is_asked_about_first(outbox: Outbox, end: Settlement) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.sending("m", [step("m")])
+    await settle(outbox, "m", end)
+
+    rows = await outbox.requeue(["m"], 30.0)
+
+    row = rows[0]
+    assert (row.state, row.in_doubt, row.attempts, row.accepted_at) == ("queued", True, end.attempts, 10.0)
+    assert (row.tier, row.reason, row.remedy, row.settled_at) == (None, "", "", None)
+    assert (await outbox.history("m"))[-1].detail == "queued again by hand"
+
+
+async def test_a_message_dropped_before_it_was_ever_sent_needs_no_question(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.drop(["m"], 15.0)
+
+    rows = await outbox.requeue(["m"], 30.0)
+
+    assert (rows[0].state, rows[0].in_doubt) == ("queued", False)
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "delivered"])
+async def test_queueing_again_changes_nothing_that_is_on_its_way_or_there(
+    outbox: Outbox, state: State
+) -> None:
+    await outbox.put([message()], 10.0)
+    if state == "sending":
+        await outbox.sending("m", [])
+    if state == "delivered":
+        await settle(outbox, "m", DELIVERED)
+    before = await outbox.get("m")
+
+    rows = await outbox.requeue(["m"], 30.0)
+
+    assert rows == [before]
+    assert "queued again by hand" not in [each.detail for each in await outbox.history("m")]
+
+
+async def test_dropping_ends_what_is_not_delivered(outbox: Outbox) -> None:
+    for key, end in [("queued", None), ("failed", FAILED), ("uncertain", UNCERTAIN), ("there", DELIVERED)]:
+        await outbox.put([message(key)], 10.0)
+        if end:
+            await settle(outbox, key, end)
+
+    rows = await outbox.drop(["queued", "failed", "uncertain", "there"], 30.0)
+    again = await outbox.drop(["queued"], 40.0)
+
+    assert [row.state for row in rows] == ["dropped", "dropped", "dropped", "delivered"]
+    assert (rows[0].reason, rows[0].settled_at) == ("dropped by hand", 30.0)
+    assert again[0].settled_at == 30.0
+    assert [each.kind for each in await outbox.history("queued")] == ["accepted", "settled"]
+
+
+async def test_an_unknown_id_among_known_ones_changes_none(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await settle(outbox, "m", FAILED)
+
+    with pytest.raises(UnknownMessage, match="no message ghost"):
+        await outbox.requeue(["m", "ghost"], 30.0)
+    with pytest.raises(UnknownMessage, match="no message ghost"):
+        await outbox.drop(["m", "ghost"], 30.0)
+
+    assert (await outbox.get("m")).state == "failed"
+
+
+async def test_an_unknown_id_is_named_whatever_is_asked_of_it(outbox: Outbox) -> None:
+    for question in (outbox.get("ghost"), outbox.history("ghost"), outbox.note("ghost", [])):
+        with pytest.raises(UnknownMessage, match="no message ghost"):
+            await question
+
+
+async def test_rows_are_found_by_their_states(outbox: Outbox) -> None:
+    for key, end in [("a", DELIVERED), ("b", FAILED), ("c", UNCERTAIN)]:
+        await outbox.put([message(key)], 10.0)
+        await settle(outbox, key, end)
+
+    found = await outbox.rows(["failed", "uncertain"])
+
+    assert [row.message.id for row in found] == ["b", "c"]
+    assert len(await outbox.rows()) == 3
+
+
+async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+
+    await outbox.note("m", [step("m", 2)])
+    await outbox.note("m", [step("m", 1)])
+    await outbox.note("m", [])
+
+    assert (await outbox.get("m")).attempts == 2
+    assert len(await outbox.history("m")) == 3
+
+
+async def test_the_version_changes_when_another_connection_writes_and_only_then(
+    outbox: Outbox, other: Outbox
+) -> None:
+    first = await outbox.version()
+    await outbox.put([message("mine")], 10.0)
+    own = await outbox.version()
+
+    await other.put([message("theirs")], 10.0)
+
+    assert own == first
+    assert await outbox.version() != first
+
+
+async def test_two_connections_put_the_same_message_once(outbox: Outbox, other: Outbox) -> None:
+    puts = [
+        box.put([message(f"m{n}"), message(f"m{n}.2")], 10.0) for n in range(20) for box in (outbox, other)
+    ]
+
+    await asyncio.gather(*puts)
+
+    rows = await outbox.rows()
+    assert len(rows) == 40
+    assert [row.message.id for row in rows] == [row.message.id for row in await other.rows()]
+
+
+async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Path) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from hangbot.delivery.outbox import Outbox\n"
+        "from hangbot.wire.chat import Outgoing\n"
+        "async def main():\n"
+        "    sys.stdin.readline()\n"
+        "    box = Outbox(Path(sys.argv[1]))\n"
+        "    try:\n"
+        "        await box.open()\n"
+        "        await box.put([Outgoing(sys.argv[2], 'room', 'hi')], 1.0)\n"
+        "    finally:\n"
+        "        await box.close()\n"
+        "asyncio.run(main())\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    makers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), f"m{n}"], **pipes)  # type: ignore[call-overload]  # noqa: S603, ASYNC220  as many at once as can be
+        for n in range(6)
+    ]
+
+    ends = [maker.communicate("go\n", timeout=15) for maker in makers]
+
+    assert [(maker.returncode, end[1]) for maker, end in zip(makers, ends, strict=True)] == [(0, "")] * 6
+    box = Outbox(path)
+    await box.open()
+    assert len(await box.rows()) == 6
+    await box.close()
+
+
+async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path: Path) -> None:
+    boxes = [Outbox(path) for _ in range(12)]
+
+    await asyncio.gather(*(box.open() for box in boxes))
+
+    for box in boxes:
+        await box.close()
+    assert {box._closed for box in boxes} == {True}
+
+
+async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b"shopping list\n" * 100)
+
+    error = await refusal(path)
+
+    assert "not a database" in str(error)
+    assert path.read_bytes() == b"shopping list\n" * 100
+
+
+async def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE cookies (id)")
+    before = path.read_bytes()
+
+    error = await refusal(path)
+
+    assert "another program's database; it was left as it is" in str(error)
+    assert path.read_bytes() == before
+
+
+async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> None:
+    path.touch()
+    box = Outbox(path)
+
+    await box.open()
+    await box.put([message()], 1.0)
+    await box.close()
+
+    assert path.stat().st_size > 0
+
+
+async def test_an_outbox_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+
+    error = await refusal(path)
+
+    assert "version 99, this hangbot knows up to 1" in str(error)
+    assert "newer" in error.remedy
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("no/such/folder/outbox", id="no folder"),
+        pytest.param(".", id="a folder"),
+        pytest.param("file/outbox", id="a file as folder"),
+    ],
+)
+async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+
+    error = await refusal(tmp_path / name)
+
+    assert "cannot be" in str(error)
+
+
+async def test_a_folder_that_may_not_be_looked_into_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", denied)  # root may look everywhere
+
+    error = await refusal(path)
+
+    assert "Permission denied" in str(error)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+
+    error = await refusal(folder / "outbox.sqlite3")
+
+    assert "cannot be used" in str(error)
+
+
+async def test_a_name_that_means_memory_to_sqlite_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    box = Outbox(Path(":memory:"))
+
+    await box.open()
+    await box.close()
+
+    assert (tmp_path / ":memory:").is_file()
+
+
+@pytest.fixture
+def full(outbox: Outbox) -> Iterator[sqlite3.Connection]:
+    """A disk without room, from here on until `max_page_count` is raised again."""
+    database = outbox._database
+    assert database is not None
+    pages = database.execute("PRAGMA page_count").fetchone()[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    yield database
+    database.execute("PRAGMA max_page_count = 1000000")
+
+
+async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(
+    outbox: Outbox, full: sqlite3.Connection
+) -> None:
+    with pytest.raises(OutboxUnusable, match="full"):
+        await outbox.put([message(), message("m.2", "x" * 50_000)], 10.0)
+
+    assert await outbox.rows() == []
+    assert not full.in_transaction
+
+
+async def test_when_there_is_room_again_it_accepts_again(outbox: Outbox, full: sqlite3.Connection) -> None:
+    with pytest.raises(OutboxUnusable):
+        await outbox.put([message(text="x" * 50_000)], 10.0)
+    full.execute("PRAGMA max_page_count = 1000000")
+
+    await outbox.put([message(text="x" * 50_000)], 11.0)
+
+    assert len(await outbox.rows()) == 1
+
+
+async def test_a_commit_that_fails_leaves_no_transaction_open(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unlucky:
+        def __init__(self, real: sqlite3.Connection) -> None:
+            self.real = real
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  of any kind
+            return getattr(self.real, name)
+
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return self.real.execute(sql, *args)
+
+    real = outbox._database
+    assert real is not None
+    monkeypatch.setattr(outbox, "_database", Unlucky(real))
+    with pytest.raises(OutboxUnusable, match="disk I/O error"):
+        await outbox.put([message()], 10.0)
+    monkeypatch.setattr(outbox, "_database", real)
+
+    await outbox.put([message("n")], 11.0)
+
+    assert [row.message.id for row in await outbox.rows()] == ["n"]
+
+
+async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BUSY_TIMEOUT", 0.01)
+    box = Outbox(path)
+    await box.open()
+    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(OutboxUnusable, match="locked"):
+            await box.put([message()], 10.0)
+
+    await box.close()
+
+
+async def test_a_file_that_went_bad_is_an_error_and_not_written_over(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.put([message(text="x" * 900)], 10.0)
+    await box.close()
+    spoilt = path.read_bytes()[:100] + b"\xff" * (path.stat().st_size - 100)
+    path.write_bytes(spoilt)
+
+    error = await refusal(path)
+
+    assert "malformed" in str(error)
+    assert path.read_bytes() == spoilt
+
+
+async def test_a_closed_outbox_says_so_and_closes_twice(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.close()
+    await box.close()
+
+    with pytest.raises(OutboxUnusable, match="is closed"):
+        await box.put([message()], 10.0)
+
+
+async def test_an_outbox_that_was_never_opened_says_so(path: Path) -> None:
+    box = Outbox(path)
+
+    with pytest.raises(OutboxUnusable, match="is closed"):
+        await box.rows()
+
+    await box.close()
+    assert not path.exists()
+
+
+async def test_a_write_whose_caller_went_away_is_written_all_the_same(outbox: Outbox) -> None:
+    put = asyncio.create_task(outbox.put([message()], 10.0), name="put")
+    await asyncio.sleep(0)  # one turn: it has begun
+
+    put.cancel()
+    await asyncio.wait([put])
+
+    assert put.cancelled()
+    assert [row.message.id for row in await outbox.rows()] == ["m"]
+
+
+async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path) -> None:
+    box = Outbox(path)
+    opening = asyncio.create_task(box.open(), name="opening")
+    await asyncio.sleep(0)  # one turn: it has begun
+
+    opening.cancel()
+    await asyncio.wait([opening])
+    await box.close()
+
+    assert box._database is None
+    assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
+
+
+def test_only_one_process_delivers_from_an_outbox(path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from hangbot.delivery.outbox import exclusive\n"
+        "with exclusive(Path(sys.argv[1])):\n"
+        "    print('held')\n"
+    )
+
+    with exclusive(path):
+        while_held = run(code, path)
+    after = run(code, path)
+
+    assert "OutboxBusy: another bot delivers from the outbox" in while_held.stderr
+    assert while_held.returncode == 1
+    assert after.stdout == "held\n"
+
+
+def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from hangbot.delivery.outbox import exclusive\n"
+        "with exclusive(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+
+    killed = run(code, path)
+    with exclusive(path):
+        pass
+
+    assert killed.returncode == -9
+
+
+def test_the_lock_holds_within_a_process_and_is_given_back_after_an_error(path: Path) -> None:
+    with exclusive(path), pytest.raises(OutboxBusy), exclusive(path):
+        raise AssertionError
+    with pytest.raises(ZeroDivisionError), exclusive(path):
+        raise ZeroDivisionError
+
+    with exclusive(path):
+        pass
+
+
+def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> None:
+    path.touch()
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(path)
+
+    with exclusive(path), pytest.raises(OutboxBusy), exclusive(link):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("no/folder/outbox", id="no folder"),
+        pytest.param("file/outbox", id="no folder but a file"),
+    ],
+)
+def test_a_lock_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutboxUnusable, match=r"outbox\.lock cannot be written"), exclusive(tmp_path / name):
+        raise AssertionError
+
+
+def test_a_folder_as_outbox_does_not_break_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with exclusive(Path()):
+        assert tmp_path.with_name(f"{tmp_path.name}.lock").is_file()
+
+
+def test_a_file_system_without_locks_is_an_error_that_names_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_fd: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+
+    with pytest.raises(OutboxUnusable, match="cannot be locked: No locks available"), exclusive(path):
+        raise AssertionError

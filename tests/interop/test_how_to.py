@@ -1,0 +1,143 @@
+"""What `docs/bots-in-any-language.md` shows is what works: its bots and commands are run as they stand."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import OpenSandboxProcess, Row, Start
+
+# The first test of a run waits for npm as well.
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "bots-in-any-language.md"
+WITHIN_S: Final = 15.0
+
+
+def blocks(language: str, page: str | None = None) -> list[str]:
+    text = page or PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("language", ["js", "python"])
+async def test_the_bot_answers_likes_a_song_and_comes_back_after_a_restart(
+    open_sandbox_process: "OpenSandboxProcess", start: "Start", packages: Path, tmp_path: Path, language: str
+) -> None:
+    (code,) = blocks(language)
+    ready = await open_sandbox_process("--env-out", str(tmp_path / "sandbox.env"))
+    bot = await start(*command(language, code, packages, tmp_path), env=settings(tmp_path / "sandbox.env"))
+
+    async with httpx.AsyncClient(base_url=ready["control_url"], trust_env=False) as control:
+        await says(bot, "in the room, 1 there", "listening")
+        alice, bea = [(await ask(control, "/users", nickname=name))["uid"] for name in ("alice", "bea")]
+        for uid in (alice, bea):
+            await ask(control, f"/users/{uid}/join")
+        await ask(control, f"/users/{alice}/say", text="/hello")
+        await until(control, "/messages", lambda seen: "hello yourself" in texts(seen))
+        await ask(control, f"/users/{alice}/dj")
+        await until(control, "/state", lambda seen: seen["state"]["voteCounts"]["likes"] == 1)
+        await ask(control, "/restart", down_ms=100)
+        await says(bot, "in the room, 3 there")
+        await ask(control, f"/users/{bea}/dj")
+        await ask(control, "/room/next-song")
+        await until(control, "/state", lambda seen: seen["state"]["voteCounts"]["likes"] == 1)
+        messages = (await control.get("/messages")).json()
+
+    assert texts(messages) == ["/hello", "hello yourself"]
+
+
+def command(language: str, code: str, packages: Path, folder: Path) -> tuple[str, str]:
+    if language == "python":
+        (folder / "bot.py").write_text(code, encoding="utf-8")
+        return sys.executable, str(folder / "bot.py")
+    # Node looks for packages above the file that imports them.
+    (packages / "bot.mjs").write_text(code, encoding="utf-8")
+    return shutil.which("node") or "node", str(packages / "bot.mjs")
+
+
+def settings(file: Path) -> dict[str, str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+async def says(bot: asyncio.subprocess.Process, *wanted: str) -> None:
+    """Read the bot's output until those lines came, in their order."""
+    assert bot.stdout is not None
+    printed: list[str] = []
+    async with asyncio.timeout(WITHIN_S):
+        for line in wanted:
+            while not printed or printed[-1] != line:
+                read = await bot.stdout.readline()
+                assert read, f"the bot ended before it said {line!r}: {printed}"
+                printed.append(read.decode().strip())
+
+
+async def ask(control: httpx.AsyncClient, path: str, **body: object) -> Any:  # noqa: ANN401  any JSON value
+    answer = await control.post(path, json=body)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+async def until(control: httpx.AsyncClient, path: str, fits: Callable[["Row"], bool]) -> None:
+    """Ask until the answer fits; the bot that it depends on looks once a second."""
+    seen: Row = {}
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while not fits(seen := (await control.get(path)).json()):
+                await asyncio.sleep(0.05)  # noqa: ASYNC110  another process; its control API has no way to wait
+    except TimeoutError:
+        raise AssertionError(f"{path} did not come to fit within {WITHIN_S:g} s: {seen}") from None
+
+
+def texts(messages: "Row") -> list[str]:
+    return [row["data"]["text"] for row in messages["messages"] if row["category"] == "message"]
+
+
+async def test_every_command_of_the_steering_chapter_works_in_its_order(
+    open_sandbox_process: "OpenSandboxProcess",
+) -> None:
+    bash, curl = shutil.which("bash"), shutil.which("curl")
+    if bash is None or curl is None:
+        pytest.skip("no proof of the how-to's commands: `bash` and `curl` are not both on the PATH")
+    ready = await open_sandbox_process()
+    chapter = PAGE.read_text(encoding="utf-8").partition("## Steer it")[2]
+    first, *rest = blocks("sh", chapter)
+    script = "set -eu\n" + first.replace("http://127.0.0.1:40003", ready["control_url"]) + "\n".join(rest)
+
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [bash, "-c", script.replace("curl -sS", "curl -sS --noproxy '*' --fail-with-body --write-out '\\n'")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"hits": 0' in done.stdout
+    assert '"likes": 1' in done.stdout
+    assert '"events": [' in done.stdout
+    assert "error" not in done.stderr
+
+
+async def test_the_first_line_and_the_configuration_are_as_shown(
+    open_sandbox_process: "OpenSandboxProcess", tmp_path: Path
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    (shown,) = blocks("json", page)
+
+    ready = await open_sandbox_process("--env-out", str(tmp_path / "sandbox.env"))
+    names = settings(tmp_path / "sandbox.env").keys()
+
+    assert re.findall(r'"(\w+)": ', shown) == list(ready)
+    assert all(f"| `{name}`" in page for name in names)

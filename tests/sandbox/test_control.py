@@ -1,0 +1,272 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+
+from hangbot.sandbox import Sandbox, open_sandbox
+
+
+class Api:
+    """The control API as a bot's test in another language uses it."""
+
+    def __init__(self, sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+        self.sandbox = sandbox
+        self.http = http
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:  # noqa: ANN401  any JSON value
+        options = more if body is None else {"json": body, **more}
+        async with self.http.request(method, self.sandbox.control_url + path, **options) as answer:
+            return answer.status, await answer.json()
+
+    async def user(self, nickname: str = "alice", **more: str) -> str:
+        status, body = await self.call("POST", "/users", {"nickname": nickname, **more})
+        assert status == 200
+        return str(body["uid"])
+
+
+@pytest_asyncio.fixture
+async def api() -> AsyncIterator[Api]:
+    async with open_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        yield Api(sandbox, http)
+
+
+async def test_a_new_user_gets_an_id_and_tokens_that_work(api: Api) -> None:
+    status, body = await api.call("POST", "/users", {"nickname": "alice", "role": "bot"})
+
+    assert status == 200
+    assert set(body) == {"uid", "token", "chat_token"}
+    person = api.sandbox.people.verify(body["token"])
+    assert (person.uid, person.role, person.chat_token) == (body["uid"], "bot", body["chat_token"])
+
+
+async def test_users_act_as_in_python(api: Api) -> None:
+    alice, bob = await api.user("alice"), await api.user("bob")
+
+    answers = [
+        await api.call("POST", f"/users/{alice}/join"),
+        await api.call("POST", f"/users/{bob}/join", {}),
+        await api.call("POST", f"/users/{alice}/dj", {"song": {"trackName": "Mine", "duration": 60}}),
+        await api.call("POST", f"/users/{bob}/vote", {"like": True}),
+        await api.call("POST", f"/users/{alice}/say", {"text": "hello"}),
+        await api.call("POST", f"/users/{bob}/dm", {"to": alice, "text": "psst"}),
+        await api.call("POST", f"/users/{bob}/leave"),
+    ]
+    state = (await api.call("GET", "/state"))[1]["state"]
+    messages = (await api.call("GET", "/messages"))[1]["messages"]
+
+    assert [status for status, _ in answers] == [200] * 7
+    assert state["nowPlaying"]["song"]["trackName"] == "Mine"
+    assert state["voteCounts"]["likes"] == 1
+    assert [user["uuid"] for user in state["allUsers"]] == [alice]
+    assert [message["data"]["text"] for message in messages] == ["hello", "psst"]
+
+
+async def test_moderators_time_and_the_service_act_too(api: Api) -> None:
+    alice, bob = await api.user("alice"), await api.user("bob")
+    for uid in (alice, bob):
+        await api.call("POST", f"/users/{uid}/join")
+    await api.call("POST", f"/users/{alice}/dj")
+
+    await api.call("POST", "/clock", {"advance_s": 240})
+    ended = api.sandbox.state["nowPlaying"]
+    await api.call("POST", "/room/kick", {"uid": alice})
+    await api.call("POST", "/room/ban", {"uid": bob})
+    again = await api.call("POST", f"/users/{bob}/join")
+
+    assert ended is None
+    assert api.sandbox.state["allUsers"] == []
+    assert again[0] == 400
+    assert "banned" in again[1]["error"]
+
+
+async def test_songs_end_on_demand_and_rooms_are_reset(api: Api) -> None:
+    alice = await api.user()
+    await api.call("POST", f"/users/{alice}/join")
+    await api.call("POST", f"/users/{alice}/dj")
+
+    await api.call("POST", "/room/next-song")
+    silent = api.sandbox.state["nowPlaying"]
+    await api.call("POST", "/room/reset")
+
+    assert silent is None
+    assert api.sandbox.state["allUsers"] == []
+
+
+async def test_calls_about_a_room_name_it(api: Api) -> None:
+    other = api.sandbox.add_room("other")
+    alice = await api.user()
+
+    await api.call("POST", f"/users/{alice}/join?room={other.uuid}")
+    here = (await api.call("GET", "/state"))[1]["state"]
+    there = (await api.call("GET", f"/state?room={other.uuid}"))[1]["state"]
+
+    assert here["allUsers"] == []
+    assert [user["uuid"] for user in there["allUsers"]] == [alice]
+    assert (await api.call("GET", "/state?room=nowhere"))[0] == 404
+
+
+async def test_faults_are_added_counted_and_taken_away(api: Api) -> None:
+    fault = {"on": "chat.me", "do": "status", "status": 503, "times": 2, "body": {"error": "x"}}
+    first = (await api.call("POST", "/faults", fault))[1]["id"]
+    second = (await api.call("POST", "/faults", {"on": "room.ping", "do": "drop"}))[1]["id"]
+    headers = {"authtoken": api.sandbox.bot.chat_token}
+    async with api.http.get(api.sandbox.chat_url + "/v3.0/me", headers=headers) as answer:
+        status = answer.status
+
+    rows = (await api.call("GET", "/faults"))[1]["faults"]
+    removed = await api.call("DELETE", f"/faults/{second}")
+    left = (await api.call("GET", "/faults"))[1]["faults"]
+    await api.call("DELETE", "/faults")
+
+    assert status == 503
+    assert [(row["id"], row["hits"]) for row in rows] == [(first, 1), (second, 0)]
+    assert rows[0]["body"] == {"error": "x"}
+    assert removed[0] == 200
+    assert [row["id"] for row in left] == [first]
+    assert api.sandbox.faults.list() == []
+
+
+async def test_the_journal_is_read_in_pieces(api: Api) -> None:
+    url = f"{api.sandbox.room_url.replace('http', 'ws', 1)}/primus?token={api.sandbox.bot.token}"
+    async with connect(url, proxy=None) as ws:
+        await ws.recv()
+
+    whole = (await api.call("GET", "/journal"))[1]
+    rest = (await api.call("GET", f"/journal?since={whole['events'][0]['n']}"))[1]
+
+    assert whole["truncated"] is False
+    assert whole["events"][0]["path"].startswith("/primus?token=")
+    assert api.sandbox.bot.token not in str(whole)
+    assert rest["events"][: len(whole["events"]) - 1] == whole["events"][1:]
+
+
+async def test_a_restart_and_a_reset_come_back_on_the_same_ports(api: Api) -> None:
+    before = api.sandbox.ready()
+
+    restarted = await api.call("POST", "/restart", {"down_ms": 0})
+    reset = await api.call("POST", "/reset")
+
+    assert (restarted[0], reset[0]) == (200, 200)
+    assert api.sandbox.ready() == before
+    async with api.http.get(api.sandbox.room_url + "/primus/spec") as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        pytest.param("POST", "/users", {}, 400, id="no nickname"),
+        pytest.param("POST", "/users", {"nickname": 5}, 400, id="nickname is a number"),
+        pytest.param("POST", "/users", {"nickname": "a", "role": "king"}, 400, id="unknown role"),
+        pytest.param("POST", "/users", {"nickname": "a", "extra": 1}, 400, id="unknown field"),
+        pytest.param("POST", "/users", [], 400, id="a list"),
+        pytest.param("POST", "/users/nobody/join", {}, 404, id="unknown user"),
+        pytest.param("POST", "/users/BOT/dance", {}, 404, id="unknown act"),
+        pytest.param("POST", "/users/BOT/say", {}, 400, id="no text"),
+        pytest.param("POST", "/users/BOT/dm", {"to": "nobody", "text": "x"}, 404, id="unknown receiver"),
+        pytest.param("POST", "/users/BOT/vote", {}, 400, id="no vote"),
+        pytest.param("POST", "/users/BOT/vote", {"like": 1}, 400, id="vote is a number"),
+        pytest.param("POST", "/users/BOT/vote", {"like": True}, 400, id="refused by the room"),
+        pytest.param("POST", "/room/kick", {"uid": "nobody"}, 404, id="kick nobody"),
+        pytest.param("POST", "/room/kick", {}, 400, id="kick without uid"),
+        pytest.param("POST", "/clock", {"advance_s": -1}, 400, id="backwards"),
+        pytest.param("POST", "/clock", {"advance_s": True}, 400, id="advance is a truth value"),
+        pytest.param("POST", "/clock", {}, 400, id="no advance"),
+        pytest.param("POST", "/restart", {"down_ms": -5}, 400, id="negative down time"),
+        pytest.param("POST", "/faults", {"on": "chat.send"}, 400, id="no deed"),
+        pytest.param("POST", "/faults", {"on": "chat.sned", "do": "hang"}, 400, id="unknown point"),
+        pytest.param("POST", "/faults", {"on": "chat.send", "do": "hang", "tiems": 1}, 400, id="misspelt"),
+        pytest.param("DELETE", "/faults/77", None, 404, id="unknown fault"),
+        pytest.param("DELETE", "/faults/x", None, 404, id="fault is no number"),
+        pytest.param("GET", "/journal?since=x", None, 400, id="since is no number"),
+        pytest.param("GET", "/nowhere", None, 404, id="unknown route"),
+        pytest.param("PUT", "/users", {}, 405, id="unknown method"),
+    ],
+)
+async def test_what_cannot_be_done_is_told(
+    api: Api, method: str, path: str, body: object, status: int
+) -> None:
+    answer = await api.call(method, path.replace("BOT", api.sandbox.bot.uid), body)
+
+    assert answer[0] == status
+    assert answer[1]["error"]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"\xff\xfe", b"[" * 100_000, b"null"], ids=["half", "noise", "deep", "null"]
+)
+async def test_a_body_that_is_no_object_is_told(api: Api, raw: bytes) -> None:
+    status, body = await api.call("POST", "/users", data=raw)
+
+    assert status == 400
+    assert body["error"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Host": "evil.example"}, 403, id="another host"),
+        pytest.param({"Host": "127.0.0.1.evil.example:80"}, 403, id="a host that looks like loopback"),
+        pytest.param({"Host": "localhost:5"}, 200, id="localhost"),
+        pytest.param({"Host": "[::1]:5"}, 200, id="loopback of IPv6"),
+        pytest.param({"Origin": "https://evil.example"}, 403, id="another page"),
+        pytest.param({"Origin": "null"}, 403, id="a page without origin"),
+        pytest.param({"Origin": "http://localhost:3000"}, 200, id="a local page"),
+    ],
+)
+async def test_other_hosts_and_their_pages_are_refused(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
+    answer = await api.call("GET", "/state", headers=headers)
+
+    assert answer[0] == status
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+PATHS = (
+    "/users /users/BOT/say /users/BOT/dj /users/BOT/vote /users/BOT/dm /users/%00/join "
+    "/room/kick /room/ban /room/next-song /clock /faults /restart /reset"
+)
+CALLS = st.sampled_from(PATHS.split())
+NAMES = "nickname role text to song like uid advance_s on do times after ms status headers body down_ms"
+FIELDS = st.sampled_from(NAMES.split())
+
+
+async def test_no_body_makes_the_control_api_fail(api: Api) -> None:
+    import asyncio  # noqa: PLC0415  only here
+    import threading  # noqa: PLC0415  only here
+
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    failures: list[BaseException] = []
+
+    @settings(max_examples=40, deadline=None)
+    @given(path=CALLS, body=st.dictionaries(FIELDS, JSON, max_size=4) | JSON)
+    def prod(path: str, body: object) -> None:
+        target = path.replace("BOT", api.sandbox.bot.uid)
+        call = asyncio.run_coroutine_threadsafe(api.call("POST", target, body), loop)
+        assert call.result(10)[0] in {200, 400, 404}
+
+    def run() -> None:
+        try:
+            prod()
+        except BaseException as exc:  # noqa: BLE001  handed over to the test
+            failures.append(exc)
+        finally:
+            loop.call_soon_threadsafe(done.set)
+
+    thread = threading.Thread(target=run, name="hypothesis")
+    thread.start()
+    await asyncio.wait_for(done.wait(), 15)
+    thread.join(5)
+
+    assert failures == []

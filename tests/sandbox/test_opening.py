@@ -1,0 +1,264 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+
+from hangbot.errors import HangbotError
+from hangbot.sandbox import ActionRefused, Sandbox, open_sandbox
+
+
+async def listening(sandbox: Sandbox) -> tuple[int, int, int]:
+    async with aiohttp.ClientSession() as http:
+        statuses = []
+        for url in (
+            sandbox.room_url + "/primus/spec",
+            sandbox.chat_url + "/v3.0/me",
+            sandbox.control_url + "/state",
+        ):
+            async with http.get(url) as answer:
+                statuses.append(answer.status)
+    return statuses[0], statuses[1], statuses[2]
+
+
+async def test_an_open_sandbox_listens_on_three_loopback_ports() -> None:
+    async with open_sandbox() as sandbox:
+        assert await listening(sandbox) == (200, 401, 200)
+        assert sandbox.room_url.startswith("http://127.0.0.1:")
+        assert sandbox.gateway_url == sandbox.chat_url
+
+
+async def test_a_closed_sandbox_listens_nowhere() -> None:
+    async with open_sandbox() as sandbox:
+        ports = [
+            int(url.rpartition(":")[2]) for url in (sandbox.room_url, sandbox.chat_url, sandbox.control_url)
+        ]
+
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_the_environment_holds_what_a_bot_cannot_derive() -> None:
+    async with open_sandbox(control=False) as openchat, open_sandbox(dialect="cometchat") as cometchat:
+        names = set(openchat.env())
+
+        assert names == {
+            "BOT_USER_TOKEN",
+            "ROOM_UUID",
+            "OPENCHAT_BASE_URL",
+            "TTFM_GATEWAY_BASE_URL",
+            "SOCKET_SERVER_URL",
+            "CHAT_DIALECT",
+        }
+        assert set(cometchat.env()) - names == {"COMETCHAT_APPID"}
+        assert openchat.control_url == ""
+
+
+async def test_the_ready_line_has_the_fields_of_the_contract() -> None:
+    async with open_sandbox(room_slug="my-room") as sandbox:
+        line = sandbox.ready()
+
+        assert list(line) == [
+            "event",
+            "room_url",
+            "chat_url",
+            "gateway_url",
+            "control_url",
+            "room_uuid",
+            "room_slug",
+            "bot_uid",
+            "bot_token",
+            "chat_token",
+            "app_id",
+        ]
+        assert line["event"] == "ready"
+        assert line["room_slug"] == "my-room"
+        assert json.loads(json.dumps(line)) == line
+
+
+async def test_ten_sandboxes_in_one_process_know_nothing_of_each_other() -> None:
+    async def live(number: int) -> tuple[str, int]:
+        async with open_sandbox(control=False) as sandbox:
+            alice = sandbox.users.add(f"alice-{number}")
+            await alice.join()
+            await alice.say(str(number))
+            return sandbox.messages[0]["data"]["text"], len(sandbox.state["allUsers"])
+
+    lives = await asyncio.gather(*(live(number) for number in range(10)))
+
+    assert lives == [(str(number), 1) for number in range(10)]
+
+
+async def test_no_secret_is_in_the_representation() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        shown = repr(sandbox) + repr(sandbox.bot) + repr(sandbox.users.get(sandbox.bot.uid))
+
+        assert sandbox.bot.token not in shown
+
+
+async def test_a_dialect_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="openchat"):
+        async with open_sandbox(dialect="irc"):
+            pass
+
+
+@pytest.mark.parametrize("which", ["room_port", "http_port", "control_port"])
+async def test_a_taken_port_is_named_and_nothing_stays_open(which: str) -> None:
+    async with open_sandbox() as first:
+        port = first.server.port
+
+        with pytest.raises(HangbotError, match=f":{port}"):
+            async with open_sandbox(**{which: port}):  # type: ignore[arg-type]  # a port by any name
+                pass
+
+
+async def test_chosen_ports_are_taken() -> None:
+    async with open_sandbox() as first:
+        ports = [int(url.rpartition(":")[2]) for url in (first.room_url, first.chat_url, first.control_url)]
+
+    async with open_sandbox(room_port=ports[0], http_port=ports[1], control_port=ports[2]) as second:
+        assert second.room_url.endswith(f":{ports[0]}")
+        assert await listening(second) == (200, 401, 200)
+
+
+async def test_the_record_keeps_the_whole_journal_without_secrets(tmp_path: Path) -> None:
+    record = tmp_path / "journal.jsonl"
+    async with open_sandbox(record=record, control=False) as sandbox:
+        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+        async with connect(url, proxy=None) as ws:
+            await ws.recv()
+        token = sandbox.bot.token
+
+    rows: list[dict[str, Any]] = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [row["kind"] for row in rows][:3] == ["http", "open", "frame"]
+    assert token not in record.read_text()
+
+
+async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_tokens() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        env = sandbox.env()
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.say("before")
+        sandbox.faults.add("room.connect", "refuse")
+        sandbox.people.revoke(sandbox.bot.token)
+        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+
+        await sandbox.reset()
+
+        async with connect(url, proxy=None) as ws:
+            await ws.recv()
+        assert sandbox.env() == env
+        assert sandbox.messages == []
+        assert sandbox.state["allUsers"] == []
+        assert sandbox.complaints() == []
+        await alice.join()
+        await alice.say("after")
+        assert len(sandbox.messages) == 1
+
+
+async def test_a_reset_cuts_the_connections() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+        async with connect(url, proxy=None) as ws:
+            await ws.recv()
+
+            await sandbox.reset()
+
+            await asyncio.wait_for(ws.wait_closed(), 5)
+            assert ws.close_code == 1006
+
+
+async def test_what_went_unused_or_unknown_is_complained_about() -> None:
+    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
+        sandbox.faults.add("chat.send", "hang")
+        async with http.get(sandbox.chat_url + "/api/nothing-service/at-all"):
+            pass
+
+        complaints = sandbox.complaints()
+
+        assert any("hang on chat.send" in line for line in complaints)
+        assert any("/api/nothing-service" in line for line in complaints)
+
+
+async def test_actors_do_in_room_and_chat_what_people_do() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        alice, bob = sandbox.users.add("alice"), sandbox.users.add("bob", room_role="moderator")
+        await alice.join()
+        await bob.join()
+
+        await alice.dj()
+        await alice.next_song()
+        await bob.vote(like=True)
+        await bob.jump()
+        await bob.emoji("💜")
+        await alice.say("hello")
+        await bob.dm(alice.uid, "psst")
+        await bob.skip()
+        playing = sandbox.state["nowPlaying"]["song"]["trackName"]
+        await alice.step_down()
+        await bob.leave()
+
+        assert playing == "Song 2"
+        assert [row["data"]["text"] for row in sandbox.messages] == ["hello", "psst"]
+        assert [user["uuid"] for user in sandbox.state["allUsers"]] == [alice.uid]
+        assert sandbox.users.get(alice.uid) is alice
+
+
+async def test_an_actor_is_refused_like_everybody_else() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        alice = sandbox.users.add("alice")
+
+        with pytest.raises(ActionRefused, match="not in this room"):
+            await alice.vote(like=True)
+
+
+async def test_a_banned_user_stays_out_of_room_and_chat() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+
+        await sandbox.ban(alice.uid)
+
+        assert sandbox.state["allUsers"] == []
+        with pytest.raises(ActionRefused, match="banned"):
+            await alice.join()
+
+
+async def test_rooms_show_at_the_gateway_with_who_is_there_and_what_plays() -> None:
+    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.dj()
+        headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
+        base = f"{sandbox.gateway_url}/api/room-service/rooms"
+
+        async with http.get(f"{base}/uuid/{sandbox.room_uuid}", headers=headers) as answer:
+            by_uuid = await answer.json()
+        async with http.get(f"{base}/{sandbox.room_slug}", headers=headers) as answer:
+            by_slug = await answer.json()
+
+        assert by_uuid["slug"] == sandbox.room_slug
+        assert by_slug["usersInRoomUuids"] == [alice.uid]
+        assert by_slug["song"]["trackName"] == "Song 1"
+
+
+@pytest.mark.parametrize("path", ["nothing", "uuid/nothing"])
+async def test_a_room_that_is_not_there_is_not_shown(path: str) -> None:
+    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
+        headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
+
+        async with http.get(
+            f"{sandbox.gateway_url}/api/room-service/rooms/{path}", headers=headers
+        ) as answer:
+            assert answer.status == 404
+
+
+async def test_two_rooms_cannot_share_a_name() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        with pytest.raises(ValueError, match="already"):
+            sandbox.add_room(sandbox.room_slug)

@@ -1,0 +1,191 @@
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.sandbox.people import BadToken, People, Person
+
+
+class Now:
+    def __init__(self) -> None:
+        self.s = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def claims_of(token: str) -> dict[str, object]:
+    body = token.split(".")[1]
+    claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
+def reason_of(people: People, token: object) -> str:
+    with pytest.raises(BadToken) as caught:
+        people.verify(token)
+    return caught.value.reason
+
+
+def test_a_token_carries_the_claims_of_the_public_sample() -> None:
+    people = People(Now())
+
+    bot = people.add("hangbot", role="bot")
+
+    assert claims_of(bot.token) == {
+        "id": bot.uid,
+        "sub": bot.uid,
+        "role": "bot",
+        "capabilities": [],
+        "type": "user",
+        "iat": 1_800_000_000,
+        "exp": 1_800_000_000 + 10 * 365 * 24 * 3600,
+        "iss": "turntable-user-service",
+    }
+
+
+def test_a_token_opens_its_own_user_only() -> None:
+    people = People(Now())
+    alice, bob = people.add("alice"), people.add("bob")
+
+    opened = people.verify(alice.token)
+
+    assert opened == alice
+    assert people.by_token(bob.token) == bob
+
+
+def test_a_token_of_another_sandbox_is_refused_by_its_signature() -> None:
+    here, elsewhere = People(Now()), People(Now())
+    stranger = elsewhere.add("mallory")
+
+    reason = reason_of(here, stranger.token)
+
+    assert reason == "signature"
+
+
+def test_a_token_expires_on_the_sandbox_clock() -> None:
+    now = Now()
+    people = People(now)
+    alice = people.add("alice", lifetime_s=60)
+    assert people.by_token(alice.token) == alice
+
+    now.s += 60
+
+    assert reason_of(people, alice.token) == "expired"
+
+
+def test_a_revoked_token_is_worthless_and_the_others_are_not() -> None:
+    people = People(Now())
+    alice = people.add("alice")
+    second = people.issue(alice.uid)
+
+    people.revoke(alice.token)
+
+    assert reason_of(people, alice.token) == "revoked"
+    assert people.by_token(second) == alice
+
+
+def test_a_token_that_names_nobody_is_refused() -> None:
+    people = People(Now())
+    alice = people.add("alice")
+
+    token = people.issue(alice.uid, claims={"sub": "nobody"})
+
+    assert reason_of(people, token) == "unknown"
+
+
+@pytest.mark.parametrize("token", [None, "", 7, b"x"])
+def test_what_is_no_text_is_a_missing_token(token: object) -> None:
+    assert reason_of(People(Now()), token) == "missing"
+
+
+@given(st.text(min_size=1))
+def test_no_text_makes_the_verification_raise_anything_else(token: str) -> None:
+    assert reason_of(People(Now()), token) in {"malformed", "signature"}
+
+
+def test_the_exchange_returns_the_chat_token_and_a_fresh_one_after_a_revocation() -> None:
+    people = People(Now())
+    bot = people.add("hangbot", role="bot")
+    first = people.exchange(bot.token)
+
+    people.revoke(first)
+    second = people.exchange(bot.token)
+
+    assert first == bot.chat_token
+    assert people.by_chat_token(first) is None
+    assert second != first
+    assert people.by_chat_token(second) == people.get(bot.uid)
+
+
+def test_the_exchange_wants_a_good_token() -> None:
+    with pytest.raises(BadToken):
+        People(Now()).exchange("nonsense")
+
+
+def test_forgiving_makes_revoked_tokens_good_again() -> None:
+    people = People(Now())
+    alice = people.add("alice")
+    people.revoke(alice.token)
+
+    people.forgive()
+
+    assert people.by_token(alice.token) == alice
+
+
+def test_a_person_shows_no_token() -> None:
+    bot = People(Now()).add("hangbot", role="bot")
+
+    shown = repr(bot)
+
+    assert bot.token not in shown
+    assert bot.chat_token not in shown
+
+
+def test_every_token_is_reported_so_that_it_can_be_masked() -> None:
+    told: list[str] = []
+    people = People(Now(), told.append)
+
+    bot = people.add("hangbot", role="bot")
+    other = people.issue(bot.uid)
+
+    assert set(told) == {bot.token, bot.chat_token, other}
+
+
+def test_a_changed_profile_is_seen_by_everybody_who_asks() -> None:
+    people = People(Now())
+    alice = people.add("alice")
+
+    people.change(alice.uid, nickname="Alice", color="#000000")
+
+    assert people.get(alice.uid).profile() == {
+        "uuid": alice.uid,
+        "nickname": "Alice",
+        "avatarId": alice.avatar_id,
+        "color": "#000000",
+    }
+
+
+def test_a_guest_is_a_ghost() -> None:
+    ghost: Person = People(Now()).add("ghost-9910", role="guest")
+
+    assert ghost.profile()["avatarId"] == "ghost"
+
+
+@pytest.mark.parametrize(
+    ("nickname", "role", "uid"),
+    [
+        pytest.param("alice", "king", None, id="unknown role"),
+        pytest.param("  ", "user", None, id="no name"),
+        pytest.param("alice", "user", "taken", id="uid taken"),
+    ],
+)
+def test_nobody_is_added_by_mistake(nickname: str, role: str, uid: str | None) -> None:
+    people = People(Now())
+    people.add("first", uid="taken")
+
+    with pytest.raises(ValueError, match=r"role|nickname|already"):
+        people.add(nickname, role=role, uid=uid)
+
+    assert len(people) == 1

@@ -1,0 +1,111 @@
+import inspect
+import re
+
+import pytest
+
+from hangbot import errors
+from hangbot.errors import ConfigError, HangbotError, ServiceError, first_of
+
+CLASSES = [
+    value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, HangbotError)
+]
+
+
+def drawn() -> dict[str, str | None]:
+    """Read the tree in the module's docstring: each class and the one it hangs on."""
+    parents: dict[str, str | None] = {}
+    branch: list[tuple[int, str]] = []
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"    ([│ ]*)(?:[├└]── )?([A-Z][A-Za-z]+)(?=\s|$)", line)
+        if not found or ("──" not in line and found[2] != "HangbotError"):
+            continue
+        depth = line.index(found[2])
+        branch = [(at, name) for at, name in branch if at < depth]
+        parents[found[2]] = branch[-1][1] if branch else None
+        branch.append((depth, found[2]))
+    return parents
+
+
+def made(kind: type[HangbotError]) -> HangbotError:
+    return kind("what happened", service="chat") if issubclass(kind, ServiceError) else kind("what happened")
+
+
+def test_the_tree_that_is_drawn_is_the_tree_that_is() -> None:
+    real = {kind.__name__: kind.__bases__[0].__name__ for kind in CLASSES}
+
+    assert drawn() == real | {"HangbotError": None}
+
+
+def test_every_class_is_public() -> None:
+    assert {kind.__name__ for kind in CLASSES} <= set(errors.__all__)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_class_says_what_to_do_in_a_sentence_of_its_own(kind: type[HangbotError]) -> None:
+    assert re.fullmatch(r"[A-Z`].+\.", kind.remedy)
+    if kind is not ServiceError:
+        assert "remedy" in vars(kind)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_class_ends_a_command_with_a_code_of_the_contract(kind: type[HangbotError]) -> None:
+    assert kind.exit_code in {1, 2, 3}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_error_shows_its_message_and_can_carry_a_remedy_of_its_own(kind: type[HangbotError]) -> None:
+    error = made(kind)
+    special = made(kind)
+    special.remedy = "Do this."
+
+    assert str(error) == "what happened"
+    assert error.remedy == kind.remedy
+    assert special.remedy != kind.remedy
+
+
+def test_a_refusal_is_never_tried_again_and_never_in_doubt() -> None:
+    refusals = [kind for kind in CLASSES if issubclass(kind, errors.Refused)]
+
+    assert len(refusals) > 4
+    assert not [kind for kind in refusals if kind.retryable or kind.ambiguous]
+
+
+def test_only_what_may_have_been_carried_out_is_in_doubt() -> None:
+    ambiguous = {kind.__name__ for kind in CLASSES if kind.ambiguous}
+
+    assert ambiguous == {"AnswerLost", "AckTimeout", "ConnectionLost", "ActionLost", "Unavailable"}
+
+
+def test_only_these_may_succeed_when_they_are_made_again() -> None:
+    retryable = {kind.__name__ for kind in CLASSES if kind.retryable}
+
+    assert retryable == {
+        "Unreachable",
+        "AnswerLost",
+        "AckTimeout",
+        "ConnectionLost",
+        "Unavailable",
+        "RateLimited",
+    }
+
+
+def test_a_service_error_keeps_what_is_known_of_the_answer() -> None:
+    error = ServiceError("no", service="chat", status=429, code="ERR_X", retry_after=15.0, remedy="Wait.")
+
+    known = (error.service, error.status, error.code, error.retry_after, error.remedy)
+    assert known == ("chat", 429, "ERR_X", 15.0, "Wait.")
+
+
+def test_a_configuration_error_names_every_fault() -> None:
+    error = ConfigError("2 faults", faults=["A: missing", "B: no number"])
+
+    assert error.faults == ("A: missing", "B: no number")
+
+
+def test_the_first_of_a_nested_group_is_found() -> None:
+    inner = HangbotError("first")
+    group: BaseExceptionGroup[HangbotError] = BaseExceptionGroup(  # type: ignore[list-item]  # typeshed nests no groups
+        "outer", [BaseExceptionGroup("inner", [inner, HangbotError("second")])]
+    )
+
+    assert first_of(group) is inner
