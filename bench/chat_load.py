@@ -121,7 +121,7 @@ async def post(posts: Posts) -> float:
     try:
         for _ in range(posts.connections):
             transport, _poster = await loop.create_connection(
-                lambda: _Poster(posts, score), parts.hostname, parts.port
+                lambda: _Poster(posts, score), parts.hostname or "", parts.port or 0
             )
             transports.append(transport)
         async with asyncio.timeout(_PATIENCE):

@@ -88,11 +88,11 @@ def _sending(plan: Plan) -> Iterator[Figure]:
         )
     extra = [(share - 1) * 100 for share in ratio(lone, "path", "bare")]
     yield figure(
-        "a message through delivery, over a bare httpx POST",
+        "a message through delivery, over a bare httpx POST, one at a time",
         extra,
         "%",
         goal=under(25),
-        beside=f"{median(lone['path']) * 1000:.2f} ms; bare {median(lone['bare']) * 1000:.2f} ms; one in flight",
+        beside=f"{median(lone['path']) * 1000:.2f} ms; bare {median(lone['bare']) * 1000:.2f} ms",
     )
     yield figure(
         "rate of 64 senders to 64 receivers, over 64 bare httpx requests",
@@ -120,7 +120,7 @@ def _queue(plan: Plan) -> Iterator[Figure]:
         for _ in range(plan.rounds(3)):
             with child("bench.queued", outbox) as starter:
                 starts.append(starter.ask({"do": "start"}))
-    beside = f"from {filled['before_mb']:.0f} MB before; accepted at {filled['rate']:,.0f}/s without a disk's fsync"
+    beside = f"{filled['before_mb']:.0f} MB before; accepted at {filled['rate']:,.0f}/s, without a real fsync"
     yield Figure(
         f"memory of a bot that accepted {number:,} messages", filled["resident_mb"], "MB", under(200), beside
     )

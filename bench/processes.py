@@ -53,7 +53,9 @@ class Child:
         finally:
             watch.cancel()
         if not line:
-            raise ChildFailed(f"{self._name} (process {self.pid}) did not answer within {within:g} s")
+            raise ChildFailed(
+                f"{self._name} (process {self.pid}) ended, or gave no answer within {within:g} s"
+            )
         return json.loads(line)
 
 

@@ -175,8 +175,8 @@ async def press(presses: Sequence[Press], seconds: float) -> Score:
             parts = urlsplit(one.url)
             transport, _ = await loop.create_connection(
                 lambda one=one: _Presser(one, count),  # type: ignore[misc]  # mypy infers no type for a lambda with a default
-                parts.hostname,
-                parts.port,
+                parts.hostname or "",
+                parts.port or 0,
             )
             transports.append(transport)
         async with asyncio.timeout(_PATIENCE):

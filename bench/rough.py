@@ -80,5 +80,5 @@ async def _set_song(bot: Bot, name: str) -> str:
 
 async def _in_a_living_room(bot: Bot) -> None:
     """Wait until the bot is in the room; for a moment it holds a connection that has ended."""
-    while bot.room is None or bot.room.ended.done():
+    while bot.room is None or bot.room.ended.done():  # noqa: ASYNC110  `Bot.ready` is still set for that moment
         await asyncio.sleep(_LOOK_EVERY)

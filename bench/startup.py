@@ -84,7 +84,7 @@ def _plugin(plan: Plan) -> list[Figure]:
                 "without": lambda: _pytest_ms(folder),
             },
         )
-    beside = f"{median(values['with']):.0f} ms; pytest with pytest-asyncio alone {median(values['without']):.0f} ms"
+    beside = f"{median(values['with']):.0f} ms; with pytest-asyncio alone {median(values['without']):.0f} ms"
     return [figure(name, ratio(values, "with", "without"), "x", goal=at_most(1.10), beside=beside)]
 
 

@@ -25,12 +25,12 @@ _DECADES: Final = 5
 _TEXT: Final = """\
 # The storm after an outage
 
-{clients:,} bots lose a service for {outage:.0f} s. Each failed the moment it went, and each tries again as its
-retry schedule says. What does the service see when it is back?
+{clients:,} bots lose a service for {outage:.0f} s. Each failed the moment it went, and each tries again
+as its retry schedule says. What does the service see when it is back?
 
 ![Requests a second after the recovery, and how many clients are served](storm.svg)
 
-| `STAGE_RETRY_STRATEGY` | most requests a second | last client served | with room for {share:,.0f} a second | the same, by {window:g} s | requests until then |
+{head}
 |---|---:|---:|---:|---:|---:|
 {rows}
 
@@ -44,14 +44,16 @@ What to see in it:
   them return within one second. A service that cannot take that second refuses most of them, and they
   are back together after the longest step, 30 s later, again and again.
 - `equal` draws from the upper half of the step. Over five steps that is spread enough to flatten the
-  peak {flatter:.0f}-fold, and no wait is ever near zero, so one bot alone is not impatient. It is the default for sends.
+  peak {flatter:.0f}-fold, and no wait is ever near zero, so one bot alone is not impatient. It is the
+  default for sends.
 - `full` draws from the whole step. It has the lowest peak and is what reconnects always use. Its
   waits are half as long on average, so a limit by *number* of attempts is reached sooner: the total time is
   the limit that means something.
-- The price of spreading is paid when the service could have taken everybody at once: the last client comes
-  {full_last:.0f} s after the recovery instead of {seed_last:.0f} s. Half of them are there after {equal_half:.0f} s (`equal`) or {full_half:.0f} s (`full`).
-- With the shorter queue {late:,} of the `seed` clients wait longer than `STAGE_RETRY_TOTAL_MS` ({total:.0f} s)
-  and would have given up; of the others none.
+- The price of spreading is paid when the service could have taken everybody at once: the last client
+  comes {full_last:.0f} s after the recovery instead of {seed_last:.0f} s. Half of them are there after
+  {equal_half:.0f} s (`equal`) or {full_half:.0f} s (`full`).
+- With the shorter queue {late:,} of the `seed` clients wait longer than `STAGE_RETRY_TOTAL_MS`
+  ({total:.0f} s) and would have given up; of the others none.
 
 The numbers come from a simulation on a counted clock with the schedule that ships, default values, seeded
 dice: `make storm` writes this page and the drawing again, the same every time.
@@ -67,14 +69,23 @@ def page(unlimited: Storms, scarce: Storms, narrow: Storms) -> str:
         narrow: The same, counted by `WINDOW_S`.
     """
     rows = [
-        f"| `{strategy}` | {storm.peak:,.0f} | {storm.recovered_s:.1f} s | {scarce[strategy].recovered_s:.0f} s"
-        f" | {narrow[strategy].recovered_s:.0f} s | {scarce[strategy].requests:,} |"
+        f"| `{strategy}` | {storm.peak:,.0f} | {storm.recovered_s:.1f} s"
+        f" | {scarce[strategy].recovered_s:.0f} s | {narrow[strategy].recovered_s:.0f} s"
+        f" | {scarce[strategy].requests:,} |"
         for strategy, storm in unlimited.items()
     ]
+    columns = (
+        "`STAGE_RETRY_STRATEGY`",
+        "most requests a second",
+        "last client served",
+        f"with room for {CLIENTS / IDEAL_S:,.0f} a second",
+        f"the same, by {WINDOW_S:g} s",
+        "requests until then",
+    )
     return _TEXT.format(
+        head=f"| {' | '.join(columns)} |",
         clients=CLIENTS,
         outage=OUTAGE_S,
-        share=CLIENTS / IDEAL_S,
         window=WINDOW_S,
         ideal=IDEAL_S,
         rows="\n".join(rows),
@@ -91,9 +102,9 @@ def page(unlimited: Storms, scarce: Storms, narrow: Storms) -> str:
 def draw(unlimited: Storms, scarce: Storms) -> str:
     """Draw both: requests a second where the server takes any number, and the served where it does not."""
     longest = max(storm.recovered_s for storm in scarce.values())
+    box = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="13" role="img"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif"'
-        ' font-size="13" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
         "<title>Requests a second after an outage, and clients served, by retry strategy</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
         *_chart(
@@ -147,11 +158,10 @@ def _rates(storm: Storm) -> Points:
 def _served(storm: Storm, longest: float) -> Points:
     """A line through every hundredth client, and level where nobody was served for a while."""
     step = max(1, storm.clients // 100)
-    at = [(0.0, 0.0)]
-    for index in range(step - 1, storm.clients, step):
-        at.append((storm.served[index] / longest, (index + 1) / storm.clients))
-    points = [at[0]]
-    for (_, before), (time, share) in pairwise(at):
+    seen = range(step - 1, storm.clients, step)
+    corners = [(storm.served[index] / longest, (index + 1) / storm.clients) for index in seen]
+    points = [(0.0, 0.0)]
+    for (_, before), (time, share) in pairwise([(0.0, 0.0), *corners]):
         points += [(time, before), (time, share)]
     return points
 

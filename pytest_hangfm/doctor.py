@@ -159,11 +159,12 @@ class Doctor:
     # -- for scripts and CI
 
     def _write_json(self) -> None:
+        if self._options.json is None:
+            return
         from hangbot.cli.show import preflight_row  # noqa: PLC0415  only a run with checks pays for it
 
-        if self._options.json is not None:
-            row = preflight_row(self.results(), self.verdict(), target=self.target)
-            self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+        row = preflight_row(self.results(), self.verdict(), target=self.target)
+        self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
 
     def _write_step_summary(self) -> None:
         path = os.environ.get("GITHUB_STEP_SUMMARY")

@@ -172,6 +172,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that wanted to leave this machine; hand the report what happened."""
+    __tracebackhide__ = True
     watch = item.stash.get(WATCH, None)
     if watch is not None:
         watch.calling = True
@@ -190,6 +191,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that left sockets open, after everything had its chance to close them."""
+    __tracebackhide__ = True
     result = yield
     watch = item.stash.get(WATCH, None)
     if watch is not None and item.stash.get(PASSED, False) and (left := watch.left_open()):
@@ -214,21 +216,18 @@ def pytest_runtest_makereport(
             report.__dict__[ROW] = row.as_dict()
             told = bool(row.remedy) and row.remedy in report.longreprtext
     if report.failed:
-        told_already = report.longreprtext
-        report.sections += [
-            (title, text)
-            for title, text in _explanations(item, with_remedy=not told)
-            if text not in told_already
-        ]
+        report.sections += _explanations(item, report, with_remedy=not told)
     return report
 
 
-def _explanations(item: pytest.Item, *, with_remedy: bool) -> list[tuple[str, str]]:
+def _explanations(
+    item: pytest.Item, report: pytest.TestReport, *, with_remedy: bool
+) -> list[tuple[str, str]]:
     found = []
     if with_remedy and remedy_of(item):
         found.append(("what to do", remedy_of(item)))
     watch = item.stash.get(WATCH, None)
-    if watch is not None and watch.refused:
+    if watch is not None and watch.refused and _refusal(watch.refused) not in report.longreprtext:
         found.append(("socket guard", _refusal(watch.refused)))
     acks = item.stash.get(ACKS, None)
     if acks is not None and acks.steps:

@@ -116,15 +116,13 @@ class BotProcess:
 
     async def stop(self, *, within: float = _ENDING) -> int:
         """End it: SIGTERM, then SIGKILL to it and its children; return the exit code."""
+        ending = asyncio.create_task(self._process.wait(), name=f"hangfm-process-{self.pid}-ends")
         if self.returncode is None:
             self.send_signal(signal.SIGTERM)
-            await asyncio.wait({asyncio.ensure_future(self._reading)}, timeout=within)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SETTLING):
-                    await self._process.wait()
+            await asyncio.wait({ending}, timeout=within)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        code = await self._process.wait()
+        code = await ending
         _, late = await asyncio.wait({self._reading}, timeout=_SETTLING)
         if late:  # a grandchild that left the group holds the pipe
             self._reading.cancel()

@@ -89,7 +89,6 @@ async def test_tier_1_is_acknowledged_at_once(
     hangfm_clock: ManualClock,
     hangfm_acks: AckRecorder,
     message: Outgoing,
-    ack_timeout: float,
 ) -> None:
     courier = await hangfm_open_courier(clock=hangfm_clock)
 

@@ -104,8 +104,7 @@ def test_a_configuration_error_names_every_fault() -> None:
 
 def test_the_first_of_a_nested_group_is_found() -> None:
     inner = HangbotError("first")
-    group: BaseExceptionGroup[HangbotError] = BaseExceptionGroup(  # type: ignore[list-item]  # typeshed nests no groups
-        "outer", [BaseExceptionGroup("inner", [inner, HangbotError("second")])]
-    )
+    nested = BaseExceptionGroup("inner", [inner, HangbotError("second")])
+    group: BaseExceptionGroup[HangbotError] = BaseExceptionGroup("outer", [nested])  # type: ignore[list-item]  # typeshed nests none
 
     assert first_of(group) is inner

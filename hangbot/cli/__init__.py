@@ -6,6 +6,7 @@ from importlib import import_module
 
 from hangbot.cli.parser import parse
 from hangbot.errors import FAILED, ConfigError, HangbotError
+from hangbot.redact import Redactor
 
 __all__ = ["main"]
 
@@ -18,7 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     """
     args = parse(argv)
     try:
-        return int(import_module(f"hangbot.cli.{args.command}").main(args))
+        code = int(import_module(f"hangbot.cli.{args.command}").main(args))
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where a reader that has gone is told from a fault
     except HangbotError as exc:
         return _told(exc)
     except BrokenPipeError:
@@ -32,10 +35,11 @@ def main(argv: list[str] | None = None) -> int:
             raise
         _say(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
         return FAILED
+    return code
 
 
 def _told(error: HangbotError) -> int:
-    if isinstance(error, ConfigError) and error.faults:
+    if isinstance(error, ConfigError) and len(error.faults) > 1:
         for fault in error.faults:
             _say(fault)
         _say(error.remedy)
@@ -46,4 +50,4 @@ def _told(error: HangbotError) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"hangbot: {line}", file=sys.stderr)
+    print(f"hangbot: {Redactor().text(line)}", file=sys.stderr)

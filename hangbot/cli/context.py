@@ -74,13 +74,16 @@ def app_of(args: argparse.Namespace) -> App | None:
         )
     sys.path.insert(0, str(Path.cwd()))
     try:
-        app: App = getattr(import_module(module), name)
-    except ImportError as exc:
+        loaded = import_module(module)
+    except Exception as exc:  # whatever the author's module raises is the author's
+        told = f"{type(exc).__name__}: {exc}"
         raise UsageError(
-            f"--app {args.app}: {exc}", remedy="Start it where the module can be imported."
+            f"--app {args.app} cannot be imported ({told})",
+            remedy="Correct the module, and start hangbot where it can be imported.",
         ) from exc
-    except AttributeError:
-        raise UsageError(f"--app {args.app}: {module} has no {name}", remedy="Check the name.") from None
+    app: App | None = getattr(loaded, name, None)
+    if app is None:
+        raise UsageError(f"--app {args.app}: {module} has no {name}", remedy="Check the name.")
     if not callable(app):
         raise UsageError(
             f"--app {args.app} cannot be called", remedy="Give an `async def NAME(bot, message)`."

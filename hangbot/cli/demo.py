@@ -78,17 +78,24 @@ async def _tour(args: argparse.Namespace) -> int:
 
 async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
     running = asyncio.create_task(bot.run(), name="hangbot-demo")
+    acting = asyncio.create_task(_act(bot, sandbox), name="hangbot-demo-acts")
     try:
         with stopping(bot.stop):
-            await bot.ready()
-            as_announced = [await _play(act, bot, sandbox) for act in _ACTS]
+            # A bot that was told to stop settles nothing more: the acts would wait for ever.
+            await asyncio.wait({running, acting}, return_when=asyncio.FIRST_COMPLETED)
+            if not acting.done():
+                await running
+                print("\nstopped before the end")
+                return FAILED
+            as_announced = acting.result()
             bot.stop()
             await running
     except SecondSignal:
         return FAILED
     finally:
+        acting.cancel()
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(acting, running, return_exceptions=True)
     rows = await outbox.rows()
     _headline("delivery report")
     for line in show.report(rows, summarise(rows, time.time())):
@@ -96,6 +103,11 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
     seen = _as_the_room_saw_it(rows, sandbox)
     print("\nstopped cleanly" if all(as_announced) and seen else "\nnot as announced: see above")
     return 0 if all(as_announced) and seen else FAILED
+
+
+async def _act(bot: Bot, sandbox: "Sandbox") -> list[bool]:
+    await bot.ready()
+    return [await _play(act, bot, sandbox) for act in _ACTS]
 
 
 async def _play(act: _Act, bot: Bot, sandbox: "Sandbox") -> bool:

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
@@ -32,6 +33,7 @@ def main(args: argparse.Namespace) -> int:
     settings = Settings.from_env(given)
     set_up_logs(args, settings)
     given["ROOM_UUID"] = asyncio.run(_find(settings, room))
+    Settings.from_env(given)  # what the gateway told must be usable, too
     _write(path, given)
     print(f"wrote {path}, readable by you alone")
     print("next: hangbot preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
@@ -56,14 +58,20 @@ def _ask(prompt: str, *, secret: bool = False) -> str:
             "there is no terminal to ask at",
             remedy="Give --token-file and --room, or BOT_USER_TOKEN and ROOM_UUID in the environment.",
         )
-    answer = (getpass.getpass(prompt) if secret else input(prompt)).strip()
+    try:
+        answer = (getpass.getpass(prompt) if secret else input(prompt)).strip()
+    except EOFError:
+        answer = ""
     if not answer:
         raise UsageError("nothing was entered; nothing was written", remedy="Run it again.")
     return answer
 
 
 def _agrees(question: str) -> bool:
-    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
 
 
 async def _find(settings: Settings, room: str) -> str:
@@ -99,12 +107,15 @@ def _write(path: Path, values: dict[str, str]) -> None:
     """Write beside it and rename: what was there stays whole until the new one is."""
     made = path.with_name(path.name + ".new")
     try:
+        made.unlink(missing_ok=True)  # a file that is there may be open to others, or lead elsewhere
         with os.fdopen(
-            os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as file:
             file.write(render_env_file(values))
         made.replace(path)
     except OSError as exc:
+        with suppress(OSError):
+            made.unlink(missing_ok=True)  # it holds a token
         raise HangbotError(
             f"{path} cannot be written: {exc.strerror}", remedy="Choose another --env-file."
         ) from None

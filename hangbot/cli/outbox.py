@@ -12,10 +12,10 @@ from pathlib import Path
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
 from hangbot.config import Settings
+from hangbot.config.envfile import read_env_file
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Stored
 from hangbot.delivery.summary import summarise
-from hangbot.config.envfile import read_env_file
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
 __all__ = ["main"]
@@ -45,11 +45,11 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
 def _path(args: argparse.Namespace) -> Path:
     """Find the outbox; the rest of the configuration may be missing or wrong."""
     name = "HANGBOT_OUTBOX"
-    told = os.environ.get(name)
+    told = os.environ.get(name, "").strip()
     file = args.env_file or ENV_FILE
     if not told and (args.env_file or file.exists()):
         entry = read_env_file(file).values.get(name)
-        told = entry.value if entry else None
+        told = entry.value.strip() if entry else ""
     return Path(told) if told else Path(Settings.model_fields["outbox"].default)
 
 
@@ -90,19 +90,23 @@ async def _retry(args: argparse.Namespace) -> int:
             raise UsageError(
                 "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
             )
-        rows = await outbox.requeue(keys, time.time())
+        rows = await outbox.requeue(list(dict.fromkeys(keys)), time.time())
         running = _runs(outbox.path)
     _print(rows, as_json=args.json)
     if not args.json:
         print(
-            "the running bot takes it from here" if running else "queued: no bot runs, the next one delivers"
+            "nothing to retry"
+            if not rows
+            else "the running bot takes it from here"
+            if running
+            else "queued: no bot runs, the next one delivers"
         )
     return FAILED if any(row.state not in {"queued", "sending", "delivered"} for row in rows) else 0
 
 
 async def _drop(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        rows = await outbox.drop(args.ids, time.time())
+        rows = await outbox.drop(list(dict.fromkeys(args.ids)), time.time())
     _print(rows, as_json=args.json)
     return FAILED if any(row.state == "delivered" for row in rows) else 0
 

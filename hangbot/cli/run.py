@@ -74,10 +74,8 @@ async def _preflight(settings: Settings) -> bool:
     async with open_subject(settings) as subject:
         async for result in examine(subject):
             results.append(result)
-            for line in show.result_lines(result):
-                logger.log(
-                    _LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"}
-                )
+            line = " ".join(part.strip() for part in show.result_lines(result))
+            logger.log(_LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"})
     verdict = overall(results)
     if verdict == "cannot_tell":
         logger.warning("the services cannot be reached yet: starting all the same, and trying on")

@@ -48,6 +48,8 @@ async def _serve(args: argparse.Namespace) -> int:
                 await stop.wait()
     except SecondSignal:
         return FAILED
+    except BrokenPipeError:
+        raise  # whoever was to read the first line has gone
     except OSError as exc:
         raise _cannot_open(exc) from exc
     return 0

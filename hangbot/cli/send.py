@@ -33,21 +33,34 @@ def main(args: argparse.Namespace) -> int:
 async def _send(args: argparse.Namespace, settings: Settings) -> int:
     async with open_outbox(settings) as outbox, open_chat(settings) as chat:
         courier = make_courier(settings, outbox, chat, notify=log_step)
-        keys = []
-        for message in _messages(args, settings):
-            stored = await courier.accept(message)
-            keys += [row.message.id for row in stored]
-            if not args.json:
-                print(message.id, flush=True)
-        delivered_here = await _deliver(settings, courier, args.wait)
+        keys, refused = await _accept(args, settings, courier)
+        delivered_here = await _deliver(settings, outbox, courier, args.wait)
         if args.wait is not None and not delivered_here:
             await _until_settled(outbox, keys, args.wait)
         rows = [await outbox.get(key) for key in keys]
         if args.json:
             for row in rows:
                 print(json.dumps(show.message_row(row)))
+        if refused:
+            raise refused
         settled_matters = delivered_here or args.wait is not None
         return _exit_code(rows, waited=args.wait is not None) if settled_matters else 0
+
+
+async def _accept(
+    args: argparse.Namespace, settings: Settings, courier: Courier
+) -> tuple[list[str], UsageError | None]:
+    """Accept texts up to the first that cannot be sent; those before it are delivered all the same."""
+    keys: list[str] = []
+    try:
+        for message in _messages(args, settings):
+            stored = await courier.accept(message)
+            keys += [row.message.id for row in stored]
+            if not args.json:
+                print(message.id, flush=True)
+    except UsageError as exc:
+        return keys, exc
+    return keys, None
 
 
 def _messages(args: argparse.Namespace, settings: Settings) -> Iterable[Outgoing]:
@@ -56,29 +69,36 @@ def _messages(args: argparse.Namespace, settings: Settings) -> Iterable[Outgoing
     if not args.stdin:
         yield Outgoing(args.id or uuid4().hex, to, args.text, direct)
         return
-    for number, line in enumerate(sys.stdin, 1):
-        text = line.rstrip("\n")
-        if not text.strip():
-            raise UsageError(
-                f"line {number} is empty; the lines before it were accepted", remedy="Leave it out."
-            )
-        yield Outgoing(uuid4().hex, to, text, direct)
+    number = 0
+    try:
+        for number, line in enumerate(sys.stdin, 1):
+            text = line.rstrip("\n")
+            if not text.strip():
+                raise UsageError(
+                    f"line {number} is empty; the lines before it were accepted", remedy="Leave it out."
+                )
+            yield Outgoing(uuid4().hex, to, text, direct)
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"what follows line {number} is no UTF-8; what was printed was accepted",
+            remedy="Send UTF-8, from the first line that has no id.",
+        ) from None
 
 
-async def _deliver(settings: Settings, courier: Courier, within: float | None) -> bool:
+async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within: float | None) -> bool:
     """Deliver what is queued, oldest first, unless a running bot does."""
     try:
-        with exclusive(settings.outbox):
-            if within is None:
-                await courier.run_until_empty()
-            else:
-                try:
-                    async with asyncio.timeout(within):
-                        await courier.run_until_empty()
-                except TimeoutError:
-                    return True
+        async with asyncio.timeout(within):
+            delivered_here = False
+            # Again for what another `send` accepted at the last moment, and left to this one.
+            while not delivered_here or await outbox.waiting(most=1):
+                with exclusive(settings.outbox):
+                    delivered_here = True
+                    await courier.run_until_empty()
+    except TimeoutError:
+        return True
     except OutboxBusy:
-        return False
+        return delivered_here
     return True
 
 

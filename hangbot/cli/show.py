@@ -28,7 +28,7 @@ _LONGEST_SHOWN = 60
 
 def result_lines(result: Result) -> Iterator[str]:
     """Show a check, and under a bad one what to do."""
-    yield f"{_MARKS[result.verdict]} {result.title}: {result.message}"
+    yield f"{_MARKS[result.verdict]} {result.title}: {' '.join(result.message.split())}"
     if result.remedy and result.verdict != "ok":
         yield f"       -> {result.remedy}"
 

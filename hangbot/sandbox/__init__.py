@@ -8,9 +8,10 @@ from hangbot.sandbox.actors import Actor, Users
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.opening import Sandbox, open_sandbox
+from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import Person
 from hangbot.sandbox.room_world import ActionRefused, Room
+from hangbot.sandbox.service import Sandbox
 from hangbot.sandbox.variants import RoomVariants
 
 __all__ = [

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from hangbot.sandbox.actors import Actor
 from hangbot.sandbox.chat_world import ChatRefusal
-from hangbot.sandbox.opening import Sandbox, state_of
 from hangbot.sandbox.room_world import ActionRefused, Room
+from hangbot.sandbox.service import Sandbox, state_of
 
 __all__ = ["control_app"]
 

@@ -7,6 +7,8 @@ puts new containers along its path, so that "the same object" means "nothing cha
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import compress
+from operator import is_not
 from typing import Any, Final
 
 __all__ = ["MISSING", "Draft", "Operation", "compare", "pointer"]
@@ -75,11 +77,13 @@ def _compare_objects(
 
 
 def _compare_arrays(before: list[object], after: list[object], path: str, ops: list[Operation]) -> None:
-    for index in range(len(before) - 1, -1, -1):
-        if index >= len(after):
-            ops.append({"op": "remove", "path": f"{path}/{index}"})
-        elif before[index] is not after[index]:
-            _compare(before[index], after[index], f"{path}/{index}", ops)
+    ops.extend(
+        {"op": "remove", "path": f"{path}/{index}"} for index in range(len(before) - 1, len(after) - 1, -1)
+    )
+    # Found without a Python loop: a room's lists have thousands of users, and a join changes the last few.
+    changed = list(compress(range(len(before)), map(is_not, before, after)))
+    for index in reversed(changed):
+        _compare(before[index], after[index], f"{path}/{index}", ops)
     ops.extend(
         {"op": "add", "path": f"{path}/{index}", "value": after[index]}
         for index in range(len(before), len(after))

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from websockets.frames import CloseCode
@@ -13,33 +12,17 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
+from hangbot.sandbox.room_actions import Actions, Outcome
 from hangbot.sandbox.room_connection import RoomConnection
 from hangbot.sandbox.room_delivery import GARBAGE, Delivery
 from hangbot.sandbox.room_timers import RoomTimers
 from hangbot.sandbox.room_verbs import VerbFailed, Verbs
-from hangbot.sandbox.room_world import NOT_IN_ROOM, ActionRefused, Room, RoomMessage
+from hangbot.sandbox.room_world import ActionRefused, Room, RoomMessage
 from hangbot.sandbox.rooms import Rooms
 
 __all__ = ["RoomDesk"]
 
 _SHOWN_BYTES: Final = 4096
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """What an action leads to.
-
-    Attributes:
-        fields: The response's fields.
-        room: The room that hears the messages.
-        messages: What it hears.
-        joined: Whether the connection has just joined the room.
-    """
-
-    fields: dict[str, Any]
-    room: Room | None = None
-    messages: list[RoomMessage] = field(default_factory=list)
-    joined: bool = False
 
 
 class RoomDesk:
@@ -56,7 +39,6 @@ class RoomDesk:
     def __init__(
         self, people: People, rooms: Rooms, faults: Faults, journal: Journal, clock: SandboxClock
     ) -> None:
-        self._people = people
         self._rooms = rooms
         self._variants = rooms.variants
         self._faults = faults
@@ -66,8 +48,7 @@ class RoomDesk:
         self.delivery = Delivery(faults, journal, clock)
         self._timers = RoomTimers(rooms, clock, self.tell)
         self._verbs = Verbs(self._exists, self.delivery.rooms, self._enter, self._leave, self.delivery.say)
-        self.stopping = False
-        """While true, actions are answered with "the server is shutting down"."""
+        self.actions = Actions(people, rooms, clock)
 
     def close(self) -> None:
         """Forget the timers."""
@@ -167,9 +148,12 @@ class RoomDesk:
             return
         conn.pending -= 1
         try:
-            outcome = self._execute(conn, call)
+            outcome = self.actions.execute(conn, call)
         except (ActionRefused, BadInput) as refusal:
-            outcome = _Outcome({"error": str(refusal)})
+            outcome = Outcome({"error": str(refusal)})
+        if outcome.joined and outcome.room is not None and conn.uid is not None:
+            self._timers.stay(outcome.room, conn.uid)
+            self._enter(conn, outcome.room.uuid)
         text = self._response(outcome, call)
         if outcome.room is not None and not self._variants.response_first and not outcome.joined:
             self.tell(outcome.room, outcome.messages)
@@ -182,7 +166,7 @@ class RoomDesk:
         if outcome.joined and outcome.room is not None:
             self._introduce(conn, outcome.room)
 
-    def _response(self, outcome: _Outcome, call: Call) -> str:
+    def _response(self, outcome: Outcome, call: Call) -> str:
         """The response's text; the server's state in it is written once for as long as it stays the same."""
         room, fields = outcome.room, outcome.fields
         if room is None or outcome.joined or not fields:
@@ -210,63 +194,6 @@ class RoomDesk:
                 return False
         conn.pending -= 1
         return True
-
-    def _execute(self, conn: RoomConnection, call: Call) -> _Outcome:
-        if self.stopping:
-            raise ActionRefused(actionhero.SHUTTING_DOWN)
-        if call.action is None:
-            raise ActionRefused(actionhero.UNKNOWN_ACTION)
-        if conn.person is None or (
-            self._variants.recheck_token and self._people.by_token(conn.token) is None
-        ):
-            raise ActionRefused(self._variants.token_error)
-        actionhero.check_params(call)
-        room = self._rooms.get(call.params["roomUuid"])
-        if call.action == "joinRoom":
-            return self._join(conn, conn.person.uid, room, call.params)
-        if room is None:
-            raise ActionRefused(NOT_IN_ROOM)
-        messages = self._act(room, conn.person.uid, call)
-        silent = call.action in {"skipSong", "playOneTimeAnimation"} or not self._variants.action_state
-        return _Outcome({} if silent else room.server_state(), room, messages)
-
-    def _act(self, room: Room, uid: str, call: Call) -> list[RoomMessage]:
-        params, now_ms = call.params, self._clock.now_ms()
-        match call.action:
-            case "addDj":
-                return room.add_dj(uid, params.get("song"), now_ms)
-            case "removeDj":
-                return room.remove_dj(uid, params.get("djUuid"), now_ms)
-            case "updateNextSong":
-                return room.update_next_song(uid, params["song"], now_ms)
-            case "voteOnSong":
-                votes = params["songVotes"]
-                return room.vote(uid, {name: votes[name] for name in ("like", "star") if name in votes})
-            case "skipSong":
-                return room.skip(uid, now_ms)
-            case _:
-                return room.animate(uid, params["animation"], params.get("emoji"))
-
-    def _join(self, conn: RoomConnection, uid: str, room: Room | None, params: dict[str, Any]) -> _Outcome:
-        if room is None:
-            raise ActionRefused("The room does not exist.")
-        person = self._people.get(uid)
-        if self._variants.second_join == "refused" and room.uuid in conn.rooms:
-            raise ActionRefused(f"connection already in this room ({room.uuid})")
-        room.admit(person, params.get("password"), params.get("guestPassword"))
-        fields = {
-            "roomUuid": room.uuid,
-            "allowedRooms": [room.uuid],
-            "didCreate": not room.live,
-            "serverTime": self._clock.now_ms(),
-            "state": room.snapshot(),
-        }
-        messages = room.enter(person, conn.hold)
-        if self._variants.joiner_in_state:
-            fields["state"] = room.snapshot()
-        self._timers.stay(room, uid)
-        self._enter(conn, room.uuid)
-        return _Outcome(fields, room, messages, joined=True)
 
     def _introduce(self, conn: RoomConnection, room: Room) -> None:
         """``updatedUserData``: the profiles, to the joiner alone."""

@@ -26,6 +26,7 @@ from hangbot.sandbox.rooms import Rooms
 __all__ = ["RoomServer"]
 
 _SETTLE_S: Final = 0.2
+_HANDSHAKE_S: Final = 2.0
 
 # The client's token stands in the request line, and websockets logs request lines.
 # It stands outside the logging tree, where no configuration can switch it on.
@@ -136,6 +137,8 @@ class RoomServer:
             ping_interval=None,
             max_size=primus.MAX_MESSAGE_BYTES,
             logger=_silent,
+            # Who opens TCP and never shakes hands must not hold up the end.
+            ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
             create_connection=self._connection,  # type: ignore[arg-type]  # a factory does as well as a class
         )
 

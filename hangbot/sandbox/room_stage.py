@@ -53,7 +53,8 @@ class Stage:
     def seat(self, draft: Draft) -> None:
         """Floor and audience are everybody who is no DJ; the vibe depends on how many there are."""
         djs = {dj["uuid"] for dj in self.state["djs"]}
-        standing = [user for user in self.state["allUsers"] if user["uuid"] not in djs]
+        users = self.state["allUsers"]
+        standing = [user for user in users if user["uuid"] not in djs] if djs else users
         draft.set("floorUsers", standing)
         draft.set("audienceUsers", standing)
         draft.set("vibeMeter", self.vibe())

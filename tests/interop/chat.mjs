@@ -48,11 +48,14 @@ function listen() {
       hears("MessageReactionRemoved", (event) => event.getReaction().getReaction()),
     ]),
   );
-  CometChat.addGroupListener("all", Object.fromEntries([joinedOrLeft("GroupMemberJoined"), joinedOrLeft("GroupMemberLeft")]));
-  CometChat.addConnectionListener("all", Object.fromEntries([
-    ["onConnected", () => print({ event: "Connected" })],
-    ["onDisconnected", () => print({ event: "Disconnected" })],
-  ]));
+  CometChat.addGroupListener(
+    "all",
+    Object.fromEntries([joinedOrLeft("GroupMemberJoined"), joinedOrLeft("GroupMemberLeft")]),
+  );
+  CometChat.addConnectionListener("all", {
+    onConnected: () => print({ event: "Connected" }),
+    onDisconnected: () => print({ event: "Disconnected" }),
+  });
 }
 
 function messages({ guid, uid, perPage = 30, from }) {

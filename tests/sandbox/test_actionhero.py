@@ -3,7 +3,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangbot.sandbox import actionhero
@@ -151,6 +151,7 @@ def test_no_frame_makes_the_parser_raise(value: object) -> None:
         assert isinstance(parsed, Call | Verb)
 
 
+@settings(max_examples=50)
 @given(action=st.sampled_from(sorted(actionhero.ACTIONS)), params=st.dictionaries(st.text(max_size=8), JSON))
 def test_no_input_makes_the_checks_raise_anything_else(action: str, params: dict[str, Any]) -> None:
     asked = actionhero.parse({"event": "action", "params": {**params, "action": action}})

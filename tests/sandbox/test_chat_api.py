@@ -776,6 +776,15 @@ def test_cometchat_refuses_too_many_or_too_long_tags(tags: Json) -> None:
     assert desk.send(tags=["fine"])["tags"] == ["fine"]
 
 
+def test_a_row_that_the_server_itself_stumbles_over_is_answered() -> None:
+    desk = Desk("cometchat").joined()
+    desk.world.plant("room", {"data": "no object"})
+
+    answer = desk.ask(*HISTORY, query={"searchKey": "x"})
+
+    assert refusal(answer) == (400, "ERR_BAD_REQUEST")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "point"),
     [

@@ -138,6 +138,23 @@ async def test_the_record_keeps_the_whole_journal_without_secrets(tmp_path: Path
     assert token not in record.read_text()
 
 
+async def test_the_tokens_of_the_thousandth_user_are_masked_too() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        for number in range(1000):
+            user = sandbox.users.add(f"user-{number}")
+
+        sandbox.journal.record(
+            "room", "in", "http", path=f"/primus?token={user.token}", body=[user.chat_token]
+        )
+        sandbox.journal.record(
+            "room", "in", "frame", frame=json.dumps({"a": user.token, "b": user.chat_token})
+        )
+
+        shown = json.dumps(sandbox.journal.since(0)[0])
+        assert user.token not in shown
+        assert user.chat_token not in shown
+
+
 async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_tokens() -> None:
     async with open_sandbox(control=False) as sandbox:
         env = sandbox.env()

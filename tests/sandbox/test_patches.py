@@ -2,7 +2,7 @@ from typing import Any
 
 import jsonpatch
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangbot.sandbox.patches import MISSING, Draft, compare, pointer
@@ -25,6 +25,7 @@ def test_a_difference_applied_to_the_first_state_makes_the_second(
     assert _exactly(applied(before, patch)) == _exactly(after)
 
 
+@settings(max_examples=30)
 @given(value=OBJECTS)
 def test_equal_states_have_no_difference(value: dict[str, Any]) -> None:
     assert compare(value, applied(value, [])) == []

@@ -716,7 +716,7 @@ async def test_verbs_can_be_closed_to_clients(open_client: OpenClient) -> None:
 async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: OpenClient) -> None:
     client = await open_client(sandbox)
 
-    sandbox.server.desk.stopping = True
+    sandbox.server.desk.actions.stopping = True
 
     assert (await client.act("joinRoom"))["error"] == "the server is shutting down"
 

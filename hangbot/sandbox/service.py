@@ -1,0 +1,269 @@
+"""A whole sandbox, and everything that a test asks of it."""
+
+import itertools
+import json
+import ssl
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from hangbot.redact import Redactor
+from hangbot.sandbox.actors import Actor, Users
+from hangbot.sandbox.chat_server import ChatService
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.faults import Faults
+from hangbot.sandbox.journal import Event, Journal
+from hangbot.sandbox.people import People, Person
+from hangbot.sandbox.ports import HOST
+from hangbot.sandbox.room_server import RoomServer
+from hangbot.sandbox.room_world import Room
+from hangbot.sandbox.rooms import Rooms
+from hangbot.sandbox.variants import RoomVariants
+
+__all__ = ["Sandbox", "state_of"]
+
+_KNOWN_TOKENS: Final = 8
+
+
+class Sandbox:
+    """Hang.fm on 127.0.0.1; made by ``open_sandbox``.
+
+    Attributes:
+        clock: The sandbox's own clock.
+        journal: Everything that went over its wires.
+        faults: What goes wrong.
+        people: Users and tokens.
+        users: Users as actors.
+        rooms: The rooms; the first one is the bot's.
+        chat: Chat and gateway.
+        server: The room socket.
+        dialect: Name of the chat dialect.
+        app_id: The chat's app id.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: str,
+        history: int,
+        room_slug: str,
+        room_port: int,
+        tls: ssl.SSLContext | None,
+        variants: RoomVariants,
+        on_event: Callable[[Event], object] | None,
+    ) -> None:
+        redactor = Redactor()
+        issued = itertools.count(1)
+
+        def remember(token: str) -> None:
+            # Every token here has a shape that is masked by itself; the first ones (the bot's) are
+            # masked in disguise too. Thousands of known secrets would make reading the journal crawl.
+            if next(issued) <= _KNOWN_TOKENS:
+                redactor.add(token)
+
+        self.clock = SandboxClock()
+        self.journal = Journal(self.clock.now_ms, redactor, on_event=on_event)
+        self.faults = Faults()
+        self.people = People(self.clock.now_s, remember)
+        self.rooms = Rooms(variants)
+        self.dialect = dialect
+        self.app_id = uuid.uuid4().hex[:16]
+        self.chat = ChatService(
+            self.people,
+            self.faults,
+            self.journal,
+            self.clock,
+            dialect=dialect,
+            history=history,
+            app_id=self.app_id,
+        )
+        self.server = RoomServer(
+            self.people, self.rooms, self.faults, self.journal, self.clock, port=room_port, tls=tls
+        )
+        self.users = Users(self.people, self._actor, self.rooms, self.server.desk)
+        self._bot_uid = self.people.add("hangbot", role="bot").uid
+        self._tls = tls
+        self.http_port = 0
+        """Port of chat and gateway, once they listen."""
+        self.control_port: int | None = None
+        """Port of the control API, if it listens."""
+        self.chat.rooms = self.rooms
+        self.chat.gateway.on_kick = self._kick_by_rest
+        self.chat.gateway.on_profile = self._show_profile
+        self.add_room(room_slug)
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self.dialect} room={self.room_url} chat={self.chat_url}>"
+
+    # -- addresses
+
+    @property
+    def room_url(self) -> str:
+        """``SOCKET_SERVER_URL``."""
+        return self.server.url
+
+    @property
+    def chat_url(self) -> str:
+        """``OPENCHAT_BASE_URL``; chat and gateway share a port."""
+        return f"{'http' if self._tls is None else 'https'}://{HOST}:{self.http_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """``TTFM_GATEWAY_BASE_URL``."""
+        return self.chat_url
+
+    @property
+    def control_url(self) -> str:
+        """Base of the control API; empty when it was not asked for."""
+        return "" if self.control_port is None else f"http://{HOST}:{self.control_port}"
+
+    def env(self) -> dict[str, str]:
+        """What a bot is configured with; what it derives by itself is left out."""
+        env = {
+            "BOT_USER_TOKEN": self.bot.token,
+            "ROOM_UUID": self.room_uuid,
+            "OPENCHAT_BASE_URL": self.chat_url,
+            "TTFM_GATEWAY_BASE_URL": self.gateway_url,
+            "SOCKET_SERVER_URL": self.room_url,
+            "CHAT_DIALECT": self.dialect,
+        }
+        return env | {"COMETCHAT_APPID": self.app_id} if self.dialect == "cometchat" else env
+
+    def ready(self) -> dict[str, str]:
+        """The first line that ``hangbot sandbox`` prints."""
+        return {
+            "event": "ready",
+            "room_url": self.room_url,
+            "chat_url": self.chat_url,
+            "gateway_url": self.gateway_url,
+            "control_url": self.control_url,
+            "room_uuid": self.room_uuid,
+            "room_slug": self.room_slug,
+            "bot_uid": self.bot.uid,
+            "bot_token": self.bot.token,
+            "chat_token": self.bot.chat_token,
+            "app_id": self.app_id,
+        }
+
+    # -- the world
+
+    @property
+    def bot(self) -> Person:
+        """The bot's user, with its tokens."""
+        return self.people.get(self._bot_uid)
+
+    @property
+    def room(self) -> Room:
+        """The bot's room."""
+        return self.rooms.first
+
+    @property
+    def room_uuid(self) -> str:
+        """Its uuid, also the GUID of its chat group."""
+        return self.room.uuid
+
+    @property
+    def room_slug(self) -> str:
+        """Its name in URLs."""
+        return self.room.slug
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Every chat message that the world holds, oldest first."""
+        return self.chat.world.messages()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The bot's room as the server sees it, a copy."""
+        return state_of(self.room)
+
+    def add_room(self, slug: str, name: str | None = None, *, uuid: str | None = None) -> Room:
+        """One more room, with its chat group.
+
+        Raises:
+            ValueError: The slug or the uuid is taken.
+        """
+        room = self.rooms.add(slug, name, uuid=uuid)
+        self.chat.world.ensure_group(room.uuid, room.name)
+        return room
+
+    def complaints(self) -> list[str]:
+        """What a test should fail for at its end: faults that never hit, requests that nobody knew."""
+        return [
+            *(
+                f"fault {fault.id} ({fault.do} on {fault.on}) never hit: "
+                "make the request that it waits for, or do not add it"
+                for fault in self.faults.leftovers()
+            ),
+            *(
+                f"no route knows this request: {request}; correct the client, or allow it"
+                for request in self.journal.unrouted
+            ),
+        ]
+
+    # -- what time, moderators and the service do
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock, then let connected clients answer the heartbeat that this may have brought.
+
+        Raises:
+            ValueError: ``seconds`` is negative or not finite.
+        """
+        self.clock.advance(seconds)
+        await self.server.settle()
+
+    async def kick(self, uid: str, room: Room | None = None) -> None:
+        """A moderator throws a user out of the room."""
+        self.server.desk.expel(room or self.room, uid)
+
+    async def ban(self, uid: str, room: Room | None = None) -> None:
+        """A moderator bans a user: out of the room, and he may not come back; nor may he chat."""
+        room = room or self.room
+        self.server.desk.expel(room, uid, ban=True)
+        if uid in self.chat.world.users:
+            await self.chat.ban(uid, room.uuid)
+
+    async def reset_room(self, room: Room | None = None) -> None:
+        """The service resets a room: its state is cleared and its connections are closed."""
+        self.server.desk.reset_room(room or self.room)
+
+    async def next_song(self, room: Room | None = None) -> None:
+        """The playing song ends now."""
+        room = room or self.room
+        self.server.desk.tell(room, room.next_song(self.clock.now_ms()))
+
+    async def restart(self, down_ms: float = 0) -> None:
+        """The room socket's process restarts: 1006 for everybody, refused while it is down."""
+        await self.server.restart(down_ms)
+
+    async def reset(self) -> None:
+        """A fresh world on the same ports with the same tokens and rooms; connections are cut."""
+        self.server.desk.close()
+        self.rooms.renew()
+        self.server.disconnect_all()
+        self.faults.clear()
+        self.people.forgive()
+        self.journal.unrouted.clear()
+        self.chat.reset()
+        for room in self.rooms:
+            self.chat.world.ensure_group(room.uuid, room.name)
+
+    # -- inside
+
+    def _actor(self, uid: str) -> Actor:
+        return Actor(uid, self.people, self.rooms, self.server.desk, self.chat, clock=self.clock)
+
+    def _kick_by_rest(self, room_uuid: str, uid: str) -> None:
+        room = self.rooms.get(room_uuid)
+        if room is not None:
+            self.server.desk.expel(room, uid)
+
+    def _show_profile(self, uid: str) -> None:
+        for room in self.rooms:
+            self.server.desk.tell(room, room.update_profile(self.people.get(uid)))
+
+
+def state_of(room: Room) -> dict[str, Any]:
+    """A copy of a room's state that nobody else holds."""
+    state: dict[str, Any] = json.loads(json.dumps(room.state))
+    return state

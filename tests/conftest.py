@@ -1,0 +1,46 @@
+"""What several of our own tests need; what bot authors need too is in the plugin."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest_asyncio
+
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OpenRaw = Callable[[bytes | Respond], Awaitable[str]]
+"""Opens a server on loopback that reads a request's head and gives these bytes, then hangs up."""
+
+
+@pytest_asyncio.fixture
+async def open_raw() -> AsyncIterator[OpenRaw]:
+    """Open servers that speak whatever they are given; all are closed after the test."""
+    servers: list[asyncio.Server] = []
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def open_one(answer: bytes | Respond) -> str:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            tasks.add(asyncio.current_task())
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                try:
+                    await reader.readuntil(b"\r\n\r\n")
+                    if isinstance(answer, bytes):
+                        writer.write(answer)
+                        await writer.drain()
+                    else:
+                        await answer(reader, writer)
+                finally:
+                    writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        servers.append(server)
+        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    yield open_one
+    for server in servers:
+        server.close()
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    for server in servers:
+        await server.wait_closed()
+    await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)

@@ -1,0 +1,541 @@
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hangbot.delivery import courier as module
+from hangbot.delivery.courier import Courier
+from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.policy import RetryPolicy, TokenBucket
+from hangbot.delivery.record import Settlement, Step
+from hangbot.errors import (
+    AckTimeout,
+    OutboxUnusable,
+    Refused,
+    ServiceError,
+    Unavailable,
+    UnknownMessage,
+    UsageError,
+)
+from hangbot.wire.chat import Outgoing
+from pytest_hangfm.clock import ManualClock
+
+LOST = AckTimeout("no answer", service="chat")
+DOWN = Unavailable("503", service="chat", status=503)
+REFUSED = Refused("no", service="chat", status=400)
+
+
+@dataclass
+class Service:
+    """A chat with a script: what each attempt on a message and each question comes to.
+
+    An attempt is ``True`` (stored and acknowledged) where the script says nothing; an error is
+    raised after storing when it stands in a tuple with ``True``.
+    """
+
+    room: list[str] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    script: dict[str, list[ServiceError | tuple[bool, ServiceError]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    answers: dict[str, list[ServiceError]] = field(default_factory=lambda: defaultdict(list))
+    held: set[str] = field(default_factory=set)
+    busy: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, message: Outgoing) -> None:
+        self.attempts.append(message.id)
+        script = self.script[message.id]
+        outcome = script.pop(0) if script else None
+        stored, error = outcome if isinstance(outcome, tuple) else (outcome is None, outcome)
+        if message.id in self.held:
+            self.reached.set()
+            await self.release.wait()
+        if stored:
+            self.room.append(message.id)
+        if error:
+            raise error
+
+    async def arrived(self, message: Outgoing) -> bool:
+        self.asked.append(message.id)
+        if self.answers[message.id]:
+            raise self.answers[message.id].pop(0)
+        return message.id in self.room
+
+
+@dataclass
+class Desk:
+    """A courier with all it borrows."""
+
+    outbox: Outbox
+    service: Service = field(default_factory=Service)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
+    policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(strategy="seed", jitter=0.0))
+    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 1))
+    steps: list[Step] = field(default_factory=list)
+
+    def courier(self) -> Courier:
+        return Courier(
+            self.outbox,
+            self.service,
+            policy=self.policy,
+            bucket=self.bucket,
+            clock=self.clock,
+            dice=lambda: 0.5,
+            notify=self.steps.append,
+        )
+
+    async def state(self, key: str) -> tuple[str, int | None, int]:
+        row = await self.outbox.get(key)
+        return row.state, row.tier, row.attempts
+
+
+@pytest_asyncio.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    try:
+        await outbox.open()
+        yield Desk(outbox)
+    finally:
+        await outbox.close()
+
+
+@pytest_asyncio.fixture
+async def elsewhere(desk: Desk) -> AsyncIterator[Outbox]:
+    """The outbox as another process sees it: `hangbot outbox` and `hangbot send`."""
+    outbox = Outbox(desk.outbox.path)
+    try:
+        await outbox.open()
+        yield outbox
+    finally:
+        await outbox.close()
+
+
+@asynccontextmanager
+async def running(courier: Courier) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a courier for as long as the block; stop it then."""
+    task = asyncio.create_task(courier.run(), name="courier")
+    try:
+        yield task
+        courier.stop()
+        await asyncio.wait_for(task, 5)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Look again until something on disk is so; there is no event for it."""
+    async with asyncio.timeout(5):
+        while not await condition():  # noqa: ASYNC110  see above
+            await asyncio.sleep(0.005)
+
+
+async def crash(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def message(key: str, to: str = "room", text: str = "hi") -> Outgoing:
+    return Outgoing(key, to, text)
+
+
+async def test_a_delivered_message_is_settled_on_disk_with_its_story(desk: Desk) -> None:
+    desk.service.script["m"] = [DOWN]
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert end == Settlement("delivered", 2, 2)
+    assert await desk.state("m") == ("delivered", 2, 2)
+    told = [(step.kind, step.attempt, step.detail) for step in desk.steps]
+    written = [(step.kind, step.attempt, step.detail) for step in await desk.outbox.history("m")]
+    assert told == written
+    assert [kind for kind, *_ in told] == [
+        "accepted",
+        "attempt",
+        "answer",
+        "waiting",
+        "asked",
+        "attempt",
+        "answer",
+        "settled",
+    ]
+
+
+async def test_before_an_attempt_leaves_it_is_on_disk_that_it_may_have(desk: Desk) -> None:
+    desk.service.held = {"m"}
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+
+    await desk.service.reached.wait()
+    row = await desk.outbox.get("m")
+    desk.service.release.set()
+    await delivering
+
+    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 1)
+
+
+async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk: Desk) -> None:
+    desk.service.script["m.2"] = [REFUSED]
+
+    end = await desk.courier().deliver(message("m", text="word " * 500))
+
+    assert end.state == "failed"
+    assert desk.service.room == ["m", "m.3"]
+
+
+async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
+    with pytest.raises(UsageError):
+        await desk.courier().accept(message("m", text=" "))
+
+    assert await desk.outbox.rows() == []
+    assert desk.steps == []
+
+
+async def test_the_same_message_delivered_twice_is_in_the_room_once(desk: Desk) -> None:
+    courier = desk.courier()
+
+    first = await courier.deliver(message("m"))
+    second = await courier.deliver(message("m"))
+
+    assert first == second == Settlement("delivered", 1, 1)
+    assert desk.service.attempts == ["m"]
+
+
+async def test_the_same_message_delivered_twice_at_the_same_time_is_in_the_room_once(desk: Desk) -> None:
+    courier = desk.courier()
+
+    ends = await asyncio.gather(*(courier.deliver(message("m")) for _ in range(3)))
+
+    assert ends == [Settlement("delivered", 1, 1)] * 3
+    assert desk.service.attempts == ["m"]
+
+
+async def test_a_message_that_run_carries_can_be_delivered_too_and_is_in_the_room_once(desk: Desk) -> None:
+    courier = desk.courier()
+
+    async with running(courier):
+        ends = await asyncio.gather(*(courier.deliver(message(f"m{n}")) for n in range(20)))
+
+    assert {end.state for end in ends} == {"delivered"}
+    assert sorted(desk.service.room) == sorted(f"m{n}" for n in range(20))
+
+
+async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(desk: Desk) -> None:
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("m"))
+        ends = await asyncio.gather(courier.settled("m"), courier.settled("m"))
+
+    assert set(ends) == {Settlement("delivered", 1, 1)}
+    assert await courier.settled("m") == ends[0]
+
+
+async def test_waiting_for_an_unknown_message_is_an_error(desk: Desk) -> None:
+    with pytest.raises(UnknownMessage, match="ghost"):
+        await desk.courier().settled("ghost")
+
+
+async def test_who_stops_waiting_does_not_disturb_the_others(desk: Desk) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    patient, hasty = (asyncio.create_task(courier.settled("m"), name="settled") for _ in range(2))
+    await asyncio.sleep(0)
+
+    await crash(hasty)
+    async with running(courier):
+        end = await patient
+
+    assert end.state == "delivered"
+    assert courier._waiters == {}
+
+
+async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver(desk: Desk) -> None:
+    desk.service.script["a"] = [DOWN, (True, LOST)]
+    courier = desk.courier()
+    for key in ("a", "b", "c"):
+        await courier.accept(message(key))
+
+    await courier.run_until_empty()
+
+    assert desk.service.room == ["a", "b", "c"]
+
+
+async def test_receivers_do_not_wait_for_each_other(desk: Desk) -> None:
+    desk.service.held = {"slow"}
+    courier = desk.courier()
+    await courier.accept(message("slow", "here"))
+    await courier.accept(message("quick", "there"))
+
+    async with running(courier):
+        end = await courier.settled("quick")
+        slow = await desk.state("slow")
+        desk.service.release.set()
+
+    assert end.state == "delivered"
+    assert slow[0] == "sending"
+
+
+async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(desk: Desk) -> None:
+    desk.service.held = {"a0"}
+    courier = desk.courier()
+    for number in range(70):
+        await courier.accept(message(f"a{number}", "a"))
+    await courier.accept(message("b", "b"))
+
+    delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
+    end = await asyncio.wait_for(courier.settled("b"), 5)
+    desk.service.release.set()
+    await delivering
+
+    assert end.state == "delivered"
+    assert desk.service.room == ["b", *(f"a{number}" for number in range(70))]
+
+
+async def test_more_receivers_than_can_be_served_at_once_are_all_served(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_LANES", 3)
+    courier = desk.courier()
+    for number in range(10):
+        await courier.accept(message(f"m{number}", f"r{number}"))
+
+    await courier.run_until_empty()
+
+    assert sorted(desk.service.room) == [f"m{number}" for number in range(10)]
+
+
+async def test_nothing_to_deliver_is_done_at_once(desk: Desk) -> None:
+    await desk.courier().run_until_empty()
+
+    assert desk.service.attempts == []
+
+
+async def test_what_was_on_its_way_when_the_courier_was_cancelled_is_asked_about_first(desk: Desk) -> None:
+    desk.service.script["m"] = [(True, LOST)]
+    desk.clock.auto = False
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    await desk.clock.next_wait()
+    await crash(delivering)
+    desk.clock.auto = True
+    before = await desk.outbox.get("m")
+
+    await desk.courier().run_until_empty()
+
+    assert (before.state, before.in_doubt, before.attempts) == ("sending", True, 1)
+    assert desk.service.asked == ["m"]
+    assert await desk.state("m") == ("delivered", 2, 1)
+    assert desk.service.room == ["m"]
+
+
+async def test_the_steps_before_a_crash_are_kept(desk: Desk) -> None:
+    desk.service.script["m"] = [DOWN]
+    desk.clock.auto = False
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    await desk.clock.next_wait()
+
+    await crash(delivering)
+
+    assert [step.kind for step in await desk.outbox.history("m")] == [
+        "accepted",
+        "attempt",
+        "answer",
+        "waiting",
+    ]
+
+
+async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_never_sent(desk: Desk) -> None:
+    desk.clock.auto = False
+    desk.bucket = TokenBucket(1.0, 0)
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    await desk.clock.next_wait()
+    await crash(delivering)
+    desk.clock.auto = True
+    before = await desk.outbox.get("m")
+
+    await desk.courier().run_until_empty()
+
+    assert (before.state, before.in_doubt, before.attempts) == ("queued", False, 0)
+    assert desk.service.asked == []
+    assert await desk.state("m") == ("delivered", 1, 1)
+
+
+async def test_sends_are_paced(desk: Desk) -> None:
+    desk.bucket = TokenBucket(4.0, 2)
+    courier = desk.courier()
+    for number in range(4):
+        await courier.accept(message(f"m{number}"))
+
+    await courier.run_until_empty()
+
+    assert desk.clock.slept == pytest.approx([0.25, 0.25])
+
+
+async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.script["m"] = [DOWN]
+    desk.clock.auto = False
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    await desk.clock.next_wait()
+
+    await elsewhere.drop(["m"], 5.0)
+    await desk.clock.advance(1.0)
+    end = await delivering
+
+    assert end.state == "dropped"
+    assert desk.service.attempts == ["m"]
+    assert await desk.state("m") == ("dropped", None, 1)
+    assert [step.kind for step in await elsewhere.history("m")][-1] != "attempt"
+
+
+async def test_a_message_dropped_while_it_was_on_its_way_and_that_arrived_is_delivered(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.held = {"m"}
+    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    await desk.service.reached.wait()
+
+    await elsewhere.drop(["m"], 5.0)
+    desk.service.release.set()
+    end = await delivering
+
+    assert end.state == "delivered"
+    assert (await desk.state("m"))[0] == "delivered"
+
+
+async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_told(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.held = {"first"}
+    courier = desk.courier()
+    for key in ("first", "second", "third"):
+        await courier.accept(message(key))
+
+    async with running(courier):
+        await desk.service.reached.wait()
+        waiting = asyncio.create_task(courier.settled("second"), name="settled")
+        await elsewhere.drop(["second"], 5.0)
+        end = await asyncio.wait_for(waiting, 5)
+        desk.service.release.set()
+        await courier.settled("third")
+
+    assert end.state == "dropped"
+    assert desk.service.attempts == ["first", "third"]
+
+
+async def test_what_another_process_accepts_is_taken_up(desk: Desk, elsewhere: Outbox) -> None:
+    async with running(desk.courier()):
+        await elsewhere.put([message("m")], 5.0)
+        await soon(lambda: ended(elsewhere, "m"))
+
+    assert desk.service.room == ["m"]
+
+
+async def ended(outbox: Outbox, key: str) -> bool:
+    return (await outbox.get(key)).settled_at is not None
+
+
+async def test_what_another_process_queues_again_is_asked_about_first(desk: Desk, elsewhere: Outbox) -> None:
+    desk.policy = RetryPolicy(total=5.0)
+    desk.service.script["m"] = [(True, LOST)]
+    desk.service.answers["m"] = [REFUSED]
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("m"))
+        first = await courier.settled("m")
+        await elsewhere.requeue(["m"], 5.0)
+        await soon(lambda: ended(elsewhere, "m"))
+
+    assert first.state == "uncertain"
+    assert await desk.state("m") == ("delivered", 2, 1)
+    assert desk.service.room == ["m"]
+
+
+async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk) -> None:
+    desk.service.held = {"first"}
+    courier = desk.courier()
+    for key in ("first", "second"):
+        await courier.accept(message(key))
+
+    async with running(courier) as task:
+        await desk.service.reached.wait()
+        courier.stop()
+        desk.service.release.set()
+        await asyncio.wait_for(task, 5)
+
+    assert desk.service.room == ["first"]
+    assert await desk.state("second") == ("queued", None, 0)
+
+
+async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
+    desk.service.held = {"first"}
+    courier = desk.courier()
+    for key in ("first", "second"):
+        await courier.accept(message(key))
+    delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
+    await desk.service.reached.wait()
+
+    courier.stop()
+    desk.service.release.set()
+    await asyncio.wait_for(delivering, 5)
+
+    assert desk.service.room == ["first"]
+
+
+async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> bool:
+        raise OutboxUnusable("the disk is full")
+
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    monkeypatch.setattr(desk.outbox, "sending", full)
+
+    with pytest.raises(OutboxUnusable, match="the disk is full"):
+        await courier.run()
+    with pytest.raises(OutboxUnusable, match="the disk is full"):
+        await courier.run_until_empty()
+
+    assert desk.service.attempts == []
+
+
+async def test_a_fault_of_the_transport_leaves_the_message_in_doubt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Outgoing) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(desk.service, "send", broken)
+
+    with pytest.raises(ValueError, match="a bug"):
+        await desk.courier().deliver(message("m"))
+
+    row = await desk.outbox.get("m")
+    assert (row.state, row.in_doubt) == ("sending", True)
+
+
+async def test_many_messages_to_many_receivers_arrive_once_each_in_order(desk: Desk) -> None:
+    courier = desk.courier()
+    keys = [f"m{number}" for number in range(60)]
+    for number, key in enumerate(keys):
+        desk.service.script[key] = [[DOWN], [(True, LOST)], [], []][number % 4]  # type: ignore[assignment]  # a mixed list
+
+    async with running(courier):
+        for number, key in enumerate(keys):
+            await courier.accept(message(key, f"r{number % 5}"))
+        await asyncio.gather(*(courier.settled(key) for key in keys))
+
+    assert sorted(desk.service.room) == sorted(keys)
+    for lane in range(5):
+        assert [key for key in desk.service.room if int(key[1:]) % 5 == lane] == keys[lane::5]

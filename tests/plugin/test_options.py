@@ -1,0 +1,148 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hangbot.config import ENV
+from hangbot.config.fields import Need
+from pytest_hangfm.options import REQUIRED_NAMES, Options, read_options, target_of
+
+UNCONFIGURED = Options(
+    target="auto",
+    env_file=Path("hang-fm-config.env"),
+    json=None,
+    live_writes=False,
+    only=(),
+    ignore=(),
+    strict=False,
+    guard="auto",
+    configured=False,
+    in_ci=False,
+)
+CONFIGURED = replace(UNCONFIGURED, configured=True)
+LIVE = replace(UNCONFIGURED, target="live")
+SANDBOX = replace(CONFIGURED, target="sandbox")
+
+
+def options_of(pytester: pytest.Pytester, *args: str, environ: Mapping[str, str] | None = None) -> Options:
+    return read_options(pytester.parseconfig(*args), environ or {})
+
+
+def test_the_required_names_are_those_of_the_settings() -> None:
+    required = tuple(env.name for env in ENV.values() if env.need is Need.REQUIRED)
+
+    assert required == REQUIRED_NAMES
+
+
+def test_without_anything_said_it_is_the_sandbox(pytester: pytest.Pytester) -> None:
+    options = options_of(pytester)
+
+    assert (options.target, options.configured, options.guard) == ("auto", False, "auto")
+    assert "nothing live is touched" in options.header()
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_ini_file(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeini(
+        "[pytest]\nhangfm_target = live\nhangfm_only = one\nhangfm_ignore = three\nhangfm_strict = true"
+    )
+    environ = {"HANGFM_TARGET": "sandbox", "HANGFM_ONLY": "two", "HANGFM_STRICT": "no"}
+
+    options = options_of(pytester, "--hangfm-target=auto", environ=environ)
+
+    assert options.target == "auto"
+    assert options.only == ("two",)
+    assert options.ignore == ("three",)
+    assert options.strict is False
+
+
+def test_a_path_of_the_ini_file_counts_from_there_and_any_other_from_here(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nhangfm_env_file = conf/bot.env")
+    here = pytester.mkdir("here")
+
+    from_ini = options_of(pytester)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        from_line = options_of(pytester, f"--rootdir={pytester.path}", "--hangfm-env-file=bot.env")
+
+    assert from_ini.env_file == pytester.path / "conf/bot.env"
+    assert from_line.env_file == here / "bot.env"
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "file", "configured"),
+    [
+        pytest.param([], {}, False, False, id="nothing"),
+        pytest.param([], {}, True, True, id="the-file"),
+        pytest.param([], {"ROOM_UUID": "r"}, False, True, id="a-required-name"),
+        pytest.param([], {"ROOM_UUID": " "}, False, False, id="an-empty-one"),
+        pytest.param([], {"BOT_NAME": "b"}, False, False, id="another-name"),
+        pytest.param(["--hangfm-env-file=missing.env"], {}, False, True, id="a-file-that-was-named"),
+    ],
+)
+def test_what_counts_as_configured(
+    pytester: pytest.Pytester, *, args: list[str], environ: dict[str, str], file: bool, configured: bool
+) -> None:
+    if file:
+        (pytester.path / "hang-fm-config.env").touch()
+
+    assert options_of(pytester, *args, environ=environ).configured is configured
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "message"),
+    [
+        pytest.param(["--hangfm-target=prod"], {}, "--hangfm-target: 'prod' is none of auto", id="target"),
+        pytest.param([], {"HANGFM_TARGET": "x"}, "HANGFM_TARGET: 'x' is none of", id="environment"),
+        pytest.param(
+            [], {"HANGFM_STRICT": "maybe"}, "HANGFM_STRICT: 'maybe' is none of 1, true", id="switch"
+        ),
+        pytest.param(["--hangfm-guard=some"], {}, "--hangfm-guard: 'some'", id="guard"),
+        pytest.param(["--hangfm-json=."], {}, "--hangfm-json: .* cannot be written", id="json-folder"),
+        pytest.param(
+            ["--hangfm-json=file/x.json"], {}, "--hangfm-json: .*file cannot be made", id="json-path"
+        ),
+    ],
+)
+def test_a_wrong_value_is_a_usage_error_in_one_line(
+    pytester: pytest.Pytester, args: list[str], environ: dict[str, str], message: str
+) -> None:
+    (pytester.path / "file").touch()
+
+    with pytest.raises(pytest.UsageError, match=message) as caught:
+        options_of(pytester, *args, environ=environ)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "markers", "target"),
+    [
+        pytest.param(UNCONFIGURED, {"preflight"}, "sandbox", id="auto-preflight-unconfigured"),
+        pytest.param(CONFIGURED, {"preflight"}, "live", id="auto-preflight-configured"),
+        pytest.param(CONFIGURED, {"stage"}, "sandbox", id="auto-stage"),
+        pytest.param(CONFIGURED, set(), "sandbox", id="auto-anything-else"),
+        pytest.param(SANDBOX, {"preflight"}, "sandbox", id="sandbox-preflight"),
+        pytest.param(LIVE, {"preflight"}, "live", id="live-preflight"),
+        pytest.param(LIVE, {"stage"}, "live", id="live-stage"),
+        pytest.param(LIVE, set(), "sandbox", id="live-anything-else"),
+        pytest.param(CONFIGURED, {"live"}, "live", id="marked-live"),
+    ],
+)
+def test_what_a_test_runs_against(options: Options, markers: set[str], target: str) -> None:
+    assert target_of(markers, options) == target
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param(CONFIGURED, "LIVE: preflight on what hang-fm-config.env", id="configured"),
+        pytest.param(LIVE, "joining and reading only", id="live"),
+        pytest.param(replace(LIVE, live_writes=True), "writing too", id="live-writes"),
+        pytest.param(SANDBOX, "nothing live is touched", id="sandbox"),
+    ],
+)
+def test_the_header_says_in_words_what_is_touched(options: Options, words: str) -> None:
+    assert words in options.header()

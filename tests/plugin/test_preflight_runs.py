@@ -1,0 +1,242 @@
+"""What an operator sees: the checks, run by pytest, on the sandbox and on what is configured."""
+
+import asyncio
+import json
+import runpy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hangbot import Settings, preflight
+from hangbot.factory import open_subject
+from hangbot.sandbox import Sandbox
+
+REPOSITORY = Path(__file__).parents[2]
+HERE = ("-p", "no:allure_pytest")
+"""For inner runs in this process: Allure's plugin is one for all of it."""
+IDS = [question.id for question in preflight.QUESTIONS]
+
+
+def verdicts(path: Path) -> dict[str, str]:
+    return {check["id"]: check["verdict"] for check in json.loads(path.read_text())["checks"]}
+
+
+def configure(folder: Path, **env: str) -> None:
+    (folder / "hang-fm-config.env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+
+
+async def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    """Run pytest beside this test's loop, on which the sandbox answers."""
+    return await asyncio.to_thread(pytester.runpytest_subprocess, *HERE, "--hangfm-json=out.json", *args)
+
+
+def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_take_it(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = inner.mkdir("site")  # laid out like the wheel
+    shutil.copytree(REPOSITORY / "pytest_hangfm", site / "pytest_hangfm")
+    shutil.copytree(REPOSITORY / "checks", site / "pytest_hangfm/checks")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+
+    result = inner.runpytest_subprocess(
+        "--pyargs", "pytest_hangfm.checks", "-m", "preflight", "--hangfm-json=new/out.json"
+    )
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=len(IDS))
+    result.stdout.fnmatch_lines(
+        [
+            "*= preflight =*",
+            "[[]OK[]]   Configuration is complete: *",
+            "[[]OK[]]   Outbox is writable: *",
+            "SANDBOX ONLY: the sandbox, nothing live was checked",
+            "*CI is set: configure the bot, or say --hangfm-target=sandbox*",
+        ]
+    )
+    told = json.loads((inner.path / "new/out.json").read_text())
+    assert (told["schema"], told["target"], told["verdict"]) == (1, "sandbox", "sandbox_only")
+    assert [check["id"] for check in told["checks"]] == IDS
+    assert (inner.path / "summary.md").read_text().startswith("### SANDBOX ONLY: the sandbox")
+
+
+def test_a_part_of_the_checks_on_a_sandbox_that_was_asked_for_is_a_success_in_ci(
+    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setenv("HANGFM_IGNORE", "chat.group, chat.member")
+
+    result = with_checks.runpytest_inprocess(
+        *HERE, "--hangfm-target=sandbox", "--hangfm-only=chat.*,clock", "--hangfm-json=out.json", "-q"
+    )
+
+    assert result.ret == pytest.ExitCode.OK
+    assert verdicts(with_checks.path / "out.json") == dict.fromkeys(
+        ["chat.server", "chat.token", "chat.uid", "chat.history", "clock"], "ok"
+    )
+
+
+async def test_a_configured_target_is_ready_and_the_command_says_the_same(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    configure(with_checks.path, **hangfm_sandbox.env())
+    settings = Settings.from_env(hangfm_sandbox.env()).with_changes(
+        outbox=with_checks.path / "outbox.sqlite3"
+    )
+    async with open_subject(settings) as subject:
+        results = [result async for result in preflight.examine(subject)]
+
+    result = await run(with_checks, "-m", "preflight")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "hangfm: LIVE: preflight on what hang-fm-config.env*",
+            f"READY: room {hangfm_sandbox.room_uuid} on *",
+        ]
+    )
+    told = json.loads((with_checks.path / "out.json").read_text())
+    assert (told["target"], told["verdict"]) == ("live", preflight.overall(results))
+    assert verdicts(with_checks.path / "out.json") == {each.id: each.verdict for each in results}
+    assert hangfm_sandbox.messages == []
+
+
+async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    configure(
+        with_checks.path,
+        **hangfm_sandbox.env() | {"COMETCHAT_RECEIVER": "no-such-group", "BOT_NAMEE": "typo"},
+    )
+
+    result = await run(with_checks, "--tb=short")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=10, failed=1, skipped=2)
+    result.stdout.fnmatch_lines(
+        [
+            "[[]WARN[]] Configuration is complete: *BOT_NAMEE*",
+            "[[]FAIL[]] Chat group exists: *",
+            "       -> Check COMETCHAT_RECEIVER*",
+            '[[]SKIP[]] Bot is in the chat group: because of "Chat group exists"',
+            '[[]SKIP[]] Chat history is readable: because of "Bot is in the chat group"',
+            "NOT READY: room *",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+    assert hangfm_sandbox.bot.token not in result.stdout.str()
+
+
+async def test_what_cannot_be_reached_cannot_be_told(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    addresses = {"OPENCHAT_BASE_URL": nobody, "TTFM_GATEWAY_BASE_URL": nobody}
+    configure(with_checks.path, **hangfm_sandbox.env() | addresses)
+
+    result = await run(with_checks)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["[[]????[]] Gateway accepts the bot token: *", "CANNOT TELL: *"])
+    told: dict[str, Any] = json.loads((with_checks.path / "out.json").read_text())
+    assert told["verdict"] == "cannot_tell"
+
+
+def test_an_incomplete_configuration_fails_once_with_every_fault(
+    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOM_UUID", "not/a/uuid")
+    with_checks.makepyfile(
+        test_own="""
+        import pytest
+
+        @pytest.mark.preflight("own.ok")
+        def test_a_check_of_our_own(): ...
+
+        @pytest.mark.preflight("own.bad")
+        @pytest.mark.remedy("Turn it on.")
+        def test_the_lamp_is_on():
+            assert False, "it is off"
+
+        @pytest.mark.preflight
+        def test_the_lamp_can_be_looked_at():
+            raise ZeroDivisionError("no lamp")
+        """
+    )
+
+    result = with_checks.runpytest_inprocess(*HERE)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1, failed=3, skipped=len(IDS) - 1)
+    result.stdout.fnmatch_lines(
+        [
+            "[[]FAIL[]] Configuration is complete: *BOT_USER_TOKEN*ROOM_UUID*",
+            "[[]OK[]]   A check of our own: as expected",
+            "[[]FAIL[]] The lamp is on: it is off",
+            "       -> Turn it on.",
+            "[[]????[]] The lamp can be looked at: the check itself broke: ZeroDivisionError: no lamp",
+            "NOT READY: the configuration in hang-fm-config.env",
+        ]
+    )
+
+
+def test_a_warning_is_a_failure_when_strict(
+    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(with_checks.path, BOT_USER_TOKEN="t", ROOM_UUID="r", COMETCHAT_AUHT="a-typo")
+    monkeypatch.setenv("HANGFM_STRICT", "1")
+
+    result = with_checks.runpytest_inprocess(*HERE, "--hangfm-only=config")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["[[]FAIL[]] Configuration is complete: *COMETCHAT_AUTH*", "NOT READY: *"])
+
+
+def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest_one(
+    with_checks: pytest.Pytester,
+) -> None:
+    result = with_checks.runpytest_inprocess(*HERE, "--hangfm-only=chat.tokn")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: --hangfm-only: no check is called 'chat.tokn'; did you mean chat.token?"]
+    )
+
+
+def test_without_leave_to_write_no_stage_touches_a_live_target(with_stages: pytest.Pytester) -> None:
+    configure(with_stages.path, BOT_USER_TOKEN="t", ROOM_UUID="r", OPENCHAT_BASE_URL="http://127.0.0.1:9")
+
+    result = with_stages.runpytest_inprocess(*HERE, "--hangfm-target=live", "-rs")
+
+    assert result.parseoutcomes().keys() == {"skipped"}
+    result.stdout.fnmatch_lines(["*LIVE: preflight, stage and live tests on what hang-fm-config.env*"])
+    result.stdout.fnmatch_lines(["SKIPPED*it runs with --hangfm-live-writes only"])
+
+
+async def test_the_stages_run_on_a_configured_server_when_writing_was_allowed(
+    with_stages: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    configure(with_stages.path, **hangfm_sandbox.env())
+
+    result = await run(with_stages, "--hangfm-target=live", "--hangfm-live-writes", "-rs")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        ["SKIPPED*needs the sandbox: it makes faults and people that a live service*"]
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes.keys() == {"passed", "skipped"}
+    assert outcomes["passed"] >= 12
+    assert hangfm_sandbox.messages != []
+
+
+def test_every_question_is_one_check_and_every_check_one_question() -> None:
+    names = [runpy.run_path(str(path)) for path in (REPOSITORY / "checks").glob("test_*.py")]
+    marks = [test.pytestmark for found in names for name, test in found.items() if name.startswith("test_")]
+
+    asked = sorted(mark.args[0] for each in marks for mark in each if mark.name == "preflight")
+    assert asked == sorted(IDS)
+    assert all("remedy" in {mark.name for mark in each} for each in marks)

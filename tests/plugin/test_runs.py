@@ -1,0 +1,213 @@
+"""What bot authors see: inner runs of pytest, each in a process of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FIVE_LINES = """
+    import pytest
+
+    @pytest.mark.asyncio
+    async def test_my_bot_speaks(hangfm_bot, hangfm_room_log):
+        await hangfm_bot.say("hello")
+        await hangfm_room_log.expect("hello")
+"""
+
+WRONG = """
+    import asyncio, socket
+    import pytest
+
+    pytestmark = pytest.mark.asyncio
+
+    async def test_a_fault_that_never_hits(hangfm_sandbox):
+        hangfm_sandbox.faults.add("chat.send", "hang")
+
+    async def test_a_request_nobody_knows(hangfm_sandbox, hangfm_chat):
+        with pytest.raises(Exception):
+            await hangfm_chat.call("GET", "/no-such-route", what="nothing")
+
+    async def test_a_task_that_stays(hangfm_target):
+        asyncio.create_task(asyncio.sleep(100), name="forgotten")
+
+    async def test_a_socket_that_stays(hangfm_target):
+        global kept
+        kept = socket.create_server(("127.0.0.1", 0))
+
+    async def test_a_way_out(hangfm_target):
+        with pytest.raises(OSError):
+            await asyncio.open_connection("192.0.2.1", 80)
+
+    @pytest.mark.remedy("Ask again tomorrow.")
+    async def test_a_wrong_tier(hangfm_bot, hangfm_acks):
+        await hangfm_bot.say("hello", key="m-1")
+        await hangfm_acks.settled("m-1")
+        hangfm_acks.assert_delivered("m-1", tier=2)
+
+    @pytest.mark.live
+    async def test_the_real_thing():
+        raise AssertionError("not to be run")
+
+    async def test_two_bots_and_a_person(hangfm_open_bot, hangfm_user, hangfm_room_log):
+        async def echo(bot, message):
+            if message.text == "ping":
+                await bot.say("pong")
+
+        await hangfm_open_bot(app=echo)
+        await hangfm_user.say("ping")
+        await hangfm_room_log.expect("pong")
+"""
+
+ALLOWED = """
+    import pytest
+
+    @pytest.fixture
+    def hangfm_allow_unused_faults():
+        return True
+
+    @pytest.fixture
+    def hangfm_sandbox_options():
+        return {"dialect": "cometchat"}
+
+    @pytest.fixture
+    def hangfm_settings(hangfm_settings):
+        return hangfm_settings.with_changes(boot_message="from a fixture")
+
+    async def test_what_an_author_overrides(hangfm_sandbox, hangfm_bot, hangfm_room_log):
+        hangfm_sandbox.faults.add("chat.send", "hang", after=50)
+        assert hangfm_sandbox.dialect == "cometchat"
+        await hangfm_room_log.expect("from a fixture")
+
+    def test_a_test_without_a_loop(hangfm_sandbox, hangfm_settings):
+        assert hangfm_settings.room_uuid == hangfm_sandbox.room_uuid
+        assert hangfm_sandbox.bot.token not in repr(hangfm_settings)
+
+    @pytest.mark.stage
+    @pytest.mark.remedy("Look at the token.")
+    async def test_the_report_shows_deliveries(hangfm_bot, hangfm_acks):
+        await hangfm_bot.say("hello", key="m-1")
+        await hangfm_acks.settled("m-1")
+"""
+
+
+def test_five_lines_make_a_passing_test_in_strict_mode_without_allure(inner: pytest.Pytester) -> None:
+    inner.makepyfile(FIVE_LINES)
+
+    result = inner.runpytest_subprocess("-p", "no:allure_pytest")
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"])
+
+
+def test_what_is_wrong_fails_with_what_was_expected_and_what_to_do(inner: pytest.Pytester) -> None:
+    inner.makepyfile(WRONG)
+
+    result = inner.runpytest_subprocess("-rs")
+
+    result.assert_outcomes(passed=5, failed=2, errors=4, skipped=1)
+    text = result.stdout.str()
+    for line in (
+        "fault 1 (hang on chat.send) was expected to hit and never did: make the request that it waits for",
+        "no route of the sandbox knows",
+        "the test left 1 task(s) running: forgotten",
+        "the test left 1 socket(s) open: 127.0.0.1:",
+        "the test wanted to reach 192.0.2.1:80: only loopback is allowed",
+        "m-1 was to be delivered in tier 2, and is delivered in tier 1 after 1 attempt(s)",
+        "live: runs with --hangfm-target=live only",
+    ):
+        assert line in text
+    result.stdout.fnmatch_lines(
+        ["*- what to do -*", "Ask again tomorrow.", "*- on the sandbox's wires -*", "*room * frame *welcome*"]
+    )
+
+
+def test_auto_mode_overridden_fixtures_and_allure(inner: pytest.Pytester) -> None:
+    inner.makepyfile(ALLOWED)
+
+    result = inner.runpytest_subprocess("-o", "asyncio_mode=auto", "--alluredir=allure")
+
+    result.assert_outcomes(passed=3)
+    found = [json.loads(file.read_text()) for file in Path(inner.path, "allure").glob("*-result.json")]
+    shown = next(test for test in found if test["name"] == "The report shows deliveries")
+    assert shown["description"] == "**If it fails:** Look at the token."
+    assert [each["name"] for each in shown["attachments"]] == ["deliveries", "deliveries (raw)", "journal"]
+
+
+def test_without_pytest_asyncio_a_fixture_says_what_to_install(inner: pytest.Pytester) -> None:
+    inner.makepyfile("def test_one(hangfm_sandbox): ...\ndef test_two(): ...")
+    inner.makeini("[pytest]")
+
+    result = inner.runpytest_subprocess("-p", "no:asyncio", "-p", "no:allure_pytest")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["hangfm_sandbox needs the plugin pytest-asyncio: pip install 'hangbot[[]test[]]'"]
+    )
+
+
+def test_a_run_that_does_not_use_the_plugin_is_left_alone(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import socket, sys
+
+        def test_it():
+            assert socket.socket.connect.__qualname__ == "socket.connect"
+            assert {"httpx", "websockets", "pydantic", "aiohttp"}.isdisjoint(sys.modules)
+        """
+    )
+
+    result = inner.runpytest_subprocess("-p", "no:allure_pytest")
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        pytest.param(
+            "--help",
+            ["--hangfm-target", "--hangfm-json", "HANGFM_LIVE_WRITES", "hangfm_strict", "--hangfm-guard"],
+            id="help",
+        ),
+        pytest.param(
+            "--markers",
+            ["preflight(id)", "stage:", "live:", "remedy(text)", "virtual_time:"],
+            id="markers",
+        ),
+        pytest.param(
+            "--fixtures",
+            [
+                "hangfm_settings",
+                "hangfm_sandbox",
+                "hangfm_open_chat",
+                "hangfm_chat",
+                "hangfm_open_room",
+                "hangfm_room",
+                "hangfm_gateway",
+                "hangfm_outbox",
+                "hangfm_courier",
+                "hangfm_acks",
+                "hangfm_open_bot",
+                "hangfm_bot",
+                "hangfm_open_user",
+                "hangfm_user",
+                "hangfm_open_process",
+            ],
+            id="fixtures",
+        ),
+    ],
+)
+def test_pytest_itself_explains_everything(inner: pytest.Pytester, option: str, words: list[str]) -> None:
+    result = inner.runpytest_inprocess(option, "-v")
+
+    text = result.stdout.str()
+    assert [word for word in words if word not in text] == []
+
+
+def test_every_fixture_has_an_example() -> None:
+    import pytest_hangfm  # noqa: PLC0415  the plugin, looked at from outside
+
+    fixtures = [getattr(pytest_hangfm, name) for name in pytest_hangfm.__all__ if name.startswith("hangfm_")]
+
+    undocumented = [fixture.__name__ for fixture in fixtures if "::\n" not in (fixture.__doc__ or "")]
+    assert undocumented == []

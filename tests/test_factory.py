@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import logging
+import ssl
+import subprocess
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot import factory
+from hangbot.config import Settings
+from hangbot.errors import ConfigError, HangbotError, OutboxUnusable, ServiceError, Unreachable
+from hangbot.factory import open_bot, open_chat, open_clients, open_gateway, open_outbox, open_room
+from hangbot.sandbox import open_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from hangbot.sandbox import Sandbox
+    from pytest_hangfm import OpenBot, OpenUser, RoomLog
+
+NOWHERE = "http://127.0.0.1:9"
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROXIES, "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# -- proxies and certificates
+
+
+@pytest.mark.parametrize("proxy", [NOWHERE, "garbage://x", "socks5://127.0.0.1:9"])
+async def test_a_proxy_of_the_environment_does_not_catch_what_stays_on_this_machine(
+    proxy: str, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+
+    async with open_clients(hangfm_settings) as clients, open_room(hangfm_settings) as room:
+        await clients.gateway.exchange_token()
+        await clients.chat.me()
+        await room.welcome(5)
+        await room.join()
+
+
+async def test_a_service_on_this_machine_needs_no_proxy_where_the_other_one_does(
+    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, NOWHERE)
+    mixed = hangfm_settings.with_changes(gateway_url="http://gateway.invalid", chat_token="x" * 20)
+
+    async with open_clients(mixed) as clients:
+        await clients.chat.settings()
+        with pytest.raises(Unreachable):  # of the proxy: no name is looked up
+            await clients.gateway.exchange_token()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "garbage://user:hunter2secret@x"),
+        ("ALL_PROXY", "socks5://user:hunter2secret@127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/nowhere/hunter2secret.pem"),
+    ],
+)
+async def test_an_environment_that_cannot_be_used_is_named_without_its_secrets(
+    name: str, value: str, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    outside = hangfm_settings.with_changes(
+        chat_url="https://chat.invalid", gateway_url="https://gate.invalid"
+    )
+
+    with pytest.raises(ConfigError, match="of the environment cannot be used") as refused:
+        async with open_clients(outside):
+            pass
+
+    assert name in refused.value.remedy
+    assert "hunter2secret" not in f"{refused.value!r} {refused.value.remedy}"
+
+
+@pytest.mark.parametrize("proxy", ["garbage://user:hunter2secret@x", "socks5://u:hunter2secret@127.0.0.1:9"])
+async def test_the_room_too_names_a_proxy_that_cannot_be_used(
+    proxy: str, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy)
+
+    with pytest.raises(ConfigError, match="of the environment cannot be used") as refused:
+        async with open_room(hangfm_settings.with_changes(room_url="https://room.invalid")):
+            pass
+
+    assert "hunter2secret" not in f"{refused.value!r}"
+
+
+async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
+    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*_args: object, **_more: object) -> None:
+        raise UnicodeError("encoding with 'idna' codec failed")  # what the look-up of `a..b` raises
+
+    monkeypatch.setattr(factory, "connect", connect)
+
+    with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
+        async with open_room(hangfm_settings):
+            pass
+
+
+@pytest.mark.timeout(30)
+async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(  # noqa: ASYNC221, S603  a moment before anything runs; our own arguments
+        [  # noqa: S607  found on the path like everywhere
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", str(key), "-out", str(cert), "-days", "1", "-subj", "/CN=sandbox",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+
+    async with open_sandbox(tls=context, control=False) as sandbox:
+        settings = Settings.from_env(sandbox.env())
+        async with open_clients(settings) as clients, open_room(settings) as room:
+            await clients.chat.me()
+            await room.welcome(5)
+            await room.join()
+
+
+# -- addresses where nobody is
+
+
+async def reach_room(settings: Settings) -> None:
+    async with open_room(settings):
+        pass
+
+
+async def reach_chat(settings: Settings) -> None:
+    async with open_chat(settings) as chat:
+        await chat.me()
+
+
+@pytest.mark.parametrize(
+    ("name", "reach"),
+    [("room_url", reach_room), ("chat_url", reach_chat), ("gateway_url", reach_chat)],
+)
+async def test_a_service_that_is_down_is_unreachable_and_named(
+    name: str, reach: Callable[[Settings], Awaitable[None]], hangfm_settings: Settings
+) -> None:
+    settings = hangfm_settings.with_changes(**{name: NOWHERE})
+
+    with pytest.raises(Unreachable, match=NOWHERE) as refused:
+        await reach(settings)
+
+    assert "address of the service" in refused.value.remedy
+
+
+async def test_an_outbox_that_cannot_be_made_is_closed_again(
+    hangfm_settings: Settings, tmp_path: Path
+) -> None:
+    settings = hangfm_settings.with_changes(outbox=tmp_path / "no" / "such" / "folder.sqlite3")
+
+    with pytest.raises(OutboxUnusable, match="its folder does not exist"):
+        async with open_outbox(settings):
+            pass
+
+
+# -- secrets
+
+
+@pytest.fixture
+def secrets(hangfm_sandbox: Sandbox) -> tuple[str, ...]:
+    bot = hangfm_sandbox.bot
+    return bot.token, bot.chat_token, *bot.token.split(".")[1:]
+
+
+def everything_logged(caplog: pytest.LogCaptureFixture) -> str:
+    plain = logging.Formatter("%(message)s %(args)s")
+    return "\n".join(f"{plain.format(record)} {vars(record)}" for record in caplog.records)
+
+
+async def test_no_token_is_in_any_log_line_of_any_library_at_debug(
+    hangfm_sandbox: Sandbox,
+    hangfm_open_bot: OpenBot,
+    hangfm_open_user: OpenUser,
+    hangfm_room_log: RoomLog,
+    secrets: tuple[str, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    hangfm_sandbox.faults.add("room.connect", "status", status=401)
+    hangfm_sandbox.faults.add("chat.history", "status", status=401)
+
+    await hangfm_open_bot(boot_message="hello")
+    alice = await hangfm_open_user("alice")
+    await alice.say("/uptime")
+    await hangfm_room_log.expect("has been up")
+
+    said = everything_logged(caplog)
+    assert "/primus?token=" in said, "the request line was logged: else this proves nothing"
+    assert [secret for secret in secrets if secret in said] == []
+
+
+@pytest.mark.parametrize(
+    ("point", "deed", "reach"),
+    [
+        ("room.connect", "status", reach_room),
+        ("room.connect", "refuse", reach_room),
+        ("chat.me", "garbage", reach_chat),
+        ("gateway.token", "garbage", reach_chat),
+        ("gateway.token", "refuse", reach_chat),
+    ],
+)
+async def test_no_token_is_in_an_error(
+    point: str,
+    deed: str,
+    reach: Callable[[Settings], Awaitable[None]],
+    hangfm_sandbox: Sandbox,
+    hangfm_settings: Settings,
+    secrets: tuple[str, ...],
+) -> None:
+    hangfm_sandbox.faults.add(point, deed)
+
+    with pytest.raises(ServiceError) as failed:
+        await reach(hangfm_settings)
+
+    error = failed.value
+    shown = "".join(traceback.format_exception(error)) + f"{error!r} {vars(error)} {error.remedy}"
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+async def test_no_token_is_in_what_an_object_shows_of_itself(
+    hangfm_settings: Settings, secrets: tuple[str, ...]
+) -> None:
+    async with open_clients(hangfm_settings) as clients, open_room(hangfm_settings) as room:
+        await clients.chat.me()
+
+        shown = f"{hangfm_settings!r} {hangfm_settings} {hangfm_settings.described()} {clients!r} {room!r}"
+
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+async def test_every_opener_closes_what_it_opened_when_its_block_fails(hangfm_settings: Settings) -> None:
+    class Ours(Exception):
+        pass
+
+    for opener in (open_chat, open_gateway, open_clients, open_room, open_outbox):
+        with pytest.raises(Ours):
+            async with opener(hangfm_settings):
+                raise Ours  # a socket that stays open fails the test at its end
+    async with open_outbox(hangfm_settings) as outbox:
+        with pytest.raises(Ours):
+            async with open_bot(hangfm_settings, outbox):
+                raise Ours
+    with pytest.raises(HangbotError, match="closed"):
+        await outbox.rows()
