@@ -8,7 +8,7 @@ from hangbot import preflight
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
 from hangbot.preflight import QUESTIONS, Result, blocked, examine, overall, result_of
-from hangbot.sandbox.variants import RoomVariants
+from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from hangbot.errors import (
 )
 from hangbot.factory import open_room
 from hangbot.room import Ended, RoomClient
-from hangbot.sandbox.variants import RoomVariants
+from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
-    from hangbot.sandbox.room_connection import RoomConnection
+    from hangbot.sandbox.room.connection import RoomConnection
     from pytest_hangfm import OpenRoom, OpenUser, RoomEvents
 
 

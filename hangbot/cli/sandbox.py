@@ -15,7 +15,6 @@ from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
-
 __all__ = ["main"]
 
 

@@ -42,13 +42,11 @@ class RetryPolicy:
     def wait_after(self, attempt: int, dice: Dice) -> float:
         """Draw the wait after the attempt with this number, the first being 1."""
         step = self.step(attempt)
-        match self.strategy:
-            case "seed":
-                return step + self.jitter * dice()
-            case "equal":
-                return step * (1 + dice()) / 2 + self.jitter * dice()
-            case "full":
-                return step * dice()
+        if self.strategy == "seed":
+            return step + self.jitter * dice()
+        if self.strategy == "equal":
+            return step * (1 + dice()) / 2 + self.jitter * dice()
+        return step * dice()
 
 
 class TokenBucket:

@@ -10,9 +10,9 @@ from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import Person
-from hangbot.sandbox.room_world import ActionRefused, Room
+from hangbot.sandbox.room.variants import RoomVariants
+from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox
-from hangbot.sandbox.variants import RoomVariants
 
 __all__ = [
     "ActionRefused",

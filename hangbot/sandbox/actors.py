@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from hangbot.sandbox import songs
-from hangbot.sandbox.chat_server import ChatService
+from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.people import People, Person
-from hangbot.sandbox.room_desk import RoomDesk
-from hangbot.sandbox.room_world import Room
-from hangbot.sandbox.rooms import Rooms
+from hangbot.sandbox.room import songs
+from hangbot.sandbox.room.desk import RoomDesk
+from hangbot.sandbox.room.rooms import Rooms
+from hangbot.sandbox.room.world import Room
 
 __all__ = ["Actor", "Users"]
 

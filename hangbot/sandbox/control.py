@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from hangbot.sandbox.actors import Actor
-from hangbot.sandbox.chat_world import ChatRefusal
-from hangbot.sandbox.room_world import ActionRefused, Room
+from hangbot.sandbox.chat.world import ChatRefusal
+from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox, state_of
 
 __all__ = ["control_app"]

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, TextIO
 
-from hangbot.sandbox.chat_dialects import DIALECTS
+from hangbot.sandbox.chat.dialects import DIALECTS
 from hangbot.sandbox.control import control_app
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.ports import serve_http
+from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox
-from hangbot.sandbox.variants import RoomVariants
 
 __all__ = ["open_sandbox"]
 

@@ -9,16 +9,16 @@ from typing import Any, Final
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.actors import Actor, Users
-from hangbot.sandbox.chat_server import ChatService
+from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.people import People, Person
 from hangbot.sandbox.ports import HOST
-from hangbot.sandbox.room_server import RoomServer
-from hangbot.sandbox.room_world import Room
-from hangbot.sandbox.rooms import Rooms
-from hangbot.sandbox.variants import RoomVariants
+from hangbot.sandbox.room.rooms import Rooms
+from hangbot.sandbox.room.server import RoomServer
+from hangbot.sandbox.room.variants import RoomVariants
+from hangbot.sandbox.room.world import Room
 
 __all__ = ["Sandbox", "state_of"]
 

@@ -440,6 +440,39 @@ async def test_what_another_process_accepts_is_taken_up(desk: Desk, elsewhere: O
     assert desk.service.room == ["m"]
 
 
+async def test_who_waits_goes_on_waiting_while_another_process_writes_something_else(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.held = {"mine"}
+    courier = desk.courier()
+    await courier.accept(message("mine", "a"))
+
+    async with running(courier):
+        waiting = asyncio.create_task(courier.settled("mine"), name="settled")
+        await desk.service.reached.wait()
+        await elsewhere.put([message("theirs", "b")], 5.0)
+        await soon(lambda: ended(elsewhere, "theirs"))
+        early = waiting.done()
+        desk.service.release.set()
+        end = await waiting
+
+    assert not early
+    assert end.state == "delivered"
+
+
+async def test_who_stops_waiting_in_the_turn_of_the_end_is_not_told(desk: Desk) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    waiting = asyncio.create_task(courier.settled("m"), name="settled")
+    await desk.outbox.get("m")  # the one thread has answered the waiting one before
+
+    waiting.cancel()
+    courier._tell("m", Settlement("delivered", 1, 1))
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+
+
 async def ended(outbox: Outbox, key: str) -> bool:
     return (await outbox.get(key)).settled_at is not None
 

@@ -14,8 +14,7 @@ from hangbot.factory import open_subject
 from hangbot.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parents[2]
-HERE = ("-p", "no:allure_pytest")
-"""For inner runs in this process: Allure's plugin is one for all of it."""
+WITHOUT_ALLURE = ("-p", "no:allure_pytest")
 IDS = [question.id for question in preflight.QUESTIONS]
 
 
@@ -29,7 +28,9 @@ def configure(folder: Path, **env: str) -> None:
 
 async def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run pytest beside this test's loop, on which the sandbox answers."""
-    return await asyncio.to_thread(pytester.runpytest_subprocess, *HERE, "--hangfm-json=out.json", *args)
+    return await asyncio.to_thread(
+        pytester.runpytest_subprocess, *WITHOUT_ALLURE, "--hangfm-json=out.json", *args
+    )
 
 
 def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_take_it(
@@ -69,8 +70,12 @@ def test_a_part_of_the_checks_on_a_sandbox_that_was_asked_for_is_a_success_in_ci
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("HANGFM_IGNORE", "chat.group, chat.member")
 
-    result = with_checks.runpytest_inprocess(
-        *HERE, "--hangfm-target=sandbox", "--hangfm-only=chat.*,clock", "--hangfm-json=out.json", "-q"
+    result = with_checks.runpytest_subprocess(
+        *WITHOUT_ALLURE,
+        "--hangfm-target=sandbox",
+        "--hangfm-only=chat.*,clock",
+        "--hangfm-json=out.json",
+        "-q",
     )
 
     assert result.ret == pytest.ExitCode.OK
@@ -130,17 +135,22 @@ async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
     assert hangfm_sandbox.bot.token not in result.stdout.str()
 
 
-async def test_what_cannot_be_reached_cannot_be_told(
-    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave(
+    with_checks: pytest.Pytester, with_stages: pytest.Pytester
 ) -> None:
     nobody = "http://127.0.0.1:9"
-    addresses = {"OPENCHAT_BASE_URL": nobody, "TTFM_GATEWAY_BASE_URL": nobody}
-    configure(with_checks.path, **hangfm_sandbox.env() | addresses)
+    addresses = ("OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL")
+    configure(with_checks.path, BOT_USER_TOKEN="t", ROOM_UUID="r", **dict.fromkeys(addresses, nobody))
 
-    result = await run(with_checks)
+    result = with_stages.runpytest_subprocess(
+        *WITHOUT_ALLURE, "--hangfm-target=live", "--hangfm-json=out.json", "-rs"
+    )
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*LIVE: preflight, stage and live tests on what hang-fm-config.env*"])
     result.stdout.fnmatch_lines(["[[]????[]] Gateway accepts the bot token: *", "CANNOT TELL: *"])
+    result.stdout.fnmatch_lines(["SKIPPED*stages*it runs with --hangfm-live-writes only"])
+    assert "stages" not in "".join(line for line in result.outlines if line.startswith("FAILED"))
     told: dict[str, Any] = json.loads((with_checks.path / "out.json").read_text())
     assert told["verdict"] == "cannot_tell"
 
@@ -167,7 +177,7 @@ def test_an_incomplete_configuration_fails_once_with_every_fault(
         """
     )
 
-    result = with_checks.runpytest_inprocess(*HERE)
+    result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1, failed=3, skipped=len(IDS) - 1)
@@ -183,37 +193,15 @@ def test_an_incomplete_configuration_fails_once_with_every_fault(
     )
 
 
-def test_a_warning_is_a_failure_when_strict(
-    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    configure(with_checks.path, BOT_USER_TOKEN="t", ROOM_UUID="r", COMETCHAT_AUHT="a-typo")
-    monkeypatch.setenv("HANGFM_STRICT", "1")
-
-    result = with_checks.runpytest_inprocess(*HERE, "--hangfm-only=config")
-
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["[[]FAIL[]] Configuration is complete: *COMETCHAT_AUTH*", "NOT READY: *"])
-
-
 def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest_one(
     with_checks: pytest.Pytester,
 ) -> None:
-    result = with_checks.runpytest_inprocess(*HERE, "--hangfm-only=chat.tokn")
+    result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, "--hangfm-only=chat.tokn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         ["ERROR: --hangfm-only: no check is called 'chat.tokn'; did you mean chat.token?"]
     )
-
-
-def test_without_leave_to_write_no_stage_touches_a_live_target(with_stages: pytest.Pytester) -> None:
-    configure(with_stages.path, BOT_USER_TOKEN="t", ROOM_UUID="r", OPENCHAT_BASE_URL="http://127.0.0.1:9")
-
-    result = with_stages.runpytest_inprocess(*HERE, "--hangfm-target=live", "-rs")
-
-    assert result.parseoutcomes().keys() == {"skipped"}
-    result.stdout.fnmatch_lines(["*LIVE: preflight, stage and live tests on what hang-fm-config.env*"])
-    result.stdout.fnmatch_lines(["SKIPPED*it runs with --hangfm-live-writes only"])
 
 
 async def test_the_stages_run_on_a_configured_server_when_writing_was_allowed(

@@ -90,21 +90,17 @@ ALLOWED = """
 """
 
 
-def test_five_lines_make_a_passing_test_in_strict_mode_without_allure(inner: pytest.Pytester) -> None:
-    inner.makepyfile(FIVE_LINES)
+def test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected(
+    inner: pytest.Pytester,
+) -> None:
+    inner.makepyfile(test_five_lines=FIVE_LINES, test_wrong=WRONG)
 
-    result = inner.runpytest_subprocess("-p", "no:allure_pytest")
+    result = inner.runpytest_subprocess("-rs", "-p", "no:allure_pytest")
 
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"])
-
-
-def test_what_is_wrong_fails_with_what_was_expected_and_what_to_do(inner: pytest.Pytester) -> None:
-    inner.makepyfile(WRONG)
-
-    result = inner.runpytest_subprocess("-rs")
-
-    result.assert_outcomes(passed=5, failed=2, errors=4, skipped=1)
+    result.stdout.fnmatch_lines(
+        ["hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched", "test_five_lines.py . *"]
+    )
+    result.assert_outcomes(passed=6, failed=2, errors=4, skipped=1)
     text = result.stdout.str()
     for line in (
         "fault 1 (hang on chat.send) was expected to hit and never did: make the request that it waits for",

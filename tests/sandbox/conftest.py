@@ -11,9 +11,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from hangbot.redact import Redactor
-from hangbot.sandbox.chat_dialects import Dialect
-from hangbot.sandbox.chat_rows import Json
-from hangbot.sandbox.chat_server import ChatService
+from hangbot.sandbox.chat.dialects import Dialect
+from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.journal import Journal

@@ -1,0 +1,161 @@
+"""Who calls, and what every REST call of the chat needs.
+
+PURE.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hangbot.sandbox.chat.call import Answer, Call, Directory
+from hangbot.sandbox.chat.changes import mark
+from hangbot.sandbox.chat.dialects import Dialect
+from hangbot.sandbox.chat.drafts import text_of
+from hangbot.sandbox.chat.jwt import ChatJwt
+from hangbot.sandbox.chat.lists import cut_page, history_query
+from hangbot.sandbox.chat.reactions import Reactions
+from hangbot.sandbox.chat.rows import Json, Row
+from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.world import ChatWorld
+
+__all__ = ["Caller", "ChatDoor", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, with which token and from which device."""
+
+    uid: str
+    token: str
+    resource: str | None
+    admin: bool = False
+
+
+class ChatDoor:
+    """What all calls share. The arguments are those of `hangbot.sandbox.chat.api.ChatApi`."""
+
+    def __init__(
+        self,
+        world: ChatWorld,
+        dialect: Dialect,
+        people: Directory,
+        *,
+        app_id: str,
+        api_key: str,
+        jwt: ChatJwt,
+        online: Callable[[str], bool],
+    ) -> None:
+        self.world = world
+        self.dialect = dialect
+        self.reactions = Reactions()
+        world.on_forget = self.reactions.forget
+        self._people = people
+        self._app_id = app_id
+        self._api_key = api_key
+        self._jwt = jwt
+        self._online = online
+
+    # -- the door ----------------------------------------------------------------------
+
+    def refusal(self, refused: ChatRefusal) -> Answer:
+        """Word a refusal."""
+        status, body = self.dialect.refusal(refused)
+        return Answer(status, body, unknown_route=refused.reason == "route_unknown")
+
+    def _no_route(self, call: Call) -> Answer:
+        raise ChatRefusal("route_unknown", method=call.method, path=call.path)
+
+    def token_of(self, call: Call) -> str:
+        """Take the auth token from where this dialect looks for it."""
+        token = call.headers.get("authtoken", "")
+        if token or not self.dialect.bearer:
+            return token
+        scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and value:
+            return value.strip()
+        inside = call.body.get("authToken") if isinstance(call.body, dict) else None
+        return call.query.get("authToken", "") or (inside if isinstance(inside, str) else "")
+
+    def _check_app(self, call: Call) -> None:
+        if not self.dialect.needs_app_id:
+            return
+        app_id = call.headers.get("appId", "")
+        if not app_id:
+            raise ChatRefusal("no_app_id")
+        if app_id != self._app_id:
+            raise ChatRefusal("bad_app_id")
+
+    def _caller(self, call: Call) -> Caller:
+        """Find out who calls, and refuse an `apikey` that is none.
+
+        OpenChat looks at `apikey` only where something is written (measured on sends and joins).
+        """
+        self._check_app(call)
+        apikey = call.headers.get("apikey")
+        writes = call.method != "GET"
+        if apikey is not None and (writes or self.dialect.needs_app_id):
+            if apikey != self._api_key:
+                raise ChatRefusal("bad_apikey")
+            return self._admin(call)
+        token = self.token_of(call)
+        if not token:
+            raise ChatRefusal("no_token")
+        person = self._people.by_chat_token(token)
+        if person is None:
+            raise ChatRefusal("bad_token")
+        self.world.ensure_user(person.uid, person.nickname)
+        self.world.touch(person.uid, self._online)
+        return Caller(person.uid, token, call.headers.get("resource") or None)
+
+    def _admin(self, call: Call) -> Caller:
+        """The admin API acts for whom `onBehalfOf`, or the body's `sender`, names."""
+        body = call.body if isinstance(call.body, dict) else {}
+        uid = call.headers.get("onBehalfOf") or body.get("sender") or "app_system"
+        self.world.ensure_user(text_of(uid, "sender"))
+        return Caller(str(uid), "", call.headers.get("resource") or None, admin=True)
+
+    def _fields(self, call: Call) -> dict[str, Json]:
+        if call.unreadable is not None:
+            raise ChatRefusal(call.unreadable)
+        return call.body if isinstance(call.body, dict) else {}
+
+    def _introduce(self, uid: str) -> None:
+        """Somebody whom the sandbox knows is a chat user, though he never spoke."""
+        person = self._people.find(uid)
+        if person is not None:
+            self.world.ensure_user(person.uid, person.nickname)
+
+    def _may_see(self, uid: str, row: Row) -> bool:
+        return row["receiverType"] == "group" or uid in (row["sender"], row["receiver"])
+
+    # -- showing rows ------------------------------------------------------------------
+
+    def _shown(self, uid: str, row: Row) -> Row:
+        return self.dialect.render(row, uid, self.reactions.own(row["id"], uid))
+
+    def _one(self, caller: Caller, row: Row) -> Answer:
+        return Answer(200, {"data": self._shown(caller.uid, row)}, uid=caller.uid)
+
+    def _page(self, call: Call, caller: Caller, rows: list[Row]) -> Answer:
+        query = history_query(
+            call.query, documented=self.dialect.documented_lists, affix=self.dialect.default_affix
+        )
+        page = cut_page(rows, query)
+        shown = [self._shown(caller.uid, row) for row in page.rows]
+        return Answer(200, {"data": shown, "meta": page.meta}, uid=caller.uid)
+
+    def _mark_conversation(
+        self, caller: Caller, rows: list[Row], body: dict[str, Json], action: str
+    ) -> Answer:
+        number = body.get("messageId")
+        newest = rows[-1] if rows else None
+        row = newest if number is None else self.world.by_id(whole(number, -1))
+        if row is None:
+            raise ChatRefusal("message_unknown", id=str(number))
+        data, pushes = mark(self.world, caller.uid, row, action)
+        return Answer(200, {"data": data}, pushes, uid=caller.uid)
+
+
+def whole(value: Json, otherwise: int) -> int:
+    """Read a whole number of at most 18 digits from a value of any type."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else otherwise  # noqa: PLR2004  63 bits

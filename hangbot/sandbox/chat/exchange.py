@@ -1,0 +1,254 @@
+"""HTTP around the chat and the gateway: reading, faults, the journal, answering.
+
+Faults are done here once for every route: before the store step (`refuse`, `status`, `hang`,
+`garbage`, `cut_before_store`) or after it (`delay`, `cut_after_store`). The store step
+itself is one plain call without a wait in it, so a request whose client is gone by then is
+not stored, and one that is stored is stored whole.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.journal import Journal
+
+__all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "read_body"]
+
+LARGEST_BODY: Final = 10_000_000
+"""OpenChat's limit for a request body, bytes."""
+
+_JSON_HEADERS: Final = {
+    "Content-Type": "application/json; charset=utf-8",
+    "Cache-Control": "max-age=0, private, must-revalidate",
+}
+_BEFORE: Final = frozenset({"refuse", "cut_before_store", "hang", "status", "garbage"})
+_GARBAGE: Final = "<!doctype html><title>not what you asked for</title>"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a service made of a request."""
+
+    status: int
+    body: Json = None
+    headers: Mapping[str, str] | None = None
+    delay_s: float = 0.0
+    unknown_route: bool = False
+    uid: str | None = None
+    pushing: Callable[[], Any] | None = None
+    """Sends the frames that belong to it; returns an awaitable."""
+    frame_first: bool = True
+
+
+def cors_headers(request: web.Request) -> dict[str, str]:
+    """What a browser wants to see before it lets a page read the answer."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return {}
+    headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": "*"}
+    if request.method == "OPTIONS":
+        wanted = request.headers.get("Access-Control-Request-Headers", "*")
+        headers |= {
+            "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS",
+            "Access-Control-Allow-Headers": wanted,
+            "Access-Control-Max-Age": "600",
+        }
+    return headers
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("no such number")
+    return number
+
+
+def _no_constant(_text: str) -> None:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+async def read_body(request: web.Request) -> tuple[Json, str | None]:
+    """Read the body: its value, or the reason why it cannot be read.
+
+    Without a body, or without a content type, the value is an empty object.
+    """
+    if not request.body_exists:
+        return {}, None
+    kind = request.content_type if "Content-Type" in request.headers else ""
+    try:
+        if kind == "multipart/form-data":
+            form = await request.post()
+            return {k: v for k, v in form.items() if isinstance(v, str)}, None
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None, "too_large"
+    except (ValueError, web.RequestPayloadError):
+        return None, "malformed"
+    return _parse(raw, kind) if raw and kind else ({}, None)
+
+
+def _parse(raw: bytes, kind: str) -> tuple[Json, str | None]:
+    try:
+        if kind == "application/x-www-form-urlencoded":
+            return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
+        if kind != "application/json" and not kind.endswith("+json"):
+            return None, "bad_content_type"
+        return json.loads(raw.decode(), parse_float=_finite, parse_constant=_no_constant), None
+    except (ValueError, RecursionError):
+        return None, "malformed"
+
+
+class Wire:
+    """Takes one request through faults and journal, and answers it.
+
+    Args:
+        faults: What goes wrong on purpose.
+        journal: Takes every request and answer.
+        clock: Delays run on it.
+    """
+
+    def __init__(self, faults: Faults, journal: Journal, clock: SandboxClock) -> None:
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def close(self) -> None:
+        """End every hang and every delay."""
+        for future in self._waiting:
+            _let_go(future)
+
+    async def exchange(
+        self,
+        request: web.Request,
+        *,
+        service: str,
+        point: str,
+        seen: Mapping[str, Any],
+        do: Callable[[], Outcome],
+    ) -> web.StreamResponse:
+        """Do what a request asks for, or what the fault at `point` says.
+
+        Args:
+            request: The request, its body already read.
+            service: `chat` or `gateway`, for the journal.
+            point: Where faults hit.
+            seen: What the journal is to say about the request.
+            do: The store step: does it and says what to answer. Called at most once.
+        """
+        fault = self._faults.take(point)
+        fault_id = fault.id if fault is not None else None
+        if fault is not None and fault.do in _BEFORE:
+            self._journal.record(service, "in", "http", fault=fault_id, **seen)
+            return await self.instead(request, service, fault)
+        if _gone(request):
+            self._journal.record(service, "in", "http", fault=fault_id, gone=True, **seen)
+            return web.Response()
+        outcome = do()
+        extra = {"unknown_route": True} if outcome.unknown_route else {}
+        self._journal.record(service, "in", "http", fault=fault_id, uid=outcome.uid, **seen, **extra)
+        if outcome.pushing is not None and outcome.frame_first:
+            await outcome.pushing()
+        if fault is not None and fault.do == "cut_after_store":
+            await self.pause((fault.ms or 0) / 1000)
+            response = self._cut(request, service, fault)
+        else:
+            held_s = outcome.delay_s + ((fault.ms or 0) / 1000 if fault and fault.do == "delay" else 0)
+            await self.pause(held_s)
+            response = self.respond(request, service, outcome, fault_id)
+            if outcome.pushing is not None and not outcome.frame_first and not _gone(request):
+                await response.prepare(request)
+                await response.write_eof()
+        if outcome.pushing is not None and not outcome.frame_first:
+            await outcome.pushing()
+        return response
+
+    async def instead(self, request: web.Request, service: str, fault: Fault) -> web.StreamResponse:
+        """Do what a fault does in the place of the service: nothing is stored."""
+        if fault.do == "hang":
+            await self._until_closed()
+            return self._cut(request, service, fault)
+        if fault.do in ("refuse", "cut_before_store", "cut_after_store"):
+            await self.pause((fault.ms or 0) / 1000)
+            return self._cut(request, service, fault)
+        await self.pause((fault.ms or 0) / 1000)
+        if fault.do == "garbage":
+            outcome = Outcome(200, _GARBAGE, {"Content-Type": "text/html", **(fault.headers or {})})
+            if fault.body is not None:
+                outcome.body = fault.body
+        else:
+            headers = dict(fault.headers or {})
+            if isinstance(fault.body, str):
+                headers.setdefault("Content-Type", "text/html; charset=utf-8")
+            outcome = Outcome(503 if fault.status is None else fault.status, fault.body, headers)
+        return self.respond(request, service, outcome, fault.id)
+
+    def _cut(self, request: web.Request, service: str, fault: Fault) -> web.StreamResponse:
+        self._journal.record(service, "out", "close", fault=fault.id, deed=fault.do, path=request.raw_path)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response()
+
+    def respond(
+        self, request: web.Request, service: str, outcome: Outcome, fault: int | None = None
+    ) -> web.Response:
+        """Make the response and write it into the journal."""
+        headers = dict(outcome.headers or {})
+        if outcome.body is None:
+            text = ""
+        elif isinstance(outcome.body, str):
+            text = outcome.body
+        else:
+            text = json.dumps(outcome.body, separators=(",", ":"))
+            headers = {**_JSON_HEADERS, **headers}
+        # As text: what went over the wire, and nothing for the journal to copy.
+        self._journal.record(
+            service,
+            "out",
+            "http",
+            fault=fault,
+            method=request.method,
+            path=request.raw_path,
+            status=outcome.status,
+            body=text,
+        )
+        headers |= cors_headers(request)
+        return web.Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait on the sandbox's clock."""
+        if seconds <= 0:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        timer = self._clock.call_later(seconds, lambda: _let_go(future))
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._waiting.discard(future)
+
+    async def _until_closed(self) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _let_go(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

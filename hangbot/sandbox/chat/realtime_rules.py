@@ -1,0 +1,107 @@
+"""What a real-time connection may do: who is let in, and which frames mean something.
+
+PURE.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from hangbot.sandbox.chat.changes import mark
+from hangbot.sandbox.chat.dialects import Dialect
+from hangbot.sandbox.chat.door import whole
+from hangbot.sandbox.chat.jwt import ChatJwt
+from hangbot.sandbox.chat.rows import Json, Push, Row, user_entity
+from hangbot.sandbox.chat.world import ChatWorld
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.people import People
+
+__all__ = ["SocketRules", "may_open_socket"]
+
+ORIGINS: Final = ("127.0.0.1", "localhost", "tt.live", "tt.fm", "hang.fm")
+"""Hosts, and all below them, whose pages may open a socket. OpenChat's own list is unknown."""
+
+
+def may_open_socket(origin: str | None) -> bool:
+    """Whether a page from `origin` may open a socket; without the header everybody may (measured)."""
+    if origin is None or origin == "null":
+        return True
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    return any(host == name or host.endswith(f".{name}") for name in ORIGINS)
+
+
+class SocketRules:
+    """Who is behind a socket, and what his frames do.
+
+    Args:
+        people: Who is behind an auth token.
+        jwt: Reads the token that `/me` handed out.
+        dialect: How the server speaks.
+        clock: Tokens expire on it.
+        world: Gives the world as it is now; a reset makes a new one.
+    """
+
+    def __init__(
+        self,
+        people: People,
+        jwt: ChatJwt,
+        dialect: Dialect,
+        clock: SandboxClock,
+        world: Callable[[], ChatWorld],
+    ) -> None:
+        self._people = people
+        self._jwt = jwt
+        self._dialect = dialect
+        self._clock = clock
+        self._world = world
+
+    def user(self, auth: object) -> str | None:
+        """Find out who is behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
+        known = self._jwt.read(auth, self._clock.now_s())
+        if known is None:
+            person = self._people.by_chat_token(auth) if self._dialect.socket_takes_auth_token else None
+            return person.uid if person is not None else None
+        uid, digest = known
+        person = self._people.find(uid)
+        if not self._dialect.jwt_dies_with_token or person is None:
+            return uid
+        live = self._people.by_chat_token(person.chat_token) is not None
+        return uid if live and self._jwt.digest(person.chat_token) == digest else None
+
+    def frame(self, uid: str, frame: Mapping[str, Json]) -> Iterable[Push]:
+        """Read a frame: receipts are passed on, typing where the dialect does, all else is ignored."""
+        body = frame.get("body")
+        if not isinstance(body, dict):
+            return ()
+        if frame.get("type") == "receipts" and body.get("action") in ("read", "delivered"):
+            world = self._world()
+            row = world.by_id(whole(body.get("messageId"), -1))
+            if row is None or (row["receiverType"] == "user" and uid not in (row["sender"], row["receiver"])):
+                return ()
+            return mark(world, uid, row, body["action"])[1]
+        if isinstance(frame.get("type"), str) and frame["type"] in self._dialect.passes_on:
+            return self._passed_on(uid, frame, body)
+        return ()
+
+    def _passed_on(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
+        receiver, kind = str(frame.get("receiver")), frame.get("receiverType")
+        if kind == "group":
+            group = self._world().groups.get(receiver)
+            told = tuple(group.members) if group is not None and uid in group.members else ()
+        else:
+            told = (receiver,)
+        device = str(frame.get("deviceId", ""))
+        return (Push(told, str(frame["type"]), uid, receiver, str(kind), body, device),)
+
+    def presence(self, uid: str, told: tuple[str, ...], *, online: bool) -> Iterable[Push]:
+        """Say that somebody came or went."""
+        world = self._world()
+        body = {
+            "action": "online" if online else "offline",
+            "user": user_entity(world.ensure_user(uid)),
+            "timestamp": world.now,
+        }
+        return (Push(told, "presence", uid, "", "user", body),)

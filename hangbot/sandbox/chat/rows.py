@@ -1,0 +1,234 @@
+"""The rows a chat world is made of, in the form that OpenChat builds them.
+
+PURE. A row is a plain JSON object and is never changed once it is stored: an edit makes a
+new one. So whoever was given a row keeps what he was given.
+
+The shapes were measured on a local OpenChat build (fe3cc1e); the other dialect is derived
+from them at the edge (`hangbot.sandbox.chat.dialects`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+__all__ = [
+    "SYSTEM",
+    "Draft",
+    "Group",
+    "Json",
+    "Member",
+    "Push",
+    "Row",
+    "User",
+    "action_row",
+    "conversation_of",
+    "group_conversation",
+    "group_entity",
+    "invent_chat_message",
+    "member_entity",
+    "message_row",
+    "user_entity",
+]
+
+Json: TypeAlias = Any  # what json.loads gives
+Row: TypeAlias = dict[str, Any]
+ReceiverType: TypeAlias = Literal["user", "group"]
+
+SYSTEM: Final = "system"
+"""Owner of every group, and who kicks and bans when no person does."""
+
+
+@dataclass(slots=True)
+class User:
+    """A user as the chat server knows him; times are epoch seconds."""
+
+    uid: str
+    name: str
+    role: str = "default"
+    created_at: int = 0
+    seen_at: int = 0
+    metadata: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Member:
+    """A user's membership in one group."""
+
+    scope: str
+    joined_at: int
+
+
+@dataclass(slots=True)
+class Group:
+    """A chat group; on Hang.fm its guid is the room's UUID."""
+
+    guid: str
+    name: str
+    type: str = "public"
+    password: str | None = None
+    created_at: int = 0
+    members: dict[str, Member] = field(default_factory=dict)
+    banned: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a client asked to have stored."""
+
+    receiver: str
+    receiver_type: ReceiverType
+    category: str = "message"
+    type: str = "text"
+    data: dict[str, Json] = field(default_factory=dict)
+    muid: str | None = None
+    tags: list[Json] | None = None
+    parent_id: int | str | None = None
+    resource: str | None = None
+    """The sender's `resource` header, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One real-time frame and the users whose sockets are to see it."""
+
+    to: tuple[str, ...]
+    type: str
+    sender: str
+    receiver: str
+    receiver_type: str
+    body: Row
+    device_id: str = "server"
+
+
+def group_conversation(guid: str) -> str:
+    """Conversation id of a group."""
+    return f"group_{guid}"
+
+
+def conversation_of(sender: str, receiver: str, receiver_type: str) -> str:
+    """Conversation id of a message: `group_<guid>`, or `user_<a>_<b>` in sorted order."""
+    if receiver_type == "group":
+        return group_conversation(receiver)
+    first, second = sorted((sender, receiver))
+    return f"user_{first}_{second}"
+
+
+def user_entity(user: User) -> Row:
+    """A user as he stands in every row."""
+    return {
+        "lastActiveAt": user.created_at,
+        "metadata": user.metadata,
+        "name": user.name,
+        "role": user.role,
+        "status": "available",
+        "tags": [],
+        "uid": user.uid,
+    }
+
+
+def group_entity(group: Group, *, has_joined: bool = False, count: int | None = None) -> Row:
+    """A group as it stands in every row.
+
+    OpenChat says `hasJoined: false` here even to a member; only the answer to a join says true.
+    """
+    return {
+        "createdAt": group.created_at,
+        "guid": group.guid,
+        "hasJoined": has_joined,
+        "membersCount": len(group.members) if count is None else count,
+        "metadata": {},
+        "name": group.name,
+        "owner": SYSTEM,
+        "tags": [],
+        "type": group.type,
+    }
+
+
+def member_entity(group: Group, user: User) -> Row:
+    """A line of the list of members; `role` repeats the scope, as measured."""
+    member = group.members[user.uid]
+    return {
+        **user_entity(user),
+        "guid": group.guid,
+        "joinedAt": member.joined_at,
+        "role": member.scope,
+        "scope": member.scope,
+    }
+
+
+def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int) -> Row:
+    """The stored message: `receiver` is the entity of the group or the user."""
+    data = {
+        **draft.data,
+        "reactions": [],
+        "entities": {
+            "sender": {"entityType": "user", "entity": user_entity(sender)},
+            "receiver": {"entityType": draft.receiver_type, "entity": receiver},
+        },
+    }
+    metadata = dict(draft.data.get("metadata") or {})
+    data["metadata"] = metadata
+    row: Row = {
+        "id": number,
+        "conversationId": conversation_of(sender.uid, draft.receiver, draft.receiver_type),
+        "sender": sender.uid,
+        "receiver": draft.receiver,
+        "receiverType": draft.receiver_type,
+        "category": draft.category,
+        "type": draft.type,
+        "sentAt": now,
+        "updatedAt": now,
+        "data": data,
+        "metadata": metadata,
+    }
+    if draft.resource:
+        row["resource"] = draft.resource
+    if draft.muid is not None:
+        row["muid"] = draft.muid
+    if draft.tags is not None:
+        row["tags"] = draft.tags
+    if draft.parent_id is not None:
+        row["parentId"] = draft.parent_id
+    return row
+
+
+def action_row(
+    number: int, action: str, now: int, *, by: User, on: Row, on_type: str, target: Row, of: Row
+) -> Row:
+    """An action message: `of` names conversation, receiver and receiverType; `target` stands in `for`."""
+    kind = "message" if on_type == "message" else "groupMember"
+    return {
+        "id": number,
+        "conversationId": of["conversationId"],
+        "sender": by.uid,
+        "receiver": of["receiver"],
+        "receiverType": of["receiverType"],
+        "category": "action",
+        "type": kind,
+        "sentAt": now,
+        "updatedAt": now,
+        "data": {
+            "action": action,
+            "entities": {
+                "by": {"entityType": "user", "entity": user_entity(by)},
+                "for": {"entityType": of["receiverType"], "entity": target},
+                "on": {"entityType": on_type, "entity": on},
+            },
+        },
+    }
+
+
+def invent_chat_message(row: Row, sender: User) -> None:
+    """Give a new row the minimal `metadata.chatMessage` that OpenChat makes where there is none."""
+    metadata = row["metadata"]
+    if "chatMessage" in metadata:
+        return
+    invented = {
+        "id": row["id"],
+        "type": "user",
+        "userName": sender.name,
+        "userUuid": sender.uid,
+        "uuid": row.get("muid", str(row["id"])),
+    }
+    if "text" in row["data"]:
+        invented["message"] = row["data"]["text"]
+    metadata["chatMessage"] = invented

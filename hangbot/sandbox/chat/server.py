@@ -1,0 +1,298 @@
+"""The chat server: REST, real-time WebSocket and the gateway on one port.
+
+One catch-all handler reads a request, finds out whose it is, and hands it to the pure parts:
+`ChatApi` for `/v3…`, `Gateway` for `/api/…`, `SocketHub` for an upgrade.
+"""
+
+import secrets
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from hangbot.sandbox.chat.api import ChatApi
+from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
+from hangbot.sandbox.chat.connection import take_of
+from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
+from hangbot.sandbox.chat.drafts import web_client_line
+from hangbot.sandbox.chat.exchange import LARGEST_BODY, Outcome, Wire, read_body
+from hangbot.sandbox.chat.jwt import ChatJwt
+from hangbot.sandbox.chat.limits import RateLimit, RateLimiter
+from hangbot.sandbox.chat.reactions import Reactions
+from hangbot.sandbox.chat.realtime import SocketHub
+from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
+from hangbot.sandbox.chat.rows import Draft, Json, Row
+from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.world import ChatWorld
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.faults import REQUEST_DEEDS, Faults
+from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments
+from hangbot.sandbox.gateway.routes import Gateway, Rooms
+from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.people import People, Person
+
+__all__ = ["ChatService", "RateLimit"]
+
+SOCKET_PATHS: Final = ("/", "/ws", "/socket")
+
+
+class ChatService:
+    """Chat and gateway of one sandbox.
+
+    Args:
+        people: Who lives here; their tokens.
+        faults: What goes wrong on purpose.
+        journal: Takes every request and frame.
+        clock: The sandbox's clock.
+        dialect: `openchat`, `cometchat`, `srechat`, or a `Dialect` made with `replace`.
+        history: Rows kept in each conversation.
+        app_id: CometChat's app id, wanted in the header `appId` by that dialect.
+
+    Attributes:
+        api_key: The admin key of the header `apikey`.
+        gateway: The gateway; its `rooms` is set once the room world exists.
+    """
+
+    def __init__(
+        self,
+        people: People,
+        faults: Faults,
+        journal: Journal,
+        clock: SandboxClock,
+        *,
+        dialect: str | Dialect = "openchat",
+        history: int = 1000,
+        app_id: str = "0123456789abcdef",
+    ) -> None:
+        self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
+        self.app_id = app_id
+        self.api_key = secrets.token_hex(20)
+        self.gateway = Gateway(people)
+        self._people = people
+        self._faults = faults
+        self._journal = journal
+        self._clock = clock
+        self._history = history
+        self._jwt = ChatJwt()
+        self._limiter = RateLimiter(self.dialect)
+        self._wire = Wire(faults, journal, clock)
+        self._hub = SocketHub(
+            dialect=self.dialect,
+            clock=clock,
+            faults=faults,
+            journal=journal,
+            app_id=app_id,
+            rules=SocketRules(people, self._jwt, self.dialect, clock, lambda: self._api.world),
+        )
+        self._api = self._new_api()
+
+    def _new_api(self) -> ChatApi:
+        world = ChatWorld(self._clock.now_s, self.dialect.rules, history=self._history)
+        return ChatApi(
+            world,
+            self.dialect,
+            self._people,
+            app_id=self.app_id,
+            api_key=self.api_key,
+            jwt=self._jwt,
+            online=self._hub.online,
+        )
+
+    @property
+    def world(self) -> ChatWorld:
+        """Users, groups and messages."""
+        return self._api.world
+
+    def online(self, uid: str) -> bool:
+        """Whether a user has an authenticated socket."""
+        return self._hub.online(uid)
+
+    @property
+    def reactions(self) -> Reactions:
+        """Who reacted to what."""
+        return self._api.reactions
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """How many requests a minute are taken; None is unlimited."""
+        return self._limiter.limit
+
+    @rate_limit.setter
+    def rate_limit(self, limit: RateLimit | None) -> None:
+        self._limiter.limit = limit
+
+    @property
+    def rooms(self) -> Rooms:
+        """Where the gateway reads rooms."""
+        return self.gateway.rooms
+
+    @rooms.setter
+    def rooms(self, rooms: Rooms) -> None:
+        self.gateway.rooms = rooms
+
+    # -- what people in the sandbox do -------------------------------------------------
+
+    async def say(self, person: Person, guid: str, text: str) -> Row:
+        """Send a line to a group as the web client does; returns the stored message."""
+        return await self._post(person, Draft(guid, "group", data=web_client_line(person, text)))
+
+    async def dm(self, person: Person, to_uid: str, text: str) -> Row:
+        """Send a direct message; returns the stored message."""
+        return await self._post(person, Draft(to_uid, "user", data=web_client_line(person, text)))
+
+    async def _post(self, person: Person, draft: Draft) -> Row:
+        self.world.ensure_user(person.uid, person.nickname)
+        if draft.receiver_type == "group" and person.uid not in self.world.group(draft.receiver).members:
+            await self.join(person, draft.receiver)
+        row, pushes = self._api.store(person.uid, draft)
+        await self._hub.push(pushes)
+        return row
+
+    async def join(self, person: Person, guid: str) -> None:
+        """Join a group; once in, nothing happens."""
+        self.world.rename(person.uid, person.nickname)
+        if person.uid not in self.world.group(guid).members:
+            await self._hub.push(self.world.join(person.uid, guid)[1])
+
+    async def leave(self, person: Person, guid: str) -> None:
+        """Leave a group."""
+        self.world.ensure_user(person.uid, person.nickname)
+        await self._hub.push(self.world.leave(person.uid, guid))
+
+    async def kick(self, uid: str, guid: str) -> None:
+        """Take a membership away; in a public group the next send joins again (measured)."""
+        self._introduce(uid)
+        await self._hub.push(self.world.kick(uid, guid))
+
+    async def ban(self, uid: str, guid: str) -> None:
+        """Take a membership away for good."""
+        self._introduce(uid)
+        await self._hub.push(self.world.ban(uid, guid))
+
+    def _introduce(self, uid: str) -> None:
+        """Who never spoke in the chat may be banned from it all the same."""
+        person = self._people.find(uid)
+        if person is not None:
+            self.world.ensure_user(person.uid, person.nickname)
+
+    def reset(self) -> None:
+        """Start a fresh world: no groups, no messages, sockets dropped. Tokens stay."""
+        self._hub.abort_all()
+        self.gateway.reset()
+        self._limiter.reset()
+        self._api = self._new_api()
+
+    async def close(self) -> None:
+        """Drop every socket, end every hang."""
+        self._wire.close()
+        await self._hub.close()
+
+    # -- the door ----------------------------------------------------------------------
+
+    def app(self) -> web.Application:
+        """REST, WebSocket and gateway as one application."""
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+
+        async def shut_down(_app: web.Application) -> None:
+            await self.close()
+
+        app.on_shutdown.append(shut_down)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        if request.headers.get("Upgrade", "").lower() == "websocket" and path in SOCKET_PATHS:
+            return await self._upgrade(request)
+        if request.method == "OPTIONS" and "Origin" in request.headers:
+            self._journal.record("chat", "in", "http", method="OPTIONS", path=request.raw_path)
+            return self._wire.respond(request, "chat", Outcome(204))
+        segments = gateway_segments(path)
+        if segments is not None:
+            return await self._handle_gateway(request, segments, query)
+        return await self._handle_chat(request, path, query)
+
+    async def _handle_chat(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
+        body, unreadable = await read_body(request)
+        below = split_path(path)
+        segments = below or ()
+        words = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+        call = Call(request.method, path, segments, words, request.headers, body, unreadable)
+        seen = _seen(request, unreadable or body, unreadable)
+
+        def do() -> Outcome:
+            headers, refused = self._limiter.count(self.world.now)
+            if refused is not None:
+                return refused
+            answer = self._api.answer(call) if below is not None else self._beside(call)
+            pushes = answer.pushes
+            return Outcome(
+                answer.status,
+                answer.body,
+                headers,
+                answer.delay_s,
+                answer.unknown_route,
+                answer.uid,
+                (lambda: self._hub.push(pushes)) if pushes else None,
+                self.dialect.frame_first,
+            )
+
+        point = fault_point(request.method, segments)
+        return await self._wire.exchange(request, service="chat", point=point, seen=seen, do=do)
+
+    def _beside(self, call: Call) -> Answer:
+        """Answer a path that is not below `/v3`."""
+        if call.path in SOCKET_PATHS and call.method == "GET":
+            return Answer(426, "Upgrade Required")
+        if call.path == "/health" and self.dialect.health:
+            return Answer(200, "ok")
+        if call.path == "/v1/ping" and call.method == "POST":  # the SDK's analytics
+            return Answer(200, {"data": {"success": True}})
+        if call.path == "/v1/react" and call.method == "POST":
+            return self._api.react_by_extension(call)
+        return self._api.refusal(ChatRefusal("route_unknown", method=call.method, path=call.path))
+
+    async def _handle_gateway(
+        self, request: web.Request, segments: tuple[str, ...], query: str
+    ) -> web.StreamResponse:
+        body, unreadable = await read_body(request)
+        call = GatewayCall(
+            request.method,
+            segments,
+            query,
+            request.headers.get("Authorization", ""),
+            None if unreadable else body,
+        )
+
+        def do() -> Outcome:
+            answer = self.gateway.answer(call)
+            return Outcome(answer.status, answer.body, unknown_route=answer.unknown_route, uid=answer.uid)
+
+        seen = _seen(request, body, unreadable)
+        point = gateway_point(segments)
+        return await self._wire.exchange(request, service="gateway", point=point, seen=seen, do=do)
+
+    # -- the socket --------------------------------------------------------------------
+
+    async def _upgrade(self, request: web.Request) -> web.StreamResponse:
+        fault = take_of(self._faults, REQUEST_DEEDS - {"delay", "garbage"}, frame=False)
+        if fault is not None:
+            self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.raw_path)
+            return await self._wire.instead(request, "chat", fault)
+        if not may_open_socket(request.headers.get("Origin")):
+            self._journal.record("chat", "in", "http", method="GET", path=request.raw_path)
+            return self._wire.respond(request, "chat", Outcome(403))
+        return await self._hub.serve(request)
+
+
+def _seen(request: web.Request, body: Json, unreadable: str | None) -> dict[str, Any]:
+    """Say in the journal what came; of tokens only where they stood."""
+    headers = request.headers
+    seen: dict[str, Any] = {"method": request.method, "path": request.raw_path, "body": body}
+    if unreadable is not None:
+        seen["body"] = f"<unreadable: {unreadable}>"
+    for name in ("resource", "appId", "onBehalfOf", "sdk"):
+        if name in headers:
+            seen[name] = headers[name]
+    seen["token_in"] = [name for name in ("authtoken", "authorization", "apikey") if name in headers]
+    return seen

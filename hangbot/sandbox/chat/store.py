@@ -1,0 +1,116 @@
+"""The rows that a chat server keeps: by conversation, by id, by muid.
+
+PURE. A conversation keeps a bounded number of rows and forgets the oldest, and what is older
+than the retention time.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from hangbot.sandbox.chat.rows import SYSTEM, Row, conversation_of, group_conversation
+
+__all__ = ["ChatStore"]
+
+RETENTION_S: Final = 30 * 24 * 3600
+"""OpenChat keeps a group's rows for 30 days by default."""
+
+
+class ChatStore:
+    """Rows, and the counter that numbers them.
+
+    Args:
+        now_s: The clock, epoch seconds.
+        history: Rows kept in each conversation.
+        sparse_ids: Ids are 41 bits of milliseconds and 12 bits of counter.
+    """
+
+    def __init__(self, now_s: Callable[[], float], *, history: int, sparse_ids: bool) -> None:
+        self._now_s = now_s
+        self._history = history
+        self._sparse_ids = sparse_ids
+        self._rows: dict[str, list[Row]] = {}
+        self._by_id: dict[int, Row] = {}
+        self._by_muid: dict[str, Row] = {}
+        self._last_id = 0
+        self.on_forget: Callable[[int], object] = lambda _number: None
+        """Told the id of each row that goes."""
+
+    @property
+    def now(self) -> int:
+        """The clock, whole seconds."""
+        return int(self._now_s())
+
+    def start_counting_from(self, number: int) -> None:
+        """Give the next row this number."""
+        self._last_id = number - 1
+
+    def next_id(self) -> int:
+        """Number the next row."""
+        if self._sparse_ids:
+            self._last_id = max(self._last_id + 1, (int(self._now_s() * 1000) & (2**41 - 1)) << 12)
+        else:
+            self._last_id += 1
+        return self._last_id
+
+    def keep(self, row: Row) -> None:
+        """Store a new row, or a new state of a stored one; of a muid the newest row wins."""
+        rows = self._rows.setdefault(row["conversationId"], [])
+        if row["id"] in self._by_id:
+            rows[bisect_left(rows, row["id"], key=_id_of)] = row
+        else:
+            rows.append(row)
+            if len(rows) > self._history:
+                self._forget(rows.pop(0))
+        self._by_id[row["id"]] = row
+        muid = row.get("muid")
+        if muid is not None:
+            newest = self._by_muid.get(muid)
+            if newest is None or newest["id"] <= row["id"]:
+                self._by_muid[muid] = row
+
+    def plant(self, guid: str, row: Mapping[str, Any]) -> None:
+        """Put any object at all into a group's history: a row that no client can parse."""
+        number = self.next_id()
+        base: Row = {"category": "message", "type": "text", "sender": SYSTEM, "data": {}}
+        base |= {"receiver": guid, "receiverType": "group", "sentAt": self.now, "updatedAt": self.now}
+        self.keep({**base, **row, "id": number, "conversationId": group_conversation(guid)})
+
+    def _forget(self, row: Row) -> None:
+        self._by_id.pop(row["id"], None)
+        self.on_forget(row["id"])
+        muid = row.get("muid")
+        if muid is not None and self._by_muid.get(muid, row)["id"] == row["id"]:
+            self._by_muid.pop(muid, None)
+
+    def rows(self, conversation: str) -> list[Row]:
+        """A conversation's rows, oldest first, without those past the retention time."""
+        rows = self._rows.get(conversation, [])
+        oldest = self.now - RETENTION_S
+        while rows and rows[0]["sentAt"] < oldest:
+            self._forget(rows.pop(0))
+        return rows
+
+    def direct_rows(self, uid: str, other: str) -> list[Row]:
+        """What two users wrote each other, oldest first."""
+        return self.rows(conversation_of(uid, other, "user"))
+
+    def by_id(self, number: int | None) -> Row | None:
+        """The stored row with that id, whatever its category."""
+        return None if number is None else self._by_id.get(number)
+
+    def by_muid(self, muid: str) -> Row | None:
+        """The newest stored message with that client-made id."""
+        return self._by_muid.get(muid)
+
+    def messages(self) -> list[Row]:
+        """Every message held (no actions), oldest first."""
+        return [dict(self._by_id[number]) for number in sorted(self._by_id) if self._is_message(number)]
+
+    def _is_message(self, number: int) -> bool:
+        return self._by_id[number].get("category") != "action"
+
+
+def _id_of(row: Row) -> int:
+    number: int = row["id"]
+    return number

@@ -1,0 +1,1 @@
+"""The gateway: token exchange, profiles, rooms and playlists."""

@@ -1,0 +1,242 @@
+"""The gateway of Hang.fm: token exchange, profiles, rooms.
+
+PURE: a call in, an answer out. The routes and fields are those that public bots call and
+read; everything else in the answers is left out. Where a shape is unknown the answer is
+the smallest thing that those bots accept.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from hangbot.sandbox.chat.rows import Row
+from hangbot.sandbox.gateway.call import (
+    GatewayAnswer,
+    GatewayCall,
+    Problem,
+    failure,
+    no_route,
+    object_of,
+    roles_of,
+    text_field,
+)
+from hangbot.sandbox.gateway.playlists import Playlists
+from hangbot.sandbox.people import TOKEN_ROLES, BadToken, People, Person
+
+__all__ = ["Gateway", "Rooms"]
+
+
+class Rooms(Protocol):
+    """What the gateway reads of the room world."""
+
+    def by_slug(self, slug: str) -> Mapping[str, Any] | None:
+        """Give a room by its slug."""
+
+    def by_uuid(self, uuid: str) -> Mapping[str, Any] | None:
+        """Give a room by its UUID."""
+
+
+class _NoRooms:
+    def by_slug(self, _slug: str) -> None:
+        return None
+
+    def by_uuid(self, _uuid: str) -> None:
+        return None
+
+
+class Gateway:
+    """The gateway's calls.
+
+    Args:
+        people: Who is behind a token.
+
+    Attributes:
+        rooms: The room world, set once it exists.
+        on_kick: Called with (room uuid, uid) when a moderator kicks over REST; the room
+            server sets it.
+        accounts: E-mail address → (password, uid), for `auth/login`.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self.rooms: Rooms = _NoRooms()
+        self.on_kick: Callable[[str, str], object] = lambda _room, _uid: None
+        self.on_profile: Callable[[str], object] = lambda _uid: None
+        self.accounts: dict[str, tuple[str, str]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget bots signed up, changed rooms and crates."""
+        self._bots: dict[str, str] = {}
+        self._changes: dict[str, Row] = {}
+        self._playlists = Playlists()
+
+    def answer(self, call: GatewayCall) -> GatewayAnswer:
+        """Do what a call asks for. Never raises: whatever the body holds is answered."""
+        try:
+            return self._answer(call)
+        except BadToken:
+            return failure(401, "Unauthorized")
+        except Problem as problem:
+            return failure(problem.status, problem.message)
+        except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+            return failure(400, "Bad Request")
+
+    def _answer(self, call: GatewayCall) -> GatewayAnswer:
+        match call.segments[:1]:
+            case ("user-service",):
+                return self._user_service(call)
+            case ("room-service",):
+                return self._room_service(call)
+            case ("playlist-service",):
+                return self._playlist_service(call)
+            case _:
+                return no_route(call)
+
+    def _caller(self, call: GatewayCall) -> Person:
+        scheme, _, token = call.authorization.partition(" ")
+        return self._people.verify(token.strip() if scheme.lower() == "bearer" else "")
+
+    # -- users -------------------------------------------------------------------------
+
+    def _user_service(self, call: GatewayCall) -> GatewayAnswer:  # noqa: PLR0911  one line a route
+        match (call.method, *call.segments[1:]):
+            case ("GET", "comet-chat", "user-token"):
+                person = self._caller(call)
+                token = self._people.exchange(call.authorization.partition(" ")[2].strip())
+                return GatewayAnswer(200, {"cometAuthToken": token}, uid=person.uid)
+            case ("GET", "users", "profile"):
+                return self._profile(self._caller(call))
+            case ("POST", "users", "profile"):
+                return self._change_profile(call)
+            case ("GET", "profile", uid):
+                self._caller(call)
+                return self._profile(self._known(uid))
+            case ("GET", "users", "profiles"):
+                self._caller(call)
+                found = (self._people.find(uid) for uid in parse_qs(call.query).get("users", []))
+                return GatewayAnswer(200, [{"userProfile": p.profile()} for p in found if p is not None])
+            case ("POST", "users", "sign-up-bot"):
+                return self._sign_up_bot(call)
+            case ("GET" | "POST", "users", "bot-token"):
+                return self._bot_token(call)
+            case ("POST", "auth", "login"):
+                return self._login(call)
+            case _:
+                return no_route(call)
+
+    def _known(self, uid: str) -> Person:
+        person = self._people.find(uid)
+        if person is None:
+            raise Problem(404, "User not found")
+        return person
+
+    def _profile(self, person: Person) -> GatewayAnswer:
+        return GatewayAnswer(200, person.profile(), uid=person.uid)
+
+    def _change_profile(self, call: GatewayCall) -> GatewayAnswer:
+        person, fields = self._caller(call), object_of(call)
+        wanted = {
+            ours: text_field(fields[theirs], theirs)
+            for theirs, ours in (("nickname", "nickname"), ("avatarId", "avatar_id"), ("color", "color"))
+            if theirs in fields
+        }
+        changed = self._people.change(person.uid, **wanted)
+        self.on_profile(person.uid)
+        return GatewayAnswer(201, changed.profile(), uid=person.uid)
+
+    def _sign_up_bot(self, call: GatewayCall) -> GatewayAnswer:
+        owner, fields = self._caller(call), object_of(call)
+        if owner.uid in self._bots:
+            raise Problem(409, "User already has a bot")
+        name = text_field(fields.get("botNickName"), "botNickName")
+        bot = self._people.add(name, role="bot")
+        avatar, color = fields.get("avatarId"), fields.get("color")
+        self._people.change(
+            bot.uid,
+            avatar_id=avatar if isinstance(avatar, str) else None,
+            color=f"#{color.lstrip('#')}" if isinstance(color, str) else None,
+        )
+        self._bots[owner.uid] = bot.uid
+        return GatewayAnswer(201, self._people.get(bot.uid).profile(), uid=owner.uid)
+
+    def _bot_token(self, call: GatewayCall) -> GatewayAnswer:
+        owner = self._caller(call)
+        bot = self._people.find(self._bots.get(owner.uid))
+        if bot is None:
+            raise Problem(404, "Bot not found")
+        return GatewayAnswer(200, {"accessToken": bot.token, "codeSyncNewUser": ""}, uid=owner.uid)
+
+    def _login(self, call: GatewayCall) -> GatewayAnswer:
+        fields = object_of(call)
+        password, uid = self.accounts.get(str(fields.get("email")), ("", ""))
+        person = self._people.find(uid)
+        if person is None or fields.get("password") != password:
+            raise Problem(401, "Unauthorized")
+        return GatewayAnswer(201, {"accessToken": person.token}, uid=person.uid)
+
+    # -- rooms -------------------------------------------------------------------------
+
+    def _room_service(self, call: GatewayCall) -> GatewayAnswer:
+        match (call.method, *call.segments[1:]):
+            case ("GET", "rooms", "uuid", uuid):
+                self._caller(call)
+                return GatewayAnswer(200, self._room(self.rooms.by_uuid(uuid)))
+            case ("GET", "rooms", slug):
+                self._caller(call)
+                return GatewayAnswer(200, self._room(self.rooms.by_slug(slug)))
+            case ("POST", "rooms", slug, "join"):
+                person = self._caller(call)
+                return GatewayAnswer(201, self._room(self.rooms.by_slug(slug)), uid=person.uid)
+            case ("PATCH", "rooms", slug):
+                self._caller(call)
+                room, fields = self._room(self.rooms.by_slug(slug)), object_of(call)
+                kept = self._changes.setdefault(str(room["uuid"]), {})
+                kept |= {k: v for k, v in fields.items() if k not in ("uuid", "slug")}
+                return GatewayAnswer(200, room | kept)
+            case ("POST", "roomUserRoles", "kick-user-from-room"):
+                return self._kick(call)
+            case ("GET", "roomUserRoles", slug, uid):
+                self._caller(call)
+                room = self._room(self.rooms.by_slug(slug))
+                return GatewayAnswer(200, [{"role": role} for role in roles_of(room, uid)])
+            case _:
+                return no_route(call)
+
+    def _room(self, room: Mapping[str, Any] | None) -> Row:
+        if room is None:
+            raise Problem(404, "Room not found")
+        shown = {name: value for name, value in room.items() if name != "recent_songs"}
+        return {"pinnedMessages": [], **shown, **self._changes.get(str(room.get("uuid")), {})}
+
+    def _kick(self, call: GatewayCall) -> GatewayAnswer:
+        person, fields = self._caller(call), object_of(call)
+        room = self._room(self.rooms.by_slug(text_field(fields.get("slug"), "slug")))
+        target = self._known(text_field(fields.get("userUuid"), "userUuid"))
+        allowed = {"moderator", "owner", "coOwner"} & set(roles_of(room, person.uid))
+        if not allowed and person.role not in TOKEN_ROLES & {
+            "admin",
+            "moderator",
+            "globalModerator",
+            "staff",
+        }:
+            raise Problem(403, "Forbidden resource")
+        self.on_kick(str(room["uuid"]), target.uid)
+        return GatewayAnswer(201, {}, uid=person.uid)
+
+    # -- playlists ---------------------------------------------------------------------
+
+    def _playlist_service(self, call: GatewayCall) -> GatewayAnswer:
+        person = self._caller(call)
+        match (call.method, *call.segments[1:]):
+            case ("GET", "rooms", slug, "recent-songs"):
+                room = self.rooms.by_slug(slug)
+                if room is None:
+                    raise Problem(404, "Room not found")
+                return GatewayAnswer(200, {"songPlays": list(room.get("recent_songs", ()))}, uid=person.uid)
+            case (method, *rest):
+                found = self._playlists.answer(person.uid, method, tuple(rest), call.query, call.body)
+                if found is None:
+                    return no_route(call)
+                return GatewayAnswer(found[0], found[1], uid=person.uid)
+        return no_route(call)

@@ -1,0 +1,1 @@
+"""The room socket: Primus and ActionHero on the wire, and the room behind it."""

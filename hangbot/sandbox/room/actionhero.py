@@ -1,0 +1,214 @@
+"""ActionHero's rules: message ids, actions and their inputs, verbs, error texts.
+
+PURE. Captured from ActionHero 29.3.5; production may override the texts.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hangbot.sandbox.room import primus, songs
+
+__all__ = [
+    "ACTIONS",
+    "PENDING_LIMIT",
+    "SHUTTING_DOWN",
+    "TOO_MANY",
+    "UNKNOWN_ACTION",
+    "BadInput",
+    "Call",
+    "Verb",
+    "check_params",
+    "file_answer",
+    "js_text",
+    "message_id",
+    "parse",
+    "response",
+    "verb_failed",
+    "verb_ok",
+]
+
+PENDING_LIMIT: Final = 5
+UNKNOWN_ACTION: Final = "unknown action or invalid apiVersion"
+TOO_MANY: Final = "you have too many pending requests"
+SHUTTING_DOWN: Final = "the server is shutting down"
+
+ACTIONS: Final = frozenset(
+    {
+        "joinRoom",
+        "addDj",
+        "removeDj",
+        "updateNextSong",
+        "voteOnSong",
+        "skipSong",
+        "playOneTimeAnimation",
+    }
+)
+"""What a client can run; the other names that exist are for services and staff."""
+
+_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "voteOnSong": ("roomUuid", "songVotes"),
+    "playOneTimeAnimation": ("roomUuid", "animation"),
+}
+_EMOJI_LONGEST: Final = 32
+
+
+class BadInput(Exception):
+    """An action's parameters are not what it wants; the text is the client's ``error``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A frame that runs an action.
+
+    Attributes:
+        action: Its name, or ``None`` when there is no such action.
+        params: Its parameters as sent.
+        id: What the answer carries as ``messageId``.
+    """
+
+    action: str | None
+    params: dict[str, Any]
+    id: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Any other frame.
+
+    Attributes:
+        name: The event as text; ``undefined`` when there is none.
+        words: The verb's arguments: the room first, then whatever else there was.
+        data: What a failure repeats.
+        id: What the answer carries as ``messageId``.
+    """
+
+    name: str
+    words: list[Any]
+    data: Any
+    id: Any
+
+
+def message_id(given: object) -> Any:  # noqa: ANN401  echoed unchanged whatever it is
+    """What the answer carries: any value that JavaScript holds for true, else a random UUID."""
+    if given is None or given is False or given == "":
+        return str(uuid.uuid4())
+    if isinstance(given, int | float) and given == 0:
+        return str(uuid.uuid4())
+    return given
+
+
+def parse(value: object) -> Call | Verb:
+    """What a decoded frame (anything but ``null``) asks for."""
+    if not isinstance(value, dict):
+        return Verb("undefined", [], value, message_id(None))
+    answer_to = message_id(value.get("messageId"))
+    event = value.get("event")
+    if event == "action" and isinstance(event, str):
+        params = value.get("params")
+        params = params if isinstance(params, dict) else {}
+        return Call(_action_name(params), params, answer_to)
+    rest = {name: item for name, item in value.items() if name not in {"event", "messageId"}}
+    words = []
+    if rest.get("room"):
+        words.append(rest.pop("room"))
+    words += rest.values()
+    return Verb(js_text(event) if "event" in value else "undefined", words, rest, answer_to)
+
+
+def check_params(call: Call) -> None:
+    """Required inputs first, then the validators; the first fault counts.
+
+    Raises:
+        BadInput: With the text that the client gets.
+    """
+    params, action = call.params, call.action
+    for name in _REQUIRED.get(action or "", ("roomUuid",)):
+        if params.get(name) in (None, ""):
+            raise BadInput(f"{name} is a required parameter for this action")
+    if not isinstance(params["roomUuid"], str):
+        raise BadInput(_failed("roomUuid"))
+    if action == "voteOnSong":
+        _check_votes(params["songVotes"])
+    elif action == "playOneTimeAnimation":
+        _check_animation(params)
+    elif action in {"addDj", "updateNextSong"}:
+        # `null` clears the next song, so ActionHero's own "required" cannot be on it.
+        if action == "updateNextSong" and "song" not in params:
+            raise BadInput("song is a required parameter for this action")
+        if params.get("song") is not None and not songs.is_song(params["song"]):
+            raise BadInput(_failed("song"))
+    elif action == "removeDj" and not isinstance(params.get("djUuid"), str | None):
+        raise BadInput(_failed("djUuid"))
+
+
+def _check_votes(votes: object) -> None:
+    known = ("like", "star")
+    if not isinstance(votes, dict) or not any(name in votes for name in known):
+        raise BadInput(_failed("songVotes"))
+    if not all(isinstance(votes[name], bool) for name in known if name in votes):
+        raise BadInput(_failed("songVotes"))
+
+
+def _check_animation(params: Mapping[str, Any]) -> None:
+    animation, emoji = params["animation"], params.get("emoji")
+    if animation not in ("jump", "emoji"):
+        raise BadInput("animation must be emoji or jump")
+    if animation == "emoji" and not (
+        isinstance(emoji, str) and 0 < len(emoji) <= _EMOJI_LONGEST and not emoji.isalnum()
+    ):
+        raise BadInput(_failed("emoji"))
+
+
+def _failed(name: str) -> str:
+    return f'Input for parameter "{name}" failed validation!'
+
+
+def _action_name(params: Mapping[str, Any]) -> str | None:
+    name, version = params.get("action"), params.get("apiVersion")
+    if not isinstance(name, str) or name not in ACTIONS:
+        return None
+    return name if not version or version in (1, "1") else None
+
+
+def response(fields: Mapping[str, Any], answer_to: object) -> dict[str, Any]:
+    """An action's answer: its fields at top level; a failure's only field is ``error``."""
+    return {**fields, "context": "response", "messageId": answer_to}
+
+
+def verb_ok(data: object, answer_to: object) -> dict[str, Any]:
+    """A verb's answer; ``None`` stands for a verb that returns nothing."""
+    body: dict[str, Any] = {"status": "OK", "context": "response"}
+    if data is not None:
+        body["data"] = data
+    return {**body, "messageId": answer_to}
+
+
+def verb_failed(verb: Verb, text: str, *, kind: str = "Error") -> dict[str, Any]:
+    """A failed verb's answer: with a prefix that action errors do not have."""
+    text = f"{kind}: {text}"
+    return {"status": text, "error": text, "context": "response", "data": verb.data, "messageId": verb.id}
+
+
+def file_answer(answer_to: object) -> dict[str, Any]:
+    """What the event ``file`` gets: there are none."""
+    fields = {"error": "that file is not found", "content": None, "mime": "text/html", "length": 22}
+    return response(fields, answer_to)
+
+
+def js_text(value: object) -> str:
+    """A JSON value as JavaScript turns it into text."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case dict():
+            return "[object Object]"
+        case list():
+            return ",".join("" if item is None else js_text(item) for item in value)
+        case _:
+            return primus.encode(value)

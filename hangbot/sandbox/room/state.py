@@ -1,0 +1,154 @@
+"""The parts of a room's state, and the messages about it.
+
+PURE. The shapes are those of a recorded join response and of recorded messages.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hangbot.sandbox.room import roles
+from hangbot.sandbox.room.patches import Operation, pointer
+from hangbot.sandbox.room.variants import RoomVariants
+
+__all__ = [
+    "ActionRefused",
+    "RoomMessage",
+    "first_settings",
+    "first_state",
+    "sorted_in",
+    "user_entry",
+    "vote_patch",
+    "with_song",
+]
+
+
+class ActionRefused(Exception):
+    """The room refuses what was asked; the text is the client's ``error``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMessage:
+    """What a change tells: stateful ones carry a patch, stateless ones perhaps ``params``.
+
+    Attributes:
+        name: The message's name, e.g. ``votedOnSong``.
+        patch: Operations on the state, or ``None`` for a stateless message.
+        params: Parameters of a stateless message.
+        to: uid of the only user who gets it, or ``None`` for the whole room.
+    """
+
+    name: str
+    patch: list[Operation] | None = None
+    params: Mapping[str, Any] | None = None
+    to: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The ``message`` of the room message's envelope."""
+        body: dict[str, Any] = {"name": self.name}
+        if self.patch is not None:
+            body["statePatch"] = self.patch
+        if self.params is not None:
+            body["params"] = dict(self.params)
+        return body
+
+
+def vote_patch(
+    uid: str, votes: tuple[dict[str, bool], dict[str, bool]], counts: tuple[dict[str, int], dict[str, int]]
+) -> list[Operation]:
+    """What a vote changes, but for the vibe.
+
+    Written down directly instead of compared: votes are by far the most frequent change.
+    """
+    before, after = counts
+    ops: list[Operation] = [
+        {"op": "replace", "path": f"/voteCounts/{name}", "value": after[name]}
+        for name in ("stars", "dislikes", "likes")
+        if after[name] != before[name]
+    ]
+    old, new = votes
+    path = f"/allUserData{pointer(uid)}/songVotes"
+    ops += [
+        {"op": "replace", "path": f"{path}/{name}", "value": new[name]}
+        for name in reversed(old)
+        if old[name] is not new[name]
+    ]
+    ops += [
+        {"op": "add", "path": f"{path}/{name}", "value": given}
+        for name, given in new.items()
+        if name not in old
+    ]
+    return ops
+
+
+def user_entry(uid: str, token_role: str, role: str | None) -> dict[str, Any]:
+    """A user as the lists show him."""
+    user = {"uuid": uid, "tokenRole": token_role, "canDj": role not in {"djDisabled", "banned"}}
+    # A plain user has no such key at all (seen in recorded states).
+    return user if role is None else {**user, "highestRole": role}
+
+
+def sorted_in(users: list[dict[str, Any]], user: dict[str, Any]) -> list[dict[str, Any]]:
+    """The list with one user more: by role, newest last within a role."""
+    place = roles.rank(user.get("highestRole"))
+    at = len(users)
+    while at and roles.rank(users[at - 1].get("highestRole")) > place:
+        at -= 1
+    return [*users[:at], user, *users[at:]]
+
+
+def with_song(line: Iterable[dict[str, Any]], uid: str, song: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The line with that DJ's next song set or cleared."""
+    return [{**dj, "nextSong": song} if dj["uuid"] == uid else dj for dj in line]
+
+
+def first_settings(uuid: str, slug: str, name: str, variants: RoomVariants) -> dict[str, Any]:
+    """The settings of a new room, in the shape of a recorded join response."""
+    settings: dict[str, Any] = {
+        "name": name,
+        "description": "",
+        "vibe": "",
+        "djType": "EVERYONE",
+        "musicProviderKeys": ["spotify", "youtube"],
+        "numberOfDjs": 5,
+        "songsPerDj": 1,
+        "slug": slug,
+        "roomSize": 5000,
+        "entryFee": 0,
+        "freeEntries": 0,
+        "type": "PUBLIC",
+        "design": "CLUB",
+        "promoted": False,
+        "liveAudio": False,
+        "hasChat": True,
+        "isLive": False,
+        "posterUrl": None,
+        "externalUrl": None,
+        "pinnedMessages": [],
+        "roomRoles": [],
+        "isPasswordProtected": False,
+        "isGuestPasswordProtected": False,
+        "createdAt": "2024-01-01T00:00:00.000Z",
+        "updatedAt": "2024-01-01T00:00:00.000Z",
+        "uuid": uuid,
+    }
+    if variants.poster_bytes:
+        settings["posterFile"] = "data:image/png;base64," + "A" * variants.poster_bytes
+    return settings
+
+
+def first_state(settings: dict[str, Any]) -> dict[str, Any]:
+    """The state of an empty room, its keys in the recorded order."""
+    return {
+        "allUserData": {},
+        "allUsers": [],
+        "audienceUsers": [],
+        "djs": [],
+        "floorUsers": [],
+        "nowPlaying": None,
+        "settings": settings,
+        "songsRemainingForDj": 0,
+        "vibeMeter": 0,
+        "visibleDjs": [],
+        "voteCounts": {"likes": 0, "dislikes": 0, "stars": 0},
+    }

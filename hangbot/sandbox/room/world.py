@@ -1,0 +1,332 @@
+"""One room as the service keeps it: users, DJs, songs, votes, roles, settings.
+
+PURE: no clock, no sockets. Every change returns the messages that it causes, in order.
+The state has the shape of a recorded join response, the messages the names and patch
+form of recorded ones. Values inside the state are never changed in place (see
+``patches``); only the top level and ``allUserData`` are.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hangbot.sandbox.people import Person
+from hangbot.sandbox.room import roles, songs
+from hangbot.sandbox.room.patches import MISSING, Draft, Operation, pointer
+from hangbot.sandbox.room.stage import Stage
+from hangbot.sandbox.room.state import (
+    ActionRefused,
+    RoomMessage,
+    first_settings,
+    first_state,
+    sorted_in,
+    user_entry,
+    vote_patch,
+    with_song,
+)
+from hangbot.sandbox.room.variants import RoomVariants
+
+__all__ = ["ActionRefused", "Room", "RoomMessage", "first_settings"]
+
+NOTHING_PLAYS: Final = "Nothing is playing right now."  # confirmed in production by a public bot
+NOT_IN_ROOM: Final = "You are not in this room."
+
+
+class Room(Stage):
+    """One room and everybody in it.
+
+    Args:
+        uuid: The room's uuid, also the GUID of its chat group.
+        slug: The room's name in URLs.
+        name: What people call it.
+        variants: The unknowns, settled.
+    """
+
+    def __init__(self, uuid: str, slug: str, name: str, variants: RoomVariants) -> None:
+        super().__init__(first_settings(uuid, slug, name, variants), variants)
+        self.uuid = uuid
+        self.slug = slug
+        self.name = name
+        self.password: str | None = None
+        self.guest_password: str | None = None
+        self.live = False
+        """Whether the server holds a state for the room; the first join makes one (``didCreate``)."""
+        self.roles: dict[str, str] = {}
+        self._holds: dict[str, set[str]] = {}
+        self._users: dict[str, dict[str, Any]] = {}
+        self._answered: dict[str, Any] = {}
+        self._answered_of: tuple[Any, ...] = (None,) * 4
+
+    # -- who is here
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self.state["allUserData"]
+
+    def snapshot(self) -> dict[str, Any]:
+        """The ``state`` of a join response: profiles are missing until ``updatedUserData``."""
+        return {**self.state, "allUserData": {}}
+
+    def profiles(self) -> list[Operation]:
+        """``updatedUserData``'s patch: everybody's profile, position and votes."""
+        return [
+            {"op": "add", "path": "/allUserData" + pointer(uid), "value": data}
+            for uid, data in self.state["allUserData"].items()
+        ]
+
+    def admit(self, person: Person, password: object, guest_password: object) -> None:
+        """Let somebody in, or raise.
+
+        Raises:
+            ActionRefused: Banned, wrong password, or the room is full.
+        """
+        if self.roles.get(person.uid) == "banned":
+            raise ActionRefused("You are banned from this room.")
+        wanted = self.guest_password if person.role == "guest" else self.password
+        given = guest_password if person.role == "guest" else password
+        if wanted is not None and given != wanted and not self._moderates(person.uid, person.role):
+            raise ActionRefused("The password is wrong.")
+        if person.uid not in self and len(self.state["allUsers"]) >= self.state["settings"]["roomSize"]:
+            raise ActionRefused("The room is full.")
+
+    def enter(self, person: Person, hold: str) -> list[RoomMessage]:
+        """Somebody is here, by one connection more (``hold`` names it)."""
+        self._holds.setdefault(person.uid, set()).add(hold)
+        self.live = True
+        if person.uid in self:
+            return []
+        draft = Draft(self.state)
+        user = user_entry(person.uid, person.role, self.roles.get(person.uid))
+        self._users[person.uid] = user
+        draft.set("allUsers", sorted_in(self.state["allUsers"], user))
+        self.seat(draft)
+        data = {"userProfile": person.profile(), "position": {"x": 50, "y": 50}, "songVotes": {}}
+        draft.set_entry(person.uid, data)
+        return [RoomMessage("userJoined", draft.patch())]
+
+    def release(self, uid: str, hold: str) -> bool:
+        """One connection less; whether it was the user's last."""
+        holds = self._holds.get(uid)
+        if not holds or hold not in holds:
+            return False
+        holds.discard(hold)
+        return not holds
+
+    def is_held(self, uid: str) -> bool:
+        """Whether anything still keeps the user here."""
+        return bool(self._holds.get(uid))
+
+    def leave(self, uid: str, now_ms: int) -> list[RoomMessage]:
+        """The user goes, after his last connection did: off the stage first."""
+        self._holds.pop(uid, None)
+        if uid not in self:
+            return []
+        messages = self.step_down(uid, now_ms)
+        draft = Draft(self.state)
+        draft.set("allUsers", [user for user in self.state["allUsers"] if user["uuid"] != uid])
+        self.voters.discard(uid)
+        del self._users[uid]
+        draft.set_entry(uid, MISSING)
+        self.seat(draft)
+        return [*messages, RoomMessage("userLeft", draft.patch())]
+
+    # -- what clients may do
+
+    def add_dj(self, uid: str, song: dict[str, Any] | None, now_ms: int) -> list[RoomMessage]:
+        """Enter the DJ line, perhaps with a song; the first DJ with a song plays at once.
+
+        Raises:
+            ActionRefused: Not here, already a DJ, not allowed, or the line is full.
+        """
+        user, settings = self._present(uid), self.state["settings"]
+        if self.is_dj(uid):
+            raise ActionRefused("You are already a DJ.")
+        if not user["canDj"] or not roles.may_dj(user["tokenRole"], self.roles.get(uid), settings["djType"]):
+            raise ActionRefused("You are not allowed to DJ in this room.")
+        if len(self.state["djs"]) >= settings["numberOfDjs"]:
+            raise ActionRefused("The DJ line is full.")
+        draft = Draft(self.state)
+        self.line_up(draft, [*self.state["djs"], {**user, "nextSong": song}])
+        messages = [RoomMessage("addedDj", draft.patch())]
+        if self.state["nowPlaying"] is None:
+            messages += self.play(now_ms)
+        return messages + self.look_up(song, uid)
+
+    def remove_dj(self, uid: str, target: str | None, now_ms: int) -> list[RoomMessage]:
+        """Leave the DJ line, or take another DJ off it.
+
+        Raises:
+            ActionRefused: Not here, no DJ, or no right to remove the other.
+        """
+        user = self._present(uid)
+        target = target or uid
+        if not self.is_dj(target):
+            raise ActionRefused("You are not a DJ." if target == uid else "That user is not a DJ.")
+        if target != uid and not self._moderates(uid, user["tokenRole"]):
+            raise ActionRefused("You are not allowed to remove this DJ.")
+        return self.step_down(target, now_ms)
+
+    def update_next_song(self, uid: str, song: dict[str, Any] | None, now_ms: int) -> list[RoomMessage]:
+        """Set or clear the song that the DJ plays next.
+
+        Raises:
+            ActionRefused: Not here, or no DJ.
+        """
+        self._present(uid)
+        if not self.is_dj(uid):
+            raise ActionRefused("You are not a DJ.")
+        draft = Draft(self.state)
+        self.line_up(draft, with_song(self.state["djs"], uid, song), seated=True)
+        messages = [RoomMessage("updatedNextSong", draft.patch())]
+        if song is not None and self.state["nowPlaying"] is None:
+            messages += self.play(now_ms)
+        return messages + self.look_up(song, uid)
+
+    def vote(self, uid: str, votes: Mapping[str, bool]) -> list[RoomMessage]:
+        """Vote on the playing song: ``like`` true or false, ``star``; a later vote replaces the earlier.
+
+        Raises:
+            ActionRefused: Not here, nothing plays, or it is the DJ's own song and that is forbidden.
+        """
+        self._present(uid)
+        if self.state["nowPlaying"] is None:
+            raise ActionRefused(NOTHING_PLAYS)
+        if not self.variants.dj_may_vote and self.state["djs"] and self.state["djs"][0]["uuid"] == uid:
+            raise ActionRefused("You cannot vote on your own song.")
+        data = self.state["allUserData"][uid]
+        before, after = data["songVotes"], {**data["songVotes"], **votes}
+        counts = dict(self.state["voteCounts"])
+        for sign, cast in ((-1, before), (1, after)):
+            if "like" in cast:
+                counts["likes" if cast["like"] else "dislikes"] += sign
+            if cast.get("star"):
+                counts["stars"] += sign
+        patch = vote_patch(uid, (before, after), (self.state["voteCounts"], counts))
+        self.state["voteCounts"] = counts
+        vibe = self.vibe()
+        if vibe != self.state["vibeMeter"]:
+            patch.insert(
+                sum(op["path"].startswith("/voteCounts") for op in patch),
+                {"op": "replace", "path": "/vibeMeter", "value": vibe},
+            )
+            self.state["vibeMeter"] = vibe
+        self.state["allUserData"][uid] = {**data, "songVotes": after}
+        self.voters.add(uid)
+        return [RoomMessage("votedOnSong", patch)]
+
+    def skip(self, uid: str, now_ms: int) -> list[RoomMessage]:
+        """End the playing song now.
+
+        Raises:
+            ActionRefused: Not here, nothing plays, or no right to.
+        """
+        user = self._present(uid)
+        if self.state["nowPlaying"] is None:
+            raise ActionRefused(NOTHING_PLAYS)
+        own = bool(self.state["djs"]) and self.state["djs"][0]["uuid"] == uid
+        if self.variants.skip_by != "anyone" and not own and not self._moderates(uid, user["tokenRole"]):
+            raise ActionRefused("You are not allowed to skip this song.")
+        return self.next_song(now_ms)
+
+    def animate(self, uid: str, animation: str, emoji: str | None) -> list[RoomMessage]:
+        """Jump, or show an emoji.
+
+        Raises:
+            ActionRefused: Not here.
+        """
+        self._present(uid)
+        params = {"userUuid": uid, "animation": animation}
+        if animation == "emoji" and emoji is not None:
+            params["emoji"] = emoji
+        return [RoomMessage("playedOneTimeAnimation", params=params)]
+
+    # -- what time and moderators do
+
+    def kick(self, uid: str, now_ms: int, *, ban: bool = False) -> list[RoomMessage]:
+        """Throw somebody out: off the stage, told so; the server closes his connections after it."""
+        messages = self.step_down(uid, now_ms)
+        if ban:
+            messages += self.set_role(uid, "banned")
+        return [*messages, RoomMessage("kickedFromRoom", to=uid)]
+
+    def reset(self) -> list[RoomMessage]:
+        """Clear the state; the server closes every connection of the room after it."""
+        self.state = first_state(self.state["settings"])
+        self.live = False
+        self._holds.clear()
+        self.voters.clear()
+        self._users.clear()
+        return [RoomMessage("roomReset")]
+
+    def set_role(self, uid: str, role: str | None) -> list[RoomMessage]:
+        """Give a user a room role, or take it.
+
+        Raises:
+            ValueError: There is no such role.
+        """
+        if role is not None and role not in roles.ROOM_ROLES:
+            raise ValueError(f"no such room role: {role!r}; there are {', '.join(sorted(roles.ROOM_ROLES))}")
+        self.roles.pop(uid, None)
+        if role is not None:
+            self.roles[uid] = role
+        draft = Draft(self.state)
+        rows = [
+            {"id": n, "roomId": 1, "userUuid": user, "role": held, "expirationTime": None}
+            for n, (user, held) in enumerate(self.roles.items(), start=1)
+        ]
+        draft.set("settings", {**self.state["settings"], "roomRoles": rows})
+        if uid in self:
+            self._reseat(draft, uid, role)
+        return [RoomMessage("updatedRoomSettings", draft.patch())]
+
+    def update_settings(self, changes: Mapping[str, Any]) -> list[RoomMessage]:
+        """Change the room's settings."""
+        draft = Draft(self.state)
+        draft.set("settings", {**self.state["settings"], **changes})
+        return [RoomMessage("updatedRoomSettings", draft.patch())]
+
+    def update_profile(self, person: Person) -> list[RoomMessage]:
+        """Show a changed profile to the room."""
+        if person.uid not in self:
+            return []
+        draft = Draft(self.state)
+        data = self.state["allUserData"][person.uid]
+        draft.set_entry(person.uid, {**data, "userProfile": person.profile()})
+        return [RoomMessage("updatedUserProfile", draft.patch())]
+
+    def server_state(self) -> dict[str, Any]:
+        """What actions answer with: the server's own view, as a lab recording has it.
+
+        The same object as long as nothing in it has changed; most actions change nothing.
+        """
+        state = self.state
+        parts = (state["allUsers"], state["djs"], state["nowPlaying"], state["songsRemainingForDj"])
+        if any(now is not then for now, then in zip(parts, self._answered_of, strict=True)):
+            self._answered_of = parts
+            self._answered = {
+                "allUsers": [{"uuid": u["uuid"], "tokenRole": u["tokenRole"]} for u in parts[0]],
+                "djs": [
+                    {"userUuid": dj["uuid"], "nextSongId": songs.song_id(dj["nextSong"])} for dj in parts[1]
+                ],
+                "nowPlaying": parts[2],
+                "shouldRemoveDjAfterSong": False,
+                "songsRemainingForDj": parts[3],
+            }
+        return self._answered
+
+    # -- inside
+
+    def _present(self, uid: str) -> dict[str, Any]:
+        if uid not in self:
+            raise ActionRefused(NOT_IN_ROOM)
+        return self._users[uid]
+
+    def _moderates(self, uid: str, token_role: str) -> bool:
+        return roles.is_moderator(token_role, self.roles.get(uid))
+
+    def _reseat(self, draft: Draft, uid: str, role: str | None) -> None:
+        user = self._users[uid] = user_entry(uid, self._users[uid]["tokenRole"], role)
+        others = [other for other in self.state["allUsers"] if other["uuid"] != uid]
+        draft.set("allUsers", sorted_in(others, user))
+        self.line_up(
+            draft,
+            [{**user, "nextSong": dj["nextSong"]} if dj["uuid"] == uid else dj for dj in self.state["djs"]],
+        )

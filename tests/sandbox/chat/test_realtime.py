@@ -1,0 +1,499 @@
+"""The real-time connection over real sockets."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import WSMsgType
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hangbot.sandbox.chat import realtime as chat_socket
+from hangbot.sandbox.chat.realtime_rules import may_open_socket
+from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.people import Person
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import ChatBench, OpenBench
+
+Socket = aiohttp.ClientWebSocketResponse
+OpenSocket = Callable[..., Coroutine[Json, Json, Socket]]
+
+
+@pytest_asyncio.fixture
+async def open_socket() -> AsyncIterator[OpenSocket]:
+    """Open sockets, authenticated for somebody or not at all; all are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(
+            bench: "ChatBench",
+            person: Person | None = None,
+            *,
+            path: str = "/",
+            device: str = "device",
+            **headers: str,
+        ) -> Socket:
+            ws = await bench.http.ws_connect(bench.url + path, headers=headers, autoping=False)
+            stack.push_async_callback(ws.close)
+            if person is not None:
+                await authenticate(bench, ws, person, device)
+                assert (await hear(ws))["body"] == {"status": "OK", "code": "200"}
+            return ws
+
+        yield open_one
+
+
+async def authenticate(bench: "ChatBench", ws: Socket, person: Person, device: str = "device") -> None:
+    _, me = await bench.call("PUT", "/v3.0/me", by=person, json={})
+    frame = {"appId": "a", "deviceId": device, "type": "auth", "sender": person.uid}
+    await ws.send_json(frame | {"body": {"auth": me["data"]["jwt"], "deviceId": device}})
+
+
+async def hear(ws: Socket) -> Json:
+    async with asyncio.timeout(5):
+        while (message := await ws.receive()).type is WSMsgType.PING:
+            pass
+        return json.loads(message.data)
+
+
+async def ping(ws: Socket) -> Json:
+    """What comes before the pong, as far as one frame goes: the pong itself when there is nothing."""
+    await ws.send_str('{"action":"ping","ack":"true"}')
+    return await hear(ws)
+
+
+@pytest.mark.parametrize("path", ["/", "/ws", "/socket"])
+async def test_every_path_authenticates_with_a_code_that_is_text(
+    bench: "ChatBench", open_socket: OpenSocket, path: str
+) -> None:
+    ws = await open_socket(bench, path=path)
+
+    await authenticate(bench, ws, bench.bot, "my-device")
+
+    assert await hear(ws) == {
+        "appId": "a",
+        "receiver": "",
+        "receiverType": "",
+        "deviceId": "my-device",
+        "type": "auth",
+        "sender": bench.bot.uid,
+        "body": {"status": "OK", "code": "200"},
+    }
+
+
+async def test_a_ping_is_answered_before_and_after_authentication(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench)
+
+    before = await ping(ws)
+    await authenticate(bench, ws, bench.bot)
+    await hear(ws)
+    after = await ping(ws)
+
+    assert before == after == {"action": "pong"}
+
+
+async def test_openchat_refuses_a_wrong_auth_and_takes_the_auth_token(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench)
+
+    await ws.send_json({"type": "auth", "body": {"auth": "wrong"}})
+    refused = await hear(ws)
+    await ws.send_json({"type": "auth", "body": {"auth": bench.bot.chat_token}})
+    accepted = await hear(ws)
+
+    assert refused["body"] == {"status": "ERROR", "code": "ERR_NO_AUTH"}
+    assert accepted["body"] == {"status": "OK", "code": "200"}
+
+
+async def test_cometchat_meets_a_wrong_auth_and_the_auth_token_with_silence(
+    open_bench: "OpenBench", open_socket: OpenSocket
+) -> None:
+    bench = await open_bench("cometchat")
+    ws = await open_socket(bench)
+
+    await ws.send_json({"type": "auth", "body": {"auth": "wrong"}})
+    await ws.send_json({"type": "auth", "body": {"auth": bench.bot.chat_token}})
+
+    assert await ping(ws) == {"action": "pong"}
+
+
+async def test_a_jwt_expires_after_a_day_and_outlives_its_auth_token(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    _, me = await bench.call("GET", "/v3.0/me")
+    frame = {"type": "auth", "body": {"auth": me["data"]["jwt"]}}
+    bench.people.revoke(bench.bot.chat_token)
+    one = await open_socket(bench)
+
+    await one.send_json(frame)
+    alive = await hear(one)
+    bench.clock.advance(24 * 3600)
+    other = await open_socket(bench)
+    await other.send_json(frame)
+    expired = await hear(other)
+
+    assert (alive["body"]["status"], expired["body"]["status"]) == ("OK", "ERROR")
+
+
+async def test_on_srechat_the_jwt_dies_with_its_auth_token(
+    open_bench: "OpenBench", open_socket: OpenSocket
+) -> None:
+    bench = await open_bench("srechat")
+    ws = await open_socket(bench, bench.bot)
+    _, me = await bench.call("GET", "/v3.0/me")
+
+    bench.people.revoke(bench.bot.chat_token)
+    await ws.send_json({"type": "auth", "body": {"auth": me["data"]["jwt"]}})
+
+    assert (await hear(ws))["body"]["status"] == "ERROR"
+
+
+async def test_a_socket_that_never_authenticates_is_closed_after_30_s_and_pinged_after_25(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    silent, known = await open_socket(bench), await open_socket(bench, bench.bot)
+
+    bench.clock.advance(25)
+    pings = [(await ws.receive()).type for ws in (silent, known)]
+    bench.clock.advance(5)
+    async with asyncio.timeout(5):
+        closing = await silent.receive()
+    still_open = await ping(known)
+
+    assert pings == [WSMsgType.PING] * 2
+    assert (closing.type, silent.close_code) == (WSMsgType.CLOSE, 1000)
+    assert still_open == {"action": "pong"}
+
+
+async def test_a_message_reaches_every_member_stamped_with_the_senders_resource(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    for person in (bench.bot, bench.alice):
+        await bench.service.join(person, "room")
+    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
+
+    await bench.send("stamped", headers={"resource": "my-device"})
+    stamped = [await hear(ws) for ws in (mine, hers)]
+    await bench.send("bare")
+    bare = [await hear(ws) for ws in (mine, hers)]
+
+    assert [frame["deviceId"] for frame in stamped] == ["my-device"] * 2
+    assert [frame["deviceId"] for frame in bare] == ["server"] * 2
+    assert {frame["body"]["data"]["text"] for frame in stamped} == {"stamped"}
+
+
+async def test_who_has_left_sees_nothing_more_and_the_others_see_him_leave(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    for person in (bench.bot, bench.alice):
+        await bench.service.join(person, "room")
+    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
+
+    await bench.call("DELETE", "/v3.0/groups/room/members", by=bench.alice)
+    left = await hear(mine)
+    await bench.send("gone?")
+
+    assert left["body"]["data"]["action"] == "left"
+    assert await ping(hers) == {"action": "pong"}
+
+
+async def test_on_openchat_the_frame_comes_before_the_http_answer(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+
+    await bench.send("first come")
+    order = [(e["dir"], e["kind"]) for e in bench.journal.since(0)[0][-3:]]
+
+    assert order == [("in", "http"), ("out", "frame"), ("out", "http")]
+    assert (await hear(ws))["body"]["data"]["text"] == "first come"
+
+
+async def test_on_cometchat_the_frame_comes_after_the_http_answer(
+    open_bench: "OpenBench", open_socket: OpenSocket
+) -> None:
+    bench = await open_bench("cometchat")
+    await bench.service.join(bench.bot, "room")
+    ws = await open_socket(bench, bench.bot)
+
+    await bench.send("answer first")
+    frame = await hear(ws)
+    order = [(e["dir"], e["kind"]) for e in bench.journal.since(0)[0][-3:]]
+
+    assert order == [("in", "http"), ("out", "http"), ("out", "frame")]
+    assert frame["body"]["id"] == "2"
+
+
+async def test_receipts_are_passed_on_and_typing_only_on_cometchat(
+    either_dialect: str, open_bench: "OpenBench", open_socket: OpenSocket
+) -> None:
+    bench = await open_bench(either_dialect)
+    for person in (bench.bot, bench.alice):
+        await bench.service.join(person, "room")
+    said = await bench.service.say(bench.alice, "room", "read me")
+    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
+    group = {"receiver": "room", "receiverType": "group", "deviceId": "d"}
+    direct = {"receiver": bench.alice.uid, "receiverType": "user", "deviceId": "d"}
+
+    await mine.send_json({**group, "type": "typing_indicator", "body": {"action": "started"}})
+    await mine.send_json({**direct, "type": "typing_indicator", "body": {"action": "started"}})
+    await mine.send_json(
+        {**group, "type": "receipts", "body": {"action": "read", "messageId": str(said["id"])}}
+    )
+    heard = [await hear(hers)]
+    while heard[-1]["type"] != "receipts":
+        heard.append(await hear(hers))
+
+    typing = ["typing_indicator"] * 2 if either_dialect == "cometchat" else []
+    assert [frame["type"] for frame in heard] == [*typing, "receipts"]
+    assert heard[-1]["body"]["messageId"] == str(said["id"])
+
+
+async def test_cometchat_says_who_comes_and_goes_to_those_who_asked(
+    open_bench: "OpenBench", open_socket: OpenSocket
+) -> None:
+    bench = await open_bench("cometchat")
+    asking = await open_socket(bench)
+    _, me = await bench.call("PUT", "/v3.0/me", json={})
+    body = {"auth": me["data"]["jwt"], "presenceSubscription": "ALL_USERS"}
+    await asking.send_json({"type": "auth", "body": body})
+    await hear(asking)
+
+    hers = await open_socket(bench, bench.alice)
+    came = await hear(asking)
+    await hers.close()
+    went = await hear(asking)
+
+    assert [frame["type"] for frame in (came, went)] == ["presence"] * 2
+    assert [frame["body"]["action"] for frame in (came, went)] == ["online", "offline"]
+    assert came["sender"] == bench.alice.uid
+
+
+async def test_a_socket_outlives_its_users_logout_and_not_a_reset(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+
+    await bench.call("DELETE", "/v3.0/me")
+    alive = await ping(ws)
+    bench.service.reset()
+    async with asyncio.timeout(5):
+        dropped = await ws.receive()
+
+    assert alive == {"action": "pong"}
+    assert dropped.type in (WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
+
+
+async def test_a_new_auth_on_the_same_socket_moves_it_to_the_new_user(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench, bench.alice)
+    await authenticate(bench, ws, bench.bot)
+    await hear(ws)
+    carol = bench.people.add("carol")
+
+    await bench.service.dm(carol, bench.alice.uid, "for alice")
+    await bench.service.dm(carol, bench.bot.uid, "for the bot")
+
+    assert (await hear(ws))["body"]["data"]["text"] == "for the bot"
+
+
+@pytest.mark.parametrize(
+    ("origin", "welcome"),
+    [
+        pytest.param(None, True, id="no header"),
+        pytest.param("https://tt.live", True, id="the web client"),
+        pytest.param("https://hang.fm", True, id="its new name"),
+        pytest.param("http://127.0.0.1:8000", True, id="loopback"),
+        pytest.param("null", True, id="a file"),
+        pytest.param("https://evil.example", False, id="another page"),
+        pytest.param("https://not-tt.live", False, id="a name that only ends alike"),
+        pytest.param("http://[broken", False, id="no address"),
+    ],
+)
+def test_a_page_of_a_foreign_origin_opens_no_socket(origin: str | None, *, welcome: bool) -> None:
+    assert may_open_socket(origin) is welcome
+
+
+async def test_a_foreign_origin_is_answered_403(bench: "ChatBench") -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await bench.http.ws_connect(bench.url + "/", headers={"Origin": "https://evil.example"})
+
+    assert refused.value.status == 403
+
+
+# -- faults ------------------------------------------------------------------------------
+
+
+async def test_an_upgrade_can_be_refused_answered_otherwise_or_cut(bench: "ChatBench") -> None:
+    bench.faults.add("chat.ws", "status", status=503)
+    bench.faults.add("chat.ws", "refuse", times=0)  # aiohttp tries a GET twice
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await bench.http.ws_connect(bench.url + "/")
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await bench.http.ws_connect(bench.url + "/")
+
+    assert refused.value.status == 503
+    assert bench.faults.leftovers() == ()
+
+
+async def test_a_dropped_frame_waits_for_a_frame_and_is_no_refused_upgrade(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    fault = bench.faults.add("chat.ws", "drop")
+    ws = await open_socket(bench)
+
+    await authenticate(bench, ws, bench.bot)
+
+    assert await ping(ws) == {"action": "pong"}
+    assert [json.loads(e["frame"])["type"] for e in bench.journal.events(fault=fault.id)] == ["auth"]
+
+
+async def test_a_fault_on_every_request_hits_the_upgrade_and_no_frame(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench)
+    fault = bench.faults.add("chat.*", "status", status=503)
+
+    answer = await ping(ws)
+    hits_before = bench.faults.hits(fault.id)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await bench.http.ws_connect(bench.url + "/")
+
+    assert (answer, hits_before) == ({"action": "pong"}, 0)
+    assert refused.value.status == 503
+
+
+async def test_frames_are_duplicated_reordered_and_garbled(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+    for deed in ("duplicate", "reorder", "garbage"):
+        bench.faults.add("chat.ws", deed)
+
+    for text in ("one", "two", "three", "four"):
+        await bench.send(text)
+    async with asyncio.timeout(5):
+        heard = [(await ws.receive()).data for _ in range(5)]
+
+    texts = [json.loads(h)["body"]["data"]["text"] if h.startswith("{") else "garbage" for h in heard]
+    assert texts == ["one", "one", "garbage", "four", "two"]
+
+
+async def test_a_delayed_frame_keeps_the_order(bench: "ChatBench", open_socket: OpenSocket) -> None:
+    ws = await open_socket(bench, bench.bot)
+    bench.faults.add("chat.ws", "delay", ms=60_000)
+
+    await bench.send("one")
+    await bench.send("two")
+    sent_before = bench.journal.events(kind="frame", dir="out", deed="delay")
+    bench.clock.advance(60)
+    heard = [(await hear(ws))["body"]["data"]["text"] for _ in range(2)]
+
+    assert len(sent_before) == 1
+    assert heard == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("deed", "code"),
+    [
+        pytest.param("close", 0, id="without a code"),
+        pytest.param("abort", None, id="without a close frame"),
+        pytest.param("close_deliberate", 1000, id="as the server closes on purpose"),
+    ],
+)
+async def test_a_socket_ends_as_the_fault_says(
+    bench: "ChatBench", open_socket: OpenSocket, deed: str, code: int | None
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+    bench.faults.add("chat.ws", deed)
+
+    await bench.send("the end")
+    async with asyncio.timeout(5):
+        ended = await ws.receive()
+    closed = await bench.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
+
+    assert ended.data == code
+    assert closed["uid"] == bench.bot.uid
+    assert not bench.service.online(bench.bot.uid)
+
+
+# -- whatever a client sends -------------------------------------------------------------
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+FRAME = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["auth", "receipts", "typing_indicator", "message", "ping"]) | ANY_JSON,
+        "body": ANY_JSON | st.fixed_dictionaries({"action": st.just("read"), "messageId": ANY_JSON}),
+        "deviceId": ANY_JSON,
+        "sender": ANY_JSON,
+        "receiver": ANY_JSON,
+        "receiverType": ANY_JSON,
+        "action": ANY_JSON,
+    },
+)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    frames=st.lists(FRAME | ANY_JSON, max_size=4), noise=st.text(max_size=20), bytes_=st.binary(max_size=20)
+)
+async def test_no_frame_ends_a_connection(
+    either_dialect: str, open_bench: "OpenBench", frames: list[Json], noise: str, bytes_: bytes
+) -> None:
+    bench = await open_bench(either_dialect)
+    async with bench.http.ws_connect(bench.url + "/") as ws:
+        await authenticate(bench, ws, bench.bot)
+        await hear(ws)
+
+        for frame in frames:
+            await ws.send_json(frame)
+        await ws.send_str(noise)
+        await ws.send_bytes(bytes_)
+        await ws.send_str('{"action":"ping"}')
+        answer = await hear(ws)
+        while answer != {"action": "pong"}:
+            answer = await hear(ws)
+
+        assert not ws.closed
+
+
+async def test_a_reader_who_never_reads_holds_nobody_up(
+    bench: "ChatBench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_socket, "BACKLOG_LIMIT", 300_000)
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", int(bench.url.rpartition(":")[2])))
+    reader, writer = await asyncio.open_connection(sock=slow, limit=1)
+    head = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    writer.write((head + key).encode())
+    body = json.dumps({"type": "auth", "body": {"auth": bench.bot.chat_token}}).encode()
+    writer.write(bytes([0x81, 0x80 | 126, *len(body).to_bytes(2), 0, 0, 0, 0]) + body)
+    await bench.journal.wait_for(lambda e: e["kind"] == "frame" and e["dir"] == "out")
+
+    statuses = [(await bench.send("x" * 400_000))[0] for _ in range(16)]
+    dropped = await bench.journal.wait_for(lambda e: e["kind"] == "close", within=10)
+
+    assert statuses == [201] * 16
+    assert dropped["uid"] == bench.bot.uid
+    assert not reader.at_eof()
+    writer.close()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)

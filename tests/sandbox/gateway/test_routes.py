@@ -1,0 +1,375 @@
+"""The gateway's calls, mostly without sockets."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hangbot.sandbox.chat.rows import Json, Row
+from hangbot.sandbox.gateway.call import GatewayAnswer, GatewayCall, gateway_point, gateway_segments
+from hangbot.sandbox.gateway.routes import Gateway
+from hangbot.sandbox.people import People, Person
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import ChatBench
+
+TOKEN = "/api/user-service/comet-chat/user-token"
+ROOM: Row = {
+    "uuid": "room-uuid",
+    "slug": "the-room",
+    "name": "The Room",
+    "usersInRoomUuids": ["bot"],
+    "song": None,
+    "roomRoles": [{"userUuid": "mod", "role": "moderator"}],
+    "recent_songs": [{"song": {"trackName": "T"}}],
+}
+
+
+class OneRoom:
+    def by_slug(self, slug: str) -> Row | None:
+        return ROOM if slug == "the-room" else None
+
+    def by_uuid(self, uuid: str) -> Row | None:
+        return ROOM if uuid == "room-uuid" else None
+
+
+class Desk:
+    """A gateway at a standing clock, with a bot, a moderator and a room."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_000_000.0
+        self.people = People(lambda: self.seconds)
+        self.bot = self.people.add("bot", uid="bot", role="bot")
+        self.mod = self.people.add("mod", uid="mod")
+        self.gateway = Gateway(self.people)
+        self.gateway.rooms = OneRoom()
+        self.kicked: list[tuple[str, str]] = []
+        self.gateway.on_kick = lambda room, uid: self.kicked.append((room, uid))
+
+    def ask(
+        self, method: str, path: str, body: Json = None, *, by: Person | None = None, token: str | None = None
+    ) -> GatewayAnswer:
+        path, _, query = path.partition("?")
+        segments = gateway_segments(path)
+        assert segments is not None
+        authorization = f"Bearer {token if token is not None else (by or self.bot).token}"
+        return self.gateway.answer(GatewayCall(method, segments, query, authorization, body))
+
+
+def test_the_exchange_gives_the_chat_token_for_the_bots_own() -> None:
+    desk = Desk()
+
+    answer = desk.ask("GET", TOKEN)
+
+    assert (answer.status, answer.body) == (200, {"cometAuthToken": desk.bot.chat_token})
+
+
+def test_after_the_chat_token_died_the_exchange_gives_another() -> None:
+    desk = Desk()
+    old = desk.bot.chat_token
+    desk.people.revoke(old)
+
+    fresh = desk.ask("GET", TOKEN).body["cometAuthToken"]
+
+    assert fresh != old
+    assert desk.people.by_chat_token(fresh) == desk.people.get("bot")
+
+
+@pytest.mark.parametrize("case", ["none", "no JWT", "another key", "expired", "revoked"])
+def test_a_bad_token_is_refused_in_the_gateways_own_words(case: str) -> None:
+    desk = Desk()
+    token = {
+        "none": "",
+        "no JWT": "nonsense",
+        "another key": Desk().bot.token,
+        "expired": desk.people.issue("bot", lifetime_s=-1),
+        "revoked": desk.bot.token,
+    }[case]
+    if case == "revoked":
+        desk.people.revoke(token)
+
+    answer = desk.ask("GET", TOKEN, token=token)
+
+    assert answer.status == 401
+    assert answer.body == {"statusCode": 401, "message": "Unauthorized", "error": "Unauthorized"}
+
+
+def test_a_token_expires_on_the_sandboxs_clock() -> None:
+    desk = Desk()
+    token = desk.people.issue("bot", lifetime_s=60)
+
+    alive = desk.ask("GET", TOKEN, token=token).status
+    desk.seconds += 60
+
+    assert (alive, desk.ask("GET", TOKEN, token=token).status) == (200, 401)
+
+
+def test_a_token_without_its_scheme_is_refused() -> None:
+    desk = Desk()
+    call = GatewayCall("GET", gateway_segments(TOKEN) or (), authorization=desk.bot.token)
+
+    assert desk.gateway.answer(call).status == 401
+
+
+def test_profiles_are_read_one_by_one_and_many_at_once() -> None:
+    desk = Desk()
+
+    own = desk.ask("GET", "/api/user-service/users/profile").body
+    other = desk.ask("GET", "/api/user-service/profile/mod").body
+    many = desk.ask("GET", "/api/user-service/users/profiles?users=bot&users=mod&users=ghost").body
+    ghost = desk.ask("GET", "/api/user-service/profile/ghost")
+
+    assert own == {"uuid": "bot", "nickname": "bot", "avatarId": "bot-01", "color": "#ff9900"}
+    assert many == [{"userProfile": own}, {"userProfile": other}]
+    assert (ghost.status, ghost.body["error"]) == (404, "Not Found")
+
+
+def test_a_changed_profile_is_told_to_the_room() -> None:
+    desk = Desk()
+    told: list[str] = []
+    desk.gateway.on_profile = told.append
+
+    changed = desk.ask("POST", "/api/user-service/users/profile", {"nickname": "Hal", "color": "#112233"})
+    wrong = desk.ask("POST", "/api/user-service/users/profile", {"nickname": 5})
+    none = desk.ask("POST", "/api/user-service/users/profile", [])
+
+    assert (changed.status, changed.body["nickname"], changed.body["avatarId"]) == (201, "Hal", "bot-01")
+    assert told == ["bot"]
+    assert (wrong.status, none.status) == (400, 400)
+
+
+def test_an_owner_signs_up_one_bot_and_gets_its_token() -> None:
+    desk = Desk()
+    form = {"botNickName": "Robo", "avatarId": "bot-2", "color": "ff9900"}
+
+    before = desk.ask("GET", "/api/user-service/users/bot-token", by=desk.mod)
+    made = desk.ask("POST", "/api/user-service/users/sign-up-bot", form, by=desk.mod)
+    again = desk.ask("POST", "/api/user-service/users/sign-up-bot", form, by=desk.mod)
+    token = desk.ask("GET", "/api/user-service/users/bot-token", by=desk.mod).body
+
+    assert (before.status, made.status, again.status) == (404, 201, 409)
+    assert made.body["color"] == "#ff9900"
+    assert desk.people.verify(token["accessToken"]).role == "bot"
+    assert "codeSyncNewUser" in token
+
+
+def test_a_person_logs_in_with_address_and_password() -> None:
+    desk = Desk()
+    desk.gateway.accounts["a@b.c"] = ("secret", "mod")
+
+    right = desk.ask("POST", "/auth/login", {"email": "a@b.c", "password": "secret"})
+    wrong = desk.ask("POST", "/auth/login", {"email": "a@b.c", "password": "x"})
+    nobody = desk.ask("POST", "/auth/login", {})
+
+    assert right.body == {"accessToken": desk.mod.token}
+    assert (wrong.status, nobody.status) == (401, 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/api/room-service/rooms/the-room", 200, id="by slug"),
+        pytest.param("GET", "/api/room-service/rooms/uuid/room-uuid", 200, id="by uuid"),
+        pytest.param("POST", "/rooms/the-room/join", 201, id="join at the direct host"),
+        pytest.param("POST", "/api/room-service/rooms/the-room/join", 201, id="join at the gateway"),
+    ],
+)
+def test_a_room_is_found(method: str, path: str, status: int) -> None:
+    answer = Desk().ask(method, path)
+
+    assert answer.status == status
+    assert {name: answer.body[name] for name in ("uuid", "slug", "name", "usersInRoomUuids", "song")} == {
+        name: ROOM[name] for name in ("uuid", "slug", "name", "usersInRoomUuids", "song")
+    }
+    assert answer.body["pinnedMessages"] == []
+    assert "recent_songs" not in answer.body
+
+
+def test_an_unknown_room_is_404_everywhere() -> None:
+    desk = Desk()
+    calls = [
+        ("GET", "/api/room-service/rooms/x"),
+        ("GET", "/api/room-service/rooms/uuid/x"),
+        ("POST", "/rooms/x/join"),
+        ("GET", "/api/playlist-service/rooms/x/recent-songs"),
+        ("GET", "/api/room-service/roomUserRoles/x/mod"),
+    ]
+
+    assert [desk.ask(*call).status for call in calls] == [404] * len(calls)
+
+
+def test_a_room_is_changed_until_the_reset() -> None:
+    desk = Desk()
+
+    changed = desk.ask("PATCH", "/api/room-service/rooms/the-room", {"songsPerDj": 2, "uuid": "other"}).body
+    seen = desk.ask("GET", "/api/room-service/rooms/the-room").body
+    desk.gateway.reset()
+    after = desk.ask("GET", "/api/room-service/rooms/the-room").body
+
+    assert (changed["songsPerDj"], changed["uuid"]) == (2, "room-uuid")
+    assert seen["songsPerDj"] == 2
+    assert "songsPerDj" not in after
+
+
+def test_recent_songs_and_roles_come_from_the_room() -> None:
+    desk = Desk()
+
+    songs = desk.ask("GET", "/api/playlist-service/rooms/the-room/recent-songs").body
+    direct = desk.ask("GET", "/api/room-service/roomUserRoles/the-room/mod").body
+    none = desk.ask("GET", "/api/room-service/roomUserRoles/the-room/bot").body
+
+    assert songs == {"songPlays": [{"song": {"trackName": "T"}}]}
+    assert direct == [{"role": "moderator"}]
+    assert none == []
+
+
+def test_a_moderator_kicks_and_nobody_else() -> None:
+    desk = Desk()
+    path, form = (
+        "/api/room-service/roomUserRoles/kick-user-from-room",
+        {"userUuid": "bot", "slug": "the-room"},
+    )
+
+    refused = desk.ask("POST", path, {**form, "userUuid": "mod"})
+    done = desk.ask("POST", path, form, by=desk.mod)
+    nobody = desk.ask("POST", path, {**form, "userUuid": "ghost"}, by=desk.mod)
+
+    assert (refused.status, done.status, nobody.status) == (403, 201, 404)
+    assert list(refused.body) == ["statusCode", "message", "error"]
+    assert desk.kicked == [("room-uuid", "bot")]
+
+
+def test_a_queue_is_filled_read_and_emptied() -> None:
+    desk = Desk()
+    queue = "/api/playlist-service/crate/special/queue"
+
+    desk.ask("POST", f"{queue}/songs", {"songs": [{"songId": "a"}, {"songId": "b"}], "append": True})
+    desk.ask("POST", f"{queue}/songs", {"songs": [{"songId": "c"}], "append": False})
+    songs = desk.ask("GET", f"{queue}/songs?limit=2&offset=1").body["songs"]
+    desk.ask("DELETE", f"{queue}/songs/{songs[0]['crateSongUuid']}")
+    left = desk.ask("GET", f"{queue}/songs").body["songs"]
+    desk.ask("POST", f"{queue}/songs/clear")
+    empty = desk.ask("GET", f"{queue}/songs").body["songs"]
+
+    assert [song["songId"] for song in songs] == ["a", "b"]
+    assert [song["songId"] for song in left] == ["c", "b"]
+    assert empty == []
+    assert desk.ask("GET", queue).body["crateUuid"]
+    assert desk.ask("PUT", queue).status == 404
+
+
+def test_crates_are_made_filled_and_deleted() -> None:
+    desk = Desk()
+    crates = "/api/playlist-service/crate"
+
+    made = desk.ask("POST", crates, {"crateName": "mine", "isPublic": False}).body
+    filled = desk.ask(
+        "POST", f"{crates}/{made['crateUuid']}/songs", {"songs": [{"songId": "a"}], "append": True}
+    )
+    listed = desk.ask("GET", f"{crates}/user?limit=0&offset=0").body
+    deleted = desk.ask("DELETE", f"{crates}/{made['crateUuid']}")
+
+    assert (filled.status, deleted.status) == (201, 200)
+    assert listed == {"crates": [{"crateName": "mine", "crateUuid": made["crateUuid"]}]}
+    assert desk.ask("POST", f"{crates}/x/songs", {"songs": []}).status == 404
+    assert desk.ask("DELETE", f"{crates}/x").status == 404
+    assert desk.ask("POST", crates, {}).status == 400
+
+
+def test_songs_are_found_and_looked_up() -> None:
+    desk = Desk()
+
+    found = desk.ask("GET", "/api/playlist-service/search/v2?q=blue&limit=3").body["songs"]
+    one = desk.ask("GET", "/api/playlist-service/song-data/123/spotify").body
+
+    assert found[0]["trackName"] == "blue"
+    assert one["id"] == "123"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api", "/api/nothing", "/api/user-service/nothing", "/api/room-service", "/api/playlist-service/x"],
+)
+def test_an_unknown_route_is_told_from_an_unknown_thing(path: str) -> None:
+    desk = Desk()
+
+    route, thing = desk.ask("GET", path), desk.ask("GET", "/api/user-service/profile/ghost")
+
+    assert (route.status, route.unknown_route) == (404, True)
+    assert (thing.status, thing.unknown_route) == (404, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "point"),
+    [
+        pytest.param(TOKEN, "gateway.token", id="the exchange"),
+        pytest.param(
+            "//api//user-service/comet-chat/user-token/", "gateway.token", id="with doubled slashes"
+        ),
+        pytest.param("/rooms/x/join", "gateway.other", id="anything else"),
+    ],
+)
+def test_each_call_has_its_fault_point(path: str, point: str) -> None:
+    assert gateway_point(gateway_segments(path) or ()) == point
+
+
+def test_without_a_room_world_there_is_no_room() -> None:
+    desk = Desk()
+    desk.gateway = Gateway(desk.people)
+
+    assert desk.ask("GET", "/api/room-service/rooms/the-room").status == 404
+    assert desk.ask("GET", "/api/room-service/rooms/uuid/x").status == 404
+
+
+async def test_over_the_wire_the_exchange_may_be_faulty(bench: "ChatBench") -> None:
+    headers = {"Authorization": f"Bearer {bench.bot.token}"}
+    for change in ({"do": "garbage"}, {"do": "status", "status": 200, "body": {"other": 1}}):
+        bench.faults.add("gateway.token", **change)
+
+    answers = [await bench.call("GET", TOKEN, headers=headers) for _ in range(3)]
+
+    assert [status for status, _ in answers] == [200, 200, 200]
+    assert answers[1][1] == {"other": 1}
+    assert answers[2][1] == {"cometAuthToken": bench.bot.chat_token}
+    assert bench.bot.token not in str(bench.journal.since(0))
+
+
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda x: (
+        st.lists(x, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["songs", "crateName", "nickname", "slug", "userUuid", "botNickName", "append", "email"]
+            ),
+            x,
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=50)
+@given(
+    method=st.sampled_from(["GET", "POST", "PATCH", "DELETE"]),
+    path=st.sampled_from(
+        [
+            "/api/user-service/users/profile",
+            "/api/user-service/users/sign-up-bot",
+            "/auth/login",
+            "/rooms/the-room",
+            "/api/room-service/roomUserRoles/kick-user-from-room",
+            "/crate",
+            "/crate/special/queue/songs",
+        ]
+    ),
+    body=JSON,
+)
+def test_json_of_every_shape_is_answered(method: str, path: str, body: Json) -> None:
+    desk = Desk()
+
+    answer = desk.ask(method, path, body)
+
+    assert 200 <= answer.status < 500
+    assert desk.ask("GET", "/rooms/the-room").body["uuid"] == "room-uuid"

@@ -1,0 +1,161 @@
+import re
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hangbot.sandbox.room import actionhero
+from hangbot.sandbox.room.actionhero import BadInput, Call, Verb
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def call(action: str, **params: Any) -> Call:  # noqa: ANN401  any JSON value
+    parsed = actionhero.parse(
+        {"event": "action", "params": {"roomUuid": "r", **params, "action": action}, "messageId": 1}
+    )
+    assert isinstance(parsed, Call)
+    return parsed
+
+
+@pytest.mark.parametrize("given_id", [1, -3, 1.5, "abc", {"x": 1}, [], {}, True])
+def test_a_true_message_id_is_echoed_unchanged(given_id: object) -> None:
+    assert actionhero.message_id(given_id) == given_id
+
+
+@pytest.mark.parametrize("given_id", [None, 0, 0.0, "", False])
+def test_a_missing_or_false_message_id_becomes_a_uuid(given_id: object) -> None:
+    assert UUID.fullmatch(actionhero.message_id(given_id))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        pytest.param({"action": "nope"}, id="unknown"),
+        pytest.param({"action": "resetRoom"}, id="for services only"),
+        pytest.param({}, id="no name"),
+        pytest.param(None, id="no params"),
+        pytest.param("x", id="params is text"),
+        pytest.param(["joinRoom"], id="params is a list"),
+        pytest.param({"action": ["joinRoom"]}, id="name is a list"),
+        pytest.param({"action": "joinRoom", "apiVersion": 2}, id="wrong apiVersion"),
+    ],
+)
+def test_a_call_without_a_known_action_has_none(params: object) -> None:
+    parsed = actionhero.parse({"event": "action", "params": params, "messageId": 4})
+
+    assert isinstance(parsed, Call)
+    assert parsed.action is None
+    assert parsed.id == 4
+
+
+@pytest.mark.parametrize("version", [1, "1", None, 0], ids=repr)
+def test_the_right_api_version_may_be_given(version: object) -> None:
+    assert call("joinRoom", apiVersion=version).action == "joinRoom"
+
+
+@pytest.mark.parametrize("value", ["string", 123, True, [], [1, 2], {}])
+def test_whatever_is_no_object_with_an_event_is_the_undefined_verb(value: object) -> None:
+    parsed = actionhero.parse(value)
+
+    assert isinstance(parsed, Verb)
+    assert parsed.name == "undefined"
+    assert parsed.data == value
+    assert UUID.fullmatch(parsed.id)
+
+
+def test_a_verb_takes_its_room_first_and_repeats_the_rest() -> None:
+    parsed = actionhero.parse({"event": "say", "message": "hi", "room": "r", "messageId": 8})
+
+    assert parsed == Verb("say", ["r", "hi"], {"message": "hi"}, 8)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (5, "5"),
+        (1.5, "1.5"),
+        ("x", "x"),
+        ({}, "[object Object]"),
+        ([1, None, "a"], "1,,a"),
+    ],
+)
+def test_values_become_text_as_in_javascript(value: object, text: str) -> None:
+    assert actionhero.js_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "error"),
+    [
+        pytest.param("joinRoom", {"roomUuid": ""}, "roomUuid is a required parameter", id="empty"),
+        pytest.param("joinRoom", {"roomUuid": None}, "roomUuid is a required parameter", id="null"),
+        pytest.param("joinRoom", {"roomUuid": 5}, '"roomUuid" failed validation!', id="number"),
+        pytest.param("voteOnSong", {}, "songVotes is a required parameter", id="no votes"),
+        pytest.param("voteOnSong", {"songVotes": {}}, '"songVotes" failed validation!', id="empty votes"),
+        pytest.param("voteOnSong", {"songVotes": {"like": 1}}, '"songVotes" failed', id="vote is a number"),
+        pytest.param("playOneTimeAnimation", {}, "animation is a required parameter", id="no animation"),
+        pytest.param(
+            "playOneTimeAnimation", {"animation": "fly"}, "animation must be emoji or jump", id="fly"
+        ),
+        pytest.param(
+            "playOneTimeAnimation", {"animation": ["jump"]}, "animation must be", id="animation list"
+        ),
+        pytest.param("playOneTimeAnimation", {"animation": "emoji"}, '"emoji" failed', id="no emoji"),
+        pytest.param(
+            "playOneTimeAnimation", {"animation": "emoji", "emoji": "abc"}, '"emoji" failed', id="text"
+        ),
+        pytest.param("updateNextSong", {}, "song is a required parameter", id="no song"),
+        pytest.param("updateNextSong", {"song": 5}, '"song" failed validation!', id="song is a number"),
+        pytest.param("addDj", {"song": []}, '"song" failed validation!', id="song is a list"),
+        pytest.param("removeDj", {"djUuid": {}}, '"djUuid" failed validation!', id="dj is an object"),
+    ],
+)
+def test_wrong_input_gets_the_first_error(action: str, params: dict[str, Any], error: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(error)):
+        actionhero.check_params(call(action, **params))
+
+
+@pytest.mark.parametrize(
+    ("action", "params"),
+    [
+        ("joinRoom", {}),
+        ("addDj", {}),
+        ("addDj", {"song": None}),
+        ("removeDj", {"djUuid": None}),
+        ("updateNextSong", {"song": None}),
+        ("voteOnSong", {"songVotes": {"like": False}}),
+        ("voteOnSong", {"songVotes": {"star": True}}),
+        ("playOneTimeAnimation", {"animation": "jump"}),
+        ("playOneTimeAnimation", {"animation": "emoji", "emoji": "💜"}),
+        ("skipSong", {"unknown": "dropped"}),
+    ],
+)
+def test_right_input_passes(action: str, params: dict[str, Any]) -> None:
+    actionhero.check_params(call(action, **params))
+
+
+@given(JSON)
+def test_no_frame_makes_the_parser_raise(value: object) -> None:
+    if value is not None:
+        parsed = actionhero.parse(value)
+
+        assert isinstance(parsed, Call | Verb)
+
+
+@settings(max_examples=50)
+@given(action=st.sampled_from(sorted(actionhero.ACTIONS)), params=st.dictionaries(st.text(max_size=8), JSON))
+def test_no_input_makes_the_checks_raise_anything_else(action: str, params: dict[str, Any]) -> None:
+    asked = actionhero.parse({"event": "action", "params": {**params, "action": action}})
+    assert isinstance(asked, Call)
+
+    with suppress(BadInput):
+        actionhero.check_params(asked)

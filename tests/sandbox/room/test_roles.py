@@ -1,0 +1,51 @@
+import pytest
+
+from hangbot.sandbox.room import roles
+
+
+@pytest.mark.parametrize(
+    ("token_role", "room_role", "moderates"),
+    [
+        ("user", None, False),
+        ("bot", None, False),
+        ("bot", "moderator", True),
+        ("user", "owner", True),
+        ("user", "coOwner", True),
+        ("user", "dj", False),
+        ("staff", None, True),
+        ("globalModerator", None, True),
+        ("guest", None, False),
+    ],
+)
+def test_moderators_are_those_with_a_role_here_or_everywhere(
+    token_role: str,
+    room_role: str | None,
+    moderates: bool,  # noqa: FBT001  a table's column
+) -> None:
+    assert roles.is_moderator(token_role, room_role) is moderates
+
+
+@pytest.mark.parametrize(
+    ("token_role", "room_role", "dj_type", "allowed"),
+    [
+        ("guest", None, "EVERYONE", True),
+        ("user", "djDisabled", "EVERYONE", False),
+        ("user", None, "MODERATORS", False),
+        ("user", "dj", "MODERATORS", True),
+        ("user", "moderator", "MODERATORS", True),
+        ("user", "banned", "EVERYONE", False),
+    ],
+)
+def test_a_room_says_who_may_dj(
+    token_role: str,
+    room_role: str | None,
+    dj_type: str,
+    allowed: bool,  # noqa: FBT001  a table's column
+) -> None:
+    assert roles.may_dj(token_role, room_role, dj_type) is allowed
+
+
+def test_user_lists_begin_with_owners_and_end_with_everybody_else() -> None:
+    held = [None, "moderator", "dj", "owner", "coOwner"]
+
+    assert sorted(held, key=roles.rank) == ["owner", "coOwner", "moderator", None, "dj"]

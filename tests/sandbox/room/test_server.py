@@ -1,0 +1,838 @@
+"""The room socket over real sockets, with a client that knows nothing of the server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import jsonpatch
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from hangbot.errors import HangbotError
+from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
+from hangbot.sandbox.room.songs import default_song
+
+WITHIN = 5.0
+PONG = '"primus::pong::1"'
+
+
+@dataclass(slots=True)
+class Client:
+    """A room client: sends, receives, keeps a state by strict patches."""
+
+    ws: ClientConnection
+    room: str
+    state: Any = None
+    heard: list[Any] = field(default_factory=list)
+    ids: int = 0
+
+    async def send(self, value: Any) -> None:  # noqa: ANN401  any JSON value
+        await self.ws.send(value if isinstance(value, str | bytes) else json.dumps(value))
+
+    async def next(self) -> Any:  # noqa: ANN401  any JSON value
+        frame = json.loads(await asyncio.wait_for(self.ws.recv(), WITHIN))
+        self.heard.append(frame)
+        if isinstance(frame, dict) and frame.get("context") == "user" and self.state is not None:
+            patch = frame["message"].get("statePatch") if isinstance(frame["message"], dict) else None
+            if patch is not None:
+                self.state = jsonpatch.apply_patch(self.state, patch, in_place=True)
+        if isinstance(frame, dict) and "state" in frame:
+            self.state = frame["state"]
+        return frame
+
+    async def until(self, name: str) -> Any:  # noqa: ANN401  any JSON value
+        """The next room message of that name."""
+        while True:
+            frame = await self.next()
+            if isinstance(frame, dict) and isinstance(frame.get("message"), dict):
+                if frame["message"]["name"] == name:
+                    return frame["message"]
+            elif frame == name:
+                return frame
+
+    async def act(self, action: str, **params: Any) -> Any:  # noqa: ANN401  any JSON value
+        """The response to an action."""
+        self.ids += 1
+        mine = self.ids
+        params = {"roomUuid": self.room, **params, "action": action}
+        await self.send({"event": "action", "params": params, "messageId": mine})
+        return await self.response(mine)
+
+    async def response(self, to: object) -> Any:  # noqa: ANN401  any JSON value
+        while True:
+            frame = await self.next()
+            if isinstance(frame, dict) and frame.get("context") == "response" and frame["messageId"] == to:
+                return frame
+
+    async def join(self) -> Any:  # noqa: ANN401  any JSON value
+        answer = await self.act("joinRoom")
+        if "error" not in answer:
+            await self.until("updatedUserData")
+        return answer
+
+    async def end(self) -> int | None:
+        """The code with which the server ended the connection (1005 = none)."""
+        await asyncio.wait_for(self.ws.wait_closed(), WITHIN)
+        return self.ws.close_code
+
+    async def quiet(self) -> bool:
+        """Whether nothing came before the answer to a question asked now."""
+        before = len(self.heard)
+        await self.act("nope")
+        return len(self.heard) == before + 1
+
+
+OpenClient = Callable[..., Coroutine[Any, Any, Client]]
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox(control=False) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def open_client() -> AsyncIterator[OpenClient]:
+    """Connect clients on demand; all are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(
+            sandbox: Sandbox, token: str | None = None, path: str | None = None, *, welcome: bool = True
+        ) -> Client:
+            token = sandbox.bot.token if token is None else token
+            path = path or f"/primus?token={token}&_primuscb=Q82yMyf"
+            url = sandbox.room_url.replace("http", "ws", 1) + path
+            ws = await stack.enter_async_context(
+                connect(url, proxy=None, ping_interval=None, max_size=2**24, close_timeout=1)
+            )
+            client = Client(ws, sandbox.room_uuid)
+            if welcome:
+                assert (await client.next())["context"] == "api"
+            return client
+
+        yield open_one
+
+
+# -- handshake
+
+
+@pytest.mark.parametrize("path", ["/primus", "/primus/", "/primusXYZ/anything", "/primus?x=1&token="])
+async def test_any_path_that_begins_with_primus_is_taken(
+    sandbox: Sandbox, open_client: OpenClient, path: str
+) -> None:
+    client = await open_client(sandbox, path=path)
+
+    assert client.heard[0]["context"] == "api"
+
+
+async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+
+    assert client.ws.response is not None
+    assert {name.lower() for name in client.ws.response.headers} == {
+        "upgrade",
+        "connection",
+        "sec-websocket-accept",
+    }
+
+
+async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    waiting = asyncio.create_task(open_client(sandbox, path="/socket.io/?EIO=4", welcome=False))
+    await sandbox.journal.wait_for(lambda e: e["kind"] == "http")
+
+    assert not waiting.done()
+    assert any("/socket.io/" in line for line in sandbox.complaints())
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        pytest.param("/primus", 426, "Upgrade Required", id="primus"),
+        pytest.param("/primus/spec", 200, '"pingInterval":30000', id="spec"),
+        pytest.param("/elsewhere", 404, "not found", id="elsewhere"),
+    ],
+)
+async def test_a_plain_get_is_answered(sandbox: Sandbox, path: str, status: int, body: str) -> None:
+    async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:
+        assert answer.status == status
+        assert body in await answer.text()
+
+
+async def test_a_bad_token_is_accepted_and_its_actions_fail(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox, token="rubbish")
+
+    joined = await client.act("joinRoom")
+    unknown = await client.act("nope")
+
+    assert joined["error"] == "Unauthorized"
+    assert unknown["error"] == "unknown action or invalid apiVersion"
+
+
+async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: OpenClient) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(bad_token="handshake")) as sandbox:
+        with pytest.raises(InvalidStatus) as caught:
+            await open_client(sandbox, token="rubbish")
+
+        assert caught.value.response.status_code == 401
+
+
+async def test_a_token_that_expires_later_fails_later_actions(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    token = sandbox.people.issue(sandbox.bot.uid, lifetime_s=60)
+    client = await open_client(sandbox, token=token)
+    first = await client.join()
+
+    sandbox.clock.advance(61)
+
+    assert "error" not in first
+    assert (await client.act("skipSong"))["error"] == "Unauthorized"
+
+
+async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    await client.send({"event": "nonsense", "token": sandbox.bot.token, "messageId": 1})
+    await client.response(1)
+
+    assert sandbox.bot.token not in json.dumps(sandbox.journal.since(0)[0])
+
+
+# -- frames
+
+
+async def test_json_null_ends_only_the_connection_that_sent_it(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    victim, other = await open_client(sandbox), await open_client(sandbox)
+
+    await victim.send("null")
+
+    assert await victim.end() == 1006
+    assert "error" not in await other.join()
+
+
+async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+
+    await client.send(b"\x01\x02")
+
+    answer = await client.next()
+    assert answer["error"] == "Error: verb not found or not allowed (undefined)"
+    assert answer["data"] == {"type": "Buffer", "data": [1, 2]}
+
+
+async def test_text_that_is_no_utf8_closes_with_1007(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+
+    await client.ws.send(b'"\xff"', text=True)
+
+    assert await client.end() == 1007
+
+
+async def test_a_message_in_fragments_is_one_message(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+
+    await client.ws.send(['{"event":"non', 'sense","mess', 'ageId":3}'])
+
+    assert (await client.response(3))["error"].endswith("(nonsense)")
+
+
+async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox)
+    frame = '{"event":"action","params":{"action":"nope","x":"%s"},"messageId":1}'
+    fill = 10_485_760 - len(frame % "")
+
+    await client.send(frame % ("x" * fill))
+    answer = await client.response(1)
+    # The frame's head is enough: who says that he has more is not listened to.
+    client.ws.transport.write(b"\x81\xff" + (10_485_761).to_bytes(8) + b"mask")
+
+    assert answer["error"] == "unknown action or invalid apiVersion"
+    assert await client.end() == 1009
+
+
+async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_client: OpenClient) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(setup_ms=500)) as sandbox:
+        client = await open_client(sandbox, welcome=False)
+        await client.send({"event": "nonsense", "messageId": 1})
+        await sandbox.journal.wait_for(lambda e: e["kind"] == "frame")
+
+        sandbox.clock.advance(0.5)
+        await client.send({"event": "nonsense", "messageId": 2})
+
+        assert (await client.next())["context"] == "api"
+        assert (await client.next())["messageId"] == 2
+
+
+@pytest.mark.parametrize(
+    "variants", [RoomVariants(welcome=None), RoomVariants()], ids=["no welcome", "welcome"]
+)
+async def test_a_join_sent_before_the_welcome_is_read_is_answered(
+    open_client: OpenClient, variants: RoomVariants
+) -> None:
+    async with open_sandbox(control=False, variants=variants) as sandbox:
+        client = await open_client(sandbox, welcome=False)
+
+        assert "error" not in await client.join()
+
+
+# -- actions
+
+
+async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    params = {"roomUuid": sandbox.room_uuid, "action": "joinRoom"}
+    frames = [json.dumps({"event": "action", "params": params, "messageId": n}) for n in range(1, 9)]
+
+    transport = client.ws.transport
+    transport.write(b"".join(_masked(frame) for frame in frames))
+    answers = [await client.response(n) for n in (6, 7, 8, 1, 2, 3, 4, 5)]
+
+    assert ["error" in answer for answer in answers] == [True] * 3 + [False] * 5
+    assert answers[0]["error"] == "you have too many pending requests"
+
+
+async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    client = await open_client(sandbox)
+
+    answer = await client.act("joinRoom")
+    without = dict(answer["state"]["allUserData"])
+    await client.until("updatedUserData")
+
+    assert without == {}
+    assert answer["allowedRooms"] == [sandbox.room_uuid]
+    assert client.state == sandbox.state
+
+
+async def test_what_others_do_arrives_as_patches_that_keep_the_state(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    alice, bob = sandbox.users.add("alice"), sandbox.users.add("bob", room_role="moderator")
+
+    await alice.join()
+    await bob.join()
+    await alice.dj()
+    await bob.vote(like=True, star=True)
+    await bob.dj()
+    await bob.skip()
+    await alice.leave()
+
+    await client.until("userLeft")
+    assert client.state == sandbox.state
+
+
+async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+
+    answers = [
+        await client.act("addDj"),
+        await client.act("updateNextSong", song=default_song(1)),
+        await client.act("voteOnSong", songVotes={"like": True}),
+        await client.act("playOneTimeAnimation", animation="emoji", emoji="💜"),
+        await client.act("skipSong"),
+        await client.act("removeDj"),
+    ]
+    await client.until("removedDj")
+
+    assert not [answer for answer in answers if "error" in answer]
+    assert answers[2]["nowPlaying"]["song"]["trackName"] == "Song 1"
+    assert answers[3] == {"context": "response", "messageId": answers[3]["messageId"]}
+    told = [f["message"]["name"] for f in client.heard if f.get("context") == "user"]
+    assert told == [
+        "updatedUserData",
+        "addedDj",
+        "updatedNextSong",
+        "playedSong",
+        "votedOnSong",
+        "playedOneTimeAnimation",
+        "playedSong",
+        "removedDj",
+    ]
+    assert client.state == sandbox.state
+
+
+async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_client: OpenClient) -> None:
+    other = sandbox.add_room("other")
+    here, there = await open_client(sandbox), await open_client(sandbox, token=sandbox.users.add("eve").token)
+    there.room = other.uuid
+    await here.join()
+    await there.join()
+
+    await here.act("playOneTimeAnimation", animation="jump")
+
+    assert await there.quiet()
+
+
+async def test_two_connections_of_a_user_both_hear_the_room(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    first, second = await open_client(sandbox), await open_client(sandbox)
+    await first.join()
+    await second.join()
+
+    await first.act("playOneTimeAnimation", animation="jump")
+
+    await second.until("playedOneTimeAnimation")
+    assert len(second.state["allUsers"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("variants", "names"),
+    [
+        pytest.param({"response_first": True}, ["response", "playedOneTimeAnimation"], id="response first"),
+        pytest.param({"response_first": False}, ["playedOneTimeAnimation", "response"], id="message first"),
+    ],
+)
+async def test_response_and_message_come_in_either_order(
+    open_client: OpenClient, variants: dict[str, Any], names: list[str]
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(**variants)) as sandbox:
+        client = await open_client(sandbox)
+        await client.join()
+
+        await client.send(
+            {
+                "event": "action",
+                "params": {
+                    "action": "playOneTimeAnimation",
+                    "animation": "jump",
+                    "roomUuid": sandbox.room_uuid,
+                },
+                "messageId": 50,
+            }
+        )
+
+        frames = [await client.next(), await client.next()]
+        assert [f["message"]["name"] if "message" in f else f["context"] for f in frames] == names
+
+
+@pytest.mark.parametrize("in_state", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+async def test_the_four_kinds_of_join_are_variants(
+    open_client: OpenClient,
+    in_state: bool,  # noqa: FBT001  a table's column
+    own: bool,  # noqa: FBT001  a table's column
+) -> None:
+    variants = RoomVariants(joiner_in_state=in_state, own_user_joined=own)
+    async with open_sandbox(control=False, variants=variants) as sandbox:
+        client = await open_client(sandbox)
+
+        answer = await client.act("joinRoom")
+        users = len(answer["state"]["allUsers"])
+        told = [(await client.next())["message"]["name"]]
+        if own:
+            told.append((await client.next())["message"]["name"])
+
+        assert users == in_state
+        assert told == (["userJoined"] if own else []) + ["updatedUserData"]
+
+
+async def test_a_second_join_is_allowed_unless_told_otherwise(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    again = await client.join()
+    async with open_sandbox(control=False, variants=RoomVariants(second_join="refused")) as strict:
+        other = await open_client(strict)
+        await other.join()
+
+        refused = await other.act("joinRoom")
+
+    assert again["didCreate"] is False
+    assert "already in this room" in refused["error"]
+
+
+async def test_profiles_can_come_late(open_client: OpenClient) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(profiles_ms=4000)) as sandbox:
+        client = await open_client(sandbox)
+        await client.act("joinRoom")
+
+        quiet = await client.quiet()
+        sandbox.clock.advance(4)
+
+        assert quiet
+        assert (await client.next())["message"]["name"] == "updatedUserData"
+
+
+async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    sandbox.room.password = "sesame"
+
+    refused = await client.act("joinRoom")
+    admitted = await client.act("joinRoom", password="sesame")
+    unknown = await client.act("joinRoom", roomUuid="nowhere")
+
+    assert refused["error"] == "The password is wrong."
+    assert "error" not in admitted
+    assert unknown["error"] == "The room does not exist."
+
+
+async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    await client.act("addDj", song=default_song(1, duration_s=200))
+    await client.act("updateNextSong", song=default_song(2, duration_s=100))
+
+    sandbox.clock.advance(200)
+    second = sandbox.state["nowPlaying"]["song"]["trackName"]
+    sandbox.clock.advance(100)
+
+    assert second == "Song 2"
+    assert sandbox.state["nowPlaying"] is None
+    while client.state["nowPlaying"] is not None or client.state["voteCounts"] is None:
+        await client.until("playedSong")
+    assert client.state == sandbox.state
+
+
+# -- life and death
+
+
+async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_without_a_code(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    lively, silent = await open_client(sandbox), await open_client(sandbox)
+
+    sandbox.clock.advance(30)
+    ping = await lively.next()
+    await lively.send(json.dumps(ping.replace("ping", "pong")))
+    await sandbox.journal.wait_for(lambda e: e["dir"] == "in" and "primus::pong" in e.get("frame", ""))
+    sandbox.clock.advance(30)
+
+    assert await silent.end() == 1005
+    assert (await lively.next()).startswith("primus::ping::")
+    assert '"primus::server::close"' not in json.dumps(silent.heard)
+
+
+@pytest.mark.parametrize("frame", ["primus::pong::1", '{"event":"nonsense"}'], ids=["unquoted", "traffic"])
+async def test_nothing_but_a_quoted_pong_counts_as_life(
+    sandbox: Sandbox, open_client: OpenClient, frame: str
+) -> None:
+    client = await open_client(sandbox)
+    sandbox.clock.advance(30)
+
+    await client.send(frame)
+    await sandbox.journal.wait_for(lambda e: e["dir"] == "in" and e["kind"] == "frame")
+    sandbox.clock.advance(30)
+
+    assert await client.end() == 1005
+
+
+async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    sandbox.clock.advance(30)
+
+    await asyncio.wait_for(await client.ws.ping(), WITHIN)
+    sandbox.clock.advance(30)
+
+    assert (await client.next()).startswith("primus::ping::")
+    assert (await client.next()).startswith("primus::ping::")
+
+
+async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox)
+
+    async def answer() -> None:
+        while True:
+            await client.send(json.dumps((await client.next()).replace("ping", "pong")))
+
+    answering = asyncio.create_task(answer())
+    for _ in range(5):
+        await sandbox.advance(3600)
+
+    answering.cancel()
+    assert len(sandbox.server.connections) == 1
+
+
+async def test_user_left_comes_twenty_seconds_after_the_last_connection(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
+    await watcher.join()
+    bot = await open_client(sandbox)
+    await bot.join()
+    await watcher.until("userJoined")
+
+    await bot.ws.close()
+    await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
+    sandbox.clock.advance(19.9)
+    lingering = sandbox.bot.uid in sandbox.room
+    sandbox.clock.advance(0.2)
+
+    assert lingering
+    await watcher.until("userLeft")
+    assert sandbox.bot.uid not in watcher.state["allUserData"]
+
+
+async def test_a_return_within_twenty_seconds_is_invisible(sandbox: Sandbox, open_client: OpenClient) -> None:
+    watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
+    await watcher.join()
+    first = await open_client(sandbox)
+    await first.join()
+    await watcher.until("userJoined")
+    await first.ws.close()
+    await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
+
+    sandbox.clock.advance(10)
+    again = await (await open_client(sandbox)).join()
+    sandbox.clock.advance(15)
+
+    assert again["didCreate"] is False
+    assert await watcher.quiet()
+    assert sandbox.bot.uid in sandbox.room
+
+
+async def test_a_reconnect_without_a_join_is_a_zombie(sandbox: Sandbox, open_client: OpenClient) -> None:
+    first = await open_client(sandbox)
+    await first.join()
+    first.ws.transport.abort()
+    zombie = await open_client(sandbox)
+
+    answer = await zombie.act("playOneTimeAnimation", animation="jump")
+
+    assert "error" not in answer
+    assert await zombie.quiet()
+
+
+@pytest.mark.parametrize("ban", [False, True])
+async def test_kick_and_ban_tell_then_close_deliberately(
+    sandbox: Sandbox,
+    open_client: OpenClient,
+    ban: bool,  # noqa: FBT001  a table's column
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+
+    await (sandbox.ban if ban else sandbox.kick)(sandbox.bot.uid)
+    await client.until("kickedFromRoom")
+    last = await client.next()
+    code = await client.end()
+    again = await (await open_client(sandbox)).act("joinRoom")
+
+    assert (last, code) == ("primus::server::close", 1005)
+    assert ("error" in again) is ban
+
+
+async def test_a_reset_tells_then_closes_everybody_in_the_room(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client, outside = await open_client(sandbox), await open_client(sandbox)
+    await client.join()
+
+    await sandbox.reset_room()
+    await client.until("roomReset")
+    last, code = await client.next(), await client.end()
+    again = await outside.join()
+
+    assert (last, code) == ("primus::server::close", 1005)
+    assert again["didCreate"] is True
+
+
+async def test_a_restart_cuts_everybody_off_and_keeps_the_room(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    port = sandbox.server.port
+
+    await sandbox.restart()
+
+    assert await client.end() == 1006
+    assert sandbox.server.port == port
+    again = await (await open_client(sandbox)).join()
+    assert again["didCreate"] is False
+
+
+async def test_a_server_that_is_down_refuses_until_its_time_is_over(
+    sandbox: Sandbox, open_client: OpenClient
+) -> None:
+    await sandbox.restart(down_ms=60_000)
+    await sandbox.restart(down_ms=60_000)
+
+    with pytest.raises(ConnectionRefusedError):
+        await open_client(sandbox)
+    await sandbox.advance(60)
+
+    assert "error" not in await (await open_client(sandbox)).join()
+
+
+@pytest.mark.parametrize("verb", ["quit", "exit"])
+async def test_quit_and_exit_are_answered_with_a_close(
+    sandbox: Sandbox, open_client: OpenClient, verb: str
+) -> None:
+    client = await open_client(sandbox)
+
+    await client.send({"event": verb, "messageId": 1})
+
+    assert await client.next() == "primus::server::close"
+    assert await client.end() == 1005
+
+
+async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+
+    await client.send({"event": "say", "room": sandbox.room_uuid, "message": "hello", "messageId": 9})
+
+    assert (await client.response(9))["status"] == "OK"
+    assert (await client.next())["message"] == "hello"
+
+
+async def test_verbs_can_be_closed_to_clients(open_client: OpenClient) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(verbs=False)) as sandbox:
+        client = await open_client(sandbox)
+
+        await client.send({"event": "detailsView", "messageId": 1})
+
+        assert (await client.response(1))["error"] == "Error: verb not found or not allowed (detailsView)"
+
+
+async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: OpenClient) -> None:
+    client = await open_client(sandbox)
+
+    sandbox.server.desk.actions.stopping = True
+
+    assert (await client.act("joinRoom"))["error"] == "the server is shutting down"
+
+
+async def test_a_port_that_is_taken_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(HangbotError, match=str(sandbox.server.port)):
+        async with open_sandbox(room_port=sandbox.server.port):
+            pass
+
+
+# -- whatever comes
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    ["joinRoom", "addDj", "removeDj", "updateNextSong", "voteOnSong", "skipSong", "playOneTimeAnimation"]
+)
+FRAMES = (
+    st.text(max_size=30)
+    | st.binary(max_size=30)
+    | JSON.map(json.dumps)
+    | st.fixed_dictionaries(
+        {
+            "event": st.sampled_from(
+                ["action", "say", "roomAdd", "roomView", "roomLeave", "file", "detailsView"]
+            )
+        },
+        optional={
+            "params": st.fixed_dictionaries(
+                {"action": NAMES, "roomUuid": st.just("fuzz") | JSON},
+                optional={"song": JSON, "songVotes": JSON, "djUuid": JSON, "animation": JSON, "emoji": JSON},
+            )
+            | JSON,
+            "messageId": JSON,
+            "room": st.just("fuzz") | JSON,
+            "message": JSON,
+        },
+    ).map(json.dumps)
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(frames=st.lists(FRAMES, max_size=12))
+def test_whatever_a_client_sends_disturbs_nobody(frames: list[str | bytes]) -> None:
+    async def fuzz() -> None:
+        async with open_sandbox(control=False) as sandbox:
+            room: Room = sandbox.add_room("fuzz", uuid="fuzz")
+            base = sandbox.room_url.replace("http", "ws", 1) + "/primus?token="
+            async with (
+                connect(base + sandbox.users.add("fuzzer").token, proxy=None) as fuzzer,
+                connect(base + sandbox.bot.token, proxy=None) as bystander,
+            ):
+                with suppress(ConnectionClosed):
+                    for frame in frames:
+                        await fuzzer.send(frame)
+                witness = Client(bystander, room.uuid)
+                answer = await witness.act("joinRoom")
+
+            assert "error" not in answer
+            assert json.dumps(answer["state"]["allUsers"])
+
+    asyncio.run(fuzz())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\x00\xff" * 50, id="noise"),
+        pytest.param(b"POST /primus HTTP/1.1\r\nHost: x\r\n\r\n", id="post"),
+        pytest.param(b"GET /" + b"a" * 100_000, id="endless path"),
+        pytest.param(b"GET /primus HTTP/1.1\r\n", id="half a request"),
+    ],
+)
+async def test_whatever_a_socket_sends_disturbs_nobody(
+    sandbox: Sandbox, open_client: OpenClient, raw: bytes
+) -> None:
+    _reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.server.port)
+    writer.write(raw)
+    await asyncio.wait_for(writer.drain(), WITHIN)
+
+    assert "error" not in await (await open_client(sandbox)).join()
+    writer.close()
+    with suppress(ConnectionError):
+        await asyncio.wait_for(writer.wait_closed(), WITHIN)
+
+
+async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
+    sandbox: Sandbox, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.sandbox.room.connection._SLOW_READER_BYTES", 1_000_000)
+    slow = await open_client(sandbox, token=sandbox.users.add("slow").token)
+    await slow.join()
+    slow.ws.transport.pause_reading()
+    quick = await open_client(sandbox)
+    await quick.join()
+    cut = asyncio.create_task(
+        sandbox.journal.wait_for(lambda e: e.get("how") == "abort", since=sandbox.journal.last_n, within=10)
+    )
+
+    while not cut.done():
+        sandbox.server.desk.tell(sandbox.room, sandbox.room.update_settings({"description": "x" * 500_000}))
+        sandbox.server.desk.tell(sandbox.room, sandbox.room.update_settings({"description": "y" * 500_000}))
+        await quick.until("updatedRoomSettings")
+        await quick.until("updatedRoomSettings")
+
+    assert (await cut)["conn"] == 1
+    assert quick.state == sandbox.state
+
+
+def _masked(text: str) -> bytes:
+    payload = text.encode()
+    head = (
+        bytes((0x81, 0x80 | len(payload))) if len(payload) < 126 else b"\x81\xfe" + len(payload).to_bytes(2)
+    )
+    return head + b"\0\0\0\0" + payload

@@ -1,0 +1,681 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.clock import SystemClock
+from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
+from hangbot.factory import open_bot, open_outbox
+from pytest_hangfm.clock import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from hangbot.clock import Clock
+    from hangbot.config import Settings
+    from hangbot.delivery.outbox import Outbox
+    from hangbot.orchestrator import App, Bot
+    from hangbot.sandbox import Sandbox
+    from hangbot.wire.chat import ChatMessage
+    from pytest_hangfm import AckRecorder, OpenBot, OpenUser, RoomLog
+
+NOWHERE = "http://127.0.0.1:9"
+SONG = {"artistName": "Ann", "trackName": "One", "musicProviders": {"youtube": "x"}, "duration": 100}
+
+
+class Ears:
+    """An app that remembers what it heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[str | None] = []
+        self._news = asyncio.Event()
+
+    async def __call__(self, _bot: Bot, message: ChatMessage) -> None:
+        self.heard.append(message.text)
+        self._news.set()
+
+    async def until(self, text: str) -> None:
+        async with asyncio.timeout(5):
+            while text not in self.heard:
+                self._news.clear()
+                await self._news.wait()
+
+
+class Running:
+    """A bot whose `run` the test watches itself."""
+
+    def __init__(self, bot: Bot, outbox: Outbox) -> None:
+        self.bot = bot
+        self.outbox = outbox
+        self.task = asyncio.create_task(bot.run(), name="bot")
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(5):
+            await self.bot.ready()
+
+    async def end(self) -> None:
+        """Wait for the end of `run`, and raise what it raised."""
+        async with asyncio.timeout(5):
+            await self.task
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, app: App | None = None, clock: Clock | None = None
+) -> AsyncIterator[Running]:
+    """Run a bot whose chance always says the most."""
+    clock = clock or SystemClock()
+    async with (
+        open_outbox(settings) as outbox,
+        open_bot(settings, outbox, app=app, clock=clock, dice=lambda: 1.0) as bot,
+    ):
+        run = Running(bot, outbox)
+        try:
+            yield run
+        finally:
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
+
+
+class Losses(logging.Handler):
+    """Hears how the bot came to be out of its room, and for how long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self.lines: list[str] = []
+        self._news = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "action", "") == "room_lost":
+            self.waits.append(record.__dict__["wait_s"])
+            self.lines.append(record.getMessage())
+            self._news.set()
+
+    async def count(self, number: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.waits) < number:
+                self._news.clear()
+                await self._news.wait()
+
+
+@pytest.fixture
+def losses() -> Iterator[Losses]:
+    handler = Losses()
+    logger = logging.getLogger("hangbot.orchestrator")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def joins(sandbox: Sandbox) -> int:
+    frames = sandbox.journal.events(service="room", dir="in", kind="frame")
+    return sum('"action": "joinRoom"' in row["frame"] for row in frames)
+
+
+async def joined_again(sandbox: Sandbox, times: int) -> None:
+    await sandbox.journal.wait_for(lambda _: joins(sandbox) >= times)
+
+
+# -- what is said in the room
+
+
+async def test_uptime_is_answered_in_the_room_under_the_bots_name(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
+) -> None:
+    await hangfm_open_bot(bot_name="Hal")
+    alice = await hangfm_open_user("alice")
+
+    await alice.say(" /uptime\n")
+
+    answer = await hangfm_room_log.expect("Hal has been up for", from_=hangfm_sandbox.bot)
+    assert answer["data"]["metadata"]["chatMessage"]["userName"] == "Hal"
+
+
+async def test_without_a_name_of_its_own_the_bot_speaks_under_its_profiles(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_room_log: RoomLog
+) -> None:
+    bot = await hangfm_open_bot()
+
+    await bot.say("hello")
+
+    row = await hangfm_room_log.expect("hello", from_=hangfm_sandbox.bot)
+    assert row["data"]["metadata"]["chatMessage"]["userName"] == "hangbot"
+
+
+async def test_an_app_hears_others_in_order_and_never_the_bot_itself(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_acks: AckRecorder
+) -> None:
+    ears = Ears()
+    bot = await hangfm_open_bot(app=ears)
+    alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
+
+    await bot.say("I speak", key="m-1")
+    await hangfm_acks.settled("m-1")
+    await alice.say("one")
+    await bob.say("two")
+    await alice.say("three")
+    await ears.until("three")
+
+    assert ears.heard == ["one", "two", "three"]
+
+
+async def test_a_wrong_uid_in_the_configuration_does_not_make_the_bot_hear_itself(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_acks: AckRecorder
+) -> None:
+    ears = Ears()
+    bot = await hangfm_open_bot(app=ears, chat_uid="somebody-else")
+    alice = await hangfm_open_user("alice")
+
+    await bot.say("I speak", key="m-1")
+    await hangfm_acks.settled("m-1")
+    await alice.say("after")
+    await ears.until("after")
+
+    assert ears.heard == ["after"]
+
+
+async def test_what_was_said_before_the_bot_came_is_not_answered(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
+) -> None:
+    alice = await hangfm_open_user("alice")
+    await alice.say("/uptime")
+
+    await hangfm_open_bot()
+    await alice.say("/uptime")
+    await hangfm_room_log.expect("has been up")
+    await alice.say("/uptime")
+    await hangfm_room_log.expect("has been up")
+
+    assert len(hangfm_room_log.texts(from_=hangfm_sandbox.bot)) == 2
+
+
+async def test_a_newest_row_that_cannot_be_read_does_not_bring_the_whole_history_back(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
+) -> None:
+    alice = await hangfm_open_user("alice")
+    for number in range(3):
+        await alice.say(f"old {number}")
+    rows: list[Any] = [*hangfm_sandbox.messages, {"id": "unreadable"}]
+    hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
+    ears = Ears()
+
+    await hangfm_open_bot(app=ears)
+    await alice.say("new")
+    await ears.until("new")
+
+    assert ears.heard == ["new"]
+    asked = [row["path"] for row in hangfm_sandbox.journal.events(service="chat", dir="in", method="GET")]
+    first = next(path for path in asked if "/messages?" in path)
+    assert "per_page=1&" not in f"{first}&", "one row would be the one that cannot be read"
+
+
+async def test_rows_that_cannot_be_read_do_not_stop_the_bot(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
+) -> None:
+    ears = Ears()
+    await hangfm_open_bot(app=ears)
+    alice = await hangfm_open_user("alice")
+    for rows in (["x", None, {}, {"id": None}, {"id": {"a": 1}}], {"no": "list"}, None):
+        hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
+    hangfm_sandbox.faults.add("chat.history", "garbage")
+
+    await alice.say("still there?")
+
+    await ears.until("still there?")
+
+
+async def test_a_crowd_that_talks_at_once_is_heard_once_each_and_in_order(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
+) -> None:
+    ears = Ears()
+    await hangfm_open_bot(app=ears)
+    alice = await hangfm_open_user("alice")
+
+    for number in range(130):
+        await alice.say(f"line {number}")
+    await ears.until("line 129")
+
+    assert ears.heard == [f"line {number}" for number in range(130)]
+
+
+async def test_a_server_that_gives_the_same_full_page_again_and_again_is_not_hammered(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    page = [{"id": number, "sender": "a", "data": {"text": "again"}} for number in range(1, 51)]
+    hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": page}, times=0)
+    clock, ears = ManualClock(), Ears()
+
+    async with running(hangfm_settings, app=ears, clock=clock) as run:
+        await run.ready()
+        wait = await clock.next_wait()
+
+    assert wait == pytest.approx(hangfm_settings.poll_interval)
+    assert ears.heard == []
+
+
+@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
+async def test_a_bot_that_was_put_out_of_the_chat_group_joins_it_again(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
+) -> None:
+    await hangfm_open_bot()
+    alice = await hangfm_open_user("alice")
+
+    await hangfm_sandbox.chat.kick(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+    await alice.say("/uptime")
+
+    await hangfm_room_log.expect("has been up", from_=hangfm_sandbox.bot)
+
+
+async def test_a_chat_in_trouble_at_the_start_is_waited_for(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
+) -> None:
+    for point, deed in (
+        ("gateway.token", "status"),
+        ("chat.me", "refuse"),
+        ("chat.join", "garbage"),
+        ("chat.history", "cut_after_store"),
+    ):
+        hangfm_sandbox.faults.add(point, deed)
+
+    await hangfm_open_bot()
+    alice = await hangfm_open_user("alice")
+    await alice.say("/uptime")
+
+    await hangfm_room_log.expect("has been up")
+
+
+# -- the app
+
+
+class OurBug(Exception):
+    pass
+
+
+async def cancelled_itself() -> None:
+    task = asyncio.create_task(asyncio.sleep(3600), name="the app's own")
+    task.cancel()
+    await task
+
+
+async def test_what_an_app_raises_is_logged_and_does_not_stop_the_bot(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    ears = Ears()
+
+    async def app(bot: Bot, message: ChatMessage) -> None:
+        await ears(bot, message)
+        match message.text:
+            case "bug":
+                raise OurBug("the app's own")
+            case "cancel":
+                await cancelled_itself()
+            case "unknown":
+                await bot.settled("no-such-message")
+            case "empty":
+                await bot.say("   ")
+
+    await hangfm_open_bot(app=app)
+    alice = await hangfm_open_user("alice")
+    for text in ("bug", "cancel", "unknown", "empty", "fine"):
+        await alice.say(text)
+    await ears.until("fine")
+
+    failures = [record for record in caplog.records if getattr(record, "action", "") == "app_failed"]
+    kinds = [record.exc_info[0] for record in failures if record.exc_info]
+    assert [kind.__name__ for kind in kinds if kind] == [
+        "OurBug",
+        "CancelledError",
+        UnknownMessage.__name__,
+        "UsageError",
+    ]
+
+
+async def test_a_bot_that_stops_takes_its_app_with_it(
+    hangfm_settings: Settings, hangfm_open_user: OpenUser
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(_bot: Bot, _message: ChatMessage) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with running(hangfm_settings, app=app) as run:
+        await run.ready()
+        alice = await hangfm_open_user("alice")
+        await alice.say("hello")
+        async with asyncio.timeout(5):
+            await begun.wait()
+        run.bot.stop()
+        await run.end()
+
+    assert ended.is_set()
+
+
+# -- in and out of the room
+
+
+async def test_a_refused_join_is_tried_again_and_never_called_joined(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    hangfm_sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=3)
+
+    async with running(hangfm_settings) as run:
+        await losses.count(3)
+        in_the_meantime = run.bot.room
+        await run.ready()
+
+        assert in_the_meantime is None
+        assert run.bot.room is not None
+    assert all("the room is full" in line for line in losses.lines)
+    assert len(losses.lines) == 3
+
+
+async def test_after_a_reset_the_bot_joins_again_at_once_and_has_the_new_state(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    clock = ManualClock()  # it is never moved: whoever waits, waits for ever
+
+    async with running(hangfm_settings, clock=clock) as run:
+        await run.ready()
+        first = run.bot.room
+        await hangfm_sandbox.reset_room()
+        await joined_again(hangfm_sandbox, 2)
+        await run.ready()
+
+        assert run.bot.room is not first
+    assert losses.waits == [0.0]
+
+
+async def test_rooms_that_are_reset_again_and_again_are_not_hammered(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    async with running(hangfm_settings.with_changes(retry_base=0.01, retry_max=0.02)) as run:
+        for number in range(1, 4):
+            await run.ready()
+            await hangfm_sandbox.reset_room()
+            await losses.count(number)
+
+    assert losses.waits == pytest.approx([0.0, 0.02, 0.02])
+
+
+async def test_a_lost_state_is_fetched_anew(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_open_user: OpenUser, losses: Losses
+) -> None:
+    async with running(hangfm_settings) as run:
+        await run.ready()
+        hangfm_sandbox.faults.add("room.message", "duplicate")
+        alice = await hangfm_open_user("alice")
+        await losses.count(1)
+        await run.ready()
+
+        assert run.bot.room is not None
+        assert run.bot.room.state is not None
+        assert sorted(run.bot.room.state.users()) == sorted([alice.uid, hangfm_sandbox.bot.uid])
+    assert "state lost" in losses.lines[0]
+
+
+async def test_while_the_service_restarts_the_bot_waits_longer_each_time_and_then_joins(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    settings = hangfm_settings.with_changes(retry_base=0.001, retry_max=0.016)
+
+    async with running(settings) as run:
+        await run.ready()
+        await hangfm_sandbox.restart(down_ms=3_600_000)
+        await losses.count(8)
+        await hangfm_sandbox.advance(3_600)
+        await joined_again(hangfm_sandbox, 2)
+        await run.ready()
+
+    assert losses.waits[:8] == pytest.approx([0.001, 0.002, 0.004, 0.008, 0.016, 0.016, 0.016, 0.016])
+    assert "close code 1006" in losses.lines[0]
+    assert "no connection" in losses.lines[1]
+
+
+async def test_only_a_minute_in_the_room_makes_the_waits_short_again(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    clock = ManualClock()
+    patient = hangfm_settings.with_changes(
+        retry_base=1.0, retry_max=30.0, heartbeat_timeout=3600.0, poll_interval=3600.0
+    )
+
+    async with running(patient, clock=clock) as run:
+        for number, healthy in enumerate((0, 0, 61), 1):
+            await run.ready()
+            await clock.advance(healthy)
+            await hangfm_sandbox.restart()
+            await losses.count(number)
+            await clock.advance(losses.waits[-1])
+
+    assert losses.waits == pytest.approx([1.0, 2.0, 1.0])
+
+
+async def test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("chat.send", "delay", ms=100)
+
+    async with running(hangfm_settings) as run:
+        await run.ready()
+        await run.bot.say("on its way", key="m-1")
+        await hangfm_sandbox.journal.wait_for(
+            lambda row: "/messages" in row.get("path", "") and row["method"] == "POST"
+        )
+        await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
+        with pytest.raises(Banished, match="moderator"):
+            await run.end()
+
+        row = await run.outbox.get("m-1")
+    assert (row.state, row.tier) == ("delivered", 1)
+    assert joins(hangfm_sandbox) == 1
+
+
+async def test_a_bot_that_is_kicked_while_it_joins_does_not_try_again(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("room.joinRoom", "hang")
+
+    async with running(hangfm_settings) as run:
+        await joined_again(hangfm_sandbox, 1)
+        server = hangfm_sandbox.server.connections[-1]
+        server.push('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
+        server.finish(deliberate=True)
+        with pytest.raises(Banished):
+            await run.end()
+
+    assert joins(hangfm_sandbox) == 1
+
+
+# -- room actions
+
+
+async def test_an_action_is_refused_while_the_bot_is_not_in_the_room(hangfm_open_bot: OpenBot) -> None:
+    bot = await hangfm_open_bot(run=False)
+
+    with pytest.raises(Unreachable, match="the bot is not in the room"):
+        await bot.act("addDj", song=SONG)
+
+
+async def test_an_action_whose_answer_is_lost_is_found_in_the_state_and_not_repeated(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
+) -> None:
+    bot = await hangfm_open_bot(ack_timeout=0.2)
+    hangfm_sandbox.faults.add("room.action", "drop")
+
+    end = await bot.act("addDj", song=SONG)
+
+    assert (end.state, end.tier, end.attempts) == ("delivered", 2, 1)
+    assert len(hangfm_sandbox.state["djs"]) == 1
+
+
+async def test_an_action_that_leaves_no_trace_is_uncertain_and_not_repeated(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
+) -> None:
+    bot = await hangfm_open_bot(ack_timeout=0.2)
+    hangfm_sandbox.faults.add("room.action", "drop")
+
+    end = await bot.act("playOneTimeAnimation", animation="jump")
+
+    assert (end.state, end.attempts) == ("uncertain", 1)
+
+
+async def test_an_action_is_not_replayed_on_the_next_connection(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
+) -> None:
+    bot = await hangfm_open_bot()
+    hangfm_sandbox.faults.add("room.action", "cut_before_store")
+
+    end = await bot.act("addDj", song=SONG)
+    await joined_again(hangfm_sandbox, 2)
+    async with asyncio.timeout(5):
+        await bot.ready()
+
+    assert (end.state, end.attempts) == ("uncertain", 1)
+    assert hangfm_sandbox.state["djs"] == []
+
+
+async def test_a_refused_action_says_why(hangfm_open_bot: OpenBot) -> None:
+    bot = await hangfm_open_bot()
+
+    end = await bot.act("skipSong")
+
+    assert (end.state, end.tier) == ("failed", 3)
+    assert "the room refused skipSong" in end.reason
+
+
+async def test_a_vote_does_not_hit_the_next_song(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
+) -> None:
+    alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
+    await alice.dj()
+    await bob.dj()
+    bot = await hangfm_open_bot(ack_timeout=0.3)
+    hangfm_sandbox.faults.add("room.action", "hang")
+
+    voting = asyncio.create_task(bot.act("voteOnSong", songVotes={"like": True}), name="vote")
+    await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
+    await hangfm_sandbox.next_song()
+    end = await voting
+
+    assert end.state in {"failed", "uncertain"}
+    assert hangfm_sandbox.state["voteCounts"]["likes"] == 0
+
+
+# -- the beginning and the end
+
+
+async def test_the_boot_message_is_said_once(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_room_log: RoomLog
+) -> None:
+    async with running(hangfm_settings.with_changes(boot_message="good evening")) as run:
+        await run.ready()
+        await hangfm_room_log.expect("good evening")
+        await hangfm_sandbox.restart()
+        await joined_again(hangfm_sandbox, 2)
+        await run.ready()
+        run.bot.stop()
+        await run.end()
+
+    assert hangfm_room_log.texts(from_=hangfm_sandbox.bot) == ["good evening"]
+
+
+async def test_a_bot_that_was_told_to_stop_before_it_began_says_and_leaves_nothing(
+    hangfm_settings: Settings,
+) -> None:
+    settings = hangfm_settings.with_changes(boot_message="good evening")
+    async with open_outbox(settings) as outbox, open_bot(settings, outbox) as bot:
+        bot.stop()
+        bot.stop()
+        async with asyncio.timeout(5):
+            await bot.run()
+
+        assert await outbox.rows() == []
+
+
+async def test_a_bot_whose_services_are_all_down_stops_when_told(hangfm_settings: Settings) -> None:
+    down = hangfm_settings.with_changes(room_url=NOWHERE, chat_url=NOWHERE, gateway_url=NOWHERE)
+
+    async with running(down.with_changes(retry_base=30.0, retry_max=30.0)) as run:
+        (stored,) = await run.bot.say("later", key="m-1")
+        run.bot.stop()
+        await run.end()
+
+        assert (await run.outbox.get("m-1")).state == "queued"
+        assert stored.message.text == "later"
+
+
+async def test_what_is_on_its_way_when_the_bot_stops_is_finished_and_what_waits_is_left(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("chat.send", "delay", ms=100)
+
+    async with running(hangfm_settings) as run:
+        await run.ready()
+        await run.bot.say("on its way", key="m-1")
+        await run.bot.say("waiting", key="m-2")
+        await hangfm_sandbox.journal.wait_for(
+            lambda row: row.get("method") == "POST" and "/messages" in row["path"]
+        )
+        run.bot.stop()
+        await run.end()
+
+        states = [row.state for row in await run.outbox.rows()]
+    assert states == ["delivered", "queued"]
+
+
+async def test_the_drain_has_a_limit_and_what_it_leaves_is_in_doubt(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    hangfm_sandbox.faults.add("chat.send", "hang")
+
+    async with running(hangfm_settings.with_changes(drain=0.05, ack_timeout=600.0)) as run:
+        await run.ready()
+        await run.bot.say("never answered", key="m-1")
+        await hangfm_sandbox.journal.wait_for(
+            lambda row: row.get("method") == "POST" and "/messages" in row["path"]
+        )
+        run.bot.stop()
+        await run.end()
+
+        row = await run.outbox.get("m-1")
+    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 1)
+    assert "left in the outbox" in caplog.text
+
+
+async def test_the_next_start_asks_before_it_sends_again(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("chat.send", "delay", ms=3_600_000)
+    async with running(hangfm_settings.with_changes(drain=0.05, ack_timeout=600.0)) as run:
+        await run.ready()
+        await run.bot.say("stored, not acknowledged", key="m-1")
+        await hangfm_sandbox.journal.wait_for(
+            lambda row: row.get("method") == "POST" and "/messages" in row["path"]
+        )
+        run.bot.stop()
+        await run.end()
+
+    async with running(hangfm_settings) as again:
+        async with asyncio.timeout(5):
+            end = await again.bot.settled("m-1")
+
+    assert (end.state, end.tier, end.attempts) == ("delivered", 2, 1)
+    assert [row.get("muid") for row in hangfm_sandbox.messages].count("m-1") == 1
+
+
+async def test_a_disk_that_fails_ends_the_bot(hangfm_settings: Settings) -> None:
+    async with running(hangfm_settings) as run:
+        await run.ready()
+        await run.outbox.close()
+
+        with pytest.raises(OutboxUnusable, match="is closed"):
+            await run.end()
