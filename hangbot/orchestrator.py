@@ -50,7 +50,7 @@ _PAGE: Final = 50
 class App(Protocol):
     """A bot author's own part: told every message of others, in order."""
 
-    def __call__(self, bot: "Bot", message: ChatMessage) -> Awaitable[None]:
+    def __call__(self, bot: "Bot", message: ChatMessage, /) -> Awaitable[None]:
         """React to a message. What it raises is logged and does not stop the bot."""
 
 

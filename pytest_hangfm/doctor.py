@@ -124,7 +124,15 @@ class Doctor:
         return known if known == "not_ready" or (answered and self._complete) else "cannot_tell"
 
     def where(self) -> str:
-        """Say in words what was examined."""
+        """Say in words what was examined, and how much of it where not all checks were made."""
+        from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run with checks pays for it
+
+        known = {question.id for question in QUESTIONS}
+        made = len(known & {row.id for row in self._rows.values()})
+        part = f" ({made} of {len(known)} checks)" if made < len(known) else ""
+        return self._target_in_words() + part
+
+    def _target_in_words(self) -> str:
         if self.target == "sandbox":
             return "the sandbox, nothing live was checked"
         return next((row.where for row in self._rows.values() if row.target == "live"), "nothing was checked")

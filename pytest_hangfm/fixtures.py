@@ -98,7 +98,7 @@ def hangfm_settings(request: pytest.FixtureRequest, hangfm_target: Target, tmp_p
 
     options = request.config.stash[OPTIONS]
     try:
-        settings = load(options.env_file, os.environ, required=False)
+        settings = load(options.env_file, os.environ, required=options.env_file_named)
     except ConfigError as exc:
         raise pytest.fail.Exception(f"{exc}\n       -> {exc.remedy}", pytrace=False) from exc
     if request.node.get_closest_marker("preflight"):

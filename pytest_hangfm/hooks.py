@@ -152,8 +152,10 @@ def _has_asyncio(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Say in one line what is missing where our async fixtures cannot work."""
+    if not fixturedef.argname.startswith("hangfm_"):
+        return
     function = inspect.unwrap(fixturedef.func)
-    ours = fixturedef.argname.startswith("hangfm_") and function.__module__.startswith("pytest_hangfm")
+    ours = function.__module__.startswith("pytest_hangfm")
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     if ours and is_async and not _has_asyncio(request.config):
         pytest.fail(f"{fixturedef.argname} needs the plugin pytest-asyncio: {_EXTRA}", pytrace=False)

@@ -36,6 +36,7 @@ class Options:
     Attributes:
         target: ``auto``, ``sandbox`` or ``live``.
         env_file: The configuration file for live targets.
+        env_file_named: Whether that file was named: then it has to exist.
         json: Where the verdict goes as JSON, or ``None``.
         live_writes: Whether a live target may see more of the bot than that it joined.
         only: Ids (or patterns) of the only checks to make; empty for all.
@@ -49,6 +50,7 @@ class Options:
 
     target: Literal["auto", "sandbox", "live"]
     env_file: Path
+    env_file_named: bool
     json: Path | None
     live_writes: bool
     only: tuple[str, ...]
@@ -157,17 +159,19 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     _one_of(target, _TARGETS, texts["target"][1])
     _one_of(guard, _GUARDS, texts["guard"][1])
     env_file = _path(config, *texts["env_file"]) or config.invocation_params.dir / DEFAULT_ENV_FILE
-    configured = bool(texts["env_file"][0]) or env_file.is_file()
+    named = bool(texts["env_file"][0])
+    in_environment = any(environ.get(name, "").strip() for name in REQUIRED_NAMES)
     return Options(
         target=cast('Literal["auto", "sandbox", "live"]', target),
         env_file=env_file,
+        env_file_named=named,
         json=_writable(_path(config, *texts["json"]), texts["json"][1]),
         live_writes=switches["live_writes"],
         only=_ids(texts["only"][0]),
         ignore=_ids(texts["ignore"][0]),
         strict=switches["strict"],
         guard=cast('Literal["auto", "all", "off"]', guard),
-        configured=configured or any(environ.get(name, "").strip() for name in REQUIRED_NAMES),
+        configured=named or env_file.is_file() or in_environment,
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
     )
 

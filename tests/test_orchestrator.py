@@ -485,7 +485,7 @@ async def test_a_bot_that_is_kicked_while_it_joins_does_not_try_again(
     hangfm_sandbox.faults.add("room.joinRoom", "hang")
 
     async with running(hangfm_settings) as run:
-        await joined_again(hangfm_sandbox, 1)
+        await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
         server = hangfm_sandbox.server.connections[-1]
         server.push('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
         server.finish(deliberate=True)

@@ -464,7 +464,8 @@ async def test_who_stops_waiting_in_the_turn_of_the_end_is_not_told(desk: Desk) 
     courier = desk.courier()
     await courier.accept(message("m"))
     waiting = asyncio.create_task(courier.settled("m"), name="settled")
-    await desk.outbox.get("m")  # the one thread has answered the waiting one before
+    await asyncio.sleep(0)  # one turn: it has asked the one thread
+    await desk.outbox.get("m")  # which has answered it before
 
     waiting.cancel()
     courier._tell("m", Settlement("delivered", 1, 1))

@@ -53,12 +53,10 @@ async def test_a_warning_fails_when_strict(hangfm_check: Check) -> None:
 
 
 async def test_a_refusal_fails_with_its_remedy(hangfm_check: Check) -> None:
-    with pytest.raises(
-        pytest.fail.Exception, match="^\\[FAIL\\] .*: the gateway refused the token\n .*Renew"
-    ):
+    with pytest.raises(pytest.fail.Exception, match=r"^\[FAIL\] .*: the gateway refused the token\n .*Renew"):
         await hangfm_check(refused)
 
 
 async def test_what_cannot_be_told_fails_in_its_own_words(hangfm_check: Check) -> None:
-    with pytest.raises(pytest.fail.Exception, match="^\\[\\?\\?\\?\\?\\] .*: no connection\n .*Plug it in"):
+    with pytest.raises(pytest.fail.Exception, match=r"^\[\?\?\?\?\] .*: no connection\n .*Plug it in"):
         await hangfm_check(away)

@@ -11,6 +11,7 @@ from pytest_hangfm.options import REQUIRED_NAMES, Options, read_options, target_
 UNCONFIGURED = Options(
     target="auto",
     env_file=Path("hang-fm-config.env"),
+    env_file_named=False,
     json=None,
     live_writes=False,
     only=(),

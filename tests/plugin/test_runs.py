@@ -1,6 +1,7 @@
 """What bot authors see: inner runs of pytest, each in a process of its own."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ ALLOWED = """
         await hangfm_acks.settled("m-1")
 """
 
+BARE = """
+    import sys
+    import pytest
+
+    class NotInstalled:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {"pytest_asyncio", "allure", "pytest_timeout"}:
+                raise ModuleNotFoundError(name)
+
+    sys.meta_path.insert(0, NotInstalled())
+    blocked = ["no:asyncio", "no:allure_pytest", "no:timeout"]
+    sys.exit(pytest.main([part for name in blocked for part in ("-p", name)]))
+"""
+
 
 def test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected(
     inner: pytest.Pytester,
@@ -129,11 +144,11 @@ def test_auto_mode_overridden_fixtures_and_allure(inner: pytest.Pytester) -> Non
     assert [each["name"] for each in shown["attachments"]] == ["deliveries", "deliveries (raw)", "journal"]
 
 
-def test_without_pytest_asyncio_a_fixture_says_what_to_install(inner: pytest.Pytester) -> None:
-    inner.makepyfile("def test_one(hangfm_sandbox): ...\ndef test_two(): ...")
+def test_without_the_extra_a_fixture_says_what_to_install(inner: pytest.Pytester) -> None:
+    inner.makepyfile("def test_one(hangfm_sandbox): ...\ndef test_two(): ...", bare=BARE)
     inner.makeini("[pytest]")
 
-    result = inner.runpytest_subprocess("-p", "no:asyncio", "-p", "no:allure_pytest")
+    result = inner.run(sys.executable, "bare.py")
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(

