@@ -33,7 +33,7 @@ def _accepting(plan: Plan) -> Iterator[Figure]:
     with _folder(plan.folder) as folder:
         sync = sync_us(folder / "block")
         yield Figure("making one block durable on this disk", sync, "µs", beside="fsync of 4 KiB")
-        for writers, number, goal in ((_WRITERS, plan.amount(6_400), 20), (1, plan.amount(1_500), 0.8)):
+        for writers, number, goal in ((_WRITERS, plan.amount(3_200), 20), (1, plan.amount(800), 0.8)):
             yield from _accept_figures(folder, writers, number, goal, plan.rounds(5))
 
 
@@ -50,6 +50,7 @@ def _accept_figures(folder: Path, writers: int, number: int, goal: float, rounds
             "commit": lambda: asyncio.run(commit_rate(fresh(), number, writers)),
             "loop": lambda: loop_rate(fresh(), number),
         },
+        within=30,
     )
     who = f"{writers} writers" if writers > 1 else "one writer"
     yield figure(f"durable accepts a second, {who}", values["accept"], "/s")
@@ -69,7 +70,7 @@ def _accept_figures(folder: Path, writers: int, number: int, goal: float, rounds
 
 
 def _sending(plan: Plan) -> Iterator[Figure]:
-    one, many = plan.amount(300), plan.amount(1_920)
+    one, many = plan.amount(200), plan.amount(1_280)
     with child("bench.servers", "sandbox") as sandbox, _folder(plan.folder) as folder:
         sender = Sender(sandbox.ask({"clients": _WRITERS}), folder)
         lone = interleaved(
@@ -78,6 +79,7 @@ def _sending(plan: Plan) -> Iterator[Figure]:
                 "path": _timed(sender.delivered, one, 1),
                 "bare": _timed(sender.bare, one, 1),
             },
+            within=40,
         )
         crowd = interleaved(
             plan.rounds(5),
@@ -85,6 +87,7 @@ def _sending(plan: Plan) -> Iterator[Figure]:
                 "path": _timed(sender.delivered, many, _WRITERS),
                 "bare": _timed(sender.bare, many, _WRITERS),
             },
+            within=40,
         )
     extra = [(share - 1) * 100 for share in ratio(lone, "path", "bare")]
     yield figure(

@@ -1,5 +1,6 @@
-"""Figures, goals and the table that shows them. PURE."""
+"""Figures, goals, rounds, and the table that shows them."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import starmap
@@ -95,14 +96,22 @@ Rounds = dict[str, list[float]]
 """What each contender measured, a value a round; index *n* of all of them is one round."""
 
 
-def interleaved(rounds: int, contenders: dict[str, Callable[[], float]]) -> Rounds:
+def interleaved(rounds: int, contenders: dict[str, Callable[[], float]], *, within: float) -> Rounds:
     """Let contenders run in turn, the first of a round another each time.
 
     A machine that grows slow or busy in between then slows all of them alike.
+
+    Args:
+        rounds: How many, at most.
+        contenders: Each returns what it measured.
+        within: After so many seconds no further round begins; one there always is.
     """
+    started = time.monotonic()
     values: Rounds = {name: [] for name in contenders}
     names = list(contenders)
     for number in range(rounds):
+        if number and time.monotonic() - started > within:
+            break
         at = number % len(names)
         for name in names[at:] + names[:at]:
             values[name].append(contenders[name]())

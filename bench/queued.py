@@ -20,7 +20,7 @@ from hangbot.wire.chat import Outgoing
 _LOOKING: Final = 1.0
 """Seconds to go on after the first send, so that whatever loads the queue has done so."""
 _PATIENCE: Final = 60.0
-_FILL_WITHIN: Final = 90.0
+_FILL_WITHIN: Final = 60.0
 _STEP: Final = 2_000
 
 

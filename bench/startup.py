@@ -25,7 +25,9 @@ _EMPTY_TEST: Final = "async def test_nothing() -> None:\n    pass\n"
 
 def _imports(plan: Plan) -> list[Figure]:
     modules = ("hangbot", "hangbot.factory", "hangbot.sandbox", _PEERS, _PEERS_IN_USE)
-    values = interleaved(plan.rounds(9), {name: functools.partial(_import_ms, name) for name in modules})
+    values = interleaved(
+        plan.rounds(9), {name: functools.partial(_import_ms, name) for name in modules}, within=40
+    )
     bot = (
         f"{median(values['hangbot']):.0f} ms (its names load on first use);"
         f" {_PEERS}: {median(values[_PEERS]):.0f} ms"
@@ -61,6 +63,7 @@ def _version(plan: Plan) -> list[Figure]:
             "version": lambda: _wall_ms("-m", "hangbot", "--version"),
             "bare": lambda: _wall_ms("-c", "pass"),
         },
+        within=15,
     )
     extra = [mine - bare for mine, bare in zip(values["version"], values["bare"], strict=True)]
     beside = f"{median(values['version']):.0f} ms; bare python {median(values['bare']):.0f} ms"
@@ -83,6 +86,7 @@ def _plugin(plan: Plan) -> list[Figure]:
                 "with": lambda: _pytest_ms(folder, "-p", "pytest_hangfm"),
                 "without": lambda: _pytest_ms(folder),
             },
+            within=20,
         )
     beside = f"{median(values['with']):.0f} ms; with pytest-asyncio alone {median(values['without']):.0f} ms"
     return [figure(name, ratio(values, "with", "without"), "x", goal=at_most(1.10), beside=beside)]
@@ -90,7 +94,7 @@ def _plugin(plan: Plan) -> list[Figure]:
 
 def _pytest_ms(folder: str, *extra: str) -> float:
     # Without auto-loading: what else is installed (hypothesis, Allure) would be measured with it.
-    command = ("-m", "pytest", "-q", "--disable-plugin-autoload", "-p", "pytest_asyncio", "--rootdir", folder)
+    command = ("-m", "pytest", "-q", "--disable-plugin-autoload", "-p", "asyncio", "--rootdir", folder)
     return _wall_ms(*command, *extra, folder)
 
 

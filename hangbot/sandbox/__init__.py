@@ -5,6 +5,8 @@ code would agree with its mistakes.
 """
 
 from hangbot.sandbox.actors import Actor, Users
+from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT, SRECHAT, Dialect
+from hangbot.sandbox.chat.rules import ChatRules
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
@@ -15,8 +17,13 @@ from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox
 
 __all__ = [
+    "COMETCHAT",
+    "OPENCHAT",
+    "SRECHAT",
     "ActionRefused",
     "Actor",
+    "ChatRules",
+    "Dialect",
     "Fault",
     "Faults",
     "Journal",

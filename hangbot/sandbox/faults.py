@@ -66,9 +66,9 @@ class Fault:
     headers: Mapping[str, str] | None = None
     body: Any = None
 
-    def matches(self, point: str) -> bool:
-        """Whether a passage of ``point`` concerns this fault."""
-        return self.on == point or (self.on.endswith(".*") and point.startswith(self.on[:-1]))
+    def matches(self, point: str, *, exact: bool = False) -> bool:
+        """Whether a passage of ``point`` concerns this fault; ``exact`` leaves out ``service.*``."""
+        return self.on == point or (not exact and self.on.endswith(".*") and point.startswith(self.on[:-1]))
 
     def as_row(self) -> dict[str, Any]:
         """The fault as JSON: what was asked for, without what was left out."""
@@ -125,17 +125,21 @@ class Faults:
         self._live.append(armed)
         return fault
 
-    def take(self, point: str, deeds: frozenset[str] | None = None) -> Fault | None:
+    def take(
+        self, point: str, deeds: frozenset[str] | None = None, *, exact: bool = False
+    ) -> Fault | None:
         """Count a passage of ``point``; return the fault that hits it, if any.
 
         Args:
             point: What is being passed.
             deeds: Only faults with one of these deeds concern this passage; ``None`` = all.
+            exact: Only faults on this very point do, none on ``service.*``.
         """
         if not self._live:
             return None
         for armed in self._live:
-            if not armed.fault.matches(point) or (deeds is not None and armed.fault.do not in deeds):
+            fault = armed.fault
+            if not fault.matches(point, exact=exact) or (deeds is not None and fault.do not in deeds):
                 continue
             if armed.passed < armed.fault.after:
                 armed.passed += 1

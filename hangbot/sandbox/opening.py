@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, TextIO
 
-from hangbot.sandbox.chat.dialects import DIALECTS
+from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.control import control_app
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.ports import serve_http
@@ -22,7 +22,7 @@ ROOM_SLUG: Final = "sandbox"
 @contextlib.asynccontextmanager
 async def open_sandbox(  # noqa: PLR0913  the options of the command, all by name and optional
     *,
-    dialect: str = "openchat",
+    dialect: str | Dialect = "openchat",
     room_port: int = 0,
     http_port: int = 0,
     control_port: int = 0,
@@ -36,7 +36,8 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     """Hang.fm on 127.0.0.1 for as long as the block lasts.
 
     Args:
-        dialect: ``openchat`` or ``cometchat``.
+        dialect: ``openchat``, ``cometchat`` or ``srechat``; or a ``Dialect``, for what is unknown of
+            the chat: ``replace(OPENCHAT, rules=replace(OPENCHAT.rules, public_reads=False))``.
         room_port: Port of the room socket, 0 = chosen by the kernel.
         http_port: Port of chat and gateway.
         control_port: Port of the control API.
@@ -52,7 +53,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         ValueError: No such dialect.
         OSError: The record cannot be written.
     """
-    if dialect not in DIALECTS:
+    if isinstance(dialect, str) and dialect not in DIALECTS:
         raise ValueError(f"no such dialect: {dialect!r}; there are {', '.join(sorted(DIALECTS))}")
     async with contextlib.AsyncExitStack() as stack:
         file = None if record is None else stack.enter_context(_record_file(record))

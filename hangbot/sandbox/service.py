@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.actors import Actor, Users
+from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
@@ -37,14 +38,14 @@ class Sandbox:
         rooms: The rooms; the first one is the bot's.
         chat: Chat and gateway.
         server: The room socket.
-        dialect: Name of the chat dialect.
+        dialect: Name of the chat dialect that a client has to speak.
         app_id: The chat's app id.
     """
 
     def __init__(
         self,
         *,
-        dialect: str,
+        dialect: str | Dialect,
         history: int,
         room_slug: str,
         room_port: int,
@@ -66,7 +67,6 @@ class Sandbox:
         self.faults = Faults()
         self.people = People(self.clock.now_s, remember)
         self.rooms = Rooms(variants)
-        self.dialect = dialect
         self.app_id = uuid.uuid4().hex[:16]
         self.chat = ChatService(
             self.people,
@@ -77,6 +77,7 @@ class Sandbox:
             history=history,
             app_id=self.app_id,
         )
+        self.dialect: str = self.chat.dialect.name
         self.server = RoomServer(
             self.people, self.rooms, self.faults, self.journal, self.clock, port=room_port, tls=tls
         )

@@ -1,33 +1,24 @@
-"""One real-time connection, and the faults that hit it."""
+"""One real-time connection, and which faults hit it.
+
+An upgrade and a frame are both passages of `chat.ws`, but a dropped frame is no refused
+upgrade: each waits for the kind of passage that it is about.
+"""
 
 import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.faults import FRAME_DEEDS, REQUEST_DEEDS
 
 if TYPE_CHECKING:
     from hangbot.sandbox.clock import TimerHandle
 
-__all__ = ["POINT", "Connection", "take_of"]
+__all__ = ["FRAME_FAULTS", "POINT", "UPGRADE_FAULTS", "Connection"]
 
 POINT: Final = "chat.ws"
-
-
-def take_of(faults: Faults, deeds: frozenset[str], *, frame: bool) -> Fault | None:
-    """Take the next fault of `chat.ws` when its deed is one of `deeds`.
-
-    An upgrade and a frame are both passages of `chat.ws`, but a dropped frame is no refused
-    upgrade: the first live fault waits for the kind of passage that it is about. A fault on
-    `chat.*` means requests, an upgrade among them, and no frames.
-    """
-    for row in faults.list():
-        live = row["times"] == 0 or row["hits"] < row["times"]
-        if live and row["on"] in (POINT, "chat.*"):
-            meant = row["do"] in deeds and (row["on"] == POINT or not frame)
-            return faults.take(POINT) if meant else None
-    return None
+FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
+UPGRADE_FAULTS: Final = REQUEST_DEEDS - FRAME_FAULTS
 
 
 class Connection:

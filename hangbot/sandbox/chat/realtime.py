@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from hangbot.sandbox.chat.connection import Connection, take_of
+from hangbot.sandbox.chat.connection import FRAME_FAULTS, POINT, Connection
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import FRAME_DEEDS, Fault, Faults
+from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 
 __all__ = ["SocketHub"]
@@ -31,8 +31,6 @@ LARGEST_FRAME: Final = 10_000_000
 NO_LIMIT: Final = 2**60
 BACKLOG_LIMIT: Final = 8 * 1024 * 1024
 """Bytes that a slow reader may owe; then his connection is dropped, so that nobody waits for him."""
-
-_FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
 
 
 class SocketHub:
@@ -214,7 +212,8 @@ class SocketHub:
                     await self._write(connection, text)
 
     async def _write(self, connection: Connection, text: str) -> None:
-        fault = take_of(self._faults, _FRAME_FAULTS, frame=True)
+        # A fault on `chat.*` means requests, an upgrade among them, and no frames.
+        fault = self._faults.take(POINT, FRAME_FAULTS, exact=True)
         if fault is None:
             await self._release(connection, text)
             return

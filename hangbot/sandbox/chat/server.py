@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
-from hangbot.sandbox.chat.connection import take_of
+from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.drafts import web_client_line
 from hangbot.sandbox.chat.exchange import LARGEST_BODY, Outcome, Wire, read_body
@@ -25,7 +25,7 @@ from hangbot.sandbox.chat.rows import Draft, Json, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import REQUEST_DEEDS, Faults
+from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments
 from hangbot.sandbox.gateway.routes import Gateway, Rooms
 from hangbot.sandbox.journal import Journal
@@ -275,7 +275,7 @@ class ChatService:
     # -- the socket --------------------------------------------------------------------
 
     async def _upgrade(self, request: web.Request) -> web.StreamResponse:
-        fault = take_of(self._faults, REQUEST_DEEDS - {"delay", "garbage"}, frame=False)
+        fault = self._faults.take(POINT, UPGRADE_FAULTS)
         if fault is not None:
             self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.raw_path)
             return await self._wire.instead(request, "chat", fault)

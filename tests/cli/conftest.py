@@ -1,0 +1,174 @@
+"""A Hang.fm for commands: `main` runs a loop of its own, so the sandbox runs in a thread, with another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import pytest
+
+from hangbot.config import ENV
+from hangbot.sandbox import open_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from pathlib import Path
+
+    from hangbot.sandbox import Sandbox
+
+T = TypeVar("T")
+
+_QUICK: Final = {
+    "SOCKET_TIMEOUT_MS": "1000",
+    "STAGE_RETRY_BASE_MS": "20",
+    "STAGE_RETRY_JITTER_MS": "5",
+    "STAGE_RETRY_MAX_MS": "100",
+    "HANGBOT_RATE": "0",
+    "HANGBOT_DRAIN_MS": "2000",
+}
+
+
+class Live:
+    """A sandbox in a thread."""
+
+    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.env = sandbox.env() | _QUICK | {"HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")}
+        """What a bot in it is configured with."""
+        self._loop = loop
+
+    def do(self, work: Callable[[Sandbox], Coroutine[Any, Any, T]]) -> T:
+        """Do something in the sandbox's own loop, and return what it returned."""
+        return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(10)
+
+    def wait_for(
+        self, predicate: Callable[[dict[str, Any]], bool], *, within: float = 10.0
+    ) -> dict[str, Any]:
+        """Wait for an event of the journal."""
+        return self.do(lambda sandbox: sandbox.journal.wait_for(predicate, within=within))
+
+    @property
+    def muids(self) -> list[str]:
+        """The ids of the messages that were stored."""
+        return [row["muid"] for row in self.sandbox.messages if row.get("muid")]
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """A sandbox for the time of a test."""
+    opened: Future[tuple[Live, Callable[[], object]]] = Future()
+
+    async def serve() -> None:
+        loop, closing = asyncio.get_running_loop(), asyncio.Event()
+        async with open_sandbox() as sandbox:
+            opened.set_result((Live(sandbox, loop, tmp_path), lambda: loop.call_soon_threadsafe(closing.set)))
+            await closing.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox")
+    thread.start()
+    found, close = opened.result(10)
+    yield found
+    close()
+    thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, and none of the shell's configuration."""
+    for env in ENV.values():
+        monkeypatch.delenv(env.name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Undo what a command did to logging: its handlers hold this test's standard error."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    named = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
+    levels = [(logger, logger.level) for logger in named]
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for logger, was in levels:
+        logger.setLevel(was)
+
+
+@pytest.fixture
+def configured(live: Live, folder: Path) -> Live:
+    """A configuration file for a bot in the sandbox."""
+    write_env(folder, live.env)
+    return live
+
+
+def write_env(folder: Path, env: Mapping[str, str]) -> None:
+    """Write the configuration file of the working directory."""
+    text = "".join(f"{name}={value}\n" for name, value in env.items())
+    (folder / "hang-fm-config.env").write_text(text, encoding="utf-8")
+
+
+class Command:
+    """A `hangbot` of its own process, with its two outputs in files."""
+
+    def __init__(self, *argv: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        number = len(list(folder.glob("*.out")))
+        self._out, self._err = folder / f"{number}.out", folder / f"{number}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(  # noqa: S603  our own command
+                [sys.executable, "-m", "hangbot", *argv],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env=os.environ | dict(env or {}),
+            )
+
+    @property
+    def out(self) -> str:
+        """What it has printed so far."""
+        return self._out.read_text(encoding="utf-8")
+
+    @property
+    def err(self) -> str:
+        """What it has logged so far."""
+        return self._err.read_text(encoding="utf-8")
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, within: float = 15.0) -> int:
+        """Wait for its end and return the exit code."""
+        return self.process.wait(within)
+
+    def close(self) -> None:
+        """End it, however it is."""
+        self.process.kill()
+        self.process.wait(10)
+        if self.process.stdin:
+            with suppress(OSError):
+                self.process.stdin.close()
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Command]]:
+    """Start commands in processes; all are ended after the test."""
+    commands: list[Command] = []
+
+    def start_one(*argv: str, env: Mapping[str, str] | None = None) -> Command:
+        commands.append(Command(*argv, folder=folder, env=env))
+        return commands[-1]
+
+    yield start_one
+    for command in commands:
+        command.close()

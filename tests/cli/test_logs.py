@@ -1,0 +1,81 @@
+import json
+import logging
+import re
+
+import pytest
+
+from hangbot.cli import logs
+from hangbot.redact import Redactor
+
+SECRET = "uid-1_0123456789abcdef"
+
+
+def test_a_line_for_people_has_time_logger_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor())
+
+    logging.getLogger("hangbot.room").warning("[SOCKET] %s", "lost")
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"\S+ \S+ \| hangbot\.room \| WARNING \| \[SOCKET\] lost\n", printed.err)
+
+
+def test_a_line_for_machines_is_an_object_with_what_the_record_carries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.set_up("json", "info", Redactor())
+
+    logging.getLogger("hangbot").info(
+        "two\nlines", extra={"action": "room_lost", "wait_s": 1.5, "odd": object()}
+    )
+
+    (line,) = capsys.readouterr().err.splitlines()
+    row = json.loads(line)
+    assert (row["logger"], row["level"], row["message"]) == ("hangbot", "INFO", "two\nlines")
+    assert (row["action"], row["wait_s"]) == ("room_lost", 1.5)
+    assert row["at"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_secret_is_in_no_line_argument_extra_or_traceback(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.set_up(log_format, "debug", Redactor([SECRET]))
+
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("somebody.elses").exception("%s", SECRET, extra={"where": {"authToken": SECRET}})
+
+    printed = capsys.readouterr().err
+    assert "ValueError" in printed
+    assert SECRET not in printed
+
+
+def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor())
+
+    logging.getLogger("httpx").info("HTTP Request: GET http://x")
+    logging.getLogger("httpx").warning("odd")
+
+    assert "HTTP Request" not in (printed := capsys.readouterr().err)
+    assert "odd" in printed
+
+
+@pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False)])
+def test_frames_are_heard_at_debug(level: str, heard: bool, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: FBT001  a column of the table
+    logs.set_up("text", level, Redactor())
+
+    logging.getLogger("hangbot.websocket").debug("> TEXT 'hello'")
+
+    assert ("> TEXT" in capsys.readouterr().err) is heard
+
+
+def test_setting_up_again_replaces_what_was(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor())
+    logs.set_up("text", "error", Redactor())
+
+    logging.getLogger("hangbot").warning("quiet")
+    logging.getLogger("hangbot").error("loud")
+
+    assert capsys.readouterr().err.count("\n") == 1

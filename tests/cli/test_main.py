@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.cli import outbox as command
+from hangbot.cli.context import app_of
+from hangbot.cli.parser import parse
+from hangbot.errors import ConfigError, HangbotError, OutboxBusy, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "printed"),
+    [
+        pytest.param(
+            HangbotError("it broke.", remedy="Mend it."), 1, "hangbot: it broke. Mend it.\n", id="failed"
+        ),
+        pytest.param(OutboxBusy("busy"), 1, f"hangbot: busy. {OutboxBusy.remedy}\n", id="busy"),
+        pytest.param(UsageError("wrong", remedy="Right."), 2, "hangbot: wrong. Right.\n", id="usage"),
+        pytest.param(
+            ConfigError("configuration: A: missing", faults=["A: missing"], remedy="Set it."),
+            2,
+            "hangbot: configuration: A: missing. Set it.\n",
+            id="one fault",
+        ),
+        pytest.param(
+            ConfigError("2 faults", faults=["A: missing", "B: wrong"], remedy="Set them."),
+            2,
+            "hangbot: A: missing\nhangbot: B: wrong\nhangbot: Set them.\n",
+            id="two faults",
+        ),
+        pytest.param(
+            Unreachable("no way", service="chat", remedy="Wait."),
+            3,
+            "hangbot: no way. Wait.\n",
+            id="cannot tell",
+        ),
+        pytest.param(HangbotError(f"what is {JWT}"), 1, None, id="a token"),
+        pytest.param(KeyboardInterrupt(), 1, "hangbot: interrupted\n", id="Ctrl-C"),
+        pytest.param(
+            ZeroDivisionError("x"),
+            1,
+            "hangbot: a fault of hangbot itself (ZeroDivisionError): report what --log-level debug shows\n",
+            id="our own bug",
+        ),
+    ],
+)
+def test_every_end_is_one_line_with_cause_and_remedy_and_its_exit_code(
+    error: BaseException,
+    code: int,
+    printed: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_args: object) -> int:
+        raise error
+
+    monkeypatch.setattr(command, "main", fail)
+
+    returned = main(["outbox", "list"])
+
+    said = capsys.readouterr()
+    assert returned == code
+    assert said.out == ""
+    if printed is not None:
+        assert said.err == printed
+    assert JWT not in said.err
+
+
+def test_a_bug_shows_its_traceback_where_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_args: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command, "main", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        main(["--log-level", "debug", "outbox", "list"])
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "says"),
+    [
+        pytest.param("async def app(bot, message): ...", "mod", "expected MODULE:NAME", id="no name"),
+        pytest.param("async def app(bot, message): ...", ":app", "expected MODULE:NAME", id="no module"),
+        pytest.param(
+            "async def app(bot, message): ...", "nowhere:app", "ModuleNotFoundError", id="no such module"
+        ),
+        pytest.param("async def app(bot, message): ...", "mod:other", "mod has no other", id="no such name"),
+        pytest.param("app = 7", "mod:app", "cannot be called", id="a number"),
+        pytest.param("def (", "mod:app", "SyntaxError", id="a typo"),
+        pytest.param("import nowhere_at_all", "mod:app", "nowhere_at_all", id="its own import"),
+        pytest.param("None.x", "mod:app", "AttributeError", id="its own attribute"),
+        pytest.param("1 / 0", "mod:app", "ZeroDivisionError", id="its own fault"),
+    ],
+)
+def test_an_app_that_cannot_be_had_is_a_wrong_call_and_no_fault_of_hangbot(
+    code: str,
+    given: str,
+    says: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"app_{abs(hash((code, given)))}"
+    (folder / f"{name}.py").write_text(code)
+    importlib.invalidate_caches()
+
+    returned = main(["run", "--sandbox", "--app", given.replace("mod", name)])
+
+    said = capsys.readouterr()
+    assert returned == 2
+    assert says in said.err.replace(name, "mod")
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("hangbot: --app ")
+
+
+def test_an_app_is_found_in_the_working_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (folder / "my_own_bot.py").write_text("async def hear(bot, message): ...")
+
+    app = app_of(parse(["run", "--app", "my_own_bot:hear"]))
+
+    assert callable(app)
+    assert app_of(parse(["run"])) is None
+
+
+def test_a_reader_that_has_gone_is_no_fault(folder: Path) -> None:
+    shell = f"{sys.executable} -m hangbot --help | true; exit ${{PIPESTATUS[0]}}"
+
+    ended = subprocess.run(  # noqa: S603  our own command
+        ["bash", "-c", shell],  # noqa: S607  found on the path like everywhere
+        cwd=folder, capture_output=True, text=True, timeout=15, check=False,
+    )  # fmt: skip
+
+    assert "Traceback" not in ended.stderr

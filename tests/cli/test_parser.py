@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from hangbot import __version__
+from hangbot.cli.parser import parse
+
+COMMANDS = ("run", "demo", "sandbox", "preflight", "send", "outbox", "init")
+
+
+def test_without_a_command_it_runs() -> None:
+    args = parse([])
+
+    assert (args.command, args.sandbox, args.env_file) == ("run", False, None)
+    assert (args.log_format, args.log_level, args.app) == ("text", "info", None)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["--env-file", "x.env", "--log-level", "debug", "outbox", "list"], id="before"),
+        pytest.param(["outbox", "--env-file", "x.env", "--log-level", "debug", "list"], id="between"),
+        pytest.param(["outbox", "list", "--env-file", "x.env", "--log-level", "debug"], id="after"),
+        pytest.param(["--log-level", "debug", "outbox", "list", "--env-file", "x.env"], id="both"),
+    ],
+)
+def test_common_options_stand_before_or_after_the_command(argv: list[str]) -> None:
+    args = parse(argv)
+
+    assert (args.command, args.what, args.env_file, args.log_level) == (
+        "outbox",
+        "list",
+        Path("x.env"),
+        "debug",
+    )
+
+
+def test_an_option_after_the_command_wins_over_one_before_it() -> None:
+    assert parse(["--log-level", "debug", "run", "--log-level", "error"]).log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["dance"], "invalid choice: 'dance'"),
+        (["--frobnicate"], "unrecognized arguments"),
+        (["send"], "either TEXT or --stdin"),
+        (["send", "hi", "--stdin"], "either TEXT or --stdin"),
+        (["send", "--stdin", "--id", "m-1"], "--id goes with TEXT"),
+        (["send", "hi", "--wait", "soon"], "'soon' is no number of seconds"),
+        (["send", "hi", "--wait", "-1"], "is no number of seconds"),
+        (["send", "hi", "--wait", "nan"], "is no number of seconds"),
+        (["send", "hi", "--wait", "inf"], "is no number of seconds"),
+        (["outbox"], "WHAT"),
+        (["outbox", "show"], "ID"),
+        (["outbox", "drop"], "ID"),
+        (["sandbox", "--room-port", "65536"], "is no port"),
+        (["sandbox", "--room-port", "-1"], "is no port"),
+        (["sandbox", "--http-port", "http"], "is no port"),
+        (["sandbox", "--history", "0"], "is no number from 1 on"),
+        (["sandbox", "--dialect", "irc"], "invalid choice"),
+        (["run", "--log-level", "loud"], "invalid choice"),
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(
+    argv: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(argv)
+
+    printed = capsys.readouterr()
+    assert ended.value.code == 2
+    assert says in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "wait"), [([], None), (["--wait"], 60.0), (["--wait", "2.5"], 2.5), (["--wait", "0"], 0.0)]
+)
+def test_waiting_takes_seconds_or_a_default(given: list[str], wait: float | None) -> None:
+    assert parse(["send", "hi", *given]).wait == wait
+
+
+def test_states_of_a_listing_add_up() -> None:
+    assert parse(["outbox", "list", "--failed", "--uncertain"]).states == ["failed", "uncertain"]
+    assert parse(["outbox", "list"]).states is None
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_tells_the_exit_codes(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([command, "--help"])
+
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "exit codes: 0 done; 1 it failed; 2 configuration or usage; 3 cannot tell" in said
+    assert "--env-file" in said
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--version"])
+
+    assert capsys.readouterr().out == f"hangbot {__version__}\n"
