@@ -25,10 +25,10 @@ demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
 
 test: $(VENV)/.dev ## the whole suite but the slow proofs
-	$(BIN)/python -m pytest -m "not slow and not interop" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
-	$(BIN)/python -m pytest -m "slow and not interop" $(ARGS)
+	$(BIN)/python -m pytest -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 interop: $(VENV)/.dev ## the official npm clients on the sandbox (Node 20 or newer)
 	$(BIN)/python -m pytest -m interop tests/interop $(ARGS)
@@ -53,7 +53,7 @@ layers: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
 cover: $(VENV)/.dev ## branch coverage of the whole suite
-	$(BIN)/coverage run -m pytest -m "not slow and not interop"
+	$(BIN)/coverage run -m pytest -m "not slow and not interop" --hangfm-target=sandbox
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +16,7 @@ from typing import Any, Final
 
 from bench.figures import Figure, table
 from bench.plan import Plan
-from bench.processes import ROOT, ChildFailed
-from hangbot.errors import HangbotError
+from bench.processes import ROOT
 
 Step = Callable[[Plan], Iterable[Figure]]
 
@@ -60,8 +58,9 @@ def _collect(part: str, plan: Plan) -> Iterator[Figure]:
     for step in steps:
         try:
             yield from step(plan)
-        except (ChildFailed, HangbotError, OSError, TimeoutError, subprocess.SubprocessError) as exc:
-            yield Figure(step.__name__.strip("_"), None, beside=f"not measured: {type(exc).__name__}: {exc}")
+        except Exception as exc:  # noqa: BLE001  whatever one figure ends in, the others are still wanted
+            why = f"{type(exc).__name__}: {exc}".partition("\n")[0]
+            yield Figure(step.__name__.strip("_"), None, beside=f"not measured: {why}")
 
 
 def _keep(plan: Plan, part: str, figures: Sequence[Figure], seconds: float) -> None:

@@ -31,11 +31,14 @@ class _Stuck:
         self.first = asyncio.Event()
 
     async def send(self, _: Outgoing) -> object:
+        """Never answer."""
         self.first.set()
         return await asyncio.get_running_loop().create_future()
 
-    async def arrived(self, _: Outgoing) -> bool:
-        raise NotImplementedError
+    async def arrived(self, message: Outgoing) -> bool:
+        """Never answer either: what an earlier start sent is asked about first."""
+        await self.send(message)
+        return False
 
 
 async def _fill(outbox: Path, number: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@
     │           └── Banished        kicked or banned: do not hammer
     └── OutboxError                 the outbox on disk
         ├── OutboxBusy              another bot holds it
+        ├── OutboxFull              as many messages wait as may
         ├── OutboxUnusable          not a database, not writable, of a later version
         └── UnknownMessage          no message with that id
 
@@ -46,6 +47,7 @@ __all__ = [
     "NotFound",
     "OutboxBusy",
     "OutboxError",
+    "OutboxFull",
     "OutboxUnusable",
     "RateLimited",
     "Refused",
@@ -237,6 +239,12 @@ class OutboxBusy(OutboxError):
     """Another process delivers from this outbox."""
 
     remedy = "Stop the other bot, or give this one its own HANGBOT_OUTBOX."
+
+
+class OutboxFull(OutboxError):
+    """As many messages wait as may; nothing of this one was accepted, nothing of the others lost."""
+
+    remedy = "Wait until the bot has delivered some, or give up old ones: `hangbot outbox drop ID`."
 
 
 class OutboxUnusable(OutboxError):

@@ -20,9 +20,12 @@ from hangbot.chat import ChatClient
 from hangbot.chat_token import ChatToken
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
+from hangbot.delivery.breaker import Breaker
+from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier, Transport
-from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.gate import Limits
+from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
@@ -171,11 +174,12 @@ async def open_room(
 
 
 @asynccontextmanager
-async def open_outbox(settings: Settings) -> AsyncIterator[Outbox]:
-    """Open the outbox; raises `OutboxUnusable`."""
-    outbox = Outbox(settings.outbox)
+async def open_outbox(settings: Settings, *, check: bool = False) -> AsyncIterator[Outbox]:
+    """Open the outbox, looking through all of it for damage first with ``check``; raises `OutboxUnusable`."""
+    bounds = Bounds(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
+    outbox = Outbox(settings.outbox, bounds)
     try:
-        await outbox.open()
+        await outbox.open(check=check)
         yield outbox
     finally:
         await outbox.close()
@@ -209,11 +213,11 @@ def make_courier(
     return Courier(
         outbox,
         transport,
-        policy=send_policy(settings),
-        bucket=TokenBucket(settings.rate, settings.burst),
-        clock=clock or SystemClock(),
-        dice=dice,
-        notify=notify,
+        carrier=Carrier(send_policy(settings), clock or SystemClock(), dice, notify),
+        limits=Limits(
+            TokenBucket(settings.rate, settings.burst), RetryBudget(), Breaker(reconnect_policy(settings))
+        ),
+        ttl=settings.message_ttl,
     )
 
 

@@ -208,7 +208,7 @@ async def clock_offset(subject: Subject) -> Finding:
 async def outbox_writable(subject: Subject) -> Finding:
     """The outbox can be written."""
     async with subject.open_outbox() as outbox:
-        waiting = len(await outbox.waiting())
+        waiting = await outbox.count_waiting()
     more = f", {waiting} messages wait" if waiting else ""
     return Finding(f"{subject.settings.outbox} can be written{more}")
 

@@ -315,7 +315,7 @@ async def test_what_an_app_raises_is_logged_and_does_not_stop_the_bot(
             case "cancel":
                 await cancelled_itself()
             case "unknown":
-                await bot.settled("no-such-message")
+                raise UnknownMessage("no message m-1 is in the outbox")
             case "empty":
                 await bot.say("   ")
 

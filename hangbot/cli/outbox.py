@@ -113,7 +113,7 @@ async def _drop(args: argparse.Namespace) -> int:
 
 async def _stats(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        figures = summarise(await outbox.rows(), time.time()).as_row()
+        figures = summarise(await outbox.lives(), time.time()).as_row()
     if args.json:
         print(json.dumps(figures))
     else:

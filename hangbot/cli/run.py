@@ -40,7 +40,7 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None) -> int:
 async def _run(settings: Settings, app: App | None) -> int:
     with exclusive(settings.outbox):
         try:
-            async with open_outbox(settings) as outbox:
+            async with open_outbox(settings, check=True) as outbox:
                 return await _preflight_and_run(settings, outbox, app)
         except SecondSignal:
             logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
@@ -84,9 +84,8 @@ async def _preflight(settings: Settings) -> bool:
 
 async def _print_report(outbox: Outbox, bot: Bot) -> None:
     """Print what became of the messages since the bot began: the figures, and what did not arrive."""
-    rows = [row for row in await outbox.rows() if row.settled_at is None or row.settled_at >= bot.started_at]
-    listed = [row for row in rows if row.state != "delivered"]
-    for line in show.report(listed, summarise(rows, time.time())):
+    listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
+    for line in show.report(listed, summarise(await outbox.lives(since=bot.started_at), time.time())):
         print(line, flush=True)
 
 

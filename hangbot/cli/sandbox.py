@@ -15,6 +15,7 @@ from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
+
 __all__ = ["main"]
 
 

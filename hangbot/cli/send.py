@@ -91,7 +91,7 @@ async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within:
         async with asyncio.timeout(within):
             delivered_here = False
             # Again for what another `send` accepted at the last moment, and left to this one.
-            while not delivered_here or await outbox.waiting(most=1):
+            while not delivered_here or await outbox.count_waiting():
                 with exclusive(settings.outbox):
                     delivered_here = True
                     await courier.run_until_empty()

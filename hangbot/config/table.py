@@ -230,6 +230,14 @@ class SettingsTable(BaseModel):
     """Seconds without a heartbeat after which the room connection counts as dead."""
     connect_timeout: Annotated[Finite, Gt(0), Le(600)] = 10.0
     """Seconds to wait for a connection."""
+    message_ttl: Annotated[float, Gt(0)] | None = 86_400.0
+    """Seconds after which a message that waits is not worth sending any more; ``None``: never."""
+    queue_limit: Annotated[int, Ge(1)] = 100_000
+    """Messages that may wait in the outbox."""
+    keep_delivered_for: Annotated[Finite, Gt(0)] = 604_800.0
+    """Seconds for which delivered messages are kept in the outbox."""
+    keep_delivered_most: Annotated[int, Ge(0)] = 100_000
+    """Delivered messages that are kept in the outbox at most."""
     http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
     """Requests to the chat that may be under way at once."""
 

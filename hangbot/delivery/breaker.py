@@ -43,6 +43,16 @@ class Breaker:
             return True
         return False
 
+    def wait(self, now: float) -> float:
+        """Return the seconds after which it is worth asking `admit` again; 0 when now is."""
+        match self.state:
+            case "closed":
+                return 0.0
+            case "open":
+                return max(0.0, self.retry_at - now)
+            case "probing":
+                return self.policy.longest  # the probe's end tells, sooner
+
     def succeeded(self) -> None:
         """An answer came, whatever it said: the service works."""
         self.state = "closed"

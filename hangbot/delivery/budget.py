@@ -29,12 +29,9 @@ class RetryBudget:
         """Count a first send."""
         self._sends.append(now)
 
-    def take(self, now: float) -> bool:
-        """Take a retry, if there is one to be had."""
-        if self.wait(now) > 0:
-            return False
+    def retried(self, now: float) -> None:
+        """Count a retry."""
         self._retries.append(now)
-        return True
 
     def wait(self, now: float) -> float:
         """Return the seconds until the oldest retry is forgotten, or 0 when one may be made now."""

@@ -13,12 +13,30 @@ from hangbot.delivery.policy import Dice, RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import RateLimited, Refused, ServiceError, Unreachable
 
-__all__ = ["Carrier"]
+__all__ = ["Carrier", "Earlier"]
 
 Send = Callable[[], Awaitable[object]]
-Turn = Callable[[], Awaitable[None]]
+Turn = Callable[[bool], Awaitable[bool]]
+"""Waits until an attempt may begin (told whether it is a retry); ``False``: not before the deadline."""
 Ask = Callable[[], Awaitable[bool]]
 """True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a message brings with it.
+
+    Attributes:
+        attempts: Attempts that earlier runs made.
+        in_doubt: Whether one of those may have arrived: then it is asked about first.
+        expires_at: When it is not worth sending any more (seconds since the epoch), or ``None``.
+        deadline: When it is given up (monotonic seconds), or ``None`` for the policy's own.
+    """
+
+    attempts: int = 0
+    in_doubt: bool = False
+    expires_at: float | None = None
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +55,7 @@ class Carrier:
         ask: Ask,
         *,
         turn: Turn | None = None,
-        attempts: int = 0,
-        in_doubt: bool = False,
+        earlier: Earlier | None = None,
     ) -> Settlement:
         """Send until acknowledged, refused or given up.
 
@@ -47,13 +64,16 @@ class Carrier:
             send: One attempt. Raises `ServiceError`.
             ask: Whether an earlier attempt arrived. Raises `ServiceError` when it cannot tell.
             turn: Awaited before each attempt, which begins when it returns.
-            attempts: Attempts that earlier runs made.
-            in_doubt: Whether one of those may have arrived: then it is asked about first.
+            earlier: What is left of earlier runs.
 
         Returns:
             How it ended; never raises a `ServiceError`.
         """
-        return await _Journey(self, key, send, ask, turn, attempts=attempts, in_doubt=in_doubt).run()
+        return await _Journey(self, key, send, ask, turn, earlier or Earlier()).run()
+
+    def deadline(self) -> float:
+        """Return when a message that begins now is given up (monotonic seconds)."""
+        return self.clock.now() + self.policy.total
 
 
 class _Journey:
@@ -64,9 +84,7 @@ class _Journey:
         send: Send,
         ask: Ask,
         turn: Turn | None,
-        *,
-        attempts: int,
-        in_doubt: bool,
+        earlier: Earlier,
     ) -> None:
         self._policy = carrier.policy
         self._clock = carrier.clock
@@ -76,13 +94,14 @@ class _Journey:
         self._send = send
         self._ask = ask
         self._turn = turn
-        self._attempts = attempts
-        self._retried = attempts > 0 or in_doubt
-        self._in_doubt = in_doubt
+        self._attempts = earlier.attempts
+        self._retried = earlier.attempts > 0 or earlier.in_doubt
+        self._in_doubt = earlier.in_doubt
+        self._expires_at = earlier.expires_at
         self._spent = 0
         self._tries = 0
         self._trouble: ServiceError | None = None
-        self._deadline = carrier.clock.now() + carrier.policy.total
+        self._deadline = carrier.deadline() if earlier.deadline is None else earlier.deadline
 
     async def run(self) -> Settlement:
         while True:
@@ -92,11 +111,13 @@ class _Journey:
                 return settlement
 
     async def _settle_by_sending(self) -> Settlement | None:
-        return self._given_up() or await self._attempt()
+        return self._expired() or self._given_up() or await self._attempt()
 
     async def _attempt(self) -> Settlement | None:
-        if self._turn:
-            await self._turn()
+        if self._turn and not await self._turn(self._retried):
+            return self._given_up() or self._never_sent()
+        if expired := self._expired():
+            return expired
         self._attempts += 1
         self._tell("attempt")
         started = self._clock.now()
@@ -140,6 +161,18 @@ class _Journey:
         return Settlement(
             "uncertain", None, self._attempts, reason, f"`hangbot outbox retry {self._key}` asks again."
         )
+
+    def _expired(self) -> Settlement | None:
+        if self._expires_at is None or self._clock.wall() < self._expires_at:
+            return None
+        reason = "older than its time to live, and not (known to be) in the room"
+        return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")
+
+    def _never_sent(self) -> Settlement:
+        reason = (
+            f"given up after {self._policy.total:g} s: the service was down all the time; nothing was sent"
+        )
+        return Settlement("failed", 3, self._attempts, reason, Unreachable.remedy)
 
     def _given_up(self) -> Settlement | None:
         trouble = self._trouble

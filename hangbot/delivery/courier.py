@@ -6,18 +6,18 @@ wait for each other.
 
 import asyncio
 import functools
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
-from hangbot.clock import Clock
-from hangbot.delivery.carry import Carrier
+from hangbot.delivery.breaker import Breaker
+from hangbot.delivery.carry import Carrier, Earlier
+from hangbot.delivery.gate import Gate, Limits
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
-from hangbot.delivery.record import Notify, Settlement, Step, Stored
-from hangbot.errors import HangbotError, first_of
+from hangbot.delivery.record import Settlement, Step, Stored
+from hangbot.errors import HangbotError, UsageError, first_of
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier", "Transport"]
@@ -42,6 +42,13 @@ class Courier:
     """Delivers from a borrowed outbox over a borrowed transport.
 
     One courier an outbox at a time: whoever makes it holds `hangbot.delivery.outbox.exclusive`.
+
+    Args:
+        outbox: Where messages are accepted, and taken from.
+        transport: Where they go.
+        carrier: How each is carried; its clock and listener are the courier's.
+        limits: What holds for all of them together.
+        ttl: Seconds after which a message that waits is not worth sending any more.
     """
 
     def __init__(
@@ -49,36 +56,46 @@ class Courier:
         outbox: Outbox,
         transport: Transport,
         *,
-        policy: RetryPolicy,
-        bucket: TokenBucket,
-        clock: Clock,
-        dice: Dice,
-        notify: Notify,
+        carrier: Carrier,
+        limits: Limits,
+        ttl: float | None = None,
     ) -> None:
         self._outbox = outbox
         self._transport = transport
-        self._policy = policy
-        self._bucket = bucket
-        self._clock = clock
-        self._dice = dice
-        self._notify = notify
+        self._carrier = carrier
+        self._clock = carrier.clock
+        self._notify = carrier.notify
+        self._gate = Gate(limits, carrier.clock, carrier.dice)
+        self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
         self._waiters: dict[str, list[asyncio.Future[Settlement]]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    @property
+    def breaker(self) -> Breaker:
+        """Whether the service is known to be down, and since when."""
+        return self._gate.breaker
+
     async def accept(self, message: Outgoing) -> list[Stored]:
         """Write a message to disk; when this returns it will be delivered or reported.
 
         Raises:
             UsageError: The message cannot be sent as it is, or its id stands for another.
+            OutboxFull: As many messages wait as may.
             OutboxUnusable: It could not be written; nothing was accepted.
         """
-        parts = parts_of(message)
-        stored = await self._outbox.put(parts, self._clock.wall())
-        for part in parts:
-            self._notify(Step(part.id, self._clock.wall(), "accepted"))
+        if self._stopping:
+            raise UsageError(
+                "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
+            )
+        now = self._clock.wall()
+        expires_at = None if self._ttl is None else now + self._ttl
+        stored = await self._outbox.put(parts_of(message), now, expires_at=expires_at)
+        for row in stored:
+            if row.state == "queued" and not row.attempts:
+                self._notify(Step(row.message.id, row.accepted_at, "accepted"))
         self._work.set()
         return stored
 
@@ -115,6 +132,7 @@ class Courier:
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
         """
         version = -1
+        await self._outbox.prune(self._clock.wall())
         try:
             async with asyncio.TaskGroup() as lanes:
                 while not self._stopping:
@@ -141,29 +159,25 @@ class Courier:
 
     async def _start_lanes(self, lanes: asyncio.TaskGroup) -> int:
         """Give each receiver that has waiting messages and no lane a lane, and say how many it gave."""
-        started = 0
-        while len(self._lanes) < _MOST_LANES:
-            batch = await self._outbox.waiting(without=frozenset(self._lanes))
-            for receiver in dict.fromkeys(row.message.to for row in batch):
-                keys = [row.message.id for row in batch if row.message.to == receiver]
-                lane = lanes.create_task(self._lane(receiver, keys), name=f"hangbot-lane-{receiver}")
-                self._lanes[receiver] = lane
-                lane.add_done_callback(functools.partial(self._lane_ended, receiver))
-                started += 1
-            if not batch:  # a batch can hold one receiver's messages only, and the next another's
-                break
-        return started
+        free = _MOST_LANES - len(self._lanes)
+        receivers = (await self._outbox.receivers(without=frozenset(self._lanes)))[:free]
+        for receiver in receivers:
+            lane = lanes.create_task(self._lane(receiver), name=f"hangbot-lane-{receiver}")
+            self._lanes[receiver] = lane
+            lane.add_done_callback(functools.partial(self._lane_ended, receiver))
+        return len(receivers)
 
     def _lane_ended(self, receiver: str, _: asyncio.Task[None]) -> None:
         self._lanes.pop(receiver, None)
         self._work.set()  # more may have come for this receiver while its lane was busy
 
-    async def _lane(self, receiver: str, keys: Sequence[str]) -> None:
-        for key in keys:
-            async with self._turn_of(receiver):
-                if self._stopping:
-                    return
-                await self._take(key)
+    async def _lane(self, receiver: str) -> None:
+        while keys := await self._outbox.waiting(receiver):
+            for key in keys:
+                async with self._turn_of(receiver):
+                    if self._stopping:
+                        return
+                    await self._take(key)
 
     def _turn_of(self, receiver: str) -> asyncio.Lock:
         """Return what only one message to a receiver holds at a time."""
@@ -172,9 +186,21 @@ class Courier:
     async def _take(self, key: str) -> Settlement:
         """Carry a message unless it has ended, which can be by hand too, and tell who waits for it."""
         row = await self._outbox.get(key)
-        end = _ended(row) or await self._carry(row)
+        end = _ended(row)
+        if end is None:
+            end = await self._carry(row)
+            if end.state != "delivered":
+                await self._give_up_rest(key)
         self._tell(key, end)
         return end
+
+    async def _give_up_rest(self, key: str) -> None:
+        """End the parts behind one that did not arrive: all parts or a clear stop."""
+        for part in await self._outbox.give_up_rest(key, self._clock.wall()):
+            end = _ended(await self._outbox.get(part))
+            if end:
+                self._notify(Step(part, self._clock.wall(), "settled", detail=end.reason, settlement=end))
+                self._tell(part, end)
 
     async def _tell_waiters(self) -> None:
         """Tell who waits for a message that another process has ended (dropped it by hand)."""
@@ -207,8 +233,10 @@ class Courier:
             unwritten.append(step)
             self._notify(step)
 
-        async def turn() -> None:
-            await self._clock.sleep(self._bucket.take(self._clock.now()))
+        deadline = self._carrier.deadline()
+
+        async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+            return await self._gate.turn(retry=retry, until=deadline)
 
         async def send() -> None:
             steps, unwritten[:] = list(unwritten), []
@@ -218,11 +246,14 @@ class Courier:
             await self._transport.send(message)
 
         async def ask() -> bool:
-            return await self._transport.arrived(message)
+            return await self._gate.through(lambda: self._transport.arrived(message), until=deadline)
 
-        carrier = Carrier(self._policy, self._clock, self._dice, note)
+        earlier = Earlier(row.attempts, row.in_doubt, row.expires_at, deadline)
+        carrier = replace(self._carrier, notify=note)
         try:
-            end = await carrier.carry(key, send, ask, turn=turn, attempts=row.attempts, in_doubt=row.in_doubt)
+            end = await carrier.carry(
+                key, lambda: self._gate.through(send, until=deadline), ask, turn=turn, earlier=earlier
+            )
         except _Withdrawn:
             await self._outbox.note(key, unwritten)
             return await self._take(key)

@@ -1,83 +1,122 @@
 """The outbox on disk: an SQLite file, the only memory that survives the process.
 
-Accepted means committed (WAL, ``synchronous=FULL``). All statements run on one thread of the
-outbox's own, so that the event loop never waits for a disk. Several processes may read and
-change one outbox at a time; only the one that holds `exclusive` may deliver from it.
+Accepted means committed (WAL, ``synchronous=FULL``). Several processes may read and change one
+outbox at a time; only the one that holds `exclusive` may deliver from it.
 """
 
-import asyncio
 import fcntl
 import functools
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from hangbot.delivery import schema
-from hangbot.delivery.record import Settlement, State, Step, Stored
-from hangbot.errors import OutboxBusy, OutboxUnusable
+from hangbot.delivery import schema, tables
+from hangbot.delivery.record import Life, Settlement, State, Step, Stored
+from hangbot.delivery.writer import Writer
+from hangbot.errors import OutboxBusy, OutboxFull, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Outbox", "exclusive"]
+__all__ = ["Bounds", "Outbox", "exclusive"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another process's write before the file counts as unusable."""
+_PRUNE_EVERY: Final = 1000
+"""Settled messages between two looks at what is too old to keep."""
+_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an outbox holds.
+
+    Attributes:
+        queue: Messages that may wait; more are refused.
+        keep_for: Seconds for which delivered messages are kept.
+        keep_most: Delivered messages that are kept at most.
+    """
+
+    queue: int = 100_000
+    keep_for: float = 7 * 86_400.0
+    keep_most: int = 100_000
 
 
 class Outbox:
-    """A borrowed connection to an outbox; `hangbot.factory.open_outbox` opens and closes one.
+    """An outbox; `hangbot.factory.open_outbox` opens and closes one.
 
-    Every method raises `OutboxUnusable` when the disk or the file fails.
+    Every method raises `OutboxUnusable` when the disk or the file fails; nothing of what it
+    was to write is on disk then.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
         self.path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hangbot-outbox")
-        self._database: sqlite3.Connection | None = None
+        self._bounds = bounds or Bounds()
+        self._writer: Writer | None = None
         self._closed = False
+        self._room = 0
+        """At least so many more may be put before they are counted again. The thread's own."""
+        self._settled = 0
 
-    async def open(self) -> None:
-        """Open the file, and make or migrate its tables."""
-        await self._on_thread(self._connect)
+    async def open(self, *, check: bool = False) -> None:
+        """Open the file, and make or migrate its tables.
+
+        Args:
+            check: Whether to look through the whole file for damage first.
+        """
+        self._writer = Writer(functools.partial(_connect, self.path, check=check))
+        with _translated(self.path):
+            await self._writer.open()
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; closing twice is harmless."""
-        if self._closed:
-            return
         self._closed = True
-        try:
-            await self._on_thread(self._disconnect)
-        finally:
-            self._thread.shutdown(wait=False)  # what was asked for is still done
+        if self._writer is not None:
+            await self._writer.close()
 
-    def _connect(self) -> None:
-        # On the outbox's thread, and kept there: an opening that is given up is closed like any other.
-        self._database = _connect(self.path)
-
-    def _disconnect(self) -> None:
-        database, self._database = self._database, None
-        if database is not None:
-            database.close()
-
-    async def put(self, parts: Sequence[Outgoing], now: float) -> list[Stored]:
+    async def put(
+        self, parts: Sequence[Outgoing], now: float, *, expires_at: float | None = None
+    ) -> list[Stored]:
         """Accept all parts of a message, or none.
 
         The same id with the same content is the same message: it is returned as it stands.
 
         Raises:
             UsageError: The id was used for something else.
+            OutboxFull: As many messages wait as may.
         """
-        return await self._ask(schema.put, parts, now)
+        return await self._write(self._put, parts, now, expires_at)
 
-    async def waiting(self, *, without: frozenset[str] = frozenset(), most: int = 64) -> list[Stored]:
-        """Return what is to be delivered, oldest first, leaving out the receivers named."""
-        return await self._ask(schema.waiting, without, most)
+    def _put(
+        self, database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
+    ) -> list[Stored]:
+        if self._room < len(parts):
+            self._room = self._bounds.queue - schema.count_waiting(database)
+        if self._room < len(parts):
+            raise OutboxFull(
+                f"{self._bounds.queue - self._room} messages wait in the outbox {self.path} already"
+            )
+        stored = schema.put(database, parts, now, expires_at)
+        self._room -= len(parts)
+        return stored
+
+    async def receivers(self, *, without: frozenset[str] = frozenset()) -> list[str]:
+        """Return for whom messages wait, but the ones named; whoever has waited longest first."""
+        return await self._read(schema.receivers, without)
+
+    async def waiting(self, receiver: str, *, most: int = 64) -> list[str]:
+        """Return the ids of what waits for a receiver, oldest first."""
+        return await self._read(schema.waiting, receiver, most)
+
+    async def count_waiting(self) -> int:
+        """Return how many messages wait."""
+        return await self._read(schema.count_waiting)
 
     async def sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.
@@ -85,27 +124,45 @@ class Outbox:
         Returns:
             ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
         """
-        return await self._ask(schema.mark_sending, key, steps)
+        return await self._write(schema.mark_sending, key, steps)
 
     async def settle(self, key: str, settlement: Settlement, steps: Sequence[Step], now: float) -> None:
         """Write how a message ended, with the steps that led there."""
-        await self._ask(schema.settle, key, settlement, steps, now)
+        await self._write(schema.settle, key, settlement, steps, now)
+        self._settled += 1
+        if self._settled % _PRUNE_EVERY == 0:
+            await self.prune(now)
+
+    async def prune(self, now: float) -> int:
+        """Forget delivered messages that are older, or more, than are kept; return how many."""
+        return await self._write(schema.prune, now - self._bounds.keep_for, self._bounds.keep_most)
+
+    async def give_up_rest(self, key: str, now: float) -> list[str]:
+        """Fail the parts behind one that did not arrive, and return their ids."""
+        return await self._write(schema.give_up_rest, key, now)
 
     async def note(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self._ask(schema.note, key, steps)
+        await self._write(schema.note, key, steps)
 
-    async def rows(self, states: Sequence[State] = ()) -> list[Stored]:
-        """Return messages in these states (all, when none is named), oldest first."""
-        return await self._ask(schema.rows, states)
+    async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[Stored]:
+        """Return messages in these states (all, when none is named), oldest first.
+
+        ``since`` (seconds since the epoch) leaves out what had ended before.
+        """
+        return await self._read(schema.rows, states, since)
+
+    async def lives(self, *, since: float = 0.0) -> list[Life]:
+        """Return the few figures of each message that a summary needs, oldest first."""
+        return await self._read(schema.lives, since)
 
     async def get(self, key: str) -> Stored:
         """Return one message; raises `UnknownMessage`."""
-        return await self._ask(schema.get, key)
+        return await self._read(schema.get, key)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
-        return await self._ask(schema.history, key)
+        return await self._read(schema.history, key)
 
     async def requeue(self, keys: Sequence[str], now: float) -> list[Stored]:
         """Queue failed, uncertain, expired or dropped messages again; they are asked about first.
@@ -113,35 +170,43 @@ class Outbox:
         Raises:
             UnknownMessage: One of the ids is not there; none is queued then.
         """
-        return await self._ask(schema.requeue, keys, now)
+        return await self._write(schema.requeue, keys, now)
 
     async def drop(self, keys: Sequence[str], now: float) -> list[Stored]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
-        return await self._ask(schema.drop, keys, now)
+        return await self._write(schema.drop, keys, now)
 
     async def version(self) -> int:
         """Return a number that changes when another process has written."""
-        return await self._ask(schema.version)
+        return await self._read(schema.version)
 
-    async def _ask(
+    async def _write(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        if self._closed or self._database is None:
+        return await self._do(lambda database: work(database, *args, **kwargs), writes=True)
+
+    async def _read(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._do(lambda database: work(database, *args, **kwargs), writes=False)
+
+    async def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+        if self._closed or self._writer is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
-        return await self._on_thread(functools.partial(work, self._database, *args, **kwargs))
-
-    async def _on_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        try:
-            # Shielded: a write that began is finished and known, whoever stops waiting for it.
-            return await asyncio.shield(
-                loop.run_in_executor(self._thread, functools.partial(work, *args, **kwargs))
-            )
-        except (sqlite3.Error, OSError) as exc:
-            raise OutboxUnusable(f"the outbox {self.path} cannot be used: {exc}") from exc
+        with _translated(self.path):
+            result: T = await self._writer.do(work, writes=writes)
+            return result
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}") from exc
+
+
+def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
     if not path.parent.is_dir():
         raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
     # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
@@ -149,14 +214,41 @@ def _connect(path: Path) -> sqlite3.Connection:
         path.absolute(), timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
     )
     try:
-        schema.prepare(database)
-    except OutboxUnusable as exc:
+        tables.prepare(database)
+        if check:
+            _check(database)
+    except BaseException as exc:
         database.close()
-        raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
-    except BaseException:
-        database.close()
+        if isinstance(exc, OutboxUnusable):
+            raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
+        if isinstance(exc, _Damaged) or getattr(exc, "sqlite_errorcode", None) in _BROKEN:
+            raise _broken(path, exc) from None
         raise
     return database
+
+
+class _Damaged(Exception):
+    """The file opens, but its pages do not fit together."""
+
+
+def _check(database: sqlite3.Connection) -> None:
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _Damaged(found)
+
+
+def _broken(path: Path, cause: BaseException) -> OutboxUnusable:
+    """Put a damaged outbox aside, as it is; a file that never was one is left where it stands."""
+    if not tables.is_outbox(path):
+        return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return OutboxUnusable(
+        f"the outbox {path} is damaged; it was put aside as {aside.name}, unchanged",
+        remedy="Start again with a new outbox; `sqlite3 FILE .recover` gets back what can be read.",
+    )
 
 
 @contextmanager

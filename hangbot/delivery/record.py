@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
+__all__ = ["Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
 
 State = Literal["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 StepKind = Literal["accepted", "attempt", "answer", "waiting", "asked", "settled"]
@@ -60,7 +60,21 @@ Notify = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message in the outbox; times are seconds since the epoch."""
+    """A message in the outbox; times are seconds since the epoch.
+
+    Attributes:
+        message: What is to be sent.
+        state: Where it stands.
+        tier: As in `Settlement`.
+        attempts: How often it was sent.
+        in_doubt: Whether an attempt may have arrived that nobody knows the answer to.
+        accepted_at: When it was written.
+        settled_at: When it ended, or ``None``.
+        reason: Why it did not arrive.
+        remedy: What to do about it.
+        whole: The id of the text that it is a part of; its own where it is the first or only one.
+        expires_at: When it is not worth sending any more, or ``None``.
+    """
 
     message: Outgoing
     state: State
@@ -69,5 +83,16 @@ class Stored:
     in_doubt: bool
     accepted_at: float
     settled_at: float | None
-    reason: str
-    remedy: str
+    reason: str = ""
+    remedy: str = ""
+    whole: str = ""
+    expires_at: float | None = None
+
+
+class Life(NamedTuple):
+    """The few figures of a message that a summary needs; times are seconds since the epoch."""
+
+    state: State
+    tier: int | None
+    accepted_at: float
+    settled_at: float | None

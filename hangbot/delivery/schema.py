@@ -1,197 +1,171 @@
-"""The outbox in SQL: tables, their version, and one function a question. Runs on the outbox's thread."""
+"""The outbox in SQL: one function a question, run on the outbox's thread inside a transaction."""
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from hangbot.delivery.record import Settlement, State, Step, Stored
-from hangbot.errors import OutboxUnusable, UnknownMessage, UsageError
+from hangbot.delivery.message import MOST_PARTS
+from hangbot.delivery.record import Life, Settlement, State, Step, Stored
+from hangbot.errors import UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 
-VERSION: Final = 1
-_APPLICATION: Final = 0x48414E47
-"""``HANG``: tells an outbox from any other SQLite file."""
-
-_TABLES: Final = """
-CREATE TABLE message (
-    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
-    id          TEXT NOT NULL UNIQUE,
-    receiver    TEXT NOT NULL,
-    direct      INTEGER NOT NULL,
-    text        TEXT NOT NULL,
-    extra       TEXT NOT NULL,
-    state       TEXT NOT NULL,
-    tier        INTEGER,
-    attempts    INTEGER NOT NULL DEFAULT 0,
-    in_doubt    INTEGER NOT NULL DEFAULT 0,
-    accepted_at REAL NOT NULL,
-    settled_at  REAL,
-    reason      TEXT NOT NULL DEFAULT '',
-    remedy      TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE step (
-    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
-    at      REAL NOT NULL,
-    kind    TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    detail  TEXT NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE INDEX message_waiting ON message (seq) WHERE state IN ('queued', 'sending');
-CREATE INDEX step_of ON step (message);
-"""
+_WAITS: Final = "state IN ('queued', 'sending')"
 _COLUMNS: Final = (
     "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
-    " accepted_at, settled_at, reason, remedy"
+    " accepted_at, settled_at, reason, remedy, whole, expires_at"
 )
 
 
-def prepare(database: sqlite3.Connection) -> None:
-    """Make the tables where there are none, and migrate those of an earlier version.
-
-    Raises:
-        OutboxUnusable: The file is another program's, or of a later version.
-        sqlite3.Error: It is no database, or cannot be written.
-    """
-    with _transaction(database, "BEGIN"):  # one look: another process may be making the tables just now
-        application = _pragma(database, "application_id")
-        version = _pragma(database, "user_version")
-        foreign = application != _APPLICATION and _has_tables(database)
-    if foreign:
-        raise OutboxUnusable("the file is another program's database; it was left as it is")
-    if version > VERSION:
-        raise OutboxUnusable(
-            f"the outbox is of version {version}, this hangbot knows up to {VERSION}",
-            remedy="Use the hangbot that made it, or a newer one.",
-        )
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA foreign_keys = ON")
-    with _writing(database):
-        if _pragma(database, "user_version") == 0:  # looked at again: another process may have been first
-            for statement in _TABLES.split(";\n"):
-                if statement.strip():
-                    database.execute(statement)
-            database.execute(f"PRAGMA application_id = {_APPLICATION}")
-            database.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _has_tables(database: sqlite3.Connection) -> bool:
-    return database.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
-
-
-def _writing(database: sqlite3.Connection) -> AbstractContextManager[None]:
-    return _transaction(database, "BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection, begin: str) -> Iterator[None]:
-    database.execute(begin)
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:  # SQLite ends it by itself on a full disk
-            database.execute("ROLLBACK")
-        raise
-
-
-def put(database: sqlite3.Connection, parts: Sequence[Outgoing], now: float) -> list[Stored]:
+def put(
+    database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
+) -> list[Stored]:
     """Write all parts, or none."""
-    with _writing(database):
-        for part in parts:
-            row = (part.id, part.to, part.direct, part.text, _extra(part, len(parts)))
-            known = database.execute(
-                "SELECT id, receiver, direct, text, extra FROM message WHERE id = ?", (part.id,)
-            ).fetchone()
-            if known is not None and tuple(known) != row:
-                raise UsageError(
-                    f"the id {part.id} was used for another message; nothing was accepted",
-                    remedy="Choose another --id, or leave it out.",
-                )
-            if known is None:
-                seq = database.execute(
-                    "INSERT INTO message (id, receiver, direct, text, extra, state, accepted_at)"
-                    " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-                    (*row, now),
-                ).lastrowid
-                _keep(database, seq, [Step(part.id, now, "accepted")])
-    return [get(database, part.id) for part in parts]
+    return [_put(database, part, len(parts), parts[0].id, now, expires_at) for part in parts]
 
 
-def waiting(database: sqlite3.Connection, without: frozenset[str], most: int) -> list[Stored]:
-    """Return queued messages and those a dead process left in sending, oldest first."""
-    marks = ", ".join("?" * len(without))
-    query = (
-        f"SELECT {_COLUMNS} FROM message WHERE state IN ('queued', 'sending')"  # noqa: S608  marks
-        f" AND receiver NOT IN ({marks}) ORDER BY seq LIMIT ?"
+def _put(
+    database: sqlite3.Connection, part: Outgoing, of: int, whole: str, now: float, expires_at: float | None
+) -> Stored:
+    row = (part.id, part.to, part.direct, part.text, _extra(part, of))
+    made = database.execute(
+        "INSERT INTO message (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        (*row, now, whole, expires_at),
     )
-    return [_stored(row) for row in database.execute(query, (*without, most))]
+    if made.rowcount:
+        fresh = Stored(part, "queued", None, 0, in_doubt=False, accepted_at=now, settled_at=None)
+        return replace(fresh, whole=whole, expires_at=expires_at)
+    known = database.execute(
+        "SELECT id, receiver, direct, text, extra FROM message WHERE id = ?", (part.id,)
+    ).fetchone()
+    if tuple(known) != row:
+        raise UsageError(
+            f"the id {part.id} was used for another message; nothing was accepted",
+            remedy="Choose another --id, or leave it out.",
+        )
+    return get(database, part.id)
+
+
+def count_waiting(database: sqlite3.Connection) -> int:
+    """Count what is to be delivered."""
+    query = f"SELECT count(*) FROM message WHERE {_WAITS}"  # noqa: S608  a constant
+    return int(database.execute(query).fetchone()[0])
+
+
+def receivers(database: sqlite3.Connection, without: frozenset[str]) -> list[str]:
+    """Return for whom messages wait, the longest first; a step a receiver, not a message."""
+    query = f"""
+        WITH RECURSIVE waiting (receiver) AS (
+            SELECT min(receiver) FROM message WHERE {_WAITS}
+            UNION ALL
+            SELECT (SELECT min(receiver) FROM message WHERE {_WAITS} AND receiver > waiting.receiver)
+            FROM waiting WHERE waiting.receiver IS NOT NULL
+        )
+        SELECT receiver,
+            (SELECT min(seq) FROM message WHERE {_WAITS} AND receiver = waiting.receiver) AS first
+        FROM waiting WHERE receiver IS NOT NULL ORDER BY first
+        """  # noqa: S608  constants
+    return [receiver for receiver, _ in database.execute(query) if receiver not in without]
+
+
+def waiting(database: sqlite3.Connection, receiver: str, most: int) -> list[str]:
+    """Return the ids of what waits for a receiver, oldest first; those left in sending are among them."""
+    query = f"SELECT id FROM message WHERE {_WAITS} AND receiver = ? ORDER BY seq LIMIT ?"  # noqa: S608  constant
+    return [key for (key,) in database.execute(query, (receiver, most))]
 
 
 def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> bool:
     """Write that from here on the message may be in the room; ``False``: it has ended, and must not be."""
-    with _writing(database):
-        marked = database.execute(
-            "UPDATE message SET state = 'sending', in_doubt = 1"
-            " WHERE id = ? AND state IN ('queued', 'sending')",
-            (key,),
-        )
-        if marked.rowcount:
-            _note(database, key, steps)
-    return bool(marked.rowcount)
+    query = f"UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND {_WAITS}"  # noqa: S608  constant
+    if not database.execute(query, (key,)).rowcount:
+        return False
+    note(database, key, steps)
+    return True
 
 
 def settle(
     database: sqlite3.Connection, key: str, settlement: Settlement, steps: Sequence[Step], now: float
 ) -> None:
     """Write the end of a message that is still open; what was dropped meanwhile stays dropped."""
-    with _writing(database):
-        doubt = settlement.state == "uncertain"
+    database.execute(
+        "UPDATE message SET state = ?, tier = ?, attempts = ?, reason = ?,"  # noqa: S608  constant
+        f" remedy = ?, settled_at = ?, in_doubt = ? WHERE id = ? AND ({_WAITS} OR ? = 'delivered')",
+        (
+            settlement.state,
+            settlement.tier,
+            settlement.attempts,
+            settlement.reason,
+            settlement.remedy,
+            now,
+            settlement.state == "uncertain",
+            key,
+            settlement.state,
+        ),
+    )
+    _keep(database, _seq(database, key), steps)
+
+
+def give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[str]:
+    """Fail the parts behind one that did not arrive: half a text is worse than none of its end."""
+    reason = f"not sent: part {key} of the same text did not arrive"
+    remedy = f"`hangbot outbox retry` with {key} and the parts behind it, in their order."
+    first, whole = database.execute("SELECT seq, whole FROM message WHERE id = ?", (key,)).fetchone()
+    rest = database.execute(  # the parts of a text were written one after the other
+        f"SELECT id, seq FROM message WHERE seq > ? AND seq < ? AND whole = ? AND {_WAITS}",  # noqa: S608  constant
+        (first, first + MOST_PARTS, whole),
+    ).fetchall()
+    for part, seq in rest:
         database.execute(
-            "UPDATE message SET state = ?, tier = ?, attempts = ?, reason = ?, remedy = ?, settled_at = ?,"
-            " in_doubt = ? WHERE id = ? AND (state IN ('queued', 'sending') OR ? = 'delivered')",
-            (
-                settlement.state,
-                settlement.tier,
-                settlement.attempts,
-                settlement.reason,
-                settlement.remedy,
-                now,
-                doubt,
-                key,
-                settlement.state,
-            ),
+            "UPDATE message SET state = 'failed', tier = 3, settled_at = ?, reason = ?, remedy = ?"
+            " WHERE seq = ?",
+            (now, reason, remedy, seq),
         )
-        _keep(database, _seq(database, key), steps)
+        _keep(database, seq, [Step(part, now, "settled", detail=reason)])
+    return [part for part, _ in rest]
 
 
 def note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
     """Keep steps and the number of attempts they tell of."""
-    with _writing(database):
-        _note(database, key, steps)
-
-
-def _note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
     attempts = max((step.attempt for step in steps), default=0)
     database.execute("UPDATE message SET attempts = max(attempts, ?) WHERE id = ?", (attempts, key))
     _keep(database, _seq(database, key), steps)
 
 
-def rows(database: sqlite3.Connection, states: Sequence[State]) -> list[Stored]:
-    """Return the messages in these states, oldest first."""
-    if not states:
-        query = f"SELECT {_COLUMNS} FROM message ORDER BY seq"  # noqa: S608  a constant
-        return [_stored(row) for row in database.execute(query)]
+def prune(database: sqlite3.Connection, before: float, most: int) -> int:
+    """Forget delivered messages that are older, or more, than are kept; return how many."""
+    old = database.execute("DELETE FROM message WHERE state = 'delivered' AND settled_at < ?", (before,))
+    surplus = database.execute(
+        "DELETE FROM message WHERE seq IN"
+        " (SELECT seq FROM message WHERE state = 'delivered' ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+        (most,),
+    )
+    return old.rowcount + surplus.rowcount
+
+
+def rows(database: sqlite3.Connection, states: Sequence[State], since: float) -> list[Stored]:
+    """Return messages in these states (all, when none is named), oldest first.
+
+    ``since`` leaves out what had ended before that time.
+    """
     marks = ", ".join("?" * len(states))
-    query = f"SELECT {_COLUMNS} FROM message WHERE state IN ({marks}) ORDER BY seq"  # noqa: S608  marks
-    return [_stored(row) for row in database.execute(query, states)]
+    named = f"state IN ({marks}) AND" if states else ""
+    query = (
+        f"SELECT {_COLUMNS} FROM message"  # noqa: S608  constants and marks
+        f" WHERE {named} (settled_at IS NULL OR settled_at >= ?) ORDER BY seq"
+    )
+    return [_stored(row) for row in database.execute(query, (*states, since))]
+
+
+def lives(database: sqlite3.Connection, since: float) -> list[Life]:
+    """Return the figures of what had not ended before that time, oldest first."""
+    found = database.execute(
+        "SELECT state, tier, accepted_at, settled_at FROM message"
+        " WHERE settled_at IS NULL OR settled_at >= ? ORDER BY seq",
+        (since,),
+    )
+    return [Life(*row) for row in found]
 
 
 def get(database: sqlite3.Connection, key: str) -> Stored:
@@ -205,48 +179,50 @@ def get(database: sqlite3.Connection, key: str) -> Stored:
 
 def history(database: sqlite3.Connection, key: str) -> list[Step]:
     """Return the steps of a message, oldest first."""
+    seq, accepted_at = database.execute(
+        "SELECT seq, accepted_at FROM message WHERE id = ?", (key,)
+    ).fetchone() or (None, 0.0)
+    if seq is None:
+        raise UnknownMessage(f"no message {key} is in the outbox")
     found = database.execute(
-        "SELECT at, kind, attempt, detail, seconds FROM step WHERE message = ? ORDER BY rowid",
-        (_seq(database, key),),
+        "SELECT at, kind, attempt, detail, seconds FROM step WHERE message = ? ORDER BY rowid", (seq,)
     )
-    return [Step(key, *row) for row in found]
+    return [Step(key, accepted_at, "accepted"), *(Step(key, *row) for row in found)]
 
 
 def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
-    """Queue given-up messages again, in doubt wherever they were ever sent."""
-    with _writing(database):
-        for key in keys:
-            seq = _seq(database, key)
-            changed = database.execute(
-                "UPDATE message SET state = 'queued', in_doubt = attempts > 0, settled_at = NULL,"
-                " tier = NULL, reason = '', remedy = ''"
-                " WHERE seq = ? AND state IN ('failed', 'uncertain', 'expired', 'dropped')",
-                (seq,),
-            ).rowcount
-            if changed:
-                _keep(database, seq, [Step(key, now, "accepted", detail="queued again by hand")])
+    """Queue given-up messages again, in doubt wherever they were ever sent; they do not expire again."""
+    for key in keys:
+        seq = _seq(database, key)
+        changed = database.execute(
+            "UPDATE message SET state = 'queued', in_doubt = attempts > 0, settled_at = NULL,"
+            " tier = NULL, reason = '', remedy = '', expires_at = NULL"
+            " WHERE seq = ? AND state IN ('failed', 'uncertain', 'expired', 'dropped')",
+            (seq,),
+        ).rowcount
+        if changed:
+            _keep(database, seq, [Step(key, now, "accepted", detail="queued again by hand")])
     return [get(database, key) for key in keys]
 
 
 def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
     """Give up what is not delivered."""
-    with _writing(database):
-        for key in keys:
-            seq = _seq(database, key)
-            changed = database.execute(
-                "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
-                " reason = 'dropped by hand', remedy = ''"
-                " WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
-                (now, seq),
-            ).rowcount
-            if changed:
-                _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
+    for key in keys:
+        seq = _seq(database, key)
+        changed = database.execute(
+            "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
+            " reason = 'dropped by hand', remedy = ''"
+            " WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
+            (now, seq),
+        ).rowcount
+        if changed:
+            _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
     return [get(database, key) for key in keys]
 
 
 def version(database: sqlite3.Connection) -> int:
     """Return SQLite's own counter of other connections' commits."""
-    return _pragma(database, "data_version")
+    return int(database.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _seq(database: sqlite3.Connection, key: str) -> int:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from hangbot.delivery.record import Stored
+from hangbot.delivery.record import Life, Stored
 
 __all__ = ["Summary", "summarise"]
 
@@ -32,7 +32,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(rows: Sequence[Stored], now: float) -> Summary:
+def summarise(rows: Sequence[Stored | Life], now: float) -> Summary:
     """Count messages and rank their latencies.
 
     Args:

@@ -125,9 +125,7 @@ class Faults:
         self._live.append(armed)
         return fault
 
-    def take(
-        self, point: str, deeds: frozenset[str] | None = None, *, exact: bool = False
-    ) -> Fault | None:
+    def take(self, point: str, deeds: frozenset[str] | None = None, *, exact: bool = False) -> Fault | None:
         """Count a passage of ``point``; return the fault that hits it, if any.
 
         Args:

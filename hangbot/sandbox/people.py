@@ -11,13 +11,14 @@ import binascii
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-__all__ = ["TOKEN_ROLES", "BadToken", "People", "Person"]
+__all__ = ["TOKEN_ROLES", "BadToken", "ChatTokenRules", "People", "Person"]
 
 TOKEN_ROLES: Final = frozenset(
     {
@@ -48,6 +49,25 @@ class BadToken(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTokenRules:
+    """What becomes of chat tokens; all but the look is unknown for Hang.fm.
+
+    Attributes:
+        look: ``auth`` = ``auth_`` and 43 url-safe characters (measured on OpenChat); ``uid`` = the uid,
+            an underscore, digits and hex (CometChat's, seen in public bots).
+        lifetime_s: How long a token lives; ``None`` = for ever.
+        exchange: What another exchange gives: the ``same`` token while it is alive, a ``fresh`` one
+            beside the old ones, or one that ``replaces`` the last.
+        most: How many live tokens a user has; the oldest dies (CometChat documents 100).
+    """
+
+    look: Literal["auth", "uid"] = "auth"
+    lifetime_s: float | None = None
+    exchange: Literal["same", "fresh", "replaces"] = "same"
+    most: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +108,23 @@ class People:
     Args:
         now_s: The sandbox's clock, seconds since 1970.
         on_token: Told of every token issued, so that journals can mask it.
+        rules: What becomes of chat tokens.
     """
 
     def __init__(
-        self, now_s: Callable[[], float], on_token: Callable[[str], object] = lambda _: None
+        self,
+        now_s: Callable[[], float],
+        on_token: Callable[[str], object] = lambda _: None,
+        rules: ChatTokenRules | None = None,
     ) -> None:
+        self._rules = rules or ChatTokenRules()
         self._now_s = now_s
         self._on_token = on_token
         self._key = secrets.token_bytes(32)
         self._people: dict[str, Person] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
-        self._chat_tokens: dict[str, str] = {}
+        self._chat_tokens: dict[str, tuple[str, float]] = {}
+        self._chat_tokens_of: dict[str, list[str]] = {}
         self._revoked: set[str] = set()
 
     def __len__(self) -> int:
@@ -197,18 +223,21 @@ class People:
 
     def by_chat_token(self, token: object) -> Person | None:
         """The user whose live chat token this is, or ``None``."""
-        if not isinstance(token, str) or token in self._revoked:
+        if not isinstance(token, str) or not self._chat_token_lives(token):
             return None
-        return self.find(self._chat_tokens.get(token))
+        return self.find(self._chat_tokens[token][0])
 
     def exchange(self, bot_token: object) -> str:
-        """The gateway's exchange: JWT in, chat token out (a fresh one if the last was revoked).
+        """The gateway's exchange: JWT in, chat token out (another one if the last is dead).
 
         Raises:
             BadToken: The JWT opens nothing.
         """
         person = self.verify(bot_token)
-        if person.chat_token in self._revoked:
+        lives = self._chat_token_lives(person.chat_token)
+        if not lives or self._rules.exchange != "same":
+            if self._rules.exchange == "replaces":
+                self.revoke(person.chat_token)
             person = replace(person, chat_token=self._new_chat_token(person.uid))
             self._people[person.uid] = person
         return person.chat_token
@@ -232,11 +261,21 @@ class People:
         self._revoked.clear()
 
     def _new_chat_token(self, uid: str) -> str:
-        # OpenChat's look: `auth_` and 43 url-safe characters.
         token = "auth_" + secrets.token_urlsafe(32)
-        self._chat_tokens[token] = uid
+        if self._rules.look == "uid":
+            token = f"{uid}_{int(self._now_s())}{secrets.token_hex(20)}"
+        lifetime_s = self._rules.lifetime_s
+        self._chat_tokens[token] = (uid, math.inf if lifetime_s is None else self._now_s() + lifetime_s)
+        mine = self._chat_tokens_of.setdefault(uid, [])
+        mine.append(token)
+        if len(mine) > self._rules.most:
+            del self._chat_tokens[mine.pop(0)]
         self._on_token(token)
         return token
+
+    def _chat_token_lives(self, token: str) -> bool:
+        known = self._chat_tokens.get(token)
+        return known is not None and token not in self._revoked and self._now_s() < known[1]
 
     def _sign(self, uid: str, role: str, lifetime_s: float, extra: Mapping[str, Any] | None = None) -> str:
         now_s = int(self._now_s())

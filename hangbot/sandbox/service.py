@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.actors import Actor, Users
-from hangbot.sandbox.chat.dialects import Dialect
+from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
@@ -57,15 +57,16 @@ class Sandbox:
         issued = itertools.count(1)
 
         def remember(token: str) -> None:
-            # Every token here has a shape that is masked by itself; the first ones (the bot's) are
+            # Most tokens here have a shape that is masked by itself; the first ones (the bot's) are
             # masked in disguise too. Thousands of known secrets would make reading the journal crawl.
-            if next(issued) <= _KNOWN_TOKENS:
+            if next(issued) <= _KNOWN_TOKENS or not token.startswith(("eyJ", "auth_")):
                 redactor.add(token)
 
         self.clock = SandboxClock()
         self.journal = Journal(self.clock.now_ms, redactor, on_event=on_event)
         self.faults = Faults()
-        self.people = People(self.clock.now_s, remember)
+        spoken = DIALECTS[dialect] if isinstance(dialect, str) else dialect
+        self.people = People(self.clock.now_s, remember, spoken.tokens)
         self.rooms = Rooms(variants)
         self.app_id = uuid.uuid4().hex[:16]
         self.chat = ChatService(
@@ -73,11 +74,11 @@ class Sandbox:
             self.faults,
             self.journal,
             self.clock,
-            dialect=dialect,
+            dialect=spoken,
             history=history,
             app_id=self.app_id,
         )
-        self.dialect: str = self.chat.dialect.name
+        self.dialect: str = spoken.name
         self.server = RoomServer(
             self.people, self.rooms, self.faults, self.journal, self.clock, port=room_port, tls=tls
         )
@@ -91,6 +92,7 @@ class Sandbox:
         self.chat.rooms = self.rooms
         self.chat.gateway.on_kick = self._kick_by_rest
         self.chat.gateway.on_profile = self._show_profile
+        self.chat.gateway.on_settings = self._change_settings
         self.add_room(room_slug)
 
     def __repr__(self) -> str:
@@ -228,6 +230,11 @@ class Sandbox:
         """The service resets a room: its state is cleared and its connections are closed."""
         self.server.desk.reset_room(room or self.room)
 
+    async def set_guest_password(self, password: str | None, room: Room | None = None) -> None:
+        """Guests need a password from now on, or none any more."""
+        room = room or self.room
+        self.server.desk.tell(room, room.set_guest_password(password))
+
     async def next_song(self, room: Room | None = None) -> None:
         """The playing song ends now."""
         room = room or self.room
@@ -258,6 +265,11 @@ class Sandbox:
         room = self.rooms.get(room_uuid)
         if room is not None:
             self.server.desk.expel(room, uid)
+
+    def _change_settings(self, room_uuid: str, fields: dict[str, Any]) -> None:
+        room = self.rooms.get(room_uuid)
+        if room is not None:
+            self.server.desk.tell(room, room.update_settings(fields))
 
     def _show_profile(self, uid: str) -> None:
         for room in self.rooms:

@@ -42,17 +42,23 @@ class Live:
         self.sandbox = sandbox
         self.env = sandbox.env() | _QUICK | {"HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")}
         """What a bot in it is configured with."""
+        self._folder = folder
         self._loop = loop
+
+    def configure(self, **changes: str) -> None:
+        """Write the configuration file of the working directory."""
+        text = "".join(f"{name}={value}\n" for name, value in (self.env | changes).items())
+        (self._folder / "hang-fm-config.env").write_text(text, encoding="utf-8")
 
     def do(self, work: Callable[[Sandbox], Coroutine[Any, Any, T]]) -> T:
         """Do something in the sandbox's own loop, and return what it returned."""
-        return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(20)
 
     def wait_for(
-        self, predicate: Callable[[dict[str, Any]], bool], *, within: float = 10.0
+        self, predicate: Callable[[dict[str, Any]], bool], *, since: int = 0, within: float = 9.0
     ) -> dict[str, Any]:
         """Wait for an event of the journal."""
-        return self.do(lambda sandbox: sandbox.journal.wait_for(predicate, within=within))
+        return self.do(lambda sandbox: sandbox.journal.wait_for(predicate, since=since, within=within))
 
     @property
     def muids(self) -> list[str]:
@@ -105,16 +111,10 @@ def logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def configured(live: Live, folder: Path) -> Live:
+def configured(live: Live) -> Live:
     """A configuration file for a bot in the sandbox."""
-    write_env(folder, live.env)
+    live.configure()
     return live
-
-
-def write_env(folder: Path, env: Mapping[str, str]) -> None:
-    """Write the configuration file of the working directory."""
-    text = "".join(f"{name}={value}\n" for name, value in env.items())
-    (folder / "hang-fm-config.env").write_text(text, encoding="utf-8")
 
 
 class Command:

@@ -2,12 +2,23 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 QUICK = "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
 UNWANTED = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Pytest's own, which forgets no module that the outer run has imported meanwhile.
+
+    Forgotten and imported once more, httpcore would raise exceptions that httpx does not know.
+    """
+    pytester._sys_modules_snapshot = SimpleNamespace(restore=lambda: None)  # type: ignore[assignment]  # in its place
+    return pytester
 
 
 @pytest.fixture

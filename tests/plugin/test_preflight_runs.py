@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import runpy
 import shutil
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
     site = inner.mkdir("site")  # laid out like the wheel
     shutil.copytree(REPOSITORY / "pytest_hangfm", site / "pytest_hangfm")
     shutil.copytree(REPOSITORY / "checks", site / "pytest_hangfm/checks")
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
 
@@ -64,24 +65,24 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
     assert (inner.path / "summary.md").read_text().startswith("### SANDBOX ONLY: the sandbox")
 
 
-def test_a_part_of_the_checks_on_a_sandbox_that_was_asked_for_is_a_success_in_ci(
+def test_checks_are_chosen_by_id_and_asked_in_the_order_of_preflight(
     with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("HANGFM_IGNORE", "chat.group, chat.member")
 
     result = with_checks.runpytest_subprocess(
-        *WITHOUT_ALLURE,
-        "--hangfm-target=sandbox",
-        "--hangfm-only=chat.*,clock",
-        "--hangfm-json=out.json",
-        "-q",
+        *WITHOUT_ALLURE, "--collect-only", "-q", "--hangfm-only=chat.*,clock,token.expiry"
     )
 
-    assert result.ret == pytest.ExitCode.OK
-    assert verdicts(with_checks.path / "out.json") == dict.fromkeys(
-        ["chat.server", "chat.token", "chat.uid", "chat.history", "clock"], "ok"
-    )
+    asked = [line.partition("::")[2] for line in result.outlines if "::" in line]
+    assert asked == [
+        "test_bot_token_is_not_about_to_expire",
+        "test_chat_host_is_a_chat_server",
+        "test_chat_token_is_accepted",
+        "test_chat_token_is_the_bots_own",
+        "test_chat_history_is_readable",
+        "test_clock_agrees_with_the_server",
+    ]
 
 
 async def test_a_configured_target_is_ready_and_the_command_says_the_same(
@@ -196,7 +197,7 @@ def test_an_incomplete_configuration_fails_once_with_every_fault(
 def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest_one(
     with_checks: pytest.Pytester,
 ) -> None:
-    result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, "--hangfm-only=chat.tokn")
+    result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, "--collect-only", "--hangfm-only=chat.tokn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

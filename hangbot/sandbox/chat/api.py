@@ -32,6 +32,9 @@ class ChatApi(SessionCalls, GroupCalls, MessageCalls):
 
     def answer(self, call: Call) -> Answer:
         """Do what a call asks for. Never raises: whatever the body holds is answered."""
+        if self.dialect.name == "cometchat" and call.segments[:1] in (("groups",), ("users",)):
+            kind, *ids = call.segments  # documented: it lower-cases uids and guids
+            call = replace(call, segments=(kind, *(part.lower() for part in ids[:1]), *ids[1:]))
         area = self._area(call.segments[0]) if call.segments else None
         try:
             answer = area(call) if area is not None else self._no_route(call)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 from hangbot.sandbox.chat.errors import COMETCHAT_ERRORS, OPENCHAT_ERRORS, Wording
 from hangbot.sandbox.chat.rows import Push, Row
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
+from hangbot.sandbox.people import ChatTokenRules
 
 __all__ = ["COMETCHAT", "DIALECTS", "OPENCHAT", "SRECHAT", "Dialect", "DialectName"]
 
@@ -36,9 +37,13 @@ class Dialect:
     """Lists follow CometChat's documentation; see `hangbot.sandbox.chat.lists`."""
     default_affix: str = "prepend"
     """Measured on OpenChat; CometChat's is unknown."""
+    bare_newest_first: bool = False
+    """A list without `affix` begins with the newest row; unknown for CometChat."""
     members_meta: bool = False
     frame_first: bool = True
     """The `message` frame reaches sockets before the HTTP answer of the send."""
+    echoes: bool = True
+    """A frame goes to the sending device's own sockets too: measured on OpenChat, unknown for CometChat."""
     direct_history_delay_s: float = 0.6
     """`users/{uid}/messages` takes this long (measured on an OpenChat build)."""
     socket_takes_auth_token: bool = True
@@ -52,6 +57,13 @@ class Dialect:
     jwt_dies_with_token: bool = False
     """Unknown for Hang.fm: so in the successor server SREChat."""
     health: bool = True
+    data_limit: int = 65_536
+    """Characters of `data` where the server validates: CometChat documents 65,536 for a message with
+    its metadata and 10 KB for the REST body's object; which one holds is unknown."""
+    required_headers: frozenset[str] = frozenset()
+    """Headers without which every call is refused: whether Hang.fm wants `sdk`, `origin` or `referer`
+    is unknown."""
+    tokens: ChatTokenRules = field(default_factory=ChatTokenRules)
 
     # -- errors ------------------------------------------------------------------------
 
@@ -163,6 +175,7 @@ COMETCHAT: Final = Dialect(
     passes_on=frozenset({"typing_indicator", "transient_message"}),
     presence=True,
     health=False,
+    tokens=ChatTokenRules(look="uid"),
 )
 
 SRECHAT: Final = replace(

@@ -76,6 +76,9 @@ class ChatDoor:
         return call.query.get("authToken", "") or (inside if isinstance(inside, str) else "")
 
     def _check_app(self, call: Call) -> None:
+        for name in sorted(self.dialect.required_headers):
+            if name not in call.headers:
+                raise ChatRefusal("missing_header", parameter=name)
         if not self.dialect.needs_app_id:
             return
         app_id = call.headers.get("appId", "")
@@ -141,6 +144,8 @@ class ChatDoor:
         )
         page = cut_page(rows, query)
         shown = [self._shown(caller.uid, row) for row in page.rows]
+        if self.dialect.bare_newest_first and not call.query.get("affix"):
+            shown.reverse()
         return Answer(200, {"data": shown, "meta": page.meta}, uid=caller.uid)
 
     def _mark_conversation(

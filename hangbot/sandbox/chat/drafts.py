@@ -15,8 +15,6 @@ from hangbot.sandbox.people import Person
 
 __all__ = ["read_draft", "text_of", "web_client_line"]
 
-LONGEST_MESSAGE: Final = 65_536
-"""CometChat's documented limit for a message with its metadata, in characters."""
 MOST_TAGS: Final = 25
 LONGEST_TAG: Final = 100
 
@@ -65,6 +63,8 @@ def read_draft(
     if strict:
         receiver = receiver.lower()
         _check_documented(fields, category, kind, data)
+        if len(json.dumps(data, ensure_ascii=False)) > dialect.data_limit:
+            raise ChatRefusal("bad_value", parameter="data")
     return Draft(
         receiver=receiver,
         receiver_type=receiver_type,
@@ -110,8 +110,6 @@ def _check_documented(fields: dict[str, Json], category: str, kind: str, data: d
     if category == "message" and kind == "text":
         text = data.get("text")
         if not isinstance(text, str) or not text.strip():
-            raise ChatRefusal("bad_value", parameter="data.text")
-        if len(text) > LONGEST_MESSAGE:
             raise ChatRefusal("bad_value", parameter="data.text")
     tags = fields.get("tags") or ()
     if len(tags) > MOST_TAGS or any(not isinstance(tag, str) or len(tag) > LONGEST_TAG for tag in tags):

@@ -31,7 +31,9 @@ _NOT_IN: Final = Wording(
 OPENCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "no_token": Wording(401, "ERR_NO_AUTH", "A valid authToken is required."),
     "bad_token": Wording(401, "ERR_NO_AUTH", "A valid authToken is required."),
+    "no_apikey": Wording(403, "ERR_FORBIDDEN", "Invalid apiKey."),
     "bad_apikey": Wording(403, "ERR_FORBIDDEN", "Invalid apiKey."),
+    "missing_header": Wording(403, "ERR_FORBIDDEN", "Missing header: {parameter}."),
     "route_unknown": Wording(404, "ERR_ROUTE_NOT_FOUND", "No OpenChat route matched {method} {path}"),
     "user_unknown": Wording(404, "ERR_UID_NOT_FOUND", "User {uid} was not found.", ("uid",)),
     "receiver_unknown": Wording(404, "ERR_UID_NOT_FOUND", "User {uid} was not found.", ("uid",)),
@@ -44,6 +46,7 @@ OPENCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "already_joined": Wording(417, "ERR_ALREADY_JOINED", "User {uid} is in group {guid} already."),
     "join_private": Wording(400, "ERR_FORBIDDEN", "Private groups must add members server-side."),
     "join_password": Wording(400, "INVALID_PASSWORD", "Invalid group password.", ("parameter",)),
+    "join_no_password": Wording(400, "INVALID_PASSWORD", "Invalid group password.", ("parameter",)),
     "join_banned": Wording(400, "ERR_FORBIDDEN", "You are banned from this group."),
     "join_full": Wording(400, "ERR_LIMIT_EXCEEDED", "Group {guid} is full.", ("guid",)),
     "remove_other": Wording(403, "ERR_FORBIDDEN", "Users can only remove their own membership."),
@@ -85,6 +88,8 @@ COMETCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "bad_app_id": Wording(401, "AUTH_ERR_INVALID_APPID", "The app id is unknown in this region."),
     "no_token": Wording(401, "AUTH_ERR_EMPTY_AUTH_TOKEN", "The header authToken is missing."),
     "bad_token": Wording(401, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "The auth token does not exist."),
+    "no_apikey": Wording(401, "AUTH_ERR_EMPTY_APIKEY", "The header apiKey is missing."),
+    "missing_header": Wording(403, "AUTH_ERR_NO_ACCESS", "The header {parameter} is missing."),
     "bad_apikey": Wording(401, "AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist."),
     "route_unknown": Wording(404, "ERR_API_NOT_FOUND", "The requested API {path} does not exist."),
     "user_unknown": _NO_UID,
@@ -100,6 +105,7 @@ COMETCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     ),
     "join_private": Wording(403, "ERR_GROUP_JOIN_NOT_ALLOWED", "The group {guid} cannot be joined."),
     "join_password": Wording(400, "ERR_WRONG_GROUP_PASS", "The password of the group {guid} is wrong."),
+    "join_no_password": Wording(400, "ERR_EMPTY_GROUP_PASS", "The group {guid} needs a password."),
     "join_banned": Wording(
         403, "ERR_BANNED_GROUPMEMBER", "The user with uid {uid} is banned from the group with guid {guid}."
     ),

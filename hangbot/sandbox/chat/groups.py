@@ -3,12 +3,24 @@
 PURE.
 """
 
+from typing import Final
+
 from hangbot.sandbox.chat.call import Answer, Call
 from hangbot.sandbox.chat.door import Caller, ChatDoor, whole
-from hangbot.sandbox.chat.rows import group_entity, member_entity
+from hangbot.sandbox.chat.rows import Json, Push, group_entity, member_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 
 __all__ = ["GroupCalls"]
+
+MOST_ADDED: Final = 25
+"""How many members one call of the admin API may add (documented)."""
+
+_SCOPES: Final = {
+    "participants": "participant",
+    "moderators": "moderator",
+    "admins": "admin",
+    "usersToBan": "banned",
+}
 
 
 class GroupCalls(ChatDoor):
@@ -76,6 +88,8 @@ class GroupCalls(ChatDoor):
         """Every body means "join myself": the SDK's, the three of public bots, and none at all."""
         body = self._fields(call)
         caller = self._caller(call)
+        if caller.admin and self.dialect.name == "cometchat":
+            return self._add_members(caller, guid, body)
         password = body.get("password")
         self._rename(caller.uid)
         action, pushes = self.world.join(caller.uid, guid, password if isinstance(password, str) else None)
@@ -85,6 +99,28 @@ class GroupCalls(ChatDoor):
         if self.dialect.name == "cometchat":
             return Answer(200, {"data": self.dialect.render(action)}, pushes, uid=caller.uid)
         return Answer(200, {"data": {**joined, "data": target}}, pushes, uid=caller.uid)
+
+    def _add_members(self, caller: Caller, guid: str, body: dict[str, Json]) -> Answer:
+        """The admin API's meaning of the same path (documented): an outcome for each uid."""
+        lists = ((scope, body.get(kind)) for kind, scope in _SCOPES.items())
+        named = [(uid, scope) for scope, uids in lists if isinstance(uids, list) for uid in uids]
+        if not 0 < len(named) <= MOST_ADDED or not all(isinstance(uid, str) for uid, _ in named):
+            raise ChatRefusal("bad_value", parameter="participants")
+        self.world.group(guid, "join_group_unknown")
+        outcomes: dict[str, Json] = {}
+        pushes: list[Push] = []
+        for uid, scope in named:
+            self._introduce(uid)
+            try:
+                pushes += (
+                    self.world.ban(uid, guid)
+                    if scope == "banned"
+                    else self.world.add(uid, guid, scope, caller.uid)
+                )
+                outcomes[uid] = {"success": True, "data": {"uid": uid, "guid": guid, "scope": scope}}
+            except ChatRefusal as refused:
+                outcomes[uid] = self.dialect.refusal(refused)[1]
+        return Answer(200, {"data": outcomes}, pushes, uid=caller.uid)
 
     def _rename(self, uid: str) -> None:
         person = self._people.find(uid)

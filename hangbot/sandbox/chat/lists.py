@@ -41,6 +41,7 @@ class HistoryQuery:
     until: int | None = None
     categories: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
     sender: str | None = None
     show_deleted: bool = False
     only_deleted: bool = False
@@ -112,6 +113,7 @@ def history_query(query: Mapping[str, str], *, documented: bool, affix: str = "p
         until=_seconds(query.get("toTimestamp")) if documented else None,
         categories=_words(query, "category", "categories", both=documented),
         types=_words(query, "type", "types", both=documented),
+        tags=_words(query, "tags", "tags", both=False) if documented else frozenset(),
         sender=query.get("sender") or None,
         show_deleted=query.get("includeDeleted") == "true"
         or (documented and query.get("hideDeleted") not in ("1", "true")),
@@ -121,10 +123,12 @@ def history_query(query: Mapping[str, str], *, documented: bool, affix: str = "p
     )
 
 
-def _passes(row: Row, query: HistoryQuery) -> bool:  # noqa: PLR0911  one line a filter
+def _passes(row: Row, query: HistoryQuery) -> bool:  # noqa: C901, PLR0911  one line a filter
     if query.categories and row["category"] not in query.categories:
         return False
     if query.types and row["type"] not in query.types:
+        return False
+    if query.tags and query.tags.isdisjoint(tag for tag in row.get("tags", ()) if isinstance(tag, str)):
         return False
     if query.sender is not None and row["sender"] != query.sender:
         return False

@@ -137,7 +137,7 @@ class SessionCalls(ChatDoor):
         """Admin API: a token for a user; the sandbox gives the one that he has."""
         self._check_app(call)
         if call.headers.get("apikey") != self._api_key:
-            raise ChatRefusal("bad_apikey")
+            raise ChatRefusal("bad_apikey" if "apikey" in call.headers else "no_apikey")
         self._introduce(uid)
         self.world.user(uid)
         person = self._people.find(uid)

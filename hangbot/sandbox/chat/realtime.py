@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from hangbot.sandbox.chat.connection import FRAME_FAULTS, POINT, Connection
+from hangbot.sandbox.chat.connection import FRAME_FAULTS, POINT, Connection, garbage
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
@@ -175,6 +175,7 @@ class SocketHub:
         if uid is not None:
             self._leave(connection)
             connection.uid = uid
+            connection.device = frame.get("deviceId")
             connection.wants_presence = isinstance(body, dict) and bool(body.get("presenceSubscription"))
             came = uid not in self._by_uid
             self._by_uid.setdefault(uid, {})[connection.number] = connection
@@ -208,6 +209,8 @@ class SocketHub:
             text = ""
             for uid in push.to:
                 for connection in tuple(self._by_uid.get(uid, {}).values()):
+                    if not self._dialect.echoes and (uid, connection.device) == (push.sender, push.device_id):
+                        continue
                     text = text or json.dumps(self._dialect.frame(push, self._app_id), separators=(",", ":"))
                     await self._write(connection, text)
 
@@ -233,7 +236,7 @@ class SocketHub:
                     (fault.ms or 0) / 1000, lambda: self._open_gate(connection)
                 )
             case "garbage":
-                await self._send(connection, "<html>no frame</html>")
+                await self._send(connection, garbage(fault.body))
             case "close":
                 with contextlib.suppress(ConnectionResetError):
                     await connection.ws.send_frame(b"", WSMsgType.CLOSE)

@@ -40,6 +40,9 @@ class ChatRules:
     """A message without a muid is given one (the successor server SREChat does that)."""
     sparse_ids: bool = False
     """Ids are 41 bits of milliseconds and 12 bits of counter (SREChat)."""
+    muid_once: bool = False
+    """A second message of a user with the same muid is the first one again. OpenChat makes two
+    (measured); whether CometChat does is unknown."""
     group_limit: int = 1000
     visit_s: float | None = None
     """How long a membership outlives its user's last call or socket (OpenChat's setting

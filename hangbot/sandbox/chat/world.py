@@ -10,28 +10,23 @@ have a counter of their own (measured on an OpenChat build).
 
 from collections.abc import Callable, Iterable
 
+from hangbot.sandbox.chat.memberships import Memberships
 from hangbot.sandbox.chat.rows import (
-    SYSTEM,
     Draft,
     Group,
-    Member,
     Push,
     Row,
-    User,
-    action_row,
-    group_conversation,
     group_entity,
     invent_chat_message,
     message_row,
     user_entity,
 )
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
-from hangbot.sandbox.chat.store import ChatStore
 
 __all__ = ["ChatRefusal", "ChatWorld"]
 
 
-class ChatWorld(ChatStore):
+class ChatWorld(Memberships):
     """Users, groups and messages of one chat server.
 
     Args:
@@ -43,165 +38,9 @@ class ChatWorld(ChatStore):
     def __init__(
         self, now_s: Callable[[], float], rules: ChatRules | None = None, *, history: int = 1000
     ) -> None:
-        self.rules = rules or ChatRules()
-        super().__init__(now_s, history=history, sparse_ids=self.rules.sparse_ids)
-        self.users: dict[str, User] = {}
-        self.groups: dict[str, Group] = {}
+        super().__init__(now_s, rules, history=history)
         self.read_up_to: dict[tuple[str, str], int] = {}
         """(uid, conversation) → the newest message id that user has read."""
-
-    def ensure_user(self, uid: str, name: str = "", role: str = "default") -> User:
-        """Give the user, made if new."""
-        user = self.users.get(uid)
-        if user is None:
-            user = self.users[uid] = User(uid, name or uid, role, self.now, seen_at=self.now)
-        return user
-
-    def rename(self, uid: str, name: str) -> None:
-        """Take over a name; others see it only when its user joins (seen in public bots)."""
-        self.ensure_user(uid).name = name
-
-    def touch(self, uid: str, online: Callable[[str], bool]) -> None:
-        """Note that a user is there; where memberships are visits, end those of the absent."""
-        self.ensure_user(uid).seen_at = self.now
-        if self.rules.visit_s is None:
-            return
-        oldest = self.now - self.rules.visit_s
-        for group in self.groups.values():
-            for member in tuple(group.members):
-                if self.users[member].seen_at < oldest and not online(member):
-                    del group.members[member]
-
-    def user(self, uid: str) -> User:
-        """Give the user.
-
-        Raises:
-            ChatRefusal: `user_unknown`.
-        """
-        try:
-            return self.users[uid]
-        except KeyError:
-            raise ChatRefusal("user_unknown", uid=uid) from None
-
-    def ensure_group(
-        self,
-        guid: str,
-        name: str = "",
-        *,
-        kind: str = "public",
-        password: str | None = None,
-    ) -> Group:
-        """Give the group, made if new."""
-        group = self.groups.get(guid)
-        if group is None:
-            group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now)
-        return group
-
-    def group(self, guid: str, reason: str = "group_unknown") -> Group:
-        """Give the group.
-
-        Raises:
-            ChatRefusal: `reason`, which says in which call it was missed.
-        """
-        try:
-            return self.groups[guid]
-        except KeyError:
-            raise ChatRefusal(reason, guid=guid) from None
-
-    def others(self, group: Group, uid: str) -> tuple[str, ...]:
-        """Every member but one."""
-        return tuple(member for member in group.members if member != uid)
-
-    # -- membership --------------------------------------------------------------------
-
-    def join(self, uid: str, guid: str, password: str | None = None) -> tuple[Row, list[Push]]:
-        """Join a group: the action (empty when already in), and what the other members see.
-
-        Raises:
-            ChatRefusal: `join_group_unknown`, `join_private`, `join_password`, `join_banned`,
-                `join_full`, `already_joined`.
-        """
-        group = self.group(guid, "join_group_unknown")
-        user = self.ensure_user(uid)
-        if uid in group.members:
-            if not self.rules.join_twice:
-                raise ChatRefusal("already_joined", uid=uid, guid=guid)
-            return {}, []
-        if uid in group.banned:
-            raise ChatRefusal("join_banned", guid=guid, uid=uid)
-        if group.type == "private":
-            raise ChatRefusal("join_private", guid=guid)
-        if group.type == "password" and password != group.password:
-            raise ChatRefusal("join_password", guid=guid, parameter="password")
-        if len(group.members) >= self.rules.group_limit:
-            raise ChatRefusal("join_full", guid=guid)
-        self.add_member(group, uid)
-        target = group_entity(group, has_joined=True)
-        return self._member_action("joined", user, user, group, target, self.others(group, uid))
-
-    def add_member(self, group: Group, uid: str, scope: str = "participant") -> None:
-        """Make somebody a member without an action, as a send to a public group does."""
-        self.ensure_user(uid)
-        group.members[uid] = Member(scope, self.now)
-
-    def leave(self, uid: str, guid: str) -> list[Push]:
-        """Leave a group; also one that `uid` is not in (measured: it succeeds, and is announced).
-
-        Raises:
-            ChatRefusal: `group_unknown`.
-        """
-        group = self.group(guid)
-        user = self.ensure_user(uid)
-        group.members.pop(uid, None)
-        return self._gone("left", user, user, group)
-
-    def kick(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
-        """Take the membership away. The user may join again.
-
-        Raises:
-            ChatRefusal: `group_unknown`, `user_unknown`.
-        """
-        group, user = self.group(guid), self.user(uid)
-        told = tuple(group.members)
-        group.members.pop(uid, None)
-        return self._gone("kicked", self.ensure_user(by), user, group, told)
-
-    def ban(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
-        """Take the membership away and refuse every later join.
-
-        Raises:
-            ChatRefusal: `group_unknown`, `user_unknown`.
-        """
-        group, user = self.group(guid), self.user(uid)
-        told = tuple(group.members)
-        group.members.pop(uid, None)
-        group.banned.add(uid)
-        return self._gone("banned", self.ensure_user(by), user, group, told)
-
-    def unban(self, uid: str, guid: str) -> None:
-        """Let somebody join again."""
-        self.group(guid).banned.discard(uid)
-
-    def _gone(
-        self, action: str, by: User, who: User, group: Group, told: tuple[str, ...] | None = None
-    ) -> list[Push]:
-        # Measured: the group of a `left` action has no members, whatever it really has.
-        target = group_entity(group, count=0)
-        return self._member_action(action, by, who, group, target, told or tuple(group.members))[1]
-
-    def _member_action(
-        self, action: str, by: User, who: User, group: Group, target: Row, told: tuple[str, ...]
-    ) -> tuple[Row, list[Push]]:
-        """Announce who came or went. It takes a number and stands in no history."""
-        of = {
-            "conversationId": group_conversation(group.guid),
-            "receiver": group.guid,
-            "receiverType": "group",
-        }
-        row = action_row(
-            self.next_id(), action, self.now, by=by, on=user_entity(who), on_type="user", target=target, of=of
-        )
-        return row, [Push(told, "message", by.uid, group.guid, "group", row)]
 
     # -- messages ----------------------------------------------------------------------
 
@@ -212,6 +51,9 @@ class ChatWorld(ChatStore):
             ChatRefusal: `send_group_unknown`, `send_not_member`, `receiver_unknown`.
         """
         sender = self.ensure_user(uid)
+        known = self.by_muid(draft.muid) if self.rules.muid_once and draft.muid is not None else None
+        if known is not None and known["sender"] == uid:
+            return known, []
         if draft.receiver_type == "group":
             group = self.group(draft.receiver, "send_group_unknown")
             if not admin:

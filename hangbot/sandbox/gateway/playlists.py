@@ -13,7 +13,8 @@ from hangbot.sandbox.chat.rows import Json, Row
 __all__ = ["Playlists"]
 
 SONGS: Final = 5
-"""How many songs a search finds."""
+"""How many songs a search finds, unless it says how many it wants."""
+MOST_SONGS: Final = 100
 
 
 @dataclass(slots=True)
@@ -39,8 +40,10 @@ class Playlists:
         """Status and body; None where no route matches."""
         match (method, *segments):
             case ("GET", "search", *_):
-                wanted = parse_qs(query).get("q", [""])[0]
-                return 200, {"songs": [_song(f"{wanted}-{n}", wanted) for n in range(SONGS)]}
+                words = parse_qs(query)
+                wanted = words.get("q", [""])[0]
+                count = min(_whole(words.get("limit", [""])[0], SONGS), MOST_SONGS)
+                return 200, {"songs": [_song(f"{wanted}-{n}", wanted) for n in range(count)]}
             case ("GET", "song-data", number, provider):
                 return 200, _song(number, number) | {"provider": provider}
             case (_, "crate", "special", "queue", *rest):

@@ -6,10 +6,10 @@ the smallest thing that those bots accept.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
-from hangbot.sandbox.chat.rows import Row
+from hangbot.sandbox.chat.rows import Json, Row
 from hangbot.sandbox.gateway.call import (
     GatewayAnswer,
     GatewayCall,
@@ -24,6 +24,9 @@ from hangbot.sandbox.gateway.playlists import Playlists
 from hangbot.sandbox.people import TOKEN_ROLES, BadToken, People, Person
 
 __all__ = ["Gateway", "Rooms"]
+
+
+_NOT_CHANGED: Final = frozenset({"uuid", "slug", "roomRoles", "usersInRoomUuids", "song", "recent_songs"})
 
 
 class Rooms(Protocol):
@@ -54,6 +57,7 @@ class Gateway:
         rooms: The room world, set once it exists.
         on_kick: Called with (room uuid, uid) when a moderator kicks over REST; the room
             server sets it.
+        on_settings: Called with (room uuid, fields) when a room is changed over REST.
         accounts: E-mail address → (password, uid), for `auth/login`.
     """
 
@@ -62,6 +66,7 @@ class Gateway:
         self.rooms: Rooms = _NoRooms()
         self.on_kick: Callable[[str, str], object] = lambda _room, _uid: None
         self.on_profile: Callable[[str], object] = lambda _uid: None
+        self.on_settings: Callable[[str, Row], object] = lambda _room, _fields: None
         self.accounts: dict[str, tuple[str, str]] = {}
         self.reset()
 
@@ -190,10 +195,7 @@ class Gateway:
                 return GatewayAnswer(201, self._room(self.rooms.by_slug(slug)), uid=person.uid)
             case ("PATCH", "rooms", slug):
                 self._caller(call)
-                room, fields = self._room(self.rooms.by_slug(slug)), object_of(call)
-                kept = self._changes.setdefault(str(room["uuid"]), {})
-                kept |= {k: v for k, v in fields.items() if k not in ("uuid", "slug")}
-                return GatewayAnswer(200, room | kept)
+                return self._change_room(self._room(self.rooms.by_slug(slug)), object_of(call))
             case ("POST", "roomUserRoles", "kick-user-from-room"):
                 return self._kick(call)
             case ("GET", "roomUserRoles", slug, uid):
@@ -208,6 +210,19 @@ class Gateway:
             raise Problem(404, "Room not found")
         shown = {name: value for name, value in room.items() if name != "recent_songs"}
         return {"pinnedMessages": [], **shown, **self._changes.get(str(room.get("uuid")), {})}
+
+    def _change_room(self, room: Row, fields: dict[str, Json]) -> GatewayAnswer:
+        """Take over settings; which roles and users a room has is not changed here."""
+        changes = {name: value for name, value in fields.items() if name not in _NOT_CHANGED}
+        for name, value in changes.items():
+            before = room.get(name)
+            if before is not None and type(value) is not type(before):
+                raise Problem(400, f"{name} must be a {type(before).__name__}")
+            if isinstance(value, int) and value < 0:
+                raise Problem(400, f"{name} must not be less than 0")
+        self._changes.setdefault(str(room["uuid"]), {}).update(changes)
+        self.on_settings(str(room["uuid"]), changes)
+        return GatewayAnswer(200, room | changes)
 
     def _kick(self, call: GatewayCall) -> GatewayAnswer:
         person, fields = self._caller(call), object_of(call)

@@ -251,7 +251,7 @@ class RoomDesk:
         self.tell(room, room.kick(uid, now_ms, ban=ban))
         theirs = [conn for conn in self.delivery.members(room) if conn.uid == uid]
         for conn in theirs:
-            conn.finish(deliberate=True)
+            conn.finish(deliberate=self._variants.kick_deliberate)
         if not theirs:
             self.tell(room, room.leave(uid, now_ms))
 
@@ -260,7 +260,7 @@ class RoomDesk:
         self.tell(room, room.reset())
         self._timers.forget(room)
         for conn in tuple(self.delivery.members(room)):
-            conn.finish(deliberate=True)
+            conn.finish(deliberate=self._variants.kick_deliberate)
 
     def _answer(self, conn: RoomConnection, fields: dict[str, Any], call: Call) -> None:
         conn.push(primus.encode(actionhero.response(fields, call.id)))

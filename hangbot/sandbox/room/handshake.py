@@ -86,7 +86,7 @@ class Handshake:
         return None
 
     def _plain(self, conn: RoomConnection, path: str) -> Response:
-        if path == primus.SPEC_PATH:
+        if path == primus.SPEC_PATH and self._variants.spec:
             body = primus.spec(self._variants.ping_interval_s)
             return self._answer(conn, HTTPStatus.OK, body, {"Content-Type": "application/json"})
         if path.startswith(_PATH):

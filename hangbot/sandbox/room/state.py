@@ -5,22 +5,61 @@ PURE. The shapes are those of a recorded join response and of recorded messages.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hangbot.sandbox.room import roles
 from hangbot.sandbox.room.patches import Operation, pointer
 from hangbot.sandbox.room.variants import RoomVariants
 
 __all__ = [
+    "STAMPS",
     "ActionRefused",
     "RoomMessage",
     "first_settings",
     "first_state",
     "sorted_in",
     "user_entry",
+    "user_profile",
     "vote_patch",
     "with_song",
 ]
+
+
+STAMPS: Final = {"createdAt": "2024-01-01T00:00:00.000Z", "updatedAt": "2024-01-01T00:00:00.000Z"}
+
+# What recordings of the service show beyond the types and the lab (June 2024).
+_REAL_SETTINGS: Final = {
+    "discordServer": None,
+    "varietyStyleMusic": False,
+    "deletedAt": None,
+    "posterFile": None,
+    "explicit": True,
+}
+_REAL_PROFILE: Final[dict[str, Any]] = {
+    "id": 1,
+    "badges": [],
+    "createdAt": STAMPS["createdAt"],
+    **dict.fromkeys(
+        (
+            "discord",
+            "discordNickname",
+            "firstName",
+            "lastName",
+            "pronoun",
+            "songOfTheWeek",
+            "song",
+            "coverPicture",
+            "facebook",
+            "instagram",
+            "twitter",
+            "snapchat",
+            "tiktok",
+            "priceForGig",
+            "zodiac",
+        )
+    ),
+    "displayPronouns": False,
+}
 
 
 class ActionRefused(Exception):
@@ -88,6 +127,13 @@ def user_entry(uid: str, token_role: str, role: str | None) -> dict[str, Any]:
     return user if role is None else {**user, "highestRole": role}
 
 
+def user_profile(profile: dict[str, Any], role: str, variants: RoomVariants) -> dict[str, Any]:
+    """A user's profile as the room shows it; a guest's has four fields and no more."""
+    if not variants.real_shapes or role == "guest":
+        return profile
+    return {**_REAL_PROFILE, **profile}
+
+
 def sorted_in(users: list[dict[str, Any]], user: dict[str, Any]) -> list[dict[str, Any]]:
     """The list with one user more: by role, newest last within a role."""
     place = roles.rank(user.get("highestRole"))
@@ -128,10 +174,11 @@ def first_settings(uuid: str, slug: str, name: str, variants: RoomVariants) -> d
         "roomRoles": [],
         "isPasswordProtected": False,
         "isGuestPasswordProtected": False,
-        "createdAt": "2024-01-01T00:00:00.000Z",
-        "updatedAt": "2024-01-01T00:00:00.000Z",
+        **STAMPS,
         "uuid": uuid,
     }
+    if variants.real_shapes:
+        settings |= _REAL_SETTINGS
     if variants.poster_bytes:
         settings["posterFile"] = "data:image/png;base64," + "A" * variants.poster_bytes
     return settings

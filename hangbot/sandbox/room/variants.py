@@ -31,6 +31,11 @@ class RoomVariants:
         verbs: Whether ``say``, ``roomAdd``, ``roomLeave`` and the like are open to clients.
         play_id: Whether ``nowPlaying`` carries a ``playId``, as in newer recordings.
         poster_bytes: Size of ``settings.posterFile``, which makes the state large; 0 = none.
+        real_shapes: Whether settings and members' profiles carry the fields that recordings of the
+            service have beyond those of the lab.
+        kick_deliberate: Whether kick, ban and reset say ``primus::server::close`` before they close,
+            as a plain ActionHero does.
+        spec: Whether ``/primus/spec`` is answered; Primus can be told not to.
         ping_interval_s: Seconds between two heartbeats, one timer for the whole server.
         user_left_s: Seconds from a user's last connection to ``userLeft``.
     """
@@ -53,5 +58,8 @@ class RoomVariants:
     verbs: bool = True
     play_id: bool = False
     poster_bytes: int = 0
+    real_shapes: bool = False
+    kick_deliberate: bool = True
+    spec: bool = True
     ping_interval_s: float = 30.0
     user_left_s: float = 20.0

@@ -11,13 +11,12 @@ from typing import Any, Final
 
 from hangbot.sandbox.people import Person
 from hangbot.sandbox.room import roles, songs
+from hangbot.sandbox.room.house import House
 from hangbot.sandbox.room.patches import MISSING, Draft, Operation, pointer
-from hangbot.sandbox.room.stage import Stage
 from hangbot.sandbox.room.state import (
     ActionRefused,
     RoomMessage,
     first_settings,
-    first_state,
     sorted_in,
     user_entry,
     vote_patch,
@@ -31,7 +30,7 @@ NOTHING_PLAYS: Final = "Nothing is playing right now."  # confirmed in productio
 NOT_IN_ROOM: Final = "You are not in this room."
 
 
-class Room(Stage):
+class Room(House):
     """One room and everybody in it.
 
     Args:
@@ -47,19 +46,10 @@ class Room(Stage):
         self.slug = slug
         self.name = name
         self.password: str | None = None
-        self.guest_password: str | None = None
-        self.live = False
-        """Whether the server holds a state for the room; the first join makes one (``didCreate``)."""
-        self.roles: dict[str, str] = {}
-        self._holds: dict[str, set[str]] = {}
-        self._users: dict[str, dict[str, Any]] = {}
         self._answered: dict[str, Any] = {}
         self._answered_of: tuple[Any, ...] = (None,) * 4
 
     # -- who is here
-
-    def __contains__(self, uid: object) -> bool:
-        return uid in self.state["allUserData"]
 
     def snapshot(self) -> dict[str, Any]:
         """The ``state`` of a join response: profiles are missing until ``updatedUserData``."""
@@ -98,7 +88,7 @@ class Room(Stage):
         self._users[person.uid] = user
         draft.set("allUsers", sorted_in(self.state["allUsers"], user))
         self.seat(draft)
-        data = {"userProfile": person.profile(), "position": {"x": 50, "y": 50}, "songVotes": {}}
+        data = {"userProfile": self.profile_of(person), "position": {"x": 50, "y": 50}, "songVotes": {}}
         draft.set_entry(person.uid, data)
         return [RoomMessage("userJoined", draft.patch())]
 
@@ -238,60 +228,6 @@ class Room(Stage):
             params["emoji"] = emoji
         return [RoomMessage("playedOneTimeAnimation", params=params)]
 
-    # -- what time and moderators do
-
-    def kick(self, uid: str, now_ms: int, *, ban: bool = False) -> list[RoomMessage]:
-        """Throw somebody out: off the stage, told so; the server closes his connections after it."""
-        messages = self.step_down(uid, now_ms)
-        if ban:
-            messages += self.set_role(uid, "banned")
-        return [*messages, RoomMessage("kickedFromRoom", to=uid)]
-
-    def reset(self) -> list[RoomMessage]:
-        """Clear the state; the server closes every connection of the room after it."""
-        self.state = first_state(self.state["settings"])
-        self.live = False
-        self._holds.clear()
-        self.voters.clear()
-        self._users.clear()
-        return [RoomMessage("roomReset")]
-
-    def set_role(self, uid: str, role: str | None) -> list[RoomMessage]:
-        """Give a user a room role, or take it.
-
-        Raises:
-            ValueError: There is no such role.
-        """
-        if role is not None and role not in roles.ROOM_ROLES:
-            raise ValueError(f"no such room role: {role!r}; there are {', '.join(sorted(roles.ROOM_ROLES))}")
-        self.roles.pop(uid, None)
-        if role is not None:
-            self.roles[uid] = role
-        draft = Draft(self.state)
-        rows = [
-            {"id": n, "roomId": 1, "userUuid": user, "role": held, "expirationTime": None}
-            for n, (user, held) in enumerate(self.roles.items(), start=1)
-        ]
-        draft.set("settings", {**self.state["settings"], "roomRoles": rows})
-        if uid in self:
-            self._reseat(draft, uid, role)
-        return [RoomMessage("updatedRoomSettings", draft.patch())]
-
-    def update_settings(self, changes: Mapping[str, Any]) -> list[RoomMessage]:
-        """Change the room's settings."""
-        draft = Draft(self.state)
-        draft.set("settings", {**self.state["settings"], **changes})
-        return [RoomMessage("updatedRoomSettings", draft.patch())]
-
-    def update_profile(self, person: Person) -> list[RoomMessage]:
-        """Show a changed profile to the room."""
-        if person.uid not in self:
-            return []
-        draft = Draft(self.state)
-        data = self.state["allUserData"][person.uid]
-        draft.set_entry(person.uid, {**data, "userProfile": person.profile()})
-        return [RoomMessage("updatedUserProfile", draft.patch())]
-
     def server_state(self) -> dict[str, Any]:
         """What actions answer with: the server's own view, as a lab recording has it.
 
@@ -321,12 +257,3 @@ class Room(Stage):
 
     def _moderates(self, uid: str, token_role: str) -> bool:
         return roles.is_moderator(token_role, self.roles.get(uid))
-
-    def _reseat(self, draft: Draft, uid: str, role: str | None) -> None:
-        user = self._users[uid] = user_entry(uid, self._users[uid]["tokenRole"], role)
-        others = [other for other in self.state["allUsers"] if other["uuid"] != uid]
-        draft.set("allUsers", sorted_in(others, user))
-        self.line_up(
-            draft,
-            [{**user, "nextSong": dj["nextSong"]} if dj["uuid"] == uid else dj for dj in self.state["djs"]],
-        )

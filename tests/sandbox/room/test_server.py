@@ -2,123 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import jsonpatch
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hangbot.errors import HangbotError
 from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
 from hangbot.sandbox.room.songs import default_song
 
+if TYPE_CHECKING:
+    from tests.sandbox.room.conftest import Client, OpenClient
+
 WITHIN = 5.0
 PONG = '"primus::pong::1"'
-
-
-@dataclass(slots=True)
-class Client:
-    """A room client: sends, receives, keeps a state by strict patches."""
-
-    ws: ClientConnection
-    room: str
-    state: Any = None
-    heard: list[Any] = field(default_factory=list)
-    ids: int = 0
-
-    async def send(self, value: Any) -> None:  # noqa: ANN401  any JSON value
-        await self.ws.send(value if isinstance(value, str | bytes) else json.dumps(value))
-
-    async def next(self) -> Any:  # noqa: ANN401  any JSON value
-        frame = json.loads(await asyncio.wait_for(self.ws.recv(), WITHIN))
-        self.heard.append(frame)
-        if isinstance(frame, dict) and frame.get("context") == "user" and self.state is not None:
-            patch = frame["message"].get("statePatch") if isinstance(frame["message"], dict) else None
-            if patch is not None:
-                self.state = jsonpatch.apply_patch(self.state, patch, in_place=True)
-        if isinstance(frame, dict) and "state" in frame:
-            self.state = frame["state"]
-        return frame
-
-    async def until(self, name: str) -> Any:  # noqa: ANN401  any JSON value
-        """The next room message of that name."""
-        while True:
-            frame = await self.next()
-            if isinstance(frame, dict) and isinstance(frame.get("message"), dict):
-                if frame["message"]["name"] == name:
-                    return frame["message"]
-            elif frame == name:
-                return frame
-
-    async def act(self, action: str, **params: Any) -> Any:  # noqa: ANN401  any JSON value
-        """The response to an action."""
-        self.ids += 1
-        mine = self.ids
-        params = {"roomUuid": self.room, **params, "action": action}
-        await self.send({"event": "action", "params": params, "messageId": mine})
-        return await self.response(mine)
-
-    async def response(self, to: object) -> Any:  # noqa: ANN401  any JSON value
-        while True:
-            frame = await self.next()
-            if isinstance(frame, dict) and frame.get("context") == "response" and frame["messageId"] == to:
-                return frame
-
-    async def join(self) -> Any:  # noqa: ANN401  any JSON value
-        answer = await self.act("joinRoom")
-        if "error" not in answer:
-            await self.until("updatedUserData")
-        return answer
-
-    async def end(self) -> int | None:
-        """The code with which the server ended the connection (1005 = none)."""
-        await asyncio.wait_for(self.ws.wait_closed(), WITHIN)
-        return self.ws.close_code
-
-    async def quiet(self) -> bool:
-        """Whether nothing came before the answer to a question asked now."""
-        before = len(self.heard)
-        await self.act("nope")
-        return len(self.heard) == before + 1
-
-
-OpenClient = Callable[..., Coroutine[Any, Any, Client]]
-
-
-@pytest_asyncio.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with open_sandbox(control=False) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def open_client() -> AsyncIterator[OpenClient]:
-    """Connect clients on demand; all are closed after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def open_one(
-            sandbox: Sandbox, token: str | None = None, path: str | None = None, *, welcome: bool = True
-        ) -> Client:
-            token = sandbox.bot.token if token is None else token
-            path = path or f"/primus?token={token}&_primuscb=Q82yMyf"
-            url = sandbox.room_url.replace("http", "ws", 1) + path
-            ws = await stack.enter_async_context(
-                connect(url, proxy=None, ping_interval=None, max_size=2**24, close_timeout=1)
-            )
-            client = Client(ws, sandbox.room_uuid)
-            if welcome:
-                assert (await client.next())["context"] == "api"
-            return client
-
-        yield open_one
 
 
 # -- handshake
@@ -126,14 +28,14 @@ async def open_client() -> AsyncIterator[OpenClient]:
 
 @pytest.mark.parametrize("path", ["/primus", "/primus/", "/primusXYZ/anything", "/primus?x=1&token="])
 async def test_any_path_that_begins_with_primus_is_taken(
-    sandbox: Sandbox, open_client: OpenClient, path: str
+    sandbox: Sandbox, open_client: "OpenClient", path: str
 ) -> None:
     client = await open_client(sandbox, path=path)
 
     assert client.heard[0]["context"] == "api"
 
 
-async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
     assert client.ws.response is not None
@@ -145,7 +47,7 @@ async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: 
 
 
 async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     waiting = asyncio.create_task(open_client(sandbox, path="/socket.io/?EIO=4", welcome=False))
     await sandbox.journal.wait_for(lambda e: e["kind"] == "http")
@@ -172,7 +74,7 @@ async def test_a_plain_get_is_answered(sandbox: Sandbox, path: str, status: int,
 
 
 async def test_a_bad_token_is_accepted_and_its_actions_fail(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox, token="rubbish")
 
@@ -183,7 +85,7 @@ async def test_a_bad_token_is_accepted_and_its_actions_fail(
     assert unknown["error"] == "unknown action or invalid apiVersion"
 
 
-async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: OpenClient) -> None:
+async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: "OpenClient") -> None:
     async with open_sandbox(control=False, variants=RoomVariants(bad_token="handshake")) as sandbox:
         with pytest.raises(InvalidStatus) as caught:
             await open_client(sandbox, token="rubbish")
@@ -192,7 +94,7 @@ async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: OpenClie
 
 
 async def test_a_token_that_expires_later_fails_later_actions(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     token = sandbox.people.issue(sandbox.bot.uid, lifetime_s=60)
     client = await open_client(sandbox, token=token)
@@ -204,7 +106,7 @@ async def test_a_token_that_expires_later_fails_later_actions(
     assert (await client.act("skipSong"))["error"] == "Unauthorized"
 
 
-async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     await client.send({"event": "nonsense", "token": sandbox.bot.token, "messageId": 1})
     await client.response(1)
@@ -216,7 +118,7 @@ async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client
 
 
 async def test_json_null_ends_only_the_connection_that_sent_it(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     victim, other = await open_client(sandbox), await open_client(sandbox)
 
@@ -226,7 +128,7 @@ async def test_json_null_ends_only_the_connection_that_sent_it(
     assert "error" not in await other.join()
 
 
-async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
     await client.send(b"\x01\x02")
@@ -236,7 +138,7 @@ async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: OpenClie
     assert answer["data"] == {"type": "Buffer", "data": [1, 2]}
 
 
-async def test_text_that_is_no_utf8_closes_with_1007(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_text_that_is_no_utf8_closes_with_1007(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
     await client.ws.send(b'"\xff"', text=True)
@@ -244,7 +146,7 @@ async def test_text_that_is_no_utf8_closes_with_1007(sandbox: Sandbox, open_clie
     assert await client.end() == 1007
 
 
-async def test_a_message_in_fragments_is_one_message(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_message_in_fragments_is_one_message(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
     await client.ws.send(['{"event":"non', 'sense","mess', 'ageId":3}'])
@@ -253,7 +155,7 @@ async def test_a_message_in_fragments_is_one_message(sandbox: Sandbox, open_clie
 
 
 async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox)
     frame = '{"event":"action","params":{"action":"nope","x":"%s"},"messageId":1}'
@@ -268,7 +170,7 @@ async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
     assert await client.end() == 1009
 
 
-async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_client: OpenClient) -> None:
+async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_client: "OpenClient") -> None:
     async with open_sandbox(control=False, variants=RoomVariants(setup_ms=500)) as sandbox:
         client = await open_client(sandbox, welcome=False)
         await client.send({"event": "nonsense", "messageId": 1})
@@ -285,7 +187,7 @@ async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_
     "variants", [RoomVariants(welcome=None), RoomVariants()], ids=["no welcome", "welcome"]
 )
 async def test_a_join_sent_before_the_welcome_is_read_is_answered(
-    open_client: OpenClient, variants: RoomVariants
+    open_client: "OpenClient", variants: RoomVariants
 ) -> None:
     async with open_sandbox(control=False, variants=variants) as sandbox:
         client = await open_client(sandbox, welcome=False)
@@ -296,7 +198,7 @@ async def test_a_join_sent_before_the_welcome_is_read_is_answered(
 # -- actions
 
 
-async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     params = {"roomUuid": sandbox.room_uuid, "action": "joinRoom"}
     frames = [json.dumps({"event": "action", "params": params, "messageId": n}) for n in range(1, 9)]
@@ -310,7 +212,7 @@ async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, open_clien
 
 
 async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
@@ -326,7 +228,7 @@ async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
 
 
 async def test_what_others_do_arrives_as_patches_that_keep_the_state(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox)
     await client.join()
@@ -344,7 +246,7 @@ async def test_what_others_do_arrives_as_patches_that_keep_the_state(
     assert client.state == sandbox.state
 
 
-async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     await client.join()
 
@@ -375,7 +277,7 @@ async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: 
     assert client.state == sandbox.state
 
 
-async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_client: "OpenClient") -> None:
     other = sandbox.add_room("other")
     here, there = await open_client(sandbox), await open_client(sandbox, token=sandbox.users.add("eve").token)
     there.room = other.uuid
@@ -388,7 +290,7 @@ async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_cl
 
 
 async def test_two_connections_of_a_user_both_hear_the_room(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     first, second = await open_client(sandbox), await open_client(sandbox)
     await first.join()
@@ -408,7 +310,7 @@ async def test_two_connections_of_a_user_both_hear_the_room(
     ],
 )
 async def test_response_and_message_come_in_either_order(
-    open_client: OpenClient, variants: dict[str, Any], names: list[str]
+    open_client: "OpenClient", variants: dict[str, Any], names: list[str]
 ) -> None:
     async with open_sandbox(control=False, variants=RoomVariants(**variants)) as sandbox:
         client = await open_client(sandbox)
@@ -433,7 +335,7 @@ async def test_response_and_message_come_in_either_order(
 @pytest.mark.parametrize("in_state", [True, False])
 @pytest.mark.parametrize("own", [True, False])
 async def test_the_four_kinds_of_join_are_variants(
-    open_client: OpenClient,
+    open_client: "OpenClient",
     in_state: bool,  # noqa: FBT001  a table's column
     own: bool,  # noqa: FBT001  a table's column
 ) -> None:
@@ -452,7 +354,7 @@ async def test_the_four_kinds_of_join_are_variants(
 
 
 async def test_a_second_join_is_allowed_unless_told_otherwise(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox)
     await client.join()
@@ -467,7 +369,7 @@ async def test_a_second_join_is_allowed_unless_told_otherwise(
     assert "already in this room" in refused["error"]
 
 
-async def test_profiles_can_come_late(open_client: OpenClient) -> None:
+async def test_profiles_can_come_late(open_client: "OpenClient") -> None:
     async with open_sandbox(control=False, variants=RoomVariants(profiles_ms=4000)) as sandbox:
         client = await open_client(sandbox)
         await client.act("joinRoom")
@@ -479,7 +381,7 @@ async def test_profiles_can_come_late(open_client: OpenClient) -> None:
         assert (await client.next())["message"]["name"] == "updatedUserData"
 
 
-async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     sandbox.room.password = "sesame"
 
@@ -492,7 +394,7 @@ async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: 
     assert unknown["error"] == "The room does not exist."
 
 
-async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     await client.join()
     await client.act("addDj", song=default_song(1, duration_s=200))
@@ -513,7 +415,7 @@ async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: OpenClient) 
 
 
 async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_without_a_code(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     lively, silent = await open_client(sandbox), await open_client(sandbox)
 
@@ -530,7 +432,7 @@ async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_with
 
 @pytest.mark.parametrize("frame", ["primus::pong::1", '{"event":"nonsense"}'], ids=["unquoted", "traffic"])
 async def test_nothing_but_a_quoted_pong_counts_as_life(
-    sandbox: Sandbox, open_client: OpenClient, frame: str
+    sandbox: Sandbox, open_client: "OpenClient", frame: str
 ) -> None:
     client = await open_client(sandbox)
     sandbox.clock.advance(30)
@@ -542,7 +444,7 @@ async def test_nothing_but_a_quoted_pong_counts_as_life(
     assert await client.end() == 1005
 
 
-async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     sandbox.clock.advance(30)
 
@@ -554,7 +456,7 @@ async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: Op
 
 
 async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox)
 
@@ -571,7 +473,7 @@ async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
 
 
 async def test_user_left_comes_twenty_seconds_after_the_last_connection(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
     await watcher.join()
@@ -590,7 +492,9 @@ async def test_user_left_comes_twenty_seconds_after_the_last_connection(
     assert sandbox.bot.uid not in watcher.state["allUserData"]
 
 
-async def test_a_return_within_twenty_seconds_is_invisible(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_return_within_twenty_seconds_is_invisible(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
     watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
     await watcher.join()
     first = await open_client(sandbox)
@@ -608,7 +512,7 @@ async def test_a_return_within_twenty_seconds_is_invisible(sandbox: Sandbox, ope
     assert sandbox.bot.uid in sandbox.room
 
 
-async def test_a_reconnect_without_a_join_is_a_zombie(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_reconnect_without_a_join_is_a_zombie(sandbox: Sandbox, open_client: "OpenClient") -> None:
     first = await open_client(sandbox)
     await first.join()
     first.ws.transport.abort()
@@ -623,7 +527,7 @@ async def test_a_reconnect_without_a_join_is_a_zombie(sandbox: Sandbox, open_cli
 @pytest.mark.parametrize("ban", [False, True])
 async def test_kick_and_ban_tell_then_close_deliberately(
     sandbox: Sandbox,
-    open_client: OpenClient,
+    open_client: "OpenClient",
     ban: bool,  # noqa: FBT001  a table's column
 ) -> None:
     client = await open_client(sandbox)
@@ -640,7 +544,7 @@ async def test_kick_and_ban_tell_then_close_deliberately(
 
 
 async def test_a_reset_tells_then_closes_everybody_in_the_room(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client, outside = await open_client(sandbox), await open_client(sandbox)
     await client.join()
@@ -655,7 +559,7 @@ async def test_a_reset_tells_then_closes_everybody_in_the_room(
 
 
 async def test_a_restart_cuts_everybody_off_and_keeps_the_room(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     client = await open_client(sandbox)
     await client.join()
@@ -670,7 +574,7 @@ async def test_a_restart_cuts_everybody_off_and_keeps_the_room(
 
 
 async def test_a_server_that_is_down_refuses_until_its_time_is_over(
-    sandbox: Sandbox, open_client: OpenClient
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     await sandbox.restart(down_ms=60_000)
     await sandbox.restart(down_ms=60_000)
@@ -684,7 +588,7 @@ async def test_a_server_that_is_down_refuses_until_its_time_is_over(
 
 @pytest.mark.parametrize("verb", ["quit", "exit"])
 async def test_quit_and_exit_are_answered_with_a_close(
-    sandbox: Sandbox, open_client: OpenClient, verb: str
+    sandbox: Sandbox, open_client: "OpenClient", verb: str
 ) -> None:
     client = await open_client(sandbox)
 
@@ -694,7 +598,7 @@ async def test_quit_and_exit_are_answered_with_a_close(
     assert await client.end() == 1005
 
 
-async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
     await client.join()
 
@@ -704,7 +608,7 @@ async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client:
     assert (await client.next())["message"] == "hello"
 
 
-async def test_verbs_can_be_closed_to_clients(open_client: OpenClient) -> None:
+async def test_verbs_can_be_closed_to_clients(open_client: "OpenClient") -> None:
     async with open_sandbox(control=False, variants=RoomVariants(verbs=False)) as sandbox:
         client = await open_client(sandbox)
 
@@ -713,7 +617,7 @@ async def test_verbs_can_be_closed_to_clients(open_client: OpenClient) -> None:
         assert (await client.response(1))["error"] == "Error: verb not found or not allowed (detailsView)"
 
 
-async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: OpenClient) -> None:
+async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
     sandbox.server.desk.actions.stopping = True
@@ -763,7 +667,9 @@ FRAMES = (
 
 @settings(max_examples=20, deadline=None)
 @given(frames=st.lists(FRAMES, max_size=12))
-def test_whatever_a_client_sends_disturbs_nobody(frames: list[str | bytes]) -> None:
+def test_whatever_a_client_sends_disturbs_nobody(
+    client_type: "type[Client]", frames: list[str | bytes]
+) -> None:
     async def fuzz() -> None:
         async with open_sandbox(control=False) as sandbox:
             room: Room = sandbox.add_room("fuzz", uuid="fuzz")
@@ -775,7 +681,7 @@ def test_whatever_a_client_sends_disturbs_nobody(frames: list[str | bytes]) -> N
                 with suppress(ConnectionClosed):
                     for frame in frames:
                         await fuzzer.send(frame)
-                witness = Client(bystander, room.uuid)
+                witness = client_type(bystander, room.uuid)
                 answer = await witness.act("joinRoom")
 
             assert "error" not in answer
@@ -795,7 +701,7 @@ def test_whatever_a_client_sends_disturbs_nobody(frames: list[str | bytes]) -> N
     ],
 )
 async def test_whatever_a_socket_sends_disturbs_nobody(
-    sandbox: Sandbox, open_client: OpenClient, raw: bytes
+    sandbox: Sandbox, open_client: "OpenClient", raw: bytes
 ) -> None:
     _reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.server.port)
     writer.write(raw)
@@ -808,7 +714,7 @@ async def test_whatever_a_socket_sends_disturbs_nobody(
 
 
 async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
-    sandbox: Sandbox, open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hangbot.sandbox.room.connection._SLOW_READER_BYTES", 1_000_000)
     slow = await open_client(sandbox, token=sandbox.users.add("slow").token)

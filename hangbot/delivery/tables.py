@@ -1,0 +1,120 @@
+"""The outbox's tables, what marks a file as one, and how an older one becomes a newer one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from hangbot.errors import OutboxUnusable
+
+__all__ = ["VERSION", "is_outbox", "prepare"]
+
+_APPLICATION: Final = 0x48414E47
+"""``HANG``: tells an outbox from any other SQLite file."""
+
+_MIGRATIONS: Final = (
+    """
+CREATE TABLE message (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT NOT NULL UNIQUE,
+    receiver    TEXT NOT NULL,
+    direct      INTEGER NOT NULL,
+    text        TEXT NOT NULL,
+    extra       TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    tier        INTEGER,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    in_doubt    INTEGER NOT NULL DEFAULT 0,
+    accepted_at REAL NOT NULL,
+    settled_at  REAL,
+    reason      TEXT NOT NULL DEFAULT '',
+    remedy      TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE step (
+    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
+    at      REAL NOT NULL,
+    kind    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    detail  TEXT NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX message_waiting ON message (seq) WHERE state IN ('queued', 'sending');
+CREATE INDEX step_of ON step (message)
+""",
+    """
+ALTER TABLE message ADD COLUMN whole TEXT;
+UPDATE message SET whole = id;
+ALTER TABLE message ADD COLUMN expires_at REAL;
+DROP INDEX message_waiting;
+CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued', 'sending')
+""",
+)
+"""What makes version *n* of version *n* - 1; a line that was ever released is never changed."""
+
+VERSION: Final = len(_MIGRATIONS)
+_APPLICATION_AT: Final = 68
+"""Where SQLite keeps the application's mark, in the first hundred bytes of a file."""
+
+
+def prepare(database: sqlite3.Connection) -> None:
+    """Make the tables where there are none, and migrate those of an earlier version.
+
+    Raises:
+        OutboxUnusable: The file is another program's, or of a later version.
+        sqlite3.Error: It is no database, or cannot be written.
+    """
+    with _transaction(database, "BEGIN"):  # one look: another process may be making the tables just now
+        application = _pragma(database, "application_id")
+        version = _pragma(database, "user_version")
+        foreign = application != _APPLICATION and _has_tables(database)
+    if foreign:
+        raise OutboxUnusable("the file is another program's database; it was left as it is")
+    if version > VERSION:
+        raise OutboxUnusable(
+            f"the outbox is of version {version}, this hangbot knows up to {VERSION}",
+            remedy="Use the hangbot that made it, or a newer one.",
+        )
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA foreign_keys = ON")
+    if version == VERSION:
+        return
+    with _transaction(database, "BEGIN IMMEDIATE"):
+        version = _pragma(database, "user_version")  # looked at again: another process may have been first
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration.split(";\n"):
+                database.execute(statement)
+        database.execute(f"PRAGMA application_id = {_APPLICATION}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _has_tables(database: sqlite3.Connection) -> bool:
+    return database.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection, begin: str) -> Iterator[None]:
+    database.execute(begin)
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:  # SQLite ends it by itself on a full disk
+            database.execute("ROLLBACK")
+        raise
+
+
+def is_outbox(path: Path) -> bool:
+    """Tell from its first bytes whether a file was ever an outbox, whatever became of the rest."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        return False
+    mark = head[_APPLICATION_AT : _APPLICATION_AT + 4]
+    return head.startswith(b"SQLite format 3\0") and mark == _APPLICATION.to_bytes(4, "big")

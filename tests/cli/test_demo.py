@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot.cli import demo, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.timeout(40)
+
+
+def test_the_tour_shows_every_tier_and_ends_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["demo"])
+
+    printed = capsys.readouterr()
+    assert code == 0
+    assert printed.err == ""
+    assert [line for line in printed.out.splitlines() if "[FAIL]" in line] == []
+    for words in (
+        "BOT_USER_TOKEN              <masked>",
+        "scaled down",
+        "[OK]   Bot is in the room",
+        "tier 1, delivered after 1 attempt(s)",
+        "tier 2, delivered after 1 attempt(s)",
+        "tier 2, delivered after 2 attempt(s)",
+        "tier 3, failed after 3 attempt(s)",
+        "delivered 3 (first try 25.0%), retried 2, failed 1, uncertain 0, left in the outbox 0",
+        "the room saw every delivered message exactly once",
+        "stopped cleanly",
+    ):
+        assert words in printed.out
+    assert "eyJ" not in printed.out
+    assert list(folder.iterdir()) == []
+
+
+def test_an_outcome_that_is_not_the_announced_one_is_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = demo._Act("hello", "nothing goes wrong", tier=3)
+    monkeypatch.setattr(demo, "_ACTS", (wrong,))
+
+    code = main(["demo"])
+
+    out = capsys.readouterr().out
+    assert code == 1
+    assert '[FAIL] "hello": nothing goes wrong -> tier 1' in out
+    assert out.endswith("not as announced: see above\n")
+
+
+def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    never = demo._Act("hello", "no answer, ever", tier=1, fault="hang", times=0)
+    monkeypatch.setattr(demo, "_ACTS", (never,))
+    monkeypatch.setitem(demo._SCALED, "HANGBOT_DRAIN_MS", "50")
+    playing = threading.Event()
+    play = demo._play
+
+    async def seen(*args: object) -> bool:
+        playing.set()
+        return await play(*args)  # type: ignore[arg-type]  # passed on as they are
+
+    monkeypatch.setattr(demo, "_play", seen)
+
+    def interrupt() -> None:
+        if playing.wait(20):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt, name="operator")
+    thread.start()
+    code = main(["demo"])
+    thread.join()
+
+    assert code == 1
+    assert capsys.readouterr().out.endswith("stopped before the end\n")

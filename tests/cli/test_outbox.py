@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.delivery.outbox import exclusive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Live
+
+STATS = {
+    "delivered", "tier1", "tier2", "failed", "uncertain", "queued", "expired", "dropped",
+    "first_try_rate", "p50_ms", "p95_ms", "p99_ms", "oldest_queued_s",
+}  # fmt: skip
+
+
+@pytest.fixture
+def filled(configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -> Live:
+    """An outbox with a message in each state that there is without waiting."""
+    faults = configured.sandbox.faults
+    assert main(["send", "fine", "--id", "good"]) == 0
+    faults.add("chat.send", "status", status=400)
+    assert main(["send", "refused", "--id", "bad"]) == 1
+    with exclusive(folder / "outbox.sqlite3"):
+        assert main(["send", "waiting", "--id", "later"]) == 0
+    capsys.readouterr()
+    return configured
+
+
+def printed(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> str:
+    assert main(["outbox", *argv]) == code
+    return capsys.readouterr().out
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:  # noqa: ANN401  any JSON value
+    return json.loads(printed(capsys, *argv, "--json", code=code))
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("states", "ids"),
+    [
+        ([], ["good", "bad", "later"]),
+        (["--failed"], ["bad"]),
+        (["--queued"], ["later"]),
+        (["--delivered"], ["good"]),
+        (["--uncertain"], []),
+        (["--failed", "--delivered"], ["good", "bad"]),
+    ],
+)
+def test_a_list_is_of_the_states_asked_for(
+    states: list[str], ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = as_json(capsys, "list", *states)
+    lines = printed(capsys, "list", *states).splitlines()
+
+    assert [row["id"] for row in rows] == ids
+    assert [line.split()[0] for line in lines] == ids
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_message_is_shown_with_its_history_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    row = as_json(capsys, "show", "bad")
+    said = printed(capsys, "show", "bad")
+
+    assert (row["state"], row["tier"], row["attempts"], row["text"]) == ("failed", 3, 1, "refused")
+    assert [step["event"] for step in row["history"]] == ["accepted", "attempt", "answer", "settled"]
+    assert all(set(step) == {"at", "event", "detail"} for step in row["history"])
+    assert row["remedy"] in said
+    assert said.count("\n") == 2 + 4
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("command", [["show"], ["retry"], ["drop"]])
+def test_an_unknown_id_is_1_and_changes_nothing(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = ["bad", "nobody"] if command != ["show"] else ["nobody"]
+
+    code = main(["outbox", *command, *ids])
+
+    said = capsys.readouterr()
+    assert code == 1
+    assert said.err == "hangbot: no message nobody is in the outbox. `hangbot outbox list` shows the ids.\n"
+    assert [row["state"] for row in as_json(capsys, "list")] == ["delivered", "failed", "queued"]
+
+
+def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(
+    filled: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = printed(capsys, "retry", "bad")
+    queued = as_json(capsys, "list", "--queued")
+
+    assert said.splitlines()[-1] == "queued: no bot runs, the next one delivers"
+    assert [row["id"] for row in queued] == ["bad", "later"]
+    assert main(["send", "go", "--id", "go"]) == 0
+    assert sorted(filled.muids) == ["bad", "go", "good", "later"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_while_a_bot_runs_it_is_told_that_the_bot_takes_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(folder / "outbox.sqlite3"):
+        said = printed(capsys, "retry", "--all-failed")
+
+    assert said.splitlines()[-1] == "the running bot takes it from here"
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrying_all_of_none_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "retry", "--all-uncertain") == "nothing to retry\n"
+    assert as_json(capsys, "retry", "--all-uncertain") == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_id_that_is_named_twice_is_retried_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [row["id"] for row in as_json(capsys, "retry", "bad", "bad", "--all-failed")] == ["bad"]
+    history = as_json(capsys, "show", "bad")["history"]
+    assert [step["detail"] for step in history].count("queued again by hand") == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrying_without_saying_what_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["outbox", "retry"]) == 2
+    assert "--all-failed" in capsys.readouterr().err
+
+
+def test_dropped_messages_stay_listed_and_are_not_sent(
+    filled: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = as_json(capsys, "drop", "bad", "later")
+
+    assert [(row["id"], row["state"], row["tier"]) for row in rows] == [
+        ("bad", "dropped", None),
+        ("later", "dropped", None),
+    ]
+    assert main(["send", "go", "--id", "go"]) == 0
+    assert filled.muids == ["good", "go"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_is_delivered_cannot_be_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = as_json(capsys, "drop", "good", code=1)
+
+    assert row["state"] == "delivered"
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_figures_are_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = as_json(capsys, "stats")
+    lines = printed(capsys, "stats").splitlines()
+
+    assert set(figures) == STATS
+    counted = {name: figures[name] for name in ("delivered", "tier1", "tier2", "failed", "queued")}
+    assert counted == {"delivered": 1, "tier1": 1, "tier2": 0, "failed": 1, "queued": 1}
+    assert figures["first_try_rate"] == 0.5
+    assert figures["p50_ms"] > 0
+    assert {line.split()[0] for line in lines} == STATS | {"figure"}
+
+
+def test_an_outbox_that_is_not_there_is_not_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["outbox", "list"])
+
+    said = capsys.readouterr()
+    assert code == 1
+    assert said.err.startswith("hangbot: there is no outbox hangbot-outbox.sqlite3. Check HANGBOT_OUTBOX")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("rest", ["", "BOT_USER_TOKEN\nROOM_UUID=\nSOCKET_TIMEOUT_MS=soon\n"])
+def test_the_outbox_is_looked_at_whatever_else_the_configuration_says(
+    rest: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "hang-fm-config.env").write_text(f"{rest}HANGBOT_OUTBOX= {folder}/elsewhere.db \n")
+    make_empty(folder / "elsewhere.db")
+
+    assert as_json(capsys, "list") == []
+
+
+def test_the_environment_names_the_outbox_too_and_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "hang-fm-config.env").write_text("HANGBOT_OUTBOX=not-this-one.db\n")
+    make_empty(folder / "this-one.db")
+    monkeypatch.setenv("HANGBOT_OUTBOX", " this-one.db ")
+
+    assert as_json(capsys, "list") == []
+    assert sorted(path.name for path in folder.glob("*.db")) == ["this-one.db"]
+
+
+def make_empty(path: Path) -> None:
+    sqlite3.connect(path).close()
+    path.touch()

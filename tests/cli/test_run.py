@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.delivery.outbox import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hangbot.sandbox import Sandbox
+    from tests.cli.conftest import Command, Live
+
+    Start = Callable[..., Command]
+
+pytestmark = pytest.mark.timeout(40)
+
+
+def run_while(story: Callable[[], object], *argv: str) -> int:
+    """Run a command here, play a story beside it, and end the command with SIGTERM."""
+    failed: list[BaseException] = []
+    over = threading.Event()
+
+    def play() -> None:
+        try:
+            story()
+        except BaseException as exc:  # noqa: BLE001  raised below, in the thread that counts
+            failed.append(exc)
+        if not over.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=play, name="story")
+    thread.start()
+    code = main(list(argv))
+    over.set()
+    thread.join(15)
+    if failed:
+        raise failed[0]
+    return code
+
+
+class Heard(logging.Handler):
+    """Waits for a line of the bot's log."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._heard = threading.Event()
+        self._logger = logging.getLogger("hangbot.orchestrator")
+
+    def __enter__(self) -> Self:
+        self._logger.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._text in record.getMessage():
+            self._heard.set()
+
+    def wait(self) -> None:
+        assert self._heard.wait(15), f"nobody logged {self._text!r}"
+
+
+def one_line(err: str) -> str:
+    """The one line with which a command ended, where nothing else was logged."""
+    assert "Traceback" not in err
+    assert err.count("\n") == 1, err
+    return err
+
+
+# -- the main job
+
+
+def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def ask(sandbox: Sandbox) -> None:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.say("/uptime")
+
+    def said() -> list[str]:
+        return [str(row["data"].get("text")) for row in configured.sandbox.messages]
+
+    def story() -> None:
+        listening.wait()
+        configured.do(ask)
+        configured.wait_for(lambda _: any("has been up" in text for text in said()))
+
+    configured.configure(BOOT_MESSAGE="good evening")
+    with Heard("reading the chat") as listening:
+        code = run_while(story, "run")
+
+    printed = capsys.readouterr()
+    assert code == 0
+    assert printed.out.startswith("delivered 2 (first try 100.0%), retried 0, failed 0, uncertain 0")
+    assert said()[0] == "good evening"
+    assert printed.err.count("[OK] ") > 10
+    assert configured.sandbox.bot.token not in printed.err + printed.out
+    assert not re.search(r"Traceback|\[FAIL\]|ERROR", printed.err)
+
+
+def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Heard("[SOCKET] joined") as joined:
+        code = run_while(joined.wait, "run", "--sandbox")
+
+    printed = capsys.readouterr()
+    assert code == 0
+    assert printed.out.startswith("delivered 0")
+    assert list(folder.iterdir()) == []
+
+
+def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = "http://127.0.0.1:9"
+    live.configure(
+        OPENCHAT_BASE_URL=nowhere,
+        TTFM_GATEWAY_BASE_URL=nowhere,
+        SOCKET_SERVER_URL=nowhere,
+        HANGBOT_DRAIN_MS="100",
+    )
+
+    with Heard("not in the room") as tried:
+        code = run_while(tried.wait, "run")
+
+    said = capsys.readouterr().err
+    assert code == 0
+    assert "starting all the same" in said
+    assert "not in the room" in said
+
+
+def test_a_kick_ends_the_bot_with_1_and_one_line(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def story() -> None:
+        listening.wait()
+        configured.do(lambda sandbox: sandbox.kick(sandbox.bot.uid))
+
+    with Heard("[SOCKET] joined") as listening:
+        thread = threading.Thread(target=story, name="story")
+        thread.start()
+        code = main(["run"])
+        thread.join(10)
+
+    assert code == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "hangbot: a moderator put the bot out of the room. "
+        "Ask the room's moderators; start the bot again when they agree."
+    )
+
+
+# -- bad input
+
+
+def test_without_a_configuration_it_says_what_to_make(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["run"])
+
+    said = one_line(capsys.readouterr().err)
+    assert code == 2
+    assert "hang-fm-config.env" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param({"BOT_USER_TOKEN": ""}, ["BOT_USER_TOKEN", "required"], id="empty"),
+        pytest.param({"ROOM_UUID": ""}, ["ROOM_UUID", "required"], id="no room"),
+        pytest.param({"SOCKET_TIMEOUT_MS": "soon"}, ["SOCKET_TIMEOUT_MS", "'soon'"], id="no number"),
+        pytest.param({"OPENCHAT_BASE_URL": "chat"}, ["OPENCHAT_BASE_URL", "http"], id="no address"),
+        pytest.param({"CHAT_DIALECT": "irc"}, ["CHAT_DIALECT", "openchat"], id="no dialect"),
+    ],
+)
+def test_one_fault_of_the_configuration_is_one_line(
+    change: dict[str, str], says: list[str], live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.configure(**change)
+
+    code = main(["run"])
+
+    said = one_line(capsys.readouterr().err)
+    assert code == 2
+    assert [word for word in says if word not in said] == []
+    assert "Correct" in said
+
+
+def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "hang-fm-config.env").write_text(
+        "BOT_USER_TOKN=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln\n"
+        "SOCKET_TIMEOUT_MS=1\nSOCKET_TIMEOUT_MS=2\n"
+        "what is this\nHANGBOT_RATE=-1\n"
+    )
+
+    code = main(["run"])
+
+    said = capsys.readouterr().err
+    assert code == 2
+    for words in ("did you mean BOT_USER_TOKEN?", "ROOM_UUID", "SOCKET_TIMEOUT_MS", "line 4", "HANGBOT_RATE"):
+        assert words in said
+    assert "eyJ" not in said
+    assert all(line.startswith("hangbot: ") for line in said.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("point", "fault", "says"),
+    [
+        pytest.param("gateway.token", {"status": 401}, "Gateway accepts the bot token", id="token"),
+        pytest.param("chat.me", {"status": 401}, "Chat token is accepted", id="chat token"),
+        pytest.param("room.joinRoom", {"body": "The room does not exist."}, "Bot is in the room", id="join"),
+    ],
+)
+def test_what_preflight_rejects_does_not_start_and_says_so_on_one_line_with_its_remedy(
+    point: str, fault: dict[str, object], says: str, configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.sandbox.faults.add(point, "status", times=0, **fault)  # type: ignore[arg-type]  # the table's
+
+    code = main(["run", "--log-level", "error"])
+
+    printed = capsys.readouterr()
+    assert code == 1
+    assert printed.out == ""
+    assert re.search(rf"ERROR \| \[FAIL\] {says}: .* -> \S", one_line(printed.err))
+
+
+def test_an_unknown_room_does_not_start(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    live.configure(ROOM_UUID="00000000-0000-4000-8000-000000000000")
+
+    code = main(["run", "--log-level", "error"])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "[FAIL] Chat group exists" in said
+    assert "[FAIL] Bot is in the room" in said
+    assert "Traceback" not in said
+
+
+def no_database(path: Path) -> None:
+    path.write_text("a shopping list\n" * 100)
+
+
+def another_programs(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE shopping (item TEXT)")
+    database.close()
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def later_version(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA application_id = 1212239431")
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+@pytest.mark.parametrize("command", [["run"], ["send", "hi"], ["outbox", "list"], ["outbox", "stats"]])
+@pytest.mark.parametrize("spoil", [no_database, another_programs, a_folder, later_version])
+def test_an_outbox_that_cannot_be_used_is_one_line_and_left_as_it_is(
+    spoil: Callable[[Path], None],
+    command: list[str],
+    configured: Live,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = folder / "outbox.sqlite3"
+    spoil(path)
+    before = path.read_bytes() if path.is_file() else b""
+
+    code = main([*command, "--log-level", "error"])
+
+    said = one_line(capsys.readouterr().err)
+    assert code == 1
+    assert str(path) in said
+    assert (path.read_bytes() if path.is_file() else b"") == before
+    assert configured.muids == []
+
+
+def test_an_outbox_without_a_folder_is_one_line(
+    live: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.configure(HANGBOT_OUTBOX=str(folder / "no" / "such.sqlite3"))
+
+    code = main(["run"])
+
+    assert code == 1
+    assert "HANGBOT_OUTBOX: its folder must exist" in one_line(capsys.readouterr().err)
+
+
+def test_a_second_bot_on_one_outbox_is_one_line(
+    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(folder / "outbox.sqlite3"):
+        code = main(["run"])
+
+    said = one_line(capsys.readouterr().err)
+    assert code == 1
+    assert "another bot delivers" in said
+    assert "HANGBOT_OUTBOX" in said
+    assert configured.sandbox.journal.events() == []
+
+
+# -- processes and signals
+
+
+def is_a_send(row: dict[str, Any]) -> bool:
+    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
+
+
+def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
+    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.sandbox.faults.add("chat.send", "hang", times=0)
+    env = {"BOOT_MESSAGE": "never answered", "HANGBOT_DRAIN_MS": "60000", "SOCKET_TIMEOUT_MS": "60000"}
+    bot = start("run", env=env)
+    configured.wait_for(is_a_send)
+
+    bot.send(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):  # it drains, with a minute's patience
+        bot.wait(0.2)
+    bot.send(signal.SIGINT)
+
+    assert bot.wait() == 1
+    assert "stopped at once" in bot.err
+    assert "Traceback" not in bot.err
+    assert main(["outbox", "list", "--queued"]) == 0
+    assert "never answered" in capsys.readouterr().out
+
+
+def test_a_killed_bot_loses_and_doubles_nothing(configured: Live, start: Start) -> None:
+    configured.sandbox.faults.add("chat.send", "delay", ms=3_600_000)
+    bot = start("run", env={"BOOT_MESSAGE": "once", "SOCKET_TIMEOUT_MS": "60000"})
+    configured.wait_for(is_a_send)
+    bot.send(signal.SIGKILL)
+    bot.wait()
+
+    again = start("send", "after it", "--wait", "10")
+
+    assert again.wait() == 0, again.err
+    texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]
+    assert texts == ["once", "after it"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_bot_that_is_killed_again_and_again_loses_and_doubles_nothing(
+    configured: Live, start: Start
+) -> None:
+    for number in range(8):
+        kind = ("delay", "cut_after_store", "hang", "cut_before_store")[number % 4]
+        configured.sandbox.faults.add("chat.send", kind, ms=3_600_000 if kind == "delay" else None)
+        since = configured.sandbox.journal.last_n
+        bot = start("run", env={"BOOT_MESSAGE": f"start {number}", "SOCKET_TIMEOUT_MS": "60000"})
+        configured.wait_for(is_a_send, since=since, within=15)
+        bot.send(signal.SIGKILL)
+        bot.wait()
+        configured.sandbox.faults.clear()
+
+    last = start("send", "the end", "--wait", "30")
+
+    assert last.wait(40) == 0, last.err
+    texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]
+    assert texts == [*(f"start {number}" for number in range(8)), "the end"]

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.delivery.outbox import exclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Live
+
+    Start = Callable[..., Command]
+
+pytestmark = pytest.mark.timeout(40)
+
+ROW = {
+    "id", "to", "state", "tier", "attempts", "text", "accepted_at", "settled_at", "reason", "remedy",
+}  # fmt: skip
+
+
+def listed(capsys: pytest.CaptureFixture[str], *states: str) -> list[dict[str, Any]]:
+    """The outbox, as its own command shows it."""
+    capsys.readouterr()
+    assert main(["outbox", "list", "--json", *states]) == 0
+    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return rows
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+
+
+def test_without_a_bot_it_delivers_and_prints_the_id(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["send", "hello"])
+
+    (key,) = capsys.readouterr().out.split()
+    assert code == 0
+    assert configured.muids == [key]
+
+
+def test_what_is_queued_is_delivered_first_and_oldest_first(
+    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(folder / "outbox.sqlite3"):  # as a running bot does
+        assert [main(["send", "a", "--id", f"m-{number}"]) for number in (1, 2, 3)] == [0, 0, 0]
+    assert configured.muids == []
+    assert {row["state"] for row in listed(capsys)} == {"queued"}
+
+    code = main(["send", "b", "--id", "m-4"])
+
+    assert code == 0
+    assert configured.muids == ["m-1", "m-2", "m-3", "m-4"]
+
+
+def test_as_json_it_prints_the_contracts_row_for_each_part(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["send", "word " * 300, "--id", "m-1", "--json"])
+
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert [row["id"] for row in rows] == ["m-1", "m-1.2"] == configured.muids
+    assert all(set(row) == ROW for row in rows)
+    assert [(row["state"], row["tier"], row["attempts"]) for row in rows] == [("delivered", 1, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "state"),
+    [
+        pytest.param(None, 0, "delivered", id="delivered"),
+        pytest.param({"do": "status", "status": 400}, 1, "failed", id="refused"),
+        pytest.param({"do": "status", "status": 503, "times": 0}, 1, "failed", id="given up"),
+        pytest.param({"do": "cut_after_store"}, 0, "delivered", id="the answer lost"),
+    ],
+)
+@pytest.mark.parametrize("wait", [[], ["--wait", "20"]])
+def test_the_exit_code_is_what_became_of_it(
+    fault: dict[str, Any] | None,
+    code: int,
+    state: str,
+    wait: list[str],
+    configured: Live,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if fault:
+        configured.sandbox.faults.add("chat.send", **fault)
+
+    returned = main(["send", "hello", *wait])
+
+    assert returned == code
+    assert [row["state"] for row in listed(capsys)] == [state]
+
+
+def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    configured.configure(STAGE_RETRY_TOTAL_MS="200")
+    configured.sandbox.faults.add("chat.send", "cut_after_store")
+    configured.sandbox.faults.add("chat.lookup", "status", status=503, times=0)
+
+    code = main(["send", "hello"])
+
+    assert code == 3
+    assert [row["state"] for row in listed(capsys)] == ["uncertain"]
+
+
+def test_waiting_has_an_end_and_says_that_it_cannot_tell(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.configure(SOCKET_TIMEOUT_MS="60000")
+    configured.sandbox.faults.add("chat.send", "hang")
+
+    code = main(["send", "hello", "--wait", "0.3"])
+
+    assert code == 3
+    (row,) = listed(capsys)
+    assert (row["state"], row["attempts"]) == ("sending", 1)
+
+
+def test_while_a_bot_runs_waiting_for_it_has_an_end_too(
+    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(folder / "outbox.sqlite3"):
+        code = main(["send", "hello", "--wait", "0.1"])
+
+    assert code == 3
+    assert configured.muids == []
+    assert [row["state"] for row in listed(capsys)] == ["queued"]
+
+
+def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_refused(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "hello", "--id", "m-1"]) == 0
+    assert main(["send", "hello", "--id", "m-1"]) == 0
+    capsys.readouterr()
+
+    code = main(["send", "goodbye", "--id", "m-1"])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert "m-1 was used for another message" in said.err
+    assert said.out == ""
+    assert configured.muids == ["m-1"]
+
+
+def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(configured: Live) -> None:
+    alice = configured.sandbox.users.add("alice")
+    configured.do(lambda _: alice.join())
+    other = configured.sandbox.add_room("other")
+
+    codes = [main(["send", "psst", "--to", alice.uid]), main(["send", "hi", "--to", other.uuid])]
+
+    sent = [(row["receiver"], row["receiverType"]) for row in configured.sandbox.messages if row.get("muid")]
+    assert codes == [0, 0]
+    assert sent == [(alice.uid, "user"), (other.uuid, "group")]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        pytest.param(["   "], "the text is empty", id="empty"),
+        pytest.param(["x" * 9_100], "more than 10 messages", id="too long"),
+        pytest.param(["a\0b"], "NUL", id="NUL"),
+        pytest.param(["caf\udce9"], "half a character", id="bytes that are no text"),
+        pytest.param(["hi", "--id", "a b"], "an id is", id="id"),
+        pytest.param(["hi", "--to", "a/b"], "a receiver is", id="receiver"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_the_door_on_one_line(
+    argv: list[str], says: str, configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["send", *argv])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert says in said.err
+    assert configured.muids == []
+
+
+def test_a_line_of_standard_input_is_a_message(
+    configured: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    feed(monkeypatch, b"one\n two \nthr\xc3\xa9\xc3\xa9")
+
+    code = main(["send", "--stdin"])
+
+    assert code == 0
+    assert capsys.readouterr().out.split() == configured.muids
+    texts = [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")]
+    assert texts == ["one", " two ", "thréé"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        pytest.param(b"one\n\nthree\n", "line 2 is empty", id="an empty line"),
+        pytest.param(b"one\n" + b"x" * 9_100 + b"\n", "more than 10 messages", id="a line too long"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_bad_line_is_told_and_those_before_it_are_delivered(
+    raw: bytes,
+    says: str,
+    as_json: bool,  # noqa: FBT001  a column of the table
+    configured: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feed(monkeypatch, raw)
+
+    code = main(["send", "--stdin", *(["--json"] if as_json else [])])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert says in said.err
+    assert len(configured.muids) == 1
+    assert configured.muids[0] in said.out
+
+
+def test_input_that_is_no_text_is_told_and_nothing_accepted_is_lost(
+    configured: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # More than a reader takes at a time: what comes before in the same block is not seen either.
+    feed(monkeypatch, (b"x" * 850 + b"\n") * 30 + b"\xff\xfe\n")
+
+    code = main(["send", "--stdin", "--log-level", "error"])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert re.match(rf"hangbot: what follows line {len(configured.muids)} is no UTF-8", said.err)
+    assert said.err.count("\n") == 1
+    assert said.out.split() == configured.muids != []
+
+
+def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
+    configured: Live, start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = f"yes line | head -200 | {sys.executable} -m hangbot send --stdin --log-level error | head -1"
+    ended = subprocess.run(  # noqa: S603  our own command
+        ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[2]}}"],  # noqa: S607  found on the path like everywhere
+        cwd=folder, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    (first,) = ended.stdout.split()
+
+    assert ended.returncode in {0, 1}
+    assert ended.stderr == ""
+    assert first in [row["id"] for row in listed(capsys)]
+    assert start("send", "the last").wait() == 0
+    assert {row["state"] for row in listed(capsys)} == {"delivered"}
+    assert len(configured.muids) == len(set(configured.muids)) == len(listed(capsys))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_sends_in_parallel_lose_and_double_nothing(
+    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = [start("send", f"number {number}", "--id", f"m-{number}") for number in range(8)]
+
+    codes = [command.wait(60) for command in commands]
+
+    assert codes == [0] * 8
+    assert sorted(configured.muids) == sorted(f"m-{number}" for number in range(8))
+    assert {row["state"] for row in listed(capsys)} == {"delivered"}
