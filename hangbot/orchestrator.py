@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ from hangbot.uptime import uptime
 from hangbot.wire.actions import song_key, took_effect
 from hangbot.wire.chat import ChatMessage, Outgoing
 
-__all__ = ["App", "Bot"]
+__all__ = ["App", "Bot", "Health"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,28 @@ class App(Protocol):
 
     def __call__(self, bot: "Bot", message: ChatMessage, /) -> Awaitable[None]:
         """React to a message. What it raises is logged and does not stop the bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is true of a bot right now.
+
+    Attributes:
+        in_room: Whether the room let it in and the connection lives.
+        reads_chat: Whether it has begun to read the chat.
+        chat_down_for: Seconds since the chat counts as down, or ``None`` while it works.
+        reason: What the chat's last failure said.
+    """
+
+    in_room: bool
+    reads_chat: bool
+    chat_down_for: float | None
+    reason: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything works."""
+        return self.in_room and self.reads_chat and self.chat_down_for is None
 
 
 class Bot:
@@ -152,6 +175,12 @@ class Bot:
         """Wait until the bot is in the room and reads the chat."""
         await self._in_room.wait()
         await self._in_chat.wait()
+
+    def health(self) -> Health:
+        """Say what is true right now, not what was when the bot started."""
+        breaker = self._courier.breaker
+        down = None if breaker.since is None else self._clock.now() - breaker.since
+        return Health(self._in_room.is_set(), self._in_chat.is_set(), down, breaker.reason)
 
     def stop(self) -> None:
         """Begin to drain; calling it again changes nothing."""

@@ -1,11 +1,13 @@
 import base64
 import json
+import re
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.sandbox.people import BadToken, People, Person
+from hangbot.sandbox.people import TOKEN_ROLES, BadToken, ChatTokenRules, People, Person
 
 
 class Now:
@@ -171,6 +173,60 @@ def test_a_guest_is_a_ghost() -> None:
     ghost: Person = People(Now()).add("ghost-9910", role="guest")
 
     assert ghost.profile()["avatarId"] == "ghost"
+
+
+def test_the_token_roles_are_those_of_the_types() -> None:
+    names = "globalModerator staff superUser promoter user bot admin moderator guest"
+
+    assert set(names.split()) == TOKEN_ROLES
+
+
+@pytest.mark.parametrize(
+    ("exchange", "same", "old_lives"),
+    [
+        pytest.param("same", True, True, id="the same token"),
+        pytest.param("fresh", False, True, id="another beside it"),
+        pytest.param("replaces", False, False, id="another in its place"),
+    ],
+)
+def test_what_a_second_exchange_does_is_a_variant(
+    exchange: Literal["same", "fresh", "replaces"],
+    same: bool,  # noqa: FBT001  a table's column
+    old_lives: bool,  # noqa: FBT001  a table's column
+) -> None:
+    people = People(Now(), rules=ChatTokenRules(exchange=exchange))
+    ann = people.add("ann")
+
+    first = people.exchange(ann.token)
+    second = people.exchange(ann.token)
+
+    assert (first == second) is same
+    assert (people.by_chat_token(first) is not None) is old_lives
+    assert people.by_chat_token(second) is not None
+
+
+def test_the_life_of_a_chat_token_and_how_many_a_user_has_are_variants() -> None:
+    now = Now()
+    people = People(now, rules=ChatTokenRules(lifetime_s=60, exchange="fresh", most=2))
+    ann = people.add("ann")
+
+    tokens = [ann.chat_token, people.exchange(ann.token), people.exchange(ann.token)]
+    alive = [people.by_chat_token(token) is not None for token in tokens]
+    now.s += 60
+    later = [people.by_chat_token(token) is not None for token in tokens]
+
+    assert alive == [False, True, True]
+    assert later == [False] * 3
+
+
+def test_chat_tokens_look_like_those_of_their_server() -> None:
+    openchat, cometchat = People(Now()), People(Now(), rules=ChatTokenRules(look="uid"))
+
+    new, old = openchat.add("ann", uid="ann").chat_token, cometchat.add("ann", uid="ann").chat_token
+
+    assert re.fullmatch(r"auth_[A-Za-z0-9_-]{43}", new)
+    assert re.fullmatch(r"ann_\d+[0-9a-f]{40}", old)
+    assert cometchat.by_chat_token(old) is not None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
 from hangbot.sandbox.chat.dialects import COMETCHAT, DIALECTS, OPENCHAT, Dialect
+from hangbot.sandbox.chat.errors import Wording
 from hangbot.sandbox.chat.jwt import ChatJwt
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.world import ChatWorld
@@ -151,6 +152,13 @@ HISTORY = ("GET", "groups/room/messages")
         ),
         pytest.param("openchat", SEND, {}, (400, "MISSING_PARAMETERS"), id="o: no receiver"),
         pytest.param("cometchat", SEND, {}, (400, "ERR_BAD_REQUEST"), id="c: no receiver"),
+        pytest.param(
+            "openchat",
+            SEND,
+            {**LINE, "receiver": None, "multipleReceivers": {"guids": ["room"]}},
+            (400, "MISSING_PARAMETERS"),
+            id="o: several receivers are the admin API's",
+        ),
         pytest.param("openchat", SEND, [], (400, "MISSING_PARAMETERS"), id="o: a list for a body"),
         pytest.param(
             "openchat", SEND, {**LINE, "receiverType": "x"}, (400, "INVALID_RECEIVERTYPE"), id="o: type"
@@ -369,6 +377,33 @@ def test_a_password_group_lets_in_who_knows_the_password() -> None:
     assert joined.status == 200
 
 
+def test_cometchat_tells_a_missing_password_from_a_wrong_one() -> None:
+    desk = Desk("cometchat")
+    desk.world.ensure_group("pw", kind="password", password="sesame")
+
+    answers = [desk.ask("POST", "groups/pw/members", body) for body in ({}, {"password": "open"})]
+
+    assert [refusal(answer)[1] for answer in answers] == ["ERR_EMPTY_GROUP_PASS", "ERR_WRONG_GROUP_PASS"]
+
+
+def test_with_the_admin_key_cometchat_adds_others_and_says_how_it_went_for_each() -> None:
+    desk = Desk("cometchat").joined(Desk("cometchat").bot)
+    admin = {"apikey": API_KEY, "appId": APP_ID}
+    people = {"participants": ["alice", "ghost"], "moderators": ["bot"], "usersToBan": ["alice"]}
+
+    answer = desk.ask("POST", "groups/room/members", people, headers=admin)
+    too_many = desk.ask(
+        "POST", "groups/room/members", {"admins": [f"u{n}" for n in range(26)]}, headers=admin
+    )
+
+    outcomes = answer.body["data"]
+    assert outcomes["alice"]["success"] is True
+    assert outcomes["ghost"]["error"]["code"] == "ERR_UID_NOT_FOUND"
+    assert outcomes["bot"]["error"]["code"] == "ERR_ALREADY_JOINED"
+    assert desk.world.groups["room"].banned == {"alice"}
+    assert refusal(too_many) == (400, "ERR_BAD_REQUEST")
+
+
 def test_a_full_group_lets_nobody_in() -> None:
     desk = Desk()
     for n in range(1000):
@@ -410,6 +445,179 @@ def test_a_send_is_201_with_an_integer_id_on_openchat_and_200_with_a_string_on_c
 
     assert (one.status, one.body["data"]["id"]) == (201, 3)
     assert (other.status, other.body["data"]["id"]) == (200, "3")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"data": {"text": ""}}, id="an empty text"),
+        pytest.param({"data": None}, id="no data"),
+        pytest.param({"category": "nonsense", "type": "odd"}, id="an unknown category"),
+        pytest.param({"data": {"text": "x" * 70_000}}, id="70 kB of text"),
+        pytest.param({"text": "said elsewhere", "metadata": {"a": 1}}, id="text repeated at top level"),
+    ],
+)
+def test_openchat_stores_nearly_everything(more: dict[str, Json]) -> None:
+    desk = Desk().joined()
+
+    answer = desk.ask(*SEND, {**LINE, **more})
+
+    data = more.get("data", LINE["data"]) or {}
+    assert answer.status == 201
+    assert answer.body["data"]["data"].get("text") == data.get("text")
+    assert "text" not in answer.body["data"]
+
+
+def test_the_receiver_decides_over_the_conversation_and_the_metadata_stands_twice() -> None:
+    desk = Desk().joined()
+
+    sent = desk.send("hi", data={"text": "hi", "metadata": {"a": 1, "chatMessage": {}}}, tags=["t"])
+
+    assert sent["conversationId"] == "group_room"
+    assert sent["metadata"] == sent["data"]["metadata"] == {"a": 1, "chatMessage": {}}
+    assert sent["data"]["reactions"] == []
+    assert sent["tags"] == ["t"]
+    assert not {"muid", "resource"} & set(sent)
+
+
+def test_cometchat_lower_cases_guids_and_uids() -> None:
+    desk = Desk("cometchat").joined()
+
+    sent = desk.ask(*SEND, {**LINE, "receiver": "ROOM"})
+
+    assert sent.body["data"]["receiver"] == "room"
+    assert desk.ask("GET", "groups/ROOM").status == 200
+    assert desk.ask("GET", "users/Alice").body["data"]["uid"] == "alice"
+    assert Desk().joined().ask("GET", "groups/ROOM").status == 404
+
+
+def test_how_long_data_may_be_is_a_variant_where_it_is_validated() -> None:
+    long = {**LINE, "data": {"text": "hi", "metadata": {"pad": "x" * 20_000}}}
+    desk = Desk("cometchat").joined()
+    strict = Desk(replace(COMETCHAT, data_limit=10_240)).joined()
+
+    assert desk.ask(*SEND, long).status == 200
+    assert refusal(strict.ask(*SEND, long)) == (400, "ERR_BAD_REQUEST")
+    assert Desk().joined().ask(*SEND, long).status == 201
+
+
+def test_whether_a_muid_makes_one_message_or_two_is_a_variant() -> None:
+    desk = Desk(replace(OPENCHAT, rules=replace(OPENCHAT.rules, muid_once=True))).joined()
+
+    first, again = desk.send("one", muid="m"), desk.send("two", muid="m")
+    foreign = desk.send("three", muid="m", by=desk.alice)
+
+    assert first["id"] == again["id"] != foreign["id"]
+    assert [m["data"]["text"] for m in desk.world.messages()] == ["one", "three"]
+
+
+def test_which_headers_every_call_needs_is_a_variant() -> None:
+    desk = Desk(replace(OPENCHAT, required_headers=frozenset({"origin", "sdk"})))
+    headers = {"authtoken": desk.bot.chat_token, "Origin": "https://tt.live"}
+
+    refused = desk.ask("GET", "me", headers=headers)
+
+    assert refusal(refused) == (403, "ERR_FORBIDDEN")
+    assert "sdk" in refused.body["error"]["message"]
+    assert desk.ask("GET", "me", headers={**headers, "SDK": "javascript@3.0.10"}).status == 200
+
+
+def test_a_status_that_nobody_knows_can_be_chosen() -> None:
+    errors = {**COMETCHAT.errors, "bad_token": Wording(403, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "gone")}
+    desk = Desk(replace(COMETCHAT, errors=errors))
+
+    answer = desk.ask("GET", "me", headers={"appId": APP_ID, "authtoken": "x"})
+
+    assert refusal(answer) == (403, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND")
+
+
+def test_a_history_holds_edits_and_deletions_and_replies_and_no_joins() -> None:
+    desk = Desk().joined()
+    kept, gone = desk.send("kept"), desk.send("gone")
+    desk.ask("PUT", f"messages/{kept['id']}", {"data": {"text": "new"}})
+    desk.ask("POST", f"messages/{kept['id']}/thread", {**LINE, "data": {"text": "reply"}})
+    desk.ask("DELETE", f"messages/{gone['id']}")
+    desk.ask("DELETE", "groups/room/members", by=desk.alice)
+
+    rows = desk.ask(*HISTORY).body["data"]
+
+    shown = [row["data"].get("action", row["data"].get("text")) for row in rows]
+    assert shown == ["new", "edited", "reply", "deleted"]
+    assert rows[0]["editedBy"] == "bot"
+    ids = [row["id"] for row in rows]
+    assert ids == sorted(ids)
+    assert ids[-1] - ids[0] > len(ids) - 1  # gaps are normal
+
+
+def test_an_action_names_who_did_it_to_what_and_where() -> None:
+    desk = Desk().joined()
+    number = desk.send()["id"]
+
+    action = desk.ask("PUT", f"messages/{number}", {"data": {"text": "new"}}).body["data"]
+
+    entities = action["data"]["entities"]
+    assert (action["category"], action["type"], action["data"]["action"]) == ("action", "message", "edited")
+    assert entities["by"]["entity"]["uid"] == "bot"
+    assert entities["for"]["entity"]["guid"] == "room"
+    assert entities["on"]["entity"]["data"]["text"] == "new"
+
+
+def test_users_groups_and_members_have_their_fields() -> None:
+    desk = Desk().joined()
+
+    user = desk.ask("GET", "users/alice").body["data"]
+    group = desk.ask("GET", "groups/room").body["data"]
+    members = desk.ask("GET", "groups/room/members").body["data"]
+    documented = Desk("cometchat").joined().ask("GET", "groups/room").body["data"]
+
+    assert {"uid", "name", "status", "role", "lastActiveAt", "metadata", "tags"} < set(user)
+    assert (user["blockedByMe"], user["hasBlockedMe"]) == (False, False)
+    common = {"guid", "name", "type", "owner", "membersCount", "hasJoined", "createdAt", "metadata", "tags"}
+    assert set(group) == common
+    assert set(documented) - common == {"scope", "joinedAt", "conversationId"}
+    assert {"uid", "name", "scope", "joinedAt"} < set(members[0])
+
+
+def test_a_message_is_marked_as_interacted_on_cometchat_only() -> None:
+    openchat, cometchat = Desk().joined(), Desk("cometchat").joined()
+
+    statuses = [
+        desk.ask("PATCH", f"messages/{desk.send()['id']}/interacted", {}).status
+        for desk in (openchat, cometchat)
+    ]
+
+    assert statuses == [404, 200]
+
+
+def test_marks_answer_with_what_was_marked_and_when() -> None:
+    desk = Desk().joined()
+    number = desk.send(by=desk.alice)["id"]
+
+    marked = [
+        desk.ask("POST", f"messages/{number}/interactions", {}),
+        desk.ask("POST", "groups/room/conversation/read", {"messageId": number}),
+        desk.ask("POST", "groups/room/conversation/delivered", {}),
+    ]
+
+    common = {"success": True, "conversationId": "group_room", "messageId": str(number)}
+    assert [answer.body["data"] for answer in marked] == [
+        {**common, "readAt": 1_000_000},
+        {**common, "readAt": 1_000_000},
+        {**common, "deliveredAt": 1_000_000},
+    ]
+
+
+def test_messages_without_a_filter_are_none() -> None:
+    desk = Desk().joined()
+    desk.send(by=desk.alice, receiver="bot", receiverType="user")
+
+    nothing = desk.ask("GET", "messages", query={"limit": "10"}).body["data"]
+    direct = desk.ask("GET", "messages", query={"receiverType": "user", "sender": "alice"}).body["data"]
+    same = desk.ask("GET", "users/alice/messages").body["data"]
+
+    assert nothing == []
+    assert direct == same
+    assert len(direct) == 1
 
 
 def test_a_muid_sent_twice_makes_two_messages_and_the_look_up_finds_the_newer_one() -> None:
@@ -629,6 +837,41 @@ def test_settings_need_no_token_and_name_the_host_that_was_reached() -> None:
     assert refusal(refused) == (401, "AUTH_ERR_EMPTY_APPID")
 
 
+def test_the_settings_have_the_fields_that_the_sdk_reads() -> None:
+    data = Desk().ask("GET", "settings", headers={"Host": "127.0.0.1:4711"}).body["data"]
+
+    fixed = {
+        "CHAT_HOST_OVERRIDE": None,
+        "CHAT_HOST_APP_SPECIFIC": None,
+        "CHAT_USE_SSL": True,
+        "CHAT_API_VERSION": "v3.0",
+        "WS_API_VERSION": "v3.0",
+        "APP_VERSION": 4,
+        "MODE": "DEFAULT",
+        "ANALYTICS_VERSION": "v1",
+        "ANALYTICS_USE_SSL": True,
+        "ANALYTICS_PING_DISABLED": True,
+        "POLLING_ENABLED": False,
+        "DENY_FALLBACK_TO_POLLING": False,
+    }
+    others = "CLIENT_API_HOST ADMIN_API_HOST CHAT_HOST CHAT_WSS_PORT CHAT_WS_PORT REGION EXTENSION_DOMAIN"
+    others += " MAIN_DOMAIN extensions ANALYTICS_HOST SECURED_MEDIA_HOST settingsHash settingsHashReceivedAt"
+    assert {name: data[name] for name in fixed} == fixed
+    assert set(data) == set(fixed) | set(others.split())
+    assert data["CLIENT_API_HOST"] == "127.0.0.1:4711"
+    assert isinstance(data["CHAT_WSS_PORT"], str)
+
+
+def test_me_has_what_a_login_needs() -> None:
+    desk = Desk()
+
+    looked, logged_in = desk.ask("GET", "me").body["data"], desk.ask("PUT", "me", {}).body["data"]
+
+    openchat = {"authToken", "fat", "jwt", "settings", "wsChannel", "metadata", "tags"}
+    assert {"uid", "name", "status", "role", "lastActiveAt"} | openchat == set(looked) == set(logged_in)
+    assert looked["authToken"] == desk.bot.chat_token
+
+
 def test_after_logging_out_the_token_is_dead() -> None:
     desk = Desk()
 
@@ -656,6 +899,7 @@ def test_the_admin_key_issues_tokens_and_speaks_for_others() -> None:
     issued = desk.ask("POST", "users/alice/auth_tokens", {}, headers=admin)
     sent = desk.ask(*SEND, LINE, headers={**admin, "onBehalfOf": "app_system"})
     unknown = desk.ask("POST", "users/ghost/auth_tokens", {}, headers=admin)
+    keyless = Desk("cometchat").ask("POST", "users/alice/auth_tokens", {}, headers={"appId": APP_ID})
     documented = Desk("cometchat").ask(
         "POST", "users/alice/auth_tokens", {}, headers={**admin, "appId": APP_ID}
     )
@@ -664,6 +908,7 @@ def test_the_admin_key_issues_tokens_and_speaks_for_others() -> None:
     assert sent.body["data"]["sender"] == "app_system"
     assert "app_system" not in desk.world.groups["room"].members
     assert unknown.status == 404
+    assert refusal(keyless) == (401, "AUTH_ERR_EMPTY_APIKEY")
     assert list(documented.body["data"]) == ["uid", "authToken", "createdAt"]
 
 
@@ -740,6 +985,17 @@ def test_what_counts_without_an_affix_can_be_chosen() -> None:
     page = desk.ask(*HISTORY, query={"limit": "1"}).body
 
     assert [row["id"] for row in page["data"]] == [first["id"]]
+
+
+def test_the_order_of_a_list_without_an_affix_can_be_chosen() -> None:
+    desk = Desk(replace(COMETCHAT, bare_newest_first=True)).joined()
+    first, second = desk.send(), desk.send()
+
+    bare = desk.ask(*HISTORY).body["data"]
+    asked = desk.ask(*HISTORY, query={"affix": "prepend"}).body["data"]
+
+    assert [row["id"] for row in bare] == [second["id"], first["id"]]
+    assert [row["id"] for row in asked] == [first["id"], second["id"]]
 
 
 def test_the_extension_reacts_to_a_message() -> None:

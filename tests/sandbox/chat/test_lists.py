@@ -161,6 +161,36 @@ def test_documented_filters_do_what_their_names_say() -> None:
     assert page(rows, documented=True, toTimestamp="200") == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hideReplies", "onlyDeleted", "searchKey", "tags", "withTags", "toTimestamp", "onlyUpdates"),
+        *("unread", "undelivered", "hideMessagesFromBlockedUsers", "withThreadSubscribed", "count"),
+    ],
+)
+def test_openchat_ignores_what_else_is_documented(name: str) -> None:
+    rows = [row(1), row(2, parentId=1, tags=["a"]), row(3, 300)]
+
+    cut = cut_page(rows, history_query({name: "1"}, documented=False))
+
+    assert [found["id"] for found in cut.rows] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["unread", "undelivered", "withTags", "hideMessagesFromBlockedUsers", "withThreadSubscribed"]
+)
+def test_what_would_need_receipts_or_block_lists_filters_nothing_where_documented_either(name: str) -> None:
+    cut = cut_page([row(1), row(2, tags=["a"])], history_query({name: "1"}, documented=True))
+
+    assert [found["id"] for found in cut.rows] == [1, 2]
+
+
+def test_tags_filter_where_documented() -> None:
+    rows = [row(1, tags=["a", "b"]), row(2, tags=["c"]), row(3), row(4, tags=[5])]
+
+    assert page(rows, documented=True, tags="b,c") == [1, 2]
+
+
 @settings(max_examples=50)
 @given(
     times=st.lists(st.integers(0, 3), max_size=20),

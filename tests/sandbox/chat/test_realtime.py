@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hangbot.sandbox.chat import realtime as chat_socket
+from hangbot.sandbox.chat.dialects import OPENCHAT
 from hangbot.sandbox.chat.realtime_rules import may_open_socket
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.people import Person
@@ -246,6 +248,7 @@ async def test_receipts_are_passed_on_and_typing_only_on_cometchat(
 
     await mine.send_json({**group, "type": "typing_indicator", "body": {"action": "started"}})
     await mine.send_json({**direct, "type": "typing_indicator", "body": {"action": "started"}})
+    await mine.send_json({**group, "type": "transient_message", "body": {"data": {"a": 1}}})
     await mine.send_json(
         {**group, "type": "receipts", "body": {"action": "read", "messageId": str(said["id"])}}
     )
@@ -253,7 +256,9 @@ async def test_receipts_are_passed_on_and_typing_only_on_cometchat(
     while heard[-1]["type"] != "receipts":
         heard.append(await hear(hers))
 
-    typing = ["typing_indicator"] * 2 if either_dialect == "cometchat" else []
+    typing = (
+        ["typing_indicator", "typing_indicator", "transient_message"] if either_dialect == "cometchat" else []
+    )
     assert [frame["type"] for frame in heard] == [*typing, "receipts"]
     assert heard[-1]["body"]["messageId"] == str(said["id"])
 
@@ -359,6 +364,29 @@ async def test_a_dropped_frame_waits_for_a_frame_and_is_no_refused_upgrade(
     assert [json.loads(e["frame"])["type"] for e in bench.journal.events(fault=fault.id)] == ["auth"]
 
 
+async def test_upgrade_faults_and_frame_faults_wait_for_their_own_kind_in_any_order(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench)
+    refused = bench.faults.add("chat.ws", "status", status=503)
+    dropped = bench.faults.add("chat.ws", "drop")
+    cut = bench.faults.add("chat.ws", "status", status=502, after=1)
+    doubled = bench.faults.add("chat.ws", "duplicate", after=1)
+
+    first = await ping(ws)  # the answer to the first ping is dropped: this is …
+    statuses = []
+    for _ in range(3):
+        try:
+            await (await bench.http.ws_connect(bench.url + "/")).close()
+            statuses.append(101)
+        except aiohttp.WSServerHandshakeError as error:
+            statuses.append(error.status)
+
+    assert first == {"action": "pong"}
+    assert statuses == [503, 101, 502]
+    assert [bench.faults.hits(fault.id) for fault in (refused, dropped, cut, doubled)] == [1, 1, 1, 1]
+
+
 async def test_a_fault_on_every_request_hits_the_upgrade_and_no_frame(
     bench: "ChatBench", open_socket: OpenSocket
 ) -> None:
@@ -402,6 +430,62 @@ async def test_a_delayed_frame_keeps_the_order(bench: "ChatBench", open_socket: 
 
     assert len(sent_before) == 1
     assert heard == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("body", "heard"),
+    [
+        pytest.param("no json", "no json", id="a text"),
+        pytest.param(
+            {"type": "transient_message"}, '{"type":"transient_message"}', id="a frame of one's own"
+        ),
+        pytest.param(None, "<html>no frame</html>", id="nothing in particular"),
+    ],
+)
+async def test_any_frame_at_all_can_come_in_the_place_of_another(
+    bench: "ChatBench", open_socket: OpenSocket, body: Json, heard: str
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+    bench.faults.add("chat.ws", "garbage", body=body)
+
+    await ws.send_str('{"action":"ping"}')
+
+    async with asyncio.timeout(5):
+        assert (await ws.receive()).data == heard
+
+
+@pytest.mark.parametrize("echoes", [True, False])
+async def test_whether_a_device_hears_itself_is_a_variant(
+    open_bench: "OpenBench",
+    open_socket: OpenSocket,
+    echoes: bool,  # noqa: FBT001  a table's column
+) -> None:
+    bench = await open_bench(replace(OPENCHAT, echoes=echoes))
+    mine, another = (
+        await open_socket(bench, bench.bot),
+        await open_socket(bench, bench.bot, device="elsewhere"),
+    )
+
+    await bench.send("hello", headers={"resource": "device"})
+
+    first = await ping(mine)
+    assert (first.get("type") == "message") is echoes
+    assert (await hear(another))["body"]["data"]["text"] == "hello"
+
+
+async def test_reactions_come_as_an_edit_and_as_a_reaction(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+    _, sent = await bench.send("react!")
+    await hear(ws)
+
+    await bench.call("POST", f"/v3.0/messages/{sent['data']['id']}/reactions/x", by=bench.alice)
+    edited, reaction = await hear(ws), await hear(ws)
+
+    assert edited["body"]["data"]["action"] == "edited"
+    assert reaction["type"] == "reaction"
+    assert set(reaction["body"]) == {"action", "id", "messageId", "reaction", "reactedBy", "reactedAt"}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,28 @@ def test_a_call_without_a_known_action_has_none(params: object) -> None:
     assert parsed.id == 4
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("addUser", "removeUser", "getRoomStates", "getRoomStatus", "kickUserFromRoom", "kickUserGlobally"),
+        *("nextSong", "playSong", "resetRoom", "resetAllRooms", "updateRoomSettings"),
+        *("speak", "banUser", "addToQueue", "chat"),
+    ],
+)
+def test_what_is_for_services_and_what_never_was_is_unknown_alike(name: str) -> None:
+    assert call(name).action is None
+
+
+def test_unknown_parameters_and_a_message_id_among_them_mean_nothing() -> None:
+    parsed = actionhero.parse(
+        {"event": "action", "params": {"action": "joinRoom", "roomUuid": "r", "messageId": 99, "x": 1}}
+    )
+
+    assert isinstance(parsed, Call)
+    assert UUID.fullmatch(parsed.id)
+    actionhero.check_params(parsed)
+
+
 @pytest.mark.parametrize("version", [1, "1", None, 0], ids=repr)
 def test_the_right_api_version_may_be_given(version: object) -> None:
     assert call("joinRoom", apiVersion=version).action == "joinRoom"

@@ -45,6 +45,12 @@ def test_a_room_says_who_may_dj(
     assert roles.may_dj(token_role, room_role, dj_type) is allowed
 
 
+def test_the_room_roles_are_those_of_the_types() -> None:
+    typed = {"moderator", "owner", "coOwner", "banned", "kicked", "chatDisabled", "djDisabled", "dj"}
+
+    assert typed == roles.ROOM_ROLES
+
+
 def test_user_lists_begin_with_owners_and_end_with_everybody_else() -> None:
     held = [None, "moderator", "dj", "owner", "coOwner"]
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 WITHIN = 5.0
-PONG = '"primus::pong::1"'
 
 
 # -- handshake

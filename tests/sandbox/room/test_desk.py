@@ -1,0 +1,272 @@
+"""What frames ask for, and who hears what."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
+
+if TYPE_CHECKING:
+    from tests.sandbox.room.conftest import OpenClient
+
+
+def frame(sandbox: Sandbox, action: str, number: int, **params: Any) -> str:  # noqa: ANN401  any JSON value
+    asked = {"roomUuid": sandbox.room_uuid, **params, "action": action}
+    return json.dumps({"event": "action", "params": asked, "messageId": number})
+
+
+async def test_responses_come_in_another_order_when_one_takes_longer(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    sandbox.faults.add("room.action", "reorder")
+
+    await client.send(frame(sandbox, "playOneTimeAnimation", 71, animation="fly"))
+    await client.send(frame(sandbox, "playOneTimeAnimation", 72, animation="fly"))
+    answers = [(await client.next())["messageId"] for _ in range(2)]
+
+    assert answers == [72, 71]
+
+
+async def test_verbs_do_not_count_as_pending_and_refused_actions_are_not_queued(
+    open_client: "OpenClient",
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(action_ms=1000)) as sandbox:
+        client = await open_client(sandbox)
+        for number in range(1, 7):
+            await client.send(frame(sandbox, "joinRoom", number))
+        await client.send({"event": "detailsView", "messageId": 7})
+
+        refused, verb = await client.next(), await client.next()
+        sandbox.clock.advance(1)
+        answered = [(await client.response(number))["messageId"] for number in range(1, 6)]
+
+        assert (refused["messageId"], refused["error"]) == (6, "you have too many pending requests")
+        assert (verb["messageId"], verb["data"]["pendingActions"]) == (7, 5)
+        assert answered == [1, 2, 3, 4, 5]
+        assert sandbox.journal.events(dir="out", frame=json.dumps({"messageId": 6})) == []
+
+
+@pytest.mark.parametrize("whose", ["own", "foreign"])
+async def test_who_acts_is_read_from_the_token_whatever_the_parameters_say(
+    sandbox: Sandbox, open_client: "OpenClient", whose: str
+) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    client = await open_client(sandbox)
+    await client.join()
+
+    sent = sandbox.bot.uid if whose == "own" else alice.uid
+    answer = await client.act("addDj", userUuid=sent, tokenRole="admin")
+
+    assert "error" not in answer
+    assert [dj["uuid"] for dj in sandbox.state["djs"]] == [sandbox.bot.uid]
+
+
+@pytest.mark.parametrize("params", [{}, {"djUuid": None}, {"djUuid": "OWN"}], ids=["none", "null", "own"])
+async def test_a_dj_leaves_the_line_by_any_spelling_of_himself(
+    sandbox: Sandbox, open_client: "OpenClient", params: dict[str, Any]
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    await client.act("addDj")
+
+    answer = await client.act(
+        "removeDj", **{name: value and sandbox.bot.uid for name, value in params.items()}
+    )
+
+    assert "error" not in answer
+    assert sandbox.state["djs"] == []
+
+
+async def test_whether_actions_answer_with_the_servers_state_is_a_variant(open_client: "OpenClient") -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(action_state=False)) as sandbox:
+        client = await open_client(sandbox)
+        await client.join()
+
+        answer = await client.act("addDj")
+
+        assert answer == {"context": "response", "messageId": answer["messageId"]}
+
+
+async def test_a_guest_has_a_password_of_his_own(sandbox: Sandbox, open_client: "OpenClient") -> None:
+    watcher = await open_client(sandbox)
+    await watcher.join()
+    await sandbox.set_guest_password("ghosts")
+    client = await open_client(sandbox, token=sandbox.users.add("ghost-1", "guest").token)
+
+    told = await watcher.until("updatedGuestPassword")
+    refused = await client.act("joinRoom", password="ghosts")
+    admitted = await client.act("joinRoom", guestPassword="ghosts")
+
+    assert [op["path"] for op in told["statePatch"]] == ["/settings/isGuestPasswordProtected"]
+    assert refused["error"] == "The password is wrong."
+    assert "error" not in admitted
+
+
+async def test_profiles_go_to_the_joiner_alone_and_the_others_hear_of_him(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
+    await watcher.join()
+    client = await open_client(sandbox)
+    await client.join()
+
+    heard = await watcher.next()
+
+    assert heard["message"]["name"] == "userJoined"
+    assert await watcher.quiet()
+
+
+@pytest.mark.parametrize("sent_at", [True, False])
+async def test_whether_the_profiles_carry_a_time_is_a_variant(
+    open_client: "OpenClient",
+    sent_at: bool,  # noqa: FBT001  a table's column
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(profiles_sent_at=sent_at)) as sandbox:
+        client = await open_client(sandbox)
+        await client.act("joinRoom")
+
+        assert ("sentAt" in await client.next()) is sent_at
+
+
+async def test_the_order_of_keys_varies_and_a_room_message_has_no_message_id(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    await client.act("addDj")
+    await client.until("addedDj")
+
+    direct, broadcast = [f for f in client.heard if f.get("context") == "user"]
+
+    assert set(direct) == set(broadcast) == {"context", "from", "room", "sentAt", "message"}
+    assert list(direct) != list(broadcast)
+    assert (broadcast["from"], broadcast["room"]) == ("0", sandbox.room_uuid)
+
+
+async def test_a_connection_in_two_rooms_hears_both(sandbox: Sandbox, open_client: "OpenClient") -> None:
+    other = sandbox.add_room("other")
+    alice = sandbox.users.add("alice")
+    client = await open_client(sandbox)
+    await client.act("joinRoom")
+    await client.act("joinRoom", roomUuid=other.uuid)
+
+    await alice.join()
+    await alice.join(other)
+    heard: list[str] = []
+    while len(heard) < 2:
+        told = await client.next()
+        heard += [told["room"]] if told["message"]["name"] == "userJoined" else []
+
+    assert heard == [sandbox.room_uuid, other.uuid]
+
+
+async def test_a_doubled_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    alice = sandbox.users.add("alice")
+    sandbox.faults.add("room.message", "duplicate")
+
+    await alice.join()
+    await client.until("userJoined")
+    await client.until("userJoined")
+    drifted = [user["uuid"] for user in client.state["allUsers"]]
+    await client.join()
+
+    assert drifted.count(alice.uid) == 2
+    assert client.state == sandbox.state
+
+
+async def test_a_lost_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+    alice, bob, cat = (sandbox.users.add(name) for name in ("alice", "bob", "cat"))
+    for actor in (alice, bob):
+        await actor.join()
+        await client.until("userJoined")
+    sandbox.faults.add("room.message", "drop")
+
+    await alice.leave()
+    await cat.join()
+    await client.until("userJoined")
+    drifted = [user["uuid"] for user in client.state["allUsers"]]
+    await client.join()
+
+    assert drifted == [sandbox.bot.uid, alice.uid, cat.uid, bob.uid]
+    assert client.state == sandbox.state
+
+
+@pytest.mark.parametrize("ban", [False, True], ids=["kick", "ban"])
+async def test_every_connection_of_a_kicked_user_is_told_and_closed_and_nobody_elses(
+    sandbox: Sandbox,
+    open_client: "OpenClient",
+    ban: bool,  # noqa: FBT001  a table's column
+) -> None:
+    bystander = await open_client(sandbox, token=sandbox.users.add("bystander").token)
+    victims = [await open_client(sandbox), await open_client(sandbox)]
+    for client in (bystander, *victims):
+        await client.join()
+
+    await (sandbox.ban if ban else sandbox.kick)(sandbox.bot.uid)
+    ends = []
+    for client in victims:
+        await client.until("kickedFromRoom")
+        ends.append((await client.next(), await client.end()))
+    await bystander.act("playOneTimeAnimation", animation="jump")
+
+    assert ends == [("primus::server::close", 1005)] * 2
+    assert "kickedFromRoom" not in json.dumps(bystander.heard)
+
+
+@pytest.mark.parametrize("do", ["kick", "reset_room"])
+async def test_whether_kick_and_reset_say_that_they_close_on_purpose_is_a_variant(
+    open_client: "OpenClient", do: str
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(kick_deliberate=False)) as sandbox:
+        client = await open_client(sandbox)
+        await client.join()
+
+        await (sandbox.kick(sandbox.bot.uid) if do == "kick" else sandbox.reset_room())
+        last = await client.next()
+        code = await client.end()
+
+        assert last["message"]["name"] in {"kickedFromRoom", "roomReset"}
+        assert code == 1005
+
+
+async def test_an_action_of_a_client_that_is_gone_by_then_is_not_done(open_client: "OpenClient") -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(action_ms=1000)) as sandbox:
+        client = await open_client(sandbox)
+        await client.send(frame(sandbox, "joinRoom", 1))
+        await sandbox.journal.wait_for(lambda e: e["kind"] == "frame" and e["dir"] == "in")
+
+        client.ws.transport.abort()
+        await sandbox.journal.wait_for(lambda e: e["kind"] == "close")
+        sandbox.clock.advance(1)
+        await asyncio.sleep(0)
+
+        assert sandbox.state["allUsers"] == []
+
+
+async def test_members_have_the_fields_of_recordings_and_guests_four_where_that_is_chosen(
+    open_client: "OpenClient",
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(real_shapes=True)) as sandbox:
+        ghost = sandbox.users.add("ghost-2", "guest")
+        await ghost.join()
+        client = await open_client(sandbox)
+
+        joined = await client.join()
+
+        profiles = {uid: data["userProfile"] for uid, data in client.state["allUserData"].items()}
+        assert {"badges", "firstName", "zodiac", "displayPronouns"} < set(profiles[sandbox.bot.uid])
+        assert set(profiles[ghost.uid]) == {"uuid", "nickname", "avatarId", "color"}
+        assert {"discordServer", "explicit", "posterFile"} < set(joined["state"]["settings"])

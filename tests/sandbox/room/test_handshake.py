@@ -1,0 +1,96 @@
+"""The door of the room socket: addresses, tokens, and what it keeps to itself."""
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
+
+if TYPE_CHECKING:
+    from tests.sandbox.room.conftest import OpenClient
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("token={token}", id="no cache buster"),
+        pytest.param("token={token}&_primuscb=Q82yMyf.1", id="a cache buster with a counter"),
+        pytest.param("_primuscb=Q82yMyf&x=%20&token={token}", id="in any order"),
+        pytest.param("token={quoted}", id="percent-encoded"),
+    ],
+)
+async def test_a_token_is_read_from_the_query_however_it_is_written(
+    sandbox: Sandbox, open_client: "OpenClient", query: str
+) -> None:
+    token = sandbox.bot.token
+    quoted = quote(token, safe="").replace(".", "%2E")
+
+    client = await open_client(sandbox, path="/primus?" + query.format(token=token, quoted=quoted))
+
+    assert "error" not in await client.join()
+
+
+@pytest.mark.parametrize("path", ["/primus", "/primus?token="])
+async def test_without_a_token_the_connection_stands_and_only_actions_fail(
+    sandbox: Sandbox, open_client: "OpenClient", path: str
+) -> None:
+    client = await open_client(sandbox, path=path)
+
+    assert (await client.act("joinRoom"))["error"] == "Unauthorized"
+
+
+async def test_whether_a_token_is_looked_at_again_and_what_its_refusal_says_are_variants(
+    open_client: "OpenClient",
+) -> None:
+    variants = RoomVariants(recheck_token=False, token_error="no entry")
+    async with open_sandbox(control=False, variants=variants) as sandbox:
+        trusted, stranger = await open_client(sandbox), await open_client(sandbox, token="rubbish")
+
+        sandbox.people.revoke(sandbox.bot.token)
+
+        assert "error" not in await trusted.join()
+        assert (await stranger.act("joinRoom"))["error"] == "no entry"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/primus", 426), ("/primusXYZ/anything", 426), ("/socket.io/?transport=polling", 404)],
+)
+async def test_what_is_no_upgrade_is_answered_in_plain_text(sandbox: Sandbox, path: str, status: int) -> None:
+    async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:
+        assert answer.status == status
+        assert answer.content_type == "text/plain"
+
+
+async def test_the_spec_is_json_and_can_be_switched_off() -> None:
+    answers = []
+    for spec in (True, False):
+        variants = RoomVariants(spec=spec, ping_interval_s=12.5)
+        async with (
+            open_sandbox(control=False, variants=variants) as sandbox,
+            aiohttp.ClientSession() as http,
+            http.get(sandbox.room_url + "/primus/spec") as answer,
+        ):
+            answers.append((answer.status, answer.content_type, await answer.text()))
+
+    assert answers[0][:2] == (200, "application/json")
+    assert json.loads(answers[0][2])["pingInterval"] == 12_500
+    assert answers[1][0] == 426
+
+
+async def test_the_token_reaches_no_log_of_the_server(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    url = f"{sandbox.room_url}/primus?token={sandbox.bot.token}"
+
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as ws:
+        async with asyncio.timeout(5):
+            await ws.receive()
+
+    assert sandbox.bot.token not in caplog.text

@@ -1,0 +1,52 @@
+"""What the passing of time does in a room."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
+
+if TYPE_CHECKING:
+    from tests.sandbox.room.conftest import OpenClient
+
+
+@pytest.mark.parametrize("seconds", [20.0, 3.0], ids=["default", "variant"])
+async def test_user_left_comes_after_the_verb_room_leave_too(
+    open_client: "OpenClient", seconds: float
+) -> None:
+    async with open_sandbox(control=False, variants=RoomVariants(user_left_s=seconds)) as sandbox:
+        watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
+        await watcher.join()
+        client = await open_client(sandbox)
+        await client.join()
+
+        await client.send({"event": "roomLeave", "room": sandbox.room_uuid, "messageId": 9})
+        left = await client.response(9)
+        lingering = sandbox.bot.uid in sandbox.room
+        sandbox.clock.advance(seconds)
+        told = await watcher.until("userLeft")
+
+        assert left["status"] == "OK"
+        assert lingering
+        assert told["statePatch"][-1] == {"op": "remove", "path": f"/allUserData/{sandbox.bot.uid}"}
+        assert await client.quiet()
+
+
+async def test_on_a_dead_network_a_user_lingers_until_the_heartbeat_and_twenty_seconds_more(
+    sandbox: Sandbox, open_client: "OpenClient"
+) -> None:
+    client = await open_client(sandbox)
+    await client.join()
+
+    sandbox.clock.advance(30)
+    await client.next()  # the ping, which stays unanswered
+    after_30 = len(sandbox.server.connections)
+    sandbox.clock.advance(30)
+    code = await client.end()
+    await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
+    after_60 = sandbox.bot.uid in sandbox.room
+    sandbox.clock.advance(20)
+
+    assert (after_30, code) == (1, 1005)
+    assert after_60
+    assert sandbox.bot.uid not in sandbox.room
