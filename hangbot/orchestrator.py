@@ -160,8 +160,10 @@ class Bot:
                 raise Refused(f"{action} was meant for a song that has ended", service="room")
             try:
                 await room.act(action, **params)
-            except (ConnectionLost, Unreachable) as exc:
+            except ConnectionLost as exc:
                 raise ActionLost(str(exc), service="room") from exc
+            except Unreachable as exc:  # not sent, and the next connection is another room to it
+                raise Refused(str(exc), service="room", remedy=Unreachable.remedy) from exc
 
         async def ask() -> bool:
             effect = took_effect(action, params, self.chat.uid or "", room.state, song)

@@ -19,9 +19,10 @@ from hangbot.errors import (
 )
 from hangbot.factory import open_chat
 from hangbot.wire.chat import Outgoing
+from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from hangbot.chat import ChatClient
     from hangbot.config import Settings
@@ -126,19 +127,22 @@ async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
     kind: type[ServiceError],
     stored: bool,  # noqa: FBT001  a column of the table
     hangfm_sandbox: Sandbox,
-    hangfm_open_chat: OpenChat,
+    hangfm_settings: Settings,
     line: Outgoing,
 ) -> None:
-    chat = await hangfm_open_chat(ack_timeout=0.3)
-    await chat.me()
-    await chat.join()
-    hangfm_sandbox.faults.add("chat.send", **fault)
+    clock = ManualClock()
+    armed = hangfm_sandbox.faults.add("chat.send", **fault)
 
-    with pytest.raises(kind) as lost:
-        await chat.send(line)
+    async with open_chat(hangfm_settings, clock=clock) as chat:
+        sending = asyncio.create_task(chat.send(line), name="send")
+        await hangfm_sandbox.journal.wait_for(lambda row: row.get("fault") == armed.id)
+        if kind is AckTimeout:
+            await clock.advance(hangfm_settings.ack_timeout)
+        with pytest.raises(kind) as lost:
+            await sending
 
-    assert lost.value.ambiguous
-    assert await chat.arrived(line) is stored
+        assert lost.value.ambiguous
+        assert await chat.arrived(line) is stored
     assert sum(row.get("muid") == "m-1" for row in hangfm_sandbox.messages) == stored
 
 
@@ -178,23 +182,27 @@ async def test_a_refusal_says_that_nothing_was_stored(
 @pytest.mark.parametrize("deed", ["refuse", "hang", "garbage", "cut_before_store", "cut_after_store"])
 @pytest.mark.parametrize("point", ["chat.me", "chat.group", "chat.join", "chat.history"])
 async def test_every_other_request_fails_in_words_and_can_be_made_again(
-    point: str, deed: str, hangfm_sandbox: Sandbox, hangfm_open_chat: OpenChat
+    point: str, deed: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    chat = await hangfm_open_chat(ack_timeout=0.2)
-    await chat.me()
-    hangfm_sandbox.faults.add(point, deed)
-    ask: dict[str, Callable[[], Awaitable[object]]] = {
-        "chat.me": chat.me,
-        "chat.group": chat.group,
-        "chat.join": chat.join,
-        "chat.history": chat.history,
-    }
+    clock = ManualClock()
+    armed = hangfm_sandbox.faults.add(point, deed)
 
-    with pytest.raises(ServiceError) as failed:
+    async with open_chat(hangfm_settings, clock=clock) as chat:
+        ask: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+            "chat.me": chat.me,
+            "chat.group": chat.group,
+            "chat.join": chat.join,
+            "chat.history": chat.history,
+        }
+        asking = asyncio.create_task(ask[point](), name=point)
+        await hangfm_sandbox.journal.wait_for(lambda row: row.get("fault") == armed.id)
+        if deed == "hang":
+            await clock.advance(hangfm_settings.ack_timeout)
+        with pytest.raises(ServiceError) as failed:
+            await asking
+
+        assert failed.value.retryable
         await ask[point]()
-
-    assert failed.value.retryable
-    await ask[point]()
 
 
 # -- tokens

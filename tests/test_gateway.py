@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from hangbot.errors import (
     Unavailable,
 )
 from hangbot.factory import open_gateway
+from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:
     from hangbot.config import Settings
@@ -99,11 +101,16 @@ async def test_an_exchange_that_fails_says_why_and_what_to_do(
 async def test_an_exchange_without_an_answer_may_be_made_again(
     deed: str, kind: type[ServiceError], hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    hangfm_sandbox.faults.add("gateway.token", deed)
+    fault = hangfm_sandbox.faults.add("gateway.token", deed)
+    clock = ManualClock()
 
-    async with open_gateway(hangfm_settings.with_changes(ack_timeout=0.2)) as gateway:
+    async with open_gateway(hangfm_settings, clock=clock) as gateway:
+        asking = asyncio.create_task(gateway.exchange_token(), name="exchange")
+        await hangfm_sandbox.journal.wait_for(lambda row: row.get("fault") == fault.id)
+        if kind is AckTimeout:
+            await clock.advance(hangfm_settings.ack_timeout)
         with pytest.raises(kind) as failed:
-            await gateway.exchange_token()
+            await asking
 
         assert failed.value.retryable
         assert await gateway.exchange_token()

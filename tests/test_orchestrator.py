@@ -508,7 +508,7 @@ async def test_an_action_is_refused_while_the_bot_is_not_in_the_room(hangfm_open
 async def test_an_action_whose_answer_is_lost_is_found_in_the_state_and_not_repeated(
     hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
 ) -> None:
-    bot = await hangfm_open_bot(ack_timeout=0.2)
+    bot = await hangfm_open_bot(ack_timeout=0.5)
     hangfm_sandbox.faults.add("room.action", "drop")
 
     end = await bot.act("addDj", song=SONG)
@@ -520,7 +520,7 @@ async def test_an_action_whose_answer_is_lost_is_found_in_the_state_and_not_repe
 async def test_an_action_that_leaves_no_trace_is_uncertain_and_not_repeated(
     hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
 ) -> None:
-    bot = await hangfm_open_bot(ack_timeout=0.2)
+    bot = await hangfm_open_bot(ack_timeout=0.5)
     hangfm_sandbox.faults.add("room.action", "drop")
 
     end = await bot.act("playOneTimeAnimation", animation="jump")
@@ -558,7 +558,7 @@ async def test_a_vote_does_not_hit_the_next_song(
     alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
     await alice.dj()
     await bob.dj()
-    bot = await hangfm_open_bot(ack_timeout=0.3)
+    bot = await hangfm_open_bot(ack_timeout=0.5)
     hangfm_sandbox.faults.add("room.action", "hang")
 
     voting = asyncio.create_task(bot.act("voteOnSong", songVotes={"like": True}), name="vote")

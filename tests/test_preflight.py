@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,9 @@ from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.preflight import Overall, Verdict
     from hangbot.sandbox import Sandbox
@@ -20,9 +25,28 @@ DAY = 86_400
 NEVER = {"times": 0}
 
 
-async def examined(settings: Settings) -> dict[str, Result]:
-    async with open_subject(settings) as subject:
+async def examined(settings: Settings, clock: Clock | None = None) -> dict[str, Result]:
+    async with open_subject(settings, clock=clock) as subject:
         return {result.id: result async for result in examine(subject)}
+
+
+@asynccontextmanager
+async def patience_runs_out(sandbox: Sandbox, clock: ManualClock) -> AsyncIterator[None]:
+    """Move the clock by as much as anybody waits, whenever the sandbox keeps an answer back."""
+
+    async def move() -> None:
+        seen = 0
+        while True:
+            row = await sandbox.journal.wait_for(lambda row: "fault" in row, since=seen, within=15)
+            seen = row["n"]
+            await clock.advance(5)
+
+    moving = asyncio.create_task(move(), name="patience")
+    try:
+        yield
+    finally:
+        moving.cancel()
+        await asyncio.gather(moving, return_exceptions=True)
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
@@ -167,10 +191,16 @@ async def test_each_fault_is_found_by_its_question(
     hangfm_settings: Settings,
 ) -> None:
     hangfm_sandbox.faults.add(**(NEVER | fault))
+    settings = hangfm_settings.with_changes(ack_timeout=5.0, welcome_timeout=5.0)
+    if fault["on"] == "room.connect" and fault["do"] == "hang":
+        settings = settings.with_changes(connect_timeout=0.2)  # the library's own, in real time
+    clock = ManualClock(wall=hangfm_sandbox.clock.now_s())
 
-    results = await examined(
-        hangfm_settings.with_changes(ack_timeout=0.2, connect_timeout=0.2, welcome_timeout=0.2)
-    )
+    if fault["do"] in {"hang", "drop"}:
+        async with patience_runs_out(hangfm_sandbox, clock):
+            results = await examined(settings, clock)
+    else:
+        results = await examined(settings, clock)
 
     found = results[question]
     assert (found.verdict, says in found.message) == (verdict, True), found

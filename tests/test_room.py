@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from hangbot.config import Settings
-    from hangbot.sandbox import Sandbox
+    from hangbot.sandbox import Fault, Sandbox
     from hangbot.sandbox.room.connection import RoomConnection
     from pytest_hangfm import OpenRoom, OpenUser, RoomEvents
 
@@ -41,6 +41,21 @@ def jump(room: RoomClient) -> asyncio.Task[Any]:
 def server_side(sandbox: Sandbox) -> RoomConnection:
     """The server's end of the bot's newest connection."""
     return sandbox.server.connections[-1]
+
+
+async def until_hit(sandbox: Sandbox, fault: Fault) -> None:
+    """Wait until a fault has kept something back."""
+    async with asyncio.timeout(5):
+        while not sandbox.faults.hits(fault.id):
+            await asyncio.sleep(0)  # a delayed answer is in no journal before it is sent
+
+
+@asynccontextmanager
+async def joined_room(settings: Settings, clock: ManualClock) -> AsyncIterator[RoomClient]:
+    async with open_room(settings, clock=clock) as room:
+        await room.welcome(5)
+        await room.join()
+        yield room
 
 
 async def end_of(room: RoomClient) -> Ended:
@@ -73,8 +88,9 @@ async def test_a_connection_that_is_not_made_says_why(
 ) -> None:
     hangfm_sandbox.faults.add("room.connect", **fault)
 
+    patience = 0.3 if fault["do"] == "hang" else 10.0
     with pytest.raises(kind, match=says) as failed:
-        await hangfm_open_room(connect_timeout=0.3)
+        await hangfm_open_room(connect_timeout=patience)
 
     assert hangfm_sandbox.bot.token not in f"{failed.value!r} {vars(failed.value)}"
     assert failed.value.retryable == (kind is not TokenRejected)
@@ -178,12 +194,17 @@ async def test_a_join_that_is_not_answered_well_is_no_join(
     hangfm_sandbox: Sandbox,
     hangfm_settings: Settings,
 ) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", **fault)
+    armed = hangfm_sandbox.faults.add("room.joinRoom", **fault)
+    clock = ManualClock()
 
-    async with open_room(hangfm_settings.with_changes(ack_timeout=0.2)) as room:
+    async with open_room(hangfm_settings, clock=clock) as room:
         await room.welcome(5)
+        joining = asyncio.create_task(room.join(), name="join")
+        if kind is AckTimeout:
+            await until_hit(hangfm_sandbox, armed)
+            await clock.advance(hangfm_settings.ack_timeout)
         with pytest.raises(kind, match=says):
-            await room.join()
+            await joining
 
         assert room.state is None
 
@@ -228,12 +249,16 @@ async def test_a_doubled_answer_to_the_join_does_not_bring_the_old_state_back(
 async def test_a_late_answer_to_the_join_brings_the_state(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", "delay", ms=60_000)
+    armed = hangfm_sandbox.faults.add("room.joinRoom", "delay", ms=60_000)
+    clock = ManualClock()
 
-    async with open_room(hangfm_settings.with_changes(ack_timeout=0.1)) as room:
+    async with open_room(hangfm_settings, clock=clock) as room:
         await room.welcome(5)
+        joining = asyncio.create_task(room.join(), name="join")
+        await until_hit(hangfm_sandbox, armed)
+        await clock.advance(hangfm_settings.ack_timeout)
         with pytest.raises(AckTimeout):
-            await room.join()
+            await joining
         await hangfm_sandbox.advance(60)
         await room.act("playOneTimeAnimation", animation="jump")
 
@@ -271,13 +296,18 @@ async def test_a_state_of_two_megabytes_is_no_problem(
     ],
 )
 async def test_an_action_without_its_acknowledgement_fails_in_words(
-    fault: dict[str, Any], kind: type[ServiceError], hangfm_sandbox: Sandbox, hangfm_open_room: OpenRoom
+    fault: dict[str, Any], kind: type[ServiceError], hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    room = await hangfm_open_room(ack_timeout=0.2)
-    hangfm_sandbox.faults.add("room.action", **fault)
+    clock = ManualClock()
+    async with joined_room(hangfm_settings, clock) as room:
+        armed = hangfm_sandbox.faults.add("room.action", **fault)
+        acting = jump(room)
+        if kind is AckTimeout:
+            await until_hit(hangfm_sandbox, armed)
+            await clock.advance(hangfm_settings.ack_timeout)
 
-    with pytest.raises(kind, match=r"playOneTimeAnimation|room connection ended") as failed:
-        await room.act("playOneTimeAnimation", animation="jump")
+        with pytest.raises(kind, match=r"playOneTimeAnimation|room connection ended") as failed:
+            await acting
 
     assert failed.value.ambiguous == (kind is not Refused)
 
@@ -296,29 +326,36 @@ async def test_doubled_and_overtaken_answers_reach_who_waits_for_them(
 
 
 async def test_an_answer_that_comes_too_late_is_nobodys(
-    hangfm_sandbox: Sandbox, hangfm_open_room: OpenRoom
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    room = await hangfm_open_room(ack_timeout=0.1)
-    hangfm_sandbox.faults.add("room.action", "delay", ms=60_000)
-    with pytest.raises(AckTimeout):
+    clock = ManualClock()
+    async with joined_room(hangfm_settings, clock) as room:
+        armed = hangfm_sandbox.faults.add("room.action", "delay", ms=60_000)
+        late = jump(room)
+        await until_hit(hangfm_sandbox, armed)
+        await clock.advance(hangfm_settings.ack_timeout)
+        with pytest.raises(AckTimeout):
+            await late
+
+        await hangfm_sandbox.advance(60)
+
         await room.act("playOneTimeAnimation", animation="jump")
-
-    await hangfm_sandbox.advance(60)
-
-    await room.act("playOneTimeAnimation", animation="jump")
 
 
 @pytest.mark.parametrize("number", ["999", "true", "null", '"1"', "1.0", "{}", "-1"])
 async def test_an_answer_with_nobodys_id_settles_nothing(
     number: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", "hang")
+    armed = hangfm_sandbox.faults.add("room.joinRoom", "hang")
+    clock = ManualClock()
 
-    async with open_room(hangfm_settings.with_changes(ack_timeout=0.2)) as room:
+    async with open_room(hangfm_settings, clock=clock) as room:
         await room.welcome(5)
         joining = asyncio.create_task(room.join(), name="join")
-        await hangfm_sandbox.journal.wait_for(lambda row: "joinRoom" in str(row.get("frame")))
+        await until_hit(hangfm_sandbox, armed)
         server_side(hangfm_sandbox).push(f'{{"context":"response","messageId":{number},"state":{{}}}}')
+        await room.act("playOneTimeAnimation", animation="jump")  # what was pushed has been read by now
+        await clock.advance(hangfm_settings.ack_timeout)
 
         with pytest.raises(AckTimeout):
             await joining

@@ -6,7 +6,6 @@ from importlib import import_module
 
 from hangbot.cli.parser import parse
 from hangbot.errors import FAILED, ConfigError, HangbotError
-from hangbot.redact import Redactor
 
 __all__ = ["main"]
 
@@ -50,4 +49,6 @@ def _told(error: HangbotError) -> int:
 
 
 def _say(line: str) -> None:
+    from hangbot.redact import Redactor  # noqa: PLC0415  `--version` and `--help` need none
+
     print(f"hangbot: {Redactor().text(line)}", file=sys.stderr)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _SCALED: Final = {
-    "SOCKET_TIMEOUT_MS": "300",
+    "SOCKET_TIMEOUT_MS": "500",
     "STAGE_RETRY_BASE_MS": "100",
     "STAGE_RETRY_JITTER_MS": "20",
     "HANGBOT_DRAIN_MS": "2000",

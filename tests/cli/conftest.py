@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _QUICK: Final = {
-    "SOCKET_TIMEOUT_MS": "1000",
+    "SOCKET_TIMEOUT_MS": "5000",
     "STAGE_RETRY_BASE_MS": "20",
     "STAGE_RETRY_JITTER_MS": "5",
     "STAGE_RETRY_MAX_MS": "100",

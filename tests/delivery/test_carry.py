@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hangbot.delivery.carry import Carrier
+from hangbot.delivery.carry import Carrier, Earlier
 from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Step
 from hangbot.errors import (
@@ -44,12 +44,11 @@ class Trip:
     async def carry(
         self,
         *,
-        attempts: int = 0,
-        in_doubt: bool = False,
-        turn: Callable[[], Awaitable[None]] | None = None,
+        turn: Callable[[bool], Awaitable[bool]] | None = None,
+        earlier: Earlier | None = None,
     ) -> Settlement:
         carrier = Carrier(self.policy, self.clock, lambda: 0.5, self.steps.append)
-        end = await carrier.carry("m", self._send, self._ask, turn=turn, attempts=attempts, in_doubt=in_doubt)
+        end = await carrier.carry("m", self._send, self._ask, turn=turn, earlier=earlier)
         assert (self.sends, self.asks) == ([], []), "the script was not played to its end"
         return end
 
@@ -258,7 +257,7 @@ async def test_a_room_action_whose_connection_went_is_uncertain_and_not_repeated
 async def test_what_an_earlier_run_left_in_doubt_is_asked_about_first() -> None:
     trip = Trip([], [True])
 
-    end = await trip.carry(attempts=2, in_doubt=True)
+    end = await trip.carry(earlier=Earlier(attempts=2, in_doubt=True))
 
     assert end == Settlement("delivered", 2, 2)
     assert trip.story == ["asked 2", "settled 2"]
@@ -267,7 +266,7 @@ async def test_what_an_earlier_run_left_in_doubt_is_asked_about_first() -> None:
 async def test_what_an_earlier_run_left_in_doubt_and_did_not_arrive_is_sent_as_tier_2() -> None:
     trip = Trip([None], [False])
 
-    end = await trip.carry(attempts=1, in_doubt=True)
+    end = await trip.carry(earlier=Earlier(attempts=1, in_doubt=True))
 
     assert end == Settlement("delivered", 2, 2)
 
@@ -275,7 +274,7 @@ async def test_what_an_earlier_run_left_in_doubt_and_did_not_arrive_is_sent_as_t
 async def test_attempts_of_earlier_runs_count_but_are_not_held_against_this_one() -> None:
     trip = Trip([DOWN, DOWN, DOWN], [False, False, False])
 
-    end = await trip.carry(attempts=5)
+    end = await trip.carry(earlier=Earlier(attempts=5))
 
     assert (end.attempts, end.reason) == (8, "given up after 3 attempts: 503")
 
@@ -284,13 +283,14 @@ async def test_each_attempt_waits_for_its_turn_before_it_begins() -> None:
     trip = Trip([LOST, None], [False])
     turns = []
 
-    async def turn() -> None:
-        turns.append(len(trip.steps))
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        turns.append((retry, len(trip.steps)))
         await trip.clock.sleep(5.0)
+        return True
 
     await trip.carry(turn=turn)
 
-    assert [trip.story[at] for at in turns] == ["attempt 1", "attempt 2"]
+    assert [(retry, trip.story[at]) for retry, at in turns] == [(False, "attempt 1"), (True, "attempt 2")]
     assert [step.seconds for step in trip.steps if step.kind == "answer"] == [0.0, 0.0]
 
 

@@ -9,7 +9,11 @@ import pytest
 import pytest_asyncio
 
 from hangbot.delivery import courier as module
+from hangbot.delivery.breaker import Breaker
+from hangbot.delivery.budget import RetryBudget
+from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.gate import Limits
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Settlement, Step
@@ -79,17 +83,17 @@ class Desk:
     clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
     policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(strategy="seed", jitter=0.0))
     bucket: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 1))
+    breaker: Breaker = field(default_factory=lambda: Breaker(RetryPolicy(strategy="seed", jitter=0.0)))
+    ttl: float | None = None
     steps: list[Step] = field(default_factory=list)
 
     def courier(self) -> Courier:
         return Courier(
             self.outbox,
             self.service,
-            policy=self.policy,
-            bucket=self.bucket,
-            clock=self.clock,
-            dice=lambda: 0.5,
-            notify=self.steps.append,
+            carrier=Carrier(self.policy, self.clock, lambda: 0.5, self.steps.append),
+            limits=Limits(self.bucket, RetryBudget(), self.breaker),
+            ttl=self.ttl,
         )
 
     async def state(self, key: str) -> tuple[str, int | None, int]:

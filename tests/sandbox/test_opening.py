@@ -1,5 +1,7 @@
 import asyncio
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from hangbot.errors import HangbotError
-from hangbot.sandbox import ActionRefused, Sandbox, open_sandbox
+from hangbot.sandbox import COMETCHAT, ActionRefused, Sandbox, open_sandbox
+from hangbot.sandbox.journal import KEPT_EVENTS
 
 
 async def listening(sandbox: Sandbox) -> tuple[int, int, int]:
@@ -100,6 +103,94 @@ async def test_no_secret_is_in_the_representation() -> None:
         assert sandbox.bot.token not in shown
 
 
+async def test_a_dialect_can_be_given_as_a_value() -> None:
+    closed = replace(COMETCHAT, rules=replace(COMETCHAT.rules, public_reads=True), needs_app_id=False)
+    async with open_sandbox(control=False, dialect=closed) as sandbox, aiohttp.ClientSession() as http:
+        headers = {"authToken": sandbox.bot.chat_token}
+        url = f"{sandbox.chat_url}/v3.0/groups/{sandbox.room_uuid}/messages"
+
+        async with http.get(url, headers=headers) as answer:
+            status = answer.status
+
+        assert status == 200
+        assert sandbox.dialect == sandbox.env()["CHAT_DIALECT"] == "cometchat"
+
+
+async def test_the_successor_server_speaks_openchat_to_its_clients() -> None:
+    async with open_sandbox(control=False, dialect="srechat") as sandbox:
+        alice = sandbox.users.add("alice")
+
+        said = await alice.say("hello")
+
+        assert said["muid"]
+        assert sandbox.env()["CHAT_DIALECT"] == "openchat"
+
+
+async def test_the_app_id_has_sixteen_hex_characters_and_the_room_is_the_chat_group() -> None:
+    async with open_sandbox(control=False) as sandbox:
+        assert re.fullmatch(r"[0-9a-f]{16}", sandbox.app_id)
+        assert list(sandbox.chat.world.groups) == [sandbox.room_uuid]
+        assert sandbox.bot.uid == sandbox.people.by_chat_token(sandbox.bot.chat_token).uid  # type: ignore[union-attr]  # it is the bot's
+
+
+@pytest.mark.parametrize("dialect", ["openchat", "cometchat"])
+async def test_no_chat_token_of_either_look_is_in_the_journal(dialect: str) -> None:
+    async with open_sandbox(control=False, dialect=dialect) as sandbox:
+        users = [sandbox.users.add(f"user-{number}") for number in range(20)]
+
+        for user in users:
+            sandbox.journal.record("chat", "in", "frame", frame=json.dumps({"auth": user.chat_token}))
+
+        shown = json.dumps(sandbox.journal.since(0)[0])
+        assert not [user for user in users if user.chat_token in shown]
+
+
+async def test_a_kick_over_rest_reaches_the_room() -> None:
+    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
+        moderator = sandbox.users.add("mod", room_role="moderator")
+        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+        kick = f"{sandbox.gateway_url}/api/room-service/roomUserRoles/kick-user-from-room"
+        async with connect(url, proxy=None) as ws:
+            params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
+            await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
+            for _ in range(3):
+                await asyncio.wait_for(ws.recv(), 5)
+
+            body = {"userUuid": sandbox.bot.uid, "slug": sandbox.room_slug}
+            headers = {"Authorization": f"Bearer {moderator.token}"}
+            async with http.post(kick, json=body, headers=headers) as answer:
+                status = answer.status
+            told = [json.loads(await asyncio.wait_for(ws.recv(), 5)) for _ in range(2)]
+
+        assert status == 201
+        assert told[0]["message"] == {"name": "kickedFromRoom"}
+        assert told[1] == "primus::server::close"
+
+
+async def test_settings_changed_over_rest_are_told_to_the_room_and_hold() -> None:
+    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+        async with connect(url, proxy=None) as ws:
+            params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
+            await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
+            for _ in range(3):
+                await asyncio.wait_for(ws.recv(), 5)
+
+            rooms = f"{sandbox.gateway_url}/api/room-service/rooms/{sandbox.room_slug}"
+            headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
+            async with http.patch(rooms, json={"songsPerDj": 2, "explicit": True}, headers=headers) as answer:
+                room = await answer.json()
+            told = json.loads(await asyncio.wait_for(ws.recv(), 5))["message"]
+
+        assert (told["name"], {op["path"] for op in told["statePatch"]}) == (
+            "updatedRoomSettings",
+            {"/settings/songsPerDj", "/settings/explicit"},
+        )
+        assert room["songsPerDj"] == sandbox.state["settings"]["songsPerDj"] == 2
+
+
 async def test_a_dialect_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="openchat"):
         async with open_sandbox(dialect="irc"):
@@ -136,6 +227,23 @@ async def test_the_record_keeps_the_whole_journal_without_secrets(tmp_path: Path
     rows: list[dict[str, Any]] = [json.loads(line) for line in record.read_text().splitlines()]
     assert [row["kind"] for row in rows][:3] == ["http", "open", "frame"]
     assert token not in record.read_text()
+
+
+async def test_the_record_keeps_what_the_journal_has_forgotten(tmp_path: Path) -> None:
+    record = tmp_path / "journal.jsonl"
+    async with open_sandbox(record=record) as sandbox, aiohttp.ClientSession() as http:
+        for number in range(KEPT_EVENTS + 500):
+            sandbox.journal.record("room", "in", "frame", frame=str(number))
+        answers = []
+        for since in (0, 500):
+            async with http.get(f"{sandbox.control_url}/journal?since={since}") as answer:
+                answers.append(await answer.json())
+
+    numbers = [json.loads(line)["n"] for line in record.read_text().splitlines()]
+    assert numbers == list(range(1, KEPT_EVENTS + 501))
+    assert [answer["truncated"] for answer in answers] == [True, False]
+    assert [len(answer["events"]) for answer in answers] == [KEPT_EVENTS] * 2
+    assert answers[0]["events"][0]["n"] == 501
 
 
 async def test_the_tokens_of_the_thousandth_user_are_masked_too() -> None:

@@ -217,7 +217,7 @@ class Gateway:
         for name, value in changes.items():
             before = room.get(name)
             if before is not None and type(value) is not type(before):
-                raise Problem(400, f"{name} must be a {type(before).__name__}")
+                raise Problem(400, f"{name} must be of type {type(before).__name__}")
             if isinstance(value, int) and value < 0:
                 raise Problem(400, f"{name} must not be less than 0")
         self._changes.setdefault(str(room["uuid"]), {}).update(changes)

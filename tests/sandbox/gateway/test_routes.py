@@ -212,6 +212,37 @@ def test_a_room_is_changed_until_the_reset() -> None:
     assert "songsPerDj" not in after
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        pytest.param({"songsPerDj": "two"}, "songsPerDj must be of type int", id="a text for a number"),
+        pytest.param({"songsPerDj": True}, "songsPerDj must be of type int", id="a truth value for a number"),
+        pytest.param({"songsPerDj": -1}, "songsPerDj must not be less than 0", id="less than none"),
+        pytest.param([], "Unexpected token in JSON", id="no object"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_refused_and_told_to_nobody(fields: Json, message: str) -> None:
+    desk = Desk()
+    told: list[Row] = []
+    desk.gateway.on_settings = lambda _room, changes: told.append(changes)
+    desk.ask("PATCH", "/api/room-service/rooms/the-room", {"songsPerDj": 1})
+
+    answer = desk.ask("PATCH", "/api/room-service/rooms/the-room", fields)
+
+    assert (answer.status, answer.body["message"]) == (400, message)
+    assert told == [{"songsPerDj": 1}]
+
+
+def test_roles_and_users_are_not_changed_with_the_settings() -> None:
+    desk = Desk()
+    told: list[Row] = []
+    desk.gateway.on_settings = lambda _room, changes: told.append(changes)
+
+    desk.ask("PATCH", "/api/room-service/rooms/the-room", {"roomRoles": [], "slug": "x", "posterFile": "A"})
+
+    assert told == [{"posterFile": "A"}]
+
+
 def test_recent_songs_and_roles_come_from_the_room() -> None:
     desk = Desk()
 
@@ -283,6 +314,11 @@ def test_songs_are_found_and_looked_up() -> None:
     found = desk.ask("GET", "/api/playlist-service/search/v2?q=blue&limit=3").body["songs"]
     one = desk.ask("GET", "/api/playlist-service/song-data/123/spotify").body
 
+    default = desk.ask("GET", "/api/playlist-service/search?q=blue&limit=x").body["songs"]
+
+    assert (len(found), len(default)) == (3, 5)
+    assert {"artistName", "trackName", "musicProviders"} < set(found[0])
+    assert {"isrc", "links", "thumbnails", "status", "duration"} < set(one)
     assert found[0]["trackName"] == "blue"
     assert one["id"] == "123"
 

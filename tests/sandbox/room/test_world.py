@@ -359,6 +359,49 @@ def test_a_reset_empties_the_room_and_keeps_its_settings() -> None:
     assert room.state["settings"]["description"] == "kept"
 
 
+def test_a_song_after_a_song_is_many_small_replacements_and_a_new_dj_one_too() -> None:
+    room = room_with(ANN, BEN)
+    room.add_dj(ANN.uid, default_song(1), NOW)
+    room.add_dj(BEN.uid, default_song(2) | {"thumbnails": {"youtube": "x"}}, NOW)
+    room.update_next_song(ANN.uid, default_song(3), NOW)
+
+    patch = room.next_song(NOW)[0].patch or []
+
+    paths = {op["path"] for op in patch}
+    assert {op["op"] for op in patch} <= {"add", "replace", "remove"}
+    assert "/nowPlaying" not in paths
+    assert {
+        "/nowPlaying/song/trackName",
+        "/nowPlaying/song/thumbnails/youtube",
+        "/djs/0/uuid",
+        "/djs/0/nextSong",
+        "/djs/1/uuid",
+    } <= paths
+
+
+def test_changed_settings_and_roles_stand_below_settings() -> None:
+    room = room_with(ANN)
+
+    changed = room.update_settings({"songsPerDj": 2})
+    given = room.set_role(BEN.uid, "moderator")
+
+    assert changed[0].patch == [{"op": "replace", "path": "/settings/songsPerDj", "value": 2}]
+    assert given[0].patch is not None
+    assert given[0].patch[0]["path"] == "/settings/roomRoles/0"
+    fields = "id roomId userUuid role expirationTime createdAt updatedAt"
+    assert set(given[0].patch[0]["value"]) == set(fields.split())
+
+
+def test_a_guest_password_is_told_and_asked_for() -> None:
+    room = room_with(ANN)
+
+    set_, taken = room.set_guest_password("boo"), room.set_guest_password(None)
+
+    assert names(set_ + taken) == ["updatedGuestPassword"] * 2
+    assert [op["value"] for message in set_ + taken for op in message.patch or []] == [True, False]
+    room.admit(GHOST, None, None)
+
+
 def test_a_role_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no such room role"):
         room_with(ANN).set_role(ANN.uid, "king")
