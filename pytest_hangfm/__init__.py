@@ -25,6 +25,8 @@ from pytest_hangfm.fixtures import (
     hangfm_open_room,
     hangfm_open_user,
     hangfm_outbox,
+    hangfm_record,
+    hangfm_replay,
     hangfm_room,
     hangfm_room_events,
     hangfm_room_log,
@@ -50,8 +52,21 @@ from pytest_hangfm.hooks import (
 if TYPE_CHECKING:
     from pytest_hangfm.clock import ManualClock
     from pytest_hangfm.process import BotProcess
-    from pytest_hangfm.protocols import Check, OpenBot, OpenChat, OpenCourier, OpenProcess, OpenRoom, OpenUser
+    from pytest_hangfm.protocols import (
+        Check,
+        OpenBot,
+        OpenChat,
+        OpenCourier,
+        OpenProcess,
+        OpenRecording,
+        OpenReplay,
+        OpenRoom,
+        OpenUser,
+    )
+    from pytest_hangfm.record import Recording
     from pytest_hangfm.recorder import AckRecorder
+    from pytest_hangfm.replay import Replay
+    from pytest_hangfm.reporting.steps import hangfm_step
     from pytest_hangfm.rooms import RoomEvents, RoomLog
 
 __all__ = [
@@ -63,8 +78,12 @@ __all__ = [
     "OpenChat",
     "OpenCourier",
     "OpenProcess",
+    "OpenRecording",
+    "OpenReplay",
     "OpenRoom",
     "OpenUser",
+    "Recording",
+    "Replay",
     "RoomEvents",
     "RoomLog",
     "hangfm_acks",
@@ -84,12 +103,15 @@ __all__ = [
     "hangfm_open_room",
     "hangfm_open_user",
     "hangfm_outbox",
+    "hangfm_record",
+    "hangfm_replay",
     "hangfm_room",
     "hangfm_room_events",
     "hangfm_room_log",
     "hangfm_sandbox",
     "hangfm_sandbox_options",
     "hangfm_settings",
+    "hangfm_step",
     "hangfm_target",
     "hangfm_user",
     "hangfm_virtual_time",
@@ -113,10 +135,15 @@ _HOMES = {
     "OpenChat": "protocols",
     "OpenCourier": "protocols",
     "OpenProcess": "protocols",
+    "OpenRecording": "protocols",
+    "OpenReplay": "protocols",
     "OpenRoom": "protocols",
     "OpenUser": "protocols",
+    "Recording": "record",
+    "Replay": "replay",
     "RoomEvents": "rooms",
     "RoomLog": "rooms",
+    "hangfm_step": "reporting.steps",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,8 +11,20 @@ from hangbot.cli.preflight import target_of as in_words
 from hangbot.cli.show import result_lines
 from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
 from hangbot.factory import open_subject
-from hangbot.preflight import QUESTIONS, Finding, Question, Result, Subject, answer, blocked, result_of
+from hangbot.preflight import (
+    CANARY,
+    QUESTIONS,
+    Finding,
+    Question,
+    Result,
+    Subject,
+    answer,
+    blocked,
+    canary_message,
+    result_of,
+)
 from pytest_hangfm.doctor import CheckRow
+from pytest_hangfm.live import NEEDS_WRITES
 from pytest_hangfm.names import check_id, sentence, target_of_item
 from pytest_hangfm.options import OPTIONS
 
@@ -25,6 +38,8 @@ __all__ = ["ask", "row_from_report"]
 _EARLIER: Final = pytest.StashKey[dict[str, Result]]()
 _RESULT: Final = pytest.StashKey[Result]()
 _WHERE: Final = pytest.StashKey[str]()
+_NOT_ASKED: Final = pytest.StashKey[bool]()
+"""Set on the canary where writing is not allowed: the command, which never writes, has no such line."""
 
 
 async def ask(
@@ -38,17 +53,21 @@ async def ask(
         settings: What to examine, or why there is nothing.
     """
     __tracebackhide__ = True
+    options = item.config.stash[OPTIONS]
+    if question is canary_message and target_of_item(item) == "live" and not options.live_writes:
+        item.stash[_NOT_ASKED] = True
+        pytest.skip(NEEDS_WRITES)
     asked = _question(item, question)
     earlier = item.config.stash.setdefault(_EARLIER, {})
     result = await _answer(asked, settings, tuple(earlier.values()))
-    if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
-        result = Result(asked.id, asked.title, "rejected", result.message, result.remedy, result.duration_ms)
+    if result.verdict == "warn" and options.strict:
+        result = replace(result, verdict="rejected")
     earlier[result.id] = result
     item.stash[_RESULT] = result
     item.stash[_WHERE] = (
-        f"the configuration in {item.config.stash[OPTIONS].env_file.name}"
+        f"the configuration in {options.env_file.name}"
         if isinstance(settings, ConfigError)
-        else in_words(settings)
+        else in_words(settings, tuple(earlier.values()))
     )
     if result.verdict == "skipped":
         pytest.skip(result.message)
@@ -68,13 +87,15 @@ async def _answer(
 def _question(item: pytest.Item, asked: Callable[[Subject], Awaitable[Finding]]) -> Question:
     """Find the question's place in preflight; one of the user's own stands on its own."""
     own = Question(check_id(item), sentence(item.name), asked)
-    return next((question for question in QUESTIONS if question.ask is asked), own)
+    return next((question for question in (*QUESTIONS, CANARY) if question.ask is asked), own)
 
 
 def row_from_report(
     item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any], remedy: str
 ) -> CheckRow | None:
     """Tell what a phase of a preflight test came to, also where it asked none of our questions."""
+    if item.stash.get(_NOT_ASKED, False):
+        return None
     result = item.stash.get(_RESULT, None)
     told = result is not None and report.when == "call"
     if not told:
@@ -111,7 +132,7 @@ def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallIn
         message = text.strip().splitlines()[0]
         if not isinstance(error, AssertionError | HangbotError | pytest.fail.Exception):
             message = f"the check itself broke: {type(error).__name__}: {message}"
-    known = next((q.title for q in QUESTIONS if q.id == check_id(item)), sentence(item.name))
+    known = next((q.title for q in (*QUESTIONS, CANARY) if q.id == check_id(item)), sentence(item.name))
     duration = round(report.duration * 1000, 1)
     return Result(check_id(item), known, verdict, message, "", duration)  # type: ignore[arg-type]  # one of the verdicts
 

@@ -135,7 +135,9 @@ class Doctor:
     def _target_in_words(self) -> str:
         if self.target == "sandbox":
             return "the sandbox, nothing live was checked"
-        return next((row.where for row in self._rows.values() if row.target == "live"), "nothing was checked")
+        found = [row.where for row in self._rows.values() if row.target == "live"]
+        named = [where for where in found if where.startswith('room "')]  # known once a check has learnt it
+        return next(iter([*named, *found]), "nothing was checked")
 
     # -- for people
 

@@ -17,6 +17,7 @@ from pytest_hangfm.doctor import ROW, Doctor
 from pytest_hangfm.guard import watching
 from pytest_hangfm.names import check_id, remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
+from pytest_hangfm.reporting.metrics import MEASURES
 from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[OPTIONS] = read_options(config)
+    reporting.start(config)
     if not hasattr(config, "workerinput"):  # of xdist's processes only the one that prints
         config.pluginmanager.register(Doctor(config.stash[OPTIONS]), "hangfm-doctor")
 
@@ -219,6 +221,9 @@ def pytest_runtest_makereport(
             told = bool(row.remedy) and row.remedy in report.longreprtext
     if report.failed:
         report.sections += _explanations(item, report, with_remedy=not told)
+    if report.when == "call" and uses_plugin(item):
+        report.__dict__[MEASURES] = reporting.measured(item)
+    item.config.stash[reporting.REDACTION].report(item, report)
     return report
 
 

@@ -50,11 +50,15 @@ class BotProcess:
 
     Attributes:
         argv: How it was called.
+        uid: Whose token it was given: the bot's, unless the test gave it another person's.
         lines: What it has printed so far, standard output and error together.
     """
 
-    def __init__(self, argv: Sequence[str], process: asyncio.subprocess.Process, sandbox: Sandbox) -> None:
+    def __init__(
+        self, argv: Sequence[str], process: asyncio.subprocess.Process, sandbox: Sandbox, uid: str
+    ) -> None:
         self.argv = tuple(argv)
+        self.uid = uid
         self.lines: list[str] = []
         self._process = process
         self._sandbox = sandbox
@@ -85,9 +89,9 @@ class BotProcess:
         return found
 
     async def joined(self, *, within: float = 10.0) -> None:
-        """Wait until the bot's user is in the room; fail the test when the program ends or stays out."""
+        """Wait until its user is in the room; fail the test when the program ends or stays out."""
         __tracebackhide__ = True
-        sandbox, uid = self._sandbox, self._sandbox.bot.uid
+        sandbox, uid = self._sandbox, self.uid
         arriving = asyncio.create_task(
             sandbox.journal.wait_for(lambda _: uid in sandbox.room, within=within),
             name="hangfm-process-joins",
@@ -98,7 +102,10 @@ class BotProcess:
             arriving.cancel()
             await asyncio.gather(arriving, return_exceptions=True)
         if uid not in sandbox.room:
-            pytest.fail(self._story(f"did not join the room within {within:g} s"))
+            if self._reading.done():  # its output has ended, so it is about to
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), _SETTLING)
+            pytest.fail(self._story(f"did not join the room within {within:g} s"), pytrace=False)
 
     async def wait(self, *, within: float = 5.0) -> int:
         """Wait for its end and return the exit code; fail the test when it runs on."""
@@ -144,7 +151,7 @@ class BotProcess:
             self._news.set()
 
     def _story(self, what: str) -> str:
-        ended = "" if self.returncode is None else f" and ended with exit code {self.returncode}"
+        ended = "" if self.returncode is None else f": it ended with exit code {self.returncode}"
         shown = "\n".join(f"  | {line}" for line in self.lines[-_SHOWN:]) or "  (it printed nothing)"
         return f"{' '.join(self.argv)} {what}{ended}\n{shown}"
 
@@ -158,17 +165,19 @@ async def start(
 ) -> BotProcess:
     """Start a program; fail the test in one line when it cannot be started."""
     __tracebackhide__ = True
+    given = environment(sandbox, env, os.environ)
+    person = sandbox.people.by_token(given.get("BOT_USER_TOKEN"))
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=environment(sandbox, env, os.environ),
+            env=given,
             cwd=cwd,
             limit=_LONGEST_LINE,
             start_new_session=True,
         )
     except OSError as exc:
         pytest.fail(f"{argv[0]} cannot be started: {exc.strerror}", pytrace=False)
-    return BotProcess(argv, process, sandbox)
+    return BotProcess(argv, process, sandbox, (person or sandbox.bot).uid)

@@ -18,8 +18,20 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Actor
     from hangbot.wire.room import Broadcast
     from pytest_hangfm.process import BotProcess
+    from pytest_hangfm.record import Recording
+    from pytest_hangfm.replay import Replay
 
-__all__ = ["Check", "OpenBot", "OpenChat", "OpenCourier", "OpenProcess", "OpenRoom", "OpenUser"]
+__all__ = [
+    "Check",
+    "OpenBot",
+    "OpenChat",
+    "OpenCourier",
+    "OpenProcess",
+    "OpenRecording",
+    "OpenReplay",
+    "OpenRoom",
+    "OpenUser",
+]
 
 
 class OpenChat(Protocol):
@@ -67,9 +79,46 @@ class OpenProcess(Protocol):
     """Starts programs: ``await hangfm_open_process(["node", "bot.js"])``."""
 
     async def __call__(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        join: bool = True,
+        within: float = 10.0,
     ) -> BotProcess:
-        """Start one with the sandbox's addresses in its environment."""
+        """Start one with the sandbox's addresses in its environment, and wait until it has joined.
+
+        Args:
+            argv: The command.
+            env: More for its environment; it wins over the sandbox's.
+            cwd: Its working directory.
+            join: Whether to wait until its user is in the room; a program that ends first, or
+                stays out, fails the test.
+            within: Seconds that it may take.
+        """
+
+
+class OpenRecording(Protocol):
+    """Records room sessions: ``await hangfm_record("sessions/jump.jsonl")``."""
+
+    async def __call__(self, path: str | Path) -> Recording:
+        """Begin one; clients are recorded that connect to its ``url``."""
+
+
+class OpenReplay(Protocol):
+    """Plays recorded room sessions: ``await hangfm_replay("sessions/jump.jsonl")``."""
+
+    async def __call__(
+        self, path: str | Path, *, lockstep: bool = True, replace: Mapping[str, str] | None = None
+    ) -> Replay:
+        """Begin one; it is played to the client that connects to its ``url``.
+
+        Args:
+            path: The recording.
+            lockstep: Whether to wait at every recorded action until the client does it.
+            replace: Texts of then with the texts of now, besides the room's uuid and the user's uid.
+        """
 
 
 class Check(Protocol):

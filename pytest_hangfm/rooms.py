@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_hangfm.conversation import conversation
+
 if TYPE_CHECKING:
     from hangbot.sandbox import Actor, Person, Sandbox
     from hangbot.wire.room import Broadcast
+    from pytest_hangfm.process import BotProcess
+
+    Who = Person | Actor | BotProcess | str
 
 __all__ = ["RoomEvents", "RoomLog"]
 
 _SHOWN: Final = 20
+"""Messages, and as many lines of what went over the wires, in a failure."""
 
 
 class RoomEvents:
@@ -62,17 +68,20 @@ class RoomLog:
         """Every text message, oldest first, in the shape of the chat's history."""
         return [row for row in self._sandbox.messages if _text(row) is not None]
 
-    def texts(self, from_: Person | Actor | str | None = None) -> list[str]:
+    def texts(self, from_: Who | None = None) -> list[str]:
         """Return the texts, of one person where given."""
         uid = _uid(from_)
         return [str(_text(row)) for row in self.messages if uid in {None, _sender(row)}]
 
-    async def expect(
-        self, text: str, *, from_: Person | Actor | str | None = None, within: float = 5.0
-    ) -> dict[str, Any]:
+    async def expect(self, text: str, *, from_: Who | None = None, within: float = 5.0) -> dict[str, Any]:
         """Return the next message that holds this text, waiting for it; fail the test without one.
 
         A message is expected once: the same words a second time mean a second message.
+
+        Args:
+            text: What it holds.
+            from_: Whose it is: a person of the sandbox, a process, or a uid.
+            within: Seconds to wait.
         """
         __tracebackhide__ = True
         uid = _uid(from_)
@@ -85,14 +94,18 @@ class RoomLog:
             found = self._find(text, uid)
         if found is None:
             whom = f" from {self._name(uid)}" if uid else ""
-            pytest.fail(f"nobody said {text!r}{whom} within {within:g} s:\n{self.conversation()}")
+            pytest.fail(
+                f"nobody said {text!r}{whom} within {within:g} s:\n{self.conversation()}", pytrace=False
+            )
         self._expected.add(found["id"])
         return found
 
     def conversation(self) -> str:
-        """Return the newest messages as lines."""
-        lines = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
-        return "\n".join(lines) or "  (nobody said anything)"
+        """Return what was said, and what went over the wires meanwhile, newest last, as lines."""
+        said = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
+        done = conversation(self._sandbox.journal.since()[0], self._name)[-_SHOWN:]
+        heading = ["over the wires, in seconds:"] if done else []
+        return "\n".join([*(said or ["  (nobody said anything)"]), *heading, *done])
 
     def _find(self, text: str, uid: str | None) -> dict[str, Any] | None:
         for row in self.messages:
@@ -107,7 +120,7 @@ class RoomLog:
             return str(uid)
 
 
-def _uid(who: Person | Actor | str | None) -> str | None:
+def _uid(who: Who | None) -> str | None:
     return who if who is None or isinstance(who, str) else who.uid
 
 

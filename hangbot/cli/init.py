@@ -8,6 +8,7 @@ import re
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
 from hangbot.config import ENV, Settings, render_env_file
@@ -18,6 +19,8 @@ from hangbot.gateway import GatewayClient
 __all__ = ["main"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_STDIN = Path("-")
+_LONGEST_TOKEN = 65_536
 _ANY_ROOM = "00000000-0000-0000-0000-000000000000"
 
 
@@ -29,6 +32,7 @@ def main(args: argparse.Namespace) -> int:
     given = {env.name: value for env in ENV.values() if (value := os.environ.get(env.name))}
     given["BOT_USER_TOKEN"] = _token(args, given)
     room = args.room or given.get("ROOM_UUID") or _ask("The room's slug (its name in the address) or UUID: ")
+    room = _slug(room)
     given["ROOM_UUID"] = room if _UUID.fullmatch(room) else _ANY_ROOM
     settings = Settings.from_env(given)
     set_up_logs(args, settings)
@@ -40,16 +44,35 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
+def _slug(room: str) -> str:
+    """Take the slug out of an address that was copied from the browser."""
+    return urlsplit(room).path.rstrip("/").rpartition("/")[2] if "://" in room else room.strip()
+
+
 def _token(args: argparse.Namespace, given: dict[str, str]) -> str:
     if args.token_file:
-        try:
-            return str(args.token_file.read_text(encoding="utf-8")).strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            cause = getattr(exc, "strerror", None) or "it is no text"
-            raise UsageError(
-                f"{args.token_file}: {cause}", remedy="Give a file that holds the token."
-            ) from None
+        return _read_token(args.token_file)
     return given.get("BOT_USER_TOKEN") or _ask("The bot's token (it is not shown): ", secret=True)
+
+
+def _read_token(path: Path) -> str:
+    """Read the token from a file, or with ``-`` from what is piped in: never from the command line."""
+    try:
+        if path == _STDIN:
+            token = sys.stdin.read(_LONGEST_TOKEN)
+        else:
+            with path.open(encoding="utf-8") as file:
+                token = file.read(_LONGEST_TOKEN)
+    except (OSError, UnicodeDecodeError) as exc:
+        cause = getattr(exc, "strerror", None) or "it is no text"
+        raise UsageError(f"{path}: {cause}", remedy="Give a file that holds the token.") from None
+    if not token.strip():
+        raise UsageError(f"no token in {_shown(path)}", remedy="Give a file that holds the token.")
+    return token.strip()
+
+
+def _shown(path: Path) -> str:
+    return "standard input" if path == _STDIN else str(path)
 
 
 def _ask(prompt: str, *, secret: bool = False) -> str:
@@ -59,7 +82,7 @@ def _ask(prompt: str, *, secret: bool = False) -> str:
             remedy="Give --token-file and --room, or BOT_USER_TOKEN and ROOM_UUID in the environment.",
         )
     try:
-        answer = (getpass.getpass(prompt) if secret else input(prompt)).strip()
+        answer = (getpass.getpass(prompt) if secret else _input(prompt)).strip()
     except EOFError:
         answer = ""
     if not answer:
@@ -69,9 +92,15 @@ def _ask(prompt: str, *, secret: bool = False) -> str:
 
 def _agrees(question: str) -> bool:
     try:
-        return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+        return sys.stdin.isatty() and _input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         return False
+
+
+def _input(prompt: str) -> str:
+    """Ask on standard error: standard output carries results only."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return input()
 
 
 async def _find(settings: Settings, room: str) -> str:

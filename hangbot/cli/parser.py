@@ -190,10 +190,13 @@ def _outbox(parser: argparse.ArgumentParser) -> None:
 
 def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--token-file", type=Path, metavar="F", help="the file with the bot's token (default: asked)"
+        "--token-file",
+        type=Path,
+        metavar="F",
+        help="the file with the bot's token, - for standard input (default: asked)",
     )
     parser.add_argument(
-        "--room", metavar="SLUG|UUID", help="the room, by its name in the address or its uuid"
+        "--room", metavar="SLUG|UUID", help="the room, by its name in the address, the address, or its uuid"
     )
     parser.add_argument("--force", action="store_true", help="write the file anew where there is one")
 

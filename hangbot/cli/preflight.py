@@ -3,12 +3,16 @@
 import argparse
 import asyncio
 import json
+import sys
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
 from hangbot.config import Settings
 from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
 from hangbot.factory import open_subject
+from hangbot.net import is_loopback
 from hangbot.preflight import QUESTIONS, Result, examine, overall, result_of
 
 __all__ = ["main", "print_checks", "target_of"]
@@ -30,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(show.preflight_row(results, verdict, target="live")))
     else:
-        print(show.verdict_line(verdict, target_of(settings)))
+        print(show.printable(show.verdict_line(verdict, target_of(settings, results)), sys.stdout))
     return EXIT_CODES[verdict]
 
 
@@ -42,10 +46,24 @@ async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Resul
             results.append(result)
             if not quiet:
                 for line in show.result_lines(result):
-                    print(line, flush=True)
+                    print(
+                        show.printable(show.coloured(line, result.verdict, sys.stdout), sys.stdout),
+                        flush=True,
+                    )
     return results
 
 
-def target_of(settings: Settings) -> str:
-    """Say in words what was checked."""
-    return f"room {settings.room_uuid} on {settings.chat_url} and {settings.room_url}"
+def target_of(settings: Settings, results: Sequence[Result] = ()) -> str:
+    """Say in words what was checked: the room by its name where a check has learnt it, and where it is."""
+    name = next((result.room for result in results if result.room), None)
+    room = f'room "{" ".join(name.split())}"' if name else f"room {settings.room_uuid}"
+    where = list(dict.fromkeys(_host(url) for url in (settings.chat_url, settings.room_url)))
+    local = [is_loopback(url) for url in (settings.chat_url, settings.gateway_url, settings.room_url)]
+    if all(local):
+        return f"{room} on {where[0]} (this machine: nothing live was checked)"
+    hosts = where[:1] if not any(local) else where
+    return f"{room} on {' and '.join(hosts)}" + (" (in part this machine)" if any(local) else "")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,16 +1,27 @@
 """Results in words: pure functions from values to lines."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from hangbot.delivery.record import Step, Stored
 from hangbot.delivery.summary import Summary
-from hangbot.preflight import Overall, Result
+from hangbot.preflight import Overall, Result, Verdict
 
-__all__ = ["message_row", "preflight_row", "report", "result_lines", "stored_line", "table", "verdict_line"]
+__all__ = [
+    "coloured",
+    "message_row",
+    "preflight_row",
+    "printable",
+    "report",
+    "result_lines",
+    "stored_line",
+    "table",
+    "verdict_line",
+]
 
-_MARKS = {
+_MARKS: dict[Verdict, str] = {
     "ok": "[OK]  ",
     "warn": "[WARN]",
     "rejected": "[FAIL]",
@@ -24,6 +35,34 @@ _VERDICTS: dict[Overall, str] = {
     "sandbox_only": "SANDBOX ONLY",
 }
 _LONGEST_SHOWN = 60
+
+
+_COLOURS: dict[Verdict, str] = {
+    "ok": "32",
+    "warn": "33",
+    "rejected": "31",
+    "cannot_tell": "31",
+    "skipped": "33",
+}
+_PLAINER = str.maketrans(
+    {"\u2026": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
+)
+
+
+def coloured(line: str, verdict: Verdict, stream: TextIO, environ: Mapping[str, str] = os.environ) -> str:
+    """Colour the mark of a check's line where somebody looks at a terminal that wants colours."""
+    mark = _MARKS[verdict].rstrip()
+    plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or not stream.isatty()
+    if plain or not line.startswith(mark):
+        return line
+    return f"\x1b[{_COLOURS[verdict]}m{mark}\x1b[0m{line[len(mark) :]}"
+
+
+def printable(line: str, stream: TextIO) -> str:
+    """Write in ASCII what a stream that is not UTF-8 could not show: names come in any language."""
+    if (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "") == "utf8":
+        return line
+    return line.translate(_PLAINER).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def result_lines(result: Result) -> Iterator[str]:

@@ -40,4 +40,4 @@ class RetryBudget:
                 times.popleft()
         if len(self._retries) < max(self._floor, self._share * len(self._sends)):
             return 0.0
-        return self._retries[0] + _WINDOW - now
+        return (self._retries[0] if self._retries else now) + _WINDOW - now

@@ -17,7 +17,10 @@ __all__ = ["Carrier", "Earlier"]
 
 Send = Callable[[], Awaitable[object]]
 Turn = Callable[[bool], Awaitable[bool]]
-"""Waits until an attempt may begin (told whether it is a retry); ``False``: not before the deadline."""
+"""Waits until an attempt may begin; ``False``: not before the deadline.
+
+Told whether it is a retry: what an earlier run of the program sent is not held against this one.
+"""
 Ask = Callable[[], Awaitable[bool]]
 """True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
 
@@ -114,8 +117,8 @@ class _Journey:
         return self._expired() or self._given_up() or await self._attempt()
 
     async def _attempt(self) -> Settlement | None:
-        if self._turn and not await self._turn(self._retried):
-            return self._given_up() or self._never_sent()
+        if self._turn and not await self._turn(self._trouble is not None):
+            return self._expired() or self._given_up() or self._never_sent()
         if expired := self._expired():
             return expired
         self._attempts += 1

@@ -6,6 +6,8 @@ wait for each other.
 
 import asyncio
 import functools
+import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
@@ -17,7 +19,7 @@ from hangbot.delivery.gate import Gate, Limits
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
-from hangbot.errors import HangbotError, UsageError, first_of
+from hangbot.errors import HangbotError, UnknownMessage, UsageError, first_of
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier", "Transport"]
@@ -69,6 +71,7 @@ class Courier:
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
+        self._over = False
         self._waiters: dict[str, list[asyncio.Future[Settlement]]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -110,12 +113,20 @@ class Courier:
         return max(ends, key=lambda end: (end.state != "delivered", end.tier or 0))
 
     async def settled(self, key: str) -> Settlement:
-        """Wait until a message that `run` carries has ended."""
+        """Wait until a message that `run` carries has ended.
+
+        Raises:
+            HangbotError: `run` ended before; the message waits in the outbox.
+            UnknownMessage: There is none with that id.
+        """
         future: asyncio.Future[Settlement] = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(key, [])
         waiters.append(future)
         try:
-            return _ended(await self._outbox.get(key)) or await future
+            end = _ended(await self._outbox.get(key))
+            if end is None and self._over:
+                raise _left(key)
+            return end or await future
         finally:
             waiters.remove(future)
             if not waiters:
@@ -132,8 +143,9 @@ class Courier:
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
         """
         version = -1
-        await self._outbox.prune(self._clock.wall())
+        self._over = False
         try:
+            await self._outbox.prune(self._clock.wall())
             async with asyncio.TaskGroup() as lanes:
                 while not self._stopping:
                     self._work.clear()
@@ -144,6 +156,9 @@ class Courier:
                     version = seen
         except* HangbotError as group:
             raise first_of(group) from None
+        finally:
+            self._over = True
+            self._send_away()
 
     async def run_until_empty(self) -> None:
         """Deliver everything that waits, oldest first, and return."""
@@ -189,14 +204,12 @@ class Courier:
         end = _ended(row)
         if end is None:
             end = await self._carry(row)
-            if end.state != "delivered":
-                await self._give_up_rest(key)
         self._tell(key, end)
         return end
 
-    async def _give_up_rest(self, key: str) -> None:
-        """End the parts behind one that did not arrive: all parts or a clear stop."""
-        for part in await self._outbox.give_up_rest(key, self._clock.wall()):
+    async def _report(self, given_up: Sequence[str]) -> None:
+        """Tell of the parts that ended with one before them: all parts or a clear stop."""
+        for part in given_up:
             end = _ended(await self._outbox.get(part))
             if end:
                 self._notify(Step(part, self._clock.wall(), "settled", detail=end.reason, settlement=end))
@@ -205,9 +218,17 @@ class Courier:
     async def _tell_waiters(self) -> None:
         """Tell who waits for a message that another process has ended (dropped it by hand)."""
         for key in list(self._waiters):
-            end = _ended(await self._outbox.get(key))
-            if end:
-                self._tell(key, end)
+            with suppress(UnknownMessage):  # who waits for what is not there is told so by `settled`
+                end = _ended(await self._outbox.get(key))
+                if end:
+                    self._tell(key, end)
+
+    def _send_away(self) -> None:
+        """Tell who still waits that there is nothing to wait for."""
+        for key, waiters in self._waiters.items():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(_left(key))
 
     def _tell(self, key: str, end: Settlement) -> None:
         for waiter in self._waiters.get(key, ()):
@@ -236,7 +257,8 @@ class Courier:
         deadline = self._carrier.deadline()
 
         async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
-            return await self._gate.turn(retry=retry, until=deadline)
+            left = math.inf if row.expires_at is None else row.expires_at - self._clock.wall()
+            return await self._gate.turn(retry=retry, until=min(deadline, self._clock.now() + left))
 
         async def send() -> None:
             steps, unwritten[:] = list(unwritten), []
@@ -260,8 +282,15 @@ class Courier:
         except asyncio.CancelledError:
             await self._outbox.note(key, unwritten)
             raise
-        await self._outbox.settle(key, end, unwritten, self._clock.wall())
+        await self._report(await self._outbox.settle(key, end, unwritten, self._clock.wall()))
         return end
+
+
+def _left(key: str) -> HangbotError:
+    return HangbotError(
+        f"the bot stopped before {key} had ended; it waits in the outbox",
+        remedy="Start the bot again: it goes on where it stopped.",
+    )
 
 
 class _Withdrawn(Exception):

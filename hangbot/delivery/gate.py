@@ -6,9 +6,8 @@ The rules are pure (`Breaker`, `RetryBudget`, `TokenBucket`); this waits for the
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from hangbot.clock import Clock
 from hangbot.delivery.breaker import Breaker
@@ -21,6 +20,9 @@ __all__ = ["Gate", "Limits"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_LOOK_EVERY: Final = 1.0
+"""Seconds between looks at the retry budget: every send makes room in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,20 @@ class Gate:
         self._budget = limits.budget
         self._clock = clock
         self._dice = dice
-        self._changed = asyncio.Event()
+        self._pace = asyncio.Lock()
+        self._waits: set[asyncio.Task[None]] = set()
 
     async def turn(self, *, retry: bool, until: float) -> bool:
-        """Wait until a send may go; ``False`` when that is not before ``until`` (monotonic seconds)."""
-        if retry:
-            while (wait := self._budget.wait(self._clock.now())) > 0:
-                if not await self._sleep(wait, until):
-                    return False
-            self._budget.retried(self._clock.now())
-        else:
-            self._budget.sent(self._clock.now())
-        await self._clock.sleep(self._bucket.take(self._clock.now()))
-        return await self._until_closed(until)
+        """Wait until a send may go; ``False`` when that is not before ``until`` (monotonic seconds).
+
+        The send has to begin in the same turn of the loop: then nobody else has taken its place.
+        """
+        while True:
+            if not await self._until_open(retry=retry, until=until):
+                return False
+            async with self._pace:  # first come, first served
+                if await self._paced(retry=retry):
+                    return True
 
     async def through(self, request: Callable[[], Awaitable[T]], *, until: float) -> T:
         """Make a request while the service is not known to be down; one at a time probes it when it is.
@@ -63,38 +66,65 @@ class Gate:
             ServiceError: What the request raised.
         """
         while not self.breaker.admit(self._clock.now()):
-            if not await self._until_closed(until):
+            if not await self._until_open(retry=False, until=until):
                 raise Unreachable(f"the service is down ({self.breaker.reason})", service="chat")
+        probes = self.breaker.state == "probing"
         try:
             result = await request()
         except (Unreachable, AnswerLost, Unavailable) as exc:
-            self._failed(exc)
+            if probes or self.breaker.state == "closed":  # else it was on its way already: that is known
+                self._failed(exc)
             raise
         except ServiceError:
             self._succeeded()
             raise
         except BaseException:
-            self.breaker.abandoned(self._clock.now())
-            self._tell()
+            if probes:
+                self.breaker.abandoned(self._clock.now())
+                self._tell()
             raise
         self._succeeded()
         return result
 
-    async def _until_closed(self, until: float) -> bool:
-        """Wait until the breaker would admit a request, but not longer than ``until``."""
-        while (wait := self.breaker.wait(self._clock.now())) > 0:
-            if not await self._sleep(wait, until):
+    async def _paced(self, *, retry: bool) -> bool:
+        """Take a token and wait for it; ``False`` when the door is shut before (no token then) or after."""
+        if self._shut_for(retry=retry):
+            return False
+        if wait := self._bucket.take(self._clock.now()):
+            await self._clock.sleep(wait)
+            if self._shut_for(retry=retry):
                 return False
+        if retry:
+            self._budget.retried(self._clock.now())
+        else:
+            self._budget.sent(self._clock.now())
         return True
 
-    async def _sleep(self, seconds: float, until: float) -> bool:
-        """Sleep, or until the breaker changes; ``False`` when that took until the end."""
-        left = until - self._clock.now()
-        if left <= 0:
-            return False
-        with suppress(TimeoutError):
-            await self._clock.wait_for(self._changed.wait(), min(seconds, left))
-        return self._clock.now() < until
+    async def _until_open(self, *, retry: bool, until: float) -> bool:
+        """Wait until neither breaker nor budget holds it up; ``False`` when that took until the end."""
+        while wait := self._shut_for(retry=retry):
+            left = until - self._clock.now()
+            if left <= 0:
+                return False
+            await self._sleep(min(wait, left))
+        return True
+
+    def _shut_for(self, *, retry: bool) -> float:
+        """Return the seconds after which it is worth looking again; 0 when the door is open now."""
+        now = self._clock.now()
+        return self.breaker.wait(now) or (min(self._budget.wait(now), _LOOK_EVERY) if retry else 0.0)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, or until the breaker changes."""
+        asleep = asyncio.create_task(self._clock.sleep(seconds), name="hangbot-gate")
+        self._waits.add(asleep)
+        try:
+            await asyncio.wait([asleep])
+            if not asleep.cancelled():
+                asleep.result()
+        finally:
+            self._waits.discard(asleep)
+            asleep.cancel()
 
     def _failed(self, error: ServiceError) -> None:
         before = self.breaker.state
@@ -108,12 +138,13 @@ class Gate:
         self._tell()
 
     def _succeeded(self) -> None:
-        if self.breaker.state != "closed":
-            logger.info("[OK] the chat is back", extra={"action": "breaker_closed"})
+        was = self.breaker.state
         self.breaker.succeeded()
-        self._tell()
+        if was != "closed":
+            logger.info("[OK] the chat is back", extra={"action": "breaker_closed"})
+            self._tell()
 
     def _tell(self) -> None:
-        """Wake everyone who waits for the breaker; whoever comes later looks for himself."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        """Wake everyone who waits; each looks for himself."""
+        for asleep in self._waits:
+            asleep.cancel()

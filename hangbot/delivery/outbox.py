@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another process's write before the file counts as unusable."""
+_COUNT_EVERY: Final = 1000
+"""Accepted messages between two counts of what waits: another process may have added some."""
 _PRUNE_EVERY: Final = 1000
 """Settled messages between two looks at what is too old to keep."""
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -61,7 +63,7 @@ class Outbox:
         self._writer: Writer | None = None
         self._closed = False
         self._room = 0
-        """At least so many more may be put before they are counted again. The thread's own."""
+        """So many more may be put before they are counted again. The thread's own."""
         self._settled = 0
 
     async def open(self, *, check: bool = False) -> None:
@@ -96,14 +98,15 @@ class Outbox:
     def _put(
         self, database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
     ) -> list[Stored]:
-        if self._room < len(parts):
-            self._room = self._bounds.queue - schema.count_waiting(database)
-        if self._room < len(parts):
-            raise OutboxFull(
-                f"{self._bounds.queue - self._room} messages wait in the outbox {self.path} already"
-            )
+        before = database.total_changes
         stored = schema.put(database, parts, now, expires_at)
-        self._room -= len(parts)
+        new = database.total_changes - before  # not what was known already: it is in the queue, or was
+        if new > self._room:
+            waiting = schema.count_waiting(database)
+            self._room = min(self._bounds.queue - waiting + new, _COUNT_EVERY)
+            if new > self._room:
+                raise OutboxFull(f"{waiting - new} messages wait in the outbox {self.path} already")
+        self._room -= new
         return stored
 
     async def receivers(self, *, without: frozenset[str] = frozenset()) -> list[str]:
@@ -126,20 +129,21 @@ class Outbox:
         """
         return await self._write(schema.mark_sending, key, steps)
 
-    async def settle(self, key: str, settlement: Settlement, steps: Sequence[Step], now: float) -> None:
-        """Write how a message ended, with the steps that led there."""
-        await self._write(schema.settle, key, settlement, steps, now)
+    async def settle(self, key: str, settlement: Settlement, steps: Sequence[Step], now: float) -> list[str]:
+        """Write how a message ended, with the steps that led there.
+
+        Returns:
+            The ids of the parts behind it that were given up with it: all parts or a clear stop.
+        """
+        given_up = await self._write(schema.settle, key, settlement, steps, now)
         self._settled += 1
         if self._settled % _PRUNE_EVERY == 0:
             await self.prune(now)
+        return given_up
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
         return await self._write(schema.prune, now - self._bounds.keep_for, self._bounds.keep_most)
-
-    async def give_up_rest(self, key: str, now: float) -> list[str]:
-        """Fail the parts behind one that did not arrive, and return their ids."""
-        return await self._write(schema.give_up_rest, key, now)
 
     async def note(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
@@ -218,11 +222,13 @@ def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
         if check:
             _check(database)
     except BaseException as exc:
+        here = _identity(path)  # of the file that was looked at, not of one that took its place
         database.close()
         if isinstance(exc, OutboxUnusable):
             raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
-        if isinstance(exc, _Damaged) or getattr(exc, "sqlite_errorcode", None) in _BROKEN:
-            raise _broken(path, exc) from None
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+        if isinstance(exc, _Damaged) or code in _BROKEN:
+            raise _broken(path, here, exc, alone=check) from None
         raise
     return database
 
@@ -237,18 +243,45 @@ def _check(database: sqlite3.Connection) -> None:
         raise _Damaged(found)
 
 
-def _broken(path: Path, cause: BaseException) -> OutboxUnusable:
-    """Put a damaged outbox aside, as it is; a file that never was one is left where it stands."""
-    if not tables.is_outbox(path):
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _broken(
+    path: Path, damaged: tuple[int, int] | None, cause: BaseException, *, alone: bool
+) -> OutboxUnusable:
+    """Say that an outbox is damaged, and put it aside unless a bot delivers from it just now."""
+    if not tables.is_outbox(path):  # never was one: left where it stands
         return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    try:
+        with nullcontext() if alone else exclusive(path):
+            if _identity(path) != damaged:  # another process was first, and a third may have made a new one
+                return OutboxUnusable(f"the outbox {path} was damaged", remedy="Run the same command again.")
+            aside = _put_aside(Path(os.path.realpath(path)))
+    except OutboxBusy:
+        return OutboxUnusable(
+            f"the outbox {path} is damaged ({cause}); it was left to the bot that uses it",
+            remedy="Stop the bot and start it again: it puts the damaged outbox aside.",
+        )
     return OutboxUnusable(
-        f"the outbox {path} is damaged; it was put aside as {aside.name}, unchanged",
+        f"the outbox {path} is damaged; it was put aside as {aside}, unchanged",
         remedy="Start again with a new outbox; `sqlite3 FILE .recover` gets back what can be read.",
     )
+
+
+def _put_aside(path: Path) -> str:
+    """Rename a file with all that belongs to it, as it is, and return its new name."""
+    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    while path.with_name(name).exists():
+        name += "-too"
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(path.with_name(name + suffix))
+    return name
 
 
 @contextmanager

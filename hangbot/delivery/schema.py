@@ -87,8 +87,12 @@ def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) 
 
 def settle(
     database: sqlite3.Connection, key: str, settlement: Settlement, steps: Sequence[Step], now: float
-) -> None:
-    """Write the end of a message that is still open; what was dropped meanwhile stays dropped."""
+) -> list[str]:
+    """Write the end of a message that is still open; what was dropped meanwhile stays dropped.
+
+    Returns:
+        The ids of the parts behind it that ended with it, because it did not arrive.
+    """
     database.execute(
         "UPDATE message SET state = ?, tier = ?, attempts = ?, reason = ?,"  # noqa: S608  constant
         f" remedy = ?, settled_at = ?, in_doubt = ? WHERE id = ? AND ({_WAITS} OR ? = 'delivered')",
@@ -105,9 +109,10 @@ def settle(
         ),
     )
     _keep(database, _seq(database, key), steps)
+    return [] if settlement.state == "delivered" else _give_up_rest(database, key, now)
 
 
-def give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[str]:
+def _give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[str]:
     """Fail the parts behind one that did not arrive: half a text is worse than none of its end."""
     reason = f"not sent: part {key} of the same text did not arrive"
     remedy = f"`hangbot outbox retry` with {key} and the parts behind it, in their order."
@@ -206,9 +211,10 @@ def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> li
 
 
 def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
-    """Give up what is not delivered."""
+    """Give up what is not delivered; with a part that waits, the parts behind it."""
     for key in keys:
         seq = _seq(database, key)
+        waits = get(database, key).settled_at is None
         changed = database.execute(
             "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
             " reason = 'dropped by hand', remedy = ''"
@@ -217,6 +223,8 @@ def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[
         ).rowcount
         if changed:
             _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
+            if waits:
+                _give_up_rest(database, key, now)
     return [get(database, key) for key in keys]
 
 

@@ -86,7 +86,7 @@ def prepare(database: sqlite3.Connection) -> None:
             for statement in migration.split(";\n"):
                 database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
+        database.execute(f"PRAGMA user_version = {max(version, VERSION)}")
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -10,6 +10,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,9 +67,9 @@ class Writer:
 
         Raises:
             sqlite3.Error: The work or the commit failed; nothing of it is on disk.
-            RuntimeError: The writer is closed.
+            RuntimeError: The writer is closed, or its thread has ended.
         """
-        if self._closing:
+        if self._closing or self._ended.done():
             raise RuntimeError("the writer is closed")
         job = _Job(work, writes, self._loop.create_future())
         self._jobs.put(job)
@@ -86,7 +87,8 @@ class Writer:
                 self._serve(database, batch)
                 self._tell(self._resolve, batch)
         finally:
-            database.close()
+            with suppress(sqlite3.Error):  # what was told is on disk; what closing tidies up can wait
+                database.close()
             self._tell(self._settle, self._ended, None)
 
     def _collect(self) -> list[_Job]:
@@ -118,10 +120,12 @@ class Writer:
             if writes:
                 database.execute("COMMIT")
         except BaseException as exc:  # noqa: BLE001  told to all who wait
-            if database.in_transaction:  # SQLite ends it by itself on a full disk
-                database.execute("ROLLBACK")
             for job in batch:
                 job.error = job.error or exc
+            # SQLite ends it by itself on a full disk. Where undoing fails too, the next BEGIN says so.
+            with suppress(sqlite3.Error):
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
 
     def _resolve(self, batch: list[_Job]) -> None:
         for job in batch:
@@ -145,7 +149,7 @@ class Writer:
 
     def _tell(self, tell: Callable[..., None], *args: object) -> None:
         """Call something on the loop, unless the loop has ended before the thread."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(tell, *args)
 
 

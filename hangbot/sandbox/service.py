@@ -223,8 +223,7 @@ class Sandbox:
         """A moderator bans a user: out of the room, and he may not come back; nor may he chat."""
         room = room or self.room
         self.server.desk.expel(room, uid, ban=True)
-        if uid in self.chat.world.users:
-            await self.chat.ban(uid, room.uuid)
+        await self.chat.ban(uid, room.uuid)
 
     async def reset_room(self, room: Room | None = None) -> None:
         """The service resets a room: its state is cleared and its connections are closed."""

@@ -343,6 +343,8 @@ def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
     assert "never answered" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 def test_a_killed_bot_loses_and_doubles_nothing(configured: Live, start: Start) -> None:
     configured.sandbox.faults.add("chat.send", "delay", ms=3_600_000)
     bot = start("run", env={"BOOT_MESSAGE": "once", "SOCKET_TIMEOUT_MS": "60000"})

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.cli import main
+from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import exclusive
+from hangbot.wire.chat import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,6 +246,8 @@ def test_input_that_is_no_text_is_told_and_nothing_accepted_is_lost(
     assert said.out.split() == configured.muids != []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
     configured: Live, start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +264,25 @@ def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
     assert start("send", "the last").wait() == 0
     assert {row["state"] for row in listed(capsys)} == {"delivered"}
     assert len(configured.muids) == len(set(configured.muids)) == len(listed(capsys))
+
+
+def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
+    configured: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver = Courier.run_until_empty
+    late = [Outgoing("m-2", configured.sandbox.room_uuid, "left to the one that delivers")]
+
+    async def deliver_and_then_another(self: Courier) -> None:
+        await deliver(self)
+        while late:
+            await self.accept(late.pop())
+
+    monkeypatch.setattr(Courier, "run_until_empty", deliver_and_then_another)
+
+    code = main(["send", "first", "--id", "m-1"])
+
+    assert code == 0
+    assert configured.muids == ["m-1", "m-2"]
 
 
 @pytest.mark.slow

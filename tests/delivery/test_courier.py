@@ -192,7 +192,16 @@ async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk
     end = await desk.courier().deliver(message("m", text="word " * 500))
 
     assert end.state == "failed"
-    assert desk.service.room == ["m", "m.3"]
+    assert desk.service.room == ["m"]
+    assert desk.service.attempts == ["m", "m.2"]
+    last = await desk.outbox.get("m.3")
+    assert (last.state, last.tier, last.reason) == (
+        "failed",
+        3,
+        "not sent: part m.2 of the same text did not arrive",
+    )
+    assert [(step.id, step.kind, step.detail) for step in desk.steps][-1] == ("m.3", "settled", last.reason)
+    assert [step.kind for step in await desk.outbox.history("m.3")] == ["accepted", "settled"]
 
 
 async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:

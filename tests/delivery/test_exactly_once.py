@@ -4,9 +4,10 @@ import asyncio
 import random
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from itertools import groupby
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,13 +20,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from hangbot.delivery import outbox as module
+from hangbot.delivery.breaker import Breaker
+from hangbot.delivery.budget import RetryBudget
+from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.gate import Limits
+from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Step, Stored
+from hangbot.delivery.writer import Work, Writer, _Job
 from hangbot.errors import (
     AckTimeout,
     ConnectionLost,
+    OutboxFull,
     RateLimited,
     Refused,
     ServiceError,
@@ -35,14 +43,17 @@ from hangbot.errors import (
 from hangbot.wire.chat import Outgoing
 from pytest_hangfm.clock import ManualClock
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-RECEIVERS = ["a", "b"]
+RECEIVERS = ["a", "b", "c"]
+TEXTS = {1: "hi", 2: "word " * 250, 3: "word " * 500}  # by the number of their parts
+BOUNDS = Bounds(queue=14, keep_for=3600.0, keep_most=5)
+TTL = 100.0
 TROUBLES: dict[str, ServiceError] = {
     "timeout": AckTimeout("no answer", service="chat"),
     "cut": ConnectionLost("cut", service="chat"),
     "5xx": Unavailable("503", service="chat", status=503),
+    "425": Unavailable("too early", service="chat", status=425, retry_after=2.0),
     "429": RateLimited("wait", service="chat", status=429, retry_after=3.0),
     "refused": Refused("no", service="chat", status=400),
     "unreachable": Unreachable("no connection", service="chat"),
@@ -50,7 +61,7 @@ TROUBLES: dict[str, ServiceError] = {
 # What an attempt comes to: whether the room got it, and what the bot hears.
 ATTEMPTS = [
     (True, None),
-    *((stored, trouble) for stored in (True, False) for trouble in ("timeout", "cut", "5xx")),
+    *((stored, trouble) for stored in (True, False) for trouble in ("timeout", "cut", "5xx", "425")),
     (False, "429"),
     (False, "refused"),
     (False, "unreachable"),
@@ -84,18 +95,29 @@ class PointedOutbox(Outbox):
     """The real outbox without its thread, so that a run can be repeated exactly."""
 
     def __init__(self, path: Path, point: Points) -> None:
-        super().__init__(path)
+        super().__init__(path, BOUNDS)
         self.point = point
 
-    async def _on_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def open(self, *, check: bool = False) -> None:
+        self.database = module._connect(self.path, check=check)
+        self.database.execute("PRAGMA synchronous = OFF")  # no power is cut here
+
+    async def close(self) -> None:
+        self._closed = True
+        self.database.close()
+
+    async def _do(self, work: Work, *, writes: bool) -> Any:  # noqa: ANN401  whatever the work returns
         await self.point()
-        result = work(*args, **kwargs)
+        job = _Job(work, writes, asyncio.get_running_loop().create_future())
+        Writer._serve(self.database, [job])
         await self.point()
-        return result
+        if job.error:
+            raise job.error
+        return job.result
 
 
 class PointedClock(ManualClock):
-    """A clock on which sleeping is a place to die."""
+    """A clock on which sleeping is a place to die, and whose date can be set."""
 
     def __init__(self, point: Points) -> None:
         super().__init__(auto=True)
@@ -106,6 +128,9 @@ class PointedClock(ManualClock):
         await super().sleep(seconds)
         await self.point()
 
+    def set_date(self, by: float) -> None:
+        self._epoch += by
+
 
 class Room:
     """The model: what the service holds, and what it will say next to whom."""
@@ -115,7 +140,6 @@ class Room:
         self.stored: list[Outgoing] = []
         self.attempts: dict[str, deque[tuple[bool, str | None]]] = defaultdict(deque)
         self.questions: dict[str, deque[str | None]] = defaultdict(deque)
-        self.unanswered: set[str] = set()
 
     async def send(self, message: Outgoing) -> None:
         await self.point()
@@ -132,9 +156,8 @@ class Room:
         plan = self.questions[message.to]
         trouble = plan.popleft() if plan else None
         if trouble:
-            self.unanswered.add(message.id)
             raise TROUBLES[trouble]
-        there = message in self.stored
+        there = message.id in [each.id for each in self.stored]
         await self.point()
         return there
 
@@ -144,12 +167,14 @@ class Delivery(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.said: dict[str, Outgoing] = {}
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory(prefix="hangbot-proof-")
         self.point = Points()
         self.clock = PointedClock(self.point)
         self.room = Room(self.point)
         self.accepted: list[Outgoing] = []
+        self.whole: dict[str, str] = {}
         self.touched: set[str] = set()
         self.told: list[Step] = []
         self.open()
@@ -159,16 +184,13 @@ class Delivery(RuleBasedStateMachine):
         self.point.dead, self.point.left = False, None
         self.outbox = PointedOutbox(Path(self.folder.name) / "outbox.sqlite3", self.point)
         self.runner.run(self.outbox.open())
-        assert self.outbox._database
-        self.outbox._database.execute("PRAGMA synchronous = OFF")  # no power is cut here
+        dice = random.Random(7).random  # noqa: S311  dice, no secret
         self.courier = Courier(
             self.outbox,
             self.room,
-            policy=RetryPolicy(total=40.0),
-            bucket=TokenBucket(5.0, 2),
-            clock=self.clock,
-            dice=random.Random(7).random,  # noqa: S311  dice, no secret
-            notify=self.told.append,
+            carrier=Carrier(RetryPolicy(total=40.0), self.clock, dice, self.told.append),
+            limits=Limits(TokenBucket(5.0, 2), RetryBudget(floor=4), Breaker(RetryPolicy(longest=8.0), 3)),
+            ttl=TTL,
         )
 
     def close(self) -> None:
@@ -191,11 +213,31 @@ class Delivery(RuleBasedStateMachine):
     def rows(self) -> list[Stored]:
         return self.runner.run(self.outbox.rows())
 
-    def say(self, to: str, many: int) -> None:
-        for _ in range(many):
-            message = Outgoing(f"m{len(self.accepted)}", to, "hi")
-            self.accepted.append(message)
-            self.runner.run(self.courier.accept(message))
+    def sending(self) -> set[str]:
+        return {row.message.id for row in self.rows() if row.state == "sending"}
+
+    def new(self, to: str, parts: int = 1) -> Outgoing:
+        message = Outgoing(f"m{len(self.said)}", to, TEXTS[parts])
+        self.said[message.id] = message
+        return message
+
+    def accepts(self, message: Outgoing) -> list[Stored]:
+        waiting = sum(row.state in OPEN for row in self.rows())
+        try:
+            stored = self.runner.run(self.courier.accept(message))
+        except OutboxFull:
+            assert waiting + 3 > BOUNDS.queue
+            return []
+        new = self.remember(stored)
+        assert not new or waiting + len(new) <= BOUNDS.queue
+        return stored
+
+    def remember(self, stored: list[Stored]) -> list[Outgoing]:
+        """Take what is new into the model."""
+        new = [row.message for row in stored if row.message.id not in self.whole]
+        self.accepted += new
+        self.whole |= {row.message.id: stored[0].message.id for row in stored}
+        return new
 
     @rule(
         to=st.sampled_from(RECEIVERS),
@@ -204,12 +246,48 @@ class Delivery(RuleBasedStateMachine):
     )
     def accept(self, to: str, many: int, plan: list[tuple[bool, str | None]]) -> None:
         self.room.attempts[to].extend(plan)
-        self.say(to, many)
+        for _ in range(many):
+            self.accepts(self.new(to))
 
-    @precondition(lambda self: self.accepted)
+    @rule(to=st.sampled_from(RECEIVERS), parts=st.integers(2, 3))
+    def accept_a_long_text(self, to: str, parts: int) -> None:
+        stored = self.accepts(self.new(to, parts))
+
+        assert len(stored) in {0, parts}
+
     @rule(data=st.data())
     def accept_again(self, data: st.DataObject) -> None:
-        self.runner.run(self.courier.accept(data.draw(st.sampled_from(self.accepted))))
+        """What is still in the outbox is the same message."""
+        kept = {row.message.id for row in self.rows()}
+        gone = {whole for part, whole in self.whole.items() if part not in kept}
+        known = [message for key, message in self.said.items() if key in self.whole and key not in gone]
+        if known:
+            before = len(self.accepted)
+            self.accepts(data.draw(st.sampled_from(known)))
+            assert len(self.accepted) == before
+
+    @rule(to=st.sampled_from(RECEIVERS), parts=st.integers(1, 3), left=st.integers(0, 3))
+    def accept_and_die(self, to: str, parts: int, left: int) -> None:
+        """Whoever was not told may find it accepted or not, but never a part of it."""
+        message = self.new(to, parts)
+        self.die_in(self.courier.accept(message), left)
+        stored = [row for row in self.rows() if row.message.id.split(".")[0] == message.id]
+
+        assert len(stored) in {0, parts}
+        self.remember(stored)
+
+    @rule(by=st.sampled_from([-7200.0, -30.0, 30.0, 101.0, 7200.0]))
+    def set_the_clock(self, by: float) -> None:
+        self.clock.set_date(by)
+
+    @rule()
+    def prune(self) -> None:
+        before = self.rows()
+        gone = self.runner.run(self.outbox.prune(self.clock.wall()))
+
+        left = {row.message.id for row in self.rows()}
+        assert {row.state for row in before if row.message.id not in left} <= {"delivered"}
+        assert len(before) == len(left) + gone
 
     @rule(
         to=st.sampled_from(RECEIVERS),
@@ -235,39 +313,66 @@ class Delivery(RuleBasedStateMachine):
             task.cancel()
             await asyncio.wait([task])
 
-        self.say(to, 1)
+        self.accepts(self.new(to))
         self.runner.run(cancelled())
         self.close()
         self.open()
 
-    @rule(to=st.sampled_from(RECEIVERS), left=st.integers(0, 20))
-    def deliver_and_die(self, to: str, left: int) -> None:
-        """Die at any place where the program waits, and start again: nothing is tidied up."""
-        self.say(to, 1)
-        self.point.left = left
+    @rule(to=st.sampled_from(RECEIVERS), turns=st.integers(1, 60))
+    def deliver_and_stop(self, to: str, turns: int) -> None:
+        """Drain: what is on its way ends, the rest stays where it was."""
 
-        async def killed() -> None:
+        async def stopped() -> None:
             task = asyncio.create_task(self.courier.run_until_empty(), name="courier")
-            await asyncio.wait([task])
-            assert task.cancelled() or task.exception() is None or self.point.dead
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            self.courier.stop()
+            await task
 
-        self.runner.run(killed())
+        self.accepts(self.new(to))
+        before = self.sending()
+        self.runner.run(stopped())
+        assert self.sending() <= before
         self.close()
         self.open()
 
-    @precondition(lambda self: self.accepted)
+    @rule(to=st.sampled_from(RECEIVERS), left=st.integers(0, 30))
+    def deliver_and_die(self, to: str, left: int) -> None:
+        """Die at any place where the program waits, and start again: nothing is tidied up."""
+        self.accepts(self.new(to))
+        self.die_in(self.courier.run_until_empty(), left)
+
+    def die_in(self, work: Coroutine[Any, Any, object], left: int) -> None:
+        self.point.left = left
+
+        async def killed() -> None:
+            task = asyncio.create_task(work, name="courier")
+            await asyncio.wait([task])
+            if not task.cancelled() and not self.point.dead:
+                await asyncio.gather(task, return_exceptions=False)
+            elif not task.cancelled():
+                task.exception()  # seen
+
+        try:
+            self.runner.run(killed())
+        except OutboxFull:
+            pass
+        finally:
+            self.close()
+            self.open()
+
+    @precondition(lambda self: self.rows())
     @rule(data=st.data())
     def retry_by_hand(self, data: st.DataObject) -> None:
-        message = data.draw(st.sampled_from(self.accepted))
-        self.touched.add(message.id)
-        self.room.unanswered.discard(message.id)
+        message = data.draw(st.sampled_from(self.rows())).message
+        self.touched.add(self.whole[message.id])
         self.runner.run(self.outbox.requeue([message.id], self.clock.wall()))
 
-    @precondition(lambda self: self.accepted)
+    @precondition(lambda self: self.rows())
     @rule(data=st.data())
     def drop_by_hand(self, data: st.DataObject) -> None:
-        message = data.draw(st.sampled_from(self.accepted))
-        self.touched.add(message.id)
+        message = data.draw(st.sampled_from(self.rows())).message
+        self.touched.add(self.whole[message.id])
         self.runner.run(self.outbox.drop([message.id], self.clock.wall()))
 
     @invariant()
@@ -275,8 +380,10 @@ class Delivery(RuleBasedStateMachine):
         times = Counter(message.id for message in self.room.stored)
         rows = self.rows()
 
-        assert [row.message.id for row in rows] == [message.id for message in self.accepted]
         assert max(times.values(), default=0) <= 1
+        kept = {row.message.id for row in rows}
+        assert [row.message.id for row in rows] == [each.id for each in self.accepted if each.id in kept]
+        assert all(times[each.id] == 1 for each in self.accepted if each.id not in kept)  # pruned
         for row in rows:
             key = row.message.id
             if row.state == "delivered":
@@ -286,20 +393,37 @@ class Delivery(RuleBasedStateMachine):
                 assert times[key] == 0
                 assert row.tier == 3
             if row.state == "uncertain":
-                assert key in self.room.unanswered
+                asked = [step for step in self.history(key) if step.kind == "asked"]
+                assert asked[-1].detail.startswith("no answer")
+            if row.state == "expired":
+                assert times[key] == 0
+                assert row.expires_at
             if row.state == "queued" and row.attempts == 0:
                 assert times[key] == 0
 
     def was_asked_about(self, key: str) -> bool:
-        return any(step.kind == "asked" for step in self.runner.run(self.outbox.history(key)))
+        return any(step.kind == "asked" for step in self.history(key))
+
+    def history(self, key: str) -> list[Step]:
+        return self.runner.run(self.outbox.history(key))
 
     @invariant()
     def receivers_see_their_messages_in_order(self) -> None:
         for to in RECEIVERS:
             seen = [
-                message for message in self.room.stored if message.to == to and message.id not in self.touched
+                message.id
+                for message in self.room.stored
+                if message.to == to and self.whole[message.id] not in self.touched
             ]
-            assert seen == [message for message in self.accepted if message in seen]
+            assert seen == [message.id for message in self.accepted if message.id in seen]
+
+    @invariant()
+    def a_text_is_there_from_its_start_on(self) -> None:
+        there = {message.id for message in self.room.stored}
+        for whole, parts in groupby(self.accepted, lambda message: self.whole[message.id]):
+            if whole not in self.touched:
+                seen = [part.id in there for part in parts]
+                assert seen == sorted(seen, reverse=True)
 
 
 QUICK = settings(

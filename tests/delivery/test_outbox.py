@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,11 @@ def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+async def pragma(box: Outbox, text: str) -> Any:  # noqa: ANN401  of any kind
+    """Ask or tell the connection, on its thread."""
+    return await box._read(lambda database: (database.execute(f"PRAGMA {text}").fetchone() or [None])[0])
+
+
 async def refusal(path: Path) -> OutboxUnusable:
     box = Outbox(path)
     try:
@@ -112,10 +117,7 @@ async def test_accepted_is_committed_where_another_connection_sees_it(outbox: Ou
 
 
 async def test_it_is_written_through_to_the_disk(outbox: Outbox) -> None:
-    database = outbox._database
-    assert database is not None
-
-    pragmas = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    pragmas = [await pragma(outbox, name) for name in ("journal_mode", "synchronous")]
 
     assert pragmas == ["wal", 2]  # 2 is FULL
 
@@ -139,7 +141,8 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
     killed = run(code, path)
     box = Outbox(path)
     await box.open()
-    rows = await box.waiting()
+    rows = await box.rows(["queued", "sending"])
+    waiting = await box.waiting("room")
     await box.close()
 
     assert killed.returncode == -9
@@ -147,6 +150,7 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         ("m", "sending", True),
         ("n", "queued", False),
     ]
+    assert waiting == ["m", "n"]
 
 
 async def test_the_same_id_with_the_same_content_is_the_same_message(outbox: Outbox) -> None:
@@ -201,18 +205,35 @@ async def test_after_a_refusal_the_outbox_works_on(outbox: Outbox) -> None:
 
 
 async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
-    for number, to in enumerate(["a", "b", "a", "c"]):
+    for number, to in enumerate(["b", "c", "b", "a"]):
         await outbox.put([message(f"m{number}", to=to)], 100.0 - number)
     await settle(outbox, "m0", DELIVERED)
     await outbox.sending("m2", [])
 
-    everyone = await outbox.waiting()
-    without = await outbox.waiting(without=frozenset({"a", "c"}))
-    few = await outbox.waiting(most=1)
+    everyone = await outbox.receivers()
+    without = await outbox.receivers(without=frozenset({"a", "b"}))
 
-    assert [row.message.id for row in everyone] == ["m1", "m2", "m3"]
-    assert [row.message.id for row in without] == ["m1"]
-    assert [row.message.id for row in few] == ["m1"]
+    assert everyone == ["c", "b", "a"]
+    assert without == ["c"]
+    assert [await outbox.waiting(to) for to in everyone] == [["m1"], ["m2"], ["m3"]]
+    assert await outbox.count_waiting() == 3
+
+
+async def test_what_waits_for_a_receiver_comes_oldest_first_and_a_few_at_a_time(outbox: Outbox) -> None:
+    for number in range(70):
+        await outbox.put([message(f"m{number}", to="a" if number % 2 else "b")], 100.0 - number)
+    await settle(outbox, "m1", DELIVERED)
+    await outbox.sending("m3", [])
+
+    assert await outbox.waiting("a") == [f"m{number}" for number in range(3, 70, 2)]
+    assert await outbox.waiting("a", most=2) == ["m3", "m5"]
+    assert await outbox.waiting("nobody") == []
+    assert await outbox.receivers() == ["b", "a"]
+
+
+async def test_nobody_waits_in_an_empty_outbox(outbox: Outbox) -> None:
+    assert await outbox.receivers() == []
+    assert await outbox.count_waiting() == 0
 
 
 async def test_sending_puts_a_message_in_doubt_and_keeps_its_steps(outbox: Outbox) -> None:
@@ -493,7 +514,7 @@ async def test_an_outbox_of_a_later_version_is_refused_and_left_alone(path: Path
 
     error = await refusal(path)
 
-    assert "version 99, this hangbot knows up to 1" in str(error)
+    assert "version 99, this hangbot knows up to 2" in str(error)
     assert "newer" in error.remedy
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (99,)
@@ -550,39 +571,46 @@ async def test_a_name_that_means_memory_to_sqlite_is_a_file(
     assert (tmp_path / ":memory:").is_file()
 
 
-@pytest.fixture
-def full(outbox: Outbox) -> Iterator[sqlite3.Connection]:
-    """A disk without room, from here on until `max_page_count` is raised again."""
-    database = outbox._database
-    assert database is not None
-    pages = database.execute("PRAGMA page_count").fetchone()[0]
-    database.execute(f"PRAGMA max_page_count = {pages}")
-    yield database
-    database.execute("PRAGMA max_page_count = 1000000")
+@pytest_asyncio.fixture
+async def full(outbox: Outbox) -> Outbox:
+    """An outbox on a disk without room, from here on until `max_page_count` is raised again."""
+    pages = await pragma(outbox, "page_count")
+    await pragma(outbox, f"max_page_count = {pages}")
+    return outbox
 
 
-async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(
-    outbox: Outbox, full: sqlite3.Connection
-) -> None:
+async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(full: Outbox) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
-        await outbox.put([message(), message("m.2", "x" * 50_000)], 10.0)
+        await full.put([message(), message("m.2", "x" * 50_000)], 10.0)
 
-    assert await outbox.rows() == []
-    assert not full.in_transaction
+    assert await full.rows() == []
+    assert not await full._read(lambda database: database.in_transaction)
 
 
-async def test_when_there_is_room_again_it_accepts_again(outbox: Outbox, full: sqlite3.Connection) -> None:
+async def test_when_there_is_room_again_it_accepts_again(full: Outbox) -> None:
     with pytest.raises(OutboxUnusable):
-        await outbox.put([message(text="x" * 50_000)], 10.0)
-    full.execute("PRAGMA max_page_count = 1000000")
+        await full.put([message(text="x" * 50_000)], 10.0)
+    await pragma(full, "max_page_count = 1000000")
 
-    await outbox.put([message(text="x" * 50_000)], 11.0)
+    await full.put([message(text="x" * 50_000)], 11.0)
 
-    assert len(await outbox.rows()) == 1
+    assert len(await full.rows()) == 1
+
+
+async def test_whoever_fills_the_disk_takes_none_of_those_with_it_who_are_written_at_the_same_time(
+    full: Outbox,
+) -> None:
+    puts = [full.put([message(f"m{n}", text="x" * (50_000 if n == 1 else 1))], 10.0) for n in range(3)]
+
+    ends = await asyncio.gather(*puts, return_exceptions=True)
+
+    refused = [n for n, end in enumerate(ends) if isinstance(end, OutboxUnusable)]
+    assert 1 in refused
+    assert [row.message.id for row in await full.rows()] == [f"m{n}" for n in range(3) if n not in refused]
 
 
 async def test_a_commit_that_fails_leaves_no_transaction_open(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Unlucky:
         def __init__(self, real: sqlite3.Connection) -> None:
@@ -592,20 +620,23 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
             return getattr(self.real, name)
 
         def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
-            if sql == "COMMIT":
+            if sql == "COMMIT" and unlucky:
                 raise sqlite3.OperationalError("disk I/O error")
             return self.real.execute(sql, *args)
 
-    real = outbox._database
-    assert real is not None
-    monkeypatch.setattr(outbox, "_database", Unlucky(real))
+    unlucky = True
+    connect = module._connect
+    monkeypatch.setattr(module, "_connect", lambda *args, **more: Unlucky(connect(*args, **more)))
+    box = Outbox(path)
+    await box.open()
     with pytest.raises(OutboxUnusable, match="disk I/O error"):
-        await outbox.put([message()], 10.0)
-    monkeypatch.setattr(outbox, "_database", real)
+        await box.put([message()], 10.0)
+    unlucky = False
 
-    await outbox.put([message("n")], 11.0)
+    await box.put([message("n")], 11.0)
 
-    assert [row.message.id for row in await outbox.rows()] == ["n"]
+    assert [row.message.id for row in await box.rows()] == ["n"]
+    await box.close()
 
 
 async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
@@ -623,7 +654,7 @@ async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
     await box.close()
 
 
-async def test_a_file_that_went_bad_is_an_error_and_not_written_over(path: Path) -> None:
+async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: Path) -> None:
     box = Outbox(path)
     await box.open()
     await box.put([message(text="x" * 900)], 10.0)
@@ -633,8 +664,9 @@ async def test_a_file_that_went_bad_is_an_error_and_not_written_over(path: Path)
 
     error = await refusal(path)
 
-    assert "malformed" in str(error)
-    assert path.read_bytes() == spoilt
+    assert "is damaged; it was put aside as outbox.sqlite3.damaged-" in str(error)
+    assert not path.exists()
+    assert [each.read_bytes() for each in path.parent.glob("*.damaged-*")] == [spoilt]
 
 
 async def test_a_closed_outbox_says_so_and_closes_twice(path: Path) -> None:
@@ -677,7 +709,9 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     await asyncio.wait([opening])
     await box.close()
 
-    assert box._database is None
+    assert box._writer
+    box._writer._thread.join(5)
+    assert not box._writer._thread.is_alive()
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
 
 

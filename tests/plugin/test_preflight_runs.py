@@ -49,7 +49,7 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
     )
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=len(IDS))
+    result.assert_outcomes(passed=len(IDS) + 1)
     result.stdout.fnmatch_lines(
         [
             "*= preflight =*",
@@ -61,7 +61,7 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
     )
     told = json.loads((inner.path / "new/out.json").read_text())
     assert (told["schema"], told["target"], told["verdict"]) == (1, "sandbox", "sandbox_only")
-    assert [check["id"] for check in told["checks"]] == IDS
+    assert [check["id"] for check in told["checks"]] == [*IDS, "canary"]
     assert (inner.path / "summary.md").read_text().startswith("### SANDBOX ONLY: the sandbox")
 
 
@@ -77,6 +77,7 @@ def test_checks_are_chosen_by_id_and_asked_in_the_order_of_preflight(
     asked = [line.partition("::")[2] for line in result.outlines if "::" in line]
     assert asked == [
         "test_bot_token_is_not_about_to_expire",
+        "test_chat_can_be_reached",
         "test_chat_host_is_a_chat_server",
         "test_chat_token_is_accepted",
         "test_chat_token_is_the_bots_own",
@@ -101,13 +102,28 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     result.stdout.fnmatch_lines(
         [
             "hangfm: LIVE: preflight on what hang-fm-config.env*",
-            f"READY: room {hangfm_sandbox.room_uuid} on *",
+            'READY: room "Sandbox" on 127.0.0.1:* (this machine: nothing live was checked)',
         ]
     )
     told = json.loads((with_checks.path / "out.json").read_text())
     assert (told["target"], told["verdict"]) == ("live", preflight.overall(results))
     assert verdicts(with_checks.path / "out.json") == {each.id: each.verdict for each in results}
     assert hangfm_sandbox.messages == []
+
+
+async def test_with_leave_to_write_a_canary_is_sent_and_deleted(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    configure(with_checks.path, **hangfm_sandbox.env())
+
+    result = await run(with_checks, "-m", "preflight", "--hangfm-live-writes", "--hangfm-only=canary")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        ["[[]OK[]]   A message arrives: a message was sent, found by its id, and deleted"]
+    )
+    (sent,) = [row for row in hangfm_sandbox.messages if row["category"] == "message"]
+    assert sent["deletedAt"]
 
 
 async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
@@ -121,14 +137,14 @@ async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
     result = await run(with_checks, "--tb=short")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=10, failed=1, skipped=2)
+    result.assert_outcomes(passed=len(IDS) - 3, failed=1, skipped=3)
     result.stdout.fnmatch_lines(
         [
             "[[]WARN[]] Configuration is complete: *BOT_NAMEE*",
             "[[]FAIL[]] Chat group exists: *",
             "       -> Check COMETCHAT_RECEIVER*",
             '[[]SKIP[]] Bot is in the chat group: because of "Chat group exists"',
-            '[[]SKIP[]] Chat history is readable: because of "Bot is in the chat group"',
+            '[[]SKIP[]] Chat history is readable: because of "Chat group exists"',
             "NOT READY: room *",
         ]
     )
@@ -149,7 +165,7 @@ def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*LIVE: preflight, stage and live tests on what hang-fm-config.env*"])
-    result.stdout.fnmatch_lines(["[[]????[]] Gateway accepts the bot token: *", "CANNOT TELL: *"])
+    result.stdout.fnmatch_lines(["[[]????[]] Gateway can be reached: *", "CANNOT TELL: *"])
     result.stdout.fnmatch_lines(["SKIPPED*stages*it runs with --hangfm-live-writes only"])
     assert "stages" not in "".join(line for line in result.outlines if line.startswith("FAILED"))
     told: dict[str, Any] = json.loads((with_checks.path / "out.json").read_text())
@@ -181,7 +197,7 @@ def test_an_incomplete_configuration_fails_once_with_every_fault(
     result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=1, failed=3, skipped=len(IDS) - 1)
+    result.assert_outcomes(passed=1, failed=3, skipped=len(IDS))
     result.stdout.fnmatch_lines(
         [
             "[[]FAIL[]] Configuration is complete: *BOT_USER_TOKEN*ROOM_UUID*",
@@ -227,5 +243,5 @@ def test_every_question_is_one_check_and_every_check_one_question() -> None:
     marks = [test.pytestmark for found in names for name, test in found.items() if name.startswith("test_")]
 
     asked = sorted(mark.args[0] for each in marks for mark in each if mark.name == "preflight")
-    assert asked == sorted(IDS)
+    assert asked == sorted([*IDS, "canary"])
     assert all("remedy" in {mark.name for mark in each} for each in marks)

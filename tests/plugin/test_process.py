@@ -8,6 +8,7 @@ from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenProcess
 from pytest_hangfm.process import environment
 
+NOTHING = (sys.executable, "-c", "")
 STUBBORN = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -34,7 +35,8 @@ async def test_the_environment_is_the_sandboxs_and_nothing_of_the_shells_bot(han
 
 async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProcess) -> None:
     process = await hangfm_open_process(
-        [sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"]
+        [sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"],
+        join=False,
     )
 
     await process.expect("out")
@@ -47,7 +49,7 @@ async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProce
 async def test_a_process_that_dies_before_it_joins_is_told_with_its_last_words(
     hangfm_open_process: OpenProcess,
 ) -> None:
-    process = await hangfm_open_process([sys.executable, "-c", "print('no such room')"])
+    process = await hangfm_open_process([sys.executable, "-c", "print('no such room')"], join=False)
 
     with pytest.raises(pytest.fail.Exception, match="did not join the room") as caught:
         await process.joined()
@@ -55,8 +57,26 @@ async def test_a_process_that_dies_before_it_joins_is_told_with_its_last_words(
     assert "  | no such room" in str(caught.value)
 
 
+async def test_it_is_not_handed_over_before_it_has_joined(hangfm_open_process: OpenProcess) -> None:
+    with pytest.raises(pytest.fail.Exception, match="ended with exit code 4") as caught:
+        await hangfm_open_process([sys.executable, "-c", "print('no token'); raise SystemExit(4)"])
+
+    assert "  | no token" in str(caught.value)
+
+
+async def test_it_is_the_person_whose_token_it_was_given(
+    hangfm_sandbox: Sandbox, hangfm_open_process: OpenProcess
+) -> None:
+    alice = hangfm_sandbox.users.add("alice")
+
+    hers = await hangfm_open_process([*NOTHING], env={"BOT_USER_TOKEN": alice.token}, join=False)
+    its = await hangfm_open_process([*NOTHING], join=False)
+
+    assert (hers.uid, its.uid) == (alice.uid, hangfm_sandbox.bot.uid)
+
+
 async def test_a_process_that_says_something_else_is_told(hangfm_open_process: OpenProcess) -> None:
-    process = await hangfm_open_process([sys.executable, "-c", "print('hi')"])
+    process = await hangfm_open_process([sys.executable, "-c", "print('hi')"], join=False)
 
     with pytest.raises(pytest.fail.Exception, match="did not print 'ready'"):
         await process.expect("ready")
@@ -72,7 +92,7 @@ async def test_a_program_that_is_not_there_is_one_line(
 
 
 async def test_who_does_not_listen_to_sigterm_is_killed(hangfm_open_process: OpenProcess) -> None:
-    process = await hangfm_open_process([sys.executable, "-c", STUBBORN])
+    process = await hangfm_open_process([sys.executable, "-c", STUBBORN], join=False)
     await process.expect("on")
 
     with pytest.raises(pytest.fail.Exception, match="still runs"):

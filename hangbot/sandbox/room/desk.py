@@ -250,6 +250,7 @@ class RoomDesk:
         now_ms = self._clock.now_ms()
         self.tell(room, room.kick(uid, now_ms, ban=ban))
         theirs = [conn for conn in self.delivery.members(room) if conn.uid == uid]
+        room.keep_only(uid, {conn.hold for conn in theirs})
         for conn in theirs:
             conn.finish(deliberate=self._variants.kick_deliberate)
         if not theirs:

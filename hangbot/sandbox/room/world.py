@@ -100,6 +100,10 @@ class Room(House):
         holds.discard(hold)
         return not holds
 
+    def keep_only(self, uid: str, holds: set[str]) -> None:
+        """Whatever else kept the user here (an actor, say) does so no longer."""
+        self._holds.get(uid, set()).intersection_update(holds)
+
     def is_held(self, uid: str) -> bool:
         """Whether anything still keeps the user here."""
         return bool(self._holds.get(uid))

@@ -1,0 +1,151 @@
+"""What preflight is made of: a subject, questions about it, and what was found."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from hangbot.chat import ChatClient
+from hangbot.clock import Clock
+from hangbot.config import Settings
+from hangbot.delivery.outbox import Outbox
+from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
+from hangbot.gateway import GatewayClient
+from hangbot.rest import Endpoint
+from hangbot.room import RoomClient
+
+__all__ = [
+    "Finding",
+    "OpenRoom",
+    "Overall",
+    "Question",
+    "Result",
+    "Service",
+    "Subject",
+    "Verdict",
+    "answer",
+    "blocked",
+    "overall",
+    "result_of",
+]
+
+Service = Literal["gateway", "chat", "room"]
+Verdict = Literal["ok", "warn", "rejected", "cannot_tell", "skipped"]
+Overall = Literal["ready", "not_ready", "cannot_tell", "sandbox_only"]
+
+
+class OpenRoom(Protocol):
+    """Connects to the room socket; joining is the caller's next step."""
+
+    def __call__(
+        self, *, on_frame: Callable[[str | bytes], None] | None = None
+    ) -> AbstractAsyncContextManager[RoomClient]:
+        """Connect; ``on_frame`` is shown every frame as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is examined: the configuration, and clients made from it that open on use.
+
+    Attributes:
+        settings: The configuration.
+        gateway: The bot's gateway client.
+        chat: The bot's chat client.
+        open_room: Connects to the room socket.
+        open_outbox: Opens the bot's outbox.
+        open_http: Opens plain HTTP to one of the services, for answers as they came.
+        clock: Bounds every wait, and is itself compared with the services'.
+    """
+
+    settings: Settings
+    gateway: GatewayClient
+    chat: ChatClient
+    open_room: OpenRoom
+    open_outbox: Callable[[], AbstractAsyncContextManager[Outbox]]
+    open_http: Callable[[Service], AbstractAsyncContextManager[Endpoint]]
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A question that could be answered.
+
+    Attributes:
+        message: What was found.
+        remedy: Set when the question is answered with a warning: what to do about it.
+        room: The room's name, where it was learnt.
+    """
+
+    message: str
+    remedy: str = ""
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with the ones that must have been answered well before it makes sense."""
+
+    id: str
+    title: str
+    ask: Callable[[Subject], Awaitable[Finding]]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a question was answered; all but ``room`` is a row of the contract's JSON."""
+
+    id: str
+    title: str
+    verdict: Verdict
+    message: str
+    remedy: str = ""
+    duration_ms: float = 0.0
+    room: str = ""
+
+
+async def answer(question: Question, subject: Subject, earlier: Sequence[Result] = ()) -> Result:
+    """Ask a question, unless an earlier one that it needs was answered badly."""
+    skipped = blocked(question, earlier)
+    if skipped is not None:
+        return skipped
+    started = subject.clock.now()
+    try:
+        found = await question.ask(subject)
+    except HangbotError as exc:
+        return result_of(question, exc, subject.clock.now() - started)
+    verdict: Verdict = "warn" if found.remedy else "ok"
+    duration = round((subject.clock.now() - started) * 1000, 1)
+    return Result(
+        question.id, question.title, verdict, found.message, found.remedy, duration, room=found.room
+    )
+
+
+def blocked(question: Question, earlier: Sequence[Result]) -> Result | None:
+    """Skip a question that an earlier answer makes pointless, and name the cause at the root of it."""
+    for result in earlier:
+        if result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}:
+            inherited = result.verdict == "skipped" and result.message.startswith(_BECAUSE)
+            because = result.message if inherited else f'{_BECAUSE}"{result.title}"'
+            return Result(question.id, question.title, "skipped", because)
+    return None
+
+
+_BECAUSE = "because of "
+
+
+def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> Result:
+    """Turn an error into the result of the question that met it."""
+    verdict: Verdict = "cannot_tell" if error.exit_code == CANNOT_TELL else "rejected"
+    message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
+    return Result(question.id, question.title, verdict, message, error.remedy, round(seconds * 1000, 1))
+
+
+def overall(results: Sequence[Result], *, sandbox: bool = False) -> Overall:
+    """Sum results up: one rejection is enough, then one that cannot be told."""
+    verdicts = {result.verdict for result in results}
+    if "rejected" in verdicts:
+        return "not_ready"
+    if "cannot_tell" in verdicts:
+        return "cannot_tell"
+    return "sandbox_only" if sandbox else "ready"

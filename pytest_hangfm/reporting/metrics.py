@@ -1,0 +1,95 @@
+"""What deliveries cost, as numbers: kept test by test, written once a run beside Allure's results.
+
+A test's numbers travel on its report, so that it does not matter in which process it ran.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hangbot.delivery.record import Step
+
+__all__ = ["MEASURES", "Measures", "measures_of", "percentile"]
+
+MEASURES: Final = "hangfm_measures"
+"""The field of a test report that carries a test's numbers; reports of other tests have none."""
+
+
+def measures_of(steps: Sequence[Step], *, disturbed: bool = False) -> dict[str, Any]:
+    """Return the numbers of one test, ready to cross processes.
+
+    An acknowledgement that took no time at all was measured on a clock that the test moves, and
+    tells nothing of speed.
+
+    Args:
+        steps: Its deliveries.
+        disturbed: Whether a fault hit: then a second try was the point of the test, and counts neither way.
+    """
+    ends = [step.settlement for step in steps if step.settlement is not None and not disturbed]
+    return {
+        "acks_ms": [
+            round(step.seconds * 1000, 3)
+            for step in steps
+            if step.kind == "answer" and step.detail.startswith("acknowledged") and step.seconds > 0
+        ],
+        "ended": len(ends),
+        "first_try": sum(end.tier == 1 for end in ends),
+    }
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of all does not exceed (the nearest rank); 0 of none."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1))]
+
+
+@dataclass(slots=True)
+class Measures:
+    """The numbers of a run.
+
+    Attributes:
+        acks_ms: Milliseconds from a send to its acknowledgement.
+        ended: Messages that ended, in any way, where no fault hit.
+        first_try: Those acknowledged on the first attempt.
+    """
+
+    acks_ms: list[float] = field(default_factory=list)
+    ended: int = 0
+    first_try: int = 0
+
+    def add(self, measures: Mapping[str, Any]) -> None:
+        """Take the numbers of one test."""
+        self.acks_ms += measures["acks_ms"]
+        self.ended += measures["ended"]
+        self.first_try += measures["first_try"]
+
+    def values(self) -> dict[str, float]:
+        """Return each metric by its key; what nothing was measured of is left out."""
+        found: dict[str, float] = {}
+        if self.acks_ms:
+            found["hangfm.ack.p50"] = round(percentile(self.acks_ms, 0.5), 3)
+            found["hangfm.ack.p95"] = round(percentile(self.acks_ms, 0.95), 3)
+            found["hangfm.ack.max"] = round(max(self.acks_ms), 3)
+        if self.ended:
+            found["hangfm.first_try"] = round(100 * self.first_try / self.ended, 1)
+            found["hangfm.ended"] = self.ended
+        return found
+
+    def write(self, folder: Path, start_ms: int, stop_ms: int) -> None:
+        """Write Allure's metrics file; without anything measured none."""
+        rows = [
+            {"id": str(uuid.uuid4()), "key": key, "value": value, "start": start_ms, "stop": stop_ms}
+            for key, value in self.values().items()
+        ]
+        if rows:
+            path = folder / f"{uuid.uuid4()}-perf.json"
+            path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

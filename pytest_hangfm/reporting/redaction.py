@@ -1,0 +1,215 @@
+"""No secret in a report: what pytest says of a test is masked before anybody writes it down.
+
+One `Redaction` a run, fed with the configuration's values as soon as there are any (before a
+test is collected), with what `hangfm_settings` holds and with the tokens of each sandbox.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import pytest
+
+from pytest_hangfm.names import target_of_item, uses_plugin
+from pytest_hangfm.options import OPTIONS
+from pytest_hangfm.reporting.masking import MaskingFormatter, redact_report
+from pytest_hangfm.reporting.scan import Tokens, scan
+from pytest_hangfm.reporting.secrets import configured_secrets
+from pytest_hangfm.state import SANDBOX
+
+if TYPE_CHECKING:
+    import warnings
+    from collections.abc import Generator, Mapping
+
+    from hangbot.redact import Redactor
+
+__all__ = ["REDACTION", "Redaction", "result_files"]
+
+T = TypeVar("T")
+
+REDACTION: Final[pytest.StashKey[Redaction]] = pytest.StashKey()
+"""Where a run's `Redaction` is: ``config.stash[REDACTION]``."""
+
+_FEW: Final = 20
+_SHAPES: Final = ("eyJ", "auth_")
+_WORKER_TOKENS: Final = "hangfm_tokens"
+
+
+class Redaction:
+    """Masks what a run reports, and looks through the result files at its end.
+
+    Args:
+        config: The run's configuration.
+        environ: Where the environment is read.
+    """
+
+    def __init__(self, config: pytest.Config, environ: Mapping[str, str] = os.environ) -> None:
+        self._config = config
+        self._known = dict.fromkeys(configured_secrets(config.stash[OPTIONS].env_file, environ))
+        self._mine: set[str] = set()
+        self._redactor: Redactor | None = None
+        self._item: pytest.Item | None = None
+        self._tokens = Tokens()
+        self._renamed = 0
+        self._found: list[Path] = []
+
+    def __repr__(self) -> str:
+        return f"<Redaction of {len(self._known)} secrets>"
+
+    # -- what is known
+
+    def learn(self, *secrets: str) -> None:
+        """Mask these from now on, in every test."""
+        self._known.update(dict.fromkeys(secrets))
+        if self._redactor is not None:
+            self._redactor.add(*secrets)
+
+    def text(self, text: str) -> str:
+        """The same text with every secret masked: the configuration's, and those of the test at work."""
+        return self._current().text(text)
+
+    def value(self, value: T) -> T:
+        """The same for nested values."""
+        return self._current().value(value)
+
+    def concerns(self, item: pytest.Item) -> bool:
+        """Whether a test's report is ours to mask: not in a run that has nothing to do with us."""
+        return bool(self._known) or uses_plugin(item)
+
+    def _current(self) -> Redactor:
+        from hangbot.redact import Redactor  # noqa: PLC0415  only a run with something to mask pays for it
+
+        if self._redactor is None:
+            self._redactor = Redactor(self._known)
+        self._redactor.add(*self._mine, *self._of_sandbox())
+        return self._redactor
+
+    def _of_sandbox(self) -> list[str]:
+        """The tokens of the test's sandbox, of whoever has come to live in it so far."""
+        sandbox = self._item.stash.get(SANDBOX, None) if self._item is not None else None
+        if sandbox is None:
+            return []
+        tokens = [token for person in sandbox.people for token in (person.token, person.chat_token)]
+        # What looks like a token is masked by its looks; thousands of known secrets would take their time.
+        return tokens[:_FEW] + [token for token in tokens[_FEW:] if not token.startswith(_SHAPES)]
+
+    # -- from one test to the next
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Forget the tokens of the last test's sandbox, but for the last look."""
+        if self._mine or self._of_sandbox():
+            self._mine.clear()
+            self._redactor = None
+        self._item = item
+        result = yield
+        self._tokens.update(self._of_sandbox())
+        return result
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
+        """Learn what settings hold, also where a test has others than the configuration's."""
+        result = yield
+        if fixturedef.argname == "hangfm_settings" and callable(secrets := getattr(result, "secrets", None)):
+            found: tuple[str, ...] = secrets()
+            item = self._item
+            if fixturedef.scope == "function" and item is not None and target_of_item(item) == "sandbox":
+                self._mine.update(found)
+                self._tokens.update(found)
+            else:
+                self.learn(*found)
+        return result
+
+    # -- what pytest tells
+
+    def pytest_sessionstart(self) -> None:
+        """Mask what pytest's log handlers write; the records themselves stay as they are."""
+        logging_plugin = self._config.pluginmanager.get_plugin("logging-plugin")
+        for name in ("report_handler", "log_cli_handler", "log_file_handler"):
+            handler = getattr(logging_plugin, name, None)
+            if isinstance(handler, logging.Handler) and handler.formatter is not None:
+                handler.setFormatter(MaskingFormatter(handler.formatter, self))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Mask what went wrong while tests were collected."""
+        report = yield
+        if self._known and (report.longrepr or report.sections):
+            redact_report(report, self)
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take secrets out of the names of tests: those go everywhere, pytest's cache included."""
+        if not self._known:
+            return
+        for item in items:
+            if self._current().holds(item.nodeid):
+                setattr(item, "_nodeid", self.text(item.nodeid))  # noqa: B010  there is no public way
+                item.name = self.text(item.name)
+                self._renamed += 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask a warning's text."""
+        if self._known:
+            text = str(warning_message.message)
+            if (masked := self.text(text)) != text:
+                warning_message.message = warning_message.category(masked)
+
+    def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Mask what a report says of a test."""
+        if (report.longrepr or report.sections or report.user_properties) and self.concerns(item):
+            redact_report(report, self)
+
+    # -- the last look
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Look through the result files when all are written; what is found fails the run."""
+        result = yield
+        worker: dict[str, object] | None = getattr(self._config, "workeroutput", None)
+        if worker is not None:
+            worker[_WORKER_TOKENS] = list(self._tokens)
+            return result
+        if self._known or any(True for _ in self._tokens):
+            self._item = None
+            self._found = scan(result_files(self._config), self._current(), self._tokens)
+        if self._found and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return result
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  xdist's
+        """Take over the tokens that a worker of xdist knew."""
+        self._tokens.update(getattr(node, "workeroutput", {}).get(_WORKER_TOKENS, ()))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what had to be masked where no secret should have been at all."""
+        if self._renamed:
+            terminalreporter.write_line(
+                f"hangfm: a secret was part of the name of {self._renamed} test(s) and is masked there: "
+                "never parametrize with secrets",
+                yellow=True,
+            )
+        if self._found:
+            names = ", ".join(dict.fromkeys(str(path) for path in self._found[:_FEW]))
+            terminalreporter.write_line(
+                f"hangfm: {len(self._found)} result file(s) held a secret; it is masked now, and the run has "
+                f"failed: {names}. Renew the secret if a file has left this machine.",
+                red=True,
+            )
+
+
+def result_files(config: pytest.Config) -> list[Path]:
+    """Return where a run leaves its results: Allure's, junit's, ours, and pytest's cache."""
+    given = [config.getoption(name, None) for name in ("allure_report_dir", "xmlpath")]
+    found = [config.invocation_params.dir / str(path) for path in given if path]
+    if (verdict := config.stash[OPTIONS].json) is not None:
+        found.append(verdict)
+    if (cache := getattr(config, "cache", None)) is not None:
+        found.append(Path(cache._cachedir) / "v" / "cache")  # noqa: SLF001  mkdir(), which is public, makes one
+    return found

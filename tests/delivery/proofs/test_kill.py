@@ -1,0 +1,217 @@
+"""Real processes, killed at any moment: every message is in the room once, and in order.
+
+The short form kills ten times. The full one is asked for by ``HANGBOT_PROVE_KILLS=100`` (20
+messages a kill), as ``make prove``'s environment.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+KILLS = int(os.environ.get("HANGBOT_PROVE_KILLS", "10"))
+SEED = int(os.environ.get("HANGBOT_PROVE_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
+A_KILL = 20
+"""Messages for each kill."""
+QUICK = {
+    "SOCKET_TIMEOUT_MS": "1000",
+    "STAGE_RETRY_BASE_MS": "20",
+    "STAGE_RETRY_JITTER_MS": "5",
+    "STAGE_RETRY_MAX_MS": "200",
+    "HANGBOT_RATE": "0",
+}
+_FAULTS = [
+    {"on": "chat.send", "do": "cut_after_store"},
+    {"on": "chat.send", "do": "cut_after_store", "ms": 2},
+    {"on": "chat.send", "do": "cut_before_store"},
+    {"on": "chat.send", "do": "status", "status": 503},
+    {"on": "chat.send", "do": "garbage"},
+    {"on": "chat.lookup", "do": "cut_before_store"},
+    {"on": "chat.lookup", "do": "status", "status": 500},
+]
+
+
+class Process:
+    """A `hangbot` of its own, with its outputs in files."""
+
+    def __init__(self, folder: Path, number: int, *argv: str) -> None:
+        self.out_file, self.err_file = folder / f"{number:03}.out", folder / f"{number:03}.err"
+        with self.out_file.open("wb") as out, self.err_file.open("wb") as err:
+            self.process = subprocess.Popen(  # noqa: S603  our own command
+                [sys.executable, "-m", "hangbot", *argv],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                cwd=folder,
+                env=os.environ | QUICK,
+            )
+
+    @property
+    def out(self) -> list[str]:
+        return self.out_file.read_text(encoding="utf-8").splitlines()
+
+    @property
+    def err(self) -> str:
+        return self.err_file.read_text(encoding="utf-8")
+
+    def feed(self, lines: list[str]) -> None:
+        pipe = self.process.stdin
+        assert pipe
+        with closing(pipe):
+            pipe.write("".join(f"{line}\n" for line in lines).encode())
+
+    def kill(self) -> bool:
+        """Kill it; ``False`` when it had ended before."""
+        if self.process.poll() is not None:
+            return False
+        self.process.kill()
+        self.process.wait(10)
+        return True
+
+    def close(self) -> None:
+        self.kill()
+        if self.process.stdin:
+            self.process.stdin.close()
+
+
+class World:
+    """A sandbox that is never killed, and the bots in it that are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dice = random.Random(SEED)  # noqa: S311  dice, no secret
+        self.processes: list[Process] = []
+        self.told: list[str] = []
+        sandbox = self.start("sandbox", "--history", "5000", "--env-out", "hang-fm-config.env")
+        until(lambda: sandbox.out)
+        url = json.loads(sandbox.out[0])["control_url"]
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=20)
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.close()
+        if hasattr(self, "http"):
+            self.http.close()
+
+    def start(self, *argv: str) -> Process:
+        process = Process(self.folder, len(self.processes), *argv)
+        self.processes.append(process)
+        return process
+
+    def run(self, *argv: str) -> list[str]:
+        process = self.start(*argv)
+        assert process.process.wait(120) == 0, process.err[-2000:]
+        return process.out
+
+    def break_something(self) -> None:
+        for fault in self.dice.choices(_FAULTS, k=4):
+            self.http.post("/faults", json=fault | {"after": self.dice.randint(0, 15)}).raise_for_status()
+
+    def stored(self) -> list[Mapping[str, Any]]:
+        rows: list[Mapping[str, Any]] = self.http.get("/messages").json()["messages"]
+        return [row for row in rows if row["category"] == "message"]
+
+    def send(self, texts: list[str]) -> Process:
+        """Begin to send; the caller reads the ids when they are all told."""
+        sender = self.start("send", "--stdin")
+        sender.feed(texts)
+        return sender
+
+    def all_told(self, sender: Process, many: int) -> None:
+        until(lambda: len(sender.out) == many or sender.process.poll() is not None)
+        assert len(sender.out) == many, sender.err[-2000:]
+        self.told += sender.out
+
+    def kill_a_bot_that_starts(self) -> bool:
+        bot = self.start()
+        time.sleep(self.dice.uniform(0, 1.5))  # a moment of its start-up, any
+        return bot.kill()
+
+    def kill_a_sender_that_delivers(self, texts: list[str]) -> bool:
+        sender = self.send(texts)
+        self.all_told(sender, len(texts))
+        self._wait_for(self.dice.randint(0, len(texts)), sender)
+        return sender.kill()
+
+    def kill_a_bot_that_delivers(self, texts: list[str]) -> bool:
+        bot = self.start()
+        until(lambda: bot.err or bot.process.poll() is not None)  # it has the lock: the sender only accepts
+        sender = self.send(texts)
+        self._wait_for(self.dice.randint(0, len(texts)), bot)
+        killed = bot.kill()
+        self.all_told(sender, len(texts))  # without a bot, it delivers
+        if self.dice.random() < 0.5:
+            sender.process.wait(60)
+        sender.kill()
+        return killed
+
+    def _wait_for(self, many: int, process: Process) -> None:
+        """Wait until so many more are in the room (but not for ever), and a moment longer."""
+        before, end = len(self.stored()), time.monotonic() + 3
+        while len(self.stored()) - before < many and time.monotonic() < end:
+            if process.process.poll() is not None:
+                return
+            time.sleep(0.01)
+        time.sleep(self.dice.uniform(0, 0.02))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Look again until something in a file is so; there is no event for it."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 15 * KILLS)
+def test_bots_that_are_killed_at_any_moment_lose_nothing_and_repeat_nothing(world: World) -> None:
+    begun, killed = time.monotonic(), Counter[str]()
+    print(f"seed {SEED}")  # noqa: T201  how to repeat it, shown when it fails
+
+    while killed.total() < KILLS:
+        world.break_something()
+        first = len(world.told)
+        texts = [f"line {number}" for number in range(first, first + A_KILL)]
+        kind = world.dice.choices(["starting", "sending", "running"], weights=[15, 15, 70])[0]
+        if len(world.told) >= KILLS * A_KILL or kind == "starting":
+            killed["starting"] += world.kill_a_bot_that_starts()
+        elif kind == "sending":
+            killed["sending"] += world.kill_a_sender_that_delivers(texts)
+        else:
+            killed["running"] += world.kill_a_bot_that_delivers(texts)
+    world.http.delete("/faults").raise_for_status()
+    left = KILLS * A_KILL - len(world.told)
+    waiting = world.run("outbox", "stats", "--json")
+    last = world.send([f"line {number}" for number in range(KILLS * A_KILL - left, KILLS * A_KILL)])
+    assert last.process.wait(120) == 0, last.err[-2000:]
+    world.told += last.out
+
+    rows = json.loads("\n".join(world.run("outbox", "list", "--json")))
+    room = world.stored()
+    again = sum(row["tier"] == 2 for row in rows)
+    print(  # noqa: T201  the figures, for the report
+        f"{len(rows)} messages, {killed.total()} kills ({dict(killed)}), {again} of tier 2,"
+        f" {time.monotonic() - begun:.0f} s; before the last start: {' '.join(waiting)}"
+    )
+    assert [row["id"] for row in rows] == world.told
+    assert {row["state"] for row in rows} == {"delivered"}
+    assert [row["muid"] for row in room] == world.told
+    assert [row["data"]["text"] for row in room] == [f"line {number}" for number in range(KILLS * A_KILL)]

@@ -1,0 +1,347 @@
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from hangbot.delivery import writer as module
+from hangbot.delivery.writer import Work, Writer
+
+
+@dataclass
+class Watched:
+    """A connection that remembers what it executed, and fails at what it is told to fail at."""
+
+    real: sqlite3.Connection
+    said: list[str] = field(default_factory=list)
+    fails_at: set[str] = field(default_factory=set)
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
+        self.said.append(sql)
+        if sql in self.fails_at:
+            raise sqlite3.OperationalError(f"{sql}: disk I/O error")
+        return self.real.execute(sql, *args)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.real.in_transaction
+
+    def close(self) -> None:
+        self.real.close()
+        if "close" in self.fails_at:
+            raise sqlite3.OperationalError("close: disk I/O error")
+
+    @property
+    def transactions(self) -> int:
+        return self.said.count("COMMIT")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Watched]:
+    with closing(
+        sqlite3.connect(tmp_path / "db.sqlite3", isolation_level=None, check_same_thread=False)
+    ) as real:
+        real.execute("CREATE TABLE line (text)")
+        yield Watched(real)
+
+
+@pytest_asyncio.fixture
+async def writer(database: Watched) -> AsyncIterator[Writer]:
+    writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
+    try:
+        await writer.open()
+        yield writer
+    finally:
+        await writer.close()
+
+
+def write(text: str) -> Work:
+    return lambda database: database.execute("INSERT INTO line VALUES (?)", (text,)).rowcount
+
+
+def read(database: sqlite3.Connection) -> list[str]:
+    return [text for (text,) in database.execute("SELECT text FROM line")]
+
+
+def fail(_: sqlite3.Connection) -> None:
+    raise ValueError("a bug")
+
+
+@pytest_asyncio.fixture
+async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
+    """Keep the thread busy until told otherwise, so that what is asked for meanwhile is one batch."""
+    begun, go = threading.Event(), threading.Event()
+
+    def block(_: sqlite3.Connection) -> None:
+        begun.set()
+        go.wait(5)
+
+    blocking = asyncio.create_task(writer.do(block, writes=False), name="block")
+    await asyncio.to_thread(begun.wait, 5)
+    yield go.set
+    go.set()
+    await blocking
+
+
+async def test_what_waits_is_committed_together_and_in_order(
+    writer: Writer, database: Watched, held: Callable[[], None]
+) -> None:
+    jobs = [writer.do(write(f"{number}"), writes=True) for number in range(20)]
+    tasks = [asyncio.create_task(job, name="job") for job in jobs]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+    results = await asyncio.gather(*tasks)
+
+    assert results == [1] * 20
+    assert database.transactions == 1
+    assert await writer.do(read, writes=False) == [f"{number}" for number in range(20)]
+
+
+async def test_more_than_fit_into_one_batch_are_done_all_the_same(
+    writer: Writer, database: Watched, held: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_AT_ONCE", 3)
+    tasks = [asyncio.create_task(writer.do(write("x"), writes=True), name="job") for _ in range(10)]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+    await asyncio.gather(*tasks)
+
+    assert database.transactions == 4
+
+
+async def test_reading_alone_takes_no_transaction(writer: Writer, database: Watched) -> None:
+    await asyncio.gather(*(writer.do(read, writes=False) for _ in range(3)))
+
+    assert database.transactions == 0
+
+
+async def test_who_reads_behind_a_write_of_the_same_batch_sees_it(
+    writer: Writer, held: Callable[[], None]
+) -> None:
+    tasks = [
+        asyncio.create_task(writer.do(write("x"), writes=True), name="write"),
+        asyncio.create_task(writer.do(read, writes=False), name="read"),
+    ]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+
+    assert await asyncio.gather(*tasks) == [1, ["x"]]
+
+
+async def test_a_job_that_fails_undoes_itself_and_nobody_else(
+    writer: Writer, held: Callable[[], None]
+) -> None:
+    def half(database: sqlite3.Connection) -> None:
+        write("half")(database)
+        raise ValueError("a bug")
+
+    works: list[tuple[Work, bool]] = [(write("a"), True), (half, True), (fail, False), (write("b"), True)]
+    tasks = [asyncio.create_task(writer.do(work, writes=writes), name="job") for work, writes in works]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(end).__name__ for end in ends] == ["int", "ValueError", "ValueError", "int"]
+    assert await writer.do(read, writes=False) == ["a", "b"]
+
+
+async def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
+    writer: Writer, database: Watched, held: Callable[[], None]
+) -> None:
+    database.fails_at = {"COMMIT"}
+    works: list[tuple[Work, bool]] = [(write("a"), True), (fail, True), (read, False), (write("b"), True)]
+    tasks = [asyncio.create_task(writer.do(work, writes=writes), name="job") for work, writes in works]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    database.fails_at.clear()
+
+    assert [str(end) for end in ends] == [
+        "COMMIT: disk I/O error",
+        "a bug",
+        "COMMIT: disk I/O error",  # it may have read what is not there now
+        "COMMIT: disk I/O error",
+    ]
+    assert await writer.do(read, writes=False) == []
+
+
+async def test_when_the_whole_transaction_is_gone_with_a_job_all_are_told(
+    writer: Writer, database: Watched, held: Callable[[], None]
+) -> None:
+    def full(database: sqlite3.Connection) -> None:
+        database.execute("ROLLBACK")  # as SQLite does by itself
+        raise sqlite3.OperationalError("database or disk is full")
+
+    works = [write("a"), full, write("b")]
+    tasks = [asyncio.create_task(writer.do(work, writes=True), name="job") for work in works]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    held()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [str(end) for end in ends] == ["database or disk is full"] * 3
+    assert not database.in_transaction
+    assert await writer.do(write("c"), writes=True) == 1
+    assert await writer.do(read, writes=False) == ["c"]
+
+
+@pytest.mark.parametrize("what", ["BEGIN IMMEDIATE", "SAVEPOINT job", "RELEASE job"])
+async def test_a_disk_that_fails_anywhere_is_told_and_tried_again_next_time(
+    writer: Writer, database: Watched, what: str
+) -> None:
+    database.fails_at = {what}
+    with pytest.raises(sqlite3.OperationalError, match=what):
+        await writer.do(write("a"), writes=True)
+    database.fails_at.clear()
+
+    await writer.do(write("b"), writes=True)
+
+    assert await writer.do(read, writes=False) == ["b"]
+
+
+async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
+    writer: Writer, database: Watched
+) -> None:
+    database.fails_at = {"COMMIT", "ROLLBACK"}
+    with pytest.raises(sqlite3.OperationalError, match="COMMIT"):
+        await writer.do(write("a"), writes=True)
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        await writer.do(write("b"), writes=True)
+    database.fails_at.clear()
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        await writer.do(write("c"), writes=True)
+
+    await writer.do(write("d"), writes=True)
+
+    assert await writer.do(read, writes=False) == ["d"]
+
+
+async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(
+    writer: Writer, database: Watched
+) -> None:
+    database.fails_at = {"ROLLBACK TO job"}
+    with pytest.raises(sqlite3.OperationalError, match="ROLLBACK TO"):
+        await writer.do(fail, writes=True)
+    database.fails_at.clear()
+
+    assert await writer.do(read, writes=False) == []
+
+
+async def test_whoever_stops_waiting_does_not_stop_the_work(
+    writer: Writer, held: Callable[[], None]
+) -> None:
+    hasty = asyncio.create_task(writer.do(write("hasty"), writes=True), name="hasty")
+    failing = asyncio.create_task(writer.do(fail, writes=True), name="failing")
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    for task in (hasty, failing):
+        task.cancel()
+    await asyncio.wait([hasty, failing])
+    held()
+
+    assert await writer.do(read, writes=False) == ["hasty"]
+
+
+async def test_closing_finishes_what_was_asked_for(
+    writer: Writer, database: Watched, held: Callable[[], None], tmp_path: Path
+) -> None:
+    tasks = [asyncio.create_task(writer.do(write(f"{n}"), writes=True), name="job") for n in range(5)]
+    await asyncio.sleep(0)  # one turn: they have asked
+
+    closing_it = asyncio.create_task(writer.close(), name="close")
+    await asyncio.sleep(0)  # one turn: it has begun
+    with pytest.raises(RuntimeError, match="closed"):
+        await writer.do(write("late"), writes=True)
+    held()
+    await closing_it
+
+    assert await asyncio.gather(*tasks) == [1] * 5
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as again:
+        assert read(again) == [f"{n}" for n in range(5)]
+    with pytest.raises(sqlite3.ProgrammingError):
+        database.real.execute("SELECT 1")
+
+
+async def test_closing_twice_at_the_same_time_is_harmless(writer: Writer) -> None:
+    await asyncio.gather(writer.close(), writer.close())
+
+
+async def test_a_connection_that_will_not_close_keeps_nobody_waiting(
+    writer: Writer, database: Watched
+) -> None:
+    database.fails_at = {"close"}
+
+    await asyncio.wait_for(writer.close(), 5)
+
+
+async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -> None:
+    def connect() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    writer = Writer(connect)
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        await writer.open()
+    with pytest.raises(RuntimeError, match="closed"):
+        await writer.do(read, writes=False)
+
+    await asyncio.wait_for(writer.close(), 5)
+    assert not writer._thread.is_alive()
+
+
+async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
+    go = threading.Event()
+
+    def connect() -> sqlite3.Connection:
+        go.wait(5)
+        raise sqlite3.OperationalError("unable to open database file")
+
+    writer = Writer(connect)
+    opening = asyncio.create_task(writer.open(), name="open")
+    await asyncio.sleep(0)  # one turn: it has begun
+    opening.cancel()
+    await asyncio.wait([opening])
+    go.set()
+
+    await asyncio.wait_for(writer.close(), 5)
+    assert opening.cancelled()
+
+
+async def test_closing_what_was_never_opened_is_harmless(database: Watched) -> None:
+    await Writer(lambda: database).close()  # type: ignore[arg-type, return-value]  # as good as one
+
+
+def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Watched) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(connection: sqlite3.Connection) -> None:
+        begun.set()
+        go.wait(5)
+        write("slow")(connection)
+
+    async def main() -> Writer:
+        writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
+        await writer.open()
+        waiting = asyncio.create_task(writer.do(slow, writes=True), name="slow")
+        await asyncio.to_thread(begun.wait, 5)
+        for task in (waiting, asyncio.create_task(writer.close(), name="close")):
+            await asyncio.sleep(0)  # one turn: it has begun
+            task.cancel()
+        return writer
+
+    writer = asyncio.run(main())
+    go.set()
+    writer._thread.join(5)
+
+    assert not writer._thread.is_alive()
+    assert database.transactions == 1

@@ -1,0 +1,202 @@
+"""Record and replay over real sockets, with hangbot's own client and with programs of their own."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hangbot import Bot
+from hangbot.sandbox import Actor, Sandbox
+from pytest_hangfm import OpenBot, OpenProcess, OpenRecording, OpenReplay, OpenRoom, RoomEvents, RoomLog
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLE = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
+JUMP = {"animation": "jump"}
+
+
+async def recorded(
+    path: Path, hangfm_record: OpenRecording, hangfm_open_room: OpenRoom, alice: Actor
+) -> None:
+    """Record a session: the bot joins, alice plays a song, the bot jumps."""
+    recording = await hangfm_record(path)
+    events = RoomEvents()
+    room = await hangfm_open_room(room_url=recording.url, on_message=events)
+    await alice.dj()
+    await events.expect("playedSong")
+    await room.act("playOneTimeAnimation", **JUMP)
+    await events.expect("playedOneTimeAnimation")
+
+
+async def test_a_recording_has_every_frame_and_no_token(
+    hangfm_record: OpenRecording,
+    hangfm_open_room: OpenRoom,
+    hangfm_sandbox: Sandbox,
+    hangfm_user: Actor,
+    tmp_path: Path,
+) -> None:
+    await recorded(tmp_path / "deep" / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
+
+    text = (tmp_path / "deep" / "session.jsonl").read_text(encoding="utf-8")
+    head, opened, *rows = map(json.loads, text.splitlines())
+    assert head["format"] == 1
+    assert "test_a_recording_has_every_frame" in head["recorded"]
+    assert opened["open"] == hangfm_sandbox.bot.uid
+    on_the_wire = [row["frame"] for row in hangfm_sandbox.journal.events(service="room", kind="frame")]
+    assert sorted(row["frame"] for row in rows) == sorted(on_the_wire)
+    assert hangfm_sandbox.bot.token not in text
+
+
+async def test_a_recorded_session_is_played_to_the_client_again(
+    hangfm_record: OpenRecording,
+    hangfm_replay: OpenReplay,
+    hangfm_open_room: OpenRoom,
+    hangfm_user: Actor,
+    tmp_path: Path,
+) -> None:
+    await recorded(tmp_path / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
+    replay, events = await hangfm_replay(tmp_path / "session.jsonl"), RoomEvents()
+
+    room = await hangfm_open_room(room_url=replay.url, on_message=events)
+    await room.act("playOneTimeAnimation", **JUMP)
+    await events.expect("playedOneTimeAnimation")
+    await replay.finished()
+
+    assert [message.name for message in events.seen] == [
+        "updatedUserData",
+        "addedDj",
+        "playedSong",
+        "playedOneTimeAnimation",
+    ]
+    assert room.state is not None
+    assert hangfm_user.uid in room.state.users()
+    assert replay.unexpected == []
+
+
+async def test_a_client_that_does_not_do_what_it_did_then_is_told_with_the_conversation(
+    hangfm_record: OpenRecording,
+    hangfm_replay: OpenReplay,
+    hangfm_open_room: OpenRoom,
+    hangfm_user: Actor,
+    tmp_path: Path,
+) -> None:
+    await recorded(tmp_path / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
+    replay = await hangfm_replay(tmp_path / "session.jsonl")
+    await hangfm_open_room(room_url=replay.url)
+
+    with pytest.raises(pytest.fail.Exception) as caught:
+        await replay.finished(within=0.05)
+
+    first, *said = str(caught.value).splitlines()
+    assert first.startswith(
+        "connection 1 of the replay stands at frame 5 of 7 and waits for the client's play"
+    )
+    assert said[:3] == ["  replay: welcome", "  client: joinRoom #1", "  replay: done #1"]
+
+
+async def test_nobody_connecting_and_too_many_connecting_are_told(
+    hangfm_replay: OpenReplay, hangfm_sandbox: Sandbox
+) -> None:
+    replay = await hangfm_replay(SAMPLE)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+
+    with pytest.raises(
+        pytest.fail.Exception, match=r"has yet to connect 1 more time.*\n  \(nobody connected\)"
+    ):
+        await replay.finished(within=0.01)
+    async with (
+        httpx.AsyncClient(trust_env=False, base_url=replay.url) as http,
+        http.stream("GET", "/primus", headers=upgrade | key) as first,
+    ):
+        second = await http.get("/primus", headers=upgrade | key)
+
+    assert (first.status_code, second.status_code) == (101, 503)
+    assert hangfm_sandbox.room_uuid  # the sandbox is untouched by it
+
+
+async def test_the_session_of_the_official_client_is_played_to_ours(
+    hangfm_replay: OpenReplay, hangfm_open_room: OpenRoom, hangfm_room_events: RoomEvents
+) -> None:
+    replay = await hangfm_replay(SAMPLE)
+    song = {"artistName": "any", "trackName": "song"}
+
+    room = await hangfm_open_room(room_url=replay.url, on_message=hangfm_room_events)
+    await room.act("addDj", song=song)
+    await room.act("updateNextSong", song=song)
+    await room.act("voteOnSong", songVotes={"like": True})
+    await room.act("playOneTimeAnimation", **JUMP)
+    await room.act("playOneTimeAnimation", animation="emoji", emoji="\N{PURPLE HEART}")
+    await room.act("skipSong")
+    await room.act("removeDj")
+    await replay.finished()
+
+    names = [message.name for message in hangfm_room_events.seen]
+    assert names.count("playedOneTimeAnimation") == 2
+    assert "removedDj" in names
+    assert not room.ended.done()
+
+
+async def test_a_cut_connection_is_cut_again_and_the_bot_comes_back(
+    hangfm_record: OpenRecording,
+    hangfm_replay: OpenReplay,
+    hangfm_open_bot: OpenBot,
+    hangfm_sandbox: Sandbox,
+    tmp_path: Path,
+) -> None:
+    recording = await hangfm_record(tmp_path / "session.jsonl")
+    bot = await hangfm_open_bot(room_url=recording.url)
+    joined = hangfm_sandbox.journal.last_n
+    await hangfm_sandbox.restart()
+    await hangfm_sandbox.journal.wait_for(
+        lambda row: "updatedUserData" in str(row.get("frame")), since=joined
+    )
+    bot.stop()
+    closes = [row for row in rows(recording.path) if "close" in row]
+
+    replay = await hangfm_replay(recording.path)
+    await hangfm_open_bot(room_url=replay.url)
+    await replay.finished()
+
+    assert (closes[0]["from"], closes[0]["close"]) == ("server", 1006)
+    assert {row["conn"] for row in rows(recording.path)} == {1, 2}
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+
+
+async def test_any_program_is_recorded_and_played_to(
+    *,
+    hangfm_record: OpenRecording,
+    hangfm_replay: OpenReplay,
+    hangfm_open_process: OpenProcess,
+    hangfm_sandbox: Sandbox,
+    hangfm_user: Actor,
+    hangfm_room_log: RoomLog,
+    tmp_path: Path,
+) -> None:
+    shutil.copy(REPOSITORY / "examples" / "bot.py", tmp_path)
+    argv = [sys.executable, "bot.py"]
+    recording = await hangfm_record(tmp_path / "session.jsonl")
+    first = await hangfm_open_process(argv, env={"SOCKET_SERVER_URL": recording.url}, cwd=tmp_path)
+    await hangfm_sandbox.advance(30)
+    await hangfm_sandbox.journal.wait_for(lambda row: "primus::pong" in str(row.get("frame")))
+    await first.stop()
+
+    replay = await hangfm_replay(tmp_path / "session.jsonl")
+    bot = await hangfm_open_process(argv, env={"SOCKET_SERVER_URL": replay.url}, cwd=tmp_path, join=False)
+    await replay.finished(within=10)  # joined, and answered the heartbeat
+    await hangfm_user.say("/ping")
+
+    await hangfm_room_log.expect("pong", from_=bot, within=10)
+
+
+async def test_what_is_no_recording_is_one_line(hangfm_replay: OpenReplay, hangfm_bot: Bot) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"no-such\.jsonl cannot be read: No such file") as caught:
+        await hangfm_replay("no-such.jsonl")
+
+    assert "\n" not in str(caught.value)
+    assert hangfm_bot.chat.uid

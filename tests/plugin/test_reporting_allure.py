@@ -1,0 +1,203 @@
+"""What Allure gets: inner runs of pytest, each in a process of its own, read from its result files."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("allure_pytest")
+
+SUITE = '''
+    import asyncio
+    import pytest
+    from pytest_hangfm import hangfm_step
+
+    pytestmark = pytest.mark.asyncio
+
+
+    @pytest.mark.stage
+    @pytest.mark.remedy("Ask again tomorrow.")
+    @pytest.mark.parametrize("attempts", [2], ids=["two"])
+    async def test_a_lost_answer(hangfm_sandbox, hangfm_bot, hangfm_acks, attempts):
+        hangfm_sandbox.faults.add("chat.send", "cut_before_store")
+        with hangfm_step("the bot speaks"):
+            await hangfm_bot.say("hello", key="m-1")
+            await hangfm_acks.settled("m-1")
+        hangfm_acks.assert_delivered("m-1", tier=2, attempts=attempts)
+
+
+    async def test_at_once(hangfm_bot, hangfm_acks):
+        """In the author's own words."""
+        await hangfm_bot.say("hello", key="m-2")
+        await hangfm_acks.settled("m-2")
+
+
+    @pytest.mark.live
+    async def test_the_real_thing():
+        raise AssertionError("not to be run")
+
+
+    def test_of_somebody_else():
+        pass
+'''
+
+
+class Results:
+    """The result files of an inner run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tests = [json.loads(path.read_text()) for path in folder.glob("*-result.json")]
+        self.containers = [json.loads(path.read_text()) for path in folder.glob("*-container.json")]
+
+    def test(self, part: str) -> dict[str, Any]:
+        (found,) = [test for test in self.tests if part in test["fullName"]]
+        return dict(found)
+
+    def labels(self, part: str) -> dict[str, str]:
+        return {label["name"]: label["value"] for label in self.test(part)["labels"]}
+
+    def attached(self, part: str) -> dict[str, str]:
+        return {
+            each["name"]: (self.folder / each["source"]).read_text()
+            for each in self.test(part)["attachments"]
+        }
+
+
+@pytest.fixture
+def results(inner: pytest.Pytester) -> Results:
+    inner.makepyfile(SUITE)
+    inner.runpytest_subprocess("--alluredir=results").assert_outcomes(passed=3, skipped=1)
+    return Results(inner.path / "results")
+
+
+def test_an_inner_run_leaves_a_report_that_people_can_read(results: Results) -> None:
+    lost = results.test("test_a_lost_answer")
+    assert lost["name"] == "A lost answer (two)"
+    assert "**If it fails:** Ask again tomorrow." in lost["description"]
+    labels = results.labels("test_a_lost_answer")
+    assert (labels["epic"], labels["severity"], labels["hangfm"]) == ("Stages", "critical", "stage")
+    assert [label["value"] for label in lost["labels"] if label["name"] == "tag"] == []
+
+    attached = results.attached("test_a_lost_answer")
+    assert list(attached) == [
+        "Timeline",
+        "Events",
+        "Deliveries, raw",
+        "On the sandbox's wires",
+        "Journal, raw",
+    ]
+    assert "delivered · tier 2" in attached["Timeline"]
+    assert "ConnectionLost" in attached["Events"]
+    assert json.loads(attached["Deliveries, raw"])[0]["id"] == "m-1"
+
+    (step,) = lost["steps"]
+    assert (step["name"], step["status"]) == ("the bot speaks", "passed")
+    assert step["stop"] >= step["start"] > 0
+
+    own = results.test("test_at_once")
+    assert own["name"] == "At once"
+    assert own["description"].strip() == "In the author's own words."
+    assert results.labels("test_the_real_thing")["epic"] == "Tests"
+
+
+def test_what_is_not_ours_is_left_as_it_is(results: Results) -> None:
+    other = results.test("test_of_somebody_else")
+
+    assert other["name"] == "test_of_somebody_else"
+    assert "epic" not in results.labels("test_of_somebody_else")
+
+
+def test_set_up_and_tear_down_hold_no_plumbing(results: Results) -> None:
+    names = {
+        each["name"]
+        for container in results.containers
+        for each in (*container.get("befores", ()), *container.get("afters", ()))
+    }
+
+    assert "hangfm_sandbox: Hang.fm on 127.0.0.1, fresh for each test" in names
+    assert [name for name in names if "lambda" in name or name.startswith("_") or name == "attempts"] == []
+    assert not names & {"event_loop_policy", "tmp_path_factory", "hangfm_no_leaks"}
+
+
+def test_the_run_as_a_whole_has_its_facts_and_its_numbers(results: Results) -> None:
+    environment = (results.folder / "environment.properties").read_text()
+    executor = json.loads((results.folder / "executor.json").read_text())
+    categories = json.loads((results.folder / "categories.json").read_text())
+    (perf,) = [json.loads(path.read_text()) for path in results.folder.glob("*-perf.json")]
+    numbers = {row["key"]: row["value"] for row in perf}
+
+    assert "Target = everything on the sandbox on 127.0.0.1" in environment
+    assert executor["name"] == "by hand"
+    assert categories[0]["name"].startswith("Not ready")
+    assert numbers["hangfm.ended"] == 1  # the other test had a fault
+    assert numbers["hangfm.first_try"] == 100
+    assert 0 < numbers["hangfm.ack.p50"] <= numbers["hangfm.ack.max"]
+
+
+def test_on_github_the_executor_links_to_the_run(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_RUN_ID", "77")
+    monkeypatch.setenv("GITHUB_RUN_NUMBER", "5")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/bot")
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
+    inner.makepyfile("def test_it(hangfm_target):\n    assert hangfm_target == 'sandbox'")
+
+    inner.runpytest_subprocess("--alluredir=results")
+
+    executor = json.loads((inner.path / "results" / "executor.json").read_text())
+    assert executor["buildUrl"] == "https://github.com/somebody/bot/actions/runs/77"
+    assert executor["buildOrder"] == 5
+
+
+def test_with_xdist_the_numbers_of_all_processes_are_written_once(inner: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    inner.makepyfile(SUITE)
+
+    inner.runpytest_subprocess("--alluredir=results", "-n", "2").assert_outcomes(passed=3, skipped=1)
+
+    (perf,) = [json.loads(path.read_text()) for path in (inner.path / "results").glob("*-perf.json")]
+    assert {row["key"]: row["value"] for row in perf}["hangfm.ended"] == 1
+
+
+def test_a_rejected_check_says_so_in_its_description_and_its_error(with_checks: pytest.Pytester) -> None:
+    with_checks.path.joinpath("hang-fm-config.env").write_text("ROOM_UUID=\n", encoding="utf-8")
+
+    done = with_checks.runpytest_subprocess(
+        "checks", "--alluredir=results", "--hangfm-only=config,chat.server"
+    )
+
+    assert done.ret == 1
+    results = Results(with_checks.path / "results")
+    config = results.test("test_configuration_is_complete")
+    assert config["status"] == "failed"
+    assert "[FAIL] Configuration is complete" in config["statusDetails"]["message"]
+    assert "**If it fails:**" in config["description"]
+    skipped = results.test("test_chat_host_is_a_chat_server")
+    assert "**Found:** because of" in skipped["description"]
+
+
+@pytest.mark.parametrize("option", ["-pno:allure_pytest", "-q"], ids=["absent", "not-asked-for"])
+def test_without_allure_nothing_of_it_is_imported(inner: pytest.Pytester, option: str) -> None:
+    inner.makepyfile(
+        """
+        import sys
+        from pytest_hangfm import hangfm_step
+
+        def test_it(hangfm_target):
+            with hangfm_step("unheard"):
+                assert "pytest_hangfm.reporting.allure_hooks" not in sys.modules
+                assert "pytest_hangfm.reporting.attachments" not in sys.modules
+        """
+    )
+
+    inner.runpytest_subprocess(option).assert_outcomes(passed=1)
+
+
+def test_the_plugin_itself_imports_neither_allure_nor_the_redactor(inner: pytest.Pytester) -> None:
+    code = "import sys, pytest_hangfm; print(sorted({'allure', 'allure_commons', 'hangbot.redact'} & set(sys.modules)))"
+
+    inner.run(sys.executable, "-c", code).stdout.fnmatch_lines(["[[]]"])

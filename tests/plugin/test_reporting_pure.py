@@ -1,0 +1,207 @@
+"""What a report is drawn and counted from: pure functions."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.delivery.record import Settlement, Step
+from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
+from pytest_hangfm.reporting.naming import place_of
+from pytest_hangfm.reporting.table import event_table
+from pytest_hangfm.reporting.timeline import MOST_LANES, MOST_STEPS, duration, timeline
+
+SVG = "{http://www.w3.org/2000/svg}"
+T0 = 1_800_000_000.0
+GIVEN_UP = Settlement("failed", 3, 2, "given up after 2 attempts: no answer in 10 s")
+DELIVERED = Settlement("delivered", 1, 1)
+
+
+def tier_3(key: str = "m-1") -> list[Step]:
+    return [
+        Step(key, T0, "accepted"),
+        Step(key, T0, "attempt", 1),
+        Step(key, T0 + 10, "answer", 1, "AckTimeout: no answer in 10 s", 10.0),
+        Step(key, T0 + 10, "waiting", 1, seconds=1.1),
+        Step(key, T0 + 11.1, "asked", 1, "it did not arrive"),
+        Step(key, T0 + 11.1, "attempt", 2),
+        Step(key, T0 + 21.1, "answer", 2, "AckTimeout: no answer in 10 s", 10.0),
+        Step(key, T0 + 21.1, "settled", 2, "given up", settlement=GIVEN_UP),
+    ]
+
+
+def tier_1(key: str = "m-1", seconds: float = 0.004) -> list[Step]:
+    return [
+        Step(key, T0, "attempt", 1),
+        Step(key, T0 + seconds, "answer", 1, "acknowledged", seconds),
+        Step(key, T0 + seconds, "settled", 1, "tier 1", settlement=DELIVERED),
+    ]
+
+
+def words(svg: str) -> list[str]:
+    return ["".join(node.itertext()) for node in ET.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314  our own
+
+
+def test_a_timeline_tells_what_was_sent_awaited_asked_and_how_it_ended() -> None:
+    said = words(timeline(tier_3()))
+
+    told = [
+        "m-1",
+        "accepted",
+        "sent +0 ms",
+        "10 s",
+        "AckTimeout",
+        "waits",
+        "1.1 s",
+        "asked: it did not arrive",
+    ]
+    assert [word for word in told if word not in said] == []
+    assert "retry 1 +11.1 s" in said
+    assert "failed · tier 3" in said
+
+
+def test_a_message_without_an_end_says_so() -> None:
+    said = words(timeline(tier_1()[:1]))
+
+    assert "sent +0 ms" in said
+    assert "not ended" in said
+
+
+def test_a_message_that_was_taken_up_again_by_hand_shows_both_ends() -> None:
+    said = words(timeline([*tier_3(), *tier_1()]))
+
+    assert "failed · tier 3" in said
+    assert "delivered · tier 1" in said
+
+
+def test_many_messages_are_counted_not_drawn() -> None:
+    steps = [step for number in range(MOST_LANES + 5) for step in tier_1(f"m-{number}")]
+
+    assert "… and 5 more messages" in words(timeline(steps))
+
+
+def test_a_message_that_is_tried_for_ever_ends_in_a_picture_of_bounded_width() -> None:
+    steps = [Step("m-1", T0 + number, "attempt", number) for number in range(10 * MOST_STEPS)]
+    end = Step("m-1", T0 + 1000, "settled", 9, settlement=GIVEN_UP)
+
+    drawn = ET.fromstring(timeline([*steps, end]))  # noqa: S314  our own
+
+    assert float(drawn.attrib["width"]) < 5000
+    assert "failed · tier 3" in words(timeline([*steps, end]))
+
+
+def test_nothing_told_is_an_empty_picture() -> None:
+    assert ET.fromstring(timeline([])).tag == f"{SVG}svg"  # noqa: S314  our own
+
+
+kinds = st.sampled_from(["accepted", "attempt", "answer", "waiting", "asked", "settled"])
+steps_of_all_kinds = st.lists(
+    st.builds(
+        Step,
+        id=st.sampled_from(["a", "<b>&\"'", "ü" * 60]),
+        at=st.floats(T0, T0 + 1e6),
+        kind=kinds,
+        attempt=st.integers(0, 9),
+        detail=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
+        seconds=st.floats(0, 1e5),
+        settlement=st.sampled_from([None, GIVEN_UP, DELIVERED]),
+    ),
+    max_size=30,
+)
+
+
+@given(steps_of_all_kinds)
+def test_whatever_is_told_the_picture_is_well_formed_and_nothing_stands_outside(steps: list[Step]) -> None:
+    drawn = ET.fromstring(timeline(steps))  # noqa: S314  our own
+
+    width = float(drawn.attrib["width"])
+    assert all(0 <= float(box.attrib["x"]) <= width for box in drawn.iter(f"{SVG}rect"))
+    assert event_table(steps).count("<tr>") == len(steps) + 1
+
+
+def test_what_a_message_says_cannot_break_the_table() -> None:
+    page = event_table([Step("<script>", T0, "answer", 1, "<img src=x>", 0.5)])
+
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "500 ms" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        pytest.param(0.0, "0 ms", id="nothing"),
+        pytest.param(0.0034, "3 ms", id="milliseconds"),
+        pytest.param(1.1, "1.1 s", id="seconds"),
+        pytest.param(10.0, "10 s", id="round"),
+        pytest.param(125.0, "2 min 5 s", id="minutes"),
+    ],
+)
+def test_a_duration_is_as_short_as_it_can_be_read(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_a_run_is_measured_over_all_its_tests() -> None:
+    run = Measures()
+    run.add(measures_of(tier_1(seconds=0.004)))
+    run.add(measures_of(tier_1(seconds=0.010)))
+    run.add(measures_of(tier_3()))
+
+    assert run.values() == {
+        "hangfm.ack.p50": 4.0,
+        "hangfm.ack.p95": 10.0,
+        "hangfm.ack.max": 10.0,
+        "hangfm.first_try": 66.7,
+        "hangfm.ended": 3,
+    }
+
+
+def test_a_planned_fault_and_a_clock_that_is_moved_count_neither_way() -> None:
+    run = Measures()
+    run.add(measures_of(tier_3(), disturbed=True))
+    run.add(measures_of(tier_1(seconds=0.0), disturbed=True))
+
+    assert run.values() == {}
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0.0, 1.0), (0.5, 5.0), (0.95, 10.0), (1.0, 10.0)], ids=["0", "50", "95", "100"]
+)
+def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
+    assert percentile([float(number) for number in range(10, 0, -1)], share) == value
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "markers", "place"),
+    [
+        pytest.param(
+            "checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker"), id="check"
+        ),
+        pytest.param(
+            "pytest_hangfm/checks/test_chat.py::test_x",
+            {"preflight"},
+            ("Preflight", "Chat", "", "blocker"),
+            id="wheel",
+        ),
+        pytest.param(
+            "stages/test_chat_ack_retry.py::test_x[a::b]",
+            {"stage"},
+            ("Stages", "Chat ACK retry", "", "critical"),
+            id="stage",
+        ),
+        pytest.param(
+            "tests/sandbox/room/test_desk.py::test_x",
+            set(),
+            ("Tests", "Sandbox / Room", "Desk", "normal"),
+            id="test",
+        ),
+        pytest.param("test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal"), id="no-folder"),
+    ],
+)
+def test_a_test_stands_where_its_folder_and_its_markers_say(
+    nodeid: str, markers: set[str], place: tuple[str, ...]
+) -> None:
+    found = place_of(nodeid, markers)
+
+    assert (found.epic, found.feature, found.story, found.severity) == place
