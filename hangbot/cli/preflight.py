@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from hangbot.cli import show
-from hangbot.cli.context import load_settings
+from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.config import Settings
 from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
-from hangbot.preflight import QUESTIONS, Result, examine, overall, result_of
+from hangbot.preflight import Overall, Result, examine, overall, unasked
 
 __all__ = ["main", "print_checks", "target_of"]
 
@@ -25,17 +25,29 @@ def main(args: argparse.Namespace) -> int:
     try:
         settings = load_settings(args)
     except ConfigError as exc:
-        if args.json:
-            result = result_of(QUESTIONS[0], exc)
-            print(json.dumps(show.preflight_row([result], "not_ready", target="live")))
+        results, where = unasked(exc), f"the configuration in {(args.env_file or ENV_FILE).name}"
+        if not args.json:
+            for result in results:
+                _print_check(result)
+        _print_verdict(args, results, where)
         raise
     results = asyncio.run(print_checks(settings, quiet=args.json))
+    return EXIT_CODES[_print_verdict(args, results, target_of(settings, results))]
+
+
+def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: str) -> Overall:
     verdict = overall(results)
     if args.json:
         print(json.dumps(show.preflight_row(results, verdict, target="live")))
     else:
-        print(show.printable(show.verdict_line(verdict, target_of(settings, results)), sys.stdout))
-    return EXIT_CODES[verdict]
+        print(show.printable(show.verdict_line(verdict, where), sys.stdout))
+    return verdict
+
+
+def _print_check(result: Result) -> None:
+    for line in show.result_lines(result):
+        shown = show.coloured(line, result.verdict, sys.stdout)
+        print(show.printable(shown, sys.stdout), flush=True)
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Result]:
@@ -45,11 +57,7 @@ async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Resul
         async for result in examine(subject):
             results.append(result)
             if not quiet:
-                for line in show.result_lines(result):
-                    print(
-                        show.printable(show.coloured(line, result.verdict, sys.stdout), sys.stdout),
-                        flush=True,
-                    )
+                _print_check(result)
     return results
 
 

@@ -45,13 +45,11 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Return the seconds after which it is worth asking `admit` again; 0 when now is."""
-        match self.state:
-            case "closed":
-                return 0.0
-            case "open":
-                return max(0.0, self.retry_at - now)
-            case "probing":
-                return self.policy.longest  # the probe's end tells, sooner
+        if self.state == "closed":
+            return 0.0
+        if self.state == "open":
+            return max(0.0, self.retry_at - now)
+        return self.policy.longest  # the probe's end tells, sooner
 
     def succeeded(self) -> None:
         """An answer came, whatever it said: the service works."""

@@ -171,7 +171,9 @@ class _Journey:
         reason = "older than its time to live, and not (known to be) in the room"
         return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")
 
-    def _never_sent(self) -> Settlement:
+    def _never_sent(self) -> Settlement | None:
+        if self._clock.now() < self._deadline:
+            return None  # it was to expire before its turn, and the clock was set back meanwhile
         reason = (
             f"given up after {self._policy.total:g} s: the service was down all the time; nothing was sent"
         )

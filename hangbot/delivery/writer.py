@@ -81,7 +81,7 @@ class Writer:
         except BaseException as exc:  # noqa: BLE001  told to who opens
             self._tell(self._fail_opening, exc)
             return
-        self._tell(self._settle, self._opened, None)
+        self._tell(self._opened.set_result, None)
         try:
             while batch := self._collect():
                 self._serve(database, batch)
@@ -89,7 +89,7 @@ class Writer:
         finally:
             with suppress(sqlite3.Error):  # what was told is on disk; what closing tidies up can wait
                 database.close()
-            self._tell(self._settle, self._ended, None)
+            self._tell(self._ended.set_result, None)
 
     def _collect(self) -> list[_Job]:
         """Wait for a job, and take all that wait behind it; nothing when the end is asked for."""
@@ -129,8 +129,6 @@ class Writer:
 
     def _resolve(self, batch: list[_Job]) -> None:
         for job in batch:
-            if job.done.done():
-                continue
             if job.error is not None:
                 job.done.set_exception(job.error)
                 job.done.exception()  # seen: whoever asked may have stopped waiting
@@ -140,12 +138,7 @@ class Writer:
     def _fail_opening(self, error: BaseException) -> None:
         self._opened.set_exception(error)
         self._opened.exception()
-        self._settle(self._ended, None)
-
-    @staticmethod
-    def _settle(future: asyncio.Future[None], result: None) -> None:
-        if not future.done():
-            future.set_result(result)
+        self._ended.set_result(None)
 
     def _tell(self, tell: Callable[..., None], *args: object) -> None:
         """Call something on the loop, unless the loop has ended before the thread."""

@@ -11,6 +11,7 @@ where that failed.
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+from hangbot.errors import ConfigError
 from hangbot.preflight.about_bot import configuration, gateway_token, outbox_writable, token_expiry
 from hangbot.preflight.about_chat import (
     chat_group,
@@ -72,6 +73,7 @@ __all__ = [
     "room_joined",
     "room_reach",
     "token_expiry",
+    "unasked",
 ]
 
 QUESTIONS: Final[Sequence[Question]] = (
@@ -103,6 +105,14 @@ QUESTIONS: Final[Sequence[Question]] = (
 
 CANARY: Final = Question("canary", "A message arrives", canary_message, ("chat.history",))
 """What the plugin asks besides where writing is allowed."""
+
+
+def unasked(error: ConfigError) -> list[Result]:
+    """Return what there is to say where the configuration cannot be used: one rejection, the rest skipped."""
+    results: list[Result] = []
+    for question in QUESTIONS:
+        results.append(blocked(question, results) or result_of(question, error))
+    return results
 
 
 async def examine(subject: Subject) -> AsyncIterator[Result]:

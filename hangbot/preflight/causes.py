@@ -154,7 +154,7 @@ def of_proxy(status: int | None, where: str, proxy: str, variable: str) -> Cause
     if status == 407:  # noqa: PLR2004  Proxy Authentication Required
         return Cause(
             f"the proxy {proxy} ({variable}) wants a user and a password (status 407)",
-            f"Put them into {variable}: http://user:password@{proxy}.",
+            f"Put the two before the host in {variable}.",
         )
     return Cause(
         f"the proxy {proxy} ({variable}) does not connect to {where} (status {status})",

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from hangbot.chat import ChatClient
@@ -11,6 +11,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
 from hangbot.gateway import GatewayClient
+from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
 from hangbot.room import RoomClient
 
@@ -113,11 +114,19 @@ async def answer(question: Question, subject: Subject, earlier: Sequence[Result]
     try:
         found = await question.ask(subject)
     except HangbotError as exc:
-        return result_of(question, exc, subject.clock.now() - started)
-    verdict: Verdict = "warn" if found.remedy else "ok"
-    duration = round((subject.clock.now() - started) * 1000, 1)
-    return Result(
-        question.id, question.title, verdict, found.message, found.remedy, duration, room=found.room
+        result = result_of(question, exc, subject.clock.now() - started)
+    else:
+        verdict: Verdict = "warn" if found.remedy else "ok"
+        duration = round((subject.clock.now() - started) * 1000, 1)
+        result = Result(
+            question.id, question.title, verdict, found.message, found.remedy, duration, room=found.room
+        )
+    redactor = Redactor(subject.settings.secrets())  # the services' own words may hold a token
+    return replace(
+        result,
+        message=redactor.text(result.message),
+        remedy=redactor.text(result.remedy),
+        room=redactor.text(result.room),
     )
 
 

@@ -11,7 +11,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
-from hangbot.sandbox.people import Person
+from hangbot.sandbox.people import ChatTokenRules, Person
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox
@@ -23,6 +23,7 @@ __all__ = [
     "ActionRefused",
     "Actor",
     "ChatRules",
+    "ChatTokenRules",
     "Dialect",
     "Fault",
     "Faults",

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_hangfm.names import target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
-from pytest_hangfm.reporting.masking import MaskingFormatter, redact_report
+from pytest_hangfm.reporting.masking import MaskingFormatter, mask_shortened, redact_report
 from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.reporting.secrets import configured_secrets
 from pytest_hangfm.state import SANDBOX
@@ -53,7 +53,7 @@ class Redaction:
         self._redactor: Redactor | None = None
         self._item: pytest.Item | None = None
         self._tokens = Tokens()
-        self._renamed = 0
+        self._named = 0
         self._found: list[Path] = []
 
     def __repr__(self) -> str:
@@ -69,7 +69,11 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """The same text with every secret masked: the configuration's, and those of the test at work."""
-        return self._current().text(text)
+        from hangbot.redact import MASK  # noqa: PLC0415  only a run with something to mask pays for it
+
+        return mask_shortened(
+            self._current().text(text), (*self._known, *self._mine, *self._of_sandbox()), MASK
+        )
 
     def value(self, value: T) -> T:
         """The same for nested values."""
@@ -141,16 +145,14 @@ class Redaction:
             redact_report(report, self)
         return report
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Take secrets out of the names of tests: those go everywhere, pytest's cache included."""
-        if not self._known:
-            return
-        for item in items:
-            if self._current().holds(item.nodeid):
-                setattr(item, "_nodeid", self.text(item.nodeid))  # noqa: B010  there is no public way
-                item.name = self.text(item.name)
-                self._renamed += 1
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_parametrize_id(self, val: object, argname: str) -> str | None:
+        """Keep secrets out of the names of tests: those go everywhere, pytest's cache included."""
+        text = val.decode("utf-8", "replace") if isinstance(val, bytes) else val
+        if not self._known or not isinstance(text, str) or not self._current().holds(text):
+            return None
+        self._named += 1
+        return f"{argname}-masked-{self._named}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
@@ -189,9 +191,9 @@ class Redaction:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what had to be masked where no secret should have been at all."""
-        if self._renamed:
+        if self._named:
             terminalreporter.write_line(
-                f"hangfm: a secret was part of the name of {self._renamed} test(s) and is masked there: "
+                f"hangfm: a secret would have been part of the names of tests ({self._named} value(s)): "
                 "never parametrize with secrets",
                 yellow=True,
             )

@@ -93,7 +93,8 @@ def test_a_faulty_configuration_is_2_and_in_the_json_too(
     row = json.loads(printed.out)
     assert code == 2
     assert row["verdict"] == "not_ready"
-    (check,) = row["checks"]
+    check, *others = row["checks"]
+    assert {other["message"] for other in others} == {'because of "Configuration is complete"'}
     assert (check["id"], check["verdict"]) == ("config", "rejected")
     assert "BOT_USER_TOKEN" in check["message"]
     assert "HANGBOT_RATE" in check["message"]
@@ -175,3 +176,15 @@ def test_the_target_is_told_in_words(urls: dict[str, str], words: str) -> None:
 
     assert target_of(settings, learnt) == words
     assert target_of(settings) == words.replace('"Sandbox"', "r")
+
+
+def test_a_faulty_configuration_has_its_lines_too(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    live.configure(ROOM_UUID="")
+
+    code = main(["preflight"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 2
+    assert lines[0].startswith("[FAIL] Configuration is complete: ROOM_UUID")
+    assert lines[2] == '[SKIP] Bot token is not about to expire: because of "Configuration is complete"'
+    assert lines[-1] == "NOT READY: the configuration in hang-fm-config.env"

@@ -597,7 +597,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "chat.reach",
         "cannot_tell",
         "Chat can be reached: the proxy {odd} (HTTPS_PROXY) wants a user and a password (status 407)",
-        "Put them into HTTPS_PROXY: http://user:password@{odd}.",
+        "Put the two before the host in HTTPS_PROXY.",
         3,
     ),
     "proxy refuses": Cause(

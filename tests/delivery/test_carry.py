@@ -294,6 +294,131 @@ async def test_each_attempt_waits_for_its_turn_before_it_begins() -> None:
     assert [step.seconds for step in trip.steps if step.kind == "answer"] == [0.0, 0.0]
 
 
+async def test_what_an_earlier_run_sent_is_no_retry_of_this_one() -> None:
+    trip = Trip([DOWN, None], [False, False])
+    retries = []
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        retries.append(retry)
+        return True
+
+    end = await trip.carry(turn=turn, earlier=Earlier(attempts=1, in_doubt=True))
+
+    assert retries == [False, True]
+    assert end == Settlement("delivered", 2, 3)
+
+
+async def test_a_message_whose_turn_never_comes_is_given_up_and_was_never_sent() -> None:
+    trip = Trip()
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        assert not retry
+        await trip.clock.sleep(300.0)
+        return False
+
+    end = await trip.carry(turn=turn)
+
+    assert (end.state, end.tier, end.attempts) == ("failed", 3, 0)
+    assert end.reason == "given up after 300 s: the service was down all the time; nothing was sent"
+    assert end.remedy == AWAY.remedy
+    assert trip.story == ["settled 0"]
+
+
+async def test_a_retry_whose_turn_never_comes_is_given_up_with_the_last_trouble() -> None:
+    trip = Trip([DOWN], [False])
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        if retry:
+            await trip.clock.sleep(300.0)
+        return not retry
+
+    end = await trip.carry(turn=turn)
+
+    assert end == Settlement("failed", 3, 1, "given up after 300 s: 503", DOWN.remedy)
+
+
+async def test_the_deadline_of_whoever_carries_it_counts() -> None:
+    trip = Trip([AWAY, AWAY])
+
+    end = await trip.carry(earlier=Earlier(deadline=trip.clock.now() + 2.0))
+
+    assert (end.state, end.attempts) == ("failed", 2)
+    assert sum(trip.clock.slept) == pytest.approx(2.0)
+
+
+def expiring(trip: Trip, seconds: float, *, in_doubt: bool = False) -> Earlier:
+    return Earlier(in_doubt=in_doubt, expires_at=trip.clock.wall() + seconds)
+
+
+async def test_what_is_too_old_is_not_sent() -> None:
+    trip = Trip()
+
+    end = await trip.carry(earlier=expiring(trip, 0.0))
+
+    assert (end.state, end.tier, end.attempts) == ("expired", None, 0)
+    assert "time to live" in end.reason
+    assert end.remedy
+
+
+async def test_what_becomes_too_old_while_it_waits_for_its_turn_is_not_sent() -> None:
+    trip = Trip()
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        assert not retry
+        await trip.clock.sleep(5.0)
+        return True
+
+    end = await trip.carry(turn=turn, earlier=expiring(trip, 5.0))
+
+    assert (end.state, end.attempts) == ("expired", 0)
+
+
+async def test_what_becomes_too_old_before_its_turn_comes_is_expired_rather_than_failed() -> None:
+    trip = Trip()
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        assert not retry
+        await trip.clock.sleep(5.0)
+        return False
+
+    end = await trip.carry(turn=turn, earlier=expiring(trip, 5.0))
+
+    assert end.state == "expired"
+
+
+async def test_a_clock_that_is_set_back_makes_young_again_what_was_to_expire() -> None:
+    trip = Trip([None])
+    turns = []
+
+    async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
+        turns.append(retry)
+        await trip.clock.sleep(5.0)
+        trip.clock._epoch -= 60.0
+        return len(turns) > 1
+
+    end = await trip.carry(turn=turn, earlier=expiring(trip, 5.0))
+
+    assert end == Settlement("delivered", 1, 1)
+    assert turns == [False, False]
+
+
+async def test_what_becomes_too_old_between_two_attempts_is_not_sent_again() -> None:
+    trip = Trip([BUSY])
+
+    end = await trip.carry(earlier=expiring(trip, 10.0))
+
+    assert (end.state, end.attempts) == ("expired", 1)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_what_may_have_arrived_is_asked_about_however_old_it_is(arrived: bool) -> None:  # noqa: FBT001  a row
+    trip = Trip([], [arrived])
+
+    end = await trip.carry(earlier=expiring(trip, -5.0, in_doubt=True))
+
+    assert end.state == ("delivered" if arrived else "expired")
+
+
 async def test_every_step_tells_when_and_how_long() -> None:
     trip = Trip([DOWN, None], [False])
 

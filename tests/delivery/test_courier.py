@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -19,6 +20,7 @@ from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Settlement, Step
 from hangbot.errors import (
     AckTimeout,
+    HangbotError,
     OutboxUnusable,
     Refused,
     ServiceError,
@@ -204,6 +206,206 @@ async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk
     assert [step.kind for step in await desk.outbox.history("m.3")] == ["accepted", "settled"]
 
 
+async def test_parts_end_with_the_one_before_them_in_one_write(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.service.script["m"] = [REFUSED]
+    settled = desk.outbox.settle
+
+    async def last_write(*args: Any) -> list[str]:  # noqa: ANN401  passed on as they are
+        await settled(*args)
+        raise asyncio.CancelledError  # the process dies here
+
+    monkeypatch.setattr(desk.outbox, "settle", last_write)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.courier().deliver(message("m", text="word " * 500))
+    monkeypatch.undo()
+
+    await desk.courier().run_until_empty()
+
+    assert desk.service.attempts == ["m"]
+    assert [row.state for row in await desk.outbox.rows()] == ["failed"] * 3
+
+
+async def test_a_part_that_somebody_queues_again_at_once_is_not_told_as_ended(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.service.script["m"] = [REFUSED]
+    settled = desk.outbox.settle
+
+    async def and_again(*args: Any) -> list[str]:  # noqa: ANN401  passed on as they are
+        given_up = await settled(*args)
+        await desk.outbox.requeue(given_up, 5.0)
+        return given_up
+
+    monkeypatch.setattr(desk.outbox, "settle", and_again)
+
+    await desk.courier().deliver(message("m", text="word " * 250))
+
+    assert [step.id for step in desk.steps if step.settlement] == ["m", "m.2"]
+    assert desk.service.room == ["m.2"]
+
+
+async def test_a_look_at_what_others_changed_ends_only_what_has_ended(desk: Desk, elsewhere: Outbox) -> None:
+    courier = desk.courier()
+    for key in ("open", "dropped"):
+        await courier.accept(message(key))
+    waiting = [asyncio.create_task(courier.settled(key), name=key) for key in ("open", "dropped")]
+    await asyncio.sleep(0)  # one turn: they have asked the one thread
+    await elsewhere.drop(["dropped"], 5.0)
+
+    await courier._tell_waiters()
+    await asyncio.wait([waiting[1]])
+
+    assert [task.done() for task in waiting] == [False, True]
+    waiting[0].cancel()
+    await asyncio.wait(waiting)
+
+
+async def test_who_waits_for_a_later_part_is_told_that_it_will_not_be_sent(desk: Desk) -> None:
+    desk.service.script["m"] = [REFUSED]
+    courier = desk.courier()
+    await courier.accept(message("m", text="word " * 500))
+
+    async with running(courier):
+        end = await courier.settled("m.3")
+
+    assert (end.state, end.reason) == ("failed", "not sent: part m of the same text did not arrive")
+
+
+async def test_dropping_a_part_that_waits_stops_the_parts_behind_it(desk: Desk, elsewhere: Outbox) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m", text="word " * 500))
+    await courier.accept(message("n"))
+
+    await elsewhere.drop(["m.2"], 5.0)
+    await courier.run_until_empty()
+
+    assert desk.service.room == ["m", "n"]
+    assert [row.state for row in await elsewhere.rows()] == ["delivered", "dropped", "failed", "delivered"]
+
+
+async def test_a_text_that_was_stopped_is_sent_to_its_end_when_it_is_queued_again_whole(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.script["m.2"] = [REFUSED]
+    courier = desk.courier()
+    await courier.deliver(message("m", text="word " * 500))
+
+    await elsewhere.requeue(["m.2", "m.3"], 5.0)
+    await courier.run_until_empty()
+
+    assert desk.service.room == ["m", "m.2", "m.3"]
+
+
+async def test_while_it_stops_nothing_is_accepted(desk: Desk) -> None:
+    courier = desk.courier()
+    courier.stop()
+
+    with pytest.raises(UsageError, match="the bot is stopping; nothing was accepted"):
+        await courier.accept(message("m"))
+
+    assert await desk.outbox.rows() == []
+
+
+async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk: Desk) -> None:
+    desk.ttl = 60.0
+    courier = desk.courier()
+    await courier.accept(message("old"))
+    await desk.clock.advance(60.0)
+    await courier.accept(message("new"))
+
+    await courier.run_until_empty()
+
+    assert desk.service.attempts == ["new"]
+    assert await desk.state("old") == ("expired", None, 0)
+    assert desk.steps[-1].id == "new"
+    assert [step.settlement.state for step in desk.steps if step.settlement] == ["expired", "delivered"]
+
+
+async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk: Desk) -> None:
+    desk.ttl = 20.0
+    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker.failed(desk.clock.now(), lambda: 0.5, "503")
+    started = desk.clock.now()
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert (end.state, end.attempts) == ("expired", 0)
+    assert desk.clock.now() - started == pytest.approx(20.0)
+
+
+async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
+    desk.breaker = Breaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
+    desk.service.script["m"] = [DOWN]
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    await courier.accept(message("n", "elsewhere"))
+
+    await courier.run_until_empty()
+
+    assert courier.breaker.state == "closed"
+    assert sorted(desk.service.attempts) == ["m", "m", "n"]
+    assert await desk.state("n") == ("delivered", 1, 1)
+
+
+async def test_a_service_that_is_down_for_too_long_fails_what_was_never_sent(desk: Desk) -> None:
+    desk.policy = RetryPolicy(total=30.0)
+    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker.failed(desk.clock.now(), lambda: 0.5, "503")
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert (end.state, end.tier, end.attempts) == ("failed", 3, 0)
+    assert desk.service.attempts == []
+
+
+async def test_what_cannot_be_asked_because_the_service_is_down_is_uncertain(desk: Desk) -> None:
+    desk.policy = RetryPolicy(total=30.0)
+    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.service.script["m"] = [(True, LOST)]
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert (end.state, end.attempts) == ("uncertain", 1)
+    assert desk.service.asked == []
+
+
+async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk: Desk) -> None:
+    desk.service.held = {"first"}
+    courier = desk.courier()
+    for key in ("first", "second"):
+        await courier.accept(message(key))
+
+    async with running(courier) as task:
+        waiting = asyncio.create_task(courier.settled("second"), name="settled")
+        also = asyncio.create_task(courier.settled("first"), name="settled")
+        await desk.service.reached.wait()
+        courier.stop()
+        desk.service.release.set()
+        await asyncio.wait_for(task, 5)
+        with pytest.raises(HangbotError, match="the bot stopped before second had ended"):
+            await waiting
+
+    assert (await also).state == "delivered"
+    assert (await courier.settled("first")).state == "delivered"
+    with pytest.raises(HangbotError, match="it waits in the outbox"):
+        await courier.settled("second")
+
+
+async def test_who_was_told_in_the_turn_in_which_the_run_ends_keeps_what_it_was_told(desk: Desk) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    waiting = asyncio.create_task(courier.settled("m"), name="settled")
+    await asyncio.sleep(0)  # one turn: it has asked the one thread
+    await desk.outbox.get("m")  # which has answered it before
+
+    courier._tell("m", Settlement("delivered", 1, 1))
+    courier._send_away()
+
+    assert (await waiting).state == "delivered"
+
+
 async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
     with pytest.raises(UsageError):
         await desk.courier().accept(message("m", text=" "))
@@ -255,6 +457,22 @@ async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(de
 async def test_waiting_for_an_unknown_message_is_an_error(desk: Desk) -> None:
     with pytest.raises(UnknownMessage, match="ghost"):
         await desk.courier().settled("ghost")
+
+
+async def test_who_waits_for_an_unknown_message_neither_ends_the_run_nor_holds_up_the_others(
+    desk: Desk,
+) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    loop = asyncio.get_running_loop()
+    ghost, known = loop.create_future(), loop.create_future()
+    courier._waiters = {"ghost": [ghost], "m": [known]}
+    await desk.outbox.drop(["m"], 0.0)
+
+    await courier._tell_waiters()
+
+    assert known.result().state == "dropped"
+    assert not ghost.done()
 
 
 async def test_who_stops_waiting_does_not_disturb_the_others(desk: Desk) -> None:

@@ -52,7 +52,9 @@ class Door:
                 self.gone.append(name)
             return let
 
-        return [asyncio.create_task(one(f"{'r' if retry else 's'}{n}"), name=f"turn-{n}") for n in range(many)]
+        return [
+            asyncio.create_task(one(f"{'r' if retry else 's'}{n}"), name=f"turn-{n}") for n in range(many)
+        ]
 
 
 async def failing() -> None:
@@ -63,7 +65,9 @@ async def working() -> str:
     return "answer"
 
 
-def waiting_for(event: asyncio.Event, end: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+def waiting_for(
+    event: asyncio.Event, end: Callable[[], Awaitable[object]]
+) -> Callable[[], Awaitable[object]]:
     async def request() -> object:
         await event.wait()
         return await end()

@@ -16,13 +16,16 @@ import pytest
 import pytest_asyncio
 
 from hangbot.delivery import outbox as module
-from hangbot.delivery.outbox import Outbox, exclusive
-from hangbot.delivery.record import Settlement, State, Step
-from hangbot.errors import OutboxBusy, OutboxUnusable, UnknownMessage, UsageError
+from hangbot.delivery import tables
+from hangbot.delivery.outbox import Bounds, Outbox, exclusive
+from hangbot.delivery.record import Life, Settlement, State, Step
+from hangbot.errors import OutboxBusy, OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 
 DELIVERED = Settlement("delivered", 1, 1)
 FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
+DROPPED = Settlement("dropped", None, 0)
+EXPIRED = Settlement("expired", None, 0, "too old")
 UNCERTAIN = Settlement("uncertain", None, 1, "who knows", "Ask.")
 
 
@@ -474,6 +477,186 @@ async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path
     assert {box._closed for box in boxes} == {True}
 
 
+def boxed(path: Path, **bounds: Any) -> Outbox:  # noqa: ANN401  passed on as they are
+    return Outbox(path, Bounds(**bounds))
+
+
+async def test_a_queue_that_is_full_takes_nothing_more_and_loses_nothing(path: Path) -> None:
+    box = boxed(path, queue=3)
+    await box.open()
+    await box.put([message("a"), message("a.2")], 10.0)
+
+    with pytest.raises(OutboxFull, match="2 messages wait in the outbox .* already"):
+        await box.put([message("b"), message("b.2")], 11.0)
+    await box.put([message("c")], 12.0)
+    with pytest.raises(OutboxFull, match="3 messages wait"):
+        await box.put([message("d")], 13.0)
+
+    assert [row.message.id for row in await box.rows()] == ["a", "a.2", "c"]
+    await box.close()
+
+
+async def test_what_has_ended_makes_room(path: Path) -> None:
+    box = boxed(path, queue=1)
+    await box.open()
+    for number in range(3):
+        await box.put([message(f"m{number}")], 10.0)
+        await settle(box, f"m{number}", DELIVERED)
+
+    assert len(await box.rows()) == 3
+    await box.close()
+
+
+async def test_a_message_that_waits_already_is_the_same_in_a_full_queue_too(path: Path) -> None:
+    box = boxed(path, queue=1)
+    await box.open()
+    await box.put([message()], 10.0)
+
+    again = await box.put([message()], 11.0)
+
+    assert [row.accepted_at for row in again] == [10.0]
+    await box.close()
+
+
+async def test_another_process_fills_the_same_queue(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COUNT_EVERY", 2)
+    mine, theirs = boxed(path, queue=10), boxed(path, queue=10)
+    await mine.open()
+    await theirs.open()
+    await mine.put([message("m")], 10.0)
+    for number in range(9):
+        await theirs.put([message(f"t{number}")], 10.0)
+
+    await mine.put([message("n")], 10.0)  # at most so many more as it had counted
+    with pytest.raises(OutboxFull):
+        await mine.put([message("o")], 10.0)
+
+    await mine.close()
+    await theirs.close()
+
+
+async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_somebody_acts(path: Path) -> None:
+    box = boxed(path, keep_for=100.0)
+    await box.open()
+    ends = {"old": DELIVERED, "failed": FAILED, "uncertain": UNCERTAIN, "dropped": DROPPED, "new": DELIVERED}
+    for number, (key, end) in enumerate(ends.items()):
+        await box.put([message(key)], 10.0)
+        await box.settle(key, end, [step(key)], 20.0 + number)
+    await box.put([message("waits")], 10.0)
+
+    gone = await box.prune(122.0)
+
+    assert gone == 1
+    assert [row.message.id for row in await box.rows()] == [*list(ends)[1:], "waits"]
+    assert await box._read(lambda db: db.execute("SELECT count(*) FROM step").fetchone()[0]) == 4
+    await box.close()
+
+
+async def test_the_newest_delivered_messages_are_kept(path: Path) -> None:
+    box = boxed(path, keep_most=2)
+    await box.open()
+    for number in range(5):
+        await box.put([message(f"m{number}")], 10.0)
+        await settle(box, f"m{number}", DELIVERED)
+
+    gone = await box.prune(21.0)
+
+    assert gone == 3
+    assert [row.message.id for row in await box.rows()] == ["m3", "m4"]
+    await box.close()
+
+
+async def test_it_prunes_by_itself_now_and_then(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PRUNE_EVERY", 3)
+    box = boxed(path, keep_most=1)
+    await box.open()
+    kept = []
+    for number in range(4):
+        await box.put([message(f"m{number}")], 10.0)
+        await settle(box, f"m{number}", DELIVERED)
+        kept.append(len(await box.rows()))
+
+    assert kept == [1, 2, 1, 2]
+    await box.close()
+
+
+async def test_what_ended_before_a_moment_can_be_left_out(outbox: Outbox) -> None:
+    for key, end, at in [("a", DELIVERED, 20.0), ("b", FAILED, 30.0), ("c", DELIVERED, 40.0)]:
+        await outbox.put([message(key)], 10.0)
+        await settle(outbox, key, end, at)
+    await outbox.put([message("d")], 15.0)
+
+    rows = await outbox.rows(since=30.0)
+    failed = await outbox.rows(["failed", "queued"], since=35.0)
+    lives = await outbox.lives(since=30.0)
+
+    assert [row.message.id for row in rows] == ["b", "c", "d"]
+    assert [row.message.id for row in failed] == ["d"]
+    assert lives == [
+        Life("failed", 3, 10.0, 30.0),
+        Life("delivered", 1, 10.0, 40.0),
+        Life("queued", None, 15.0, None),
+    ]
+    assert len(await outbox.lives()) == 4
+
+
+async def test_an_end_that_is_no_delivery_ends_the_parts_behind_it_too(outbox: Outbox) -> None:
+    for key in ("x", "m", "y"):
+        await outbox.put([message(f"{key}{part}") for part in ("", ".2", ".3")], 10.0, expires_at=99.0)
+    await settle(outbox, "m", DELIVERED)
+
+    given_up = await outbox.settle("m.2", UNCERTAIN, [step("m.2")], 20.0)
+
+    assert given_up == ["m.3"]
+    row = await outbox.get("m.3")
+    assert (row.state, row.tier, row.settled_at) == ("failed", 3, 20.0)
+    assert row.reason == "not sent: part m.2 of the same text did not arrive"
+    assert "m.2" in row.remedy
+    states = {row.message.id: row.state for row in await outbox.rows() if row.message.id[0] != "m"}
+    assert set(states.values()) == {"queued"}
+    assert {(row.whole, row.expires_at) for row in await outbox.rows()} == {
+        ("x", 99.0),
+        ("m", 99.0),
+        ("y", 99.0),
+    }
+
+
+async def test_a_delivered_part_ends_no_other(outbox: Outbox) -> None:
+    await outbox.put([message("m"), message("m.2")], 10.0)
+
+    given_up = await outbox.settle("m", DELIVERED, [], 20.0)
+
+    assert given_up == []
+    assert (await outbox.get("m.2")).state == "queued"
+
+
+async def test_dropping_all_parts_drops_them_all(outbox: Outbox) -> None:
+    await outbox.put([message("m"), message("m.2"), message("m.3")], 10.0)
+
+    rows = await outbox.drop(["m", "m.2", "m.3"], 20.0)
+
+    assert [row.state for row in rows] == ["dropped"] * 3
+
+
+async def test_dropping_a_part_that_has_failed_leaves_alone_what_was_queued_again(outbox: Outbox) -> None:
+    await outbox.put([message("m"), message("m.2")], 10.0)
+    await settle(outbox, "m", FAILED)
+    await outbox.requeue(["m.2"], 25.0)
+
+    await outbox.drop(["m"], 30.0)
+
+    assert (await outbox.get("m.2")).state == "queued"
+
+
+async def test_what_was_queued_again_by_hand_does_not_expire(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0, expires_at=20.0)
+    await settle(outbox, "m", EXPIRED)
+
+    rows = await outbox.requeue(["m"], 30.0)
+
+    assert (rows[0].state, rows[0].expires_at) == ("queued", None)
+
+
 async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"shopping list\n" * 100)
 
@@ -654,6 +837,19 @@ async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
     await box.close()
 
 
+async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BUSY_TIMEOUT", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN EXCLUSIVE")
+
+        error = await refusal(path)
+
+    assert "locked" in str(error)
+    assert path.exists()
+
+
 async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: Path) -> None:
     box = Outbox(path)
     await box.open()
@@ -667,6 +863,117 @@ async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: 
     assert "is damaged; it was put aside as outbox.sqlite3.damaged-" in str(error)
     assert not path.exists()
     assert [each.read_bytes() for each in path.parent.glob("*.damaged-*")] == [spoilt]
+
+
+@pytest_asyncio.fixture
+async def spoilt(path: Path) -> Path:
+    """An outbox that opens, but whose pages do not fit together."""
+    box = Outbox(path)
+    await box.open()
+    for number in range(50):
+        await box.put([message(f"m{number}", "x" * 900)], 10.0)
+    await box.close()
+    whole = bytearray(path.read_bytes())
+    whole[6 * 4096 : 7 * 4096] = b"\xff" * 4096
+    path.write_bytes(whole)
+    return path
+
+
+async def test_damage_inside_is_found_by_looking_through_and_put_aside(spoilt: Path) -> None:
+    content = spoilt.read_bytes()
+    box = Outbox(spoilt)
+
+    with exclusive(spoilt), pytest.raises(OutboxUnusable, match=r"is damaged; it was put aside as"):
+        await box.open(check=True)
+    await box.close()
+
+    assert not spoilt.exists()
+    assert [each.read_bytes() for each in spoilt.parent.glob("*.damaged-*")] == [content]
+
+
+async def test_after_damage_a_new_outbox_takes_its_place_and_the_old_one_stays(spoilt: Path) -> None:
+    box = Outbox(spoilt)
+    with pytest.raises(OutboxUnusable):
+        await box.open(check=True)
+    await box.close()
+    again = Outbox(spoilt)
+
+    await again.open(check=True)
+    await again.put([message()], 10.0)
+    await again.close()
+
+    assert len(list(spoilt.parent.glob("*.damaged-*"))) == 1
+
+
+async def test_damage_does_not_take_the_place_of_earlier_damage(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.time, "strftime", lambda _: "now")
+    for number in range(3):
+        box = Outbox(path)
+        await box.open()
+        await box.close()
+        path.write_bytes(path.read_bytes()[:100] + b"%d" % number * 5_000)
+        await refusal(path)
+
+    aside = sorted(each.name for each in path.parent.glob("*.damaged-*"))
+    assert aside == [f"{path.name}.damaged-now{more}" for more in ("", "-too", "-too-too")]
+
+
+async def test_damage_is_left_to_the_bot_that_works_on_it(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.close()
+    spoilt = path.read_bytes()[:100] + b"\xff" * 5_000
+    path.write_bytes(spoilt)
+
+    with exclusive(path):
+        error = await refusal(path)
+
+    assert "it was left to the bot that uses it" in str(error)
+    assert path.read_bytes() == spoilt
+
+
+async def test_a_new_outbox_is_not_put_aside_for_the_damage_of_the_one_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.close()
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
+    is_outbox = tables.is_outbox
+
+    def meanwhile(place: Path) -> bool:
+        found = is_outbox(place)
+        place.rename(place.with_name("aside"))
+        place.write_bytes(b"new")
+        return found
+
+    monkeypatch.setattr(tables, "is_outbox", meanwhile)
+
+    error = await refusal(path)
+
+    assert "was damaged" in str(error)
+    assert path.read_bytes() == b"new"
+
+
+async def test_a_file_that_is_gone_when_it_is_to_be_put_aside_is_no_second_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.close()
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
+    is_outbox = tables.is_outbox
+
+    def meanwhile(place: Path) -> bool:
+        found = is_outbox(place)
+        place.unlink()
+        return found
+
+    monkeypatch.setattr(tables, "is_outbox", meanwhile)
+
+    assert "was damaged" in str(await refusal(path))
 
 
 async def test_a_closed_outbox_says_so_and_closes_twice(path: Path) -> None:

@@ -147,6 +147,21 @@ def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
         assert not database.in_transaction
 
 
+def test_a_disk_that_is_full_half_way_is_told_as_what_it_is(old: Path) -> None:
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]  # narrower
+            if sql.startswith("UPDATE message"):
+                super().execute("ROLLBACK")  # as SQLite does by itself
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
+
+    with closing(sqlite3.connect(old, isolation_level=None, factory=Full)) as database:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            prepare(database)
+
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+
+
 def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path) -> None:
     class Late(sqlite3.Connection):
         """Another process is quicker, between the first look and the migration."""

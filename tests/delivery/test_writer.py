@@ -227,9 +227,7 @@ async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
     assert await writer.do(read, writes=False) == ["d"]
 
 
-async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(
-    writer: Writer, database: Watched
-) -> None:
+async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(writer: Writer, database: Watched) -> None:
     database.fails_at = {"ROLLBACK TO job"}
     with pytest.raises(sqlite3.OperationalError, match="ROLLBACK TO"):
         await writer.do(fail, writes=True)
@@ -238,9 +236,7 @@ async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(
     assert await writer.do(read, writes=False) == []
 
 
-async def test_whoever_stops_waiting_does_not_stop_the_work(
-    writer: Writer, held: Callable[[], None]
-) -> None:
+async def test_whoever_stops_waiting_does_not_stop_the_work(writer: Writer, held: Callable[[], None]) -> None:
     hasty = asyncio.create_task(writer.do(write("hasty"), writes=True), name="hasty")
     failing = asyncio.create_task(writer.do(fail, writes=True), name="failing")
     await asyncio.sleep(0)  # one turn: they have asked
@@ -296,6 +292,7 @@ async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -
         await writer.do(read, writes=False)
 
     await asyncio.wait_for(writer.close(), 5)
+    writer._thread.join(5)
     assert not writer._thread.is_alive()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hangbot import Settings, preflight
+from hangbot.cli.show import result_lines
 from hangbot.factory import open_subject
 from hangbot.sandbox import Sandbox
 
@@ -108,6 +109,9 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     told = json.loads((with_checks.path / "out.json").read_text())
     assert (told["target"], told["verdict"]) == ("live", preflight.overall(results))
     assert verdicts(with_checks.path / "out.json") == {each.id: each.verdict for each in results}
+    for each in results:
+        if each.id not in {"clock", "outbox"}:  # the second tells a path, the first a tenth of a second
+            result.stdout.fnmatch_lines([line.replace("[", "[[]", 1) for line in result_lines(each)])
     assert hangfm_sandbox.messages == []
 
 

@@ -1,4 +1,4 @@
-"""The page that `make report` builds, without Node: what is taken out of it, and what it says when it cannot."""
+"""The page that `make report` builds, without Node: what is taken out, and what it says when it cannot."""
 
 import subprocess
 import sys

@@ -49,6 +49,19 @@ async def test_a_canary_that_stays_is_warned_about(
     assert found.remedy == "Delete it by hand."
 
 
+async def test_a_canary_that_may_not_be_deleted_is_warned_about(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    body = {"error": {"code": "ERR_FORBIDDEN", "message": "It stays."}}
+    hangfm_sandbox.faults.add("chat.*", "status", status=403, body=body, after=2)
+
+    async with open_subject(hangfm_settings) as subject:
+        found = await canary_message(subject)
+
+    assert "It stays." in found.message
+    assert found.remedy == "Delete it by hand."
+
+
 async def test_a_refused_canary_is_rejected_in_the_chats_words(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
