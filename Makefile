@@ -32,7 +32,7 @@ demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
 
 test: $(VENV)/.dev ## the whole suite but the slow proofs
-	$(BIN)/python -m pytest -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -m "slow and not interop" --hangfm-target=sandbox $(ARGS)

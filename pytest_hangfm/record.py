@@ -186,6 +186,10 @@ async def end(connection: Connection, code: int | None) -> None:
     elif code is None:  # as Primus does; the library's own close always has a code
         connection.protocol.send_close(None, "")
         connection.send_data()
-        await asyncio.wait([asyncio.ensure_future(connection.wait_closed())], timeout=_CLOSE_S)
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await connection.wait_closed()
+        except TimeoutError:
+            connection.transport.abort()
     else:
         await connection.close(code)

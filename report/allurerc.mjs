@@ -38,7 +38,7 @@ export default {
       "hangfm.ack.p95": { title: "Acknowledgement, 95 of 100", unit: "ms", better: "lower", group: "delivery" },
       "hangfm.ack.max": { title: "Acknowledgement, slowest", unit: "ms", better: "lower", group: "delivery" },
       "hangfm.first_try": { title: "Delivered on the first try", unit: "%", better: "higher", group: "delivery" },
-      "hangfm.ended": { title: "Messages measured", unit: "messages", better: "higher", group: "delivery" },
+      "hangfm.delivered": { title: "Messages delivered", unit: "messages", better: "higher", group: "delivery" },
     },
   },
   plugins: {

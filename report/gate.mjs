@@ -7,7 +7,7 @@ export default {
   qualityGate: {
     rules: [
       { id: "preflight", maxFailures: 0, filter: isKind("preflight") },
-      { id: "preflight-ran", minTestsCount: 13, filter: isKind("preflight") },
+      { id: "preflight-ran", minTestsCount: 15, filter: isKind("preflight") },
       { id: "stages", successRate: 1, filter: isKind("stage") },
       { id: "stages-ran", minTestsCount: 40, filter: isKind("stage") },
     ],

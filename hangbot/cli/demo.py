@@ -79,11 +79,17 @@ async def _tour(args: argparse.Namespace) -> int:
 async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
     running = asyncio.create_task(bot.run(), name="hangbot-demo")
     acting = asyncio.create_task(_act(bot, sandbox), name="hangbot-demo-acts")
+    told = asyncio.Event()
+
+    def stop() -> None:
+        told.set()
+        bot.stop()
+
     try:
-        with stopping(bot.stop):
-            # A bot that was told to stop settles nothing more: the acts would wait for ever.
+        with stopping(stop):
+            # A bot that was told to stop settles nothing more: the acts end, or would wait for ever.
             await asyncio.wait({running, acting}, return_when=asyncio.FIRST_COMPLETED)
-            if not acting.done():
+            if told.is_set() or not acting.done():
                 await running
                 print("\nstopped before the end")
                 return FAILED

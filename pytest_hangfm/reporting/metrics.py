@@ -33,14 +33,18 @@ def measures_of(steps: Sequence[Step], *, disturbed: bool = False) -> dict[str, 
         steps: Its deliveries.
         disturbed: Whether a fault hit: then a second try was the point of the test, and counts neither way.
     """
-    ends = [step.settlement for step in steps if step.settlement is not None and not disturbed]
+    ends = [
+        step.settlement
+        for step in steps
+        if step.settlement is not None and step.settlement.state == "delivered" and not disturbed
+    ]
     return {
         "acks_ms": [
             round(step.seconds * 1000, 3)
             for step in steps
             if step.kind == "answer" and step.detail.startswith("acknowledged") and step.seconds > 0
         ],
-        "ended": len(ends),
+        "delivered": len(ends),
         "first_try": sum(end.tier == 1 for end in ends),
     }
 
@@ -59,18 +63,18 @@ class Measures:
 
     Attributes:
         acks_ms: Milliseconds from a send to its acknowledgement.
-        ended: Messages that ended, in any way, where no fault hit.
+        delivered: Messages that arrived, in tests in which no fault hit.
         first_try: Those acknowledged on the first attempt.
     """
 
     acks_ms: list[float] = field(default_factory=list)
-    ended: int = 0
+    delivered: int = 0
     first_try: int = 0
 
     def add(self, measures: Mapping[str, Any]) -> None:
         """Take the numbers of one test."""
         self.acks_ms += measures["acks_ms"]
-        self.ended += measures["ended"]
+        self.delivered += measures["delivered"]
         self.first_try += measures["first_try"]
 
     def values(self) -> dict[str, float]:
@@ -80,9 +84,9 @@ class Measures:
             found["hangfm.ack.p50"] = round(percentile(self.acks_ms, 0.5), 3)
             found["hangfm.ack.p95"] = round(percentile(self.acks_ms, 0.95), 3)
             found["hangfm.ack.max"] = round(max(self.acks_ms), 3)
-        if self.ended:
-            found["hangfm.first_try"] = round(100 * self.first_try / self.ended, 1)
-            found["hangfm.ended"] = self.ended
+        if self.delivered:
+            found["hangfm.first_try"] = round(100 * self.first_try / self.delivered, 1)
+            found["hangfm.delivered"] = self.delivered
         return found
 
     def write(self, folder: Path, start_ms: int, stop_ms: int) -> None:

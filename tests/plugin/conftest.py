@@ -8,7 +8,23 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 QUICK = "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
+EVERYDAY = {
+    "test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected",
+    "test_a_configured_target_is_ready_and_the_command_says_the_same",
+}
+"""The inner runs of `make test`; the others start a pytest each, and are among the long proofs."""
 UNWANTED = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put inner runs of pytest among the long proofs, with a limit for a machine that is busy."""
+    for item in items:
+        if "pytester" not in getattr(item, "fixturenames", ()):
+            continue
+        item.add_marker(pytest.mark.timeout(120))
+        if getattr(item, "originalname", item.name) not in EVERYDAY:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

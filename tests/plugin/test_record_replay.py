@@ -1,5 +1,6 @@
 """Record and replay over real sockets, with hangbot's own client and with programs of their own."""
 
+import asyncio
 import json
 import shutil
 import sys
@@ -9,8 +10,10 @@ import httpx
 import pytest
 
 from hangbot import Bot
+from hangbot.errors import ConnectionLost
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import OpenBot, OpenProcess, OpenRecording, OpenReplay, OpenRoom, RoomEvents, RoomLog
+from pytest_hangfm.record import recording
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
@@ -162,6 +165,37 @@ async def test_a_cut_connection_is_cut_again_and_the_bot_comes_back(
 
     assert (closes[0]["from"], closes[0]["close"]) == ("server", 1006)
     assert {row["conn"] for row in rows(recording.path)} == {1, 2}
+
+
+async def test_a_kick_ends_without_a_code_then_and_now(
+    hangfm_record: OpenRecording,
+    hangfm_replay: OpenReplay,
+    hangfm_open_room: OpenRoom,
+    hangfm_sandbox: Sandbox,
+    tmp_path: Path,
+) -> None:
+    recording = await hangfm_record(tmp_path / "session.jsonl")
+    first = await hangfm_open_room(room_url=recording.url)
+    await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
+    then = await asyncio.wait_for(first.ended, 5)
+
+    replay = await hangfm_replay(recording.path)
+    second = await hangfm_open_room(room_url=replay.url)
+    now = await asyncio.wait_for(second.ended, 5)
+
+    assert (then, now.why) == (now, "kicked")
+    assert rows(recording.path)[-1]["close"] is None
+
+
+async def test_a_room_that_cannot_be_reached_is_a_cut_connection(
+    hangfm_open_room: OpenRoom, hangfm_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    await hangfm_sandbox.restart(60_000)  # down for a minute
+    async with recording(tmp_path / "session.jsonl", hangfm_sandbox.room_url, what="nothing") as relay:
+        with pytest.raises(ConnectionLost):
+            await hangfm_open_room(room_url=relay.url)
+
+    assert [row.get("close", "open") for row in rows(relay.path)] == ["open", 1006]
 
 
 def rows(path: Path) -> list[dict[str, object]]:

@@ -133,7 +133,7 @@ def test_the_run_as_a_whole_has_its_facts_and_its_numbers(results: Results) -> N
     assert "Target = everything on the sandbox on 127.0.0.1" in environment
     assert executor["name"] == "by hand"
     assert categories[0]["name"].startswith("Not ready")
-    assert numbers["hangfm.ended"] == 1  # the other test had a fault
+    assert numbers["hangfm.delivered"] == 1  # the other test had a fault
     assert numbers["hangfm.first_try"] == 100
     assert 0 < numbers["hangfm.ack.p50"] <= numbers["hangfm.ack.max"]
 
@@ -161,7 +161,7 @@ def test_with_xdist_the_numbers_of_all_processes_are_written_once(inner: pytest.
     inner.runpytest_subprocess("--alluredir=results", "-n", "2").assert_outcomes(passed=3, skipped=1)
 
     (perf,) = [json.loads(path.read_text()) for path in (inner.path / "results").glob("*-perf.json")]
-    assert {row["key"]: row["value"] for row in perf}["hangfm.ended"] == 1
+    assert {row["key"]: row["value"] for row in perf}["hangfm.delivered"] == 1
 
 
 def test_a_rejected_check_says_so_in_its_description_and_its_error(with_checks: pytest.Pytester) -> None:

@@ -146,6 +146,7 @@ def test_a_run_is_measured_over_all_its_tests() -> None:
     run = Measures()
     run.add(measures_of(tier_1(seconds=0.004)))
     run.add(measures_of(tier_1(seconds=0.010)))
+    run.add(measures_of([Step("m-9", T0, "settled", settlement=Settlement("delivered", 2, 1))]))
     run.add(measures_of(tier_3()))
 
     assert run.values() == {
@@ -153,7 +154,7 @@ def test_a_run_is_measured_over_all_its_tests() -> None:
         "hangfm.ack.p95": 10.0,
         "hangfm.ack.max": 10.0,
         "hangfm.first_try": 66.7,
-        "hangfm.ended": 3,
+        "hangfm.delivered": 3,
     }
 
 
