@@ -4,7 +4,7 @@ import asyncio
 import random
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar

@@ -239,8 +239,7 @@ async def test_a_probe_that_is_cancelled_hands_its_part_to_the_next() -> None:
     never.set()
 
     assert await asking[1] == "answer"
-    assert state == "probing"
-    assert door.breaker.state == "closed"
+    assert (state, door.gate.breaker.state) == ("probing", "closed")
 
 
 async def test_who_is_cancelled_and_is_no_probe_makes_no_second_one() -> None:

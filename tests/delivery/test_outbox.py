@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -486,7 +487,7 @@ async def test_a_queue_that_is_full_takes_nothing_more_and_loses_nothing(path: P
     await box.open()
     await box.put([message("a"), message("a.2")], 10.0)
 
-    with pytest.raises(OutboxFull, match="2 messages wait in the outbox .* already"):
+    with pytest.raises(OutboxFull, match=r"2 messages wait in the outbox .* already"):
         await box.put([message("b"), message("b.2")], 11.0)
     await box.put([message("c")], 12.0)
     with pytest.raises(OutboxFull, match="3 messages wait"):
@@ -908,7 +909,7 @@ async def test_after_damage_a_new_outbox_takes_its_place_and_the_old_one_stays(s
 async def test_damage_does_not_take_the_place_of_earlier_damage(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.time, "strftime", lambda _: "now")
+    monkeypatch.setattr(time, "strftime", lambda _: "now")
     for number in range(3):
         box = Outbox(path)
         await box.open()

@@ -1,5 +1,3 @@
-# ruff: noqa: ASYNC240  a test may wait for its disk
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -43,13 +41,17 @@ CREATE INDEX step_of ON step (message);
 PRAGMA application_id = 0x48414E47;
 PRAGMA user_version = 1;
 PRAGMA journal_mode = WAL;
-INSERT INTO message (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
+INSERT INTO message
+    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
 VALUES
-    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}', 'delivered', 1, 1, 0, 10.0, 11.0),
-    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}', 'sending', NULL, 1, 1, 12.0,
-     NULL),
-    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}', 'queued', NULL, 0, 0, 13.0, NULL),
-    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}', 'queued', NULL, 0, 0, 13.0, NULL);
+    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
+     'delivered', 1, 1, 0, 10.0, 11.0),
+    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
+     'sending', NULL, 1, 1, 12.0, NULL),
+    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL),
+    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL);
 INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
 """
 """What the first version of hangbot made, word for word; it is never changed."""
@@ -149,7 +151,7 @@ def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
 
 def test_a_disk_that_is_full_half_way_is_told_as_what_it_is(old: Path) -> None:
     class Full(sqlite3.Connection):
-        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]  # narrower
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql.startswith("UPDATE message"):
                 super().execute("ROLLBACK")  # as SQLite does by itself
                 raise sqlite3.OperationalError("database or disk is full")
@@ -166,7 +168,7 @@ def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path) -> No
     class Late(sqlite3.Connection):
         """Another process is quicker, between the first look and the migration."""
 
-        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]  # narrower
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql == "BEGIN IMMEDIATE":
                 with closing(sqlite3.connect(old, isolation_level=None)) as other:
                     prepare(other)
@@ -181,7 +183,7 @@ def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path) -> No
 
 def test_a_later_version_that_was_quicker_is_not_called_an_earlier_one(old: Path) -> None:
     class Late(sqlite3.Connection):
-        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]  # narrower
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql == "BEGIN IMMEDIATE":
                 with closing(sqlite3.connect(old, isolation_level=None)) as other:
                     other.execute("PRAGMA user_version = 99")

@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC221, ASYNC240  a proof about disks may wait for its disk
+# ruff: noqa: ASYNC240  a proof about disks may wait for its disk
 """Disks that are full, read-only, damaged or slow: a clear error, and nothing acknowledged is lost."""
 
 import asyncio
@@ -95,7 +95,7 @@ def test_a_command_on_a_full_disk_prints_only_what_is_on_it(small_disk: Path, tm
     }
     lines = "".join(f"{number} {TEXT[:800]}\n" for number in range(3_000))
 
-    sent = subprocess.run(  # noqa: S603  our own command
+    sent = subprocess.run(
         [sys.executable, "-m", "hangbot", "send", "--stdin"],
         input=lines,
         capture_output=True,
@@ -123,12 +123,16 @@ async def test_a_disk_that_becomes_read_only_is_told_and_loses_nothing(small_dis
     assert mount("-o", "remount,ro", str(small_disk))
     again = Outbox(path)
     with pytest.raises(OutboxUnusable, match=r"cannot be used: .*(read-?only|unable to open)"):
-        await again.open()
-        await again.put([Outgoing("after", "room", "hi")], 2.0)
+        await open_and_put(again)
     await again.close()
     assert mount("-o", "remount,rw", str(small_disk))
 
     assert on_disk(path) == ["before"]
+
+
+async def open_and_put(outbox: Outbox) -> None:
+    await outbox.open()
+    await outbox.put([Outgoing("after", "room", "hi")], 2.0)
 
 
 class Slow:
@@ -183,7 +187,7 @@ def test_a_bot_with_a_damaged_outbox_says_where_it_is_put_and_the_next_start_goe
     damage = asyncio.run(_damaged(path))
 
     first, second = (
-        subprocess.run(  # noqa: S603  our own command
+        subprocess.run(
             [sys.executable, "-m", "hangbot", "send", "hello", "--wait", "0.1"],
             capture_output=True,
             text=True,

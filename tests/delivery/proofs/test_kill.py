@@ -31,7 +31,7 @@ QUICK = {
     "STAGE_RETRY_MAX_ATTEMPTS": "20",  # three faults may come in a row: then three attempts are too few
     "HANGBOT_RATE": "0",
 }
-_FAULTS = [
+_FAULTS: list[dict[str, object]] = [
     {"on": "chat.send", "do": "cut_after_store"},
     {"on": "chat.send", "do": "cut_after_store", "ms": 2},
     {"on": "chat.send", "do": "cut_before_store"},

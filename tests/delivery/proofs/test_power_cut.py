@@ -150,7 +150,9 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
         database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         if synchronous != "FULL":
             database.execute(f"PRAGMA synchronous = {synchronous}")
-        assert [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")] == [
+        assert [
+            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+        ] == [
             "wal",
             {"FULL": 2, "NORMAL": 1}[synchronous],
         ]
