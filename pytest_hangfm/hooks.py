@@ -17,7 +17,6 @@ from pytest_hangfm.doctor import ROW, Doctor
 from pytest_hangfm.guard import watching
 from pytest_hangfm.names import check_id, remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
-from pytest_hangfm.reporting.metrics import MEASURES
 from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ def pytest_runtest_makereport(
     if report.failed:
         report.sections += _explanations(item, report, with_remedy=not told)
     if report.when == "call" and uses_plugin(item):
-        report.__dict__[MEASURES] = reporting.measured(item)
+        report.__dict__[reporting.MEASURES] = reporting.measured(item)
     item.config.stash[reporting.REDACTION].report(item, report)
     return report
 

@@ -4,21 +4,20 @@ Accepted means committed (WAL, ``synchronous=FULL``). Several processes may read
 outbox at a time; only the one that holds `exclusive` may deliver from it.
 """
 
-import fcntl
 import functools
-import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from hangbot.delivery import schema, tables
+from hangbot.delivery import schema
+from hangbot.delivery.lock import exclusive
+from hangbot.delivery.opening import connect
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
 from hangbot.delivery.writer import Writer
-from hangbot.errors import OutboxBusy, OutboxFull, OutboxUnusable
+from hangbot.errors import OutboxFull, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Bounds", "Outbox", "exclusive"]
@@ -26,13 +25,10 @@ __all__ = ["Bounds", "Outbox", "exclusive"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another process's write before the file counts as unusable."""
 _COUNT_EVERY: Final = 1000
 """Accepted messages between two counts of what waits: another process may have added some."""
 _PRUNE_EVERY: Final = 1000
 """Settled messages between two looks at what is too old to keep."""
-_BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class Outbox:
         Args:
             check: Whether to look through the whole file for damage first.
         """
-        self._writer = Writer(functools.partial(_connect, self.path, check=check))
+        self._writer = Writer(functools.partial(connect, self.path, check=check))
         with _translated(self.path):
             await self._writer.open()
 
@@ -208,103 +204,3 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as exc:
         raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}") from exc
-
-
-def _connect(path: Path, *, check: bool) -> sqlite3.Connection:
-    if not path.parent.is_dir():
-        raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
-    # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
-    database = sqlite3.connect(
-        path.absolute(), timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-    )
-    try:
-        tables.prepare(database)
-        if check:
-            _check(database)
-    except BaseException as exc:
-        here = _identity(path)  # of the file that was looked at, not of one that took its place
-        database.close()
-        if isinstance(exc, OutboxUnusable):
-            raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # without what extends it
-        if isinstance(exc, _Damaged) or code in _BROKEN:
-            raise _broken(path, here, exc, alone=check) from None
-        raise
-    return database
-
-
-class _Damaged(Exception):
-    """The file opens, but its pages do not fit together."""
-
-
-def _check(database: sqlite3.Connection) -> None:
-    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _Damaged(found)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _broken(
-    path: Path, damaged: tuple[int, int] | None, cause: BaseException, *, alone: bool
-) -> OutboxUnusable:
-    """Say that an outbox is damaged, and put it aside unless a bot delivers from it just now."""
-    if not tables.is_outbox(path):  # never was one: left where it stands
-        return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
-    try:
-        with nullcontext() if alone else exclusive(path):
-            if _identity(path) != damaged:  # another process was first, and a third may have made a new one
-                return OutboxUnusable(f"the outbox {path} was damaged", remedy="Run the same command again.")
-            aside = _put_aside(Path(os.path.realpath(path)))
-    except OutboxBusy:
-        return OutboxUnusable(
-            f"the outbox {path} is damaged ({cause}); it was left to the bot that uses it",
-            remedy="Stop the bot and start it again: it puts the damaged outbox aside.",
-        )
-    return OutboxUnusable(
-        f"the outbox {path} is damaged; it was put aside as {aside}, unchanged",
-        remedy="Start again with a new outbox; `sqlite3 FILE .recover` gets back what can be read.",
-    )
-
-
-def _put_aside(path: Path) -> str:
-    """Rename a file with all that belongs to it, as it is, and return its new name."""
-    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
-    while path.with_name(name).exists():
-        name += "-too"
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(path.with_name(name + suffix))
-    return name
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the right to deliver from an outbox; the system gives it back when the process dies.
-
-    Raises:
-        OutboxBusy: Another process holds it.
-        OutboxUnusable: The lock file beside the outbox cannot be written.
-    """
-    path = Path(os.path.realpath(path))  # one outbox has one lock, whatever link leads to it
-    lock = path.parent / f"{path.name}.lock"
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise OutboxUnusable(f"the lock file {lock} cannot be written: {exc.strerror}") from exc
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutboxBusy(f"another bot delivers from the outbox {path}") from None
-        except OSError as exc:
-            raise OutboxUnusable(f"the lock file {lock} cannot be locked: {exc.strerror}") from exc
-        yield
-    finally:
-        os.close(handle)

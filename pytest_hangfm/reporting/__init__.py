@@ -5,17 +5,29 @@ Nothing of Allure is imported before a run asks for a report (``--alluredir``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from pytest_hangfm.reporting.conversation import journal_lines
-from pytest_hangfm.reporting.metrics import measures_of
 from pytest_hangfm.reporting.redaction import REDACTION, Redaction
 from pytest_hangfm.state import ACKS, SANDBOX
 
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["REDACTION", "Redaction", "allure_is_at_work", "attach", "journal_lines", "measured", "start"]
+    from hangbot.sandbox import Journal
+
+__all__ = [
+    "MEASURES",
+    "REDACTION",
+    "Redaction",
+    "allure_is_at_work",
+    "attach",
+    "journal_lines",
+    "measured",
+    "start",
+]
+
+MEASURES: Final = "hangfm_measures"
+"""The field of a test report that carries a test's numbers; reports of other tests have none."""
 
 
 def allure_is_at_work(config: pytest.Config) -> bool:
@@ -49,8 +61,17 @@ def attach(item: pytest.Item) -> None:
 
 def measured(item: pytest.Item) -> dict[str, Any]:
     """Return a test's numbers, for its report."""
+    from pytest_hangfm.reporting.metrics import measures_of  # noqa: PLC0415  only tests that use the plugin pay for it
+
     acks, sandbox = item.stash.get(ACKS, None), item.stash.get(SANDBOX, None)
     if acks is None or not acks.steps:
         return measures_of(())
     disturbed = sandbox is not None and any("fault" in event for event in sandbox.journal.since(0)[0])
     return measures_of(acks.steps, disturbed=disturbed)
+
+
+def journal_lines(journal: Journal) -> list[str]:
+    """Return what went over the sandbox's wires as a conversation."""
+    from pytest_hangfm.reporting.conversation import journal_lines as lines  # noqa: PLC0415  only failures pay for it
+
+    return lines(journal)

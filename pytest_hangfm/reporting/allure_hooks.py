@@ -22,8 +22,9 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
 from pytest_hangfm import fixtures
 from pytest_hangfm.doctor import ROW
 from pytest_hangfm.names import remedy_of, sentence, uses_plugin
+from pytest_hangfm.reporting import MEASURES
 from pytest_hangfm.reporting.facts import write_facts
-from pytest_hangfm.reporting.metrics import MEASURES, Measures
+from pytest_hangfm.reporting.metrics import Measures
 from pytest_hangfm.reporting.naming import place_of
 from pytest_hangfm.reporting.steps import StepNode, begin_steps, take_steps
 

@@ -1,8 +1,7 @@
-"""Masking what pytest holds of a test: reports and log lines."""
+"""Masking what pytest holds of a test."""
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.reporting.redaction import Redaction
 
-__all__ = ["MaskingFormatter", "mask_shortened", "redact_report"]
+__all__ = ["mask_shortened", "redact_report"]
 
 _DOTS: Final = "..."
 _CUTS: Final = re.compile(r"(\.{3,})")
@@ -71,19 +70,6 @@ def _ending(text: str, secret: str) -> int:
             return at + _PIECE
         at = text.rfind(secret[-_PIECE:], 0, at + _PIECE - 1)
     return 0
-
-
-class MaskingFormatter(logging.Formatter):
-    """Another formatter's text with the secrets masked."""
-
-    def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
-        super().__init__()
-        self._inner = inner
-        self._redaction = redaction
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record; the record itself stays as it is."""
-        return self._redaction.text(self._inner.format(record))
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redaction: Redaction) -> None:

@@ -9,7 +9,7 @@ import json
 import uuid
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
     from hangbot.delivery.record import Step
 
-__all__ = ["MEASURES", "Measures", "measures_of", "percentile"]
-
-MEASURES: Final = "hangfm_measures"
-"""The field of a test report that carries a test's numbers; reports of other tests have none."""
+__all__ = ["Measures", "measures_of", "percentile"]
 
 
 def measures_of(steps: Sequence[Step], *, disturbed: bool = False) -> dict[str, Any]:

@@ -15,8 +15,6 @@ import pytest
 
 from pytest_hangfm.names import target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
-from pytest_hangfm.reporting.masking import MaskingFormatter, mask_shortened, redact_report
-from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.reporting.secrets import configured_secrets
 from pytest_hangfm.state import SANDBOX
 
@@ -52,7 +50,7 @@ class Redaction:
         self._mine: set[str] = set()
         self._redactor: Redactor | None = None
         self._item: pytest.Item | None = None
-        self._tokens = Tokens()
+        self._tokens: set[str] = set()
         self._named = 0
         self._found: list[Path] = []
 
@@ -70,6 +68,7 @@ class Redaction:
     def text(self, text: str) -> str:
         """The same text with every secret masked: the configuration's, and those of the test at work."""
         from hangbot.redact import MASK  # noqa: PLC0415  only a run with something to mask pays for it
+        from pytest_hangfm.reporting.masking import mask_shortened  # noqa: PLC0415  likewise
 
         return mask_shortened(
             self._current().text(text), (*self._known, *self._mine, *self._of_sandbox()), MASK
@@ -135,14 +134,14 @@ class Redaction:
         for name in ("report_handler", "log_cli_handler", "log_file_handler"):
             handler = getattr(logging_plugin, name, None)
             if isinstance(handler, logging.Handler) and handler.formatter is not None:
-                handler.setFormatter(MaskingFormatter(handler.formatter, self))
+                handler.setFormatter(_MaskingFormatter(handler.formatter, self))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Mask what went wrong while tests were collected."""
         report = yield
         if self._known and (report.longrepr or report.sections):
-            redact_report(report, self)
+            _redact(report, self)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -165,7 +164,7 @@ class Redaction:
     def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Mask what a report says of a test."""
         if (report.longrepr or report.sections or report.user_properties) and self.concerns(item):
-            redact_report(report, self)
+            _redact(report, self)
 
     # -- the last look
 
@@ -177,9 +176,11 @@ class Redaction:
         if worker is not None:
             worker[_WORKER_TOKENS] = list(self._tokens)
             return result
-        if self._known or any(True for _ in self._tokens):
+        if self._known or self._tokens:
+            from pytest_hangfm.reporting.scan import Tokens, scan  # noqa: PLC0415  only such a run pays for it
+
             self._item = None
-            self._found = scan(result_files(self._config), self._current(), self._tokens)
+            self._found = scan(result_files(self._config), self._current(), Tokens(self._tokens))
         if self._found and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return result
@@ -204,6 +205,24 @@ class Redaction:
                 f"failed: {names}. Renew the secret if a file has left this machine.",
                 red=True,
             )
+
+
+class _MaskingFormatter(logging.Formatter):
+    """Another formatter's text with the secrets masked."""
+
+    def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
+        super().__init__()
+        self._inner = inner
+        self._redaction = redaction
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redaction.text(self._inner.format(record))
+
+
+def _redact(report: pytest.TestReport | pytest.CollectReport, redaction: Redaction) -> None:
+    from pytest_hangfm.reporting.masking import redact_report  # noqa: PLC0415  only failures pay for it
+
+    redact_report(report, redaction)
 
 
 def result_files(config: pytest.Config) -> list[Path]:

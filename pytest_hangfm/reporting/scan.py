@@ -23,24 +23,16 @@ class Tokens:
 
     A token is known by its longest unbroken run of url-safe characters (of a JWT, one of its
     three parts), so that a text is searched once, however many tokens there are.
+
+    Args:
+        tokens: Any number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: Iterable[str] = ()) -> None:
         self._by_run: dict[str, str] = {}
-
-    def add(self, *tokens: str) -> None:
-        """Look for these too."""
         for token in tokens:
-            runs = _RUN.findall(token)
-            if runs:
+            if runs := _RUN.findall(token):
                 self._by_run[runs[-1]] = token  # the last is a JWT's signature: the first is the same in all
-
-    def update(self, tokens: Iterable[str]) -> None:
-        """Look for these too."""
-        self.add(*tokens)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_run.values())
 
     def within(self, text: str) -> list[str]:
         """Return those that stand in a text."""

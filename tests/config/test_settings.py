@@ -82,6 +82,10 @@ def test_two_names_are_enough_and_the_rest_has_its_default() -> None:
         "welcome_timeout": 5.0,
         "heartbeat_timeout": 45.0,
         "connect_timeout": 10.0,
+        "message_ttl": 86_400.0,
+        "queue_limit": 100_000,
+        "keep_delivered_for": 604_800.0,
+        "keep_delivered_most": 100_000,
         "http_concurrency": 4,
     }
     assert settings.bot_user_token.get_secret_value() == TOKEN

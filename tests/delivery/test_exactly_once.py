@@ -5,6 +5,7 @@ import random
 import tempfile
 from collections import Counter, defaultdict, deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,12 +21,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hangbot.delivery import outbox as module
 from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.gate import Limits
+from hangbot.delivery.opening import connect
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Step, Stored
@@ -99,7 +100,7 @@ class PointedOutbox(Outbox):
         self.point = point
 
     async def open(self, *, check: bool = False) -> None:
-        self.database = module._connect(self.path, check=check)
+        self.database = connect(self.path, check=check)
         self.database.execute("PRAGMA synchronous = OFF")  # no power is cut here
 
     async def close(self) -> None:
@@ -301,6 +302,19 @@ class Delivery(RuleBasedStateMachine):
         self.runner.run(self.courier.run_until_empty())
 
         assert not [row for row in self.rows() if row.state in OPEN]
+
+    @rule(to=st.sampled_from(RECEIVERS), parts=st.integers(1, 3))
+    def deliver_at_once(self, to: str, parts: int) -> None:
+        """While the queue is worked off: it passes what is queued, but not what is on its way."""
+        message = self.new(to, parts)
+
+        async def both() -> None:
+            await asyncio.gather(self.courier.run_until_empty(), self.courier.deliver(message))
+
+        with suppress(OutboxFull):
+            self.runner.run(both())
+            self.touched.add(message.id)
+        self.remember([row for row in self.rows() if row.message.id.split(".")[0] == message.id])
 
     @rule(to=st.sampled_from(RECEIVERS), turns=st.integers(1, 60))
     def deliver_and_cancel(self, to: str, turns: int) -> None:

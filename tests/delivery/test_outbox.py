@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hangbot.delivery import opening, tables
 from hangbot.delivery import outbox as module
-from hangbot.delivery import tables
 from hangbot.delivery.outbox import Bounds, Outbox, exclusive
 from hangbot.delivery.record import Life, Settlement, State, Step
 from hangbot.errors import OutboxBusy, OutboxFull, OutboxUnusable, UnknownMessage, UsageError
@@ -809,8 +809,8 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
             return self.real.execute(sql, *args)
 
     unlucky = True
-    connect = module._connect
-    monkeypatch.setattr(module, "_connect", lambda *args, **more: Unlucky(connect(*args, **more)))
+    connect = opening.connect
+    monkeypatch.setattr(module, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
     box = Outbox(path)
     await box.open()
     with pytest.raises(OutboxUnusable, match="disk I/O error"):
@@ -826,7 +826,7 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
 async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
     box = Outbox(path)
     await box.open()
     with closing(sqlite3.connect(path, isolation_level=None)) as rival:
@@ -841,7 +841,7 @@ async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
 async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
     with closing(sqlite3.connect(path, isolation_level=None)) as rival:
         rival.execute("BEGIN EXCLUSIVE")
 

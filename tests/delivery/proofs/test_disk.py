@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hangbot.delivery import opening
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable
@@ -157,14 +158,14 @@ class Slow:
 async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect: Callable[..., sqlite3.Connection] = module._connect
+    connect: Callable[..., sqlite3.Connection] = opening.connect
     made: list[Slow] = []
 
     def slowly(*args: Any, **more: Any) -> Slow:  # noqa: ANN401  passed on as they are
         made.append(Slow(connect(*args, **more), 0.2))
         return made[-1]
 
-    monkeypatch.setattr(module, "_connect", slowly)
+    monkeypatch.setattr(module, "connect", slowly)
     outbox = Outbox(tmp_path / "outbox.sqlite3")
     await outbox.open()
     loop, longest = asyncio.get_running_loop(), 0.0
