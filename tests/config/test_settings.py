@@ -614,9 +614,11 @@ def test_no_secret_shows_in_any_error_or_repr(
     assert [name for name, secret in secrets.items() if secret in text] == []
 
 
-def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest) -> None:
     settings = Settings.from_env(REQUIRED | {"COMETCHAT_AUTH": "chat-token-1"})
-    caplog.handler.addFilter(Redactor(settings.secrets()).filter)
+    masking = Redactor(settings.secrets()).filter
+    caplog.handler.addFilter(masking)
+    request.addfinalizer(lambda: caplog.handler.removeFilter(masking))  # the next test has the same handler
 
     logging.getLogger("tests.config").warning(
         "%r %s", settings, settings.chat_token.get_secret_value() if settings.chat_token else ""
