@@ -209,7 +209,7 @@ def test_a_run_that_does_not_use_the_plugin_is_left_alone(inner: pytest.Pytester
     ],
 )
 def test_pytest_itself_explains_everything(inner: pytest.Pytester, option: str, words: list[str]) -> None:
-    result = inner.runpytest_inprocess(option, "-v")
+    result = inner.runpytest_subprocess(option, "-v")
 
     text = result.stdout.str()
     assert [word for word in words if word not in text] == []
