@@ -196,8 +196,8 @@ class AllureHooks:
         return nobody or name in _PLUMBING or name in self._params
 
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
-        if item is None or self._redaction.concerns(item):
-            _mask_fields(thing, self._redaction)
+        masks = item is None or self._redaction.concerns(item)
+        _rewrite(thing, (lambda text: _writable(self._redaction.text(text))) if masks else _writable)
 
 
 def _in_words(name: str) -> str:
@@ -206,18 +206,23 @@ def _in_words(name: str) -> str:
     return f"{name}: {purpose.splitlines()[0].rstrip('.').replace('``', '')}" if purpose else name
 
 
-def _mask_fields(thing: Any, redaction: Redaction) -> None:  # noqa: ANN401  Allure's, untyped
-    """Mask every text of a result, down to the steps' parameters."""
+def _writable(text: str) -> str:
+    """Escape half characters: Allure cannot write a file with one, and takes the whole run down."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _rewrite(thing: Any, rewritten: Callable[[str], str]) -> None:  # noqa: ANN401  Allure's, untyped
+    """Rewrite every text of a result, down to the steps' parameters."""
     for name, value in list(vars(thing).items()):
         if isinstance(value, str):
-            setattr(thing, name, redaction.text(value))
+            setattr(thing, name, rewritten(value))
         elif isinstance(value, list):
-            value[:] = [redaction.text(each) if isinstance(each, str) else each for each in value]
+            value[:] = [rewritten(each) if isinstance(each, str) else each for each in value]
             for each in value:
                 if hasattr(each, "__attrs_attrs__"):
-                    _mask_fields(each, redaction)
+                    _rewrite(each, rewritten)
         elif hasattr(value, "__attrs_attrs__"):
-            _mask_fields(value, redaction)
+            _rewrite(value, rewritten)
 
 
 def _as_allure(node: StepNode) -> Any:  # noqa: ANN401  Allure's, untyped

@@ -42,6 +42,10 @@ SUITE = '''
 
     def test_of_somebody_else():
         pass
+
+
+    def test_half_a_character_in_its_output(hangfm_target):
+        \"\"\"Its title cannot be written either: \\udc80.\"\"\"
 '''
 
 

@@ -15,9 +15,13 @@ def test_a_token_says_whose_it_is_and_which_auth_token_it_came_with() -> None:
     assert "auth_1" not in token
 
 
-@pytest.mark.parametrize("token", [None, 5, "", "a.b.c", "..", "\ud800"])
+@pytest.mark.parametrize("token", [None, 5, "", "a.b.c", ".."])
 def test_what_is_no_token_opens_nothing(token: object) -> None:
     assert ChatJwt().read(token, 0) is None
+
+
+def test_half_a_character_opens_nothing() -> None:  # no parameter: Allure cannot write one
+    assert ChatJwt().read("\ud800", 0) is None
 
 
 @given(position=st.integers(0, 400), letter=st.sampled_from("AZaz09-_."))
