@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import allure_commons.model2  # type: ignore[import-untyped,unused-ignore]  # it has no types
 import pytest
+
+from pytest_hangfm.reporting.allure_hooks import _rewrite, _writable
 
 pytest.importorskip("allure_pytest")
 
@@ -42,10 +45,6 @@ SUITE = '''
 
     def test_of_somebody_else():
         pass
-
-
-    def test_half_a_character_in_its_output(hangfm_target):
-        \"\"\"Its title cannot be written either: \\udc80.\"\"\"
 '''
 
 
@@ -205,3 +204,11 @@ def test_the_plugin_itself_imports_neither_allure_nor_the_redactor(inner: pytest
     code = f"import sys, pytest_hangfm; print(sorted({unwanted} & set(sys.modules)))"
 
     inner.run(sys.executable, "-c", code).stdout.fnmatch_lines(["[[]]"])
+
+
+def test_half_a_character_is_written_escaped() -> None:
+    result = allure_commons.model2.TestResult(name="\udc80", description="half: \ud800")
+
+    _rewrite(result, _writable)
+
+    assert (result.name, result.description) == ("\\udc80", "half: \\ud800")

@@ -138,7 +138,7 @@ def test_a_patch_that_does_not_fit_gives_the_state_up(patch: Any) -> None:  # no
 
 def test_a_patch_deeper_than_the_stack_gives_the_state_up() -> None:
     state = RoomState(room_state())
-    patch = [
+    patch: list[dict[str, Any]] = [
         {"op": "add", "path": "/deep", "value": nested(5_000)},
         {"op": "copy", "from": "/deep", "path": "/x"},
     ]
