@@ -170,7 +170,11 @@ class Outbox:
         Raises:
             UnknownMessage: One of the ids is not there; none is queued then.
         """
-        return await self._write(schema.requeue, keys, now)
+        return await self._write(self._requeue, keys, now)
+
+    def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+        self._room = 0  # they wait again: the next one that is put has everything counted
+        return schema.requeue(database, keys, now)
 
     async def drop(self, keys: Sequence[str], now: float) -> list[Stored]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""

@@ -482,6 +482,22 @@ def boxed(path: Path, **bounds: Any) -> Outbox:  # noqa: ANN401  passed on as th
     return Outbox(path, Bounds(**bounds))
 
 
+async def test_what_is_queued_again_by_hand_counts_as_waiting(path: Path) -> None:
+    box = boxed(path, queue=3)
+    await box.open()
+    dropped = ["a", "b", "c"]
+    for key in dropped:
+        await box.put([message(key)], 10.0)
+    await box.drop(dropped, 11.0)
+    await box.put([message("d")], 12.0)
+
+    await box.requeue(dropped, 13.0)
+
+    with pytest.raises(OutboxFull, match="4 messages wait"):
+        await box.put([message("e")], 14.0)
+    await box.close()
+
+
 async def test_a_queue_that_is_full_takes_nothing_more_and_loses_nothing(path: Path) -> None:
     box = boxed(path, queue=3)
     await box.open()
