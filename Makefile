@@ -80,4 +80,4 @@ cover: $(VENV)/.dev ## branch coverage of the whole suite
 	$(BIN)/coverage report
 
 clean: ## remove the environment and what tools left
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) out allure-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
