@@ -1,6 +1,11 @@
 """What only this repository's own suite needs; what users need too is in the plugin."""
 
 import pytest
+from hypothesis import settings
+
+# Enough to notice a fault on every change; the long proofs name their own numbers.
+settings.register_profile("everyday", settings.default, max_examples=25)
+settings.load_profile("everyday")
 
 pytest_plugins = ["pytester"]
 

@@ -19,6 +19,9 @@ LATE_S: Final = 15.0
 StartBot = Callable[[], Awaitable[BotProcess]]
 
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # each starts a bot as a process of its own
+
+
 @pytest.fixture(
     params=[
         pytest.param("bot.mjs", marks=[pytest.mark.interop, pytest.mark.timeout(240)]),
