@@ -7,12 +7,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hangbot.claims import read_claims
+from hangbot.config.fields import UUID
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.rest import Answer, Endpoint, quoted
 
 __all__ = ["GatewayClient"]
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UNAUTHORISED: Final = frozenset({401, 403})
 _TOKEN: Final = re.compile(r"[!-~]{1,8192}")
 """What can stand in a header."""
@@ -56,7 +56,7 @@ class GatewayClient:
 
     async def room(self, room: str) -> Mapping[str, Any]:
         """Return a room by its uuid or slug: ``uuid, slug, name…``; raises `NotFound` for an unknown one."""
-        by = "uuid/" if _UUID.fullmatch(room) else ""
+        by = "uuid/" if UUID.fullmatch(room) else ""
         return await self._get(f"/api/room-service/rooms/{by}{quote(room, safe='')}", what=f"room {room}")
 
     async def profile(self) -> Mapping[str, Any]:

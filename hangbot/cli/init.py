@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import getpass
 import os
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +11,13 @@ from urllib.parse import urlsplit
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
 from hangbot.config import ENV, Settings, render_env_file
+from hangbot.config.fields import UUID
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
 from hangbot.gateway import GatewayClient
 
 __all__ = ["main"]
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STDIN = Path("-")
 _LONGEST_TOKEN = 65_536
 _ANY_ROOM = "00000000-0000-0000-0000-000000000000"
@@ -33,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     given["BOT_USER_TOKEN"] = _token(args, given)
     room = args.room or given.get("ROOM_UUID") or _ask("The room's slug (its name in the address) or UUID: ")
     room = _slug(room)
-    given["ROOM_UUID"] = room if _UUID.fullmatch(room) else _ANY_ROOM
+    given["ROOM_UUID"] = room if UUID.fullmatch(room) else _ANY_ROOM
     settings = Settings.from_env(given)
     set_up_logs(args, settings)
     given["ROOM_UUID"] = asyncio.run(_find(settings, room))

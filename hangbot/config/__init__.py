@@ -4,7 +4,6 @@ Durations are seconds in here, whatever unit the environment has. The names outs
 those that public bots already use.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import PrivateAttr, ValidationError
 
 from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
-from hangbot.config.fields import Need
+from hangbot.config.fields import UUID, Need
 from hangbot.config.read import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
 from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
@@ -25,7 +24,6 @@ __all__ = ["ENV", "Row", "Settings", "load", "render_env_file"]
 
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
-_UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _NAMES: Final = frozenset(env.name for env in ENV.values())
 
@@ -232,7 +230,7 @@ HEADINGS: Final = {
 
 def _oddities(settings: Settings) -> Iterator[str]:
     """What is allowed, and most likely not meant."""
-    if not _UUID.fullmatch(settings.room_uuid):
+    if not UUID.fullmatch(settings.room_uuid):
         origin = settings.origins["room_uuid"]
         yield (
             f"ROOM_UUID ({origin}): this does not look like a uuid; if it is the room's name in its "

@@ -22,6 +22,7 @@ from hangbot.redact import MASK
 
 __all__ = [
     "ID",
+    "UUID",
     "Dialect",
     "Env",
     "Need",
@@ -56,6 +57,9 @@ LONGEST_TOKEN: Final = 8_192
 
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 """What the documents of the chat allow for a uid or a guid."""
+
+UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What tells a room's uuid from its slug."""
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")

@@ -1,10 +1,10 @@
 """Questions about the chat: is it one, whose token is it, is the bot let into the room's group?"""
 
 import json
-import re
 from typing import Any, Final
 
 from hangbot.claims import read_claims
+from hangbot.config.fields import UUID
 from hangbot.errors import AnswerLost, HangbotError, NotFound, Refused, TokenRejected, Unavailable
 from hangbot.preflight.causes import SETTING, looks_like_cometchat_token, what_answered
 from hangbot.preflight.model import Finding, Subject
@@ -13,7 +13,6 @@ from hangbot.wire.chat import read_answer
 
 __all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_CHAT: Final = f"Check {SETTING['chat']}: it is the chat's address, without /v3.0."
 
 
@@ -173,7 +172,7 @@ async def _whose_fault(subject: Subject) -> tuple[str, str]:
     except HangbotError:
         return "the gateway cannot be asked", "Check ROOM_UUID; the room may be closed."
     uuid = room.get("uuid")
-    if not _UUID.fullmatch(settings.room_uuid) and isinstance(uuid, str) and _UUID.fullmatch(uuid):
+    if not UUID.fullmatch(settings.room_uuid) and isinstance(uuid, str) and UUID.fullmatch(uuid):
         return "ROOM_UUID is the room's name in its address, not its uuid", f"Set ROOM_UUID={uuid}."
     return (
         "the gateway knows the room, so its chat is not set up or the chat is another's",
