@@ -5,9 +5,8 @@ wait for each other.
 """
 
 import asyncio
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
@@ -73,7 +72,13 @@ class Courier:
         self._stopping = False
         self._over = False
         self._waiters: dict[str, list[asyncio.Future[Settlement]]] = {}
-        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._open: set[str] = set()
+        """Ids accepted here that have not ended, unless by hand since the last look."""
+        self._running: asyncio.TaskGroup | None = None
+        self._lanes: set[str] = set()
+        self._more: set[str] = set()
+        """Receivers for whom there may be more than their lane has seen."""
+        self._crowded = False
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -95,11 +100,14 @@ class Courier:
             )
         now = self._clock.wall()
         expires_at = None if self._ttl is None else now + self._ttl
-        stored = await self._outbox.put(parts_of(message), now, expires_at=expires_at)
+        put = self._outbox.put(parts_of(message), now, expires_at=expires_at)
+        if self._running:
+            self._serve(message.to)  # what its lane asks for comes behind the put: one commit for both
+        stored = await put
         for row in stored:
             if row.state == "queued" and not row.attempts:
+                self._open.add(row.message.id)
                 self._notify(Step(row.message.id, row.accepted_at, "accepted"))
-        self._work.set()
         return stored
 
     async def deliver(self, message: Outgoing) -> Settlement:
@@ -108,8 +116,13 @@ class Courier:
         It waits for what is on its way to the same receiver, but not for what is queued.
         """
         parts = await self.accept(message)
+        ends = []
         async with self._turn_of(message.to):
-            ends = [await self._take(part.message.id) for part in parts]
+            for part in parts:
+                end, written = await self._take(await self._outbox.get(part.message.id))
+                ends.append(end)
+                if written:
+                    await written
         return max(ends, key=lambda end: (end.state != "delivered", end.tier or 0))
 
     async def settled(self, key: str) -> Settlement:
@@ -123,7 +136,7 @@ class Courier:
         waiters = self._waiters.setdefault(key, [])
         waiters.append(future)
         try:
-            end = _ended(await self._outbox.get(key))
+            end = None if key in self._open else _ended(await self._outbox.get(key))
             if end is None and self._over:
                 raise _left(key)
             return end or await future
@@ -142,70 +155,119 @@ class Courier:
 
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
         """
-        version = -1
         self._over = False
         try:
             await self._outbox.prune(self._clock.wall())
-            async with asyncio.TaskGroup() as lanes:
-                while not self._stopping:
-                    self._work.clear()
-                    await self._start_lanes(lanes)
-                    seen = await self._until_work(version)
-                    if seen != version:
-                        await self._tell_waiters()
-                    version = seen
-        except* HangbotError as group:
-            raise first_of(group) from None
+            await self._with_lanes(self._until_stopped)
         finally:
             self._over = True
             self._send_away()
 
     async def run_until_empty(self) -> None:
         """Deliver everything that waits, oldest first, and return."""
+        await self._with_lanes(self._until_empty)
+
+    async def _with_lanes(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Start lanes as told by a function, and return when it and they have ended."""
+        await self._outbox.recover(self._clock.wall())
         try:
             async with asyncio.TaskGroup() as lanes:
-                while not self._stopping:
-                    self._work.clear()
-                    if not await self._start_lanes(lanes) and not self._lanes and not self._work.is_set():
-                        break
-                    await self._work.wait()  # a lane that ends sets it
+                self._running = lanes
+                try:
+                    await serve()
+                finally:
+                    self._running = None
         except* HangbotError as group:
             raise first_of(group) from None
 
-    async def _start_lanes(self, lanes: asyncio.TaskGroup) -> int:
-        """Give each receiver that has waiting messages and no lane a lane, and say how many it gave."""
-        free = _MOST_LANES - len(self._lanes)
-        receivers = (await self._outbox.receivers(without=frozenset(self._lanes)))[:free]
-        for receiver in receivers:
-            lane = lanes.create_task(self._lane(receiver), name=f"hangbot-lane-{receiver}")
-            self._lanes[receiver] = lane
-            lane.add_done_callback(functools.partial(self._lane_ended, receiver))
-        return len(receivers)
+    async def _until_stopped(self) -> None:
+        version = -1
+        while not self._stopping:
+            self._work.clear()
+            await self._start_lanes()
+            seen = await self._until_work(version)
+            if seen != version:
+                await self._tell_waiters()
+            version = seen
 
-    def _lane_ended(self, receiver: str, _: asyncio.Task[None]) -> None:
-        self._lanes.pop(receiver, None)
-        self._work.set()  # more may have come for this receiver while its lane was busy
+    async def _until_empty(self) -> None:
+        while not self._stopping:
+            self._work.clear()
+            if not await self._start_lanes() and not self._lanes:
+                break
+            await self._work.wait()  # the last lane that ends sets it
+
+    async def _start_lanes(self) -> bool:
+        """Give each receiver that has waiting messages and no lane a lane; tell whether there was one."""
+        self._crowded = False
+        receivers = await self._outbox.receivers(without=self._lanes)
+        for receiver in receivers:
+            self._serve(receiver)
+        return bool(receivers)
+
+    def _serve(self, receiver: str) -> None:
+        """Have a receiver's lane look (again) for what waits; make one where there is none."""
+        self._more.add(receiver)
+        if receiver in self._lanes:
+            return
+        if self._running is None or len(self._lanes) >= _MOST_LANES:
+            self._crowded = True
+            return
+        self._lanes.add(receiver)
+        self._running.create_task(self._lane(receiver), name=f"hangbot-lane-{receiver}")
 
     async def _lane(self, receiver: str) -> None:
-        while keys := await self._outbox.waiting(receiver):
-            for key in keys:
-                async with self._turn_of(receiver):
+        """Deliver what waits for a receiver, one message after the other, until nothing does."""
+        turn = self._turn_of(receiver)
+        written: Awaitable[object] | None = None
+        try:
+            while receiver in self._more and not self._stopping:
+                self._more.discard(receiver)
+                async with turn:
+                    row = await self._outbox.claim(receiver, only_look=not self._gate.clear)
+                    if row is None:
+                        continue
                     if self._stopping:
-                        return
-                    await self._take(key)
+                        await self._outbox.release(row)
+                        break
+                    if written:
+                        await written
+                    _, written = await self._take(row, claimed=row.state == "sending")
+                self._more.add(receiver)
+                await asyncio.sleep(0)  # whoever was told may have the next one: it shares the commit
+            if written:
+                await written
+        except BaseException:
+            self._running = None  # the others are about to end, too: no new ones
+            raise
+        finally:
+            self._more.discard(receiver)
+            self._lanes.discard(receiver)
+            if self._crowded or not self._lanes:
+                self._work.set()
 
     def _turn_of(self, receiver: str) -> asyncio.Lock:
         """Return what only one message to a receiver holds at a time."""
         return self._turns.setdefault(receiver, asyncio.Lock())
 
-    async def _take(self, key: str) -> Settlement:
-        """Carry a message unless it has ended, which can be by hand too, and tell who waits for it."""
-        row = await self._outbox.get(key)
-        end = _ended(row)
-        if end is None:
-            end = await self._carry(row)
-        self._tell(key, end)
-        return end
+    async def _take(
+        self, row: Stored, *, claimed: bool = False
+    ) -> tuple[Settlement, Awaitable[object] | None]:
+        """Carry a message unless it has ended, which can be by hand too, and tell who waits for it.
+
+        Returns:
+            How it ended, and what to await until that is written where it is not yet. Nothing hangs
+            on it: who finds a delivered message unsettled after a crash asks, and is told so.
+        """
+        written: Awaitable[object] | None = None
+        while (end := _ended(row)) is None:
+            try:
+                end, written = await self._carry(row, claimed=claimed)
+                break
+            except _Withdrawn:
+                row, claimed = await self._outbox.get(row.message.id), False
+        self._tell(row.message.id, end)
+        return end, written
 
     async def _report(self, given_up: Sequence[str]) -> None:
         """Tell of the parts that ended with one before them: all parts or a clear stop."""
@@ -217,6 +279,7 @@ class Courier:
 
     async def _tell_waiters(self) -> None:
         """Tell who waits for a message that another process has ended (dropped it by hand)."""
+        self._open.clear()
         for key in list(self._waiters):
             with suppress(UnknownMessage):  # who waits for what is not there is told so by `settled`
                 end = _ended(await self._outbox.get(key))
@@ -231,24 +294,25 @@ class Courier:
                     waiter.set_exception(_left(key))
 
     def _tell(self, key: str, end: Settlement) -> None:
+        self._open.discard(key)
         for waiter in self._waiters.get(key, ()):
             if not waiter.done():
                 waiter.set_result(end)
 
     async def _until_work(self, version: int) -> int:
-        """Wait for a message of ours, or for another process's write."""
-        while not self._work.is_set():
+        """Wait for receivers without a lane, or for another process's write; return its version then."""
+        while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):
                     await self._work.wait()
             seen = await self._outbox.version()
-            if seen != version:
+            if seen != version or self._work.is_set():
                 return seen
-        return version
 
-    async def _carry(self, row: Stored) -> Settlement:
+    async def _carry(self, row: Stored, *, claimed: bool) -> tuple[Settlement, Awaitable[object] | None]:
         message, key = row.message, row.message.id
         unwritten: list[Step] = []
+        in_doubt = claimed  # whether the disk says already that it may be in the room
 
         def note(step: Step) -> None:
             unwritten.append(step)
@@ -261,10 +325,13 @@ class Courier:
             return await self._gate.turn(retry=retry, until=min(deadline, self._clock.now() + left))
 
         async def send() -> None:
-            steps, unwritten[:] = list(unwritten), []
-            if not await self._outbox.sending(key, steps):
-                unwritten[:] = steps[:-1]  # all but the attempt, which is not made
-                raise _Withdrawn
+            nonlocal in_doubt
+            if not in_doubt:
+                steps, unwritten[:] = list(unwritten), []
+                if not await self._outbox.sending(key, steps):
+                    unwritten[:] = steps[:-1]  # all but the attempt, which is not made
+                    raise _Withdrawn
+            in_doubt = False  # the next attempt is written before it is made
             await self._transport.send(message)
 
         async def ask() -> bool:
@@ -276,14 +343,14 @@ class Courier:
             end = await carrier.carry(
                 key, lambda: self._gate.through(send, until=deadline), ask, turn=turn, earlier=earlier
             )
-        except _Withdrawn:
-            await self._outbox.note(key, unwritten)
-            return await self._take(key)
-        except asyncio.CancelledError:
+        except (_Withdrawn, asyncio.CancelledError):
             await self._outbox.note(key, unwritten)
             raise
-        await self._report(await self._outbox.settle(key, end, unwritten, self._clock.wall()))
-        return end
+        written = self._outbox.settle(key, end, unwritten, self._clock.wall())
+        if end.state == "delivered":
+            return end, written
+        await self._report(await written)
+        return end, None
 
 
 def _left(key: str) -> HangbotError:

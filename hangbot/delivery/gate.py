@@ -46,6 +46,12 @@ class Gate:
         self._pace = asyncio.Lock()
         self._waits: set[asyncio.Task[None]] = set()
 
+    @property
+    def clear(self) -> bool:
+        """Whether a first attempt would pass at once."""
+        now = self._clock.now()
+        return not self.breaker.wait(now) and not self._bucket.wait(now) and not self._pace.locked()
+
     async def turn(self, *, retry: bool, until: float) -> bool:
         """Wait until a send may go; ``False`` when that is not before ``until`` (monotonic seconds).
 

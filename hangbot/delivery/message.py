@@ -40,6 +40,8 @@ def parts_of(message: Outgoing) -> Sequence[Outgoing]:
         )
     _check_text(message.text)
     _check_extras(message)
+    if len(message.text) <= LONGEST_TEXT:
+        return [message]
     pieces = _cut(message.text)
     if len(pieces) > MOST_PARTS:
         raise UsageError(
@@ -86,6 +88,8 @@ def _check_text(text: str) -> None:
 
 def _check_extras(message: Outgoing) -> None:
     """Refuse now what could not be written into the request later, for ever."""
+    if not message.mentions and not message.images:
+        return
     try:
         json.dumps(
             [dict(mention) for mention in message.mentions] + list(message.images),

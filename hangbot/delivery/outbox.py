@@ -6,8 +6,7 @@ outbox at a time; only the one that holds `exclusive` may deliver from it.
 
 import functools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -68,9 +67,9 @@ class Outbox:
         Args:
             check: Whether to look through the whole file for damage first.
         """
-        self._writer = Writer(functools.partial(connect, self.path, check=check))
-        with _translated(self.path):
-            await self._writer.open()
+        connecting = functools.partial(connect, self.path, check=check)
+        self._writer = Writer(connecting, told_as=functools.partial(_in_our_words, self.path))
+        await self._writer.open()
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; closing twice is harmless."""
@@ -78,9 +77,9 @@ class Outbox:
         if self._writer is not None:
             await self._writer.close()
 
-    async def put(
+    def put(
         self, parts: Sequence[Outgoing], now: float, *, expires_at: float | None = None
-    ) -> list[Stored]:
+    ) -> Awaitable[list[Stored]]:
         """Accept all parts of a message, or none.
 
         The same id with the same content is the same message: it is returned as it stands.
@@ -89,7 +88,7 @@ class Outbox:
             UsageError: The id was used for something else.
             OutboxFull: As many messages wait as may.
         """
-        return await self._write(self._put, parts, now, expires_at)
+        return self._do(lambda database: self._put(database, parts, now, expires_at), writes=True)
 
     def _put(
         self, database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
@@ -105,13 +104,31 @@ class Outbox:
         self._room -= new
         return stored
 
-    async def receivers(self, *, without: frozenset[str] = frozenset()) -> list[str]:
-        """Return for whom messages wait, but the ones named; whoever has waited longest first."""
-        return await self._read(schema.receivers, without)
+    async def recover(self, now: float) -> None:
+        """Queue again, in doubt, what was on its way when the process that carried it ended."""
+        await self._write(schema.recover, now)
 
-    async def waiting(self, receiver: str, *, most: int = 64) -> list[str]:
-        """Return the ids of what waits for a receiver, oldest first."""
-        return await self._read(schema.waiting, receiver, most)
+    async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
+        """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
+        return await self._read(schema.receivers, frozenset(without))
+
+    async def claim(self, receiver: str, *, only_look: bool = False) -> Stored | None:
+        """Take the oldest message that is queued for a receiver: from here on it is in doubt.
+
+        Args:
+            receiver: For whom.
+            only_look: Leave it queued; `sending` is to be called before it is sent.
+
+        Returns:
+            It as it was, but for the state (``sending``, or ``queued`` after only a look).
+        """
+        if only_look:
+            return await self._read(schema.first, receiver)
+        return await self._write(schema.claim, receiver)
+
+    async def release(self, row: Stored) -> None:
+        """Queue again what was claimed and not sent, as it was."""
+        await self._write(schema.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
         """Return how many messages wait."""
@@ -125,21 +142,36 @@ class Outbox:
         """
         return await self._write(schema.mark_sending, key, steps)
 
-    async def settle(self, key: str, settlement: Settlement, steps: Sequence[Step], now: float) -> list[str]:
+    def settle(
+        self, key: str, settlement: Settlement, steps: Sequence[Step], now: float
+    ) -> Awaitable[list[str]]:
         """Write how a message ended, with the steps that led there.
 
         Returns:
             The ids of the parts behind it that were given up with it: all parts or a clear stop.
         """
-        given_up = await self._write(schema.settle, key, settlement, steps, now)
+        return self._do(lambda database: self._settle(database, key, settlement, steps, now), writes=True)
+
+    def _settle(
+        self,
+        database: sqlite3.Connection,
+        key: str,
+        settlement: Settlement,
+        steps: Sequence[Step],
+        now: float,
+    ) -> list[str]:
+        given_up = schema.settle(database, key, settlement, steps, now)
         self._settled += 1
         if self._settled % _PRUNE_EVERY == 0:
-            await self.prune(now)
+            self._prune(database, now)
         return given_up
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
-        return await self._write(schema.prune, now - self._bounds.keep_for, self._bounds.keep_most)
+        return await self._write(self._prune, now)
+
+    def _prune(self, database: sqlite3.Connection, now: float) -> int:
+        return schema.prune(database, now - self._bounds.keep_for, self._bounds.keep_most)
 
     async def note(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
@@ -194,17 +226,16 @@ class Outbox:
     ) -> T:
         return await self._do(lambda database: work(database, *args, **kwargs), writes=False)
 
-    async def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+    def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> Awaitable[T]:
+        """Have work done on the file: begun now, in the order of the calls, awaited or not."""
         if self._closed or self._writer is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
-        with _translated(self.path):
-            result: T = await self._writer.do(work, writes=writes)
-            return result
+        return self._writer.do(work, writes=writes)
 
 
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as exc:
-        raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}") from exc
+def _in_our_words(path: Path, error: BaseException) -> BaseException:
+    if not isinstance(error, sqlite3.Error | OSError):
+        return error
+    unusable = OutboxUnusable(f"the outbox {path} cannot be used: {error}")
+    unusable.__cause__ = error
+    return unusable

@@ -62,8 +62,15 @@ class TokenBucket:
         """Take a token and return the seconds to wait before using it; a rate of 0 is no limit."""
         if not self._rate:
             return 0.0
-        if self._at is not None:
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._tokens = self._left(now) - 1
         self._at = now
-        self._tokens -= 1
         return max(0.0, -self._tokens / self._rate)
+
+    def wait(self, now: float) -> float:
+        """Return what `take` would, and take nothing."""
+        return max(0.0, (1 - self._left(now)) / self._rate) if self._rate else 0.0
+
+    def _left(self, now: float) -> float:
+        if self._at is None:
+            return self._tokens
+        return min(self._burst, self._tokens + (now - self._at) * self._rate)

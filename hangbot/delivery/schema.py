@@ -12,10 +12,13 @@ from hangbot.errors import UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 
 _WAITS: Final = "state IN ('queued', 'sending')"
+_QUEUED: Final = f"{_WAITS} AND state = 'queued'"
+"""SQLite only uses the index of what waits where its own condition is named."""
 _COLUMNS: Final = (
     "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
     " accepted_at, settled_at, reason, remedy, whole, expires_at"
 )
+_FIRST: Final = f"SELECT {_COLUMNS} FROM message WHERE {_QUEUED} AND receiver = ? ORDER BY seq LIMIT 1"  # noqa: S608  constants
 
 
 def put(
@@ -35,8 +38,7 @@ def _put(
         (*row, now, whole, expires_at),
     )
     if made.rowcount:
-        fresh = Stored(part, "queued", None, 0, in_doubt=False, accepted_at=now, settled_at=None)
-        return replace(fresh, whole=whole, expires_at=expires_at)
+        return Stored(part, "queued", None, 0, False, now, None, "", "", whole, expires_at)  # noqa: FBT003  in the order of its columns
     known = database.execute(
         "SELECT id, receiver, direct, text, extra FROM message WHERE id = ?", (part.id,)
     ).fetchone()
@@ -54,26 +56,53 @@ def count_waiting(database: sqlite3.Connection) -> int:
     return int(database.execute(query).fetchone()[0])
 
 
+def recover(database: sqlite3.Connection, now: float) -> None:
+    """Queue again what is left in sending; where no attempt is noted, the last one was cut off by the end."""
+    left = f"state = 'sending' AND {_WAITS}"
+    cut_off = database.execute(f"SELECT seq, id FROM message WHERE {left} AND attempts = 0").fetchall()  # noqa: S608  constant
+    for seq, key in cut_off:
+        step = Step(key, now, "attempt", 1, "the program ended while it was on its way")
+        _keep(database, seq, [step])
+    database.execute(f"UPDATE message SET state = 'queued', attempts = max(attempts, 1) WHERE {left}")  # noqa: S608  constant
+
+
 def receivers(database: sqlite3.Connection, without: frozenset[str]) -> list[str]:
-    """Return for whom messages wait, the longest first; a step a receiver, not a message."""
+    """Return for whom messages are queued, the longest first; a step a receiver, not a message."""
     query = f"""
         WITH RECURSIVE waiting (receiver) AS (
-            SELECT min(receiver) FROM message WHERE {_WAITS}
+            SELECT min(receiver) FROM message WHERE {_QUEUED}
             UNION ALL
-            SELECT (SELECT min(receiver) FROM message WHERE {_WAITS} AND receiver > waiting.receiver)
+            SELECT (SELECT min(receiver) FROM message WHERE {_QUEUED} AND receiver > waiting.receiver)
             FROM waiting WHERE waiting.receiver IS NOT NULL
         )
         SELECT receiver,
-            (SELECT min(seq) FROM message WHERE {_WAITS} AND receiver = waiting.receiver) AS first
+            (SELECT min(seq) FROM message WHERE {_QUEUED} AND receiver = waiting.receiver) AS first
         FROM waiting WHERE receiver IS NOT NULL ORDER BY first
         """  # noqa: S608  constants
     return [receiver for receiver, _ in database.execute(query) if receiver not in without]
 
 
-def waiting(database: sqlite3.Connection, receiver: str, most: int) -> list[str]:
-    """Return the ids of what waits for a receiver, oldest first; those left in sending are among them."""
-    query = f"SELECT id FROM message WHERE {_WAITS} AND receiver = ? ORDER BY seq LIMIT ?"  # noqa: S608  constant
-    return [key for (key,) in database.execute(query, (receiver, most))]
+def first(database: sqlite3.Connection, receiver: str) -> Stored | None:
+    """Return the oldest message that is queued for a receiver."""
+    row = database.execute(_FIRST, (receiver,)).fetchone()
+    return _stored(row) if row else None
+
+
+def claim(database: sqlite3.Connection, receiver: str) -> Stored | None:
+    """Return the same, in sending: from here on it may be in the room."""
+    row = first(database, receiver)
+    if row is None:
+        return None
+    database.execute("UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ?", (row.message.id,))
+    return replace(row, state="sending")
+
+
+def release(database: sqlite3.Connection, key: str, in_doubt: bool) -> None:  # noqa: FBT001  a column
+    """Undo `claim`."""
+    database.execute(
+        "UPDATE message SET state = 'queued', in_doubt = ? WHERE id = ? AND state = 'sending'",
+        (in_doubt, key),
+    )
 
 
 def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> bool:
@@ -249,6 +278,8 @@ def _keep(database: sqlite3.Connection, seq: int | None, steps: Sequence[Step]) 
 
 def _extra(part: Outgoing, parts: int) -> str:
     """Write what else makes the content; the number of parts too: no text passes for a longer one's start."""
+    if not part.mentions and not part.images:
+        return f'{{"images": [], "mentions": [], "parts": {parts}}}'  # as below, for nearly every message
     return json.dumps(
         {"mentions": list(part.mentions), "images": list(part.images), "parts": parts}, sort_keys=True
     )

@@ -9,12 +9,12 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Work", "Writer"]
+__all__ = ["Job", "Work", "Writer", "serve"]
 
 Work = Callable[[sqlite3.Connection], Any]
 
@@ -22,7 +22,9 @@ _MOST_AT_ONCE: Final = 256
 
 
 @dataclass(slots=True)
-class _Job:
+class Job:
+    """A function of the connection, and what came of it."""
+
     work: Work
     writes: bool
     done: asyncio.Future[Any]
@@ -35,11 +37,19 @@ class Writer:
 
     Args:
         connect: Opens the connection, on the thread.
+        told_as: What is raised instead of an error.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        told_as: Callable[[BaseException], BaseException] = lambda error: error,
+    ) -> None:
         self._connect = connect
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._told_as = told_as
+        self._batches: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._asked: list[Job] = []
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -56,24 +66,37 @@ class Writer:
         """Finish what was asked for and close the connection; closing twice is harmless."""
         if not self._closing:
             self._closing = True
-            self._jobs.put(None)
+            self._hand_over()
+            self._batches.put(None)
         if self._thread.ident is not None:
             await asyncio.shield(self._ended)
 
-    async def do(self, work: Work, *, writes: bool) -> Any:  # noqa: ANN401  whatever the work returns
-        """Run a function of the connection; return its result when it is committed.
+    def do(self, work: Work, *, writes: bool) -> asyncio.Future[Any]:
+        """Have a function of the connection run; the future is done when it is committed.
 
-        Whoever stops waiting does not stop the work: what was begun is finished.
+        Works run in the order in which they were asked for, whether anybody waits for them or not.
+        The future raises what the work or the commit raised; nothing of it is on disk then.
 
         Raises:
-            sqlite3.Error: The work or the commit failed; nothing of it is on disk.
             RuntimeError: The writer is closed, or its thread has ended.
         """
         if self._closing or self._ended.done():
             raise RuntimeError("the writer is closed")
-        job = _Job(work, writes, self._loop.create_future())
-        self._jobs.put(job)
-        return await asyncio.shield(job.done)
+        job = Job(work, writes, self._loop.create_future())
+        if not self._asked:
+            self._loop.call_soon(self._loop.call_soon, self._hand_over)
+        self._asked.append(job)
+        return job.done
+
+    def _hand_over(self) -> None:
+        """Give the thread what was asked for since the last time.
+
+        Two turns of the loop after the first of it: one commit for all who are ready now and for
+        whom these wake up, and the thread does not fight with them for the interpreter.
+        """
+        for start in range(0, len(self._asked), _MOST_AT_ONCE):
+            self._batches.put(self._asked[start : start + _MOST_AT_ONCE])
+        self._asked = []
 
     def _run(self) -> None:
         try:
@@ -84,59 +107,39 @@ class Writer:
         self._tell(self._opened.set_result, None)
         try:
             while batch := self._collect():
-                self._serve(database, batch)
+                serve(database, batch)
                 self._tell(self._resolve, batch)
         finally:
             with suppress(sqlite3.Error):  # what was told is on disk; what closing tidies up can wait
                 database.close()
             self._tell(self._ended.set_result, None)
 
-    def _collect(self) -> list[_Job]:
-        """Wait for a job, and take all that wait behind it; nothing when the end is asked for."""
-        first = self._jobs.get()
-        if first is None:
-            return []
-        batch = [first]
-        while len(batch) < _MOST_AT_ONCE:
+    def _collect(self) -> list[Job]:
+        """Wait for jobs, and take all that wait behind them; nothing when the end is asked for."""
+        batch = list(self._batches.get() or ())
+        while 0 < len(batch) < _MOST_AT_ONCE:
             try:
-                job = self._jobs.get_nowait()
+                more = self._batches.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
-                self._jobs.put(None)  # after this batch
+            if more is None:
+                self._batches.put(None)  # after this batch
                 break
-            batch.append(job)
+            batch += more
         return batch
 
-    @staticmethod
-    def _serve(database: sqlite3.Connection, batch: list[_Job]) -> None:
-        """Do a batch in one transaction. A job that fails undoes itself (its savepoint), not the others."""
-        writes = [job for job in batch if job.writes]
-        try:
-            if writes:
-                database.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                _do(database, job)
-            if writes:
-                database.execute("COMMIT")
-        except BaseException as exc:  # noqa: BLE001  told to all who wait
-            for job in batch:
-                job.error = job.error or exc
-            # SQLite ends it by itself on a full disk. Where undoing fails too, the next BEGIN says so.
-            with suppress(sqlite3.Error):
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-
-    def _resolve(self, batch: list[_Job]) -> None:
+    def _resolve(self, batch: list[Job]) -> None:
         for job in batch:
+            if job.done.done():
+                continue  # cancelled: whoever asked has stopped waiting
             if job.error is not None:
-                job.done.set_exception(job.error)
-                job.done.exception()  # seen: whoever asked may have stopped waiting
+                job.done.set_exception(self._told_as(job.error))
+                job.done.exception()  # seen: it may be that nobody waits
             else:
                 job.done.set_result(job.result)
 
     def _fail_opening(self, error: BaseException) -> None:
-        self._opened.set_exception(error)
+        self._opened.set_exception(self._told_as(error))
         self._opened.exception()
         self._ended.set_result(None)
 
@@ -146,7 +149,53 @@ class Writer:
             self._loop.call_soon_threadsafe(tell, *args)
 
 
-def _do(database: sqlite3.Connection, job: _Job) -> None:
+def serve(database: sqlite3.Connection, batch: Sequence[Job]) -> None:
+    """Do a batch in one transaction, and leave in each job its result or its error.
+
+    Savepoints cost more than most jobs, so they are only set when one job has failed and the
+    batch is done anew: the one that fails undoes itself then, not the others.
+    """
+    try:
+        try:
+            _transact(database, batch, _do)
+        except _JobFailed:
+            _transact(database, batch, _do_apart)
+    except BaseException as exc:  # noqa: BLE001  told to all who wait
+        for job in batch:
+            job.error = job.error or exc
+
+
+class _JobFailed(Exception):
+    """One job of a batch failed; nothing of the batch is done."""
+
+
+def _transact(
+    database: sqlite3.Connection, batch: Sequence[Job], do: Callable[[sqlite3.Connection, Job], None]
+) -> None:
+    writes = any(job.writes for job in batch)
+    try:
+        if writes:
+            database.execute("BEGIN IMMEDIATE")
+        for job in batch:
+            do(database, job)
+        if writes:
+            database.execute("COMMIT")
+    except BaseException:
+        # SQLite ends it by itself on a full disk. Where undoing fails too, the next BEGIN says so.
+        with suppress(sqlite3.Error):
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+        raise
+
+
+def _do(database: sqlite3.Connection, job: Job) -> None:
+    try:
+        job.result = job.work(database)
+    except Exception as exc:
+        raise _JobFailed from exc
+
+
+def _do_apart(database: sqlite3.Connection, job: Job) -> None:
     if not job.writes:
         try:
             job.result = job.work(database)

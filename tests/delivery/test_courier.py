@@ -17,7 +17,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.gate import Limits
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
-from hangbot.delivery.record import Settlement, Step
+from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.errors import (
     AckTimeout,
     HangbotError,
@@ -757,15 +757,125 @@ async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
     assert desk.service.room == ["first"]
 
 
+async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    claim = desk.outbox.claim
+
+    async def claim_and_stop(receiver: str, **more: bool) -> Stored | None:
+        row = await claim(receiver, **more)
+        courier.stop()
+        return row
+
+    monkeypatch.setattr(desk.outbox, "claim", claim_and_stop)
+
+    await courier.run_until_empty()
+
+    row = await desk.outbox.get("m")
+    assert (row.state, row.in_doubt, row.attempts) == ("queued", False, 0)
+    assert desk.service.attempts == []
+
+
+async def test_a_message_is_not_in_doubt_while_the_service_is_known_to_be_down(desk: Desk) -> None:
+    desk.breaker = Breaker(RetryPolicy(base=1000.0, longest=1000.0), failures_to_open=1)
+    desk.breaker.failed(desk.clock.now(), lambda: 1.0, "down")
+    desk.clock.auto = False
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("m"))
+        await desk.clock.next_wait()
+        row = await desk.outbox.get("m")
+        courier.stop()
+        await desk.clock.advance(1000.0)
+
+    assert (row.state, row.in_doubt) == ("queued", False)
+
+
+async def test_who_is_told_finds_the_end_on_disk_behind_what_is_written(desk: Desk) -> None:
+    courier = desk.courier()
+
+    async with running(courier):
+        for number in range(20):
+            await courier.accept(message(f"m{number}"))
+            end = await courier.settled(f"m{number}")
+            row = await desk.outbox.get(f"m{number}")
+            assert (row.state, row.tier) == (end.state, end.tier) == ("delivered", 1)
+
+
+async def test_a_settlement_that_the_disk_refuses_ends_the_run(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> asyncio.Future[list[str]]:
+        written: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        written.set_exception(OutboxUnusable("the disk is full"))
+        return written
+
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    monkeypatch.setattr(desk.outbox, "settle", full)
+
+    with pytest.raises(OutboxUnusable, match="the disk is full"):
+        await courier.run_until_empty()
+
+    row = await desk.outbox.get("m")
+    assert (row.state, row.in_doubt) == ("sending", True)  # the next start asks
+
+
+async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = desk.courier()
+    accepted: list[asyncio.Task[list[Stored]]] = []
+
+    def full(*_: object) -> asyncio.Future[list[str]]:
+        accepting = courier.accept(message("n", to="other"))
+        accepted.append(asyncio.create_task(accepting, name="accept"))
+        raise OutboxUnusable("the disk is full")
+
+    await courier.accept(message("m"))
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.outbox, "settle", full)
+        with pytest.raises(OutboxUnusable):
+            await courier.run_until_empty()
+    await accepted[0]
+    await desk.courier().run_until_empty()
+
+    assert desk.service.room == ["m", "n"]
+
+
+async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
+    desk: Desk, elsewhere: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LOOK_EVERY", 1000.0)
+    desk.service.held = {"first"}
+    courier = desk.courier()
+
+    async with running(courier):
+        for key in ("first", "second"):
+            await courier.accept(message(key))
+        waiting = asyncio.create_task(courier.settled("second"), name="second")
+        await desk.service.reached.wait()
+        await elsewhere.drop(["second"], 5.0)
+        await courier.accept(message("busy", to="other"))  # its lane ends, and the courier looks again
+        await courier.settled("busy")
+        desk.service.release.set()
+        end = await asyncio.wait_for(waiting, 5)
+
+    assert end.state == "dropped"
+
+
 async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: object) -> bool:
+    async def full(*_: object, **__: object) -> Stored:
         raise OutboxUnusable("the disk is full")
 
     courier = desk.courier()
     await courier.accept(message("m"))
-    monkeypatch.setattr(desk.outbox, "sending", full)
+    monkeypatch.setattr(desk.outbox, "claim", full)
 
     with pytest.raises(OutboxUnusable, match="the disk is full"):
         await courier.run()

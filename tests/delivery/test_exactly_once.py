@@ -5,7 +5,7 @@ import math
 import random
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -31,7 +31,7 @@ from hangbot.delivery.opening import connect
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.writer import Work, Writer, _Job
+from hangbot.delivery.writer import Job, Work, serve
 from hangbot.errors import (
     AckTimeout,
     ConnectionLost,
@@ -100,6 +100,7 @@ class PointedOutbox(Outbox):
     def __init__(self, path: Path, point: Points) -> None:
         super().__init__(path, BOUNDS)
         self.point = point
+        self.asked: deque[Job] = deque()
 
     async def open(self, *, check: bool = False) -> None:
         self.database = connect(self.path, check=check)
@@ -109,14 +110,32 @@ class PointedOutbox(Outbox):
         self._closed = True
         self.database.close()
 
-    async def _do(self, work: Work, *, writes: bool) -> Any:  # noqa: ANN401  whatever the work returns
-        await self.point()
-        job = _Job(work, writes, asyncio.get_running_loop().create_future())
-        Writer._serve(self.database, [job])
-        await self.point()
-        if job.error:
-            raise job.error
-        return job.result
+    def _do(self, work: Work, *, writes: bool) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
+        job = Job(work, writes, asyncio.get_running_loop().create_future())
+        self.asked.append(job)
+        return Pointed(self, job)
+
+    def serve(self, until: Job) -> None:
+        """Do what was asked for, each a transaction, up to one of them."""
+        while until in self.asked:
+            job = self.asked.popleft()
+            serve(self.database, [job])
+
+
+class Pointed:
+    """What an outbox without its thread returns: done when awaited, behind all that was asked before."""
+
+    def __init__(self, outbox: PointedOutbox, job: Job) -> None:
+        self.outbox = outbox
+        self.job = job
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from self.outbox.point().__await__()
+        self.outbox.serve(self.job)
+        yield from self.outbox.point().__await__()
+        if self.job.error:
+            raise self.job.error
+        return self.job.result
 
 
 class PointedClock(ManualClock):

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,10 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
     box = Outbox(path)
     await box.open()
     rows = await box.rows(["queued", "sending"])
-    waiting = await box.waiting("room")
+    await box.recover(20.0)
+    recovered = await box.get("m")
+    history = await box.history("m")
+    waiting = [await box.claim("room"), await box.claim("room")]
     await box.close()
 
     assert killed.returncode == -9
@@ -154,7 +158,9 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         ("m", "sending", True),
         ("n", "queued", False),
     ]
-    assert waiting == ["m", "n"]
+    assert (recovered.state, recovered.in_doubt, recovered.attempts) == ("queued", True, 1)
+    assert [(step.kind, step.attempt, step.at) for step in history][1:] == [("attempt", 1, 20.0)]
+    assert [row and (row.message.id, row.in_doubt) for row in waiting] == [("m", True), ("n", False)]
 
 
 async def test_the_same_id_with_the_same_content_is_the_same_message(outbox: Outbox) -> None:
@@ -209,30 +215,69 @@ async def test_after_a_refusal_the_outbox_works_on(outbox: Outbox) -> None:
 
 
 async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
-    for number, to in enumerate(["b", "c", "b", "a"]):
+    for number, to in enumerate(["b", "c", "b", "a", "d"]):
         await outbox.put([message(f"m{number}", to=to)], 100.0 - number)
     await settle(outbox, "m0", DELIVERED)
-    await outbox.sending("m2", [])
+    await outbox.sending("m4", [])
 
     everyone = await outbox.receivers()
-    without = await outbox.receivers(without=frozenset({"a", "b"}))
+    without = await outbox.receivers(without={"a", "b"})
 
     assert everyone == ["c", "b", "a"]
     assert without == ["c"]
-    assert [await outbox.waiting(to) for to in everyone] == [["m1"], ["m2"], ["m3"]]
-    assert await outbox.count_waiting() == 3
+    assert await outbox.count_waiting() == 4
 
 
-async def test_what_waits_for_a_receiver_comes_oldest_first_and_a_few_at_a_time(outbox: Outbox) -> None:
-    for number in range(70):
+async def test_a_claim_takes_the_oldest_and_only_once(outbox: Outbox) -> None:
+    for number in range(6):
         await outbox.put([message(f"m{number}", to="a" if number % 2 else "b")], 100.0 - number)
     await settle(outbox, "m1", DELIVERED)
-    await outbox.sending("m3", [])
 
-    assert await outbox.waiting("a") == [f"m{number}" for number in range(3, 70, 2)]
-    assert await outbox.waiting("a", most=2) == ["m3", "m5"]
-    assert await outbox.waiting("nobody") == []
-    assert await outbox.receivers() == ["b", "a"]
+    seen = [await outbox.claim("a") for _ in range(3)]
+
+    row = await outbox.get("m3")
+    assert [claimed and claimed.message.id for claimed in seen] == ["m3", "m5", None]
+    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 0)
+    assert seen[0] == replace(row, in_doubt=False)  # as it was: nothing to ask about
+    assert await outbox.receivers() == ["b"]
+
+
+async def test_a_look_takes_nothing(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+
+    seen = [await outbox.claim("room", only_look=True) for _ in range(2)]
+
+    assert seen == [await outbox.get("m")] * 2
+    assert await outbox.claim("nobody", only_look=True) is None
+
+
+@pytest.mark.parametrize("doubt", [False, True], ids=["new", "in doubt"])
+async def test_what_was_claimed_and_not_sent_is_queued_again_as_it_was(
+    outbox: Outbox, *, doubt: bool
+) -> None:
+    await outbox.put([message()], 10.0)
+    if doubt:
+        await outbox.sending("m", [step("m", 1)])
+        await outbox.recover(20.0)
+    before = await outbox.get("m")
+    claimed = await outbox.claim("room")
+    assert claimed
+
+    await outbox.release(claimed)
+
+    assert await outbox.get("m") == before
+    assert before.in_doubt is doubt
+
+
+async def test_what_was_dropped_by_hand_is_not_queued_again_by_a_release(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    claimed = await outbox.claim("room")
+    assert claimed
+    await outbox.drop(["m"], 20.0)
+
+    await outbox.release(claimed)
+
+    assert (await outbox.get("m")).state == "dropped"
 
 
 async def test_nobody_waits_in_an_empty_outbox(outbox: Outbox) -> None:
@@ -1014,13 +1059,16 @@ async def test_an_outbox_that_was_never_opened_says_so(path: Path) -> None:
 
 
 async def test_a_write_whose_caller_went_away_is_written_all_the_same(outbox: Outbox) -> None:
-    put = asyncio.create_task(outbox.put([message()], 10.0), name="put")
+    async def put() -> None:
+        await outbox.put([message()], 10.0)
+
+    putting = asyncio.create_task(put(), name="put")
     await asyncio.sleep(0)  # one turn: it has begun
 
-    put.cancel()
-    await asyncio.wait([put])
+    putting.cancel()
+    await asyncio.wait([putting])
 
-    assert put.cancelled()
+    assert putting.cancelled()
     assert [row.message.id for row in await outbox.rows()] == ["m"]
 
 

@@ -82,7 +82,7 @@ async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
         begun.set()
         go.wait(5)
 
-    blocking = asyncio.create_task(writer.do(block, writes=False), name="block")
+    blocking = writer.do(block, writes=False)
     await asyncio.to_thread(begun.wait, 5)
     yield go.set
     go.set()
@@ -93,11 +93,9 @@ async def test_what_waits_is_committed_together_and_in_order(
     writer: Writer, database: Watched, held: Callable[[], None]
 ) -> None:
     jobs = [writer.do(write(f"{number}"), writes=True) for number in range(20)]
-    tasks = [asyncio.create_task(job, name="job") for job in jobs]
-    await asyncio.sleep(0)  # one turn: they have asked
 
     held()
-    results = await asyncio.gather(*tasks)
+    results = await asyncio.gather(*jobs)
 
     assert results == [1] * 20
     assert database.transactions == 1
@@ -108,8 +106,7 @@ async def test_more_than_fit_into_one_batch_are_done_all_the_same(
     writer: Writer, database: Watched, held: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_AT_ONCE", 3)
-    tasks = [asyncio.create_task(writer.do(write("x"), writes=True), name="job") for _ in range(10)]
-    await asyncio.sleep(0)  # one turn: they have asked
+    tasks = [writer.do(write("x"), writes=True) for _ in range(10)]
 
     held()
     await asyncio.gather(*tasks)
@@ -127,10 +124,9 @@ async def test_who_reads_behind_a_write_of_the_same_batch_sees_it(
     writer: Writer, held: Callable[[], None]
 ) -> None:
     tasks = [
-        asyncio.create_task(writer.do(write("x"), writes=True), name="write"),
-        asyncio.create_task(writer.do(read, writes=False), name="read"),
+        writer.do(write("x"), writes=True),
+        writer.do(read, writes=False),
     ]
-    await asyncio.sleep(0)  # one turn: they have asked
 
     held()
 
@@ -145,8 +141,7 @@ async def test_a_job_that_fails_undoes_itself_and_nobody_else(
         raise ValueError("a bug")
 
     works: list[tuple[Work, bool]] = [(write("a"), True), (half, True), (fail, False), (write("b"), True)]
-    tasks = [asyncio.create_task(writer.do(work, writes=writes), name="job") for work, writes in works]
-    await asyncio.sleep(0)  # one turn: they have asked
+    tasks = [writer.do(work, writes=writes) for work, writes in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -160,8 +155,7 @@ async def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
 ) -> None:
     database.fails_at = {"COMMIT"}
     works: list[tuple[Work, bool]] = [(write("a"), True), (fail, True), (read, False), (write("b"), True)]
-    tasks = [asyncio.create_task(writer.do(work, writes=writes), name="job") for work, writes in works]
-    await asyncio.sleep(0)  # one turn: they have asked
+    tasks = [writer.do(work, writes=writes) for work, writes in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -184,8 +178,7 @@ async def test_when_the_whole_transaction_is_gone_with_a_job_all_are_told(
         raise sqlite3.OperationalError("database or disk is full")
 
     works = [write("a"), full, write("b")]
-    tasks = [asyncio.create_task(writer.do(work, writes=True), name="job") for work in works]
-    await asyncio.sleep(0)  # one turn: they have asked
+    tasks = [writer.do(work, writes=True) for work in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -196,7 +189,7 @@ async def test_when_the_whole_transaction_is_gone_with_a_job_all_are_told(
     assert await writer.do(read, writes=False) == ["c"]
 
 
-@pytest.mark.parametrize("what", ["BEGIN IMMEDIATE", "SAVEPOINT job", "RELEASE job"])
+@pytest.mark.parametrize("what", ["BEGIN IMMEDIATE", "COMMIT"])
 async def test_a_disk_that_fails_anywhere_is_told_and_tried_again_next_time(
     writer: Writer, database: Watched, what: str
 ) -> None:
@@ -208,6 +201,22 @@ async def test_a_disk_that_fails_anywhere_is_told_and_tried_again_next_time(
     await writer.do(write("b"), writes=True)
 
     assert await writer.do(read, writes=False) == ["b"]
+
+
+@pytest.mark.parametrize("what", ["SAVEPOINT job", "RELEASE job"])
+async def test_a_disk_that_fails_while_a_failed_batch_is_done_anew_is_told_to_all(
+    writer: Writer, database: Watched, held: Callable[[], None], what: str
+) -> None:
+    database.fails_at = {what}
+    both = [writer.do(write("a"), writes=True), writer.do(fail, writes=True)]
+
+    held()
+    ends = await asyncio.gather(*both, return_exceptions=True)
+    database.fails_at.clear()
+
+    assert what in str(ends[0])
+    assert all(isinstance(end, Exception) for end in ends)
+    assert await writer.do(read, writes=False) == []
 
 
 async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
@@ -237,9 +246,8 @@ async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(writer: Write
 
 
 async def test_whoever_stops_waiting_does_not_stop_the_work(writer: Writer, held: Callable[[], None]) -> None:
-    hasty = asyncio.create_task(writer.do(write("hasty"), writes=True), name="hasty")
-    failing = asyncio.create_task(writer.do(fail, writes=True), name="failing")
-    await asyncio.sleep(0)  # one turn: they have asked
+    hasty = writer.do(write("hasty"), writes=True)
+    failing = writer.do(fail, writes=True)
 
     for task in (hasty, failing):
         task.cancel()
@@ -252,8 +260,7 @@ async def test_whoever_stops_waiting_does_not_stop_the_work(writer: Writer, held
 async def test_closing_finishes_what_was_asked_for(
     writer: Writer, database: Watched, held: Callable[[], None], tmp_path: Path
 ) -> None:
-    tasks = [asyncio.create_task(writer.do(write(f"{n}"), writes=True), name="job") for n in range(5)]
-    await asyncio.sleep(0)  # one turn: they have asked
+    tasks = [writer.do(write(f"{n}"), writes=True) for n in range(5)]
 
     closing_it = asyncio.create_task(writer.close(), name="close")
     await asyncio.sleep(0)  # one turn: it has begun
@@ -329,7 +336,7 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
     async def main() -> Writer:
         writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
         await writer.open()
-        waiting = asyncio.create_task(writer.do(slow, writes=True), name="slow")
+        waiting = writer.do(slow, writes=True)
         await asyncio.to_thread(begun.wait, 5)
         for task in (waiting, asyncio.create_task(writer.close(), name="close")):
             await asyncio.sleep(0)  # one turn: it has begun

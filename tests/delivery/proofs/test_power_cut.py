@@ -20,7 +20,7 @@ import pytest
 
 from hangbot.delivery import schema, tables
 from hangbot.delivery.record import Settlement, Step, Stored
-from hangbot.delivery.writer import Work, Writer, _Job
+from hangbot.delivery.writer import Job, Work, serve
 from hangbot.wire.chat import Outgoing
 
 Left = Literal["dropped", "in part", "kept"]
@@ -160,8 +160,8 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
         open_now: list[str] = []
         for number in range(batches):
             works = [_work(f"{number}-{n}", open_now, dice) for n in range(dice.randint(1, 8))]
-            jobs = [_Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
-            Writer._serve(connection, jobs)
+            jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
+            serve(connection, jobs)
             assert not [job.error for job in jobs if job.error]
             disk.log.append(Event("acknowledged"))
             recording.snapshots.append(_snapshot(connection))
@@ -311,9 +311,9 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
         for number in range(400):
             before = set(open_now)
             works = [_work(f"{number}-{n}", open_now, disk.dice) for n in range(disk.dice.randint(1, 8))]
-            jobs = [_Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
+            jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
             disk.fails = 0.02
-            Writer._serve(connection, jobs)
+            serve(connection, jobs)
             disk.fails = 0.0
             ends["failed" if any(job.error for job in jobs) else "written"] += 1
             for job in jobs:
@@ -330,7 +330,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
         assert told <= set(_snapshot(again))
 
 
-def _acknowledged(job: _Job) -> set[str]:
+def _acknowledged(job: Job) -> set[str]:
     rows = job.result if isinstance(job.result, list) and not job.error else []
     return {row.message.id for row in rows if isinstance(row, Stored)}
 
