@@ -4,8 +4,10 @@ The only module that knows httpx's exceptions: no connection means nothing was s
 later means it may have been done.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -47,6 +49,8 @@ class Endpoint:
         self.base = base
         self.clock = clock
         self._http = http
+        self._headers = dict(http.headers)
+        self._extensions = {"timeout": http.timeout.as_dict()}
         self._service = service
         self._timeout = timeout
 
@@ -104,9 +108,8 @@ class Endpoint:
         headers: Mapping[str, str],
     ) -> Answer | None:
         """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
-        async with self._http.stream(
-            method, self.base + path, params=params, json=body, headers=dict(headers)
-        ) as answer:
+        answer = await self._http.send(self._request(method, path, params, body, headers), stream=True)
+        try:
             received = bytearray()
             async for chunk in answer.aiter_bytes():
                 received += chunk
@@ -114,6 +117,35 @@ class Endpoint:
                     return None
             names = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status_code, names, bytes(received))
+        finally:
+            await answer.aclose()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: object,
+        headers: Mapping[str, str],
+    ) -> httpx.Request:
+        """Make a request without what the client would add to it (a third of the time): cookies, its base."""
+        own = {name.lower(): value for name, value in headers.items()}
+        content = None
+        if body is not None:
+            own["content-type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return httpx.Request(
+            method,
+            _url(self.base + path),
+            params=params,
+            headers=self._headers | own,
+            content=content,
+            extensions=self._extensions,
+        )
+
+
+_url: Final = lru_cache(maxsize=64)(httpx.URL)
+"""Most requests go to the same few addresses, and reading one takes a while."""
 
 
 def quoted(words: str, *secrets: str | None) -> str:

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from hangbot import rest
 from hangbot.clock import SystemClock
+from hangbot.corked import CorkedTransport
 from hangbot.errors import (
     AckTimeout,
     ConfigError,
@@ -18,6 +19,7 @@ from hangbot.errors import (
     Unavailable,
     Unreachable,
 )
+from hangbot.net import unverified
 from hangbot.rest import Endpoint, quoted
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ TOKEN = "a-token-of-no-known-shape"
 
 @pytest_asyncio.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=None) as client:  # noqa: S113, S501  loopback; bounded by the endpoint
+    async with httpx.AsyncClient(transport=CorkedTransport(unverified()), timeout=None) as client:  # noqa: S113  bounded by the endpoint
         yield client
 
 

@@ -1,0 +1,158 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from hangbot.corked import CorkedTransport
+from hangbot.net import unverified
+from tests.conftest import OpenRaw
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@asynccontextmanager
+async def opened(times: httpx.Timeout) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=CorkedTransport(unverified()), timeout=times) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with opened(httpx.Timeout(5)) as client:
+        yield client
+
+
+class Server:
+    """Answers each request on a connection, and remembers in what pieces they came."""
+
+    def __init__(self, answers: int = 100) -> None:
+        self.pieces: list[bytes] = []
+        self.connections = 0
+        self.answers = answers
+        self.ended = asyncio.Event()
+        self.open: list[asyncio.Transport] = []
+
+    def protocol(self) -> asyncio.Protocol:
+        server = self
+
+        class Answering(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.Transport)
+                self.transport = transport
+                self.left = server.answers
+                server.connections += 1
+                server.open.append(transport)
+
+            def data_received(self, data: bytes) -> None:
+                server.pieces.append(data)
+                if b"hold" not in data:
+                    self.transport.write(ANSWER)
+                    self.left -= 1
+                if not self.left:
+                    self.transport.close()
+
+            def connection_lost(self, _exc: Exception | None) -> None:
+                server.ended.set()
+
+        return Answering()
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[str]:
+    listening = await asyncio.get_running_loop().create_server(server.protocol, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        for transport in server.open:
+            transport.abort()
+
+
+async def test_head_and_body_leave_in_one_piece(http: httpx.AsyncClient) -> None:
+    server = Server()
+    async with serving(server) as url:
+        answers = [await http.post(url, json={"number": number}) for number in range(3)]
+
+    assert [answer.text for answer in answers] == ["ok"] * 3
+    assert [piece.split(b"\r\n\r\n")[1] for piece in server.pieces] == [
+        b'{"number":0}',
+        b'{"number":1}',
+        b'{"number":2}',
+    ]
+    assert server.connections == 1
+
+
+async def test_a_large_body_arrives_whole(http: httpx.AsyncClient, open_raw: OpenRaw) -> None:
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = await reader.readexactly(5_000_000)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%d" % len(body))
+        await writer.drain()
+
+    answer = await http.post(await open_raw(count), content=b"x" * 5_000_000)
+
+    assert answer.text == "5000000"
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again(http: httpx.AsyncClient) -> None:
+    server = Server(answers=1)
+    async with serving(server) as url:
+        for _ in range(3):
+            await http.post(url, json={})
+            await asyncio.wait_for(server.ended.wait(), 5)
+            server.ended.clear()
+
+    assert server.connections == 3
+
+
+async def test_a_request_that_is_given_up_ends_its_connection(http: httpx.AsyncClient) -> None:
+    server = Server()
+    async with serving(server) as url:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await http.post(url, json={"hold": True})
+        await asyncio.wait_for(server.ended.wait(), 5)
+        again = await http.post(url, json={})
+
+    assert again.text == "ok"
+    assert server.connections == 2
+
+
+async def test_what_is_read_too_late_is_a_time_out_of_httpx() -> None:
+    async with opened(httpx.Timeout(5, read=0.05)) as http, serving(Server()) as url:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post(url, json={"hold": True})
+
+
+async def test_a_connection_that_is_reset_is_an_error_of_httpx(
+    http: httpx.AsyncClient, open_raw: OpenRaw
+) -> None:
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # on, for no time: closing sends a reset
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+
+    with pytest.raises(httpx.ReadError):
+        await http.get(await open_raw(reset))
+
+
+async def test_a_server_that_takes_no_connection_is_a_connect_time_out_of_httpx(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def connect(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio, "open_connection", connect)
+
+    async with opened(httpx.Timeout(5, connect=0.05)) as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.get("http://127.0.0.1:9")
+
+
+async def test_a_server_that_speaks_no_tls_is_a_connect_error_of_httpx(
+    http: httpx.AsyncClient,
+) -> None:
+    async with serving(Server()) as url:
+        with pytest.raises(httpx.ConnectError):
+            await http.get(url.replace("http:", "https:"))
