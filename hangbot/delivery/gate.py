@@ -27,11 +27,19 @@ _LOOK_EVERY: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What holds for all messages to one service together."""
+    """What holds for all messages to one service together.
+
+    Attributes:
+        bucket: How many a second.
+        budget: How many retries.
+        breaker: Whether the service is known to be down.
+        in_flight: How many requests at a time: httpx is quickest with a few.
+    """
 
     bucket: TokenBucket
     budget: RetryBudget
     breaker: Breaker
+    in_flight: int = 4
 
 
 class Gate:
@@ -44,6 +52,7 @@ class Gate:
         self._clock = clock
         self._dice = dice
         self._pace = asyncio.Lock()
+        self._slots = asyncio.Semaphore(limits.in_flight)
         self._waits: set[asyncio.Task[None]] = set()
 
     @property
@@ -71,9 +80,15 @@ class Gate:
             Unreachable: The service was down until then; nothing was sent.
             ServiceError: What the request raised.
         """
-        while not self.breaker.admit(self._clock.now()):
+        while True:
+            async with self._slots:  # first: whoever waits here is not on its way when the service goes
+                if self.breaker.admit(self._clock.now()):
+                    return await self._watched(request)
             if not await self._until_open(retry=False, until=until):
                 raise Unreachable(f"the service is down ({self.breaker.reason})", service="chat")
+
+    async def _watched(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make a request and tell the breaker how it ended."""
         probes = self.breaker.state == "probing"
         try:
             result = await request()

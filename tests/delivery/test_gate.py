@@ -29,10 +29,11 @@ class Door:
     bucket: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 1))
     budget: RetryBudget = field(default_factory=RetryBudget)
     clock: ManualClock = field(default_factory=ManualClock)
+    in_flight: int = 30
 
     def __post_init__(self) -> None:
         waits = RetryPolicy(base=10.0, longest=40.0, strategy="seed", jitter=0.0)
-        limits = Limits(self.bucket, self.budget, Breaker(waits, failures_to_open=2))
+        limits = Limits(self.bucket, self.budget, Breaker(waits, failures_to_open=2), self.in_flight)
         self.gate = Gate(limits, self.clock, lambda: 0.5)
         self.breaker = self.gate.breaker
         self.gone: list[str] = []
@@ -277,6 +278,28 @@ async def test_those_that_were_on_their_way_when_it_shut_and_fail_do_not_count_a
     await asyncio.gather(*before, return_exceptions=True)
 
     assert door.breaker.wait(door.clock.now()) == 10.0
+
+
+async def test_who_stands_behind_others_when_it_shuts_does_not_go_out() -> None:
+    door = Door(in_flight=2)
+    late = asyncio.Event()
+    gone = []
+
+    async def request() -> None:
+        gone.append("request")
+        await late.wait()
+        raise DOWN
+
+    tasks = [
+        asyncio.create_task(door.gate.through(request, until=FOR_EVER), name=f"through-{n}") for n in range(6)
+    ]
+    await asyncio.sleep(0)  # one turn: they have begun
+
+    late.set()
+    await door.clock.next_wait()
+
+    assert len(gone) == 2
+    await end_all(*tasks)
 
 
 async def test_a_late_answer_of_one_that_was_on_its_way_opens_it_for_all() -> None:
