@@ -4,18 +4,29 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 
 from hangbot.config import Settings
 from hangbot.factory import make_courier, open_outbox
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Idle", "accept_rate", "commit_rate", "idle_settings", "loop_rate", "sync_us", "write_all"]
+__all__ = [
+    "Idle",
+    "accept_rate",
+    "commit_rate",
+    "idle_settings",
+    "loop_rate",
+    "slower_commits",
+    "sync_us",
+    "write_all",
+]
 
 TEXT: Final = "a line of chat, about as long as people and bots write them, with a name and a song in it"
 _TABLE: Final = (
@@ -116,6 +127,21 @@ def sync_us(path: Path) -> float:
     finally:
         os.close(handle)
     return median(times)
+
+
+@contextmanager
+def slower_commits(seconds: float) -> Iterator[None]:
+    """Make each commit of a connection opened meanwhile take so much longer, ours and the peer's alike."""
+
+    class Slow(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:  # noqa: ANN401  as the base class
+            cursor = super().execute(sql, *values)
+            if sql == "COMMIT":
+                time.sleep(seconds)
+            return cursor
+
+    with patch("sqlite3.connect", partial(sqlite3.connect, factory=Slow)):
+        yield
 
 
 def _database(path: Path) -> sqlite3.Connection:

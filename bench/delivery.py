@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.accepting import accept_rate, commit_rate, loop_rate, sync_us
+from bench.accepting import accept_rate, commit_rate, loop_rate, slower_commits, sync_us
 from bench.figures import Figure, at_least, at_most, figure, interleaved, ratio, under
 from bench.plan import Plan
 from bench.processes import child
@@ -19,6 +19,8 @@ from bench.sending import Sender
 __all__ = ["STEPS"]
 
 _WRITERS: Final = 64
+_SLOWER: Final = 0.002
+"""Seconds that a commit takes longer on an everyday disk than on a server's."""
 _SEED: Final = 20_250
 _MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 
@@ -33,16 +35,20 @@ def _accepting(plan: Plan) -> Iterator[Figure]:
     with _folder(plan.folder) as folder:
         sync = sync_us(folder / "block")
         yield Figure("making one block durable on this disk", sync, "µs", beside="fsync of 4 KiB")
+        names = count()
+
+        def fresh() -> Path:
+            return folder / f"{next(names)}.sqlite3"
+
         for writers, number, goal in ((_WRITERS, plan.amount(3_200), 20), (1, plan.amount(800), 0.8)):
-            yield from _accept_figures(folder, writers, number, goal, plan.rounds(5))
+            yield from _accept_figures(fresh, writers, number, goal, plan.rounds(5))
+        with slower_commits(_SLOWER):
+            yield from _slow_disk_figures(fresh, plan.amount(1_280), plan.rounds(3))
 
 
-def _accept_figures(folder: Path, writers: int, number: int, goal: float, rounds: int) -> Iterator[Figure]:
-    names = count()
-
-    def fresh() -> Path:
-        return folder / f"{writers}-{next(names)}.sqlite3"
-
+def _accept_figures(
+    fresh: Callable[[], Path], writers: int, number: int, goal: float, rounds: int
+) -> Iterator[Figure]:
     values = interleaved(
         rounds,
         {
@@ -66,6 +72,24 @@ def _accept_figures(folder: Path, writers: int, number: int, goal: float, rounds
         ratio(values, "accept", "loop"),
         "x",
         beside=f"{median(values['loop']):,.0f}/s",
+    )
+
+
+def _slow_disk_figures(fresh: Callable[[], Path], number: int, rounds: int) -> Iterator[Figure]:
+    values = interleaved(
+        rounds,
+        {
+            "accept": lambda: asyncio.run(accept_rate(fresh(), number, _WRITERS)),
+            "commit": lambda: asyncio.run(commit_rate(fresh(), number // 4, _WRITERS)),
+        },
+        within=30,
+    )
+    yield figure(
+        f"the same with {_WRITERS} writers, were each commit {_SLOWER * 1000:g} ms slower",
+        ratio(values, "accept", "commit"),
+        "x",
+        goal=at_least(20),
+        beside=f"as on a disk without a write cache of its own: {median(values['commit']):,.0f}/s",
     )
 
 

@@ -1,4 +1,4 @@
-"""What it costs to import hangbot, to ask its version, and to have its plugin in a pytest run."""
+"""What it costs to import hangbot, to ask its version, to have its plugin in a pytest run, and to check."""
 
 import functools
 import subprocess
@@ -18,13 +18,15 @@ __all__ = ["STEPS"]
 
 _LIMIT: Final = 60.0
 _PEERS: Final = "httpx, websockets, pydantic"
-_PEERS_IN_USE: Final = "httpx, websockets.asyncio.client, pydantic"
+_PEERS_CLIENT: Final = "httpx, websockets.asyncio.client, pydantic"
 """websockets loads its parts on first use, so its bare import says little about a bot."""
+_PEERS_IN_USE: Final = f"{_PEERS_CLIENT}, pydantic.main"
+"""So does pydantic: this loads what a model needs, without making one."""
 _EMPTY_TEST: Final = "async def test_nothing() -> None:\n    pass\n"
 
 
 def _imports(plan: Plan) -> list[Figure]:
-    modules = ("hangbot", "hangbot.factory", "hangbot.sandbox", _PEERS, _PEERS_IN_USE)
+    modules = ("hangbot", "hangbot.factory", "hangbot.sandbox", _PEERS, _PEERS_CLIENT, _PEERS_IN_USE)
     values = interleaved(
         plan.rounds(9), {name: functools.partial(_import_ms, name) for name in modules}, within=40
     )
@@ -34,17 +36,24 @@ def _imports(plan: Plan) -> list[Figure]:
     )
     factory = (
         f"{median(values['hangbot.factory']):.0f} ms; the same with websockets.asyncio.client:"
-        f" {median(values[_PEERS_IN_USE]):.0f} ms"
+        f" {median(values[_PEERS_CLIENT]):.0f} ms"
     )
+    in_use = f"with pydantic.main as well: {median(values[_PEERS_IN_USE]):.0f} ms"
     sandbox = f"{median(values['hangbot.sandbox']):.0f} ms, with aiohttp"
     return [
         figure("import hangbot", ratio(values, "hangbot", _PEERS), "x", goal=at_most(1.10), beside=bot),
         figure(
             "import hangbot.factory, which is all a bot needs",
-            ratio(values, "hangbot.factory", _PEERS_IN_USE),
+            ratio(values, "hangbot.factory", _PEERS_CLIENT),
             "x",
             goal=at_most(1.10),
             beside=factory,
+        ),
+        figure(
+            "the same, over the three in use",
+            ratio(values, "hangbot.factory", _PEERS_IN_USE),
+            "x",
+            beside=in_use,
         ),
         figure("import hangbot.sandbox", ratio(values, "hangbot.sandbox", _PEERS), "x", beside=sandbox),
     ]
@@ -110,5 +119,14 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-STEPS: Final = (_imports, _version, _plugin)
+def _preflight(plan: Plan) -> list[Figure]:
+    name = "pytest -m preflight on the sandbox, from start to end"
+    if find_spec("pytest_hangfm") is None or find_spec("pytest_asyncio") is None:
+        return [Figure(name, None, "s", beside="the plugin or pytest-asyncio is not installed")]
+    command = ("-m", "pytest", "-q", "-m", "preflight", "--hangfm-target=sandbox")
+    values = interleaved(plan.rounds(5), {"run": lambda: _wall_ms(*command) / 1000}, within=30)
+    return [figure(name, values["run"], "s", goal=at_most(1.5), beside="with every plugin that is installed")]
+
+
+STEPS: Final = (_imports, _version, _plugin, _preflight)
 """The measurements of this part, in the order of the table."""
