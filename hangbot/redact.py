@@ -47,6 +47,8 @@ _SHAPES: Final = re.compile(
         )
     )
 )
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
+_PADDINGS: Final = ("", "=", "==", "%3D", "%3D%3D")
 _HINTS: Final = ("token", "eyj", "authorization", "bearer", "auth_", "://")
 _NAMES_OF_SECRETS: Final = frozenset({"authorization", "apikey", "jwt"})
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -181,19 +183,21 @@ class _Secret:
     @classmethod
     def of(cls, secret: str) -> "_Secret":
         raw = secret.encode("utf-8", "surrogatepass")
-        forms = {
-            secret,
-            repr(secret)[1:-1],
-            json.dumps(secret)[1:-1],
-            json.dumps(secret, ensure_ascii=False)[1:-1],
-        }
-        forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe=":@!$&'()*+,;=/")}
-        for encoded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
-            bare = encoded.decode("ascii").rstrip("=")
-            padded = (bare, f"{bare}=", f"{bare}==")
-            forms |= {spelling for form in padded for spelling in (form, quote(form, safe=""))}
-        folded = {form.casefold() for form in forms}
-        return cls(frozenset(forms), tuple(f for f in folded if not any(g in f for g in folded - {f})))
+        forms = {secret}
+        if not _UNRESERVED.fullmatch(secret):  # else nothing has to quote or escape any of it
+            forms |= {
+                repr(secret)[1:-1],
+                json.dumps(secret)[1:-1],
+                json.dumps(secret, ensure_ascii=False)[1:-1],
+            }
+            forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe=":@!$&'()*+,;=/")}
+        standard = base64.b64encode(raw).decode("ascii").rstrip("=")
+        bare = {standard, standard.replace("+", "-").replace("/", "_")}
+        bare.add(standard.replace("+", "%2B").replace("/", "%2F"))
+        # What is told by its beginning needs no tell-tale of its own.
+        tellers = {form.casefold() for form in forms | bare}
+        forms |= {form + padding for form in bare for padding in _PADDINGS}
+        return cls(frozenset(forms), tuple(f for f in tellers if not any(g in f for g in tellers - {f})))
 
 
 def _form_pattern(form: str) -> str:

@@ -72,8 +72,9 @@ class Actor:
         """Enter a room and its chat group; a bot's connection of that user may be there too."""
         room = room or self._rooms.first
         room.admit(self.person, room.password, room.guest_password)
-        self._desk.tell(room, room.enter(self.person, _HOLD))
+        # The chat first: where its group refuses him, he is not in the room either.
         await self._chat.join(self.person, room.uuid)
+        self._desk.tell(room, room.enter(self.person, _HOLD))
 
     async def leave(self, room: Room | None = None) -> None:
         """Leave a room at once (unless a client of his stays) and its chat group."""

@@ -40,8 +40,7 @@ class SandboxClock:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic_s = monotonic_s
-        self._origin_s = wall_s() - monotonic_s()
-        self._advanced_s = 0.0
+        self._ahead_s = wall_s() - monotonic_s()
         self._frozen_s: float | None = None
         self._target_s = 0.0
         self._timers: list[tuple[float, int, TimerHandle]] = []
@@ -53,11 +52,12 @@ class SandboxClock:
         """Seconds since 1970 as the sandbox sees them."""
         if self._frozen_s is not None:
             return self._frozen_s
-        return self._origin_s + self._monotonic_s() + self._advanced_s
+        return self._ahead_s + self._monotonic_s()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970 as the sandbox sees them."""
-        return int(self.now_s() * 1000)
+        frozen_s = self._frozen_s
+        return int((self._ahead_s + self._monotonic_s() if frozen_s is None else frozen_s) * 1000)
 
     def call_later(self, seconds: float, fn: Callable[[], object]) -> TimerHandle:
         """Book ``fn`` for ``seconds`` from now; it runs in the event loop and must not block."""
@@ -100,7 +100,7 @@ class SandboxClock:
                 handle.fn()
         finally:
             self._frozen_s = None
-            self._advanced_s += seconds
+            self._ahead_s += seconds
             self._set_alarm()
 
     def close(self) -> None:

@@ -125,6 +125,11 @@ class Faults:
         self._live.append(armed)
         return fault
 
+    @property
+    def armed(self) -> bool:
+        """Whether any fault still waits to hit."""
+        return bool(self._live)
+
     def take(self, point: str, deeds: frozenset[str] | None = None, *, exact: bool = False) -> Fault | None:
         """Count a passage of ``point``; return the fault that hits it, if any.
 

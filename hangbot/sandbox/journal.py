@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from hangbot.redact import Redactor
@@ -15,6 +16,11 @@ Event = dict[str, Any]
 KEPT_EVENTS: Final = 10_000
 KEPT_CHARS: Final = 8_192
 """Longer texts are cut in the journal, so that ten thousand events stay a matter of megabytes."""
+
+_Row = tuple[int, int, str, str, str, int | None, dict[str, Any] | tuple[int, str | None, str]]
+"""An event as it was written, not masked: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, fault, data."""
+
+_FRAME_FIELDS: Final = ("conn", "uid", "frame")
 
 _SHOWN_IN_ERROR: Final = 12
 _UNROUTED_KEPT: Final = 100
@@ -45,7 +51,7 @@ class Journal:
         self._now_ms = now_ms
         self._redactor = redactor
         self._on_event = on_event
-        self._ring: deque[Event] = deque(maxlen=keep)
+        self._ring: deque[Event | _Row] = deque(maxlen=keep)
         self._masked_to = 0
         self._count = 0
         self.unrouted: list[str] = []
@@ -81,40 +87,50 @@ class Journal:
                 ``unknown_route`` marks a request that nobody here knows.
         """
         self._count += 1
-        event: Event = {
-            "n": self._count,
-            "t_ms": self._now_ms(),
-            "service": service,
-            "dir": dir,
-            "kind": kind,
-        }
-        if fault is not None:
-            event["fault"] = fault
         for name, value in data.items():
             kind_of = type(value)
-            plain = len(value) <= KEPT_CHARS if kind_of is str else value is None or kind_of is int
-            event[name] = value if plain else self._frozen(value)
-        self._ring.append(event)
+            if kind_of is str:
+                if len(value) > KEPT_CHARS:
+                    data[name] = self._frozen(value)
+            elif value is not None and kind_of is not int:
+                data[name] = self._frozen(value)
+        row = (self._count, self._now_ms(), service, dir, kind, fault, data)
+        self._ring.append(row)
         if "unknown_route" in data and len(self.unrouted) < _UNROUTED_KEPT:
-            self.unrouted.append(_line(self._mask(event)))
+            self.unrouted.append(_line(self._masked(row)))
+        if self._news or self._on_event is not None:
+            self._spread(row)
+        return self._count
+
+    def frame(self, dir: str, conn: int, uid: str | None, text: str, fault: int | None = None) -> None:  # noqa: A002  as above
+        """Write one frame of the room socket: what ``record`` does, for what is by far most frequent."""
+        self._count += 1
+        if len(text) > KEPT_CHARS:
+            text = self._frozen(text)
+        row = (self._count, self._now_ms(), "room", dir, "frame", fault, (conn, uid, text))
+        self._ring.append(row)
+        if self._news or self._on_event is not None:
+            self._spread(row)
+
+    def _spread(self, row: _Row) -> None:
         if self._on_event is not None:
-            self._on_event(self._mask(event))
+            self._on_event(self._masked(row))
         if self._news:
             waiters, self._news = self._news, []
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-        return self._count
 
     def since(self, n: int = 0) -> tuple[list[Event], bool]:
         """The events after number ``n``, masked, and whether older ones of them are gone."""
         first_kept = self._count - len(self._ring) + 1
         truncated = n + 1 < first_kept
-        skip = max(0, n + 1 - first_kept)
-        if skip >= len(self._ring):
+        asked_for = len(self._ring) - max(0, n + 1 - first_kept)
+        if asked_for <= 0:
             return [], truncated
         self._mask_all()
-        return [dict(event) for event in list(self._ring)[skip:]], truncated
+        newest_first = islice(reversed(self._ring), asked_for)
+        return [dict(event) for event in newest_first if isinstance(event, dict)][::-1], truncated
 
     def events(self, *, since: int = 0, **wanted: Any) -> list[Event]:  # noqa: ANN401  any JSON value
         """The kept events whose fields equal ``wanted``, e.g. ``events(service="room", dir="in")``."""
@@ -161,7 +177,7 @@ class Journal:
             return self._redactor.text(value[: 2 * KEPT_CHARS])[:KEPT_CHARS] + f"… ({len(value)} characters)"
         if isinstance(value, bytes | bytearray | memoryview):
             return f"<{len(value)} bytes>"
-        if isinstance(value, Mapping):
+        if isinstance(value, dict | Mapping):  # nearly always a dict, and to ask for that costs little
             return {
                 str(k): self._frozen(v) if not isinstance(v, str) or len(v) > KEPT_CHARS else v
                 for k, v in value.items()
@@ -170,18 +186,24 @@ class Journal:
             return [self._frozen(v) if not isinstance(v, str) or len(v) > KEPT_CHARS else v for v in value]
         return value
 
-    def _mask(self, event: Event) -> Event:
-        masked: Event = {
-            name: value if isinstance(value, int | float) or value is None else self._redactor.value(value)
-            for name, value in event.items()
-        }
-        return masked
+    def _masked(self, row: _Row) -> Event:
+        n, t_ms, service, dir_, kind, fault, data = row
+        event: Event = {"n": n, "t_ms": t_ms, "service": service, "dir": dir_, "kind": kind}
+        if fault is not None:
+            event["fault"] = fault
+        fields = data.items() if isinstance(data, dict) else zip(_FRAME_FIELDS, data, strict=True)
+        for name, value in fields:
+            plain = value is None or isinstance(value, int | float)
+            event[name] = value if plain else self._redactor.value(value)
+        return event
 
     def _mask_all(self) -> None:
         """Mask what is new since the last reader, in place."""
-        first_kept = self._count - len(self._ring) + 1
-        for index in range(max(0, self._masked_to - first_kept + 1), len(self._ring)):
-            self._ring[index] = self._mask(self._ring[index])
+        ring = self._ring
+        for index in range(len(ring) - min(len(ring), self._count - self._masked_to), len(ring)):
+            row = ring[index]
+            if isinstance(row, tuple):
+                ring[index] = self._masked(row)
         self._masked_to = self._count
 
 

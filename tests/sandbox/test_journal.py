@@ -165,3 +165,25 @@ def test_clearing_forgets_events_but_numbers_go_on() -> None:
     assert events.since() == ([], True)
     assert events.record("room", "in", "open") == 2
     assert len(events.since(1)[0]) == 1
+
+
+def test_a_frame_is_recorded_as_any_other_event() -> None:
+    heard: list[dict[str, Any]] = []
+    quick, thorough = journal(on_event=heard.append), journal()
+    frame = f'{{"token":"{TOKEN}"}}' + "x" * KEPT_CHARS
+
+    quick.frame("out", 7, "uid", frame, 3)
+    thorough.record("room", "out", "frame", fault=3, conn=7, uid="uid", frame=frame)
+
+    assert quick.since() == thorough.since()
+    assert heard == quick.since()[0]
+
+
+async def test_a_frame_wakes_who_waits_for_it() -> None:
+    events = journal()
+    waiting = asyncio.create_task(events.wait_for(lambda e: e["kind"] == "frame", since=events.last_n))
+    await asyncio.sleep(0)
+
+    events.frame("in", 4, None, "{}")
+
+    assert (await waiting)["conn"] == 4

@@ -10,7 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from hangbot.errors import HangbotError
-from hangbot.sandbox import COMETCHAT, ActionRefused, Sandbox, open_sandbox
+from hangbot.sandbox import COMETCHAT, OPENCHAT, ActionRefused, Sandbox, open_sandbox
+from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.journal import KEPT_EVENTS
 
 
@@ -387,3 +388,15 @@ async def test_two_rooms_cannot_share_a_name() -> None:
     async with open_sandbox(control=False) as sandbox:
         with pytest.raises(ValueError, match="already"):
             sandbox.add_room(sandbox.room_slug)
+
+
+async def test_an_actor_whom_the_chat_does_not_take_is_not_in_the_room_either() -> None:
+    full = replace(OPENCHAT, rules=replace(OPENCHAT.rules, group_limit=0))
+    async with open_sandbox(control=False, dialect=full) as sandbox:
+        ben = sandbox.users.add("ben")
+
+        with pytest.raises(ChatRefusal):
+            await ben.join()
+
+        assert ben.uid not in sandbox.room
+        assert not sandbox.room.is_held(ben.uid)

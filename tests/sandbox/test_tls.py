@@ -77,3 +77,20 @@ async def test_plain_text_on_the_tls_ports_disturbs_nobody(certificate: tuple[Pa
 
         async with http.get(sandbox.room_url + "/primus/spec", ssl=trusting) as spec:
             assert spec.status == 200
+
+
+async def test_frames_of_many_tls_records_are_all_read(certificate: tuple[Path, Path]) -> None:
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(*certificate)
+    trusting = ssl.create_default_context(cafile=certificate[0])
+    ids = [f"{number}:" + "x" * 3000 for number in range(40)]
+    async with open_sandbox(tls=server, control=False) as sandbox:
+        url = sandbox.room_url.replace("http", "ws", 1) + f"/primus?token={sandbox.bot.token}"
+        async with connect(url, ssl=trusting, proxy=None, ping_interval=None, compression=None) as ws:
+            await asyncio.wait_for(ws.recv(), 5)
+
+            for one in ids:
+                await ws.send(json.dumps({"event": "roomView", "messageId": one}))
+            answers = [json.loads(await asyncio.wait_for(ws.recv(), 5)) for _ in ids]
+
+    assert [answer["messageId"] for answer in answers] == ids

@@ -75,6 +75,10 @@ def _no_constant(_text: str) -> None:
     raise ValueError("NaN and Infinity are no JSON")
 
 
+_read: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant).decode
+_write: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 async def read_body(request: web.Request) -> tuple[Json, str | None]:
     """Read the body: its value, or the reason why it cannot be read.
 
@@ -101,7 +105,7 @@ def _parse(raw: bytes, kind: str) -> tuple[Json, str | None]:
             return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
         if kind != "application/json" and not kind.endswith("+json"):
             return None, "bad_content_type"
-        return json.loads(raw.decode(), parse_float=_finite, parse_constant=_no_constant), None
+        return _read(raw.decode()), None
     except (ValueError, RecursionError):
         return None, "malformed"
 
@@ -207,7 +211,7 @@ class Wire:
         elif isinstance(outcome.body, str):
             text = outcome.body
         else:
-            text = json.dumps(outcome.body, separators=(",", ":"))
+            text = _write(outcome.body)
             headers = {**_JSON_HEADERS, **headers}
         # As text: what went over the wire, and nothing for the journal to copy.
         self._journal.record(

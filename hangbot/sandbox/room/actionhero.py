@@ -5,8 +5,7 @@ PURE. Captured from ActionHero 29.3.5; production may override the texts.
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hangbot.sandbox.room import primus, songs
 
@@ -51,6 +50,7 @@ _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "voteOnSong": ("roomUuid", "songVotes"),
     "playOneTimeAnimation": ("roomUuid", "animation"),
 }
+_ALWAYS_REQUIRED: Final = ("roomUuid",)
 _EMOJI_LONGEST: Final = 32
 
 
@@ -58,8 +58,7 @@ class BadInput(Exception):
     """An action's parameters are not what it wants; the text is the client's ``error``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):  # made in a quarter of the time of a frozen dataclass, ten thousand times a second
     """A frame that runs an action.
 
     Attributes:
@@ -73,8 +72,7 @@ class Call:
     id: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """Any other frame.
 
     Attributes:
@@ -124,7 +122,7 @@ def check_params(call: Call) -> None:
         BadInput: With the text that the client gets.
     """
     params, action = call.params, call.action
-    for name in _REQUIRED.get(action or "", ("roomUuid",)):
+    for name in _ALWAYS_REQUIRED if action is None else _REQUIRED.get(action, _ALWAYS_REQUIRED):
         if params.get(name) in (None, ""):
             raise BadInput(f"{name} is a required parameter for this action")
     if not isinstance(params["roomUuid"], str):
@@ -144,10 +142,9 @@ def check_params(call: Call) -> None:
 
 
 def _check_votes(votes: object) -> None:
-    known = ("like", "star")
-    if not isinstance(votes, dict) or not any(name in votes for name in known):
+    if not isinstance(votes, dict) or ("like" not in votes and "star" not in votes):
         raise BadInput(_failed("songVotes"))
-    if not all(isinstance(votes[name], bool) for name in known if name in votes):
+    if not isinstance(votes.get("like", False), bool) or not isinstance(votes.get("star", False), bool):
         raise BadInput(_failed("songVotes"))
 
 

@@ -84,8 +84,7 @@ class Actions:
             case "updateNextSong":
                 return room.update_next_song(uid, params["song"], now_ms)
             case "voteOnSong":
-                votes = params["songVotes"]
-                return room.vote(uid, {name: votes[name] for name in ("like", "star") if name in votes})
+                return room.vote(uid, params["songVotes"])
             case "skipSong":
                 return room.skip(uid, now_ms)
             case _:

@@ -15,6 +15,7 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
 from hangbot.sandbox.room import primus
+from hangbot.sandbox.room.frames import FrameCutter
 
 if TYPE_CHECKING:
     from hangbot.sandbox.faults import Fault
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["Hub", "RoomConnection"]
 
 _SLOW_READER_BYTES: Final = 64 * 1024 * 1024
+_READ_BYTES: Final = 16 * 1024
 _FAREWELL_S: Final = 2.0
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_OPEN: Final = State.OPEN
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 class Hub(Protocol):
@@ -46,8 +50,11 @@ class Hub(Protocol):
         """The TCP connection is gone."""
 
 
-class RoomConnection(ServerConnection):
+class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
     """A connection with what Primus and ActionHero know of it.
+
+    It reads into a buffer of its own: for each read that asyncio itself makes room for, the
+    system has to find a quarter of a megabyte and take it back.
 
     Attributes:
         number: Counted per server from 1; the journal's ``conn``.
@@ -89,6 +96,10 @@ class RoomConnection(ServerConnection):
         self.pending = 0
         self.total = 0
         self.rooms: dict[str, int] = {}
+        # A view, because asyncio puts what TLS brings into slices of it.
+        self._read_into = memoryview(bytearray(_READ_BYTES))
+        self._cutter = FrameCutter()
+        self._requested = False
         self._held: list[tuple[str, int]] = []
         self._out: list[bytes] = []
         self._parts: list[bytes] = []
@@ -109,7 +120,7 @@ class RoomConnection(ServerConnection):
     @property
     def is_open(self) -> bool:
         """Whether frames can be sent."""
-        return self.protocol.state is State.OPEN and not self.transport.is_closing()
+        return self.protocol.state is _OPEN and not self.transport.is_closing()
 
     # -- out
 
@@ -174,8 +185,39 @@ class RoomConnection(ServerConnection):
             self._end.cancel()
         self.hub.on_lost(self)
 
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
+        """Called by asyncio."""
+        return self._read_into
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Called by asyncio."""
+        self.data_received(bytes(self._read_into[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
+        state = self.protocol.state
+        if state is not _OPEN:
+            # Frames are cut where one is known to begin: right after the request, if that came in one piece.
+            if state is not State.CONNECTING or self._requested or not _is_head(data):
+                data = self._cutter.stop() + data
+            self._hand_on(data)
+            return
+        for piece, is_text in self._cutter.feed(data):
+            if is_text:
+                self.hub.on_data(self, piece, binary=False)
+            else:
+                self._hand_on(piece)
+            if self.protocol.state is not _OPEN:
+                self._cutter.stop()
+
+    def eof_received(self) -> None:
+        """Called by asyncio."""
+        if kept := self._cutter.stop():
+            self._hand_on(kept)
+        super().eof_received()
+
+    def _hand_on(self, data: bytes) -> None:
+        """Leave bytes to websockets."""
         self._flush()  # what websockets writes by itself (a close, a pong) comes after it
         super().data_received(data)
         if self.protocol.close_expected():
@@ -184,6 +226,7 @@ class RoomConnection(ServerConnection):
     def process_event(self, event: Event) -> None:
         """Called by websockets for the request and for every frame."""
         if isinstance(event, Request):
+            self._requested = True
             super().process_event(event)
         elif isinstance(event, Frame) and event.opcode in _DATA:
             self._on_frame(event)
@@ -205,3 +248,9 @@ class RoomConnection(ServerConnection):
         """A peer that does not answer the close, or never hangs up, is hung up on."""
         if self._end is None:
             self._end = self.loop.call_later(_FAREWELL_S, self.transport.abort)
+
+
+def _is_head(data: bytes) -> bool:
+    """Whether what was read ends where a request's head ends, and not after it."""
+    _, end, more = data.partition(_END_OF_HEAD)
+    return bool(end) and not more

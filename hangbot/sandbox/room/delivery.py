@@ -57,7 +57,7 @@ class Delivery:
 
     def send(self, conn: RoomConnection, text: str, frame: bytes | None, point: str) -> None:
         """Deliver one frame, unless a fault of that point has it otherwise."""
-        fault = self._faults.take(point) if conn.is_open else None
+        fault = self._faults.take(point) if self._faults.armed and conn.is_open else None
         if fault is None:
             conn.push(text, frame)
         else:

@@ -1,6 +1,7 @@
 """What frames ask for, and who hears what: between the wire and the rooms."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class RoomDesk:
         self._faults = faults
         self._journal = journal
         self._clock = clock
+        self._due: deque[tuple[RoomConnection, Call]] = deque()
         self._written: dict[str, tuple[dict[str, Any], str]] = {}
         self.delivery = Delivery(faults, journal, clock)
         self._timers = RoomTimers(rooms, clock, self.tell)
@@ -99,7 +101,7 @@ class RoomDesk:
         if not conn.listening and conn.early is not None:
             conn.early.append((data, binary))
             return
-        self._journal.record("room", "in", "frame", conn=conn.number, uid=conn.uid, frame=text)
+        self._journal.frame("in", conn.number, conn.uid, text)
         try:
             self._on_value(conn, primus.decode(text) if value is None else value)
         except primus.Unreadable:
@@ -138,9 +140,28 @@ class RoomDesk:
             self._clock.call_later(self._variants.action_ms / 1000, lambda: self._run(conn, call))
         else:
             # Not now: the frames that came in the same read count as pending together.
-            asyncio.get_running_loop().call_soon(self._run, conn, call)
+            if not self._due:
+                asyncio.get_running_loop().call_soon(self._run_due)
+            self._due.append((conn, call))
+
+    def _run_due(self) -> None:
+        due = self._due
+        try:
+            while due:
+                self._run(*due.popleft())
+        finally:
+            if due:
+                asyncio.get_running_loop().call_soon(self._run_due)
 
     def _run(self, conn: RoomConnection, call: Call) -> None:
+        try:
+            self._carry_out(conn, call)
+        except (
+            RecursionError
+        ):  # an id or a song nested as deep as JSON can be read, and too deep to be written
+            conn.abort()
+
+    def _carry_out(self, conn: RoomConnection, call: Call) -> None:
         if not conn.is_open:
             return  # its client went away before it was carried out
         fault = self._faults.take("room.joinRoom" if call.action == "joinRoom" else "room.action")
@@ -169,12 +190,15 @@ class RoomDesk:
     def _response(self, outcome: Outcome, call: Call) -> str:
         """The response's text; the server's state in it is written once for as long as it stays the same."""
         room, fields = outcome.room, outcome.fields
-        if room is None or outcome.joined or not fields:
+        if room is None or outcome.joined:
             return primus.encode(actionhero.response(fields, call.id))
+        answer_to = call.id if type(call.id) is int else primus.encode(call.id)
+        if not fields:
+            return f'{{"context":"response","messageId":{answer_to}}}'
         written = self._written.get(room.uuid)
         if written is None or written[0] is not fields:
             written = self._written[room.uuid] = (fields, primus.encode(fields)[:-1])
-        return f'{written[1]},"context":"response","messageId":{primus.encode(call.id)}}}'
+        return f'{written[1]},"context":"response","messageId":{answer_to}}}'
 
     def _prevented(self, conn: RoomConnection, call: Call, fault: Fault) -> bool:
         """Faults that keep an action from being carried out."""

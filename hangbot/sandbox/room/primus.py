@@ -48,7 +48,10 @@ def _refuse_constant(name: str) -> None:
 
 
 _read = json.JSONDecoder(parse_constant=_refuse_constant).decode
-_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+# What is written here was read from JSON or made here; looking for circles would take a sixth of the time.
+_write = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
 _write_ascii = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 

@@ -147,10 +147,12 @@ class RoomServer:
         if server is None:
             return
         # First the listener: a connection accepted meanwhile would be left over.
+        await self._socket.refuse()
         server.close(close_connections=False)
         while self._tcp:
             self.disconnect_all()
             await asyncio.sleep(0)
+        await self._socket.hang_up()  # who has not even shaken hands for TLS
         await server.wait_closed()
 
     def _come_up(self) -> None:
@@ -189,7 +191,7 @@ class RoomServer:
 
     def on_out(self, conn: RoomConnection, text: str, fault: int | None) -> None:
         """Part of ``Hub``."""
-        self._journal.record("room", "out", "frame", fault=fault, conn=conn.number, uid=conn.uid, frame=text)
+        self._journal.frame("out", conn.number, conn.uid, text, fault)
 
     def on_closing(self, conn: RoomConnection, how: str, fault: int | None) -> None:
         """Part of ``Hub``."""

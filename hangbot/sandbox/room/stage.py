@@ -69,9 +69,11 @@ class Stage:
     def vibe(self) -> float:
         """``vibeMeter`` as the votes are now."""
         # One like among ten users showed as 1/9 in a recorded message; the formula is inferred.
-        likes = self.state["voteCounts"]["likes"]
-        share = min(1.0, likes / max(1, len(self.state["allUsers"]) - 1))
-        return int(share) if share in {0, 1} else share
+        likes: int = self.state["voteCounts"]["likes"]
+        others = len(self.state["allUsers"]) - 1
+        if likes == 0 or likes >= others:
+            return 1 if likes else 0
+        return likes / others
 
     def step_down(self, uid: str, now_ms: int) -> list[RoomMessage]:
         """Take a DJ off the line; what he played ends."""

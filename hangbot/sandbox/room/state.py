@@ -4,8 +4,7 @@ PURE. The shapes are those of a recorded join response and of recorded messages.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hangbot.sandbox.room import roles
 from hangbot.sandbox.room.patches import Operation, pointer
@@ -15,6 +14,7 @@ __all__ = [
     "STAMPS",
     "ActionRefused",
     "RoomMessage",
+    "counted",
     "first_settings",
     "first_state",
     "sorted_in",
@@ -62,12 +62,18 @@ _REAL_PROFILE: Final[dict[str, Any]] = {
 }
 
 
+Votes = dict[str, bool]
+"""``songVotes`` of a user: ``like``, ``star``, or neither."""
+
+# Differences go through keys from the last to the first; the state has likes, dislikes, stars.
+_COUNTS_IN_ORDER: Final = ("stars", "dislikes", "likes")
+
+
 class ActionRefused(Exception):
     """The room refuses what was asked; the text is the client's ``error``."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoomMessage:
+class RoomMessage(NamedTuple):  # made in a quarter of the time of a frozen dataclass
     """What a change tells: stateful ones carry a patch, stateless ones perhaps ``params``.
 
     Attributes:
@@ -92,19 +98,36 @@ class RoomMessage:
         return body
 
 
+def counted(counts: Mapping[str, int], cast: Votes, now: Votes) -> dict[str, int]:
+    """``voteCounts`` once a user's votes ``cast`` are replaced by those of ``now``."""
+    after = dict(counts)
+    for sign, votes in ((-1, cast), (1, now)):
+        like = votes.get("like")
+        if like is not None:
+            after["likes" if like else "dislikes"] += sign
+        if votes.get("star"):
+            after["stars"] += sign
+    return after
+
+
 def vote_patch(
-    uid: str, votes: tuple[dict[str, bool], dict[str, bool]], counts: tuple[dict[str, int], dict[str, int]]
+    uid: str,
+    votes: tuple[Votes, Votes],
+    counts: tuple[Mapping[str, int], Mapping[str, int]],
+    vibe: tuple[float, float],
 ) -> list[Operation]:
-    """What a vote changes, but for the vibe.
+    """What a vote changes; each argument but ``uid`` is a value before and after it.
 
     Written down directly instead of compared: votes are by far the most frequent change.
     """
     before, after = counts
     ops: list[Operation] = [
         {"op": "replace", "path": f"/voteCounts/{name}", "value": after[name]}
-        for name in ("stars", "dislikes", "likes")
+        for name in _COUNTS_IN_ORDER
         if after[name] != before[name]
     ]
+    if vibe[1] != vibe[0]:
+        ops.append({"op": "replace", "path": "/vibeMeter", "value": vibe[1]})
     old, new = votes
     path = f"/allUserData{pointer(uid)}/songVotes"
     ops += [

@@ -16,6 +16,7 @@ from hangbot.sandbox.room.patches import MISSING, Draft, Operation, pointer
 from hangbot.sandbox.room.state import (
     ActionRefused,
     RoomMessage,
+    counted,
     first_settings,
     sorted_in,
     user_entry,
@@ -177,6 +178,8 @@ class Room(House):
     def vote(self, uid: str, votes: Mapping[str, bool]) -> list[RoomMessage]:
         """Vote on the playing song: ``like`` true or false, ``star``; a later vote replaces the earlier.
 
+        Other names in ``votes`` count for nothing.
+
         Raises:
             ActionRefused: Not here, nothing plays, or it is the DJ's own song and that is forbidden.
         """
@@ -185,25 +188,19 @@ class Room(House):
             raise ActionRefused(NOTHING_PLAYS)
         if not self.variants.dj_may_vote and self.state["djs"] and self.state["djs"][0]["uuid"] == uid:
             raise ActionRefused("You cannot vote on your own song.")
-        data = self.state["allUserData"][uid]
-        before, after = data["songVotes"], {**data["songVotes"], **votes}
-        counts = dict(self.state["voteCounts"])
-        for sign, cast in ((-1, before), (1, after)):
-            if "like" in cast:
-                counts["likes" if cast["like"] else "dislikes"] += sign
-            if cast.get("star"):
-                counts["stars"] += sign
-        patch = vote_patch(uid, (before, after), (self.state["voteCounts"], counts))
-        self.state["voteCounts"] = counts
-        vibe = self.vibe()
-        if vibe != self.state["vibeMeter"]:
-            patch.insert(
-                sum(op["path"].startswith("/voteCounts") for op in patch),
-                {"op": "replace", "path": "/vibeMeter", "value": vibe},
-            )
-            self.state["vibeMeter"] = vibe
-        self.state["allUserData"][uid] = {**data, "songVotes": after}
+        state = self.state
+        data = state["allUserData"][uid]
+        cast = data["songVotes"]
+        now = dict(cast)
+        for name in ("like", "star"):
+            if name in votes:
+                now[name] = votes[name]
+        counts, vibe = state["voteCounts"], state["vibeMeter"]
+        state["voteCounts"] = counted(counts, cast, now)
+        state["vibeMeter"] = self.vibe()
+        state["allUserData"][uid] = {**data, "songVotes": now}
         self.voters.add(uid)
+        patch = vote_patch(uid, (cast, now), (counts, state["voteCounts"]), (vibe, state["vibeMeter"]))
         return [RoomMessage("votedOnSong", patch)]
 
     def skip(self, uid: str, now_ms: int) -> list[RoomMessage]:
@@ -235,11 +232,12 @@ class Room(House):
     def server_state(self) -> dict[str, Any]:
         """What actions answer with: the server's own view, as a lab recording has it.
 
-        The same object as long as nothing in it has changed; most actions change nothing.
+        The same object as long as nothing in it has changed; most actions change nothing. (Comparing
+        costs little: what did not change is the same object.)
         """
         state = self.state
         parts = (state["allUsers"], state["djs"], state["nowPlaying"], state["songsRemainingForDj"])
-        if any(now is not then for now, then in zip(parts, self._answered_of, strict=True)):
+        if parts != self._answered_of:
             self._answered_of = parts
             self._answered = {
                 "allUsers": [{"uuid": u["uuid"], "tokenRole": u["tokenRole"]} for u in parts[0]],

@@ -14,6 +14,9 @@ from websockets.asyncio.client import connect
 from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
 
 if TYPE_CHECKING:
+    from hangbot.sandbox.room.actionhero import Call
+    from hangbot.sandbox.room.actions import Outcome
+    from hangbot.sandbox.room.connection import RoomConnection
     from tests.sandbox.room.conftest import OpenClient
 
 WITHIN = 5.0
@@ -151,3 +154,63 @@ async def test_join_and_ping_tell_the_servers_own_time(sandbox: Sandbox, open_cl
     now = sandbox.clock.now_ms()
     assert 0 <= now - joined["serverTime"] < 10_000
     assert 0 <= now - int(ping.rpartition("::")[2]) < 10_000
+
+
+async def test_a_frame_that_comes_byte_by_byte_is_read_like_any_other(sandbox: Sandbox) -> None:
+    frame = masked(json.dumps({"event": "roomView", "room": sandbox.room_uuid, "messageId": "x" * 100}))
+    async with opened(sandbox) as (reader, writer):
+        for byte in frame:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+
+        async with asyncio.timeout(WITHIN):
+            answer = await reader.readuntil(b'"messageId":"' + b"x" * 100)
+
+    assert b'"context":"response"' in answer
+
+
+async def test_a_frame_of_which_the_end_never_comes_is_no_frame(sandbox: Sandbox) -> None:
+    async with opened(sandbox) as (reader, writer):
+        writer.write(masked('{"event":"roomView"}')[:-1])
+        writer.write_eof()
+
+        async with asyncio.timeout(WITHIN):
+            await reader.read()
+
+    assert sandbox.journal.events(dir="in", kind="frame") == []
+    assert len(sandbox.journal.events(dir="in", kind="close")) == 1
+
+
+async def test_pings_and_parts_between_texts_are_answered_in_their_order(sandbox: Sandbox) -> None:
+    ping, first, rest = b"\x89\x81\0\0\0\0!", b"\x01\x81\0\0\0\0[", b"\x80\x81\0\0\0\0]"
+    view = masked(json.dumps({"event": "roomView", "room": sandbox.room_uuid, "messageId": 7}))
+    async with opened(sandbox) as (reader, writer):
+        writer.write(view + ping + first + ping + rest + view)
+
+        async with asyncio.timeout(WITHIN):
+            heard = await reader.readuntil(b"\x8a\x01!")
+            heard += await reader.readuntil(b'"messageId":7}')
+
+    assert heard.index(b'"messageId":7}') < heard.index(b"\x8a\x01!")
+    frames = [event["frame"] for event in sandbox.journal.events(dir="in", kind="frame")]
+    assert frames[1] == "[]"
+    assert len(frames) == 3
+
+
+async def test_an_answer_too_deep_to_be_written_ends_its_connection_alone(
+    sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep, other = await open_client(sandbox), await open_client(sandbox, sandbox.users.add("ben").token)
+    execute = sandbox.server.desk.actions.execute
+
+    def too_deep(conn: "RoomConnection", call: "Call") -> "Outcome":
+        if call.id == "deep":
+            raise RecursionError
+        return execute(conn, call)
+
+    monkeypatch.setattr(sandbox.server.desk.actions, "execute", too_deep)
+    await deep.send({"event": "action", "params": {"action": "nope"}, "messageId": "deep"})
+    answer = await other.act("nope")
+
+    assert "error" in answer
+    assert await deep.end() == 1006
