@@ -4,8 +4,8 @@ The public names load on first use: importing the package opens nothing and cost
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
     from hangbot.config import Settings
     from hangbot.delivery.record import Settlement, Step

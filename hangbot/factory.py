@@ -9,7 +9,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -30,14 +30,16 @@ from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.gateway import GatewayClient
-from hangbot.net import is_loopback, unusable_environment, unverified
+from hangbot.net import has_proxy, is_loopback, unusable_environment, unverified, verified
 from hangbot.orchestrator import App, Bot
-from hangbot.preflight import Service, Subject
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import Endpoint
 from hangbot.room import RoomClient
 from hangbot.room_end import Connection
 from hangbot.wire.room import Broadcast, socket_url
+
+if TYPE_CHECKING:
+    from hangbot.preflight import Service, Subject
 
 __all__ = [
     "Clients",
@@ -194,12 +196,14 @@ async def open_outbox(settings: Settings, *, check: bool = False) -> AsyncIterat
 
 
 @asynccontextmanager
-async def open_subject(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Subject]:
+async def open_subject(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator["Subject"]:
     """Open what preflight examines."""
+    from hangbot.preflight import Subject  # noqa: PLC0415  who only sends or tests asks no questions
+
     clock = clock or SystemClock()
 
     @asynccontextmanager
-    async def open_http(service: Service) -> AsyncIterator[Endpoint]:
+    async def open_http(service: "Service") -> AsyncIterator[Endpoint]:
         url = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": _over_http(settings)}[
             service
         ]
@@ -286,15 +290,21 @@ def reconnect_policy(settings: Settings) -> RetryPolicy:
 @asynccontextmanager
 async def _open_http(settings: Settings, *urls: str) -> AsyncIterator[httpx.AsyncClient]:
     """Open a pool for some addresses: a proxy of the environment is for the outside world only."""
-    local = all(map(is_loopback, urls))
-    options: dict[str, Any] = {"trust_env": not local}
-    if local:
-        options["verify"] = False  # nothing leaves the machine; making a TLS context costs 50 ms
-    else:  # the one of them that is on this machine needs no proxy either
-        options["mounts"] = {f"all://{urlsplit(url).netloc}": None for url in filter(is_loopback, urls)}
-    timeout = httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE)
+    # As httpx has it: the engine under it is loaded by who connects, not by who looks at the outbox.
+    from hangbot.corked import CorkedTransport  # noqa: PLC0415
+
+    local = [url for url in urls if is_loopback(url)]
+    world = len(local) < len(urls)
     try:
-        client = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": "hangbot"}, **options)
+        context = verified() if world else unverified()
+        client = httpx.AsyncClient(
+            verify=context,
+            trust_env=world,
+            transport=None if world and has_proxy() else CorkedTransport(context),
+            mounts={f"all://{urlsplit(url).netloc}": None for url in local},  # past the proxy of the others
+            timeout=httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE),
+            headers={"User-Agent": "hangbot"},
+        )
     except (ImportError, OSError, ValueError) as exc:
         raise unusable_environment(exc) from None
     async with client as http:

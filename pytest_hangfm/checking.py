@@ -57,12 +57,8 @@ async def ask(
     if question is canary_message and target_of_item(item) == "live" and not options.live_writes:
         item.stash[_NOT_ASKED] = True
         pytest.skip(NEEDS_WRITES)
-    asked = _question(item, question)
-    earlier = item.config.stash.setdefault(_EARLIER, {})
-    result = await _answer(asked, settings, tuple(earlier.values()))
-    if result.verdict == "warn" and options.strict:
-        result = replace(result, verdict="rejected")
-    earlier[result.id] = result
+    result = await _ask_in_order(item, _question(item, question), settings)
+    earlier = item.config.stash[_EARLIER]
     item.stash[_RESULT] = result
     item.stash[_WHERE] = (
         f"the configuration in {options.env_file.name}"
@@ -73,6 +69,28 @@ async def ask(
         pytest.skip(result.message)
     if result.verdict in {"rejected", "cannot_tell"}:
         pytest.fail("\n".join(result_lines(result)), pytrace=False)
+
+
+async def _ask_in_order(item: pytest.Item, question: Question, settings: Settings | ConfigError) -> Result:
+    """Ask a question after those of this run that it needs, and keep what was answered.
+
+    Tests come in the order of the questions. Where one was not asked all the same, it is on
+    another worker of xdist, or was stopped before: it is asked here, too, so that a cause makes
+    the same checks pointless wherever they run.
+    """
+    earlier = item.config.stash.setdefault(_EARLIER, {})
+    unasked = {needed for needed in question.needs if needed not in earlier}
+    if unasked:
+        unasked &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
+    for needed in QUESTIONS:
+        if needed.id in unasked:
+            await _ask_in_order(item, needed, settings)
+    in_order = tuple(earlier[known.id] for known in QUESTIONS if known.id in earlier)
+    result = await _answer(question, settings, in_order)
+    if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
+        result = replace(result, verdict="rejected")
+    earlier[result.id] = result
+    return result
 
 
 async def _answer(

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["conversation", "frame_in_words"]
+    from hangbot.sandbox import Sandbox
+
+__all__ = ["conversation", "frame_in_words", "name_in", "over_the_wires"]
 
 _LONGEST: Final = 140
+_MOST_EVENTS: Final = 2000
+"""Of a journal the newest: a test that talks for minutes is not to make its report unreadable."""
 _SUCCESS: Final = range(200, 300)
 _PRIMUS: Final = "primus::"
 
@@ -21,6 +25,19 @@ class _Line:
     t_ms: int
     text: str
     times: int = 1
+
+
+def over_the_wires(sandbox: Sandbox) -> list[str]:
+    """Tell what went over a sandbox's wires of late, as `conversation` does."""
+    return conversation(sandbox.journal.since()[0][-_MOST_EVENTS:], lambda uid: name_in(sandbox, uid))
+
+
+def name_in(sandbox: Sandbox, uid: str) -> str:
+    """Return what a user is called in a sandbox; the uid itself where nobody has it."""
+    try:
+        return sandbox.users.get(uid).nickname
+    except KeyError:
+        return uid
 
 
 def conversation(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> list[str]:

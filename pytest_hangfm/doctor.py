@@ -7,17 +7,12 @@ check by the test report, so that it does not matter where the test ran.
 from __future__ import annotations
 
 import json
-import os
 import sys
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hangbot.preflight import Overall, Result
     from pytest_hangfm.options import Options
 
@@ -35,8 +30,7 @@ _COLOURS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRow:
+class CheckRow(NamedTuple):
     """What a report tells of a check: everything is text or a number, so that it crosses processes."""
 
     id: str
@@ -50,7 +44,7 @@ class CheckRow:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return asdict(self)
+        return self._asdict()
 
 
 class Doctor:
@@ -181,28 +175,8 @@ class Doctor:
         self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
 
     def _write_step_summary(self) -> None:
-        path = os.environ.get("GITHUB_STEP_SUMMARY")
-        if not path or not self._rows:
+        if not self._rows:
             return
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write("\n".join(_markdown(self.results(), self.verdict(), self.where())) + "\n")
+        from hangbot.cli.step_summary import append_step_summary  # noqa: PLC0415  only a run with checks pays for it
 
-
-def _markdown(results: Sequence[Result], verdict: str, where: str) -> list[str]:
-    rows = [
-        f"| {result.verdict} | {_cell(result.title)} | {_cell(result.message)} | {_cell(result.remedy)} |"
-        for result in results
-    ]
-    title = verdict.upper().replace("_", " ")
-    return [
-        f"### {title}: {_cell(where)}",
-        "",
-        "| | check | found | remedy |",
-        "|---|---|---|---|",
-        *rows,
-        "",
-    ]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+        append_step_summary(self.results(), self.verdict(), self.where())

@@ -1,10 +1,13 @@
-"""What the plugin was asked for: command line, else environment, else ini file, else default."""
+"""What the plugin was asked for: command line, else environment, else ini file, else default.
+
+Values are named tuples here: every pytest run of the environment makes these classes, and
+making a frozen dataclass takes some milliseconds.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 import pytest
 
@@ -29,8 +32,7 @@ _SWITCH: Final = {"1": True, "true": True, "yes": True, "on": True}
 _SWITCH_OFF: Final = {"0": False, "false": False, "no": False, "off": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """One run's options.
 
     Attributes:
@@ -86,8 +88,7 @@ def target_of(markers: Collection[str], options: Options) -> Target:
     return "live" if options.target == "live" and "stage" in markers else "sandbox"
 
 
-@dataclass(frozen=True, slots=True)
-class _Spec:
+class _Spec(NamedTuple):
     """An option and its twins: ``--hangfm-NAME``, ``HANGFM_NAME``, ini ``hangfm_name``."""
 
     name: str

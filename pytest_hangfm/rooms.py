@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_hangfm.conversation import conversation
+from pytest_hangfm.conversation import name_in, over_the_wires
 
 if TYPE_CHECKING:
     from hangbot.sandbox import Actor, Person, Sandbox
@@ -103,7 +103,7 @@ class RoomLog:
     def conversation(self) -> str:
         """Return what was said, and what went over the wires meanwhile, newest last, as lines."""
         said = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
-        done = conversation(self._sandbox.journal.since()[0], self._name)[-_SHOWN:]
+        done = over_the_wires(self._sandbox)[-_SHOWN:]
         heading = ["over the wires, in seconds:"] if done else []
         return "\n".join([*(said or ["  (nobody said anything)"]), *heading, *done])
 
@@ -114,10 +114,7 @@ class RoomLog:
         return None
 
     def _name(self, uid: str | None) -> str:
-        try:
-            return self._sandbox.users.get(uid or "").nickname
-        except KeyError:
-            return str(uid)
+        return name_in(self._sandbox, uid) if uid else str(uid)
 
 
 def _uid(who: Who | None) -> str | None:

@@ -1,6 +1,7 @@
 """What several of our own tests need; what bot authors need too is in the plugin."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -9,6 +10,21 @@ import pytest_asyncio
 Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OpenRaw = Callable[[bytes | Respond], Awaitable[str]]
 """Opens a server on loopback that reads a request's head and gives these bytes, then hangs up."""
+
+
+def pytest_pycollect_makemodule() -> None:
+    """See to the properties before the first module that has some is imported."""
+    _take_few_examples()
+
+
+@functools.cache
+def _take_few_examples() -> None:
+    """Enough to notice a fault on every change; the long proofs name their own numbers."""
+    # Here, since pytest imports this file in a run of the checks alone, too: hypothesis takes 0.2 s.
+    from hypothesis import settings  # noqa: PLC0415
+
+    settings.register_profile("everyday", settings.default, max_examples=25)
+    settings.load_profile("everyday")
 
 
 @pytest_asyncio.fixture

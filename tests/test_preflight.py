@@ -169,7 +169,7 @@ async def test_every_question_is_answered_well_where_nothing_is_wrong(
         pytest.param(
             {"on": "room.joinRoom", "do": "status", "body": "full"},
             "room.joined",
-            "rejected",
+            "cannot_tell",
             "full",
             id="join refused",
         ),

@@ -1,54 +1,18 @@
 """The command line: one module a command, each loaded only when it is called."""
 
-import os
 import sys
-from importlib import import_module
 
-from hangbot.cli.parser import parse
-from hangbot.errors import FAILED, ConfigError, HangbotError
+from hangbot import __version__
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command and return its exit code.
+    """Run a command and return its exit code; see `hangbot.cli.dispatch`."""
+    given = sys.argv[1:] if argv is None else argv
+    if given == ["--version"]:
+        print(f"hangbot {__version__}")
+        return 0
+    from hangbot.cli.dispatch import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 
-    Every error that an operator can meet ends here, in a line that says what happened and what
-    to do; a fault of hangbot's own says so, and shows its traceback with ``--log-level debug``.
-    """
-    args = parse(argv)
-    try:
-        code = int(import_module(f"hangbot.cli.{args.command}").main(args))
-        if sys.stdout is not None:
-            sys.stdout.flush()  # here, where a reader that has gone is told from a fault
-    except HangbotError as exc:
-        return _told(exc)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails as well
-        return FAILED
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return FAILED
-    except Exception as exc:
-        if args.log_level == "debug":
-            raise
-        _say(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
-        return FAILED
-    return code
-
-
-def _told(error: HangbotError) -> int:
-    if isinstance(error, ConfigError) and len(error.faults) > 1:
-        for fault in error.faults:
-            _say(fault)
-        _say(error.remedy)
-    else:
-        message = str(error).rstrip(".")
-        _say(f"{message}. {error.remedy}")
-    return error.exit_code
-
-
-def _say(line: str) -> None:
-    from hangbot.redact import Redactor  # noqa: PLC0415  `--version` and `--help` need none
-
-    print(f"hangbot: {Redactor().text(line)}", file=sys.stderr)
+    return dispatch(given)

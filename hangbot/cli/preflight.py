@@ -5,12 +5,14 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE, load_settings
+from hangbot.cli.step_summary import append_step_summary
 from hangbot.config import Settings
-from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
+from hangbot.errors import CANNOT_TELL, FAILED, ConfigError, HangbotError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, overall, unasked
@@ -20,8 +22,19 @@ __all__ = ["main", "print_checks", "target_of"]
 EXIT_CODES = {"ready": 0, "sandbox_only": 0, "not_ready": FAILED, "cannot_tell": CANNOT_TELL}
 
 
+class SummaryUnwritable(HangbotError):
+    """A page for the checks was named, and cannot be written."""
+
+    remedy = "Let GITHUB_STEP_SUMMARY name a file that can be written, or unset it."
+
+
 def main(args: argparse.Namespace) -> int:
-    """Make the checks, print them, and say by the exit code what came of it."""
+    """Make the checks, print them, and say by the exit code what came of it.
+
+    Raises:
+        ConfigError: There is nothing to examine; that is printed as the first check, too.
+        SummaryUnwritable: All was printed, and the table on the run's page is missing.
+    """
     try:
         settings = load_settings(args)
     except ConfigError as exc:
@@ -29,10 +42,22 @@ def main(args: argparse.Namespace) -> int:
         if not args.json:
             for result in results:
                 _print_check(result)
-        _print_verdict(args, results, where)
+        verdict = _print_verdict(args, results, where)
+        with suppress(SummaryUnwritable):  # what is raised anyway counts more
+            _summarise(results, verdict, where)
         raise
     results = asyncio.run(print_checks(settings, quiet=args.json))
-    return EXIT_CODES[_print_verdict(args, results, target_of(settings, results))]
+    where = target_of(settings, results)
+    verdict = _print_verdict(args, results, where)
+    _summarise(results, verdict, where)
+    return EXIT_CODES[verdict]
+
+
+def _summarise(results: Sequence[Result], verdict: Overall, where: str) -> None:
+    try:
+        append_step_summary(results, verdict, where)
+    except OSError as exc:
+        raise SummaryUnwritable(f"{exc.filename} cannot be written: {exc.strerror}") from None
 
 
 def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: str) -> Overall:

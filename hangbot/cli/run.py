@@ -78,7 +78,7 @@ async def _preflight(settings: Settings) -> bool:
             logger.log(_LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"})
     verdict = overall(results)
     if verdict == "cannot_tell":
-        logger.warning("the services cannot be reached yet: starting all the same, and trying on")
+        logger.warning("not every check has an answer yet: starting all the same, and trying on")
     return verdict != "not_ready"
 
 

@@ -50,6 +50,8 @@ class Settings(SettingsTable):
         raise InvalidSettings(refused, values, ENV)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        if not self.__dict__:
+            return  # refused just now: a traceback shows it, and there is nothing in it
         redactor = Redactor(self.secrets())
         for name, value in super().__repr_args__():
             yield name, redactor.value(value)

@@ -46,7 +46,12 @@ class SettingsTable(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # only `Settings` is ever made: this table's own schema would be built for nothing
     )
 
     bot_user_token: Annotated[

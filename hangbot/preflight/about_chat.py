@@ -6,10 +6,11 @@ from typing import Any, Final
 from hangbot.claims import read_claims
 from hangbot.config.fields import UUID
 from hangbot.errors import AnswerLost, HangbotError, NotFound, Refused, TokenRejected, Unavailable
-from hangbot.preflight.causes import SETTING, looks_like_cometchat_token, what_answered
+from hangbot.preflight.causes import SETTING, Unexplained, looks_like_cometchat_token, what_answered
 from hangbot.preflight.model import Finding, Subject
 from hangbot.rest import Answer
 from hangbot.wire.chat import read_answer
+from hangbot.wire.codes import KINDS
 
 __all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
 
@@ -197,11 +198,16 @@ async def _explain_refused_join(subject: Subject, exc: Refused) -> None:
 
     By the documents a join of a public group is refused with ``ERR_FORBIDDEN`` only to the
     banned; of a private one to everybody. The words are not relied upon.
+
+    Raises:
+        Unexplained: Neither the code nor the type tells the cause.
     """
     if exc.code == "ERR_BANNED_GROUPMEMBER":
         exc.args = (f"the bot is banned from the group: {exc}",)
         exc.remedy = _ASK_TO_LIFT
         return
+    if type(exc) is Refused and exc.code not in KINDS:  # the others are told by their status
+        raise Unexplained(f"{exc}; these are the server's own words, and no cause is known for them") from exc
     if exc.code != "ERR_FORBIDDEN":
         return
     kind = await _type_of_group(subject)
@@ -212,8 +218,7 @@ async def _explain_refused_join(subject: Subject, exc: Refused) -> None:
         exc.args = (f"the group is private, and the bot is not in it: {exc}",)
         exc.remedy = "Ask the room's owner to add the bot to the group."
     else:
-        exc.args = (f"{exc}; whether it is banned or the group private cannot be told",)
-        exc.remedy = "Ask the room's moderators: the server's own words stand in the line."
+        raise Unexplained(f"{exc}; whether it is banned or the group private cannot be told") from exc
 
 
 _ASK_TO_LIFT: Final = "Ask a moderator of the room to lift the ban; do not try again before."

@@ -16,7 +16,7 @@ from hangbot.errors import (
     Unreachable,
 )
 from hangbot.preflight.about_bot import SET_THE_CLOCK
-from hangbot.preflight.causes import SETTING
+from hangbot.preflight.causes import SETTING, Unexplained
 from hangbot.preflight.model import Finding, Subject
 
 __all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "spec_of"]
@@ -142,6 +142,9 @@ async def _explain_refused_join(subject: Subject, exc: JoinRefused) -> None:
     """Find the cause of a refusal in what the gateway tells; the room's own words are not known.
 
     The gateway's room has roles and says whether it has a password (seen in public bots).
+
+    Raises:
+        Unexplained: The gateway tells nothing either: a full room, or a rule of its own.
     """
     settings = subject.settings
     try:
@@ -161,7 +164,9 @@ async def _explain_refused_join(subject: Subject, exc: JoinRefused) -> None:
         exc.args = (f"the room has a password: {exc}",)
         exc.remedy = "Ask the room's owner to open it: hangbot joins rooms without a password."
     else:
-        exc.args = (f"{exc}; these are the server's own words, and the gateway tells no cause",)
+        raise Unexplained(
+            f"{exc}; these are the server's own words, and the gateway tells no cause", remedy=exc.remedy
+        ) from exc
 
 
 def _roles(room: Mapping[str, Any], uid: str | None) -> set[object]:

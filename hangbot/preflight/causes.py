@@ -9,11 +9,13 @@ import socket
 import ssl
 from typing import Final, NamedTuple
 
+from hangbot.errors import CANNOT_TELL, HangbotError
 from hangbot.rest import Answer
 
 __all__ = [
     "SETTING",
     "Cause",
+    "Unexplained",
     "looks_like_chat_token",
     "looks_like_cometchat_token",
     "of_connect",
@@ -42,6 +44,13 @@ class Cause(NamedTuple):
 
     message: str
     remedy: str
+
+
+class Unexplained(HangbotError):
+    """A refusal whose cause neither its code nor anything else tells: its words may, to a person."""
+
+    remedy = "Ask the room's moderators: the server's own words stand in the line."
+    exit_code = CANNOT_TELL
 
 
 def of_lookup(error: socket.gaierror, host: str, setting: str) -> Cause:

@@ -15,10 +15,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from hangbot.errors import Unreachable
-from hangbot.net import is_loopback, unverified
+from hangbot.net import is_loopback, unverified, verified
 from hangbot.preflight import causes
 from hangbot.preflight.causes import SETTING, Cause
 from hangbot.preflight.model import Finding, Service, Subject
@@ -206,4 +204,4 @@ class _Attempt:
         """The certificates that the service's client trusts."""
         if self._local:
             return unverified()
-        return ssl.create_default_context() if self._service == "room" else httpx.create_ssl_context()
+        return ssl.create_default_context() if self._service == "room" else verified()

@@ -13,15 +13,12 @@ from pytest_hangfm.state import ACKS, SANDBOX
 if TYPE_CHECKING:
     import pytest
 
-    from hangbot.sandbox import Journal
-
 __all__ = [
     "MEASURES",
     "REDACTION",
     "Redaction",
     "allure_is_at_work",
     "attach",
-    "journal_lines",
     "measured",
     "start",
 ]
@@ -68,10 +65,3 @@ def measured(item: pytest.Item) -> dict[str, Any]:
         return measures_of(())
     disturbed = sandbox is not None and any("fault" in event for event in sandbox.journal.since(0)[0])
     return measures_of(acks.steps, disturbed=disturbed)
-
-
-def journal_lines(journal: Journal) -> list[str]:
-    """Return what went over the sandbox's wires as a conversation."""
-    from pytest_hangfm.reporting.conversation import journal_lines as lines  # noqa: PLC0415  only failures pay for it
-
-    return lines(journal)

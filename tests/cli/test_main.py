@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hangbot import __version__
 from hangbot.cli import main
 from hangbot.cli import outbox as command
 from hangbot.cli.context import app_of
@@ -85,6 +87,29 @@ def test_a_bug_shows_its_traceback_where_that_was_asked_for(monkeypatch: pytest.
 
     with pytest.raises(ZeroDivisionError):
         main(["--log-level", "debug", "outbox", "list"])
+
+
+@pytest.mark.parametrize("given", [["--version"], ["--vers"], ["--version", "run"]])
+def test_the_version_is_answered_however_it_is_asked_for(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(given)
+    except SystemExit as ended:  # argparse's own way, where there is more to read than the one word
+        code = int(ended.code or 0)
+
+    assert (code, capsys.readouterr().out) == (0, f"hangbot {__version__}\n")
+
+
+def test_the_version_is_answered_before_anything_else_is_loaded() -> None:
+    ask = "import sys; from hangbot.cli import main; main(['--version']); print(*sys.modules)"
+
+    asked = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)  # noqa: S603  our own words
+
+    version, modules = asked.stdout.splitlines()
+    assert version == f"hangbot {__version__}"
+    assert {name for name in modules.split() if name.startswith("hangbot")} == {"hangbot", "hangbot.cli"}
+    assert "argparse" not in modules.split()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ SLOW: Final = "raise SOCKET_TIMEOUT_MS when the service is merely slow."
 CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
 RENEW: Final = "Renew BOT_USER_TOKEN (and remove COMETCHAT_AUTH, so that a new one is exchanged for it)."
 LIFT: Final = "Ask a moderator of the room to lift the ban; do not try again before."
+WORDS: Final = "Ask the room's moderators: the server's own words stand in the line."
 BY_SLUG: Final = "Correct ROOM_UUID; `hangbot init --room SLUG` finds it by the room's name in its address."
 
 CA: Final = """
@@ -831,10 +832,27 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "chat forbidden": Cause(
         forbidden_for_unknown_reasons,
         "chat.member",
-        "rejected",
+        "cannot_tell",
         "Bot is in the chat group: chat refused joining group {uuid} (ERR_FORBIDDEN: No.); "
         "whether it is banned or the group private cannot be told",
-        "Ask the room's moderators: the server's own words stand in the line.",
+        WORDS,
+        3,
+    ),
+    "chat refuses in unknown words": Cause(
+        fault("chat.join", **refusal("ERR_FULL_MOON", "Not tonight.")),
+        "chat.member",
+        "cannot_tell",
+        "Bot is in the chat group: chat refused joining group {uuid} (ERR_FULL_MOON: Not tonight.); "
+        "these are the server's own words, and no cause is known for them",
+        WORDS,
+        3,
+    ),
+    "chat refuses the token at the join": Cause(
+        fault("chat.join", status=401),
+        "chat.member",
+        "rejected",
+        "Bot is in the chat group: chat refused joining group {uuid} (status 401 and an empty body)",
+        RENEW,
         1,
     ),
     "history unreadable": Cause(
@@ -923,11 +941,11 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "room says no": Cause(
         fault("room.joinRoom", body="not today"),
         "room.joined",
-        "rejected",
+        "cannot_tell",
         "Bot is in the room: the room refused joinRoom (not today); "
         "these are the server's own words, and the gateway tells no cause",
         "Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full.",
-        1,
+        3,
     ),
     "room does not answer": Cause(
         fault("room.joinRoom", "hang"),
@@ -1011,7 +1029,9 @@ def test_each_cause_has_its_line_its_remedy_its_verdict_and_its_exit_code(
     assert not bad or bad[0] is found, "the first bad line is the one to act on"
 
 
-@pytest.mark.parametrize("name", ["no such name", "banned from the chat", "expiring", "a field new"])
+@pytest.mark.parametrize(
+    "name", ["no such name", "banned from the chat", "expiring", "a field new", "room says no"]
+)
 def test_the_lines_and_the_json_say_the_same(
     name: str, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1025,6 +1045,21 @@ def test_the_lines_and_the_json_say_the_same(
     place = out.index(f"{MARKS[cause.verdict]} {world.words(cause.line)}")
     assert not cause.remedy or out[place + 1] == f"       -> {world.words(cause.remedy)}"
     assert code == cause.code
+
+
+def test_the_servers_own_words_are_shown_without_the_token_they_repeat(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.configure()
+    world.fault("room.joinRoom", "status", body=f"not with {world.bot.token}")
+
+    code = main(["preflight"])
+
+    out = capsys.readouterr().out
+    assert "[????] Bot is in the room: the room refused joinRoom (not with <masked>); these are" in out
+    assert world.bot.token not in out
+    assert out.splitlines()[-1].startswith("CANNOT TELL: ")
+    assert code == 3
 
 
 def test_no_two_causes_have_the_same_line() -> None:

@@ -143,6 +143,21 @@ def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.Captur
     assert "not in the room" in said
 
 
+def test_a_room_that_refuses_in_unknown_words_is_asked_again(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=2)
+
+    with Heard("[SOCKET] joined") as joined:
+        code = run_while(joined.wait, "run")
+
+    said = capsys.readouterr().err
+    assert code == 0
+    assert "[????] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
+    assert "starting all the same" in said
+    assert "[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))" in said
+
+
 def test_a_kick_ends_the_bot_with_1_and_one_line(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,7 +236,12 @@ def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
     [
         pytest.param("gateway.token", {"status": 401}, "Gateway accepts the bot token", id="token"),
         pytest.param("chat.me", {"status": 401}, "Chat token is accepted", id="chat token"),
-        pytest.param("room.joinRoom", {"body": "The room does not exist."}, "Bot is in the room", id="join"),
+        pytest.param(
+            "chat.join",
+            {"status": 400, "body": {"error": {"code": "ERR_BANNED_GROUPMEMBER", "message": "No."}}},
+            "Bot is in the chat group",
+            id="banned",
+        ),
     ],
 )
 def test_what_preflight_rejects_does_not_start_and_says_so_on_one_line_with_its_remedy(

@@ -705,3 +705,12 @@ def test_a_rendered_file_is_read_as_it_was_meant(env_file: Path) -> None:
 def test_a_name_that_is_none_of_ours_is_not_rendered() -> None:
     with pytest.raises(KeyError, match="BOT_NAMES"):
         render_env_file({"BOT_NAMES": "x"})
+
+
+def test_settings_that_were_refused_have_a_repr_for_the_traceback_that_shows_them() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Settings(bot_user_token=SecretStr("hunter2-hunter2"), room_uuid="")
+
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)]
+    shown = [repr(frame.f_locals["self"]) for frame in frames if "self" in frame.f_locals]
+    assert shown == ["Settings()"]

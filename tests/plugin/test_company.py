@@ -1,5 +1,7 @@
 """The plugin in the company of others: asyncio modes and loops, xdist, random order, no Allure."""
 
+import sys
+
 import pytest
 
 TESTS = """
@@ -79,3 +81,40 @@ def test_in_any_order_and_over_two_processes_the_tests_are_the_same(
 
     result.assert_outcomes(passed=8, errors=2)
     result.stdout.fnmatch_lines(["Using --randomly-seed=*"])
+
+
+FROZEN = """
+    import gc
+    import pytest
+
+    @pytest.fixture(autouse=True)
+    def frozen():
+        yield
+        print("frozen:", gc.get_freeze_count() > 0)
+
+    {marker}
+    def test_a_check(): ...
+
+    @pytest.mark.preflight
+    def test_another(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("marker", "frozen"),
+    [
+        pytest.param("@pytest.mark.preflight", "True", id="checks alone"),
+        pytest.param("", "False", id="another test among them"),
+    ],
+)
+def test_a_run_of_checks_alone_is_spared_the_search_for_garbage_and_puts_it_back(
+    inner: pytest.Pytester, marker: str, frozen: str
+) -> None:
+    inner.makepyfile(test_checks=FROZEN.replace("{marker}", marker))
+    run = "import gc, pytest; pytest.main(['-s', '-p', 'no:allure_pytest']); left = gc.get_freeze_count()"
+
+    result = inner.run(sys.executable, "-c", f"{run}; print('left:', left)")
+
+    text = result.stdout.str()
+    assert text.count(f"frozen: {frozen}") == 2
+    assert "left: 0" in text

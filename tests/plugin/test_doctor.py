@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +22,7 @@ SANDBOX = Options(
     configured=False,
     in_ci=False,
 )
-LIVE = replace(SANDBOX, configured=True)
+LIVE = SANDBOX._replace(configured=True)
 
 
 def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
@@ -76,10 +75,10 @@ def test_the_sandbox_is_never_ready_and_says_so() -> None:
     ("options", "target", "status", "ends_with"),
     [
         pytest.param(SANDBOX, "sandbox", 0, 0, id="at-a-desk"),
-        pytest.param(replace(SANDBOX, in_ci=True), "sandbox", 0, 1, id="in-ci"),
-        pytest.param(replace(SANDBOX, in_ci=True, target="sandbox"), "sandbox", 0, 0, id="in-ci-on-purpose"),
-        pytest.param(replace(LIVE, in_ci=True), "live", 0, 0, id="in-ci-live"),
-        pytest.param(replace(SANDBOX, in_ci=True), "sandbox", 2, 2, id="interrupted-stays-interrupted"),
+        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 0, 1, id="in-ci"),
+        pytest.param(SANDBOX._replace(in_ci=True, target="sandbox"), "sandbox", 0, 0, id="in-ci-on-purpose"),
+        pytest.param(LIVE._replace(in_ci=True), "live", 0, 0, id="in-ci-live"),
+        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 2, 2, id="interrupted-stays-interrupted"),
     ],
 )
 def test_ci_does_not_take_the_sandbox_for_the_real_thing(
@@ -91,7 +90,7 @@ def test_ci_does_not_take_the_sandbox_for_the_real_thing(
 def test_the_json_has_the_checks_in_the_order_of_preflight(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
 
-    finish(doctor(replace(LIVE, json=path), "ok", "warn", "ok", "ok"))
+    finish(doctor(LIVE._replace(json=path), "ok", "warn", "ok", "ok"))
 
     told = json.loads(path.read_text())
     assert told.keys() == {"schema", "target", "verdict", "checks"}
@@ -100,7 +99,7 @@ def test_the_json_has_the_checks_in_the_order_of_preflight(tmp_path: Path) -> No
 
 
 def test_a_json_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
-    assert finish(doctor(replace(LIVE, json=tmp_path / "gone/out.json"), "ok")) == 1
+    assert finish(doctor(LIVE._replace(json=tmp_path / "gone/out.json"), "ok")) == 1
 
 
 def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

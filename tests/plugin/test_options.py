@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,9 @@ UNCONFIGURED = Options(
     configured=False,
     in_ci=False,
 )
-CONFIGURED = replace(UNCONFIGURED, configured=True)
-LIVE = replace(UNCONFIGURED, target="live")
-SANDBOX = replace(CONFIGURED, target="sandbox")
+CONFIGURED = UNCONFIGURED._replace(configured=True)
+LIVE = UNCONFIGURED._replace(target="live")
+SANDBOX = CONFIGURED._replace(target="sandbox")
 
 
 def options_of(pytester: pytest.Pytester, *args: str, environ: Mapping[str, str] | None = None) -> Options:
@@ -141,7 +140,7 @@ def test_what_a_test_runs_against(options: Options, markers: set[str], target: s
     [
         pytest.param(CONFIGURED, "LIVE: preflight on what hang-fm-config.env", id="configured"),
         pytest.param(LIVE, "joining and reading only", id="live"),
-        pytest.param(replace(LIVE, live_writes=True), "writing too", id="live-writes"),
+        pytest.param(LIVE._replace(live_writes=True), "writing too", id="live-writes"),
         pytest.param(SANDBOX, "nothing live is touched", id="sandbox"),
     ],
 )

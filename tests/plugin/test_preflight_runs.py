@@ -156,6 +156,23 @@ async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
     assert hangfm_sandbox.bot.token not in result.stdout.str()
 
 
+async def test_over_many_processes_the_checks_come_to_the_same_as_in_one(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
+) -> None:
+    pytest.importorskip("xdist")
+    nobody = {"COMETCHAT_RECEIVER": "no-such-group", "SOCKET_SERVER_URL": "http://127.0.0.1:9"}
+    configure(with_checks.path, **hangfm_sandbox.env() | nobody)
+    told = []
+
+    for processes in ("0", "4"):
+        await run(with_checks, "-m", "preflight", "-n", processes)
+        checks = json.loads((with_checks.path / "out.json").read_text())["checks"]
+        told.append([(check["id"], check["verdict"], check["message"]) for check in checks])
+
+    assert told[0] == told[1]
+    assert ("clock", "skipped", 'because of "Room socket can be reached"') in told[1]
+
+
 def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave(
     with_checks: pytest.Pytester, with_stages: pytest.Pytester
 ) -> None:

@@ -128,7 +128,12 @@ def test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_ex
     ):
         assert line in text
     result.stdout.fnmatch_lines(
-        ["*- what to do -*", "Ask again tomorrow.", "*- on the sandbox's wires -*", "*room * frame *welcome*"]
+        [
+            "*- what to do -*",
+            "Ask again tomorrow.",
+            "*- on the sandbox's wires -*",
+            "*room -> hangbot: welcome*",
+        ]
     )
 
 

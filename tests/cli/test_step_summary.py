@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.cli.step_summary import append_step_summary
+from hangbot.preflight import QUESTIONS, Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Live
+
+
+@pytest.fixture
+def page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page of a GitHub run, on which an earlier step has written."""
+    path = folder / "summary.md"
+    path.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    return path
+
+
+def test_a_check_is_a_row_whatever_characters_it_holds(folder: Path) -> None:
+    path = folder / "summary.md"
+    result = Result("chat.token", "Chat token | is accepted", "warn", "one\ntwo", "do | this")
+
+    append_step_summary([result], "cannot_tell", "room a|b", {"GITHUB_STEP_SUMMARY": str(path)})
+
+    assert path.read_text().splitlines() == [
+        "### CANNOT TELL: room a\\|b",
+        "",
+        "| | check | found | remedy |",
+        "|---|---|---|---|",
+        "| warn | Chat token \\| is accepted | one two | do \\| this |",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("env", [{}, {"GITHUB_STEP_SUMMARY": ""}], ids=["not set", "empty"])
+def test_where_no_page_is_named_none_is_written(folder: Path, env: dict[str, str]) -> None:
+    append_step_summary([], "ready", "here", env)
+
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
+def test_the_command_adds_its_checks_to_the_page(page: Path, options: list[str]) -> None:
+    code = main(["preflight", *options])
+
+    before, title, *rows = page.read_text().splitlines()
+    assert code == 0
+    assert before == "before"
+    assert title.startswith("### READY: room ")
+    assert [row.split("|")[2].strip() for row in rows if row.startswith("| ok |")] == [
+        question.title for question in QUESTIONS
+    ]
+
+
+def test_a_faulty_configuration_is_on_the_page_without_its_values(live: Live, page: Path) -> None:
+    live.configure(BOT_USER_TOKEN="hunter2 hunter2")
+
+    code = main(["preflight"])
+
+    told = page.read_text()
+    assert code == 2
+    assert "### NOT READY: the configuration in hang-fm-config.env\n" in told
+    assert "| rejected | Configuration is complete | BOT_USER_TOKEN " in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({}, 1, id="all well"),
+        pytest.param({"SOCKET_SERVER_URL": "http://127.0.0.1:9"}, 1, id="cannot tell"),
+        pytest.param({"ROOM_UUID": ""}, 2, id="configuration"),
+    ],
+)
+def test_a_page_that_cannot_be_written_fails_what_nothing_worse_has_failed(
+    changes: dict[str, str],
+    code: int,
+    live: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    live.configure(**changes)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/dev/null/summary.md")
+
+    returned = main(["preflight"])
+
+    said = capsys.readouterr()
+    assert returned == code
+    assert "Configuration is complete" in said.out
+    assert ("/dev/null/summary.md cannot be written: Not a directory." in said.err) == (code == 1)
