@@ -229,7 +229,8 @@ def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> li
     for key in keys:
         seq = _seq(database, key)
         changed = database.execute(
-            "UPDATE message SET state = 'queued', in_doubt = attempts > 0, settled_at = NULL,"
+            "UPDATE message SET state = 'queued', in_doubt = (in_doubt OR attempts > 0),"
+            " attempts = max(attempts, in_doubt), settled_at = NULL,"
             " tier = NULL, reason = '', remedy = '', expires_at = NULL"
             " WHERE seq = ? AND state IN ('failed', 'uncertain', 'expired', 'dropped')",
             (seq,),

@@ -269,6 +269,16 @@ async def test_what_was_claimed_and_not_sent_is_queued_again_as_it_was(
     assert before.in_doubt is doubt
 
 
+async def test_what_was_dropped_on_its_way_is_in_doubt_when_it_is_queued_again(outbox: Outbox) -> None:
+    await outbox.put([message()], 10.0)
+    await outbox.claim("room")  # and it may have been sent, before the attempt was written
+    await outbox.drop(["m"], 20.0)
+
+    [row] = await outbox.requeue(["m"], 30.0)
+
+    assert (row.state, row.in_doubt, row.attempts) == ("queued", True, 1)
+
+
 async def test_what_was_dropped_by_hand_is_not_queued_again_by_a_release(outbox: Outbox) -> None:
     await outbox.put([message()], 10.0)
     claimed = await outbox.claim("room")
