@@ -6,7 +6,6 @@ points against one send), and a head that arrives without its body is one more t
 """
 
 import asyncio
-import select
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -108,20 +107,12 @@ class _Stream(httpcore.AsyncNetworkStream):
         return self
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  the base class has it
-        """Return what is known of the connection; ``is_readable`` of an idle one: it was closed."""
-        if info == "is_readable":
-            return self._reader.at_eof() or self._reader.exception() is not None or self._has_data()
+        """Return what is known of the connection; ``is_readable`` of an idle one: the server closed it."""
+        if info == "is_readable":  # asyncio reads ahead: what has arrived is known without asking the system
+            return self._reader.at_eof() or self._writer.is_closing()
         return self._writer.get_extra_info(
             {"client_addr": "sockname", "server_addr": "peername"}.get(info, info)
         )
-
-    def _has_data(self) -> bool:
-        number = self._writer.get_extra_info("socket").fileno()
-        if number < 0:
-            return True  # closed
-        with suppress(ValueError):  # beyond what `select` can watch
-            return bool(select.select([number], [], [], 0)[0])
-        return False
 
 
 @contextmanager

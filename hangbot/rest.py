@@ -115,7 +115,9 @@ class Endpoint:
                 received += chunk
                 if len(received) > _LARGEST_ANSWER:
                     return None
-            names = {name.lower(): value for name, value in answer.headers.items()}
+            names = {
+                name.lower().decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
+            }
             return Answer(answer.status_code, names, bytes(received))
         finally:
             await answer.aclose()
