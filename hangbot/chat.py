@@ -8,7 +8,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from hangbot.chat_token import ChatToken
-from hangbot.errors import NotAMember, NotFound, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.errors import AnswerLost, NotAMember, NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
 from hangbot.wire import chat as wire
@@ -97,15 +97,19 @@ class ChatClient:
         Raises:
             NotFound: A direct message's receiver is unknown. It is looked up first, since
                 OpenChat makes a user of a mistyped uid and loses the message.
+            AnswerLost: The answer names another message.
             ServiceError: As `call` raises it.
         """
         message = await self._resolved(message)
         body = wire.message_body(message, sender=self.uid, name=self.name)
         what = f"message {message.id} to {message.to}"
         group = None if message.direct else message.to
-        return wire.read_message(
+        sent = wire.read_message(
             await self._as_member("POST", "/messages", group=group, what=what, body=body)
         )
+        if sent and sent.muid not in {None, message.id}:  # an answer that came twice, and now for this one
+            raise AnswerLost(f"the answer to {what} is about another message", service="chat")
+        return sent
 
     async def _resolved(self, message: Outgoing) -> Outgoing:
         """Tell what a direct message's receiver is: a user, or a group whose GUID was given instead."""
@@ -128,13 +132,14 @@ class ChatClient:
         """Tell whether a message with this id is stored.
 
         The look-up by ``muid`` answers where the server has it (measured on OpenChat). A 404 in
-        other words than "no such message" is no answer: then the newest history is searched.
+        other words than "no such message", or another message, is no answer: then the newest
+        history is searched.
 
         Raises:
             ServiceError: It cannot be told: `Refused` where asking again will not help.
         """
         try:
-            await self.call(
+            found = await self.call(
                 "GET", f"/user/messages/{_part(message.id)}", what=f"whether {message.id} arrived"
             )
         except ServiceError as exc:
@@ -143,7 +148,10 @@ class ChatClient:
             if exc.status != 404:  # noqa: PLR2004  Not Found
                 raise
             return await self._in_history(message)
-        return True
+        read = wire.read_message(found)
+        if read and read.muid == message.id:
+            return True
+        return await self._in_history(message)  # it was not understood as an id of ours
 
     async def _in_history(self, message: Outgoing) -> bool:
         message = await self._resolved(message)

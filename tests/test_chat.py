@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hangbot.errors import (
     AckTimeout,
+    AnswerLost,
     ConnectionLost,
     NotAMember,
     NotFound,
@@ -499,3 +501,42 @@ async def test_a_profile_that_is_no_object_is_no_answer(
 
     with pytest.raises(Unavailable, match="without an object"):
         await hangfm_chat.me()
+
+
+async def test_an_answer_that_came_twice_does_not_acknowledge_the_next_message(
+    hangfm_open_chat: OpenChat, line: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await hangfm_open_chat()
+    twice = await chat.send(line)
+    assert twice
+    monkeypatch.setattr(chat, "call", answering(twice.raw))
+
+    with pytest.raises(AnswerLost, match="about another message") as lost:
+        await chat.send(replace(line, id="m-2"))
+
+    assert lost.value.ambiguous
+
+
+async def test_a_look_up_that_finds_another_message_is_no_answer(
+    hangfm_open_chat: OpenChat, line: Outgoing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await hangfm_open_chat()
+    other = await chat.send(line)
+    assert other
+    call = chat.call
+
+    async def by_number(method: str, path: str, **more: Any) -> object:  # noqa: ANN401  passed on as they are
+        return other.raw if "/user/messages/" in path else await call(method, path, **more)
+
+    monkeypatch.setattr(chat, "call", by_number)
+
+    found = [await chat.arrived(replace(line, id=key)) for key in ("m-1", "m-2")]
+
+    assert found == [True, False]
+
+
+def answering(data: object) -> Callable[..., Coroutine[Any, Any, object]]:
+    async def call(*_: object, **__: object) -> object:
+        return data
+
+    return call

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -143,7 +144,7 @@ async def test_a_server_that_takes_no_connection_is_a_connect_time_out_of_httpx(
     async def connect(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(asyncio, "open_connection", connect)
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
 
     async with opened(httpx.Timeout(5, connect=0.05)) as http:
         with pytest.raises(httpx.ConnectTimeout):
@@ -156,3 +157,82 @@ async def test_a_server_that_speaks_no_tls_is_a_connect_error_of_httpx(
     async with serving(Server()) as url:
         with pytest.raises(httpx.ConnectError):
             await http.get(url.replace("http:", "https:"))
+
+
+async def test_tls_that_is_never_answered_is_a_connect_time_out_of_httpx(open_raw: OpenRaw) -> None:
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    url = await open_raw(silent)
+
+    async with opened(httpx.Timeout(5, connect=0.05)) as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await asyncio.wait_for(http.get(url.replace("http:", "https:")), 5)
+
+
+async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: httpx.AsyncClient) -> None:
+    begun = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        begun.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        asking = asyncio.create_task(http.get(f"https://127.0.0.1:{port}"), name="ask")
+        await asyncio.wait_for(begun.wait(), 5)
+        asking.cancel()
+        await asyncio.wait([asking], timeout=5)
+
+    assert asking.cancelled()
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(http: httpx.AsyncClient) -> None:
+    server = Server()
+    async with serving(server) as url:
+        await http.post(url, json={})
+        server.open[0].write(ANSWER.replace(b"ok", b"no"))
+        await arrived(http)
+        again = await http.post(url, json={})
+
+    assert again.text == "ok"
+    assert server.connections == 2
+
+
+async def arrived(http: httpx.AsyncClient) -> None:
+    """Wait until the pool's one connection has something to read."""
+    assert isinstance(http._transport, CorkedTransport)
+    (connection,) = http._transport._pool.connections
+    async with asyncio.timeout(5):
+        while not connection.has_expired():  # noqa: ASYNC110  there is no event for it
+            await asyncio.sleep(0.001)
+
+
+async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx.AsyncClient) -> None:
+    server = Server()
+    async with serving(server) as url:
+        asking = [asyncio.create_task(http.post(url, json={"hold": n}), name=f"ask {n}") for n in range(20)]
+        async with asyncio.timeout(5):
+            while len(server.pieces) < 20:  # noqa: ASYNC110  there is no event for it
+                await asyncio.sleep(0.001)
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+
+    assert server.connections == 20
+
+
+async def test_giving_up_at_any_moment_leaves_no_socket(recwarn: pytest.WarningsRecorder) -> None:
+    async with serving(Server()) as url:
+        for moment in range(60):
+            async with opened(httpx.Timeout(5)) as http:
+                asking = asyncio.create_task(http.post(url, json={}), name="ask")
+                for _ in range(moment // 2):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+            gc.collect()
+
+    assert [warning for warning in recwarn if warning.category is ResourceWarning] == []

@@ -25,6 +25,8 @@ __all__ = ["Courier", "Transport"]
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
+_CLAIM_HOLDS: Final = 0.1
+"""Seconds after which a claimed message that still waits to be sent may have been dropped by hand."""
 _MOST_LANES: Final = 256
 """Receivers served at a time; the others wait for a lane to end."""
 
@@ -119,7 +121,13 @@ class Courier:
         ends = []
         async with self._turn_of(message.to):
             for part in parts:
-                end, written = await self._take(await self._outbox.get(part.message.id))
+                try:
+                    end, written = await self._take(await self._outbox.get(part.message.id))
+                except asyncio.CancelledError:
+                    if self._running:  # who goes on with it, before what is behind it
+                        await self._outbox.release(replace(part, in_doubt=True))
+                        self._serve(message.to)
+                    raise
                 ends.append(end)
                 if written:
                     await written
@@ -136,7 +144,7 @@ class Courier:
         waiters = self._waiters.setdefault(key, [])
         waiters.append(future)
         try:
-            end = None if key in self._open else _ended(await self._outbox.get(key))
+            end = None if key in self._open and not self._over else _ended(await self._outbox.get(key))
             if end is None and self._over:
                 raise _left(key)
             return end or await future
@@ -155,13 +163,7 @@ class Courier:
 
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
         """
-        self._over = False
-        try:
-            await self._outbox.prune(self._clock.wall())
-            await self._with_lanes(self._until_stopped)
-        finally:
-            self._over = True
-            self._send_away()
+        await self._with_lanes(self._until_stopped)
 
     async def run_until_empty(self) -> None:
         """Deliver everything that waits, oldest first, and return."""
@@ -169,8 +171,9 @@ class Courier:
 
     async def _with_lanes(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Start lanes as told by a function, and return when it and they have ended."""
-        await self._outbox.recover(self._clock.wall())
+        self._over = False
         try:
+            await self._outbox.recover(self._clock.wall())
             async with asyncio.TaskGroup() as lanes:
                 self._running = lanes
                 try:
@@ -179,8 +182,14 @@ class Courier:
                     self._running = None
         except* HangbotError as group:
             raise first_of(group) from None
+        finally:
+            self._over = True
+            self._lanes.clear()  # one that was cancelled before it began had no chance to
+            self._more.clear()
+            self._send_away()
 
     async def _until_stopped(self) -> None:
+        await self._outbox.prune(self._clock.wall())
         version = -1
         while not self._stopping:
             self._work.clear()
@@ -292,6 +301,7 @@ class Courier:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_exception(_left(key))
+                    waiter.exception()  # seen: it may be that the disk tells sooner how it ended
 
     def _tell(self, key: str, end: Settlement) -> None:
         self._open.discard(key)
@@ -318,15 +328,18 @@ class Courier:
             unwritten.append(step)
             self._notify(step)
 
-        deadline = self._carrier.deadline()
+        begun, deadline = self._clock.now(), self._carrier.deadline()
+
+        def until() -> float:
+            left = math.inf if row.expires_at is None else row.expires_at - self._clock.wall()
+            return min(deadline, self._clock.now() + left)
 
         async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
-            left = math.inf if row.expires_at is None else row.expires_at - self._clock.wall()
-            return await self._gate.turn(retry=retry, until=min(deadline, self._clock.now() + left))
+            return await self._gate.turn(retry=retry, until=until())
 
         async def send() -> None:
             nonlocal in_doubt
-            if not in_doubt:
+            if not in_doubt or self._clock.now() > begun + _CLAIM_HOLDS:
                 steps, unwritten[:] = list(unwritten), []
                 if not await self._outbox.sending(key, steps):
                     unwritten[:] = steps[:-1]  # all but the attempt, which is not made
@@ -341,7 +354,7 @@ class Courier:
         carrier = replace(self._carrier, notify=note)
         try:
             end = await carrier.carry(
-                key, lambda: self._gate.through(send, until=deadline), ask, turn=turn, earlier=earlier
+                key, lambda: self._gate.through(send, until=until()), ask, turn=turn, earlier=earlier
             )
         except (_Withdrawn, asyncio.CancelledError):
             await self._outbox.note(key, unwritten)

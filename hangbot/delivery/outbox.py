@@ -4,12 +4,13 @@ Accepted means committed (WAL, ``synchronous=FULL``). Several processes may read
 outbox at a time; only the one that holds `exclusive` may deliver from it.
 """
 
+import asyncio
 import functools
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hangbot.delivery import schema
 from hangbot.delivery.lock import exclusive
@@ -124,11 +125,11 @@ class Outbox:
         """
         if only_look:
             return await self._read(schema.first, receiver)
-        return await self._write(schema.claim, receiver)
+        return await self._write_if_wanted(schema.claim, receiver)
 
     async def release(self, row: Stored) -> None:
         """Queue again what was claimed and not sent, as it was."""
-        await self._write(schema.release, row.message.id, row.in_doubt)
+        await self._write_if_wanted(schema.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
         """Return how many messages wait."""
@@ -140,7 +141,7 @@ class Outbox:
         Returns:
             ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
         """
-        return await self._write(schema.mark_sending, key, steps)
+        return await self._write_if_wanted(schema.mark_sending, key, steps)
 
     def settle(
         self, key: str, settlement: Settlement, steps: Sequence[Step], now: float
@@ -220,6 +221,24 @@ class Outbox:
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await self._do(lambda database: work(database, *args, **kwargs), writes=True)
+
+    async def _write_if_wanted(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write, unless who asked is cancelled first: then another process may deliver from the outbox.
+
+        What has begun is in a transaction, and that process has to wait for its end.
+        """
+        wanted = True
+
+        def unless_cancelled(database: sqlite3.Connection) -> Any:  # noqa: ANN401  nobody reads the `None`
+            return work(database, *args, **kwargs) if wanted else None
+
+        try:
+            return await self._do(unless_cancelled, writes=True)
+        except asyncio.CancelledError:
+            wanted = False
+            raise
 
     async def _read(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

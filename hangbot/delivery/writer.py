@@ -196,10 +196,13 @@ def _do(database: sqlite3.Connection, job: Job) -> None:
 
 
 def _do_apart(database: sqlite3.Connection, job: Job) -> None:
+    inside = database.in_transaction
     if not job.writes:
         try:
             job.result = job.work(database)
-        except Exception as exc:  # noqa: BLE001  told to who asked
+        except Exception as exc:
+            if inside and not database.in_transaction:
+                raise  # as below: what comes next would be written, and told to have failed
             job.error = exc
         return
     database.execute("SAVEPOINT job")

@@ -1,6 +1,7 @@
 import asyncio
+import gc
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -898,6 +899,134 @@ async def test_a_fault_of_the_transport_leaves_the_message_in_doubt(
 
     row = await desk.outbox.get("m")
     assert (row.state, row.in_doubt) == ("sending", True)
+
+
+async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_one(desk: Desk) -> None:
+    courier = desk.courier()
+    task = asyncio.create_task(courier.run(), name="courier")
+    for _ in range(10):  # turns of the one thread, in which the run has nothing to do any more
+        await desk.outbox.version()
+
+    task.cancel()
+    await courier.accept(message("m"))  # its lane is made in the turn in which the run ends
+    await asyncio.wait([task])
+    await asyncio.wait_for(courier.run_until_empty(), 5)
+
+    assert desk.service.room == ["m"]
+
+
+async def test_who_waits_is_told_when_the_delivery_of_a_queue_is_given_up(desk: Desk) -> None:
+    desk.service.held = {"first"}
+    courier = desk.courier()
+    for key in ("first", "second"):
+        await courier.accept(message(key))
+    delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
+    waiting = asyncio.create_task(courier.settled("second"), name="settled")
+    await desk.service.reached.wait()
+
+    await crash(delivering)
+
+    with pytest.raises(HangbotError, match="it waits in the outbox"):
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk) -> None:
+    courier = desk.courier()
+    await courier.accept(message("m"))
+    courier.stop()
+    await courier.run()
+
+    await desk.courier().run_until_empty()
+
+    assert (await courier.settled("m")).state == "delivered"
+
+
+async def test_who_learns_the_end_from_the_disk_leaves_no_error_behind(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    courier = desk.courier()
+    await desk.outbox.put([message("m")], 1.0)
+    await desk.outbox.drop(["m"], 1.0)
+    waiting = asyncio.create_task(courier.settled("m"), name="settled")
+    await asyncio.sleep(0)  # one turn: it has asked the one thread
+
+    courier._send_away()
+    end = await waiting
+    del waiting
+    gc.collect()
+
+    assert end.state == "dropped"
+    assert caplog.messages == []
+
+
+async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_LANES", 1)
+    desk.service.held = {"busy", "m"}
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("busy", "other"))
+        await desk.service.reached.wait()
+        delivering = asyncio.create_task(courier.deliver(message("m")), name="deliver")
+        await soon(lambda: are(2, desk.service.attempts))
+        await courier.accept(message("n"))
+        await crash(delivering)
+        desk.service.release.set()
+        ends = await asyncio.wait_for(asyncio.gather(courier.settled("m"), courier.settled("n")), 5)
+
+    assert [end.state for end in ends] == ["delivered"] * 2
+    assert desk.service.asked == ["m"]
+    assert desk.service.room[1:] == ["m", "n"]
+
+
+async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent_later(desk: Desk) -> None:
+    desk.ttl = 20.0
+    desk.clock.auto = False
+    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    first = [f"m{number}" for number in range(4)]  # as many as may be on their way
+    desk.service.held = set(first)
+    desk.service.script = defaultdict(list, {key: [DOWN] for key in first})
+    courier = desk.courier()
+    delivering = [asyncio.create_task(courier.deliver(message(key, key)), name=key) for key in first]
+    await soon(lambda: are(4, desk.service.attempts))
+    late = asyncio.create_task(courier.deliver(message("late", "late")), name="late")
+    await soon(lambda: are(5, [step for step in desk.steps if step.kind == "attempt"]))
+
+    desk.service.release.set()
+    await soon(lambda: are(5, desk.clock.waits()))
+    await desk.clock.advance(20.0)
+    await soon(lambda: are(1, [step for step in desk.steps if (step.id, step.kind) == ("late", "waiting")]))
+    await desk.clock.advance(2.0)
+    end = await asyncio.wait_for(late, 5)
+    for task in delivering:
+        await crash(task)
+
+    assert end.state == "expired"
+    assert "late" not in desk.service.attempts
+
+
+async def are(many: int, things: Sequence[object]) -> bool:
+    return len(things) == many
+
+
+async def test_a_message_dropped_while_it_waits_for_its_turn_is_not_sent(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.clock.auto = False
+    desk.bucket = TokenBucket(1.0, 1)
+    courier = desk.courier()
+
+    async with running(courier):
+        await asyncio.gather(*(courier.accept(message(key, key)) for key in ("m", "n")))
+        await desk.clock.next_wait()  # both were claimed when there was room for one
+        await elsewhere.drop(["n"], 5.0)
+        end = await asyncio.wait_for(courier.settled("n"), 5)
+        await desk.clock.advance(1.0)
+
+    assert end.state == "dropped"
+    assert desk.service.attempts == ["m"]
 
 
 async def test_many_messages_to_many_receivers_arrive_once_each_in_order(desk: Desk) -> None:

@@ -1181,3 +1181,34 @@ def test_a_file_system_without_locks_is_an_error_that_names_the_file(
 
     with pytest.raises(OutboxUnusable, match="cannot be locked: No locks available"), exclusive(path):
         raise AssertionError
+
+
+@pytest.mark.parametrize("what", ["claim", "sending"])
+async def test_who_gives_up_before_it_is_begun_takes_no_message_from_who_delivers_next(
+    outbox: Outbox, what: str
+) -> None:
+    await outbox.put([message()], 1.0)
+    asking = asyncio.create_task(
+        outbox.claim("room") if what == "claim" else outbox.sending("m", []), name="ask"
+    )
+    await asyncio.sleep(0)  # one turn: it has asked, and the thread has not heard of it
+
+    asking.cancel()
+    await asyncio.wait([asking])
+
+    row = await outbox.get("m")
+    assert (row.state, row.in_doubt) == ("queued", False)
+
+
+async def test_who_gives_up_putting_back_what_is_claimed_leaves_it_in_doubt(outbox: Outbox) -> None:
+    await outbox.put([message()], 1.0)
+    row = await outbox.claim("room")
+    assert row
+    asking = asyncio.create_task(outbox.release(row), name="release")
+    await asyncio.sleep(0)  # one turn: it has asked, and the thread has not heard of it
+
+    asking.cancel()
+    await asyncio.wait([asking])
+
+    row = await outbox.get("m")
+    assert (row.state, row.in_doubt) == ("sending", True)

@@ -349,3 +349,20 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
 
     assert not writer._thread.is_alive()
     assert database.transactions == 1
+
+
+async def test_a_read_with_which_the_whole_transaction_is_gone_takes_the_batch_with_it(
+    writer: Writer, held: Callable[[], None]
+) -> None:
+    def broken(database: sqlite3.Connection) -> None:
+        database.execute("ROLLBACK")  # as SQLite does by itself
+        raise sqlite3.OperationalError("disk I/O error")
+
+    works: list[tuple[Work, bool]] = [(write("a"), True), (broken, False), (write("b"), True)]
+    tasks = [writer.do(work, writes=writes) for work, writes in works]
+
+    held()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [str(end) for end in ends] == ["disk I/O error"] * 3
+    assert await writer.do(read, writes=False) == []
