@@ -117,8 +117,8 @@ def frame_in_words(text: str, name_of: Callable[[str], str] = str) -> str:
     """
     try:
         frame = json.loads(text)
-    except ValueError:
-        return text  # cut short in the journal, or no JSON at all: then that is what there is to see
+    except (ValueError, RecursionError):
+        return text  # cut short in the journal, nested beyond reading, no JSON at all: what there is to see
     match frame:
         case str():
             return frame.removeprefix(_PRIMUS)

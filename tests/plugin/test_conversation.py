@@ -49,6 +49,7 @@ def event(t_ms: int, service: str, dir: str, kind: str, **more: object) -> dict[
         ),
         pytest.param('{"message":"said by a verb"}', '{"message":"said by a verb"}', id="not in the books"),
         pytest.param('{"cut": sho… (9000 characters)', '{"cut": sho… (9000 characters)', id="cut short"),
+        pytest.param("[" * 100_000, "[" * 100_000, id="nested too deep"),
     ],
 )
 def test_a_frame_is_told_by_its_name(frame: str, words: str) -> None:

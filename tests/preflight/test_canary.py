@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.factory import open_subject
-from hangbot.preflight import CANARY, answer, canary_message
+from hangbot.preflight import CANARY, answer, canary, canary_message
 
 if TYPE_CHECKING:
     from hangbot.config import Settings
@@ -38,10 +38,12 @@ async def test_a_canary_that_is_not_stored_is_a_loss_and_says_so(
 
 
 async def test_a_canary_that_stays_is_warned_about(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(canary, "uuid4", lambda: "1")
+    found_again = {"data": {"id": "7", "muid": "canary-1", "sentAt": 1}}
     hangfm_sandbox.faults.add("chat.send", "status", status=201, body={"data": {"no": "number"}})
-    hangfm_sandbox.faults.add("chat.lookup", "status", status=200, body={"data": {}})
+    hangfm_sandbox.faults.add("chat.lookup", "status", status=200, body=found_again)
 
     async with open_subject(hangfm_settings) as subject:
         found = await canary_message(subject)
