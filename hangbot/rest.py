@@ -73,10 +73,10 @@ class Endpoint:
             Unavailable: The answer is larger than any that this service gives.
             ConfigError: The address is none.
         """
-        send = self._whole(method, path, params, body, headers)
         # Every `from None`: httpx's exceptions hold the request, and with it the tokens in its headers.
         try:
-            answer = await self.clock.wait_for(send, self._timeout)
+            request = self._request(method, path, params, body, headers)
+            answer = await self.clock.wait_for(self._whole(request), self._timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
                 f"no connection to {self.base} for {what}: {_cause(exc)}", service=self._service
@@ -99,16 +99,9 @@ class Endpoint:
             )
         return answer
 
-    async def _whole(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None,
-        body: object,
-        headers: Mapping[str, str],
-    ) -> Answer | None:
+    async def _whole(self, request: httpx.Request) -> Answer | None:
         """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
-        answer = await self._http.send(self._request(method, path, params, body, headers), stream=True)
+        answer = await self._http.send(request, stream=True)
         try:
             received = bytearray()
             async for chunk in answer.aiter_bytes():
