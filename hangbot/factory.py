@@ -237,7 +237,10 @@ def make_courier(
         transport,
         carrier=Carrier(send_policy(settings), clock or SystemClock(), dice, notify),
         limits=Limits(
-            TokenBucket(settings.rate, settings.burst), RetryBudget(), Breaker(reconnect_policy(settings))
+            TokenBucket(settings.rate, settings.burst),
+            RetryBudget(),
+            Breaker(reconnect_policy(settings)),
+            in_flight=settings.http_concurrency,
         ),
         ttl=settings.message_ttl,
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import subprocess
@@ -11,8 +12,17 @@ import pytest
 from hangbot import factory
 from hangbot.config import Settings
 from hangbot.errors import ConfigError, HangbotError, OutboxUnusable, ServiceError, Unreachable
-from hangbot.factory import open_bot, open_chat, open_clients, open_gateway, open_outbox, open_room
+from hangbot.factory import (
+    make_courier,
+    open_bot,
+    open_chat,
+    open_clients,
+    open_gateway,
+    open_outbox,
+    open_room,
+)
 from hangbot.sandbox import open_sandbox
+from hangbot.wire.chat import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -263,3 +273,45 @@ async def test_every_opener_closes_what_it_opened_when_its_block_fails(hangfm_se
                 raise Ours
     with pytest.raises(HangbotError, match="closed"):
         await outbox.rows()
+
+
+@pytest.mark.parametrize("most", [2, 6])
+async def test_as_many_messages_are_on_their_way_as_the_settings_allow(
+    most: int, hangfm_settings: Settings, tmp_path: Path
+) -> None:
+    settings = hangfm_settings.with_changes(
+        http_concurrency=most, rate=0.0, outbox=tmp_path / "outbox.sqlite3"
+    )
+    service = Held(most)
+
+    async with open_outbox(settings) as outbox:
+        courier = make_courier(settings, outbox, service)
+        for number in range(10):
+            await courier.accept(Outgoing(f"m{number}", f"r{number}", "hello"))
+        delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
+        await asyncio.wait_for(service.full.wait(), 5)
+        service.release.set()
+        await asyncio.wait_for(delivering, 5)
+
+    assert service.most_at_once == most
+
+
+class Held:
+    """A chat that answers when it is told to, and counts how many wait for it at a time."""
+
+    def __init__(self, until: int) -> None:
+        self.until = until
+        self.at_once = self.most_at_once = 0
+        self.full = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def send(self, _: Outgoing) -> None:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        if self.at_once == self.until:
+            self.full.set()
+        await self.release.wait()
+        self.at_once -= 1
+
+    async def arrived(self, _: Outgoing) -> bool:
+        return False
