@@ -273,7 +273,7 @@ class ChatClient:
         params: Mapping[str, str | int] | None,
         token: str | None,
     ) -> object:
-        headers = {"Accept": "application/json", "resource": self.resource}
+        headers = {"resource": self.resource}
         if token:
             headers["authToken"] = token
         if self._app_id:

@@ -30,7 +30,8 @@ from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.gateway import GatewayClient
-from hangbot.net import has_proxy, is_loopback, unusable_environment, unverified, verified
+from hangbot.http1 import Http1Transport
+from hangbot.net import Proxied, has_proxy, is_loopback, unusable_environment, unverified, verified
 from hangbot.orchestrator import App, Bot
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import Endpoint
@@ -57,8 +58,6 @@ __all__ = [
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
-_CONNECT_SHARE: Final = 0.8
-"""A connection that is not there in this share of the ACK time-out was never made: nothing was sent."""
 
 _wire_logger = logging.getLogger("hangbot.websocket")
 _wire_logger.addFilter(
@@ -79,7 +78,7 @@ async def open_clients(settings: Settings, *, clock: Clock | None = None) -> Asy
     """Open the gateway and the chat client; nothing is sent until they are used."""
     clock = clock or SystemClock()
     token = settings.bot_user_token.get_secret_value()
-    async with _open_http(settings, settings.chat_url, settings.gateway_url) as http:
+    async with _open_http(settings.chat_url, settings.gateway_url) as http:
         gateway = GatewayClient(
             Endpoint(
                 http, settings.gateway_url, service="gateway", clock=clock, timeout=settings.ack_timeout
@@ -207,7 +206,7 @@ async def open_subject(settings: Settings, *, clock: Clock | None = None) -> Asy
         url = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": _over_http(settings)}[
             service
         ]
-        async with _open_http(settings, url) as http:
+        async with _open_http(url) as http:
             yield Endpoint(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
 
     async with open_clients(settings, clock=clock) as clients:
@@ -291,26 +290,16 @@ def reconnect_policy(settings: Settings) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def _open_http(settings: Settings, *urls: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Open a pool for some addresses: a proxy of the environment is for the outside world only."""
-    # As httpx has it: the engine under it is loaded by who connects, not by who looks at the outbox.
-    from hangbot.corked import CorkedTransport  # noqa: PLC0415
-
+async def _open_http(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Open what carries requests to some addresses: a proxy of the environment is for the world only."""
     local = [url for url in urls if is_loopback(url)]
     world = len(local) < len(urls)
     try:
         context = verified() if world else unverified()
-        client = httpx.AsyncClient(
-            verify=context,
-            trust_env=world,
-            transport=None if world and has_proxy() else CorkedTransport(context),
-            mounts={f"all://{urlsplit(url).netloc}": None for url in local},  # past the proxy of the others
-            timeout=httpx.Timeout(None, connect=settings.ack_timeout * _CONNECT_SHARE),
-            headers={"User-Agent": "hangbot"},
-        )
+        transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context)
     except (ImportError, OSError, ValueError) as exc:
         raise unusable_environment(exc) from None
-    async with client as http:
+    async with transport as http:
         yield http
 
 

@@ -64,7 +64,7 @@ class GatewayClient:
         return await self._get("/api/user-service/users/profile", what="the bot's own profile")
 
     async def _get(self, path: str, *, what: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}"}
         answer = await self._endpoint.exchange("GET", path, what=what, headers=headers)
         try:
             document = json.loads(answer.body)

@@ -3,6 +3,7 @@
 import functools
 import os
 import ssl
+from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -11,7 +12,7 @@ import httpx
 
 from hangbot.errors import ConfigError
 
-__all__ = ["has_proxy", "is_loopback", "unusable_environment", "unverified", "verified"]
+__all__ = ["Proxied", "has_proxy", "is_loopback", "unusable_environment", "unverified", "verified"]
 
 
 def is_loopback(url: str) -> bool:
@@ -26,6 +27,30 @@ def is_loopback(url: str) -> bool:
 def has_proxy() -> bool:
     """Tell whether the environment names a proxy that httpx would take."""
     return not {"http", "https", "all"}.isdisjoint(getproxies())
+
+
+class Proxied(httpx.AsyncBaseTransport):
+    """Carries requests over the environment's proxy, as httpx reads it.
+
+    Args:
+        context: How TLS is spoken.
+        past: Addresses that are reached without it.
+
+    Raises:
+        ImportError, OSError, ValueError: The proxy cannot be used.
+    """
+
+    def __init__(self, context: ssl.SSLContext, *, past: Iterable[str]) -> None:
+        mounts = {f"all://{urlsplit(url).netloc}": None for url in past}
+        self._client = httpx.AsyncClient(verify=context, mounts=mounts)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return its answer when its head has arrived."""
+        return await self._client.send(request, stream=True)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
 
 @functools.cache

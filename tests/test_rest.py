@@ -4,13 +4,11 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from hangbot import rest
 from hangbot.clock import SystemClock
-from hangbot.corked import CorkedTransport
 from hangbot.errors import (
     AckTimeout,
     ConfigError,
@@ -19,6 +17,7 @@ from hangbot.errors import (
     Unavailable,
     Unreachable,
 )
+from hangbot.http1 import Http1Transport
 from hangbot.net import unverified
 from hangbot.rest import Endpoint, quoted
 
@@ -32,9 +31,9 @@ TOKEN = "a-token-of-no-known-shape"
 
 
 @pytest_asyncio.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=CorkedTransport(unverified()), timeout=None) as client:  # noqa: S113  bounded by the endpoint
-        yield client
+async def http() -> AsyncIterator[Http1Transport]:
+    async with Http1Transport(unverified()) as transport:
+        yield transport
 
 
 @pytest.fixture
@@ -44,13 +43,13 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def ask(http: httpx.AsyncClient, base: str, *, timeout: float = 2.0) -> Answer:  # noqa: ASYNC109  what is tested
+async def ask(http: Http1Transport, base: str, *, timeout: float = 2.0) -> Answer:  # noqa: ASYNC109  what is tested
     endpoint = Endpoint(http, base, service="chat", clock=SystemClock(), timeout=timeout)
     return await endpoint.exchange("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
 
 async def test_an_answer_comes_whole_with_header_names_in_lower_case(
-    http: httpx.AsyncClient, open_raw: OpenRaw
+    http: Http1Transport, open_raw: OpenRaw
 ) -> None:
     base = await open_raw(b"HTTP/1.1 418 No\r\nRetry-AFTER: 7\r\nContent-Length: 5\r\n\r\nhello")
 
@@ -61,7 +60,7 @@ async def test_an_answer_comes_whole_with_header_names_in_lower_case(
 
 
 async def test_a_refused_connection_means_that_nothing_was_sent(
-    http: httpx.AsyncClient, closed_port: int
+    http: Http1Transport, closed_port: int
 ) -> None:
     with pytest.raises(Unreachable, match=rf"no connection to http://127.0.0.1:{closed_port} for who I am"):
         await ask(http, f"http://127.0.0.1:{closed_port}")
@@ -83,7 +82,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(
     ],
 )
 async def test_a_broken_answer_leaves_open_whether_it_was_done(
-    spoken: bytes, http: httpx.AsyncClient, open_raw: OpenRaw
+    spoken: bytes, http: Http1Transport, open_raw: OpenRaw
 ) -> None:
     base = await open_raw(spoken)
 
@@ -95,7 +94,7 @@ async def test_a_broken_answer_leaves_open_whether_it_was_done(
 
 
 async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_later(
-    http: httpx.AsyncClient, open_raw: OpenRaw
+    http: Http1Transport, open_raw: OpenRaw
 ) -> None:
     hung_up = asyncio.Event()
 
@@ -113,7 +112,7 @@ async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_
 
 
 async def test_an_answer_that_does_not_end_is_cut_off(
-    http: httpx.AsyncClient, open_raw: OpenRaw, monkeypatch: pytest.MonkeyPatch
+    http: Http1Transport, open_raw: OpenRaw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest, "_LARGEST_ANSWER", 1000)
 
@@ -131,13 +130,13 @@ async def test_an_answer_that_does_not_end_is_cut_off(
 
 @pytest.mark.parametrize("base", ["http://xn--a", "ftp://127.0.0.1"])
 async def test_an_address_that_is_none_is_a_fault_of_the_configuration(
-    base: str, http: httpx.AsyncClient
+    base: str, http: Http1Transport
 ) -> None:
     with pytest.raises(ConfigError, match="is no address of a chat service"):
         await ask(http, base)
 
 
-async def test_no_error_shows_the_token(http: httpx.AsyncClient, open_raw: OpenRaw, closed_port: int) -> None:
+async def test_no_error_shows_the_token(http: Http1Transport, open_raw: OpenRaw, closed_port: int) -> None:
     base = await open_raw(b"")
     errors: list[ServiceError] = []
 

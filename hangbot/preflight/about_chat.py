@@ -62,7 +62,7 @@ async def _health(subject: Subject) -> str:
 
 async def _raw(subject: Subject, path: str, *, what: str, token: str | None = None) -> Answer:
     """Ask as the chat client does, for the answer as it came."""
-    headers = {"Accept": "application/json"}
+    headers = {}
     if subject.settings.chat_app_id:
         headers["appId"] = subject.settings.chat_app_id
     if token:

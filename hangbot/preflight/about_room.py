@@ -89,7 +89,7 @@ async def spec_of(subject: Subject) -> Mapping[str, Any] | None:
         ServiceError: As `hangbot.rest.Endpoint.exchange` does.
     """
     async with subject.open_http("room") as http:
-        answer = await http.exchange("GET", _SPEC, what=_SPEC, headers={"Accept": "application/json"})
+        answer = await http.exchange("GET", _SPEC, what=_SPEC)
     try:
         spec = json.loads(answer.body)
     except (ValueError, RecursionError):

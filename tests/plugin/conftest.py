@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
     """Pytest's own, which forgets no module that the outer run has imported meanwhile.
 
-    Forgotten and imported once more, httpcore would raise exceptions that httpx does not know.
+    Forgotten and imported once more, httpx would raise exceptions that nobody else knows.
     """
     pytester._sys_modules_snapshot = SimpleNamespace(restore=lambda: None)  # type: ignore[assignment]  # in its place
     return pytester

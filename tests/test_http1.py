@@ -8,7 +8,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from hangbot.corked import CorkedTransport
+from hangbot import http1
+from hangbot.http1 import Http1Transport
 from hangbot.net import unverified
 from tests.conftest import OpenRaw
 
@@ -17,7 +18,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @asynccontextmanager
 async def opened(times: httpx.Timeout) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=CorkedTransport(unverified()), timeout=times) as client:
+    async with httpx.AsyncClient(transport=Http1Transport(unverified()), timeout=times) as client:
         yield client
 
 
@@ -30,7 +31,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 class Server:
     """Answers each request on a connection, and remembers in what pieces they came."""
 
-    def __init__(self, answers: int = 100) -> None:
+    def __init__(self, answers: int = 100, reply: bytes = ANSWER, cut: int = 0) -> None:
+        self.reply = reply
+        self.cut = cut
         self.pieces: list[bytes] = []
         self.connections = 0
         self.answers = answers
@@ -51,8 +54,12 @@ class Server:
             def data_received(self, data: bytes) -> None:
                 server.pieces.append(data)
                 if b"hold" not in data:
-                    self.transport.write(ANSWER)
                     self.left -= 1
+                    self.transport.write(server.reply[: server.cut])
+                    asyncio.get_running_loop().call_soon(self.rest)
+
+            def rest(self) -> None:
+                self.transport.write(server.reply[server.cut :])
                 if not self.left:
                     self.transport.close()
 
@@ -118,12 +125,6 @@ async def test_a_request_that_is_given_up_ends_its_connection(http: httpx.AsyncC
 
     assert again.text == "ok"
     assert server.connections == 2
-
-
-async def test_what_is_read_too_late_is_a_time_out_of_httpx() -> None:
-    async with opened(httpx.Timeout(5, read=0.05)) as http, serving(Server()) as url:
-        with pytest.raises(httpx.ReadTimeout):
-            await http.post(url, json={"hold": True})
 
 
 async def test_a_connection_that_is_reset_is_an_error_of_httpx(
@@ -194,20 +195,142 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(http: h
     async with serving(server) as url:
         await http.post(url, json={})
         server.open[0].write(ANSWER.replace(b"ok", b"no"))
-        await arrived(http)
+        await asyncio.wait_for(server.ended.wait(), 5)
         again = await http.post(url, json={})
 
     assert again.text == "ok"
     assert server.connections == 2
 
 
-async def arrived(http: httpx.AsyncClient) -> None:
-    """Wait until the pool's one connection has something to read."""
-    assert isinstance(http._transport, CorkedTransport)
-    (connection,) = http._transport._pool.connections
-    async with asyncio.timeout(5):
-        while not connection.has_expired():  # noqa: ASYNC110  there is no event for it
-            await asyncio.sleep(0.001)
+async def test_an_answer_that_comes_twice_at_once_is_not_taken_for_the_next(http: httpx.AsyncClient) -> None:
+    server = Server(reply=ANSWER + ANSWER.replace(b"ok", b"no"))
+    async with serving(server) as url:
+        answers = [await http.post(url, json={}) for _ in range(3)]
+
+    assert [answer.text for answer in answers] == ["ok"] * 3
+    assert server.connections == 3
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    async with serving(server) as url:
+        await http.post(url, json={})
+        monkeypatch.setattr(http1, "_IDLE_FOR", -1)
+        await http.post(url, json={})
+
+        assert server.connections == 2
+        await asyncio.wait_for(server.ended.wait(), 5)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "body"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello", id="with its length"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+            b"hello",
+            id="in chunks",
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\nhello", b"hello", id="to the end of the connection"),
+        pytest.param(b"HTTP/1.0 200 OK\r\n\r\nhello", b"hello", id="by an old server"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", id="without a body"),
+        pytest.param(
+            b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            b"hello",
+            id="behind a hint",
+        ),
+    ],
+)
+async def test_an_answer_is_whole_wherever_it_is_cut(
+    spoken: bytes, body: bytes, http: httpx.AsyncClient
+) -> None:
+    for cut in range(len(spoken)):
+        server = Server(answers=1, reply=spoken, cut=cut)
+        async with serving(server) as url:
+            answer = await http.get(url)
+
+        assert answer.content == body, cut
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="another protocol"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", id="half a head"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, id="a head without end"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", id="half a body"),
+        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", id="a switch"),
+    ],
+)
+async def test_what_is_no_whole_answer_is_a_protocol_error_of_httpx(
+    spoken: bytes, http: httpx.AsyncClient
+) -> None:
+    async with serving(Server(answers=1, reply=spoken)) as url:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await asyncio.wait_for(http.get(url), 5)
+
+
+async def test_what_http_cannot_carry_is_refused_without_quoting_it(http: httpx.AsyncClient) -> None:
+    async with serving(Server()) as url:
+        with pytest.raises(httpx.LocalProtocolError) as refused:
+            await http.get(url, headers={"authToken": "a-secret\nwith a line end"})
+
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_body_that_is_not_taken_waits_at_the_server(
+    http: httpx.AsyncClient, open_raw: OpenRaw
+) -> None:
+    size, written = 50_000_000, asyncio.Event()
+
+    async def pour(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(50):
+            writer.write(b"x" * (size // 50))
+            await writer.drain()
+        written.set()
+
+    async with http.stream("GET", await open_raw(pour)) as answer:
+        for _ in range(2_000):  # without holding back, some hundred are enough
+            await asyncio.sleep(0)
+        early = written.is_set()
+        received = 0
+        async for chunk in answer.aiter_raw():
+            received += len(chunk)
+
+    assert not early
+    assert received == size
+
+
+async def test_a_body_that_is_given_up_ends_its_connection(
+    http: httpx.AsyncClient, open_raw: OpenRaw
+) -> None:
+    hung_up = asyncio.Event()
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await reader.read()
+        hung_up.set()
+
+    async with http.stream("GET", await open_raw(pour)):
+        pass
+
+    await asyncio.wait_for(hung_up.wait(), 5)
+
+
+async def test_closing_gives_up_what_is_on_its_way() -> None:
+    server = Server()
+    async with serving(server) as url, opened(httpx.Timeout(5)) as http:
+        asking = asyncio.create_task(http.post(url, json={"hold": True}), name="ask")
+        async with asyncio.timeout(5):
+            while not server.pieces:  # noqa: ASYNC110  there is no event for it
+                await asyncio.sleep(0.001)
+        await http.aclose()
+        with pytest.raises(httpx.ReadError):
+            await asking
 
 
 async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx.AsyncClient) -> None:
