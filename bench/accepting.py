@@ -23,6 +23,7 @@ __all__ = [
     "commit_rate",
     "idle_settings",
     "loop_rate",
+    "separate_rate",
     "slower_commits",
     "sync_us",
     "write_all",
@@ -101,6 +102,28 @@ async def commit_rate(path: Path, number: int, writers: int) -> float:
         return rate
     finally:
         thread.shutdown()
+
+
+def separate_rate(path: Path, number: int, writers: int) -> float:
+    """Return messages a second where each writer has a connection of its own, and commits each message.
+
+    What several programs do that write into one file, or a bot whose tasks each open it: SQLite
+    lets one at a time write, and who comes while another does looks again later.
+    """
+    _database(path).close()
+
+    def write(first: int) -> None:
+        database = sqlite3.connect(path, isolation_level=None, timeout=60)
+        database.execute("PRAGMA synchronous = FULL")
+        for at in range(first, number, writers):
+            _insert(database, at)
+        database.close()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(writers) as threads:
+        for done in [threads.submit(write, first) for first in range(writers)]:
+            done.result()
+    return number / (time.perf_counter() - started)
 
 
 def loop_rate(path: Path, number: int) -> float:
