@@ -18,7 +18,8 @@ from hangbot.delivery.gate import Gate, Limits
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
-from hangbot.errors import HangbotError, UnknownMessage, UsageError, first_of
+from hangbot.delivery.waiters import Waiters
+from hangbot.errors import HangbotError, UsageError, first_of
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier", "Transport"]
@@ -72,10 +73,7 @@ class Courier:
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
-        self._over = False
-        self._waiters: dict[str, list[asyncio.Future[Settlement]]] = {}
-        self._open: set[str] = set()
-        """Ids accepted here that have not ended, unless by hand since the last look."""
+        self._waiters = Waiters(outbox)
         self._running: asyncio.TaskGroup | None = None
         self._lanes: set[str] = set()
         self._more: set[str] = set()
@@ -108,7 +106,7 @@ class Courier:
         stored = await put
         for row in stored:
             if row.state == "queued" and not row.attempts:
-                self._open.add(row.message.id)
+                self._waiters.expect(row.message.id)
                 self._notify(Step(row.message.id, row.accepted_at, "accepted"))
         return stored
 
@@ -140,18 +138,7 @@ class Courier:
             HangbotError: `run` ended before; the message waits in the outbox.
             UnknownMessage: There is none with that id.
         """
-        future: asyncio.Future[Settlement] = asyncio.get_running_loop().create_future()
-        waiters = self._waiters.setdefault(key, [])
-        waiters.append(future)
-        try:
-            end = None if key in self._open and not self._over else _ended(await self._outbox.get(key))
-            if end is None and self._over:
-                raise _left(key)
-            return end or await future
-        finally:
-            waiters.remove(future)
-            if not waiters:
-                self._waiters.pop(key, None)
+        return await self._waiters.settled(key)
 
     def stop(self) -> None:
         """Begin no further message; `run` returns when what is on its way has ended."""
@@ -171,7 +158,7 @@ class Courier:
 
     async def _with_lanes(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Start lanes as told by a function, and return when it and they have ended."""
-        self._over = False
+        self._waiters.begin()
         try:
             await self._outbox.recover(self._clock.wall())
             async with asyncio.TaskGroup() as lanes:
@@ -183,10 +170,9 @@ class Courier:
         except* HangbotError as group:
             raise first_of(group) from None
         finally:
-            self._over = True
             self._lanes.clear()  # one that was cancelled before it began had no chance to
             self._more.clear()
-            self._send_away()
+            self._waiters.end()
 
     async def _until_stopped(self) -> None:
         await self._outbox.prune(self._clock.wall())
@@ -196,7 +182,7 @@ class Courier:
             await self._start_lanes()
             seen = await self._until_work(version)
             if seen != version:
-                await self._tell_waiters()
+                await self._waiters.look()
             version = seen
 
     async def _until_empty(self) -> None:
@@ -269,45 +255,22 @@ class Courier:
             on it: who finds a delivered message unsettled after a crash asks, and is told so.
         """
         written: Awaitable[object] | None = None
-        while (end := _ended(row)) is None:
+        while (end := row.end) is None:
             try:
                 end, written = await self._carry(row, claimed=claimed)
                 break
             except _Withdrawn:
                 row, claimed = await self._outbox.get(row.message.id), False
-        self._tell(row.message.id, end)
+        self._waiters.tell(row.message.id, end)
         return end, written
 
     async def _report(self, given_up: Sequence[str]) -> None:
         """Tell of the parts that ended with one before them: all parts or a clear stop."""
         for part in given_up:
-            end = _ended(await self._outbox.get(part))
+            end = (await self._outbox.get(part)).end
             if end:
                 self._notify(Step(part, self._clock.wall(), "settled", detail=end.reason, settlement=end))
-                self._tell(part, end)
-
-    async def _tell_waiters(self) -> None:
-        """Tell who waits for a message that another process has ended (dropped it by hand)."""
-        self._open.clear()
-        for key in list(self._waiters):
-            with suppress(UnknownMessage):  # who waits for what is not there is told so by `settled`
-                end = _ended(await self._outbox.get(key))
-                if end:
-                    self._tell(key, end)
-
-    def _send_away(self) -> None:
-        """Tell who still waits that there is nothing to wait for."""
-        for key, waiters in self._waiters.items():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(_left(key))
-                    waiter.exception()  # seen: it may be that the disk tells sooner how it ended
-
-    def _tell(self, key: str, end: Settlement) -> None:
-        self._open.discard(key)
-        for waiter in self._waiters.get(key, ()):
-            if not waiter.done():
-                waiter.set_result(end)
+                self._waiters.tell(part, end)
 
     async def _until_work(self, version: int) -> int:
         """Wait for receivers without a lane, or for another process's write; return its version then."""
@@ -366,18 +329,5 @@ class Courier:
         return end, None
 
 
-def _left(key: str) -> HangbotError:
-    return HangbotError(
-        f"the bot stopped before {key} had ended; it waits in the outbox",
-        remedy="Start the bot again: it goes on where it stopped.",
-    )
-
-
 class _Withdrawn(Exception):
     """The message was dropped by hand before it was sent (again)."""
-
-
-def _ended(row: Stored) -> Settlement | None:
-    if row.state in {"queued", "sending"}:
-        return None
-    return Settlement(row.state, row.tier, row.attempts, row.reason, row.remedy)

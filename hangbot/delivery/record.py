@@ -88,6 +88,13 @@ class Stored:
     whole: str = ""
     expires_at: float | None = None
 
+    @property
+    def end(self) -> Settlement | None:
+        """How it ended, or ``None`` while it waits or is on its way."""
+        if self.state in {"queued", "sending"}:
+            return None
+        return Settlement(self.state, self.tier, self.attempts, self.reason, self.remedy)
+
 
 class Life(NamedTuple):
     """The few figures of a message that a summary needs; times are seconds since the epoch."""

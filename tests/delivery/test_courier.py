@@ -1,5 +1,4 @@
 import asyncio
-import gc
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +25,6 @@ from hangbot.errors import (
     Refused,
     ServiceError,
     Unavailable,
-    UnknownMessage,
     UsageError,
 )
 from hangbot.wire.chat import Outgoing
@@ -247,22 +245,6 @@ async def test_a_part_that_somebody_queues_again_at_once_is_not_told_as_ended(
     assert desk.service.room == ["m.2"]
 
 
-async def test_a_look_at_what_others_changed_ends_only_what_has_ended(desk: Desk, elsewhere: Outbox) -> None:
-    courier = desk.courier()
-    for key in ("open", "dropped"):
-        await courier.accept(message(key))
-    waiting = [asyncio.create_task(courier.settled(key), name=key) for key in ("open", "dropped")]
-    await asyncio.sleep(0)  # one turn: they have asked the one thread
-    await elsewhere.drop(["dropped"], 5.0)
-
-    await courier._tell_waiters()
-    await asyncio.wait([waiting[1]])
-
-    assert [task.done() for task in waiting] == [False, True]
-    waiting[0].cancel()
-    await asyncio.wait(waiting)
-
-
 async def test_who_waits_for_a_later_part_is_told_that_it_will_not_be_sent(desk: Desk) -> None:
     desk.service.script["m"] = [REFUSED]
     courier = desk.courier()
@@ -394,19 +376,6 @@ async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk:
         await courier.settled("second")
 
 
-async def test_who_was_told_in_the_turn_in_which_the_run_ends_keeps_what_it_was_told(desk: Desk) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
-    waiting = asyncio.create_task(courier.settled("m"), name="settled")
-    await asyncio.sleep(0)  # one turn: it has asked the one thread
-    await desk.outbox.get("m")  # which has answered it before
-
-    courier._tell("m", Settlement("delivered", 1, 1))
-    courier._send_away()
-
-    assert (await waiting).state == "delivered"
-
-
 async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
     with pytest.raises(UsageError):
         await desk.courier().accept(message("m", text=" "))
@@ -453,41 +422,6 @@ async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(de
 
     assert set(ends) == {Settlement("delivered", 1, 1)}
     assert await courier.settled("m") == ends[0]
-
-
-async def test_waiting_for_an_unknown_message_is_an_error(desk: Desk) -> None:
-    with pytest.raises(UnknownMessage, match="ghost"):
-        await desk.courier().settled("ghost")
-
-
-async def test_who_waits_for_an_unknown_message_neither_ends_the_run_nor_holds_up_the_others(
-    desk: Desk,
-) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
-    loop = asyncio.get_running_loop()
-    ghost, known = loop.create_future(), loop.create_future()
-    courier._waiters = {"ghost": [ghost], "m": [known]}
-    await desk.outbox.drop(["m"], 0.0)
-
-    await courier._tell_waiters()
-
-    assert known.result().state == "dropped"
-    assert not ghost.done()
-
-
-async def test_who_stops_waiting_does_not_disturb_the_others(desk: Desk) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
-    patient, hasty = (asyncio.create_task(courier.settled("m"), name="settled") for _ in range(2))
-    await asyncio.sleep(0)
-
-    await crash(hasty)
-    async with running(courier):
-        end = await patient
-
-    assert end.state == "delivered"
-    assert courier._waiters == {}
 
 
 async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver(desk: Desk) -> None:
@@ -690,20 +624,6 @@ async def test_who_waits_goes_on_waiting_while_another_process_writes_something_
 
     assert not early
     assert end.state == "delivered"
-
-
-async def test_who_stops_waiting_in_the_turn_of_the_end_is_not_told(desk: Desk) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
-    waiting = asyncio.create_task(courier.settled("m"), name="settled")
-    await asyncio.sleep(0)  # one turn: it has asked the one thread
-    await desk.outbox.get("m")  # which has answered it before
-
-    waiting.cancel()
-    courier._tell("m", Settlement("delivered", 1, 1))
-    await asyncio.wait([waiting])
-
-    assert waiting.cancelled()
 
 
 async def ended(outbox: Outbox, key: str) -> bool:
@@ -939,24 +859,6 @@ async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk
     await desk.courier().run_until_empty()
 
     assert (await courier.settled("m")).state == "delivered"
-
-
-async def test_who_learns_the_end_from_the_disk_leaves_no_error_behind(
-    desk: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
-    courier = desk.courier()
-    await desk.outbox.put([message("m")], 1.0)
-    await desk.outbox.drop(["m"], 1.0)
-    waiting = asyncio.create_task(courier.settled("m"), name="settled")
-    await asyncio.sleep(0)  # one turn: it has asked the one thread
-
-    courier._send_away()
-    end = await waiting
-    del waiting
-    gc.collect()
-
-    assert end.state == "dropped"
-    assert caplog.messages == []
 
 
 async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
