@@ -21,7 +21,7 @@
     │       └── JoinRefused         the room does not let the bot in
     │           └── Banished        kicked or banned: do not hammer
     └── OutboxError                 the outbox on disk
-        ├── OutboxBusy              another bot holds it
+        ├── OutboxBusy              another process delivers from it
         ├── OutboxFull              as many messages wait as may
         ├── OutboxUnusable          not a database, not writable, of a later version
         └── UnknownMessage          no message with that id
@@ -236,9 +236,13 @@ class OutboxError(HangbotError):
 
 
 class OutboxBusy(OutboxError):
-    """Another process delivers from this outbox."""
+    """Another process delivers from this outbox; ``brief``: one that will end by itself."""
 
     remedy = "Stop the other bot, or give this one its own HANGBOT_OUTBOX."
+
+    def __init__(self, message: str, *, brief: bool = False, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.brief = brief
 
 
 class OutboxFull(OutboxError):

@@ -130,7 +130,7 @@ def _value(value: float | None) -> str:
 
 def _runs(path: Path) -> bool:
     try:
-        with exclusive(path):
+        with exclusive(path, brief=True):
             return False
     except OutboxBusy:
         return True

@@ -9,7 +9,7 @@ from hangbot.cli import show
 from hangbot.cli.context import app_of, embedded, load_settings, set_up_logs
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.config import Settings
-from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.outbox import Outbox, exclusive_soon
 from hangbot.delivery.record import Step
 from hangbot.delivery.summary import summarise
 from hangbot.errors import FAILED
@@ -21,6 +21,8 @@ __all__ = ["log_step", "main"]
 
 logger = logging.getLogger("hangbot")
 
+_SEND_TAKES = 10.0
+"""Seconds for which a start waits for a `hangbot send` that delivers just now."""
 _LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": logging.WARNING}
 
 
@@ -38,7 +40,7 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None) -> int:
 
 
 async def _run(settings: Settings, app: App | None) -> int:
-    with exclusive(settings.outbox):
+    async with exclusive_soon(settings.outbox, within=_SEND_TAKES):
         try:
             async with open_outbox(settings, check=True) as outbox:
                 return await _preflight_and_run(settings, outbox, app)

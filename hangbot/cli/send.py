@@ -12,7 +12,7 @@ from hangbot.cli.context import load_settings
 from hangbot.cli.run import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.outbox import Outbox, exclusive_soon
 from hangbot.delivery.record import Stored
 from hangbot.errors import CANNOT_TELL, FAILED, OutboxBusy, UsageError
 from hangbot.factory import make_courier, open_chat, open_outbox
@@ -22,6 +22,8 @@ __all__ = ["main"]
 
 _EXIT_CODES = {"failed": FAILED, "expired": FAILED, "dropped": FAILED, "uncertain": CANNOT_TELL}
 _LOOK_EVERY = 0.05
+_GLANCE = 0.2
+"""Seconds for which a command holds the outbox at most that only looks whether a bot runs."""
 
 
 def main(args: argparse.Namespace) -> int:
@@ -92,7 +94,7 @@ async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within:
             delivered_here = False
             # Again for what another `send` accepted at the last moment, and left to this one.
             while not delivered_here or await outbox.count_waiting():
-                with exclusive(settings.outbox):
+                async with exclusive_soon(settings.outbox, within=_GLANCE, brief=True):
                     delivered_here = True
                     await courier.run_until_empty()
     except TimeoutError:

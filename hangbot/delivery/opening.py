@@ -75,7 +75,7 @@ def _broken(
     if not tables.is_outbox(path):  # never was one: left where it stands
         return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
     try:
-        with nullcontext() if alone else exclusive(path):
+        with nullcontext() if alone else exclusive(path, brief=True):
             if _identity(path) != damaged:  # another process was first, and a third may have made a new one
                 return OutboxUnusable(f"the outbox {path} was damaged", remedy="Run the same command again.")
             aside = _put_aside(Path(os.path.realpath(path)))

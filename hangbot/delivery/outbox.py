@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hangbot.delivery import schema
-from hangbot.delivery.lock import exclusive
+from hangbot.delivery.lock import exclusive, exclusive_soon
 from hangbot.delivery.opening import connect
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
 from hangbot.delivery.writer import Writer
 from hangbot.errors import OutboxFull, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Bounds", "Outbox", "exclusive"]
+__all__ = ["Bounds", "Outbox", "exclusive", "exclusive_soon"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,11 +5,14 @@ import json
 import re
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hangbot.cli import main
+from hangbot.cli import send as command
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import exclusive
 from hangbot.wire.chat import Outgoing
@@ -137,6 +140,22 @@ def test_while_a_bot_runs_waiting_for_it_has_an_end_too(
     assert code == 3
     assert configured.muids == []
     assert [row["state"] for row in listed(capsys)] == ["queued"]
+
+
+def test_a_command_that_only_looks_whether_a_bot_runs_is_not_taken_for_one(
+    configured: Live, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_GLANCE", 30)
+    looking = ExitStack()
+    looking.enter_context(exclusive(folder / "outbox.sqlite3", brief=True))
+    soon = threading.Timer(0.05, looking.close)
+    soon.start()
+
+    code = main(["send", "hello", "--id", "m-1"])
+
+    soon.join()
+    assert code == 0
+    assert configured.muids == ["m-1"]
 
 
 def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_refused(

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import fcntl
 import os
 import sqlite3
 import subprocess
@@ -21,7 +20,7 @@ from hangbot.delivery import opening, tables
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Bounds, Outbox, exclusive
 from hangbot.delivery.record import Life, Settlement, State, Step
-from hangbot.errors import OutboxBusy, OutboxFull, OutboxUnusable, UnknownMessage, UsageError
+from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 
 DELIVERED = Settlement("delivered", 1, 1)
@@ -1095,92 +1094,6 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     box._writer._thread.join(5)
     assert not box._writer._thread.is_alive()
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
-
-
-def test_only_one_process_delivers_from_an_outbox(path: Path) -> None:
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import exclusive\n"
-        "with exclusive(Path(sys.argv[1])):\n"
-        "    print('held')\n"
-    )
-
-    with exclusive(path):
-        while_held = run(code, path)
-    after = run(code, path)
-
-    assert "OutboxBusy: another bot delivers from the outbox" in while_held.stderr
-    assert while_held.returncode == 1
-    assert after.stdout == "held\n"
-
-
-def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import exclusive\n"
-        "with exclusive(Path(sys.argv[1])):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-
-    killed = run(code, path)
-    with exclusive(path):
-        pass
-
-    assert killed.returncode == -9
-
-
-def test_the_lock_holds_within_a_process_and_is_given_back_after_an_error(path: Path) -> None:
-    with exclusive(path), pytest.raises(OutboxBusy), exclusive(path):
-        raise AssertionError
-    with pytest.raises(ZeroDivisionError), exclusive(path):
-        raise ZeroDivisionError
-
-    with exclusive(path):
-        pass
-
-
-def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> None:
-    path.touch()
-    link = tmp_path / "link.sqlite3"
-    link.symlink_to(path)
-
-    with exclusive(path), pytest.raises(OutboxBusy), exclusive(link):
-        raise AssertionError
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("no/folder/outbox", id="no folder"),
-        pytest.param("file/outbox", id="no folder but a file"),
-    ],
-)
-def test_a_lock_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(OutboxUnusable, match=r"outbox\.lock cannot be written"), exclusive(tmp_path / name):
-        raise AssertionError
-
-
-def test_a_folder_as_outbox_does_not_break_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    with exclusive(Path()):
-        assert tmp_path.with_name(f"{tmp_path.name}.lock").is_file()
-
-
-def test_a_file_system_without_locks_is_an_error_that_names_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_locks(_fd: int, _operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-
-    with pytest.raises(OutboxUnusable, match="cannot be locked: No locks available"), exclusive(path):
-        raise AssertionError
 
 
 @pytest.mark.parametrize("what", ["claim", "sending"])
