@@ -7,6 +7,15 @@ export default {
   historyPath: "out/history.jsonl",
   historyLimit: 30,
   hideLabels: ["hangfm", "host", "thread", "framework", "language", "package", "parentSuite", "suite", "subSuite"],
+  // When a run is good enough to deploy; a run in which nothing was collected is not.
+  qualityGate: {
+    rules: [
+      { id: "preflight", maxFailures: 0, filter: isKind("preflight") },
+      { id: "preflight-ran", minTestsCount: 15, filter: isKind("preflight") },
+      { id: "stages", successRate: 1, filter: isKind("stage") },
+      { id: "stages-ran", minTestsCount: 40, filter: isKind("stage") },
+    ],
+  },
   environments: {
     preflight: { name: "Preflight", matcher: isKind("preflight") },
     stages: { name: "Stages", matcher: isKind("stage") },

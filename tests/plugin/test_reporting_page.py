@@ -39,9 +39,9 @@ def test_a_page_that_was_stripped_is_left_as_it_is() -> None:
     assert strip_analytics(once) == once
 
 
-def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603  ourselves
-        [sys.executable, "-m", "report", "--results", str(tmp_path / "none")],
+def build(*options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  ourselves
+        [sys.executable, "-m", "report", *map(str, options)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -49,5 +49,19 @@ def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
         check=False,
     )
 
+
+def test_without_results_it_says_what_to_run(tmp_path: Path) -> None:
+    done = build("--results", tmp_path / "none")
+
     assert done.returncode == 2
     assert "run pytest with --alluredir=" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x-result.json").write_text("{}")
+
+    done = build("--results", tmp_path, "--output", tmp_path / "x-result.json" / "page")
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written: Not a directory" in done.stderr
