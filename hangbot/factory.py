@@ -23,7 +23,8 @@ from hangbot.config import Settings
 from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.carry import Carrier
-from hangbot.delivery.courier import Courier, Transport
+from hangbot.delivery.courier import Courier
+from hangbot.delivery.dispatch import Transport
 from hangbot.delivery.gate import Limits
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket

@@ -5,15 +5,15 @@ wait for each other.
 """
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 from weakref import WeakValueDictionary
 
 from hangbot.delivery.breaker import Breaker
-from hangbot.delivery.carry import Carrier, Earlier
+from hangbot.delivery.carry import Carrier
+from hangbot.delivery.dispatch import Dispatch, Transport
 from hangbot.delivery.gate import Gate, Limits
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
@@ -22,24 +22,12 @@ from hangbot.delivery.waiters import Waiters
 from hangbot.errors import HangbotError, UsageError, first_of
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Courier", "Transport"]
+__all__ = ["Courier"]
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
-_CLAIM_HOLDS: Final = 0.1
-"""Seconds after which a claimed message that still waits to be sent may have been dropped by hand."""
 _MOST_LANES: Final = 256
 """Receivers served at a time; the others wait for a lane to end."""
-
-
-class Transport(Protocol):
-    """What a courier needs of the service."""
-
-    async def send(self, message: Outgoing) -> object:
-        """Make one attempt; return when it is acknowledged. Raises `ServiceError`."""
-
-    async def arrived(self, message: Outgoing) -> bool:
-        """Tell whether an earlier attempt arrived. Raises `ServiceError` when that cannot be told."""
 
 
 class Courier:
@@ -65,8 +53,6 @@ class Courier:
         ttl: float | None = None,
     ) -> None:
         self._outbox = outbox
-        self._transport = transport
-        self._carrier = carrier
         self._clock = carrier.clock
         self._notify = carrier.notify
         self._gate = Gate(limits, carrier.clock, carrier.dice)
@@ -74,6 +60,7 @@ class Courier:
         self._work = asyncio.Event()
         self._stopping = False
         self._waiters = Waiters(outbox)
+        self._dispatch = Dispatch(outbox, transport, carrier=carrier, gate=self._gate, waiters=self._waiters)
         self._running: asyncio.TaskGroup | None = None
         self._lanes: set[str] = set()
         self._more: set[str] = set()
@@ -120,7 +107,7 @@ class Courier:
         async with self._turn_of(message.to):
             for part in parts:
                 try:
-                    end, written = await self._take(await self._outbox.get(part.message.id))
+                    end, written = await self._dispatch.take(await self._outbox.get(part.message.id))
                 except asyncio.CancelledError:
                     if self._running:  # who goes on with it, before what is behind it
                         await self._outbox.release(replace(part, in_doubt=True))
@@ -227,7 +214,7 @@ class Courier:
                         break
                     if written:
                         await written
-                    _, written = await self._take(row, claimed=row.state == "sending")
+                    _, written = await self._dispatch.take(row, claimed=row.state == "sending")
                 self._more.add(receiver)
                 await asyncio.sleep(0)  # whoever was told may have the next one: it shares the commit
             if written:
@@ -245,33 +232,6 @@ class Courier:
         """Return what only one message to a receiver holds at a time."""
         return self._turns.setdefault(receiver, asyncio.Lock())
 
-    async def _take(
-        self, row: Stored, *, claimed: bool = False
-    ) -> tuple[Settlement, Awaitable[object] | None]:
-        """Carry a message unless it has ended, which can be by hand too, and tell who waits for it.
-
-        Returns:
-            How it ended, and what to await until that is written where it is not yet. Nothing hangs
-            on it: who finds a delivered message unsettled after a crash asks, and is told so.
-        """
-        written: Awaitable[object] | None = None
-        while (end := row.end) is None:
-            try:
-                end, written = await self._carry(row, claimed=claimed)
-                break
-            except _Withdrawn:
-                row, claimed = await self._outbox.get(row.message.id), False
-        self._waiters.tell(row.message.id, end)
-        return end, written
-
-    async def _report(self, given_up: Sequence[str]) -> None:
-        """Tell of the parts that ended with one before them: all parts or a clear stop."""
-        for part in given_up:
-            end = (await self._outbox.get(part)).end
-            if end:
-                self._notify(Step(part, self._clock.wall(), "settled", detail=end.reason, settlement=end))
-                self._waiters.tell(part, end)
-
     async def _until_work(self, version: int) -> int:
         """Wait for receivers without a lane, or for another process's write; return its version then."""
         while True:
@@ -281,53 +241,3 @@ class Courier:
             seen = await self._outbox.version()
             if seen != version or self._work.is_set():
                 return seen
-
-    async def _carry(self, row: Stored, *, claimed: bool) -> tuple[Settlement, Awaitable[object] | None]:
-        message, key = row.message, row.message.id
-        unwritten: list[Step] = []
-        in_doubt = claimed  # whether the disk says already that it may be in the room
-
-        def note(step: Step) -> None:
-            unwritten.append(step)
-            self._notify(step)
-
-        begun, deadline = self._clock.now(), self._carrier.deadline()
-
-        def until() -> float:
-            left = math.inf if row.expires_at is None else row.expires_at - self._clock.wall()
-            return min(deadline, self._clock.now() + left)
-
-        async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
-            return await self._gate.turn(retry=retry, until=until())
-
-        async def send() -> None:
-            nonlocal in_doubt
-            if not in_doubt or self._clock.now() > begun + _CLAIM_HOLDS:
-                steps, unwritten[:] = list(unwritten), []
-                if not await self._outbox.sending(key, steps):
-                    unwritten[:] = steps[:-1]  # all but the attempt, which is not made
-                    raise _Withdrawn
-            in_doubt = False  # the next attempt is written before it is made
-            await self._transport.send(message)
-
-        async def ask() -> bool:
-            return await self._gate.through(lambda: self._transport.arrived(message), until=deadline)
-
-        earlier = Earlier(row.attempts, row.in_doubt, row.expires_at, deadline)
-        carrier = replace(self._carrier, notify=note)
-        try:
-            end = await carrier.carry(
-                key, lambda: self._gate.through(send, until=until()), ask, turn=turn, earlier=earlier
-            )
-        except (_Withdrawn, asyncio.CancelledError):
-            await self._outbox.note(key, unwritten)
-            raise
-        written = self._outbox.settle(key, end, unwritten, self._clock.wall())
-        if end.state == "delivered":
-            return end, written
-        await self._report(await written)
-        return end, None
-
-
-class _Withdrawn(Exception):
-    """The message was dropped by hand before it was sent (again)."""
