@@ -7,9 +7,10 @@ that was not asked for is not used again: it would pass for the next answer.
 """
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 
@@ -18,8 +19,6 @@ import httpx
 
 __all__ = ["Http1Transport"]
 
-_Origin = tuple[str, str, int | None]
-
 _LARGEST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 256 * 1024
 """Bytes of a body that wait to be taken before no more are read."""
@@ -27,6 +26,8 @@ _NEXT_ADDRESS_AFTER: Final = 0.25
 """Seconds until the next of a name's addresses is tried beside the first (RFC 8305)."""
 _IDLE_FOR: Final = 5.0
 """Seconds for which an idle connection is kept, as httpx has it: later it may be gone without a word."""
+_NO_LINGER: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+"""``SO_LINGER``: on, for no time. Else the system sends for minutes what a closed connection still had to."""
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
@@ -43,7 +44,8 @@ class Http1Transport(httpx.AsyncBaseTransport):
         context.set_alpn_protocols(["http/1.1"])
         self._context = context
         self._open: set[_Connection] = set()
-        self._idle: dict[_Origin, list[_Connection]] = {}
+        self._idle: dict[tuple[str, str, int | None], list[_Connection]] = {}
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return its answer when its head has arrived."""
@@ -51,14 +53,14 @@ class Http1Transport(httpx.AsyncBaseTransport):
         idle = self._idle.setdefault((url.scheme, url.host, url.port), [])
         content = await request.aread()
         connection = _usable(idle) or await self._connect(request, idle)
-        try:
-            return await connection.ask(request, content)
-        except BaseException:
+        if self._closed:  # meanwhile
             connection.abort()
-            raise
+            raise httpx.ConnectError("closed by this program")
+        return await connection.ask(request, content)
 
     async def aclose(self) -> None:
         """Abort what is open: what a given-up request has not sent yet must not be sent later."""
+        self._closed = True
         for connection in list(self._open):
             connection.abort()
         await asyncio.sleep(0)  # one turn, in which the sockets are closed
@@ -69,7 +71,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not HTTP")
         secure = url.scheme == "https"
         connection = _Connection(self._open, idle)
-        with _told_as_httpx():
+        try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection,
@@ -79,6 +81,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
                     # A race that is given up leaves sockets open (Python 3.11): only where there can be one.
                     happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_AFTER,
                 )
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout(str(exc)) from exc
+        except OSError as exc:  # ssl.SSLError is one
+            raise httpx.ConnectError(str(exc)) from exc
         return connection
 
 
@@ -117,38 +123,42 @@ class _Connection(asyncio.Protocol):
             head = h11.Request(method=request.method, target=target, headers=headers)
             events = (head, h11.Data(data=content), h11.EndOfMessage())
             self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
-        except h11.LocalProtocolError:  # it quotes the header, which may be the token
-            raise httpx.LocalProtocolError("the request holds what HTTP cannot carry") from None
-        return await answer.begun()
+            return await answer.begun()
+        except BaseException as exc:
+            await answer.aclose()
+            if isinstance(exc, h11.LocalProtocolError):  # it quotes the header, which may be the token
+                raise httpx.LocalProtocolError("the request holds what HTTP cannot carry") from None
+            raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  as `create_connection` makes them
         self._transport = transport
         self._everyone.add(self)
+        with suppress(OSError):  # the server has hung up already
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
-            self.abort()  # nobody asked for it
+            self._part()  # nobody asked for it
             return
         try:
             self._http.receive_data(data)
             self._read(self._answer)
         except h11.RemoteProtocolError as exc:
             self._answer.fail(httpx.RemoteProtocolError(str(exc)))
-            self.abort()
+            self._part()
 
     def eof_received(self) -> None:
         if self._answer is None:
-            return
-        if self._http.their_state is h11.SEND_RESPONSE:
+            self._part()
+        elif self._http.their_state is h11.SEND_RESPONSE:
             self._answer.fail(httpx.RemoteProtocolError("the server hung up without an answer"))
         else:
             self.data_received(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._everyone.discard(self)
-        if self in self._idle:
-            self._idle.remove(self)
+        self._part()
         if self._answer is not None:
             self._answer.fail(httpx.ReadError(str(exc or "the connection was closed")))
 
@@ -167,13 +177,19 @@ class _Connection(asyncio.Protocol):
     def _rest(self) -> None:
         """Be idle, unless the server wants to close it, or has sent more than was asked for."""
         reusable = self._http.our_state is self._http.their_state is h11.DONE
-        if not reusable or self._http.trailing_data[0] or self._transport.is_closing():
-            self.abort()
+        if not reusable or any(self._http.trailing_data):
+            self._part()
             return
         self._http.start_next_cycle()
         self._transport.resume_reading()
         self._idle_since = asyncio.get_running_loop().time()
         self._idle.append(self)
+
+    def _part(self) -> None:
+        """Be used no more, and be closed in the next turn: within a call of it, asyncio's TLS would fail."""
+        if self in self._idle:
+            self._idle.remove(self)
+        asyncio.get_running_loop().call_soon(self._transport.abort)
 
 
 class _Answer(httpx.AsyncByteStream):
@@ -266,13 +282,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return host == "localhost"
     return True
-
-
-@contextmanager
-def _told_as_httpx() -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as exc:
-        raise httpx.ConnectTimeout(str(exc)) from exc
-    except OSError as exc:  # ssl.SSLError is one
-        raise httpx.ConnectError(str(exc)) from exc

@@ -5,7 +5,8 @@ later means it may have been done.
 """
 
 import json
-from collections.abc import AsyncIterable, Mapping
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -24,7 +25,10 @@ _LARGEST_ANSWER: Final = 32 * 2**20
 _LONGEST_QUOTE: Final = 200
 _CONNECT_SHARE: Final = 0.8
 """A connection that is not there in this share of the time-out was never made: nothing was sent."""
-_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "hangbot"}
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Some servers refuse these without a length, be it 0."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hangbot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Endpoint:
             answer = await self.clock.wait_for(self._whole(request), self._timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
-                f"no connection to {self.base} for {what}: {_cause(exc)}", service=self._service
+                f"no connection to {self.base} for {what}: {_cause(exc, headers)}", service=self._service
             ) from None
         except (TimeoutError, httpx.TimeoutException):
             raise AckTimeout(
@@ -92,7 +96,7 @@ class Endpoint:
             raise ConfigError(f"{self.base} is no address of a {self._service} service: {exc}") from None
         except httpx.HTTPError as exc:
             raise ConnectionLost(
-                f"the connection to {self.base} went while {what} was on its way: {_cause(exc)}",
+                f"the connection to {self.base} went while {what} was on its way: {_cause(exc, headers)}",
                 service=self._service,
             ) from None
         if answer is None:
@@ -106,15 +110,21 @@ class Endpoint:
         """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
         answer = await self._http.handle_async_request(request)
         try:
-            received = bytearray()
-            async for chunk in _content(answer):
-                received += chunk
-                if len(received) > _LARGEST_ANSWER:
-                    return None
             names = {
                 name.lower().decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
             }
+            gzipped = names.get("content-encoding", "").lower() in {"gzip", "x-gzip"}
+            decoder = zlib.decompressobj(_GZIP) if gzipped else None
+            received = bytearray()
+            assert isinstance(answer.stream, httpx.AsyncByteStream)  # noqa: S101  of an `AsyncBaseTransport`
+            async for chunk in answer.stream:  # httpx would unpack a chunk whole, a thousand times its size
+                room = _LARGEST_ANSWER + 1 - len(received)
+                received += decoder.decompress(chunk, room) if decoder else chunk
+                if len(received) > _LARGEST_ANSWER:
+                    return None
             return Answer(answer.status_code, names, bytes(received))
+        except zlib.error as exc:
+            raise httpx.DecodingError(str(exc)) from None
         finally:
             await answer.aclose()
 
@@ -131,7 +141,9 @@ class Endpoint:
         own["Host"] = url.netloc.decode("ascii")
         if body is not None:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-            own |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            own["Content-Type"] = "application/json"
+        if content or method in _WITH_BODY:
+            own["Content-Length"] = str(len(content))
         return httpx.Request(
             method,
             url,
@@ -152,12 +164,8 @@ def quoted(words: str, *secrets: str | None) -> str:
     return " ".join(masked.split())[:_LONGEST_QUOTE]
 
 
-def _content(answer: httpx.Response) -> AsyncIterable[bytes]:
-    """Return a body as it arrives, decoded where it is encoded: to ask httpx takes as long as the rest."""
-    if isinstance(answer.stream, httpx.AsyncByteStream) and "Content-Encoding" not in answer.headers:
-        return answer.stream
-    return answer.aiter_bytes()
-
-
-def _cause(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _cause(error: Exception, headers: Mapping[str, str]) -> str:
+    """Tell what httpx says, which may quote the server, which may quote the request."""
+    return quoted(
+        str(error) or type(error).__name__, *(value.rpartition(" ")[2] for value in headers.values())
+    )

@@ -1,8 +1,10 @@
 import asyncio
 import gc
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -312,7 +314,8 @@ async def test_a_body_that_is_given_up_ends_its_connection(
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
-        await reader.read()
+        with suppress(ConnectionResetError):
+            await reader.read()
         hung_up.set()
 
     async with http.stream("GET", await open_raw(pour)):
@@ -333,6 +336,41 @@ async def test_closing_gives_up_what_is_on_its_way() -> None:
             await asking
 
 
+async def test_a_request_that_still_connects_when_all_is_closed_is_not_sent() -> None:
+    server = Server()
+    async with serving(server) as url, opened(httpx.Timeout(5)) as http:
+        asking = asyncio.create_task(http.post(url, json={}), name="ask")
+        await asyncio.sleep(0)
+        await http.aclose()
+        with pytest.raises(httpx.ConnectError):
+            await asking
+
+        assert server.pieces == []
+        await asyncio.wait_for(server.ended.wait(), 5)
+
+
+async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_sent_later(
+    http: httpx.AsyncClient,
+) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.settimeout(0)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        asking = asyncio.create_task(http.post(url, content=bytes(200_000)), name="ask")
+        accepted, _ = await asyncio.wait_for(loop.sock_accept(listening), 5)
+    with accepted:
+        await asyncio.wait_for(loop.sock_recv(accepted, 1), 5)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+        accepted.settimeout(5)
+        with pytest.raises(ConnectionResetError):
+            list(iter(lambda: accepted.recv(4096), b""))
+
+
 async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx.AsyncClient) -> None:
     server = Server()
     async with serving(server) as url:
@@ -347,6 +385,19 @@ async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx
     assert server.connections == 20
 
 
+async def test_giving_up_at_any_moment_takes_no_connection_from_another(http: httpx.AsyncClient) -> None:
+    async with serving(Server(answers=1000)) as url:
+        for moment in range(60):
+            await http.post(url, json={})
+            given_up = asyncio.create_task(http.post(url, json={}), name="given up")
+            for _ in range(moment // 2):
+                await asyncio.sleep(0)
+            given_up.cancel()
+            answer = await http.post(url, json={})
+
+            assert answer.text == "ok", moment
+
+
 async def test_giving_up_at_any_moment_leaves_no_socket(recwarn: pytest.WarningsRecorder) -> None:
     async with serving(Server()) as url:
         for moment in range(60):
@@ -359,3 +410,67 @@ async def test_giving_up_at_any_moment_leaves_no_socket(recwarn: pytest.Warnings
     gc.collect()  # once: it takes its time after some thousand tests
 
     assert [warning for warning in recwarn if warning.category is ResourceWarning] == []
+
+
+# -- over TLS
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(  # noqa: S603  our own arguments
+        [  # noqa: S607  found on the path like everywhere
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", str(key), "-out", str(cert), "-days", "1", "-subj", "/CN=sandbox",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+@asynccontextmanager
+async def serving_tls(tls: ssl.SSLContext, reply: bytes) -> AsyncIterator[str]:
+    """Answer once and hang up as a server that is killed: without a word in TLS."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(reply)
+            await writer.drain()
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+            await reader.read()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as listening:
+        yield f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+
+async def test_a_connection_that_ends_with_the_answer_is_not_used_again(
+    http: httpx.AsyncClient, tls: ssl.SSLContext
+) -> None:
+    async with serving_tls(tls, b"HTTP/1.1 200 OK\r\n\r\nok") as url:
+        answers = [await http.get(url) for _ in range(3)]
+
+    assert [answer.text for answer in answers] == ["ok"] * 3
+
+
+async def test_a_server_that_hangs_up_before_its_answer_is_taken_disturbs_nobody(
+    http: httpx.AsyncClient, tls: ssl.SSLContext
+) -> None:
+    size, failed = 500_000, list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+    async with (
+        serving_tls(tls, head + bytes(size)) as url,
+        http.stream("GET", url) as answer,
+    ):
+        for _ in range(500):  # so many that all is here, and not taken
+            await asyncio.sleep(0)
+        body = await answer.aread()
+
+    assert len(body) == size
+    assert failed == []

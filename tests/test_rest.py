@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
+import tracemalloc
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -99,7 +103,8 @@ async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_
     hung_up = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await reader.read()
+        with suppress(ConnectionResetError):
+            await reader.read()
         hung_up.set()
 
     base = await open_raw(silent)
@@ -128,6 +133,51 @@ async def test_an_answer_that_does_not_end_is_cut_off(
         await ask(http, base)
 
 
+async def test_a_packed_body_is_unpacked(http: Http1Transport, open_raw: OpenRaw) -> None:
+    packed = gzip.compress(b"hello" * 1000)
+    base = await open_raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: GZip\r\n\r\n" + packed)
+
+    answer = await ask(http, base)
+
+    assert answer.body == b"hello" * 1000
+
+
+async def test_a_packed_body_is_unpacked_no_further_than_is_safe(
+    http: Http1Transport, open_raw: OpenRaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "_LARGEST_ANSWER", 1000)
+    packed = gzip.compress(bytes(50_000_000))
+    base = await open_raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packed)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="with more than"):
+            await ask(http, base, timeout=10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", "0"), ("PUT", "0")])
+async def test_a_request_that_could_have_a_body_says_that_it_has_none(
+    method: str, length: str | None
+) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    endpoint = Endpoint(
+        httpx.MockTransport(answer), "http://chat", service="chat", clock=SystemClock(), timeout=2
+    )
+    await endpoint.exchange(method, "/", what="it")
+
+    assert asked[0].headers.get("Content-Length") == length
+
+
 @pytest.mark.parametrize("base", ["http://xn--a", "ftp://127.0.0.1"])
 async def test_an_address_that_is_none_is_a_fault_of_the_configuration(
     base: str, http: Http1Transport
@@ -148,6 +198,18 @@ async def test_no_error_shows_the_token(http: Http1Transport, open_raw: OpenRaw,
     for error in errors:
         assert TOKEN not in f"{error} {error!r} {error.remedy} {vars(error)}"
         assert error.__suppress_context__, "the traceback would show httpx's error, and with it the request"
+
+
+async def test_a_broken_answer_is_quoted_in_part_and_without_the_token(
+    http: Http1Transport, open_raw: OpenRaw
+) -> None:
+    base = await open_raw(b"HTTP/1.1 200 OK\r\nyou said " + TOKEN.encode() + b"x" * 10_000 + b"\r\n\r\n")
+
+    with pytest.raises(ConnectionLost, match="illegal header line") as lost:
+        await ask(http, base)
+
+    assert TOKEN not in str(lost.value)
+    assert len(str(lost.value)) < 400
 
 
 def test_a_servers_words_are_quoted_on_one_line_in_part_and_without_the_token() -> None:
