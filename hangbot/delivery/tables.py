@@ -1,6 +1,7 @@
 """The outbox's tables, what marks a file as one, and how an older one becomes a newer one."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,9 @@ CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued'
 VERSION: Final = len(_MIGRATIONS)
 _APPLICATION_AT: Final = 68
 """Where SQLite keeps the application's mark, in the first hundred bytes of a file."""
+_SWITCHED_WITHIN: Final = 5.0
+"""Seconds until a file that others are opening counts as unusable."""
+_SWITCH_AGAIN_AFTER: Final = 0.005
 
 
 def prepare(database: sqlite3.Connection) -> None:
@@ -75,7 +79,7 @@ def prepare(database: sqlite3.Connection) -> None:
             f"the outbox is of version {version}, this hangbot knows up to {VERSION}",
             remedy="Use the hangbot that made it, or a newer one.",
         )
-    database.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(database)
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA foreign_keys = ON")
     if version == VERSION:
@@ -87,6 +91,20 @@ def prepare(database: sqlite3.Connection) -> None:
                 database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION}")
         database.execute(f"PRAGMA user_version = {max(version, VERSION)}")
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log: while others open the file, SQLite refuses that without waiting."""
+    deadline = time.monotonic() + _SWITCHED_WITHIN
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(_SWITCH_AGAIN_AFTER)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -257,3 +258,35 @@ def test_what_never_was_an_outbox_is_not_taken_for_one(path: Path, content: byte
 def test_what_cannot_be_read_is_not_taken_for_one(tmp_path: Path) -> None:
     assert not is_outbox(tmp_path / "ghost")
     assert not is_outbox(tmp_path)
+
+
+def busy_while(other: sqlite3.Connection) -> None:
+    """Hold the file as a process does that makes the same tables just now."""
+    other.execute("BEGIN IMMEDIATE")
+
+
+def test_the_write_ahead_log_is_waited_for_while_another_process_makes_the_file(tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, check_same_thread=False)) as other,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
+    ):
+        busy_while(other)
+        soon = threading.Timer(0.05, other.execute, ["ROLLBACK"])
+        soon.start()
+
+        prepare(database)
+
+        soon.join()
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_that_stays_busy_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_SWITCHED_WITHIN", 0.05)
+    with (
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as other,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
+    ):
+        busy_while(other)
+
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            prepare(database)
