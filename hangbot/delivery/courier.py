@@ -7,7 +7,6 @@ wait for each other.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -110,7 +109,7 @@ class Courier:
                     end, written = await self._dispatch.take(await self._outbox.get(part.message.id))
                 except asyncio.CancelledError:
                     if self._running:  # who goes on with it, before what is behind it
-                        await self._outbox.release(replace(part, in_doubt=True))
+                        await self._outbox.release(part._replace(in_doubt=True))
                         self._serve(message.to)
                     raise
                 ends.append(end)

@@ -89,13 +89,11 @@ class Outbox:
             UsageError: The id was used for something else.
             OutboxFull: As many messages wait as may.
         """
-        return self._do(lambda database: self._put(database, parts, now, expires_at), writes=True)
+        return self._ask(self._put, writes=True, shared=True, item=(parts, now, expires_at))
 
-    def _put(
-        self, database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
-    ) -> list[Stored]:
+    def _put(self, database: sqlite3.Connection, texts: Sequence[schema.Text]) -> list[list[Stored]]:
         before = database.total_changes
-        stored = schema.put(database, parts, now, expires_at)
+        stored = schema.put(database, texts)
         new = database.total_changes - before  # not what was known already: it is in the queue, or was
         if new > self._room:
             waiting = schema.count_waiting(database)
@@ -247,9 +245,12 @@ class Outbox:
 
     def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> Awaitable[T]:
         """Have work done on the file: begun now, in the order of the calls, awaited or not."""
+        return self._ask(work, writes=writes)
+
+    def _ask(self, work: Callable[..., Any], **how: Any) -> Awaitable[Any]:  # noqa: ANN401  as `Writer.do` has it
         if self._closed or self._writer is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
-        return self._writer.do(work, writes=writes)
+        return self._writer.do(work, **how)
 
 
 def _in_our_words(path: Path, error: BaseException) -> BaseException:

@@ -32,8 +32,7 @@ class Settlement:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step in the life of a message or a room action.
 
     Attributes:
@@ -58,8 +57,7 @@ class Step:
 Notify = Callable[[Step], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A message in the outbox; times are seconds since the epoch.
 
     Attributes:

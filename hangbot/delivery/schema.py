@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from hangbot.delivery.message import MOST_PARTS
@@ -18,31 +17,43 @@ _COLUMNS: Final = (
     "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
     " accepted_at, settled_at, reason, remedy, whole, expires_at"
 )
+_PUT: Final = (
+    "INSERT INTO message (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
 _FIRST: Final = f"SELECT {_COLUMNS} FROM message WHERE {_QUEUED} AND receiver = ? ORDER BY seq LIMIT 1"  # noqa: S608  constants
 
 
-def put(
-    database: sqlite3.Connection, parts: Sequence[Outgoing], now: float, expires_at: float | None
-) -> list[Stored]:
-    """Write all parts, or none."""
-    return [_put(database, part, len(parts), parts[0].id, now, expires_at) for part in parts]
+Text = tuple[Sequence[Outgoing], float, float | None]
+"""All parts of a message, when it was accepted, and when it expires."""
 
 
-def _put(
-    database: sqlite3.Connection, part: Outgoing, of: int, whole: str, now: float, expires_at: float | None
-) -> Stored:
-    row = (part.id, part.to, part.direct, part.text, _extra(part, of))
-    made = database.execute(
-        "INSERT INTO message (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (*row, now, whole, expires_at),
-    )
-    if made.rowcount:
-        return Stored(part, "queued", None, 0, False, now, None, "", "", whole, expires_at)  # noqa: FBT003  in the order of its columns
-    known = database.execute(
-        "SELECT id, receiver, direct, text, extra FROM message WHERE id = ?", (part.id,)
-    ).fetchone()
-    if tuple(known) != row:
+def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored]]:
+    """Write all parts of each, or none of all.
+
+    Raises:
+        UsageError: The id of one was used for something else.
+    """
+    rows = [
+        (part.id, part.to, part.direct, part.text, _extra(part, len(parts)), now, parts[0].id, expires_at)
+        for parts, now, expires_at in texts
+        for part in parts
+    ]
+    if database.executemany(_PUT, rows).rowcount == len(rows):
+        return [
+            [
+                Stored(part, "queued", None, 0, False, now, None, "", "", parts[0].id, expires_at)  # noqa: FBT003  in the order of its columns
+                for part in parts
+            ]
+            for parts, now, expires_at in texts
+        ]
+    return [[_known(database, part, len(parts)) for part in parts] for parts, *_ in texts]
+
+
+def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> Stored:
+    """Return a message as it stands, unless it is another with the same id."""
+    query = "SELECT receiver, direct, text, extra FROM message WHERE id = ?"
+    if database.execute(query, (part.id,)).fetchone() != (part.to, part.direct, part.text, _extra(part, of)):
         raise UsageError(
             f"the id {part.id} was used for another message; nothing was accepted",
             remedy="Choose another --id, or leave it out.",
@@ -94,7 +105,7 @@ def claim(database: sqlite3.Connection, receiver: str) -> Stored | None:
     if row is None:
         return None
     database.execute("UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ?", (row.message.id,))
-    return replace(row, state="sending")
+    return row._replace(state="sending")
 
 
 def release(database: sqlite3.Connection, key: str, in_doubt: bool) -> None:  # noqa: FBT001  a column

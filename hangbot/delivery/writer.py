@@ -12,22 +12,37 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
-__all__ = ["Job", "Work", "Writer", "serve"]
+__all__ = ["Job", "Work", "WorkOnMany", "Writer", "serve"]
 
 Work = Callable[[sqlite3.Connection], Any]
+WorkOnMany = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
+"""Does the same to several things, and returns what came of each."""
 
 _MOST_AT_ONCE: Final = 256
 
 
 @dataclass(slots=True)
 class Job:
-    """A function of the connection, and what came of it."""
+    """A function of the connection, and what came of it.
 
-    work: Work
+    Attributes:
+        work: The function; of several things where it is shared.
+        writes: Whether it changes anything.
+        done: Told what came of it when that is committed.
+        shared: Whether neighbours with the same function are done in one call.
+        item: With a shared one: what it is to be done to.
+        result: What it returned.
+        error: What it raised.
+    """
+
+    work: Callable[..., Any]
     writes: bool
     done: asyncio.Future[Any]
+    shared: bool = False
+    item: Any = None
     result: Any = None
     error: BaseException | None = None
 
@@ -71,10 +86,18 @@ class Writer:
         if self._thread.ident is not None:
             await asyncio.shield(self._ended)
 
-    def do(self, work: Work, *, writes: bool) -> asyncio.Future[Any]:
+    def do(
+        self,
+        work: Work | WorkOnMany,
+        *,
+        writes: bool,
+        shared: bool = False,
+        item: Any = None,  # noqa: ANN401  the function's own
+    ) -> asyncio.Future[Any]:
         """Have a function of the connection run; the future is done when it is committed.
 
         Works run in the order in which they were asked for, whether anybody waits for them or not.
+        A shared one is called once for neighbours in this order; where it fails, once for each.
         The future raises what the work or the commit raised; nothing of it is on disk then.
 
         Raises:
@@ -82,7 +105,7 @@ class Writer:
         """
         if self._closing or self._ended.done():
             raise RuntimeError("the writer is closed")
-        job = Job(work, writes, self._loop.create_future())
+        job = Job(work, writes, self._loop.create_future(), shared, item)
         if not self._asked:
             self._loop.call_soon(self._loop.call_soon, self._hand_over)
         self._asked.append(job)
@@ -170,14 +193,16 @@ class _JobFailed(Exception):
 
 
 def _transact(
-    database: sqlite3.Connection, batch: Sequence[Job], do: Callable[[sqlite3.Connection, Job], None]
+    database: sqlite3.Connection,
+    batch: Sequence[Job],
+    do: Callable[[sqlite3.Connection, list[Job]], None],
 ) -> None:
     writes = any(job.writes for job in batch)
     try:
         if writes:
             database.execute("BEGIN IMMEDIATE")
-        for job in batch:
-            do(database, job)
+        for _, alike in groupby(batch, key=lambda job: job.work if job.shared else job.done):
+            do(database, list(alike))
         if writes:
             database.execute("COMMIT")
     except BaseException:
@@ -188,29 +213,35 @@ def _transact(
         raise
 
 
-def _do(database: sqlite3.Connection, job: Job) -> None:
+def _do(database: sqlite3.Connection, alike: list[Job]) -> None:
     try:
-        job.result = job.work(database)
+        results = _results(database, alike)
     except Exception as exc:
         raise _JobFailed from exc
+    for job, result in zip(alike, results, strict=True):
+        job.result = result
 
 
-def _do_apart(database: sqlite3.Connection, job: Job) -> None:
-    inside = database.in_transaction
-    if not job.writes:
+def _do_apart(database: sqlite3.Connection, alike: list[Job]) -> None:
+    for job in alike:
+        inside = database.in_transaction
+        if job.writes:
+            database.execute("SAVEPOINT job")
         try:
-            job.result = job.work(database)
+            (job.result,) = _results(database, [job])
         except Exception as exc:
             if inside and not database.in_transaction:
-                raise  # as below: what comes next would be written, and told to have failed
+                raise  # all of it (a full disk): what comes next would be written, and told to have failed
+            if job.writes:
+                database.execute("ROLLBACK TO job")
             job.error = exc
-        return
-    database.execute("SAVEPOINT job")
-    try:
-        job.result = job.work(database)
-    except Exception as exc:
-        if not database.in_transaction:
-            raise  # the whole transaction is gone: a full disk
-        database.execute("ROLLBACK TO job")
-        job.error = exc
-    database.execute("RELEASE job")
+        if job.writes:
+            database.execute("RELEASE job")
+
+
+def _results(database: sqlite3.Connection, alike: list[Job]) -> Sequence[Any]:
+    first = alike[0]
+    if first.shared:
+        results: Sequence[Any] = first.work(database, [job.item for job in alike])
+        return results
+    return [first.work(database)]

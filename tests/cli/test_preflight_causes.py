@@ -101,7 +101,7 @@ class World:
         """Host and port of the odd server in place, and of a proxy."""
         self.certificates = certificates
         self.monkeypatch = monkeypatch
-        self._changes: dict[str, str] = {"SOCKET_TIMEOUT_MS": "300"}
+        self._changes: dict[str, str] = {}
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
@@ -308,6 +308,16 @@ def silent_chat(w: World) -> None:
 
 def fault(on: str, do: str = "status", **more: Any) -> Callable[[World], None]:  # noqa: ANN401  any
     return lambda w: w.fault(on, do, **more)
+
+
+def soon(arrange: Callable[[World], None]) -> Callable[[World], None]:
+    """Have the bot wait for no answer longer than 0.3 s: for causes that are its waiting in vain."""
+
+    def arrange_and_hurry(w: World) -> None:
+        w.configure(SOCKET_TIMEOUT_MS="300")
+        arrange(w)
+
+    return arrange_and_hurry
 
 
 def refusal(code: str, words: str, status: int = 400) -> dict[str, Any]:
@@ -520,7 +530,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "packets dropped": Cause(
-        dropped,
+        soon(dropped),
         "chat.reach",
         "cannot_tell",
         "Chat can be reached: {odd} does not answer (TCP) in 0.3 s",
@@ -529,7 +539,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "TLS swallowed": Cause(
-        swallowed,
+        soon(swallowed),
         "chat.reach",
         "cannot_tell",
         "Chat can be reached: {odd} takes connections, but does not answer the TLS handshake in 0.3 s",
@@ -654,7 +664,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "gateway silent": Cause(
-        fault("gateway.token", "hang"),
+        soon(fault("gateway.token", "hang")),
         "gateway.token",
         "cannot_tell",
         "Gateway accepts the bot token: no answer from http://{chat} to the token exchange in 0.3 s",
@@ -707,7 +717,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         1,
     ),
     "chat silent": Cause(
-        silent_chat,
+        soon(silent_chat),
         "chat.server",
         "cannot_tell",
         "Chat host is a chat server: no answer from http://{odd} to its settings in 0.3 s",
@@ -948,7 +958,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "room does not answer": Cause(
-        fault("room.joinRoom", "hang"),
+        soon(fault("room.joinRoom", "hang")),
         "room.joined",
         "cannot_tell",
         "Bot is in the room: no acknowledgement of joinRoom from the room in 0.3 s",

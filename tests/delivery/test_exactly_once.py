@@ -5,7 +5,7 @@ import math
 import random
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -31,7 +31,7 @@ from hangbot.delivery.opening import connect
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.writer import Job, Work, serve
+from hangbot.delivery.writer import Job, serve
 from hangbot.errors import (
     AckTimeout,
     ConnectionLost,
@@ -110,8 +110,8 @@ class PointedOutbox(Outbox):
         self._closed = True
         self.database.close()
 
-    def _do(self, work: Work, *, writes: bool) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
-        job = Job(work, writes, asyncio.get_running_loop().create_future())
+    def _ask(self, work: Callable[..., Any], **how: Any) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
+        job = Job(work, done=asyncio.get_running_loop().create_future(), **how)
         self.asked.append(job)
         return Pointed(self, job)
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +236,7 @@ async def test_a_claim_takes_the_oldest_and_only_once(outbox: Outbox) -> None:
     row = await outbox.get("m3")
     assert [claimed and claimed.message.id for claimed in seen] == ["m3", "m5", None]
     assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 0)
-    assert seen[0] == replace(row, in_doubt=False)  # as it was: nothing to ask about
+    assert seen[0] == row._replace(in_doubt=False)  # as it was: nothing to ask about
     assert await outbox.receivers() == ["b"]
 
 
@@ -477,6 +476,25 @@ async def test_the_version_changes_when_another_connection_writes_and_only_then(
 
     assert own == first
     assert await outbox.version() != first
+
+
+async def test_of_messages_put_at_once_the_one_that_is_refused_is_alone(outbox: Outbox) -> None:
+    await outbox.put([message("known", text="before")], 1.0)
+    texts = [message("a"), message("known", text="another"), message("b"), message("b")]
+
+    put = await asyncio.gather(*(outbox.put([text], 2.0) for text in texts), return_exceptions=True)
+
+    assert isinstance(put[1], UsageError)
+    assert [row.message.id for rows in put if not isinstance(rows, BaseException) for row in rows] == [
+        "a",
+        "b",
+        "b",
+    ]
+    assert [(row.message.id, row.message.text) for row in await outbox.rows()] == [
+        ("known", "before"),
+        ("a", "hi"),
+        ("b", "hi"),
+    ]
 
 
 async def test_two_connections_put_the_same_message_once(outbox: Outbox, other: Outbox) -> None:

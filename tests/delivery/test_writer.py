@@ -1,7 +1,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,9 @@ class Watched:
         if sql in self.fails_at:
             raise sqlite3.OperationalError(f"{sql}: disk I/O error")
         return self.real.execute(sql, *args)
+
+    def executemany(self, sql: str, rows: Sequence[Any]) -> sqlite3.Cursor:
+        return self.real.executemany(sql, rows)
 
     @property
     def in_transaction(self) -> bool:
@@ -147,6 +150,44 @@ async def test_a_job_that_fails_undoes_itself_and_nobody_else(
     ends = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [type(end).__name__ for end in ends] == ["int", "ValueError", "ValueError", "int"]
+    assert await writer.do(read, writes=False) == ["a", "b"]
+
+
+async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their_place(
+    writer: Writer, held: Callable[[], None]
+) -> None:
+    calls: list[list[str]] = []
+
+    def write_all(database: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
+        calls.append(list(texts))
+        database.executemany("INSERT INTO line VALUES (?)", [(text,) for text in texts])
+        return [f"{text} written" for text in texts]
+
+    def share(text: str) -> asyncio.Future[str]:
+        return writer.do(write_all, writes=True, shared=True, item=text)
+
+    jobs = [share("a"), share("b"), writer.do(read, writes=False), share("c")]
+
+    held()
+
+    assert await asyncio.gather(*jobs) == ["a written", "b written", ["a", "b"], "c written"]
+    assert calls == [["a", "b"], ["c"]]
+
+
+async def test_one_of_those_that_want_the_same_fails_alone(writer: Writer, held: Callable[[], None]) -> None:
+    def write_all(database: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
+        database.executemany("INSERT INTO line VALUES (?)", [(text,) for text in texts])
+        if "bad" in texts:
+            raise ValueError("a bug")
+        return list(texts)
+
+    jobs = [writer.do(write_all, writes=True, shared=True, item=text) for text in ("a", "bad", "b")]
+
+    held()
+    good, bad, also_good = await asyncio.gather(*jobs, return_exceptions=True)
+
+    assert (good, also_good) == ("a", "b")
+    assert isinstance(bad, ValueError)
     assert await writer.do(read, writes=False) == ["a", "b"]
 
 

@@ -119,8 +119,10 @@ class Database:
         cursor = self.real.execute(sql, tuple(values))
         return Rows(cursor, self.real.changes())
 
-    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        self.real.executemany(sql, [tuple(row) for row in rows])
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> Rows:
+        before = self.real.total_changes()
+        cursor = self.real.executemany(sql, [tuple(row) for row in rows])
+        return Rows(cursor, self.real.total_changes() - before)
 
     @property
     def in_transaction(self) -> bool:
@@ -180,7 +182,7 @@ def _work(key: str, open_now: list[str], dice: random.Random) -> Work:
             for n in range(1, dice.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
-        return lambda database: schema.put(database, parts, 10.0, None)
+        return lambda database: schema.put(database, [(parts, 10.0, None)])
     some = dice.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:
