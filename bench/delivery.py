@@ -4,13 +4,14 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from bench.accepting import accept_rate, commit_rate, loop_rate, separate_rate, slower_commits, sync_us
-from bench.figures import Figure, at_least, at_most, figure, interleaved, ratio, under
+from bench.figures import Figure, Goal, at_least, at_most, figure, interleaved, ratio, under
 from bench.plan import Plan
 from bench.processes import child
 from bench.rough import set_songs
@@ -40,62 +41,63 @@ def _accepting(plan: Plan) -> Iterator[Figure]:
         def fresh() -> Path:
             return folder / f"{next(names)}.sqlite3"
 
-        yield from _crowd_figures(fresh, plan.amount(3_200), plan.rounds(5))
-        yield from _lone_figures(fresh, plan.amount(800), plan.rounds(5))
+        many, few = plan.amount(3_200), plan.amount(800)
+        yield from _against(
+            f"{_WRITERS} writers",
+            lambda: asyncio.run(accept_rate(fresh(), many, _WRITERS)),
+            plan.rounds(5),
+            (
+                _Peer(
+                    f"over {_WRITERS} writers that each commit each message",
+                    "over connections of their own",
+                    lambda: separate_rate(fresh(), many // 4, _WRITERS),
+                    at_least(20),
+                ),
+                _Peer(
+                    "over one thread that commits each message for all of them",
+                    "nobody waits for a lock",
+                    lambda: asyncio.run(commit_rate(fresh(), many // 2, _WRITERS)),
+                ),
+            ),
+        )
+        yield from _against(
+            "one writer",
+            lambda: asyncio.run(accept_rate(fresh(), few, 1)),
+            plan.rounds(5),
+            (
+                _Peer(
+                    "over one commit for each message, one writer",
+                    "in a worker thread, as under asyncio",
+                    lambda: asyncio.run(commit_rate(fresh(), few, 1)),
+                    at_least(0.8),
+                ),
+                _Peer(
+                    "over a loop that does nothing but commit", "no thread", lambda: loop_rate(fresh(), few)
+                ),
+            ),
+        )
         with slower_commits(_SLOWER):
             yield from _slow_disk_figures(fresh, plan.amount(1_280), plan.rounds(3))
 
 
-def _crowd_figures(fresh: Callable[[], Path], number: int, rounds: int) -> Iterator[Figure]:
-    values = interleaved(
-        rounds,
-        {
-            "accept": lambda: asyncio.run(accept_rate(fresh(), number, _WRITERS)),
-            "separate": lambda: separate_rate(fresh(), number // 4, _WRITERS),
-            "commit": lambda: asyncio.run(commit_rate(fresh(), number // 2, _WRITERS)),
-        },
-        within=45,
-    )
-    yield figure(f"durable accepts a second, {_WRITERS} writers", values["accept"], "/s")
-    yield figure(
-        f"over {_WRITERS} writers that each commit each message",
-        ratio(values, "accept", "separate"),
-        "x",
-        goal=at_least(20),
-        beside=f"over connections of their own: {median(values['separate']):,.0f}/s",
-    )
-    yield figure(
-        "over one thread that commits each message for all of them",
-        ratio(values, "accept", "commit"),
-        "x",
-        beside=f"nobody waits for a lock: {median(values['commit']):,.0f}/s",
-    )
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """Another way to make messages durable: its name, how it is done and how quickly, and the goal."""
+
+    name: str
+    how: str
+    rate: Callable[[], float]
+    goal: Goal | None = None
 
 
-def _lone_figures(fresh: Callable[[], Path], number: int, rounds: int) -> Iterator[Figure]:
-    values = interleaved(
-        rounds,
-        {
-            "accept": lambda: asyncio.run(accept_rate(fresh(), number, 1)),
-            "commit": lambda: asyncio.run(commit_rate(fresh(), number, 1)),
-            "loop": lambda: loop_rate(fresh(), number),
-        },
-        within=30,
-    )
-    yield figure("durable accepts a second, one writer", values["accept"], "/s")
-    yield figure(
-        "over one commit for each message, one writer",
-        ratio(values, "accept", "commit"),
-        "x",
-        goal=at_least(0.8),
-        beside=f"in a worker thread, as under asyncio: {median(values['commit']):,.0f}/s",
-    )
-    yield figure(
-        "over a loop that does nothing but commit",
-        ratio(values, "accept", "loop"),
-        "x",
-        beside=f"{median(values['loop']):,.0f}/s",
-    )
+def _against(
+    who: str, accept: Callable[[], float], rounds: int, peers: tuple[_Peer, ...]
+) -> Iterator[Figure]:
+    values = interleaved(rounds, {"accept": accept} | {peer.name: peer.rate for peer in peers}, within=45)
+    yield figure(f"durable accepts a second, {who}", values["accept"], "/s")
+    for peer in peers:
+        rate = f"{peer.how}: {median(values[peer.name]):,.0f}/s"
+        yield figure(peer.name, ratio(values, "accept", peer.name), "x", goal=peer.goal, beside=rate)
 
 
 def _slow_disk_figures(fresh: Callable[[], Path], number: int, rounds: int) -> Iterator[Figure]:

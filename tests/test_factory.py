@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-import subprocess
 import traceback
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ from hangbot.sandbox import open_sandbox
 from hangbot.wire.chat import Outgoing
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
@@ -123,20 +122,8 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
 
 
 @pytest.mark.timeout(30)
-async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tmp_path: Path) -> None:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(  # noqa: ASYNC221, S603  a moment before anything runs; our own arguments
-        [  # noqa: S607  found on the path like everywhere
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", str(key), "-out", str(cert), "-days", "1", "-subj", "/CN=sandbox",
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
-
-    async with open_sandbox(tls=context, control=False) as sandbox:
+async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tls: ssl.SSLContext) -> None:
+    async with open_sandbox(tls=tls, control=False) as sandbox:
         settings = Settings.from_env(sandbox.env())
         async with open_clients(settings) as clients, open_room(settings) as room:
             await clients.chat.me()
