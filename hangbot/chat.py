@@ -32,7 +32,7 @@ class ChatClient:
         uid: The bot's own uid, where known.
         name: The name under which the bot speaks, where known.
         joins: Whether a refusal because the bot is no member makes it join (``AUTO_JOIN``).
-        slots: How many requests may be in flight: httpx slows down badly beyond ten.
+        slots: How many requests may be in flight: each takes a connection of its own.
     """
 
     def __init__(

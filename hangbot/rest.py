@@ -1,7 +1,7 @@
 """One HTTP exchange, with httpx's many ways to fail told apart by what may have happened.
 
-The only module that knows httpx's exceptions: no connection means nothing was sent, anything
-later means it may have been done.
+`hangbot.http1` raises httpx's exceptions, and this is the only module that reads them: no connection
+means nothing was sent, anything later means it may have been done.
 """
 
 import json

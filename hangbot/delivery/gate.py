@@ -33,7 +33,7 @@ class Limits:
         bucket: How many a second.
         budget: How many retries.
         breaker: Whether the service is known to be down.
-        in_flight: How many requests at a time: httpx is quickest with a few.
+        in_flight: How many requests at a time: each takes a connection of its own.
     """
 
     bucket: TokenBucket
