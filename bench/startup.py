@@ -39,7 +39,7 @@ def _imports(plan: Plan) -> list[Figure]:
         f" {median(values[_PEERS_CLIENT]):.0f} ms"
     )
     in_use = f"with pydantic.main as well: {median(values[_PEERS_IN_USE]):.0f} ms"
-    sandbox = f"{median(values['hangbot.sandbox']):.0f} ms, with aiohttp"
+    sandbox = f"{median(values['hangbot.sandbox']):.0f} ms"
     return [
         figure("import hangbot", ratio(values, "hangbot", _PEERS), "x", goal=at_most(1.10), beside=bot),
         figure(

@@ -39,7 +39,7 @@ def set_up(log_format: str, level: str, redactor: Redactor) -> None:
     )
     handler.addFilter(RedactingFilter(redactor))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for noisy in ("httpx", "httpcore", "aiohttp", "websockets", "hangbot.websocket", "asyncio"):
+    for noisy in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     if level == "debug":
         logging.getLogger("hangbot.websocket").setLevel(logging.DEBUG)

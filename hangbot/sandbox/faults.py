@@ -217,3 +217,5 @@ def _check_answer(fault: Fault) -> None:
         and all(isinstance(part, str) for pair in headers.items() for part in pair)
     ):
         raise ValueError("headers must be an object of texts")
+    if headers and any(end in part for pair in headers.items() for part in pair for end in "\r\n"):
+        raise ValueError("headers cannot hold the end of a line")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.control import control_app
+from hangbot.sandbox.chat.exchange import LARGEST_BODY
+from hangbot.sandbox.control import LARGEST_COMMAND, control_api
+from hangbot.sandbox.http import serve_http
 from hangbot.sandbox.journal import Event
-from hangbot.sandbox.ports import serve_http
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox
 
@@ -69,9 +70,14 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         stack.callback(sandbox.clock.close)
         stack.push_async_callback(sandbox.server.close)
         await sandbox.server.open()
-        sandbox.http_port = await serve_http(stack, sandbox.chat.app(), http_port, tls)
+        sandbox.http_port = await serve_http(
+            stack, sandbox.chat.handle, http_port, tls, largest_body=LARGEST_BODY
+        )
+        stack.callback(sandbox.chat.close)
         if control:
-            sandbox.control_port = await serve_http(stack, control_app(sandbox), control_port, None)
+            sandbox.control_port = await serve_http(
+                stack, control_api(sandbox), control_port, largest_body=LARGEST_COMMAND
+            )
         yield sandbox
 
 

@@ -3,15 +3,12 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from typing import Final
 from weakref import WeakSet
 
-from aiohttp import web
-
 from hangbot.errors import HangbotError
 
-__all__ = ["HOST", "Listener", "bound_socket", "serve_http"]
+__all__ = ["HOST", "Listener", "bound_socket"]
 
 HOST: Final = "127.0.0.1"
 _TURNS: Final = 100
@@ -84,22 +81,3 @@ def bound_socket(port: int) -> Listener:
             remedy="Choose another port, or 0 and let the system choose.",
         ) from exc
     return sock
-
-
-async def serve_http(
-    stack: contextlib.AsyncExitStack, app: web.Application, port: int, tls: ssl.SSLContext | None
-) -> int:
-    """Serve an application on loopback until the stack is closed; returns its port.
-
-    Raises:
-        HangbotError: The port is taken.
-    """
-    sock = bound_socket(port)
-    stack.callback(sock.close)
-    stack.push_async_callback(sock.hang_up)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
-    stack.push_async_callback(runner.cleanup)
-    stack.push_async_callback(sock.refuse)
-    await runner.setup()
-    await web.SockSite(runner, sock, ssl_context=tls).start()
-    return int(sock.getsockname()[1])

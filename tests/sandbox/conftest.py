@@ -8,14 +8,15 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.chat.dialects import Dialect
+from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
+from hangbot.sandbox.http import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
 
@@ -83,14 +84,10 @@ async def open_bench() -> AsyncIterator[OpenBench]:
             journal = Journal(clock.now_ms, redactor)
             service = ChatService(people, faults, journal, clock, dialect=dialect, app_id=APP_ID, **kwargs)
             service.world.ensure_group("room", "Room")
-            runner = web.AppRunner(
-                service.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.01
-            )
-            await runner.setup()
             stack.callback(clock.close)
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY)
+            stack.callback(service.close)
+            url = f"http://127.0.0.1:{port}"
             http = await stack.enter_async_context(aiohttp.ClientSession())
             bot, alice = people.add("bot", role="bot"), people.add("alice")
             return ChatBench(service, people, faults, journal, clock, http, url, bot, alice)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
-from hangbot.sandbox.ports import HOST, bound_socket, serve_http
+from hangbot.sandbox.http import Handler, Request, Response, serve_http
+from hangbot.sandbox.ports import HOST, bound_socket
 
 OPENSSL = shutil.which("openssl")
 LARGE = 32 * 1024 * 1024
@@ -75,23 +75,22 @@ def is_over(client: socket.socket) -> bool:
     return True
 
 
-def application() -> tuple[web.Application, asyncio.Event]:
-    """An application that answers with more than fits on the way, and when it was asked."""
-    app, asked = web.Application(), asyncio.Event()
+def service() -> tuple[Handler, asyncio.Event]:
+    """A service that answers with more than fits on the way, and when it was asked."""
+    asked = asyncio.Event()
 
-    async def answer(_request: web.Request) -> web.Response:
+    async def answer(_request: Request) -> Response:
         asked.set()
-        return web.Response(body=bytes(LARGE))
+        return Response(200, bytes(LARGE))
 
-    app.router.add_get("/", answer)
-    return app, asked
+    return answer, asked
 
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_has_only_just_connected_is_hung_up_on(turns: int) -> None:
-    app, _ = application()
+    answer, _ = service()
     async with contextlib.AsyncExitStack() as stack:
-        client = connected(await serve_http(stack, app, 0, None))
+        client = connected(await serve_http(stack, answer, 0, largest_body=0))
         for _ in range(turns):
             await asyncio.sleep(0)
 
@@ -99,9 +98,9 @@ async def test_who_has_only_just_connected_is_hung_up_on(turns: int) -> None:
 
 
 async def test_who_does_not_read_his_answer_is_hung_up_on() -> None:
-    app, asked = application()
+    answer, asked = service()
     async with contextlib.AsyncExitStack() as stack:
-        client = asks(await serve_http(stack, app, 0, None))
+        client = asks(await serve_http(stack, answer, 0, largest_body=0))
         await asyncio.wait_for(asked.wait(), 5)
 
     assert is_over(client)
@@ -117,9 +116,9 @@ async def test_who_does_not_shake_hands_is_hung_up_on(tls: ssl.SSLContext) -> No
 
 
 async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) -> None:
-    app, asked = application()
+    answer, asked = service()
     async with contextlib.AsyncExitStack() as stack:
-        port = await serve_http(stack, app, 0, tls)
+        port = await serve_http(stack, answer, 0, tls, largest_body=0)
         client = await asyncio.to_thread(shakes_hands, port)
         await asyncio.wait_for(asked.wait(), 5)
 

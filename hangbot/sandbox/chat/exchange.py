@@ -10,14 +10,15 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
 from typing import Any, Final
 from urllib.parse import parse_qsl
-
-from aiohttp import web
 
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Journal
 
 __all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "read_body"]
@@ -43,12 +44,12 @@ class Outcome:
     delay_s: float = 0.0
     unknown_route: bool = False
     uid: str | None = None
-    pushing: Callable[[], Any] | None = None
-    """Sends the frames that belong to it; returns an awaitable."""
+    pushing: Callable[[], None] | None = None
+    """Sends the frames that belong to it."""
     frame_first: bool = True
 
 
-def cors_headers(request: web.Request) -> dict[str, str]:
+def cors_headers(request: Request) -> dict[str, str]:
     """What a browser wants to see before it lets a page read the answer."""
     origin = request.headers.get("Origin")
     if origin is None:
@@ -79,28 +80,24 @@ _read: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant
 _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
-async def read_body(request: web.Request) -> tuple[Json, str | None]:
+def read_body(request: Request) -> tuple[Json, str | None]:
     """Read the body: its value, or the reason why it cannot be read.
 
     Without a body, or without a content type, the value is an empty object.
     """
-    if not request.body_exists:
-        return {}, None
-    kind = request.content_type if "Content-Type" in request.headers else ""
+    if request.too_large:
+        return None, "too_large"
+    if request.body is None:
+        return None, "malformed"
+    kind = request.headers.get("Content-Type", "")
+    return _parse(request.body, kind) if request.body and kind else ({}, None)
+
+
+def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
+    kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
-            form = await request.post()
-            return {k: v for k, v in form.items() if isinstance(v, str)}, None
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        return None, "too_large"
-    except (ValueError, web.RequestPayloadError):
-        return None, "malformed"
-    return _parse(raw, kind) if raw and kind else ({}, None)
-
-
-def _parse(raw: bytes, kind: str) -> tuple[Json, str | None]:
-    try:
+            return _fields(raw, content_type), None
         if kind == "application/x-www-form-urlencoded":
             return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
         if kind != "application/json" and not kind.endswith("+json"):
@@ -108,6 +105,15 @@ def _parse(raw: bytes, kind: str) -> tuple[Json, str | None]:
         return _read(raw.decode()), None
     except (ValueError, RecursionError):
         return None, "malformed"
+
+
+def _fields(raw: bytes, content_type: str) -> dict[str, str]:
+    """The fields of a form, without its files."""
+    form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + raw)
+    named = {part.get_param("name", header="Content-Disposition"): part for part in form.iter_parts()}
+    return {
+        str(name): str(part.get_content()) for name, part in named.items() if name and not part.get_filename()
+    }
 
 
 class Wire:
@@ -132,13 +138,13 @@ class Wire:
 
     async def exchange(
         self,
-        request: web.Request,
+        request: Request,
         *,
         service: str,
         point: str,
         seen: Mapping[str, Any],
         do: Callable[[], Outcome],
-    ) -> web.StreamResponse:
+    ) -> Response | None:
         """Do what a request asks for, or what the fault at `point` says.
 
         Args:
@@ -153,36 +159,35 @@ class Wire:
         if fault is not None and fault.do in _BEFORE:
             self._journal.record(service, "in", "http", fault=fault_id, **seen)
             return await self.instead(request, service, fault)
-        if _gone(request):
+        if request.gone:
             self._journal.record(service, "in", "http", fault=fault_id, gone=True, **seen)
-            return web.Response()
+            return None
         outcome = do()
         extra = {"unknown_route": True} if outcome.unknown_route else {}
         self._journal.record(service, "in", "http", fault=fault_id, uid=outcome.uid, **seen, **extra)
         if outcome.pushing is not None and outcome.frame_first:
-            await outcome.pushing()
+            outcome.pushing()
         if fault is not None and fault.do == "cut_after_store":
             await self.pause((fault.ms or 0) / 1000)
-            response = self._cut(request, service, fault)
+            self._cut(request, service, fault)
         else:
             held_s = outcome.delay_s + ((fault.ms or 0) / 1000 if fault and fault.do == "delay" else 0)
             await self.pause(held_s)
-            response = self.respond(request, service, outcome, fault_id)
-            if outcome.pushing is not None and not outcome.frame_first and not _gone(request):
-                await response.prepare(request)
-                await response.write_eof()
+            request.answer(self.respond(request, service, outcome, fault_id))
         if outcome.pushing is not None and not outcome.frame_first:
-            await outcome.pushing()
-        return response
+            outcome.pushing()
+        return None
 
-    async def instead(self, request: web.Request, service: str, fault: Fault) -> web.StreamResponse:
+    async def instead(self, request: Request, service: str, fault: Fault) -> Response | None:
         """Do what a fault does in the place of the service: nothing is stored."""
         if fault.do == "hang":
             await self._until_closed()
-            return self._cut(request, service, fault)
+            self._cut(request, service, fault)
+            return None
         if fault.do in ("refuse", "cut_before_store", "cut_after_store"):
             await self.pause((fault.ms or 0) / 1000)
-            return self._cut(request, service, fault)
+            self._cut(request, service, fault)
+            return None
         await self.pause((fault.ms or 0) / 1000)
         if fault.do == "garbage":
             outcome = Outcome(200, _GARBAGE, {"Content-Type": "text/html", **(fault.headers or {})})
@@ -195,15 +200,11 @@ class Wire:
             outcome = Outcome(503 if fault.status is None else fault.status, fault.body, headers)
         return self.respond(request, service, outcome, fault.id)
 
-    def _cut(self, request: web.Request, service: str, fault: Fault) -> web.StreamResponse:
-        self._journal.record(service, "out", "close", fault=fault.id, deed=fault.do, path=request.raw_path)
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response()
+    def _cut(self, request: Request, service: str, fault: Fault) -> None:
+        self._journal.record(service, "out", "close", fault=fault.id, deed=fault.do, path=request.target)
+        request.abort()
 
-    def respond(
-        self, request: web.Request, service: str, outcome: Outcome, fault: int | None = None
-    ) -> web.Response:
+    def respond(self, request: Request, service: str, outcome: Outcome, fault: int | None = None) -> Response:
         """Make the response and write it into the journal."""
         headers = dict(outcome.headers or {})
         if outcome.body is None:
@@ -220,12 +221,12 @@ class Wire:
             "http",
             fault=fault,
             method=request.method,
-            path=request.raw_path,
+            path=request.target,
             status=outcome.status,
             body=text,
         )
         headers |= cors_headers(request)
-        return web.Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)
+        return Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)
 
     async def pause(self, seconds: float) -> None:
         """Wait on the sandbox's clock."""
@@ -247,10 +248,6 @@ class Wire:
             await future
         finally:
             self._waiting.discard(future)
-
-
-def _gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
 
 
 def _let_go(future: asyncio.Future[None]) -> None:

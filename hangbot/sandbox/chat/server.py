@@ -8,14 +8,12 @@ import secrets
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from aiohttp import web
-
 from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.drafts import web_client_line
-from hangbot.sandbox.chat.exchange import LARGEST_BODY, Outcome, Wire, read_body
+from hangbot.sandbox.chat.exchange import Outcome, Wire, read_body
 from hangbot.sandbox.chat.jwt import ChatJwt
 from hangbot.sandbox.chat.limits import RateLimit, RateLimiter
 from hangbot.sandbox.chat.reactions import Reactions
@@ -28,6 +26,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments
 from hangbot.sandbox.gateway.routes import Gateway, Rooms
+from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
 
@@ -145,29 +144,29 @@ class ChatService:
         if draft.receiver_type == "group" and person.uid not in self.world.group(draft.receiver).members:
             await self.join(person, draft.receiver)
         row, pushes = self._api.store(person.uid, draft)
-        await self._hub.push(pushes)
+        self._hub.push(pushes)
         return row
 
     async def join(self, person: Person, guid: str) -> None:
         """Join a group; once in, nothing happens."""
         self.world.rename(person.uid, person.nickname)
         if person.uid not in self.world.group(guid).members:
-            await self._hub.push(self.world.join(person.uid, guid)[1])
+            self._hub.push(self.world.join(person.uid, guid)[1])
 
     async def leave(self, person: Person, guid: str) -> None:
         """Leave a group."""
         self.world.ensure_user(person.uid, person.nickname)
-        await self._hub.push(self.world.leave(person.uid, guid))
+        self._hub.push(self.world.leave(person.uid, guid))
 
     async def kick(self, uid: str, guid: str) -> None:
         """Take a membership away; in a public group the next send joins again (measured)."""
         self._introduce(uid)
-        await self._hub.push(self.world.kick(uid, guid))
+        self._hub.push(self.world.kick(uid, guid))
 
     async def ban(self, uid: str, guid: str) -> None:
         """Take a membership away for good."""
         self._introduce(uid)
-        await self._hub.push(self.world.ban(uid, guid))
+        self._hub.push(self.world.ban(uid, guid))
 
     def _introduce(self, uid: str) -> None:
         """Who never spoke in the chat may be banned from it all the same."""
@@ -182,38 +181,28 @@ class ChatService:
         self._limiter.reset()
         self._api = self._new_api()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Drop every socket, end every hang."""
         self._wire.close()
-        await self._hub.close()
+        self._hub.abort_all()
 
     # -- the door ----------------------------------------------------------------------
 
-    def app(self) -> web.Application:
-        """REST, WebSocket and gateway as one application."""
-        app = web.Application(client_max_size=LARGEST_BODY)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
-
-        async def shut_down(_app: web.Application) -> None:
-            await self.close()
-
-        app.on_shutdown.append(shut_down)
-        return app
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
+    async def handle(self, request: Request) -> Response | None:
+        """Answer a request to the chat or the gateway, or open a socket."""
+        path, _, query = request.target.partition("?")
         if request.headers.get("Upgrade", "").lower() == "websocket" and path in SOCKET_PATHS:
             return await self._upgrade(request)
         if request.method == "OPTIONS" and "Origin" in request.headers:
-            self._journal.record("chat", "in", "http", method="OPTIONS", path=request.raw_path)
+            self._journal.record("chat", "in", "http", method="OPTIONS", path=request.target)
             return self._wire.respond(request, "chat", Outcome(204))
         segments = gateway_segments(path)
         if segments is not None:
             return await self._handle_gateway(request, segments, query)
         return await self._handle_chat(request, path, query)
 
-    async def _handle_chat(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
-        body, unreadable = await read_body(request)
+    async def _handle_chat(self, request: Request, path: str, query: str) -> Response | None:
+        body, unreadable = read_body(request)
         below = split_path(path)
         segments = below or ()
         words = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
@@ -253,9 +242,9 @@ class ChatService:
         return self._api.refusal(ChatRefusal("route_unknown", method=call.method, path=call.path))
 
     async def _handle_gateway(
-        self, request: web.Request, segments: tuple[str, ...], query: str
-    ) -> web.StreamResponse:
-        body, unreadable = await read_body(request)
+        self, request: Request, segments: tuple[str, ...], query: str
+    ) -> Response | None:
+        body, unreadable = read_body(request)
         call = GatewayCall(
             request.method,
             segments,
@@ -274,21 +263,22 @@ class ChatService:
 
     # -- the socket --------------------------------------------------------------------
 
-    async def _upgrade(self, request: web.Request) -> web.StreamResponse:
+    async def _upgrade(self, request: Request) -> Response | None:
         fault = self._faults.take(POINT, UPGRADE_FAULTS)
         if fault is not None:
-            self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.raw_path)
+            self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.target)
             return await self._wire.instead(request, "chat", fault)
         if not may_open_socket(request.headers.get("Origin")):
-            self._journal.record("chat", "in", "http", method="GET", path=request.raw_path)
+            self._journal.record("chat", "in", "http", method="GET", path=request.target)
             return self._wire.respond(request, "chat", Outcome(403))
-        return await self._hub.serve(request)
+        self._hub.open(request)
+        return None
 
 
-def _seen(request: web.Request, body: Json, unreadable: str | None) -> dict[str, Any]:
+def _seen(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
     """Say in the journal what came; of tokens only where they stood."""
     headers = request.headers
-    seen: dict[str, Any] = {"method": request.method, "path": request.raw_path, "body": body}
+    seen: dict[str, Any] = {"method": request.method, "path": request.target, "body": body}
     if unreadable is not None:
         seen["body"] = f"<unreadable: {unreadable}>"
     for name in ("resource", "appId", "onBehalfOf", "sdk"):

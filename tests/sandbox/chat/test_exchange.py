@@ -241,7 +241,7 @@ async def test_a_hanging_request_ends_when_the_sandbox_closes(bench: "ChatBench"
     sending = asyncio.create_task(bench.send("never"), name="a hanging send")
     await bench.journal.wait_for(lambda e: e["dir"] == "in" and "fault" in e)
 
-    await bench.service.close()
+    bench.service.close()
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await sending

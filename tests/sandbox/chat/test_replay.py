@@ -18,13 +18,14 @@ from typing import Any
 
 import aiohttp
 import pytest_asyncio
-from aiohttp import web
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.chat.dialects import OPENCHAT
+from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
+from hangbot.sandbox.http import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 
@@ -110,13 +111,11 @@ async def open_replay() -> AsyncIterator[OpenReplay]:
             # On a clock that stands still nobody would ever see the end of 600 ms.
             dialect = replace(OPENCHAT, direct_history_delay_s=0.0)
             service = ChatService(people, faults, journal, clock, dialect=dialect, app_id=APP_ID)
-            runner = web.AppRunner(service.app(), access_log=None, shutdown_timeout=0.01)
-            await runner.setup()
             stack.callback(clock.close)
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY)
+            stack.callback(service.close)
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            return Replay(service, people, http, f"http://127.0.0.1:{runner.addresses[0][1]}")
+            return Replay(service, people, http, f"http://127.0.0.1:{port}")
 
         yield open_one
 

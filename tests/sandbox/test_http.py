@@ -1,0 +1,315 @@
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.sandbox.http import Handler, Request, Response, serve_http
+
+LARGEST = 100
+GET = b"GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Client:
+    """A client that knows nothing of HTTP."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def says(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+
+    async def hears(self, number: int = 1) -> list[tuple[int, dict[str, str], bytes]]:
+        """Status, headers and body of so many answers."""
+        async with asyncio.timeout(30):
+            return [await self._hears() for _ in range(number)]
+
+    async def _hears(self) -> tuple[int, dict[str, str], bytes]:
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
+        return (
+            int(head[0].split(" ")[1]),
+            headers,
+            await self.reader.readexactly(int(headers.get("content-length", 0))),
+        )
+
+    async def is_hung_up_on(self) -> bool:
+        async with asyncio.timeout(30):
+            return await self.reader.read() == b""
+
+
+Connect = Callable[[Handler], Awaitable[Client]]
+
+
+@asynccontextmanager
+async def served(handler: Handler) -> AsyncIterator[Client]:
+    """A client of a service that takes a hundred bytes."""
+    async with AsyncExitStack() as stack:
+        port = await serve_http(stack, handler, 0, largest_body=LARGEST)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.transport.abort()
+
+
+@pytest_asyncio.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Serve a handler and connect a client."""
+    async with AsyncExitStack() as stack:
+        yield lambda handler: stack.enter_async_context(served(handler))
+
+
+async def mirror(request: Request) -> Response:
+    """Tell what came."""
+    body = None if request.body is None else request.body.decode("latin-1")
+    told = [request.method, request.target, body, request.too_large]
+    return Response(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+
+
+def post(body: bytes, *headers: bytes) -> bytes:
+    lines = [b"POST / HTTP/1.1", b"Host: x", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def test_requests_on_one_connection_are_answered_in_their_order(connect: Connect) -> None:
+    client = await connect(mirror)
+
+    await client.says(GET + post(b"one") + post(b"two") + GET)
+
+    told = [json.loads(body) for _, _, body in await client.hears(4)]
+    assert told == [
+        ["GET", "/a?b", "", False],
+        ["POST", "/", "one", False],
+        ["POST", "/", "two", False],
+        ["GET", "/a?b", "", False],
+    ]
+
+
+@given(cuts=st.sets(st.integers(min_value=1, max_value=160), max_size=12))
+def test_however_the_network_cuts_requests_they_are_read_the_same(cuts: set[int]) -> None:
+    chunked = (
+        b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    )
+    stream = post(b"one") + chunked + GET
+    places = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+
+    async def ask() -> list[tuple[int, dict[str, str], bytes]]:
+        async with served(mirror) as client:
+            await client.says(*(stream[a:b] for a, b in pairwise(places)))
+            return await client.hears(3)
+
+    told = [json.loads(body)[2] for _, _, body in asyncio.run(ask())]
+    assert told == ["one", "abcde", ""]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "told"),
+    [
+        pytest.param(b"x" * 100, [], ["x" * 100, False], id="the largest"),
+        pytest.param(b"x" * 101, [], ["", True], id="larger"),
+        pytest.param(gzip.compress(b"x" * 100), [b"Content-Encoding: gzip"], ["x" * 100, False], id="packed"),
+        pytest.param(
+            gzip.compress(b"x" * 9999), [b"Content-Encoding: gzip"], ["", True], id="packed too small"
+        ),
+        pytest.param(b"x", [b"Content-Encoding: gzip"], [None, False], id="not packed"),
+        pytest.param(
+            gzip.compress(b"x" * 99)[:-5], [b"Content-Encoding: gzip"], [None, False], id="not packed whole"
+        ),
+        pytest.param(b"x", [b"Content-Encoding: br"], ["x", False], id="packed in another way"),
+    ],
+)
+async def test_a_handler_is_told_what_a_body_is(
+    connect: Connect, body: bytes, headers: list[bytes], told: list[object]
+) -> None:
+    client = await connect(mirror)
+
+    await client.says(post(body, *headers), GET)
+
+    (_, _, first), (_, _, then) = await client.hears(2)
+    assert json.loads(first)[2:] == told
+    assert json.loads(then)[0] == "GET"
+
+
+async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:
+    client = await connect(mirror)
+    head, _, body = post(b"body", b"Expect: 100-continue").partition(b"\r\n\r\n")
+
+    await client.says(head + b"\r\n\r\n")
+    async with asyncio.timeout(30):
+        go_on = await client.reader.readuntil(b"\r\n\r\n")
+    await client.says(body)
+
+    assert go_on.startswith(b"HTTP/1.1 100 ")
+    assert json.loads((await client.hears())[0][2])[2] == "body"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        pytest.param(b"no HTTP at all\r\n\r\n", 400, id="no HTTP"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, id="no length"),
+        pytest.param(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, id="a long path"),
+        pytest.param(b"GET / HTTP/1.1\r\nx: " + b"x" * 70_000, 431, id="a head without end"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, id="a bad chunk"
+        ),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_and_hung_up_on(
+    connect: Connect, asked: bytes, status: int
+) -> None:
+    client = await connect(mirror)
+
+    await client.says(asked)
+
+    assert [answer[0] for answer in await client.hears()] == [status]
+    assert await client.is_hung_up_on()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(b"GET / HTTP/1.0\r\n\r\n", id="HTTP/1.0"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", id="its last"),
+    ],
+)
+async def test_after_its_last_answer_a_connection_is_closed(connect: Connect, asked: bytes) -> None:
+    client = await connect(mirror)
+
+    await client.says(asked + GET)
+
+    [(status, headers, _)] = await client.hears()
+    assert (status, headers["connection"]) == (200, "close")
+    assert await client.is_hung_up_on()
+
+
+async def test_an_answer_gets_its_length_its_kind_and_its_date(connect: Connect) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(299, b"body")
+
+    client = await connect(answer)
+    await client.says(GET)
+
+    [(status, headers, body)] = await client.hears()
+    assert (status, body, headers["content-type"]) == (299, b"body", "application/octet-stream")
+    assert parsedate_to_datetime(headers["date"]).tzinfo is not None
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304)])
+async def test_an_answer_that_has_no_body_sends_none(connect: Connect, method: bytes, status: int) -> None:
+    async def answer(request: Request) -> Response:
+        return Response(status, b"body") if request.target == "/first" else Response(200, b"next")
+
+    client = await connect(answer)
+    await client.says(method + b" /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+
+    async with asyncio.timeout(30):
+        head = await client.reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert [body for _, _, body in await client.hears()] == [b"next"]
+
+
+async def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            raise RuntimeError("its fault")
+        return Response(200)
+
+    client = await connect(answer)
+    await client.says(post(b"") + GET)
+
+    assert [status for status, _, _ in await client.hears(2)] == [500, 200]
+    assert "POST / failed" in caplog.text
+
+
+async def test_a_handler_is_cancelled_when_its_client_goes(connect: Connect) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: Request) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    client = await connect(wait)
+    await client.says(GET)
+    async with asyncio.timeout(30):
+        await begun.wait()
+        client.writer.close()
+
+        await cancelled.wait()
+
+
+async def test_after_an_answer_a_handler_may_go_on_and_the_next_request_waits(connect: Connect) -> None:
+    goes_on, over = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Request) -> None:
+        request.answer(Response(200, request.method.encode()))
+        if request.method == "POST":
+            await goes_on.wait()
+            over.set()
+        else:
+            assert over.is_set()
+
+    client = await connect(answer)
+    await client.says(post(b""), GET)
+    first = await client.hears()
+    goes_on.set()
+
+    assert [first[0][2], (await client.hears())[0][2]] == [b"POST", b"GET"]
+
+
+async def test_another_protocol_gets_the_head_and_what_came_behind_it(connect: Connect) -> None:
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+
+    async def hand_over(request: Request) -> None:
+        request.hand_over(Echo())
+
+    client = await connect(hand_over)
+    upgrade = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"
+    await client.says(upgrade + b"behind")
+    async with asyncio.timeout(30):
+        early = await client.reader.readexactly(len(upgrade) + 6)
+        await client.says(b"later")
+        late = await client.reader.readexactly(5)
+
+    assert (early, late) == (upgrade + b"behind", b"later")
+
+
+async def test_who_does_not_read_is_not_read_either(connect: Connect) -> None:
+    asked = 0
+
+    async def answer(_request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        return Response(200, bytes(4_000_000))
+
+    client = await connect(answer)
+    await client.says(GET * 10)
+    answers = await client.hears()
+    before = asked
+    answers += await client.hears(9)
+
+    assert before < 10
+    assert [len(body) for _, _, body in answers] == [4_000_000] * 10
