@@ -10,9 +10,10 @@ import logging
 import ssl
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -35,16 +36,14 @@ _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 class Headers(Mapping[str, str]):
     """The headers of a request: names in any case; of several with one name the first."""
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._values: dict[str, str] = {}
-        for name, value in raw:
-            self._values.setdefault(name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._values = {name.lower(): value for name, value in reversed(raw)}
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return self._values[name.lower().encode()].decode("utf-8", "surrogateescape")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return (name.decode() for name in self._values)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -71,13 +70,19 @@ class Request:
     """
 
     def __init__(
-        self, connection: "_Connection", head: h11.Request, body: bytes | None, *, too_large: bool
+        self,
+        connection: "_Connection",
+        head: h11.Request,
+        headers: Headers,
+        body: bytes | None,
+        *,
+        too_large: bool,
     ) -> None:
         self._connection = connection
         self._head = head
         self.method = head.method.decode("ascii")
         self.target = head.target.decode("utf-8", "surrogateescape")
-        self.headers = Headers(head.headers)
+        self.headers = headers
         self.body = body
         self.too_large = too_large
 
@@ -229,10 +234,11 @@ class _Connection(asyncio.Protocol):
     def _begin(self) -> None:
         assert self._head is not None  # noqa: S101  a message has a head
         raw, self._body = b"".join(self._body), []
-        headers = Headers(self._head.headers)
+        headers = Headers(self._head.headers.raw_items())
         body = _unpacked(raw, headers.get("Content-Encoding", ""), self._largest_body)
         too_large = max(self._size, len(body or b"")) > self._largest_body
-        request = Request(self, self._head, b"" if too_large else body, too_large=too_large)
+        body = b"" if too_large else body
+        request = Request(self, self._head, headers, body, too_large=too_large)
         self._task = asyncio.get_running_loop().create_task(self._handle(request), name="sandbox: a request")
 
     async def _handle(self, request: Request) -> None:
@@ -304,7 +310,7 @@ def _written(response: Response, method: str, *, last: bool) -> tuple[bytes, boo
     if response.body and "content-type" not in given:
         added["Content-Type"] = "application/octet-stream"
     if "date" not in given:
-        added["Date"] = formatdate(time.time(), usegmt=True)
+        added["Date"] = _date(int(time.time()))
     if last and "connection" not in given:
         added["Connection"] = "close"
     lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
@@ -314,6 +320,12 @@ def _written(response: Response, method: str, *, last: bool) -> tuple[bytes, boo
     return (head if silent else head + response.body), last or "close" in given.get("connection", "").lower()
 
 
+@lru_cache(maxsize=1)
+def _date(now_s: int) -> str:
+    return formatdate(now_s, usegmt=True)
+
+
+@cache
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
