@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+LINTER := $(VENV)/layers/bin/lint-imports
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
@@ -27,6 +28,11 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(VENV)/.build: | $(BIN)/python
 	$(PIP) build twine
 	@touch $@
+
+# In an environment of its own: where its rich and click are found, httpx loads them at every start.
+$(LINTER): | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/layers
+	$(VENV)/layers/bin/python -m pip install --quiet --disable-pip-version-check "import-linter>=2.5"
 
 demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
@@ -71,8 +77,8 @@ lint: $(VENV)/.dev ## ruff: rules and format
 types: $(VENV)/.dev ## mypy, strict, tests too
 	$(BIN)/mypy
 
-layers: $(VENV)/.dev ## who may import whom
-	$(BIN)/lint-imports
+layers: $(LINTER) ## who may import whom
+	$(LINTER)
 
 cover: $(VENV)/.dev ## branch coverage of the whole suite
 	$(BIN)/coverage run -m pytest -m "not slow and not interop" --hangfm-target=sandbox

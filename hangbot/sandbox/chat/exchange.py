@@ -10,8 +10,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.parser import BytesParser
-from email.policy import HTTP
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -109,6 +107,9 @@ def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
 
 def _fields(raw: bytes, content_type: str) -> dict[str, str]:
     """The fields of a form, without its files."""
+    from email.parser import BytesParser  # noqa: PLC0415  forms are rare, and this takes 10 ms
+    from email.policy import HTTP  # noqa: PLC0415  likewise
+
     form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + raw)
     named = {part.get_param("name", header="Content-Disposition"): part for part in form.iter_parts()}
     return {
