@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final, cast
 
 import h11
 import httpx
@@ -70,16 +70,19 @@ class Http1Transport(httpx.AsyncBaseTransport):
         if url.scheme not in {"http", "https"}:
             raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not HTTP")
         secure = url.scheme == "https"
-        connection = _Connection(self._open, idle)
+        connection, loop = _Connection(self._open, idle), asyncio.get_running_loop()
+        # A race that is given up leaves sockets open (Python 3.11): only where there can be one.
+        # uvloop knows none, and tries one address after the other.
+        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+        race: dict[str, Any] = {"happy_eyeballs_delay": _NEXT_ADDRESS_AFTER} if races else {}
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
-                await asyncio.get_running_loop().create_connection(
+                await loop.create_connection(
                     lambda: connection,
                     host,
                     url.port or (443 if secure else 80),
                     ssl=self._context if secure else None,
-                    # A race that is given up leaves sockets open (Python 3.11): only where there can be one.
-                    happy_eyeballs_delay=None if _is_address(host) else _NEXT_ADDRESS_AFTER,
+                    **race,
                 )
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc
@@ -131,8 +134,7 @@ class _Connection(asyncio.Protocol):
             raise
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  as `create_connection` makes them
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._everyone.add(self)
         with suppress(OSError):  # the server has hung up already
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -4,10 +4,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import httpx
 import pytest
 import pytest_asyncio
+import uvloop
 
 from hangbot import http1
 from hangbot.http1 import Http1Transport
@@ -46,11 +48,10 @@ class Server:
 
         class Answering(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                assert isinstance(transport, asyncio.Transport)
-                self.transport = transport
+                self.transport = cast("asyncio.Transport", transport)
                 self.left = server.answers
                 server.connections += 1
-                server.open.append(transport)
+                server.open.append(self.transport)
 
             def data_received(self, data: bytes) -> None:
                 server.pieces.append(data)
@@ -456,3 +457,17 @@ async def test_a_server_that_hangs_up_before_its_answer_is_taken_disturbs_nobody
 
     assert len(body) == size
     assert failed == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_it_asks_on_uvloop_too(host: str) -> None:
+    server = Server()
+
+    async def ask() -> list[str]:
+        async with asyncio.timeout(30), serving(server) as url, opened(httpx.Timeout(30)) as client:
+            return [(await client.get(url.replace("127.0.0.1", host))).text for _ in range(2)]
+
+    answers = uvloop.run(ask())
+
+    assert answers == ["ok", "ok"]
+    assert server.connections == 1
