@@ -1,5 +1,6 @@
 """What only this repository's own suite needs; what users need too is in the plugin."""
 
+from collections.abc import Generator
 from typing import Final
 
 import pytest
@@ -8,6 +9,7 @@ pytest_plugins = ["pytester"]
 
 _CHECKS: Final = "checks"
 _PROPERTIES: Final = "hypothesispytest"
+_LIMIT: Final = pytest.StashKey[object]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,3 +33,49 @@ def _leave_out_all_but_checks(config: pytest.Config) -> None:
         config.args_source = pytest.Config.ArgsSource.ARGS  # else the header names all the others
     if config.pluginmanager.has_plugin(_PROPERTIES):
         config.pluginmanager.unregister(name=_PROPERTIES)
+
+
+# -- the limit of a test
+#
+# pytest-timeout sets one alarm for a whole test. When that rings while pytest reports the end of a phase, it
+# rings in pytest itself: an INTERNALERROR, which ends the run. So each of the three phases has an alarm of
+# its own, and only while it runs what the test brought: fixtures, body, fixtures. What rings there is a
+# failure of that test.
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> bool | None:
+    """Note the limit when a test begins, and set no alarm; within a phase, leave that to pytest-timeout."""
+    if _LIMIT in item.stash:
+        return None
+    item.stash[_LIMIT] = settings
+    return True
+
+
+def _limited(item: pytest.Item) -> Generator[None]:
+    if _LIMIT not in item.stash:
+        return (yield)
+    hooks = item.config.hook
+    hooks.pytest_timeout_set_timer(item=item, settings=item.stash[_LIMIT])
+    try:
+        return (yield)
+    finally:
+        hooks.pytest_timeout_cancel_timer(item=item)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Limit the fixtures, before the test."""
+    return (yield from _limited(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Limit the test."""
+    return (yield from _limited(item))
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Limit the fixtures, after the test."""
+    return (yield from _limited(item))

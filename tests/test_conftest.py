@@ -1,8 +1,9 @@
-"""``pytest -m preflight`` in this repository begins at once, and leaves nothing out."""
+"""The `conftest.py` of the repository: ``pytest -m preflight`` begins at once, and a limit ends no run."""
 
 import ast
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,6 @@ def test_no_check_stands_where_it_would_not_be_looked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("named", "found"),
     [
@@ -50,3 +50,58 @@ def test_checks_are_looked_for_where_they_are_unless_a_path_is_named(named: list
     assert bool(tests) == found, run.stdout + run.stderr
     assert all(line.startswith("checks/") for line in tests)
     assert "deselected" not in run.stdout or not found
+
+
+LATE = """
+    import time
+    import pytest
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(item, call):
+        if item.name == "test_that_is_reported_late" and call.when == "call":
+            time.sleep(1.5)
+        return (yield)
+"""
+LIMITED = """
+    import time
+    import pytest
+
+    pytestmark = pytest.mark.timeout(1)
+
+    @pytest.fixture
+    def before():
+        time.sleep(600)
+
+    @pytest.fixture
+    def after():
+        yield
+        time.sleep(600)
+
+    def test_that_is_reported_late():
+        raise AssertionError
+
+    def test_that_hangs():
+        time.sleep(600)
+
+    def test_whose_set_up_hangs(before): ...
+
+    def test_whose_tear_down_hangs(after): ...
+
+    def test_that_fails_and_whose_tear_down_hangs(after):
+        raise AssertionError
+"""
+
+
+@pytest.mark.slow
+def test_the_limit_ends_whatever_a_test_brings_and_never_the_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makeconftest((ROOT / "conftest.py").read_text(encoding="utf-8") + textwrap.dedent(LATE))
+    pytester.makepyfile(LIMITED)
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:anyio")
+
+    result.assert_outcomes(passed=1, failed=3, errors=3)
+    assert result.stdout.str().count("Timeout (>1.0s) from pytest-timeout") >= 4
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
