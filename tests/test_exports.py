@@ -4,13 +4,14 @@ import sys
 import pytest
 
 import hangbot
+from tests.bounds import WITHIN
 
 HEAVY = ["aiohttp", "httpx", "pydantic", "pytest", "sqlite3", "websockets"]
 
 
 def run(code: str) -> str:
     done = subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=15
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=WITHIN
     )
     return done.stdout.strip()
 

@@ -21,6 +21,7 @@ from hangbot.factory import (
 )
 from hangbot.sandbox import open_sandbox
 from hangbot.wire.chat import Outgoing
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     import ssl
@@ -53,7 +54,7 @@ async def test_a_proxy_of_the_environment_does_not_catch_what_stays_on_this_mach
     async with open_clients(hangfm_settings) as clients, open_room(hangfm_settings) as room:
         await clients.gateway.exchange_token()
         await clients.chat.me()
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
 
 
@@ -121,13 +122,12 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
             pass
 
 
-@pytest.mark.timeout(30)
 async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tls: ssl.SSLContext) -> None:
     async with open_sandbox(tls=tls, control=False) as sandbox:
         settings = Settings.from_env(sandbox.env())
         async with open_clients(settings) as clients, open_room(settings) as room:
             await clients.chat.me()
-            await room.welcome(5)
+            await room.welcome(WITHIN)
             await room.join()
 
 
@@ -276,9 +276,9 @@ async def test_as_many_messages_are_on_their_way_as_the_settings_allow(
         for number in range(10):
             await courier.accept(Outgoing(f"m{number}", f"r{number}", "hello"))
         delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
-        await asyncio.wait_for(service.full.wait(), 5)
+        await asyncio.wait_for(service.full.wait(), WITHIN)
         service.release.set()
-        await asyncio.wait_for(delivering, 5)
+        await asyncio.wait_for(delivering, WITHIN)
 
     assert service.most_at_once == most
 

@@ -14,6 +14,7 @@ import uvloop
 from hangbot import http1
 from hangbot.http1 import Http1Transport
 from hangbot.net import unverified
+from tests.bounds import WITHIN
 from tests.conftest import OpenRaw
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -110,7 +111,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(http: httpx
     async with serving(server) as url:
         for _ in range(3):
             await http.post(url, json={})
-            await asyncio.wait_for(server.ended.wait(), 5)
+            await asyncio.wait_for(server.ended.wait(), WITHIN)
             server.ended.clear()
 
     assert server.connections == 3
@@ -122,7 +123,7 @@ async def test_a_request_that_is_given_up_ends_its_connection(http: httpx.AsyncC
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await http.post(url, json={"hold": True})
-        await asyncio.wait_for(server.ended.wait(), 5)
+        await asyncio.wait_for(server.ended.wait(), WITHIN)
         again = await http.post(url, json={})
 
     assert again.text == "ok"
@@ -170,7 +171,7 @@ async def test_tls_that_is_never_answered_is_a_connect_time_out_of_httpx(open_ra
 
     async with opened(httpx.Timeout(5, connect=0.05)) as http:
         with pytest.raises(httpx.ConnectTimeout):
-            await asyncio.wait_for(http.get(url.replace("http:", "https:")), 5)
+            await asyncio.wait_for(http.get(url.replace("http:", "https:")), WITHIN)
 
 
 async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: httpx.AsyncClient) -> None:
@@ -185,9 +186,9 @@ async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: httpx.Asy
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         asking = asyncio.create_task(http.get(f"https://127.0.0.1:{port}"), name="ask")
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), WITHIN)
         asking.cancel()
-        await asyncio.wait([asking], timeout=5)
+        await asyncio.wait([asking], timeout=WITHIN)
 
     assert asking.cancelled()
 
@@ -197,7 +198,7 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(http: h
     async with serving(server) as url:
         await http.post(url, json={})
         server.open[0].write(ANSWER.replace(b"ok", b"no"))
-        await asyncio.wait_for(server.ended.wait(), 5)
+        await asyncio.wait_for(server.ended.wait(), WITHIN)
         again = await http.post(url, json={})
 
     assert again.text == "ok"
@@ -223,7 +224,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(
         await http.post(url, json={})
 
         assert server.connections == 2
-        await asyncio.wait_for(server.ended.wait(), 5)
+        await asyncio.wait_for(server.ended.wait(), WITHIN)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ async def test_what_is_no_whole_answer_is_a_protocol_error_of_httpx(
 ) -> None:
     async with serving(Server(answers=1, reply=spoken)) as url:
         with pytest.raises(httpx.RemoteProtocolError):
-            await asyncio.wait_for(http.get(url), 5)
+            await asyncio.wait_for(http.get(url), WITHIN)
 
 
 async def test_what_http_cannot_carry_is_refused_without_quoting_it(http: httpx.AsyncClient) -> None:
@@ -321,14 +322,14 @@ async def test_a_body_that_is_given_up_ends_its_connection(
     async with http.stream("GET", await open_raw(pour)):
         pass
 
-    await asyncio.wait_for(hung_up.wait(), 5)
+    await asyncio.wait_for(hung_up.wait(), WITHIN)
 
 
 async def test_closing_gives_up_what_is_on_its_way() -> None:
     server = Server()
     async with serving(server) as url, opened(httpx.Timeout(5)) as http:
         asking = asyncio.create_task(http.post(url, json={"hold": True}), name="ask")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             while not server.pieces:  # noqa: ASYNC110  there is no event for it
                 await asyncio.sleep(0.001)
         await http.aclose()
@@ -346,7 +347,7 @@ async def test_a_request_that_still_connects_when_all_is_closed_is_not_sent() ->
             await asking
 
         assert server.pieces == []
-        await asyncio.wait_for(server.ended.wait(), 5)
+        await asyncio.wait_for(server.ended.wait(), WITHIN)
 
 
 async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_sent_later(
@@ -360,13 +361,13 @@ async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_se
         listening.settimeout(0)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         asking = asyncio.create_task(http.post(url, content=bytes(200_000)), name="ask")
-        accepted, _ = await asyncio.wait_for(loop.sock_accept(listening), 5)
+        accepted, _ = await asyncio.wait_for(loop.sock_accept(listening), WITHIN)
     with accepted:
-        await asyncio.wait_for(loop.sock_recv(accepted, 1), 5)
+        await asyncio.wait_for(loop.sock_recv(accepted, 1), WITHIN)
         asking.cancel()
         await asyncio.wait([asking])
 
-        accepted.settimeout(5)
+        accepted.settimeout(WITHIN)
         with pytest.raises(ConnectionResetError):
             list(iter(lambda: accepted.recv(4096), b""))
 
@@ -375,7 +376,7 @@ async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx
     server = Server()
     async with serving(server) as url:
         asking = [asyncio.create_task(http.post(url, json={"hold": n}), name=f"ask {n}") for n in range(20)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             while len(server.pieces) < 20:  # noqa: ASYNC110  there is no event for it
                 await asyncio.sleep(0.001)
         for task in asking:

@@ -11,6 +11,7 @@ from hangbot.clock import SystemClock
 from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
 from pytest_hangfm.clock import ManualClock
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -39,7 +40,7 @@ class Ears:
         self._news.set()
 
     async def until(self, text: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             while text not in self.heard:
                 self._news.clear()
                 await self._news.wait()
@@ -54,12 +55,12 @@ class Running:
         self.task = asyncio.create_task(bot.run(), name="bot")
 
     async def ready(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             await self.bot.ready()
 
     async def end(self) -> None:
         """Wait for the end of `run`, and raise what it raised."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             await self.task
 
 
@@ -97,7 +98,7 @@ class Losses(logging.Handler):
             self._news.set()
 
     async def count(self, number: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             while len(self.waits) < number:
                 self._news.clear()
                 await self._news.wait()
@@ -351,7 +352,7 @@ async def test_a_bot_that_stops_takes_its_app_with_it(
         await run.ready()
         alice = await hangfm_open_user("alice")
         await alice.say("hello")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             await begun.wait()
         run.bot.stop()
         await run.end()
@@ -536,7 +537,7 @@ async def test_an_action_is_not_replayed_on_the_next_connection(
 
     end = await bot.act("addDj", song=SONG)
     await joined_again(hangfm_sandbox, 2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await bot.ready()
 
     assert (end.state, end.attempts) == ("uncertain", 1)
@@ -595,7 +596,7 @@ async def test_a_bot_that_was_told_to_stop_before_it_began_says_and_leaves_nothi
     async with open_outbox(settings) as outbox, open_bot(settings, outbox) as bot:
         bot.stop()
         bot.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             await bot.run()
 
         assert await outbox.rows() == []
@@ -665,7 +666,7 @@ async def test_the_next_start_asks_before_it_sends_again(
         await run.end()
 
     async with running(hangfm_settings) as again:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             end = await again.bot.settled("m-1")
 
     assert (end.state, end.tier, end.attempts) == ("delivered", 2, 1)

@@ -12,6 +12,7 @@ from hangbot.factory import open_subject
 from hangbot.preflight import QUESTIONS, Result, blocked, examine, overall, result_of
 from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.clock import ManualClock
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,7 +38,7 @@ async def patience_runs_out(sandbox: Sandbox, clock: ManualClock) -> AsyncIterat
     async def move() -> None:
         seen = 0
         while True:
-            row = await sandbox.journal.wait_for(lambda row: "fault" in row, since=seen, within=15)
+            row = await sandbox.journal.wait_for(lambda row: "fault" in row, since=seen, within=WITHIN)
             seen = row["n"]
             await clock.advance(5)
 

@@ -24,6 +24,7 @@ from hangbot.errors import (
 from hangbot.http1 import Http1Transport
 from hangbot.net import unverified
 from hangbot.rest import Endpoint, quoted
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,7 +48,7 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def ask(http: Http1Transport, base: str, *, timeout: float = 2.0) -> Answer:  # noqa: ASYNC109  what is tested
+async def ask(http: Http1Transport, base: str, *, timeout: float = WITHIN) -> Answer:  # noqa: ASYNC109  what is tested
     endpoint = Endpoint(http, base, service="chat", clock=SystemClock(), timeout=timeout)
     return await endpoint.exchange("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
@@ -112,7 +113,7 @@ async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_
     with pytest.raises(AckTimeout, match=r"to who I am in 0\.05 s"):
         await ask(http, base, timeout=0.05)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN):
         await hung_up.wait()
 
 

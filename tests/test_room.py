@@ -24,6 +24,7 @@ from hangbot.factory import open_room
 from hangbot.room import Ended, RoomClient
 from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.clock import ManualClock
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +46,7 @@ def server_side(sandbox: Sandbox) -> RoomConnection:
 
 async def until_hit(sandbox: Sandbox, fault: Fault) -> None:
     """Wait until a fault has kept something back."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         while not sandbox.faults.hits(fault.id):  # noqa: ASYNC110  nothing tells of a hit
             await asyncio.sleep(0)  # a delayed answer is in no journal before it is sent
 
@@ -53,13 +54,13 @@ async def until_hit(sandbox: Sandbox, fault: Fault) -> None:
 @asynccontextmanager
 async def joined_room(settings: Settings, clock: ManualClock) -> AsyncIterator[RoomClient]:
     async with open_room(settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
         yield room
 
 
 async def end_of(room: RoomClient) -> Ended:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         return await asyncio.shield(room.ended)
 
 
@@ -105,7 +106,7 @@ async def test_a_connection_that_ends_before_its_welcome_is_not_called_welcomed(
 
     async with open_room(hangfm_settings) as room:
         with pytest.raises(ConnectionLost, match="the room connection ended"):
-            await room.welcome(5)
+            await room.welcome(WITHIN)
         with pytest.raises(Unreachable, match="joinRoom was not sent"):
             await room.join()
 
@@ -138,7 +139,7 @@ async def test_a_late_welcome_is_waited_for(hangfm_sandbox: Sandbox, hangfm_sett
     hangfm_sandbox.faults.add("room.welcome", "delay", ms=60_000)
 
     async with open_room(hangfm_settings) as room:
-        waiting = asyncio.create_task(room.welcome(5), name="welcome")
+        waiting = asyncio.create_task(room.welcome(WITHIN), name="welcome")
         await hangfm_sandbox.journal.wait_for(lambda row: row["kind"] == "open")
         await hangfm_sandbox.advance(60)
 
@@ -198,7 +199,7 @@ async def test_a_join_that_is_not_answered_well_is_no_join(
     clock = ManualClock()
 
     async with open_room(hangfm_settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         joining = asyncio.create_task(room.join(), name="join")
         if kind is AckTimeout:
             await until_hit(hangfm_sandbox, armed)
@@ -253,7 +254,7 @@ async def test_a_late_answer_to_the_join_brings_the_state(
     clock = ManualClock()
 
     async with open_room(hangfm_settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         joining = asyncio.create_task(room.join(), name="join")
         await until_hit(hangfm_sandbox, armed)
         await clock.advance(hangfm_settings.ack_timeout)
@@ -271,7 +272,7 @@ async def test_a_state_of_two_megabytes_is_no_problem(
     hangfm_sandbox.room.state["settings"]["posterFile"] = "x" * 2**21
 
     async with open_room(hangfm_settings) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         state = await room.join()
 
     assert len(state.data["settings"]["posterFile"]) == 2**21
@@ -318,7 +319,7 @@ async def test_doubled_and_overtaken_answers_reach_who_waits_for_them(
 ) -> None:
     hangfm_sandbox.faults.add("room.action", deed)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         await asyncio.gather(jump(hangfm_room), jump(hangfm_room))
         await hangfm_room.act("playOneTimeAnimation", animation="jump")
 
@@ -350,7 +351,7 @@ async def test_an_answer_with_nobodys_id_settles_nothing(
     clock = ManualClock()
 
     async with open_room(hangfm_settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         joining = asyncio.create_task(room.join(), name="join")
         await until_hit(hangfm_sandbox, armed)
         server_side(hangfm_sandbox).push(f'{{"context":"response","messageId":{number},"state":{{}}}}')
@@ -366,7 +367,7 @@ async def test_an_answer_with_nobodys_id_settles_nothing(
 async def test_no_more_actions_are_pending_than_the_server_takes(
     hangfm_sandbox: Sandbox, hangfm_room: RoomClient
 ) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN):
         await asyncio.gather(*(jump(hangfm_room) for _ in range(20)))
 
     assert "too many pending" not in str(hangfm_sandbox.journal.events(service="room", dir="out"))
@@ -492,7 +493,7 @@ async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at
 
     message = {"context": "user", "message": {"name": "votedOnSong", "statePatch": patch}}
     server_side(hangfm_sandbox).push(json.dumps(message))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         with pytest.raises(ConnectionLost, match="state lost"):
             await pending
 
@@ -535,7 +536,7 @@ async def test_a_server_without_heartbeats_counts_as_dead_and_fails_what_is_pend
 ) -> None:
     clock = ManualClock()
     async with open_room(hangfm_settings.with_changes(ack_timeout=600.0), clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
         hangfm_sandbox.faults.add("room.action", "hang")
         pending = jump(room)
@@ -553,7 +554,7 @@ async def test_a_server_without_heartbeats_counts_as_dead_and_fails_what_is_pend
 async def test_a_heartbeat_starts_the_wait_anew(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     clock = ManualClock()
     async with open_room(hangfm_settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
 
         await clock.advance(44)
@@ -592,7 +593,7 @@ async def test_a_kick_without_a_close_is_not_taken_for_silence(
 ) -> None:
     clock = ManualClock()
     async with open_room(hangfm_settings, clock=clock) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
 
         server_side(hangfm_sandbox).push('{"context":"user","message":{"name":"kickedFromRoom"}}')
@@ -637,7 +638,7 @@ async def test_leaving_closes_the_connection_and_ends_what_is_pending(
 ) -> None:
     hangfm_sandbox.faults.add("room.action", "hang")
     async with open_room(hangfm_settings) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
         pending = jump(room)
         await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
@@ -655,7 +656,7 @@ async def test_a_listener_that_fails_ends_the_connection_and_is_reported(
         raise RuntimeError("the listener's own")
 
     async with open_room(hangfm_settings, on_message=listener) as room:
-        await room.welcome(5)
+        await room.welcome(WITHIN)
         await room.join()
         ended = await end_of(room)
 

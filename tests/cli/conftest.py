@@ -16,6 +16,7 @@ import pytest
 
 from hangbot.config import ENV
 from hangbot.sandbox import open_sandbox
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _QUICK: Final = {
-    "SOCKET_TIMEOUT_MS": "5000",
+    "SOCKET_TIMEOUT_MS": "60000",
     "STAGE_RETRY_BASE_MS": "20",
     "STAGE_RETRY_JITTER_MS": "5",
     "STAGE_RETRY_MAX_MS": "100",
     "HANGBOT_RATE": "0",
-    "HANGBOT_DRAIN_MS": "2000",
+    "HANGBOT_DRAIN_MS": "60000",
 }
 
 
@@ -52,10 +53,14 @@ class Live:
 
     def do(self, work: Callable[[Sandbox], Coroutine[Any, Any, T]]) -> T:
         """Do something in the sandbox's own loop, and return what it returned."""
-        return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(2 * WITHIN)
+
+    async def turn(self) -> None:
+        """Return when the sandbox's loop has turned once, for whoever waits in another."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop))
 
     def wait_for(
-        self, predicate: Callable[[dict[str, Any]], bool], *, since: int = 0, within: float = 9.0
+        self, predicate: Callable[[dict[str, Any]], bool], *, since: int = 0, within: float = WITHIN
     ) -> dict[str, Any]:
         """Wait for an event of the journal."""
         return self.do(lambda sandbox: sandbox.journal.wait_for(predicate, since=since, within=within))
@@ -79,10 +84,10 @@ def live(tmp_path: Path) -> Iterator[Live]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox")
     thread.start()
-    found, close = opened.result(10)
+    found, close = opened.result(WITHIN)
     yield found
     close()
-    thread.join(10)
+    thread.join(WITHIN)
 
 
 @pytest.fixture(autouse=True)
@@ -148,14 +153,14 @@ class Command:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def wait(self, within: float = 15.0) -> int:
+    def wait(self, within: float = WITHIN) -> int:
         """Wait for its end and return the exit code."""
         return self.process.wait(within)
 
     def close(self) -> None:
         """End it, however it is."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(WITHIN)
         if self.process.stdin:
             with suppress(OSError):
                 self.process.stdin.close()

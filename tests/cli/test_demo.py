@@ -5,14 +5,13 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from hangbot.cli import demo, main
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(40)
+    import pytest
 
 
 def test_the_tour_shows_every_tier_and_ends_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +68,7 @@ def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
     monkeypatch.setattr(demo, "_play", seen)
 
     def interrupt() -> None:
-        if playing.wait(20):
+        if playing.wait(WITHIN):
             os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt, name="operator")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,11 +28,9 @@ def known(live: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
     return live
 
 
-def test_a_piped_token_is_in_no_argument_and_the_preflight_is_green_within_a_minute(
+def test_a_piped_token_is_in_no_argument_and_the_preflight_is_green(
     known: Live, start: Callable[..., Command], folder: Path
 ) -> None:
-    begun = time.monotonic()
-
     init = start("init", "--token-file", "-", "--room", known.sandbox.room_slug)
     assert init.process.stdin is not None
     init.process.stdin.write(known.sandbox.bot.token.encode() + b"\n")
@@ -42,7 +39,6 @@ def test_a_piped_token_is_in_no_argument_and_the_preflight_is_green_within_a_min
     checked = start("preflight")
 
     assert (code, checked.wait()) == (0, 0)
-    assert time.monotonic() - begun < 60
     assert known.sandbox.bot.token not in init.out + init.err + " ".join(map(str, init.process.args))  # type: ignore[arg-type]  # a list of texts
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
     assert checked.out.splitlines()[-1].startswith('READY: room "Sandbox" on 127.0.0.1:')

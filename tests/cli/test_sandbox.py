@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.cli import main
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,21 +22,19 @@ if TYPE_CHECKING:
 
     Start = Callable[..., Command]
 
-pytestmark = pytest.mark.timeout(40)
-
 READY = [
     "event", "room_url", "chat_url", "gateway_url", "control_url", "room_uuid", "room_slug", "bot_uid",
     "bot_token", "chat_token", "app_id",
 ]  # fmt: skip
 
 
-def first_line(command: Command, *, within: float = 15) -> dict[str, Any]:
+def first_line(command: Command, *, within: float = WITHIN) -> dict[str, Any]:
     line = until(command, lambda: "\n" in command.out and command.out.splitlines()[0], within=within)
     row: dict[str, Any] = json.loads(line)
     return row
 
 
-def until(command: Command, look: Callable[[], Any], *, within: float = 15) -> Any:  # noqa: ANN401  what was looked for
+def until(command: Command, look: Callable[[], Any], *, within: float = WITHIN) -> Any:  # noqa: ANN401  what was looked for
     """Look until it is there: a process's file tells nobody that it grew."""
     for _ in range(int(within / 0.02)):
         if found := look():
@@ -56,7 +55,7 @@ def control(ready: dict[str, Any], method: str, path: str, body: object = None) 
         headers={"Content-Type": "application/json"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=5) as answer:
+    with opener.open(request, timeout=WITHIN) as answer:
         row: dict[str, Any] = json.loads(answer.read())
         return row
 
@@ -152,7 +151,7 @@ def test_nobody_to_read_the_first_line_is_no_matter_of_ports(folder: Path) -> No
     shell = f"exec 3> >(true); sleep 0.1; exec {sys.executable} -m hangbot sandbox >&3"
     ended = subprocess.run(  # noqa: S603  our own command
         ["bash", "-c", shell],  # noqa: S607  found on the path like everywhere
-        cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=WITHIN, check=False,
     )  # fmt: skip
 
     assert ended.returncode == 1

@@ -16,6 +16,7 @@ from hangbot.cli import send as command
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import exclusive
 from hangbot.wire.chat import Outgoing
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command, Live
 
     Start = Callable[..., Command]
-
-pytestmark = pytest.mark.timeout(40)
 
 ROW = {
     "id", "to", "state", "tier", "attempts", "text", "accepted_at", "settled_at", "reason", "remedy",
@@ -266,14 +265,13 @@ def test_input_that_is_no_text_is_told_and_nothing_accepted_is_lost(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
     configured: Live, start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = f"yes line | head -200 | {sys.executable} -m hangbot send --stdin --log-level error | head -1"
     ended = subprocess.run(  # noqa: S603  our own command
         ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[2]}}"],  # noqa: S607  found on the path like everywhere
-        cwd=folder, capture_output=True, text=True, timeout=30, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=WITHIN, check=False,
     )  # fmt: skip
     (first,) = ended.stdout.split()
 
@@ -305,13 +303,13 @@ def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_sends_in_parallel_lose_and_double_nothing(
     configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = [start("send", f"number {number}", "--id", f"m-{number}") for number in range(8)]
 
-    codes = [command.wait(60) for command in commands]
+    codes = [command.wait(4 * WITHIN) for command in commands]
 
     assert codes == [0] * 8
     assert sorted(configured.muids) == sorted(f"m-{number}" for number in range(8))

@@ -29,6 +29,7 @@ from hangbot.errors import (
 )
 from hangbot.wire.chat import Outgoing
 from pytest_hangfm.clock import ManualClock
+from tests.bounds import WITHIN
 
 LOST = AckTimeout("no answer", service="chat")
 DOWN = Unavailable("503", service="chat", status=503)
@@ -130,7 +131,7 @@ async def running(courier: Courier) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield task
         courier.stop()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, WITHIN)
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -138,7 +139,7 @@ async def running(courier: Courier) -> AsyncIterator[asyncio.Task[None]]:
 
 async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
     """Look again until something on disk is so; there is no event for it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         while not await condition():  # noqa: ASYNC110  see above
             await asyncio.sleep(0.005)
 
@@ -366,7 +367,7 @@ async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk:
         await desk.service.reached.wait()
         courier.stop()
         desk.service.release.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, WITHIN)
         with pytest.raises(HangbotError, match="the bot stopped before second had ended"):
             await waiting
 
@@ -458,7 +459,7 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
     await courier.accept(message("b", "b"))
 
     delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
-    end = await asyncio.wait_for(courier.settled("b"), 5)
+    end = await asyncio.wait_for(courier.settled("b"), WITHIN)
     desk.service.release.set()
     await delivering
 
@@ -590,7 +591,7 @@ async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_to
         await desk.service.reached.wait()
         waiting = asyncio.create_task(courier.settled("second"), name="settled")
         await elsewhere.drop(["second"], 5.0)
-        end = await asyncio.wait_for(waiting, 5)
+        end = await asyncio.wait_for(waiting, WITHIN)
         desk.service.release.set()
         await courier.settled("third")
 
@@ -657,7 +658,7 @@ async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk:
         await desk.service.reached.wait()
         courier.stop()
         desk.service.release.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, WITHIN)
 
     assert desk.service.room == ["first"]
     assert await desk.state("second") == ("queued", None, 0)
@@ -673,7 +674,7 @@ async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
 
     courier.stop()
     desk.service.release.set()
-    await asyncio.wait_for(delivering, 5)
+    await asyncio.wait_for(delivering, WITHIN)
 
     assert desk.service.room == ["first"]
 
@@ -783,7 +784,7 @@ async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
         await courier.accept(message("busy", to="other"))  # its lane ends, and the courier looks again
         await courier.settled("busy")
         desk.service.release.set()
-        end = await asyncio.wait_for(waiting, 5)
+        end = await asyncio.wait_for(waiting, WITHIN)
 
     assert end.state == "dropped"
 
@@ -830,7 +831,7 @@ async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_o
     task.cancel()
     await courier.accept(message("m"))  # its lane is made in the turn in which the run ends
     await asyncio.wait([task])
-    await asyncio.wait_for(courier.run_until_empty(), 5)
+    await asyncio.wait_for(courier.run_until_empty(), WITHIN)
 
     assert desk.service.room == ["m"]
 
@@ -847,7 +848,7 @@ async def test_who_waits_is_told_when_the_delivery_of_a_queue_is_given_up(desk: 
     await crash(delivering)
 
     with pytest.raises(HangbotError, match="it waits in the outbox"):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, WITHIN)
 
 
 async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk) -> None:
@@ -876,7 +877,7 @@ async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
         await courier.accept(message("n"))
         await crash(delivering)
         desk.service.release.set()
-        ends = await asyncio.wait_for(asyncio.gather(courier.settled("m"), courier.settled("n")), 5)
+        ends = await asyncio.wait_for(asyncio.gather(courier.settled("m"), courier.settled("n")), WITHIN)
 
     assert [end.state for end in ends] == ["delivered"] * 2
     assert desk.service.asked == ["m"]
@@ -901,7 +902,7 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     await desk.clock.advance(20.0)
     await soon(lambda: are(1, [step for step in desk.steps if (step.id, step.kind) == ("late", "waiting")]))
     await desk.clock.advance(2.0)
-    end = await asyncio.wait_for(late, 5)
+    end = await asyncio.wait_for(late, WITHIN)
     for task in delivering:
         await crash(task)
 
@@ -924,7 +925,7 @@ async def test_a_message_dropped_while_it_waits_for_its_turn_is_not_sent(
         await asyncio.gather(*(courier.accept(message(key, key)) for key in ("m", "n")))
         await desk.clock.next_wait()  # both were claimed when there was room for one
         await elsewhere.drop(["n"], 5.0)
-        end = await asyncio.wait_for(courier.settled("n"), 5)
+        end = await asyncio.wait_for(courier.settled("n"), WITHIN)
         await desk.clock.advance(1.0)
 
     assert end.state == "dropped"

@@ -9,6 +9,7 @@ import pytest
 
 from hangbot.delivery.lock import exclusive, exclusive_soon
 from hangbot.errors import OutboxBusy, OutboxUnusable
+from tests.bounds import WITHIN
 
 
 @pytest.fixture
@@ -18,7 +19,11 @@ def path(tmp_path: Path) -> Path:
 
 def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, check=False, timeout=15
+        [sys.executable, "-c", code, *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN,
     )
 
 
@@ -131,7 +136,7 @@ async def test_a_command_that_ends_soon_is_waited_for(path: Path) -> None:
 
     async def start() -> str:
         tried.set()
-        async with exclusive_soon(path, within=5):
+        async with exclusive_soon(path, within=WITHIN):
             return "held"
 
     with exclusive(path, brief=True):
@@ -148,13 +153,13 @@ async def test_a_long_one_is_given_up_and_a_bot_is_not_waited_for(
     *, path: Path, brief: bool, within: float
 ) -> None:
     with exclusive(path, brief=brief), pytest.raises(OutboxBusy):
-        async with asyncio.timeout(5), exclusive_soon(path, within=within):
+        async with asyncio.timeout(WITHIN), exclusive_soon(path, within=within):
             pass
 
 
 async def test_a_busy_outbox_of_the_body_is_not_taken_for_ones_own(path: Path) -> None:
     with exclusive(path.with_name("other"), brief=True), pytest.raises(OutboxBusy, match="other"):
-        async with asyncio.timeout(5), exclusive_soon(path, within=60):
+        async with asyncio.timeout(WITHIN), exclusive_soon(path, within=60):
             exclusive(path.with_name("other")).__enter__()
 
 

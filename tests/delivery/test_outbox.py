@@ -21,6 +21,7 @@ from hangbot.delivery.outbox import Bounds, Outbox, exclusive
 from hangbot.delivery.record import Life, Settlement, State, Step
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
+from tests.bounds import WITHIN
 
 DELIVERED = Settlement("delivered", 1, 1)
 FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
@@ -69,7 +70,11 @@ async def settle(box: Outbox, key: str, end: Settlement, now: float = 20.0) -> N
 
 def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, check=False, timeout=15
+        [sys.executable, "-c", code, *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN,
     )
 
 
@@ -531,7 +536,7 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
         for n in range(4)
     ]
 
-    ends = [maker.communicate("go\n", timeout=15) for maker in makers]
+    ends = [maker.communicate("go\n", timeout=WITHIN) for maker in makers]
 
     assert [(maker.returncode, end[1]) for maker, end in zip(makers, ends, strict=True)] == [(0, "")] * 4
     box = Outbox(path)
@@ -1109,7 +1114,7 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     await box.close()
 
     assert box._writer
-    box._writer._thread.join(5)
+    box._writer._thread.join(WITHIN)
     assert not box._writer._thread.is_alive()
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from hangbot.delivery import writer as module
 from hangbot.delivery.writer import Work, Writer
+from tests.bounds import WITHIN
 
 
 @dataclass
@@ -83,10 +84,10 @@ async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
 
     def block(_: sqlite3.Connection) -> None:
         begun.set()
-        go.wait(5)
+        go.wait(WITHIN)
 
     blocking = writer.do(block, writes=False)
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, WITHIN)
     yield go.set
     go.set()
     await blocking
@@ -326,7 +327,7 @@ async def test_a_connection_that_will_not_close_keeps_nobody_waiting(
 ) -> None:
     database.fails_at = {"close"}
 
-    await asyncio.wait_for(writer.close(), 5)
+    await asyncio.wait_for(writer.close(), WITHIN)
 
 
 async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -> None:
@@ -339,8 +340,8 @@ async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -
     with pytest.raises(RuntimeError, match="closed"):
         await writer.do(read, writes=False)
 
-    await asyncio.wait_for(writer.close(), 5)
-    writer._thread.join(5)
+    await asyncio.wait_for(writer.close(), WITHIN)
+    writer._thread.join(WITHIN)
     assert not writer._thread.is_alive()
 
 
@@ -348,7 +349,7 @@ async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
     go = threading.Event()
 
     def connect() -> sqlite3.Connection:
-        go.wait(5)
+        go.wait(WITHIN)
         raise sqlite3.OperationalError("unable to open database file")
 
     writer = Writer(connect)
@@ -358,7 +359,7 @@ async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
     await asyncio.wait([opening])
     go.set()
 
-    await asyncio.wait_for(writer.close(), 5)
+    await asyncio.wait_for(writer.close(), WITHIN)
     assert opening.cancelled()
 
 
@@ -371,14 +372,14 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
 
     def slow(connection: sqlite3.Connection) -> None:
         begun.set()
-        go.wait(5)
+        go.wait(WITHIN)
         write("slow")(connection)
 
     async def main() -> Writer:
         writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
         await writer.open()
         waiting = writer.do(slow, writes=True)
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, WITHIN)
         for task in (waiting, asyncio.create_task(writer.close(), name="close")):
             await asyncio.sleep(0)  # one turn: it has begun
             task.cancel()
@@ -386,7 +387,7 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
 
     writer = asyncio.run(main())
     go.set()
-    writer._thread.join(5)
+    writer._thread.join(WITHIN)
 
     assert not writer._thread.is_alive()
     assert database.transactions == 1

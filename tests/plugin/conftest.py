@@ -18,11 +18,10 @@ UNWANTED = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put inner runs of pytest among the long proofs, with a limit for a machine that is busy."""
+    """Put inner runs of pytest among the long proofs."""
     for item in items:
         if "pytester" not in getattr(item, "fixturenames", ()):
             continue
-        item.add_marker(pytest.mark.timeout(120))
         if getattr(item, "originalname", item.name) not in EVERYDAY:
             item.add_marker(pytest.mark.slow)
 

@@ -36,7 +36,6 @@ ONE_LOOP = (
 NO_ALLURE = ("-p", "no:allure_pytest")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "given",
     [
@@ -55,7 +54,6 @@ def test_any_asyncio_mode_will_do(inner: pytest.Pytester, given: tuple[str, ...]
     result.stdout.fnmatch_lines(["*the test left 1 task(s) running: forgotten*"])
 
 
-@pytest.mark.timeout(90)
 def test_with_xdist_every_check_is_in_the_summary_in_its_order(with_checks: pytest.Pytester) -> None:
     from hangbot.preflight import QUESTIONS  # noqa: PLC0415  what is expected, not what is run
 
@@ -70,7 +68,6 @@ def test_with_xdist_every_check_is_in_the_summary_in_its_order(with_checks: pyte
     result.stdout.fnmatch_lines(["SANDBOX ONLY: the sandbox, nothing live was checked"])
 
 
-@pytest.mark.timeout(90)
 def test_in_any_order_and_over_two_processes_the_tests_are_the_same(
     inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenProcess
 from pytest_hangfm.process import environment
+from tests.bounds import WITHIN
 
 NOTHING = (sys.executable, "-c", "")
 STUBBORN = """
@@ -39,10 +40,10 @@ async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProce
         join=False,
     )
 
-    await process.expect("out")
-    await process.expect("err")
+    await process.expect("out", within=WITHIN)
+    await process.expect("err", within=WITHIN)
 
-    assert await process.wait() == 3
+    assert await process.wait(within=WITHIN) == 3
     assert process.returncode == 3
 
 
@@ -52,14 +53,16 @@ async def test_a_process_that_dies_before_it_joins_is_told_with_its_last_words(
     process = await hangfm_open_process([sys.executable, "-c", "print('no such room')"], join=False)
 
     with pytest.raises(pytest.fail.Exception, match="did not join the room") as caught:
-        await process.joined()
+        await process.joined(within=WITHIN)
 
     assert "  | no such room" in str(caught.value)
 
 
 async def test_it_is_not_handed_over_before_it_has_joined(hangfm_open_process: OpenProcess) -> None:
     with pytest.raises(pytest.fail.Exception, match="ended with exit code 4") as caught:
-        await hangfm_open_process([sys.executable, "-c", "print('no token'); raise SystemExit(4)"])
+        await hangfm_open_process(
+            [sys.executable, "-c", "print('no token'); raise SystemExit(4)"], within=WITHIN
+        )
 
     assert "  | no token" in str(caught.value)
 
@@ -79,7 +82,7 @@ async def test_a_process_that_says_something_else_is_told(hangfm_open_process: O
     process = await hangfm_open_process([sys.executable, "-c", "print('hi')"], join=False)
 
     with pytest.raises(pytest.fail.Exception, match="did not print 'ready'"):
-        await process.expect("ready")
+        await process.expect("ready", within=WITHIN)
 
 
 async def test_a_program_that_is_not_there_is_one_line(
@@ -93,7 +96,7 @@ async def test_a_program_that_is_not_there_is_one_line(
 
 async def test_who_does_not_listen_to_sigterm_is_killed(hangfm_open_process: OpenProcess) -> None:
     process = await hangfm_open_process([sys.executable, "-c", STUBBORN], join=False)
-    await process.expect("on")
+    await process.expect("on", within=WITHIN)
 
     with pytest.raises(pytest.fail.Exception, match="still runs"):
         await process.wait(within=0.01)

@@ -14,6 +14,7 @@ from hangbot.errors import ConnectionLost
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import OpenBot, OpenProcess, OpenRecording, OpenReplay, OpenRoom, RoomEvents, RoomLog
 from pytest_hangfm.record import recording
+from tests.bounds import WITHIN
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
@@ -177,11 +178,11 @@ async def test_a_kick_ends_without_a_code_then_and_now(
     recording = await hangfm_record(tmp_path / "session.jsonl")
     first = await hangfm_open_room(room_url=recording.url)
     await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
-    then = await asyncio.wait_for(first.ended, 5)
+    then = await asyncio.wait_for(first.ended, WITHIN)
 
     replay = await hangfm_replay(recording.path)
     second = await hangfm_open_room(room_url=replay.url)
-    now = await asyncio.wait_for(second.ended, 5)
+    now = await asyncio.wait_for(second.ended, WITHIN)
 
     assert (then, now.why) == (now, "kicked")
     assert rows(recording.path)[-1]["close"] is None
@@ -215,17 +216,19 @@ async def test_any_program_is_recorded_and_played_to(
     shutil.copy(REPOSITORY / "examples" / "bot.py", tmp_path)
     argv = [sys.executable, "bot.py"]
     recording = await hangfm_record(tmp_path / "session.jsonl")
-    first = await hangfm_open_process(argv, env={"SOCKET_SERVER_URL": recording.url}, cwd=tmp_path)
+    first = await hangfm_open_process(
+        argv, env={"SOCKET_SERVER_URL": recording.url}, cwd=tmp_path, within=WITHIN
+    )
     await hangfm_sandbox.advance(30)
-    await hangfm_sandbox.journal.wait_for(lambda row: "primus::pong" in str(row.get("frame")))
+    await hangfm_sandbox.journal.wait_for(lambda row: "primus::pong" in str(row.get("frame")), within=WITHIN)
     await first.stop()
 
     replay = await hangfm_replay(tmp_path / "session.jsonl")
     bot = await hangfm_open_process(argv, env={"SOCKET_SERVER_URL": replay.url}, cwd=tmp_path, join=False)
-    await replay.finished(within=10)  # joined, and answered the heartbeat
+    await replay.finished(within=WITHIN)  # joined, and answered the heartbeat
     await hangfm_user.say("/ping")
 
-    await hangfm_room_log.expect("pong", from_=bot, within=10)
+    await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
 
 
 async def test_what_is_no_recording_is_one_line(hangfm_replay: OpenReplay, hangfm_bot: Bot) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from report.strip import NotClean, strip_analytics
+from tests.bounds import WITHIN
 
 REPOSITORY = Path(__file__).parents[2]
 TRACKED = """<html><head><script src="app.js"></script></head><body>
@@ -45,7 +46,7 @@ def build(*options: object) -> subprocess.CompletedProcess[str]:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=15,
+        timeout=WITHIN,
         check=False,
     )
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from hangbot.sandbox.clock import SandboxClock
+from tests.bounds import WITHIN
 
 
 def stopped_clock() -> SandboxClock:
@@ -116,7 +117,7 @@ async def test_real_time_fires_timers_too() -> None:
 
     clock.call_later(0.001, rang.set)
 
-    await asyncio.wait_for(rang.wait(), 2)
+    await asyncio.wait_for(rang.wait(), WITHIN)
     clock.close()
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
 from hangbot.sandbox import Sandbox, open_sandbox
+from tests.bounds import WITHIN
 
 
 class Api:
@@ -254,7 +255,7 @@ async def test_no_body_makes_the_control_api_fail(api: Api) -> None:
     def prod(path: str, body: object) -> None:
         target = path.replace("BOT", api.sandbox.bot.uid)
         call = asyncio.run_coroutine_threadsafe(api.call("POST", target, body), loop)
-        assert call.result(10)[0] in {200, 400, 404}
+        assert call.result(WITHIN)[0] in {200, 400, 404}
 
     def run() -> None:
         try:
@@ -266,7 +267,7 @@ async def test_no_body_makes_the_control_api_fail(api: Api) -> None:
 
     thread = threading.Thread(target=run, name="hypothesis")
     thread.start()
-    await asyncio.wait_for(done.wait(), 15)
-    thread.join(5)
+    await asyncio.wait_for(done.wait(), WITHIN)
+    thread.join(WITHIN)
 
     assert failures == []

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from hangbot.sandbox import Sandbox, open_sandbox
 from hangbot.sandbox.journal import KEPT_EVENTS
+from tests.bounds import WITHIN
 
 USERS = 2_000
 CLIENTS = 100
@@ -42,7 +43,7 @@ class Spectator:
 
     async def answer(self, number: int) -> Any:  # noqa: ANN401  any JSON value
         """The response to a request; what comes before it is followed."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(5 * WITHIN):
             async for text in self.ws:
                 frame = json.loads(text)
                 if isinstance(frame, str):
@@ -125,14 +126,14 @@ async def test_memory_stays_flat_over_a_hundred_thousand_messages() -> None:
         await sandbox.chat.join(sandbox.bot, sandbox.room_uuid)
         await alice.join()
         await ears.send_json({"type": "auth", "body": {"auth": sandbox.bot.chat_token}})
-        assert (await ears.receive_json(timeout=10))["type"] == "auth"
+        assert (await ears.receive_json(timeout=WITHIN))["type"] == "auth"
 
         async def say(count: int) -> int:
             for _ in range(count // 500):
                 for number in range(500):
                     await alice.say(f"message {number}, and some words more")
                     await alice.jump()
-                heard = [await ears.receive_json(timeout=10) for _ in range(500)]
+                heard = [await ears.receive_json(timeout=WITHIN) for _ in range(500)]
                 assert {frame["type"] for frame in heard} == {"message"}
             gc.collect()
             return resident_bytes()

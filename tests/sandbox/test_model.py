@@ -24,9 +24,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from hangbot.sandbox import Actor, RoomVariants, Sandbox, open_sandbox
+from tests.bounds import WITHIN
 
 T = TypeVar("T")
-WITHIN = 5.0
 SONG_S = 86_400
 LEFT_S = 300
 CLIENTS = ("c0", "c1", "c2")

@@ -13,6 +13,7 @@ from hangbot.errors import HangbotError
 from hangbot.sandbox import COMETCHAT, OPENCHAT, ActionRefused, Sandbox, open_sandbox
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.journal import KEPT_EVENTS
+from tests.bounds import WITHIN
 
 
 async def listening(sandbox: Sandbox) -> tuple[int, int, int]:
@@ -155,13 +156,13 @@ async def test_a_kick_over_rest_reaches_the_room() -> None:
             params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
             await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
             for _ in range(3):
-                await asyncio.wait_for(ws.recv(), 5)
+                await asyncio.wait_for(ws.recv(), WITHIN)
 
             body = {"userUuid": sandbox.bot.uid, "slug": sandbox.room_slug}
             headers = {"Authorization": f"Bearer {moderator.token}"}
             async with http.post(kick, json=body, headers=headers) as answer:
                 status = answer.status
-            told = [json.loads(await asyncio.wait_for(ws.recv(), 5)) for _ in range(2)]
+            told = [json.loads(await asyncio.wait_for(ws.recv(), WITHIN)) for _ in range(2)]
 
         assert status == 201
         assert told[0]["message"] == {"name": "kickedFromRoom"}
@@ -177,13 +178,13 @@ async def test_settings_changed_over_rest_are_told_to_the_room_and_hold() -> Non
             params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
             await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
             for _ in range(3):
-                await asyncio.wait_for(ws.recv(), 5)
+                await asyncio.wait_for(ws.recv(), WITHIN)
 
             rooms = f"{sandbox.gateway_url}/api/room-service/rooms/{sandbox.room_slug}"
             headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
             async with http.patch(rooms, json={"songsPerDj": 2, "explicit": True}, headers=headers) as answer:
                 room = await answer.json()
-            told = json.loads(await asyncio.wait_for(ws.recv(), 5))["message"]
+            told = json.loads(await asyncio.wait_for(ws.recv(), WITHIN))["message"]
 
         assert (told["name"], {op["path"] for op in told["statePatch"]}) == (
             "updatedRoomSettings",
@@ -295,7 +296,7 @@ async def test_a_reset_cuts_the_connections() -> None:
 
             await sandbox.reset()
 
-            await asyncio.wait_for(ws.wait_closed(), 5)
+            await asyncio.wait_for(ws.wait_closed(), WITHIN)
             assert ws.close_code == 1006
 
 

@@ -13,6 +13,7 @@ from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
 from hangbot.sandbox.http import Handler, Request, Response, serve_http
 from hangbot.sandbox.ports import HOST, bound_socket
+from tests.bounds import WITHIN
 
 OPENSSL = shutil.which("openssl")
 LARGE = 32 * 1024 * 1024
@@ -45,7 +46,7 @@ def connected(port: int) -> socket.socket:
     """A connection of a client whom the event loop does not know."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.settimeout(2)
+    client.settimeout(WITHIN)
     client.connect((HOST, port))
     return client
 
@@ -65,7 +66,7 @@ def shakes_hands(port: int) -> socket.socket:
 def is_over(client: socket.socket) -> bool:
     """Whether the other end has hung up already; nobody is given time to do so now."""
     raw = socket.socket(fileno=client.detach())
-    raw.settimeout(0.2)
+    raw.settimeout(2)
     with contextlib.closing(raw), contextlib.suppress(ConnectionResetError):
         try:
             while raw.recv(2**20):
@@ -101,7 +102,7 @@ async def test_who_does_not_read_his_answer_is_hung_up_on() -> None:
     answer, asked = service()
     async with contextlib.AsyncExitStack() as stack:
         client = asks(await serve_http(stack, answer, 0, largest_body=0))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), WITHIN)
 
     assert is_over(client)
 
@@ -120,7 +121,7 @@ async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) ->
     async with contextlib.AsyncExitStack() as stack:
         port = await serve_http(stack, answer, 0, tls, largest_body=0)
         client = await asyncio.to_thread(shakes_hands, port)
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), WITHIN)
 
     assert is_over(client)
 

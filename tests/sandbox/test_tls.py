@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from hangbot.sandbox import open_sandbox
+from tests.bounds import WITHIN
 
 OPENSSL = shutil.which("openssl")
 
@@ -47,10 +48,10 @@ async def test_room_chat_and_gateway_speak_tls_and_the_control_api_does_not(
             me = (await answer.json())["data"]
         async with http.ws_connect(sandbox.chat_url, ssl=trusting) as socket:
             await socket.send_json({"type": "auth", "body": {"auth": me["jwt"]}})
-            let_in = await socket.receive_json(timeout=5)
+            let_in = await socket.receive_json(timeout=WITHIN)
         url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
         async with connect(url, ssl=trusting, proxy=None) as room:
-            welcome = json.loads(await asyncio.wait_for(room.recv(), 5))
+            welcome = json.loads(await asyncio.wait_for(room.recv(), WITHIN))
         async with http.get(sandbox.control_url + "/state") as answer:
             control = answer.status
 
@@ -69,7 +70,7 @@ async def test_plain_text_on_the_tls_ports_disturbs_nobody(certificate: tuple[Pa
         for port in (sandbox.server.port, sandbox.http_port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WITHIN):
                 answer = await asyncio.gather(reader.read(), return_exceptions=True)
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
@@ -87,10 +88,10 @@ async def test_frames_of_many_tls_records_are_all_read(certificate: tuple[Path, 
     async with open_sandbox(tls=server, control=False) as sandbox:
         url = sandbox.room_url.replace("http", "ws", 1) + f"/primus?token={sandbox.bot.token}"
         async with connect(url, ssl=trusting, proxy=None, ping_interval=None, compression=None) as ws:
-            await asyncio.wait_for(ws.recv(), 5)
+            await asyncio.wait_for(ws.recv(), WITHIN)
 
             for one in ids:
                 await ws.send(json.dumps({"event": "roomView", "messageId": one}))
-            answers = [json.loads(await asyncio.wait_for(ws.recv(), 5)) for _ in ids]
+            answers = [json.loads(await asyncio.wait_for(ws.recv(), WITHIN)) for _ in ids]
 
     assert [answer["messageId"] for answer in answers] == ids

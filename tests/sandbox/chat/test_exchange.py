@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT
 from hangbot.sandbox.chat.limits import RateLimit
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import ChatBench, OpenBench
@@ -28,7 +29,7 @@ async def raw(bench: "ChatBench", data: bytes, *, half_close: bool = False) -> b
         await writer.drain()
         if half_close:
             writer.write_eof()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -217,7 +218,7 @@ async def test_a_delayed_answer_is_stored_at_once(bench: "ChatBench") -> None:
     await bench.journal.wait_for(lambda e: e["dir"] == "in" and e["kind"] == "http")
     stored_meanwhile = list(bench.texts)
     bench.clock.advance(60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         status, _ = await sending
 
     assert stored_meanwhile == ["slow"]
@@ -364,7 +365,7 @@ async def test_direct_history_takes_600_ms_of_the_sandboxs_clock(bench: "ChatBen
     await bench.journal.wait_for(lambda e: e["dir"] == "in")
     answered_before = bench.journal.events(dir="out")
     bench.clock.advance(0.6)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         status, _ = await asking
 
     assert answered_before == []

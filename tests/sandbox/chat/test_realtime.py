@@ -20,6 +20,7 @@ from hangbot.sandbox.chat.dialects import OPENCHAT
 from hangbot.sandbox.chat.realtime_rules import may_open_socket
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.people import Person
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import ChatBench, OpenBench
@@ -58,7 +59,7 @@ async def authenticate(bench: "ChatBench", ws: Socket, person: Person, device: s
 
 
 async def hear(ws: Socket) -> Json:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         while (message := await ws.receive()).type is WSMsgType.PING:
             pass
         return json.loads(message.data)
@@ -167,7 +168,7 @@ async def test_a_socket_that_never_authenticates_is_closed_after_30_s_and_pinged
     bench.clock.advance(25)
     pings = [(await ws.receive()).type for ws in (silent, known)]
     bench.clock.advance(5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         closing = await silent.receive()
     still_open = await ping(known)
 
@@ -291,7 +292,7 @@ async def test_a_socket_outlives_its_users_logout_and_not_a_reset(
     await bench.call("DELETE", "/v3.0/me")
     alive = await ping(ws)
     bench.service.reset()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         dropped = await ws.receive()
 
     assert alive == {"action": "pong"}
@@ -413,7 +414,7 @@ async def test_frames_are_duplicated_reordered_and_garbled(
 
     for text in ("one", "two", "three", "four"):
         await bench.send(text)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         heard = [(await ws.receive()).data for _ in range(5)]
 
     texts = [json.loads(h)["body"]["data"]["text"] if h.startswith("{") else "garbage" for h in heard]
@@ -452,7 +453,7 @@ async def test_any_frame_at_all_can_come_in_the_place_of_another(
 
     await ws.send_str('{"action":"ping"}')
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         assert (await ws.receive()).data == heard
 
 
@@ -505,7 +506,7 @@ async def test_a_socket_ends_as_the_fault_says(
     bench.faults.add("chat.ws", deed)
 
     await bench.send("the end")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN):
         ended = await ws.receive()
     closed = await bench.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
 
@@ -576,7 +577,7 @@ async def test_a_reader_who_never_reads_holds_nobody_up(
     await bench.journal.wait_for(lambda e: e["kind"] == "frame" and e["dir"] == "out")
 
     statuses = [(await bench.send("x" * 400_000))[0] for _ in range(16)]
-    dropped = await bench.journal.wait_for(lambda e: e["kind"] == "close", within=10)
+    dropped = await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
     assert statuses == [201] * 16
     assert dropped["uid"] == bench.bot.uid

@@ -28,6 +28,7 @@ from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.http import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
+from tests.bounds import WITHIN
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TOKENS = ("authToken", "fat", "jwt", "auth")
@@ -90,7 +91,7 @@ class Replay:
         await self.sockets[who].send_str(frame if isinstance(frame, str) else json.dumps(frame))
 
     async def hear(self, who: str) -> Any:  # noqa: ANN401  any JSON value
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN):
             return await self.sockets[who].receive_json()
 
 

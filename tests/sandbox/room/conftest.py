@@ -13,8 +13,7 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
 from hangbot.sandbox import Sandbox, open_sandbox
-
-WITHIN = 5.0
+from tests.bounds import WITHIN
 
 
 @dataclass(slots=True)

@@ -12,14 +12,13 @@ from aiohttp import WSMsgType
 from websockets.asyncio.client import connect
 
 from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from hangbot.sandbox.room.actionhero import Call
     from hangbot.sandbox.room.actions import Outcome
     from hangbot.sandbox.room.connection import RoomConnection
     from tests.sandbox.room.conftest import OpenClient
-
-WITHIN = 5.0
 
 
 @asynccontextmanager

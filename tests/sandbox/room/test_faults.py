@@ -12,8 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from hangbot.sandbox import Fault, Sandbox, open_sandbox
-
-WITHIN = 5.0
+from tests.bounds import WITHIN
 
 
 class Bot:
@@ -69,7 +68,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 async def connected(stack: AsyncExitStack, sandbox: Sandbox) -> Bot:
     url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
     ws = await stack.enter_async_context(
-        connect(url, proxy=None, ping_interval=None, close_timeout=1, open_timeout=2)
+        connect(url, proxy=None, ping_interval=None, close_timeout=1, open_timeout=WITHIN)
     )
     return Bot(sandbox, ws)
 

@@ -11,12 +11,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
+from tests.bounds import WITHIN
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 BOT = "11111111-1111-4111-8111-111111111111"
 ROOM = "22222222-2222-4222-8222-222222222222"
-WITHIN = 5.0
 
 Row = dict[str, Any]
 

@@ -15,11 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from hangbot.errors import HangbotError
 from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
 from hangbot.sandbox.room.songs import default_song
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
-
-WITHIN = 5.0
 
 
 # -- handshake
@@ -722,7 +721,9 @@ async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
     quick = await open_client(sandbox)
     await quick.join()
     cut = asyncio.create_task(
-        sandbox.journal.wait_for(lambda e: e.get("how") == "abort", since=sandbox.journal.last_n, within=10)
+        sandbox.journal.wait_for(
+            lambda e: e.get("how") == "abort", since=sandbox.journal.last_n, within=WITHIN
+        )
     )
 
     while not cut.done():
