@@ -10,20 +10,23 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
 from hangbot.cli import main
 from hangbot.clock import SystemClock
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from hangbot.preflight import Verdict
     from hangbot.sandbox import Sandbox
     from tests.cli.conftest import Live
+
+T = TypeVar("T")
 
 NAME: Final = "chat.hangbot.test"
 MARKS: Final[Mapping[str, str]] = {
@@ -158,7 +161,7 @@ class World:
             self._servers.append(server)
             return int(server.sockets[0].getsockname()[1])
 
-        return asyncio.run_coroutine_threadsafe(open_one(), self._loop).result(5)
+        return asyncio.run_coroutine_threadsafe(open_one(), self._loop).result(WITHIN)
 
     def trust(self, certificate: str) -> None:
         """Let this process trust a certificate."""
@@ -187,9 +190,9 @@ class World:
         """End the servers."""
         for bound in self._sockets:
             bound.close()
-        asyncio.run_coroutine_threadsafe(self._close_servers(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._close_servers(), self._loop).result(WITHIN)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(WITHIN)
         self._loop.close()
 
     async def _close_servers(self) -> None:
@@ -311,9 +314,27 @@ def fault(on: str, do: str = "status", **more: Any) -> Callable[[World], None]: 
 
 
 def soon(arrange: Callable[[World], None]) -> Callable[[World], None]:
-    """Have the bot wait for no answer longer than 0.3 s: for causes that are its waiting in vain."""
+    """Have the bot wait for no answer longer than 0.3 s: for causes that are its waiting in vain.
+
+    Counted in turns of its loop and of the sandbox's: on a machine that stalls they take longer, and
+    everybody else still has time to answer.
+    """
 
     def arrange_and_hurry(w: World) -> None:
+        async def wait_for(_clock: SystemClock, awaitable: Awaitable[T], seconds: float) -> T:
+            waiting = asyncio.ensure_future(awaitable)
+            try:
+                for _ in range(30):
+                    await asyncio.wait({waiting}, timeout=seconds / 30)
+                    if waiting.done():
+                        return waiting.result()
+                    await w.live.turn()
+                raise TimeoutError
+            finally:
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+
+        w.monkeypatch.setattr(SystemClock, "wait_for", wait_for)
         w.configure(SOCKET_TIMEOUT_MS="300")
         arrange(w)
 
