@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -19,6 +20,9 @@ pytestmark = [
     pytest.mark.stage,
     pytest.mark.remedy("Run `hangbot preflight`, then `hangbot run --sandbox --log-level debug`."),
 ]
+
+PATIENCE: Final = 60.0
+"""Seconds for a process to start or to end: it takes one, but on a machine that is busy many."""
 
 
 async def test_a_run_from_preflight_to_a_clean_stop(
@@ -103,13 +107,13 @@ async def test_the_command_runs_answers_and_ends_with_zero_on_sigterm(
     hangfm_room_log: RoomLog,
     tmp_path: Path,
 ) -> None:
-    bot = await hangfm_open_process([sys.executable, "-m", "hangbot", "run"], cwd=tmp_path)
+    bot = await hangfm_open_process([sys.executable, "-m", "hangbot", "run"], cwd=tmp_path, within=PATIENCE)
     await bot.joined()
-    await bot.expect("reading the chat")
+    await bot.expect("reading the chat", within=PATIENCE)
 
     await hangfm_user.say("/uptime")
-    await hangfm_room_log.expect("has been up for", from_=hangfm_sandbox.bot)
+    await hangfm_room_log.expect("has been up for", from_=hangfm_sandbox.bot, within=PATIENCE)
     bot.send_signal(signal.SIGTERM)
 
-    assert await bot.wait() == 0
-    await bot.expect("delivered 1")
+    assert await bot.wait(within=PATIENCE) == 0
+    await bot.expect("delivered 1", within=PATIENCE)
