@@ -69,7 +69,7 @@ def test_the_environments_proxy_is_found_as_the_clients_find_it(
 
 @asynccontextmanager
 async def proxy(to: str, heads: list[str]) -> AsyncIterator[str]:
-    """A proxy that leads every connection to one place, and keeps what it was asked."""
+    """A proxy that leads every connection to one place, keeps what it was asked, and then hangs up."""
     host, _, port = to.partition(":")
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +77,7 @@ async def proxy(to: str, heads: list[str]) -> AsyncIterator[str]:
         _, onward = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.drain()
-        await reader.read()
+        await reader.read(1)
         onward.close()
         writer.close()
 
@@ -91,7 +91,7 @@ async def test_a_proxy_is_asked_with_its_user_and_password_and_never_shown_with_
     heads: list[str] = []
     async with proxy(hangfm_sandbox.chat_url.removeprefix("http://"), heads) as where:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass%20word@{where}")
-        settings = hangfm_settings.with_changes(chat_url=LIVE, ack_timeout=0.2)
+        settings = hangfm_settings.with_changes(chat_url=LIVE)
         async with open_subject(settings) as subject:
             with pytest.raises(Exception, match="TLS") as caught:
                 await chat_reach(subject)
