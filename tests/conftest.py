@@ -22,11 +22,20 @@ def pytest_pycollect_makemodule() -> None:
 
 @functools.cache
 def _take_few_examples() -> None:
-    """Enough to notice a fault on every change; the long proofs name their own numbers."""
-    # Here, since pytest imports this file in a run of the checks alone, too: hypothesis takes 0.2 s.
-    from hypothesis import settings  # noqa: PLC0415
+    """Enough to notice a fault on every change; the long proofs name their own numbers.
 
-    settings.register_profile("everyday", settings.default, max_examples=25)
+    And no example is at fault for taking its time: a stall of the machine would be found to be one.
+    """
+    # Here, since pytest imports this file in a run of the checks alone, too: hypothesis takes 0.2 s.
+    from hypothesis import HealthCheck, settings  # noqa: PLC0415
+
+    settings.register_profile(
+        "everyday",
+        settings.default,
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("everyday")
 
 

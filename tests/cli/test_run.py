@@ -384,7 +384,7 @@ def test_a_killed_bot_loses_and_doubles_nothing(configured: Live, start: Start) 
     bot.send(signal.SIGKILL)
     bot.wait()
 
-    again = start("send", "after it", "--wait", "10")
+    again = start("send", "after it", "--wait", "50")
 
     assert again.wait() == 0, again.err
     texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]
@@ -406,7 +406,7 @@ def test_a_bot_that_is_killed_again_and_again_loses_and_doubles_nothing(
         bot.wait()
         configured.sandbox.faults.clear()
 
-    last = start("send", "the end", "--wait", "30")
+    last = start("send", "the end", "--wait", "50")
 
     assert last.wait() == 0, last.err
     texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]

@@ -88,7 +88,7 @@ def test_as_json_it_prints_the_contracts_row_for_each_part(
         pytest.param({"do": "cut_after_store"}, 0, "delivered", id="the answer lost"),
     ],
 )
-@pytest.mark.parametrize("wait", [[], ["--wait", "20"]])
+@pytest.mark.parametrize("wait", [[], ["--wait", "50"]])
 def test_the_exit_code_is_what_became_of_it(
     fault: dict[str, Any] | None,
     code: int,

@@ -385,7 +385,7 @@ async def test_a_dialect_can_be_varied_in_single_manners(open_bench: "OpenBench"
 # -- whatever a client sends -------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     data=st.binary(max_size=200)
     | st.sampled_from(
@@ -404,7 +404,7 @@ async def test_random_bytes_neither_stop_the_server_nor_disturb_others(
     assert (await bench.call("GET", "/v3.0/me"))[0] == 200
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     path=st.text(st.characters(codec="latin-1"), max_size=30),
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "BREW"]),

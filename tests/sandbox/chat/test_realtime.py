@@ -537,7 +537,7 @@ FRAME = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     frames=st.lists(FRAME | ANY_JSON, max_size=4), noise=st.text(max_size=20), bytes_=st.binary(max_size=20)
 )
