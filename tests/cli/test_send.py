@@ -123,7 +123,7 @@ def test_waiting_has_an_end_and_says_that_it_cannot_tell(
     configured.configure(SOCKET_TIMEOUT_MS="60000")
     configured.sandbox.faults.add("chat.send", "hang")
 
-    code = main(["send", "hello", "--wait", "0.3"])
+    code = main(["send", "hello", "--wait", "1.5"])
 
     assert code == 3
     (row,) = listed(capsys)
