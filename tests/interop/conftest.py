@@ -16,12 +16,12 @@ import pytest
 import pytest_asyncio
 
 from hangbot.sandbox import Person, Sandbox, open_sandbox
+from tests.bounds import WITHIN
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 OLDEST_NODE: Final = 20
 INSTALL_S: Final = 150.0
-WITHIN_S: Final = 30.0
 LONGEST_LINE: Final = 16 * 1024 * 1024
 
 Row = dict[str, Any]
@@ -81,7 +81,7 @@ class Program:
     async def _next(self, fits: Callable[[Row], bool], what: str) -> Row:
         position = 0
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WITHIN):
                 while True:
                     if position == len(self.rows):
                         self.rows.append(await self._read())
@@ -90,9 +90,7 @@ class Program:
                         return self.rows[position]
                     position += 1
         except TimeoutError:
-            raise AssertionError(
-                f"no {what} within {WITHIN_S:g} s; the last lines: {self.rows[-8:]}"
-            ) from None
+            raise AssertionError(f"no {what} within {WITHIN:g} s; the last lines: {self.rows[-8:]}") from None
 
     async def _read(self) -> Row:
         assert self._process.stdout is not None
@@ -122,7 +120,7 @@ def node() -> str:
         )
     command = [found, "--version"]
     version = subprocess.run(  # noqa: S603  the developer's own Node
-        command, capture_output=True, text=True, check=True, timeout=20
+        command, capture_output=True, text=True, check=True, timeout=WITHIN
     ).stdout
     if int(version.strip().lstrip("v").split(".")[0]) < OLDEST_NODE:
         pytest.skip(
@@ -210,7 +208,7 @@ def open_sandbox_process(start: Start) -> OpenSandboxProcess:
     async def open_one(*arguments: str) -> Row:
         process = await start(sys.executable, "-m", "hangbot", "sandbox", *arguments)
         assert process.stdout is not None
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WITHIN):
             ready: Row = json.loads(await process.stdout.readline())
         return ready
 

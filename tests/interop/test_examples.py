@@ -10,21 +10,20 @@ import pytest
 
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import BotProcess, OpenProcess, RoomLog
+from tests.bounds import WITHIN
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 LINES: Final = 75
-LATE_S: Final = 15.0
-"""Nobody waits so long: a bot looks for messages twice a second, and comes back after a second or two."""
 
 StartBot = Callable[[], Awaitable[BotProcess]]
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # each starts a bot as a process of its own
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # each starts a bot as a process of its own
 
 
 @pytest.fixture(
     params=[
-        pytest.param("bot.mjs", marks=[pytest.mark.interop, pytest.mark.timeout(240)]),
+        pytest.param("bot.mjs", marks=pytest.mark.interop),
         "bot.py",
         "mybot.py",
     ]
@@ -43,9 +42,9 @@ def start_bot(request: pytest.FixtureRequest, hangfm_open_process: OpenProcess, 
         ready = "reading the chat"  # its preflight has joined the room before
 
     async def start() -> BotProcess:
-        bot = await hangfm_open_process(argv, cwd=tmp_path, within=LATE_S)
+        bot = await hangfm_open_process(argv, cwd=tmp_path, within=WITHIN)
         if ready is not None:
-            await bot.expect(ready, within=LATE_S)
+            await bot.expect(ready, within=WITHIN)
         return bot
 
     return start
@@ -58,7 +57,7 @@ async def test_it_answers_in_the_chat(
 
     await hangfm_user.say("/ping")
 
-    await hangfm_room_log.expect("pong", from_=bot, within=LATE_S)
+    await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
     assert hangfm_room_log.texts() == ["/ping", "pong"]
 
 
@@ -70,7 +69,7 @@ async def test_it_answers_the_heartbeat(start_bot: StartBot, hangfm_sandbox: San
         await hangfm_sandbox.advance(30)
         await hangfm_sandbox.journal.wait_for(
             lambda row: row["dir"] == "in" and "primus::pong::" in str(row.get("frame")),
-            within=LATE_S,
+            within=WITHIN,
             since=heard,
         )
 
@@ -85,11 +84,11 @@ async def test_it_comes_back_after_a_restart_of_the_service(
     gone = hangfm_sandbox.journal.last_n
     await hangfm_sandbox.restart()
     await hangfm_sandbox.journal.wait_for(
-        lambda row: row["dir"] == "in" and "joinRoom" in str(row.get("frame")), within=LATE_S, since=gone
+        lambda row: row["dir"] == "in" and "joinRoom" in str(row.get("frame")), within=WITHIN, since=gone
     )
     await hangfm_user.say("/ping")
 
-    await hangfm_room_log.expect("pong", from_=bot, within=LATE_S)
+    await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
 
 
 @pytest.mark.parametrize("name", ["bot.mjs", "bot.py", "mybot.py"])

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
+from tests.bounds import WITHIN
+
 if TYPE_CHECKING:
     from tests.interop.conftest import OpenSandboxProcess, Row, Start
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "bots-in-any-language.md"
-WITHIN_S: Final = 45.0
 
 
 def blocks(language: str, page: str | None = None) -> list[str]:
@@ -76,7 +77,7 @@ async def says(bot: asyncio.subprocess.Process, *wanted: str) -> None:
     """Read the bot's output until those lines came, in their order."""
     assert bot.stdout is not None
     printed: list[str] = []
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WITHIN):
         for line in wanted:
             while not printed or printed[-1] != line:
                 read = await bot.stdout.readline()
@@ -94,11 +95,11 @@ async def until(control: httpx.AsyncClient, path: str, fits: Callable[["Row"], b
     """Ask until the answer fits; the bot that it depends on looks once a second."""
     seen: Row = {}
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WITHIN):
             while not fits(seen := (await control.get(path)).json()):  # noqa: ASYNC110  it is another process
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise AssertionError(f"{path} did not come to fit within {WITHIN_S:g} s: {seen}") from None
+        raise AssertionError(f"{path} did not come to fit within {WITHIN:g} s: {seen}") from None
 
 
 def texts(messages: "Row") -> list[str]:
