@@ -482,7 +482,7 @@ def test_every_message_is_in_the_room_exactly_once_or_said_not_to_be() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(2400)
 def test_every_message_is_in_the_room_exactly_once_or_said_not_to_be_over_many_runs() -> None:
     many = settings(QUICK, max_examples=500, stateful_step_count=40, phases=list(Phase))
 

@@ -13,7 +13,7 @@ import jsonpatch
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from hangbot.sandbox import Sandbox, open_sandbox
+from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
 from hangbot.sandbox.journal import KEPT_EVENTS
 from tests.bounds import WITHIN
 
@@ -25,7 +25,7 @@ MESSAGES = 100_000
 MIB = 1024 * 1024
 STATM = Path("/proc/self/statm")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Spectator:
@@ -90,7 +90,9 @@ async def crowd(stack: AsyncExitStack, sandbox: Sandbox) -> list[Spectator]:
 
 
 async def test_in_a_room_of_two_thousand_a_hundred_clients_keep_the_servers_state() -> None:
-    async with open_sandbox(control=False) as sandbox, AsyncExitStack() as stack:
+    # No heartbeat: who has nothing to ask does not read, and on a busy machine would be taken for gone.
+    variants = RoomVariants(ping_interval_s=3600)
+    async with open_sandbox(control=False, variants=variants) as sandbox, AsyncExitStack() as stack:
         spectators = await crowd(stack, sandbox)
         await spectators[0].ask(2, "addDj", song={"trackName": "T", "musicProviders": {"youtube": "x"}})
         await spectators[0].answer(2)

@@ -637,5 +637,5 @@ def song_named(name: str) -> dict[str, Any]:
 
 TestSandboxMachine = SandboxMachine.TestCase
 TestSandboxMachine.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)
-TestSandboxMachineAtLength = pytest.mark.slow(pytest.mark.timeout(600)(SandboxMachineAtLength.TestCase))
+TestSandboxMachineAtLength = pytest.mark.slow(pytest.mark.timeout(1800)(SandboxMachineAtLength.TestCase))
 TestSandboxMachineAtLength.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

@@ -554,7 +554,7 @@ class ReplicaAtLength(Replica):
 
 TestReplica = Replica.TestCase
 TestReplica.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
-TestReplicaAtLength = pytest.mark.slow(pytest.mark.timeout(120)(ReplicaAtLength.TestCase))
+TestReplicaAtLength = pytest.mark.slow(pytest.mark.timeout(600)(ReplicaAtLength.TestCase))
 TestReplicaAtLength.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
 
 
