@@ -465,7 +465,7 @@ def test_it_asks_on_uvloop_too(host: str) -> None:
     server = Server()
 
     async def ask() -> list[str]:
-        async with asyncio.timeout(30), serving(server) as url, opened(httpx.Timeout(30)) as client:
+        async with asyncio.timeout(WITHIN), serving(server) as url, opened(httpx.Timeout(WITHIN)) as client:
             return [(await client.get(url.replace("127.0.0.1", host))).text for _ in range(2)]
 
     answers = uvloop.run(ask())

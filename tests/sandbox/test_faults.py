@@ -139,6 +139,9 @@ def test_clearing_forgets_everything_but_numbers_go_on() -> None:
         pytest.param("chat.send", "delay", {"ms": True}, "ms must be", id="ms is a truth value"),
         pytest.param("chat.send", "status", {"status": 42}, "status must be", id="no status"),
         pytest.param("chat.send", "status", {"headers": {"a": 1}}, "headers must be", id="headers"),
+        pytest.param(
+            "chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line", id="two headers"
+        ),
         pytest.param("chat.send", "hang", {"times": -1}, "times must be", id="negative times"),
         pytest.param("chat.send", "hang", {"after": 1.5}, "after must be", id="half an after"),
     ],

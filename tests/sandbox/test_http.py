@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.sandbox.http import Handler, Request, Response, serve_http
+from tests.bounds import WITHIN
 
 LARGEST = 100
 GET = b"GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -32,7 +33,7 @@ class Client:
 
     async def hears(self, number: int = 1) -> list[tuple[int, dict[str, str], bytes]]:
         """Status, headers and body of so many answers."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             return [await self._hears() for _ in range(number)]
 
     async def _hears(self) -> tuple[int, dict[str, str], bytes]:
@@ -45,7 +46,7 @@ class Client:
         )
 
     async def is_hung_up_on(self) -> bool:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN):
             return await self.reader.read() == b""
 
 
@@ -147,7 +148,7 @@ async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:
     head, _, body = post(b"body", b"Expect: 100-continue").partition(b"\r\n\r\n")
 
     await client.says(head + b"\r\n\r\n")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         go_on = await client.reader.readuntil(b"\r\n\r\n")
     await client.says(body)
 
@@ -215,7 +216,7 @@ async def test_an_answer_that_has_no_body_sends_none(connect: Connect, method: b
     client = await connect(answer)
     await client.says(method + b" /first HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         head = await client.reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert [body for _, _, body in await client.hears()] == [b"next"]
@@ -248,7 +249,7 @@ async def test_a_handler_is_cancelled_when_its_client_goes(connect: Connect) -> 
 
     client = await connect(wait)
     await client.says(GET)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         await begun.wait()
         client.writer.close()
 
@@ -289,7 +290,7 @@ async def test_another_protocol_gets_the_head_and_what_came_behind_it(connect: C
     client = await connect(hand_over)
     upgrade = b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"
     await client.says(upgrade + b"behind")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         early = await client.reader.readexactly(len(upgrade) + 6)
         await client.says(b"later")
         late = await client.reader.readexactly(5)
