@@ -18,12 +18,13 @@ UNWANTED = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put inner runs of pytest among the long proofs."""
+    """Put inner runs of pytest among the long proofs, with a limit for those that start several processes."""
     for item in items:
         if "pytester" not in getattr(item, "fixturenames", ()):
             continue
         if getattr(item, "originalname", item.name) not in EVERYDAY:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture
