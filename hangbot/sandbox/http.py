@@ -67,6 +67,7 @@ class Request:
         headers: Its headers.
         body: Its body, unpacked; ``None`` if it cannot be.
         too_large: Whether the body was larger than is taken; ``body`` is empty then.
+        answered: Whether its answer was sent.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Request:
         self.headers = headers
         self.body = body
         self.too_large = too_large
+        self.answered = False
 
     @property
     def gone(self) -> bool:
@@ -99,6 +101,7 @@ class Request:
     def answer(self, response: Response) -> None:
         """Send an answer; for a handler that has more to do after it, and returns ``None``."""
         self._connection.write(response, method=self.method, last=self.is_last)
+        self.answered = True
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -106,8 +109,9 @@ class Request:
 
     def hand_over(self, protocol: asyncio.Protocol) -> None:
         """Let another protocol have the connection; it is told everything from the request's head on."""
-        lines = [b"%b %b HTTP/1.1\r\n" % (self._head.method, self._head.target)]
-        lines += [b"%b: %b\r\n" % header for header in self._head.headers.raw_items()]
+        head = self._head
+        lines = [b"%b %b HTTP/%b\r\n" % (head.method, head.target, head.http_version)]
+        lines += [b"%b: %b\r\n" % header for header in head.headers.raw_items()]
         self._connection.hand_over(protocol, b"".join(lines) + b"\r\n")
 
 
@@ -168,7 +172,7 @@ class _Connection(asyncio.Protocol):
         self._largest_body = largest_body
         self._http = _reader()
         self._head: h11.Request | None = None
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._size = 0
         self._task: asyncio.Task[None] | None = None
         self._stalled = False
@@ -181,7 +185,9 @@ class _Connection(asyncio.Protocol):
         self._everyone.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        self.end()
+        self._everyone.discard(self)
+        if self._task is not None:
+            self._task.cancel()
 
     def pause_writing(self) -> None:
         self._stalled = True  # who does not read is not read either
@@ -189,36 +195,39 @@ class _Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._stalled = False
-        self.transport.resume_reading()
-        self._go_on()
+        # Later: a transport that is closed from within this call loses its connection twice.
+        asyncio.get_running_loop().call_soon(self._go_on)
 
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)
+        if self._task is not None and len(self._http.trailing_data[0]) > _LARGEST_HEAD:
+            self.transport.pause_reading()  # enough for later
         self._go_on()
 
     # -- in
 
     def _go_on(self) -> None:
         """Begin with the next request, unless one is at work, or nobody reads its answer."""
-        if self._task is None and not self._stalled:
+        if self._task is None and not self._stalled and not self.transport.is_closing():
             self._read()
 
     def _read(self) -> None:
         try:
-            while (event := self._http.next_event()) is not h11.NEED_DATA:
+            while isinstance(event := self._http.next_event(), h11.Event):
                 if isinstance(event, h11.Request):
                     if len(event.target) > _LONGEST_TARGET:
                         self.write(Response(HTTPStatus.REQUEST_URI_TOO_LONG), last=True)
                         return
-                    self._head, self._body, self._size = event, [], 0
+                    self._head, self._body, self._size = event, bytearray(), 0
                 elif isinstance(event, h11.Data):
-                    self._keep(bytes(event.data))
+                    self._keep(event.data)
                 elif isinstance(event, h11.EndOfMessage):
                     self._begin()
                     return
         except h11.RemoteProtocolError as exc:
             self.write(Response(exc.error_status_hint), last=True)
             return
+        self.transport.resume_reading()
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[])
             self.transport.write(self._http.send(go_on) or b"")
@@ -227,13 +236,13 @@ class _Connection(asyncio.Protocol):
         """Keep a piece of the body. What is too large is read to its end, or nobody would hear the answer."""
         self._size += len(piece)
         if self._size <= self._largest_body:
-            self._body.append(piece)
+            self._body += piece
         else:
             self._body.clear()
 
     def _begin(self) -> None:
         assert self._head is not None  # noqa: S101  a message has a head
-        raw, self._body = b"".join(self._body), []
+        raw, self._body = bytes(self._body), bytearray()
         headers = Headers(self._head.headers.raw_items())
         body = _unpacked(raw, headers.get("Content-Encoding", ""), self._largest_body)
         too_large = max(self._size, len(body or b"")) > self._largest_body
@@ -244,13 +253,14 @@ class _Connection(asyncio.Protocol):
     async def _handle(self, request: Request) -> None:
         try:
             response = await self._handler(request)
+            if response is not None:
+                request.answer(response)
         except Exception:  # noqa: BLE001  a service answers whatever happens in it
             _log.exception("%s %s failed", request.method, request.target.partition("?")[0])
-            response = Response(HTTPStatus.INTERNAL_SERVER_ERROR)
-        if response is not None:
-            request.answer(response)
+            if not request.answered:  # a second answer would be taken for the next request's
+                request.answer(Response(HTTPStatus.INTERNAL_SERVER_ERROR))
         self._task = None
-        if not self.transport.is_closing() and self.transport.get_protocol() is self:
+        if self.transport.get_protocol() is self:
             behind, self._http = self._http.trailing_data[0], _reader()
             if behind:  # nothing would mean to h11 that the client has hung up
                 self._http.receive_data(behind)
@@ -272,14 +282,14 @@ class _Connection(asyncio.Protocol):
         self._everyone.discard(self)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
-        protocol.data_received(head + self._http.trailing_data[0])
+        protocol.data_received(head)
+        behind = self._http.trailing_data[0]
+        if behind:  # apart: what answers the head must be out before what answers this
+            protocol.data_received(behind)
 
     def end(self) -> asyncio.Task[None] | None:
-        """Cut it, and cancel what works on its request; returns that, for those who wait for it."""
-        self._everyone.discard(self)
+        """Cut it, which cancels what works on its request; returns that, for those who wait for it."""
         self.transport.abort()
-        if self._task is not None:
-            self._task.cancel()
         return self._task
 
 
@@ -304,9 +314,15 @@ def _written(response: Response, method: str, *, last: bool) -> tuple[bytes, boo
     """What goes over the wire, and whether it is the last that does."""
     given = {name.lower(): value for name, value in response.headers.items()}
     added = {}
-    bodiless = response.status < _FIRST_FINAL_STATUS or response.status in _BODILESS
+    length = str(len(response.body))
+    interim = response.status < _FIRST_FINAL_STATUS
+    bodiless = interim or response.status in _BODILESS
+    silent = bodiless or method == "HEAD"
+    misleads = not silent and ("transfer-encoding" in given or given.get("content-length", length) != length)
+    # Where the next answer begins, a client could not tell after these.
+    last = last or interim or misleads or "close" in given.get("connection", "").lower()
     if not bodiless and "content-length" not in given:
-        added["Content-Length"] = str(len(response.body))
+        added["Content-Length"] = length
     if response.body and "content-type" not in given:
         added["Content-Type"] = "application/octet-stream"
     if "date" not in given:
@@ -316,8 +332,7 @@ def _written(response: Response, method: str, *, last: bool) -> tuple[bytes, boo
     lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]
     lines += [f"{name}: {value}" for name, value in (*response.headers.items(), *added.items())]
     head = "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n"
-    silent = bodiless or method == "HEAD"
-    return (head if silent else head + response.body), last or "close" in given.get("connection", "").lower()
+    return (head if silent else head + response.body), last
 
 
 @lru_cache(maxsize=1)

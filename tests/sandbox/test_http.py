@@ -237,6 +237,86 @@ async def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
     assert "POST / failed" in caplog.text
 
 
+async def test_a_handler_that_fails_after_its_answer_gives_no_second_one(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(request: Request) -> None:
+        request.answer(Response(200, request.method.encode()))
+        if request.method == "POST":
+            raise RuntimeError("its fault")
+
+    client = await connect(answer)
+    await client.says(post(b"") + GET)
+
+    assert [body for _, _, body in await client.hears(2)] == [b"POST", b"GET"]
+    assert "POST / failed" in caplog.text
+
+
+async def test_an_answer_that_cannot_be_written_is_a_500(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(200, headers={"x": "\ud800"})
+
+    client = await connect(answer)
+    await client.says(GET)
+
+    assert [status for status, _, _ in await client.hears()] == [500]
+    assert "GET /a failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        pytest.param(200, {"Content-Length": "3"}, id="shorter than said"),
+        pytest.param(200, {"content-length": "5"}, id="longer than said"),
+        pytest.param(200, {"Transfer-Encoding": "chunked"}, id="no chunk"),
+        pytest.param(103, {}, id="not final"),
+        pytest.param(200, {"Connection": "close"}, id="the last, it says"),
+    ],
+)
+async def test_after_an_answer_whose_end_cannot_be_told_the_connection_is_closed(
+    connect: Connect, status: int, headers: dict[str, str]
+) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(status, b"body", headers)
+
+    client = await connect(answer)
+    await client.says(GET + GET)
+
+    async with asyncio.timeout(30):
+        heard = await client.reader.read()
+    assert heard.count(b"HTTP/1.1 ") == 1
+    assert b"close\r\n" in heard
+
+
+@pytest.mark.parametrize(
+    ("headers", "behind", "last"),
+    [
+        pytest.param({"Connection": "close"}, GET, b"x", id="the last answer, with a request behind"),
+        pytest.param({}, b"no HTTP\r\n\r\n", b"\r\n", id="an answer, with no request behind"),
+    ],
+)
+async def test_an_answer_that_waits_for_its_reader_ends_its_connection_in_peace(
+    connect: Connect, headers: dict[str, str], behind: bytes, last: bytes
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def answer(_request: Request) -> Response:
+        return Response(200, b"x" * 8_000_000, headers)
+
+    client = await connect(answer)
+    await client.says(GET + behind)
+    async with asyncio.timeout(30):
+        heard = await client.reader.read()
+    await asyncio.sleep(0)  # whoever loses his connection a second time does it now
+
+    assert len(heard) > 8_000_000
+    assert heard.endswith(last)
+    assert complaints == []
+
+
 async def test_a_handler_is_cancelled_when_its_client_goes(connect: Connect) -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -296,6 +376,37 @@ async def test_another_protocol_gets_the_head_and_what_came_behind_it(connect: C
         late = await client.reader.readexactly(5)
 
     assert (early, late) == (upgrade + b"behind", b"later")
+
+
+async def test_while_a_handler_is_at_work_only_so_much_is_read_for_later(connect: Connect) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        begun.set()
+        await goes_on.wait()
+        return Response(200)
+
+    client = await connect(answer)
+    long = b"GET / HTTP/1.1\r\nHost: x\r\nx: " + b"x" * 50_000 + b"\r\n\r\n"
+    await client.says(long)
+    async with asyncio.timeout(30):
+        await begun.wait()
+    sock = client.writer.get_extra_info("socket").dup()
+    number, turns, rest = 1, 0, b""
+    with sock:
+        while turns < 100 and number < 1000:  # a server that reads does so at least every other turn
+            try:
+                rest = rest[sock.send(rest) :] if rest else long
+                number, turns = number + (not rest), 0
+            except BlockingIOError:
+                await asyncio.sleep(0)
+                turns += 1
+    goes_on.set()
+    await client.says(rest)
+
+    assert turns == 100
+    answers = await client.hears(number + bool(rest))
+    assert {status for status, _, _ in answers} == {200}
 
 
 async def test_who_does_not_read_is_not_read_either(connect: Connect) -> None:
