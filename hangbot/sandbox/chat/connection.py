@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.timers: list[TimerHandle] = []
         self._hub = hub
         self._ws = ServerProtocol(max_size=_LARGEST_FRAME, logger=_silent)
-        self._parts: list[bytes] = []
+        self._message = bytearray()
         self._is_text = False
         self._end: asyncio.TimerHandle | None = None
 
@@ -94,14 +94,10 @@ class Connection(asyncio.Protocol):
     # -- out
 
     def send(self, text: str) -> None:
-        """Send a text; who owes too much is cut off."""
-        if not self.is_open:
-            return
-        if self.transport.get_write_buffer_size() > BACKLOG_LIMIT:
-            self.abort()
-            return
-        self._ws.send_text(text.encode("utf-8", "replace"))
-        self._flush()
+        """Send a text."""
+        if self.is_open:
+            self._ws.send_text(text.encode("utf-8", "replace"))
+            self._flush()
 
     def ping(self) -> None:
         """Send a ping frame."""
@@ -117,8 +113,7 @@ class Connection(asyncio.Protocol):
         self._flush()
         if code is None:
             self.transport.close()
-        else:
-            self._see_it_end()
+        self._see_it_end()
 
     def abort(self) -> None:
         """Cut it: its client sees 1006."""
@@ -162,25 +157,30 @@ class Connection(asyncio.Protocol):
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
-        self._parts.append(bytes(frame.data))
+        self._message += frame.data
         if not frame.fin:
             return
-        whole, self._parts = b"".join(self._parts), []
-        if not (self._is_text and self.is_open):
+        whole, self._message = self._message, bytearray()
+        # A close of the client's, or what breaks the protocol, came behind it; only ours comes before it.
+        if not self._is_text or self._end is not None or self.transport.is_closing():
             return
         try:
             text = whole.decode()
         except UnicodeDecodeError:
             self._ws.fail(CloseCode.INVALID_DATA)
+            self._see_it_end()
         else:
             self._hub.on_text(self, text)
 
     def _flush(self) -> None:
-        for data in self._ws.data_to_send():
-            if not data:  # it ends here
-                self.transport.close()
-            elif not self.transport.is_closing():
-                self.transport.write(data)
+        """Write what is to be written, pongs among it; who owes too much is cut off."""
+        pieces = self._ws.data_to_send()
+        if self.transport.get_write_buffer_size() > BACKLOG_LIMIT:
+            self.abort()
+        elif pieces and not self.transport.is_closing():
+            self.transport.write(b"".join(pieces))
+        if b"" in pieces:  # it ends here
+            self.transport.close()
 
     def _see_it_end(self) -> None:
         """Hang up on a client that does not answer the close, or never hangs up."""
