@@ -101,7 +101,7 @@ def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
         if kind != "application/json" and not kind.endswith("+json"):
             return None, "bad_content_type"
         return _read(raw.decode()), None
-    except (ValueError, RecursionError):
+    except (ValueError, LookupError, RecursionError):  # LookupError: no such encoding of a form's field
         return None, "malformed"
 
 

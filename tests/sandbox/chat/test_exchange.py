@@ -129,6 +129,14 @@ async def test_a_browser_may_ask_first_and_read_every_answer(bench: "ChatBench")
         pytest.param(
             b"{}", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 500, 400, id="no gzip"
         ),
+        pytest.param(
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n'
+            b"Content-Type: text/plain; charset=no\r\n\r\nx\r\n--b--",
+            {"Content-Type": "multipart/form-data; boundary=b"},
+            500,
+            400,
+            id="a form in no encoding",
+        ),
     ],
 )
 async def test_a_body_that_cannot_be_used_is_answered_and_nothing_stored(
