@@ -7,6 +7,7 @@ may do to the connection what no service should: cut it, or never answer.
 import asyncio
 import contextlib
 import logging
+import re
 import ssl
 import time
 import zlib
@@ -27,6 +28,7 @@ _log: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 64 * 1024
 _LONGEST_TARGET: Final = 8000
 _HANDSHAKE_S: Final = 10.0
+_ORIGIN: Final = re.compile(r"(?i)^https?://[^/?]*")
 _GZIP_OR_ZLIB: Final = 47
 """What zlib is told so that it finds out by itself which of the two it is."""
 _FIRST_FINAL_STATUS: Final = 200
@@ -63,7 +65,7 @@ class Request:
 
     Attributes:
         method: As it was sent.
-        target: Path and query, as they were sent.
+        target: Path and query, as they were sent; without the host that stands before them for a proxy.
         headers: Its headers.
         body: Its body, unpacked; ``None`` if it cannot be.
         too_large: Whether the body was larger than is taken; ``body`` is empty then.
@@ -82,7 +84,7 @@ class Request:
         self._connection = connection
         self._head = head
         self.method = head.method.decode("ascii")
-        self.target = head.target.decode("utf-8", "surrogateescape")
+        self.target = _ORIGIN.sub("", head.target.decode("ascii"))
         self.headers = headers
         self.body = body
         self.too_large = too_large

@@ -143,6 +143,23 @@ async def test_a_handler_is_told_what_a_body_is(
     assert json.loads(then)[0] == "GET"
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        pytest.param(b"http://127.0.0.1:1/a?b", "/a?b", id="as to a proxy"),
+        pytest.param(b"HTTPS://x/http://y", "/http://y", id="another one behind"),
+        pytest.param(b"//a%2F%ff?%00", "//a%2F%ff?%00", id="an odd path"),
+        pytest.param(b"*", "*", id="no path"),
+    ],
+)
+async def test_a_handler_is_told_the_path_as_it_was_sent(connect: Connect, asked: bytes, told: str) -> None:
+    client = await connect(mirror)
+
+    await client.says(b"GET " + asked + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert json.loads((await client.hears())[0][2])[1] == told
+
+
 async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:
     client = await connect(mirror)
     head, _, body = post(b"body", b"Expect: 100-continue").partition(b"\r\n\r\n")
