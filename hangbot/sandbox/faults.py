@@ -219,3 +219,5 @@ def _check_answer(fault: Fault) -> None:
         raise ValueError("headers must be an object of texts")
     if headers and any(end in part for pair in headers.items() for part in pair for end in "\r\n"):
         raise ValueError("headers cannot hold the end of a line")
+    if headers and any("\ud800" <= sign <= "\udfff" for pair in headers.items() for sign in "".join(pair)):
+        raise ValueError("headers cannot hold half a character (a surrogate without its other half)")

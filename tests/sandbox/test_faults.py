@@ -142,6 +142,9 @@ def test_clearing_forgets_everything_but_numbers_go_on() -> None:
         pytest.param(
             "chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line", id="two headers"
         ),
+        pytest.param(
+            "chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character", id="half a character"
+        ),
         pytest.param("chat.send", "hang", {"times": -1}, "times must be", id="negative times"),
         pytest.param("chat.send", "hang", {"after": 1.5}, "after must be", id="half an after"),
     ],
