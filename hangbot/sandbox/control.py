@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from hangbot.sandbox.actors import Actor
 from hangbot.sandbox.chat.world import ChatRefusal
-from hangbot.sandbox.http import Handler, Request, Response
+from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox, state_of
 

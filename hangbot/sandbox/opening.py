@@ -10,7 +10,7 @@ from typing import Final, TextIO
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
-from hangbot.sandbox.http import serve_http
+from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox

@@ -16,7 +16,7 @@ from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.http import serve_http
+from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
 

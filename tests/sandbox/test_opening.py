@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 
 from hangbot.errors import HangbotError
@@ -34,6 +35,16 @@ async def test_an_open_sandbox_listens_on_three_loopback_ports() -> None:
         assert await listening(sandbox) == (200, 401, 200)
         assert sandbox.room_url.startswith("http://127.0.0.1:")
         assert sandbox.gateway_url == sandbox.chat_url
+
+
+def test_it_opens_on_uvloop_too() -> None:
+    async def look() -> tuple[tuple[int, int, int], bool]:
+        async with asyncio.timeout(WITHIN), open_sandbox() as sandbox:
+            async with aiohttp.ClientSession() as http, http.ws_connect(sandbox.chat_url + "/ws") as ws:
+                await ws.send_str('{"action":"ping"}')
+                return await listening(sandbox), await ws.receive_json() == {"action": "pong"}
+
+    assert uvloop.run(look()) == ((200, 401, 200), True)
 
 
 async def test_a_closed_sandbox_listens_nowhere() -> None:

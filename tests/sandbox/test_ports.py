@@ -11,7 +11,8 @@ import pytest
 
 from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
-from hangbot.sandbox.http import Handler, Request, Response, serve_http
+from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.http_server import Handler, serve_http
 from hangbot.sandbox.ports import HOST, bound_socket
 from tests.bounds import WITHIN
 

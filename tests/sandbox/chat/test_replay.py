@@ -25,7 +25,7 @@ from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.http import serve_http
+from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from tests.bounds import WITHIN

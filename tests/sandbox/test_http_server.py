@@ -12,7 +12,8 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.sandbox.http import Handler, Request, Response, serve_http
+from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.http_server import Handler, serve_http
 from tests.bounds import WITHIN
 
 LARGEST = 100
