@@ -39,10 +39,14 @@ async def test_an_open_sandbox_listens_on_three_loopback_ports() -> None:
 
 def test_it_opens_on_uvloop_too() -> None:
     async def look() -> tuple[tuple[int, int, int], bool]:
-        async with asyncio.timeout(WITHIN), open_sandbox() as sandbox:
-            async with aiohttp.ClientSession() as http, http.ws_connect(sandbox.chat_url + "/ws") as ws:
-                await ws.send_str('{"action":"ping"}')
-                return await listening(sandbox), await ws.receive_json() == {"action": "pong"}
+        async with (
+            asyncio.timeout(WITHIN),
+            open_sandbox() as sandbox,
+            aiohttp.ClientSession() as http,
+            http.ws_connect(sandbox.chat_url + "/ws") as ws,
+        ):
+            await ws.send_str('{"action":"ping"}')
+            return await listening(sandbox), await ws.receive_json() == {"action": "pong"}
 
     assert uvloop.run(look()) == ((200, 401, 200), True)
 
