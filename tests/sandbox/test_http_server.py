@@ -302,7 +302,7 @@ async def test_after_an_answer_whose_end_cannot_be_told_the_connection_is_closed
     client = await connect(answer)
     await client.says(GET + GET)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         heard = await client.reader.read()
     assert heard.count(b"HTTP/1.1 ") == 1
     assert b"close\r\n" in heard
@@ -326,7 +326,7 @@ async def test_an_answer_that_waits_for_its_reader_ends_its_connection_in_peace(
 
     client = await connect(answer)
     await client.says(GET + behind)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         heard = await client.reader.read()
     await asyncio.sleep(0)  # whoever loses his connection a second time does it now
 
@@ -407,7 +407,7 @@ async def test_while_a_handler_is_at_work_only_so_much_is_read_for_later(connect
     client = await connect(answer)
     long = b"GET / HTTP/1.1\r\nHost: x\r\nx: " + b"x" * 50_000 + b"\r\n\r\n"
     await client.says(long)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         await begun.wait()
     sock = client.writer.get_extra_info("socket").dup()
     number, turns, rest = 1, 0, b""

@@ -578,7 +578,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 async def converse(bench: "ChatBench", *pieces: bytes, until: bytes = b"") -> bytes:
     """What is heard after the upgrade's head until the end, or until that; each piece is one segment."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(bench.url.rpartition(":")[2]))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         writer.write(pieces[0])
         head = await reader.readuntil(b"\r\n\r\n")
         writer.write(b"".join(pieces[1:]))
@@ -614,7 +614,7 @@ async def test_what_was_said_right_before_the_end_was_said(
     bench: "ChatBench", behind: bytes, code: int
 ) -> None:
     await converse(bench, UPGRADE, frame(1, APP_PING) + behind + frame(1, b"never said"))
-    await bench.journal.wait_for(lambda e: e["kind"] == "close", within=30)
+    await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
     came = bench.journal.events(dir="in")
     assert [event["kind"] for event in came] == ["open", "frame", "close"]
@@ -624,7 +624,7 @@ async def test_what_was_said_right_before_the_end_was_said(
 async def test_http_1_0_knows_no_upgrade(bench: "ChatBench") -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(bench.url.rpartition(":")[2]))
     writer.write(UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN):
         heard = await reader.read()
     writer.transport.abort()
 
@@ -656,7 +656,7 @@ async def test_who_pings_and_never_reads_the_pongs_is_cut_off(
         with pytest.raises(ConnectionError):
             await deaf.says(frame(9, bytes(125)) * 125_000)  # 16 MB; the kernel takes a few
 
-    await bench.journal.wait_for(lambda e: e["kind"] == "close", within=30)
+    await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
 
 async def test_who_never_reads_is_hung_up_on_all_the_same(
@@ -672,7 +672,7 @@ async def test_who_never_reads_is_hung_up_on_all_the_same(
         bench.faults.add("chat.ws", "close")
         await bench.send("the end")
 
-        dropped = await bench.journal.wait_for(lambda e: e["kind"] == "close", within=15)
+        dropped = await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
     assert statuses == [201] * 40
     assert dropped["uid"] == bench.bot.uid
