@@ -39,7 +39,7 @@ from pytest_hangfm.fixtures import (
 )
 from pytest_hangfm.hooks import (
     pytest_addoption,
-    pytest_collection_finish,
+    pytest_collection,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_fixture_setup,
@@ -117,7 +117,7 @@ __all__ = [
     "hangfm_user",
     "hangfm_virtual_time",
     "pytest_addoption",
-    "pytest_collection_finish",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_fixture_setup",

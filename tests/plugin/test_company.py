@@ -87,9 +87,9 @@ FROZEN = """
     @pytest.fixture(autouse=True)
     def frozen():
         yield
-        print("frozen:", gc.get_freeze_count() > 0)
+        print("frozen:", gc.get_freeze_count() > 0, "enabled:", gc.isenabled())
 
-    {marker}
+    @pytest.mark.preflight
     def test_a_check(): ...
 
     @pytest.mark.preflight
@@ -98,20 +98,20 @@ FROZEN = """
 
 
 @pytest.mark.parametrize(
-    ("marker", "frozen"),
+    ("chosen", "frozen"),
     [
-        pytest.param("@pytest.mark.preflight", "True", id="checks alone"),
-        pytest.param("", "False", id="another test among them"),
+        pytest.param("preflight", "True", id="checks alone"),
+        pytest.param("not stage", "False", id="whatever there is"),
     ],
 )
 def test_a_run_of_checks_alone_is_spared_the_search_for_garbage_and_puts_it_back(
-    inner: pytest.Pytester, marker: str, frozen: str
+    inner: pytest.Pytester, chosen: str, frozen: str
 ) -> None:
-    inner.makepyfile(test_checks=FROZEN.replace("{marker}", marker))
-    run = "import gc, pytest; pytest.main(['-s', '-p', 'no:allure_pytest']); left = gc.get_freeze_count()"
+    inner.makepyfile(test_checks=FROZEN)
+    run = f"pytest.main(['-s', '-p', 'no:allure_pytest', '-m', {chosen!r}]); left = gc.get_freeze_count()"
 
-    result = inner.run(sys.executable, "-c", f"{run}; print('left:', left)")
+    result = inner.run(sys.executable, "-c", f"import gc, pytest; {run}; print('left:', left)")
 
     text = result.stdout.str()
-    assert text.count(f"frozen: {frozen}") == 2
+    assert text.count(f"frozen: {frozen} enabled: True") == 2
     assert "left: 0" in text
