@@ -6,7 +6,7 @@ command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -333,6 +333,9 @@ class _Tapped:
         frame = await self.connection.recv()
         self.on_frame(frame)
         return frame
+
+    async def ping(self) -> Awaitable[float]:
+        return await self.connection.ping()
 
     async def close(self) -> None:
         await self.connection.close()

@@ -19,19 +19,16 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Stored
 from hangbot.errors import (
-    ActionLost,
     Banished,
-    ConnectionLost,
     HangbotError,
     OutboxUnusable,
-    Refused,
     ServiceError,
     Unreachable,
     first_of,
 )
 from hangbot.room import Ended, RoomClient
+from hangbot.room_action import RoomAction
 from hangbot.uptime import uptime
-from hangbot.wire.actions import song_key, took_effect
 from hangbot.wire.chat import ChatMessage, Outgoing
 
 __all__ = ["App", "Bot", "Health"]
@@ -144,8 +141,9 @@ class Bot:
     async def act(self, action: str, **params: object) -> Settlement:
         """Run a room action until it is acknowledged, refused or given up.
 
-        It is repeated only after the state showed that it took no effect, only on the connection
-        it was meant for, and a vote or skip only while the song it was meant for plays.
+        It is repeated only after the server has read it and the state showed that it took no
+        effect, only on the connection it was meant for, and a vote or skip only while the song
+        that it was meant for plays.
 
         Raises:
             Unreachable: The bot is not in the room at the moment.
@@ -153,25 +151,8 @@ class Bot:
         room = self.room
         if room is None:
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
-        song = song_key(room.state)
-
-        async def send() -> None:
-            if action in {"voteOnSong", "skipSong"} and song_key(room.state) != song:
-                raise Refused(f"{action} was meant for a song that has ended", service="room")
-            try:
-                await room.act(action, **params)
-            except ConnectionLost as exc:
-                raise ActionLost(str(exc), service="room") from exc
-            except Unreachable as exc:  # not sent, and the next connection is another room to it
-                raise Refused(str(exc), service="room", remedy=Unreachable.remedy) from exc
-
-        async def ask() -> bool:
-            effect = took_effect(action, params, self.chat.uid or "", room.state, song)
-            if effect is None:
-                raise Refused(f"the room's state does not show whether {action} was done", service="room")
-            return effect
-
-        return await self._carrier.carry(f"{action}-{uuid4().hex[:8]}", send, ask)
+        deed = RoomAction(room, action, params, lambda: self.chat.uid or "")
+        return await self._carrier.carry(f"{action}-{uuid4().hex[:8]}", deed.send, deed.ask)
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""

@@ -1,5 +1,6 @@
 """The websocket that a room client borrows, and the ways in which it ends."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,6 +20,9 @@ class Connection(Protocol):
 
     async def recv(self) -> str | bytes:
         """Return the next frame; raise `websockets.exceptions.ConnectionClosed` at the end."""
+
+    async def ping(self) -> Awaitable[float]:
+        """Send a ping; what is returned is done when it has been answered."""
 
     async def close(self) -> None:
         """Close it; bounded."""

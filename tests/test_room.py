@@ -27,7 +27,7 @@ from pytest_hangfm.clock import ManualClock
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from hangbot.config import Settings
     from hangbot.sandbox import Fault, Sandbox
@@ -676,6 +676,10 @@ class _Deaf:
         raise ConnectionClosedOK(None, None)
 
     async def recv(self) -> str:
+        await self.closed.wait()
+        raise ConnectionClosedOK(None, None)
+
+    async def ping(self) -> Awaitable[float]:
         await self.closed.wait()
         raise ConnectionClosedOK(None, None)
 

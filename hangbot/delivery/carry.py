@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hangbot.clock import Clock
 from hangbot.delivery.policy import Dice, RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
-from hangbot.errors import RateLimited, Refused, ServiceError, Unreachable
+from hangbot.errors import ActionLost, RateLimited, Refused, ServiceError, Unreachable
 
 __all__ = ["Carrier", "Earlier"]
 
@@ -151,7 +151,7 @@ class _Journey:
             found = await self._ask()
         except ServiceError as exc:
             self._tell("asked", f"no answer: {_in_words(exc)}")
-            if isinstance(exc, Refused) or self._clock.now() >= self._deadline:
+            if isinstance(exc, Refused | ActionLost) or self._clock.now() >= self._deadline:
                 return self._uncertain(exc)
             await self._wait(exc)
             return None
