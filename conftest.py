@@ -5,6 +5,8 @@ from typing import Final
 
 import pytest
 
+from pytest_hangfm.names import checks_alone
+
 pytest_plugins = ["pytester"]
 
 _CHECKS: Final = "checks"
@@ -18,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "interop: the official npm clients on the sandbox, run by `make interop`"
     )
-    if config.getoption("markexpr").strip() == "preflight":
+    if checks_alone(config):
         _leave_out_all_but_checks(config)
 
 

@@ -9,7 +9,7 @@ from pytest_hangfm.options import OPTIONS, Target, target_of
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["check_id", "remedy_of", "sentence", "target_of_item", "uses_plugin"]
+__all__ = ["check_id", "checks_alone", "remedy_of", "sentence", "target_of_item", "uses_plugin"]
 
 _MARKERS = frozenset({"preflight", "stage", "live", "virtual_time"})
 
@@ -20,6 +20,11 @@ def sentence(name: str) -> str:
     words = plain.replace("_", " ").strip()
     case = f" ({parameters.removesuffix(']')})" if parameters else ""
     return words[:1].upper() + words[1:] + case
+
+
+def checks_alone(config: pytest.Config) -> bool:
+    """Whether a run was asked for the checks before a deploy and for nothing else: ``-m preflight``."""
+    return bool(config.getoption("markexpr").strip() == "preflight")
 
 
 def check_id(item: pytest.Item) -> str:

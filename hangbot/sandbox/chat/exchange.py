@@ -29,6 +29,7 @@ _JSON_HEADERS: Final = {
     "Cache-Control": "max-age=0, private, must-revalidate",
 }
 _BEFORE: Final = frozenset({"refuse", "cut_before_store", "hang", "status", "garbage"})
+_CUTS: Final = frozenset({"refuse", "cut_before_store", "cut_after_store", "hang"})
 _GARBAGE: Final = "<!doctype html><title>not what you asked for</title>"
 
 
@@ -183,13 +184,11 @@ class Wire:
         """Do what a fault does in the place of the service: nothing is stored."""
         if fault.do == "hang":
             await self._until_closed()
-            self._cut(request, service, fault)
-            return None
-        if fault.do in ("refuse", "cut_before_store", "cut_after_store"):
+        else:
             await self.pause((fault.ms or 0) / 1000)
+        if fault.do in _CUTS:
             self._cut(request, service, fault)
             return None
-        await self.pause((fault.ms or 0) / 1000)
         if fault.do == "garbage":
             outcome = Outcome(200, _GARBAGE, {"Content-Type": "text/html", **(fault.headers or {})})
             if fault.body is not None:
