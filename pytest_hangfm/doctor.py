@@ -144,12 +144,13 @@ class Doctor:
             terminalreporter.write_line(f"hangfm: {self._trouble}", red=True)
 
     def _print(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.cli.show import printable, result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.cli.show import result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.text import encodable  # noqa: PLC0415  likewise
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         out.write_sep("=", "preflight")
         for result in self.results():
-            mark, *rest = (printable(line, stream) for line in result_lines(result))
+            mark, *rest = (encodable(line, stream) for line in result_lines(result))
             out.write(mark[:6], **{_COLOURS[result.verdict]: True})
             out.write_line(mark[6:])
             for line in rest:
@@ -157,7 +158,7 @@ class Doctor:
         verdict = self.verdict()
         good = verdict == "ready" or (verdict == "sandbox_only" and not self._not_in_ci())
         out.write_line(
-            printable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
+            encodable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
         )
         if verdict == "sandbox_only" and self._not_in_ci():
             out.write_line(

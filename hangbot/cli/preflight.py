@@ -16,6 +16,7 @@ from hangbot.errors import CANNOT_TELL, FAILED, ConfigError, HangbotError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, overall, unasked
+from hangbot.text import encodable
 
 __all__ = ["main", "print_checks", "target_of"]
 
@@ -65,14 +66,14 @@ def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: s
     if args.json:
         print(json.dumps(show.preflight_row(results, verdict, target="live")))
     else:
-        print(show.printable(show.verdict_line(verdict, where), sys.stdout))
+        print(encodable(show.verdict_line(verdict, where), sys.stdout))
     return verdict
 
 
 def _print_check(result: Result) -> None:
     for line in show.result_lines(result):
         shown = show.coloured(line, result.verdict, sys.stdout)
-        print(show.printable(shown, sys.stdout), flush=True)
+        print(encodable(shown, sys.stdout), flush=True)
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Result]:

@@ -13,7 +13,6 @@ __all__ = [
     "coloured",
     "message_row",
     "preflight_row",
-    "printable",
     "report",
     "result_lines",
     "stored_line",
@@ -44,9 +43,6 @@ _COLOURS: dict[Verdict, str] = {
     "cannot_tell": "31",
     "skipped": "33",
 }
-_PLAINER = str.maketrans(
-    {"\u2026": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
-)
 
 
 def coloured(line: str, verdict: Verdict, stream: TextIO, environ: Mapping[str, str] = os.environ) -> str:
@@ -56,13 +52,6 @@ def coloured(line: str, verdict: Verdict, stream: TextIO, environ: Mapping[str, 
     if plain or not line.startswith(mark):
         return line
     return f"\x1b[{_COLOURS[verdict]}m{mark}\x1b[0m{line[len(mark) :]}"
-
-
-def printable(line: str, stream: TextIO) -> str:
-    """Write in ASCII what a stream that is not UTF-8 could not show: names come in any language."""
-    if (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "") == "utf8":
-        return line
-    return line.translate(_PLAINER).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def result_lines(result: Result) -> Iterator[str]:
