@@ -6,10 +6,27 @@ import sys
 from datetime import UTC, datetime
 
 from hangbot.redact import RedactingFilter, Redactor
+from hangbot.text import printable, printable_lines
 
 __all__ = ["set_up"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class _Text(logging.Formatter):
+    """A line a record, and nothing of another's text raw: only a record begins at the margin.
+
+    What belongs to a record, its traceback, stands below it and is indented.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line, and those that belong to it."""
+        when = self.formatTime(record)
+        lines = [printable(f"{when} | {record.name} | {record.levelname} | {record.getMessage()}")]
+        for more in (record.exc_text, record.stack_info):
+            if more:
+                lines += [f"    {line}" for line in printable_lines(more).split("\n")]
+        return "\n".join(lines)
 
 
 class _Json(logging.Formatter):
@@ -32,11 +49,7 @@ class _Json(logging.Formatter):
 def set_up(log_format: str, level: str, redactor: Redactor) -> None:
     """Send every log line to standard error, through the redactor; calling it again replaces it."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        _Json()
-        if log_format == "json"
-        else logging.Formatter("%(asctime)s | %(name)s | %(levelname)s | %(message)s")
-    )
+    handler.setFormatter(_Json() if log_format == "json" else _Text())
     handler.addFilter(RedactingFilter(redactor))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):

@@ -6,6 +6,7 @@ import pytest
 
 from hangbot.cli import logs
 from hangbot.redact import Redactor
+from hangbot.text import printable_lines
 
 SECRET = "uid-1_0123456789abcdef"
 
@@ -50,6 +51,31 @@ def test_a_secret_is_in_no_line_argument_extra_or_traceback(
     printed = capsys.readouterr().err
     assert "ValueError" in printed
     assert SECRET not in printed
+
+
+HOSTILE = "hi\x1b[2J\r\n2026-01-01 00:00:00,000 | hangbot | ERROR | forged\u2028\u202egnp\ud83d\x9b31m"
+
+
+def test_no_text_of_another_is_raw_in_a_line_or_begins_one(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor())
+
+    logging.getLogger("an.app").error("heard %s", HOSTILE, exc_info=ValueError(HOSTILE), stack_info=True)
+    logging.getLogger("websockets").error("the server said %s", HOSTILE)
+
+    printed = capsys.readouterr().err
+    at_the_margin = [line for line in printed.split("\n") if line and not line.startswith("    ")]
+    assert [line.split(" | ")[1] for line in at_the_margin] == ["an.app", "websockets"]
+    assert r"hi\x1b[2J\r\n2026-01-01" in printed
+    assert printable_lines(printed) == printed
+
+
+def test_a_line_for_machines_has_the_text_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("json", "info", Redactor())
+
+    logging.getLogger("an.app").info("%s", HOSTILE)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == HOSTILE
 
 
 def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:
