@@ -26,6 +26,7 @@ from hangbot.errors import (
     Unreachable,
     first_of,
 )
+from hangbot.feed import PollingFeed
 from hangbot.room import Ended, RoomClient
 from hangbot.room_action import RoomAction
 from hangbot.uptime import uptime
@@ -42,7 +43,6 @@ _HEALTHY_AFTER: Final = 60.0
 """Seconds in the room until the next loss starts its waits from the beginning."""
 _TO_JOIN_ANEW: Final = frozenset({"reset", "state lost"})
 """Ends after which the service is there: the first is followed by a new join at once."""
-_PAGE: Final = 50
 
 
 class App(Protocol):
@@ -250,30 +250,24 @@ class Bot:
 
     async def _listen(self) -> None:
         """Read the chat from now on; a full page of news is followed at once."""
-        newest = await self._persist(self._begin_listening)
+        feed = PollingFeed(self.chat)
+        await self._persist(self._begin_listening)
+        newest = await self._persist(feed.begin)
         self._in_chat.set()
         logger.info("[OK] reading the chat from message %s on", newest, extra={"action": "chat_joined"})
         while True:
-
-            async def page(after: int = newest) -> list[ChatMessage]:
-                return await self.chat.history(after=after, most=_PAGE)
-
-            rows = [row for row in await self._persist(page) if row.id > newest]
-            for row in rows:
-                newest = row.id
-                await self._hear(row)
-            if len(rows) < _PAGE:
+            look = await self._persist(feed.look)
+            for line in look.lines:
+                await self._hear(line)
+            if not look.more:
                 await self._clock.sleep(self.settings.poll_interval)
 
-    async def _begin_listening(self) -> int:
+    async def _begin_listening(self) -> None:
         me = await self.chat.me()
         # Both: a COMETCHAT_UID that is wrong must not make the bot answer itself.
         self._own = frozenset({self.chat.uid, me.get("uid")})
         if self.settings.auto_join:
             await self.chat.join()
-        # A page, although one row would do: the newest may be one that cannot be read.
-        rows = await self.chat.history(most=_PAGE)
-        return rows[-1].id if rows else 0
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do something that only needs patience, however long the service is away."""
@@ -294,7 +288,7 @@ class Bot:
 
     async def _hear(self, message: ChatMessage) -> None:
         """Pass a message of someone else on."""
-        if message.sender in self._own or message.category == "action":
+        if message.sender in self._own:
             return
         try:
             if message.text is not None and message.text.strip() == "/uptime":

@@ -10,6 +10,7 @@ import pytest
 from hangbot.clock import SystemClock
 from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
+from hangbot.sandbox.chat.changes import delete_message, edit_message
 from pytest_hangfm.clock import ManualClock
 from tests.bounds import WITHIN
 
@@ -228,6 +229,74 @@ async def test_rows_that_cannot_be_read_do_not_stop_the_bot(
     await alice.say("still there?")
 
     await ears.until("still there?")
+
+
+@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
+async def test_a_chat_that_counts_from_the_beginning_again_is_told_once_and_heard_on(
+    hangfm_sandbox: Sandbox,
+    hangfm_open_bot: OpenBot,
+    hangfm_open_user: OpenUser,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ears = Ears()
+    await hangfm_open_bot(app=ears)
+    alice = await hangfm_open_user("alice")
+    for number in range(5):
+        await alice.say(f"before {number}")
+    await ears.until("before 4")
+
+    with caplog.at_level(logging.WARNING, "hangbot.feed"):
+        await hangfm_sandbox.reset()
+        await alice.say("since")
+        await ears.until("since")
+        await alice.say("and on")
+        await ears.until("and on")
+
+    assert ears.heard == [*(f"before {number}" for number in range(5)), "since", "and on"]
+    told = [record for record in caplog.records if record.name == "hangbot.feed"]
+    assert len(told) == 1
+    assert told[0].__dict__["action"] in {"chat_ids_restarted", "chat_emptied"}
+
+
+@pytest.mark.parametrize("hangfm_sandbox_options", [{"history": 10}])
+async def test_what_was_said_and_is_no_longer_held_is_told_with_its_size(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    ears = Ears()
+    await hangfm_open_bot(app=ears)
+    alice = await hangfm_open_user("alice")
+    await alice.say("before")
+    await ears.until("before")
+
+    with caplog.at_level(logging.WARNING, "hangbot.feed"):
+        for number in range(25):  # nothing else runs in between
+            await alice.say(f"line {number}")
+        await ears.until("line 24")
+
+    assert ears.heard == ["before", *(f"line {number}" for number in range(15, 25))]
+    (told,) = [record for record in caplog.records if record.name == "hangbot.feed"]
+    assert told.__dict__["missed"] == 15
+    assert "up to 15 message(s)" in told.getMessage()
+
+
+@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
+async def test_a_row_that_was_edited_or_deleted_is_no_new_line(
+    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
+) -> None:
+    ears = Ears()
+    await hangfm_open_bot(app=ears)
+    alice, world = await hangfm_open_user("alice"), hangfm_sandbox.chat.world
+    heard = [await alice.say(text) for text in ("first", "second")]
+    await ears.until("second")
+
+    edit_message(world, alice.uid, heard[0], {"text": "first, edited"}, None)
+    delete_message(world, alice.uid, heard[1], None)
+    edit_message(world, alice.uid, await alice.say("edited before it was heard"), {"text": "other"}, None)
+    delete_message(world, alice.uid, await alice.say("deleted before it was heard"), None)
+    await alice.say("last")
+    await ears.until("last")
+
+    assert ears.heard == ["first", "second", "last"]
 
 
 async def test_a_crowd_that_talks_at_once_is_heard_once_each_and_in_order(

@@ -65,6 +65,16 @@ class ChatMessage:
     direct: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def edited(self) -> bool:
+        """Whether its text is not the one that was sent; a reaction is no edit (measured on OpenChat)."""
+        return bool(self.raw.get("editedAt"))
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it was taken back: CometChat shows such rows, with their text."""
+        return bool(self.raw.get("deletedAt"))
+
 
 def message_body(message: Outgoing, *, sender: str | None, name: str | None) -> dict[str, object]:
     """Write a send. The web client drops texts without ``metadata.chatMessage`` (seen in public bots)."""
