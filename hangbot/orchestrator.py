@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
@@ -20,13 +19,16 @@ from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Stored
 from hangbot.errors import (
     Banished,
+    ConnectionLost,
     HangbotError,
     OutboxUnusable,
     ServiceError,
+    Unavailable,
     Unreachable,
     first_of,
 )
 from hangbot.feed import PollingFeed
+from hangbot.health import Condition, Conditions, Health
 from hangbot.room import Ended, RoomClient
 from hangbot.room_action import RoomAction
 from hangbot.uptime import uptime
@@ -52,28 +54,6 @@ class App(Protocol):
         """React to a message. What it raises is logged and does not stop the bot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What is true of a bot right now.
-
-    Attributes:
-        in_room: Whether the room let it in and the connection lives.
-        reads_chat: Whether it has begun to read the chat.
-        chat_down_for: Seconds since the chat counts as down, or ``None`` while it works.
-        reason: What the chat's last failure said.
-    """
-
-    in_room: bool
-    reads_chat: bool
-    chat_down_for: float | None
-    reason: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything works."""
-        return self.in_room and self.reads_chat and self.chat_down_for is None
-
-
 class Bot:
     """A bot in one room.
 
@@ -85,6 +65,7 @@ class Bot:
         carrier: Carries room actions; its clock and dice are the bot's.
         reconnects: How long to wait before the next connection.
         app: The author's own part, or ``None``.
+        conditions: Where its parts say what is wrong; others may have it, too.
     """
 
     def __init__(
@@ -97,12 +78,15 @@ class Bot:
         carrier: Carrier,
         reconnects: RetryPolicy,
         app: App | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self.settings = settings
         self.chat = chat
         self.room: RoomClient | None = None
         """The joined room connection, or ``None`` while there is none."""
         self.started_at = carrier.clock.wall()
+        self.conditions = conditions or Conditions()
+        """What is wrong and lasts; `health` shows it with the rest."""
         self._courier = courier
         self._open_room = open_room
         self._carrier = carrier
@@ -115,6 +99,8 @@ class Bot:
         self._in_chat = asyncio.Event()
         self._own: frozenset[object] = frozenset()
         self._fatal: HangbotError | None = None
+        self._out_of_room = "it has not joined yet"
+        self._out_of_chat = "it has not asked yet"
 
     async def say(
         self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
@@ -161,9 +147,16 @@ class Bot:
 
     def health(self) -> Health:
         """Say what is true right now, not what was when the bot started."""
-        breaker = self._courier.breaker
+        breaker, red = self._courier.breaker, list(self.conditions.all())
         down = None if breaker.since is None else self._clock.now() - breaker.since
-        return Health(self._in_room.is_set(), self._in_chat.is_set(), down, breaker.reason)
+        if not self._in_room.is_set():
+            red.append(Condition("room", f"not in the room ({self._out_of_room})", ConnectionLost.remedy))
+        if not self._in_chat.is_set():
+            red.append(Condition("chat", f"the chat is not read ({self._out_of_chat})", Unavailable.remedy))
+        if down is not None:
+            sentence = f"the chat has been down for {down:.0f} s ({breaker.reason})"
+            red.append(Condition("delivery", sentence, Unavailable.remedy))
+        return Health(self._in_room.is_set(), self._in_chat.is_set(), down, breaker.reason, tuple(red))
 
     def stop(self) -> None:
         """Begin to drain; calling it again changes nothing."""
@@ -229,13 +222,13 @@ class Bot:
             if joined_at is not None and self._clock.now() - joined_at > _HEALTHY_AFTER:
                 losses = 0
             losses += 1
+            self._out_of_room = f"{ended.why}, {ended.detail}" if ended.detail else ended.why
             wait = self._reconnects.wait_after(losses, self._dice)
             if losses == 1 and ended.why in _TO_JOIN_ANEW:
                 wait = 0.0
             logger.warning(
-                "[SOCKET] not in the room (%s%s): next try in %.1f s",
-                ended.why,
-                f", {ended.detail}" if ended.detail else "",
+                "[SOCKET] not in the room (%s): next try in %.1f s",
+                self._out_of_room,
                 wait,
                 extra={"action": "room_lost", "wait_s": wait},
             )
@@ -277,6 +270,7 @@ class Bot:
                 return await work()
             except ServiceError as exc:
                 failures += 1
+                self._out_of_chat = str(exc)
                 wait = self._reconnects.wait_after(failures, self._dice)
                 logger.warning(
                     "[ERROR] %s: next try in %.1f s",

@@ -19,6 +19,7 @@ from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import HangbotError, UsageError, first_of
+from hangbot.health import Conditions
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier"]
@@ -40,6 +41,7 @@ class Courier:
         carrier: How each is carried; its clock and listener are the courier's.
         limits: What holds for all of them together.
         ttl: Seconds after which a message that waits is not worth sending any more.
+        conditions: Told what is wrong and lasts.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Courier:
         carrier: Carrier,
         limits: Limits,
         ttl: float | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self._outbox = outbox
+        self._conditions = conditions or Conditions()
         self._clock = carrier.clock
         self._notify = carrier.notify
         self._gate = Gate(limits, carrier.clock, carrier.dice)

@@ -22,6 +22,8 @@ class RetryPolicy:
     - ``seed``: the step, plus 0 to ``jitter``. Clients that failed together return together.
     - ``equal``: the upper half of the step, plus 0 to ``jitter``.
     - ``full``: 0 to the step.
+
+    ``at_longest`` is drawn by instead as soon as the step is ``longest``, where it is given.
     """
 
     attempts: int = 3
@@ -31,6 +33,7 @@ class RetryPolicy:
     jitter: float = 0.2
     strategy: Strategy = "equal"
     total: float = 300.0
+    at_longest: Strategy | None = None
 
     def step(self, attempt: int) -> float:
         """Return the exponential step after the attempt with this number, the first being 1."""
@@ -42,9 +45,10 @@ class RetryPolicy:
     def wait_after(self, attempt: int, dice: Dice) -> float:
         """Draw the wait after the attempt with this number, the first being 1."""
         step = self.step(attempt)
-        if self.strategy == "seed":
+        strategy = self.at_longest if self.at_longest and step >= self.longest else self.strategy
+        if strategy == "seed":
             return step + self.jitter * dice()
-        if self.strategy == "equal":
+        if strategy == "equal":
             return step * (1 + dice()) / 2 + self.jitter * dice()
         return step * dice()
 

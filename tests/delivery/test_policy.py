@@ -53,6 +53,19 @@ def test_the_two_draws_of_equal_are_independent() -> None:
     assert wait == pytest.approx(0.5 + 0.2)
 
 
+@pytest.mark.parametrize(
+    ("throw", "waits"),
+    [
+        pytest.param(0.0, [0.0, 0.0, 15.0, 15.0], id="least"),
+        pytest.param(1.0, [8.0, 16.0, 30.0, 30.0], id="most"),
+    ],
+)
+def test_at_the_longest_step_another_strategy_may_draw(throw: float, waits: list[float]) -> None:
+    policy = RetryPolicy(strategy="full", jitter=0.0, at_longest="equal")
+
+    assert [policy.wait_after(attempt, lambda: throw) for attempt in (4, 5, 6, 500)] == waits
+
+
 @given(
     STRATEGIES,
     st.integers(1, 10_000),
