@@ -1,19 +1,20 @@
 """The state of a room: a snapshot from the join, kept current by patches.
 
 Patches are deep, index by index, without a version: one lost or doubled patch corrupts the
-lists without an error. So a patch is applied whole or the state is given up, and the lists
-are checked after each; whoever holds a state that was given up joins the room anew.
+lists without an error. So a patch is applied whole or not at all, and the list of users is
+checked after each; whoever holds a state that a patch did not fit fetches it anew.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
-
-import jsonpatch
-from jsonpointer import JsonPointerException
+from typing import Any, Final, cast
 
 from hangbot.errors import WireError
+from hangbot.wire.patch import MISFITS, Change, apply_patch, undo
 
 __all__ = ["RoomState"]
+
+_RECOUNTED: Final = 4
+"""One change in so many users: from there on counting everybody takes no longer."""
 
 
 class RoomState:
@@ -21,6 +22,7 @@ class RoomState:
 
     The shape is that of the joinRoom answer: ``allUserData {uuid: {userProfile, songVotes…}}``,
     ``allUsers [{uuid, tokenRole…}]``, ``djs``, ``nowPlaying``, ``settings``, ``voteCounts``.
+    ``allUserData`` may be empty until the profiles come; votes are kept meanwhile.
     Not a copy: applying a patch changes ``data`` in place, since copying a room for each vote
     costs milliseconds.
     """
@@ -29,45 +31,72 @@ class RoomState:
         if not isinstance(data.get("allUsers"), list):
             raise WireError("the answer to joinRoom holds no room state (no list `allUsers`)")
         self.data: dict[str, Any] = dict(data)
+        if "allUserData" in self.data and self.data["allUserData"] is None:
+            self.data["allUserData"] = {}
+        self._late: dict[str, bool] = {}
+        self._here = set(self.users())
+
+    def __contains__(self, uuid: object) -> bool:
+        """Tell whether a user is in the room."""
+        return uuid in self._here
 
     def apply(self, patch: list[dict[str, Any]]) -> None:
         """Apply every operation of a patch.
 
         Raises:
-            WireError: An operation failed, or afterwards the list of users is gone or has a
-                user twice. The state is then worthless (the library applies in place): join the room anew.
+            WireError: An operation does not fit, or afterwards the list of users would be gone or have
+                somebody twice. The state is as it was before, and no longer the room's: fetch it anew.
         """
+        log: list[Change] = []
         try:
-            changed = jsonpatch.apply_patch(self.data, cast("Any", patch), in_place=True)
-        except (
-            jsonpatch.JsonPatchException,
-            JsonPointerException,
-            LookupError,
-            RecursionError,
-            TypeError,
-            ValueError,
-        ) as exc:
-            # The library's own text quotes the whole document: name only the kind of failure.
-            kind = type(exc).__name__
+            self._check(apply_patch(self.data, patch, log, self._late))
+        except MISFITS as exc:
+            undo(log)
+            # The values stay out of it: they are other people's.
             raise WireError(
-                f"a patch of {len(patch)} operations does not fit the room state ({kind})"
+                f"a patch of {len(patch)} operations does not fit the room state ({type(exc).__name__})"
             ) from None
-        if not isinstance(changed, dict) or changed is not self.data:
-            raise WireError("a patch replaced the whole room state")
-        if not isinstance(self.data.get("allUsers"), list):
-            raise WireError("a patch took the list `allUsers` out of the room state")
-        if not any(str(step.get("path", "")).startswith("/allUsers") for step in patch):
+        except WireError:
+            undo(log)
+            raise
+
+    def _check(self, changes: list[Change]) -> None:
+        """See to it that nobody is in the room twice; raises `WireError`."""
+        if not changes:
             return  # who is in the room cannot have changed: a vote among 2,000 is no time to count them
+        users = self.data.get("allUsers")
+        if not isinstance(users, list):
+            raise WireError("a patch took the list `allUsers` out of the room state")
+        if len(changes) * _RECOUNTED < len(users) and self._follow(changes, users):
+            return
+        # Many changes, or odd ones: then counting everybody is quicker, or certain.
         uuids = list(self.users())
-        if len(set(uuids)) != len(uuids):
+        here = set(uuids)
+        if len(here) != len(uuids):
             raise WireError("after a patch a user is in the room twice")
+        self._here = here
+
+    def _follow(self, changes: list[Change], users: list[Any]) -> bool:
+        """Follow who came and who left; tell whether that leaves everybody in the room once."""
+        more = _counted(changes, users)
+        here = self._here
+        for uuid, number in more.items():
+            if number and (number not in {1, -1} or (number > 0) is (uuid in here)):
+                return False
+        for uuid, number in more.items():
+            if number > 0:
+                here.add(uuid)
+            elif number:
+                here.discard(uuid)
+        return True
 
     def users(self) -> Iterator[str]:
         """Yield the uuid of everyone in the room."""
         users = self.data.get("allUsers")
         for user in users if isinstance(users, list) else ():
-            if isinstance(user, dict) and isinstance(user.get("uuid"), str):
-                yield user["uuid"]
+            uuid = _uuid(user)
+            if uuid is not None:
+                yield uuid
 
     def djs(self) -> list[dict[str, Any]]:
         """Return the DJ line; the first one plays now."""
@@ -103,3 +132,27 @@ class RoomState:
         user = everyone.get(uuid) if isinstance(everyone, dict) else None
         value = user.get(part) if isinstance(user, dict) else None
         return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _counted(changes: list[Change], users: list[Any]) -> dict[str, int]:
+    """Return how often each uuid came into the list, less how often it went."""
+    more: dict[str, int] = {}
+    for node, key, old, new in changes:
+        if node is users:
+            left, came = _uuid(old), _uuid(new)
+        elif key == "uuid":
+            left, came = old, new
+        else:
+            continue
+        if type(left) is str:
+            more[left] = more.get(left, 0) - 1
+        if type(came) is str:
+            more[came] = more.get(came, 0) + 1
+    return more
+
+
+def _uuid(user: object) -> str | None:
+    if type(user) is dict:
+        uuid = user.get("uuid")
+        return uuid if type(uuid) is str else None
+    return None

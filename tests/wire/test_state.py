@@ -107,7 +107,6 @@ def nested(depth: int) -> dict[str, Any]:
         pytest.param([{"op": "remove", "path": "/djs/1"}], id="index beyond the end"),
         pytest.param([{"op": "add", "path": "/djs/3", "value": {}}], id="add beyond the end"),
         pytest.param([{"op": "replace", "path": "/nothing/here", "value": 1}], id="missing path"),
-        pytest.param([{"op": "remove", "path": "/allUserData/ghost"}], id="unknown user"),
         pytest.param([{"op": "replace", "path": "/djs/x", "value": 1}], id="a name as index"),
         pytest.param([{"op": "add", "path": "/settings/name/deeper", "value": 1}], id="into a text"),
         pytest.param([{"op": "add", "path": "no-slash", "value": 1}], id="no pointer"),
@@ -127,16 +126,18 @@ def nested(depth: int) -> dict[str, Any]:
         pytest.param([{"op": "copy", "path": "/x"}], id="copy from nowhere"),
     ],
 )
-def test_a_patch_that_does_not_fit_gives_the_state_up(patch: Any) -> None:  # noqa: ANN401  as it may come
+def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Any) -> None:  # noqa: ANN401  as it may come
     state = RoomState(room_state())
 
     with pytest.raises(WireError, match="does not fit the room state") as caught:
-        state.apply(patch)
+        state.apply([{"op": "remove", "path": "/allUsers/0"}, *patch])
 
     assert "Lab Room" not in str(caught.value)
+    assert state.data == room_state()
+    assert "me" in state
 
 
-def test_a_patch_deeper_than_the_stack_gives_the_state_up() -> None:
+def test_a_patch_deeper_than_the_stack_changes_nothing() -> None:
     state = RoomState(room_state())
     patch: list[dict[str, Any]] = [
         {"op": "add", "path": "/deep", "value": nested(5_000)},
@@ -145,6 +146,8 @@ def test_a_patch_deeper_than_the_stack_gives_the_state_up() -> None:
 
     with pytest.raises(WireError, match="does not fit the room state"):
         state.apply(patch)
+
+    assert state.data == room_state()
 
 
 def test_one_wrong_operation_among_right_ones_is_not_passed_over() -> None:
@@ -170,6 +173,8 @@ def test_a_patch_of_the_root_is_no_patch_of_a_room(value: object) -> None:
     with pytest.raises(WireError, match="replaced the whole room state"):
         state.apply([{"op": "replace", "path": "", "value": value}])
 
+    assert state.data == room_state()
+
 
 @pytest.mark.parametrize(
     "patch",
@@ -179,20 +184,65 @@ def test_a_patch_of_the_root_is_no_patch_of_a_room(value: object) -> None:
         pytest.param([{"op": "replace", "path": "/allUsers", "value": {}}], id="an object"),
     ],
 )
-def test_a_patch_that_takes_the_users_away_gives_the_state_up(patch: Patch) -> None:
+def test_a_patch_that_takes_the_users_away_is_told_and_changes_nothing(patch: Patch) -> None:
     state = RoomState(room_state())
 
     with pytest.raises(WireError, match="took the list `allUsers`"):
         state.apply(patch)
 
+    assert state.data == room_state()
 
-def test_a_doubled_join_is_noticed() -> None:
-    state = RoomState(room_state())
-    joined: Patch = [{"op": "add", "path": "/allUsers/2", "value": {"uuid": "new"}}]
+
+@pytest.mark.parametrize("others", [pytest.param(0, id="few"), pytest.param(20, id="many")])
+def test_a_doubled_join_is_noticed_and_changes_nothing(others: int) -> None:
+    users = [{"uuid": f"user {number}"} for number in range(others)]
+    state = RoomState(room_state(allUsers=list(users)))
+    joined: Patch = [{"op": "add", "path": f"/allUsers/{others}", "value": {"uuid": "new"}}]
     state.apply(copy.deepcopy(joined))
 
     with pytest.raises(WireError, match="in the room twice"):
         state.apply(joined)
+
+    assert state.data == room_state(allUsers=[*users, {"uuid": "new"}])
+    assert "new" in state
+
+
+def test_a_leave_that_shifts_the_list_name_by_name_is_no_doubling() -> None:
+    state = RoomState(room_state(allUsers=[{"uuid": f"user {number}"} for number in range(20)]))
+
+    state.apply(
+        [
+            {"op": "remove", "path": "/allUsers/19"},
+            {"op": "replace", "path": "/allUsers/18/uuid", "value": "user 19"},
+            {"op": "replace", "path": "/allUsers/17/uuid", "value": "user 18"},
+        ]
+    )
+
+    assert "user 17" not in state
+    assert [uuid for uuid in ("user 16", "user 18", "user 19") if uuid not in state] == []
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        pytest.param({"allUserData": {}}, id="none yet"),
+        pytest.param({"allUserData": None}, id="null"),
+        pytest.param({}, id="missing"),
+    ],
+)
+def test_votes_and_leaves_before_the_profiles_came_are_no_corruption(profiles: dict[str, Any]) -> None:
+    answer = {name: value for name, value in room_state().items() if name != "allUserData"}
+    state = RoomState(answer | profiles)
+
+    state.apply([{"op": "remove", "path": "/allUsers/0"}, {"op": "remove", "path": "/allUserData/me"}])
+    state.apply([{"op": "add", "path": "/allUserData/you/songVotes/like", "value": True}])
+    early = (state.votes("you"), state.nickname("you"))
+    profile = {"userProfile": {"nickname": "You"}, "songVotes": {}}
+    state.apply([{"op": "add", "path": "/allUserData/you", "value": profile}])
+
+    assert early == ({"like": True}, None)
+    assert (state.votes("you"), state.nickname("you")) == ({"like": True}, "You")
+    assert list(state.users()) == ["you"]
 
 
 def test_who_has_no_uuid_is_not_counted_and_breaks_nothing() -> None:
@@ -262,13 +312,13 @@ OPERATIONS = st.fixed_dictionaries(
 @example([{"op": "add", "path": "/allUsers/-", "value": {"uuid": "me"}}])
 def test_a_patch_is_applied_whole_or_is_a_wire_error(patch: Any) -> None:  # noqa: ANN401  as it may come
     state = RoomState(room_state())
+    before = json.dumps(room_state(), sort_keys=True)
 
     try:
-        state.apply(patch)
+        state.apply(copy.deepcopy(patch))
     except WireError:
-        return
-
-    assert state.data == jsonpatch.apply_patch(room_state(), patch)
+        assert json.dumps(state.data, sort_keys=True) == before
+    assert {uuid for uuid in ("me", "you") if uuid in state} == set(state.users()) & {"me", "you"}
 
 
 DOCUMENTS = st.recursive(
