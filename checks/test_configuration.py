@@ -24,3 +24,9 @@ async def test_bot_token_is_not_about_to_expire(hangfm_check: Check) -> None:
 @pytest.mark.remedy("Check HANGBOT_OUTBOX: its folder must exist and be writable.")
 async def test_outbox_is_writable(hangfm_check: Check) -> None:
     await hangfm_check(preflight.outbox_writable)
+
+
+@pytest.mark.preflight("files")
+@pytest.mark.remedy("Let nobody else read the configuration, and keep the outbox in a folder that lasts.")
+async def test_files_are_private_and_in_a_lasting_place(hangfm_check: Check) -> None:
+    await hangfm_check(preflight.files_safe)

@@ -1,13 +1,29 @@
 """Time as an argument: what waits and measures takes a `Clock`, so that a test can hand in its own."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Boot", "Clock", "SystemClock", "age"]
 
 T = TypeVar("T")
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Boot(NamedTuple):
+    """A moment by a clock that nobody sets: it counts from the machine's start, suspended or not.
+
+    Attributes:
+        id: Which start of the machine.
+        at: Seconds since then.
+    """
+
+    id: str
+    at: float
 
 
 class Clock(Protocol):
@@ -19,11 +35,29 @@ class Clock(Protocol):
     def wall(self) -> float:
         """Return the time since the epoch."""
 
+    def boot(self) -> Boot | None:
+        """Return the time since the machine's start, or ``None`` where it tells no such time."""
+
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
 
     async def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T:
         """Await something for so many seconds at most; cancel it and raise `TimeoutError` then."""
+
+
+def age(since: float, boot: Boot | None, clock: Clock) -> float:
+    """Return how many seconds ago something was; the wall clock may have been set meanwhile.
+
+    Args:
+        since: When it was, by the wall clock.
+        boot: The same since the machine's start, where that was known. Exact until the machine
+            starts anew: then there is only the wall clock to go by.
+        clock: Tells the time now.
+    """
+    here = clock.boot()
+    if boot and here and boot.id == here.id and boot.at <= here.at:
+        return here.at - boot.at
+    return clock.wall() - since
 
 
 class SystemClock:
@@ -37,6 +71,11 @@ class SystemClock:
         """Return the time since the epoch."""
         return time.time()
 
+    def boot(self) -> Boot | None:
+        """Return Linux's ``CLOCK_BOOTTIME``, which goes on while the machine is suspended; else ``None``."""
+        which = _boot_id()
+        return Boot(which, time.clock_gettime(time.CLOCK_BOOTTIME)) if which else None
+
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
         await asyncio.sleep(seconds)
@@ -45,3 +84,13 @@ class SystemClock:
         """Await something for so many seconds at most."""
         async with asyncio.timeout(seconds):
             return await awaitable
+
+
+@functools.cache
+def _boot_id() -> str | None:
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

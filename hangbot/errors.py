@@ -23,6 +23,7 @@
     └── OutboxError                 the outbox on disk
         ├── OutboxBusy              another process delivers from it
         ├── OutboxFull              as many messages wait as may
+        ├── OutboxOfAnother         the file is another bot's
         ├── OutboxUnusable          not a database, not writable, of a later version
         └── UnknownMessage          no message with that id
 
@@ -48,6 +49,7 @@ __all__ = [
     "OutboxBusy",
     "OutboxError",
     "OutboxFull",
+    "OutboxOfAnother",
     "OutboxUnusable",
     "RateLimited",
     "Refused",
@@ -249,6 +251,13 @@ class OutboxFull(OutboxError):
     """As many messages wait as may; nothing of this one was accepted, nothing of the others lost."""
 
     remedy = "Wait until the bot has delivered some, or give up old ones: `hangbot outbox drop ID`."
+
+
+class OutboxOfAnother(OutboxError):
+    """The file is another bot's: what was accepted for that one is not said by this one."""
+
+    remedy = "Give this bot a HANGBOT_OUTBOX of its own, or start it with the other bot's configuration."
+    exit_code = MISCONFIGURED
 
 
 class OutboxUnusable(OutboxError):

@@ -4,6 +4,7 @@ Each ``open_…`` is an async context manager that closes what it opened, on eve
 command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
 """
 
+import functools
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,6 +28,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.dispatch import Transport
 from hangbot.delivery.gate import Limits
 from hangbot.delivery.outbox import Bounds, Outbox
+from hangbot.delivery.owner import Owner
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
@@ -189,10 +191,23 @@ async def open_room(
 
 
 @asynccontextmanager
-async def open_outbox(settings: Settings, *, check: bool = False) -> AsyncIterator[Outbox]:
-    """Open the outbox, looking through all of it for damage first with ``check``; raises `OutboxUnusable`."""
+async def open_outbox(
+    settings: Settings, *, check: bool = False, binds: bool = True
+) -> AsyncIterator[Outbox]:
+    """Open a bot's outbox.
+
+    Args:
+        settings: The configuration.
+        check: Whether to look through all of it for damage first.
+        binds: Whether a file that is nobody's becomes this bot's.
+
+    Raises:
+        OutboxUnusable: The file cannot be used.
+        OutboxOfAnother: It is another bot's.
+    """
     bounds = Bounds(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
-    outbox = Outbox(settings.outbox, bounds)
+    owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
+    outbox = Outbox(settings.outbox, bounds, owner)
     try:
         await outbox.open(check=check)
         yield outbox
@@ -221,7 +236,7 @@ async def open_subject(settings: Settings, *, clock: Clock | None = None) -> Asy
             clients.gateway,
             clients.chat,
             lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame),
-            lambda: open_outbox(settings),
+            lambda: open_outbox(settings, binds=False),
             open_http,
             clock,
         )
@@ -238,6 +253,9 @@ def make_courier(
     conditions: Conditions | None = None,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
+    who = None
+    if settings.chat_uid is None and isinstance(transport, ChatClient):
+        who = functools.partial(_who, transport)
     return Courier(
         outbox,
         transport,
@@ -250,7 +268,17 @@ def make_courier(
         ),
         ttl=settings.message_ttl,
         conditions=conditions,
+        who=who,
     )
+
+
+async def _who(chat: ChatClient) -> str:
+    """Return the uid of the bot whose token it is, which the token itself does not tell."""
+    if chat.uid is None:
+        await chat.me()
+    if chat.uid is None:
+        raise Unavailable("the chat did not say who the token belongs to (/me without a uid)", service="chat")
+    return chat.uid
 
 
 @asynccontextmanager

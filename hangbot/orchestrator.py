@@ -259,6 +259,8 @@ class Bot:
         me = await self.chat.me()
         # Both: a COMETCHAT_UID that is wrong must not make the bot answer itself.
         self._own = frozenset({self.chat.uid, me.get("uid")})
+        if self.settings.chat_uid is None and self.chat.uid is not None:
+            await self._courier.belongs_to(self.chat.uid)
         if self.settings.auto_join:
             await self.chat.join()
 

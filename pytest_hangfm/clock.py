@@ -5,9 +5,10 @@ from bisect import insort
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, TypeVar
 
-from hangbot.clock import Clock
+from hangbot.clock import Boot, Clock
 
 __all__ = ["ManualClock"]
 
@@ -15,6 +16,7 @@ T = TypeVar("T")
 
 _CLOSE: Final = 1e-6
 """Seconds that two sums of the same waits may differ by."""
+_boots = count(1)
 _TURNS: Final = 25
 """Turns of the event loop that a woken task gets before time moves on."""
 
@@ -49,6 +51,7 @@ class ManualClock(Clock):
         self._pending: list[_Deadline] = []
         self._numbers = 0
         self._begun = asyncio.Event()
+        self._boot = f"manual-{next(_boots)}"
 
     def now(self) -> float:
         """Return the monotonic time."""
@@ -57,6 +60,14 @@ class ManualClock(Clock):
     def wall(self) -> float:
         """Return the time since the epoch."""
         return self._epoch + self._now
+
+    def boot(self) -> Boot:
+        """Return the time that `set_wall` does not change."""
+        return Boot(self._boot, self._now)
+
+    def set_wall(self, wall: float) -> None:
+        """Set the wall clock, as an operator or NTP does; no time passes."""
+        self._epoch = wall - self._now
 
     async def sleep(self, seconds: float) -> None:
         """Return when the time has been moved so far; at once in ``auto``, having moved it."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
-from hangbot.config import Settings
 from hangbot.config.envfile import read_env_file
+from hangbot.config.locations import OUTBOX, outbox_place
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Stored
 from hangbot.delivery.summary import summarise
@@ -43,14 +43,13 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
 
 
 def _path(args: argparse.Namespace) -> Path:
-    """Find the outbox; the rest of the configuration may be missing or wrong."""
-    name = "HANGBOT_OUTBOX"
-    told = os.environ.get(name, "").strip()
-    file = args.env_file or ENV_FILE
+    """Find the outbox as `run` does; the rest of the configuration may be missing or wrong."""
+    told = os.environ.get(OUTBOX, "").strip()
+    file: Path = args.env_file or ENV_FILE
     if not told and (args.env_file or file.exists()):
-        entry = read_env_file(file).values.get(name)
+        entry = read_env_file(file).values.get(OUTBOX)
         told = entry.value.strip() if entry else ""
-    return Path(told) if told else Path(Settings.model_fields["outbox"].default)
+    return outbox_place(file, told or None).path
 
 
 async def _list(args: argparse.Namespace) -> int:

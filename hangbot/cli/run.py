@@ -52,6 +52,8 @@ async def _run(settings: Settings, app: App | None) -> int:
 
 
 async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None) -> int:
+    origin = settings.origins["outbox"]
+    logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
     async with open_bot(settings, outbox, app=app, notify=log_step) as bot:
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 

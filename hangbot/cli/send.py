@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from uuid import uuid4
@@ -16,9 +17,12 @@ from hangbot.delivery.outbox import Outbox, exclusive_soon
 from hangbot.delivery.record import Stored
 from hangbot.errors import CANNOT_TELL, FAILED, OutboxBusy, UsageError
 from hangbot.factory import make_courier, open_chat, open_outbox
+from hangbot.preflight.about_files import former_outbox
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["main"]
+
+logger = logging.getLogger("hangbot")
 
 _EXIT_CODES = {"failed": FAILED, "expired": FAILED, "dropped": FAILED, "uncertain": CANNOT_TELL}
 _LOOK_EVERY = 0.05
@@ -29,6 +33,8 @@ _GLANCE = 0.2
 def main(args: argparse.Namespace) -> int:
     """Accept, print a line a message, and deliver where no bot runs."""
     settings = load_settings(args)
+    if former := former_outbox(settings):
+        logger.warning("%s. %s", *former)
     return asyncio.run(_send(args, settings))
 
 

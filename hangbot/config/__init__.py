@@ -15,6 +15,7 @@ from pydantic import PrivateAttr, ValidationError
 
 from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
 from hangbot.config.fields import UUID, Need
+from hangbot.config.locations import OUTBOX, OutboxPlace, outbox_place
 from hangbot.config.read import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
 from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
@@ -38,6 +39,8 @@ class Settings(SettingsTable):
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _file: Path | None = PrivateAttr(default=None)
+    _former_outbox: Path | None = PrivateAttr(default=None)
 
     def __init__(self, /, **values: object) -> None:
         try:
@@ -80,10 +83,13 @@ class Settings(SettingsTable):
         *,
         unknown: Mapping[str, str],
         file: EnvFile | None = None,
+        place: OutboxPlace | None = None,
         remedy: str | None = None,
     ) -> Self:
         """Build settings from texts and their places; every fault, the file's too, in one error."""
         found, warnings = given(ENV, values)
+        if place:
+            found["outbox"] = place.path
         faults = list(file.faults) if file else []
         settings = None
         try:
@@ -93,7 +99,12 @@ class Settings(SettingsTable):
         if settings is None or faults:
             raise complain(faults, remedy) from None
         strange = strangers(file, ENV) if file else []
-        settings._remember({name: values[ENV[name].name].origin for name in found}, ())
+        origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
+        if place:
+            settings._former_outbox = place.former
+            if place.origin:
+                origins["outbox"] = place.origin
+        settings._remember(origins, ())
         settings._remember(settings._origins, (*warnings, *strange, *_oddities(settings)))
         return settings
 
@@ -106,6 +117,8 @@ class Settings(SettingsTable):
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         changed = type(self)(**(kept | changes))
         changed._remember({n: o for n, o in self._origins.items() if n not in changes}, self._warnings)  # noqa: SLF001  a copy of its own
+        changed._file = self._file  # noqa: SLF001  see above
+        changed._former_outbox = None if "outbox" in changes else self._former_outbox  # noqa: SLF001  see above
         return changed
 
     def _remember(self, origins: Mapping[str, str], warnings: tuple[str, ...]) -> None:
@@ -130,6 +143,16 @@ class Settings(SettingsTable):
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the configuration and stops nothing, a line each."""
         return self._warnings
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file that was read, or ``None``."""
+        return self._file
+
+    @property
+    def former_outbox(self) -> Path | None:
+        """Where earlier versions of hangbot kept the outbox, when that is another place than today's."""
+        return self._former_outbox
 
     def secrets(self) -> tuple[str, ...]:
         """Every value that may never be shown, for a `Redactor`."""
@@ -184,17 +207,28 @@ def load(env_file: Path, environ: Mapping[str, str], *, required: bool = True) -
     remedy = (
         f"Correct that in {env_file} or in the environment; hang-fm-config.example.env explains each name."
     )
+    read: Path | None = env_file
     try:
         file = read_env_file(env_file)
     except ConfigError as exc:
         if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
             raise
-        file, remedy = EnvFile(env_file, {}, ()), exc.remedy
+        file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
     values = {name: Value(entry.value, place(file.path, entry.line)) for name, entry in file.values.items()}
     unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
         name: value.origin for name, value in values.items() if name not in _NAMES
     }
-    return Settings._read(values | own, unknown=unknown, file=file, remedy=remedy)  # noqa: SLF001  the same module
+    known = values | own
+    told = known.get(OUTBOX)
+    settings = Settings._read(  # noqa: SLF001  the same module
+        known,
+        unknown=unknown,
+        file=file,
+        place=outbox_place(read, told.text.strip() if told and not told.absent else None),
+        remedy=remedy,
+    )
+    settings._file = read  # noqa: SLF001  see above
+    return settings
 
 
 def render_env_file(values: Mapping[str, str]) -> str:

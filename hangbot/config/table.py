@@ -201,7 +201,12 @@ class SettingsTable(BaseModel):
     outbox: Annotated[
         Path,
         AfterValidator(fields.check_file),
-        Env("HANGBOT_OUTBOX", "The file that keeps what is to be sent.", "a path", read=fields.read_path),
+        Env(
+            "HANGBOT_OUTBOX",
+            "The file that keeps what is to be sent; a relative path begins in this file's folder.",
+            "a path",
+            read=fields.read_path,
+        ),
     ] = Path("hangbot-outbox.sqlite3")
     status_port: Annotated[
         int | None,

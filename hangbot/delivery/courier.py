@@ -5,6 +5,7 @@ wait for each other.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -18,11 +19,13 @@ from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
-from hangbot.errors import HangbotError, UsageError, first_of
+from hangbot.errors import HangbotError, OutboxOfAnother, OutboxUnusable, UsageError, first_of
 from hangbot.health import Conditions
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier"]
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
@@ -42,6 +45,7 @@ class Courier:
         limits: What holds for all of them together.
         ttl: Seconds after which a message that waits is not worth sending any more.
         conditions: Told what is wrong and lasts.
+        who: Tells the bot's uid, where only the service can; raises `ServiceError`.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Courier:
         limits: Limits,
         ttl: float | None = None,
         conditions: Conditions | None = None,
+        who: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._outbox = outbox
         self._conditions = conditions or Conditions()
@@ -63,7 +68,9 @@ class Courier:
         self._work = asyncio.Event()
         self._stopping = False
         self._waiters = Waiters(outbox)
-        self._dispatch = Dispatch(outbox, transport, carrier=carrier, gate=self._gate, waiters=self._waiters)
+        self._dispatch = Dispatch(
+            outbox, transport, carrier=carrier, gate=self._gate, waiters=self._waiters, who=who
+        )
         self._running: asyncio.TaskGroup | None = None
         self._lanes: set[str] = set()
         self._more: set[str] = set()
@@ -90,7 +97,7 @@ class Courier:
             )
         now = self._clock.wall()
         expires_at = None if self._ttl is None else now + self._ttl
-        put = self._outbox.put(parts_of(message), now, expires_at=expires_at)
+        put = self._outbox.put(parts_of(message), now, expires_at=expires_at, boot=self._clock.boot())
         if self._running:
             self._serve(message.to)  # what its lane asks for comes behind the put: one commit for both
         stored = await put
@@ -130,6 +137,13 @@ class Courier:
         """
         return await self._waiters.settled(key)
 
+    async def belongs_to(self, uid: str) -> None:
+        """Make sure that the outbox is this bot's; raises `OutboxUnusable` where it is another's."""
+        try:
+            await self._outbox.bind(uid)
+        except OutboxOfAnother as exc:
+            raise OutboxUnusable(str(exc), remedy=exc.remedy) from None
+
     def stop(self) -> None:
         """Begin no further message; `run` returns when what is on its way has ended."""
         self._stopping = True
@@ -166,6 +180,13 @@ class Courier:
 
     async def _until_stopped(self) -> None:
         await self._outbox.prune(self._clock.wall())
+        if others := await self._outbox.count_others():
+            logger.warning(
+                "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them",
+                others,
+                self._outbox.path,
+                extra={"action": "outbox_others", "waiting": others},
+            )
         version = -1
         while not self._stopping:
             self._work.clear()

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -11,6 +11,7 @@ from hangbot.delivery.gate import Gate
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
+from hangbot.errors import OutboxOfAnother, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Dispatch", "Transport"]
@@ -38,10 +39,19 @@ class Dispatch:
         carrier: How it is carried.
         gate: Lets it out.
         waiters: Told how it ended.
+        who: Tells the bot's uid, where only the service can: asked before the first message leaves.
+            Raises `ServiceError`.
     """
 
     def __init__(
-        self, outbox: Outbox, transport: Transport, *, carrier: Carrier, gate: Gate, waiters: Waiters
+        self,
+        outbox: Outbox,
+        transport: Transport,
+        *,
+        carrier: Carrier,
+        gate: Gate,
+        waiters: Waiters,
+        who: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._outbox = outbox
         self._transport = transport
@@ -50,6 +60,7 @@ class Dispatch:
         self._notify = carrier.notify
         self._gate = gate
         self._waiters = waiters
+        self._who = who
 
     async def take(
         self, row: Stored, *, claimed: bool = False
@@ -67,8 +78,20 @@ class Dispatch:
                 break
             except _Withdrawn:
                 row, claimed = await self._outbox.get(row.message.id), False
+            except OutboxOfAnother as exc:  # before anything was sent: it waits for its own bot, as it was
+                await self._outbox.release(row)
+                raise OutboxUnusable(str(exc), remedy=exc.remedy) from None
         self._waiters.tell(row.message.id, end)
         return end, written
+
+    async def _see_whose(self) -> None:
+        if self._who is not None:
+            await self._outbox.bind(await self._who())
+            self._who = None
+
+    async def _arrived(self, message: Outgoing) -> bool:
+        await self._see_whose()
+        return await self._transport.arrived(message)
 
     async def _report(self, given_up: Sequence[str]) -> None:
         """Tell of the parts that ended with one before them: all parts or a clear stop."""
@@ -98,6 +121,7 @@ class Dispatch:
 
         async def send() -> None:
             nonlocal in_doubt
+            await self._see_whose()
             if not in_doubt or self._clock.now() > begun + _CLAIM_HOLDS:
                 steps, unwritten[:] = list(unwritten), []
                 if not await self._outbox.sending(key, steps):
@@ -107,7 +131,7 @@ class Dispatch:
             await self._transport.send(message)
 
         async def ask() -> bool:
-            return await self._gate.through(lambda: self._transport.arrived(message), until=deadline)
+            return await self._gate.through(lambda: self._arrived(message), until=deadline)
 
         earlier = Earlier(row.attempts, row.in_doubt, row.expires_at, deadline)
         carrier = replace(self._carrier, notify=note)

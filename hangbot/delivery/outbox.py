@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+from hangbot.clock import Boot
 from hangbot.delivery import schema
 from hangbot.delivery.lock import exclusive, exclusive_soon
 from hangbot.delivery.opening import connect
+from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
 from hangbot.delivery.writer import Writer
-from hangbot.errors import OutboxFull, OutboxUnusable
+from hangbot.errors import OutboxFull, OutboxOfAnother, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Bounds", "Outbox", "exclusive", "exclusive_soon"]
@@ -51,11 +53,19 @@ class Outbox:
 
     Every method raises `OutboxUnusable` when the disk or the file fails; nothing of what it
     was to write is on disk then.
+
+    Args:
+        path: The file.
+        bounds: How much it holds.
+        owner: Who opens it: `claim` and its like see the messages of that bot's rooms only. Without
+            one all messages are seen, and whose they are is not asked.
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None) -> None:
+    def __init__(self, path: Path, bounds: Bounds | None = None, owner: Owner | None = None) -> None:
         self.path = path
         self._bounds = bounds or Bounds()
+        self._owner = owner
+        self._rooms = owner.rooms if owner else None
         self._writer: Writer | None = None
         self._closed = False
         self._room = 0
@@ -67,10 +77,29 @@ class Outbox:
 
         Args:
             check: Whether to look through the whole file for damage first.
+
+        Raises:
+            OutboxOfAnother: The file is another bot's.
         """
         connecting = functools.partial(connect, self.path, check=check)
         self._writer = Writer(connecting, told_as=functools.partial(_in_our_words, self.path))
         await self._writer.open()
+        if self._owner and self._owner.uid:
+            await self.bind(self._owner.uid)
+
+    async def bind(self, uid: str) -> None:
+        """Make the file a bot's where it is nobody's yet; who only looks leaves it so.
+
+        Raises:
+            OutboxOfAnother: It is another's.
+        """
+        found = await self._read(schema.owner)
+        if found is None and self._owner and self._owner.binds:
+            found = await self._write(schema.bind, uid)
+        if found not in {None, uid}:
+            raise OutboxOfAnother(
+                f"the outbox {self.path} is the bot {found}'s; this configuration is for the bot {uid}"
+            )
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; closing twice is harmless."""
@@ -79,9 +108,14 @@ class Outbox:
             await self._writer.close()
 
     def put(
-        self, parts: Sequence[Outgoing], now: float, *, expires_at: float | None = None
+        self,
+        parts: Sequence[Outgoing],
+        now: float,
+        *,
+        expires_at: float | None = None,
+        boot: Boot | None = None,
     ) -> Awaitable[list[Stored]]:
-        """Accept all parts of a message, or none.
+        """Accept all parts of a message, or none; ``now`` and ``boot`` tell when, ``expires_at`` until when.
 
         The same id with the same content is the same message: it is returned as it stands.
 
@@ -89,7 +123,9 @@ class Outbox:
             UsageError: The id was used for something else.
             OutboxFull: As many messages wait as may.
         """
-        return self._ask(self._put, writes=True, shared=True, item=(parts, now, expires_at))
+        room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
+        text = schema.Text(parts, now, expires_at, room, boot)
+        return self._ask(self._put, writes=True, shared=True, item=text)
 
     def _put(self, database: sqlite3.Connection, texts: Sequence[schema.Text]) -> list[list[Stored]]:
         before = database.total_changes
@@ -109,7 +145,7 @@ class Outbox:
 
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
         """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
-        return await self._read(schema.receivers, frozenset(without))
+        return await self._read(schema.receivers, frozenset(without), self._rooms)
 
     async def claim(self, receiver: str, *, only_look: bool = False) -> Stored | None:
         """Take the oldest message that is queued for a receiver: from here on it is in doubt.
@@ -122,16 +158,20 @@ class Outbox:
             It as it was, but for the state (``sending``, or ``queued`` after only a look).
         """
         if only_look:
-            return await self._read(schema.first, receiver)
-        return await self._write_if_wanted(schema.claim, receiver)
+            return await self._read(schema.first, receiver, self._rooms)
+        return await self._write_if_wanted(schema.claim, receiver, self._rooms)
 
     async def release(self, row: Stored) -> None:
         """Queue again what was claimed and not sent, as it was."""
         await self._write_if_wanted(schema.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
-        """Return how many messages wait."""
-        return await self._read(schema.count_waiting)
+        """Return how many messages wait that are delivered from here."""
+        return await self._read(schema.count_waiting, self._rooms)
+
+    async def count_others(self) -> int:
+        """Return how many messages of other rooms wait."""
+        return await self._read(schema.count_waiting) - await self.count_waiting()
 
     async def sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from hangbot.clock import Boot
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
@@ -72,6 +73,8 @@ class Stored(NamedTuple):
         remedy: What to do about it.
         whole: The id of the text that it is a part of; its own where it is the first or only one.
         expires_at: When it is not worth sending any more, or ``None``.
+        room: The room that it belongs to; empty: to the bot, wherever it is (a direct message).
+        boot: When it was written, by the machine's own count, where that is known.
     """
 
     message: Outgoing
@@ -85,6 +88,8 @@ class Stored(NamedTuple):
     remedy: str = ""
     whole: str = ""
     expires_at: float | None = None
+    room: str = ""
+    boot: Boot | None = None
 
     @property
     def end(self) -> Settlement | None:

@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
+from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
 from hangbot.errors import UnknownMessage, UsageError
@@ -15,17 +16,41 @@ _QUEUED: Final = f"{_WAITS} AND state = 'queued'"
 """SQLite only uses the index of what waits where its own condition is named."""
 _COLUMNS: Final = (
     "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
-    " accepted_at, settled_at, reason, remedy, whole, expires_at"
+    " accepted_at, settled_at, reason, remedy, whole, expires_at, room, boot_id, boot_at"
 )
 _PUT: Final = (
-    "INSERT INTO message (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at)"
-    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO message"
+    " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
+    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-_FIRST: Final = f"SELECT {_COLUMNS} FROM message WHERE {_QUEUED} AND receiver = ? ORDER BY seq LIMIT 1"  # noqa: S608  constants
+_EARLIEST: Final = f"SELECT min(seq) FROM message WHERE {_QUEUED} AND room = ? AND receiver = ?"  # noqa: S608  constants
+
+_NO_BOOT: Final = (None, None)
+
+Rooms = Collection[str] | None
+"""The rooms whose messages are meant; ``None``: all."""
 
 
-Text = tuple[Sequence[Outgoing], float, float | None]
-"""All parts of a message, when it was accepted, and when it expires."""
+class Text(NamedTuple):
+    """All parts of a message; ``now`` and ``boot`` tell when it is accepted, ``room`` for which room."""
+
+    parts: Sequence[Outgoing]
+    now: float
+    expires_at: float | None = None
+    room: str = ""
+    boot: Boot | None = None
+
+
+def owner(database: sqlite3.Connection) -> str | None:
+    """Return the uid of the bot whose file this is, or ``None`` where it is nobody's yet."""
+    row = database.execute("SELECT uid FROM owner").fetchone()
+    return row[0] if row else None
+
+
+def bind(database: sqlite3.Connection, uid: str) -> str:
+    """Make the file a bot's unless it is somebody's already; return whose it is."""
+    database.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (uid,))
+    return owner(database) or uid
 
 
 def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored]]:
@@ -35,17 +60,28 @@ def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored
         UsageError: The id of one was used for something else.
     """
     rows = [
-        (part.id, part.to, part.direct, part.text, _extra(part, len(parts)), now, parts[0].id, expires_at)
-        for parts, now, expires_at in texts
+        (
+            part.id,
+            part.to,
+            part.direct,
+            part.text,
+            _extra(part, len(parts)),
+            now,
+            parts[0].id,
+            expires_at,
+            room,
+            *(boot or _NO_BOOT),
+        )
+        for parts, now, expires_at, room, boot in texts
         for part in parts
     ]
     if database.executemany(_PUT, rows).rowcount == len(rows):
         return [
             [
-                Stored(part, "queued", None, 0, False, now, None, "", "", parts[0].id, expires_at)  # noqa: FBT003  in the order of its columns
+                Stored(part, "queued", None, 0, False, now, None, "", "", parts[0].id, expires_at, room, boot)  # noqa: FBT003  in the order of its columns
                 for part in parts
             ]
-            for parts, now, expires_at in texts
+            for parts, now, expires_at, room, boot in texts
         ]
     return [[_known(database, part, len(parts)) for part in parts] for parts, *_ in texts]
 
@@ -61,10 +97,13 @@ def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> Stored:
     return get(database, part.id)
 
 
-def count_waiting(database: sqlite3.Connection) -> int:
+def count_waiting(database: sqlite3.Connection, rooms: Rooms = None) -> int:
     """Count what is to be delivered."""
-    query = f"SELECT count(*) FROM message WHERE {_WAITS}"  # noqa: S608  a constant
-    return int(database.execute(query).fetchone()[0])
+    if rooms is None:
+        query = f"SELECT count(*) FROM message WHERE {_WAITS}"  # noqa: S608  a constant
+        return int(database.execute(query).fetchone()[0])
+    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room = ?"  # noqa: S608  a constant
+    return sum(int(database.execute(query, (room,)).fetchone()[0]) for room in rooms)
 
 
 def recover(database: sqlite3.Connection, now: float) -> None:
@@ -77,31 +116,56 @@ def recover(database: sqlite3.Connection, now: float) -> None:
     database.execute(f"UPDATE message SET state = 'queued', attempts = max(attempts, 1) WHERE {left}")  # noqa: S608  constant
 
 
-def receivers(database: sqlite3.Connection, without: frozenset[str]) -> list[str]:
+def receivers(database: sqlite3.Connection, without: frozenset[str], rooms: Rooms = None) -> list[str]:
     """Return for whom messages are queued, the longest first; a step a receiver, not a message."""
     query = f"""
         WITH RECURSIVE waiting (receiver) AS (
-            SELECT min(receiver) FROM message WHERE {_QUEUED}
+            SELECT min(receiver) FROM message WHERE {_QUEUED} AND room = :room
             UNION ALL
-            SELECT (SELECT min(receiver) FROM message WHERE {_QUEUED} AND receiver > waiting.receiver)
+            SELECT (
+                SELECT min(receiver) FROM message
+                WHERE {_QUEUED} AND room = :room AND receiver > waiting.receiver
+            )
             FROM waiting WHERE waiting.receiver IS NOT NULL
         )
-        SELECT receiver,
-            (SELECT min(seq) FROM message WHERE {_QUEUED} AND receiver = waiting.receiver) AS first
-        FROM waiting WHERE receiver IS NOT NULL ORDER BY first
+        SELECT receiver, (
+            SELECT min(seq) FROM message
+            WHERE {_QUEUED} AND room = :room AND receiver = waiting.receiver
+        )
+        FROM waiting WHERE receiver IS NOT NULL
         """  # noqa: S608  constants
-    return [receiver for receiver, _ in database.execute(query) if receiver not in without]
+    earliest: dict[str, int] = {}
+    for room in _rooms(database, rooms):
+        for receiver, seq in database.execute(query, {"room": room}):
+            earliest[receiver] = min(seq, earliest.get(receiver, seq))
+    return [receiver for receiver in sorted(earliest, key=earliest.__getitem__) if receiver not in without]
 
 
-def first(database: sqlite3.Connection, receiver: str) -> Stored | None:
+def _rooms(database: sqlite3.Connection, rooms: Rooms) -> Collection[str]:
+    """Return the rooms that are meant; of all, those for which something waits."""
+    if rooms is not None:
+        return rooms
+    found: list[str] = []
+    query = f"SELECT min(room) FROM message WHERE {_WAITS} AND room > ?"  # noqa: S608  constant
+    (room,) = database.execute(f"SELECT min(room) FROM message WHERE {_WAITS}").fetchone()  # noqa: S608  constant
+    while room is not None:
+        found.append(room)
+        (room,) = database.execute(query, (room,)).fetchone()
+    return found
+
+
+def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
     """Return the oldest message that is queued for a receiver."""
-    row = database.execute(_FIRST, (receiver,)).fetchone()
-    return _stored(row) if row else None
+    found = (database.execute(_EARLIEST, (room, receiver)).fetchone()[0] for room in _rooms(database, rooms))
+    seq = min((seq for seq in found if seq is not None), default=None)
+    if seq is None:
+        return None
+    return _stored(database.execute(f"SELECT {_COLUMNS} FROM message WHERE seq = ?", (seq,)).fetchone())  # noqa: S608  constant
 
 
-def claim(database: sqlite3.Connection, receiver: str) -> Stored | None:
+def claim(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
     """Return the same, in sending: from here on it may be in the room."""
-    row = first(database, receiver)
+    row = first(database, receiver, rooms)
     if row is None:
         return None
     database.execute("UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ?", (row.message.id,))
@@ -298,7 +362,8 @@ def _extra(part: Outgoing, parts: int) -> str:
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:
-    key, receiver, direct, text, extra, state, tier, attempts, in_doubt, *rest = row
+    key, receiver, direct, text, extra, state, tier, attempts, in_doubt, *rest, boot_id, boot_at = row
     more = json.loads(extra)
     message = Outgoing(key, receiver, text, bool(direct), tuple(more["mentions"]), tuple(more["images"]))
-    return Stored(message, state, tier, attempts, bool(in_doubt), *rest)
+    boot = None if boot_id is None else Boot(boot_id, boot_at)
+    return Stored._make((message, state, tier, attempts, bool(in_doubt), *rest, boot))

@@ -50,6 +50,15 @@ ALTER TABLE message ADD COLUMN expires_at REAL;
 DROP INDEX message_waiting;
 CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued', 'sending')
 """,
+    """
+CREATE TABLE owner (uid TEXT NOT NULL);
+ALTER TABLE message ADD COLUMN room TEXT NOT NULL DEFAULT '';
+UPDATE message SET room = receiver WHERE NOT direct;
+ALTER TABLE message ADD COLUMN boot_id TEXT;
+ALTER TABLE message ADD COLUMN boot_at REAL;
+DROP INDEX message_waiting;
+CREATE INDEX message_waiting ON message (room, receiver, seq) WHERE state IN ('queued', 'sending')
+""",
 )
 """What makes version *n* of version *n* - 1; a line that was ever released is never changed."""
 

@@ -22,6 +22,7 @@ from hangbot.preflight.about_chat import (
     chat_uid,
 )
 from hangbot.preflight.about_drift import protocol_drift
+from hangbot.preflight.about_files import files_safe, former_outbox
 from hangbot.preflight.about_room import clock_offset, room_connect, room_heartbeat, room_joined
 from hangbot.preflight.canary import canary_message
 from hangbot.preflight.model import (
@@ -62,6 +63,8 @@ __all__ = [
     "clock_offset",
     "configuration",
     "examine",
+    "files_safe",
+    "former_outbox",
     "gateway_reach",
     "gateway_token",
     "outbox_writable",
@@ -100,6 +103,7 @@ QUESTIONS: Final[Sequence[Question]] = (
     Question("clock", "Clock agrees with the server", clock_offset, ("room.joined",)),
     Question("drift", "Services speak as hangbot knows them", protocol_drift, ("room.joined",)),
     Question("outbox", "Outbox is writable", outbox_writable, ("config",)),
+    Question("files", "Files are private and in a lasting place", files_safe, ("config",)),
 )
 """What `hangbot preflight` asks, in this order."""
 

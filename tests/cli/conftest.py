@@ -49,7 +49,9 @@ class Live:
     def configure(self, **changes: str) -> None:
         """Write the configuration file of the working directory."""
         text = "".join(f"{name}={value}\n" for name, value in (self.env | changes).items())
-        (self._folder / "hang-fm-config.env").write_text(text, encoding="utf-8")
+        path = self._folder / "hang-fm-config.env"
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
 
     def do(self, work: Callable[[Sandbox], Coroutine[Any, Any, T]]) -> T:
         """Do something in the sandbox's own loop, and return what it returned."""

@@ -18,8 +18,9 @@ import pytest_asyncio
 from hangbot.delivery import opening, tables
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Bounds, Outbox, exclusive
+from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import Life, Settlement, State, Step
-from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
+from hangbot.errors import OutboxFull, OutboxOfAnother, OutboxUnusable, UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
@@ -751,6 +752,75 @@ async def test_what_was_queued_again_by_hand_does_not_expire(outbox: Outbox) -> 
     assert (rows[0].state, rows[0].expires_at) == ("queued", None)
 
 
+async def opened(path: Path, owner: Owner | None) -> Outbox:
+    box = Outbox(path, owner=owner)
+    await box.open()
+    return box
+
+
+async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(path: Path) -> None:
+    lounge, attic = Owner("bot", "lounge", frozenset({"lounge-chat"})), Owner("bot", "attic")
+    in_attic = await opened(path, attic)
+    await in_attic.put([message("a", to="attic")], 1.0)
+    await in_attic.put([message("d", to="alice", direct=True)], 2.0)
+    await in_attic.put([message("e", to="alice")], 3.0)
+    await in_attic.close()
+
+    box = await opened(path, lounge)
+    await box.put([message("l", to="lounge-chat")], 4.0)
+    await box.put([message("m", to="alice", direct=True)], 5.0)
+    claimed = [await box.claim("alice"), await box.claim("alice"), await box.claim("alice")]
+    seen = (
+        await box.receivers(),
+        await box.claim("attic"),
+        await box.count_waiting(),
+        await box.count_others(),
+    )
+    rooms = [row.room for row in await box.rows()]
+    await box.close()
+
+    assert [row and row.message.id for row in claimed] == ["d", "m", None]
+    assert seen == (["lounge-chat"], None, 3, 2)
+    assert rooms == ["attic", "", "attic", "lounge", ""]
+
+
+async def test_who_names_no_bot_sees_all_rooms_oldest_first(path: Path) -> None:
+    for number, room in enumerate(("b", "a", "c")):
+        box = await opened(path, Owner("bot", room))
+        await box.put([message(room, to=f"to-{room}")], float(number))
+        await box.put([message(f"{room}2", to="all")], float(number))
+        await box.close()
+
+    box = await opened(path, None)
+    receivers = await box.receivers()
+    firsts = [await box.claim("all") for _ in range(4)]
+    await box.close()
+
+    assert receivers == ["to-b", "all", "to-a", "to-c"]
+    assert [row and row.message.id for row in firsts] == ["b2", "a2", "c2", None]
+
+
+async def test_a_file_stays_the_bots_that_opened_it_first(path: Path) -> None:
+    await (await opened(path, Owner("one", "room"))).close()
+    box = Outbox(path, owner=Owner("two", "room"))
+
+    with pytest.raises(OutboxOfAnother, match=r"the bot one's; this configuration is for the bot two"):
+        await box.open()
+    await box.close()
+
+    await (await opened(path, None)).close()
+
+
+async def test_who_only_looks_makes_a_file_nobodys(path: Path) -> None:
+    await (await opened(path, Owner("one", "room", binds=False))).close()
+
+    box = await opened(path, Owner("two", "room"))
+    with pytest.raises(OutboxOfAnother):
+        await box.bind("three")
+    await box.bind("two")
+    await box.close()
+
+
 async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"shopping list\n" * 100)
 
@@ -791,7 +861,7 @@ async def test_an_outbox_of_a_later_version_is_refused_and_left_alone(path: Path
 
     error = await refusal(path)
 
-    assert "version 99, this hangbot knows up to 2" in str(error)
+    assert "version 99, this hangbot knows up to 3" in str(error)
     assert "newer" in error.remedy
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (99,)

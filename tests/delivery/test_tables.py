@@ -8,8 +8,9 @@ import pytest
 
 from hangbot.delivery import tables
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.owner import Owner
 from hangbot.delivery.tables import VERSION, is_outbox, prepare
-from hangbot.errors import OutboxUnusable
+from hangbot.errors import OutboxOfAnother, OutboxUnusable
 from hangbot.wire.chat import Outgoing
 
 VERSION_1 = """
@@ -57,6 +58,52 @@ INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
 """
 """What the first version of hangbot made, word for word; it is never changed."""
 
+VERSION_2 = """
+CREATE TABLE message (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT NOT NULL UNIQUE,
+    receiver    TEXT NOT NULL,
+    direct      INTEGER NOT NULL,
+    text        TEXT NOT NULL,
+    extra       TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    tier        INTEGER,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    in_doubt    INTEGER NOT NULL DEFAULT 0,
+    accepted_at REAL NOT NULL,
+    settled_at  REAL,
+    reason      TEXT NOT NULL DEFAULT '',
+    remedy      TEXT NOT NULL DEFAULT ''
+, whole TEXT, expires_at REAL);
+CREATE TABLE step (
+    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
+    at      REAL NOT NULL,
+    kind    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    detail  TEXT NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX step_of ON step (message);
+CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued', 'sending');
+PRAGMA application_id = 0x48414E47;
+PRAGMA user_version = 2;
+PRAGMA journal_mode = WAL;
+INSERT INTO message
+    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at,
+     whole, expires_at)
+VALUES
+    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
+     'delivered', 1, 1, 0, 10.0, 11.0, 'there', 86410.0),
+    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
+     'sending', NULL, 1, 1, 12.0, NULL, 'away', 86412.0),
+    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL),
+    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL);
+INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
+"""
+"""What the second version made, word for word; it is never changed either."""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -67,6 +114,13 @@ def path(tmp_path: Path) -> Path:
 def old(path: Path) -> Path:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.executescript(VERSION_1)
+    return path
+
+
+@pytest.fixture
+def second(path: Path) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(VERSION_2)
     return path
 
 
@@ -123,7 +177,39 @@ async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_
     assert [(row.state, row.accepted_at) for row in again] == [("delivered", 10.0)]
 
 
-def test_a_file_that_was_taken_over_is_like_a_new_one(old: Path, tmp_path: Path) -> None:
+async def test_what_the_second_version_left_belongs_to_the_room_it_is_for_and_to_nobody_yet(
+    second: Path,
+) -> None:
+    looking = Outbox(second, owner=Owner("bot", "a", binds=False))
+    await looking.open()
+    rows = await looking.rows()
+    receivers = await looking.receivers()
+    await looking.close()
+    own = Outbox(second, owner=Owner("bot", "a"))
+    await own.open()
+    await own.close()
+    stranger = Outbox(second, owner=Owner("stranger", "a"))
+
+    with pytest.raises(
+        OutboxOfAnother, match=r"is the bot bot's; this configuration is for the bot stranger"
+    ):
+        await stranger.open()
+    await stranger.close()
+
+    assert [(row.message.id, row.room, row.boot, row.expires_at) for row in rows] == [
+        ("there", "room", None, 86410.0),
+        ("away", "", None, 86412.0),
+        ("long", "a", None, None),
+        ("long.2", "a", None, None),
+    ]
+    assert receivers == ["a"]
+
+
+@pytest.mark.parametrize("version", ["old", "second"])
+def test_a_file_that_was_taken_over_is_like_a_new_one(
+    version: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    old: Path = request.getfixturevalue(version)
     with (
         closing(sqlite3.connect(old, isolation_level=None)) as taken,
         closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as new,
@@ -219,12 +305,12 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
 
 
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA user_version = 3")
+    database.execute("PRAGMA user_version = 4")
 
-    with pytest.raises(OutboxUnusable, match="of version 3, this hangbot knows up to 2"):
+    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
         prepare(database)
 
-    assert database.execute("PRAGMA user_version").fetchone() == (3,)
+    assert database.execute("PRAGMA user_version").fetchone() == (4,)
     assert is_outbox(old)
 
 

@@ -68,7 +68,7 @@ def test_the_sandbox_is_never_ready_and_says_so() -> None:
     heard = doctor(SANDBOX, "ok", target="sandbox")
 
     assert heard.verdict() == "sandbox_only"
-    assert heard.where() == "the sandbox, nothing live was checked (1 of 18 checks)"
+    assert heard.where() == "the sandbox, nothing live was checked (1 of 19 checks)"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     finish(doctor(LIVE, "rejected"))
 
     lines = path.read_text().splitlines()
-    assert lines[:2] == ["before", "### NOT READY: room r on h (1 of 18 checks)"]
+    assert lines[:2] == ["before", "### NOT READY: room r on h (1 of 19 checks)"]
     assert "| rejected | Is config? | a \\| b | do c |" in lines
 
 

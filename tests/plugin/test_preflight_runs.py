@@ -25,7 +25,9 @@ def verdicts(path: Path) -> dict[str, str]:
 
 
 def configure(folder: Path, **env: str) -> None:
-    (folder / "hang-fm-config.env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    file = folder / "hang-fm-config.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    file.chmod(0o600)
 
 
 async def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
@@ -110,7 +112,7 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     assert (told["target"], told["verdict"]) == ("live", preflight.overall(results))
     assert verdicts(with_checks.path / "out.json") == {each.id: each.verdict for each in results}
     for each in results:
-        if each.id not in {"clock", "outbox"}:  # the second tells a path, the first a tenth of a second
+        if each.id not in {"clock", "outbox", "files"}:  # a tenth of a second, a path, a file's name
             result.stdout.fnmatch_lines([line.replace("[", "[[]", 1) for line in result_lines(each)])
     assert hangfm_sandbox.messages == []
 

@@ -182,7 +182,7 @@ def _work(key: str, open_now: list[str], dice: random.Random) -> Work:
             for n in range(1, dice.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
-        return lambda database: schema.put(database, [(parts, 10.0, None)])
+        return lambda database: schema.put(database, [schema.Text(parts, 10.0)])
     some = dice.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:

@@ -1,0 +1,64 @@
+"""Questions about the bot's files: who can read them, and whether they last where they are."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from hangbot.config import Settings
+from hangbot.delivery.surroundings import count_messages, has_second_name, is_mounted_alone
+from hangbot.preflight.model import Finding, Subject
+
+__all__ = ["files_safe", "former_outbox"]
+
+_OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
+
+
+async def files_safe(subject: Subject) -> Finding:
+    """The configuration is the bot's alone, and the outbox is where it lasts."""
+    found = list(_oddities(subject.settings))
+    if found:
+        return Finding("; ".join(odd for odd, _ in found), " ".join(remedy for _, remedy in found))
+    read = subject.settings.file
+    return Finding("the outbox lasts" + (f", and nobody else reads {read.name}" if read else ""))
+
+
+def _oddities(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.file and (mode := _mode(settings.file)) & _OTHERS_READ:
+        yield (
+            f"{settings.file} holds a token, and others can read it (mode {mode:04o})",
+            f"`chmod 600 {settings.file}`.",
+        )
+    outbox = settings.outbox
+    if is_mounted_alone(outbox):
+        yield (
+            f"the outbox {outbox} is mounted as a single file: its log {outbox.name}-wal stays behind",
+            "Mount its folder instead of the file.",
+        )
+    if has_second_name(outbox):
+        yield (
+            f"the outbox {outbox} has a second name (a hard link), under which its log is not found",
+            "Use one name only; copy it with `hangbot outbox backup FILE`.",
+        )
+    if former := former_outbox(settings):
+        yield former
+
+
+def former_outbox(settings: Settings) -> tuple[str, str] | None:
+    """Tell of messages that an earlier version left in the working directory, and what to do with them."""
+    former = settings.former_outbox
+    if former is None or not (messages := count_messages(former)):
+        return None
+    where = f"in the working directory ({former.absolute()})"
+    return (
+        f"an outbox with {messages} messages is {where}, and not used; {settings.outbox.absolute()} is",
+        "Move it there while no bot runs, name it in HANGBOT_OUTBOX, or remove it.",
+    )
+
+
+def _mode(path: Path) -> int:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0
