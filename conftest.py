@@ -7,8 +7,6 @@ import pytest
 
 from pytest_hangfm.names import checks_alone
 
-pytest_plugins = ["pytester"]
-
 _CHECKS: Final = "checks"
 _PROPERTIES: Final = "hypothesispytest"
 _LIMIT: Final = pytest.StashKey[object]()

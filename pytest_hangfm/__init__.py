@@ -42,11 +42,12 @@ from pytest_hangfm.hooks import (
     pytest_collection,
     pytest_collection_modifyitems,
     pytest_configure,
-    pytest_fixture_setup,
+    pytest_pycollect_makeitem,
     pytest_report_header,
     pytest_runtest_call,
     pytest_runtest_makereport,
     pytest_runtest_protocol,
+    pytest_runtest_setup,
     pytest_runtest_teardown,
 )
 
@@ -120,11 +121,12 @@ __all__ = [
     "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
-    "pytest_fixture_setup",
+    "pytest_pycollect_makeitem",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
+    "pytest_runtest_setup",
     "pytest_runtest_teardown",
 ]
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import difflib
 import gc
-import inspect
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from pytest_hangfm import reporting
+from pytest_hangfm.async_tests import mark_for_asyncio, reason_not_to_run, shares_our_loop
 from pytest_hangfm.doctor import ROW, Doctor
 from pytest_hangfm.guard import watching
-from pytest_hangfm.names import check_id, checks_alone, remedy_of, target_of_item, uses_plugin
+from pytest_hangfm.names import (
+    check_id,
+    checks_alone,
+    packaged_checks,
+    remedy_of,
+    target_of_item,
+    uses_plugin,
+)
 from pytest_hangfm.options import OPTIONS, add_options, read_options
 from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
 
@@ -28,11 +35,12 @@ __all__ = [
     "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
-    "pytest_fixture_setup",
+    "pytest_pycollect_makeitem",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
+    "pytest_runtest_setup",
     "pytest_runtest_teardown",
 ]
 
@@ -45,7 +53,6 @@ _MARKERS: Final = (
 )
 _NEEDS_TARGET: Final = "live: runs with --hangfm-target=live only"
 _NEEDS_WRITES: Final = "on a live target this test is seen by others: it runs with --hangfm-live-writes only"
-_EXTRA: Final = "pip install 'hangbot[test]'"
 _LEAK_FIXTURE: Final = "hangfm_no_leaks"
 _VIRTUAL_FIXTURE: Final = "hangfm_virtual_time"
 _LINES: Final = 30
@@ -74,9 +81,17 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Choose and order the checks, skip what others would see, and guard the rest."""
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Choose and order the checks, skip what others would see, and guard the rest.
+
+    Where ``-m preflight`` finds no check of the project's own, those that come with the plugin are made:
+    a gate that selects nothing would let everything through, or stop everything.
+    """
     options = config.stash[OPTIONS]
+    if not items and checks_alone(config) and not session.testsfailed:
+        items += _packaged_checks(session)
     if options.only or options.ignore:
         _choose_checks(config, items)
     _order_checks(items)
@@ -106,6 +121,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
         gc.freeze()
         session.config.stash[_FROZEN] = True
+
+
+def _packaged_checks(session: pytest.Session) -> list[pytest.Item]:
+    """Collect the checks that come with the plugin; they are parts of this very run, also for xdist."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:  # a worker of xdist has none
+        terminal.write_line("hangfm: no check of this project's own: making those that come with the plugin")
+    found = session.genitems(pytest.Dir.from_parent(session, path=packaged_checks()))
+    return [item for item in found if item.get_closest_marker("preflight")]
 
 
 def _choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -162,25 +186,16 @@ def _is_guarded(item: pytest.Item, *, used: bool) -> bool:
 
 def _use(item: pytest.Item, fixture: str) -> None:
     """Give an async test one more fixture, set up before and torn down after all others."""
-    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        names = item.fixturenames
-        if fixture not in names and _has_asyncio(item.config):
-            names.insert(0, fixture)
+    if isinstance(item, pytest.Function) and shares_our_loop(item) and fixture not in item.fixturenames:
+        item.fixturenames.insert(0, fixture)
 
 
-def _has_asyncio(config: pytest.Config) -> bool:
-    return any(config.pluginmanager.hasplugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-    """Say in one line what is missing where our async fixtures cannot work."""
-    if _has_asyncio(request.config) or not fixturedef.argname.startswith("hangfm_"):
-        return
-    function = inspect.unwrap(fixturedef.func)
-    ours = function.__module__.startswith("pytest_hangfm")
-    if ours and (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
-        pytest.fail(f"{fixturedef.argname} needs the plugin pytest-asyncio: {_EXTRA}", pytrace=False)
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem() -> Generator[None, object, object]:
+    """Mark async tests that use the plugin before pytest-asyncio looks which ones are its own."""
+    collected = yield
+    mark_for_asyncio(collected)
+    return collected
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -191,6 +206,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     with watching() as watch:
         item.stash[WATCH] = watch
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say in one sentence where our async fixtures cannot work, before any of them is set up."""
+    if reason := reason_not_to_run(item):
+        pytest.fail(reason, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_hangfm.options import OPTIONS, Target, target_of
@@ -9,7 +10,15 @@ from pytest_hangfm.options import OPTIONS, Target, target_of
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["check_id", "checks_alone", "remedy_of", "sentence", "target_of_item", "uses_plugin"]
+__all__ = [
+    "check_id",
+    "checks_alone",
+    "packaged_checks",
+    "remedy_of",
+    "sentence",
+    "target_of_item",
+    "uses_plugin",
+]
 
 _MARKERS = frozenset({"preflight", "stage", "live", "virtual_time"})
 
@@ -25,6 +34,13 @@ def sentence(name: str) -> str:
 def checks_alone(config: pytest.Config) -> bool:
     """Whether a run was asked for the checks before a deploy and for nothing else: ``-m preflight``."""
     return bool(config.getoption("markexpr").strip() == "preflight")
+
+
+def packaged_checks() -> Path:
+    """Return the folder of the checks that come with the plugin: in it, or beside it in a checkout."""
+    here = Path(__file__).parent
+    inside = here / "checks"
+    return inside if inside.is_dir() else here.parent / "checks"
 
 
 def check_id(item: pytest.Item) -> str:
