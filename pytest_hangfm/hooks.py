@@ -284,6 +284,10 @@ def _explanations(
     sandbox = item.stash.get(SANDBOX, None)
     if sandbox is not None:
         from pytest_hangfm.conversation import over_the_wires  # noqa: PLC0415  only failures pay for it
+        from pytest_hangfm.rooms import OVER_THE_WIRES  # noqa: PLC0415  only failures pay for it
+
+        if OVER_THE_WIRES in report.longreprtext:  # the expectation that failed shows it already
+            return found
 
         if lines := over_the_wires(sandbox):
             found.append(("on the sandbox's wires", "\n".join(lines[-_LINES:])))

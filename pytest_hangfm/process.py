@@ -105,7 +105,7 @@ class BotProcess:
             if self._reading.done():  # its output has ended, so it is about to
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._process.wait(), _SETTLING)
-            pytest.fail(self._story(f"did not join the room within {within:g} s"), pytrace=False)
+            pytest.fail(self._story(f"did not join the room within {within:g} s"))
 
     async def wait(self, *, within: float = 5.0) -> int:
         """Wait for its end and return the exit code; fail the test when it runs on."""

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     Who = Person | Actor | BotProcess | str
 
-__all__ = ["RoomEvents", "RoomLog"]
+__all__ = ["OVER_THE_WIRES", "RoomEvents", "RoomLog"]
+
+OVER_THE_WIRES: Final = "over the wires, in seconds:"
+"""The heading in a failure under which stands what went over the wires."""
 
 _SHOWN: Final = 20
 """Messages, and as many lines of what went over the wires, in a failure."""
@@ -73,43 +76,86 @@ class RoomLog:
         uid = _uid(from_)
         return [str(_text(row)) for row in self.messages if uid in {None, _sender(row)}]
 
-    async def expect(self, text: str, *, from_: Who | None = None, within: float = 5.0) -> dict[str, Any]:
-        """Return the next message that holds this text, waiting for it; fail the test without one.
+    async def expect(
+        self, text: str, *, from_: Who | None = None, direct: bool = False, within: float = 5.0
+    ) -> dict[str, Any]:
+        """Return the bot's next message that holds this text, waiting for it; fail the test without one.
 
-        A message is expected once: the same words a second time mean a second message.
+        A message is expected once: the same words a second time mean a second message. What others
+        say is not heard unless they are named, so that no test passes on its own words.
 
         Args:
             text: What it holds.
-            from_: Whose it is: a person of the sandbox, a process, or a uid.
+            from_: Whose it is: a person of the sandbox, a process, or a uid; the bot's, by the token of
+                the configuration, where nobody is named.
+            direct: Whether it is a direct message; by default one to the room.
             within: Seconds to wait.
         """
         __tracebackhide__ = True
-        uid = _uid(from_)
-        if (found := self._find(text, uid)) is None:
-            with suppress(TimeoutError):
-                journal = self._sandbox.journal
-                await journal.wait_for(
-                    lambda _: self._find(text, uid) is not None, within=within, since=journal.last_n
-                )
-            found = self._find(text, uid)
+        uid = _uid(from_) or self._sandbox.bot.uid
+        found = await self._wait(text, uid, direct=direct, within=within)
         if found is None:
-            whom = f" from {self._name(uid)}" if uid else ""
+            how = " as a direct message" if direct else ""
             pytest.fail(
-                f"nobody said {text!r}{whom} within {within:g} s:\n{self.conversation()}", pytrace=False
+                f"{self._name(uid)} did not say {text!r}{how} within {within:g} s"
+                f"{self._near(text, uid, direct=direct)}:\n{self.conversation()}"
             )
         self._expected.add(found["id"])
         return found
+
+    async def expect_silence(
+        self, text: str, *, for_: float, from_: Who | None = None, direct: bool = False
+    ) -> None:
+        """Fail the test when the bot says this within so many seconds, or has said it unexpected before.
+
+        Args:
+            text: What must not be said.
+            for_: Seconds to listen.
+            from_: Who must not say it; the bot by default.
+            direct: Whether a direct message is meant; by default one to the room.
+        """
+        __tracebackhide__ = True
+        uid = _uid(from_) or self._sandbox.bot.uid
+        found = await self._wait(text, uid, direct=direct, within=for_)
+        if found is not None:
+            pytest.fail(
+                f"{self._name(uid)} said {_text(found)!r}, and was to say nothing with {text!r}:"
+                f"\n{self.conversation()}"
+            )
+
+    async def _wait(self, text: str, uid: str, *, direct: bool, within: float) -> dict[str, Any] | None:
+        if (found := self._find(text, uid, direct=direct)) is None:
+            with suppress(TimeoutError):
+                journal = self._sandbox.journal
+                await journal.wait_for(
+                    lambda _: self._find(text, uid, direct=direct) is not None,
+                    within=within,
+                    since=journal.last_n,
+                )
+            found = self._find(text, uid, direct=direct)
+        return found
+
+    def _near(self, text: str, uid: str, *, direct: bool) -> str:
+        """Say who else said it, or how else it was said: most likely that was meant."""
+        if self._find(text, uid, direct=not direct):
+            return (
+                " (it was said in the room)" if direct else " (a direct message holds it: give direct=True)"
+            )
+        others = [_sender(row) for row in self.messages if text in str(_text(row)) and _sender(row) != uid]
+        return f" ({self._name(others[-1])} said it: name them with from_=)" if others else ""
 
     def conversation(self) -> str:
         """Return what was said, and what went over the wires meanwhile, newest last, as lines."""
         said = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
         done = over_the_wires(self._sandbox)[-_SHOWN:]
-        heading = ["over the wires, in seconds:"] if done else []
+        heading = [OVER_THE_WIRES] if done else []
         return "\n".join([*(said or ["  (nobody said anything)"]), *heading, *done])
 
-    def _find(self, text: str, uid: str | None) -> dict[str, Any] | None:
+    def _find(self, text: str, uid: str, *, direct: bool) -> dict[str, Any] | None:
         for row in self.messages:
-            if row["id"] not in self._expected and uid in {None, _sender(row)} and text in str(_text(row)):
+            if row["id"] in self._expected or _sender(row) != uid or _is_direct(row) != direct:
+                continue
+            if text in str(_text(row)):
                 return row
         return None
 
@@ -124,6 +170,10 @@ def _uid(who: Who | None) -> str | None:
 def _sender(row: dict[str, Any]) -> str | None:
     sender = row.get("sender")
     return sender if sender is None else str(sender)
+
+
+def _is_direct(row: dict[str, Any]) -> bool:
+    return row.get("receiverType") == "user"
 
 
 def _text(row: dict[str, Any]) -> str | None:

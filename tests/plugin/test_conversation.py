@@ -103,7 +103,7 @@ async def test_a_failure_shows_who_said_and_who_did_what(
         await hangfm_room_log.expect("yes", from_=hangfm_sandbox.bot, within=0.01)
 
     first, said, heading, *done = str(caught.value).splitlines()
-    assert (first, said) == ("nobody said 'yes' from hangbot within 0.01 s:", "  alice: is anybody here?")
+    assert (first, said) == ("hangbot did not say 'yes' within 0.01 s:", "  alice: is anybody here?")
     assert heading == "over the wires, in seconds:"
     told = [line.partition(" s  ")[2] for line in done]
     assert "hangbot -> room: joinRoom #1" in told
