@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from hangbot.preflight import Overall, Result
     from pytest_hangfm.options import Options
+    from pytest_hangfm.stage_summary import StageSummary
 
 __all__ = ["ROW", "CheckRow", "Doctor"]
 
@@ -52,10 +53,12 @@ class Doctor:
 
     Args:
         options: The run's options.
+        stages: What the stages of the run came to, for the JSON.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, stages: StageSummary) -> None:
         self._options = options
+        self._stages = stages
         self._rows: dict[str, CheckRow] = {}
         self._complete = True
         self._trouble = ""
@@ -137,14 +140,20 @@ class Doctor:
     # -- for people
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print a line a check, what to do under each bad one, and the verdict last."""
+        """Print a line a check, and what to do under each bad one."""
         if self._rows:
             self._print(terminalreporter)
         if self._trouble:
             terminalreporter.write_line(f"hangfm: {self._trouble}", red=True)
 
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Print the verdict last, behind pytest's own words: a run that fails is not to end with "passed"."""
+        out = config.pluginmanager.get_plugin("terminalreporter")
+        if self._rows and out is not None:
+            self._print_verdict(out)
+
     def _print(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.cli.show import result_lines, verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.cli.show import result_lines  # noqa: PLC0415  only a run with checks pays for it
         from hangbot.text import encodable  # noqa: PLC0415  likewise
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
@@ -155,15 +164,22 @@ class Doctor:
             out.write_line(mark[6:])
             for line in rest:
                 out.write_line(line)
+
+    def _print_verdict(self, out: pytest.TerminalReporter) -> None:
+        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.text import encodable  # noqa: PLC0415  likewise
+
+        stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         verdict = self.verdict()
         good = verdict == "ready" or (verdict == "sandbox_only" and not self._not_in_ci())
+        if verdict == "sandbox_only" and self._not_in_ci():
+            out.write_line(
+                "       -> CI is set and nothing is configured: give the job BOT_USER_TOKEN and ROOM_UUID as "
+                "secrets in its environment, or say --hangfm-target=sandbox where that is meant."
+            )
         out.write_line(
             encodable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
         )
-        if verdict == "sandbox_only" and self._not_in_ci():
-            out.write_line(
-                "       -> CI is set: configure the bot, or say --hangfm-target=sandbox where that is meant."
-            )
 
     # -- for scripts and CI
 
@@ -173,6 +189,8 @@ class Doctor:
         from hangbot.cli.show import preflight_row  # noqa: PLC0415  only a run with checks pays for it
 
         row = preflight_row(self.results(), self.verdict(), target=self.target)
+        if self._stages.stages:
+            row["stages"] = self._stages.rows()
         self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
 
     def _write_step_summary(self) -> None:

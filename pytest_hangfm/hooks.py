@@ -25,6 +25,7 @@ from pytest_hangfm.names import (
     uses_plugin,
 )
 from pytest_hangfm.options import OPTIONS, add_options, read_options
+from pytest_hangfm.stage_summary import STAGE, StageSummary, stage_row
 from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: gc.unfreeze() if config.stash.get(_FROZEN, False) else None)
     reporting.start(config)
     if not hasattr(config, "workerinput"):  # of xdist's processes only the one that prints
-        config.pluginmanager.register(Doctor(config.stash[OPTIONS]), "hangfm-doctor")
+        stages = StageSummary()
+        config.pluginmanager.register(stages, "hangfm-stages")
+        config.pluginmanager.register(Doctor(config.stash[OPTIONS], stages), "hangfm-doctor")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -263,6 +266,8 @@ def pytest_runtest_makereport(
             told = bool(row.remedy) and row.remedy in report.longreprtext
     if report.failed:
         report.sections += _explanations(item, report, with_remedy=not told)
+    if item.get_closest_marker("stage") and (report.when == "call" or report.failed):
+        report.__dict__[STAGE] = stage_row(item, report)
     if report.when == "call" and uses_plugin(item):
         report.__dict__[reporting.MEASURES] = reporting.measured(item)
     item.config.stash[reporting.REDACTION].report(item, report)

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
     from pytest_hangfm.guard import Watch
     from pytest_hangfm.recorder import AckRecorder
+    from pytest_hangfm.stage_summary import Exchanges
 
-__all__ = ["ACKS", "PASSED", "SANDBOX", "WATCH"]
+__all__ = ["ACKS", "EXCHANGES", "PASSED", "SANDBOX", "WATCH"]
 
 ACKS: Final[pytest.StashKey[AckRecorder]] = pytest.StashKey()
 """The test's ACK recorder, for the report."""
+EXCHANGES: Final[pytest.StashKey[Exchanges]] = pytest.StashKey()
+"""What the test's plain clients did, for the summary of its stage."""
 SANDBOX: Final[pytest.StashKey[Sandbox]] = pytest.StashKey()
 """The test's sandbox, for the report."""
 WATCH: Final[pytest.StashKey[Watch]] = pytest.StashKey()

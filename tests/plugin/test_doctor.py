@@ -8,6 +8,7 @@ import pytest
 from pytest_hangfm.doctor import ROW, CheckRow, Doctor
 from pytest_hangfm.names import sentence
 from pytest_hangfm.options import Options
+from pytest_hangfm.stage_summary import StageSummary
 
 SANDBOX = Options(
     target="auto",
@@ -27,7 +28,7 @@ LIVE = SANDBOX._replace(configured=True)
 
 def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
     """A doctor who has heard of one check for each verdict, the last of preflight's order first."""
-    heard = Doctor(options)
+    heard = Doctor(options, StageSummary())
     ids = ("config", "chat.token", "outbox", "own")[: len(verdicts)]
     for name, verdict in reversed(list(zip(ids, verdicts, strict=True))):
         row = CheckRow(name, f"Is {name}?", verdict, "a | b", "do c", 1.0, target, "room r on h")

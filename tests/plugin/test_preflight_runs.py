@@ -58,8 +58,8 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
             "*= preflight =*",
             "[[]OK[]]   Configuration is complete: *",
             "[[]OK[]]   Outbox is writable: *",
+            "*CI is set and nothing is configured: *, or say --hangfm-target=sandbox*",
             "SANDBOX ONLY: the sandbox, nothing live was checked",
-            "*CI is set: configure the bot, or say --hangfm-target=sandbox*",
         ]
     )
     told = json.loads((inner.path / "new/out.json").read_text())

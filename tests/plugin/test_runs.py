@@ -227,3 +227,46 @@ def test_every_fixture_has_an_example() -> None:
 
     undocumented = [fixture.__name__ for fixture in fixtures if "::\n" not in (fixture.__doc__ or "")]
     assert undocumented == []
+
+
+def test_each_stage_is_a_line_of_what_was_sent_and_what_became_of_it(
+    inner: pytest.Pytester, tmp_path: Path
+) -> None:
+    inner.makepyfile(
+        test_chat_ack_retry="""
+            import pytest
+
+            pytestmark = pytest.mark.stage
+
+            async def test_at_once_and_after_a_retry(hangfm_sandbox, hangfm_bot, hangfm_acks):
+                await hangfm_bot.say("one", key="m-1")
+                await hangfm_acks.settled("m-1")
+                hangfm_sandbox.faults.add("chat.send", "cut_after_store")
+                await hangfm_bot.say("two", key="m-2")
+                await hangfm_acks.settled("m-2")
+
+            async def test_a_plain_action(hangfm_room):
+                await hangfm_room.act("playOneTimeAnimation", animation="jump")
+        """
+    )
+    found = tmp_path / "verdict.json"
+
+    result = inner.runpytest_subprocess("-n", "2", f"--hangfm-json={found}")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["Chat ACK retry: 3 of 3, 100 %; 2 at once, 1 after a retry"])
+    (stage,) = json.loads(found.read_text())["stages"]
+    assert (stage["sent"], stage["at_once"], stage["after_retry"], stage["success_rate"]) == (3, 2, 1, 1.0)
+
+
+def test_a_run_of_checks_that_fails_ends_with_the_verdict(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+
+    result = inner.runpytest_subprocess("-m", "preflight")
+
+    assert result.ret == 1
+    remedy, verdict = [line for line in result.stdout.lines if line][-2:]
+    assert verdict.startswith("SANDBOX ONLY: ")
+    assert "BOT_USER_TOKEN and ROOM_UUID as secrets" in remedy
