@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from hangbot.delivery.split import cut, unbroken
 from hangbot.errors import UsageError
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["LONGEST_TEXT", "MOST_PARTS", "parts_of"]
 
 LONGEST_TEXT: Final = 900
-"""Characters in one message; a longer text is cut at word boundaries."""
+"""Characters in one message; a longer text is cut, see `hangbot.delivery.split`."""
 MOST_PARTS: Final = 10
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
-_BLACK: Final = re.compile(r"\S")
 _RECEIVER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
@@ -42,33 +42,39 @@ def parts_of(message: Outgoing) -> Sequence[Outgoing]:
     _check_extras(message)
     if len(message.text) <= LONGEST_TEXT:
         return [message]
-    pieces = _cut(message.text)
+    whole = unbroken(message.text, message.mentions, LONGEST_TEXT)
+    pieces = cut(message.text, whole, LONGEST_TEXT, MOST_PARTS)
     if len(pieces) > MOST_PARTS:
         raise UsageError(
             f"the text of {len(message.text)} characters would take more than {MOST_PARTS} messages",
             remedy="Shorten the text, or send it as several messages.",
         )
-    ends = [*(start for start, _ in pieces[1:]), math.inf]
+    ends = [*(piece.start for piece in pieces[1:]), math.inf]
     return [
         replace(
             message,
             id=f"{message.id}.{number}" if number > 1 else message.id,
-            text=text,
-            mentions=_moved(message.mentions, start, end),
+            text=message.text[piece.start : piece.end],
+            mentions=_moved(message.mentions, piece.start, end, first=number == 1),
             images=message.images if number == 1 else (),
         )
-        for number, ((start, text), end) in enumerate(zip(pieces, ends, strict=True), 1)
+        for number, (piece, end) in enumerate(zip(pieces, ends, strict=True), 1)
     ]
 
 
-def _moved(mentions: Sequence[Mapping[str, object]], start: int, end: float) -> list[Mapping[str, object]]:
-    """Return the mentions between two places of the text, counted from the first of them."""
+def _moved(
+    mentions: Sequence[Mapping[str, object]], start: int, end: float, *, first: bool
+) -> list[Mapping[str, object]]:
+    """Return the mentions between two places of the text, counted from the first of them.
+
+    A mention without a usable place goes with the first part.
+    """
     moved: list[Mapping[str, object]] = []
     for mention in mentions:
         said = mention.get("start")
         at = max(said, 0) if isinstance(said, int) else 0
-        if start <= at < end:
-            moved.append({**mention, "start": at - start} if start else mention)
+        if (first or start <= at) and at < end:
+            moved.append({**mention, "start": max(at - start, 0)} if start else mention)
     return moved
 
 
@@ -101,21 +107,3 @@ def _check_extras(message: Outgoing) -> None:
             f"the mentions or images cannot be written as JSON ({exc}); nothing was accepted",
             remedy="Give mentions as mappings and images as addresses.",
         ) from exc
-
-
-def _cut(text: str) -> list[tuple[int, str]]:
-    """Cut at the last white space that fits, or in the word where there is none.
-
-    Returns:
-        Each piece with where in the text it starts; at most one more than may be sent.
-    """
-    pieces: list[tuple[int, str]] = []
-    start = 0
-    while len(text) - start > LONGEST_TEXT and len(pieces) <= MOST_PARTS:
-        at = max(text.rfind(space, start + 1, start + LONGEST_TEXT + 1) for space in " \n\t")
-        at = at if at > start else start + LONGEST_TEXT
-        head = text[start:at].rstrip()
-        if head:
-            pieces.append((start, head))
-        start = next((found.start() for found in _BLACK.finditer(text, at)), len(text))
-    return [*pieces, (start, text[start:])] if start < len(text) else pieces

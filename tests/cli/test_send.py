@@ -67,6 +67,14 @@ def test_what_is_queued_is_delivered_first_and_oldest_first(
     assert configured.muids == ["m-1", "m-2", "m-3", "m-4"]
 
 
+def test_a_long_text_is_cut_where_a_reader_would(configured: Live) -> None:
+    code = main(["send", "A list:\n" + "\U0001f1e9\U0001f1ea" * 500, "--id", "m-1"])
+
+    said = [row["data"]["text"] for row in configured.sandbox.messages]
+    assert code == 0
+    assert said == ["A list:", "\U0001f1e9\U0001f1ea" * 450, "\U0001f1e9\U0001f1ea" * 50]
+
+
 def test_as_json_it_prints_the_contracts_row_for_each_part(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, _cut, parts_of
+from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, parts_of
 from hangbot.errors import UsageError
 from hangbot.wire.chat import Outgoing
 
@@ -35,10 +35,10 @@ def test_the_parts_are_numbered_from_the_second_on() -> None:
     assert {(part.to, part.direct) for part in parts} == {("room", False)}
 
 
-def test_a_text_is_cut_at_the_last_white_space_that_fits() -> None:
+def test_a_text_is_cut_at_the_last_line_end_that_fits() -> None:
     text = "a" * 500 + "\n" + "b" * 399 + " " + "c" * 10
 
-    assert texts(text) == ["a" * 500 + "\n" + "b" * 399, "c" * 10]
+    assert texts(text) == ["a" * 500, "b" * 399 + " " + "c" * 10]
 
 
 def test_a_word_that_ends_exactly_at_the_limit_stays_whole() -> None:
@@ -68,13 +68,8 @@ def test_one_character_more_is_refused_whole() -> None:
 
 
 def test_an_endless_text_is_refused_without_being_cut_up() -> None:
-    text = "word " * 200_000
-
-    pieces = _cut(text)
-
-    assert len(pieces) == MOST_PARTS + 2
-    with pytest.raises(UsageError, match="more than 10 messages"):
-        parts_of(outgoing(text))
+    with pytest.raises(UsageError, match="1000000 characters would take more than 10 messages"):
+        parts_of(outgoing("word " * 200_000))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +169,13 @@ def test_a_mention_goes_with_the_part_it_stands_in_and_is_counted_from_there() -
         pytest.param({"userUuid": "u", "start": -1}, id="a place before the text"),
     ],
 )
-def test_a_mention_without_a_usable_place_goes_with_the_first_part(mention: dict[str, object]) -> None:
-    parts = parts_of(outgoing("word " * 300, mentions=[mention]))
+@pytest.mark.parametrize("before", ["", " " * 1000])
+def test_a_mention_without_a_usable_place_goes_with_the_first_part(
+    mention: dict[str, object], before: str
+) -> None:
+    parts = parts_of(outgoing(before + "word " * 300, mentions=[mention]))
 
-    assert [list(part.mentions) for part in parts] == [[mention], []]
+    assert [[said["userUuid"] for said in part.mentions] for part in parts] == [["u"], []]
 
 
 def test_a_mention_beyond_the_text_goes_with_the_last_part() -> None:
