@@ -57,6 +57,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     _outbox(command("outbox", "Look at the outbox and act on what failed, also while the bot is down."))
     _init(command("init", "Write hang-fm-config.env from one token and a room; the rest is derived."))
+    new = command("new", "Make a folder with a bot of your own, and a test of it that is green at once.")
+    new.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet, or empty")
     args = top.parse_args(argv)
     args.command = args.command or "run"
     if args.command == "run":

@@ -1,0 +1,68 @@
+"""``hangbot new``: a folder with a bot of one's own, and a test of it that is green at once."""
+
+import argparse
+import re
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from hangbot.errors import HangbotError, UsageError
+
+__all__ = ["main"]
+
+_PLACES: Final = {
+    "bot.py": "bot.py",
+    "test_bot.py": "test_bot.py",
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "gitignore": ".gitignore",
+    "workflow.yml": ".github/workflows/test.yml",
+}
+"""Each template, and where it goes."""
+_NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Make the folder whole or not at all.
+
+    Raises:
+        UsageError: There is something in the folder, or it is none.
+        HangbotError: It cannot be written.
+    """
+    folder: Path = args.folder
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(
+                f"{folder} is not empty; nothing was written", remedy="Name a folder that is not there yet."
+            )
+        _make(folder)
+    except OSError as exc:
+        raise HangbotError(
+            f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
+        ) from exc
+    print(f"made {folder}: a bot in bot.py, its test in test_bot.py")
+    print(f"next: cd {folder} && {_python()} -m pytest")
+    return 0
+
+
+def _make(folder: Path) -> None:
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".hangbot-new-", dir=folder.parent) as beside:
+        made = Path(beside) / "bot"
+        name = _NOT_IN_A_NAME.sub("-", folder.name.lower()).strip("-") or "my-bot"
+        templates = files("hangbot") / "templates" / "bot"
+        for source, place in _PLACES.items():
+            template = Template((templates / f"{source}.template").read_text(encoding="utf-8"))
+            path = made / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(template.substitute(name=name), encoding="utf-8")
+        made.rename(folder)  # over an empty folder, too
+
+
+def _python() -> str:
+    """How to call the interpreter that has hangbot: it need not be the one that the shell finds."""
+    return sys.executable or "python"
