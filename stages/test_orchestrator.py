@@ -64,7 +64,7 @@ async def test_after_a_lost_connection_the_bot_joins_again(
 ) -> None:
     before = hangfm_sandbox.journal.last_n
 
-    await hangfm_sandbox.restart()
+    await hangfm_sandbox.restart(services=["room"])
     await hangfm_sandbox.journal.wait_for(lambda event: "joinRoom" in event.get("frame", ""), since=before)
     await hangfm_bot.ready()
     await hangfm_user.say("/uptime")

@@ -499,9 +499,9 @@ async def test_while_the_service_restarts_the_bot_waits_longer_each_time_and_the
 
     async with running(settings) as run:
         await run.ready()
-        await hangfm_sandbox.restart(down_ms=3_600_000)
+        await hangfm_sandbox.restart(down_ms=3_600_000, services=["room"])
         await losses.count(8)
-        await hangfm_sandbox.advance(3_600)
+        await hangfm_sandbox.restart(services=["room"])
         await joined_again(hangfm_sandbox, 2)
         await run.ready()
 
@@ -522,7 +522,7 @@ async def test_only_a_minute_in_the_room_makes_the_waits_short_again(
         for number, healthy in enumerate((0, 0, 61), 1):
             await run.ready()
             await clock.advance(healthy)
-            await hangfm_sandbox.restart()
+            await hangfm_sandbox.restart(services=["room"])
             await losses.count(number)
             await clock.advance(losses.waits[-1])
 
@@ -649,7 +649,7 @@ async def test_the_boot_message_is_said_once(
     async with running(hangfm_settings.with_changes(boot_message="good evening")) as run:
         await run.ready()
         await hangfm_room_log.expect("good evening")
-        await hangfm_sandbox.restart()
+        await hangfm_sandbox.restart(services=["room"])
         await joined_again(hangfm_sandbox, 2)
         await run.ready()
         run.bot.stop()

@@ -422,8 +422,7 @@ async def test_a_frame_that_nobody_expects_is_passed_over(
 async def test_a_binary_frame_is_passed_over(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     server = server_side(hangfm_sandbox)
 
-    server.protocol.send_binary(b"\x00\xff")
-    server.send_data()
+    server.transport.write(b"\x82\x02\x00\xff")
     await hangfm_room.act("playOneTimeAnimation", animation="jump")
 
     assert not hangfm_room.ended.done()
@@ -610,7 +609,7 @@ async def test_a_reset_is_told_from_a_loss(hangfm_sandbox: Sandbox, hangfm_room:
 
 
 async def test_a_restarting_service_is_a_loss(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
-    await hangfm_sandbox.restart()
+    await hangfm_sandbox.restart(services=["room"])
 
     assert await end_of(hangfm_room) == Ended("lost", "close code 1006")
 

@@ -76,7 +76,7 @@ class Steps:
 async def in_the_room(folder: Path) -> AsyncIterator[tuple[Bot, Sandbox, Stalling, Steps]]:
     steps = Steps()
     async with open_sandbox() as sandbox:
-        network = Stalling(sandbox.server.port)
+        network = Stalling(sandbox.room_port)
         async with network.serving() as url:
             env = sandbox.env() | {
                 "SOCKET_SERVER_URL": url,

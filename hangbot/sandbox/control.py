@@ -17,6 +17,7 @@ from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox, state_of
+from hangbot.sandbox.services import SERVICES
 
 __all__ = ["LARGEST_COMMAND", "control_api"]
 
@@ -90,10 +91,14 @@ class _Control:
                     ("users",): {"POST": self.add_user},
                     ("room", "kick"): {"POST": self.kick},
                     ("room", "ban"): {"POST": self.ban},
+                    ("room", "unban"): {"POST": self.unban},
+                    ("chat", "kick"): {"POST": self.kick_from_chat},
+                    ("chat", "ban"): {"POST": self.ban_from_chat},
+                    ("chat", "unban"): {"POST": self.unban_from_chat},
                     ("room", "reset"): {"POST": self.reset_room},
                     ("room", "next-song"): {"POST": self.next_song},
                     ("restart",): {"POST": self.restart},
-                    ("clock",): {"POST": self.clock},
+                    ("clock",): {"GET": self.clock, "POST": self.advance},
                     ("reset",): {"POST": self.reset},
                     ("faults",): {
                         "POST": self.add_fault,
@@ -175,6 +180,26 @@ class _Control:
         await self._sandbox.ban(uid, room)
         return _answer({})
 
+    async def unban(self, request: Request) -> Response:
+        uid, room = await self._target(request)
+        await self._sandbox.unban(uid, room)
+        return _answer({})
+
+    async def kick_from_chat(self, request: Request) -> Response:
+        uid, room = await self._target(request)
+        await self._sandbox.chat.kick(uid, room.uuid)
+        return _answer({})
+
+    async def ban_from_chat(self, request: Request) -> Response:
+        uid, room = await self._target(request)
+        await self._sandbox.chat.ban(uid, room.uuid)
+        return _answer({})
+
+    async def unban_from_chat(self, request: Request) -> Response:
+        uid, room = await self._target(request)
+        await self._sandbox.chat.unban(uid, room.uuid)
+        return _answer({})
+
     async def reset_room(self, request: Request) -> Response:
         _body(request)
         await self._sandbox.reset_room(self._room(request))
@@ -186,11 +211,18 @@ class _Control:
         return _answer({})
 
     async def restart(self, request: Request) -> Response:
-        body = _body(request, {}, {"down_ms": (int, float)})
-        await self._sandbox.restart(_positive(body.get("down_ms", 0), "down_ms"))
+        body = _body(request, {}, {"down_ms": (int, float), "services": list})
+        down_ms, services = _positive(body.get("down_ms", 0), "down_ms"), body.get("services", SERVICES)
+        try:
+            await self._sandbox.restart(down_ms, services)
+        except ValueError as exc:
+            raise _Malformed(str(exc)) from None
         return _answer({})
 
-    async def clock(self, request: Request) -> Response:
+    async def clock(self, _request: Request) -> Response:
+        return _answer({"now_s": self._sandbox.clock.now_s()})
+
+    async def advance(self, request: Request) -> Response:
         body = _body(request, {"advance_s": (int, float)})
         await self._sandbox.advance(_positive(body["advance_s"], "advance_s"))
         return _answer({})

@@ -1,4 +1,4 @@
-"""HTTP/1.1 for chat, gateway and control: h11 reads it, a task answers each request.
+"""HTTP/1.1 for room, chat, gateway and control: h11 reads it, a task answers each request.
 
 A request is read whole before it is handled, and the answer goes out in one write. The handler
 may do to the connection what no service should: cut it, or never answer.
@@ -14,10 +14,10 @@ from typing import Final, cast
 
 import h11
 
-from hangbot.sandbox.http import Headers, Request, Response, unpacked, written
+from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded, unpacked, written
 from hangbot.sandbox.ports import bound_socket
 
-__all__ = ["Handler", "serve_http"]
+__all__ = ["Handler", "HttpServer", "Witness", "serve_http"]
 
 _log: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 64 * 1024
@@ -27,6 +27,90 @@ _HANDSHAKE_S: Final = 10.0
 Handler = Callable[[Request], Awaitable[Response | None]]
 """Answers a request; ``None`` says that it was answered, cut or handed over already."""
 
+Witness = Callable[[Unserved], object]
+"""Is told of what came and no handler has noted: cut in the middle, unreadable, or its handler failed."""
+
+
+class HttpServer:
+    """One port on loopback, which it holds from now on, also while nothing listens there.
+
+    Args:
+        handler: Answers; it is cancelled when its client goes.
+        port: Port, 0 = chosen by the kernel.
+        tls: Server context, or ``None``.
+        largest_body: Bytes of a body, packed and unpacked; of a larger one the handler hears only that.
+        witness: Told of what no handler has noted.
+
+    Raises:
+        HangbotError: The port is taken.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        largest_body: int,
+        witness: Witness = lambda _: None,
+    ) -> None:
+        self.handler = handler
+        self.largest_body = largest_body
+        self.witness = witness
+        self._tls = tls
+        self._socket = bound_socket(port)
+        self.port: int = self._socket.getsockname()[1]
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self._numbers = 0
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections are accepted."""
+        return self._server is not None
+
+    async def listen(self) -> None:
+        """Accept connections."""
+        self._server = await asyncio.get_running_loop().create_server(
+            self._accepted,
+            sock=self._socket,
+            ssl=self._tls,
+            ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
+        )
+
+    async def stop(self) -> None:
+        """End every connection, and refuse new ones; the port stays held."""
+        await self._hang_up()
+        self._socket.close()
+        self._socket = bound_socket(self.port)
+
+    async def close(self) -> None:
+        """End every connection and let the port go; idempotent."""
+        await self._hang_up()
+        self._socket.close()
+
+    def cut(self, service: str) -> None:
+        """End the connections that were last asked for that service."""
+        for connection in tuple(self._connections):
+            if connection.service == service:
+                connection.end()
+
+    async def _hang_up(self) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        # First the listener: a connection accepted meanwhile would be left over.
+        await self._socket.refuse()
+        server.close()
+        ended = [connection.end() for connection in tuple(self._connections)]
+        await asyncio.gather(*filter(None, ended), return_exceptions=True)
+        await self._socket.hang_up()
+        await server.wait_closed()
+
+    def _accepted(self) -> "_Connection":
+        self._numbers += 1
+        return _Connection(self, self._connections, self._numbers)
+
 
 async def serve_http(
     stack: contextlib.AsyncExitStack,
@@ -35,52 +119,38 @@ async def serve_http(
     tls: ssl.SSLContext | None = None,
     *,
     largest_body: int,
+    witness: Witness = lambda _: None,
 ) -> int:
-    """Serve on loopback until the stack is closed; returns the port.
-
-    Args:
-        stack: What closes it.
-        handler: Answers; it is cancelled when its client goes.
-        port: Port, 0 = chosen by the kernel.
-        tls: Server context, or ``None``.
-        largest_body: Bytes of a body, packed and unpacked; of a larger one the handler hears only that.
+    """Serve on loopback until the stack is closed; returns the port. The arguments are ``HttpServer``'s.
 
     Raises:
         HangbotError: The port is taken.
     """
-    sock = bound_socket(port)
-    stack.callback(sock.close)
-    connections: set[_Connection] = set()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(handler, connections, largest_body),
-        sock=sock,
-        ssl=tls,
-        ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
-    )
-
-    async def close() -> None:
-        await sock.refuse()
-        server.close()
-        ended = [connection.end() for connection in tuple(connections)]
-        await asyncio.gather(*filter(None, ended), return_exceptions=True)
-        await sock.hang_up()
-        await server.wait_closed()
-
-    stack.push_async_callback(close)
-    return int(sock.getsockname()[1])
+    server = HttpServer(handler, port, tls, largest_body=largest_body, witness=witness)
+    stack.push_async_callback(server.close)
+    await server.listen()
+    return server.port
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, on which one request is answered after the other."""
+    """One connection, on which one request is answered after the other.
+
+    Attributes:
+        number: Counted per server from 1.
+        service: Which service it was last asked for.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, handler: Handler, everyone: set["_Connection"], largest_body: int) -> None:
-        self._handler = handler
+    def __init__(self, server: HttpServer, everyone: set["_Connection"], number: int) -> None:
+        self.number = number
+        self.service = ""
+        self._server = server
         self._everyone = everyone
-        self._largest_body = largest_body
         self._http = _reader()
+        self._came: list[bytes] = []
         self._head: h11.Request | None = None
+        self._request: Request | None = None
         self._body = bytearray()
         self._size = 0
         self._task: asyncio.Task[None] | None = None
@@ -96,6 +166,13 @@ class _Connection(asyncio.Protocol):
         self._everyone.discard(self)
         if self._task is not None:
             self._task.cancel()
+        request = self._request
+        if request is None and self._head is not None:
+            request = self._as_far_as_it_came(self._head)
+        if request is not None:
+            self._tell(Unserved(request))
+        elif (raw := b"".join(self._came)).strip():
+            self._tell(Unserved(None, raw=raw))
 
     def pause_writing(self) -> None:
         self._stalled = True  # who does not read is not read either
@@ -107,6 +184,8 @@ class _Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def data_received(self, data: bytes) -> None:
+        if self._head is None:
+            self._came.append(data)  # what cannot be read is shown as it came
         self._http.receive_data(data)
         if self._task is not None and len(self._http.trailing_data[0]) > _LARGEST_HEAD:
             self.transport.pause_reading()  # enough for later
@@ -123,53 +202,74 @@ class _Connection(asyncio.Protocol):
         try:
             while isinstance(event := self._http.next_event(), h11.Event):
                 if isinstance(event, h11.Request):
-                    if len(event.target) > _LONGEST_TARGET:
-                        self.write(Response(HTTPStatus.REQUEST_URI_TOO_LONG), last=True)
-                        return
                     self._head, self._body, self._size = event, bytearray(), 0
+                    self._came.clear()
+                    if len(event.target) > _LONGEST_TARGET:
+                        self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "its target is too long")
+                        return
                 elif isinstance(event, h11.Data):
                     self._keep(event.data)
                 elif isinstance(event, h11.EndOfMessage):
                     self._begin()
                     return
         except h11.RemoteProtocolError as exc:
-            self.write(Response(exc.error_status_hint), last=True)
+            self._refuse(exc.error_status_hint, str(exc))
             return
         self.transport.resume_reading()
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[])
             self.transport.write(self._http.send(go_on) or b"")
 
+    def _refuse(self, status: int, problem: str) -> None:
+        """Answer what cannot be read, and hang up."""
+        request = None if self._head is None else self._as_far_as_it_came(self._head)
+        self._tell(Unserved(request, status, b"".join(self._came), problem))
+        self._came.clear()
+        self._head = None
+        self.write(Response(status), last=True)
+
+    def _tell(self, unserved: Unserved) -> None:
+        """Tell the witness what no handler has noted."""
+        if unserved.request is None or not unserved.request.noted:
+            self._server.witness(unserved)
+
     def _keep(self, piece: bytes) -> None:
         """Keep a piece of the body. What is too large is read to its end, or nobody would hear the answer."""
         self._size += len(piece)
-        if self._size <= self._largest_body:
+        if self._size <= self._server.largest_body:
             self._body += piece
         else:
             self._body.clear()
 
     def _begin(self) -> None:
         assert self._head is not None  # noqa: S101  a message has a head
-        raw, self._body = bytes(self._body), bytearray()
-        headers = Headers(self._head.headers.raw_items())
-        body = unpacked(raw, headers.get("Content-Encoding", ""), self._largest_body)
-        too_large = max(self._size, len(body or b"")) > self._largest_body
-        body = b"" if too_large else body
-        request = Request(self, self._head, headers, body, too_large=too_large)
+        self._request = request = self._as_far_as_it_came(self._head)
+        self._head, self._body = None, bytearray()
         self._task = asyncio.get_running_loop().create_task(self._handle(request), name="sandbox: a request")
+
+    def _as_far_as_it_came(self, head: h11.Request) -> Request:
+        raw, largest = bytes(self._body), self._server.largest_body
+        headers = Headers(head.headers.raw_items())
+        body = unpacked(raw, headers.get("Content-Encoding", ""), largest)
+        too_large = max(self._size, len(body or b"")) > largest
+        body = b"" if too_large else body
+        return Request(self, head, headers, body, size=self._size, too_large=too_large)
 
     async def _handle(self, request: Request) -> None:
         try:
-            response = await self._handler(request)
+            response = await self._server.handler(request)
             if response is not None:
                 request.answer(response)
-        except Exception:  # noqa: BLE001  a service answers whatever happens in it
+        except Exception as exc:  # noqa: BLE001  a service answers whatever happens in it
             _log.exception("%s %s failed", request.method, request.target.partition("?")[0])
             if not request.answered:  # a second answer would be taken for the next request's
-                request.answer(Response(HTTPStatus.INTERNAL_SERVER_ERROR))
-        self._task = None
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                self._tell(Unserved(request, status, problem=type(exc).__name__))
+                request.answer(Response(status))
+        self._task = self._request = None
         if self.transport.get_protocol() is self:
             behind, self._http = self._http.trailing_data[0], _reader()
+            self._came = [behind]
             if behind:  # nothing would mean to h11 that the client has hung up
                 self._http.receive_data(behind)
             self._go_on()
@@ -185,12 +285,15 @@ class _Connection(asyncio.Protocol):
         if last:
             self.transport.close()
 
-    def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> None:
+    def hand_over(self, protocol: Upgraded, head: bytes) -> None:
         """Be replaced by another protocol."""
         self._everyone.discard(self)
-        self.transport.set_protocol(protocol)
+        self._request = None
+        # asyncio asks for one of its own; to be called like one is enough.
+        self.transport.set_protocol(cast("asyncio.Protocol", protocol))
         protocol.connection_made(self.transport)
         protocol.data_received(head)
+        self.transport.resume_reading()
         behind = self._http.trailing_data[0]
         if behind:  # apart: what answers the head must be out before what answers this
             protocol.data_received(behind)

@@ -10,10 +10,13 @@ from typing import Final, TextIO
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
+from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Event
+from hangbot.sandbox.room.handshake import LARGEST_REQUEST
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox
+from hangbot.sandbox.services import ServiceName
 
 __all__ = ["open_sandbox"]
 
@@ -62,16 +65,19 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             dialect=dialect,
             history=history,
             room_slug=room_slug,
-            room_port=room_port,
-            tls=tls,
+            secure=tls is not None,
             variants=variants or RoomVariants(),
             on_event=None if file is None else _recorder(file),
         )
         stack.callback(sandbox.clock.close)
-        stack.push_async_callback(sandbox.server.close)
-        await sandbox.server.open()
-        sandbox.http_port = await serve_http(
-            stack, sandbox.chat.handle, http_port, tls, largest_body=LARGEST_BODY
+        stack.callback(sandbox.server.close)
+        stack.push_async_callback(sandbox.services.close)
+        sandbox.server.open()
+        sandbox.room_port = await sandbox.services.open(
+            ["room"], _room, room_port, tls, largest_body=LARGEST_REQUEST
+        )
+        sandbox.http_port = await sandbox.services.open(
+            ["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY
         )
         stack.callback(sandbox.chat.close)
         if control:
@@ -79,6 +85,14 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
                 stack, control_api(sandbox), control_port, largest_body=LARGEST_COMMAND
             )
         yield sandbox
+
+
+def _room(_host: str, _path: str) -> ServiceName:
+    return "room"
+
+
+def _chat_or_gateway(_host: str, path: str) -> ServiceName:
+    return "gateway" if is_for_gateway(path) else "chat"
 
 
 def _record_file(path: str | Path) -> TextIO:

@@ -2,9 +2,9 @@
 
 import itertools
 import json
-import ssl
+import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from hangbot.redact import Redactor
@@ -20,6 +20,7 @@ from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.server import RoomServer
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.room.world import Room
+from hangbot.sandbox.services import SERVICES, Service, ServiceName, Services
 
 __all__ = ["Sandbox", "state_of"]
 
@@ -38,6 +39,7 @@ class Sandbox:
         rooms: The rooms; the first one is the bot's.
         chat: Chat and gateway.
         server: The room socket.
+        services: Which of the three is up, on which port.
         dialect: Name of the chat dialect that a client has to speak.
         app_id: The chat's app id.
     """
@@ -48,8 +50,7 @@ class Sandbox:
         dialect: str | Dialect,
         history: int,
         room_slug: str,
-        room_port: int,
-        tls: ssl.SSLContext | None,
+        secure: bool,
         variants: RoomVariants,
         on_event: Callable[[Event], object] | None,
     ) -> None:
@@ -79,12 +80,20 @@ class Sandbox:
             app_id=self.app_id,
         )
         self.dialect: str = spoken.name
-        self.server = RoomServer(
-            self.people, self.rooms, self.faults, self.journal, self.clock, port=room_port, tls=tls
+        self.server = RoomServer(self.people, self.rooms, self.faults, self.journal, self.clock)
+        self.services = Services(
+            self.journal,
+            {
+                "room": Service(self.server.handle, self.server.disconnect_all),
+                "chat": Service(self.chat.handle_chat, self.chat.abort_all),
+                "gateway": Service(self.chat.handle_gateway, lambda: None),
+            },
         )
         self.users = Users(self.people, self._actor, self.rooms, self.server.desk)
         self._bot_uid = self.people.add("hangbot", role="bot").uid
-        self._tls = tls
+        self._scheme = "https" if secure else "http"
+        self.room_port = 0
+        """Port of the room socket, once it listens."""
         self.http_port = 0
         """Port of chat and gateway, once they listen."""
         self.control_port: int | None = None
@@ -103,12 +112,12 @@ class Sandbox:
     @property
     def room_url(self) -> str:
         """``SOCKET_SERVER_URL``."""
-        return self.server.url
+        return f"{self._scheme}://{HOST}:{self.room_port}"
 
     @property
     def chat_url(self) -> str:
         """``OPENCHAT_BASE_URL``; chat and gateway share a port."""
-        return f"{'http' if self._tls is None else 'https'}://{HOST}:{self.http_port}"
+        return f"{self._scheme}://{HOST}:{self.http_port}"
 
     @property
     def gateway_url(self) -> str:
@@ -225,6 +234,13 @@ class Sandbox:
         self.server.desk.expel(room, uid, ban=True)
         await self.chat.ban(uid, room.uuid)
 
+    async def unban(self, uid: str, room: Room | None = None) -> None:
+        """A moderator lets a user in again, into the room and its chat; of one who is not banned, nothing."""
+        room = room or self.room
+        if room.roles.get(uid) == "banned":
+            self.server.desk.tell(room, room.set_role(uid, None))
+        await self.chat.unban(uid, room.uuid)
+
     async def reset_room(self, room: Room | None = None) -> None:
         """The service resets a room: its state is cleared and its connections are closed."""
         self.server.desk.reset_room(room or self.room)
@@ -239,15 +255,32 @@ class Sandbox:
         room = room or self.room
         self.server.desk.tell(room, room.next_song(self.clock.now_ms()))
 
-    async def restart(self, down_ms: float = 0) -> None:
-        """The room socket's process restarts: 1006 for everybody, refused while it is down."""
-        await self.server.restart(down_ms)
+    async def restart(self, down_ms: float = 0, services: Collection[ServiceName] = SERVICES) -> None:
+        """Processes of the service restart: 1006 and broken connections, then nobody is let in.
+
+        What they know survives. Returns when they are down, or up again when ``down_ms`` is 0.
+
+        Args:
+            down_ms: How long they are down, on the event loop's clock: time that the sandbox's own clock
+                is pushed forward by brings nothing up.
+            services: Which of ``room``, ``chat`` and ``gateway``.
+
+        Raises:
+            ValueError: There is no such service, or none is named; or ``down_ms`` is negative or not finite.
+        """
+        unknown = [name for name in services if name not in SERVICES]
+        if unknown or not services:
+            said = f"no such service: {unknown[0]!r}" if unknown else "no service named"
+            raise ValueError(f"{said}; there are {', '.join(SERVICES)}")
+        if not 0 <= down_ms < math.inf:
+            raise ValueError("down_ms must be 0 or more, and finite")
+        await self.services.restart(services, down_ms / 1000)
 
     async def reset(self) -> None:
         """A fresh world on the same ports with the same tokens and rooms; connections are cut."""
         self.server.desk.close()
         self.rooms.renew()
-        self.server.disconnect_all()
+        self.services.cut("room")
         self.faults.clear()
         self.people.forgive()
         self.journal.unrouted.clear()

@@ -82,7 +82,7 @@ async def test_it_comes_back_after_a_restart_of_the_service(
     bot = await start_bot()
 
     gone = hangfm_sandbox.journal.last_n
-    await hangfm_sandbox.restart()
+    await hangfm_sandbox.restart(services=["room"])
     await hangfm_sandbox.journal.wait_for(
         lambda row: row["dir"] == "in" and "joinRoom" in str(row.get("frame")), within=WITHIN, since=gone
     )

@@ -153,7 +153,7 @@ async def test_a_cut_connection_is_cut_again_and_the_bot_comes_back(
     recording = await hangfm_record(tmp_path / "session.jsonl")
     bot = await hangfm_open_bot(room_url=recording.url)
     joined = hangfm_sandbox.journal.last_n
-    await hangfm_sandbox.restart()
+    await hangfm_sandbox.restart(services=["room"])
     await hangfm_sandbox.journal.wait_for(
         lambda row: "updatedUserData" in str(row.get("frame")), since=joined
     )
@@ -191,7 +191,7 @@ async def test_a_kick_ends_without_a_code_then_and_now(
 async def test_a_room_that_cannot_be_reached_is_a_cut_connection(
     hangfm_open_room: OpenRoom, hangfm_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    await hangfm_sandbox.restart(60_000)  # down for a minute
+    await hangfm_sandbox.restart(60_000, ["room"])  # down for a minute
     async with recording(tmp_path / "session.jsonl", hangfm_sandbox.room_url, what="nothing") as relay:
         with pytest.raises(ConnectionLost):
             await hangfm_open_room(room_url=relay.url)

@@ -85,6 +85,55 @@ async def test_moderators_time_and_the_service_act_too(api: Api) -> None:
     assert "banned" in again[1]["error"]
 
 
+async def test_who_was_banned_is_let_in_again(api: Api) -> None:
+    alice = await api.user()
+    await api.call("POST", f"/users/{alice}/join")
+    await api.call("POST", "/room/ban", {"uid": alice})
+    refused = await api.call("POST", f"/users/{alice}/join")
+
+    unbanned = await api.call("POST", "/room/unban", {"uid": alice})
+    again = [await api.call("POST", f"/users/{alice}/{act}", body) for act, body in TALK]
+
+    assert (refused[0], unbanned) == (400, (200, {}))
+    assert [status for status, _ in again] == [200, 200]
+
+
+TALK: list[tuple[str, dict[str, str]]] = [("join", {}), ("say", {"text": "hello"})]
+
+
+async def test_a_moderator_of_the_chat_kicks_bans_and_unbans_in_the_chat_alone(api: Api) -> None:
+    alice = await api.user()
+    url = f"{api.sandbox.chat_url}/v3.0/groups/{api.sandbox.room_uuid}/members"
+    me = {"authtoken": api.sandbox.users.get(alice).chat_token}
+
+    async def join() -> int:
+        async with api.http.post(url, headers=me) as answer:
+            return answer.status
+
+    await api.call("POST", f"/users/{alice}/join")
+    members = api.sandbox.chat.world.group(api.sandbox.room_uuid).members
+    kicked = await api.call("POST", "/chat/kick", {"uid": alice}), alice in members, await join()
+    banned = await api.call("POST", "/chat/ban", {"uid": alice}), alice in members, await join()
+    again = await api.call("POST", "/chat/unban", {"uid": alice}), await join(), alice in members
+    harmless = await api.call("POST", "/chat/unban", {"uid": alice})
+
+    assert kicked == ((200, {}), False, 200)
+    assert banned[:2] == ((200, {}), False)
+    assert banned[2] == 400
+    assert again == ((200, {}), 200, True)
+    assert harmless == (200, {})
+    assert [user["uuid"] for user in api.sandbox.state["allUsers"]] == [alice]
+
+
+async def test_the_clock_is_read_and_moved(api: Api) -> None:
+    before = await api.call("GET", "/clock")
+    moved = await api.call("POST", "/clock", {"advance_s": 3600})
+    after = await api.call("GET", "/clock")
+
+    assert (before[0], moved) == (200, (200, {}))
+    assert after[1]["now_s"] - before[1]["now_s"] == pytest.approx(3600, abs=WITHIN)
+
+
 async def test_songs_end_on_demand_and_rooms_are_reset(api: Api) -> None:
     alice = await api.user()
     await api.call("POST", f"/users/{alice}/join")
@@ -175,6 +224,13 @@ async def test_a_restart_and_a_reset_come_back_on_the_same_ports(api: Api) -> No
         pytest.param("POST", "/users/BOT/vote", {"like": True}, 400, id="refused by the room"),
         pytest.param("POST", "/room/kick", {"uid": "nobody"}, 404, id="kick nobody"),
         pytest.param("POST", "/room/kick", {}, 400, id="kick without uid"),
+        pytest.param("POST", "/room/unban", {"uid": "nobody"}, 404, id="unban nobody"),
+        pytest.param("POST", "/chat/kick", {"uid": "nobody"}, 404, id="kick nobody from the chat"),
+        pytest.param("POST", "/chat/ban", {"uid": 5}, 400, id="ban a number from the chat"),
+        pytest.param("POST", "/chat/ban?room=nowhere", {"uid": "BOT"}, 404, id="ban from no chat"),
+        pytest.param("POST", "/chat/unban", {"uid": "BOT", "for": 1}, 400, id="unban with an unknown field"),
+        pytest.param("POST", "/chat/mute", {"uid": "BOT"}, 404, id="unknown deed in the chat"),
+        pytest.param("DELETE", "/clock", None, 405, id="no clock"),
         pytest.param("POST", "/clock", {"advance_s": -1}, 400, id="backwards"),
         pytest.param("POST", "/clock", {"advance_s": True}, 400, id="advance is a truth value"),
         pytest.param("POST", "/clock", {}, 400, id="no advance"),
@@ -192,7 +248,10 @@ async def test_a_restart_and_a_reset_come_back_on_the_same_ports(api: Api) -> No
 async def test_what_cannot_be_done_is_told(
     api: Api, method: str, path: str, body: object, status: int
 ) -> None:
-    answer = await api.call(method, path.replace("BOT", api.sandbox.bot.uid), body)
+    bot = api.sandbox.bot.uid
+    if isinstance(body, dict) and body.get("uid") == "BOT":
+        body = {**body, "uid": bot}
+    answer = await api.call(method, path.replace("BOT", bot), body)
 
     assert answer[0] == status
     assert answer[1]["error"]
@@ -235,10 +294,13 @@ JSON = st.recursive(
 )
 PATHS = (
     "/users /users/BOT/say /users/BOT/dj /users/BOT/vote /users/BOT/dm /users/%00/join "
-    "/room/kick /room/ban /room/next-song /clock /faults /restart /reset"
+    "/room/kick /room/ban /room/unban /chat/kick /chat/ban /chat/unban /room/next-song "
+    "/clock /faults /restart /reset"
 )
 CALLS = st.sampled_from(PATHS.split())
-NAMES = "nickname role text to song like uid advance_s on do times after ms status headers body down_ms"
+NAMES = (
+    "nickname role text to song like uid advance_s on do times after ms status headers body down_ms services"
+)
 FIELDS = st.sampled_from(NAMES.split())
 
 

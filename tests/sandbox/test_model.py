@@ -519,7 +519,7 @@ class SandboxMachine(RuleBasedStateMachine):
         self.run(self._break_off(what))
 
     async def _break_off(self, what: str) -> None:
-        await self.control("POST", what)
+        await self.control("POST", what, {"services": ["room"]} if what == "/restart" else None)
         gone = [c for c in self.clients.values() if c.joined or what == "/restart"]
         for client in gone:
             await self.ended(client)

@@ -217,7 +217,7 @@ async def test_a_dialect_that_is_none_is_refused() -> None:
 @pytest.mark.parametrize("which", ["room_port", "http_port", "control_port"])
 async def test_a_taken_port_is_named_and_nothing_stays_open(which: str) -> None:
     async with open_sandbox() as first:
-        port = first.server.port
+        port = first.room_port
 
         with pytest.raises(HangbotError, match=f":{port}"):
             async with open_sandbox(**{which: port}):  # type: ignore[arg-type]  # a port by any name

@@ -110,7 +110,7 @@ async def test_who_does_not_read_his_answer_is_hung_up_on() -> None:
 
 async def test_who_does_not_shake_hands_is_hung_up_on(tls: ssl.SSLContext) -> None:
     async with open_sandbox(tls=tls) as sandbox:
-        clients = [connected(sandbox.http_port), connected(sandbox.server.port)]
+        clients = [connected(sandbox.http_port), connected(sandbox.room_port)]
         for _ in range(6):
             await asyncio.sleep(0)
 

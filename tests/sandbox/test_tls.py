@@ -67,7 +67,7 @@ async def test_plain_text_on_the_tls_ports_disturbs_nobody(certificate: tuple[Pa
     server.load_cert_chain(*certificate)
     trusting = ssl.create_default_context(cafile=certificate[0])
     async with open_sandbox(tls=server, control=False) as sandbox, aiohttp.ClientSession() as http:
-        for port in (sandbox.server.port, sandbox.http_port):
+        for port in (sandbox.room_port, sandbox.http_port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             async with asyncio.timeout(WITHIN):

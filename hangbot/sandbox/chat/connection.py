@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
@@ -41,6 +41,9 @@ class Hub(Protocol):
 
     def on_open(self, connection: "Connection") -> None:
         """It is open."""
+
+    def on_refused(self, connection: "Connection", response: Response) -> None:
+        """What was asked for is no handshake."""
 
     def on_text(self, connection: "Connection", text: str) -> None:
         """A text came."""
@@ -152,6 +155,8 @@ class Connection(asyncio.Protocol):
         self._flush()
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             self._hub.on_open(self)
+        else:
+            self._hub.on_refused(self, response)
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
-from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.http import Request, Response, read_json
 from hangbot.sandbox.journal import Journal
 
 __all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "read_body"]
@@ -64,18 +64,6 @@ def cors_headers(request: Request) -> dict[str, str]:
     return headers
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("no such number")
-    return number
-
-
-def _no_constant(_text: str) -> None:
-    raise ValueError("NaN and Infinity are no JSON")
-
-
-_read: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant).decode
 _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -101,7 +89,7 @@ def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
             return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
         if kind != "application/json" and not kind.endswith("+json"):
             return None, "bad_content_type"
-        return _read(raw.decode()), None
+        return read_json(raw.decode()), None
     except (ValueError, LookupError, RecursionError):  # LookupError: no such encoding of a form's field
         return None, "malformed"
 
@@ -144,7 +132,7 @@ class Wire:
         *,
         service: str,
         point: str,
-        seen: Mapping[str, Any],
+        seen: Callable[[], Mapping[str, Any]],
         do: Callable[[], Outcome],
     ) -> Response | None:
         """Do what a request asks for, or what the fault at `point` says.
@@ -153,20 +141,20 @@ class Wire:
             request: The request, its body already read.
             service: `chat` or `gateway`, for the journal.
             point: Where faults hit.
-            seen: What the journal is to say about the request.
+            seen: Says what the journal is to say about the request.
             do: The store step: does it and says what to answer. Called at most once.
         """
         fault = self._faults.take(point)
         fault_id = fault.id if fault is not None else None
         if fault is not None and fault.do in _BEFORE:
-            self._journal.record(service, "in", "http", fault=fault_id, **seen)
+            self._journal.record(service, "in", "http", fault=fault_id, **seen())
             return await self.instead(request, service, fault)
         if request.gone:
-            self._journal.record(service, "in", "http", fault=fault_id, gone=True, **seen)
+            self._journal.record(service, "in", "http", fault=fault_id, gone=True, **seen())
             return None
         outcome = do()
         extra = {"unknown_route": True} if outcome.unknown_route else {}
-        self._journal.record(service, "in", "http", fault=fault_id, uid=outcome.uid, **seen, **extra)
+        self._journal.record(service, "in", "http", fault=fault_id, uid=outcome.uid, **seen(), **extra)
         if outcome.pushing is not None and outcome.frame_first:
             outcome.pushing()
         if fault is not None and fault.do == "cut_after_store":
@@ -223,7 +211,7 @@ class Wire:
             method=request.method,
             path=request.target,
             status=outcome.status,
-            body=text,
+            body="" if request.method == "HEAD" else text,  # which is not sent
         )
         headers |= cors_headers(request)
         return Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)

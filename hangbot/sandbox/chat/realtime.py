@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from websockets.http11 import Response
+
 from hangbot.sandbox.chat.connection import FRAME_FAULTS, POINT, Connection, garbage
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
@@ -84,6 +86,12 @@ class SocketHub:
 
         connection.timers = [self._clock.call_later(UNAUTHENTICATED_S, expire)]
         self._book_ping(connection)
+
+    def on_refused(self, connection: Connection, response: Response) -> None:
+        """Part of ``Hub``."""
+        body = (response.body or b"").decode()
+        status = response.status_code
+        self._journal.record("chat", "out", "http", path=connection.path, status=status, body=body)
 
     def _book_ping(self, connection: Connection) -> None:
         """Book one ping, and the next only then: a clock that jumps a day is no day's worth of pings."""

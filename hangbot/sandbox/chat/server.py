@@ -5,6 +5,7 @@ One catch-all handler reads a request, finds out whose it is, and hands it to th
 """
 
 import secrets
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -24,7 +25,7 @@ from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments
+from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments, is_for_gateway
 from hangbot.sandbox.gateway.routes import Gateway, Rooms
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Journal
@@ -168,6 +169,11 @@ class ChatService:
         self._introduce(uid)
         self._hub.push(self.world.ban(uid, guid))
 
+    async def unban(self, uid: str, guid: str) -> None:
+        """Let somebody join again; of one who is not banned, nothing."""
+        if uid in self.world.group(guid).banned:
+            self._hub.push(self.world.unban(uid, guid))
+
     def _introduce(self, uid: str) -> None:
         """Who never spoke in the chat may be banned from it all the same."""
         person = self._people.find(uid)
@@ -181,6 +187,10 @@ class ChatService:
         self._limiter.reset()
         self._api = self._new_api()
 
+    def abort_all(self) -> None:
+        """Drop every socket."""
+        self._hub.abort_all()
+
     def close(self) -> None:
         """Drop every socket, end every hang."""
         self._wire.close()
@@ -189,25 +199,25 @@ class ChatService:
     # -- the door ----------------------------------------------------------------------
 
     async def handle(self, request: Request) -> Response | None:
-        """Answer a request to the chat or the gateway, or open a socket."""
-        path, _, query = request.target.partition("?")
-        if request.headers.get("Upgrade", "").lower() == "websocket" and path in SOCKET_PATHS:
-            return await self._upgrade(request)
-        if request.method == "OPTIONS" and "Origin" in request.headers:
-            self._journal.record("chat", "in", "http", method="OPTIONS", path=request.target)
-            return self._wire.respond(request, "chat", Outcome(204))
-        segments = gateway_segments(path)
-        if segments is not None:
-            return await self._handle_gateway(request, segments, query)
-        return await self._handle_chat(request, path, query)
+        """Answer a request to the chat or the gateway, which have one port, or open a socket."""
+        if is_for_gateway(request.target):
+            return await self.handle_gateway(request)
+        return await self.handle_chat(request)
 
-    async def _handle_chat(self, request: Request, path: str, query: str) -> Response | None:
+    async def handle_chat(self, request: Request) -> Response | None:
+        """Answer a request to the chat, or open a socket."""
+        path, _, query = request.target.partition("?")
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if upgrade and request.method == "GET" and path in SOCKET_PATHS:
+            return await self._upgrade(request)
+        if _is_preflight(request):
+            return self._allow(request, "chat")
         body, unreadable = read_body(request)
         below = split_path(path)
         segments = below or ()
         words = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
         call = Call(request.method, path, segments, words, request.headers, body, unreadable)
-        seen = _seen(request, unreadable or body, unreadable)
+        seen = partial(_seen, request, body, unreadable)
 
         def do() -> Outcome:
             headers, refused = self._limiter.count(self.world.now)
@@ -241,9 +251,17 @@ class ChatService:
             return self._api.react_by_extension(call)
         return self._api.refusal(ChatRefusal("route_unknown", method=call.method, path=call.path))
 
-    async def _handle_gateway(
-        self, request: Request, segments: tuple[str, ...], query: str
-    ) -> Response | None:
+    async def handle_gateway(self, request: Request, service: str | None = None) -> Response | None:
+        """Answer a request to the gateway.
+
+        Args:
+            request: The request.
+            service: The service that the host stands for, where that is not the gateway's own.
+        """
+        if _is_preflight(request):
+            return self._allow(request, "gateway")
+        path, _, query = request.target.partition("?")
+        segments = gateway_segments(path, service)
         body, unreadable = read_body(request)
         call = GatewayCall(
             request.method,
@@ -252,35 +270,44 @@ class ChatService:
             request.headers.get("Authorization", ""),
             None if unreadable else body,
         )
+        seen = partial(_seen, request, body, unreadable)
 
         def do() -> Outcome:
             answer = self.gateway.answer(call)
             return Outcome(answer.status, answer.body, unknown_route=answer.unknown_route, uid=answer.uid)
 
-        seen = _seen(request, body, unreadable)
         point = gateway_point(segments)
         return await self._wire.exchange(request, service="gateway", point=point, seen=seen, do=do)
+
+    def _allow(self, request: Request, service: str) -> Response:
+        """Answer what a browser asks before it sends a page's request."""
+        self._journal.record(service, "in", "http", **request.note())
+        return self._wire.respond(request, service, Outcome(204))
 
     # -- the socket --------------------------------------------------------------------
 
     async def _upgrade(self, request: Request) -> Response | None:
         fault = self._faults.take(POINT, UPGRADE_FAULTS)
         if fault is not None:
-            self._journal.record("chat", "in", "http", fault=fault.id, method="GET", path=request.target)
+            self._journal.record("chat", "in", "http", fault=fault.id, **request.note())
             return await self._wire.instead(request, "chat", fault)
+        self._journal.record("chat", "in", "http", **request.note())
         if not may_open_socket(request.headers.get("Origin")):
-            self._journal.record("chat", "in", "http", method="GET", path=request.target)
             return self._wire.respond(request, "chat", Outcome(403))
         self._hub.open(request)
         return None
 
 
+def _is_preflight(request: Request) -> bool:
+    return request.method == "OPTIONS" and "Origin" in request.headers
+
+
 def _seen(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
     """Say in the journal what came; of tokens only where they stood."""
     headers = request.headers
-    seen: dict[str, Any] = {"method": request.method, "path": request.target, "body": body}
+    seen = request.note(body if unreadable is None else None)
     if unreadable is not None:
-        seen["body"] = f"<unreadable: {unreadable}>"
+        seen["unreadable"] = unreadable
     for name in ("resource", "appId", "onBehalfOf", "sdk"):
         if name in headers:
             seen[name] = headers[name]

@@ -17,6 +17,7 @@ __all__ = [
     "failure",
     "gateway_point",
     "gateway_segments",
+    "is_for_gateway",
     "no_route",
     "object_of",
     "roles_of",
@@ -61,21 +62,26 @@ class Problem(Exception):
 _NAMES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 
 
-def gateway_segments(path: str) -> tuple[str, ...] | None:
-    """Split a gateway path into service and the rest; None when it is no gateway path.
+def is_for_gateway(path: str) -> bool:
+    """Whether a path is the gateway's, where it shares a port with the chat."""
+    first = path.partition("?")[0].lstrip("/").partition("/")[0]
+    return unquote(first, errors="replace") in {"api", *DIRECT}
+
+
+def gateway_segments(path: str, service: str | None = None) -> tuple[str, ...]:
+    """Split a gateway path into service and the rest.
 
     `/api/<service>/…` is the gateway; `/rooms/…` and `/auth/…` are the direct hosts that
-    older bots call.
+    older bots call, and each of those is one `service`.
     """
     parts = tuple(unquote(part, errors="replace") for part in path.split("/") if part)
-    if not parts:
-        return None
-    if parts[0] == "api":
+    if parts[:1] == ("api",):
         return parts[1:]
-    if parts[0] in DIRECT:
-        service = {"rooms": "room-service", "auth": "user-service"}.get(parts[0], "playlist-service")
-        return (service, *parts)
-    return None
+    if service is None and parts:
+        service = {"rooms": "room-service", "auth": "user-service"}.get(parts[0])
+        if service is None and parts[0] in DIRECT:
+            service = "playlist-service"
+    return parts if service is None else (service, *parts)
 
 
 def gateway_point(segments: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""One client's connection to the room socket.
+"""One client's connection to the room socket: WebSocket by websockets, without I/O of its own.
 
 The frames are read where they arrive instead of through ``recv()``: the server must see
 all frames of one read before it runs the first action (the limit of pending actions
@@ -6,12 +6,13 @@ counts them), and ten thousand actions a second leave no time for a task switch 
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from websockets.asyncio.server import Server, ServerConnection
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import Event, State
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN, State
 from websockets.server import ServerProtocol
 
 from hangbot.sandbox.room import primus
@@ -27,15 +28,19 @@ _SLOW_READER_BYTES: Final = 64 * 1024 * 1024
 _READ_BYTES: Final = 16 * 1024
 _FAREWELL_S: Final = 2.0
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
-_OPEN: Final = State.OPEN
-_END_OF_HEAD: Final = b"\r\n\r\n"
+# The client's token stands in the request line, and websockets logs request lines.
+# It stands outside the logging tree, where no configuration can switch it on.
+_silent: Final = logging.Logger("hangbot.sandbox.room", logging.CRITICAL + 1)  # noqa: LOG001  on purpose
 
 
 class Hub(Protocol):
     """What a connection tells its server."""
 
-    def on_made(self, conn: "RoomConnection") -> None:
-        """A TCP connection was accepted."""
+    def on_open(self, conn: "RoomConnection") -> None:
+        """The handshake is done."""
+
+    def on_refused(self, conn: "RoomConnection", response: Response) -> None:
+        """What was asked for is no handshake."""
 
     def on_data(self, conn: "RoomConnection", data: bytes, *, binary: bool) -> None:
         """A whole message arrived."""
@@ -47,10 +52,10 @@ class Hub(Protocol):
         """The server ends the connection: ``close``, ``close_deliberate`` or ``abort``."""
 
     def on_lost(self, conn: "RoomConnection") -> None:
-        """The TCP connection is gone."""
+        """It was open and is gone."""
 
 
-class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
+class RoomConnection(asyncio.BufferedProtocol):
     """A connection with what Primus and ActionHero know of it.
 
     It reads into a buffer of its own: for each read that asyncio itself makes room for, the
@@ -72,16 +77,9 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
         ending: The fault that ends it as soon as its handshake is done.
     """
 
-    def __init__(
-        self,
-        protocol: ServerProtocol,
-        server: Server,
-        *,
-        hub: Hub,
-        number: int,
-        **kwargs: Any,  # noqa: ANN401  passed on as they are
-    ) -> None:
-        super().__init__(protocol, server, **kwargs)
+    transport: asyncio.Transport
+
+    def __init__(self, hub: Hub, number: int) -> None:
         self.hub = hub
         self.number = number
         self.hero_id = ""
@@ -96,10 +94,10 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
         self.pending = 0
         self.total = 0
         self.rooms: dict[str, int] = {}
+        self._ws = ServerProtocol(max_size=primus.MAX_MESSAGE_BYTES, logger=_silent)
         # A view, because asyncio puts what TLS brings into slices of it.
         self._read_into = memoryview(bytearray(_READ_BYTES))
         self._cutter = FrameCutter()
-        self._requested = False
         self._held: list[tuple[str, int]] = []
         self._out: list[bytes] = []
         self._parts: list[bytes] = []
@@ -118,9 +116,15 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
         return f"conn-{self.number}"
 
     @property
+    def close_code(self) -> int | None:
+        """The code that its client closed with; ``None`` without one."""
+        received = self._ws.close_rcvd
+        return None if received is None or received.code == CloseCode.NO_STATUS_RCVD else int(received.code)
+
+    @property
     def is_open(self) -> bool:
         """Whether frames can be sent."""
-        return self.protocol.state is _OPEN and not self.transport.is_closing()
+        return self._ws.state is OPEN and not self.transport.is_closing()
 
     # -- out
 
@@ -132,7 +136,7 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
         if not self.is_open:
             return
         if not self._out:
-            self.loop.call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(primus.text_frame(text) if frame is None else frame)
         self.hub.on_out(self, text, fault)
         if self._held:
@@ -160,8 +164,15 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
             self.push(primus.SERVER_CLOSE, fault=fault)
         self.hub.on_closing(self, "close_deliberate" if deliberate else "close", fault)
         self._flush()
-        self.protocol.send_close(None, "")
-        self.send_data()
+        self._ws.send_close()
+        self._write()
+        self._see_it_end()
+
+    def fail(self, code: CloseCode) -> None:
+        """Close with a code, and hear no more, as for what breaks the protocol."""
+        self._flush()
+        self._ws.fail(code)
+        self._write()
         self._see_it_end()
 
     def abort(self, fault: int | None = None) -> None:
@@ -171,19 +182,32 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
             self._flush()
             self.transport.abort()
 
+    def _write(self) -> None:
+        """Write what websockets has to say: the handshake, pongs, closes."""
+        for piece in self._ws.data_to_send():
+            if self.transport.is_closing():
+                return
+            if piece:
+                self.transport.write(piece)
+            elif self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:
+                self.transport.close()
+
     # -- in
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
-        super().connection_made(transport)
-        self.hub.on_made(self)
+        """Called when the request's head has been read."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         """Called by asyncio."""
-        super().connection_lost(exc)
         if self._end is not None:
             self._end.cancel()
-        self.hub.on_lost(self)
+        was_open = self._ws.state is not State.CONNECTING
+        self._ws.receive_eof()
+        if was_open:
+            self.hub.on_lost(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
         """Called by asyncio."""
@@ -194,12 +218,8 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
         self.data_received(bytes(self._read_into[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
-        state = self.protocol.state
-        if state is not _OPEN:
-            # Frames are cut where one is known to begin: right after the request, if that came in one piece.
-            if state is not State.CONNECTING or self._requested or not _is_head(data):
-                data = self._cutter.stop() + data
+        """Called with the request's head first, which comes alone."""
+        if self._ws.state is not OPEN:
             self._hand_on(data)
             return
         for piece, is_text in self._cutter.feed(data):
@@ -207,31 +227,43 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
                 self.hub.on_data(self, piece, binary=False)
             else:
                 self._hand_on(piece)
-            if self.protocol.state is not _OPEN:
+            if self._ws.state is not OPEN:
                 self._cutter.stop()
 
     def eof_received(self) -> None:
         """Called by asyncio."""
         if kept := self._cutter.stop():
             self._hand_on(kept)
-        super().eof_received()
+        self._ws.receive_eof()
+        self._write()
 
     def _hand_on(self, data: bytes) -> None:
         """Leave bytes to websockets."""
         self._flush()  # what websockets writes by itself (a close, a pong) comes after it
-        super().data_received(data)
-        if self.protocol.close_expected():
+        self._ws.receive_data(data)
+        events = self._ws.events_received()
+        self._write()
+        if self._ws.close_expected():
             self._see_it_end()
+        for event in events:
+            if isinstance(event, Request):
+                self._open(event)
+            elif isinstance(event, Frame) and event.opcode in _DATA:
+                self._on_frame(event)
+            elif isinstance(event, Frame) and event.opcode is Opcode.PING:
+                self.alive = True  # Primus counts ping frames as life; pong frames it does not
 
-    def process_event(self, event: Event) -> None:
-        """Called by websockets for the request and for every frame."""
-        if isinstance(event, Request):
-            self._requested = True
-            super().process_event(event)
-        elif isinstance(event, Frame) and event.opcode in _DATA:
-            self._on_frame(event)
-        elif isinstance(event, Frame) and event.opcode is Opcode.PING:
-            self.alive = True  # Primus counts ping frames as life; pong frames it does not
+    def _open(self, request: Request) -> None:
+        response = self._ws.accept(request)
+        done = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        if done:
+            del response.headers["Date"]  # ActionHero's 101 has neither date nor server
+        self._ws.send_response(response)
+        self._write()
+        if done:
+            self.hub.on_open(self)
+        else:
+            self.hub.on_refused(self, response)
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode is not Opcode.CONT:
@@ -247,10 +279,4 @@ class RoomConnection(ServerConnection, asyncio.BufferedProtocol):
     def _see_it_end(self) -> None:
         """A peer that does not answer the close, or never hangs up, is hung up on."""
         if self._end is None:
-            self._end = self.loop.call_later(_FAREWELL_S, self.transport.abort)
-
-
-def _is_head(data: bytes) -> bool:
-    """Whether what was read ends where a request's head ends, and not after it."""
-    _, end, more = data.partition(_END_OF_HEAD)
-    return bool(end) and not more
+            self._end = asyncio.get_running_loop().call_later(_FAREWELL_S, self.transport.abort)

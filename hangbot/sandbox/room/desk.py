@@ -94,8 +94,7 @@ class RoomDesk:
             try:
                 text = data.decode()
             except UnicodeDecodeError:
-                conn.protocol.fail(CloseCode.INVALID_DATA)
-                conn.send_data()
+                conn.fail(CloseCode.INVALID_DATA)
                 return
             value = None
         if not conn.listening and conn.early is not None:

@@ -103,7 +103,7 @@ def _first(words: list[Any]) -> str:
 
 
 def _details(conn: RoomConnection, _words: list[Any]) -> dict[str, Any]:
-    host, port = (conn.remote_address or ("127.0.0.1", 0))[:2]
+    host, port = (conn.transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
     return {
         "id": conn.hero_id,
         "fingerprint": conn.hero_id,

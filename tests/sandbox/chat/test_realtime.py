@@ -617,8 +617,8 @@ async def test_what_was_said_right_before_the_end_was_said(
     await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
     came = bench.journal.events(dir="in")
-    assert [event["kind"] for event in came] == ["open", "frame", "close"]
-    assert (came[1]["frame"], came[2]["code"]) == (APP_PING.decode(), code)
+    assert [event["kind"] for event in came] == ["http", "open", "frame", "close"]
+    assert (came[2]["frame"], came[3]["code"]) == (APP_PING.decode(), code)
 
 
 async def test_http_1_0_knows_no_upgrade(bench: "ChatBench") -> None:

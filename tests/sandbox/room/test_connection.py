@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def opened(sandbox: Sandbox) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection as bytes, after its handshake and its welcome."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.server.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.room_port)
     head = f"GET /primus?token={sandbox.bot.token} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
     head += "Connection: Upgrade\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
     try:

@@ -1,0 +1,172 @@
+"""Room, chat and gateway on their ports: which answers a request, and which of them is down."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+from hangbot.sandbox.http import Request, Response, Unserved
+from hangbot.sandbox.http_server import Handler, HttpServer
+from hangbot.sandbox.journal import Journal
+
+__all__ = ["SERVICES", "Choose", "Service", "ServiceName", "Services"]
+
+ServiceName = Literal["room", "chat", "gateway"]
+SERVICES: Final[tuple[ServiceName, ...]] = get_args(ServiceName)
+
+Choose = Callable[[str, str], ServiceName]
+"""The service for a host and a path (with its query); only the path is known of what cannot be read."""
+
+
+@dataclass(slots=True)
+class Service:
+    """One service.
+
+    Attributes:
+        handle: Answers its requests.
+        cut: Ends its WebSockets without a close.
+        down: Whether it is down.
+        restarts: How often it was; tells a restart of the past from the last one.
+    """
+
+    handle: Handler
+    cut: Callable[[], object]
+    down: bool = False
+    restarts: int = 0
+    up_again: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class _Port:
+    server: HttpServer
+    names: Collection[ServiceName]
+
+
+class Services:
+    """The services of one sandbox.
+
+    While all services of a port are down, it refuses connections. Of services that share a port one can
+    only be down alone as it is behind a proxy: its requests are read, and cut.
+
+    Args:
+        journal: Takes what no handler has noted.
+        services: The services by name.
+    """
+
+    def __init__(self, journal: Journal, services: Mapping[ServiceName, Service]) -> None:
+        self._journal = journal
+        self._services = services
+        self._ports: list[_Port] = []
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(
+        self,
+        names: Collection[ServiceName],
+        choose: Choose,
+        port: int,
+        tls: ssl.SSLContext | None,
+        *,
+        largest_body: int,
+    ) -> int:
+        """Open a port for some services; returns its number.
+
+        Raises:
+            HangbotError: The port is taken.
+        """
+
+        async def handle(request: Request) -> Response | None:
+            return await self._handle(choose(request.host, request.target), request)
+
+        def witness(unserved: Unserved) -> None:
+            self._witness(choose, unserved)
+
+        server = HttpServer(handle, port, tls, largest_body=largest_body, witness=witness)
+        self._ports.append(_Port(server, names))
+        await server.listen()
+        return server.port
+
+    async def close(self) -> None:
+        """End everything; nothing comes up again. Idempotent."""
+        for service in self._services.values():
+            if service.up_again is not None:
+                service.up_again.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        for service in self._services.values():
+            service.cut()
+        for port in self._ports:
+            await port.server.close()
+
+    async def restart(self, names: Collection[ServiceName] = SERVICES, down_s: float = 0) -> None:
+        """What a redeployment does: connections end without a close frame (1006), then none is taken.
+
+        What the services know survives. They are up again after ``down_s`` on the clock of the event
+        loop, whatever the sandbox's own clock says. Returns when they are down, or up again where
+        ``down_s`` is 0.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._changing:
+            for name in names:
+                service = self._services[name]
+                service.down = True
+                service.restarts += 1
+                if service.up_again is not None:
+                    service.up_again.cancel()
+                service.cut()
+                for port in self._ports:
+                    port.server.cut(name)
+            for port in self._ports:
+                if port.server.listening and self._is_down(port):
+                    await port.server.stop()
+        restarts = {name: self._services[name].restarts for name in names}
+        if down_s <= 0:
+            await self._come_up(restarts)
+            return
+        for name in names:
+            alone = {name: restarts[name]}
+            self._services[name].up_again = loop.call_later(down_s, self._begin_to_come_up, alone)
+
+    def cut(self, name: ServiceName) -> None:
+        """End every connection of a service, which stays up."""
+        self._services[name].cut()
+        for port in self._ports:
+            port.server.cut(name)
+
+    def _begin_to_come_up(self, restarts: Mapping[ServiceName, int]) -> None:
+        task = asyncio.get_running_loop().create_task(self._come_up(restarts), name="sandbox: a restart")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _come_up(self, restarts: Mapping[ServiceName, int]) -> None:
+        """Be up again, where no other restart came after that one."""
+        async with self._changing:
+            for name, number in restarts.items():
+                if self._services[name].restarts == number:
+                    self._services[name].down = False
+            for port in self._ports:
+                if not port.server.listening and not self._is_down(port):
+                    await port.server.listen()
+
+    def _is_down(self, port: _Port) -> bool:
+        return all(self._services[name].down for name in port.names)
+
+    async def _handle(self, name: ServiceName, request: Request) -> Response | None:
+        request.serve_as(name)
+        service = self._services[name]
+        if service.down:
+            self._journal.record(name, "in", "http", conn=request.conn, **request.note())
+            self._journal.record(name, "out", "close", conn=request.conn, deed="down", path=request.target)
+            request.abort()
+            return None
+        return await service.handle(request)
+
+    def _witness(self, choose: Choose, unserved: Unserved) -> None:
+        host = "" if unserved.request is None else unserved.request.host
+        row: dict[str, Any] = unserved.note()
+        name = choose(host, str(row["path"]))
+        self._journal.record(name, "in", "http", **row)
+        if unserved.status is not None:
+            answer = {"method": row["method"], "path": row["path"], "status": unserved.status, "body": ""}
+            self._journal.record(name, "out", "http", **answer)

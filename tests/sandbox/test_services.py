@@ -1,0 +1,366 @@
+"""Which service is up, and what the journal says of every request that came."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import connect
+
+from hangbot.sandbox import Sandbox, open_sandbox
+from tests.bounds import WITHIN
+
+SPEC, ME, EXCHANGE = "/primus/spec", "/v3.0/me", "/api/user-service/comet-chat/user-token"
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox() as opened:
+        yield opened
+
+
+async def answers(sandbox: Sandbox) -> tuple[object, object, object]:
+    """Status of room, chat and gateway, or how a connection fails there."""
+    urls = (sandbox.room_url + SPEC, sandbox.chat_url + ME, sandbox.gateway_url + EXCHANGE)
+    said: list[object] = []
+    async with aiohttp.ClientSession() as http:
+        for url in urls:
+            try:
+                async with http.get(url) as answer:
+                    said.append(answer.status)
+            except aiohttp.ClientConnectorError:
+                said.append("refused")
+            except aiohttp.ClientError:
+                said.append("cut")
+    return said[0], said[1], said[2]
+
+
+UP = (200, 401, 401)
+
+
+async def until(
+    sandbox: Sandbox, fits: Callable[[tuple[object, object, object]], bool]
+) -> tuple[object, object, object]:
+    """Ask all three until the answers fit: nothing tells a client that a service is up."""
+    async with asyncio.timeout(WITHIN):
+        while not fits(said := await answers(sandbox)):
+            pass
+    return said
+
+
+# -- restarts
+
+
+@pytest.mark.parametrize(
+    ("services", "down"),
+    [
+        pytest.param(None, ("refused", "refused", "refused"), id="all"),
+        pytest.param(["room"], ("refused", 401, 401), id="the room"),
+        pytest.param(["chat"], (200, "cut", 401), id="the chat"),
+        pytest.param(["gateway"], (200, 401, "cut"), id="the gateway"),
+        pytest.param(["gateway", "chat", "chat"], (200, "refused", "refused"), id="all on one port"),
+    ],
+)
+async def test_what_is_down_is_down_until_the_loop_says_so_and_whatever_the_own_clock_says(
+    sandbox: Sandbox, services: list[str] | None, down: tuple[object, ...]
+) -> None:
+    control = sandbox.control_url
+    body: dict[str, Any] = {} if services is None else {"services": services}
+    async with aiohttp.ClientSession() as http:
+        async with http.post(control + "/restart", json={"down_ms": 3_600_000, **body}) as answer:
+            assert (answer.status, await answer.json()) == (200, {})
+        before = await answers(sandbox)
+        async with http.post(control + "/clock", json={"advance_s": 7200}) as answer:
+            assert answer.status == 200
+        later = await answers(sandbox)
+        async with http.post(control + "/restart", json={"down_ms": 1, **body}) as answer:
+            assert answer.status == 200
+
+    assert before == later == down
+    assert await until(sandbox, lambda said: said == UP) == UP
+
+
+async def test_the_last_restart_says_when_a_service_is_up_again(sandbox: Sandbox) -> None:
+    await sandbox.restart(down_ms=1)
+    await sandbox.restart(down_ms=3_600_000, services=["room"])
+    alone = await until(sandbox, lambda said: said[1:] == UP[1:])
+
+    await sandbox.restart()
+
+    assert alone == ("refused", 401, 401)
+    assert await answers(sandbox) == UP
+
+
+async def test_a_restart_cuts_the_sockets_of_its_services_and_no_others(sandbox: Sandbox) -> None:
+    room = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+    async with (
+        connect(room, proxy=None) as in_room,
+        connect(sandbox.chat_url.replace("http", "ws", 1), proxy=None) as in_chat,
+    ):
+        await sandbox.restart(services=["gateway"])
+        untouched = (in_room.close_code, in_chat.close_code)
+        await sandbox.restart(services=["chat"])
+        await asyncio.wait_for(in_chat.wait_closed(), WITHIN)
+        still = in_room.close_code
+        await sandbox.restart(services=["room"])
+        await asyncio.wait_for(in_room.wait_closed(), WITHIN)
+
+    assert (untouched, still) == ((None, None), None)
+    assert (in_chat.close_code, in_room.close_code) == (1006, 1006)
+
+
+async def test_what_the_services_know_survives_a_restart(sandbox: Sandbox) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    await alice.say("before")
+
+    await sandbox.restart()
+
+    assert [row["data"]["text"] for row in sandbox.messages] == ["before"]
+    assert [user["uuid"] for user in sandbox.state["allUsers"]] == [alice.uid]
+
+
+async def test_a_sandbox_closes_while_a_service_is_down() -> None:
+    async with asyncio.timeout(WITHIN), open_sandbox() as sandbox:
+        await sandbox.restart(down_ms=3_600_000, services=["room", "chat"])
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        pytest.param({"services": ["room", "radio"]}, "no such service: 'radio'", id="unknown"),
+        pytest.param({"services": []}, "no service named", id="none"),
+        pytest.param({"services": "room"}, "services is of the wrong type", id="a text"),
+        pytest.param({"services": {"room": 1}}, "services is of the wrong type", id="an object"),
+        pytest.param({"services": [["room"]]}, "no such service", id="a list in it"),
+        pytest.param({"services": ["room"], "down_ms": "5"}, "down_ms is of the wrong type", id="down text"),
+        pytest.param({"services": ["room"], "down_ms": -1}, "down_ms must be 0 or more", id="negative"),
+        pytest.param({"services": ["room"], "down_ms": float("nan")}, "down_ms must be", id="no number"),
+        pytest.param({"service": ["room"]}, "unknown field: service", id="misspelt"),
+    ],
+)
+async def test_a_restart_that_cannot_be_understood_restarts_nothing(
+    sandbox: Sandbox, body: dict[str, Any], says: str
+) -> None:
+    url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+    async with aiohttp.ClientSession() as http, connect(url, proxy=None) as ws:
+        async with http.post(sandbox.control_url + "/restart", json=body) as answer:
+            status, said = answer.status, await answer.json()
+        assert ws.close_code is None
+
+    assert status == 400
+    assert says in said["error"]
+    assert "\n" not in said["error"]
+
+
+# -- the journal
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def head(method: str, target: str, *more: str, version: str = "1.1") -> bytes:
+    return "\r\n".join((f"{method} {target} HTTP/{version}", "Host: x", *more, "", "")).encode()
+
+
+JSON = "Content-Type: application/json"
+UPGRADE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+)
+
+
+@pytest.fixture(params=["room", "chat", "gateway"])
+def ask(request: pytest.FixtureRequest, sandbox: Sandbox) -> Ask:
+    """Send bytes to a service, perhaps hang up in the middle, and give the row of what it says came in."""
+
+    async def asked(raw: bytes, *, hang_up: bool = False) -> dict[str, Any]:
+        home = {"room": "/primus", "chat": "/v3.0/x", "gateway": "/api/x"}[request.param]
+        port = sandbox.room_port if request.param == "room" else sandbox.http_port
+        since = sandbox.journal.last_n
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(raw.replace(b"HOME", home.encode()))
+        await writer.drain()
+        if hang_up:
+            writer.close()
+        row = await sandbox.journal.wait_for(
+            lambda e: (e["kind"], e["dir"]) == ("http", "in"), since=since, within=WITHIN
+        )
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        assert len(sandbox.journal.events(since=since, dir="in", kind="http")) == 1
+        assert row["service"] in {request.param, "chat"}
+        return {k: v.replace(home, "HOME") if isinstance(v, str) else v for k, v in row.items()}
+
+    return asked
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "BREW"])
+@pytest.mark.parametrize(
+    ("kind", "sent", "shown"),
+    [
+        pytest.param("application/json", b'{"a": [1]}', {"a": [1]}, id="JSON"),
+        pytest.param("application/json", b'{"a": NaN}', '{"a": NaN}', id="no JSON"),
+        pytest.param("application/x-www-form-urlencoded", b"a=1", "a=1", id="a form"),
+        pytest.param("text/plain", "grün".encode(), "grün", id="text"),
+        pytest.param("", b"{}", "{}", id="of no kind"),
+        pytest.param("image/png", b"\x89PNG", "<4 bytes>", id="bytes"),
+        pytest.param("", b"", None, id="no body"),
+    ],
+)
+async def test_every_request_stands_in_the_journal_as_it_came(
+    ask: Ask, method: str, kind: str, sent: bytes, shown: object
+) -> None:
+    headers = ([f"Content-Type: {kind}"] if kind else []) + ([f"Content-Length: {len(sent)}"] if sent else [])
+
+    row = await ask(head(method, "HOME/spec?a=%41", *headers) + sent)
+
+    assert (row["method"], row["path"], row["body"]) == (method, "HOME/spec?a=%41", shown)
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        pytest.param(
+            head("GET", "http://elsewhere:80HOME?x"),
+            {"method": "GET", "path": "HOME?x", "target": "http://elsewhere:80HOME?x"},
+            id="a target with its host",
+        ),
+        pytest.param(head("OPTIONS", "*"), {"method": "OPTIONS", "path": "*"}, id="a target for the server"),
+        pytest.param(head("GET", "HOME", version="1.0"), {"path": "HOME", "http": "1.0"}, id="HTTP/1.0"),
+        pytest.param(
+            head("POST", "HOME", JSON, "Transfer-Encoding: chunked")
+            + b"2\r\n[1\r\n2\r\n,2\r\n1\r\n]\r\n0\r\n\r\n",
+            {"method": "POST", "body": [1, 2]},
+            id="in chunks",
+        ),
+        pytest.param(
+            head("POST", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
+            {"method": "POST", "path": "HOME", "body": "abc"},
+            id="an upgrade that is no GET",
+        ),
+        pytest.param(
+            head("POST", "HOME", "Content-Length: 10000001") + bytes(10_000_001),
+            {"method": "POST", "body": "<10000001 bytes>"},
+            id="too much",
+        ),
+        pytest.param(
+            head("POST", "HOME", "Content-Length: x") + b"abc",
+            {"method": "POST", "path": "HOME", "malformed": "bad Content-Length"},
+            id="no length",
+        ),
+        pytest.param(
+            b"GET HOME HTTP/1.1\r\n\r\n",
+            {"method": "GET", "path": "HOME", "malformed": "Missing mandatory Host: header"},
+            id="no host",
+        ),
+        pytest.param(
+            head("POST", "HOME", "Transfer-Encoding: chunked") + b"3\r\nabc\r\nzz\r\n",
+            {"method": "POST", "path": "HOME", "body": "abc"},
+            id="no chunk",
+        ),
+        pytest.param(b"hello\r\n\r\n", {"method": "hello", "path": ""}, id="no HTTP"),
+    ],
+)
+async def test_odd_requests_stand_there_as_they_came_too(
+    ask: Ask, sandbox: Sandbox, raw: bytes, shown: dict[str, Any]
+) -> None:
+    row = await ask(raw)
+
+    assert row | shown == row
+    if "malformed" in row:
+        (answer,) = sandbox.journal.events(dir="out", kind="http")
+        assert (answer["status"], answer["method"]) == (400, row["method"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        pytest.param(
+            head("POST", "HOME", "Content-Length: 9") + b"four",
+            {"method": "POST", "path": "HOME", "body": "four"},
+            id="in its body",
+        ),
+        pytest.param(
+            head("GET", "HOME?token=secret")[:-2],
+            {"method": "GET", "path": "HOME?token=<masked>", "body": None},
+            id="in its head",
+        ),
+        pytest.param(b"GET HOME?token=sec", {"method": "GET", "path": "HOME"}, id="in its first line"),
+        pytest.param(head("PUT", "HOME"), {"method": "PUT", "path": "HOME"}, id="before its answer"),
+    ],
+)
+async def test_a_request_that_was_cut_stands_there_as_far_as_it_came(
+    ask: Ask, raw: bytes, shown: dict[str, Any]
+) -> None:
+    row = await ask(raw, hang_up=True)
+
+    assert row | shown == row
+    assert row.get("gone", row["method"] == "PUT")  # which may have been answered before
+
+
+@pytest.mark.parametrize("service", ["room", "chat"])
+async def test_an_upgrade_that_is_none_has_its_answer_there(sandbox: Sandbox, service: str) -> None:
+    url = f"{sandbox.room_url}/primus" if service == "room" else sandbox.chat_url
+    headers = dict(line.split(": ") for line in UPGRADE) | {"Sec-WebSocket-Version": "7"}
+    async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+        status = answer.status
+
+    assert status == 400
+    (told,) = sandbox.journal.events(dir="out", kind="http", service=service)
+    assert told["status"] == 400
+
+
+async def test_what_a_service_that_is_down_is_asked_stands_there(sandbox: Sandbox) -> None:
+    await sandbox.restart(down_ms=3_600_000, services=["gateway"])
+
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await http.post(sandbox.gateway_url + EXCHANGE, json={"a": 1})
+
+    (asked,) = sandbox.journal.events(service="gateway", dir="in")
+    (end,) = sandbox.journal.events(service="gateway", dir="out")
+    assert (asked["path"], asked["body"]) == (EXCHANGE, {"a": 1})
+    assert (end["kind"], end["deed"]) == ("close", "down")
+
+
+async def test_a_request_at_which_a_service_fails_stands_there(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise RuntimeError("its fault")
+
+    monkeypatch.setattr(sandbox.chat.gateway, "answer", fail)
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(sandbox.gateway_url + EXCHANGE, json={"a": 1}) as answer,
+    ):
+        status = answer.status
+
+    rows = sandbox.journal.events(service="gateway")
+    assert status == 500
+    assert [(row["dir"], row["method"], row.get("body"), row.get("status")) for row in rows] == [
+        ("in", "POST", {"a": 1}, None),
+        ("out", "POST", "", 500),
+    ]
+
+
+async def test_a_journal_with_every_odd_body_is_json(sandbox: Sandbox) -> None:
+    async with aiohttp.ClientSession() as http:
+        for body in (b"1e999", b'"\\ud800"', b"[" * 3000, b"\xff", b"9" * 5000):
+            async with http.post(
+                sandbox.chat_url + ME, data=body, headers={"Content-Type": "application/json"}
+            ):
+                pass
+        async with http.get(sandbox.control_url + "/journal") as answer:
+            text = await answer.text()
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    rows = json.loads(text, parse_constant=refuse)["events"]
+    assert next(row["body"] for row in rows if row["dir"] == "in") == "1e999"
