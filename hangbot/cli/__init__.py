@@ -3,12 +3,14 @@
 import sys
 
 from hangbot import __version__
+from hangbot.cli import early
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; see `hangbot.cli.dispatch`."""
+    early.catch()
     given = sys.argv[1:] if argv is None else argv
     if given == ["--version"]:
         print(f"hangbot {__version__}")

@@ -1,14 +1,20 @@
 """From a command line to its command, and from whatever that meets to a line and an exit code."""
 
 import os
+import signal
 import sys
 from importlib import import_module
+from typing import Final
 
+from hangbot.cli import early
 from hangbot.cli.parser import parse
-from hangbot.errors import FAILED, ConfigError, HangbotError
+from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
 from hangbot.redact import Redactor
 
 __all__ = ["dispatch"]
+
+_UNTIL_STOPPED: Final = frozenset({"run", "sandbox"})
+"""What runs until a signal comes: that is its good end. The others are interrupted by it."""
 
 
 def dispatch(argv: list[str]) -> int:
@@ -19,6 +25,10 @@ def dispatch(argv: list[str]) -> int:
     """
     args = parse(argv)
     try:
+        if args.command in _UNTIL_STOPPED:
+            early.end_at_once()
+        else:
+            early.give_back()
         code = int(import_module(f"hangbot.cli.{args.command}").main(args))
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a reader that has gone is told from a fault
@@ -28,8 +38,9 @@ def dispatch(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit fails as well
         return FAILED
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, and this is the end already
         _say("interrupted")
-        return FAILED
+        return INTERRUPTED
     except Exception as exc:
         if args.log_level == "debug":
             raise

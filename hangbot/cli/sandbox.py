@@ -30,6 +30,14 @@ def main(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
+    try:
+        with stopping(stop.set):
+            return await _serve_until(stop, args)
+    except SecondSignal:
+        return FAILED
+
+
+async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
     tls = _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
     try:
         async with open_sandbox(
@@ -43,11 +51,8 @@ async def _serve(args: argparse.Namespace) -> int:
         ) as sandbox:
             if args.env_out:
                 _write(args.env_out, sandbox.env())
-            with stopping(stop.set):
-                print(json.dumps(sandbox.ready()), flush=True)
-                await stop.wait()
-    except SecondSignal:
-        return FAILED
+            print(json.dumps(sandbox.ready()), flush=True)
+            await stop.wait()
     except BrokenPipeError:
         raise  # whoever was to read the first line has gone
     except OSError as exc:
