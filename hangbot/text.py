@@ -8,7 +8,7 @@ kept, sent or written as JSON stays as it was, and each output escapes what it s
 import re
 from typing import Final, TextIO
 
-__all__ = ["encodable", "one_line", "printable", "printable_lines"]
+__all__ = ["encodable", "one_line", "printable", "printable_lines", "whole"]
 
 # Listed rather than asked of `unicodedata`, which would have to be loaded, and which says "format" of
 # letters that are seen as well (U+0600, for example). A test compares the two.
@@ -60,3 +60,16 @@ def encodable(line: str, stream: TextIO) -> str:
     if (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "") == "utf8":
         return line
     return line.translate(_PLAINER).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def whole(text: str) -> str:
+    """Read a text of the command line or the environment as UTF-8, which Python in a C locale does not do.
+
+    What is no UTF-8 stays as it is, with half characters for its bytes.
+    """
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return text

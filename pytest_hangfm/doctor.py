@@ -62,6 +62,9 @@ class Doctor:
         self._rows: dict[str, CheckRow] = {}
         self._complete = True
         self._trouble = ""
+        """Why the JSON is missing: a script that reads it must not take an old one for this run's."""
+        self._note = ""
+        """Why the table on the run's page is missing: the verdict stands all the same."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the check that a report carries; a later phase of the same test wins."""
@@ -76,8 +79,8 @@ class Doctor:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the JSON and the step summary; keep CI from taking a sandbox for the real thing."""
-        self._try_to(self._write_json)
-        self._try_to(self._write_step_summary)
+        self._write_json()
+        self._write_step_summary()
         passed = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
         if passed and (self._trouble or (self._rows and self._not_in_ci())):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -85,12 +88,6 @@ class Doctor:
     def _not_in_ci(self) -> bool:
         """In CI nobody reads the verdict: nothing chosen and nothing configured is a failure there."""
         return self._options.in_ci and self._options.target == "auto" and self.verdict() == "sandbox_only"
-
-    def _try_to(self, write: Any) -> None:  # noqa: ANN401  a bound method
-        try:
-            write()
-        except OSError as exc:
-            self._trouble = f"{exc.filename} cannot be written: {exc.strerror}"
 
     # -- what it comes to
 
@@ -137,12 +134,6 @@ class Doctor:
         named = [where for where in found if where.startswith('room "')]  # known once a check has learnt it
         return next(iter([*named, *found]), "nothing was checked")
 
-    def headline(self) -> str:
-        """Return the verdict and what was examined on one line; nothing where no check was made."""
-        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
-
-        return verdict_line(self.verdict(), self.where()) if self._rows else ""
-
     # -- for people
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -151,6 +142,8 @@ class Doctor:
             self._print(terminalreporter)
         if self._trouble:
             terminalreporter.write_line(f"hangfm: {self._trouble}", red=True)
+        if self._note:
+            terminalreporter.write_line(f"hangfm: {self._note}", yellow=True)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Print the verdict last, behind pytest's own words: a run that fails is not to end with "passed"."""
@@ -172,7 +165,8 @@ class Doctor:
                 out.write_line(line)
 
     def _print_verdict(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.text import encodable  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.text import encodable  # noqa: PLC0415  likewise
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         verdict = self.verdict()
@@ -182,7 +176,9 @@ class Doctor:
                 "       -> CI is set and nothing is configured: give the job BOT_USER_TOKEN and ROOM_UUID as "
                 "secrets in its environment, or say --hangfm-target=sandbox where that is meant."
             )
-        out.write_line(encodable(self.headline(), stream), bold=True, green=good, red=not good)
+        out.write_line(
+            encodable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
+        )
 
     # -- for scripts and CI
 
@@ -194,11 +190,17 @@ class Doctor:
         row = preflight_row(self.results(), self.verdict(), target=self.target)
         if self._stages.stages:
             row["stages"] = self._stages.rows()
-        self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+        try:
+            self._options.json.write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+        except OSError as exc:
+            self._trouble = f"{self._options.json} cannot be written: {exc.strerror}"
 
     def _write_step_summary(self) -> None:
         if not self._rows:
             return
-        from hangbot.cli.step_summary import append_step_summary  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.cli.step_summary import append_step_summary, unwritable  # noqa: PLC0415  only a run with checks pays for it
 
-        append_step_summary(self.results(), self.verdict(), self.where())
+        try:
+            append_step_summary(self.results(), self.verdict(), self.where())
+        except OSError as exc:
+            self._note = unwritable(exc)

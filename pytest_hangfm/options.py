@@ -46,8 +46,7 @@ class Options(NamedTuple):
         strict: Whether a warning fails its check.
         guard: Which tests are kept on loopback and searched for leaks: ``auto`` (each test
             of a run in which the plugin is used), ``all`` or ``off``.
-        from_file: Whether the configuration file is there, or was named.
-        from_environment: Whether a required name is in the environment.
+        configured: Whether there is a configuration to go live with.
         in_ci: Whether a CI service runs this.
     """
 
@@ -60,21 +59,8 @@ class Options(NamedTuple):
     ignore: tuple[str, ...]
     strict: bool
     guard: Literal["auto", "all", "off"]
-    from_file: bool
-    from_environment: bool
+    configured: bool
     in_ci: bool
-
-    @property
-    def configured(self) -> bool:
-        """Whether there is a configuration to go live with."""
-        return self.from_file or self.from_environment
-
-    @property
-    def origin(self) -> str:
-        """Say where the configuration comes from."""
-        if self.from_file and self.from_environment:
-            return f"{self.env_file.name} and the environment"
-        return "the environment" if self.from_environment else self.env_file.name
 
     @property
     def checks_are_live(self) -> bool:
@@ -83,7 +69,7 @@ class Options(NamedTuple):
 
     def header(self) -> str:
         """Say in words what the tests of this run touch."""
-        where = f"what is configured in {self.origin}"
+        where = f"what {self.env_file.name} and the environment configure"
         writes = "joining and reading only" if not self.live_writes else "writing too"
         if self.target == "live":
             tests = "preflight, stage and live tests"
@@ -186,8 +172,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         ignore=_ids(texts["ignore"][0]),
         strict=switches["strict"],
         guard=cast('Literal["auto", "all", "off"]', guard),
-        from_file=named or env_file.is_file(),
-        from_environment=in_environment,
+        configured=named or env_file.is_file() or in_environment,
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
     )
 

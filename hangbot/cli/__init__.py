@@ -3,18 +3,21 @@
 import sys
 
 from hangbot import __version__
-from hangbot.cli import early
+from hangbot.cli import output
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; see `hangbot.cli.dispatch`."""
-    early.catch()
     given = sys.argv[1:] if argv is None else argv
-    if given == ["--version"]:
-        print(f"hangbot {__version__}")
-        return 0
-    from hangbot.cli.dispatch import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
+    with output.kept():
+        if given == ["--version"]:
+            print(f"hangbot {__version__}")
+            return 1 if output.unshown() else 0
+        from hangbot.cli.dispatch import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 
-    return dispatch(given)
+        try:
+            return dispatch(given)
+        except SystemExit as ended:  # argparse's own, with the help or with what is wrong with the call
+            return int(ended.code or (1 if output.unshown() else 0))

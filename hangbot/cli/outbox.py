@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
+from hangbot.cli.output import unshown
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_place
 from hangbot.delivery.outbox import Outbox, exclusive
@@ -59,7 +60,7 @@ async def _list(args: argparse.Namespace) -> int:
             states.append("sending")  # to an operator both are on their way
         rows = await outbox.rows(states)
     _print(rows, as_json=args.json)
-    return 0
+    return _shown()
 
 
 async def _show(args: argparse.Namespace) -> int:
@@ -68,14 +69,14 @@ async def _show(args: argparse.Namespace) -> int:
         history = await outbox.history(args.id)
     if args.json:
         print(json.dumps(show.message_row(row, history)))
-        return 0
+        return _shown()
     print(show.stored_line(row))
     if row.remedy:
         print(f"  -> {row.remedy}")
     for step in history:
         shown = show.message_row(row, [step])["history"][0]
         print(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
-    return 0
+    return _shown()
 
 
 async def _retry(args: argparse.Namespace) -> int:
@@ -120,7 +121,12 @@ async def _stats(args: argparse.Namespace) -> int:
             [("figure", "value"), *((name, _value(value)) for name, value in figures.items())]
         ):
             print(line)
-    return 0
+    return _shown()
+
+
+def _shown() -> int:
+    """Fail where there was nothing to do but to show something, and that could not be written."""
+    return FAILED if unshown() else 0
 
 
 def _value(value: float | None) -> str:

@@ -8,9 +8,7 @@ from hangbot import __version__
 __all__ = ["parse"]
 
 _EXIT_CODES = """\
-exit codes: 0 done; 1 it failed; 2 configuration or usage, known before anything was sent; 3 cannot tell
-(network, time-out, uncertain); 4 kicked or banned by the room: not to be started again by itself;
-130 Ctrl-C of a command that ends by itself.
+exit codes: 0 done; 1 it failed; 2 configuration or usage; 3 cannot tell (network, time-out, uncertain).
 Standard output carries results, standard error carries logs."""
 
 

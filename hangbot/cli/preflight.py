@@ -5,14 +5,14 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE, load_settings
-from hangbot.cli.step_summary import append_step_summary
+from hangbot.cli.output import tell
+from hangbot.cli.step_summary import append_step_summary, unwritable
 from hangbot.config import Settings
-from hangbot.errors import CANNOT_TELL, FAILED, ConfigError, HangbotError
+from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, overall, unasked
@@ -23,18 +23,11 @@ __all__ = ["main", "print_checks", "target_of"]
 EXIT_CODES = {"ready": 0, "sandbox_only": 0, "not_ready": FAILED, "cannot_tell": CANNOT_TELL}
 
 
-class SummaryUnwritable(HangbotError):
-    """A page for the checks was named, and cannot be written."""
-
-    remedy = "Let GITHUB_STEP_SUMMARY name a file that can be written, or unset it."
-
-
 def main(args: argparse.Namespace) -> int:
     """Make the checks, print them, and say by the exit code what came of it.
 
     Raises:
         ConfigError: There is nothing to examine; that is printed as the first check, too.
-        SummaryUnwritable: All was printed, and the table on the run's page is missing.
     """
     try:
         settings = load_settings(args)
@@ -44,8 +37,7 @@ def main(args: argparse.Namespace) -> int:
             for result in results:
                 _print_check(result)
         verdict = _print_verdict(args, results, where)
-        with suppress(SummaryUnwritable):  # what is raised anyway counts more
-            _summarise(results, verdict, where)
+        _summarise(results, verdict, where)
         raise
     results = asyncio.run(print_checks(settings, quiet=args.json))
     where = target_of(settings, results)
@@ -55,10 +47,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _summarise(results: Sequence[Result], verdict: Overall, where: str) -> None:
+    """Put a table on the run's page; where that cannot be written the verdict stands all the same."""
     try:
         append_step_summary(results, verdict, where)
     except OSError as exc:
-        raise SummaryUnwritable(f"{exc.filename} cannot be written: {exc.strerror}") from None
+        tell(unwritable(exc))
 
 
 def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: str) -> Overall:

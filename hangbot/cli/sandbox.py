@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hangbot.cli import logs
+from hangbot.cli.output import unshown
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
@@ -30,14 +31,6 @@ def main(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
-    try:
-        with stopping(stop.set):
-            return await _serve_until(stop, args)
-    except SecondSignal:
-        return FAILED
-
-
-async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
     tls = _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
     try:
         async with open_sandbox(
@@ -51,13 +44,20 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
         ) as sandbox:
             if args.env_out:
                 _write(args.env_out, sandbox.env())
-            print(json.dumps(sandbox.ready()), flush=True)
-            await stop.wait()
-    except BrokenPipeError:
-        raise  # whoever was to read the first line has gone
+            with stopping(stop.set):
+                print(json.dumps(sandbox.ready()), flush=True)
+                if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
+                    return FAILED  # whoever started it has gone, and nobody else can know where it is
+                await stop.wait()
+    except SecondSignal:
+        return FAILED
     except OSError as exc:
         raise _cannot_open(exc) from exc
     return 0
+
+
+def _is_found_otherwise(args: argparse.Namespace) -> bool:
+    return bool(args.env_out or args.room_port or args.http_port or args.control_port)
 
 
 def _tls(cert: Path, key: Path) -> ssl.SSLContext:

@@ -5,19 +5,34 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Final
 from uuid import uuid4
 
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
+from hangbot.cli.lines import Line, lines_of
+from hangbot.cli.output import tell
 from hangbot.cli.run import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox, exclusive_soon
 from hangbot.delivery.record import Stored
-from hangbot.errors import CANNOT_TELL, FAILED, OutboxBusy, UsageError
+from hangbot.errors import (
+    CANNOT_TELL,
+    FAILED,
+    HangbotError,
+    OutboxBusy,
+    OutboxFull,
+    UnknownMessage,
+    UsageError,
+    first_of,
+)
 from hangbot.factory import make_courier, open_chat, open_outbox
 from hangbot.preflight.about_files import former_outbox
+from hangbot.text import printable, whole
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["main"]
@@ -28,6 +43,8 @@ _EXIT_CODES = {"failed": FAILED, "expired": FAILED, "dropped": FAILED, "uncertai
 _LOOK_EVERY = 0.05
 _GLANCE = 0.2
 """Seconds for which a command holds the outbox at most that only looks whether a bot runs."""
+_TEXT: Final = "a text"
+_BAD_LINE: Final = "Correct it and send it again; the other lines are not affected."
 
 
 def main(args: argparse.Namespace) -> int:
@@ -35,62 +52,124 @@ def main(args: argparse.Namespace) -> int:
     settings = load_settings(args)
     if former := former_outbox(settings):
         logger.warning("%s. %s", *former)
+    args.text = args.text and whole(args.text)
     return asyncio.run(_send(args, settings))
 
 
 async def _send(args: argparse.Namespace, settings: Settings) -> int:
+    parts_of(_outgoing(args, settings, _TEXT if args.text is None else args.text))  # before anything is begun
     async with open_outbox(settings) as outbox, open_chat(settings) as chat:
         courier = make_courier(settings, outbox, chat, notify=log_step)
-        keys, refused = await _accept(args, settings, courier)
-        delivered_here = await _deliver(settings, outbox, courier, args.wait)
+        accepted = _Accepted()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                delivering = tasks.create_task(
+                    _deliver_as_it_comes(settings, outbox, courier, args.wait, accepted),
+                    name="hangbot-send-deliver",
+                )
+                tasks.create_task(_accept(args, settings, courier, accepted), name="hangbot-send-accept")
+        except* HangbotError as group:
+            raise first_of(group) from None
+        delivered_here = delivering.result()
         if args.wait is not None and not delivered_here:
-            await _until_settled(outbox, keys, args.wait)
-        rows = [await outbox.get(key) for key in keys]
+            await _until_settled(outbox, accepted.keys, args.wait)
+        rows = [row for key in accepted.keys if (row := await _kept(outbox, key))]
         if args.json:
             for row in rows:
                 print(json.dumps(show.message_row(row)))
-        if refused:
-            raise refused
+        if accepted.trouble:
+            raise accepted.trouble
         settled_matters = delivered_here or args.wait is not None
-        return _exit_code(rows, waited=args.wait is not None) if settled_matters else 0
+        code = _exit_code(rows, waited=args.wait is not None) if settled_matters else 0
+        return FAILED if accepted.bad_lines else code
+
+
+class _Accepted:
+    """What was accepted so far, and whether there is more to come."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.bad_lines = 0
+        self.trouble: HangbotError | None = None
+        """Why the input ended before its end; what was accepted before is delivered all the same."""
+        self._over = False
+        self._told = -1
+        self._news = asyncio.Event()
+
+    def add(self, rows: Sequence[Stored]) -> None:
+        self.keys += [row.message.id for row in rows]
+        self._news.set()
+
+    def end(self) -> None:
+        self._over = True
+        self._news.set()
+
+    async def more(self) -> bool:
+        """Wait until there is more to deliver than at the last call; ``False`` where there never will be.
+
+        Once it is ``True`` in any case: others may have left something in the outbox.
+        """
+        while len(self.keys) == max(self._told, 0) and not self._over:
+            await self._news.wait()
+            self._news.clear()
+        last, self._told = self._told, len(self.keys)
+        return self._told != last
 
 
 async def _accept(
-    args: argparse.Namespace, settings: Settings, courier: Courier
-) -> tuple[list[str], UsageError | None]:
-    """Accept texts up to the first that cannot be sent; those before it are delivered all the same."""
-    keys: list[str] = []
+    args: argparse.Namespace, settings: Settings, courier: Courier, accepted: _Accepted
+) -> None:
+    """Accept each text as it comes; a line that cannot be sent is told, and the others go on."""
     try:
-        for message in _messages(args, settings):
-            stored = await courier.accept(message)
-            keys += [row.message.id for row in stored]
-            if not args.json:
-                print(message.id, flush=True)
-    except UsageError as exc:
-        return keys, exc
-    return keys, None
+        async for line in _lines(args):
+            problem, remedy = line.problem, _BAD_LINE
+            if not problem:
+                message = _outgoing(args, settings, line.text)
+                try:
+                    accepted.add(await courier.accept(message))
+                except (UsageError, OutboxFull) as exc:
+                    if not args.stdin:
+                        raise
+                    problem, remedy = str(exc), exc.remedy
+                else:
+                    if not args.json:
+                        print(message.id, flush=True)
+            if problem:
+                accepted.bad_lines += 1
+                tell(f"line {line.number} was not accepted: {printable(problem)}. {remedy}")
+    except HangbotError as exc:
+        accepted.trouble = exc
+    finally:
+        accepted.end()
 
 
-def _messages(args: argparse.Namespace, settings: Settings) -> Iterable[Outgoing]:
+async def _lines(args: argparse.Namespace) -> AsyncIterator[Line]:
+    if not args.stdin:
+        yield Line(1, args.text)
+        return
+    if sys.stdin is None:
+        raise UsageError(
+            "standard input is closed; nothing was accepted", remedy="Give --stdin something to read."
+        )
+    async for line in lines_of(sys.stdin.fileno()):
+        if line.problem or line.text.strip():
+            yield line
+
+
+def _outgoing(args: argparse.Namespace, settings: Settings, text: str) -> Outgoing:
     to = args.to or settings.chat_receiver
     direct = to not in {settings.chat_receiver, settings.room_uuid}
-    if not args.stdin:
-        yield Outgoing(args.id or uuid4().hex, to, args.text, direct)
-        return
-    number = 0
-    try:
-        for number, line in enumerate(sys.stdin, 1):
-            text = line.rstrip("\n")
-            if not text.strip():
-                raise UsageError(
-                    f"line {number} is empty; the lines before it were accepted", remedy="Leave it out."
-                )
-            yield Outgoing(uuid4().hex, to, text, direct)
-    except UnicodeDecodeError:
-        raise UsageError(
-            f"what follows line {number} is no UTF-8; what was printed was accepted",
-            remedy="Send UTF-8, from the first line that has no id.",
-        ) from None
+    return Outgoing(args.id or uuid4().hex, to, text, direct)
+
+
+async def _deliver_as_it_comes(
+    settings: Settings, outbox: Outbox, courier: Courier, within: float | None, accepted: _Accepted
+) -> bool:
+    """Deliver whenever something was accepted; between, a bot may start and have the outbox."""
+    delivered_here = False
+    while await accepted.more():
+        delivered_here = await _deliver(settings, outbox, courier, within) or delivered_here
+    return delivered_here
 
 
 async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within: float | None) -> bool:
@@ -116,10 +195,17 @@ async def _until_settled(outbox: Outbox, keys: Sequence[str], within: float) -> 
         async with asyncio.timeout(within):
             for key in keys:
                 # Another process writes it: there is no event to wait for.
-                while (await outbox.get(key)).settled_at is None:  # noqa: ASYNC110  see above
+                while (row := await _kept(outbox, key)) and row.settled_at is None:  # noqa: ASYNC110  see above
                     await asyncio.sleep(_LOOK_EVERY)
     except TimeoutError:
         return
+
+
+async def _kept(outbox: Outbox, key: str) -> Stored | None:
+    """Return a message; ``None`` for one that was delivered long ago, and is not kept any more."""
+    with suppress(UnknownMessage):
+        return await outbox.get(key)
+    return None
 
 
 def _exit_code(rows: Sequence[Stored], *, waited: bool) -> int:

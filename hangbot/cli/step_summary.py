@@ -7,7 +7,7 @@ from typing import Final
 
 from hangbot.preflight import Overall, Result
 
-__all__ = ["append_step_summary"]
+__all__ = ["append_step_summary", "unwritable"]
 
 _VARIABLE: Final = "GITHUB_STEP_SUMMARY"
 
@@ -28,8 +28,23 @@ def append_step_summary(
     """
     if not environ.get(_VARIABLE):
         return
-    with Path(environ[_VARIABLE]).open("a", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in _markdown(results, verdict, where))
+    path = Path(environ[_VARIABLE])
+    # Not to be waited for: opening a pipe that nobody reads would take for ever.
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    try:
+        with os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(f"{line}\n" for line in _markdown(results, verdict, where))
+    except OSError as exc:
+        exc.filename = path
+        raise
+
+
+def unwritable(error: OSError) -> str:
+    """Say that the page cannot be written, and what to do."""
+    return (
+        f"{error.filename} cannot be written: {error.strerror}. "
+        f"Let {_VARIABLE} name a file that can be written, or unset it."
+    )
 
 
 def _markdown(results: Sequence[Result], verdict: Overall, where: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from hangbot.config.envfile import EnvFile, place, showable
 from hangbot.config.fields import Env, tidy_token
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
+from hangbot.text import whole
 
 __all__ = [
     "InvalidSettings",
@@ -83,7 +84,7 @@ def given(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object],
         value = values.get(env.name)
         if value is None or value.absent:
             continue
-        text = value.text
+        text = whole(value.text)
         if env.secret:
             text, notes = tidy_token(text)
             if notes:

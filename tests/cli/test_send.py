@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import io
 import json
-import re
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,15 +14,17 @@ from hangbot.cli import main
 from hangbot.cli import send as command
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import exclusive
+from hangbot.errors import OutboxBusy
 from hangbot.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Command, Live
 
+    Feed = Callable[[bytes], None]
     Start = Callable[..., Command]
 
 ROW = {
@@ -39,8 +40,17 @@ def listed(capsys: pytest.CaptureFixture[str], *states: str) -> list[dict[str, A
     return rows
 
 
-def feed(monkeypatch: pytest.MonkeyPatch, raw: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8"))
+@pytest.fixture
+def feed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
+    """Put bytes where a command reads its standard input."""
+    with (folder / "input").open("w+b", buffering=0) as file:
+
+        def write(raw: bytes) -> None:
+            file.write(raw)
+            file.seek(0)
+
+        monkeypatch.setattr(sys, "stdin", file)
+        yield write
 
 
 def test_without_a_bot_it_delivers_and_prints_the_id(
@@ -218,9 +228,9 @@ def test_what_cannot_be_sent_is_refused_at_the_door_on_one_line(
 
 
 def test_a_line_of_standard_input_is_a_message(
-    configured: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    configured: Live, feed: Feed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    feed(monkeypatch, b"one\n two \nthr\xc3\xa9\xc3\xa9")
+    feed(b"one\n two \nthr\xc3\xa9\xc3\xa9")
 
     code = main(["send", "--stdin"])
 
@@ -233,43 +243,86 @@ def test_a_line_of_standard_input_is_a_message(
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        pytest.param(b"one\n\nthree\n", "line 2 is empty", id="an empty line"),
-        pytest.param(b"one\n" + b"x" * 9_100 + b"\n", "more than 10 messages", id="a line too long"),
+        pytest.param(b"x" * 9_100, "more than 10 messages", id="a line too long"),
+        pytest.param(b"x" * 200_000, "longer than 65536 bytes", id="a line without an end"),
+        pytest.param(b"caf\xe9", "no UTF-8", id="no text"),
+        pytest.param(b"a\0b", "NUL", id="NUL"),
     ],
 )
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_bad_line_is_told_and_those_before_it_are_delivered(
+def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_others_go_on(
     raw: bytes,
     says: str,
     as_json: bool,  # noqa: FBT001  a column of the table
     configured: Live,
-    monkeypatch: pytest.MonkeyPatch,
+    feed: Feed,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    feed(monkeypatch, raw)
+    feed(b"one\n\n" + raw + b"\n  \r\nfour\r\n" + raw)
 
-    code = main(["send", "--stdin", *(["--json"] if as_json else [])])
+    code = main(["send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error"])
 
     said = capsys.readouterr()
-    assert code == 2
-    assert says in said.err
-    assert len(configured.muids) == 1
-    assert configured.muids[0] in said.out
+    assert code == 1
+    assert [line.partition(" was not accepted: ")[0] for line in said.err.splitlines()] == [
+        "hangbot: line 3",
+        "hangbot: line 6",
+    ]
+    assert said.err.count(says) == 2
+    texts = [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")]
+    assert texts == ["one", "four"]
+    assert all(key in said.out for key in configured.muids)
 
 
-def test_input_that_is_no_text_is_told_and_nothing_accepted_is_lost(
-    configured: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_receiver_that_is_none_is_a_wrong_call_and_not_told_line_by_line(
+    configured: Live, feed: Feed, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # More than a reader takes at a time: what comes before in the same block is not seen either.
-    feed(monkeypatch, (b"x" * 850 + b"\n") * 30 + b"\xff\xfe\n")
+    feed(b"one\ntwo\n")
 
-    code = main(["send", "--stdin", "--log-level", "error"])
+    code = main(["send", "--stdin", "--to", "a/b"])
 
-    said = capsys.readouterr()
     assert code == 2
-    assert re.match(rf"hangbot: what follows line {len(configured.muids)} is no UTF-8", said.err)
-    assert said.err.count("\n") == 1
-    assert said.out.split() == configured.muids != []
+    assert capsys.readouterr().err.count("\n") == 1
+    assert configured.muids == []
+    assert not (folder / "outbox.sqlite3").exists()
+
+
+@pytest.mark.slow
+def test_each_line_is_delivered_as_it_comes_and_a_bot_may_have_the_outbox_between_two(
+    configured: Live, start: Start, folder: Path
+) -> None:
+    sending = start("send", "--stdin", "--log-level", "error")
+    pipe = sending.process.stdin
+    assert pipe is not None
+
+    for number in (1, 2):
+        since = configured.sandbox.journal.last_n
+        pipe.write(b"number %d\n" % number)
+        pipe.flush()
+        configured.wait_for(is_a_send, since=since)
+    with as_a_bot(folder / "outbox.sqlite3"):
+        pipe.write(b"number 3, without an end")
+        pipe.close()
+        code = sending.wait()
+
+    assert code == 0
+    assert len(sending.out.split()) == 3
+    assert configured.muids == sending.out.split()[:2]
+
+
+def is_a_send(row: dict[str, Any]) -> bool:
+    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
+
+
+def as_a_bot(path: Path) -> ExitStack:
+    """Hold an outbox as a bot does, as soon as the command that delivers just now has given it back."""
+    held = ExitStack()
+    for _ in range(int(WITHIN / 0.05)):
+        with suppress(OutboxBusy):
+            held.enter_context(exclusive(path))
+            return held
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 @pytest.mark.slow

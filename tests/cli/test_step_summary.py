@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,7 @@ from hangbot.cli.step_summary import append_step_summary
 from hangbot.preflight import QUESTIONS, Result
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.cli.conftest import Live
 
@@ -72,27 +74,45 @@ def test_a_faulty_configuration_is_on_the_page_without_its_values(live: Live, pa
     assert "hunter2" not in told
 
 
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        pytest.param(Path.mkdir, "Is a directory", id="a folder"),
+        pytest.param(a_pipe, "No such device or address", id="a pipe that nobody reads"),
+        pytest.param(lambda path: path.symlink_to("/dev/full"), "No space left on device", id="a full disk"),
+        pytest.param(lambda path: path.symlink_to("gone/it"), "No such file or directory", id="no folder"),
+    ],
+)
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        pytest.param({}, 1, id="all well"),
-        pytest.param({"SOCKET_SERVER_URL": "http://127.0.0.1:9"}, 1, id="cannot tell"),
+        pytest.param({}, 0, id="all well"),
+        pytest.param({"SOCKET_SERVER_URL": "http://127.0.0.1:9"}, 3, id="cannot tell"),
         pytest.param({"ROOM_UUID": ""}, 2, id="configuration"),
     ],
 )
-def test_a_page_that_cannot_be_written_fails_what_nothing_worse_has_failed(
+def test_a_page_that_cannot_be_written_is_told_and_the_verdict_stands(
+    *,
+    spoil: Callable[[Path], None],
+    why: str,
     changes: dict[str, str],
     code: int,
     live: Live,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     live.configure(**changes)
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/dev/null/summary.md")
+    spoil(folder / "page")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "page"))
 
     returned = main(["preflight"])
 
     said = capsys.readouterr()
     assert returned == code
     assert "Configuration is complete" in said.out
-    assert ("/dev/null/summary.md cannot be written: Not a directory." in said.err) == (code == 1)
+    assert f"{folder / 'page'} cannot be written: {why}. Let GITHUB_STEP_SUMMARY name" in said.err

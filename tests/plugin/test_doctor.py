@@ -20,11 +20,10 @@ SANDBOX = Options(
     ignore=(),
     strict=False,
     guard="auto",
-    from_file=False,
-    from_environment=False,
+    configured=False,
     in_ci=False,
 )
-LIVE = SANDBOX._replace(from_file=True)
+LIVE = SANDBOX._replace(configured=True)
 
 
 def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
