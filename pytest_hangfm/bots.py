@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.policy import Dice
     from hangbot.delivery.record import Notify
     from hangbot.orchestrator import App, Bot
+    from pytest_hangfm.undo import Undo
 
 __all__ = ["open_courier", "running_bot"]
 
@@ -29,11 +30,13 @@ _MORE_THAN_THE_DRAIN: Final = 5.0
 
 @asynccontextmanager
 async def open_courier(
-    settings: Settings, *, clock: Clock | None, dice: Dice, notify: Notify
+    settings: Settings, *, clock: Clock | None, dice: Dice, notify: Notify, undo: Undo | None
 ) -> AsyncIterator[Courier]:
     """Open a courier whose chat client is a member of the room's group."""
     with exclusive(settings.outbox):
         async with open_outbox(settings) as outbox, open_chat(settings, clock=clock) as chat:
+            if undo:
+                undo.follow_chat(chat)
             await chat.me()
             await chat.join()
             yield make_courier(settings, outbox, chat, clock=clock, dice=dice, notify=notify)
@@ -41,7 +44,7 @@ async def open_courier(
 
 @asynccontextmanager
 async def running_bot(
-    settings: Settings, *, app: App | None, clock: Clock | None, notify: Notify, run: bool
+    settings: Settings, *, app: App | None, clock: Clock | None, notify: Notify, run: bool, undo: Undo | None
 ) -> AsyncIterator[Bot]:
     """Open a bot over an outbox of its own, and unless told otherwise run it until the block ends.
 
@@ -52,6 +55,8 @@ async def running_bot(
             open_outbox(settings) as outbox,
             open_bot(settings, outbox, app=app, clock=clock, notify=notify) as bot,
         ):
+            if undo:
+                undo.follow_bot(bot)
             if not run:
                 yield bot
                 return

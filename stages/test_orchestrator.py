@@ -1,4 +1,8 @@
-"""The orchestrator: from the configuration to the clean stop, with everything in between."""
+"""The orchestrator: from the configuration to the clean stop, with everything in between.
+
+The plain run goes against any server, and deletes there what it said; what needs a fault or a second
+person says that it needs the sandbox.
+"""
 
 import asyncio
 import signal
@@ -9,6 +13,7 @@ from typing import Final
 import pytest
 
 from hangbot import Bot, Settings, preflight
+from hangbot.chat import ChatClient
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import Banished
 from hangbot.factory import open_subject
@@ -26,26 +31,23 @@ PATIENCE: Final = 60.0
 
 
 async def test_a_run_from_preflight_to_a_clean_stop(
-    hangfm_sandbox: Sandbox,
-    hangfm_settings: Settings,
-    hangfm_open_bot: OpenBot,
-    hangfm_acks: AckRecorder,
-    hangfm_room_log: RoomLog,
+    hangfm_settings: Settings, hangfm_open_bot: OpenBot, hangfm_chat: ChatClient, hangfm_acks: AckRecorder
 ) -> None:
     async with open_subject(hangfm_settings) as subject:
         results = [result async for result in preflight.examine(subject)]
-    bot = await hangfm_open_bot(run=False, boot_message="I am here")
+    bot = await hangfm_open_bot(run=False, boot_message="a stage test of hangbot is here")
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(bot.run(), name="bot")
         await bot.ready()
-        (stored,) = await bot.say("hello")
+        (stored,) = await bot.say("and says hello")
         end = await bot.settled(stored.message.id)
         bot.stop()
 
     assert preflight.overall(results) == "ready"
     assert (end.state, end.tier) == ("delivered", 1)
-    assert hangfm_room_log.texts(hangfm_sandbox.bot) == ["I am here", "hello"]
+    heard = [row.text for row in await hangfm_chat.history() if row.muid in hangfm_acks.ids]
+    assert heard == ["a stage test of hangbot is here", "and says hello"]
     assert all(hangfm_acks.settlement(key) for key in hangfm_acks.ids)
 
 
