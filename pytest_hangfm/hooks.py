@@ -47,7 +47,7 @@ __all__ = [
 
 _MARKERS: Final = (
     "preflight(id): a check to make before a deploy; `id` names it for --hangfm-only and in the JSON",
-    "stage: a stage test; runs live with --hangfm-target=live --hangfm-live-writes, and takes back what it did",
+    "stage: a stage test; live with --hangfm-target=live --hangfm-live-writes; takes back what it did there",
     "live: runs on what is configured, and only with --hangfm-target=live; skipped otherwise",
     "remedy(text): what to do when this test fails, as a command or a setting by name",
     "virtual_time: the event loop's clock jumps over waits, so that a back-off of 30 s takes no time",
