@@ -66,6 +66,8 @@ __all__ = [
 FAILED: Final = 1
 MISCONFIGURED: Final = 2
 CANNOT_TELL: Final = 3
+PUT_OUT: Final = 4
+INTERRUPTED: Final = 130
 
 
 class HangbotError(Exception):

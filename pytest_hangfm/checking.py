@@ -61,7 +61,7 @@ async def ask(
     earlier = item.config.stash[_EARLIER]
     item.stash[_RESULT] = result
     item.stash[_WHERE] = (
-        f"the configuration in {options.env_file.name}"
+        f"the configuration in {options.origin}"
         if isinstance(settings, ConfigError)
         else in_words(settings, tuple(earlier.values()))
     )

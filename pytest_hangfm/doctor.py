@@ -134,6 +134,12 @@ class Doctor:
         named = [where for where in found if where.startswith('room "')]  # known once a check has learnt it
         return next(iter([*named, *found]), "nothing was checked")
 
+    def headline(self) -> str:
+        """Return the verdict and what was examined on one line; nothing where no check was made."""
+        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
+
+        return verdict_line(self.verdict(), self.where()) if self._rows else ""
+
     # -- for people
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -165,8 +171,7 @@ class Doctor:
                 out.write_line(line)
 
     def _print_verdict(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
-        from hangbot.text import encodable  # noqa: PLC0415  likewise
+        from hangbot.text import encodable  # noqa: PLC0415  only a run with checks pays for it
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         verdict = self.verdict()
@@ -176,9 +181,7 @@ class Doctor:
                 "       -> CI is set and nothing is configured: give the job BOT_USER_TOKEN and ROOM_UUID as "
                 "secrets in its environment, or say --hangfm-target=sandbox where that is meant."
             )
-        out.write_line(
-            encodable(verdict_line(verdict, self.where()), stream), bold=True, green=good, red=not good
-        )
+        out.write_line(encodable(self.headline(), stream), bold=True, green=good, red=not good)
 
     # -- for scripts and CI
 

@@ -46,7 +46,8 @@ class Options(NamedTuple):
         strict: Whether a warning fails its check.
         guard: Which tests are kept on loopback and searched for leaks: ``auto`` (each test
             of a run in which the plugin is used), ``all`` or ``off``.
-        configured: Whether there is a configuration to go live with.
+        from_file: Whether the configuration file is there, or was named.
+        from_environment: Whether a required name is in the environment.
         in_ci: Whether a CI service runs this.
     """
 
@@ -59,8 +60,21 @@ class Options(NamedTuple):
     ignore: tuple[str, ...]
     strict: bool
     guard: Literal["auto", "all", "off"]
-    configured: bool
+    from_file: bool
+    from_environment: bool
     in_ci: bool
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a configuration to go live with."""
+        return self.from_file or self.from_environment
+
+    @property
+    def origin(self) -> str:
+        """Say where the configuration comes from."""
+        if self.from_file and self.from_environment:
+            return f"{self.env_file.name} and the environment"
+        return "the environment" if self.from_environment else self.env_file.name
 
     @property
     def checks_are_live(self) -> bool:
@@ -69,7 +83,7 @@ class Options(NamedTuple):
 
     def header(self) -> str:
         """Say in words what the tests of this run touch."""
-        where = f"what {self.env_file.name} and the environment configure"
+        where = f"what is configured in {self.origin}"
         writes = "joining and reading only" if not self.live_writes else "writing too"
         if self.target == "live":
             tests = "preflight, stage and live tests"
@@ -172,7 +186,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         ignore=_ids(texts["ignore"][0]),
         strict=switches["strict"],
         guard=cast('Literal["auto", "all", "off"]', guard),
-        configured=named or env_file.is_file() or in_environment,
+        from_file=named or env_file.is_file(),
+        from_environment=in_environment,
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
     )
 

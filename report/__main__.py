@@ -72,7 +72,19 @@ def _build(node: Path, results: Path, output: Path) -> int:
         copy = (sys.executable, "-c", "import shutil, sys; shutil.copytree(*sys.argv[1:])")
         where = ("--output", str(output), "--results-dir", appearing)
         config = ("--config", str(HERE / "allurerc.mjs"))
-        return _allure(node, "run", *config, *where, "--", *copy, str(results), appearing)
+        return _allure(
+            node, "run", *config, *where, "--", *copy, str(results), appearing, title=_title(results)
+        )
+
+
+def _title(results: Path) -> str | None:
+    """Return what the checks came to, as the run wrote it; ``None`` where there was none."""
+    try:
+        lines = (results / "environment.properties").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    facts = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    return facts.get("Verdict")
 
 
 def _options() -> argparse.Namespace:
@@ -102,13 +114,15 @@ def _version(node: Path) -> int:
     return int(major) if major.isdigit() else 0
 
 
-def _allure(node: Path, *arguments: str) -> int:
+def _allure(node: Path, *arguments: str, title: str | None) -> int:
     """Run Allure's command line on this Node, fetched by npm where it is not there yet."""
     npx = node.resolve().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npx-cli.js"
     if not npx.exists():  # a distribution's npm lives elsewhere
         npx = Path(shutil.which("npx") or "npx").resolve()
     # The Node that was chosen has to be the first on the path: npx starts what it fetched by name.
     env = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if title:
+        env["HANGFM_REPORT_TITLE"] = title
     command = [str(node), str(npx), "--yes", ALLURE, *arguments]
     try:
         return subprocess.run(command, env=env, check=False, timeout=_WITHIN).returncode  # noqa: S603  our own words

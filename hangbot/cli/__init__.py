@@ -3,13 +3,16 @@
 import sys
 
 from hangbot import __version__
-from hangbot.cli import output
+from hangbot.cli import early
 
 __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code; see `hangbot.cli.dispatch`."""
+    early.catch()
+    from hangbot.cli import output  # noqa: PLC0415  a signal may come while it loads
+
     given = sys.argv[1:] if argv is None else argv
     with output.kept():
         if given == ["--version"]:

@@ -6,6 +6,7 @@ comes from the code that delivers in production.
 
 import argparse
 import asyncio
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import Stored
 from hangbot.delivery.summary import summarise
-from hangbot.errors import FAILED
+from hangbot.errors import FAILED, INTERRUPTED
 from hangbot.factory import open_bot, open_outbox
 from hangbot.orchestrator import Bot
 from hangbot.preflight import overall
@@ -86,13 +87,13 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
         bot.stop()
 
     try:
-        with stopping(stop):
+        with stopping(stop) as signals:
             # A bot that was told to stop settles nothing more: the acts end, or would wait for ever.
             await asyncio.wait({running, acting}, return_when=asyncio.FIRST_COMPLETED)
             if told.is_set() or not acting.done():
                 await running
                 print("\nstopped before the end")
-                return FAILED
+                return INTERRUPTED if signals.first == signal.SIGINT else FAILED
             as_announced = acting.result()
             bot.stop()
             await running

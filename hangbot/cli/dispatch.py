@@ -1,13 +1,19 @@
 """From a command line to its command, and from whatever that meets to a line and an exit code."""
 
+import signal
 from importlib import import_module
+from typing import Final
 
+from hangbot.cli import early
 from hangbot.cli.output import tell
 from hangbot.cli.parser import parse
-from hangbot.errors import FAILED, ConfigError, HangbotError
+from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
 from hangbot.redact import Redactor
 
 __all__ = ["dispatch"]
+
+_UNTIL_STOPPED: Final = frozenset({"run", "sandbox"})
+"""What runs until a signal comes: that is its good end. The others are interrupted by it."""
 
 
 def dispatch(argv: list[str]) -> int:
@@ -18,12 +24,17 @@ def dispatch(argv: list[str]) -> int:
     """
     args = parse(argv)
     try:
+        if args.command in _UNTIL_STOPPED:
+            early.end_at_once()
+        else:
+            early.give_back()
         code = int(import_module(f"hangbot.cli.{args.command}").main(args))
     except HangbotError as exc:
         return _told(exc)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, and this is the end already
         _say("interrupted")
-        return FAILED
+        return INTERRUPTED
     except Exception as exc:
         if args.log_level == "debug":
             raise

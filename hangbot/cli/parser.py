@@ -8,7 +8,9 @@ from hangbot import __version__
 __all__ = ["parse"]
 
 _EXIT_CODES = """\
-exit codes: 0 done; 1 it failed; 2 configuration or usage; 3 cannot tell (network, time-out, uncertain).
+exit codes: 0 done; 1 it failed; 2 configuration or usage, known before anything was sent; 3 cannot tell
+(network, time-out, uncertain); 4 kicked or banned by the room: not to be started again by itself;
+130 Ctrl-C of a command that ends by itself.
 Standard output carries results, standard error carries logs."""
 
 

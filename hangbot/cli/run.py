@@ -7,7 +7,7 @@ import time
 
 from hangbot.cli import show
 from hangbot.cli.context import app_of, embedded, load_settings, set_up_logs
-from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive_soon
 from hangbot.delivery.record import Step
@@ -29,29 +29,43 @@ _LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": lo
 def main(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
     app = app_of(args)
-    return asyncio.run(_on_sandbox(args, app) if args.sandbox else _run(load_settings(args), app))
+    settings = None if args.sandbox else load_settings(args)
+    return asyncio.run(_until_stopped(args, settings, app))
 
 
-async def _on_sandbox(args: argparse.Namespace, app: App | None) -> int:
+async def _until_stopped(args: argparse.Namespace, settings: Settings | None, app: App | None) -> int:
+    """Listen to signals before anything is opened, and until everything is closed."""
+    try:
+        with stopping() as signals:
+            if settings is None:
+                return await _on_sandbox(args, app, signals)
+            return await _run(settings, app, signals)
+    except Stopped:
+        logger.info("stopped before the bot began")
+        return 0
+    except SecondSignal:
+        logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
+            "stopped at once: what was on its way is asked about at the next start"
+        )
+        return FAILED
+
+
+async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signals) -> int:
     async with embedded() as (_, settings):
         set_up_logs(args, settings)
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
-        return await _run(settings, app)
+        return await _run(settings, app, signals)
 
 
-async def _run(settings: Settings, app: App | None) -> int:
-    async with exclusive_soon(settings.outbox, within=_SEND_TAKES):
-        try:
-            async with open_outbox(settings, check=True) as outbox:
-                return await _preflight_and_run(settings, outbox, app)
-        except SecondSignal:
-            logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
-                "stopped at once: what was on its way is asked about at the next start"
-            )
-            return FAILED
+async def _run(settings: Settings, app: App | None, signals: Signals) -> int:
+    async with (
+        exclusive_soon(settings.outbox, within=_SEND_TAKES),
+        open_outbox(settings, check=True) as outbox,
+    ):
+        return await _preflight_and_run(settings, outbox, app, signals)
 
 
-async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None) -> int:
+async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None, signals: Signals) -> int:
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
     async with open_bot(settings, outbox, app=app, notify=log_step) as bot:
@@ -61,14 +75,17 @@ async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None
             bot.stop()
             preflight.cancel()
 
-        with stopping(stop):
+        signals.stop = stop
+        try:
             await asyncio.wait([preflight])
-            if not preflight.cancelled() and not preflight.result():
-                return FAILED
-            try:
-                await bot.run()
-            finally:
-                await _print_report(outbox, bot)
+        finally:
+            preflight.cancel()
+        if not preflight.cancelled() and not preflight.result():
+            return FAILED
+        try:
+            await bot.run()
+        finally:
+            await _print_report(outbox, bot)
     return 0
 
 

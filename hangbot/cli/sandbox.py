@@ -31,6 +31,14 @@ def main(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace) -> int:
     stop = asyncio.Event()
+    try:
+        with stopping(stop.set):
+            return await _serve_until(stop, args)
+    except SecondSignal:
+        return FAILED
+
+
+async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
     tls = _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
     try:
         async with open_sandbox(
@@ -44,13 +52,10 @@ async def _serve(args: argparse.Namespace) -> int:
         ) as sandbox:
             if args.env_out:
                 _write(args.env_out, sandbox.env())
-            with stopping(stop.set):
-                print(json.dumps(sandbox.ready()), flush=True)
-                if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
-                    return FAILED  # whoever started it has gone, and nobody else can know where it is
-                await stop.wait()
-    except SecondSignal:
-        return FAILED
+            print(json.dumps(sandbox.ready()), flush=True)
+            if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
+                return FAILED  # whoever started it has gone, and nobody else can know where it is
+            await stop.wait()
     except OSError as exc:
         raise _cannot_open(exc) from exc
     return 0

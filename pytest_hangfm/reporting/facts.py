@@ -35,7 +35,8 @@ CATEGORIES: Final = (
     {
         "name": "A message was lost, doubled or came too late",
         "matchedStatuses": ["failed"],
-        "messageRegex": r"(?s).*(was to be (delivered|failed|uncertain)|has not ended within|nobody said).*",
+        "messageRegex": r"(?s).*(was to be (delivered|failed|uncertain)|has not ended within"
+        r"|did not say|was to say nothing).*",
     },
     {
         "name": "Something was left behind, or wanted to leave the machine",
@@ -64,14 +65,16 @@ def _write_new(path: Path, text: str) -> None:
 def environment(config: pytest.Config, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the run was made of, by name."""
     options = config.stash[OPTIONS]
+    doctor = config.pluginmanager.get_plugin("hangfm-doctor")
     facts = {
+        "Verdict": doctor.headline() if doctor is not None else "",
         "Target": options.header().removeprefix("hangfm: "),
         "hangbot": __version__,
         "Commit": environ.get("GITHUB_SHA", "")[:12] or _commit(config),
         "Python": platform.python_version(),
         "pytest": pytest.__version__,
         "System": f"{platform.system()} {platform.machine()}",
-        "Configuration": options.env_file.name if options.configured else "none",
+        "Configuration": options.origin if options.configured else "none",
     }
     return {name.replace(" ", "."): value for name, value in facts.items() if value}
 

@@ -76,5 +76,5 @@ def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
     code = main(["demo"])
     thread.join()
 
-    assert code == 1
+    assert code == 130
     assert capsys.readouterr().out.endswith("stopped before the end\n")

@@ -48,7 +48,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
             id="cannot tell",
         ),
         pytest.param(HangbotError(f"what is {JWT}"), 1, None, id="a token"),
-        pytest.param(KeyboardInterrupt(), 1, "hangbot: interrupted\n", id="Ctrl-C"),
+        pytest.param(KeyboardInterrupt(), 130, "hangbot: interrupted\n", id="Ctrl-C"),
         pytest.param(
             ZeroDivisionError("x"),
             1,
@@ -111,6 +111,7 @@ def test_the_version_is_answered_before_anything_else_is_loaded() -> None:
     assert {name for name in modules.split() if name.startswith("hangbot")} == {
         "hangbot",
         "hangbot.cli",
+        "hangbot.cli.early",
         "hangbot.cli.output",
     }
     assert "argparse" not in modules.split()

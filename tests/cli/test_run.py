@@ -366,7 +366,7 @@ def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
 
     bot.send(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):  # it drains, with a minute's patience
-        bot.wait(0.2)
+        bot.wait(1.2)
     bot.send(signal.SIGINT)
 
     assert bot.wait() == 1

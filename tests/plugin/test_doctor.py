@@ -20,10 +20,11 @@ SANDBOX = Options(
     ignore=(),
     strict=False,
     guard="auto",
-    configured=False,
+    from_file=False,
+    from_environment=False,
     in_ci=False,
 )
-LIVE = SANDBOX._replace(configured=True)
+LIVE = SANDBOX._replace(from_file=True)
 
 
 def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:

@@ -17,10 +17,11 @@ UNCONFIGURED = Options(
     ignore=(),
     strict=False,
     guard="auto",
-    configured=False,
+    from_file=False,
+    from_environment=False,
     in_ci=False,
 )
-CONFIGURED = UNCONFIGURED._replace(configured=True)
+CONFIGURED = UNCONFIGURED._replace(from_file=True)
 LIVE = UNCONFIGURED._replace(target="live")
 SANDBOX = CONFIGURED._replace(target="sandbox")
 
@@ -138,7 +139,14 @@ def test_what_a_test_runs_against(options: Options, markers: set[str], target: s
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(CONFIGURED, "LIVE: preflight on what hang-fm-config.env", id="configured"),
+        pytest.param(
+            CONFIGURED, "LIVE: preflight on what is configured in hang-fm-config.env (", id="configured"
+        ),
+        pytest.param(
+            CONFIGURED._replace(from_file=False, from_environment=True),
+            "LIVE: preflight on what is configured in the environment (",
+            id="configured by the environment alone",
+        ),
         pytest.param(LIVE, "joining and reading only", id="live"),
         pytest.param(LIVE._replace(live_writes=True), "writing too", id="live-writes"),
         pytest.param(SANDBOX, "nothing live is touched", id="sandbox"),

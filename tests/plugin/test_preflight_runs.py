@@ -104,7 +104,7 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(
         [
-            "hangfm: LIVE: preflight on what hang-fm-config.env*",
+            "hangfm: LIVE: preflight on what is configured in hang-fm-config.env*",
             'READY: room "Sandbox" on 127.0.0.1:* (this machine: nothing live was checked)',
         ]
     )
@@ -187,7 +187,9 @@ def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave
     )
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*LIVE: preflight, stage and live tests on what hang-fm-config.env*"])
+    result.stdout.fnmatch_lines(
+        ["*LIVE: preflight, stage and live tests on what is configured in hang-fm-config.env*"]
+    )
     result.stdout.fnmatch_lines(["[[]????[]] Gateway can be reached: *", "CANNOT TELL: *"])
     result.stdout.fnmatch_lines(["SKIPPED*stages*it runs with --hangfm-live-writes only"])
     assert "stages" not in "".join(line for line in result.outlines if line.startswith("FAILED"))
@@ -228,7 +230,7 @@ def test_an_incomplete_configuration_fails_once_with_every_fault(
             "[[]FAIL[]] The lamp is on: it is off",
             "       -> Turn it on.",
             "[[]????[]] The lamp can be looked at: the check itself broke: ZeroDivisionError: no lamp",
-            "NOT READY: the configuration in hang-fm-config.env",
+            "NOT READY: the configuration in the environment",
         ]
     )
 

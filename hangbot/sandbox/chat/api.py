@@ -4,20 +4,21 @@ PURE: no sockets and no waiting. `hangbot.sandbox.chat.server` reads requests fr
 applies faults around `ChatApi.answer`, and sends what comes back.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
+from typing import Final
 
+from hangbot.sandbox.chat.admin import needs_key
 from hangbot.sandbox.chat.call import Answer, Call
 from hangbot.sandbox.chat.groups import GroupCalls
-from hangbot.sandbox.chat.me import SessionCalls
 from hangbot.sandbox.chat.messages import MessageCalls
 from hangbot.sandbox.chat.rules import ChatRefusal
 
 __all__ = ["ChatApi"]
 
+_WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
 
-class ChatApi(SessionCalls, GroupCalls, MessageCalls):
+
+class ChatApi(GroupCalls, MessageCalls):
     """All REST calls of one chat server.
 
     Args:
@@ -35,9 +36,8 @@ class ChatApi(SessionCalls, GroupCalls, MessageCalls):
         if self.dialect.name == "cometchat" and call.segments[:1] in (("groups",), ("users",)):
             kind, *ids = call.segments  # documented: it lower-cases uids and guids
             call = replace(call, segments=(kind, *(part.lower() for part in ids[:1]), *ids[1:]))
-        area = self._area(call.segments[0]) if call.segments else None
         try:
-            answer = area(call) if area is not None else self._no_route(call)
+            answer = self._answered(call)
         except ChatRefusal as refused:
             return self.refusal(refused)
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
@@ -45,32 +45,33 @@ class ChatApi(SessionCalls, GroupCalls, MessageCalls):
             return self.refusal(ChatRefusal("bad_value"))
         return answer
 
-    def _area(self, name: str) -> Callable[[Call], Answer] | None:
-        match name:
-            case "messages":
-                return self._messages
-            case "groups":
-                return self._groups
-            case "user" | "user_sessions" | "conversations":
-                return self._own
-            case "users":
-                return self._users
-            case "me":
-                return self._me
-            case "settings":
-                return self._settings
-            case _:
-                return None
+    def _answered(self, call: Call) -> Answer:
+        if call.method in _WRITES:
+            self._fields(call)  # what cannot be read is refused before anybody asks what it is for
+        if self._has_admin_api(call) and needs_key(call.method, call.segments):
+            return self._with_key(call)
+        if call.segments[2:3] == ("conversation",) and call.segments[0] in ("users", "groups"):
+            return self._conversation(call)
+        if _is_extension(call.segments):
+            return self._extension(call)
+        areas = {
+            "messages": self._messages,
+            "groups": self._groups,
+            "users": self._users,
+            "blockedusers": self._blocked_users,
+            "conversations": self._conversations,
+            "user": self._own,
+            "user_sessions": self._own,
+            "me": self._me,
+            "settings": self._settings,
+        }
+        return areas.get(call.segments[0] if call.segments else "", self._no_route)(call)
 
-    def react_by_extension(self, call: Call) -> Answer:
-        """The web client's older way to react: `POST /v1/react {msgId, emoji}` at the extension's host.
+    def _has_admin_api(self, call: Call) -> bool:
+        """OpenChat's whole admin API is here; of CometChat's the tokens."""
+        return self.dialect.name == "openchat" or call.segments[2:] == ("auth_tokens",)
 
-        The answer's shape is unknown; this one says what was asked for.
-        """
-        body = call.body if isinstance(call.body, dict) else {}
-        number, emoji = str(body.get("msgId", "")), str(body.get("emoji", ""))
-        asked = replace(call, segments=("messages", number, "reactions", emoji))
-        answer = self.answer(asked)
-        if answer.status == HTTPStatus.OK:
-            answer.body = {"data": {"success": True}}
-        return answer
+
+def _is_extension(segments: tuple[str, ...]) -> bool:
+    """Whether a path belongs to the extension: all below `/v1` and `/v3.0/extensions/` (measured)."""
+    return segments[:1] == ("v1",) or (segments[:1] == ("extensions",) and len(segments) > 1)

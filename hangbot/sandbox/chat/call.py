@@ -3,7 +3,7 @@
 PURE.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import unquote
@@ -40,6 +40,12 @@ class Directory(Protocol):
     def find(self, uid: object) -> Someone | None:
         """Give the user with that uid."""
 
+    def add(self, nickname: str, *, uid: str) -> Someone:
+        """Make a user."""
+
+    def __iter__(self) -> Iterator[Someone]:
+        """Everybody."""
+
     def revoke(self, token: str) -> None:
         """Make a token worthless."""
 
@@ -74,12 +80,11 @@ class Answer:
     uid: str | None = None
 
 
-def split_path(path: str) -> tuple[str, ...] | None:
-    """Split a path below `/v3` or `/v3.0`; doubled slashes count as one. None for another path."""
+def split_path(path: str) -> tuple[str, ...]:
+    """Split a path below `/v3`, `/v3.0` or (measured) without a version; doubled slashes count as one."""
     parts = [part for part in path.split("/") if part]
-    if not parts or parts[0] not in VERSIONS:
-        return None
-    return tuple(unquote(part, errors="replace") for part in parts[1:])
+    below = parts[1:] if parts and parts[0] in VERSIONS else parts
+    return tuple(unquote(part, errors="replace") for part in below)
 
 
 def fault_point(method: str, segments: tuple[str, ...]) -> str:

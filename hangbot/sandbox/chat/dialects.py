@@ -161,6 +161,8 @@ COMETCHAT: Final = Dialect(
         join_twice=False,
         invents_users=False,
         invents_chat_message=False,
+        announces=frozenset({"joined", "left", "kicked", "banned", "unbanned", "added", "scopeChanged"}),
+        leaves_unknown=False,
     ),
     send_status=200,
     id_is_string=True,

@@ -6,18 +6,17 @@ PURE.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hangbot.sandbox.chat.call import Answer, Call, Directory
-from hangbot.sandbox.chat.changes import mark
+from hangbot.sandbox.chat.call import Answer, Call, Directory, Someone
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.drafts import text_of
 from hangbot.sandbox.chat.jwt import ChatJwt
 from hangbot.sandbox.chat.lists import cut_page, history_query
 from hangbot.sandbox.chat.reactions import Reactions
-from hangbot.sandbox.chat.rows import Json, Row
+from hangbot.sandbox.chat.rows import SYSTEM, Json, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import text_of
 from hangbot.sandbox.chat.world import ChatWorld
 
-__all__ = ["Caller", "ChatDoor", "whole"]
+__all__ = ["Caller", "ChatDoor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +86,46 @@ class ChatDoor:
         if app_id != self._app_id:
             raise ChatRefusal("bad_app_id")
 
-    def _caller(self, call: Call) -> Caller:
+    def _caller(self, call: Call, *, keyed: bool = False) -> Caller:
         """Find out who calls, and refuse an `apikey` that is none.
 
-        OpenChat looks at `apikey` only where something is written (measured on sends and joins).
+        OpenChat looks at `apikey` only in calls that its admin API has as well: sends, joins that name
+        participants, lists of members (measured); CometChat everywhere.
+
+        Args:
+            call: The call.
+            keyed: Whether it is a call of the admin API, too.
         """
         self._check_app(call)
         apikey = call.headers.get("apikey")
-        writes = call.method != "GET"
-        if apikey is not None and (writes or self.dialect.needs_app_id):
+        if apikey and (keyed or self.dialect.needs_app_id):
             if apikey != self._api_key:
                 raise ChatRefusal("bad_apikey")
             return self._admin(call)
         token = self.token_of(call)
         if not token:
             raise ChatRefusal("no_token")
-        person = self._people.by_chat_token(token)
+        person = self._people.by_chat_token(token) or self._behind_jwt(token)
         if person is None:
             raise ChatRefusal("bad_token")
         self.world.ensure_user(person.uid, person.nickname)
         self.world.touch(person.uid, self._online)
         return Caller(person.uid, token, call.headers.get("resource") or None)
 
+    def _behind_jwt(self, token: str) -> Someone | None:
+        """Measured on OpenChat: the JWT of `/me` works in the place of the token."""
+        known = self._jwt.read(token, self.world.now) if self.dialect.bearer else None
+        return self._people.find(known[0]) if known is not None else None
+
     def _admin(self, call: Call) -> Caller:
-        """The admin API acts for whom `onBehalfOf`, or the body's `sender`, names."""
+        """The admin API acts for whom the body's `sender` names, on CometChat also `onBehalfOf`."""
         body = call.body if isinstance(call.body, dict) else {}
-        uid = call.headers.get("onBehalfOf") or body.get("sender") or "app_system"
-        self.world.ensure_user(text_of(uid, "sender"))
-        return Caller(str(uid), "", call.headers.get("resource") or None, admin=True)
+        uid, otherwise = body.get("sender"), SYSTEM
+        if self.dialect.name == "cometchat":
+            uid, otherwise = call.headers.get("onBehalfOf") or uid, "app_system"
+        name = text_of(uid, "sender") or otherwise
+        self.world.ensure_user(name)
+        return Caller(name, "", call.headers.get("resource") or None, admin=True)
 
     def _fields(self, call: Call) -> dict[str, Json]:
         if call.unreadable is not None:
@@ -127,8 +138,9 @@ class ChatDoor:
         if person is not None:
             self.world.ensure_user(person.uid, person.nickname)
 
-    def _may_see(self, uid: str, row: Row) -> bool:
-        return row["receiverType"] == "group" or uid in (row["sender"], row["receiver"])
+    def _introduce_all(self) -> None:
+        for person in self._people:
+            self.world.ensure_user(person.uid, person.nickname)
 
     # -- showing rows ------------------------------------------------------------------
 
@@ -147,20 +159,3 @@ class ChatDoor:
         if self.dialect.bare_newest_first and not call.query.get("affix"):
             shown.reverse()
         return Answer(200, {"data": shown, "meta": page.meta}, uid=caller.uid)
-
-    def _mark_conversation(
-        self, caller: Caller, rows: list[Row], body: dict[str, Json], action: str
-    ) -> Answer:
-        number = body.get("messageId")
-        newest = rows[-1] if rows else None
-        row = newest if number is None else self.world.by_id(whole(number, -1))
-        if row is None:
-            raise ChatRefusal("message_unknown", id=str(number))
-        data, pushes = mark(self.world, caller.uid, row, action)
-        return Answer(200, {"data": data}, pushes, uid=caller.uid)
-
-
-def whole(value: Json, otherwise: int) -> int:
-    """Read a whole number of at most 18 digits from a value of any type."""
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else otherwise  # noqa: PLR2004  63 bits

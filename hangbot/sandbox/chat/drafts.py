@@ -6,30 +6,24 @@ it cannot use makes it crash (500, empty); CometChat answers with the field's na
 
 import json
 import secrets
-from typing import Any, Final
+from typing import Final
 
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.rows import Draft, Json, Row
+from hangbot.sandbox.chat.media import uploads, with_media
+from hangbot.sandbox.chat.rows import Draft, Json, ReceiverType, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import text_of
 from hangbot.sandbox.people import Person
 
-__all__ = ["read_draft", "text_of", "web_client_line"]
+__all__ = ["edited_data", "read_draft", "web_client_line"]
 
 MOST_TAGS: Final = 25
 LONGEST_TAG: Final = 100
-
-
-def text_of(value: Json, parameter: str) -> str:
-    """Take a text or a number as text.
-
-    Raises:
-        ChatRefusal: `bad_value`: it is something else.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise ChatRefusal("bad_value", parameter=parameter)
+_DEFAULTS: Final = (("category", "message"), ("type", "text"))
+_REPEATED: Final[tuple[str, ...]] = ("text", "metadata", "customData")
+"""What a body may hold outside `data`, too."""
+_ENVELOPE: Final = frozenset({"id", "receiver", "receiverType", "category", "type", "muid", "tags"})
+"""What an edit without `data` leaves alone."""
 
 
 def read_draft(
@@ -50,72 +44,112 @@ def read_draft(
     if fields.get("receiver") in (None, ""):
         raise ChatRefusal("missing_parameter", parameter="receiver")
     receiver = text_of(fields["receiver"], "receiver")
-    receiver_type = fields.get("receiverType")
-    if receiver_type not in ("user", "group"):
-        raise ChatRefusal("bad_receiver_type", parameter="receiverType")
-    data = _data(fields.get("data"))
-    category = text_of(fields.get("category") or "message", "category")
-    kind = text_of(fields.get("type") or "text", "type")
+    receiver_type = _receiver_type(fields, strict=strict)
+    data = _data(fields)
+    category, kind = (_or(fields.get(name), default) for name, default in _DEFAULTS)
     muid = fields.get("muid")
-    tags = fields.get("tags")
-    if tags is not None and not isinstance(tags, list):
-        raise ChatRefusal("bad_value", parameter="tags")
+    text_of(muid, "muid")
+    media: Row = {}
     if strict:
         receiver = receiver.lower()
         _check_documented(fields, category, kind, data)
         if len(json.dumps(data, ensure_ascii=False)) > dialect.data_limit:
             raise ChatRefusal("bad_value", parameter="data")
+    elif category == "message":
+        kind, data, media = with_media(kind, data, uploads(fields.get("files")))
     return Draft(
         receiver=receiver,
         receiver_type=receiver_type,
         category=category,
         type=kind,
         data=data,
-        muid=None if muid is None else text_of(muid, "muid"),
-        tags=tags,
-        parent_id=parent if parent is not None else _parent(fields.get("parentId")),
-        resource=resource,
+        muid=muid,
+        tags=fields.get("tags"),
+        parent_id=_or(parent, _or(fields.get("parentId"), fields.get("parentMessageId"))),
+        resource=resource or text_of(fields.get("resource"), "resource") or None,
+        media=media,
     )
 
 
-def _data(value: Any) -> dict[str, Json]:  # noqa: ANN401  any JSON value
-    if value is None:
-        return {}
-    if isinstance(value, str):  # a multipart field holds JSON text
+def _or(value: Json, otherwise: Json) -> Json:
+    return otherwise if value is None else value
+
+
+def _receiver_type(fields: dict[str, Json], *, strict: bool) -> ReceiverType:
+    """Who gets it: a group only where that is said. Measured: without it, a user."""
+    said = fields.get("receiverType")
+    word = "user" if said is None and not strict else text_of(said, "receiverType").lower()
+    if word == "user":
+        return "user"
+    if word == "group":
+        return "group"
+    raise ChatRefusal("bad_receiver_type", parameter="receiverType")
+
+
+def _data(fields: dict[str, Json]) -> dict[str, Json]:
+    """`data`, and what of it stands at the top of the body only (the SDK repeats it there)."""
+    value = fields.get("data")
+    if isinstance(value, str):  # a field of a form holds JSON text
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise ChatRefusal("bad_value", parameter="data") from None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | None):
         raise ChatRefusal("bad_value", parameter="data")
-    metadata = value.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
+    data = {name: fields[name] for name in _REPEATED if name in fields} | (value or {})
+    if not isinstance(data.get("metadata"), dict | None):
         raise ChatRefusal("bad_value", parameter="data.metadata")
-    return value
+    return data
 
 
-def _parent(value: Any) -> int | str | None:  # noqa: ANN401  any JSON value
-    if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
-        return value
-    raise ChatRefusal("bad_value", parameter="parentId")
+def edited_data(fields: dict[str, Json], *, documented: bool) -> dict[str, Json]:
+    """What an edit changes: the fields of `data`, or of a body that has none.
+
+    Args:
+        fields: The body.
+        documented: CometChat edits text, metadata and customData; OpenChat whatever is there.
+
+    Raises:
+        ChatRefusal: `bad_value`: `data` is no object, where that is validated.
+    """
+    data = fields.get("data", {})
+    if documented:
+        if not isinstance(data, dict):
+            raise ChatRefusal("bad_value", parameter="data")
+        return {name: data[name] for name in _REPEATED if name in data}
+    if "data" not in fields:
+        return {name: value for name, value in fields.items() if name not in _ENVELOPE}
+    lifted = {name: fields[name] for name in _REPEATED if name in fields}
+    return lifted | (data if isinstance(data, dict) else {})
 
 
-def _check_documented(fields: dict[str, Json], category: str, kind: str, data: dict[str, Json]) -> None:
+def _check_documented(fields: dict[str, Json], category: Json, kind: Json, data: dict[str, Json]) -> None:
     """CometChat validates (documented codes, statuses seen in public bots)."""
     for name in ("category", "type"):
         if not fields.get(name):
             raise ChatRefusal("missing_parameter", parameter=name)
+    for name in ("receiver", "category", "type", "muid", "parentId"):
+        if not isinstance(fields.get(name), str | int | float | None):
+            raise ChatRefusal("bad_value", parameter=name)
     if category not in ("message", "custom", "interactive"):
         raise ChatRefusal("bad_value", parameter="category")
-    if category == "message" and kind == "text":
-        text = data.get("text")
-        if not isinstance(text, str) or not text.strip():
-            raise ChatRefusal("bad_value", parameter="data.text")
-    tags = fields.get("tags") or ()
-    if len(tags) > MOST_TAGS or any(not isinstance(tag, str) or len(tag) > LONGEST_TAG for tag in tags):
-        raise ChatRefusal("bad_value", parameter="tags")
+    text = data.get("text")
+    if (category, kind) == ("message", "text") and not (isinstance(text, str) and text.strip()):
+        raise ChatRefusal("bad_value", parameter="data.text")
     if category == "custom" and not isinstance(data.get("customData"), dict):
         raise ChatRefusal("bad_value", parameter="data.customData")
+    if not _are_tags(fields.get("tags")):
+        raise ChatRefusal("bad_value", parameter="tags")
+
+
+def _are_tags(tags: Json) -> bool:
+    if tags is None:
+        return True
+    return (
+        isinstance(tags, list)
+        and len(tags) <= MOST_TAGS
+        and all(isinstance(tag, str) and len(tag) <= LONGEST_TAG for tag in tags)
+    )
 
 
 def web_client_line(person: Person, text: str) -> Row:

@@ -24,6 +24,8 @@ class Wording:
 
 
 _NO_GROUP: Final = "Group {guid} was not found."
+_NOT_YOURS: Final = Wording(403, "ERR_FORBIDDEN", "You can access only conversations you participate in.")
+_NO_MESSAGE: Final = ("ERR_MESSAGE_NOT_FOUND", "Message {id} was not found.", ("id",))
 _NOT_IN: Final = Wording(
     400, "ERR_NOT_A_MEMBER", "The logged-in user is not a member of group {guid}.", ("guid",)
 )
@@ -50,7 +52,18 @@ OPENCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "join_banned": Wording(400, "ERR_FORBIDDEN", "You are banned from this group."),
     "join_full": Wording(400, "ERR_LIMIT_EXCEEDED", "Group {guid} is full.", ("guid",)),
     "remove_other": Wording(403, "ERR_FORBIDDEN", "Users can only remove their own membership."),
-    "message_unknown": Wording(404, "ERR_MESSAGE_NOT_FOUND", "Message {id} was not found.", ("id",)),
+    "message_unknown": Wording(404, *_NO_MESSAGE),
+    "change_unknown": Wording(400, *_NO_MESSAGE),
+    "parent_unknown": Wording(400, *_NO_MESSAGE),
+    "look_outside": _NOT_YOURS,
+    "look_other": _NOT_YOURS,
+    "other_conversation": Wording(
+        403, "ERR_FORBIDDEN", "Receipts can only target messages in the requested conversation."
+    ),
+    "other_thread": Wording(
+        403, "ERR_FORBIDDEN", "Thread replies must stay in the parent message conversation."
+    ),
+    "react_deleted": Wording(403, "ERR_FORBIDDEN", "Cannot react to a deleted message."),
     "edit_other": Wording(
         403, "ERR_FORBIDDEN", "You can edit only your own messages unless you moderate the group."
     ),
@@ -65,6 +78,8 @@ OPENCHAT_ERRORS: Final[Mapping[str, Wording]] = {
         400, "INVALID_RECEIVERTYPE", "receiverType must be user or group.", ("parameter",)
     ),
     # What it cannot read, or did not expect, makes it crash: 500 without a body.
+    "trace": Wording(501, None),
+    "silent_method": Wording(404, None),
     "malformed": Wording(500, None),
     "bad_content_type": Wording(500, None),
     "bad_value": Wording(500, None),
@@ -112,6 +127,13 @@ COMETCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "join_full": Wording(400, "ERR_NO_VACANCY", "The group {guid} has no vacancy."),
     "remove_other": Wording(403, "ERR_GROUP_NO_SCOPE_CLEARANCE", "A higher scope is needed."),
     "message_unknown": _GONE,
+    "change_unknown": _GONE,
+    "parent_unknown": _GONE,
+    "look_outside": _OUTSIDE,
+    "look_other": _GONE,  # nobody is told of what others say to each other
+    "other_conversation": _BAD,
+    "other_thread": _BAD,
+    "react_deleted": Wording(403, "ERR_MESSAGE_ACTION_NOT_ALLOWED", "The message {id} is deleted."),
     "edit_other": Wording(403, "ERR_MESSAGE_NOT_A_SENDER", "The user did not send the message {id}."),
     "delete_other": Wording(403, "ERR_MESSAGE_NOT_A_SENDER", "The user did not send the message {id}."),
     "message_deleted": Wording(403, "ERR_MESSAGE_ACTION_NOT_ALLOWED", "The message {id} is deleted."),

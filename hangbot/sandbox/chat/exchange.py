@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from hangbot.sandbox.chat.media import Upload
 from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.chat.values import nested
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.http import Request, Response, read_json
@@ -68,25 +70,21 @@ _write: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def read_body(request: Request) -> tuple[Json, str | None]:
-    """Read the body: its value, or the reason why it cannot be read.
-
-    Without a body, or without a content type, the value is an empty object.
-    """
+    """Read the body: its value (without one an empty object), or the reason why it cannot be read."""
     if request.too_large:
         return None, "too_large"
     if request.body is None:
         return None, "malformed"
-    kind = request.headers.get("Content-Type", "")
-    return _parse(request.body, kind) if request.body and kind else ({}, None)
+    return _parse(request.body, request.headers.get("Content-Type", "")) if request.body else ({}, None)
 
 
 def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind == "multipart/form-data":
-            return _fields(raw, content_type), None
+            return _form(raw, content_type), None
         if kind == "application/x-www-form-urlencoded":
-            return dict(parse_qsl(raw.decode(), keep_blank_values=True)), None
+            return nested(parse_qsl(raw.decode(), keep_blank_values=True)), None
         if kind != "application/json" and not kind.endswith("+json"):
             return None, "bad_content_type"
         return read_json(raw.decode()), None
@@ -94,16 +92,21 @@ def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
         return None, "malformed"
 
 
-def _fields(raw: bytes, content_type: str) -> dict[str, str]:
-    """The fields of a form, without its files."""
+def _form(raw: bytes, content_type: str) -> dict[str, Json]:
+    """The fields of a form; of its files name, kind and size."""
     from email.parser import BytesParser  # noqa: PLC0415  forms are rare, and this takes 10 ms
     from email.policy import HTTP  # noqa: PLC0415  likewise
 
     form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + raw)
-    named = {part.get_param("name", header="Content-Disposition"): part for part in form.iter_parts()}
-    return {
-        str(name): str(part.get_content()) for name, part in named.items() if name and not part.get_filename()
-    }
+    pairs: list[tuple[str, Json]] = []
+    for part in form.iter_parts():
+        name, filename = part.get_param("name", header="Content-Disposition"), part.get_filename()
+        if name and filename:
+            size = len(part.get_payload(decode=True) or b"")
+            pairs.append((str(name), Upload(name=filename, mimeType=part.get_content_type(), size=size)))
+        elif name:
+            pairs.append((str(name), str(part.get_content())))
+    return nested(pairs)
 
 
 class Wire:

@@ -3,9 +3,10 @@
 PURE. OpenChat's behaviour is measured; CometChat's is documented, and where the documents
 are silent this module does what OpenChat does and says so.
 
-A page is always oldest first. `append` means after the cursor, `prepend` (the default, also
-for an unknown word) before it. An `id` is exclusive. A time alone loses every row of the
-cursor's own second; an id together with a time is one compound cursor (time, id).
+A page is always oldest first. `append` means after the cursor, `prepend` (also for an unknown
+word) before it. Which of the two counts where none is named depends on the cursor: a time to
+begin from means `append`. An `id` is exclusive. A time alone loses every row of the cursor's own
+second; an id together with a time is one compound cursor (time, id).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +14,29 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hangbot.sandbox.chat.rows import Row
+from hangbot.sandbox.chat.values import leading_number
 
-__all__ = ["HistoryQuery", "Page", "cut_page", "history_query"]
+__all__ = [
+    "HistoryQuery",
+    "Page",
+    "cut_page",
+    "history_query",
+    "page_size",
+    "pagination",
+    "things_page",
+    "wants_append",
+]
 
 DEFAULT_SIZE: Final = 30
 LARGEST_SIZE: Final = 100
-MILLISECONDS_FROM: Final = 100_000_000_000
-"""A time above this cannot be seconds: the client sent milliseconds (seen in public bots)."""
-MOST_DIGITS: Final = 18
+MILLISECONDS_FROM: Final = 10_000_000_000
+"""A time from here on cannot be seconds: the client sent milliseconds (seen in public bots)."""
+
+_SINCE: Final = ("fromTimestamp", "fromTimeStamp", "from_timestamp")
+_TIMES: Final = ("sentAt", "timestamp", "updatedAt", *_SINCE)
+_IDS: Final = ("id", "messageId", "beforeId", "fromId", "afterId")
+_FORWARD: Final = (*_SINCE, "fromId", "afterId")
+"""With one of these a list goes forward by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class HistoryQuery:
     """As it was sent: `meta.cursor.affix` echoes even an unknown word."""
     per_page: int = DEFAULT_SIZE
     """As it was sent, before the clamp to 1…100: `meta` echoes this one too; 30 for nonsense."""
+    page: int = 1
+    """As it was sent; it only stands in `meta`."""
     size: int = DEFAULT_SIZE
     """How many rows there will be: clamped, and 1 for nonsense."""
     id: int | None = None
@@ -62,25 +80,61 @@ class Page:
     meta: dict[str, Any]
 
 
-def _number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    text = text.strip()
-    digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > MOST_DIGITS:
-        return None
-    return int(text)
+def page_size(query: Mapping[str, str], default: int = DEFAULT_SIZE) -> tuple[int, int]:
+    """How many rows were asked for, as `meta` echoes it, and how many there will be.
+
+    Measured: `per_page` wins over `limit`, nonsense and less than one mean one, 100 is the most.
+    """
+    asked = query.get("per_page", query.get("limit"))
+    if asked is None:
+        return default, default
+    number = leading_number(asked)
+    return default if number is None else number, min(max(number or 0, 1), LARGEST_SIZE)
 
 
-def _seconds(text: str | None) -> int | None:
-    number = _number(text)
-    return number // 1000 if number is not None and number > MILLISECONDS_FROM else number
+def pagination(count: int, per_page: int, page: int) -> Row:
+    """Say of a page whether there is more, in the words of a pagination (measured).
+
+    `total` and `total_pages` only tell whether this page was full, for which the size counts as it
+    was sent. So `limit=0` gives one row and "there is more", a nonsense number one row and "the
+    end", and a last page that is just full is followed by an empty one.
+    """
+    full = count > 0 and count >= per_page
+    return {
+        "count": count,
+        "current_page": page,
+        "per_page": per_page,
+        "total": page * per_page + 1 if full else (page - 1) * per_page + count,
+        "total_pages": page + 1 if full else page,
+    }
 
 
-def _words(query: Mapping[str, str], singular: str, plural: str, *, both: bool) -> frozenset[str]:
-    words = query.get(singular, "")
-    if both:
-        words = f"{words},{query.get(plural, '')}"
+def wants_append(query: Mapping[str, str], default: str = "prepend") -> bool:
+    """Whether a list goes forward from its cursor."""
+    return _affix(query, default, forward=True) == "append"
+
+
+def _affix(query: Mapping[str, str], default: str, *, forward: bool) -> str:
+    named = query.get("affix", query.get("cursorAffix"))
+    if named is not None:
+        return named
+    return "append" if forward and any(name in query for name in _FORWARD) else default
+
+
+def _first(query: Mapping[str, str], names: Sequence[str]) -> int | None:
+    """Read the first parameter that is there; one that is no number counts as 0."""
+    for name in names:
+        if name in query:
+            return leading_number(query[name]) or 0
+    return None
+
+
+def _seconds(number: int | None) -> int | None:
+    return number // 1000 if number is not None and number >= MILLISECONDS_FROM else number
+
+
+def _words(query: Mapping[str, str], singular: str, plural: str) -> frozenset[str]:
+    words = f"{query.get(singular, '')},{query.get(plural, '')}"
     return frozenset(word for word in words.split(",") if word)
 
 
@@ -92,41 +146,70 @@ def history_query(query: Mapping[str, str], *, documented: bool, affix: str = "p
         documented: Follow CometChat's documentation (plural filters, `updatedAt` means
             "changed after", deleted rows are shown unless hidden) rather than what was
             measured on OpenChat (only singular filters, `updatedAt` is `sentAt`).
-        affix: What counts where the query names none.
+        affix: What counts where the query names none, and nothing else decides it.
     """
-    size = query.get("per_page", query.get("limit"))
-    per_page = _number(size)
-    at = _seconds(query.get("sentAt"))
-    changed_after = _seconds(query.get("updatedAt"))
-    since = _seconds(query.get("fromTimestamp"))
-    if not documented:
-        at, changed_after = (at if at is not None else changed_after), None
-    if at is None:
-        at = since
+    return (_documented if documented else _measured)(query, affix)
+
+
+def _measured(query: Mapping[str, str], affix: str) -> HistoryQuery:
+    """OpenChat's reading: many names for one cursor, and three filters."""
+    at, number = _first(query, _TIMES), _first(query, _IDS)
+    match query.get("cursorField"):
+        case "id" if number is None:
+            number = _first(query, ("cursorValue",))
+        case "sentAt" | "updatedAt" if at is None:
+            at = _first(query, ("cursorValue",))
+            number = _first(query, ("cursorId",)) if number is None else number
+        case _:
+            pass
+    word = _affix(query, affix, forward=True)
+    if at is not None and at >= MILLISECONDS_FROM and word != "append":
+        at, number = at // 1000 + 2, None  # measured: with the next second, whatever the id
+    else:
+        at = _seconds(at)
+    per_page, size = page_size(query)
+    page = leading_number(query.get("page"))
     return HistoryQuery(
-        affix=query.get("affix") or affix,
-        per_page=DEFAULT_SIZE if per_page is None else per_page,
-        size=min(max(per_page or 0, 1), LARGEST_SIZE) if size is not None else DEFAULT_SIZE,
-        id=_number(query.get("id")),
+        affix=word,
+        per_page=per_page,
+        page=1 if page is None else page,
+        size=size,
+        id=number,
         at=at,
-        changed_after=changed_after,
-        until=_seconds(query.get("toTimestamp")) if documented else None,
-        categories=_words(query, "category", "categories", both=documented),
-        types=_words(query, "type", "types", both=documented),
-        tags=_words(query, "tags", "tags", both=False) if documented else frozenset(),
+        categories=frozenset(filter(None, (query.get("category"),))),
+        types=frozenset(filter(None, (query.get("type"),))),
         sender=query.get("sender") or None,
-        show_deleted=query.get("includeDeleted") == "true"
-        or (documented and query.get("hideDeleted") not in ("1", "true")),
-        only_deleted=documented and query.get("onlyDeleted") in ("1", "true"),
-        hide_replies=documented and query.get("hideReplies") in ("1", "true"),
-        search=(query.get("searchKey") or None) if documented else None,
+        show_deleted=query.get("includeDeleted") == "true",
+    )
+
+
+def _documented(query: Mapping[str, str], affix: str) -> HistoryQuery:
+    """CometChat's reading."""
+    per_page, size = page_size(query)
+    at = _first(query, ("sentAt", *_SINCE))
+    return HistoryQuery(
+        affix=_affix(query, affix, forward=False) or affix,
+        per_page=per_page,
+        size=size,
+        id=_first(query, ("id",)),
+        at=_seconds(at),
+        changed_after=_seconds(_first(query, ("updatedAt",))),
+        until=_seconds(_first(query, ("toTimestamp",))),
+        categories=_words(query, "category", "categories"),
+        types=_words(query, "type", "types"),
+        tags=_words(query, "tags", "tags"),
+        sender=query.get("sender") or None,
+        show_deleted=query.get("includeDeleted") == "true" or query.get("hideDeleted") not in ("1", "true"),
+        only_deleted=query.get("onlyDeleted") in ("1", "true"),
+        hide_replies=query.get("hideReplies") in ("1", "true"),
+        search=query.get("searchKey") or None,
     )
 
 
 def _passes(row: Row, query: HistoryQuery) -> bool:  # noqa: C901, PLR0911  one line a filter
-    if query.categories and row["category"] not in query.categories:
+    if query.categories and str(row["category"]) not in query.categories:
         return False
-    if query.types and row["type"] not in query.types:
+    if query.types and str(row["type"]) not in query.types:
         return False
     if query.tags and query.tags.isdisjoint(tag for tag in row.get("tags", ()) if isinstance(tag, str)):
         return False
@@ -159,13 +242,7 @@ def _beyond(row: Row, query: HistoryQuery) -> bool:
 
 
 def cut_page(rows: Sequence[Row], query: HistoryQuery) -> Page:
-    """Cut the page that `query` asks for out of a conversation's rows (oldest first).
-
-    `meta` was measured: `total` and `total_pages` only say whether the page was full, for
-    which OpenChat takes the number as it was sent. So `limit=0` gives one row and "there is
-    more", a nonsense number one row and "the end", and a last page that is just full is
-    followed by an empty one.
-    """
+    """Cut the page that `query` asks for out of a conversation's rows (oldest first)."""
     page: list[Row] = []
     for row in rows if query.appends else reversed(rows):
         if len(page) == query.size:
@@ -174,18 +251,13 @@ def cut_page(rows: Sequence[Row], query: HistoryQuery) -> Page:
             page.append(row)
     if not query.appends:
         page.reverse()
-    full = bool(page) and len(page) >= query.per_page
     edge = (page[-1] if query.appends else page[0]) if page else {"id": 0, "sentAt": 0}
-    return Page(
-        page,
-        {
-            "cursor": {"affix": query.affix, "id": edge["id"], "sentAt": edge["sentAt"]},
-            "pagination": {
-                "count": len(page),
-                "current_page": 1,
-                "per_page": query.per_page,
-                "total": max(query.per_page, 0) + 1 if full else len(page),
-                "total_pages": 2 if full else 1,
-            },
-        },
-    )
+    cursor = {"affix": query.affix, "id": edge["id"], "sentAt": edge["sentAt"]}
+    return Page(page, {"cursor": cursor, "pagination": pagination(len(page), query.per_page, query.page)})
+
+
+def things_page(found: Sequence[Row], query: Mapping[str, str]) -> list[Row]:
+    """Cut a page out of users, groups or conversations: these lists know pages by number."""
+    _, size = page_size(query)
+    page = max(leading_number(query.get("page")) or 1, 1)
+    return list(found[(page - 1) * size : page * size])

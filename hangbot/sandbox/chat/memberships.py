@@ -37,6 +37,8 @@ class Memberships(ChatStore):
         super().__init__(now_s, history=history, sparse_ids=self.rules.sparse_ids)
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
+        self.blocked: set[tuple[str, str]] = set()
+        """Who blocked whom."""
 
     def ensure_user(self, uid: str, name: str = "", role: str = "default") -> User:
         """Give the user, made if new."""
@@ -78,11 +80,12 @@ class Memberships(ChatStore):
         *,
         kind: str = "public",
         password: str | None = None,
+        owner: str = SYSTEM,
     ) -> Group:
         """Give the group, made if new."""
         group = self.groups.get(guid)
         if group is None:
-            group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now)
+            group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now, owner)
         return group
 
     def group(self, guid: str, reason: str = "group_unknown") -> Group:
@@ -100,6 +103,16 @@ class Memberships(ChatStore):
         """Every member but one."""
         return tuple(member for member in group.members if member != uid)
 
+    def block(self, uid: str, other: str) -> None:
+        """Block somebody, made if new (measured); what he writes still arrives."""
+        self.ensure_user(other)
+        self.blocked.add((uid, other))
+
+    def unblock(self, uid: str, other: str) -> None:
+        """Take that back."""
+        self.ensure_user(other)
+        self.blocked.discard((uid, other))
+
     # -- membership --------------------------------------------------------------------
 
     def join(self, uid: str, guid: str, password: str | None = None) -> tuple[Row, list[Push]]:
@@ -111,14 +124,15 @@ class Memberships(ChatStore):
         """
         group = self.group(guid, "join_group_unknown")
         user = self.ensure_user(uid)
-        if uid in group.members:
-            if not self.rules.join_twice:
-                raise ChatRefusal("already_joined", uid=uid, guid=guid)
+        known = uid in group.members
+        if known and not self.rules.join_twice:
+            raise ChatRefusal("already_joined", uid=uid, guid=guid)
+        if group.type == "private":  # measured: refused to its members, too
+            raise ChatRefusal("join_private", guid=guid)
+        if known:
             return {}, []
         if uid in group.banned:
             raise ChatRefusal("join_banned", guid=guid, uid=uid)
-        if group.type == "private":
-            raise ChatRefusal("join_private", guid=guid)
         if group.type == "password" and password != group.password:
             reason = "join_password" if password else "join_no_password"
             raise ChatRefusal(reason, guid=guid, parameter="password")
@@ -137,8 +151,10 @@ class Memberships(ChatStore):
         """Leave a group; also one that `uid` is not in (measured: it succeeds, and is announced).
 
         Raises:
-            ChatRefusal: `group_unknown`.
+            ChatRefusal: `group_unknown`: where leaving what does not exist is refused.
         """
+        if guid not in self.groups and self.rules.leaves_unknown:
+            return []
         group = self.group(guid)
         user = self.ensure_user(uid)
         group.members.pop(uid, None)
@@ -153,6 +169,8 @@ class Memberships(ChatStore):
         group, user = self.group(guid), self.user(uid)
         told = tuple(group.members)
         group.members.pop(uid, None)
+        if "kicked" not in self.rules.announces:
+            return self._gone("left", user, user, group)
         return self._gone("kicked", self.ensure_user(by), user, group, told)
 
     def ban(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
@@ -217,6 +235,8 @@ class Memberships(ChatStore):
         self, action: str, by: User, who: User, group: Group, target: Row, told: tuple[str, ...]
     ) -> tuple[Row, list[Push]]:
         """Announce who came or went. It takes a number and stands in no history."""
+        if action not in self.rules.announces:
+            return {}, []
         of = {
             "conversationId": group_conversation(group.guid),
             "receiver": group.guid,

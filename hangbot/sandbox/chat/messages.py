@@ -4,23 +4,20 @@ PURE.
 """
 
 from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.changes import (
-    delete_message,
-    delivered_at_once,
-    edit_message,
-    mark,
-    readable_message,
-    unread_counts,
-)
-from hangbot.sandbox.chat.door import ChatDoor
-from hangbot.sandbox.chat.drafts import read_draft
+from hangbot.sandbox.chat.changes import delete_message, edit_message, stored_message
+from hangbot.sandbox.chat.door import Caller
+from hangbot.sandbox.chat.drafts import edited_data, read_draft
+from hangbot.sandbox.chat.inbox import InboxCalls
+from hangbot.sandbox.chat.reactions import reactions_page
+from hangbot.sandbox.chat.receipts import delivered_at_once, mark
 from hangbot.sandbox.chat.rows import Draft, Push, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import text_of, whole
 
 __all__ = ["MessageCalls"]
 
 
-class MessageCalls(ChatDoor):
+class MessageCalls(InboxCalls):
     """`messages` and what is below it."""
 
     def _messages(self, call: Call) -> Answer:
@@ -31,12 +28,12 @@ class MessageCalls(ChatDoor):
                 return self._inbox(call)
             case ("GET", "messages", number):
                 caller = self._caller(call)
-                return self._one(caller, readable_message(self.world, caller.uid, number))
+                return self._one(caller, self._looked_at(caller, number))
             case ("PUT", "messages", number):
                 return self._edit(call, number)
             case ("DELETE", "messages", number):
                 caller = self._caller(call)
-                row = readable_message(self.world, caller.uid, number)
+                row = stored_message(self.world, number, "change_unknown")
                 action, pushes = delete_message(self.world, caller.uid, row, caller.resource)
                 return Answer(200, {"data": self._shown(caller.uid, action)}, pushes, uid=caller.uid)
             case _:
@@ -47,13 +44,12 @@ class MessageCalls(ChatDoor):
             case ("POST", _, number, "thread"):
                 return self._send(call, number)
             case ("GET", _, number, "thread"):
-                caller = self._caller(call)
-                parent = readable_message(self.world, caller.uid, number)
-                rows = self.world.rows(parent["conversationId"])
-                replies = [row for row in rows if str(row.get("parentId")) == number]
-                return self._page(call, caller, replies)
+                return self._thread(call, number)
             case ("GET", _, number, "reactions", *emoji) if len(emoji) <= 1:
-                return self._reacted(call, number, emoji[0] if emoji else None)
+                caller = self._caller(call)
+                row = self._looked_at(caller, number)
+                found = self.reactions.rows(self.world, row["id"], caller.uid, *emoji)
+                return Answer(200, reactions_page(found, call.query), uid=caller.uid)
             case ("POST" | "DELETE", _, number, "reactions", emoji):
                 return self._react(call, number, emoji)
             case ("POST", _, number, "interactions"):
@@ -63,54 +59,53 @@ class MessageCalls(ChatDoor):
             case _:
                 return self._no_route(call)
 
+    def _looked_at(self, caller: Caller, number: str, unknown: str = "message_unknown") -> Row:
+        """Give a message to who takes part in its conversation.
+
+        Raises:
+            ChatRefusal: `unknown`, `look_outside`, `look_other`.
+        """
+        row = stored_message(self.world, number, unknown)
+        self.world.require_participant(row, caller.uid)
+        return row
+
+    def _thread(self, call: Call, number: str) -> Answer:
+        caller = self._caller(call)
+        parent = self.world.by_id(whole(number, -1))
+        if parent is None:  # measured: a thread of nothing is empty
+            return self._page(call, caller, [])
+        self.world.require_participant(parent, caller.uid)
+        rows = self.world.rows(parent["conversationId"])
+        return self._page(call, caller, [row for row in rows if str(row.get("parentId")) == number])
+
     def _send(self, call: Call, parent: str | None) -> Answer:
         fields = self._fields(call)
-        caller = self._caller(call)
+        caller = self._caller(call, keyed=True)
         draft = read_draft(fields, self.dialect, resource=caller.resource, parent=parent)
-        if parent is not None:
-            readable_message(self.world, caller.uid, parent)
         row, pushes = self.store(caller.uid, draft, admin=caller.admin)
         status = 200 if parent is not None else self.dialect.send_status
         return Answer(status, {"data": self._shown(caller.uid, row)}, pushes, uid=caller.uid)
 
     def store(self, uid: str, draft: Draft, *, admin: bool = False) -> tuple[Row, list[Push]]:
-        """Store a message; a direct one that reaches a socket is acknowledged at once."""
+        """Store a message; a direct one is acknowledged at once."""
         if draft.receiver_type == "user":
             self._introduce(draft.receiver)
         row, pushes = self.world.send(uid, draft, admin=admin)
-        if draft.receiver_type == "user" and self._online(draft.receiver):
+        if draft.receiver_type == "user":
             pushes += delivered_at_once(self.world, row)
         return row, pushes
 
-    def _inbox(self, call: Call) -> Answer:
-        caller = self._caller(call)
-        query = call.query
-        if query.get("unread") == "1" and query.get("count") == "1":
-            return Answer(200, {"data": unread_counts(self.world, caller.uid)}, uid=caller.uid)
-        sender = query.get("sender")
-        if query.get("receiverType") == "user" and sender:
-            return self._page(call, caller, self.world.direct_rows(caller.uid, sender))
-        return Answer(200, {"data": []}, uid=caller.uid)
-
     def _edit(self, call: Call, number: str) -> Answer:
-        fields = self._fields(call)
+        fields = call.body if isinstance(call.body, dict) else {"_json": call.body}  # as OpenChat names it
         caller = self._caller(call)
-        row = readable_message(self.world, caller.uid, number)
-        data = fields.get("data", {})
-        if not isinstance(data, dict):
-            raise ChatRefusal("bad_value", parameter="data")
+        row = stored_message(self.world, number, "change_unknown")
+        data = edited_data(fields, documented=self.dialect.name == "cometchat")
         action, pushes = edit_message(self.world, caller.uid, row, data, caller.resource)
         return Answer(200, {"data": self._shown(caller.uid, action)}, pushes, uid=caller.uid)
 
-    def _reacted(self, call: Call, number: str, emoji: str | None) -> Answer:
-        caller = self._caller(call)
-        row = readable_message(self.world, caller.uid, number)
-        found = self.reactions.rows(self.world, row["id"], caller.uid, emoji)
-        return Answer(200, {"data": found, "meta": _reactions_meta(found)}, uid=caller.uid)
-
     def _react(self, call: Call, number: str, emoji: str) -> Answer:
         caller = self._caller(call)
-        row = readable_message(self.world, caller.uid, number)
+        row = self._looked_at(caller, number, "change_unknown")
         change = self.reactions.add if call.method == "POST" else self.reactions.remove
         changed, pushes = change(self.world, caller.uid, row, emoji, caller.resource)
         return Answer(200, {"data": self._shown(caller.uid, changed)}, pushes, uid=caller.uid)
@@ -118,26 +113,22 @@ class MessageCalls(ChatDoor):
     def _interact(self, call: Call, number: str) -> Answer:
         self._fields(call)
         caller = self._caller(call)
-        row = readable_message(self.world, caller.uid, number)
+        row = self._looked_at(caller, number)
         data, pushes = mark(self.world, caller.uid, row, "read")
         return Answer(200, {"data": data}, pushes, uid=caller.uid)
 
+    def _extension(self, call: Call) -> Answer:
+        """The web client's older way to react: `{msgId, emoji}` to the extension, at any path and method.
 
-def _reactions_meta(found: list[Row]) -> Row:
-    first = found[0]["id"] if found else 0
-    return {
-        "pagination": {
-            "count": len(found),
-            "current_page": 1,
-            "per_page": 10,
-            "total": len(found),
-            "total_pages": 1,
-        },
-        "previous": {
-            "affix": "prepend",
-            "cursorAffix": "prepend",
-            "cursorField": "id",
-            "cursorId": first,
-            "cursorValue": first,
-        },
-    }
+        Measured: it answers like a reaction.
+        """
+        caller = self._caller(call)
+        fields = {**call.query, **self._fields(call)}
+        number = text_of(fields.get("messageId", fields.get("msgId")), "messageId")
+        emoji = text_of(fields.get("reaction", fields.get("emoji")), "reaction")
+        for parameter, value in (("messageId", number), ("reaction", emoji)):
+            if not value:
+                raise ChatRefusal("missing_parameter", parameter=parameter)
+        row = self._looked_at(caller, number, "change_unknown")
+        changed, pushes = self.reactions.add(self.world, caller.uid, row, emoji, caller.resource)
+        return Answer(200, {"data": self._shown(caller.uid, changed)}, pushes, uid=caller.uid)

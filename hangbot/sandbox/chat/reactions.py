@@ -3,11 +3,19 @@
 PURE.
 """
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 from hangbot.sandbox.chat.changes import action_on, with_fresh_entities
-from hangbot.sandbox.chat.rows import Push, Row, user_entity
+from hangbot.sandbox.chat.lists import page_size, wants_append
+from hangbot.sandbox.chat.rows import Json, Push, Row, user_entity
+from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import leading_number
 from hangbot.sandbox.chat.world import ChatWorld
 
-__all__ = ["Reactions"]
+__all__ = ["Reactions", "reactions_page"]
+
+DEFAULT_SIZE: Final = 10
 
 
 class Reactions:
@@ -53,10 +61,14 @@ class Reactions:
     def add(
         self, world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
     ) -> tuple[Row, list[Push]]:
-        """React; a second time with the same emoji changes nothing."""
+        """React; the same once more is a reaction with a new id in the place of the old one (measured).
+
+        Raises:
+            ChatRefusal: `react_deleted`.
+        """
+        if "deletedAt" in row:
+            raise ChatRefusal("react_deleted", id=str(row["id"]))
         by = self._by_message.setdefault(row["id"], {}).setdefault(emoji, {})
-        if uid in by:
-            return row, []
         self._last_id += 1
         by[uid] = (self._last_id, world.now)
         return self._changed(
@@ -66,7 +78,13 @@ class Reactions:
     def remove(
         self, world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
     ) -> tuple[Row, list[Push]]:
-        """Take a reaction back; one that was never made changes nothing."""
+        """Take a reaction back; one that was never made changes nothing.
+
+        Raises:
+            ChatRefusal: `react_deleted`.
+        """
+        if "deletedAt" in row:
+            raise ChatRefusal("react_deleted", id=str(row["id"]))
         given = self._by_message.get(row["id"], {})
         by = given.get(emoji, {})
         if uid not in by:
@@ -107,20 +125,43 @@ class Reactions:
         return changed, [world.message_push(edited, told, resource), push]
 
     def _with_counts(self, world: ChatWorld, row: Row) -> Row:
-        given = self._by_message.get(row["id"], {})
-        counts = [{"reaction": emoji, "count": len(by), "reactedByMe": False} for emoji, by in given.items()]
-        named = {
-            emoji: {uid: {"name": world.ensure_user(uid).name} for uid in by} for emoji, by in given.items()
+        given = sorted(self._by_message.get(row["id"], {}).items())
+        counts = [{"reaction": emoji, "count": len(by), "reactedByMe": False} for emoji, by in given]
+        named = {emoji: {uid: {"name": world.ensure_user(uid).name} for uid in by} for emoji, by in given}
+        clean = {"message_clean": row["data"].get("text") or "", "profanity": "no"}
+        injected = {"extensions": {"profanity-filter": clean} | ({"reactions": named} if named else {})}
+        data = {**row["data"], "reactions": counts}
+        data["metadata"] = _injected(data.get("metadata"), injected)
+        return {**row, "data": data, "metadata": _injected(row.get("metadata"), injected)}
+
+
+def _injected(metadata: Json, injected: Row) -> Row:
+    return {**(metadata if isinstance(metadata, dict) else {}), "@injected": injected}
+
+
+def reactions_page(found: list[Row], query: Mapping[str, str]) -> dict[str, Any]:
+    """Cut a page out of reactions (oldest first): the newest first, or from the oldest on with `append`."""
+    appends = wants_append(query)
+    cursor = leading_number(query.get("cursorValue", query.get("id")))
+    if cursor is not None:
+        found = [row for row in found if (row["id"] > cursor if appends else row["id"] < cursor)]
+    per_page, size = page_size(query, DEFAULT_SIZE)
+    page = (found if appends else found[::-1])[:size]
+    pagination = {
+        "count": len(page),
+        "current_page": 1,
+        "per_page": per_page,
+        "total": len(found),
+        "total_pages": -(-len(found) // size),
+    }
+    meta: dict[str, Any] = {"pagination": pagination}
+    if page:
+        affix, last = ("append" if appends else "prepend"), page[-1]["id"]
+        meta["next" if appends else "previous"] = {
+            "affix": affix,
+            "cursorAffix": affix,
+            "cursorField": "id",
+            "cursorId": last,
+            "cursorValue": last,
         }
-        injected = {
-            "extensions": {
-                "reactions": named,
-                "profanity-filter": {
-                    "message_clean": row["data"].get("text", ""),
-                    "profanity": "no",
-                },
-            }
-        }
-        metadata = {**row["metadata"], "@injected": injected}
-        data = {**row["data"], "reactions": counts, "metadata": metadata}
-        return {**row, "data": data, "metadata": metadata}
+    return {"data": page, "meta": meta}

@@ -28,6 +28,7 @@ __all__ = ["SocketHub"]
 UNAUTHENTICATED_S: Final = 30.0
 PING_EVERY_S: Final = 25.0
 GOODBYE: Final = 1000
+CRASHED: Final = 1011
 
 
 class SocketHub:
@@ -136,6 +137,9 @@ class SocketHub:
             return
         if not isinstance(frame, dict):
             return
+        if isinstance(frame.get("body"), str) and self._dialect.name == "openchat":
+            connection.close(CRASHED)  # measured: it falls over
+            return
         if frame.get("action") == "ping" or frame.get("type") == "ping":
             self._write(connection, '{"action":"pong"}')
         elif frame.get("type") == "auth":
@@ -145,7 +149,7 @@ class SocketHub:
 
     def _auth(self, connection: Connection, frame: Mapping[str, Json]) -> None:
         body = frame.get("body")
-        uid = self._rules.user(body.get("auth")) if isinstance(body, dict) else None
+        uid = self._rules.user(self._rules.token_of(frame))
         came = False
         if uid is None and not self._dialect.socket_refuses:
             return
@@ -163,7 +167,7 @@ class SocketHub:
             "receiverType": "",
             "deviceId": frame.get("deviceId", ""),
             "type": "auth",
-            "sender": frame.get("sender", ""),
+            "sender": uid or frame.get("sender", ""),
             "body": answer,
         }
         self._write(connection, json.dumps(reply, separators=(",", ":")))

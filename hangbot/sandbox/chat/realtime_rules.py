@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from hangbot.sandbox.chat.changes import mark
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.door import whole
 from hangbot.sandbox.chat.jwt import ChatJwt
-from hangbot.sandbox.chat.rows import Json, Push, Row, user_entity
+from hangbot.sandbox.chat.receipts import mark_conversation
+from hangbot.sandbox.chat.rows import Json, Push, ReceiverType, Row, user_entity
+from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.people import People
 
 __all__ = ["SocketRules", "may_open_socket"]
+
+_TOKEN_PLACES: Final = ("auth", "authToken")
 
 ORIGINS: Final = ("127.0.0.1", "localhost", "tt.live", "tt.fm", "hang.fm")
 """Hosts, and all below them, whose pages may open a socket. OpenChat's own list is unknown."""
@@ -58,6 +60,13 @@ class SocketRules:
         self._clock = clock
         self._world = world
 
+    def token_of(self, frame: Mapping[str, Json]) -> object:
+        """Take the token of an auth frame: from `body`, and (measured on OpenChat) from beside it."""
+        body = frame.get("body")
+        inside = [body[name] for name in _TOKEN_PLACES if name in body] if isinstance(body, dict) else []
+        beside = [frame["auth"]] if "auth" in frame and self._dialect.name == "openchat" else []
+        return next(iter((*inside, *beside)), None)
+
     def user(self, auth: object) -> str | None:
         """Find out who is behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
         known = self._jwt.read(auth, self._clock.now_s())
@@ -76,15 +85,22 @@ class SocketRules:
         body = frame.get("body")
         if not isinstance(body, dict):
             return ()
-        if frame.get("type") == "receipts" and body.get("action") in ("read", "delivered"):
-            world = self._world()
-            row = world.by_id(whole(body.get("messageId"), -1))
-            if row is None or (row["receiverType"] == "user" and uid not in (row["sender"], row["receiver"])):
-                return ()
-            return mark(world, uid, row, body["action"])[1]
+        if frame.get("type") == "receipts":
+            return self._receipt(uid, frame, body)
         if isinstance(frame.get("type"), str) and frame["type"] in self._dialect.passes_on:
             return self._passed_on(uid, frame, body)
         return ()
+
+    def _receipt(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
+        """A mark like those by REST; measured: without an action it is `read`, and wrong ones are dropped."""
+        action, receiver = body.get("action", "read"), frame.get("receiver")
+        kind: ReceiverType = "group" if frame.get("receiverType") == "group" else "user"
+        if action not in ("read", "delivered") or not isinstance(receiver, str):
+            return ()
+        try:
+            return mark_conversation(self._world(), uid, (kind, receiver), body.get("messageId"), action)[1]
+        except ChatRefusal:
+            return ()
 
     def _passed_on(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
         receiver, kind = str(frame.get("receiver")), frame.get("receiverType")

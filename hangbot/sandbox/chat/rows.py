@@ -17,10 +17,12 @@ __all__ = [
     "Json",
     "Member",
     "Push",
+    "ReceiverType",
     "Row",
     "User",
     "action_row",
     "conversation_of",
+    "entities_of",
     "group_conversation",
     "group_entity",
     "invent_chat_message",
@@ -34,7 +36,7 @@ Row: TypeAlias = dict[str, Any]
 ReceiverType: TypeAlias = Literal["user", "group"]
 
 SYSTEM: Final = "system"
-"""Owner of every group, and who kicks and bans when no person does."""
+"""Owner of a group that has no other, and who kicks and bans when no person does."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Group:
     type: str = "public"
     password: str | None = None
     created_at: int = 0
+    owner: str = SYSTEM
     members: dict[str, Member] = field(default_factory=dict)
     banned: set[str] = field(default_factory=set)
 
@@ -76,14 +79,17 @@ class Draft:
 
     receiver: str
     receiver_type: ReceiverType
-    category: str = "message"
-    type: str = "text"
+    category: Json = "message"
+    type: Json = "text"
     data: dict[str, Json] = field(default_factory=dict)
-    muid: str | None = None
-    tags: list[Json] | None = None
-    parent_id: int | str | None = None
+    muid: Json = None
+    """As it was sent: a number stays one."""
+    tags: Json = None
+    parent_id: Json = None
     resource: str | None = None
-    """The sender's `resource` header, or None."""
+    """The sender's `resource`, or None."""
+    media: Row = field(default_factory=dict)
+    """What an invented `chatMessage` says of what is attached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def group_entity(group: Group, *, has_joined: bool = False, count: int | None = 
         "membersCount": len(group.members) if count is None else count,
         "metadata": {},
         "name": group.name,
-        "owner": SYSTEM,
+        "owner": group.owner,
         "tags": [],
         "type": group.type,
     }
@@ -155,18 +161,22 @@ def member_entity(group: Group, user: User) -> Row:
     }
 
 
-def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int) -> Row:
-    """The stored message: `receiver` is the entity of the group or the user."""
-    data = {
-        **draft.data,
-        "reactions": [],
-        "entities": {
-            "sender": {"entityType": "user", "entity": user_entity(sender)},
-            "receiver": {"entityType": draft.receiver_type, "entity": receiver},
-        },
+def entities_of(sender: User, receiver: Row, receiver_type: str, *, beside: Json = None) -> Row:
+    """The two sides of a message, beside whatever its sender put there."""
+    return {
+        **(beside if isinstance(beside, dict) else {}),
+        "sender": {"entityType": "user", "entity": user_entity(sender)},
+        "receiver": {"entityType": receiver_type, "entity": receiver},
     }
-    metadata = dict(draft.data.get("metadata") or {})
-    data["metadata"] = metadata
+
+
+def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int) -> Row:
+    """The stored message: `receiver` is the entity of the group or the user.
+
+    `metadata` stands twice: in `data`, where it can be edited, and at the top, where it stays.
+    """
+    data = {"reactions": [], **draft.data}
+    data["entities"] = entities_of(sender, receiver, draft.receiver_type, beside=draft.data.get("entities"))
     row: Row = {
         "id": number,
         "conversationId": conversation_of(sender.uid, draft.receiver, draft.receiver_type),
@@ -178,17 +188,18 @@ def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int
         "sentAt": now,
         "updatedAt": now,
         "data": data,
-        "metadata": metadata,
     }
-    if draft.resource:
-        row["resource"] = draft.resource
-    if draft.muid is not None:
-        row["muid"] = draft.muid
-    if draft.tags is not None:
-        row["tags"] = draft.tags
-    if draft.parent_id is not None:
-        row["parentId"] = draft.parent_id
-    return row
+    if data.get("metadata") is None:
+        data.pop("metadata", None)
+    else:
+        data["metadata"] = row["metadata"] = dict(data["metadata"])
+    optional = {
+        "resource": draft.resource or None,
+        "muid": draft.muid,
+        "tags": draft.tags,
+        "parentId": draft.parent_id,
+    }
+    return row | {name: value for name, value in optional.items() if value is not None}
 
 
 def action_row(
@@ -217,18 +228,28 @@ def action_row(
     }
 
 
-def invent_chat_message(row: Row, sender: User) -> None:
-    """Give a new row the minimal `metadata.chatMessage` that OpenChat makes where there is none."""
-    metadata = row["metadata"]
-    if "chatMessage" in metadata:
+def invent_chat_message(row: Row, sender: User, media: Row, *, muid: str | None) -> None:
+    """Give a new row the minimal `metadata.chatMessage` that OpenChat makes where there is none.
+
+    Args:
+        row: The new row.
+        sender: Who wrote it.
+        media: What is attached: `imageUrls`, `media`, and the `name` that stands in for a text.
+        muid: The row's `muid` as text.
+    """
+    metadata = row.setdefault("metadata", row["data"].setdefault("metadata", {}))
+    if isinstance(metadata.get("chatMessage"), dict):
         return
-    invented = {
+    said = {
+        "message": row["data"].get("text") or media.get("name"),
+        "uuid": str(row["id"]) if muid is None else muid,
+        "imageUrls": media.get("imageUrls"),
+        "media": media.get("media"),
+    }
+    metadata["chatMessage"] = {
         "id": row["id"],
         "type": "user",
         "userName": sender.name,
         "userUuid": sender.uid,
-        "uuid": row.get("muid", str(row["id"])),
+        **{name: value for name, value in said.items() if value},
     }
-    if "text" in row["data"]:
-        invented["message"] = row["data"]["text"]
-    metadata["chatMessage"] = invented

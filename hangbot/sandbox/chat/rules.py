@@ -43,6 +43,11 @@ class ChatRules:
     muid_once: bool = False
     """A second message of a user with the same muid is the first one again. OpenChat makes two
     (measured); whether CometChat does is unknown."""
+    announces: frozenset[str] = frozenset({"joined", "left"})
+    """What the members hear of each other's coming and going. OpenChat tells a kick as if the user had
+    left, and nothing of a ban, its end, a new scope or an adding (measured)."""
+    leaves_unknown: bool = True
+    """Leaving a group that does not exist succeeds; otherwise it is refused."""
     group_limit: int = 1000
     visit_s: float | None = None
     """How long a membership outlives its user's last call or socket (OpenChat's setting

@@ -7,7 +7,6 @@ One catch-all handler reads a request, finds out whose it is, and hands it to th
 import secrets
 from functools import partial
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
@@ -21,7 +20,7 @@ from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.realtime import SocketHub
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat.rows import Draft, Json, Row
-from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
@@ -34,6 +33,8 @@ from hangbot.sandbox.people import People, Person
 __all__ = ["ChatService", "RateLimit"]
 
 SOCKET_PATHS: Final = ("/", "/ws", "/socket")
+_NO_CALLS: Final = {"HEAD": 404, "OPTIONS": 204, "TRACE": 501}
+"""What OpenChat answers to these, whatever the path (measured)."""
 
 
 class ChatService:
@@ -213,9 +214,8 @@ class ChatService:
         if _is_preflight(request):
             return self._allow(request, "chat")
         body, unreadable = read_body(request)
-        below = split_path(path)
-        segments = below or ()
-        words = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+        segments = split_path(path)
+        words = query_words(query)
         call = Call(request.method, path, segments, words, request.headers, body, unreadable)
         seen = partial(_seen, request, body, unreadable)
 
@@ -223,7 +223,7 @@ class ChatService:
             headers, refused = self._limiter.count(self.world.now)
             if refused is not None:
                 return refused
-            answer = self._api.answer(call) if below is not None else self._beside(call)
+            answer = self._beside(call) or self._api.answer(call)
             pushes = answer.pushes
             return Outcome(
                 answer.status,
@@ -239,17 +239,19 @@ class ChatService:
         point = fault_point(request.method, segments)
         return await self._wire.exchange(request, service="chat", point=point, seen=seen, do=do)
 
-    def _beside(self, call: Call) -> Answer:
-        """Answer a path that is not below `/v3`."""
-        if call.path in SOCKET_PATHS and call.method == "GET":
-            return Answer(426, "Upgrade Required")
-        if call.path == "/health" and self.dialect.health:
-            return Answer(200, "ok")
-        if call.path == "/v1/ping" and call.method == "POST":  # the SDK's analytics
-            return Answer(200, {"data": {"success": True}})
-        if call.path == "/v1/react" and call.method == "POST":
-            return self._api.react_by_extension(call)
-        return self._api.refusal(ChatRefusal("route_unknown", method=call.method, path=call.path))
+    def _beside(self, call: Call) -> Answer | None:
+        """Answer what is no call of the chat's API."""
+        if self.dialect.name == "openchat" and call.method in _NO_CALLS:
+            return Answer(_NO_CALLS[call.method])
+        match (call.method, call.path):
+            case ("GET", "/" | "/ws" | "/socket"):
+                return Answer(426)
+            case ("GET", "/health") if self.dialect.health:
+                return Answer(200, "ok")
+            case ("POST", "/v1/ping") if self.dialect.name == "cometchat":  # the SDK's analytics
+                return Answer(200, {"data": {"success": True}})
+            case _:
+                return None
 
     async def handle_gateway(self, request: Request, service: str | None = None) -> Response | None:
         """Answer a request to the gateway.

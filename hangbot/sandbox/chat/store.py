@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hangbot.sandbox.chat.rows import SYSTEM, Row, conversation_of, group_conversation
+from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import text_of
 
 __all__ = ["ChatStore"]
 
@@ -63,7 +65,7 @@ class ChatStore:
             if len(rows) > self._history:
                 self._forget(rows.pop(0))
         self._by_id[row["id"]] = row
-        muid = row.get("muid")
+        muid = _muid_of(row)
         if muid is not None:
             newest = self._by_muid.get(muid)
             if newest is None or newest["id"] <= row["id"]:
@@ -79,7 +81,7 @@ class ChatStore:
     def _forget(self, row: Row) -> None:
         self._by_id.pop(row["id"], None)
         self.on_forget(row["id"])
-        muid = row.get("muid")
+        muid = _muid_of(row)
         if muid is not None and self._by_muid.get(muid, row)["id"] == row["id"]:
             self._by_muid.pop(muid, None)
 
@@ -109,6 +111,13 @@ class ChatStore:
 
     def _is_message(self, number: int) -> bool:
         return self._by_id[number].get("category") != "action"
+
+
+def _muid_of(row: Row) -> str | None:
+    try:
+        return text_of(row["muid"], "muid") if "muid" in row else None
+    except ChatRefusal:
+        return None  # a planted one
 
 
 def _id_of(row: Row) -> int:

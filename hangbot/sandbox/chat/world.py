@@ -16,12 +16,14 @@ from hangbot.sandbox.chat.rows import (
     Group,
     Push,
     Row,
+    conversation_of,
     group_entity,
     invent_chat_message,
     message_row,
     user_entity,
 )
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
+from hangbot.sandbox.chat.values import text_of, whole
 
 __all__ = ["ChatRefusal", "ChatWorld"]
 
@@ -41,6 +43,10 @@ class ChatWorld(Memberships):
         super().__init__(now_s, rules, history=history)
         self.read_up_to: dict[tuple[str, str], int] = {}
         """(uid, conversation) → the newest message id that user has read."""
+        self.delivered_up_to: dict[tuple[str, str], tuple[int, int]] = {}
+        """Likewise what was delivered to him, and when (epoch seconds)."""
+        self.hidden_up_to: dict[tuple[str, str], int] = {}
+        """Likewise the newest message id when he hid the conversation."""
 
     # -- messages ----------------------------------------------------------------------
 
@@ -48,12 +54,15 @@ class ChatWorld(Memberships):
         """Store a message: the row, and who is to see it. An admin need not be a member.
 
         Raises:
-            ChatRefusal: `send_group_unknown`, `send_not_member`, `receiver_unknown`.
+            ChatRefusal: `send_group_unknown`, `send_not_member`, `receiver_unknown`,
+                `parent_unknown`, `other_thread`.
         """
         sender = self.ensure_user(uid)
-        known = self.by_muid(draft.muid) if self.rules.muid_once and draft.muid is not None else None
+        muid = None if draft.muid is None else text_of(draft.muid, "muid")
+        known = self.by_muid(muid) if self.rules.muid_once and muid is not None else None
         if known is not None and known["sender"] == uid:
             return known, []
+        self._require_parent(draft, uid)
         if draft.receiver_type == "group":
             group = self.group(draft.receiver, "send_group_unknown")
             if not admin:
@@ -67,11 +76,26 @@ class ChatWorld(Memberships):
         number = self.next_id()
         row = message_row(number, draft, sender, receiver, self.now)
         if self.rules.makes_muid:
-            row.setdefault("muid", f"srv-{number}")
+            muid = text_of(row.setdefault("muid", f"srv-{number}"), "muid")
         if self.rules.invents_chat_message and draft.category == "message":
-            invent_chat_message(row, sender)
+            invent_chat_message(row, sender, draft.media, muid=muid)
         self.keep(row)
         return row, [self.message_push(row, told, draft.resource)]
+
+    def _require_parent(self, draft: Draft, uid: str) -> None:
+        """A reply stays in the conversation of what it answers.
+
+        Raises:
+            ChatRefusal: `parent_unknown`, `other_thread`.
+        """
+        if draft.parent_id is None:
+            return
+        number = text_of(draft.parent_id, "parentId")
+        parent = self.by_id(whole(number, -1))
+        if parent is None:
+            raise ChatRefusal("parent_unknown", id=number)
+        if parent["conversationId"] != conversation_of(uid, draft.receiver, draft.receiver_type):
+            raise ChatRefusal("other_thread", id=number)
 
     def require_sender(self, group: Group, uid: str) -> None:
         """Let a member send, and whom a public group lets in by sending.
@@ -98,6 +122,27 @@ class ChatWorld(Memberships):
         if group.type == "public" and uid not in group.banned and self.rules.public_reads:
             return
         raise ChatRefusal("read_not_member", guid=guid, uid=uid)
+
+    def require_member(self, guid: str, uid: str) -> None:
+        """Let only those into a group's conversation who are in it at this moment.
+
+        Raises:
+            ChatRefusal: `look_outside`.
+        """
+        group = self.groups.get(guid)
+        if group is None or uid not in group.members:
+            raise ChatRefusal("look_outside", guid=guid, uid=uid)
+
+    def require_participant(self, row: Row, uid: str) -> None:
+        """Show a single message, and what hangs on it, only to who takes part at this moment (measured).
+
+        Raises:
+            ChatRefusal: `look_outside`, `look_other`.
+        """
+        if row["receiverType"] == "group":
+            self.require_member(row["receiver"], uid)
+        elif uid not in (row["sender"], row["receiver"]):
+            raise ChatRefusal("look_other", id=str(row["id"]))
 
     def message_push(self, row: Row, told: Iterable[str], resource: str | None) -> Push:
         """Tell `told` about a message or an action, stamped with the sender's `resource`."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hangbot.sandbox.chat.dialects import COMETCHAT
 from hangbot.sandbox.chat.rows import Push
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.world import ChatWorld
@@ -9,8 +10,8 @@ from hangbot.sandbox.chat.world import ChatWorld
 
 @pytest.fixture
 def world() -> ChatWorld:
-    """A world with a room, ann in it, and ben who stands outside."""
-    made = ChatWorld(lambda: 1_000_000.0)
+    """CometChat's world with a room, ann in it, and ben who stands outside."""
+    made = ChatWorld(lambda: 1_000_000.0, COMETCHAT.rules)
     made.ensure_group("room")
     made.join("ann", "room")
     made.ensure_user("ben", "Ben")
@@ -71,5 +72,19 @@ def test_who_is_no_member_or_one_already_is_refused(world: ChatWorld) -> None:
         world.unban("ann", "nowhere")
 
 
-def test_where_joining_twice_is_fine_nobody_hears_of_it(world: ChatWorld) -> None:
-    assert world.join("ann", "room") == ({}, [])
+def test_on_openchat_a_kick_sounds_like_leaving_and_only_joining_is_heard_beside_it() -> None:
+    world = ChatWorld(lambda: 1_000_000.0)
+    world.ensure_group("room")
+    world.join("ann", "room")
+
+    heard = [
+        *told(world.join("ben", "room")[1]),
+        *told(world.set_scope("ben", "room", "moderator", "ann")),
+        *told(world.kick("ben", "room", "ann")),
+        *told(world.add("ben", "room", by="ann")),
+        *told(world.ban("ben", "room")),
+        *told(world.unban("ben", "room")),
+    ]
+
+    assert heard == [("joined", "ben", "ben", {"ann"}), ("left", "ben", "ben", {"ann"})]
+    assert world.join("ann", "room") == ({}, [])  # who is in it already is not heard either

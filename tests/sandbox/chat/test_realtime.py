@@ -479,6 +479,7 @@ async def test_whether_a_device_hears_itself_is_a_variant(
 async def test_reactions_come_as_an_edit_and_as_a_reaction(
     bench: "ChatBench", open_socket: OpenSocket
 ) -> None:
+    await bench.service.join(bench.alice, "room")
     ws = await open_socket(bench, bench.bot)
     _, sent = await bench.send("react!")
     await hear(ws)

@@ -1,0 +1,208 @@
+"""How far each user has read, what was delivered to him, and how a conversation shows it.
+
+PURE functions on a `ChatWorld`. Measured: a read mark never goes back by being set again, only by
+being taken back; a direct message is delivered at once, whether its receiver is there or not.
+"""
+
+from hangbot.sandbox.chat.rows import (
+    Json,
+    Push,
+    ReceiverType,
+    Row,
+    conversation_of,
+    group_entity,
+    user_entity,
+)
+from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.values import whole
+from hangbot.sandbox.chat.world import ChatWorld
+
+__all__ = [
+    "conversation_with",
+    "conversations",
+    "delivered_at_once",
+    "hide",
+    "mark",
+    "mark_conversation",
+    "mark_unread",
+    "unread_counts",
+]
+
+
+def _target(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json) -> Row:
+    """Give the message up to which a conversation is marked: the newest where none is named.
+
+    Raises:
+        ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
+    """
+    kind, name = with_whom
+    if kind == "group":
+        world.require_member(name, uid)
+    conversation = conversation_of(uid, name, kind)
+    rows = world.rows(conversation)
+    newest = rows[-1] if rows else None
+    row = newest if number is None else world.by_id(whole(number, -1))
+    if row is None:
+        raise ChatRefusal("message_unknown", id=str(number))
+    if row["conversationId"] != conversation:
+        raise ChatRefusal("other_conversation", id=str(number))
+    return row
+
+
+def mark_conversation(
+    world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json, action: str
+) -> tuple[Row, list[Push]]:
+    """Mark a conversation as `read` or `delivered`, like `mark`; refused as `_target` says."""
+    return mark(world, uid, _target(world, uid, with_whom, number), action)
+
+
+def mark_unread(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json) -> None:
+    """Take a read mark back to before a message; refused as `_target` says."""
+    row = _target(world, uid, with_whom, number)
+    conversation = row["conversationId"]
+    before = (other["id"] for other in world.rows(conversation) if other["id"] < row["id"])
+    world.read_up_to[(uid, conversation)] = max(before, default=0)
+
+
+def mark(world: ChatWorld, uid: str, row: Row, action: str) -> tuple[Row, list[Push]]:
+    """Mark a message as `read` or `delivered`: the answer's data, and the receipts that go out.
+
+    In a group every member sees the receipt, its maker too; in a direct conversation only
+    the other one (measured).
+    """
+    conversation, number = row["conversationId"], row["id"]
+    key = (uid, conversation)
+    if action == "read":
+        number = world.read_up_to[key] = max(world.read_up_to.get(key, 0), number)
+    else:
+        _deliver(world, key, number)
+    if row["receiverType"] == "group":
+        receiver, told = row["receiver"], world.audience(row)
+    else:
+        receiver = row["sender"] if row["sender"] != uid else row["receiver"]
+        told = (receiver,)
+    body = _receipt(world, uid, action, conversation, number)
+    answer = {
+        "conversationId": conversation,
+        "messageId": str(number),
+        f"{action}At": world.now,
+        "success": True,
+    }
+    return answer, [Push(told, "receipts", uid, receiver, row["receiverType"], body)]
+
+
+def _deliver(world: ChatWorld, key: tuple[str, str], number: int) -> None:
+    known, _ = world.delivered_up_to.get(key, (0, 0))
+    world.delivered_up_to[key] = (max(known, number), world.now)
+
+
+def _receipt(world: ChatWorld, uid: str, action: str, conversation: str, number: int) -> Row:
+    return {
+        "action": action,
+        "messageId": str(number),
+        "conversationId": conversation,
+        "timestamp": world.now,
+        "user": user_entity(world.ensure_user(uid)),
+    }
+
+
+def delivered_at_once(world: ChatWorld, row: Row) -> list[Push]:
+    """The receipt of a direct message, which both sides see; there is none for one to oneself."""
+    sender, receiver, conversation = row["sender"], row["receiver"], row["conversationId"]
+    if sender == receiver:
+        return []
+    _deliver(world, (receiver, conversation), row["id"])
+    body = _receipt(world, receiver, "delivered", conversation, row["id"])
+    return [Push((receiver, sender), "receipts", receiver, sender, "user", body)]
+
+
+def unread_counts(world: ChatWorld, uid: str) -> list[Row]:
+    """How many rows of others the user has not read, a line a conversation; actions count, too."""
+    lines = []
+    for conversation in world.conversations(uid):
+        count = _unread(world, uid, conversation)
+        if count:
+            kind, name, entity = _other_side(world, uid, world.rows(conversation)[-1])
+            lines.append({"entityType": kind, "entityId": name, "entity": entity, "count": count})
+    return lines
+
+
+def _unread(world: ChatWorld, uid: str, conversation: str) -> int:
+    seen = world.read_up_to.get((uid, conversation), 0)
+    return sum(
+        1
+        for row in world.rows(conversation)
+        if row["id"] > seen and row["sender"] != uid and "deletedAt" not in row
+    )
+
+
+def _other_side(world: ChatWorld, uid: str, row: Row) -> tuple[str, str, Row]:
+    if row["receiverType"] == "group":
+        return "group", row["receiver"], group_entity(world.ensure_group(row["receiver"]))
+    name = row["sender"] if row["sender"] != uid else row["receiver"]
+    return "user", name, user_entity(world.ensure_user(name))
+
+
+def conversations(world: ChatWorld, uid: str) -> list[Row]:
+    """Every conversation that is not hidden, that with the newest row first (by seconds)."""
+    found = [_shown(world, uid, conversation) for conversation in world.conversations(uid)]
+    seen = [row for row in found if row]
+    return sorted(seen, key=lambda row: int(row["lastMessage"]["sentAt"]), reverse=True)
+
+
+def conversation_with(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str]) -> Row:
+    """One conversation; empty where nothing was said yet, or it is hidden.
+
+    Raises:
+        ChatRefusal: `look_outside`: a group that the user is not in.
+    """
+    kind, name = with_whom
+    if kind == "group":
+        world.require_member(name, uid)
+    return _shown(world, uid, conversation_of(uid, name, kind))
+
+
+def _shown(world: ChatWorld, uid: str, conversation: str) -> Row:
+    key = (uid, conversation)
+    rows = [row for row in world.rows(conversation) if "deletedAt" not in row]
+    if not rows or rows[-1]["id"] <= world.hidden_up_to.get(key, 0):
+        return {}
+    last = rows[-1]
+    kind, _, entity = _other_side(world, uid, last)
+    read = world.read_up_to.get(key, 0)
+    delivered, delivered_at = world.delivered_up_to.get(key, (0, None))
+    return {
+        "conversationId": conversation,
+        "conversationType": kind,
+        "conversationWith": entity,
+        "lastMessage": last,
+        "latestMessageId": str(last["id"]),
+        "lastReadMessageId": str(read or ""),
+        "lastDeliveredMessageId": str(delivered or ""),
+        "deliveredAt": delivered_at,
+        "unreadMessageCount": _unread(world, uid, conversation),
+        "unreadMentionsCount": 0,
+        "tags": [],
+    }
+
+
+def hide(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str]) -> Row:
+    """Take a conversation out of the list until something new is said; its rows stay.
+
+    Raises:
+        ChatRefusal: `look_outside`.
+    """
+    kind, name = with_whom
+    if kind == "group":
+        world.require_member(name, uid)
+    conversation = conversation_of(uid, name, kind)
+    rows = world.rows(conversation)
+    number = rows[-1]["id"] if rows else 0
+    world.hidden_up_to[(uid, conversation)] = number
+    return {
+        "conversationId": conversation,
+        "guid" if kind == "group" else "uid": name,
+        "hiddenAt": world.now,
+        "messageId": str(number),
+        "success": True,
+    }

@@ -1,0 +1,161 @@
+"""What asks a process to stop, at any moment, once and twice."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.bounds import WITHIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Command, Live
+
+    Start = Callable[..., Command]
+
+STRAY: Final = ("Traceback", "Exception ignored", "never retrieved")
+
+
+def is_a_send(row: dict[str, Any]) -> bool:
+    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
+
+
+def until_it_catches(command: Command, number: int) -> None:
+    """Wait until a process has a handler of its own for a signal."""
+    status, end = Path(f"/proc/{command.process.pid}/status"), time.monotonic() + WITHIN
+    while time.monotonic() < end:
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+        if caught and int(caught[1], 16) & 1 << (number - 1):
+            return
+        time.sleep(0.001)
+    pytest.fail(f"it never caught signal {number}")
+
+
+def twice(command: Command, number: int) -> None:
+    """Signal a process as `timeout`, npm and shells do, who signal its group, too."""
+    command.send(number)
+    time.sleep(0.05)
+    command.send(number)
+
+
+def assert_no_stray(*commands: Command) -> None:
+    for command in commands:
+        assert not any(word in command.err for word in STRAY), command.err
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_signals_within_a_second_are_one_and_the_bot_drains(
+    again: int, configured: Live, start: Start
+) -> None:
+    configured.sandbox.faults.add("chat.send", "delay", ms=500)
+    bot = start("run", env={"BOOT_MESSAGE": "on its way"})
+    configured.wait_for(is_a_send)
+
+    bot.send(signal.SIGTERM)
+    time.sleep(0.05)
+    bot.send(again)
+
+    assert bot.wait() == 0, bot.err
+    assert "delivered 1 " in bot.out
+    assert_no_stray(bot)
+
+
+@pytest.mark.slow
+def test_signals_that_come_while_it_ends_change_nothing(configured: Live, start: Start) -> None:
+    bot = start("run")
+    configured.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
+    first = time.monotonic()
+
+    while bot.process.poll() is None and time.monotonic() < first + 0.9:
+        bot.send(signal.SIGTERM)
+        time.sleep(0.005)
+
+    assert bot.wait() == 0, bot.err
+    assert_no_stray(bot)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("command", ["run", "sandbox"])
+def test_a_stop_at_any_moment_of_the_start_ends_it_with_0(command: str, start: Start) -> None:
+    ends = {}
+
+    for tenths in range(20):
+        process = start(command)
+        until_it_catches(process, signal.SIGTERM)
+        time.sleep(tenths / 40)
+        process.send(signal.SIGTERM)
+        ends[tenths] = process.wait()
+        assert_no_stray(process)
+
+    assert ends == dict.fromkeys(ends, 0)
+
+
+def test_signals_are_caught_before_anything_else_is_loaded() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import hangbot.cli; "
+        "print(*(name for name in sorted(set(sys.modules) - before) if name.startswith('hangbot')))"
+    )
+
+    loaded = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=WITHIN
+    )
+
+    assert loaded.stdout.split() == ["hangbot", "hangbot.cli", "hangbot.cli.early"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["send", "hello", "--wait", "50"], id="send"),
+        pytest.param(["preflight"], id="preflight"),
+        pytest.param(["init", "--room", "a-room", "--token-file", "-", "--force"], id="init"),
+    ],
+)
+def test_a_command_that_is_interrupted_ends_with_130_and_one_line(
+    argv: list[str], configured: Live, start: Start
+) -> None:
+    configured.sandbox.faults.add("chat.*", "hang", times=0)
+    command = start(*argv, env={"SOCKET_TIMEOUT_MS": "60000"})
+    if argv[0] == "init":
+        until_it_catches(command, signal.SIGINT)
+        time.sleep(1)
+    else:
+        configured.wait_for(lambda row: row.get("service") == "chat")
+
+    twice(command, signal.SIGINT)
+
+    assert command.wait() == 130, command.err
+    assert command.err.endswith("hangbot: interrupted\n")
+    assert_no_stray(command)
+
+
+@pytest.mark.slow
+def test_a_command_that_is_interrupted_while_it_loads_ends_with_130(configured: Live, start: Start) -> None:
+    command = start("send", "hello")
+    until_it_catches(command, signal.SIGTERM)
+
+    twice(command, signal.SIGINT)
+
+    assert command.wait() == 130, command.err
+    assert configured.muids == []
+    assert_no_stray(command)
+
+
+def test_a_command_that_is_ended_while_it_loads_is_no_success(configured: Live, start: Start) -> None:
+    command = start("send", "hello")
+    until_it_catches(command, signal.SIGTERM)
+
+    command.send(signal.SIGTERM)
+
+    assert command.wait() == -signal.SIGTERM, command.err
+    assert configured.muids == []
