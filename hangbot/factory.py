@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus,
 
 from hangbot.chat import ChatClient
 from hangbot.chat_token import ChatToken
+from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.breaker import Breaker
@@ -145,7 +146,8 @@ async def open_room(
         Unavailable: What answers is no room server, or one in trouble.
         ConfigError: There is no such address, or a proxy or certificate of the environment cannot be used.
     """
-    url = socket_url(settings.room_url, settings.ttfm_api_token.get_secret_value())
+    token = settings.ttfm_api_token.get_secret_value()
+    url, claims = socket_url(settings.room_url, token), read_claims(token)
     where = settings.room_url
     local = is_loopback(where)
     connecting = connect(
@@ -185,6 +187,7 @@ async def open_room(
         ack_timeout=settings.ack_timeout,
         silence=settings.heartbeat_timeout,
         on_message=on_message,
+        me=claims.uid if claims else settings.chat_uid,
     )
     async with room.listening():
         yield room

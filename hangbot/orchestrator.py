@@ -29,6 +29,7 @@ from hangbot.errors import (
 )
 from hangbot.feed import PollingFeed
 from hangbot.health import Condition, Conditions, Health
+from hangbot.resync import ResyncPace
 from hangbot.room import Ended, RoomClient
 from hangbot.room_action import RoomAction
 from hangbot.uptime import uptime
@@ -43,8 +44,11 @@ OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
 
 _HEALTHY_AFTER: Final = 60.0
 """Seconds in the room until the next loss starts its waits from the beginning."""
-_TO_JOIN_ANEW: Final = frozenset({"reset", "state lost"})
-"""Ends after which the service is there: the first is followed by a new join at once."""
+_STATE: Final = "room state"
+_STATE_REMEDY: Final = (
+    "The bot fetches the state again by itself; where that lasts, the service is in trouble: "
+    "report these words to whoever runs it."
+)
 
 
 class App(Protocol):
@@ -83,7 +87,10 @@ class Bot:
         self.settings = settings
         self.chat = chat
         self.room: RoomClient | None = None
-        """The joined room connection, or ``None`` while there is none."""
+        """The joined room connection, or ``None`` while there is none.
+
+        One whose state was lost stays until another has joined, so that the old state can be read.
+        """
         self.started_at = carrier.clock.wall()
         self.conditions = conditions or Conditions()
         """What is wrong and lasts; `health` shows it with the rest."""
@@ -91,6 +98,7 @@ class Bot:
         self._open_room = open_room
         self._carrier = carrier
         self._reconnects = reconnects
+        self._resyncs = ResyncPace()
         self._clock = carrier.clock
         self._dice = carrier.dice
         self._app = app
@@ -135,7 +143,7 @@ class Bot:
             Unreachable: The bot is not in the room at the moment.
         """
         room = self.room
-        if room is None:
+        if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         deed = RoomAction(room, action, params, lambda: self.chat.uid or "")
         return await self._carrier.carry(f"{action}-{uuid4().hex[:8]}", deed.send, deed.ask)
@@ -200,19 +208,22 @@ class Bot:
         """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
         losses = 0
         while True:
-            joined_at = None
+            joined_at, ended = None, Ended("left")
             try:
                 async with self._open_room() as room:
                     await room.welcome(self.settings.welcome_timeout)
                     await room.join()
                     joined_at = self._clock.now()
                     ended = await self._stay(room)
+                    if ended.why == "state lost":
+                        ended = await self._bear(room, ended)
             except Banished as exc:
                 ended = Ended("kicked", str(exc))
             except ServiceError as exc:
                 ended = Ended("lost", str(exc))
             finally:
-                self.room = None
+                if ended.why != "state lost":
+                    self.room = None
                 self._in_room.clear()
             if ended.why == "kicked":
                 # Drained before it is raised: what was accepted is not to suffer for it.
@@ -221,11 +232,13 @@ class Bot:
                 return
             if joined_at is not None and self._clock.now() - joined_at > _HEALTHY_AFTER:
                 losses = 0
+            if ended.why == "state lost":
+                continue  # now: the room sees no leave for 20 s
             losses += 1
             self._out_of_room = f"{ended.why}, {ended.detail}" if ended.detail else ended.why
             wait = self._reconnects.wait_after(losses, self._dice)
-            if losses == 1 and ended.why in _TO_JOIN_ANEW:
-                wait = 0.0
+            if losses == 1 and ended.why == "reset":
+                wait = 0.0  # the service is there
             logger.warning(
                 "[SOCKET] not in the room (%s): next try in %.1f s",
                 self._out_of_room,
@@ -239,7 +252,30 @@ class Bot:
         self._in_room.set()
         name = room.state.room_name() if room.state else None
         logger.info("[SOCKET] joined %s", name or room.room, extra={"action": "room_joined"})
+        try:
+            return await self._clock.wait_for(asyncio.shield(room.ended), self._resyncs.sound_after)
+        except TimeoutError:
+            self._resyncs.succeed()
+            self.conditions.clear(_STATE)
         return await asyncio.shield(room.ended)
+
+    async def _bear(self, room: RoomClient, lost: Ended) -> Ended:
+        """Stay in the room with a lost state until a fresh one may be fetched; return how that ended."""
+        wait = self._resyncs.next_wait()
+        if wait:
+            self.conditions.red(_STATE, f"the state of the room is lost again ({lost.detail})", _STATE_REMEDY)
+        else:
+            self._in_room.clear()
+        logger.warning(
+            "[SOCKET] state lost (%s): a fresh one in %.1f s",
+            lost.detail,
+            wait,
+            extra={"action": "room_lost", "wait_s": wait},
+        )
+        try:
+            return await self._clock.wait_for(asyncio.shield(room.closed), wait)
+        except TimeoutError:
+            return lost
 
     async def _listen(self) -> None:
         """Read the chat from now on; a full page of news is followed at once."""

@@ -2,13 +2,14 @@
 
 One connection, from its welcome to its end. It does not reconnect: whoever holds it opens
 another (`hangbot.orchestrator`), since after a lost connection only a new join gives the
-whole state again.
+whole state again. The same goes for a state that is no longer the room's: it stays readable, and
+the connection stays open and heard, so that the bot stays in the room until it is replaced.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
@@ -28,6 +29,7 @@ from hangbot.errors import (
 from hangbot.rest import quoted
 from hangbot.room_end import Connection, Ended, Why, close_code
 from hangbot.wire import room as wire
+from hangbot.wire.overdue import OVERDUE, Overdue
 from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
 from hangbot.wire.state import RoomState
 
@@ -35,6 +37,8 @@ __all__ = ["Connection", "Ended", "RoomClient", "Why"]
 
 logger = logging.getLogger(__name__)
 
+_READ_WITHIN: Final = 1.0
+"""Seconds in which what the socket has received is read."""
 _TOO_MANY: Final = "you have too many pending requests"
 
 
@@ -48,7 +52,9 @@ class RoomClient:
         ack_timeout: Seconds until an action counts as unanswered.
         silence: Seconds without a heartbeat until the connection counts as dead; the server
             pings every 30 s, the official client waits 45 s.
-        on_message: Told every room message after its patch was applied. Must not block.
+        on_message: Told every room message, after its patch was applied where it fits. Must not block.
+        me: The bot's uid. A state that held it and does so no longer is lost: the room says nothing
+            to whom it does not have. One that never held it proves nothing.
     """
 
     def __init__(
@@ -60,9 +66,11 @@ class RoomClient:
         ack_timeout: float,
         silence: float = 45.0,
         on_message: Callable[[Broadcast], None] = lambda _: None,
+        me: str | None = None,
     ) -> None:
         self.room = room
         self.state: RoomState | None = None
+        """The room as it is, or, once `ended` is done, as it last was; ``None`` before the join."""
         self.joined: Mapping[str, Any] | None = None
         """The answer to joinRoom without its state: ``serverTime`` (ms), ``allowedRooms``…"""
         self._connection = connection
@@ -70,15 +78,21 @@ class RoomClient:
         self._ack_timeout = ack_timeout
         self._silence = silence
         self._on_message = on_message
+        self._me = me
+        self._held = False
         self._pending: dict[int | None, asyncio.Future[Reply]] = {}
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
         self._next_id = 0
         self._joins: set[int] = set()
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._heard = clock.now()
+        self._overdue = Overdue(self._heard)
+        self._time_told = asyncio.Event()
         self._leaving: Why | None = None
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        """Done when the connection has ended, with how."""
+        """Done when the connection has ended or its state was lost, with how."""
+        self.closed: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        """Done when the connection has ended, with how; it outlives a state that was lost."""
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["RoomClient"]:
@@ -86,6 +100,7 @@ class RoomClient:
         tasks = [
             asyncio.create_task(self._read(), name="hangbot-room-reader"),
             asyncio.create_task(self._watch(), name="hangbot-room-watch"),
+            asyncio.create_task(self._watch_song(), name="hangbot-room-song"),
         ]
         try:
             yield self
@@ -159,7 +174,8 @@ class RoomClient:
 
     async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
         if self.ended.done():
-            raise Unreachable(f"{action} was not sent: the room connection has ended", service="room")
+            why = self.ended.result().why
+            raise Unreachable(f"{action} was not sent: the room connection has ended ({why})", service="room")
         self._next_id += 1
         key = self._next_id
         if action == "joinRoom":
@@ -220,11 +236,6 @@ class RoomClient:
         except ConnectionClosed as exc:
             # Primus closes without a code, which `websockets` calls orderly: any end is an end.
             ended = Ended(self._leaving or "lost", close_code(exc))
-        except WireError as exc:
-            ended = Ended("state lost", str(exc))
-            self.state = None
-            self._end(ended)
-            await self._connection.close()
         finally:
             self._end(ended)
 
@@ -236,6 +247,29 @@ class RoomClient:
         self._end(Ended(self._leaving, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 
+    async def _watch_song(self) -> None:
+        """Treat a room in which a song ends without a word as lost: some servers forget who is there."""
+        while not self.ended.done():
+            left = self._song_left()
+            if left > 0:
+                with suppress(TimeoutError):  # it may be another song meanwhile
+                    await self._clock.wait_for(self._time_told.wait(), left)
+                self._time_told.clear()
+                continue
+            try:
+                await self.echo()  # what the room said before comes before the answer
+            except AckTimeout:
+                continue
+            except ConnectionLost:
+                return
+            await self._clock.sleep(_READ_WITHIN)
+            if self._song_left() <= 0:
+                self._lose_state(f"the song has been over for {OVERDUE:g} s, and the room says nothing")
+
+    def _song_left(self) -> float:
+        left = self._overdue.left(self.state, self._clock.now())
+        return OVERDUE if left is None else min(left, OVERDUE)
+
     async def _take(self, frame: str | bytes) -> None:
         try:
             event = wire.decode(frame)
@@ -245,6 +279,8 @@ class RoomClient:
         match event:
             case Ping():
                 self._heard = self._clock.now()
+                self._overdue.set_time(event.number, self._heard)
+                self._time_told.set()
                 await self._connection.send(wire.encode_pong(event))
             case Welcome():
                 if not self._welcomed.done():
@@ -282,23 +318,55 @@ class RoomClient:
 
     def _install(self, fields: Mapping[str, Any]) -> None:
         state = fields.get("state")
-        if isinstance(state, dict):
+        if not isinstance(state, dict):
+            return
+        try:
             self.state = RoomState(state)
-            self.joined = {name: value for name, value in fields.items() if name != "state"}
+        except WireError as exc:
+            self._lose_state(str(exc))
+            return
+        self.joined = {name: value for name, value in fields.items() if name != "state"}
+        self._held = self._me in self.state
+        now = self._clock.now()
+        self._overdue.hear(now)
+        self._overdue.set_time(fields.get("serverTime"), now)
+        self._time_told.set()
 
     def _broadcast(self, message: Broadcast) -> None:
         if message.name == "kickedFromRoom":
             self._leaving = "kicked"
         elif message.name == "roomReset":
             self._leaving = "reset"
+        self._overdue.hear(self._clock.now())
         if message.patch is not None:
             if self.state is None:
                 return  # older than the state that is to come
-            self.state.apply(message.patch)
+            if not self.ended.done():
+                self._apply(self.state, message.patch)
         self._on_message(message)
 
+    def _apply(self, state: RoomState, patch: list[dict[str, Any]]) -> None:
+        try:
+            state.apply(patch)
+        except WireError as exc:
+            self._lose_state(str(exc))
+            return
+        held, self._held = self._held, self._me in state
+        if held and not self._held:
+            self._lose_state("a patch took the bot out of the room")
+
+    def _lose_state(self, why: str) -> None:
+        """Say that the state is no longer the room's; it stays readable, and the connection open."""
+        self._settle(Ended("state lost", why))
+
     def _end(self, ended: Ended) -> None:
-        """Settle everything that waits, at once; only the first end counts."""
+        """Note that the connection has ended; only the first end counts."""
+        if not self.closed.done():
+            self.closed.set_result(ended)
+        self._settle(ended)
+
+    def _settle(self, ended: Ended) -> None:
+        """Settle everything that waits, at once."""
         if self.ended.done():
             return
         self.ended.set_result(ended)

@@ -56,6 +56,8 @@ class RoomAction:
             await self._see_it_read()
             raise AckTimeout(f"the room has only now read {self._action}", service="room")
         effect = took_effect(self._action, self._params, self._me(), self._room.state, self._song)
+        if not effect and self._room.ended.done():
+            raise ActionLost(f"the room connection ended under {self._action}", service="room")
         if effect is None:
             raise Refused(f"the room's state does not show whether {self._action} was done", service="room")
         return effect

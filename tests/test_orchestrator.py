@@ -490,6 +490,90 @@ async def test_a_lost_state_is_fetched_anew(
         assert run.bot.room.state is not None
         assert sorted(run.bot.room.state.users()) == sorted([alice.uid, hangfm_sandbox.bot.uid])
     assert "state lost" in losses.lines[0]
+    assert losses.waits == [0.0]
+
+
+async def test_while_a_state_is_fetched_anew_the_old_one_is_readable_and_nobody_sees_the_bot_leave(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_open_user: OpenUser
+) -> None:
+    alice = await hangfm_open_user("alice")
+    async with running(
+        hangfm_settings, clock=ManualClock()
+    ) as run:  # never moved: whoever waits, waits for ever
+        await run.ready()
+        before = hangfm_sandbox.journal.last_n
+        hangfm_sandbox.faults.add("room.connect", "delay", ms=200)
+        hangfm_sandbox.faults.add("room.action", "hang")
+        pending = asyncio.create_task(run.bot.act("addDj", song=SONG), name="pending")
+        await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
+
+        await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
+        async with asyncio.timeout(WITHIN):
+            end = await pending
+        await hangfm_sandbox.journal.wait_for(
+            lambda row: row["kind"] == "http" and row.get("deed") == "delay", since=before
+        )
+        old = run.bot.room
+        with pytest.raises(Unreachable):
+            await run.bot.act("addDj", song=SONG)
+        await joined_again(hangfm_sandbox, 2)
+        await run.ready()
+
+        assert old is not None
+        assert old.state is not None
+        assert list(old.state.users()) == [alice.uid]
+        assert run.bot.room is not old
+        assert run.bot.health().ok
+    assert (end.state, "connection" in end.reason) == ("uncertain", True)
+    rows = hangfm_sandbox.journal.events(since=before, service="room")
+    ends = [(row["dir"], row["kind"]) for row in rows if row["kind"] in {"open", "close"}]
+    assert ends[:2] == [("in", "close"), ("in", "open")]
+    assert hangfm_sandbox.bot.uid in [user["uuid"] for user in hangfm_sandbox.state["allUsers"]]
+
+
+async def test_a_state_that_is_lost_again_and_again_is_fetched_ever_more_seldom_and_turns_the_bot_red(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    clock = ManualClock()
+    patient = hangfm_settings.with_changes(heartbeat_timeout=3600.0, poll_interval=3600.0)
+    waits = [0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0]
+
+    async with running(patient, clock=clock) as run:
+        for number, wait in enumerate(waits, 1):
+            await joined_again(hangfm_sandbox, number)
+            await run.ready()
+            await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
+            await losses.count(number)
+            red = [str(each) for each in run.bot.health().red if each.part == "room state"]
+            assert len(red) == (number > 1)
+            if wait:
+                await clock.advance(wait - 1)
+                assert joins(hangfm_sandbox) == number
+                await clock.advance(1)
+        await joined_again(hangfm_sandbox, len(waits) + 1)
+        await run.ready()
+        await clock.advance(601)
+        sound = run.bot.health()
+        await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
+        await losses.count(len(waits) + 1)
+
+    assert sound.ok
+    assert losses.waits == [*waits, 0.0]
+
+
+async def test_a_bot_that_bears_with_a_lost_state_hears_that_it_is_kicked(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    async with running(hangfm_settings, clock=ManualClock()) as run:
+        for number in (1, 2):
+            await joined_again(hangfm_sandbox, number)
+            await run.ready()
+            await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
+            await losses.count(number)
+        await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
+
+        with pytest.raises(Banished):
+            await run.end()
 
 
 async def test_while_the_service_restarts_the_bot_waits_longer_each_time_and_then_joins(

@@ -442,8 +442,11 @@ async def test_a_frame_beyond_all_measure_ends_the_connection_and_says_so(
 # -- the state
 
 
-async def test_a_dropped_patch_is_noticed_and_the_state_given_up(
-    hangfm_sandbox: Sandbox, hangfm_room: RoomClient, hangfm_open_user: OpenUser
+async def test_a_dropped_patch_is_noticed_and_the_old_state_stays_readable(
+    hangfm_sandbox: Sandbox,
+    hangfm_room: RoomClient,
+    hangfm_open_user: OpenUser,
+    hangfm_room_events: RoomEvents,
 ) -> None:
     hangfm_sandbox.faults.add("room.message", "drop")
 
@@ -452,9 +455,33 @@ async def test_a_dropped_patch_is_noticed_and_the_state_given_up(
     ended = await end_of(hangfm_room)
 
     assert ended.why == "state lost"
-    assert hangfm_room.state is None
-    with pytest.raises(Unreachable):
+    assert hangfm_room.state is not None
+    assert list(hangfm_room.state.users()) == [hangfm_sandbox.bot.uid]
+    with pytest.raises(Unreachable, match="state lost"):
         await hangfm_room.act("playOneTimeAnimation", animation="jump")
+    await hangfm_room_events.expect("userJoined")
+
+
+async def test_a_connection_whose_state_is_lost_is_kept_and_heard_until_somebody_closes_it(
+    hangfm_sandbox: Sandbox,
+    hangfm_room: RoomClient,
+    hangfm_open_user: OpenUser,
+    hangfm_room_events: RoomEvents,
+) -> None:
+    hangfm_sandbox.faults.add("room.message", "duplicate")
+    alice = await hangfm_open_user("alice")
+    await end_of(hangfm_room)
+
+    for _ in range(3):
+        await hangfm_sandbox.advance(30)  # who does not answer a heartbeat is closed
+    await alice.jump()
+    await hangfm_room_events.expect("playedOneTimeAnimation")
+    assert not hangfm_room.closed.done()
+    await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
+
+    async with asyncio.timeout(WITHIN):
+        assert (await hangfm_room.closed).why == "kicked"
+    assert (await end_of(hangfm_room)).why == "state lost"
 
 
 async def test_a_doubled_patch_is_noticed_and_the_state_given_up(
@@ -497,6 +524,107 @@ async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at
             await pending
 
     assert (await end_of(room)).why == "state lost"
+
+
+async def test_votes_and_leaves_before_the_profiles_came_are_heard_and_lose_nothing(
+    hangfm_sandbox: Sandbox,
+    hangfm_room: RoomClient,
+    hangfm_open_user: OpenUser,
+    hangfm_room_events: RoomEvents,
+) -> None:
+    alice = await hangfm_open_user("alice")
+    bob = await hangfm_open_user("bob")
+    await hangfm_room_events.expect("userJoined")
+    state = hangfm_room.state
+    assert state is not None
+    state.data["allUserData"].clear()  # as it is until updatedUserData comes
+
+    await alice.dj()
+    await bob.vote(like=True)
+    await bob.leave()
+    await hangfm_sandbox.advance(20)
+    await alice.vote(like=True)
+    await hangfm_room_events.expect("votedOnSong")
+    await hangfm_room.act("playOneTimeAnimation", animation="jump")
+
+    assert not hangfm_room.ended.done()
+    assert state.votes(alice.uid) == {"like": True}
+    assert state.nickname(alice.uid) is None
+    assert state.data["allUsers"] == hangfm_sandbox.state["allUsers"]
+
+
+# -- a room that has lost the bot
+
+
+async def test_a_patch_that_takes_the_bot_out_loses_the_state(
+    hangfm_sandbox: Sandbox, hangfm_room: RoomClient
+) -> None:
+    await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
+
+    assert await end_of(hangfm_room) == Ended("state lost", "a patch took the bot out of the room")
+
+
+@pytest.mark.parametrize(
+    "hangfm_sandbox_options", [{"variants": RoomVariants(joiner_in_state=False)}], ids=["never lists it"]
+)
+async def test_a_state_that_never_held_the_bot_proves_nothing(
+    hangfm_sandbox: Sandbox, hangfm_room: RoomClient
+) -> None:
+    assert hangfm_room.state is not None
+    assert hangfm_sandbox.bot.uid not in hangfm_room.state
+
+    await hangfm_sandbox.next_song()
+    await hangfm_room.act("playOneTimeAnimation", animation="jump")
+
+    assert not hangfm_room.ended.done()
+
+
+async def test_a_song_that_ends_without_a_word_loses_the_state(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_open_user: OpenUser
+) -> None:
+    clock = ManualClock()
+    alice = await hangfm_open_user("alice")
+    await alice.dj({"trackName": "Mine", "duration": 60})
+    async with joined_room(hangfm_settings, clock) as room:
+        await hangfm_sandbox.silence()
+        await hangfm_sandbox.advance(89)
+        await room.act("playOneTimeAnimation", animation="jump")
+        early = room.ended.done()
+
+        await hangfm_sandbox.advance(30)
+        await until_it_waits(clock, 1.0)  # for what was on its way
+        await clock.advance(1)
+
+        ended = await end_of(room)
+    assert not early
+    assert ended.why == "state lost"
+    assert "the room says nothing" in ended.detail
+
+
+async def test_a_song_whose_end_is_told_loses_nothing_however_the_time_leaps(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_open_user: OpenUser
+) -> None:
+    clock = ManualClock()
+    alice = await hangfm_open_user("alice")
+    await alice.dj({"trackName": "Mine", "duration": 60})
+    async with joined_room(hangfm_settings, clock) as room:
+        await hangfm_sandbox.advance(3600)
+        await room.act("playOneTimeAnimation", animation="jump")
+        await clock.advance(40)
+
+        assert not room.ended.done()
+        assert room.state is not None
+        assert room.state.now_playing() is None
+
+
+async def until_it_waits(clock: ManualClock, seconds: float) -> None:
+    async with asyncio.timeout(WITHIN):
+        while seconds not in clock.waits():
+            await clock.next_wait()
+            await asyncio.sleep(0.001)
+
+
+# -- before the join
 
 
 async def test_messages_before_the_join_change_nothing(

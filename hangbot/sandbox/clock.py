@@ -59,6 +59,10 @@ class SandboxClock:
         frozen_s = self._frozen_s
         return int((self._ahead_s + self._monotonic_s() if frozen_s is None else frozen_s) * 1000)
 
+    def arrival_ms(self) -> int:
+        """Milliseconds since 1970 as they will be when the jump that is under way, if any, is over."""
+        return int((self.now_s() if self._frozen_s is None else self._target_s) * 1000)
+
     def call_later(self, seconds: float, fn: Callable[[], object]) -> TimerHandle:
         """Book ``fn`` for ``seconds`` from now; it runs in the event loop and must not block."""
         handle = TimerHandle(self.now_s() + max(0.0, seconds), fn)

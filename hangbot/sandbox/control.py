@@ -95,6 +95,8 @@ class _Control:
                     ("chat", "kick"): {"POST": self.kick_from_chat},
                     ("chat", "ban"): {"POST": self.ban_from_chat},
                     ("chat", "unban"): {"POST": self.unban_from_chat},
+                    ("room", "forget"): {"POST": self.forget},
+                    ("room", "silence"): {"POST": self.silence},
                     ("room", "reset"): {"POST": self.reset_room},
                     ("room", "next-song"): {"POST": self.next_song},
                     ("restart",): {"POST": self.restart},
@@ -198,6 +200,18 @@ class _Control:
     async def unban_from_chat(self, request: Request) -> Response:
         uid, room = await self._target(request)
         await self._sandbox.chat.unban(uid, room.uuid)
+        return _answer({})
+
+    async def forget(self, request: Request) -> Response:
+        uid, room = await self._target(request)
+        if uid not in room:
+            raise _Unknown(f"the user {uid} is not in the room")
+        await self._sandbox.forget(uid, room)
+        return _answer({})
+
+    async def silence(self, request: Request) -> Response:
+        _body(request)
+        await self._sandbox.silence(self._room(request))
         return _answer({})
 
     async def reset_room(self, request: Request) -> Response:

@@ -245,6 +245,18 @@ class Sandbox:
         """The service resets a room: its state is cleared and its connections are closed."""
         self.server.desk.reset_room(room or self.room)
 
+    async def forget(self, uid: str, room: Room | None = None) -> None:
+        """The room loses a user who is connected: a patch takes him out of the state, and he hears it."""
+        self.server.desk.forget(room or self.room, uid)
+
+    async def silence(self, room: Room | None = None) -> None:
+        """The playing song ends now, and nobody is told.
+
+        Raises:
+            ActionRefused: Nothing is playing.
+        """
+        self.server.desk.silence(room or self.room)
+
     async def set_guest_password(self, password: str | None, room: Room | None = None) -> None:
         """Guests need a password from now on, or none any more."""
         room = room or self.room

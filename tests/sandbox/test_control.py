@@ -1,3 +1,5 @@
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -145,6 +147,69 @@ async def test_songs_end_on_demand_and_rooms_are_reset(api: Api) -> None:
 
     assert silent is None
     assert api.sandbox.state["allUsers"] == []
+
+
+async def test_a_user_is_forgotten_although_he_is_connected_and_hears_it(api: Api) -> None:
+    bot = api.sandbox.bot
+    alice = await api.user()
+    await api.call("POST", f"/users/{alice}/join")
+    async with connect(api.sandbox.room_url.replace("http", "ws") + f"/primus?token={bot.token}") as socket:
+        join = {"event": "action", "params": {"action": "joinRoom", "roomUuid": api.sandbox.room_uuid}}
+        await socket.send(json.dumps(join))
+        async with asyncio.timeout(WITHIN):
+            while "updatedUserData" not in await socket.recv():
+                pass
+            answer = await api.call("POST", "/room/forget", {"uid": bot.uid})
+            heard = json.loads(await socket.recv())["message"]
+
+    assert answer == (200, {})
+    assert heard["name"] == "userLeft"
+    assert f"/allUserData/{bot.uid}" in [step["path"] for step in heard["statePatch"]]
+    assert [user["uuid"] for user in api.sandbox.state["allUsers"]] == [alice]
+
+
+async def test_a_song_is_silenced_and_nobody_is_told(api: Api) -> None:
+    alice = await api.user()
+    await api.call("POST", f"/users/{alice}/join")
+    await api.call("POST", f"/users/{alice}/dj")
+    before = api.sandbox.journal.last_n
+
+    answer = await api.call("POST", "/room/silence")
+
+    assert answer == (200, {})
+    assert api.sandbox.state["nowPlaying"] is None
+    assert api.sandbox.journal.events(since=before, service="room") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        pytest.param("/room/forget", {}, 400, "uid is missing", id="forget nobody"),
+        pytest.param("/room/forget", {"uid": 5}, 400, "wrong type", id="forget a number"),
+        pytest.param("/room/forget", {"uid": "nobody"}, 404, "no user nobody", id="forget an unknown user"),
+        pytest.param("/room/forget", {"uid": "", "x": 1}, 400, "unknown field", id="forget with more"),
+        pytest.param("/room/forget?room=nowhere", {"uid": "$bot"}, 404, "no room", id="in an unknown room"),
+        pytest.param("/room/forget", {"uid": "$bot"}, 404, "not in the room", id="forget who is not there"),
+        pytest.param("/room/silence", {"x": 1}, 400, "unknown field", id="silence with more"),
+        pytest.param("/room/silence", [], 400, "JSON object", id="silence with a list"),
+        pytest.param("/room/silence?room=nowhere", {}, 404, "no room", id="silence an unknown room"),
+        pytest.param("/room/silence", {}, 400, "Nothing is playing", id="silence where nothing plays"),
+    ],
+)
+async def test_forgetting_and_silencing_what_is_not_there_is_refused_in_a_line(
+    api: Api,
+    path: str,
+    body: Any,  # noqa: ANN401  as it may come
+    status: int,
+    words: str,
+) -> None:
+    if isinstance(body, dict) and body.get("uid") == "$bot":
+        body = {"uid": api.sandbox.bot.uid}
+
+    answer = await api.call("POST", path, body)
+
+    assert answer[0] == status
+    assert words in answer[1]["error"]
 
 
 async def test_calls_about_a_room_name_it(api: Api) -> None:

@@ -19,7 +19,7 @@ from hangbot.sandbox.room.delivery import GARBAGE, Delivery
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.timers import RoomTimers
 from hangbot.sandbox.room.verbs import VerbFailed, Verbs
-from hangbot.sandbox.room.world import ActionRefused, Room, RoomMessage
+from hangbot.sandbox.room.world import NOTHING_PLAYS, ActionRefused, Room, RoomMessage
 
 __all__ = ["RoomDesk"]
 
@@ -278,6 +278,21 @@ class RoomDesk:
             conn.finish(deliberate=self._variants.kick_deliberate)
         if not theirs:
             self.tell(room, room.leave(uid, now_ms))
+
+    def forget(self, room: Room, uid: str) -> None:
+        """Take a user out of the state although he is connected; everybody hears it, and so does he."""
+        self.tell(room, room.leave(uid, self._clock.now_ms()))
+
+    def silence(self, room: Room) -> None:
+        """End the playing song and tell nobody.
+
+        Raises:
+            ActionRefused: Nothing is playing.
+        """
+        if room.song_ends_ms() is None:
+            raise ActionRefused(NOTHING_PLAYS)
+        room.next_song(self._clock.now_ms())
+        self._timers.watch_song(room)
 
     def reset_room(self, room: Room) -> None:
         """Clear a room; every connection in it is told and closed deliberately."""

@@ -25,7 +25,7 @@ from hangbot.sandbox.room.state import (
 )
 from hangbot.sandbox.room.variants import RoomVariants
 
-__all__ = ["ActionRefused", "Room", "RoomMessage", "first_settings"]
+__all__ = ["NOTHING_PLAYS", "ActionRefused", "Room", "RoomMessage", "first_settings"]
 
 NOTHING_PLAYS: Final = "Nothing is playing right now."  # confirmed in production by a public bot
 NOT_IN_ROOM: Final = "You are not in this room."
