@@ -4,22 +4,26 @@ import argparse
 import asyncio
 import getpass
 import os
+import select
 import sys
+import termios
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
+from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
-from hangbot.config.fields import UUID
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
-from hangbot.gateway import GatewayClient
 
 __all__ = ["main"]
 
 _STDIN = Path("-")
 _LONGEST_TOKEN = 65_536
+_PASTING: Final = 0.05
+"""Seconds in which the next line of what was pasted is there."""
 _ANY_ROOM = "00000000-0000-0000-0000-000000000000"
 
 
@@ -29,45 +33,43 @@ def main(args: argparse.Namespace) -> int:
     if path.exists() and not args.force and not _agrees(f"{path} exists. Write it anew?"):
         raise UsageError(f"{path} exists; it was left as it is", remedy="Give --force to write it anew.")
     given = {env.name: value for env in ENV.values() if (value := os.environ.get(env.name))}
-    given["BOT_USER_TOKEN"] = _token(args, given)
-    room = args.room or given.get("ROOM_UUID") or _ask("The room's slug (its name in the address) or UUID: ")
-    room = _slug(room)
-    given["ROOM_UUID"] = room if UUID.fullmatch(room) else _ANY_ROOM
-    settings = Settings.from_env(given)
+    sources: dict[str, str] = {}
+    given["BOT_USER_TOKEN"], sources["BOT_USER_TOKEN"] = _token(args, given)
+    room = args.room or given.get("ROOM_UUID")
+    settings = Settings.from_env(given | {"ROOM_UUID": _ANY_ROOM}, sources=sources)
     set_up_logs(args, settings)
-    given["ROOM_UUID"] = asyncio.run(_find(settings, room))
-    Settings.from_env(given)  # what the gateway told must be usable, too
+    asyncio.run(_identify(settings))
+    given["ROOM_UUID"] = _find(settings, room)
+    Settings.from_env(given, sources=sources)  # what the gateway told must be usable, too
     _write(path, given)
     print(f"wrote {path}, readable by you alone")
     print("next: hangbot preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
     return 0
 
 
-def _slug(room: str) -> str:
-    """Take the slug out of an address that was copied from the browser."""
-    return urlsplit(room).path.rstrip("/").rpartition("/")[2] if "://" in room else room.strip()
-
-
-def _token(args: argparse.Namespace, given: dict[str, str]) -> str:
+def _token(args: argparse.Namespace, given: dict[str, str]) -> tuple[str, str]:
+    """Return the token, and where it was read."""
     if args.token_file:
-        return _read_token(args.token_file)
-    return given.get("BOT_USER_TOKEN") or _ask("The bot's token (it is not shown): ", secret=True)
+        where = _shown(args.token_file)
+        return token_in(_read(args.token_file), where=where), where
+    if "BOT_USER_TOKEN" in given:
+        return token_in(given["BOT_USER_TOKEN"], where="BOT_USER_TOKEN of the environment"), "environment"
+    answer = _ask(
+        "The bot's token (it is not shown; docs/bot-token.md tells where it comes from): ", secret=True
+    )
+    return token_in(answer, where="what was entered"), "what was entered"
 
 
-def _read_token(path: Path) -> str:
+def _read(path: Path) -> str:
     """Read the token from a file, or with ``-`` from what is piped in: never from the command line."""
     try:
         if path == _STDIN:
-            token = sys.stdin.read(_LONGEST_TOKEN)
-        else:
-            with path.open(encoding="utf-8") as file:
-                token = file.read(_LONGEST_TOKEN)
+            return sys.stdin.read(_LONGEST_TOKEN)
+        with path.open(encoding="utf-8") as file:
+            return file.read(_LONGEST_TOKEN)
     except (OSError, UnicodeDecodeError) as exc:
         cause = getattr(exc, "strerror", None) or "it is no text"
         raise UsageError(f"{path}: {cause}", remedy="Give a file that holds the token.") from None
-    if not token.strip():
-        raise UsageError(f"no token in {_shown(path)}", remedy="Give a file that holds the token.")
-    return token.strip()
 
 
 def _shown(path: Path) -> str:
@@ -81,12 +83,37 @@ def _ask(prompt: str, *, secret: bool = False) -> str:
             remedy="Give --token-file and --room, or BOT_USER_TOKEN and ROOM_UUID in the environment.",
         )
     try:
-        answer = (getpass.getpass(prompt) if secret else _input(prompt)).strip()
+        answer = (_secret(prompt) if secret else _input(prompt)).strip()
     except EOFError:
         answer = ""
     if not answer:
         raise UsageError("nothing was entered; nothing was written", remedy="Run it again.")
     return answer
+
+
+def _secret(prompt: str) -> str:
+    """Ask without an echo, and take every line of what was pasted.
+
+    `getpass` throws away what follows the first line; and the next question is not to get it.
+    """
+    try:
+        terminal = sys.stdin.fileno()
+        settings = termios.tcgetattr(terminal)
+    except (OSError, ValueError, termios.error):  # no real terminal
+        return getpass.getpass(prompt)
+    silent = [*settings[:3], settings[3] & ~termios.ECHO, *settings[4:]]
+    try:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
+        lines = [_input(prompt)]
+        while sum(map(len, lines)) < _LONGEST_TOKEN and select.select([terminal], [], [], _PASTING)[0]:
+            line = sys.stdin.readline()
+            if not line:
+                break
+            lines.append(line)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
+        print(file=sys.stderr)
+    return "\n".join(lines)
 
 
 def _agrees(question: str) -> bool:
@@ -102,33 +129,50 @@ def _input(prompt: str) -> str:
     return input()
 
 
-async def _find(settings: Settings, room: str) -> str:
-    """Try the token everywhere it will be used, say what was derived from where, return the room's uuid."""
+async def _identify(settings: Settings) -> None:
+    """Try the token at gateway and chat, and say what was derived from where."""
     async with open_clients(settings) as clients:
         await clients.gateway.exchange_token()
         print(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
         me = await clients.chat.me()
         print(f"the bot: {me.get('name') or '?'} ({me.get('uid')}), told by {clients.chat.address}")
-        found = await _room(clients.gateway, room)
-        print(
-            f"the room: {found}"
-            + (f", told by {clients.gateway.address} for {room}" if found != room else "")
-        )
-        return found
 
 
-async def _room(gateway: GatewayClient, room: str) -> str:
-    try:
-        found = (await gateway.room(room)).get("uuid")
-    except NotFound as exc:
-        raise NotFound(
-            str(exc),
-            service="gateway",
-            remedy="Check --room: the slug is the last part of the room's address.",
-        ) from None
-    if not isinstance(found, str):
-        raise HangbotError(f"the gateway named no uuid for room {room}", remedy="Give --room its UUID.")
-    return found
+def _find(settings: Settings, room: str | None) -> str:
+    """Return the room's uuid; where that is not to be found, ask for the room again, and only for that."""
+    while True:
+        try:
+            wanted = room or _ask("The room: its address, the last part of it, or its UUID: ")
+            return asyncio.run(_room(settings, rooms_in(wanted)))
+        except (NotFound, UsageError) as exc:
+            if not sys.stdin.isatty() or (room is None and not wanted):
+                raise
+            print(f"{str(exc).rstrip('.')}. {exc.remedy}", file=sys.stderr)
+            room = None
+
+
+async def _room(settings: Settings, names: Sequence[str]) -> str:
+    """Ask the gateway for the room under each of its possible names."""
+    async with open_clients(settings) as clients:
+        for place, name in enumerate(names, 1):
+            try:
+                found = (await clients.gateway.room(name)).get("uuid")
+            except NotFound as exc:
+                if place < len(names):
+                    continue
+                raise NotFound(
+                    str(exc),
+                    service="gateway",
+                    remedy="Check --room: the slug is the last part of the room's address.",
+                ) from None
+            if not isinstance(found, str):
+                raise HangbotError(
+                    f"the gateway named no uuid for room {name}", remedy="Give --room its UUID."
+                )
+            told = f", told by {clients.gateway.address} for {name}" if found != name else ""
+            print(f"the room: {found}{told}")
+            return found
+    raise AssertionError("there is always a name")
 
 
 def _write(path: Path, values: dict[str, str]) -> None:

@@ -48,9 +48,9 @@ class EnvFile:
 
     Attributes:
         path: Where it was read.
-        values: The readable entries by name; of a name given twice, the first.
+        values: The readable entries by name; of a name given twice, the first that is not empty.
         faults: One line for each malformed line, each name without a value and each name
-            given twice. A fault names lines, never what stands on them.
+            given again after a value. A fault names lines, never what stands on them.
     """
 
     path: Path
@@ -70,7 +70,7 @@ def read_env_file(path: Path) -> EnvFile:
     for item in _items(_text(path)):
         if isinstance(item, _Fault):
             faults.append(f"{place(path, item.line)}: {item.problem}")
-        elif item.name in values:
+        elif item.name in values and values[item.name].value:  # an empty one may be filled in further down
             named = item.name if showable(item.name) else "a name"
             first = values[item.name].line
             faults.append(

@@ -384,7 +384,7 @@ def test_the_environment_wins_over_the_file_and_each_value_knows_its_place(env_f
 
 def test_faults_of_the_file_and_of_the_values_come_together(env_file: Path) -> None:
     env_file.write_text(
-        "BOT_USER_TOKN=abc\nwhat is this\nROOM_UUID=\nROOM_UUID=x\nHANGBOT_RATE=${RATE}\nBOT_NAMES=x\n"
+        "BOT_USER_TOKN=abc\nwhat is this\nROOM_UUID=x y\nROOM_UUID=x\nHANGBOT_RATE=${RATE}\nBOT_NAMES=x\n"
     )
 
     with pytest.raises(ConfigError) as caught:
@@ -397,7 +397,7 @@ def test_faults_of_the_file_and_of_the_values_come_together(env_file: Path) -> N
             "BOT_USER_TOKEN: required, and not set; "
             "BOT_USER_TOKN (hang-fm-config.env line 1): did you mean BOT_USER_TOKEN?"
         ),
-        "ROOM_UUID (hang-fm-config.env line 3): required, and empty",
+        "ROOM_UUID (hang-fm-config.env line 3): expected at most 100 letters, digits, '-' and '_', not 'x y'",
         "HANGBOT_RATE (hang-fm-config.env line 5): expected a number from 0 to 10000, not '${RATE}'",
         "HANGBOT_BURST (environment): expected a whole number from 1 to 10000, not 'many'",
     )
