@@ -95,7 +95,9 @@ def test_the_help_of_each_command_tells_the_exit_codes(
 
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert "exit codes: 0 done; 1 it failed; 2 configuration or usage; 3 cannot tell" in said
+    assert (
+        "exit codes: 0 done; 1 it failed; 2 configuration or usage, known before anything was sent; 3" in said
+    )
     assert "--env-file" in said
 
 
