@@ -15,6 +15,8 @@ from hangbot.sandbox.chat.rules import ChatRefusal
 
 __all__ = ["ChatApi"]
 
+_NO_CALLS: Final = {"HEAD": 404, "OPTIONS": 204, "TRACE": 501}
+"""What OpenChat answers to these, whatever the path (measured)."""
 _WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -37,13 +39,27 @@ class ChatApi(GroupCalls, MessageCalls):
             kind, *ids = call.segments  # documented: it lower-cases uids and guids
             call = replace(call, segments=(kind, *(part.lower() for part in ids[:1]), *ids[1:]))
         try:
-            answer = self._answered(call)
+            answer = self._beside(call) or self._answered(call)
         except ChatRefusal as refused:
             return self.refusal(refused)
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
             # A value of a type that nobody foresaw: OpenChat crashes there, too.
             return self.refusal(ChatRefusal("bad_value"))
         return answer
+
+    def _beside(self, call: Call) -> Answer | None:
+        """Answer what is no call of the API."""
+        if self.dialect.name == "openchat" and call.method in _NO_CALLS:
+            return Answer(_NO_CALLS[call.method])
+        match (call.method, call.path):
+            case ("GET", "/" | "/ws" | "/socket"):  # without an upgrade
+                return Answer(426)
+            case ("GET", "/health") if self.dialect.health:
+                return Answer(200, "ok")
+            case ("POST", "/v1/ping") if self.dialect.name == "cometchat":  # the SDK's analytics
+                return Answer(200, {"data": {"success": True}})
+            case _:
+                return None
 
     def _answered(self, call: Call) -> Answer:
         if call.method in _WRITES:

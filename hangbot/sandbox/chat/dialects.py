@@ -49,6 +49,9 @@ class Dialect:
     socket_takes_auth_token: bool = True
     socket_refuses: bool = True
     """A wrong socket auth is answered; CometChat was met with silence (seen in a public bot)."""
+    socket_origins: frozenset[str] | None = None
+    """Hosts, and all below them, whose pages may open a socket; None: everybody's. OpenChat has such a
+    list; the build that was measured let every page in, and production's list is unknown."""
     passes_on: frozenset[str] = frozenset()
     """Types of client frames that other users get to see."""
     presence: bool = False

@@ -20,19 +20,21 @@ __all__ = ["SocketRules", "may_open_socket"]
 
 _TOKEN_PLACES: Final = ("auth", "authToken")
 
-ORIGINS: Final = ("127.0.0.1", "localhost", "tt.live", "tt.fm", "hang.fm")
-"""Hosts, and all below them, whose pages may open a socket. OpenChat's own list is unknown."""
 
+def may_open_socket(origin: str | None, allowed: Iterable[str] | None) -> bool:
+    """Whether a page from `origin` may open a socket; without the header everybody may (measured).
 
-def may_open_socket(origin: str | None) -> bool:
-    """Whether a page from `origin` may open a socket; without the header everybody may (measured)."""
-    if origin is None or origin == "null":
+    Args:
+        origin: The header `Origin`.
+        allowed: Hosts that may, and all below them; None: everybody.
+    """
+    if allowed is None or origin is None or origin == "null":
         return True
     try:
         host = urlsplit(origin).hostname or ""
     except ValueError:
         return False
-    return any(host == name or host.endswith(f".{name}") for name in ORIGINS)
+    return any(host == name or host.endswith(f".{name}") for name in allowed)
 
 
 class SocketRules:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from hangbot.sandbox.chat.api import ChatApi
-from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
+from hangbot.sandbox.chat.call import Call, fault_point, split_path
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.drafts import web_client_line
@@ -33,8 +33,6 @@ from hangbot.sandbox.people import People, Person
 __all__ = ["ChatService", "RateLimit"]
 
 SOCKET_PATHS: Final = ("/", "/ws", "/socket")
-_NO_CALLS: Final = {"HEAD": 404, "OPTIONS": 204, "TRACE": 501}
-"""What OpenChat answers to these, whatever the path (measured)."""
 
 
 class ChatService:
@@ -76,7 +74,7 @@ class ChatService:
         self._history = history
         self._jwt = ChatJwt()
         self._limiter = RateLimiter(self.dialect)
-        self._wire = Wire(faults, journal, clock)
+        self._wire = Wire(faults, journal, clock, open_chat=self.dialect.name == "openchat")
         self._hub = SocketHub(
             dialect=self.dialect,
             clock=clock,
@@ -223,7 +221,7 @@ class ChatService:
             headers, refused = self._limiter.count(self.world.now)
             if refused is not None:
                 return refused
-            answer = self._beside(call) or self._api.answer(call)
+            answer = self._api.answer(call)
             pushes = answer.pushes
             return Outcome(
                 answer.status,
@@ -238,20 +236,6 @@ class ChatService:
 
         point = fault_point(request.method, segments)
         return await self._wire.exchange(request, service="chat", point=point, seen=seen, do=do)
-
-    def _beside(self, call: Call) -> Answer | None:
-        """Answer what is no call of the chat's API."""
-        if self.dialect.name == "openchat" and call.method in _NO_CALLS:
-            return Answer(_NO_CALLS[call.method])
-        match (call.method, call.path):
-            case ("GET", "/" | "/ws" | "/socket"):
-                return Answer(426)
-            case ("GET", "/health") if self.dialect.health:
-                return Answer(200, "ok")
-            case ("POST", "/v1/ping") if self.dialect.name == "cometchat":  # the SDK's analytics
-                return Answer(200, {"data": {"success": True}})
-            case _:
-                return None
 
     async def handle_gateway(self, request: Request, service: str | None = None) -> Response | None:
         """Answer a request to the gateway.
@@ -294,7 +278,7 @@ class ChatService:
             self._journal.record("chat", "in", "http", fault=fault.id, **request.note())
             return await self._wire.instead(request, "chat", fault)
         self._journal.record("chat", "in", "http", **request.note())
-        if not may_open_socket(request.headers.get("Origin")):
+        if not may_open_socket(request.headers.get("Origin"), self.dialect.socket_origins):
             return self._wire.respond(request, "chat", Outcome(403))
         self._hub.open(request)
         return None

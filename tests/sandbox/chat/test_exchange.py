@@ -99,9 +99,10 @@ async def test_the_journal_holds_requests_and_answers_and_no_token(bench: "ChatB
     assert said["jwt"] == "<masked>"
 
 
-async def test_a_browser_may_ask_first_and_read_every_answer(bench: "ChatBench") -> None:
+async def test_a_browser_may_ask_first_and_read_every_answer(open_bench: "OpenBench") -> None:
     page = {"Origin": "https://tt.live"}
     asking = page | {"Access-Control-Request-Headers": "authtoken,appid"}
+    bench = await open_bench("cometchat")
 
     async with bench.http.options(bench.url + "/v3.0/me", headers=asking) as preflight:
         allowed = preflight.headers
@@ -113,6 +114,19 @@ async def test_a_browser_may_ask_first_and_read_every_answer(bench: "ChatBench")
     for answer in bench.answers:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://tt.live"
     assert [e["dir"] for e in bench.journal.events(method="OPTIONS")] == ["in", "out"]
+
+
+async def test_openchat_is_open_to_every_page_but_for_an_empty_500(bench: "ChatBench") -> None:
+    async with bench.http.options(bench.url + "/nothing") as preflight:
+        bench.answers.append(preflight)
+    await bench.call("GET", "/v3.0/me")
+    await bench.call("GET", "/v3.0/nothing", headers={"Origin": "https://evil.example"})
+    crashed, _ = await bench.call("POST", "/v3.0/messages", data="{", headers=JSON_TYPE)
+
+    *others, last = (answer.headers.get("Access-Control-Allow-Origin") for answer in bench.answers)
+    assert (preflight.status, crashed) == (204, 500)
+    assert others == ["*"] * 3
+    assert last is None
 
 
 @pytest.mark.parametrize(

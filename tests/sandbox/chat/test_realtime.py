@@ -327,12 +327,20 @@ async def test_a_new_auth_on_the_same_socket_moves_it_to_the_new_user(
     ],
 )
 def test_a_page_of_a_foreign_origin_opens_no_socket(origin: str | None, *, welcome: bool) -> None:
-    assert may_open_socket(origin) is welcome
+    hosts = ("127.0.0.1", "tt.live", "hang.fm")
+
+    assert may_open_socket(origin, hosts) is welcome
+    assert may_open_socket(origin, None) is True
 
 
-async def test_a_foreign_origin_is_answered_403(bench: "ChatBench") -> None:
+async def test_whose_pages_may_open_a_socket_is_a_variant(
+    bench: "ChatBench", open_bench: "OpenBench"
+) -> None:
+    strict = await open_bench(replace(OPENCHAT, socket_origins=frozenset({"hang.fm"})))
+
+    await (await bench.http.ws_connect(bench.url + "/", headers={"Origin": "https://evil.example"})).close()
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await bench.http.ws_connect(bench.url + "/", headers={"Origin": "https://evil.example"})
+        await bench.http.ws_connect(strict.url + "/", headers={"Origin": "https://evil.example"})
 
     assert refused.value.status == 403
 

@@ -1,10 +1,12 @@
 """Recorded traffic of a local OpenChat build, replayed against the sandbox.
 
-`chat_probe.jsonl` holds calls shaped like those of public bots, `chat_sdk.jsonl` those of the
-unmodified JavaScript SDK 4.2.0. A line is either a call (`ask`, `answer`) or a frame on a
-user's socket (`way` in: from the client; out: what he must see); `at` is the second it was
-recorded in. Ids and times are compared as they are: the clock and the counters are set to
-the recorded ones. Tokens are compared as being there; of settings, which fields there are.
+`chat_openchat.jsonl` holds what members, moderators, owners, outsiders, kicked and banned users asked for,
+world by world (`recorded` says how). `chat_probe.jsonl` holds calls shaped like those of public
+bots, `chat_sdk.jsonl` those of the unmodified JavaScript SDK 4.2.0. A line of these two is either a call
+(`ask`, `answer`) or a frame on a user's socket (`way` in: from the client; out: what he must see);
+`at` is the second it was recorded in. Ids and times are compared as they are: the clock and the
+counters are set to the recorded ones. Tokens are compared as being there; of settings, which fields
+there are.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 
 from hangbot.redact import Redactor
@@ -29,6 +32,7 @@ from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from tests.bounds import WITHIN
+from tests.sandbox.chat.recorded import Player, Server, worlds
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TOKENS = ("authToken", "fat", "jwt", "auth")
@@ -187,3 +191,35 @@ async def test_calls_and_frames_of_the_official_sdk_are_answered_as_recorded(ope
     await play(replay, lines, lambda at: second.__setitem__(0, at))
 
     assert len(lines) > 60
+
+
+WORLDS = worlds()
+RESIDENTS = {name.lower(): f"{name} Example" for name in ("Alice", "Bob", "Carol")} | {"system": "System"}
+"""Whom the recorded server had of its own (its development configuration), beside a group `lobby`."""
+
+
+@pytest.mark.parametrize("world", WORLDS)
+async def test_every_call_and_frame_of_a_world_is_answered_as_openchat_did(
+    open_replay: OpenReplay, world: str
+) -> None:
+    seconds = [1_800_000_000.0]
+
+    async def open_server() -> Server:
+        replay = await open_replay(lambda: seconds[0])
+        for uid, name in RESIDENTS.items():
+            replay.service.world.ensure_user(uid, name)
+        replay.service.world.ensure_group("lobby", "Lobby")
+        return Server(replay.service, replay.http, replay.url)
+
+    player = Player(open_server, lambda s: seconds.__setitem__(0, seconds[0] + s))
+
+    differences = await player.differences(WORLDS[world])
+
+    assert not differences, f"{differences[0]} (and {len(differences) - 1} more)"
+
+
+def test_the_recording_is_whole() -> None:
+    steps = [line for lines in WORLDS.values() for line in lines[1:] if not line.get("seed")]
+
+    assert len(WORLDS) == 31
+    assert len(steps) == 1811
