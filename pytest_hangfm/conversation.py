@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from hangbot.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -60,7 +62,7 @@ def conversation(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], s
 
 
 def _shown(line: _Line, start: int) -> str:
-    text = f"{(line.t_ms - start) / 1000:+9.3f} s  {line.text}"
+    text = f"{(line.t_ms - start) / 1000:+9.3f} s  {printable(line.text)}"
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     return f"{text}  (x {line.times})" if line.times > 1 else text
 

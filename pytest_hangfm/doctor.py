@@ -159,12 +159,12 @@ class Doctor:
 
     def _print(self, out: pytest.TerminalReporter) -> None:
         from hangbot.cli.show import result_lines  # noqa: PLC0415  only a run with checks pays for it
-        from hangbot.text import encodable  # noqa: PLC0415  likewise
+        from hangbot.text import encodable, printable  # noqa: PLC0415  likewise
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         out.write_sep("=", "preflight")
         for result in self.results():
-            mark, *rest = (encodable(line, stream) for line in result_lines(result))
+            mark, *rest = (encodable(printable(line), stream) for line in result_lines(result))
             out.write(mark[:6], **{_COLOURS[result.verdict]: True})
             out.write_line(mark[6:])
             for line in rest:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from hangbot.config import ENV
+from hangbot.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +153,9 @@ class BotProcess:
 
     def _story(self, what: str) -> str:
         ended = "" if self.returncode is None else f": it ended with exit code {self.returncode}"
-        shown = "\n".join(f"  | {line}" for line in self.lines[-_SHOWN:]) or "  (it printed nothing)"
+        shown = (
+            "\n".join(f"  | {printable(line)}" for line in self.lines[-_SHOWN:]) or "  (it printed nothing)"
+        )
         return f"{' '.join(self.argv)} {what}{ended}\n{shown}"
 
 

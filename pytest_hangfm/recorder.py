@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hangbot.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -137,4 +139,5 @@ def _lines(steps: list[Step], *, named: bool) -> Iterator[str]:
         whom = f"{step.id}  " if named else ""
         attempt = f" {step.attempt}" if step.kind in {"attempt", "answer"} else ""
         took = f" ({step.seconds:.3f} s)" if step.kind == "answer" else ""
-        yield f"  {step.at - start:+9.3f} s  {whom}{step.kind}{attempt}: {step.detail}{took}".rstrip(": ")
+        line = f"  {step.at - start:+9.3f} s  {whom}{step.kind}{attempt}: {step.detail}{took}"
+        yield printable(line.rstrip(": "))

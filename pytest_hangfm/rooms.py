@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from hangbot.text import printable
 from pytest_hangfm.conversation import name_in, over_the_wires
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class RoomLog:
 
     def conversation(self) -> str:
         """Return what was said, and what went over the wires meanwhile, newest last, as lines."""
-        said = [f"  {self._name(_sender(row))}: {_text(row)}" for row in self.messages[-_SHOWN:]]
+        said = [printable(f"  {self._name(_sender(row))}: {_text(row)}") for row in self.messages[-_SHOWN:]]
         done = over_the_wires(self._sandbox)[-_SHOWN:]
         heading = [OVER_THE_WIRES] if done else []
         return "\n".join([*(said or ["  (nobody said anything)"]), *heading, *done])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.preflight import Overall, Result
+from hangbot.text import printable
 
 __all__ = ["append_step_summary", "unwritable"]
 
@@ -59,4 +60,4 @@ def _markdown(results: Sequence[Result], verdict: Overall, where: str) -> Iterat
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return printable(" ".join(text.split())).replace("|", "\\|")

@@ -197,7 +197,7 @@ class AllureHooks:
 
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
-        _rewrite(thing, (lambda text: _writable(self._redaction.text(text))) if masks else _writable)
+        _rewrite(thing, self._redaction.shown if masks else _writable)
 
 
 def _in_words(name: str) -> str:

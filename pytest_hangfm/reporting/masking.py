@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import pytest
 
@@ -19,6 +19,9 @@ _CUTS: Final = re.compile(r"(\.{3,})")
 _PIECE: Final = 4
 """Characters of a secret that are worth masking."""
 _WINDOW: Final = 160
+_CAPTURED: Final = "Captured"
+_COMPARES: Final = ("AssertionError", "assert ")
+"""How a failure begins whose differences pytest has coloured."""
 
 
 def mask_shortened(text: str, secrets: Iterable[str], mask: str) -> str:
@@ -73,24 +76,28 @@ def _ending(text: str, secret: str) -> int:
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redaction: Redaction) -> None:
-    """Mask a report in place; its structure stays, so that every way to print it still works."""
-    report.sections[:] = [(name, redaction.text(text)) for name, text in report.sections]
+    """Mask a report in place, and escape what others wrote; its structure stays for every way to print it."""
+    report.sections[:] = [
+        (name, redaction.shown(text, coloured=name.startswith(_CAPTURED))) for name, text in report.sections
+    ]
     properties = getattr(report, "user_properties", None)
     if properties:
         properties[:] = [(name, redaction.value(value)) for name, value in properties]
-    report.longrepr = _masked(report.longrepr, redaction)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    compares = str(getattr(crash, "message", "")).startswith(_COMPARES)
+    report.longrepr = _masked(report.longrepr, lambda text: redaction.shown(text, coloured=compares))
 
 
-def _masked(told: Any, redaction: Redaction) -> Any:  # noqa: ANN401  strings, tuples and pytest's own tree
+def _masked(told: Any, shown: Callable[[str], str]) -> Any:  # noqa: ANN401  strings, tuples and pytest's own tree
     """Mask what a failure looks like: a text, a place and a reason, or a tree of parts."""
     if isinstance(told, str):
-        return redaction.text(told)
+        return shown(told)
     if isinstance(told, list):
-        told[:] = [_masked(part, redaction) for part in told]
+        told[:] = [_masked(part, shown) for part in told]
     elif isinstance(told, tuple):
-        return tuple(_masked(part, redaction) for part in told)
+        return tuple(_masked(part, shown) for part in told)
     elif type(told).__module__.startswith("_pytest."):
         for name, part in vars(told).items():
             if isinstance(part, str | list | tuple) or type(part).__module__.startswith("_pytest."):
-                object.__setattr__(told, name, _masked(part, redaction))
+                object.__setattr__(told, name, _masked(part, shown))
     return told

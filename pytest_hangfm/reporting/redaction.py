@@ -74,13 +74,28 @@ class Redaction:
             self._current().text(text), (*self._known, *self._mine, *self._of_sandbox()), MASK
         )
 
+    def shown(self, text: str, *, coloured: bool = False) -> str:
+        """The same for people: what others wrote is escaped as well.
+
+        Args:
+            text: What is to be shown.
+            coloured: Whether pytest has put its own colours into it, where it does so at all.
+        """
+        from pytest_hangfm.reporting.shown import shown  # noqa: PLC0415  only a run with something to show pays for it
+
+        return shown(self.text(text), colours=coloured and _has_colours(self._config))
+
     def value(self, value: T) -> T:
         """The same for nested values."""
         return self._current().value(value)
 
-    def concerns(self, item: pytest.Item) -> bool:
+    def concerns(self, item: pytest.Item | None) -> bool:
         """Whether a test's report is ours to mask: not in a run that has nothing to do with us."""
-        return bool(self._known) or uses_plugin(item)
+        return bool(self._known) or (item is not None and uses_plugin(item))
+
+    def concerns_now(self) -> bool:
+        """Whether that of the test at work is."""
+        return self.concerns(self._item)
 
     def _current(self) -> Redactor:
         from hangbot.redact import Redactor  # noqa: PLC0415  only a run with something to mask pays for it
@@ -155,10 +170,10 @@ class Redaction:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        """Mask a warning's text."""
-        if self._known:
+        """Mask a warning's text, and show it escaped."""
+        if self.concerns_now():
             text = str(warning_message.message)
-            if (masked := self.text(text)) != text:
+            if (masked := self.shown(text)) != text:
                 warning_message.message = warning_message.category(masked)
 
     def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
@@ -208,7 +223,7 @@ class Redaction:
 
 
 class _MaskingFormatter(logging.Formatter):
-    """Another formatter's text with the secrets masked."""
+    """Another formatter's text with the secrets masked, and what others wrote escaped."""
 
     def __init__(self, inner: logging.Formatter, redaction: Redaction) -> None:
         super().__init__()
@@ -216,6 +231,10 @@ class _MaskingFormatter(logging.Formatter):
         self._redaction = redaction
 
     def format(self, record: logging.LogRecord) -> str:
+        if self._redaction.concerns_now():
+            from pytest_hangfm.reporting.shown import shown_record  # noqa: PLC0415  only our tests pay for it
+
+            record = shown_record(record)
         return self._redaction.text(self._inner.format(record))
 
 
@@ -223,6 +242,12 @@ def _redact(report: pytest.TestReport | pytest.CollectReport, redaction: Redacti
     from pytest_hangfm.reporting.masking import redact_report  # noqa: PLC0415  only failures pay for it
 
     redact_report(report, redaction)
+
+
+def _has_colours(config: pytest.Config) -> bool:
+    """Whether reports of this process hold colours of pytest's own; xdist's workers have no terminal."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    return bool(getattr(terminal, "hasmarkup", False)) or config.getoption("color", None) == "yes"
 
 
 def result_files(config: pytest.Config) -> list[Path]:

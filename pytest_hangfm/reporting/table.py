@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
-from pytest_hangfm.reporting.timeline import duration
+from pytest_hangfm.reporting.timeline import duration, escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,17 +7,19 @@ line, so each part is as wide as its words need, and says how long it took.
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
-from html import escape
 from math import log10
 from typing import TYPE_CHECKING, Final
+
+from hangbot.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hangbot.delivery.record import Settlement, Step
 
-__all__ = ["duration", "outcome", "timeline"]
+__all__ = ["duration", "escape", "outcome", "timeline"]
 
 MOST_LANES: Final = 12
 MOST_STEPS: Final = 48
@@ -237,6 +239,11 @@ def _legend(y: float) -> list[str]:
         drawn.append(_text(x + 15, y, words, _PALE, 11))
         x += 30 + 6.1 * len(words)
     return drawn
+
+
+def escape(text: str) -> str:
+    """Escape for a page what others wrote: its characters, and those that no page may hold."""
+    return html.escape(printable(text))
 
 
 def outcome(detail: str) -> str:

@@ -15,6 +15,7 @@ from hangbot.redact import MASK, Redactor
 from pytest_hangfm.reporting.masking import mask_shortened, redact_report
 from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.reporting.secrets import SECRET_NAMES, configured_secrets
+from pytest_hangfm.reporting.shown import shown
 
 SENTINEL = "sentinel-4711-of-nobody-you-know"
 FOREIGN = "another-program's password"
@@ -355,11 +356,18 @@ def test_thousands_of_tokens_are_looked_for_at_once(tmp_path: Path) -> None:
     assert "004711" not in path.read_text(encoding="utf-8")
 
 
+class Redacts(Redactor):
+    """A `Redaction` without a run."""
+
+    def shown(self, text: str, *, coloured: bool = False) -> str:
+        return shown(self.text(text), colours=coloured)
+
+
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=6, max_size=30), around=st.text(max_size=20))
 def test_whatever_a_secret_looks_like_a_report_of_any_shape_does_not_hold_it(
     secret: str, around: str
 ) -> None:
-    redactor = Redactor([secret])
+    redactor = Redacts([secret])
     told = f"{around} {secret} {around}"
     report = SimpleNamespace(
         sections=[("Captured log", told)],
