@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 
 from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
 from hangbot.config.fields import UUID, Need
+from hangbot.config.foreign import secrets_of
 from hangbot.config.locations import OUTBOX, OutboxPlace, outbox_place
 from hangbot.config.read import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
 from hangbot.config.table import ENV, SettingsTable
@@ -41,6 +42,7 @@ class Settings(SettingsTable):
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path | None = PrivateAttr(default=None)
     _former_outbox: Path | None = PrivateAttr(default=None)
+    _foreign_secrets: tuple[str, ...] = PrivateAttr(default=())
 
     def __init__(self, /, **values: object) -> None:
         try:
@@ -98,7 +100,7 @@ class Settings(SettingsTable):
             faults += fault_lines(exc.refusals, ENV, values, unknown)
         if settings is None or faults:
             raise complain(faults, remedy) from None
-        strange = strangers(file, ENV) if file else []
+        strange = strangers(file, ENV, settings._text) if file else []
         origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
         if place:
             settings._former_outbox = place.former
@@ -117,6 +119,7 @@ class Settings(SettingsTable):
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         changed = type(self)(**(kept | changes))
         changed._remember({n: o for n, o in self._origins.items() if n not in changes}, self._warnings)  # noqa: SLF001  a copy of its own
+        changed._foreign_secrets = self._foreign_secrets  # noqa: SLF001  see above
         changed._file = self._file  # noqa: SLF001  see above
         changed._former_outbox = None if "outbox" in changes else self._former_outbox  # noqa: SLF001  see above
         return changed
@@ -155,14 +158,23 @@ class Settings(SettingsTable):
         return self._former_outbox
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that may never be shown, for a `Redactor`."""
+        """Every value that may never be shown, for a `Redactor`; tokens under other bots' names too."""
         tokens = [self.bot_user_token, self.ttfm_api_token, self.chat_token, self.chat_api_key]
         found = [token.get_secret_value() if token else None for token in tokens]
         if "chat_app_id" in self.model_fields_set and found[-1] == self.chat_app_id:
             del found[-1]  # a key that merely repeats the app id is as public as that
         if password := urlsplit(self.room_url).password:
             found += [password, unquote(password)]
+        found += self._foreign_secrets
         return tuple(dict.fromkeys(secret for secret in found if secret))
+
+    def _text(self, name: str) -> str:
+        """A setting as it would stand in the environment; empty for none."""
+        (field,) = (field for field, env in ENV.items() if env.name == name)
+        value = getattr(self, field)
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        return "" if value is None else str(value)
 
     def described(self) -> tuple["Row", ...]:
         """The configuration for printing: a row for each environment name, secrets masked."""
@@ -227,6 +239,11 @@ def load(env_file: Path, environ: Mapping[str, str], *, required: bool = True) -
         place=outbox_place(read, told.text.strip() if told and not told.absent else None),
         remedy=remedy,
     )
+    foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
+    around = {name: text for name, text in environ.items() if name not in _NAMES}
+    public = {settings._text(env.name) for env in ENV.values() if not env.secret}  # noqa: SLF001  see above
+    secret = (*secrets_of(foreign), *secrets_of(around, known_only=True))
+    settings._foreign_secrets = tuple(text for text in secret if text not in public)  # noqa: SLF001  see above
     settings._file = read  # noqa: SLF001  see above
     return settings
 

@@ -7,7 +7,7 @@ token pasted behind the wrong name stays a secret.
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from hangbot.config.envfile import EnvFile, place, showable
 from hangbot.config.fields import Env, tidy_token
+from hangbot.config.foreign import FOREIGN, says_the_same, secrets_of
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 from hangbot.text import whole
@@ -125,9 +126,8 @@ def fault_lines(
         values: The texts that were read, by environment name.
         unknown: Names that are none of the table's, with their places.
     """
-    redactor = _redactor(
-        table, {name: value.text for name, env in table.items() if (value := values.get(env.name))}
-    )
+    texts = {name: value.text for name, env in table.items() if (value := values.get(env.name))}
+    redactor = _redactor(table, texts, secrets_of({n: v.text for n, v in values.items() if n in unknown}))
     lines = []
     for refusal in found:
         env = table[refusal.field]
@@ -139,21 +139,30 @@ def fault_lines(
             line += "".join(
                 f"; {_printable(name)} ({where}): did you mean {env.name}?"
                 for name, where in unknown.items()
-                if nearest(name, [env.name])
+                if FOREIGN.get(name, nearest(name, [env.name])) == env.name
             )
         lines.append(line)
     return lines
 
 
-def strangers(file: EnvFile, table: Table) -> list[str]:
-    """A warning for each name of the file that is none of the table's, with the nearest that is."""
+def strangers(file: EnvFile, table: Table, ours: Callable[[str], str]) -> list[str]:
+    """A warning for each name of the file that is none of the table's, with the nearest that is.
+
+    Args:
+        file: The file.
+        table: The fields that have an environment name.
+        ours: Gives the text of a setting by its environment name; another bot's name for the same
+            value is no matter for a warning.
+    """
     known = [env.name for env in table.values()]
     free = [name for name in known if name not in file.values]
     warnings = []
     for name, entry in file.values.items():
-        if name not in known:
+        if name not in known and not says_the_same(name, entry.value, ours):
             close = nearest(name, free)
             hint = f"did you mean {close}?" if close else "it is passed over"
+            if name in FOREIGN:
+                hint = f"{FOREIGN[name]} stands in its place, with another value or none"
             warnings.append(
                 f"{place(file.path, entry.line)}: {_printable(name)} is unknown to hangbot; {hint}"
             )
@@ -188,8 +197,8 @@ def _fault(refusal: Refusal, table: Table, origin: str, value: object, redactor:
     return f"{name}{f' ({origin})' if origin else ''}: {problem}{semicolon}{hint}"
 
 
-def _redactor(table: Table, values: Mapping[str, object]) -> Redactor:
-    secrets = [values.get(name) for name, env in table.items() if env.secret]
+def _redactor(table: Table, values: Mapping[str, object], foreign: Iterable[str] = ()) -> Redactor:
+    secrets = [*foreign, *(values.get(name) for name, env in table.items() if env.secret)]
     # The parts too, which white space or an odd character in a token sets apart.
     return Redactor(part for secret in secrets if isinstance(secret, str) for part in _PARTS.findall(secret))
 

@@ -426,6 +426,65 @@ def test_unknown_names_in_the_file_are_warnings(env_file: Path) -> None:
     )
 
 
+OTHERS = {
+    "HANGOUT_ID": ROOM,
+    "TTL_USER_TOKEN": TOKEN,
+    "COMET_BASE_URL": "https://openchat.prod.tt.fm/v3.0/",
+    "BOT_UID": "the-bot",
+    "CHAT_USER_ID": "the-bot",
+    "CHAT_TOKEN": "auth_of_the_chat",
+}
+
+
+def test_names_of_other_bots_are_silent_beside_ours_with_the_same_value(env_file: Path) -> None:
+    ours = {"COMETCHAT_UID": "the-bot", "COMETCHAT_AUTH": "auth_of_the_chat"}
+    write(env_file, REQUIRED | ours | OTHERS)
+
+    assert load(env_file, {}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("HANGOUT_ID", "ROOM_UUID"),
+        ("TTL_USER_TOKEN", "BOT_USER_TOKEN"),
+        ("COMET_BASE_URL", "OPENCHAT_BASE_URL"),
+        ("BOT_UID", "COMETCHAT_UID"),
+        ("CHAT_TOKEN", "COMETCHAT_AUTH"),
+    ],
+)
+def test_names_of_other_bots_with_another_value_are_told_and_their_tokens_masked(
+    env_file: Path, name: str, ours: str
+) -> None:
+    write(env_file, REQUIRED | {name: "https://another.example"})
+
+    settings = load(env_file, {})
+
+    (warning,) = settings.warnings
+    assert warning.startswith(f"hang-fm-config.env line 3: {name} is unknown to hangbot; {ours} stands in")
+    assert ("https://another.example" in settings.secrets()) is (name in {"TTL_USER_TOKEN", "CHAT_TOKEN"})
+
+
+def test_a_token_under_another_bots_name_is_a_secret_wherever_it_stands(env_file: Path) -> None:
+    write(env_file, REQUIRED | {"SPOTIFY_TOKEN": "BQD-of-the-songs-0123", "API_KEY": "short", "X_KEY": ROOM})
+
+    settings = load(env_file, {"TTL_USER_TOKEN": "of-the-environment", "OTHER_TOKEN": "none-of-our-business"})
+
+    assert {"BQD-of-the-songs-0123", "of-the-environment"} <= set(settings.secrets())
+    assert not {"short", ROOM, "none-of-our-business"} & set(settings.secrets())
+    assert settings.with_changes(burst=3).secrets() == settings.secrets()
+
+
+def test_a_required_name_that_stands_there_as_other_bots_have_it_is_found(env_file: Path) -> None:
+    write(env_file, {"TTL_USER_TOKEN": TOKEN, "HANGOUT_ID": ROOM})
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {})
+
+    assert "TTL_USER_TOKEN (hang-fm-config.env line 1): did you mean BOT_USER_TOKEN?" in str(caught.value)
+    assert "HANGOUT_ID (hang-fm-config.env line 2): did you mean ROOM_UUID?" in str(caught.value)
+
+
 @pytest.mark.parametrize("required", [True, False])
 def test_without_a_file_and_an_environment_the_remedy_is_init(env_file: Path, *, required: bool) -> None:
     with pytest.raises(ConfigError) as caught:
