@@ -115,26 +115,35 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
         default="openchat",
         help="which chat server to be (default: openchat, what Hang.fm runs)",
     )
-    for name, what in (
-        ("room", "the room socket"),
-        ("http", "chat and gateway"),
-        ("control", "the control API"),
+    for name, what, default in (
+        ("room", "the room socket", "chosen by the kernel"),
+        ("http", "chat and gateway", "chosen by the kernel; with --tls 443"),
+        ("control", "the control API", "chosen by the kernel"),
     ):
         parser.add_argument(
-            f"--{name}-port",
-            type=_port,
-            default=0,
-            metavar="N",
-            help=f"port of {what} (default: chosen by the kernel)",
+            f"--{name}-port", type=_port, metavar="N", help=f"port of {what} (default: {default})"
         )
     parser.add_argument(
         "--history", type=_count, default=1000, metavar="N", help="messages kept per group (default: 1000)"
     )
     parser.add_argument(
-        "--env-out", type=Path, metavar="FILE", help="write a configuration for a bot in this sandbox to FILE"
+        "--env-out",
+        type=Path,
+        metavar="FILE",
+        help="write a configuration for a bot in this sandbox to FILE; over its own earlier file it keeps "
+        "the bot and the room, over another's it writes only with --force",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="let --env-out write over a file that is not its own"
     )
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="write the whole journal to FILE, a JSON a line"
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="make a certificate for Hang.fm's host names and serve room, chat and gateway on one port by "
+        "them, for bots with addresses in their code; says what to put where (extra: hangbot[tls])",
     )
     parser.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="serve chat and gateway over TLS: certificate"

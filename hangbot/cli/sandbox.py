@@ -4,14 +4,17 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import ssl
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 from hangbot.cli import logs
-from hangbot.cli.output import unshown
+from hangbot.cli.authority import advice, authority
+from hangbot.cli.output import tell, unshown
+from hangbot.cli.own_file import OwnFile
+from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
@@ -19,14 +22,29 @@ from hangbot.sandbox import open_sandbox
 
 __all__ = ["main"]
 
+_HTTPS: Final = 443
+
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
-    if (args.tls_cert is None) != (args.tls_key is None):
-        raise UsageError("TLS takes both --tls-cert and --tls-key", remedy="Give both, or neither.")
+    _check(args)
     logs.set_up(args.log_format, args.log_level, Redactor())
     logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
     return asyncio.run(_serve(args))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what does not go together, before anything is done."""
+    if (args.tls_cert is None) != (args.tls_key is None):
+        raise UsageError("TLS takes both --tls-cert and --tls-key", remedy="Give both, or neither.")
+    if args.tls and args.tls_cert:
+        raise UsageError(
+            "--tls makes a certificate of its own", remedy="Give either --tls, or --tls-cert and --tls-key."
+        )
+    if args.tls and args.room_port is not None:
+        raise UsageError("with --tls there is one port", remedy="Give --http-port in place of --room-port.")
+    if args.force and args.env_out is None:
+        raise UsageError("--force goes with --env-out", remedy="Give both, or neither.")
 
 
 async def _serve(args: argparse.Namespace) -> int:
@@ -39,19 +57,33 @@ async def _serve(args: argparse.Namespace) -> int:
 
 
 async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
-    tls = _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
     try:
-        async with open_sandbox(
-            dialect=args.dialect,
-            room_port=args.room_port,
-            http_port=args.http_port,
-            control_port=args.control_port,
-            history=args.history,
-            record=args.record,
-            tls=tls,
-        ) as sandbox:
-            if args.env_out:
-                _write(args.env_out, sandbox.env())
+        async with AsyncExitStack() as stack:
+            out = _env_file(stack, args)
+            made = stack.enter_context(authority(args.env_out, force=args.force)) if args.tls else None
+            tls = made.context if made else _tls(args.tls_cert, args.tls_key) if args.tls_cert else None
+            earlier = out.path if out and out.earlier() else None
+            kept = kept_identity(earlier) if earlier else None
+            if earlier and not kept:
+                tell(f"{earlier} names no bot and room that can be kept; these are new ones.")
+            sandbox = await stack.enter_async_context(
+                open_sandbox(
+                    dialect=args.dialect,
+                    room_port=args.room_port or 0,
+                    http_port=args.http_port if args.http_port is not None else _HTTPS if made else 0,
+                    control_port=args.control_port or 0,
+                    history=args.history,
+                    record=args.record,
+                    tls=tls,
+                    by_host=made is not None,
+                    identity=kept,
+                )
+            )
+            if out:
+                out.write(rendered(sandbox, earlier))
+            if made:
+                made.publish()
+                print(advice(made.path, sandbox.app_id, sandbox.http_port), file=sys.stderr, flush=True)
             print(json.dumps(sandbox.ready()), flush=True)
             if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
                 return FAILED  # whoever started it has gone, and nobody else can know where it is
@@ -61,8 +93,14 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
     return 0
 
 
+def _env_file(stack: AsyncExitStack, args: argparse.Namespace) -> OwnFile | None:
+    if args.env_out is None:
+        return None
+    return stack.enter_context(OwnFile(args.env_out, MARK, "--env-out", force=args.force))
+
+
 def _is_found_otherwise(args: argparse.Namespace) -> bool:
-    return bool(args.env_out or args.room_port or args.http_port or args.control_port)
+    return bool(args.env_out or args.tls or args.room_port or args.http_port or args.control_port)
 
 
 def _tls(cert: Path, key: Path) -> ssl.SSLContext:
@@ -75,16 +113,6 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
             remedy="Give --tls-cert and --tls-key a certificate and its key, both PEM.",
         ) from exc
     return context
-
-
-def _write(path: Path, env: Mapping[str, str]) -> None:
-    """Write a configuration for a bot in this sandbox; it holds a token, so only its owner may read it."""
-    lines = ["# A bot in the sandbox; made by `hangbot sandbox --env-out`."]
-    lines += [f"{name}={value}" for name, value in env.items()]
-    with suppress(FileNotFoundError):
-        path.unlink()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
 
 
 def _cannot_open(error: OSError) -> HangbotError:

@@ -11,7 +11,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
-from hangbot.sandbox.people import ChatTokenRules, Person
+from hangbot.sandbox.people import ChatTokenRules, Identity, Person
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox
@@ -27,6 +27,7 @@ __all__ = [
     "Dialect",
     "Fault",
     "Faults",
+    "Identity",
     "Journal",
     "Person",
     "Room",

@@ -11,12 +11,14 @@ from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.exchange import LARGEST_BODY
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
 from hangbot.sandbox.gateway.call import is_for_gateway
+from hangbot.sandbox.hosts import service_of
 from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.journal import Event
+from hangbot.sandbox.people import Identity
 from hangbot.sandbox.room.handshake import LARGEST_REQUEST
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox
-from hangbot.sandbox.services import ServiceName
+from hangbot.sandbox.services import SERVICES, ServiceName
 
 __all__ = ["open_sandbox"]
 
@@ -32,10 +34,12 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     control_port: int = 0,
     history: int = 1000,
     tls: ssl.SSLContext | None = None,
+    by_host: bool = False,
     record: str | Path | None = None,
     room_slug: str = ROOM_SLUG,
     control: bool = True,
     variants: RoomVariants | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Hang.fm on 127.0.0.1 for as long as the block lasts.
 
@@ -47,10 +51,13 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         control_port: Port of the control API.
         history: Chat messages kept per conversation.
         tls: Server context for room, chat and gateway (``https``, ``wss``), or ``None``.
+        by_host: Whether all three are on ``http_port``, told apart by the ``Host`` that is asked for, as
+            Hang.fm's names lead there.
         record: File that keeps the whole journal, one JSON object a line, or ``None``.
         room_slug: Slug of the bot's room.
         control: Whether to open the control API.
         variants: What is unknown of the room socket, settled.
+        identity: The bot and the room of an earlier sandbox, or ``None`` for new ones.
 
     Raises:
         HangbotError: A port is taken.
@@ -67,18 +74,22 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             room_slug=room_slug,
             secure=tls is not None,
             variants=variants or RoomVariants(),
+            identity=identity,
             on_event=None if file is None else _recorder(file),
         )
         stack.callback(sandbox.clock.close)
         stack.callback(sandbox.server.close)
         stack.push_async_callback(sandbox.services.close)
         sandbox.server.open()
-        sandbox.room_port = await sandbox.services.open(
-            ["room"], _room, room_port, tls, largest_body=LARGEST_REQUEST
-        )
-        sandbox.http_port = await sandbox.services.open(
-            ["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY
-        )
+        listen = sandbox.services.open
+        if by_host:
+            port = await listen(SERVICES, service_of, http_port, tls, largest_body=LARGEST_BODY)
+            sandbox.room_port = sandbox.http_port = port
+        else:
+            sandbox.room_port = await listen(["room"], _room, room_port, tls, largest_body=LARGEST_REQUEST)
+            sandbox.http_port = await listen(
+                ["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY
+            )
         stack.callback(sandbox.chat.close)
         if control:
             sandbox.control_port = await serve_http(

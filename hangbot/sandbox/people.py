@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-__all__ = ["TOKEN_ROLES", "BadToken", "ChatTokenRules", "People", "Person"]
+__all__ = ["TOKEN_ROLES", "BadToken", "ChatTokenRules", "Identity", "People", "Person"]
 
 TOKEN_ROLES: Final = frozenset(
     {
@@ -102,6 +102,32 @@ class Person:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the bot is, and in which room: what one sandbox takes over from an earlier one.
+
+    Attributes:
+        token: The bot's JWT, signed by whomever.
+        room_uuid: The room.
+        chat_token: The bot's chat token, or ``None`` for a new one.
+        app_id: The chat's app id, or ``None`` for a new one.
+
+    Raises:
+        ValueError: The token is no JWT with ``sub`` and ``exp``.
+    """
+
+    token: str = field(repr=False)
+    room_uuid: str
+    chat_token: str | None = field(default=None, repr=False)
+    app_id: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            _claims(self.token)
+        except BadToken:
+            raise ValueError("the token is no JWT of a user") from None
+
+
 class People:
     """All users of one sandbox.
 
@@ -162,6 +188,22 @@ class People:
         person = Person(uid, nickname, role, avatar_id, "#ff9900", token, chat_token)
         self._people[uid] = person
         return person
+
+    def adopt(self, nickname: str, identity: Identity) -> Person:
+        """The bot of an earlier sandbox, with its uid and its tokens; whose key signed them is not asked.
+
+        Raises:
+            ValueError: The uid is taken.
+        """
+        uid, expires_s, _ = _claims(identity.token)
+        person = self.add(nickname, role="bot", uid=uid)
+        self._tokens[identity.token] = (uid, expires_s)
+        self._on_token(identity.token)
+        chat_token = identity.chat_token or person.chat_token
+        if chat_token is not person.chat_token:
+            self._keep_chat_token(uid, chat_token)
+        self._people[uid] = replace(person, token=identity.token, chat_token=chat_token)
+        return self._people[uid]
 
     def get(self, uid: str) -> Person:
         """The user as he is now.
@@ -264,6 +306,10 @@ class People:
         token = "auth_" + secrets.token_urlsafe(32)
         if self._rules.look == "uid":
             token = f"{uid}_{int(self._now_s())}{secrets.token_hex(20)}"
+        self._keep_chat_token(uid, token)
+        return token
+
+    def _keep_chat_token(self, uid: str, token: str) -> None:
         lifetime_s = self._rules.lifetime_s
         self._chat_tokens[token] = (uid, math.inf if lifetime_s is None else self._now_s() + lifetime_s)
         mine = self._chat_tokens_of.setdefault(uid, [])
@@ -271,7 +317,6 @@ class People:
         if len(mine) > self._rules.most:
             del self._chat_tokens[mine.pop(0)]
         self._on_token(token)
-        return token
 
     def _chat_token_lives(self, token: str) -> bool:
         known = self._chat_tokens.get(token)
@@ -302,18 +347,25 @@ class People:
 
     def _read(self, token: str) -> tuple[str, float]:
         """``sub`` and ``exp`` of a JWT that was not issued here word for word."""
-        try:
-            head, body, mac = token.split(".")
-            claims = json.loads(_decode(body))
-            given = _decode(mac)
-            uid, expires_s = claims["sub"], float(claims["exp"])
-        except (ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError):
-            raise BadToken("malformed") from None  # the cause would show the token
-        if not isinstance(uid, str):
-            raise BadToken("malformed")
+        uid, expires_s, given = _claims(token)
+        head, body, _ = token.split(".")
         if not hmac.compare_digest(given, self._mac(head, body)):
             raise BadToken("signature")
         return uid, expires_s
+
+
+def _claims(token: str) -> tuple[str, float, bytes]:
+    """``sub``, ``exp`` and signature of a JWT, whoever signed it."""
+    try:
+        _, body, mac = token.split(".")
+        claims = json.loads(_decode(body))
+        given = _decode(mac)
+        uid, expires_s = claims["sub"], float(claims["exp"])
+    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError):
+        raise BadToken("malformed") from None  # the cause would show the token
+    if not isinstance(uid, str) or not uid:
+        raise BadToken("malformed")
+    return uid, expires_s, given
 
 
 def _encode(raw: bytes) -> str:

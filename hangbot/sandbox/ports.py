@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import Final
 from weakref import WeakSet
@@ -76,8 +77,11 @@ def bound_socket(port: int) -> Listener:
         sock.bind((HOST, port))
     except OSError as exc:
         sock.close()
-        raise HangbotError(
-            f"cannot listen on {HOST}:{port}: {exc.strerror}",
-            remedy="Choose another port, or 0 and let the system choose.",
-        ) from exc
+        remedy = "Choose another port, or 0 and let the system choose."
+        if exc.errno in {errno.EACCES, errno.EPERM}:
+            remedy = (
+                "A port below 1024 needs a right: start it as root, let users have it "
+                f"(`sysctl net.ipv4.ip_unprivileged_port_start={port}`), or choose another port."
+            )
+        raise HangbotError(f"cannot listen on {HOST}:{port}: {exc.strerror}", remedy=remedy) from exc
     return sock

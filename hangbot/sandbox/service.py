@@ -13,8 +13,10 @@ from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
+from hangbot.sandbox.hosts import direct_service
+from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Event, Journal
-from hangbot.sandbox.people import People, Person
+from hangbot.sandbox.people import Identity, People, Person
 from hangbot.sandbox.ports import HOST
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.server import RoomServer
@@ -51,6 +53,7 @@ class Sandbox:
         history: int,
         room_slug: str,
         secure: bool,
+        identity: Identity | None = None,
         variants: RoomVariants,
         on_event: Callable[[Event], object] | None,
     ) -> None:
@@ -69,7 +72,7 @@ class Sandbox:
         spoken = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.people = People(self.clock.now_s, remember, spoken.tokens)
         self.rooms = Rooms(variants)
-        self.app_id = uuid.uuid4().hex[:16]
+        self.app_id = (identity and identity.app_id) or uuid.uuid4().hex[:16]
         self.chat = ChatService(
             self.people,
             self.faults,
@@ -86,11 +89,14 @@ class Sandbox:
             {
                 "room": Service(self.server.handle, self.server.disconnect_all),
                 "chat": Service(self.chat.handle_chat, self.chat.abort_all),
-                "gateway": Service(self.chat.handle_gateway, lambda: None),
+                "gateway": Service(self._handle_gateway, lambda: None),
             },
         )
         self.users = Users(self.people, self._actor, self.rooms, self.server.desk)
-        self._bot_uid = self.people.add("hangbot", role="bot").uid
+        if identity is None:
+            self._bot_uid = self.people.add("hangbot", role="bot").uid
+        else:
+            self._bot_uid = self.people.adopt("hangbot", identity).uid
         self._scheme = "https" if secure else "http"
         self.room_port = 0
         """Port of the room socket, once it listens."""
@@ -102,7 +108,7 @@ class Sandbox:
         self.chat.gateway.on_kick = self._kick_by_rest
         self.chat.gateway.on_profile = self._show_profile
         self.chat.gateway.on_settings = self._change_settings
-        self.add_room(room_slug)
+        self.add_room(room_slug, uuid=None if identity is None else identity.room_uuid)
 
     def __repr__(self) -> str:
         return f"<Sandbox {self.dialect} room={self.room_url} chat={self.chat_url}>"
@@ -140,6 +146,17 @@ class Sandbox:
             "CHAT_DIALECT": self.dialect,
         }
         return env | {"COMETCHAT_APPID": self.app_id} if self.dialect == "cometchat" else env
+
+    def env_of_others(self) -> dict[str, str]:
+        """The same under the names that other public bots read."""
+        return {
+            "HANGOUT_ID": self.room_uuid,
+            "BOT_UID": self.bot.uid,
+            "CHAT_USER_ID": self.bot.uid,
+            "CHAT_TOKEN": self.bot.chat_token,
+            "TTL_USER_TOKEN": self.bot.token,
+            "COMET_BASE_URL": self.chat_url,
+        }
 
     def ready(self) -> dict[str, str]:
         """The first line that ``hangbot sandbox`` prints."""
@@ -301,6 +318,9 @@ class Sandbox:
             self.chat.world.ensure_group(room.uuid, room.name)
 
     # -- inside
+
+    async def _handle_gateway(self, request: Request) -> Response | None:
+        return await self.chat.handle_gateway(request, direct_service(request.host))
 
     def _actor(self, uid: str) -> Actor:
         return Actor(uid, self.people, self.rooms, self.server.desk, self.chat, clock=self.clock)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.cli import main
+from hangbot.cli.sandbox_env import MARK
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_a_sandbox_in_one_terminal_and_a_bot_in_another_talk_and_both_end_well(
     start: Start, folder: Path
 ) -> None:
     written = folder / "bot.env"
-    written.write_text("of an earlier day, open to everybody")
+    written.write_text(f"{MARK}\nof an earlier day, open to everybody")
     written.chmod(0o644)
     sandbox = start("sandbox", "--env-out", "bot.env", "--record", "journal.jsonl")
     ready = first_line(sandbox)

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import errno
 import shutil
 import socket
 import ssl
@@ -13,7 +14,7 @@ from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler, serve_http
-from hangbot.sandbox.ports import HOST, bound_socket
+from hangbot.sandbox.ports import HOST, Listener, bound_socket
 from tests.bounds import WITHIN
 
 OPENSSL = shutil.which("openssl")
@@ -75,6 +76,18 @@ def is_over(client: socket.socket) -> bool:
         except TimeoutError:
             return False
     return True
+
+
+def test_a_port_that_needs_a_right_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(_self: Listener, _address: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Listener, "bind", forbid)
+
+    with pytest.raises(HangbotError, match=r"cannot listen on 127.0.0.1:443: Permission denied") as caught:
+        bound_socket(443)
+
+    assert "ip_unprivileged_port_start=443" in caught.value.remedy
 
 
 def service() -> tuple[Handler, asyncio.Event]:

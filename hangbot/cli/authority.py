@@ -1,0 +1,118 @@
+"""``hangbot sandbox --tls``: an authority of its own, and a certificate for Hang.fm's host names.
+
+The authority's key and the certificate's are made in memory and end with the process; the only thing
+on disk is the authority's own certificate, which is no secret.
+"""
+
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hangbot.cli.own_file import OwnFile
+from hangbot.errors import HangbotError, UsageError
+from hangbot.sandbox.hosts import CERTIFIED, hosts
+
+__all__ = ["Authority", "advice", "authority"]
+
+_MARK: Final = "# The authority of a sandbox; made by `hangbot sandbox --tls`, and made anew by the next one."
+_NAME: Final = "sandbox.ca.pem"
+_READABLE: Final = 0o644
+"""A bot of another user, in a container say, has to read it; it holds no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """An authority and what it certified.
+
+    Attributes:
+        context: What the sandbox serves with.
+        certificate: Its own certificate, PEM.
+    """
+
+    context: ssl.SSLContext
+    certificate: str
+    _file: OwnFile
+
+    @property
+    def path(self) -> Path:
+        """The file with its certificate, for bots to trust."""
+        return self._file.path.absolute()
+
+    def publish(self) -> None:
+        """Write that file.
+
+        Raises:
+            HangbotError: It cannot be written, or something else came there meanwhile.
+        """
+        self._file.write(self.certificate)
+
+
+@contextmanager
+def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
+    """Make an authority, whose file is yet to be published; it stays only beside a configuration.
+
+    Args:
+        beside: The configuration, or ``None``.
+        force: Whether a file of somebody else is replaced.
+
+    Raises:
+        UsageError: The extra is missing, or the file is somebody else's.
+        HangbotError: The file cannot be written.
+    """
+    try:
+        import trustme  # noqa: PLC0415  an extra
+    except ModuleNotFoundError:
+        raise UsageError(
+            "--tls makes its certificate with the library trustme, which is not installed",
+            remedy="Install it (`pip install 'hangbot[tls]'`), or give --tls-cert and --tls-key.",
+        ) from None
+    with ExitStack() as stack:
+        if beside is None:
+            folder = stack.enter_context(_temporary())
+            path, option = folder / _NAME, "TMPDIR"
+        else:
+            path, option = beside.with_suffix(".ca.pem"), "--env-out"
+        file = stack.enter_context(OwnFile(path, _MARK, option, force=force, mode=_READABLE))
+        issuer = trustme.CA(organization_name="hangbot sandbox")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        issuer.issue_cert(*CERTIFIED, organization_name="hangbot sandbox").configure_cert(context)
+        yield Authority(context, issuer.cert_pem.bytes().decode("ascii"), file)
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="hangbot-sandbox-")
+    except OSError as exc:
+        raise HangbotError(
+            f"no temporary folder for the authority: {exc.strerror or exc}",
+            remedy="Let TMPDIR name a folder that can be written, or give --env-out.",
+        ) from None
+    with folder as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def advice(path: Path, app_id: str, port: int) -> str:
+    """What a bot with Hang.fm's addresses in its code needs, in the words of the operator's own files."""
+    names = hosts(app_id)
+    lines = [
+        "A bot with Hang.fm's addresses in its code runs here, too.",
+        "In /etc/hosts, until the sandbox ends:",
+        f"127.0.0.1 {' '.join(names[:3])}",
+        f"127.0.0.1 {' '.join(names[3:])}",
+        "In the bot's environment:",
+        f"NODE_EXTRA_CA_CERTS={path}",
+        f"SSL_CERT_FILE={path}",
+        f"REQUESTS_CA_BUNDLE={path}",
+    ]
+    if port != _HTTPS:
+        lines.append(f"Such a bot calls port {_HTTPS}, and this is {port}: lead the one to the other.")
+    return "\n".join(lines)
+
+
+_HTTPS: Final = 443
