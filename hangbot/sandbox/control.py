@@ -15,6 +15,7 @@ from hangbot.sandbox.actors import Actor
 from hangbot.sandbox.chat.world import ChatRefusal
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
+from hangbot.sandbox.page import page
 from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox, state_of
 from hangbot.sandbox.services import SERVICES
@@ -85,10 +86,11 @@ class _Control:
                 return {"DELETE": partial(self.remove_fault, number=number)}
             case _:
                 calls: dict[tuple[str, ...], dict[str, Call]] = {
+                    ("",): {"GET": self.page},
                     ("journal",): {"GET": self.journal},
                     ("messages",): {"GET": self.messages},
                     ("state",): {"GET": self.state},
-                    ("users",): {"POST": self.add_user},
+                    ("users",): {"GET": self.users, "POST": self.add_user},
                     ("room", "kick"): {"POST": self.kick},
                     ("room", "ban"): {"POST": self.ban},
                     ("room", "unban"): {"POST": self.unban},
@@ -112,6 +114,9 @@ class _Control:
 
     # -- looking
 
+    async def page(self, _request: Request) -> Response:
+        return page()
+
     async def journal(self, request: Request) -> Response:
         text = _query(request, "since") or "0"
         if not (text.isascii() and text.isdigit()) or len(text) > 18:  # noqa: PLR2004  an event number
@@ -126,6 +131,23 @@ class _Control:
         return _answer({"state": state_of(self._room(request))})
 
     # -- other people
+
+    async def users(self, request: Request) -> Response:
+        room, bot = self._room(request), self._sandbox.bot
+        return _answer(
+            {
+                "users": [
+                    {
+                        "uid": person.uid,
+                        "nickname": person.nickname,
+                        "role": person.role,
+                        "in_room": person.uid in room,
+                        "is_bot": person.uid == bot.uid,
+                    }
+                    for person in self._sandbox.people
+                ]
+            }
+        )
 
     async def add_user(self, request: Request) -> Response:
         body = _body(request, {"nickname": str}, {"role": str, "room_role": str})

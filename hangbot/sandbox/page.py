@@ -1,0 +1,28 @@
+"""The page at the control address: the room as a user sees it, and everything that can be steered."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Final
+
+from hangbot.sandbox.faults import DEEDS, POINTS
+from hangbot.sandbox.http import Response
+
+__all__ = ["page"]
+
+_HEADERS: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+}
+"""It loads nothing from anywhere; what others say is shown as text only."""
+
+
+@cache
+def page() -> Response:
+    """Return the page; it is read when somebody looks at it for the first time."""
+    template = Template((files("hangbot.sandbox") / "page.html").read_text(encoding="utf-8"))
+    choices = json.dumps({"on": sorted(POINTS), "do": sorted(DEEDS)})
+    return Response(200, template.substitute(choices=choices).encode(), _HEADERS)

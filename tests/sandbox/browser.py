@@ -1,0 +1,101 @@
+"""A headless Chromium, spoken to over its DevTools protocol: just enough to look at a page and to click."""
+
+import asyncio
+import itertools
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.bounds import WITHIN
+
+CHROMIUM: Final = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+_ARGUMENTS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--remote-debugging-port=0",
+    "--remote-debugging-address=127.0.0.1",
+    "--window-size=1280,1000",
+)
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._numbers = itertools.count(1)
+
+    async def _ask(self, method: str, **params: object) -> dict[str, Any]:
+        number = next(self._numbers)
+        await self._connection.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            answer = json.loads(await asyncio.wait_for(self._connection.recv(), WITHIN))
+            if answer.get("id") == number:
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    async def evaluate(self, script: str) -> Any:  # noqa: ANN401  a value of JavaScript
+        """Return what an expression comes to; a promise is waited for."""
+        found = await self._ask(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        if "exceptionDetails" in found:
+            raise AssertionError(found["exceptionDetails"])
+        return found["result"].get("value")
+
+    async def until(self, script: str) -> Any:  # noqa: ANN401  a value of JavaScript
+        """Return the expression's value as soon as it is true."""
+        async with asyncio.timeout(WITHIN):
+            while not (value := await self.evaluate(script)):  # noqa: ASYNC110  another process: no event
+                await asyncio.sleep(0.05)
+        return value
+
+
+@asynccontextmanager
+async def open_page(url: str, profile: Path) -> AsyncIterator[Page]:
+    """Open an address in a browser of its own, which ends with the block."""
+    assert CHROMIUM is not None
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM,
+        *_ARGUMENTS,
+        f"--user-data-dir={profile}",
+        url,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(WITHIN):
+            while not (port := _port(profile)):  # noqa: ASYNC110  a file of another process: no event
+                await asyncio.sleep(0.05)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            tabs = (await client.get(f"http://127.0.0.1:{port}/json", timeout=WITHIN)).json()
+        address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+        async with connect(address, proxy=None, max_size=None) as connection:
+            yield Page(connection)
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait_for(process.wait(), WITHIN)
+
+
+def _port(profile: Path) -> str:
+    try:
+        return (profile / "DevToolsActivePort").read_text().splitlines()[0]
+    except (OSError, IndexError):
+        return ""
