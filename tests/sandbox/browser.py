@@ -46,7 +46,7 @@ class Page:
         while True:
             answer = json.loads(await asyncio.wait_for(self._connection.recv(), WITHIN))
             if answer.get("id") == number:
-                result: dict[str, Any] = answer["result"]
+                result: dict[str, Any] = answer.get("result", {})  # an error while the page is loaded
                 return result
 
     async def evaluate(self, script: str) -> Any:  # noqa: ANN401  a value of JavaScript
@@ -56,10 +56,10 @@ class Page:
         )
         if "exceptionDetails" in found:
             raise AssertionError(found["exceptionDetails"])
-        return found["result"].get("value")
+        return found.get("result", {}).get("value")
 
     async def until(self, script: str) -> Any:  # noqa: ANN401  a value of JavaScript
-        """Return the expression's value as soon as it is true."""
+        """Return the expression's value as soon as it is true; while the page is loaded it is not."""
         async with asyncio.timeout(WITHIN):
             while not (value := await self.evaluate(script)):  # noqa: ASYNC110  another process: no event
                 await asyncio.sleep(0.05)

@@ -53,7 +53,7 @@ async def submit(page: Page, form: str, **fields: str) -> None:
 async def test_a_person_at_the_page_speaks_votes_and_starts_a_fault(tmp_path: Path) -> None:
     hostile = "<img src=x onerror=\"document.title='owned'\">"
     async with open_sandbox() as sandbox, open_page(sandbox.control_url, tmp_path / "profile") as page:
-        await page.until("document.body.dataset.ready")
+        await page.until("document.body?.dataset.ready")
         await submit(page, "new-person", nickname="mona", room_role="moderator")
         await page.until(
             "document.querySelector('#people').textContent.includes('monauser')"
