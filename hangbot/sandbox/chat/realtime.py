@@ -137,10 +137,10 @@ class SocketHub:
             return
         if not isinstance(frame, dict):
             return
-        if isinstance(frame.get("body"), str) and self._dialect.name == "openchat":
+        text_for_body = isinstance(frame.get("body"), str) and frame.get("type") in ("auth", "receipts")
+        if text_for_body and self._dialect.name == "openchat":
             connection.close(CRASHED)  # measured: it falls over
-            return
-        if frame.get("action") == "ping" or frame.get("type") == "ping":
+        elif frame.get("action") == "ping" or frame.get("type") == "ping":
             self._write(connection, '{"action":"pong"}')
         elif frame.get("type") == "auth":
             self._auth(connection, frame)

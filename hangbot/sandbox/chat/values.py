@@ -5,6 +5,7 @@ PURE. Measured on OpenChat: what it wants as text may be a number, a truth value
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl
@@ -41,7 +42,7 @@ def text_of(value: Json, parameter: str) -> str:
 
 
 def _character(part: Json, parameter: str) -> str:
-    if isinstance(part, int) and not isinstance(part, bool):
+    if isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= sys.maxunicode:
         return chr(part)
     if isinstance(part, str | list):
         return text_of(part, parameter)

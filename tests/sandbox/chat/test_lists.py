@@ -52,6 +52,91 @@ def test_a_page_is_cut_as_measured_on_openchat(query: dict[str, str], expected: 
     assert [found["id"] for found in cut.rows] == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "affix", "expected"),
+    [
+        pytest.param({"fromTimestamp": "101"}, "append", [12], id="a time to begin from goes forward"),
+        pytest.param({"fromTimeStamp": "101"}, "append", [12], id="in other letters, too"),
+        pytest.param({"from_timestamp": "101"}, "append", [12], id="and with a stroke"),
+        pytest.param({"fromTimestamp": ""}, "append", [3, 4, 7, 8, 9, 12], id="empty, it is 0"),
+        pytest.param({"fromId": "8"}, "append", [9, 12], id="an id to begin from"),
+        pytest.param({"afterId": "8"}, "append", [9, 12], id="an id to come after"),
+        pytest.param({"messageId": "8"}, "prepend", [3, 4, 7], id="messageId goes back"),
+        pytest.param({"beforeId": "8"}, "prepend", [3, 4, 7], id="beforeId goes back"),
+        pytest.param({"sentAt": "101"}, "prepend", [3, 4, 7], id="sentAt goes back"),
+        pytest.param({"timestamp": "101"}, "prepend", [3, 4, 7], id="timestamp is sentAt"),
+        pytest.param({"updatedAt": "101"}, "prepend", [3, 4, 7], id="updatedAt goes back"),
+        pytest.param({"fromTimestamp": "101", "affix": "prepend"}, "prepend", [3, 4, 7], id="the word wins"),
+        pytest.param({"fromTimestamp": "101", "affix": ""}, "", [3, 4, 7], id="even an empty one"),
+        pytest.param({"fromTimestamp": "101", "affix": "APPEND"}, "APPEND", [3, 4, 7], id="letters count"),
+        pytest.param({"cursorAffix": "append", "id": "8"}, "append", [9, 12], id="cursorAffix is affix"),
+        pytest.param({"cursorField": "id", "cursorValue": "8"}, "prepend", [3, 4, 7], id="a named cursor"),
+        pytest.param(
+            {"cursorField": "sentAt", "cursorValue": "101", "cursorId": "8", "affix": "append"},
+            "append",
+            [9, 12],
+            id="a named compound cursor",
+        ),
+        pytest.param({"cursorId": "8"}, "prepend", [3, 4, 7, 8, 9, 12], id="cursorId alone is nothing"),
+        pytest.param({"toTimestamp": "100"}, "prepend", [3, 4, 7, 8, 9, 12], id="toTimestamp does nothing"),
+        pytest.param({"sentAt": "101", "updatedAt": "102"}, "prepend", [3, 4, 7], id="sentAt wins"),
+        pytest.param(
+            {"updatedAt": "101", "fromTimestamp": "1"}, "append", [12], id="updatedAt wins over fromTimestamp"
+        ),
+        pytest.param({"id": "abc"}, "prepend", [], id="nothing lies before no number"),
+        pytest.param({"id": "8x", "affix": "append"}, "append", [9, 12], id="leading digits count"),
+        pytest.param({"id": "-1", "affix": "append"}, "append", [3, 4, 7, 8, 9, 12], id="a negative id"),
+        pytest.param({"sentAt": "", "affix": "prepend"}, "prepend", [], id="an empty time is 0"),
+    ],
+)
+def test_which_way_a_list_goes_and_from_where(query: dict[str, str], affix: str, expected: list[int]) -> None:
+    cut = cut_page(ROWS, history_query(query, documented=False))
+
+    assert [found["id"] for found in cut.rows] == expected
+    assert cut.meta["cursor"]["affix"] == affix
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param({"affix": "append"}, [3, 4], id="after its own second"),
+        pytest.param({"affix": "append", "id": "1"}, [2, 3, 4], id="an id makes it a compound cursor"),
+        pytest.param({"affix": "prepend"}, [1, 2, 3], id="up to and with the next second"),
+        pytest.param({"affix": "prepend", "id": "1"}, [1, 2, 3], id="whatever the id"),
+    ],
+)
+@pytest.mark.parametrize("name", ["sentAt", "updatedAt", "fromTimestamp"])
+@pytest.mark.parametrize("beyond_ms", [0, 1, 999])
+def test_milliseconds_are_read_as_openchat_does(
+    query: dict[str, str], expected: list[int], name: str, beyond_ms: int
+) -> None:
+    at = 1_795_346_503
+    rows = [row(1, at), row(2, at), row(3, at + 1), row(4, at + 2)]
+
+    asked = history_query({**query, name: str(at * 1000 + beyond_ms)}, documented=False)
+    assert [found["id"] for found in cut_page(rows, asked).rows] == expected
+
+
+@pytest.mark.parametrize("size", ["2", "2.9", "2e1", "2abc", "02"])
+@pytest.mark.parametrize("name", ["per_page", "limit"])
+def test_of_a_size_the_leading_digits_count(name: str, size: str) -> None:
+    cut = cut_page(ROWS, history_query({name: size}, documented=False))
+
+    assert [found["id"] for found in cut.rows] == [9, 12]
+
+
+@pytest.mark.parametrize("size", ["", "abc", " 5", "0", "-3", "null"])
+@pytest.mark.parametrize("name", ["per_page", "limit"])
+def test_a_size_that_is_none_or_less_than_one_is_one(name: str, size: str) -> None:
+    cut = cut_page(ROWS, history_query({name: size}, documented=False))
+
+    assert [found["id"] for found in cut.rows] == [12]
+
+
+def test_per_page_wins_over_limit_and_a_page_number_moves_nothing() -> None:
+    assert page(ROWS, per_page="1", limit="3") == page(ROWS, per_page="1", page="2") == [12]
+
+
 def test_a_time_in_milliseconds_is_recognised() -> None:
     rows = [row(1, 1_795_346_503), row(2, 1_795_346_504)]
 

@@ -117,6 +117,21 @@ async def test_openchat_refuses_a_wrong_auth_and_takes_the_auth_token(
     assert accepted["body"] == {"status": "OK", "code": "200"}
 
 
+@pytest.mark.parametrize(
+    "places", [{"auth": "{}"}, {"body": {"authToken": "{}"}}, {"body": {"auth": "{}"}, "auth": "wrong"}]
+)
+async def test_openchat_finds_the_token_in_three_places_and_says_whose_it_is(
+    bench: "ChatBench", open_socket: OpenSocket, places: Json
+) -> None:
+    ws = await open_socket(bench)
+    frame = json.dumps({"type": "auth", "sender": "somebody else", **places})
+
+    await ws.send_str(frame.replace("{}", bench.bot.chat_token))
+
+    answer = await hear(ws)
+    assert (answer["body"]["code"], answer["sender"], answer["deviceId"]) == ("200", bench.bot.uid, "")
+
+
 async def test_cometchat_meets_a_wrong_auth_and_the_auth_token_with_silence(
     open_bench: "OpenBench", open_socket: OpenSocket
 ) -> None:
@@ -500,6 +515,31 @@ async def test_reactions_come_as_an_edit_and_as_a_reaction(
     assert set(reaction["body"]) == {"action", "id", "messageId", "reaction", "reactedBy", "reactedAt"}
 
 
+async def test_a_receipt_without_action_or_message_marks_the_newest_as_read_and_a_wrong_one_is_dropped(
+    bench: "ChatBench", open_socket: OpenSocket
+) -> None:
+    await bench.service.join(bench.alice, "room")
+    in_room = await bench.service.say(bench.alice, "room", "in the room")
+    direct = await bench.service.dm(bench.alice, bench.bot.uid, "for the bot")
+    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
+    to_alice = {"type": "receipts", "receiver": bench.alice.uid, "receiverType": "user"}
+
+    for wrong in (
+        {**to_alice, "body": {"messageId": in_room["id"]}},
+        {**to_alice, "body": {"messageId": 999}},
+        {**to_alice, "body": {"action": "nonsense"}},
+        {"type": "receipts", "receiver": "room", "receiverType": "group", "body": {}},  # not in it
+        {"type": "receipts", "body": {}},
+        {**to_alice, "body": {}},
+    ):
+        await mine.send_json(wrong)
+    heard = await hear(hers)
+
+    assert (heard["type"], heard["body"]["action"]) == ("receipts", "read")
+    assert heard["body"]["messageId"] == str(direct["id"])
+    assert await ping(hers) == {"action": "pong"}
+
+
 @pytest.mark.parametrize(
     ("deed", "code"),
     [
@@ -536,7 +576,9 @@ FRAME = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from(["auth", "receipts", "typing_indicator", "message", "ping"]) | ANY_JSON,
-        "body": ANY_JSON | st.fixed_dictionaries({"action": st.just("read"), "messageId": ANY_JSON}),
+        # Text there is another matter, see the next test.
+        "body": ANY_JSON.filter(lambda body: not isinstance(body, str))
+        | st.fixed_dictionaries({"action": st.just("read"), "messageId": ANY_JSON}),
         "deviceId": ANY_JSON,
         "sender": ANY_JSON,
         "receiver": ANY_JSON,
@@ -568,6 +610,19 @@ async def test_no_frame_ends_a_connection(
             answer = await hear(ws)
 
         assert not ws.closed
+
+
+@pytest.mark.parametrize("kind", ["auth", "receipts"])
+async def test_openchat_falls_over_a_text_in_the_place_of_a_body(
+    bench: "ChatBench", open_socket: OpenSocket, kind: str
+) -> None:
+    ws = await open_socket(bench)
+
+    await ws.send_json({"type": kind, "body": "text"})
+    async with asyncio.timeout(WITHIN):
+        ended = await ws.receive()
+
+    assert (ended.type, ended.data) == (WSMsgType.CLOSE, 1011)
 
 
 UPGRADE = (

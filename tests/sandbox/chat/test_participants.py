@@ -1,0 +1,238 @@
+"""Who may do what in a group at which moment, on OpenChat: a table, role by role."""
+
+import pytest
+
+from hangbot.sandbox.chat.call import Answer
+from hangbot.sandbox.people import Person
+from tests.sandbox.chat.desk import API_KEY, LINE, Desk, refusal
+
+FORBIDDEN = (403, "ERR_FORBIDDEN")
+NOT_IN = (400, "ERR_NOT_A_MEMBER")
+FINE = (200, None)
+SENT = (201, None)
+EDIT = {"data": {"text": "x"}}
+
+INSIDE = ("participant", "moderator", "admin")
+OUTSIDE = ("never a member", "kicked", "left", "unbanned")
+EVERYBODY = (*INSIDE, "owner by name", *OUTSIDE, "banned")
+
+
+def seen(answer: Answer) -> tuple[int, str | None]:
+    return (answer.status, None) if answer.status < 400 else refusal(answer)
+
+
+class Room(Desk):
+    """A public room with alice, a message of hers on which she reacted, one of ben's, and ben in his role."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self.ben = self.people.add("ben", uid="ben")
+        self.joined(self.alice, self.ben)
+        self.hers = self.send("hers", by=self.alice, muid="hers")["id"]
+        self.his = self.send("his", by=self.ben, muid="his")["id"]
+        self.ask("POST", f"messages/{self.hers}/reactions/x", by=self.alice)
+        self.become(role)
+
+    def become(self, role: str) -> None:
+        members = self.world.groups["room"].members
+        match role:
+            case "moderator" | "admin":
+                members["ben"].scope = role
+            case "owner by name":
+                self.world.groups["room"].owner = "ben"
+            case "never a member":
+                del members["ben"]
+            case "left":
+                self.world.leave("ben", "room")
+            case "kicked":
+                self.world.kick("ben", "room")
+            case "banned" | "unbanned":
+                self.world.ban("ben", "room")
+        if role == "unbanned":
+            self.world.unban("ben", "room")
+
+    def tried(self, method: str, path: str, body: object = None, by: Person | None = None) -> object:
+        return seen(self.ask(method, path, body, by=by or self.ben))
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        pytest.param("GET", "messages/{hers}", None, id="one message"),
+        pytest.param("GET", "user/messages/his", None, id="his own by its muid"),
+        pytest.param("GET", "messages/{hers}/thread", None, id="a thread"),
+        pytest.param("GET", "messages/{hers}/reactions", None, id="reactions"),
+        pytest.param("POST", "messages/{hers}/reactions/y", None, id="react"),
+        pytest.param("DELETE", "messages/{hers}/reactions/y", None, id="take it back"),
+        pytest.param("POST", "messages/{hers}/interactions", {}, id="interact"),
+        pytest.param("GET", "groups/room/conversation", None, id="the conversation"),
+        pytest.param("DELETE", "groups/room/conversation", None, id="hide it"),
+        pytest.param("POST", "groups/room/conversation/read", {}, id="mark as read"),
+        pytest.param("POST", "groups/room/conversation/delivered", {}, id="mark as delivered"),
+        pytest.param("DELETE", "groups/room/conversation/read", {}, id="mark as unread"),
+    ],
+)
+def test_what_hangs_on_a_message_is_for_those_who_are_in_the_group_now(
+    role: str, method: str, path: str, body: object
+) -> None:
+    room = Room(role)
+
+    tried = room.tried(method, path.format(hers=room.hers), body)
+
+    assert tried == (FINE if role in INSIDE or role == "owner by name" else FORBIDDEN)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_the_history_of_a_public_group_is_for_all_but_the_banned_and_so_is_sending(role: str) -> None:
+    expected = {"banned": (NOT_IN, NOT_IN, NOT_IN)}.get(role, (FINE, FINE, SENT))
+
+    room = Room(role)
+
+    assert (
+        room.tried("GET", "groups/room/messages"),
+        seen(room.ask("GET", "messages", query={"receiverType": "group", "receiver": "room"}, by=room.ben)),
+        room.tried("POST", "messages", LINE),
+    ) == expected
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+@pytest.mark.parametrize(("method", "body"), [("PUT", EDIT), ("DELETE", None)])
+def test_ones_own_may_be_changed_from_outside_and_anothers_by_who_moderates(
+    role: str, method: str, body: object
+) -> None:
+    room = Room(role)
+
+    moderates = role in ("moderator", "admin", "owner by name")
+    assert room.tried(method, f"messages/{room.hers}", body) == (FINE if moderates else FORBIDDEN)
+    assert room.tried(method, f"messages/{room.his}", body) == FINE
+
+
+@pytest.mark.parametrize("role", OUTSIDE)
+@pytest.mark.parametrize("back", ["by joining", "by sending"])
+def test_who_comes_back_sees_everything_again(role: str, back: str) -> None:
+    room = Room(role)
+
+    assert room.tried("GET", "user/messages/his") == FORBIDDEN
+    if back == "by joining":
+        assert room.tried("POST", "groups/room/members", {}) == FINE
+    else:
+        assert room.tried("POST", "messages", LINE) == SENT
+    assert room.tried("GET", "user/messages/his") == FINE
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "users"),
+        ("PUT", "users/ben"),
+        ("DELETE", "users/ben"),
+        ("POST", "users/ben/auth_tokens"),
+        ("POST", "groups"),
+        ("PUT", "groups/room"),
+        ("DELETE", "groups/room"),
+        ("PUT", "groups/room/members/alice"),
+        ("GET", "groups/room/bannedusers"),
+        ("POST", "groups/room/bannedusers/alice"),
+        ("DELETE", "groups/room/bannedusers/alice"),
+        ("DELETE", "conversations/group_room"),
+        ("DELETE", "groups/room/members/alice"),
+    ],
+)
+def test_without_the_admin_key_nobody_moderates_not_even_the_owner(role: str, method: str, path: str) -> None:
+    room = Room(role)
+
+    assert room.tried(method, path, {}) == FORBIDDEN
+    assert "alice" in room.world.groups["room"].members
+
+
+def test_with_the_admin_key_members_are_added_promoted_kicked_and_banned() -> None:
+    room = Room("participant")
+    key = {"apikey": API_KEY}
+
+    def ask(method: str, path: str, body: object = None) -> Answer:
+        return room.ask(method, path, body, headers=key)
+
+    made = ask("POST", "users", {"uid": "carol", "name": "Carol"})
+    token = ask("POST", "users/carol/auth_tokens", {}).body["data"]["authToken"]
+    group = ask("POST", "groups", {"guid": "club", "name": "Club", "type": "private", "owner": "ben"})
+    added = ask("POST", "groups/club/members", {"moderators": ["carol"], "participants": ["ben"]})
+    promoted = ask("PUT", "groups/club/members/ben", {"scope": "admin"})
+    scopes = {uid: member.scope for uid, member in room.world.groups["club"].members.items()}
+    kicked = ask("DELETE", "groups/club/members/carol")
+    banned = ask("POST", "groups/room/bannedusers/ben", {})
+    unbanned = ask("DELETE", "groups/room/bannedusers/ben")
+
+    assert (made.status, group.status, made.body["data"]["name"]) == (201, 201, "Carol")
+    assert room.ask("GET", "me", headers={"authtoken": token}).body["data"]["uid"] == "carol"
+    assert group.body["data"]["owner"] == "ben"
+    assert [member["uid"] for member in added.body["data"]["members"]] == ["ben", "carol"]
+    assert scopes == {"carol": "moderator", "ben": "admin"}
+    assert promoted.body["data"]["success"] == {"ben": {"message": "Member added.", "success": True}}
+    assert set(room.world.groups["club"].members) == {"ben"}
+    assert kicked.body["data"] == {"success": True}
+    assert [answer.body["data"]["message"] for answer in (banned, unbanned)] == [
+        "User banned.",
+        "User unbanned.",
+    ]
+    assert "ben" not in room.world.groups["room"].members
+
+
+def test_the_admin_key_does_nothing_that_nobody_recorded() -> None:
+    room = Room("participant")
+
+    assert refusal(room.ask("DELETE", "users/ben", headers={"apikey": API_KEY})) == (
+        404,
+        "ERR_ROUTE_NOT_FOUND",
+    )
+    for path in ("users", "groups"):
+        assert refusal(room.ask("POST", path, {}, headers={"apikey": API_KEY})) == (
+            400,
+            "MISSING_PARAMETERS",
+        )
+
+
+def test_of_a_direct_message_only_its_two_sides_know() -> None:
+    room = Room("participant")
+    direct = {"receiver": "ben", "receiverType": "user", "muid": "psst"}
+    number = room.send("psst", by=room.alice, **direct)["id"]
+    paths = [f"messages/{number}", "user/messages/psst", f"messages/{number}/reactions"]
+
+    outside = {room.tried("GET", path, by=room.bot) for path in paths}
+    inside = {room.tried("GET", path, by=person) for path in paths for person in (room.ben, room.alice)}
+
+    assert outside == {FORBIDDEN}
+    assert inside == {FINE}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        pytest.param("GET", "messages/{}", None, 404, id="read"),
+        pytest.param("GET", "messages/{}/reactions", None, 404, id="reactions"),
+        pytest.param("GET", "messages/{}/reactions/x", None, 404, id="one reaction"),
+        pytest.param("POST", "messages/{}/interactions", {}, 404, id="interact"),
+        pytest.param("POST", "users/alice/conversation/read", {"messageId": "{}"}, 404, id="mark"),
+        pytest.param("GET", "messages/{}/thread", None, 200, id="a thread"),
+        pytest.param("PUT", "messages/{}", EDIT, 400, id="edit"),
+        pytest.param("DELETE", "messages/{}", None, 400, id="delete"),
+        pytest.param("POST", "messages/{}/reactions/x", None, 400, id="react"),
+        pytest.param("DELETE", "messages/{}/reactions/x", None, 400, id="take back"),
+        pytest.param("POST", "messages/{}/thread", LINE, 400, id="reply"),
+    ],
+)
+@pytest.mark.parametrize("number", ["999999", "abc", "0", "-1"])
+def test_an_unknown_message_is_400_to_who_changes_and_404_to_who_looks(
+    method: str, path: str, body: object, expected: int, number: str
+) -> None:
+    room = Room("participant")
+    sent = {**body, "messageId": number} if isinstance(body, dict) and "messageId" in body else body
+
+    answer = room.ask(method, path.format(number), sent, by=room.ben)
+
+    assert answer.status == expected
+    if expected >= 400:
+        assert refusal(answer)[1] == "ERR_MESSAGE_NOT_FOUND"
+    else:
+        assert answer.body["data"] == []
