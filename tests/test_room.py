@@ -526,31 +526,36 @@ async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at
     assert (await end_of(room)).why == "state lost"
 
 
+@pytest.mark.parametrize(
+    "hangfm_sandbox_options", [{"variants": RoomVariants(profiles_ms=3_600_000)}], ids=[""]
+)
 async def test_votes_and_leaves_before_the_profiles_came_are_heard_and_lose_nothing(
     hangfm_sandbox: Sandbox,
-    hangfm_room: RoomClient,
     hangfm_open_user: OpenUser,
+    hangfm_open_room: OpenRoom,
     hangfm_room_events: RoomEvents,
 ) -> None:
     alice = await hangfm_open_user("alice")
     bob = await hangfm_open_user("bob")
-    await hangfm_room_events.expect("userJoined")
-    state = hangfm_room.state
-    assert state is not None
-    state.data["allUserData"].clear()  # as it is until updatedUserData comes
-
     await alice.dj()
-    await bob.vote(like=True)
-    await bob.leave()
-    await hangfm_sandbox.advance(20)
-    await alice.vote(like=True)
-    await hangfm_room_events.expect("votedOnSong")
-    await hangfm_room.act("playOneTimeAnimation", animation="jump")
+    room = await hangfm_open_room(on_message=hangfm_room_events)
+    state = room.state
+    assert state is not None
 
-    assert not hangfm_room.ended.done()
-    assert state.votes(alice.uid) == {"like": True}
-    assert state.nickname(alice.uid) is None
-    assert state.data["allUsers"] == hangfm_sandbox.state["allUsers"]
+    await alice.vote(like=True)
+    await bob.leave()
+    await alice.vote(star=True)
+    await hangfm_room_events.expect("userLeft")
+    await hangfm_room_events.expect("votedOnSong")
+    early = (dict(state.votes(alice.uid)), state.nickname(alice.uid))
+    await hangfm_sandbox.advance(3_600)
+    await hangfm_room_events.expect("updatedUserData")
+    await room.act("playOneTimeAnimation", animation="jump")
+
+    assert early == ({"like": True, "star": True}, None)
+    assert not room.ended.done()
+    assert state.nickname(alice.uid) == "alice"
+    assert state.data == hangfm_sandbox.state
 
 
 # -- a room that has lost the bot

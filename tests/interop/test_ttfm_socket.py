@@ -143,6 +143,8 @@ async def test_two_clients_in_a_sandbox_process_hear_each_other_and_agree_with_i
         await one.do("join", token=ready["bot_token"], roomUuid=ready["room_uuid"])
         await two.do("join", token=zoe["token"], roomUuid=ready["room_uuid"])
         await one.hears("userJoined")
+        for program in (one, two):  # it applies patches strictly, and the profiles come late
+            await program.hears("statefulMessage", name="updatedUserData")
         await one.act("addDj", song=SONG)
         await two.hears("lookedUpSong")
         await two.act("voteOnSong", songVotes={"like": True})

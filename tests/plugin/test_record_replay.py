@@ -11,7 +11,7 @@ import pytest
 
 from hangbot import Bot
 from hangbot.errors import ConnectionLost
-from hangbot.sandbox import Actor, Sandbox
+from hangbot.sandbox import Actor, RoomVariants, Sandbox
 from pytest_hangfm import OpenBot, OpenProcess, OpenRecording, OpenReplay, OpenRoom, RoomEvents, RoomLog
 from pytest_hangfm.record import recording
 from tests.bounds import WITHIN
@@ -19,6 +19,12 @@ from tests.bounds import WITHIN
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
 JUMP = {"animation": "jump"}
+
+
+@pytest.fixture
+def hangfm_sandbox_options() -> dict[str, object]:
+    """Profiles at once, so that they have a place of their own in what is recorded."""
+    return {"variants": RoomVariants(profiles_ms=0)}
 
 
 async def recorded(

@@ -261,7 +261,9 @@ class SandboxMachine(RuleBasedStateMachine):
         self.runner.close()
 
     async def open(self) -> None:
-        variants = RoomVariants(user_left_s=LEFT_S)
+        variants = RoomVariants(
+            user_left_s=LEFT_S, profiles_ms=0
+        )  # the strict clients here want them at once
         self.sandbox: Sandbox = await self.stack.enter_async_context(open_sandbox(variants=variants))
         self.http = await self.stack.enter_async_context(aiohttp.ClientSession())
         self.users: dict[str, Actor] = {name: self.sandbox.users.add(name) for name in EVERYBODY}

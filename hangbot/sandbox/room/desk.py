@@ -222,6 +222,8 @@ class RoomDesk:
         """``updatedUserData``: the profiles, to the joiner alone."""
 
         def send() -> None:
+            if room.uuid not in conn.rooms or self._rooms.get(room.uuid) is not room:
+                return  # it has left meanwhile, or the room is another
             body = RoomMessage("updatedUserData", room.profiles()).body()
             self.delivery.send_to(conn, room, body, sent_at=self._variants.profiles_sent_at)
 

@@ -22,7 +22,8 @@ class RoomVariants:
         own_user_joined: Whether the joiner gets its own ``userJoined``.
         second_join: ``allowed``, or ``refused`` as plain ActionHero's ``addMember`` would.
         response_first: Whether an action's response goes out before its room messages.
-        profiles_ms: How long after the join response ``updatedUserData`` comes.
+        profiles_ms: How long after the join response ``updatedUserData`` comes; the others' votes and
+            leaves are told meanwhile, as a real server tells them.
         profiles_sent_at: Whether ``updatedUserData`` carries ``sentAt``.
         action_ms: How long an action is pending before it runs.
         action_state: Whether actions answer with the server's state or with nothing.
@@ -49,7 +50,7 @@ class RoomVariants:
     own_user_joined: bool = False
     second_join: Literal["allowed", "refused"] = "allowed"
     response_first: bool = True
-    profiles_ms: float = 0.0
+    profiles_ms: float = 300.0
     profiles_sent_at: bool = True
     action_ms: float = 0.0
     action_state: bool = True

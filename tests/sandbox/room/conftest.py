@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
-from hangbot.sandbox import Sandbox, open_sandbox
+from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
 from tests.bounds import WITHIN
 
 
@@ -87,8 +87,8 @@ OpenClient = Callable[..., Coroutine[Any, Any, Client]]
 
 @pytest_asyncio.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """Open a sandbox without its control API."""
-    async with open_sandbox(control=False) as opened:
+    """Open a sandbox without its control API; the strict clients here want profiles at once."""
+    async with open_sandbox(control=False, variants=RoomVariants(profiles_ms=0)) as opened:
         yield opened
 
 

@@ -367,16 +367,46 @@ async def test_a_second_join_is_allowed_unless_told_otherwise(
     assert "already in this room" in refused["error"]
 
 
-async def test_profiles_can_come_late(open_client: "OpenClient") -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(profiles_ms=4000)) as sandbox:
+@pytest.mark.parametrize(
+    ("variants", "late_s"),
+    [
+        pytest.param(RoomVariants(), 0.3, id="unless told otherwise"),
+        pytest.param(RoomVariants(profiles_ms=4000), 4.0, id="as told"),
+    ],
+)
+async def test_profiles_come_late_and_votes_are_told_before_them(
+    open_client: "OpenClient", variants: RoomVariants, late_s: float
+) -> None:
+    async with open_sandbox(control=False, variants=variants) as sandbox:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.dj()
+        client = await open_client(sandbox)
+        answer = await client.act("joinRoom")
+        client.state = None  # strict patches would fail
+
+        await alice.vote(like=True)
+        vote = (await client.next())["message"]
+        sandbox.clock.advance(late_s)
+        profiles = (await client.next())["message"]
+
+        assert answer["state"]["allUserData"] == {}
+        assert (vote["name"], profiles["name"]) == ("votedOnSong", "updatedUserData")
+        assert f"/allUserData/{alice.uid}/songVotes/like" in [step["path"] for step in vote["statePatch"]]
+        held = {step["path"]: step["value"]["songVotes"] for step in profiles["statePatch"]}
+        assert held[f"/allUserData/{alice.uid}"] == {"like": True}
+
+
+async def test_profiles_do_not_come_to_who_has_left_meanwhile(open_client: "OpenClient") -> None:
+    async with open_sandbox(control=False) as sandbox:
         client = await open_client(sandbox)
         await client.act("joinRoom")
+        await client.send({"event": "roomLeave", "room": sandbox.room_uuid, "messageId": "out"})
+        await client.response("out")
 
-        quiet = await client.quiet()
-        sandbox.clock.advance(4)
+        sandbox.clock.advance(1)
 
-        assert quiet
-        assert (await client.next())["message"]["name"] == "updatedUserData"
+        assert await client.quiet()
 
 
 async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: "OpenClient") -> None:
