@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     with output.kept():
         if given == ["--version"]:
-            print(f"hangbot {__version__}")
+            print(f"hangbot {__version__}")  # noqa: T201  before anything else is loaded
             return 1 if output.unshown() else 0
         from hangbot.cli.dispatch import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 

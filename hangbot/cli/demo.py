@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hangbot.cli import show
 from hangbot.cli.context import embedded, set_up_logs
+from hangbot.cli.output import say
 from hangbot.cli.preflight import print_checks
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.config import Settings
@@ -92,7 +93,8 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
             await asyncio.wait({running, acting}, return_when=asyncio.FIRST_COMPLETED)
             if told.is_set() or not acting.done():
                 await running
-                print("\nstopped before the end")
+                say()
+                say("stopped before the end")
                 return INTERRUPTED if signals.first == signal.SIGINT else FAILED
             as_announced = acting.result()
             bot.stop()
@@ -106,9 +108,10 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
     rows = await outbox.rows()
     _headline("delivery report")
     for line in show.report(rows, summarise(rows, time.time())):
-        print(line)
+        say(line)
     seen = _as_the_room_saw_it(rows, sandbox)
-    print("\nstopped cleanly" if all(as_announced) and seen else "\nnot as announced: see above")
+    say()
+    say("stopped cleanly" if all(as_announced) and seen else "not as announced: see above")
     return 0 if all(as_announced) and seen else FAILED
 
 
@@ -126,7 +129,7 @@ async def _play(act: _Act, bot: Bot, sandbox: "Sandbox") -> bool:
     if fault:
         sandbox.faults.remove(fault.id)
     mark = "[OK]  " if end.tier == act.tier else "[FAIL]"
-    print(f'{mark} "{act.text}": {act.story} -> tier {end.tier}, {end.state} after {end.attempts} attempt(s)')
+    say(f'{mark} "{act.text}": {act.story} -> tier {end.tier}, {end.state} after {end.attempts} attempt(s)')
     return end.tier == act.tier
 
 
@@ -134,9 +137,7 @@ def _as_the_room_saw_it(rows: list[Stored], sandbox: "Sandbox") -> bool:
     """Compare with the server: delivered ones are in the room once, the others are not."""
     stored = [message.get("muid") for message in sandbox.messages]
     once = all(stored.count(row.message.id) == (row.state == "delivered") for row in rows)
-    print(
-        f"the room saw {'every delivered message exactly once' if once else 'something else than reported'}"
-    )
+    say(f"the room saw {'every delivered message exactly once' if once else 'something else than reported'}")
     return once
 
 
@@ -144,12 +145,13 @@ def _print_configuration(settings: Settings) -> None:
     _headline("configuration")
     rows = [(row.name, row.value, row.origin) for row in settings.described()]
     for line in show.table([("name", "value", "from"), *rows]):
-        print(line)
-    print(
+        say(line)
+    say(
         f"time-outs scaled down for the tour: {settings.ack_timeout:g} s to acknowledge, first retry after"
         f" about {settings.retry_base:g} s (in production {_AS_IN_PRODUCTION})"
     )
 
 
 def _headline(text: str) -> None:
-    print(f"\n{text}\n{'-' * len(text)}", flush=True)
+    for line in ("", text, "-" * len(text)):
+        say(line)

@@ -1,11 +1,14 @@
 """From a command line to its command, and from whatever that meets to a line and an exit code."""
 
 import signal
+import sys
+import traceback
 from importlib import import_module
+from types import TracebackType
 from typing import Final
 
 from hangbot.cli import early
-from hangbot.cli.output import tell
+from hangbot.cli.output import tell, tell_lines
 from hangbot.cli.parser import parse
 from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
 from hangbot.redact import Redactor
@@ -37,6 +40,7 @@ def dispatch(argv: list[str]) -> int:
         return INTERRUPTED
     except Exception as exc:
         if args.log_level == "debug":
+            sys.excepthook = _show_traceback
             raise
         _say(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
         return FAILED
@@ -52,6 +56,11 @@ def _told(error: HangbotError) -> int:
         message = str(error).rstrip(".")
         _say(f"{message}. {error.remedy}")
     return error.exit_code
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show what ended the program as the interpreter does, but what others wrote escaped."""
+    tell_lines(Redactor().text("".join(traceback.format_exception(kind, error, trace)).rstrip()))
 
 
 def _say(line: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
+from hangbot.cli.output import say
 from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
 from hangbot.errors import HangbotError, NotFound, UsageError
@@ -42,8 +43,8 @@ def main(args: argparse.Namespace) -> int:
     given["ROOM_UUID"] = _find(settings, room)
     Settings.from_env(given, sources=sources)  # what the gateway told must be usable, too
     _write(path, given)
-    print(f"wrote {path}, readable by you alone")
-    print("next: hangbot preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
+    say(f"wrote {path}, readable by you alone")
+    say("next: hangbot preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
     return 0
 
 
@@ -112,7 +113,7 @@ def _secret(prompt: str) -> str:
             lines.append(line)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
-        print(file=sys.stderr)
+        say(to=sys.stderr)
     return "\n".join(lines)
 
 
@@ -125,7 +126,7 @@ def _agrees(question: str) -> bool:
 
 def _input(prompt: str) -> str:
     """Ask on standard error: standard output carries results only."""
-    print(prompt, end="", file=sys.stderr, flush=True)
+    say(prompt, end="", to=sys.stderr)
     return input()
 
 
@@ -133,9 +134,9 @@ async def _identify(settings: Settings) -> None:
     """Try the token at gateway and chat, and say what was derived from where."""
     async with open_clients(settings) as clients:
         await clients.gateway.exchange_token()
-        print(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
+        say(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
         me = await clients.chat.me()
-        print(f"the bot: {me.get('name') or '?'} ({me.get('uid')}), told by {clients.chat.address}")
+        say(f"the bot: {me.get('name') or '?'} ({me.get('uid')}), told by {clients.chat.address}")
 
 
 def _find(settings: Settings, room: str | None) -> str:
@@ -147,7 +148,7 @@ def _find(settings: Settings, room: str | None) -> str:
         except (NotFound, UsageError) as exc:
             if not sys.stdin.isatty() or (room is None and not wanted):
                 raise
-            print(f"{str(exc).rstrip('.')}. {exc.remedy}", file=sys.stderr)
+            say(f"{str(exc).rstrip('.')}. {exc.remedy}", to=sys.stderr)
             room = None
 
 
@@ -170,7 +171,7 @@ async def _room(settings: Settings, names: Sequence[str]) -> str:
                     f"the gateway named no uuid for room {name}", remedy="Give --room its UUID."
                 )
             told = f", told by {clients.gateway.address} for {name}" if found != name else ""
-            print(f"the room: {found}{told}")
+            say(f"the room: {found}{told}")
             return found
     raise AssertionError("there is always a name")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from hangbot.cli.output import say
 from hangbot.errors import HangbotError, UsageError
 
 __all__ = ["main"]
@@ -43,8 +44,8 @@ def main(args: argparse.Namespace) -> int:
         raise HangbotError(
             f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
         ) from exc
-    print(f"made {folder}: a bot in bot.py, its test in test_bot.py")
-    print(f"next: cd {folder} && {_python()} -m pytest")
+    say(f"made {folder}: a bot in bot.py, its test in test_bot.py")
+    say(f"next: cd {folder} && {_python()} -m pytest")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import os
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
-from hangbot.cli.output import unshown
+from hangbot.cli.output import say, say_json, unshown
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_place
 from hangbot.delivery.outbox import Outbox, exclusive
@@ -68,14 +67,14 @@ async def _show(args: argparse.Namespace) -> int:
         row = await outbox.get(args.id)
         history = await outbox.history(args.id)
     if args.json:
-        print(json.dumps(show.message_row(row, history)))
+        say_json(show.message_row(row, history))
         return _shown()
-    print(show.stored_line(row))
+    say(show.stored_line(row))
     if row.remedy:
-        print(f"  -> {row.remedy}")
+        say(f"  -> {row.remedy}")
     for step in history:
         shown = show.message_row(row, [step])["history"][0]
-        print(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
+        say(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
     return _shown()
 
 
@@ -94,7 +93,7 @@ async def _retry(args: argparse.Namespace) -> int:
         running = _runs(outbox.path)
     _print(rows, as_json=args.json)
     if not args.json:
-        print(
+        say(
             "nothing to retry"
             if not rows
             else "the running bot takes it from here"
@@ -115,12 +114,12 @@ async def _stats(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
         figures = summarise(await outbox.lives(), time.time()).as_row()
     if args.json:
-        print(json.dumps(figures))
+        say_json(figures)
     else:
         for line in show.table(
             [("figure", "value"), *((name, _value(value)) for name, value in figures.items())]
         ):
-            print(line)
+            say(line)
     return _shown()
 
 
@@ -143,10 +142,10 @@ def _runs(path: Path) -> bool:
 
 def _print(rows: list[Stored], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([show.message_row(row) for row in rows]))
+        say_json([show.message_row(row) for row in rows])
         return
     for row in rows:
-        print(show.stored_line(row))
+        say(show.stored_line(row))
 
 
 _ACTIONS = {"list": _list, "show": _show, "retry": _retry, "drop": _drop, "stats": _stats}

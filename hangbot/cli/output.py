@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO, cast
 
-__all__ = ["kept", "tell", "unshown"]
+__all__ = ["kept", "say", "say_json", "tell", "tell_lines", "unshown"]
 
 _STANDARD: Final = (0, 1, 2)
 _CLOSED: Final = OSError(errno.EBADF, "it is closed")
@@ -45,10 +45,42 @@ def unshown() -> Exception | None:
     return sys.stdout.failure
 
 
+def say(
+    line: str = "", *, paint: Callable[[str], str] = str, to: TextIO | None = None, end: str = "\n"
+) -> None:
+    """Print a line for people: what others wrote in it is shown escaped, and begins no line.
+
+    Args:
+        line: The line, without its end.
+        paint: Colours what is printed.
+        to: Where to; standard output by default.
+        end: Printed behind it.
+    """
+    from hangbot.text import encodable, printable  # noqa: PLC0415  `--version` needs none of it
+
+    stream = to or sys.stdout
+    print(paint(encodable(printable(line), stream)), file=stream, end=end, flush=True)
+
+
+def say_json(row: object) -> None:
+    """Print JSON for scripts, on a line: it says exactly what it was given, and is safe to show."""
+    import json  # noqa: PLC0415  `--version` needs none of it
+
+    print(json.dumps(row), flush=True)
+
+
 def tell(line: str) -> None:
     """Say something to the operator, on standard error; where that fails there is nobody to tell."""
     with suppress(OSError, ValueError):
-        print(f"hangbot: {line}", file=sys.stderr, flush=True)
+        say(f"hangbot: {line}", to=sys.stderr)
+
+
+def tell_lines(text: str) -> None:
+    """Do the same for what has lines of its own, a traceback."""
+    from hangbot.text import encodable, printable_lines  # noqa: PLC0415  `--version` needs none of it
+
+    with suppress(OSError, ValueError):
+        print(encodable(printable_lines(text), sys.stderr), file=sys.stderr, flush=True)
 
 
 def _tell_once(failure: Exception) -> None:

@@ -2,21 +2,19 @@
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE, load_settings
-from hangbot.cli.output import tell
+from hangbot.cli.output import say, say_json, tell
 from hangbot.cli.step_summary import append_step_summary, unwritable
 from hangbot.config import Settings
 from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, overall, unasked
-from hangbot.text import encodable
 
 __all__ = ["main", "print_checks", "target_of"]
 
@@ -57,16 +55,15 @@ def _summarise(results: Sequence[Result], verdict: Overall, where: str) -> None:
 def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: str) -> Overall:
     verdict = overall(results)
     if args.json:
-        print(json.dumps(show.preflight_row(results, verdict, target="live")))
+        say_json(show.preflight_row(results, verdict, target="live"))
     else:
-        print(encodable(show.verdict_line(verdict, where), sys.stdout))
+        say(show.verdict_line(verdict, where))
     return verdict
 
 
 def _print_check(result: Result) -> None:
     for line in show.result_lines(result):
-        shown = show.coloured(line, result.verdict, sys.stdout)
-        print(encodable(shown, sys.stdout), flush=True)
+        say(line, paint=lambda shown: show.coloured(shown, result.verdict, sys.stdout))
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Result]:

@@ -7,6 +7,7 @@ import time
 
 from hangbot.cli import show
 from hangbot.cli.context import app_of, embedded, load_settings, set_up_logs
+from hangbot.cli.output import say
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive_soon
@@ -107,7 +108,7 @@ async def _print_report(outbox: Outbox, bot: Bot) -> None:
     """Print what became of the messages since the bot began: the figures, and what did not arrive."""
     listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
     for line in show.report(listed, summarise(await outbox.lives(since=bot.started_at), time.time())):
-        print(line, flush=True)
+        say(line)
 
 
 _TAGS = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}

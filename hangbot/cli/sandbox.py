@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import ssl
 import sys
@@ -12,7 +11,7 @@ from typing import Final
 
 from hangbot.cli import logs
 from hangbot.cli.authority import advice, authority
-from hangbot.cli.output import tell, unshown
+from hangbot.cli.output import say, say_json, tell, unshown
 from hangbot.cli.own_file import OwnFile
 from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
 from hangbot.cli.signals import SecondSignal, stopping
@@ -83,8 +82,9 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
                 out.write(rendered(sandbox, earlier))
             if made:
                 made.publish()
-                print(advice(made.path, sandbox.app_id, sandbox.http_port), file=sys.stderr, flush=True)
-            print(json.dumps(sandbox.ready()), flush=True)
+                for line in advice(made.path, sandbox.app_id, sandbox.http_port).split("\n"):
+                    say(line, to=sys.stderr)
+            say_json(sandbox.ready())
             if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
                 return FAILED  # whoever started it has gone, and nobody else can know where it is
             await stop.wait()

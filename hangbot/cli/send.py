@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +12,7 @@ from uuid import uuid4
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
 from hangbot.cli.lines import Line, lines_of
-from hangbot.cli.output import tell
+from hangbot.cli.output import say, say_json, tell
 from hangbot.cli.run import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
@@ -76,7 +75,7 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         rows = [row for key in accepted.keys if (row := await _kept(outbox, key))]
         if args.json:
             for row in rows:
-                print(json.dumps(show.message_row(row)))
+                say_json(show.message_row(row))
         if accepted.trouble:
             raise accepted.trouble
         settled_matters = delivered_here or args.wait is not None
@@ -133,7 +132,7 @@ async def _accept(
                     problem, remedy = str(exc), exc.remedy
                 else:
                     if not args.json:
-                        print(message.id, flush=True)
+                        say(message.id)
             if problem:
                 accepted.bad_lines += 1
                 tell(f"line {line.number} was not accepted: {printable(problem)}. {remedy}")

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 from hangbot.delivery.record import Step, Stored
 from hangbot.delivery.summary import Summary
 from hangbot.preflight import Overall, Result, Verdict
+from hangbot.text import printable
 
 __all__ = [
     "coloured",
@@ -147,5 +148,5 @@ def _ms(value: float | None) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = printable(text.strip())
     return line if len(line) <= _LONGEST_SHOWN else line[: _LONGEST_SHOWN - 1] + "~"

@@ -86,7 +86,7 @@ def test_a_message_that_has_not_ended_has_no_end_and_a_list_no_history() -> None
 def test_a_line_of_a_list_holds_the_reason_on_one_line() -> None:
     line = show.stored_line(stored(state="failed", tier=3, reason="refused"))
 
-    assert line == "m-1  failed tier 3 (refused)  -> room-guid: hello there"
+    assert line == "m-1  failed tier 3 (refused)  -> room-guid: hello\\nthere"
 
 
 def test_a_long_text_is_cut() -> None:
