@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from hangbot.cli import show
 from hangbot.cli.context import embedded, set_up_logs
+from hangbot.cli.invocation import hangbot
 from hangbot.cli.output import say
 from hangbot.cli.preflight import print_checks
 from hangbot.cli.signals import SecondSignal, stopping
@@ -111,8 +112,12 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
         say(line)
     seen = _as_the_room_saw_it(rows, sandbox)
     say()
-    say("stopped cleanly" if all(as_announced) and seen else "not as announced: see above")
-    return 0 if all(as_announced) and seen else FAILED
+    if not (all(as_announced) and seen):
+        say("not as announced: see above")
+        return FAILED
+    say("stopped cleanly")
+    say(f"next: {hangbot()} init (docs/bot-token.md tells where a bot's token comes from)")
+    return 0
 
 
 async def _act(bot: Bot, sandbox: "Sandbox") -> list[bool]:

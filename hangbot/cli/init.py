@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
+from hangbot.cli.invocation import hangbot
 from hangbot.cli.output import say
 from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     Settings.from_env(given, sources=sources)  # what the gateway told must be usable, too
     _write(path, given)
     say(f"wrote {path}, readable by you alone")
-    say("next: hangbot preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
+    say(f"next: {hangbot()} preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
     return 0
 
 

@@ -2,13 +2,14 @@
 
 import argparse
 import re
-import sys
+import shlex
 import tempfile
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Final
 
+from hangbot.cli.invocation import python
 from hangbot.cli.output import say
 from hangbot.errors import HangbotError, UsageError
 
@@ -45,7 +46,7 @@ def main(args: argparse.Namespace) -> int:
             f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
         ) from exc
     say(f"made {folder}: a bot in bot.py, its test in test_bot.py")
-    say(f"next: cd {folder} && {_python()} -m pytest")
+    say(f"next: cd {shlex.quote(str(folder))} && {python(elsewhere=True)} -m pytest")
     return 0
 
 
@@ -62,8 +63,3 @@ def _make(folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(template.substitute(name=name), encoding="utf-8")
         made.rename(folder)  # over an empty folder, too
-
-
-def _python() -> str:
-    """How to call the interpreter that has hangbot: it need not be the one that the shell finds."""
-    return sys.executable or "python"

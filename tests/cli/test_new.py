@@ -38,7 +38,7 @@ def test_the_new_bots_test_is_green_at_once(tmp_path: Path) -> None:
     )
 
     assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.splitlines()[-1] == f"next: cd My Bot && {sys.executable} -m pytest"
+    assert made.stdout.splitlines()[-1] == f"next: cd 'My Bot' && {sys.executable} -m pytest"
     assert tested.returncode == 0, tested.stdout
     assert "2 passed" in tested.stdout
     assert 'name = "my-bot"' in (tmp_path / "My Bot/pyproject.toml").read_text()
