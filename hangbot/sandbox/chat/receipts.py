@@ -52,12 +52,20 @@ def _target(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], num
 def mark_conversation(
     world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json, action: str
 ) -> tuple[Row, list[Push]]:
-    """Mark a conversation as `read` or `delivered`, like `mark`; refused as `_target` says."""
+    """Mark a conversation as `read` or `delivered` up to a message, like `mark`.
+
+    Raises:
+        ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
+    """
     return mark(world, uid, _target(world, uid, with_whom, number), action)
 
 
 def mark_unread(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json) -> None:
-    """Take a read mark back to before a message; refused as `_target` says."""
+    """Take a read mark back to before a message.
+
+    Raises:
+        ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
+    """
     row = _target(world, uid, with_whom, number)
     conversation = row["conversationId"]
     before = (other["id"] for other in world.rows(conversation) if other["id"] < row["id"])

@@ -83,6 +83,18 @@ def test_what_hangs_on_a_message_is_for_those_who_are_in_the_group_now(
     assert tried == (FINE if role in INSIDE or role == "owner by name" else FORBIDDEN)
 
 
+def test_on_cometchat_who_looks_from_outside_is_told_to_join() -> None:
+    desk = Desk("cometchat").joined()
+    number = desk.send(by=desk.alice, muid="hers")["id"]
+    direct = desk.send(by=desk.alice, receiver="alice", receiverType="user")["id"]
+    desk.world.leave("bot", "room")
+
+    outside = {refusal(desk.ask("GET", path)) for path in (f"messages/{number}", "user/messages/hers")}
+
+    assert outside == {(401, "ERR_GROUP_NOT_JOINED")}
+    assert refusal(desk.ask("GET", f"messages/{direct}")) == (404, "ERR_MESSAGE_ID_NOT_FOUND")
+
+
 @pytest.mark.parametrize("role", EVERYBODY)
 def test_the_history_of_a_public_group_is_for_all_but_the_banned_and_so_is_sending(role: str) -> None:
     expected = {"banned": (NOT_IN, NOT_IN, NOT_IN)}.get(role, (FINE, FINE, SENT))
