@@ -3,12 +3,15 @@
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
 
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import printable, printable_lines
 
 __all__ = ["set_up"]
+
+logger = logging.getLogger("hangbot")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -47,12 +50,30 @@ class _Json(logging.Formatter):
 
 
 def set_up(log_format: str, level: str, redactor: Redactor) -> None:
-    """Send every log line to standard error, through the redactor; calling it again replaces it."""
+    """Send every log line to standard error, through the redactor; calling it again replaces it.
+
+    So goes what Python would print there itself: warnings, and what ends a thread or a finaliser.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
     handler.addFilter(RedactingFilter(redactor))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(capture=True)
+    threading.excepthook, sys.unraisablehook = _log_end_of_thread, _log_unraisable
     for noisy in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     if level == "debug":
         logging.getLogger("hangbot.websocket").setLevel(logging.DEBUG)
+
+
+def _log_end_of_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_type is SystemExit or failed.exc_value is None:
+        return
+    name = failed.thread.name if failed.thread else "?"
+    more = {"action": "thread_failed"}
+    logger.error("[ERROR] thread %s ended with an exception", name, exc_info=failed.exc_value, extra=more)
+
+
+def _log_unraisable(failed: "sys.UnraisableHookArgs") -> None:
+    told, more = failed.err_msg or "an exception was ignored in", {"action": "exception_ignored"}
+    logger.error("[ERROR] %s %r", told, failed.object, exc_info=failed.exc_value, extra=more)

@@ -112,7 +112,10 @@ def logs_as_before() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     named = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
     levels = [(logger, logger.level) for logger in named]
+    hooks = threading.excepthook, sys.unraisablehook
     yield
+    threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
     for logger, was in levels:

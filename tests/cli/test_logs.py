@@ -1,12 +1,15 @@
 import json
 import logging
 import re
+import threading
+import warnings
 
 import pytest
 
 from hangbot.cli import logs
 from hangbot.redact import Redactor
 from hangbot.text import printable_lines
+from tests.bounds import WITHIN
 
 SECRET = "uid-1_0123456789abcdef"
 
@@ -105,3 +108,25 @@ def test_setting_up_again_replaces_what_was(capsys: pytest.CaptureFixture[str]) 
     logging.getLogger("hangbot").error("loud")
 
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_python_would_print_itself_is_a_log_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor([SECRET]))
+
+    def fail() -> None:
+        raise ValueError(HOSTILE + SECRET)
+
+    thread = threading.Thread(target=fail, name="an-app")
+    thread.start()
+    thread.join(WITHIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(HOSTILE, stacklevel=1)
+
+    printed = capsys.readouterr().err
+    assert "| hangbot | ERROR | [ERROR] thread an-app ended with an exception\n    Traceback" in printed
+    assert "| py.warnings | WARNING | " in printed
+    assert printable_lines(printed) == printed
+    assert SECRET not in printed
+    assert all(line.startswith(("    ", "20")) for line in printed.splitlines())
+    assert "\n2026-01-01" not in printed
