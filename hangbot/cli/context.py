@@ -1,26 +1,22 @@
-"""What most commands begin with: the configuration, the app, and the logs without a secret."""
+"""What most commands begin with: the configuration, and the logs without a secret."""
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hangbot.cli import logs
 from hangbot.config import Settings, load
-from hangbot.errors import UsageError
-from hangbot.orchestrator import App
 from hangbot.redact import Redactor
 
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
-__all__ = ["ENV_FILE", "app_of", "embedded", "load_settings", "set_up_logs"]
+__all__ = ["ENV_FILE", "embedded", "load_settings", "set_up_logs"]
 
 ENV_FILE = Path("hang-fm-config.env")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -57,35 +53,3 @@ async def embedded(scaled: Mapping[str, str] = _NOTHING) -> AsyncIterator[tuple[
             outbox = {"HANGBOT_OUTBOX": str(Path(folder) / "outbox.sqlite3")}
             sources = given | dict.fromkeys(outbox, "temporary")
             yield sandbox, Settings.from_env({**sandbox.env(), **scaled, **outbox}, sources=sources)
-
-
-def app_of(args: argparse.Namespace) -> App | None:
-    """Import what ``--app MODULE:NAME`` names, from the working directory as well.
-
-    Raises:
-        UsageError: It cannot be imported, or is nothing that can be called.
-    """
-    if args.app is None:
-        return None
-    module, _, name = args.app.partition(":")
-    if not module or not name:
-        raise UsageError(
-            f"--app {args.app}: expected MODULE:NAME", remedy="For example --app mybot:on_message."
-        )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        loaded = import_module(module)
-    except Exception as exc:  # whatever the author's module raises is the author's
-        told = f"{type(exc).__name__}: {exc}"
-        raise UsageError(
-            f"--app {args.app} cannot be imported ({told})",
-            remedy="Correct the module, and start hangbot where it can be imported.",
-        ) from exc
-    app: App | None = getattr(loaded, name, None)
-    if app is None:
-        raise UsageError(f"--app {args.app}: {module} has no {name}", remedy="Check the name.")
-    if not callable(app):
-        raise UsageError(
-            f"--app {args.app} cannot be called", remedy="Give an `async def NAME(bot, message)`."
-        )
-    return app

@@ -6,7 +6,8 @@ import logging
 import time
 
 from hangbot.cli import show
-from hangbot.cli.context import app_of, embedded, load_settings, set_up_logs
+from hangbot.cli.app import load_app
+from hangbot.cli.context import embedded, load_settings, set_up_logs
 from hangbot.cli.output import say
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
@@ -29,7 +30,7 @@ _LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": lo
 
 def main(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
-    app = app_of(args)
+    app = load_app(args.app)
     settings = None if args.sandbox else load_settings(args)
     return asyncio.run(_until_stopped(args, settings, app))
 

@@ -11,8 +11,7 @@ import pytest
 from hangbot import __version__
 from hangbot.cli import main
 from hangbot.cli import outbox as command
-from hangbot.cli.context import app_of
-from hangbot.cli.parser import parse
+from hangbot.cli.app import load_app
 from hangbot.errors import ConfigError, HangbotError, OutboxBusy, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -123,14 +122,31 @@ def test_the_version_is_answered_before_anything_else_is_loaded() -> None:
         pytest.param("async def app(bot, message): ...", "mod", "expected MODULE:NAME", id="no name"),
         pytest.param("async def app(bot, message): ...", ":app", "expected MODULE:NAME", id="no module"),
         pytest.param(
-            "async def app(bot, message): ...", "nowhere:app", "ModuleNotFoundError", id="no such module"
+            "async def app(bot, message): ...",
+            "nowhere:app",
+            "there is no module nowhere in",
+            id="no such module",
         ),
         pytest.param("async def app(bot, message): ...", "mod:other", "mod has no other", id="no such name"),
         pytest.param("app = 7", "mod:app", "cannot be called", id="a number"),
-        pytest.param("def (", "mod:app", "SyntaxError", id="a typo"),
-        pytest.param("import nowhere_at_all", "mod:app", "nowhere_at_all", id="its own import"),
-        pytest.param("None.x", "mod:app", "AttributeError", id="its own attribute"),
-        pytest.param("1 / 0", "mod:app", "ZeroDivisionError", id="its own fault"),
+        pytest.param("\ndef (", "mod:app", "at mod.py line 2 (SyntaxError", id="a typo"),
+        pytest.param(
+            "import nowhere_at_all", "mod:app", "at mod.py line 1 (ModuleNotFoundError", id="its own import"
+        ),
+        pytest.param("None.x", "mod:app", "at mod.py line 1 (AttributeError", id="its own attribute"),
+        pytest.param("\n\n1 / 0", "mod:app", "at mod.py line 3 (ZeroDivisionError", id="its own fault"),
+        pytest.param("import sys\nsys.exit(0)", "mod:app", "at mod.py line 2 (SystemExit", id="its own end"),
+        pytest.param(
+            "\ndef app(bot, message): ...", "mod:app", "(mod.py line 2) is no `async def`", id="sync"
+        ),
+        pytest.param(
+            "async def app(message): ...", "mod:app", "(mod.py line 1) does not take (bot, message)", id="one"
+        ),
+        pytest.param(
+            "async def app(bot, message, *, db): ...", "mod:app", "does not take (bot, message)", id="more"
+        ),
+        pytest.param("class app: ...", "mod:app", "is a class", id="a class"),
+        pytest.param("async def app(b, m): ...", "mod:ap", "mod has no ap; there is app", id="a near name"),
     ],
 )
 def test_an_app_that_cannot_be_had_is_a_wrong_call_and_no_fault_of_hangbot(
@@ -159,10 +175,10 @@ def test_an_app_is_found_in_the_working_directory(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "path", list(sys.path))
     (folder / "my_own_bot.py").write_text("async def hear(bot, message): ...")
 
-    app = app_of(parse(["run", "--app", "my_own_bot:hear"]))
+    app = load_app("my_own_bot:hear")
 
     assert callable(app)
-    assert app_of(parse(["run"])) is None
+    assert load_app(None) is None
 
 
 def test_a_reader_that_has_gone_is_no_fault(

@@ -1,0 +1,111 @@
+"""The author's own app, by ``--app MODULE:NAME``: what is wrong with it is told at the start, with its line."""
+
+import inspect
+import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, cast
+
+from hangbot.errors import UsageError
+from hangbot.orchestrator import App
+
+__all__ = ["load_app"]
+
+_SHAPE: Final = "Give an `async def NAME(bot, message)`."
+
+
+def load_app(named: str | None) -> App | None:
+    """Import what ``--app`` names, from the working directory as well; ``None`` where nothing is named.
+
+    Raises:
+        UsageError: It cannot be imported, is not there, or is no ``async def`` that takes (bot, message).
+    """
+    if named is None:
+        return None
+    module, _, name = named.partition(":")
+    if not module or not name:
+        raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
+    app = _attribute(named, _imported(named, module), name)
+    where = _place(app)
+    if inspect.isclass(app):
+        raise UsageError(f"--app {named}{where} is a class", remedy="Name an instance of it.")
+    if not callable(app):
+        raise UsageError(f"--app {named}{where} cannot be called", remedy=_SHAPE)
+    if not _is_async(app):
+        raise UsageError(f"--app {named}{where} is no `async def`", remedy=_SHAPE)
+    try:
+        inspect.signature(app).bind(object(), object())
+    except TypeError as exc:
+        raise UsageError(f"--app {named}{where} does not take (bot, message): {exc}", remedy=_SHAPE) from None
+    except ValueError:  # it has no signature to look at
+        pass
+    return cast("App", app)
+
+
+def _imported(named: str, module: str) -> object:
+    here = _here()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # whatever the author's module raises is the author's, an exit too
+        if isinstance(exc, ModuleNotFoundError) and exc.name and module.startswith(exc.name):
+            raise UsageError(
+                f"--app {named}: there is no module {exc.name} in {here}, nor is one installed",
+                remedy="Start hangbot in the folder of the module, or correct the name.",
+            ) from None
+        told = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        raise UsageError(
+            f"--app {named} cannot be imported{_line_of(exc)} ({told})",
+            remedy="Correct the module.",
+        ) from exc
+
+
+def _attribute(named: str, loaded: object, name: str) -> object:
+    app = loaded
+    for part in name.split("."):
+        try:
+            app = getattr(app, part)
+        except AttributeError:
+            known = [each for each in vars(loaded) if _is_async(getattr(loaded, each))]
+            hint = f"; there is {', '.join(known)}" if known else ""
+            raise UsageError(
+                f"--app {named}: {getattr(loaded, '__name__', loaded)} has no {name}{hint}",
+                remedy="Check the name.",
+            ) from None
+    return app
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was deleted
+        return ""
+
+
+def _is_async(app: Any) -> bool:  # noqa: ANN401  whatever stands under the name
+    unwrapped = inspect.unwrap(app) if callable(app) and not inspect.isclass(app) else app
+    return inspect.iscoroutinefunction(unwrapped) or inspect.iscoroutinefunction(
+        getattr(type(unwrapped), "__call__", None)  # noqa: B004  not whether it can be called, but how
+    )
+
+
+def _place(app: object) -> str:
+    """Say where something was defined, where that can be told."""
+    code = getattr(inspect.unwrap(app) if callable(app) else app, "__code__", None)
+    return f" ({Path(code.co_filename).name} line {code.co_firstlineno})" if code else ""
+
+
+def _line_of(error: BaseException) -> str:
+    """Say on which line of the author's an import failed."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" at {Path(error.filename).name} line {error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    ]
+    return f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
