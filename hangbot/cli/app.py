@@ -1,4 +1,4 @@
-"""The author's own app, by ``--app MODULE:NAME``: what is wrong with it is told at the start, with its line."""
+"""The author's own app, by ``--app MODULE:NAME``: what is wrong with it is told at the start, with a line."""
 
 import inspect
 import sys
