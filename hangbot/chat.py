@@ -8,11 +8,21 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from hangbot.chat_token import ChatToken
-from hangbot.errors import AnswerLost, NotAMember, NotFound, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.errors import (
+    AnswerLost,
+    GroupClosed,
+    NotAMember,
+    NotFound,
+    Refused,
+    ServiceError,
+    Unavailable,
+    Unreachable,
+)
 from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
 from hangbot.wire import chat as wire
 from hangbot.wire.chat import ChatMessage, Outgoing
+from hangbot.wire.codes import REMEDIES
 
 __all__ = ["ChatClient"]
 
@@ -83,6 +93,15 @@ class ChatClient:
         guid = guid or self.group_id
         return await self._mapping("GET", f"/groups/{_part(guid)}", what=f"group {guid}")
 
+    async def probe(self) -> None:
+        """Find out whether the chat works for this bot: whether it says whose the token is.
+
+        Raises:
+            ServiceError: It does not: any other answer counts as that, and so does none.
+        """
+        if not (await self.me()).get("uid"):
+            raise Unavailable("chat answered who the token belongs to without a uid", service="chat")
+
     async def join(self, guid: str | None = None) -> None:
         """Join a group (the room's); being a member already is success."""
         guid = guid or self.group_id
@@ -97,16 +116,19 @@ class ChatClient:
         Raises:
             NotFound: A direct message's receiver is unknown. It is looked up first, since
                 OpenChat makes a user of a mistyped uid and loses the message.
+            GroupClosed: The group does not let the bot in.
             AnswerLost: The answer names another message.
+            Unavailable: The answer shows no message: whether it was stored, it does not say.
             ServiceError: As `call` raises it.
         """
         message = await self._resolved(message)
         body = wire.message_body(message, sender=self.uid, name=self.name)
         what = f"message {message.id} to {message.to}"
         group = None if message.direct else message.to
-        sent = wire.read_message(
-            await self._as_member("POST", "/messages", group=group, what=what, body=body)
-        )
+        data = await self._as_member("POST", "/messages", group=group, what=what, body=body)
+        if not data or not isinstance(data, dict):
+            raise Unavailable(f"chat answered {what} without a message", service="chat")
+        sent = wire.read_message(data)
         if sent and sent.muid not in {None, message.id}:  # an answer that came twice, and now for this one
             raise AnswerLost(f"the answer to {what} is about another message", service="chat")
         return sent
@@ -131,13 +153,40 @@ class ChatClient:
     async def arrived(self, message: Outgoing) -> bool:
         """Tell whether a message with this id is stored.
 
-        The look-up by ``muid`` answers where the server has it (measured on OpenChat). A 404 in
-        other words than "no such message", or another message, is no answer: then the newest
-        history is searched.
+        The look-up by ``muid`` answers where the server has it (measured on OpenChat), but only
+        those who are in the conversation at that moment: a bot that was put out of the group
+        joins it and asks again. A 404 in other words than "no such message", or another message,
+        is no answer: then the newest history is searched.
 
         Raises:
             ServiceError: It cannot be told: `Refused` where asking again will not help.
         """
+        found = await self._find_as_member(message)
+        return await self._in_history(message) if found is None else found
+
+    async def _find_as_member(self, message: Outgoing) -> bool | None:
+        """Look a message up, and join its group first where only members may; ``None``: it cannot be told."""
+        try:
+            return await self._look_up(message)
+        except Refused as refused:
+            if refused.about_token:
+                raise
+            message = await self._resolved(message)
+            if message.direct or not self._joins:
+                return None
+            try:
+                await self._enter(message.to)
+            except GroupClosed:
+                raise refused from None
+        try:
+            return await self._look_up(message)
+        except Refused as refused:
+            if refused.about_token:
+                raise
+            return None
+
+    async def _look_up(self, message: Outgoing) -> bool | None:
+        """Look a message up; ``None``: the look-up was not understood. Raises `ServiceError`."""
         try:
             found = await self.call(
                 "GET", f"/user/messages/{_part(message.id)}", what=f"whether {message.id} arrived"
@@ -145,13 +194,11 @@ class ChatClient:
         except ServiceError as exc:
             if wire.is_message_gone(exc):
                 return False
-            if exc.status != 404:  # noqa: PLR2004  Not Found
-                raise
-            return await self._in_history(message)
+            if exc.status == 404:  # noqa: PLR2004  Not Found
+                return None
+            raise
         read = wire.read_message(found)
-        if read and read.muid == message.id:
-            return True
-        return await self._in_history(message)  # it was not understood as an id of ours
+        return True if read and read.muid == message.id else None
 
     async def _in_history(self, message: Outgoing) -> bool:
         message = await self._resolved(message)
@@ -230,7 +277,8 @@ class ChatClient:
     ) -> object:
         """Make a request below ``/v3.0`` and return its ``data``.
 
-        A dead token is exchanged once and the request made once more.
+        A dead token is exchanged once and the request made once more. A 401 in nobody's words
+        may be about the token, too; but what changes something is not repeated after it.
 
         Raises:
             ServiceError: As `hangbot.wire.chat.read_answer` and `hangbot.rest.Endpoint.exchange` do.
@@ -242,8 +290,20 @@ class ChatClient:
             return await self._once(method, path, what, body, params, await self._token.renewed(known))
         try:
             return await self._once(method, path, what, body, params, token)
-        except TokenRejected:
-            return await self._once(method, path, what, body, params, await self._token.renewed(known))
+        except Refused as exc:
+            if not exc.about_token:
+                raise
+            token = await self._token.renewed(known)
+        except Unavailable as exc:
+            if exc.status != 401:  # noqa: PLR2004  Unauthorized
+                raise
+            try:
+                token = await self._token.renewed(known)
+            except ServiceError:
+                raise exc from None
+            if method != "GET":
+                raise
+        return await self._once(method, path, what, body, params, token)
 
     async def _as_member(
         self,
@@ -261,8 +321,38 @@ class ChatClient:
         except NotAMember:
             if group is None or not self._joins:
                 raise
-            await self.join(group)
+            await self._enter(group)
             return await self.call(method, path, what=what, body=body, params=params)
+
+    async def _enter(self, group: str) -> None:
+        """Join a group for the sake of another request, which is not made where that fails.
+
+        Raises:
+            GroupClosed: The group refuses the bot, in the chat's own words.
+            ServiceError: Another reason, of which none means that the other request was made.
+        """
+        try:
+            await self.join(group)
+        except Refused as exc:
+            if exc.about_token:
+                raise
+            raise GroupClosed(
+                f"not in group {group}, which does not let the bot in: {exc}",
+                service="chat",
+                status=exc.status,
+                code=exc.code,
+                remedy=REMEDIES.get(exc.code or ""),
+            ) from exc
+        except ServiceError as exc:
+            if not exc.ambiguous:
+                raise
+            raise Unreachable(
+                f"not in group {group}: {exc}",
+                service="chat",
+                status=exc.status,
+                retry_after=exc.retry_after,
+                remedy=exc.remedy,
+            ) from exc
 
     async def _once(
         self,

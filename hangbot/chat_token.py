@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from hangbot.errors import ServiceError, Unreachable
+from hangbot.errors import Refused, ServiceError, TokenRejected, Unreachable
 
 __all__ = ["ChatToken"]
 
@@ -32,8 +32,9 @@ class ChatToken:
                 this call's too.
 
         Raises:
-            ServiceError: As the gateway refused the exchange; `Unreachable` where it gave no
-                answer to it: what the token is for was then not sent.
+            TokenRejected: The gateway refused the exchange, in its own words.
+            ServiceError: `Unreachable` where it gave no answer to it: what the token is for was then
+                not sent.
         """
         async with self._renewing:
             if self.exchanges == known:
@@ -46,10 +47,17 @@ class ChatToken:
     async def _exchange(self) -> str | ServiceError:
         try:
             self.value = await self._renew()
+        except TokenRejected as exc:
+            return exc
         except ServiceError as exc:
-            if not exc.ambiguous:
+            refused = isinstance(exc, Refused)  # never final for what the token is for
+            if not (refused or exc.ambiguous):
                 return exc
-            return Unreachable(
-                f"no chat token: {exc}", service=exc.service, status=exc.status, remedy=exc.remedy
+            return (TokenRejected if refused else Unreachable)(
+                f"no chat token: {exc}",
+                service=exc.service,
+                status=exc.status,
+                retry_after=exc.retry_after,
+                remedy=exc.remedy,
             )
         return self.value

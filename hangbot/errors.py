@@ -17,6 +17,7 @@
     │   └── Refused                 understood, and refused
     │       ├── TokenRejected       the token is dead, wrong or someone else's
     │       ├── NotAMember          not in the chat group
+    │       │   └── GroupClosed     … and the group does not let the bot in
     │       ├── NotFound            no such user, group, message or route
     │       └── JoinRefused         the room does not let the bot in
     │           └── Banished        kicked or banned: do not hammer
@@ -42,6 +43,7 @@ __all__ = [
     "Banished",
     "ConfigError",
     "ConnectionLost",
+    "GroupClosed",
     "HangbotError",
     "JoinRefused",
     "NotAMember",
@@ -62,6 +64,9 @@ __all__ = [
     "WireError",
     "first_of",
 ]
+
+UNAUTHORISED: Final = 401
+"""The status of HTTP."""
 
 FAILED: Final = 1
 MISCONFIGURED: Final = 2
@@ -141,7 +146,12 @@ class ServiceError(HangbotError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
-        """Seconds that the service asked to wait, or ``None``."""
+        """Seconds that the service asked to wait; ``inf`` for what cannot be kept, ``None`` for nothing."""
+
+    @property
+    def about_token(self) -> bool:
+        """Whether only the token was refused, not what was asked: with another one it may pass."""
+        return False
 
 
 class Unreachable(ServiceError):
@@ -202,17 +212,38 @@ class Refused(ServiceError):
 
     remedy = "Read the service's own words; the same request will be refused again."
 
+    @property
+    def about_token(self) -> bool:
+        """Whether only the token was refused: with a 401, whatever the code."""
+        return self.status == UNAUTHORISED
+
 
 class TokenRejected(Refused):
     """The token is unknown, expired, revoked or another user's."""
 
     remedy = "Renew BOT_USER_TOKEN (and remove COMETCHAT_AUTH, so that a new one is exchanged for it)."
 
+    @property
+    def about_token(self) -> bool:
+        """Whether only the token was refused: always."""
+        return True
+
 
 class NotAMember(Refused):
     """The bot is not a member of the chat group."""
 
     remedy = "Join the group: check COMETCHAT_RECEIVER, and that the bot is not banned."
+
+    @property
+    def about_token(self) -> bool:
+        """Whether only the token was refused: never, although CometChat says it with a 401."""
+        return False
+
+
+class GroupClosed(NotAMember):
+    """The bot is not a member of the chat group, and the group does not let it in: banned, private, full."""
+
+    remedy = "Ask the room's owner or a moderator to let the bot into the group."
 
 
 class NotFound(Refused):

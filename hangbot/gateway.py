@@ -1,6 +1,5 @@
 """The gateway: the chat token for the bot's own token, and who and what is where."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +9,7 @@ from hangbot.claims import read_claims
 from hangbot.config.fields import UUID
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.rest import Answer, Endpoint, quoted
+from hangbot.wire.own_words import gateway_error, is_refusal, json_of, retry_after
 
 __all__ = ["GatewayClient"]
 
@@ -66,12 +66,9 @@ class GatewayClient:
     async def _get(self, path: str, *, what: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = await self._endpoint.exchange("GET", path, what=what, headers=headers)
-        try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            document = None
         if not 200 <= answer.status < 300:  # noqa: PLR2004  the 2xx of HTTP
-            raise self._refusal(answer, document, what)
+            raise self._refusal(answer, what)
+        document = json_of(answer.body)
         if not isinstance(document, dict):
             raise Unavailable(
                 f"the gateway answered {what} with something that is no JSON object",
@@ -81,33 +78,32 @@ class GatewayClient:
             )
         return document
 
-    def _refusal(self, answer: Answer, document: object, what: str) -> ServiceError:
-        words = document.get("message") if isinstance(document, dict) else None
-        said = f"status {answer.status}"
-        if isinstance(words, str):
-            said += f": {quoted(words, self._token)}"
-        if answer.status in _UNAUTHORISED:
+    def _refusal(self, answer: Answer, what: str) -> ServiceError:
+        """Tell what a refusal means: only the gateway's own words are one."""
+        status, error = answer.status, gateway_error(answer.status, answer.body)
+        wait = retry_after(answer.headers, self._endpoint.clock.wall())
+        if error is None or not (is_refusal(status) or status in _UNAUTHORISED):
+            in_trouble = status >= 500 or error is not None  # noqa: PLR2004  HTTP
+            more = "" if in_trouble else " and nothing of its own to read"
+            return Unavailable(
+                f"the gateway answered {what} with status {status}{more}",
+                service="gateway",
+                status=status,
+                retry_after=wait,
+                remedy=None if in_trouble else _NO_GATEWAY,
+            )
+        said = f"status {status}"
+        if isinstance(error["message"], str):
+            said += f": {quoted(error['message'], self._token)}"
+        if status in _UNAUTHORISED:
             return TokenRejected(
-                f"the gateway refused {what} ({said}); {self._expiry()}",
-                service="gateway",
-                status=answer.status,
+                f"the gateway refused {what} ({said}); {self._expiry()}", service="gateway", status=status
             )
-        if answer.status < 400 or (answer.status == 404 and document is None):  # noqa: PLR2004  HTTP
-            return Unavailable(
-                f"the gateway answered {what} with {said} and nothing to read",
-                service="gateway",
-                status=answer.status,
-                remedy=_NO_GATEWAY,
-            )
-        if answer.status == 404:  # noqa: PLR2004  Not Found
+        if status == 404:  # noqa: PLR2004  Not Found
             return NotFound(
-                f"the gateway found nothing for {what} ({said})", service="gateway", status=answer.status
+                f"the gateway found nothing for {what} ({said})", service="gateway", status=status
             )
-        if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
-            return Unavailable(
-                f"the gateway answered {what} with {said}", service="gateway", status=answer.status
-            )
-        return Refused(f"the gateway refused {what} ({said})", service="gateway", status=answer.status)
+        return Refused(f"the gateway refused {what} ({said})", service="gateway", status=status)
 
     def _expiry(self) -> str:
         claims = read_claims(self._token)

@@ -173,8 +173,10 @@ async def test_a_failed_message_is_retried_by_hand_under_its_own_id(
 async def test_sent_and_nobody_can_tell_is_uncertain_neither_delivered_nor_failed(
     hangfm_sandbox: Sandbox, hangfm_courier: Courier, hangfm_acks: AckRecorder, message: Outgoing
 ) -> None:
+    out = {"error": {"code": "ERR_FORBIDDEN", "message": "You are banned from this group."}}
     hangfm_sandbox.faults.add("chat.send", "cut_after_store")
-    hangfm_sandbox.faults.add("chat.lookup", "status", status=403, times=0)
+    hangfm_sandbox.faults.add("chat.lookup", "status", status=403, times=0, body=out)
+    hangfm_sandbox.faults.add("chat.join", "status", status=400, times=0, body=out)
 
     await hangfm_courier.deliver(message)
 

@@ -10,6 +10,7 @@ from hangbot.errors import (
     AckTimeout,
     AnswerLost,
     ConnectionLost,
+    GroupClosed,
     NotAMember,
     NotFound,
     RateLimited,
@@ -122,6 +123,24 @@ async def test_every_request_says_whose_it_is_and_none_shows_an_api_key(
         pytest.param({"do": "status", "status": 302}, Unavailable, False, id="a redirect"),
         pytest.param({"do": "status", "status": 404, "body": "<html>"}, Unavailable, False, id="no page"),
         pytest.param({"do": "status", "status": 408}, Unavailable, False, id="408"),
+        pytest.param({"do": "status", "status": 403, "body": "<html>"}, Unavailable, False, id="a firewall"),
+        pytest.param(
+            {"do": "status", "status": 401, "body": "<html>"}, Unavailable, False, id="a log-in page"
+        ),
+        pytest.param({"do": "status", "status": 413, "body": ""}, Unavailable, False, id="413 of a proxy"),
+        pytest.param({"do": "status", "status": 204, "body": ""}, Unavailable, False, id="no content"),
+        pytest.param(
+            {"do": "status", "status": 200, "body": "<html>log in"}, Unavailable, False, id="a portal"
+        ),
+        pytest.param(
+            {"do": "status", "status": 200, "body": {"data": None}}, Unavailable, False, id="no message"
+        ),
+        pytest.param(
+            {"do": "status", "status": 417, "body": {"error": {"code": "ERR_ALREADY_JOINED"}}},
+            Unavailable,
+            False,
+            id="the answer to another request",
+        ),
     ],
 )
 async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
@@ -152,7 +171,7 @@ async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
     ("fault", "kind", "retryable"),
     [
         pytest.param({"status": 429, "headers": {"Retry-After": "7"}}, RateLimited, True, id="429"),
-        pytest.param({"status": 413}, Refused, False, id="too large"),
+        pytest.param({"status": 413, "body": {"error": {"code": "ERR_BIG"}}}, Refused, False, id="too large"),
         pytest.param(
             {"status": 400, "body": {"error": {"code": "ERR_FORBIDDEN", "message": "no"}}},
             Refused,
@@ -240,7 +259,8 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(
 ) -> None:
     chat = await hangfm_open_chat(http_concurrency=10)
     await chat.me()
-    hangfm_sandbox.faults.add("chat.me", "status", status=401, times=0)
+    refusal = {"error": {"code": "ERR_NO_AUTH", "message": "who?"}}
+    hangfm_sandbox.faults.add("chat.me", "status", status=401, body=refusal, times=0)
     before = exchanges(hangfm_sandbox)
 
     ends = await asyncio.gather(*(chat.me() for _ in range(10)), return_exceptions=True)
@@ -359,6 +379,138 @@ async def test_without_auto_join_a_bot_never_joins_by_itself(
 
     assert "Join the group" in refused.value.remedy
     assert requests(hangfm_sandbox, "POST", "/members") == []
+
+
+FORBIDDEN = {"error": {"code": "ERR_FORBIDDEN", "message": "Not a participant."}}
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_who_was_put_out_of_the_group_joins_before_it_asks_whether_a_message_arrived(
+    stored: bool,  # noqa: FBT001  a row
+    hangfm_sandbox: Sandbox,
+    hangfm_chat: ChatClient,
+    line: Outgoing,
+) -> None:
+    if stored:
+        await hangfm_chat.send(line)
+    await hangfm_sandbox.chat.kick(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+    hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN)
+    before = len(requests(hangfm_sandbox, "POST", "/members"))
+
+    found = await hangfm_chat.arrived(line)
+
+    assert found is stored
+    assert len(requests(hangfm_sandbox, "POST", "/members")) - before == 1
+
+
+async def test_who_is_banned_cannot_ask_whether_a_message_arrived_and_is_told_the_chats_words(
+    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, line: Outgoing
+) -> None:
+    await hangfm_chat.send(line)
+    await hangfm_sandbox.chat.ban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+    hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN)
+
+    with pytest.raises(Refused, match="Not a participant") as refused:
+        await hangfm_chat.arrived(line)
+
+    assert not refused.value.retryable
+
+
+async def test_a_look_up_that_is_refused_although_the_bot_is_a_member_is_replaced_by_the_history(
+    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, line: Outgoing
+) -> None:
+    await hangfm_chat.send(line)
+    hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN, times=0)
+
+    found = await hangfm_chat.arrived(line)
+
+    assert found
+
+
+async def test_a_group_that_does_not_let_the_bot_in_is_told_from_one_that_it_only_has_to_join(
+    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, line: Outgoing
+) -> None:
+    await hangfm_sandbox.chat.ban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+
+    with pytest.raises(
+        GroupClosed, match=r"does not let the bot in: chat refused joining .* banned"
+    ) as closed:
+        await hangfm_chat.send(line)
+
+    assert "let the bot into the group" in closed.value.remedy
+
+
+@pytest.mark.parametrize("deed", ["cut_before_store", "garbage"])
+async def test_where_joining_fails_for_another_reason_nothing_was_sent(
+    deed: str, hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, line: Outgoing
+) -> None:
+    refusal = {"error": {"code": "ERR_NOT_A_MEMBER", "message": "join first"}}
+    hangfm_sandbox.faults.add("chat.send", "status", status=400, body=refusal)
+    hangfm_sandbox.faults.add("chat.join", deed)
+
+    with pytest.raises(Unreachable, match="not in group"):
+        await hangfm_chat.send(line)
+
+
+# -- whether it works at all
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"status": 503}, id="in trouble"),
+        pytest.param({"status": 302, "headers": {"Location": "https://portal/"}}, id="a redirect"),
+        pytest.param({"status": 200, "body": "<html>log in</html>"}, id="a portal"),
+        pytest.param({"status": 200, "body": {"data": {}}}, id="no uid"),
+        pytest.param({"status": 200, "body": {"data": []}}, id="a list"),
+        pytest.param({"status": 204, "body": ""}, id="nothing"),
+        pytest.param({"status": 401, "body": {"error": {"code": "ERR_NO_AUTH"}}, "times": 2}, id="401"),
+        pytest.param({"status": 401, "body": "<html>", "times": 2}, id="a log-in page"),
+        pytest.param({"status": 403, "body": "<html>"}, id="a firewall"),
+        pytest.param({"status": 429}, id="too many"),
+    ],
+)
+async def test_a_chat_works_when_it_says_whose_the_token_is_and_by_no_other_answer(
+    answer: dict[str, Any], hangfm_sandbox: Sandbox, hangfm_chat: ChatClient
+) -> None:
+    hangfm_sandbox.faults.add("chat.me", "status", **answer)
+
+    with pytest.raises(ServiceError):
+        await hangfm_chat.probe()
+
+    await hangfm_chat.probe()
+
+
+# -- tokens in nobody's words
+
+
+@pytest.mark.parametrize("words", ["", "<html>log in</html>"])
+async def test_a_401_in_nobodys_words_has_the_token_exchanged_and_no_message_sent_twice(
+    words: str, hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, line: Outgoing
+) -> None:
+    await hangfm_chat.me()
+    before = exchanges(hangfm_sandbox)
+    hangfm_sandbox.faults.add("chat.send", "status", status=401, body=words)
+
+    with pytest.raises(Unavailable, match="status 401") as unknown:
+        await hangfm_chat.send(line)
+
+    assert unknown.value.ambiguous
+    assert exchanges(hangfm_sandbox) - before == 1
+    assert len(requests(hangfm_sandbox, "POST", "/messages")) == 1
+
+
+async def test_a_gateway_that_refuses_the_exchange_refuses_no_message(
+    hangfm_sandbox: Sandbox, hangfm_open_chat: OpenChat, line: Outgoing
+) -> None:
+    chat = await hangfm_open_chat()
+    words = {"statusCode": 400, "message": "Not today."}
+    hangfm_sandbox.faults.add("gateway.token", "status", status=400, body=words)
+
+    with pytest.raises(TokenRejected, match=r"no chat token: .*Not today") as refused:
+        await chat.send(line)
+
+    assert refused.value.about_token
 
 
 # -- receivers

@@ -70,6 +70,22 @@ def test_a_refusal_is_never_tried_again_and_never_in_doubt() -> None:
     assert not [kind for kind in refusals if kind.retryable or kind.ambiguous]
 
 
+def test_a_refused_token_refuses_nothing_else_and_a_401_is_about_it_but_for_members() -> None:
+    about = {
+        (kind.__name__, status)
+        for kind in CLASSES
+        if issubclass(kind, ServiceError)
+        for status in (401, 403)
+        if kind("no", service="chat", status=status).about_token
+    }
+
+    assert about == {
+        ("TokenRejected", 401),
+        ("TokenRejected", 403),
+        *((kind, 401) for kind in ("Refused", "NotFound", "JoinRefused", "Banished")),
+    }
+
+
 def test_only_what_may_have_been_carried_out_is_in_doubt() -> None:
     ambiguous = {kind.__name__ for kind in CLASSES if kind.ambiguous}
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 DAY = 86_400
 
 
+def own(status: int, message: str = "no") -> dict[str, Any]:
+    """A refusal in the gateway's own words."""
+    return {"status": status, "body": {"statusCode": status, "message": message}}
+
+
 async def test_the_bots_token_is_exchanged_for_the_chats(
     hangfm_sandbox: Sandbox, hangfm_gateway: GatewayClient
 ) -> None:
@@ -36,21 +41,29 @@ async def test_the_bots_token_is_exchanged_for_the_chats(
 @pytest.mark.parametrize(
     ("fault", "kind", "says", "remedy"),
     [
-        pytest.param({"status": 401}, TokenRejected, "another 3650 days", "Renew BOT_USER_TOKEN", id="401"),
-        pytest.param({"status": 403}, TokenRejected, "refused the token", "Renew BOT_USER_TOKEN", id="403"),
+        pytest.param(own(401), TokenRejected, "another 3650 days", "Renew BOT_USER_TOKEN", id="401"),
+        pytest.param(own(403), TokenRejected, "refused the token", "Renew BOT_USER_TOKEN", id="403"),
+        pytest.param({"status": 401}, Unavailable, "status 401", "GATEWAY", id="an empty 401"),
+        pytest.param({"status": 403, "body": "<html>"}, Unavailable, "403", "GATEWAY", id="a firewall's 403"),
+        pytest.param(
+            {"status": 403, "body": {"statusCode": 401, "message": "no"}},
+            Unavailable,
+            "403",
+            "GATEWAY",
+            id="words about another status",
+        ),
         pytest.param({"status": 500}, Unavailable, "status 500", "wait", id="500"),
         pytest.param(
             {"status": 503, "body": "<html>"}, Unavailable, "status 503", "wait", id="a proxy's 503"
         ),
-        pytest.param({"status": 429}, Unavailable, "status 429", "wait", id="429"),
-        pytest.param({"status": 400}, Refused, "status 400", "own words", id="400"),
+        pytest.param(own(503), Unavailable, "status 503", "wait", id="its own 503"),
+        pytest.param(own(429), Unavailable, "status 429", "wait", id="429"),
+        pytest.param(own(400), Refused, "status 400", "own words", id="400"),
         pytest.param(
             {"status": 302, "headers": {"Location": "/login"}}, Unavailable, "302", "GATEWAY", id="a redirect"
         ),
         pytest.param({"status": 404, "body": "<html>"}, Unavailable, "404", "GATEWAY", id="404 of a proxy"),
-        pytest.param(
-            {"status": 404, "body": {"message": "Cannot GET /api"}}, NotFound, "Cannot GET", "id", id="404"
-        ),
+        pytest.param(own(404, "Cannot GET /api"), NotFound, "Cannot GET", "id", id="404"),
         pytest.param({"status": 200, "body": "<html>"}, Unavailable, "no JSON object", "GATEWAY", id="HTML"),
         pytest.param({"status": 200, "body": ""}, Unavailable, "no JSON object", "GATEWAY", id="empty"),
         pytest.param({"status": 200, "body": [1]}, Unavailable, "no JSON object", "GATEWAY", id="a list"),
@@ -147,8 +160,7 @@ async def test_the_gateways_words_are_shown_on_one_line_without_the_token_that_t
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
     token = "a-token-of-no-known-shape"
-    body = {"message": f"who is\n{token}?" + "!" * 1000}
-    hangfm_sandbox.faults.add("gateway.token", "status", status=400, body=body)
+    hangfm_sandbox.faults.add("gateway.token", "status", **own(400, f"who is\n{token}?" + "!" * 1000))
 
     async with open_gateway(hangfm_settings.with_changes(bot_user_token=token)) as gateway:
         with pytest.raises(Refused, match=r"who is <masked>\?!") as refused:

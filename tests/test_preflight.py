@@ -65,11 +65,23 @@ async def test_every_question_is_answered_well_where_nothing_is_wrong(
     ("fault", "question", "verdict", "says"),
     [
         pytest.param(
-            {"on": "gateway.token", "do": "status", "status": 401},
+            {
+                "on": "gateway.token",
+                "do": "status",
+                "status": 401,
+                "body": {"statusCode": 401, "message": "Unauthorized"},
+            },
             "gateway.token",
             "rejected",
             "401",
             id="token refused",
+        ),
+        pytest.param(
+            {"on": "gateway.token", "do": "status", "status": 403, "body": "<html>blocked</html>"},
+            "gateway.token",
+            "cannot_tell",
+            "403",
+            id="a firewall's page for the gateway",
         ),
         pytest.param(
             {"on": "gateway.token", "do": "status", "status": 500},
@@ -93,11 +105,24 @@ async def test_every_question_is_answered_well_where_nothing_is_wrong(
             id="gateway silent",
         ),
         pytest.param(
-            {"on": "chat.me", "do": "status", "status": 401},
+            {
+                "on": "chat.me",
+                "do": "status",
+                "status": 401,
+                "body": {"error": {"code": "ERR_NO_AUTH", "message": "Who?"}},
+                "times": 2,
+            },
             "chat.token",
             "rejected",
-            "401",
+            "ERR_NO_AUTH: Who?",
             id="chat token refused",
+        ),
+        pytest.param(
+            {"on": "chat.me", "do": "status", "status": 401, "body": "<html>log in</html>", "times": 2},
+            "chat.token",
+            "cannot_tell",
+            "401",
+            id="a log-in page for the chat",
         ),
         pytest.param(
             {"on": "chat.me", "do": "refuse"}, "chat.token", "cannot_tell", "connection", id="chat cut off"
@@ -213,7 +238,9 @@ async def test_each_fault_is_found_by_its_question(
 async def test_a_bad_answer_makes_those_that_need_it_pointless_and_no_others(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    hangfm_sandbox.faults.add("gateway.token", "status", status=401, times=0)
+    hangfm_sandbox.faults.add(
+        "gateway.token", "status", status=401, times=0, body={"statusCode": 401, "message": "No."}
+    )
 
     results = await examined(hangfm_settings)
 

@@ -5,6 +5,7 @@ and how to ask whether an earlier attempt arrived. Whatever may have arrived is 
 before it is sent again, so a lost acknowledgement neither loses nor doubles.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -135,7 +136,7 @@ class _Journey:
         self._tell("answer", _in_words(trouble), seconds=seconds)
         self._trouble = trouble
         self._retried = True
-        if not trouble.retryable:
+        if not (trouble.retryable or trouble.about_token):
             if trouble.ambiguous:
                 return Settlement("uncertain", None, self._attempts, str(trouble), trouble.remedy)
             return Settlement("failed", 3, self._attempts, str(trouble), trouble.remedy)
@@ -151,7 +152,8 @@ class _Journey:
             found = await self._ask()
         except ServiceError as exc:
             self._tell("asked", f"no answer: {_in_words(exc)}")
-            if isinstance(exc, Refused | ActionLost) or self._clock.now() >= self._deadline:
+            final = isinstance(exc, Refused | ActionLost) and not exc.about_token
+            if final or self._clock.now() >= self._deadline:
                 return self._uncertain(exc)
             await self._wait(exc)
             return None
@@ -193,7 +195,8 @@ class _Journey:
         self._tries += 1
         wait = self._policy.wait_after(self._tries, self._dice)
         if trouble.retry_after is not None:
-            wait = max(wait, trouble.retry_after)
+            asked = trouble.retry_after
+            wait = max(wait, self._policy.longest if math.isinf(asked) else asked)
         wait = max(0.0, min(wait, self._deadline - self._clock.now()))
         self._tell("waiting", f"{wait:.3f} s", seconds=wait)
         await self._clock.sleep(wait)

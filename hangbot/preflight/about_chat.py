@@ -1,6 +1,5 @@
 """Questions about the chat: is it one, whose token is it, is the bot let into the room's group?"""
 
-import json
 from typing import Any, Final
 
 from hangbot.claims import read_claims
@@ -11,6 +10,7 @@ from hangbot.preflight.model import Finding, Subject
 from hangbot.rest import Answer
 from hangbot.wire.chat import read_answer
 from hangbot.wire.codes import KINDS
+from hangbot.wire.own_words import chat_error, json_of
 
 __all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
 
@@ -21,14 +21,11 @@ async def chat_server(subject: Subject) -> Finding:
     """What answers at the chat address is a chat server."""
     address = subject.chat.address
     answer = await _raw(subject, "/v3.0/settings", what="its settings")
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        document = None
+    document = json_of(answer.body)
     good = 200 <= answer.status < 300  # noqa: PLR2004  the 2xx of HTTP
     if good and isinstance(document, dict) and isinstance(document.get("data"), dict):
         return Finding(f"{address} is a chat server")
-    if not good and _speaks_chat(document):
+    if answer.status < 500 and chat_error(answer.status, answer.body):  # noqa: PLR2004  HTTP
         _read(subject, answer, what="its settings")
     if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
         raise Unavailable(
@@ -44,11 +41,6 @@ async def chat_server(subject: Subject) -> Finding:
         status=answer.status,
         remedy=_NO_CHAT,
     )
-
-
-def _speaks_chat(document: object) -> bool:
-    error = document.get("error") if isinstance(document, dict) else None
-    return isinstance(error, dict) and isinstance(error.get("code"), str)
 
 
 async def _health(subject: Subject) -> str:
@@ -188,6 +180,8 @@ async def chat_member(subject: Subject) -> Finding:
     try:
         await subject.chat.join()
     except Refused as exc:
+        if exc.about_token:
+            raise
         await _explain_refused_join(subject, exc)
         raise
     return Finding(f"the bot is in group {subject.chat.group_id}")

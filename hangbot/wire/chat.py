@@ -3,20 +3,24 @@
 Two servers speak it: CometChat's service and OpenChat, which replaced it on Hang.fm in June
 2026. The differences that break clients (200 or 201, ids as text or numbers, 417 for "joined
 already", the shapes of errors) are accepted here, all of them, whatever the dialect.
-A refusal is judged by its error code first and by its status only where there is no code: a
-401 with ``ERR_GROUP_NOT_JOINED`` is no token problem.
+A refusal counts only in the server's own words (`hangbot.wire.own_words`), and is judged by its error
+code first: a 401 with ``ERR_GROUP_NOT_JOINED`` is no token problem.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from hangbot.errors import RateLimited, Refused, ServiceError, TokenRejected, Unavailable
+from hangbot.errors import (
+    NotFound,
+    RateLimited,
+    Refused,
+    ServiceError,
+    TokenRejected,
+    Unavailable,
+)
 from hangbot.wire.codes import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
+from hangbot.wire.own_words import chat_error, is_refusal, json_of, retry_after
 
 __all__ = [
     "ChatMessage",
@@ -33,8 +37,12 @@ _MILLISECONDS: Final = 100_000_000_000
 _LATEST: Final = 1_000 * _MILLISECONDS
 _LONGEST_ID: Final = 30
 """Digits; ids have at most 53 bits (measured on OpenChat)."""
-_AMBIGUOUS_STATUSES: Final = frozenset({408, 425})
-_LONGEST_RETRY_AFTER: Final = 300.0
+_TOO_MANY: Final = 429
+_UNAUTHORISED: Final = 401
+_NOT_THE_CHAT: Final = (
+    "Not the chat itself answers there, but a firewall, a proxy or a log-in page before it: let this machine "
+    "through, and check OPENCHAT_BASE_URL."
+)
 _LONGEST_QUOTE: Final = 200
 """How much of a server's own words goes into a message."""
 
@@ -126,92 +134,69 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
     Raises:
         ServiceError: One of its kinds, decided by code, then by status.
     """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
     if 200 <= status < 300:  # noqa: PLR2004  the 2xx of HTTP
+        document = json_of(body)
         if isinstance(document, dict) and "data" in document:
             return document["data"]
         raise Unavailable(
-            f"chat answered {what} with {_glimpse(status, body)}", service="chat", status=status
+            f"chat answered {what} with {_glimpse(status, body)}",
+            service="chat",
+            status=status,
+            remedy=_NOT_THE_CHAT,
         )
-    error = document.get("error") if isinstance(document, dict) else None
-    error = error if isinstance(error, dict) else {}
-    if error.get("code") == ALREADY_JOINED:
+    error = chat_error(status, body)
+    if error and error["code"] == ALREADY_JOINED and is_refusal(status):
         return {}
-    raise _refusal(status, error, what=what, body=body, retry_after=_retry_after(headers, now))
+    raise _refusal(status, error, what=what, body=body, wait=retry_after(headers, now))
 
 
 def _refusal(
-    status: int,
-    error: Mapping[str, object],
-    *,
-    what: str,
-    body: bytes = b"",
-    retry_after: float | None = None,
+    status: int, error: Mapping[str, Any] | None, *, what: str, body: bytes, wait: float | None
 ) -> ServiceError:
-    """Tell what a refusal means: the code decides, the status only where there is none."""
-    code = error.get("code")
-    code = code if isinstance(code, str) and code else None
+    """Tell what a refusal means.
+
+    Args:
+        status: Its status.
+        error: The chat's own words, or ``None`` where it has none.
+        what: What was asked.
+        body: What came instead of own words.
+        wait: As `hangbot.wire.own_words.retry_after` has it.
+    """
+    if error is None:
+        rate_limited = status == _TOO_MANY
+        return (RateLimited if rate_limited else Unavailable)(
+            f"chat answered {what} with {_glimpse(status, body)}",
+            service="chat",
+            status=status,
+            retry_after=wait,
+            remedy=None if rate_limited or status >= 500 else _NOT_THE_CHAT,  # noqa: PLR2004  HTTP
+        )
+    code = error["code"]
     kind = _kind(status, code)
-    remedy = REMEDIES.get(code or "")
-    if code is None and (300 <= status < 400 or status == 404):  # noqa: PLR2004  HTTP, not this API's words
-        remedy = "Check OPENCHAT_BASE_URL: what answers there is no chat server, or a proxy before it."
-    said = _said(code, error) if code else _glimpse(status, body)
+    refused = "answered" if kind is Unavailable else "refused"
+    said = _said(code, error)
     return kind(
-        f"chat refused {what} ({said})" if kind is not Unavailable else f"chat answered {what} with {said}",
+        f"chat {refused} {what} " + (f"with {said}" if kind is Unavailable else f"({said})"),
         service="chat",
         status=status,
         code=code,
-        retry_after=retry_after,
-        remedy=remedy,
+        retry_after=wait,
+        remedy=REMEDIES.get(code),
     )
 
 
-def _kind(status: int, code: str | None) -> type[ServiceError]:
-    known = KINDS.get(code or "")
-    if known is not None:
-        return known
-    if status == 429:  # noqa: PLR2004  Too Many Requests
-        return RateLimited
-    if status >= 500 or status in _AMBIGUOUS_STATUSES:  # noqa: PLR2004  HTTP
-        return Unavailable
-    if code is None and status == 401:  # noqa: PLR2004  Unauthorized
-        return TokenRejected
-    if code is None and (status < 400 or status == 404):  # noqa: PLR2004  HTTP
-        return Unavailable  # a redirect or a 404 in nobody's words is a proxy's page: no answer at all
-    return Refused
+def _kind(status: int, code: str) -> type[ServiceError]:
+    """Tell what own words mean: by their code, unless the status says that it is not about the request."""
+    if is_refusal(status):
+        return KINDS.get(code, Refused)
+    if status == _UNAUTHORISED:
+        return KINDS.get(code, TokenRejected)
+    return RateLimited if status == _TOO_MANY else Unavailable
 
 
 def is_message_gone(error: ServiceError) -> bool:
     """Tell whether a look-up by ``muid`` was answered: there is no such message."""
-    return error.code in MESSAGE_GONE
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read ``Retry-After``: seconds or an HTTP date, bounded; nonsense counts as absent."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        at = _http_date(value)
-        if at is None:
-            return None
-        theirs = _http_date(headers.get("date", ""))
-        seconds = at - (now if theirs is None else theirs)
-    if math.isnan(seconds):
-        return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
-
-
-def _http_date(text: str) -> float | None:
-    """Read an HTTP date, in its obsolete forms too; one without a zone is in GMT like any other."""
-    try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return isinstance(error, NotFound) and error.code in MESSAGE_GONE and not error.about_token
 
 
 def _said(code: str, error: Mapping[str, object]) -> str:

@@ -142,7 +142,14 @@ def test_a_token_that_cannot_be_read_is_one_line_and_2(
 @pytest.mark.parametrize(
     ("point", "fault", "room", "code", "says"),
     [
-        pytest.param("gateway.token", {"status": 401}, "sandbox", 1, "Renew BOT_USER_TOKEN", id="token"),
+        pytest.param(
+            "gateway.token",
+            {"status": 401, "body": {"statusCode": 401, "message": "No."}},
+            "sandbox",
+            1,
+            "Renew BOT_USER_TOKEN",
+            id="token",
+        ),
         pytest.param("gateway.token", {"status": 503}, "sandbox", 3, "status 503", id="gateway"),
         pytest.param("chat.me", {"status": 503}, "sandbox", 3, "503", id="chat"),
         pytest.param(None, {}, "nowhere", 1, "Check --room", id="room"),

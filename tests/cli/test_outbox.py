@@ -25,7 +25,7 @@ def filled(configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -
     """An outbox with a message in each state that there is without waiting."""
     faults = configured.sandbox.faults
     assert main(["send", "fine", "--id", "good"]) == 0
-    faults.add("chat.send", "status", status=400)
+    faults.add("chat.send", "status", status=400, body={"error": {"code": "ERR_BAD_REQUEST"}})
     assert main(["send", "refused", "--id", "bad"]) == 1
     with exclusive(folder / "outbox.sqlite3"):
         assert main(["send", "waiting", "--id", "later"]) == 0

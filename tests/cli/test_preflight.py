@@ -14,6 +14,7 @@ from hangbot.preflight import QUESTIONS, Result
 if TYPE_CHECKING:
     from tests.cli.conftest import Live
 
+REFUSED = {"statusCode": 401, "message": "No."}
 CHECK = {"id", "title", "verdict", "message", "remedy", "duration_ms"}
 
 
@@ -50,7 +51,7 @@ def test_as_json_it_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None
 def test_what_is_rejected_is_1_with_its_remedy_under_it(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0)
+    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0, body=REFUSED)
 
     code = main(["preflight"])
 
@@ -77,7 +78,7 @@ def test_a_rejection_counts_more_than_what_cannot_be_told(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
-    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0)
+    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0, body=REFUSED)
 
     assert checked(capsys, 1)["verdict"] == "not_ready"
 

@@ -650,10 +650,10 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "gateway refuses the token": Cause(
-        fault("gateway.token", status=401),
+        fault("gateway.token", status=401, body={"statusCode": 401, "message": "No."}),
         "gateway.token",
         "rejected",
-        "Gateway accepts the bot token: the gateway refused the token exchange (status 401); "
+        "Gateway accepts the bot token: the gateway refused the token exchange (status 401: No.); "
         "BOT_USER_TOKEN is valid for another 3650 days by its own words",
         RENEW,
         1,
@@ -879,10 +879,10 @@ CAUSES: Final[Mapping[str, Cause]] = {
         3,
     ),
     "chat refuses the token at the join": Cause(
-        fault("chat.join", status=401),
+        fault("chat.join", **refusal("ERR_NO_AUTH", "Who?", 401)),
         "chat.member",
         "rejected",
-        "Bot is in the chat group: chat refused joining group {uuid} (status 401 and an empty body)",
+        "Bot is in the chat group: chat refused joining group {uuid} (ERR_NO_AUTH: Who?)",
         RENEW,
         1,
     ),

@@ -234,8 +234,18 @@ def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
 @pytest.mark.parametrize(
     ("point", "fault", "says"),
     [
-        pytest.param("gateway.token", {"status": 401}, "Gateway accepts the bot token", id="token"),
-        pytest.param("chat.me", {"status": 401}, "Chat token is accepted", id="chat token"),
+        pytest.param(
+            "gateway.token",
+            {"status": 401, "body": {"statusCode": 401, "message": "No."}},
+            "Gateway accepts the bot token",
+            id="token",
+        ),
+        pytest.param(
+            "chat.me",
+            {"status": 401, "body": {"error": {"code": "ERR_NO_AUTH"}}},
+            "Chat token is accepted",
+            id="chat token",
+        ),
         pytest.param(
             "chat.join",
             {"status": 400, "body": {"error": {"code": "ERR_BANNED_GROUPMEMBER", "message": "No."}}},

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Feed = Callable[[bytes], None]
     Start = Callable[..., Command]
 
+REFUSED = {"error": {"code": "ERR_BAD_REQUEST", "message": "No."}}
 ROW = {
     "id", "to", "state", "tier", "attempts", "text", "accepted_at", "settled_at", "reason", "remedy",
 }  # fmt: skip
@@ -101,7 +102,7 @@ def test_as_json_it_prints_the_contracts_row_for_each_part(
     ("fault", "code", "state"),
     [
         pytest.param(None, 0, "delivered", id="delivered"),
-        pytest.param({"do": "status", "status": 400}, 1, "failed", id="refused"),
+        pytest.param({"do": "status", "status": 400, "body": REFUSED}, 1, "failed", id="refused"),
         pytest.param({"do": "status", "status": 503, "times": 0}, 1, "failed", id="given up"),
         pytest.param({"do": "cut_after_store"}, 0, "delivered", id="the answer lost"),
     ],

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
@@ -172,24 +173,49 @@ def test_the_table_of_codes_is_the_whole_table() -> None:
     assert set(codes.REMEDIES) <= set(codes.KINDS)
 
 
-@given(st.sampled_from(sorted(codes.KINDS)), st.integers(300, 599))
-def test_a_known_code_decides_whatever_the_status_is(code: str, status: int) -> None:
+@given(
+    st.sampled_from(sorted(codes.KINDS)),
+    st.integers(400, 499).filter(lambda s: s not in {401, 408, 425, 429}),
+)
+def test_a_known_code_decides_whatever_the_refusals_status_is(code: str, status: int) -> None:
     error = refusal(status, code)
 
     assert type(error) is codes.KINDS[code]
 
 
+@given(st.sampled_from([*codes.KINDS, "ERR_OF_TOMORROW"]))
+def test_own_words_with_a_401_are_about_the_token_or_the_membership_and_never_final(code: str) -> None:
+    error = refusal(401, code)
+
+    assert error.about_token or error.retryable or isinstance(error, NotAMember)
+    assert not chat.is_message_gone(error)
+
+
+@given(
+    st.sampled_from(sorted(codes.KINDS)),
+    st.integers(300, 399) | st.integers(500, 599) | st.sampled_from([408, 425, 429]),
+)
+def test_words_with_a_status_that_is_no_refusal_are_not_final(code: str, status: int) -> None:
+    error = refusal(status, code)
+
+    assert error.retryable
+    assert type(error) is (RateLimited if status == 429 else Unavailable)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        pytest.param(400, Refused, id="bad request"),
-        pytest.param(401, TokenRejected, id="unauthorised"),
-        pytest.param(403, Refused, id="forbidden, of a proxy perhaps"),
+        pytest.param(400, Unavailable, id="bad request"),
+        pytest.param(401, Unavailable, id="unauthorised"),
+        pytest.param(403, Unavailable, id="forbidden, of a firewall perhaps"),
         pytest.param(404, Unavailable, id="a proxy's page is no answer"),
-        pytest.param(405, Refused, id="method"),
+        pytest.param(407, Unavailable, id="a proxy wants a password"),
+        pytest.param(414, Unavailable, id="too long, says a proxy"),
+        pytest.param(431, Unavailable, id="headers too large, says a proxy"),
+        pytest.param(405, Unavailable, id="method"),
         pytest.param(408, Unavailable, id="request time-out"),
-        pytest.param(413, Refused, id="too large"),
-        pytest.param(417, Refused, id="expectation"),
+        pytest.param(413, Unavailable, id="too large, says a proxy"),
+        pytest.param(417, Unavailable, id="expectation"),
         pytest.param(425, Unavailable, id="too early"),
         pytest.param(429, RateLimited, id="too many"),
         pytest.param(500, Unavailable, id="server"),
@@ -210,9 +236,13 @@ def test_a_known_code_decides_whatever_the_status_is(code: str, status: int) -> 
         pytest.param(b'{"error":{"code":""}}', id="an empty code"),
         pytest.param(b"[]", id="a list"),
         pytest.param(b"null", id="null"),
+        pytest.param(b'{"statusCode": 400, "message": "no"}', id="a gateway's words"),
+        pytest.param(b"\x1f\x8b\x08garbage", id="half a gzip"),
     ],
 )
-def test_without_a_code_the_status_decides(status: int, kind: type[ServiceError], body: bytes) -> None:
+def test_what_is_not_in_the_chats_own_words_refuses_nothing(
+    status: int, kind: type[ServiceError], body: bytes
+) -> None:
     error = raised(status, body)
 
     assert type(error) is kind
@@ -223,7 +253,7 @@ def test_without_a_code_the_status_decides(status: int, kind: type[ServiceError]
     ("status", "kind"),
     [
         pytest.param(400, Refused, id="400"),
-        pytest.param(401, Refused, id="401 is no token problem where a code says otherwise"),
+        pytest.param(401, TokenRejected, id="401 is about the token"),
         pytest.param(404, Refused, id="404 in the chat's own words"),
         pytest.param(408, Unavailable, id="408"),
         pytest.param(429, RateLimited, id="429"),
@@ -310,18 +340,20 @@ def http_date(at: float) -> str:
         pytest.param("15", 15.0, id="seconds"),
         pytest.param(" 2.5 ", 2.5, id="a fraction"),
         pytest.param("0", 0.0, id="none"),
-        pytest.param("-3", 0.0, id="in the past"),
-        pytest.param("86400", 300.0, id="a day is absurd"),
-        pytest.param("1e400", 300.0, id="endless"),
+        pytest.param("3600", 3600.0, id="an hour"),
+        pytest.param("-3", math.inf, id="less than nothing"),
+        pytest.param("3601", math.inf, id="more than an hour"),
+        pytest.param("1e400", math.inf, id="endless"),
+        pytest.param("inf", math.inf, id="endless in words"),
         pytest.param(http_date(NOW + 42), 42.0, id="a date"),
         pytest.param(http_date(NOW - 42), 0.0, id="a date gone by"),
-        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", 300.0, id="the last date"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", math.inf, id="the last date"),
         pytest.param("Wednesday, 22-Nov-26 11:43:27 GMT", 30.0, id="a date of RFC 850"),
         pytest.param("Sun Nov 22 11:43:27 2026", 30.0, id="a date of asctime"),
         pytest.param("", None, id="empty"),
-        pytest.param("nan", None, id="not a number"),
-        pytest.param("soon", None, id="garbage"),
-        pytest.param("Mon, 99 Foo 2026 99:99:99 GMT", None, id="a date that is none"),
+        pytest.param("nan", math.inf, id="not a number"),
+        pytest.param("soon", math.inf, id="garbage"),
+        pytest.param("Mon, 99 Foo 2026 99:99:99 GMT", math.inf, id="a date that is none"),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
@@ -336,7 +368,7 @@ def test_retry_after_is_read_in_every_form_and_bounded(
 def test_half_a_character_is_no_time_to_wait() -> None:  # no parameter: Allure cannot write one
     error = raised(429, b"", headers={"retry-after": "\ud800"})
 
-    assert error.retry_after is None
+    assert error.retry_after == math.inf
 
 
 def test_a_date_is_compared_with_the_servers_own_clock() -> None:
@@ -368,7 +400,7 @@ def test_a_date_without_a_zone_is_in_gmt(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_retry_after_breaks_the_reader(value: str) -> None:
     error = raised(429, b"", headers={"retry-after": value, "date": value})
 
-    assert error.retry_after is None or 0 <= error.retry_after <= 300
+    assert error.retry_after is None or 0 <= error.retry_after <= 3600 or math.isinf(error.retry_after)
 
 
 @settings(max_examples=40)
@@ -384,7 +416,8 @@ def test_no_answer_breaks_the_reader(status: int, body: bytes) -> None:
 def test_no_error_object_breaks_the_reader(error: dict[str, object]) -> None:
     kind = type(raised(400, json.dumps({"error": error}).encode()))
 
-    assert issubclass(kind, Refused)
+    own = isinstance(error.get("code"), str) and error["code"]
+    assert issubclass(kind, Refused if own else Unavailable)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""What counts as a service's own words, per service. PURE.
+
+Between a bot and a service stand firewalls, captive portals and proxies, which answer in its place,
+with any status. Only a refusal in the service's own words says that the service has read a request and
+will not do it; everything else leaves open what has become of it. A 5xx never refuses: a service in
+trouble may have done it all the same.
+
+Shapes: the chat's ``{"error": {"code": "ERR_…"}}`` is documented and measured on OpenChat, the gateway's
+``{"statusCode": 404, "message": …}`` is NestJS's and was seen in public bots. The room's upgrade is
+refused by ws or by middleware before ActionHero, which write the name of the status or nothing.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+__all__ = [
+    "LONGEST_RETRY_AFTER",
+    "chat_error",
+    "gateway_error",
+    "is_page",
+    "is_refusal",
+    "json_of",
+    "refuses_upgrade",
+    "retry_after",
+]
+
+LONGEST_RETRY_AFTER: Final = 3600.0
+"""Seconds: a service that wants to be left alone for longer is asked anyway."""
+
+_NOT_NOW: Final = frozenset({408, 425, 429})
+"""4xx that say nothing about the request but when it came."""
+_UNAUTHORISED: Final = 401
+_HTML: Final = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")
+
+
+def json_of(body: bytes) -> object:
+    """Read a body as JSON; ``None`` where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def chat_error(status: int, body: bytes) -> Mapping[str, Any] | None:
+    """Return the chat's own error (``code, message…``) of an answer that is none of success, or ``None``."""
+    document = json_of(body)
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict) or status < 400:  # noqa: PLR2004  HTTP
+        return None
+    code = error.get("code")
+    return error if isinstance(code, str) and code else None
+
+
+def gateway_error(status: int, body: bytes) -> Mapping[str, Any] | None:
+    """Return the gateway's own error (``statusCode, message``) of such an answer, or ``None``."""
+    document = json_of(body)
+    if not isinstance(document, dict) or status < 400:  # noqa: PLR2004  HTTP
+        return None
+    said = document.get("statusCode")
+    own = said == status and not isinstance(said, bool) and "message" in document
+    return document if own else None
+
+
+def is_refusal(status: int) -> bool:
+    """Tell whether own words with this status are final for what was asked.
+
+    A 401 is about the token: with another one the same request may be granted.
+    """
+    return 400 <= status < 500 and status not in _NOT_NOW and status != _UNAUTHORISED  # noqa: PLR2004  HTTP
+
+
+def refuses_upgrade(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether the room itself refused a websocket: with 401 or 403, and not by a page.
+
+    Args:
+        status: The status of the answer.
+        headers: With lower-case names.
+        body: As much of the body as there is.
+    """
+    return status in {401, 403} and not is_page(headers, body)
+
+
+def is_page(headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell whether an answer is a page for people, by its type or by how it begins."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return kind in {"text/html", "application/xhtml+xml"} or start.startswith(_HTML)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that ``Retry-After`` asks to wait, or ``None`` where there is none.
+
+    Args:
+        headers: With lower-case names (``retry-after``, ``date``).
+        now: Seconds since the epoch, for a ``Retry-After`` that is a date where the answer does not say
+            by its own ``Date`` what time it is for the server.
+
+    Returns:
+        ``inf`` for what cannot be kept: more than an hour, less than nothing, or no time at all. A
+        moment that has passed is 0.
+    """
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        at = _http_date(value)
+        if at is None:
+            return math.inf
+        theirs = _http_date(headers.get("date", ""))
+        seconds = max(at - (now if theirs is None else theirs), 0.0)
+    return seconds if 0 <= seconds <= LONGEST_RETRY_AFTER else math.inf
+
+
+def _http_date(text: str) -> float | None:
+    """Read an HTTP date, in its obsolete forms too; one without a zone is in GMT like any other."""
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
