@@ -17,6 +17,7 @@ import httpx
 from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
 from hangbot.redact import Redactor
+from hangbot.text import one_line
 
 __all__ = ["Answer", "Endpoint", "quoted"]
 
@@ -161,7 +162,7 @@ _url: Final = lru_cache(maxsize=64)(httpx.URL)
 def quoted(words: str, *secrets: str | None) -> str:
     """Show a server's own words: on one line, not at length, and without the token it may echo."""
     masked = Redactor(secret for secret in secrets if secret).text(words)
-    return " ".join(masked.split())[:_LONGEST_QUOTE]
+    return one_line(masked, _LONGEST_QUOTE)
 
 
 def _cause(error: Exception, headers: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, overall, unasked
+from hangbot.text import one_line
 
 __all__ = ["main", "print_checks", "target_of"]
 
@@ -80,7 +81,7 @@ async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Resul
 def target_of(settings: Settings, results: Sequence[Result] = ()) -> str:
     """Say in words what was checked: the room by its name where a check has learnt it, and where it is."""
     name = next((result.room for result in results if result.room), None)
-    room = f'room "{" ".join(name.split())}"' if name else f"room {settings.room_uuid}"
+    room = f'room "{one_line(name)}"' if name else f"room {settings.room_uuid}"
     where = list(dict.fromkeys(_host(url) for url in (settings.chat_url, settings.room_url)))
     local = [is_loopback(url) for url in (settings.chat_url, settings.gateway_url, settings.room_url)]
     if all(local):

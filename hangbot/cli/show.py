@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from hangbot.delivery.record import Step, Stored
 from hangbot.delivery.summary import Summary
 from hangbot.preflight import Overall, Result, Verdict
-from hangbot.text import printable
+from hangbot.text import one_line, printable
 
 __all__ = [
     "coloured",
@@ -57,7 +57,7 @@ def coloured(line: str, verdict: Verdict, stream: TextIO, environ: Mapping[str, 
 
 def result_lines(result: Result) -> Iterator[str]:
     """Show a check, and under a bad one what to do."""
-    yield f"{_MARKS[result.verdict]} {result.title}: {' '.join(result.message.split())}"
+    yield f"{_MARKS[result.verdict]} {result.title}: {one_line(result.message)}"
     if result.remedy and result.verdict != "ok":
         yield f"       -> {result.remedy}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.preflight import Overall, Result
-from hangbot.text import printable
+from hangbot.text import one_line, printable
 
 __all__ = ["append_step_summary", "unwritable"]
 
@@ -60,4 +60,4 @@ def _markdown(results: Sequence[Result], verdict: Overall, where: str) -> Iterat
 
 
 def _cell(text: str) -> str:
-    return printable(" ".join(text.split())).replace("|", "\\|")
+    return printable(one_line(text)).replace("|", "\\|")

@@ -19,6 +19,7 @@ from hangbot.errors import (
     TokenRejected,
     Unavailable,
 )
+from hangbot.text import one_line
 from hangbot.wire.codes import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
 from hangbot.wire.own_words import chat_error, is_refusal, json_of, retry_after
 
@@ -208,17 +209,13 @@ def _said(code: str, error: Mapping[str, object]) -> str:
     for name, reasons in details.items() if isinstance(details, dict) else ():
         if isinstance(reasons, list):
             said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
-    return _one_line(": ".join(said))
+    return one_line(": ".join(said), _LONGEST_QUOTE)
 
 
 def _glimpse(status: int, body: bytes) -> str:
     """Show the first of an answer that cannot be read, on one line."""
-    text = _one_line(body[: 4 * _LONGEST_QUOTE].decode("utf-8", "replace"))
+    text = one_line(body[: 4 * _LONGEST_QUOTE].decode("utf-8", "replace"), _LONGEST_QUOTE)
     return f"status {status} and {f'`{text}`' if text else 'an empty body'}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_QUOTE]
 
 
 def read_message(row: object) -> ChatMessage | None:
