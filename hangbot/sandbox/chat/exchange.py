@@ -22,7 +22,7 @@ from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.http import Request, Response, read_json
 from hangbot.sandbox.journal import Journal
 
-__all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "read_body"]
+__all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "is_preflight", "read_body", "seen_of"]
 
 LARGEST_BODY: Final = 10_000_000
 """OpenChat's limit for a request body, bytes."""
@@ -118,6 +118,24 @@ def _form(raw: bytes, content_type: str) -> dict[str, Json]:
         elif name:
             pairs.append((str(name), str(part.get_content())))
     return nested(pairs)
+
+
+def is_preflight(request: Request) -> bool:
+    """Whether a browser asks before it sends a page's request."""
+    return request.method == "OPTIONS" and "Origin" in request.headers
+
+
+def seen_of(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
+    """Say in the journal what came; of tokens only where they stood."""
+    headers = request.headers
+    seen = request.note(body if unreadable is None else None)
+    if unreadable is not None:
+        seen["unreadable"] = unreadable
+    for name in ("resource", "appId", "onBehalfOf", "sdk"):
+        if name in headers:
+            seen[name] = headers[name]
+    seen["token_in"] = [name for name in ("authtoken", "authorization", "apikey") if name in headers]
+    return seen
 
 
 class Wire:

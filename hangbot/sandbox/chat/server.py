@@ -6,20 +6,20 @@ One catch-all handler reads a request, finds out whose it is, and hands it to th
 
 import secrets
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Call, fault_point, split_path
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.drafts import web_client_line
-from hangbot.sandbox.chat.exchange import Outcome, Wire, read_body
+from hangbot.sandbox.chat.exchange import Outcome, Wire, is_preflight, read_body, seen_of
 from hangbot.sandbox.chat.jwt import ChatJwt
 from hangbot.sandbox.chat.limits import RateLimit, RateLimiter
 from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.realtime import SocketHub
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
-from hangbot.sandbox.chat.rows import Draft, Json, Row
+from hangbot.sandbox.chat.rows import Draft, Row
 from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
@@ -209,13 +209,13 @@ class ChatService:
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade and request.method == "GET" and path in SOCKET_PATHS:
             return await self._upgrade(request)
-        if _is_preflight(request):
+        if is_preflight(request):
             return self._allow(request, "chat")
         body, unreadable = read_body(request)
         segments = split_path(path)
         words = query_words(query)
         call = Call(request.method, path, segments, words, request.headers, body, unreadable)
-        seen = partial(_seen, request, body, unreadable)
+        seen = partial(seen_of, request, body, unreadable)
 
         def do() -> Outcome:
             headers, refused = self._limiter.count(self.world.now)
@@ -244,7 +244,7 @@ class ChatService:
             request: The request.
             service: The service that the host stands for, where that is not the gateway's own.
         """
-        if _is_preflight(request):
+        if is_preflight(request):
             return self._allow(request, "gateway")
         path, _, query = request.target.partition("?")
         segments = gateway_segments(path, service)
@@ -256,7 +256,7 @@ class ChatService:
             request.headers.get("Authorization", ""),
             None if unreadable else body,
         )
-        seen = partial(_seen, request, body, unreadable)
+        seen = partial(seen_of, request, body, unreadable)
 
         def do() -> Outcome:
             answer = self.gateway.answer(call)
@@ -282,20 +282,3 @@ class ChatService:
             return self._wire.respond(request, "chat", Outcome(403))
         self._hub.open(request)
         return None
-
-
-def _is_preflight(request: Request) -> bool:
-    return request.method == "OPTIONS" and "Origin" in request.headers
-
-
-def _seen(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
-    """Say in the journal what came; of tokens only where they stood."""
-    headers = request.headers
-    seen = request.note(body if unreadable is None else None)
-    if unreadable is not None:
-        seen["unreadable"] = unreadable
-    for name in ("resource", "appId", "onBehalfOf", "sdk"):
-        if name in headers:
-            seen[name] = headers[name]
-    seen["token_in"] = [name for name in ("authtoken", "authorization", "apikey") if name in headers]
-    return seen
