@@ -63,6 +63,7 @@ __all__ = [
     "UsageError",
     "WireError",
     "first_of",
+    "worst",
 ]
 
 UNAUTHORISED: Final = 401
@@ -262,6 +263,7 @@ class Banished(JoinRefused):
     """Kicked or banned by a moderator: trying again at once would be hammering."""
 
     remedy = "Ask the room's moderators; start the bot again when they agree."
+    exit_code = PUT_OUT
 
 
 class OutboxError(HangbotError):
@@ -303,6 +305,14 @@ class UnknownMessage(OutboxError):
     """No message with that id is in the outbox."""
 
     remedy = "`hangbot outbox list` shows the ids."
+
+
+def worst(*codes: int) -> int:
+    """Return the exit code that counts of several: 2 before 1 before 4 before 3 before 0."""
+    return min(codes, key=_WORST_FIRST.index, default=0)
+
+
+_WORST_FIRST: Final = (MISCONFIGURED, FAILED, PUT_OUT, CANNOT_TELL, 0)
 
 
 def first_of(group: BaseExceptionGroup[HangbotError]) -> HangbotError:

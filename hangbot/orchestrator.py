@@ -21,8 +21,10 @@ from hangbot.errors import (
     Banished,
     ConnectionLost,
     HangbotError,
+    JoinRefused,
     OutboxUnusable,
     ServiceError,
+    TokenRejected,
     Unavailable,
     Unreachable,
     first_of,
@@ -42,6 +44,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
 
+_ADMISSION: Final = "room admission"
 _HEALTHY_AFTER: Final = 60.0
 """Seconds in the room until the next loss starts its waits from the beginning."""
 _STATE: Final = "room state"
@@ -219,8 +222,9 @@ class Bot:
                         ended = await self._bear(room, ended)
             except Banished as exc:
                 ended = Ended("kicked", str(exc))
-            except ServiceError as exc:
+            except HangbotError as exc:  # whatever a service says: it may say something else the next time
                 ended = Ended("lost", str(exc))
+                self._note_refusal(exc)
             finally:
                 if ended.why != "state lost":
                     self.room = None
@@ -247,9 +251,15 @@ class Bot:
             )
             await self._clock.sleep(wait)
 
+    def _note_refusal(self, error: HangbotError) -> None:
+        """Turn red where the room does not let the bot in: that is nothing that passes by itself."""
+        if isinstance(error, TokenRejected | JoinRefused):
+            self.conditions.red(_ADMISSION, str(error), error.remedy)
+
     async def _stay(self, room: RoomClient) -> Ended:
         self.room = room
         self._in_room.set()
+        self.conditions.clear(_ADMISSION)
         name = room.state.room_name() if room.state else None
         logger.info("[SOCKET] joined %s", name or room.room, extra={"action": "room_joined"})
         try:

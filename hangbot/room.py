@@ -23,6 +23,7 @@ from hangbot.errors import (
     RateLimited,
     Refused,
     ServiceError,
+    Unavailable,
     Unreachable,
     WireError,
 )
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 _READ_WITHIN: Final = 1.0
 """Seconds in which what the socket has received is read."""
 _TOO_MANY: Final = "you have too many pending requests"
+_SHUTTING_DOWN: Final = "the server is shutting down"
 
 
 class RoomClient:
@@ -138,18 +140,19 @@ class RoomClient:
 
         Raises:
             JoinRefused: The server's own words say why.
+            Unavailable: The answer has no state.
             AckTimeout: No answer in time.
             ConnectionLost: The connection went.
         """
         params = {"password": password} if password else {}
         try:
             await self.act("joinRoom", **params)
-        except (AckTimeout, ConnectionLost, RateLimited, JoinRefused):
+        except JoinRefused:
             raise
         except Refused as exc:
             raise JoinRefused(str(exc), service="room") from exc
         if self.state is None:
-            raise JoinRefused(f"the room {self.room} answered the join without its state", service="room")
+            raise Unavailable(f"the room {self.room} answered the join without its state", service="room")
         return self.state
 
     async def act(self, action: str, **params: object) -> Mapping[str, Any]:
@@ -161,6 +164,7 @@ class RoomClient:
         Raises:
             Refused: The server's own words say why.
             RateLimited: Too many actions were pending.
+            Unavailable: The server is about to end.
             AckTimeout: No answer in time; it may have been carried out.
             ConnectionLost: The connection went; it may have been carried out.
         """
@@ -170,6 +174,8 @@ class RoomClient:
             return reply.fields
         if reply.error == _TOO_MANY:
             raise RateLimited(f"the room put off {action} ({reply.error})", service="room")
+        if reply.error == _SHUTTING_DOWN:
+            raise Unavailable(f"the room puts off {action} ({reply.error})", service="room")
         raise Refused(f"the room refused {action} ({quoted(reply.error)})", service="room")
 
     async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
@@ -335,6 +341,7 @@ class RoomClient:
     def _broadcast(self, message: Broadcast) -> None:
         if message.name == "kickedFromRoom":
             self._leaving = "kicked"
+            self._end(Ended("kicked"))  # whether or not the server hangs up then
         elif message.name == "roomReset":
             self._leaving = "reset"
         self._overdue.hear(self._clock.now())

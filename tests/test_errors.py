@@ -4,7 +4,7 @@ import re
 import pytest
 
 from hangbot import errors
-from hangbot.errors import ConfigError, HangbotError, ServiceError, first_of
+from hangbot.errors import ConfigError, HangbotError, ServiceError, first_of, worst
 
 CLASSES = [
     value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, HangbotError)
@@ -49,7 +49,11 @@ def test_every_class_says_what_to_do_in_a_sentence_of_its_own(kind: type[Hangbot
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_class_ends_a_command_with_a_code_of_the_contract(kind: type[HangbotError]) -> None:
-    assert kind.exit_code in {1, 2, 3}
+    assert kind.exit_code in {1, 2, 3, 4}
+
+
+def test_of_several_results_the_worst_counts_usage_before_failure_before_a_kick_before_doubt() -> None:
+    assert [worst(*codes) for codes in ([0, 3], [3, 4, 0], [4, 3, 1], [1, 2, 4], [])] == [3, 4, 1, 2, 0]
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -195,7 +195,7 @@ async def test_every_question_is_answered_well_where_nothing_is_wrong(
         pytest.param(
             {"on": "room.joinRoom", "do": "status", "body": "full"},
             "room.joined",
-            "cannot_tell",
+            "rejected",
             "full",
             id="join refused",
         ),

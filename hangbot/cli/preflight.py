@@ -11,15 +11,13 @@ from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.output import say, say_json, tell
 from hangbot.cli.step_summary import append_step_summary, unwritable
 from hangbot.config import Settings
-from hangbot.errors import CANNOT_TELL, FAILED, ConfigError
+from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
-from hangbot.preflight import Overall, Result, examine, overall, unasked
+from hangbot.preflight import Overall, Result, examine, exit_code, overall, unasked
 from hangbot.text import one_line
 
 __all__ = ["main", "print_checks", "target_of"]
-
-EXIT_CODES = {"ready": 0, "sandbox_only": 0, "not_ready": FAILED, "cannot_tell": CANNOT_TELL}
 
 
 def main(args: argparse.Namespace) -> int:
@@ -42,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     where = target_of(settings, results)
     verdict = _print_verdict(args, results, where)
     _summarise(results, verdict, where)
-    return EXIT_CODES[verdict]
+    return exit_code(results)
 
 
 def _summarise(results: Sequence[Result], verdict: Overall, where: str) -> None:

@@ -17,7 +17,7 @@ from hangbot.delivery.summary import summarise
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
 from hangbot.orchestrator import App, Bot
-from hangbot.preflight import examine, overall
+from hangbot.preflight import examine, exit_code, overall
 
 __all__ = ["log_step", "main"]
 
@@ -82,8 +82,8 @@ async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None
             await asyncio.wait([preflight])
         finally:
             preflight.cancel()
-        if not preflight.cancelled() and not preflight.result():
-            return FAILED
+        if not preflight.cancelled() and (code := preflight.result()):
+            return code
         try:
             await bot.run()
         finally:
@@ -91,8 +91,8 @@ async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None
     return 0
 
 
-async def _preflight(settings: Settings) -> bool:
-    """Log the checks; only a rejection keeps the bot from starting."""
+async def _preflight(settings: Settings) -> int:
+    """Log the checks, and return 0 where the bot may start: only a rejection keeps it from that."""
     results = []
     async with open_subject(settings) as subject:
         async for result in examine(subject):
@@ -102,7 +102,7 @@ async def _preflight(settings: Settings) -> bool:
     verdict = overall(results)
     if verdict == "cannot_tell":
         logger.warning("not every check has an answer yet: starting all the same, and trying on")
-    return verdict != "not_ready"
+    return exit_code(results) if verdict == "not_ready" else 0
 
 
 async def _print_report(outbox: Outbox, bot: Bot) -> None:

@@ -35,6 +35,7 @@ from hangbot.preflight.model import (
     Verdict,
     answer,
     blocked,
+    exit_code,
     overall,
     result_of,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "clock_offset",
     "configuration",
     "examine",
+    "exit_code",
     "files_safe",
     "former_outbox",
     "gateway_reach",

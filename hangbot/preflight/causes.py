@@ -9,7 +9,7 @@ import socket
 import ssl
 from typing import Final, NamedTuple
 
-from hangbot.errors import CANNOT_TELL, HangbotError
+from hangbot.errors import HangbotError
 from hangbot.rest import Answer
 
 __all__ = [
@@ -50,7 +50,6 @@ class Unexplained(HangbotError):
     """A refusal whose cause neither its code nor anything else tells: its words may, to a person."""
 
     remedy = "Ask the room's moderators: the server's own words stand in the line."
-    exit_code = CANNOT_TELL
 
 
 def of_lookup(error: socket.gaierror, host: str, setting: str) -> Cause:

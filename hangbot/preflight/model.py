@@ -9,7 +9,7 @@ from hangbot.chat import ChatClient
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
-from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
+from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, worst
 from hangbot.gateway import GatewayClient
 from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
@@ -26,6 +26,7 @@ __all__ = [
     "Verdict",
     "answer",
     "blocked",
+    "exit_code",
     "overall",
     "result_of",
 ]
@@ -94,7 +95,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a question was answered; all but ``room`` is a row of the contract's JSON."""
+    """How a question was answered; all but ``room`` and ``code`` is a row of the contract's JSON."""
 
     id: str
     title: str
@@ -103,6 +104,8 @@ class Result:
     remedy: str = ""
     duration_ms: float = 0.0
     room: str = ""
+    code: int = 0
+    """What a command ends with that this ends, by the error that was met."""
 
 
 async def answer(question: Question, subject: Subject, earlier: Sequence[Result] = ()) -> Result:
@@ -147,7 +150,14 @@ def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> 
     """Turn an error into the result of the question that met it."""
     verdict: Verdict = "cannot_tell" if error.exit_code == CANNOT_TELL else "rejected"
     message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
-    return Result(question.id, question.title, verdict, message, error.remedy, round(seconds * 1000, 1))
+    duration = round(seconds * 1000, 1)
+    return Result(question.id, question.title, verdict, message, error.remedy, duration, code=error.exit_code)
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """Return what a command ends with after these: a kick that was received is told from a rejection."""
+    codes = {"rejected": FAILED, "cannot_tell": CANNOT_TELL}
+    return worst(*(PUT_OUT if result.code == PUT_OUT else codes.get(result.verdict, 0) for result in results))
 
 
 def overall(results: Sequence[Result], *, sandbox: bool = False) -> Overall:

@@ -95,9 +95,10 @@ def test_the_help_of_each_command_tells_the_exit_codes(
 
     said = capsys.readouterr().out
     assert ended.value.code == 0
-    assert (
-        "exit codes: 0 done; 1 it failed; 2 configuration or usage, known before anything was sent; 3" in said
-    )
+    assert "exit codes: 0 done; 1 it failed; 2 configuration or usage, known before" in said
+    assert "3 cannot tell" in said
+    assert "4 kicked or banned by the room: not to be started again by itself;" in said
+    assert "130 Ctrl-C" in said
     assert "--env-file" in said
 
 

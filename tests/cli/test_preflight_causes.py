@@ -863,20 +863,20 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "chat forbidden": Cause(
         forbidden_for_unknown_reasons,
         "chat.member",
-        "cannot_tell",
+        "rejected",
         "Bot is in the chat group: chat refused joining group {uuid} (ERR_FORBIDDEN: No.); "
         "whether it is banned or the group private cannot be told",
         WORDS,
-        3,
+        1,
     ),
     "chat refuses in unknown words": Cause(
         fault("chat.join", **refusal("ERR_FULL_MOON", "Not tonight.")),
         "chat.member",
-        "cannot_tell",
+        "rejected",
         "Bot is in the chat group: chat refused joining group {uuid} (ERR_FULL_MOON: Not tonight.); "
         "these are the server's own words, and no cause is known for them",
         WORDS,
-        3,
+        1,
     ),
     "chat refuses the token at the join": Cause(
         fault("chat.join", **refusal("ERR_NO_AUTH", "Who?", 401)),
@@ -972,11 +972,11 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "room says no": Cause(
         fault("room.joinRoom", body="not today"),
         "room.joined",
-        "cannot_tell",
+        "rejected",
         "Bot is in the room: the room refused joinRoom (not today); "
         "these are the server's own words, and the gateway tells no cause",
         "Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full.",
-        3,
+        1,
     ),
     "room does not answer": Cause(
         soon(fault("room.joinRoom", "hang")),
@@ -1087,10 +1087,10 @@ def test_the_servers_own_words_are_shown_without_the_token_they_repeat(
     code = main(["preflight"])
 
     out = capsys.readouterr().out
-    assert "[????] Bot is in the room: the room refused joinRoom (not with <masked>); these are" in out
+    assert "[FAIL] Bot is in the room: the room refused joinRoom (not with <masked>); these are" in out
     assert world.bot.token not in out
-    assert out.splitlines()[-1].startswith("CANNOT TELL: ")
-    assert code == 3
+    assert out.splitlines()[-1].startswith("NOT READY: ")
+    assert code == 1
 
 
 def test_no_two_causes_have_the_same_line() -> None:

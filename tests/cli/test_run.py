@@ -143,39 +143,84 @@ def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.Captur
     assert "not in the room" in said
 
 
-def test_a_room_that_refuses_in_unknown_words_is_asked_again(
+def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=2)
+    configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=0)
 
-    with Heard("[SOCKET] joined") as joined:
-        code = run_while(joined.wait, "run")
+    code = main(["run"])
 
     said = capsys.readouterr().err
-    assert code == 0
-    assert "[????] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
-    assert "starting all the same" in said
-    assert "[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))" in said
+    assert code == 1
+    assert "[FAIL] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
 
 
-def test_a_kick_ends_the_bot_with_1_and_one_line(
+def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_with_its_remedy(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def story() -> None:
-        listening.wait()
-        configured.do(lambda sandbox: sandbox.kick(sandbox.bot.uid))
+        joined.wait()
+        configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=3)
+        configured.do(lambda sandbox: sandbox.restart(services=["room"]))
+        with Heard("[SOCKET] joined") as again:
+            again.wait()
 
-    with Heard("[SOCKET] joined") as listening:
+    with Heard("[SOCKET] joined") as joined:
+        code = run_while(story, "run")
+
+    said = capsys.readouterr().err
+    assert code == 0
+    assert said.count("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
+    assert said.count("[ERROR] the room refused joinRoom (the room is full). Check ROOM_UUID") == 1
+    assert said.count("[OK] room admission: in order again") == 1
+
+
+@pytest.mark.parametrize("how", ["kick", "ban"])
+def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_waits_stays(
+    how: str, configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def story() -> None:
+        listening.wait()
+        for number in range(2):
+            main(["send", f"line {number}"])
+        configured.wait_for(is_a_send)
+        configured.do(lambda sandbox: getattr(sandbox, how)(sandbox.bot.uid))
+
+    configured.sandbox.faults.add("chat.send", "delay", ms=500)
+    with Heard("reading the chat") as listening:
         thread = threading.Thread(target=story, name="story")
         thread.start()
         code = main(["run"])
         thread.join(WITHIN)
 
-    assert code == 1
-    assert capsys.readouterr().err.splitlines()[-1] == (
+    said = capsys.readouterr()
+    assert code == 4
+    assert said.err.splitlines()[-1] == (
         "hangbot: a moderator put the bot out of the room. "
         "Ask the room's moderators; start the bot again when they agree."
     )
+    assert [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")] == ["line 0"]
+    assert main(["outbox", "list", "--queued"]) == 0
+    assert "line 1" in capsys.readouterr().out
+
+
+def test_a_kick_that_comes_during_the_checks_is_4_as_well(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def story() -> None:
+        configured.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
+        configured.do(push)
+
+    async def push(sandbox: Sandbox) -> None:
+        sandbox.server.connections[-1].push('{"context":"user","message":{"name":"kickedFromRoom"}}')
+
+    configured.sandbox.faults.add("room.joinRoom", "hang")
+    thread = threading.Thread(target=story, name="story")
+    thread.start()
+    code = main(["run"])
+    thread.join(WITHIN)
+
+    assert code == 4, capsys.readouterr().err
 
 
 # -- bad input

@@ -77,7 +77,7 @@ async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_the
     result = await asked("room.joined", hangfm_settings)
 
     assert (result.verdict, result.message) == (
-        "cannot_tell",
+        "rejected",
         (
             "the room refused joinRoom (not today); "
             "these are the server's own words, and the gateway tells no cause"
