@@ -16,6 +16,8 @@ _SPACE: Final = r"\t\x1f\x20\u1680\u2000-\u2006\u2008-\u200a\u205f\u3000"
 """Blanks at which a line may be broken: not U+00A0, U+2007 and U+202F, which say that it may not."""
 _LINE_END: Final = r"\n\x0b\x0c\r\x1c-\x1e\x85\u2028\u2029"
 _GAP: Final = re.compile(f"[{_SPACE}{_LINE_END}]+")
+_LINE_GAP: Final = re.compile(f"(?<![{_SPACE}{_LINE_END}])[{_SPACE}]*+[{_LINE_END}]")
+"""The beginning of white space that holds a line end."""
 _THROUGH_LINE_END: Final = re.compile(f"[{_SPACE}{_LINE_END}]*[{_LINE_END}]")
 _MENTION: Final = re.compile(r"<(?:@uid|consumableId):[^<>\s]{1,200}>")
 """How the web client writes a mention, and a gift, into a text (seen in public bots)."""
@@ -86,13 +88,11 @@ def _pieces(text: str, whole: Sequence[Span], longest: int, most: int, choose: _
 
 
 def _at_line_end(text: str, window: Span, whole: Sequence[Span]) -> Span:
-    gaps = _gaps(text, window, whole)
-    line_ends = (gap for gap in gaps if _THROUGH_LINE_END.match(text, *gap))
-    return next(line_ends, None) or _at_gap(text, window, whole)
+    return next(_gaps(_LINE_GAP, text, window, whole), None) or _at_gap(text, window, whole)
 
 
 def _at_gap(text: str, window: Span, whole: Sequence[Span]) -> Span:
-    return next(_gaps(text, window, whole), None) or _at_grapheme(text, window, whole)
+    return next(_gaps(_GAP, text, window, whole), None) or _at_grapheme(text, window, whole)
 
 
 def _at_grapheme(text: str, window: Span, whole: Sequence[Span]) -> Span:
@@ -102,15 +102,15 @@ def _at_grapheme(text: str, window: Span, whole: Sequence[Span]) -> Span:
     return Span(end, end)
 
 
-def _gaps(text: str, window: Span, whole: Sequence[Span]) -> Iterator[Span]:
-    """Return the white space at which a window may be cut, the last first.
+def _gaps(kind: re.Pattern[str], text: str, window: Span, whole: Sequence[Span]) -> Iterator[Span]:
+    """Return the white space of a kind at which a window may be cut, the last first.
 
     Of white space with line ends only what stands up to the last of them: the next line keeps its indent.
     """
-    ends = frozenset(_grapheme_ends(text, window))
-    for found in reversed(list(_GAP.finditer(text, window.start, window.end + 1))):
+    for found in reversed(list(kind.finditer(text, window.start, window.end + 1))):
         start = found.start()
-        if start not in ends or _within(start, whole):
+        # Some signs stand before what they belong to, be it a blank; it takes no more than these two to tell.
+        if start == window.start or _within(start, whole) or next(_graphemes(text, start - 1)) > start:
             continue
         gap = _THROUGH_LINE_END.match(text, start) or _GAP.match(text, start)
         end = gap.end() if gap else start
