@@ -43,7 +43,7 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
-interop: $(VENV)/.dev ## the official npm clients on the sandbox (Node 20 or newer)
+interop: $(VENV)/.dev ## the official npm clients on the sandbox, the bot on a real ActionHero (Node 20 or newer)
 	$(BIN)/python -m pytest -m interop tests/interop $(ARGS)
 
 bench: $(VENV)/.dev ## speed and memory beside the goals; one part: make bench ARGS=sandbox
