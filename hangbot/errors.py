@@ -26,6 +26,9 @@
         ├── OutboxFull              as many messages wait as may
         ├── OutboxOfAnother         the file is another bot's
         ├── OutboxUnusable          not a database, not writable, of a later version
+        │   ├── OutboxLocked        another program holds the file
+        │   ├── OutboxDiskFull      there is no room on its disk
+        │   └── OutboxTaken         somebody took the file away while it was in use
         └── UnknownMessage          no message with that id
 
 Each class says whether the same call may be made again (``retryable``), whether the
@@ -49,9 +52,12 @@ __all__ = [
     "NotAMember",
     "NotFound",
     "OutboxBusy",
+    "OutboxDiskFull",
     "OutboxError",
     "OutboxFull",
+    "OutboxLocked",
     "OutboxOfAnother",
+    "OutboxTaken",
     "OutboxUnusable",
     "RateLimited",
     "Refused",
@@ -299,6 +305,26 @@ class OutboxUnusable(OutboxError):
     """The file is no database, cannot be written, or was made by a later version."""
 
     remedy = "Check HANGBOT_OUTBOX: its folder must exist and be writable, and the file must be an outbox."
+
+
+class OutboxLocked(OutboxUnusable):
+    """Another program holds the file locked, for longer than it was waited for."""
+
+    remedy = "Let whatever has the file open end (`fuser -v FILE` names it), and try again."
+    retryable = True
+
+
+class OutboxDiskFull(OutboxUnusable):
+    """There is no room on the disk: nothing was written."""
+
+    remedy = "Make room on that disk (`df -h` shows it); the bot goes on by itself."
+    retryable = True
+
+
+class OutboxTaken(OutboxUnusable):
+    """The file was removed, moved, replaced or truncated while it was in use."""
+
+    remedy = "Put the file back while no bot runs (or begin with a new one), and start the bot again."
 
 
 class UnknownMessage(OutboxError):

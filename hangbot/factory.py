@@ -6,6 +6,7 @@ command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
 
 import functools
 import logging
+import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -60,6 +61,11 @@ __all__ = [
     "reconnect_policy",
     "send_policy",
 ]
+
+_CHECK_WAITS: Final = 5.0
+"""Seconds for which a check waits for a file that another process has locked."""
+Turn = Callable[[Callable[[], bool]], Awaitable[bool]]
+"""Waits until this process may deliver; see `hangbot.delivery.courier.Courier`."""
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -195,7 +201,7 @@ async def open_room(
 
 @asynccontextmanager
 async def open_outbox(
-    settings: Settings, *, check: bool = False, binds: bool = True
+    settings: Settings, *, check: bool = False, binds: bool = True, patience: float = math.inf
 ) -> AsyncIterator[Outbox]:
     """Open a bot's outbox.
 
@@ -203,6 +209,7 @@ async def open_outbox(
         settings: The configuration.
         check: Whether to look through all of it for damage first.
         binds: Whether a file that is nobody's becomes this bot's.
+        patience: Seconds for which a file is waited for that another process has locked.
 
     Raises:
         OutboxUnusable: The file cannot be used.
@@ -210,7 +217,7 @@ async def open_outbox(
     """
     bounds = Bounds(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
-    outbox = Outbox(settings.outbox, bounds, owner)
+    outbox = Outbox(settings.outbox, bounds, owner, patience=patience)
     try:
         await outbox.open(check=check)
         yield outbox
@@ -239,7 +246,7 @@ async def open_subject(settings: Settings, *, clock: Clock | None = None) -> Asy
             clients.gateway,
             clients.chat,
             lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame),
-            lambda: open_outbox(settings, binds=False),
+            lambda: open_outbox(settings, binds=False, patience=_CHECK_WAITS),
             open_http,
             clock,
         )
@@ -254,6 +261,7 @@ def make_courier(
     dice: Dice = random.random,
     notify: Notify = lambda _: None,
     conditions: Conditions | None = None,
+    turn: Turn | None = None,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
     who = None
@@ -272,6 +280,7 @@ def make_courier(
         ttl=settings.message_ttl,
         conditions=conditions,
         who=who,
+        turn=turn,
     )
 
 
@@ -293,8 +302,9 @@ async def open_bot(
     clock: Clock | None = None,
     dice: Dice = random.random,
     notify: Notify = lambda _: None,
+    turn: Turn | None = None,
 ) -> AsyncIterator[Bot]:
-    """Open a bot over an open outbox; `Bot.run` runs it."""
+    """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
     clock, conditions = clock or SystemClock(), Conditions()
     async with open_clients(settings, clock=clock) as clients:
         yield Bot(
@@ -308,6 +318,7 @@ async def open_bot(
                 dice=dice,
                 notify=notify,
                 conditions=conditions,
+                turn=turn,
             ),
             open_room=lambda: open_room(settings, clock=clock),
             carrier=Carrier(send_policy(settings), clock, dice, notify),

@@ -22,6 +22,8 @@ from hangbot.errors import (
     ConnectionLost,
     HangbotError,
     JoinRefused,
+    OutboxError,
+    OutboxFull,
     OutboxUnusable,
     ServiceError,
     TokenRejected,
@@ -186,7 +188,7 @@ class Bot:
                 listening = tasks.create_task(self._listen(), name="hangbot-chat")
                 delivering = tasks.create_task(self._courier.run(), name="hangbot-courier")
                 if self.settings.boot_message and not self._stopping.is_set():
-                    await self.say(self.settings.boot_message)
+                    await self._say_at_the_start(self.settings.boot_message)
                 await self._stopping.wait()
                 await self._drain(delivering)
                 keeping.cancel()
@@ -195,6 +197,12 @@ class Bot:
             raise first_of(group) from None
         if self._fatal:
             raise self._fatal
+
+    async def _say_at_the_start(self, text: str) -> None:
+        try:
+            await self.say(text)
+        except OutboxError as exc:
+            _log_not_accepted("BOOT_MESSAGE", exc)
 
     async def _drain(self, delivering: asyncio.Task[None]) -> None:
         self._courier.stop()
@@ -337,8 +345,8 @@ class Bot:
                 await self.say(uptime(self.settings.bot_name, self._clock.wall() - self.started_at))
             elif self._app is not None:
                 await self._app(self, message)
-        except OutboxUnusable:
-            raise
+        except (OutboxFull, OutboxUnusable) as exc:
+            _log_not_accepted(f"the answer to message {message.id}", exc)
         except asyncio.CancelledError as exc:
             # The app's own, of a task that it awaited: only a bot that stops is really cancelled.
             task = asyncio.current_task()
@@ -347,6 +355,11 @@ class Bot:
             _log_app_failure(message, exc)
         except Exception as exc:  # noqa: BLE001  logged with its traceback: it must not stop the bot
             _log_app_failure(message, exc)
+
+
+def _log_not_accepted(what: str, error: OutboxError) -> None:
+    more = {"action": "not_accepted"}
+    logger.error("[ERROR] %s is lost: %s. %s", what, error, error.remedy, extra=more)
 
 
 def _log_app_failure(message: ChatMessage, error: BaseException) -> None:

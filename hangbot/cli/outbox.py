@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
@@ -20,9 +22,13 @@ from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
 __all__ = ["main"]
 
+_TERMINATED: Final = 128 + signal.SIGTERM
+_PATIENCE: Final = 60.0
+"""Seconds for which an outbox is waited for that another program has locked."""
+
 
 def main(args: argparse.Namespace) -> int:
-    """Do one of the five."""
+    """Do one of the six."""
     return asyncio.run(_ACTIONS[args.what](args))
 
 
@@ -34,7 +40,7 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
         raise OutboxUnusable(
             f"there is no outbox {path}", remedy="Check HANGBOT_OUTBOX; `hangbot send` makes one."
         )
-    outbox = Outbox(path)
+    outbox = Outbox(path, patience=_PATIENCE)
     try:
         await outbox.open()
         yield outbox
@@ -128,6 +134,15 @@ def _shown() -> int:
     return FAILED if unshown() else 0
 
 
+async def _backup(args: argparse.Namespace) -> int:
+    ended = asyncio.Event()  # by SIGTERM, too, with nothing half done: the copy is finished or removed
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with _open(args) as outbox:
+        messages = await outbox.back_up(args.file)
+    say(f"{args.file}: {messages} messages")
+    return _TERMINATED if ended.is_set() else 0
+
+
 def _value(value: float | None) -> str:
     return "-" if value is None else f"{value:g}"
 
@@ -148,4 +163,4 @@ def _print(rows: list[Stored], *, as_json: bool) -> None:
         say(show.stored_line(row))
 
 
-_ACTIONS = {"list": _list, "show": _show, "retry": _retry, "drop": _drop, "stats": _stats}
+_ACTIONS = {"list": _list, "show": _show, "retry": _retry, "drop": _drop, "stats": _stats, "backup": _backup}

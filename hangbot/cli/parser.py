@@ -196,8 +196,11 @@ def _outbox(parser: argparse.ArgumentParser) -> None:
     drop = what.add_parser("drop", help="give messages up; they stay listed as dropped")
     drop.add_argument("ids", nargs="+", metavar="ID")
     stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
+    backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the copy; there must be nothing yet")
     for sub in (listing, show, retry, drop, stats):
         _json(sub)
+    for sub in (listing, show, retry, drop, stats, backup):
         _common(sub, defaults=False)
 
 

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from hangbot.cli import show
 from hangbot.cli.app import load_app
@@ -11,7 +13,7 @@ from hangbot.cli.context import embedded, load_settings, set_up_logs
 from hangbot.cli.output import say
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
-from hangbot.delivery.outbox import Outbox, exclusive_soon
+from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.record import Step
 from hangbot.delivery.summary import summarise
 from hangbot.errors import FAILED
@@ -23,8 +25,6 @@ __all__ = ["log_step", "main"]
 
 logger = logging.getLogger("hangbot")
 
-_SEND_TAKES = 10.0
-"""Seconds for which a start waits for a `hangbot send` that delivers just now."""
 _LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": logging.WARNING}
 
 
@@ -60,17 +60,28 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signal
 
 
 async def _run(settings: Settings, app: App | None, signals: Signals) -> int:
-    async with (
-        exclusive_soon(settings.outbox, within=_SEND_TAKES),
-        open_outbox(settings, check=True) as outbox,
-    ):
-        return await _preflight_and_run(settings, outbox, app, signals)
+    with ExitStack() as last:  # the right is given back when the outbox is closed, and all is written
+        async with open_outbox(settings) as outbox:
+            turn = last.enter_context(Turn(settings.outbox))
+            if turn.had:
+                await outbox.check()
+            return await _preflight_and_run(settings, outbox, turn, app, signals)
 
 
-async def _preflight_and_run(settings: Settings, outbox: Outbox, app: App | None, signals: Signals) -> int:
+async def _preflight_and_run(
+    settings: Settings, outbox: Outbox, turn: Turn, app: App | None, signals: Signals
+) -> int:
+    async def when_had(given_up: Callable[[], bool]) -> bool:
+        """Have the outbox when the command that has it now hands over: the bot is in the room before."""
+        waits = not turn.had
+        had = await turn.take(given_up)
+        if had and waits:
+            await outbox.check()
+        return had
+
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
-    async with open_bot(settings, outbox, app=app, notify=log_step) as bot:
+    async with open_bot(settings, outbox, app=app, notify=log_step, turn=when_had) as bot:
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 
         def stop() -> None:

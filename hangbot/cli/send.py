@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -17,14 +18,16 @@ from hangbot.cli.run import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import parts_of
-from hangbot.delivery.outbox import Outbox, exclusive_soon
+from hangbot.delivery.outbox import Outbox, exclusive_soon, is_wanted
 from hangbot.delivery.record import Stored
 from hangbot.errors import (
     CANNOT_TELL,
     FAILED,
     HangbotError,
     OutboxBusy,
+    OutboxDiskFull,
     OutboxFull,
+    OutboxLocked,
     UnknownMessage,
     UsageError,
     first_of,
@@ -40,6 +43,8 @@ logger = logging.getLogger("hangbot")
 
 _EXIT_CODES = {"failed": FAILED, "expired": FAILED, "dropped": FAILED, "uncertain": CANNOT_TELL}
 _LOOK_EVERY = 0.05
+_PATIENCE = 60.0
+"""Seconds for which an outbox is waited for that another program has locked."""
 _GLANCE = 0.2
 """Seconds for which a command holds the outbox at most that only looks whether a bot runs."""
 _TEXT: Final = "a text"
@@ -57,7 +62,8 @@ def main(args: argparse.Namespace) -> int:
 
 async def _send(args: argparse.Namespace, settings: Settings) -> int:
     parts_of(_outgoing(args, settings, _TEXT if args.text is None else args.text))  # before anything is begun
-    async with open_outbox(settings) as outbox, open_chat(settings) as chat:
+    patience = _PATIENCE if args.wait is None else args.wait
+    async with open_outbox(settings, patience=patience) as outbox, open_chat(settings) as chat:
         courier = make_courier(settings, outbox, chat, notify=log_step)
         accepted = _Accepted()
         try:
@@ -70,8 +76,10 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         except* HangbotError as group:
             raise first_of(group) from None
         delivered_here = delivering.result()
-        if args.wait is not None and not delivered_here:
-            await _until_settled(outbox, accepted.keys, args.wait)
+        if args.wait is not None or delivered_here:  # by this command, or by a bot that has taken over
+            bound = settings.retry_total if args.wait is None else args.wait
+            left = accepted.ended_at + bound - asyncio.get_running_loop().time()
+            await _until_settled(outbox, accepted.keys, left)
         rows = [row for key in accepted.keys if (row := await _kept(outbox, key))]
         if args.json:
             for row in rows:
@@ -91,6 +99,7 @@ class _Accepted:
         self.bad_lines = 0
         self.trouble: HangbotError | None = None
         """Why the input ended before its end; what was accepted before is delivered all the same."""
+        self.ended_at = 0.0
         self._over = False
         self._told = -1
         self._news = asyncio.Event()
@@ -101,6 +110,7 @@ class _Accepted:
 
     def end(self) -> None:
         self._over = True
+        self.ended_at = asyncio.get_running_loop().time()
         self._news.set()
 
     async def more(self) -> bool:
@@ -166,7 +176,7 @@ async def _deliver_as_it_comes(
 ) -> bool:
     """Deliver whenever something was accepted; between, a bot may start and have the outbox."""
     delivered_here = False
-    while await accepted.more():
+    while await accepted.more() and not isinstance(accepted.trouble, OutboxLocked):
         delivered_here = await _deliver(settings, outbox, courier, within) or delivered_here
     return delivered_here
 
@@ -180,12 +190,28 @@ async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within:
             while not delivered_here or await outbox.count_waiting():
                 async with exclusive_soon(settings.outbox, within=_GLANCE, brief=True):
                     delivered_here = True
-                    await courier.run_until_empty()
+                    await _until_empty_or_wanted(courier, settings.outbox)
     except TimeoutError:
         return True
     except OutboxBusy:
         return delivered_here
+    except (OutboxDiskFull, OutboxLocked) as exc:
+        logger.warning("%s: what was accepted stays queued. %s", exc, exc.remedy)
+        return False
     return True
+
+
+async def _until_empty_or_wanted(courier: Courier, path: Path) -> None:
+    """Deliver all that waits; for a bot that starts meanwhile, what is on its way, and leave the rest."""
+    delivering = asyncio.create_task(courier.run_until_empty(), name="hangbot-send-deliver")
+    try:
+        while not (await asyncio.wait([delivering], timeout=_LOOK_EVERY))[0]:
+            if is_wanted(path):
+                courier.hand_over()
+        delivering.result()
+    finally:
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
 
 
 async def _until_settled(outbox: Outbox, keys: Sequence[str], within: float) -> None:

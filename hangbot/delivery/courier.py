@@ -19,7 +19,7 @@ from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
-from hangbot.errors import HangbotError, OutboxOfAnother, OutboxUnusable, UsageError, first_of
+from hangbot.errors import HangbotError, OutboxOfAnother, OutboxTaken, OutboxUnusable, UsageError, first_of
 from hangbot.health import Conditions
 from hangbot.wire.chat import Outgoing
 
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
+_WATCH_EVERY: Final = 1.0
+"""Seconds between looks whether the outbox's file is still where it was."""
 _MOST_LANES: Final = 256
 """Receivers served at a time; the others wait for a lane to end."""
 
@@ -46,6 +48,8 @@ class Courier:
         ttl: Seconds after which a message that waits is not worth sending any more.
         conditions: Told what is wrong and lasts.
         who: Tells the bot's uid, where only the service can; raises `ServiceError`.
+        turn: Awaited by `run` before it delivers: ``True`` when this process may, ``False`` when it is
+            told by the function it is given that nobody waits for that any more.
     """
 
     def __init__(
@@ -58,21 +62,27 @@ class Courier:
         ttl: float | None = None,
         conditions: Conditions | None = None,
         who: Callable[[], Awaitable[str]] | None = None,
+        turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     ) -> None:
         self._outbox = outbox
-        self._conditions = conditions or Conditions()
+        self._conditions = outbox.conditions = conditions or Conditions()
         self._clock = carrier.clock
         self._notify = carrier.notify
         self._gate = Gate(limits, carrier.clock, carrier.dice)
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
+        self._leaving = False
+        self._turn = turn
+        self._total = carrier.policy.total
+        self._lost: str | None = None
+        self._watch_at = 0.0
         self._waiters = Waiters(outbox)
         self._dispatch = Dispatch(
             outbox, transport, carrier=carrier, gate=self._gate, waiters=self._waiters, who=who
         )
         self._running: asyncio.TaskGroup | None = None
-        self._lanes: set[str] = set()
+        self._lanes: dict[str, asyncio.Task[None]] = {}
         self._more: set[str] = set()
         """Receivers for whom there may be more than their lane has seen."""
         self._crowded = False
@@ -95,6 +105,8 @@ class Courier:
             raise UsageError(
                 "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
             )
+        if self._lost:
+            raise OutboxTaken(f"{self._lost}; nothing was accepted")
         now = self._clock.wall()
         expires_at = None if self._ttl is None else now + self._ttl
         put = self._outbox.put(parts_of(message), now, expires_at=expires_at, boot=self._clock.boot())
@@ -150,19 +162,29 @@ class Courier:
         self._work.set()
 
     async def run(self) -> None:
-        """Deliver until `stop` is called.
+        """Deliver until `stop` is called, from when it is this process's turn on.
 
         Cancelling it leaves what is on its way in doubt on disk: the next start asks first.
+
+        Raises:
+            OutboxUnusable: The file failed; or it was taken away, and what was in it is delivered.
         """
-        await self._with_lanes(self._until_stopped)
+        if self._turn is None or await self._turn(lambda: self._stopping):
+            await self._with_lanes(self._until_stopped)
 
     async def run_until_empty(self) -> None:
         """Deliver everything that waits, oldest first, and return."""
         await self._with_lanes(self._until_empty)
 
+    def hand_over(self) -> None:
+        """Have `run_until_empty` return, for another process to go on, when what is on its way has ended."""
+        self._leaving = True
+        self._work.set()
+
     async def _with_lanes(self, serve: Callable[[], Awaitable[None]]) -> None:
         """Start lanes as told by a function, and return when it and they have ended."""
         self._waiters.begin()
+        self._leaving = False
         try:
             await self._outbox.recover(self._clock.wall())
             async with asyncio.TaskGroup() as lanes:
@@ -171,6 +193,10 @@ class Courier:
                     await serve()
                 finally:
                     self._running = None
+                if self._leaving:
+                    await self._gate.quiet()
+                    for lane in self._lanes.values():  # they only wait by now; who comes next asks first
+                        lane.cancel()
         except* HangbotError as group:
             raise first_of(group) from None
         finally:
@@ -191,13 +217,30 @@ class Courier:
         while not self._stopping:
             self._work.clear()
             await self._start_lanes()
-            seen = await self._until_work(version)
+            try:
+                seen = await self._until_work(version)
+            except OutboxTaken as exc:
+                self._lost = str(exc)
+            if self._lost:
+                await self._empty_what_is_lost(self._lost)
             if seen != version:
                 await self._waiters.look()
             version = seen
 
+    async def _empty_what_is_lost(self, cause: str) -> None:
+        """Deliver what the open file still holds: nobody will find it again."""
+        sentence = f"{cause}: what it holds is delivered, then the bot ends"
+        self._conditions.red("outbox", sentence, OutboxTaken.remedy)
+        with suppress(TimeoutError, OutboxTaken):
+            async with asyncio.timeout(self._total):
+                await self._until_empty()
+        await self._gate.quiet()  # each request has its own bound
+        with suppress(OutboxUnusable):
+            await self._outbox.leave_lost()
+        raise OutboxTaken(cause)
+
     async def _until_empty(self) -> None:
-        while not self._stopping:
+        while not self._ends:
             self._work.clear()
             if not await self._start_lanes() and not self._lanes:
                 break
@@ -219,21 +262,21 @@ class Courier:
         if self._running is None or len(self._lanes) >= _MOST_LANES:
             self._crowded = True
             return
-        self._lanes.add(receiver)
-        self._running.create_task(self._lane(receiver), name=f"hangbot-lane-{receiver}")
+        lane = self._running.create_task(self._lane(receiver), name=f"hangbot-lane-{receiver}")
+        self._lanes[receiver] = lane
 
     async def _lane(self, receiver: str) -> None:
         """Deliver what waits for a receiver, one message after the other, until nothing does."""
         turn = self._turn_of(receiver)
         written: Awaitable[object] | None = None
         try:
-            while receiver in self._more and not self._stopping:
+            while receiver in self._more and not self._ends:
                 self._more.discard(receiver)
                 async with turn:
                     row = await self._outbox.claim(receiver, only_look=not self._gate.clear)
                     if row is None:
                         continue
-                    if self._stopping:
+                    if self._ends:
                         await self._outbox.release(row)
                         break
                     if written:
@@ -248,9 +291,13 @@ class Courier:
             raise
         finally:
             self._more.discard(receiver)
-            self._lanes.discard(receiver)
+            self._lanes.pop(receiver, None)
             if self._crowded or not self._lanes:
                 self._work.set()
+
+    @property
+    def _ends(self) -> bool:
+        return self._stopping or self._leaving
 
     def _turn_of(self, receiver: str) -> asyncio.Lock:
         """Return what only one message to a receiver holds at a time."""
@@ -262,6 +309,13 @@ class Courier:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):
                     await self._work.wait()
+            await self._watch_the_file()
             seen = await self._outbox.version()
-            if seen != version or self._work.is_set():
+            if seen != version or self._work.is_set() or self._lost:
                 return seen
+
+    async def _watch_the_file(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._watch_at:
+            self._watch_at = now + _WATCH_EVERY
+            self._lost = await self._outbox.lost()

@@ -84,6 +84,13 @@ class Dispatch:
         self._waiters.tell(row.message.id, end)
         return end, written
 
+    async def _note(self, row: Stored, unwritten: Sequence[Step]) -> None:
+        """Keep what happened to a message that is left as it is."""
+        if self._who is None:
+            await self._outbox.note(row.message.id, unwritten)
+        else:
+            await self._outbox.release(row)  # whose it is was still asked: nothing was sent
+
     async def _see_whose(self) -> None:
         if self._who is not None:
             await self._outbox.bind(await self._who())
@@ -140,7 +147,7 @@ class Dispatch:
                 key, lambda: self._gate.through(send, until=until()), ask, turn=turn, earlier=earlier
             )
         except (_Withdrawn, asyncio.CancelledError):
-            await self._outbox.note(key, unwritten)
+            await self._note(row, unwritten)
             raise
         written = self._outbox.settle(key, end, unwritten, self._clock.wall())
         if end.state == "delivered":

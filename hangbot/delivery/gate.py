@@ -54,12 +54,19 @@ class Gate:
         self._pace = asyncio.Lock()
         self._slots = asyncio.Semaphore(limits.in_flight)
         self._waits: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def clear(self) -> bool:
         """Whether a first attempt would pass at once."""
         now = self._clock.now()
         return not self.breaker.wait(now) and not self._bucket.wait(now) and not self._pace.locked()
+
+    async def quiet(self) -> None:
+        """Wait until no request is under way; those that wait for their turn are none."""
+        await self._quiet.wait()
 
     async def turn(self, *, retry: bool, until: float) -> bool:
         """Wait until a send may go; ``False`` when that is not before ``until`` (monotonic seconds).
@@ -90,6 +97,8 @@ class Gate:
     async def _watched(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make a request and tell the breaker how it ended."""
         probes = self.breaker.state == "probing"
+        self._under_way += 1
+        self._quiet.clear()
         try:
             result = await request()
         except (Unreachable, AnswerLost, Unavailable) as exc:
@@ -104,6 +113,10 @@ class Gate:
                 self.breaker.abandoned(self._clock.now())
                 self._tell()
             raise
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
         self._succeeded()
         return result
 

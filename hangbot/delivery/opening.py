@@ -8,17 +8,37 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.delivery import tables
+from hangbot.delivery.descriptor import Descriptor, borrow
 from hangbot.delivery.lock import exclusive
 from hangbot.errors import OutboxBusy, OutboxUnusable
 
-__all__ = ["connect"]
+__all__ = ["Connection", "broken", "connect", "is_damage", "look_through"]
 
-_BUSY_TIMEOUT: Final = 5.0
-"""Seconds to wait for another process's write before the file counts as unusable."""
+_BUSY_TIMEOUT: Final = 0.5
+"""Seconds that SQLite itself waits for another process's write; `Writer` tries again after that."""
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BESIDE: Final = ("-wal", "-shm", "")
+_PRIVATE: Final = 0o600
 
 
-def connect(path: Path, *, check: bool) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """SQLite's connection with the descriptor that outlives it.
+
+    Attributes:
+        file: The file that SQLite has open.
+    """
+
+    file: Descriptor | None = None
+
+    def close(self) -> None:
+        """Close the connection, and only then be done with the file."""
+        super().close()
+        if self.file is not None:
+            self.file.give_back()
+            self.file = None
+
+
+def connect(path: Path, *, check: bool) -> Connection:
     """Open the file, make or migrate its tables; with ``check`` look through all of it for damage.
 
     Who checks holds the outbox's lock.
@@ -30,31 +50,62 @@ def connect(path: Path, *, check: bool) -> sqlite3.Connection:
     """
     if not path.parent.is_dir():
         raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
-    # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
-    database = sqlite3.connect(
-        path.absolute(), timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-    )
+    file = borrow(path)
+    try:
+        # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
+        database = sqlite3.connect(
+            path.absolute(),
+            timeout=_BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
+        )
+    except BaseException:
+        file.give_back()
+        raise
+    database.file = file
     try:
         tables.prepare(database)
+        _keep_private(path, file)
         if check:
-            _check(database)
+            look_through(database)
     except BaseException as exc:
-        here = _identity(path)  # of the file that was looked at, not of one that took its place
+        database.file = None  # given back below: as long as it is open, no new file can pass for this one
         database.close()
-        if isinstance(exc, OutboxUnusable):
-            raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # without what extends it
-        if isinstance(exc, _Damaged) or code in _BROKEN:
-            raise _broken(path, here, exc, alone=check) from None
+        try:
+            if isinstance(exc, OutboxUnusable):
+                raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
+            if is_damage(exc):
+                raise broken(path, file, exc, alone=check) from None
+        finally:
+            file.give_back()
         raise
     return database
+
+
+def _keep_private(path: Path, file: Descriptor) -> None:
+    """Let nobody else read what is said: also in a file that was made before, or by hand."""
+    with suppress(PermissionError):  # another's file, which its owner lets this user write
+        if os.fstat(file.number).st_mode & 0o777 != _PRIVATE:
+            os.fchmod(file.number, _PRIVATE)
+        real = os.path.realpath(path)
+        for ending in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(real + ending).chmod(_PRIVATE)
 
 
 class _Damaged(Exception):
     """The file opens, but its pages do not fit together."""
 
 
-def _check(database: sqlite3.Connection) -> None:
+def is_damage(error: BaseException) -> bool:
+    """Tell whether an error says that the file is damaged, or no database at all."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+    return isinstance(error, _Damaged) or code in _BROKEN
+
+
+def look_through(database: sqlite3.Connection) -> None:
+    """Look through all pages; raises what `is_damage` knows where they do not fit together."""
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise _Damaged(found)
@@ -68,15 +119,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _broken(
-    path: Path, damaged: tuple[int, int] | None, cause: BaseException, *, alone: bool
-) -> OutboxUnusable:
-    """Say that an outbox is damaged, and put it aside unless a bot delivers from it just now."""
-    if not tables.is_outbox(path):  # never was one: left where it stands
+def broken(path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool) -> OutboxUnusable:
+    """Say that an outbox is damaged, and put it aside unless a bot delivers from it just now.
+
+    Args:
+        path: Where it is.
+        damaged: Which file was looked at; no connection to it is open any more.
+        cause: What is wrong with it.
+        alone: Whether this process holds its lock.
+    """
+    if not tables.is_outbox(os.pread(damaged.number, tables.HEAD, 0)):  # never was one: left where it stands
         return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
     try:
         with nullcontext() if alone else exclusive(path, brief=True):
-            if _identity(path) != damaged:  # another process was first, and a third may have made a new one
+            # Another process may have been first, and a third may have made a new one.
+            if _identity(path) != damaged.identity:
                 return OutboxUnusable(f"the outbox {path} was damaged", remedy="Run the same command again.")
             aside = _put_aside(Path(os.path.realpath(path)))
     except OutboxBusy:
@@ -95,7 +152,8 @@ def _put_aside(path: Path) -> str:
     name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
     while path.with_name(name).exists():
         name += "-too"
-    for suffix in ("-wal", "-shm", ""):
+    for ending in _BESIDE:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(path.with_name(name + suffix))
+            moved = path.with_name(path.name + ending).rename(path.with_name(name + ending))
+            moved.chmod(_PRIVATE)
     return name

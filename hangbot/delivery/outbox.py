@@ -6,6 +6,7 @@ outbox at a time; only the one that holds `exclusive` may deliver from it.
 
 import asyncio
 import functools
+import math
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,26 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hangbot.clock import Boot
 from hangbot.delivery import schema
-from hangbot.delivery.lock import exclusive, exclusive_soon
-from hangbot.delivery.opening import connect
+from hangbot.delivery.backup import back_up, refuse_place
+from hangbot.delivery.descriptor import Descriptor
+from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
+from hangbot.delivery.opening import broken, connect, is_damage, look_through
 from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
-from hangbot.delivery.writer import Writer
-from hangbot.errors import OutboxFull, OutboxOfAnother, OutboxUnusable
+from hangbot.delivery.watch import FileWatch
+from hangbot.delivery.writer import Stall, Writer, is_busy, is_full
+from hangbot.errors import (
+    OutboxDiskFull,
+    OutboxFull,
+    OutboxLocked,
+    OutboxOfAnother,
+    OutboxTaken,
+    OutboxUnusable,
+)
+from hangbot.health import Conditions
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Bounds", "Outbox", "exclusive", "exclusive_soon"]
+__all__ = ["Bounds", "Outbox", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,10 +71,26 @@ class Outbox:
         bounds: How much it holds.
         owner: Who opens it: `claim` and its like see the messages of that bot's rooms only. Without
             one all messages are seen, and whose they are is not asked.
+        patience: Seconds for which a file that another process has locked is waited for, and a
+            full disk with what delivery writes (what is to be accepted is refused at once).
+
+    Attributes:
+        path: See above.
+        conditions: Told of such waits.
     """
 
-    def __init__(self, path: Path, bounds: Bounds | None = None, owner: Owner | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        bounds: Bounds | None = None,
+        owner: Owner | None = None,
+        *,
+        patience: float = math.inf,
+    ) -> None:
         self.path = path
+        self.conditions = Conditions()
+        self._patience = patience
+        self._watch: FileWatch | None = None
         self._bounds = bounds or Bounds()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
@@ -82,10 +110,73 @@ class Outbox:
             OutboxOfAnother: The file is another bot's.
         """
         connecting = functools.partial(connect, self.path, check=check)
-        self._writer = Writer(connecting, told_as=functools.partial(_in_our_words, self.path))
+        self._writer = Writer(
+            connecting,
+            told_as=self._in_our_words,
+            patience=self._patience,
+            tell=self._stalled,
+        )
         await self._writer.open()
+        self._watch = await self._read(lambda database: FileWatch(self.path, _file_of(database)))
         if self._owner and self._owner.uid:
             await self.bind(self._owner.uid)
+
+    async def check(self) -> None:
+        """Look through the whole file for damage; who does so holds the right to deliver.
+
+        Raises:
+            OutboxUnusable: It is damaged: it was closed, and put aside.
+        """
+        try:
+            await self._read(look_through)
+        except Exception as exc:
+            cause = exc.__cause__ or exc
+            if not is_damage(cause):
+                raise
+            file: Descriptor = await self._read(lambda database: _file_of(database).shared())
+            await self.close()
+            try:
+                raise broken(self.path, file, cause, alone=True) from None
+            finally:
+                file.give_back()
+
+    async def lost(self) -> str | None:
+        """Return what became of the file while it was open, or ``None`` while it is where it was.
+
+        What is found has to be found twice: ask about once a second.
+        """
+        cause = await self._read(lambda _: self._watch.look() if self._watch else None)
+        return cause and self._lost_words(cause)
+
+    async def leave_lost(self) -> None:
+        """Write all into a file that was taken away, so that nothing of it is in the way of another."""
+        if self._watch:
+            await self._read(self._watch.leave)
+
+    def _lost_words(self, cause: str) -> str:
+        return f"the outbox {self.path} {cause} while it was in use"
+
+    def _in_our_words(self, error: BaseException) -> BaseException:
+        told = _in_our_words(self.path, error)
+        if type(told) is OutboxUnusable and told is not error and self._watch:
+            cause = self._watch.look_once()
+            if cause:
+                told = OutboxTaken(self._lost_words(cause))
+                told.__cause__ = error
+        return told
+
+    def _stalled(self, stall: Stall | None) -> None:
+        """Tell what keeps the file from being written."""
+        if stall == "busy":
+            sentence = (
+                f"another program has the outbox {self.path} locked: nothing is written until it lets go"
+            )
+            self.conditions.red("outbox", sentence, OutboxLocked.remedy)
+        elif stall == "full":
+            sentence = f"the disk of the outbox {self.path} is full: nothing is accepted, and nothing sent"
+            self.conditions.red("outbox", sentence, OutboxDiskFull.remedy)
+        else:
+            self.conditions.clear("outbox")
 
     async def bind(self, uid: str) -> None:
         """Make the file a bot's where it is nobody's yet; who only looks leaves it so.
@@ -141,7 +232,7 @@ class Outbox:
 
     async def recover(self, now: float) -> None:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
-        await self._write(schema.recover, now)
+        await self._deliver(schema.recover, now)
 
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
         """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
@@ -189,7 +280,9 @@ class Outbox:
         Returns:
             The ids of the parts behind it that were given up with it: all parts or a clear stop.
         """
-        return self._do(lambda database: self._settle(database, key, settlement, steps, now), writes=True)
+        return self._ask(
+            lambda database: self._settle(database, key, settlement, steps, now), writes=True, patient=True
+        )
 
     def _settle(
         self,
@@ -207,14 +300,14 @@ class Outbox:
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
-        return await self._write(self._prune, now)
+        return await self._deliver(self._prune, now)
 
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
         return schema.prune(database, now - self._bounds.keep_for, self._bounds.keep_most)
 
     async def note(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self._write(schema.note, key, steps)
+        await self._deliver(schema.note, key, steps)
 
     async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[Stored]:
         """Return messages in these states (all, when none is named), oldest first.
@@ -251,6 +344,16 @@ class Outbox:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
         return await self._write(schema.drop, keys, now)
 
+    async def back_up(self, place: Path) -> int:
+        """Copy all of it into a new file while it is in use, and return the number of its messages.
+
+        Raises:
+            UsageError: There is something at that place, or it is the outbox's own.
+            HangbotError: The place cannot be written; nothing stays there.
+        """
+        refuse_place(self.path, place)
+        return await self._read(back_up, place)
+
     async def version(self) -> int:
         """Return a number that changes when another process has written."""
         return await self._read(schema.version)
@@ -259,6 +362,12 @@ class Outbox:
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         return await self._do(lambda database: work(database, *args, **kwargs), writes=True)
+
+    async def _deliver(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write what delivery has to write: as soon as there is room, where the disk is full."""
+        return await self._do(lambda database: work(database, *args, **kwargs), writes=True, patient=True)
 
     async def _write_if_wanted(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -273,7 +382,7 @@ class Outbox:
             return work(database, *args, **kwargs) if wanted else None
 
         try:
-            return await self._do(unless_cancelled, writes=True)
+            return await self._do(unless_cancelled, writes=True, patient=True)
         except asyncio.CancelledError:
             wanted = False
             raise
@@ -283,11 +392,13 @@ class Outbox:
     ) -> T:
         return await self._do(lambda database: work(database, *args, **kwargs), writes=False)
 
-    def _do(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> Awaitable[T]:
-        """Have work done on the file: begun now, in the order of the calls, awaited or not."""
-        return self._ask(work, writes=writes)
+    def _do(
+        self, work: Callable[[sqlite3.Connection], T], *, writes: bool, patient: bool = False
+    ) -> Awaitable[T]:
+        return self._ask(work, writes=writes, patient=patient)
 
     def _ask(self, work: Callable[..., Any], **how: Any) -> Awaitable[Any]:  # noqa: ANN401  as `Writer.do` has it
+        """Have work done on the file: begun now, in the order of the calls, awaited or not."""
         if self._closed or self._writer is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
         return self._writer.do(work, **how)
@@ -297,5 +408,14 @@ def _in_our_words(path: Path, error: BaseException) -> BaseException:
     if not isinstance(error, sqlite3.Error | OSError):
         return error
     unusable = OutboxUnusable(f"the outbox {path} cannot be used: {error}")
+    if is_busy(error):
+        unusable = OutboxLocked(f"the outbox {path} is locked by another program; nothing was written")
+    elif is_full(error):
+        unusable = OutboxDiskFull(f"the disk of the outbox {path} is full ({error}); nothing was written")
     unusable.__cause__ = error
     return unusable
+
+
+def _file_of(database: sqlite3.Connection) -> Descriptor:
+    file: Descriptor = database.file  # type: ignore[attr-defined]  # `opening.Connection`, or a test's own around it
+    return file

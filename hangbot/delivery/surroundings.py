@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from hangbot.delivery.tables import is_outbox
+from hangbot.delivery.descriptor import is_borrowed
+from hangbot.delivery.tables import HEAD, is_outbox
 
 __all__ = ["count_messages", "has_second_name", "is_mounted_alone"]
 
@@ -44,11 +45,16 @@ def _mount_point(line: str) -> str | None:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[4])
 
 
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
 def count_messages(path: Path) -> int:
     """Count the messages in an outbox that is not in use here; 0 where there is none."""
-    if not is_outbox(path):
-        return 0
     try:
+        if is_borrowed(path) or not is_outbox(_head(path)):
+            return 0
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return int(database.execute("SELECT count(*) FROM message").fetchone()[0])
     except (sqlite3.Error, OSError):

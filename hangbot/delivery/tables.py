@@ -4,12 +4,11 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from hangbot.errors import OutboxUnusable
 
-__all__ = ["VERSION", "is_outbox", "prepare"]
+__all__ = ["HEAD", "VERSION", "is_outbox", "prepare", "wait_in_doubt"]
 
 _APPLICATION: Final = 0x48414E47
 """``HANG``: tells an outbox from any other SQLite file."""
@@ -63,6 +62,8 @@ CREATE INDEX message_waiting ON message (room, receiver, seq) WHERE state IN ('q
 """What makes version *n* of version *n* - 1; a line that was ever released is never changed."""
 
 VERSION: Final = len(_MIGRATIONS)
+HEAD: Final = 100
+"""Bytes that tell what a file is."""
 _APPLICATION_AT: Final = 68
 """Where SQLite keeps the application's mark, in the first hundred bytes of a file."""
 _SWITCHED_WITHIN: Final = 5.0
@@ -102,6 +103,11 @@ def prepare(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA user_version = {max(version, VERSION)}")
 
 
+def wait_in_doubt(database: sqlite3.Connection) -> None:
+    """Put all that waits in doubt: from a copy nobody knows what was sent since it was made."""
+    database.execute("UPDATE message SET in_doubt = 1 WHERE state IN ('queued', 'sending')")
+
+
 def _write_ahead(database: sqlite3.Connection) -> None:
     """Switch to a write-ahead log: while others open the file, SQLite refuses that without waiting."""
     deadline = time.monotonic() + _SWITCHED_WITHIN
@@ -136,12 +142,7 @@ def _transaction(database: sqlite3.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-def is_outbox(path: Path) -> bool:
-    """Tell from its first bytes whether a file was ever an outbox, whatever became of the rest."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(100)
-    except OSError:
-        return False
+def is_outbox(head: bytes) -> bool:
+    """Tell from a file's first hundred bytes whether it was ever an outbox, whatever became of the rest."""
     mark = head[_APPLICATION_AT : _APPLICATION_AT + 4]
     return head.startswith(b"SQLite format 3\0") and mark == _APPLICATION.to_bytes(4, "big")

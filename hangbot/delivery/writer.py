@@ -6,22 +6,37 @@ that a write is done before it is committed.
 """
 
 import asyncio
+import math
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-__all__ = ["Job", "Work", "WorkOnMany", "Writer", "serve"]
+__all__ = ["Job", "Stall", "Tell", "Work", "WorkOnMany", "Writer", "is_busy", "is_full", "serve"]
 
 Work = Callable[[sqlite3.Connection], Any]
 WorkOnMany = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Does the same to several things, and returns what came of each."""
 
+Stall = Literal["busy", "full"]
+Tell = Callable[[Stall | None], None]
+"""Told what keeps the file from being written, and ``None`` when it is written again."""
+
 _MOST_AT_ONCE: Final = 256
+_TOLD_AFTER: Final = 5.0
+"""Seconds for which another process may have the file locked before that is told."""
+_BUSY_AGAIN_AFTER: Final = 0.02
+_FULL_AGAIN_AFTER: Final = 1.0
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_NO_ROOM: Final = frozenset(
+    {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE}
+)
+"""What SQLite says besides ``SQLITE_FULL`` where there is no room, or no more of a quota."""
 
 
 @dataclass(slots=True)
@@ -32,6 +47,7 @@ class Job:
         work: The function; of several things where it is shared.
         writes: Whether it changes anything.
         done: Told what came of it when that is committed.
+        patient: Whether it is done as soon as there is room again, where the disk is full.
         shared: Whether neighbours with the same function are done in one call.
         item: With a shared one: what it is to be done to.
         result: What it returned.
@@ -40,7 +56,8 @@ class Job:
 
     work: Callable[..., Any]
     writes: bool
-    done: asyncio.Future[Any]
+    done: asyncio.Future[Any] | None
+    patient: bool = False
     shared: bool = False
     item: Any = None
     result: Any = None
@@ -53,6 +70,8 @@ class Writer:
     Args:
         connect: Opens the connection, on the thread.
         told_as: What is raised instead of an error.
+        patience: Seconds for which a file that another process has locked, or a full disk, is waited for.
+        tell: Told of such a wait.
     """
 
     def __init__(
@@ -60,9 +79,18 @@ class Writer:
         connect: Callable[[], sqlite3.Connection],
         *,
         told_as: Callable[[BaseException], BaseException] = lambda error: error,
+        patience: float = math.inf,
+        tell: Tell = lambda _: None,
     ) -> None:
         self._connect = connect
         self._told_as = told_as
+        self._patience = patience
+        self._stalls = tell
+        self._stalled: Stall | None = None
+        """What was told last. The thread's own, as is the next."""
+        self._owed: list[Job] = []
+        self._owed_since = 0.0
+        self._last_try = False
         self._batches: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._asked: list[Job] = []
         self._loop = asyncio.get_running_loop()
@@ -91,6 +119,7 @@ class Writer:
         work: Work | WorkOnMany,
         *,
         writes: bool,
+        patient: bool = False,
         shared: bool = False,
         item: Any = None,  # noqa: ANN401  the function's own
     ) -> asyncio.Future[Any]:
@@ -105,11 +134,11 @@ class Writer:
         """
         if self._closing or self._ended.done():
             raise RuntimeError("the writer is closed")
-        job = Job(work, writes, self._loop.create_future(), shared, item)
+        done: asyncio.Future[Any] = self._loop.create_future()
         if not self._asked:
             self._loop.call_soon(self._loop.call_soon, self._hand_over)
-        self._asked.append(job)
-        return job.done
+        self._asked.append(Job(work, writes, done, patient, shared, item))
+        return done
 
     def _hand_over(self) -> None:
         """Give the thread what was asked for since the last time.
@@ -123,24 +152,102 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            database = self._connect()
+            database = self._connected()
         except BaseException as exc:  # noqa: BLE001  told to who opens
             self._tell(self._fail_opening, exc)
             return
         self._tell(self._opened.set_result, None)
         try:
             while batch := self._collect():
-                serve(database, batch)
-                self._tell(self._resolve, batch)
+                self._serve(database, batch)
+            self._give_up(self._owed)
         finally:
             with suppress(sqlite3.Error):  # what was told is on disk; what closing tidies up can wait
                 database.close()
             self._tell(self._ended.set_result, None)
 
+    def _connected(self) -> sqlite3.Connection:
+        begun = time.monotonic()
+        while True:
+            try:
+                database = self._connect()
+            except sqlite3.Error as exc:
+                if not is_busy(exc) or not self._waits(begun):
+                    raise
+            else:
+                self._report(None)
+                return database
+
+    def _serve(self, database: sqlite3.Connection, batch: list[Job]) -> None:
+        """Do a batch and tell who waits; what is busy is tried again, what has no room is owed."""
+        serve(database, batch)
+        begun = time.monotonic()
+        while busy := [job for job in batch if job.error and is_busy(job.error)]:
+            if not self._waits(begun):
+                break
+            for job in busy:
+                job.error = None
+            serve(database, busy)
+        # A full disk ends the whole transaction: what only reads need not suffer for it.
+        if reads := [job for job in batch if not job.writes and job.error and is_full(job.error)]:
+            for job in reads:
+                job.error = None
+            serve(database, reads)
+        full = [job for job in batch if job.error and is_full(job.error)]
+        owed = [job for job in full if job.patient]
+        if full and not owed:
+            owed = [Job(_write_something, writes=True, done=None, patient=True)]  # tells when there is room
+        if owed and not self._owed:
+            self._owed_since = time.monotonic()
+        self._owed = owed
+        if full:
+            self._report("full")
+        elif not busy and any(job.writes for job in batch):
+            self._report(None)
+        self._tell(self._resolve, [job for job in batch if job not in owed])
+
+    def _waits(self, begun: float) -> bool:
+        """Wait a moment for another process to let go; ``False`` where that has taken too long."""
+        waited = time.monotonic() - begun
+        if self._closing or waited >= self._patience:
+            return False
+        if waited >= _TOLD_AFTER:
+            self._report("busy")
+        time.sleep(_BUSY_AGAIN_AFTER)
+        return True
+
+    def _report(self, stall: Stall | None) -> None:
+        if stall != self._stalled:
+            self._stalled = stall
+            self._tell(self._stalls, stall)
+
+    def _give_up(self, owed: list[Job]) -> None:
+        self._owed = []
+        self._tell(self._resolve, owed)
+
     def _collect(self) -> list[Job]:
-        """Wait for jobs, and take all that wait behind them; nothing when the end is asked for."""
-        batch = list(self._batches.get() or ())
-        while 0 < len(batch) < _MOST_AT_ONCE:
+        """Wait for jobs, and take all that wait behind them; nothing when the end is asked for.
+
+        What is owed comes first, and after a moment also when nothing else is asked for.
+        """
+        owed = self._owed
+        if owed and time.monotonic() - self._owed_since >= self._patience:
+            self._give_up(owed)
+            owed = []
+        for job in owed:
+            job.error = None
+        try:
+            more = self._batches.get(timeout=_FULL_AGAIN_AFTER if owed else None)
+        except queue.Empty:
+            return list(owed)
+        if more is None:
+            self._batches.put(None)  # the end; but what is owed may have room by now
+            if not owed or self._last_try:
+                return []
+            self._last_try = True
+            return list(owed)
+        batch = owed + more
+        while len(batch) < _MOST_AT_ONCE:
             try:
                 more = self._batches.get_nowait()
             except queue.Empty:
@@ -153,7 +260,7 @@ class Writer:
 
     def _resolve(self, batch: list[Job]) -> None:
         for job in batch:
-            if job.done.done():
+            if job.done is None or job.done.done():
                 continue  # cancelled: whoever asked has stopped waiting
             if job.error is not None:
                 job.done.set_exception(self._told_as(job.error))
@@ -186,6 +293,23 @@ def serve(database: sqlite3.Connection, batch: Sequence[Job]) -> None:
     except BaseException as exc:  # noqa: BLE001  told to all who wait
         for job in batch:
             job.error = job.error or exc
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether an error says that another process has the file locked."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
+
+
+def is_full(error: BaseException) -> bool:
+    """Tell whether an error says that there is no room on the disk."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_ROOM
+
+
+def _write_something(database: sqlite3.Connection) -> None:
+    """Write a page that says the same as before: it needs room as everything does."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    database.execute(f"PRAGMA user_version = {version}")
 
 
 class _JobFailed(Exception):

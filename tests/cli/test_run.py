@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from hangbot.cli import main
-from hangbot.cli import run as command
 from hangbot.delivery.outbox import exclusive
 from tests.bounds import WITHIN
 
@@ -388,19 +387,6 @@ def test_a_second_bot_on_one_outbox_is_one_line(
     assert code == 1
     assert "another bot delivers" in said
     assert "HANGBOT_OUTBOX" in said
-    assert configured.sandbox.journal.events() == []
-
-
-def test_a_send_that_does_not_end_soon_is_one_line_that_says_so(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "_SEND_TAKES", 0.1)
-
-    with exclusive(folder / "outbox.sqlite3", brief=True):
-        code = main(["run"])
-
-    assert code == 1
-    assert "a `hangbot send` delivers from the outbox" in one_line(capsys.readouterr().err)
     assert configured.sandbox.journal.events() == []
 
 

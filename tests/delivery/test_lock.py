@@ -1,15 +1,27 @@
 import asyncio
+import contextlib
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hangbot.delivery.lock import exclusive, exclusive_soon
+from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
+from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxBusy, OutboxUnusable
+from hangbot.wire.chat import Outgoing
 from tests.bounds import WITHIN
+
+HOLD = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from hangbot.delivery.outbox import exclusive\n"
+    "with exclusive(Path(sys.argv[1])):\n"
+    "    print('held')\n"
+)
 
 
 @pytest.fixture
@@ -28,17 +40,9 @@ def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_only_one_process_delivers_from_an_outbox(path: Path) -> None:
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import exclusive\n"
-        "with exclusive(Path(sys.argv[1])):\n"
-        "    print('held')\n"
-    )
-
     with exclusive(path):
-        while_held = run(code, path)
-    after = run(code, path)
+        while_held = run(HOLD, path)
+    after = run(HOLD, path)
 
     assert "OutboxBusy: another bot delivers from the outbox" in while_held.stderr
     assert while_held.returncode == 1
@@ -87,18 +91,146 @@ def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> No
         pytest.param("file/outbox", id="no folder but a file"),
     ],
 )
-def test_a_lock_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+def test_an_outbox_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(OutboxUnusable, match=r"outbox\.lock cannot be written"), exclusive(tmp_path / name):
+    with pytest.raises(OutboxUnusable, match=r"/outbox cannot be opened: "), exclusive(tmp_path / name):
         raise AssertionError
 
 
-def test_a_folder_as_outbox_does_not_break_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_lock_file_that_cannot_be_written_is_an_error_that_names_it(path: Path) -> None:
+    path.with_name(f"{path.name}.lock").mkdir()
 
-    with exclusive(Path()):
-        assert tmp_path.with_name(f"{tmp_path.name}.lock").is_file()
+    with pytest.raises(OutboxUnusable, match=r"\.lock cannot be written: Is a directory"), exclusive(path):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_regular_file_is_no_outbox(path: Path, kind: str) -> None:
+    if kind == "pipe":
+        os.mkfifo(path)
+    other = {"folder": path.parent, "pipe": path, "device": Path("/dev/null")}[kind]
+
+    with pytest.raises(OutboxUnusable, match=r"Is a directory|no regular file"), exclusive(other):
+        raise AssertionError
+
+
+def test_a_lock_file_that_is_removed_lets_nobody_in(path: Path) -> None:
+    with exclusive(path):
+        path.with_name(f"{path.name}.lock").unlink()
+
+        assert "another bot delivers" in run(HOLD, path).stderr
+    assert run(HOLD, path).stdout == "held\n"
+
+
+def test_a_second_name_lets_nobody_in(path: Path) -> None:
+    path.touch()
+    second = path.with_name("backup.sqlite3")
+    second.hardlink_to(path)
+
+    with exclusive(path):
+        with pytest.raises(OutboxBusy, match="another bot"), exclusive(second):
+            raise AssertionError
+        assert "another bot delivers" in run(HOLD, second).stderr
+
+
+def test_an_earlier_version_is_kept_out_and_keeps_out(path: Path) -> None:
+    earlier = (
+        "import fcntl, os, sys\n"
+        "handle = os.open(sys.argv[1] + '.lock', os.O_RDWR | os.O_CREAT, 0o600)\n"
+        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "print('held')\n"
+    )
+
+    with exclusive(path):
+        kept_out = run(earlier, path)
+    handle = os.open(f"{path}.lock", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(OutboxBusy, match="another bot"), exclusive(path):
+        raise AssertionError
+    os.close(handle)
+    with exclusive(path):
+        pass
+
+    assert "BlockingIOError" in kept_out.stderr
+
+
+async def test_the_locks_of_sqlite_outlive_the_lock(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.put([Outgoing("m", "room", "hi")], 1.0)
+    with exclusive(path):
+        pass
+    other = (
+        "import sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1])\n"
+        "print(database.execute('SELECT count(*) FROM message').fetchone())\n"
+        "database.close()\n"
+    )
+
+    said = run(other, path)
+
+    assert said.stdout == "(1,)\n"
+    assert path.with_name(f"{path.name}-wal").exists()  # who closes last removes it: that was not the last
+    await box.close()
+
+
+def test_the_files_are_the_owners_alone(path: Path) -> None:
+    path.touch(0o644)
+    path.with_name(f"{path.name}.lock").touch(0o644)
+
+    asyncio.run(_used(path))
+    with exclusive(path):
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+
+    assert modes == {path.name: 0o600, f"{path.name}.lock": 0o600}
+
+
+async def _used(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    await box.put([Outgoing("m", "room", "hi")], 1.0)
+    modes = {file.suffix: file.stat().st_mode & 0o777 for file in path.parent.glob("*sqlite3*")}
+    assert {ending: modes[ending] for ending in (".sqlite3", ".sqlite3-wal", ".sqlite3-shm")} == {
+        ".sqlite3": 0o600, ".sqlite3-wal": 0o600, ".sqlite3-shm": 0o600
+    }  # fmt: skip
+    await box.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_command_learns_that_a_bot_waits_and_leaves_the_next_turn_to_it(
+    *, known: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not known:  # a system without locks on the file itself
+        monkeypatch.setattr("hangbot.delivery.descriptor._set", None)
+        monkeypatch.setattr("hangbot.delivery.descriptor._ask", None)
+    with exclusive(path, brief=True):
+        before = is_wanted(path)
+        with Turn(path) as turn:
+            during = (is_wanted(path), turn.had)
+            with pytest.raises(OutboxBusy, match="another bot") as busy, exclusive(path, brief=True):
+                raise AssertionError
+        after = is_wanted(path)
+
+    assert (before, during, after, busy.value.brief) == (False, (True, False), False, False)
+
+
+async def test_a_bot_has_its_turn_when_the_command_ends(path: Path) -> None:
+    with Turn(path) as turn:
+        assert turn.had
+        assert is_held_here(path)
+    with contextlib.ExitStack() as command:
+        command.enter_context(exclusive(path, brief=True))
+        with Turn(path) as turn:
+            assert not turn.had
+            assert not await turn.take(lambda: True)
+            taking = asyncio.create_task(turn.take(), name="take")
+            command.close()
+
+            assert await taking
+            with pytest.raises(OutboxBusy, match="another bot"), Turn(path):
+                raise AssertionError
+    assert not is_held_here(path)
 
 
 def test_a_file_system_without_locks_is_an_error_that_names_the_file(
@@ -169,5 +301,5 @@ def test_a_full_disk_does_not_keep_from_delivering(path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("os.pwrite", full)
 
-    with exclusive(path, brief=True), pytest.raises(OutboxBusy, match="another bot"):
-        exclusive(path).__enter__()
+    with exclusive(path, brief=True), pytest.raises(OutboxBusy, match="a `hangbot send`"):
+        exclusive(path).__enter__()  # the lock on the file tells, and takes no room

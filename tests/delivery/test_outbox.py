@@ -15,12 +15,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery import opening, tables
+from hangbot.delivery import opening, tables, writer
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Bounds, Outbox, exclusive
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import Life, Settlement, State, Step
-from hangbot.errors import OutboxFull, OutboxOfAnother, OutboxUnusable, UnknownMessage, UsageError
+from hangbot.errors import (
+    OutboxDiskFull,
+    OutboxFull,
+    OutboxLocked,
+    OutboxOfAnother,
+    OutboxUnusable,
+    UnknownMessage,
+    UsageError,
+)
 from hangbot.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
@@ -944,6 +952,49 @@ async def test_when_there_is_room_again_it_accepts_again(full: Outbox) -> None:
     assert len(await full.rows()) == 1
 
 
+async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_goes_on(
+    full: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_FULL_AGAIN_AFTER", 0.01)
+    await pragma(full, "max_page_count = 1000000")
+    await full.put([message()], 1.0)
+    await full.claim("room")
+    pages = await pragma(full, "page_count")
+    await pragma(full, f"max_page_count = {pages}")
+    steps = [Step("m", 5.0, "answer", 1, "x" * 50_000)]
+
+    settling = asyncio.ensure_future(full.settle("m", DELIVERED, steps, 20.0))
+    reading = await asyncio.gather(*(full.rows() for _ in range(3)))
+    with pytest.raises(OutboxDiskFull, match="is full"):
+        await full.put([message("n", "x" * 50_000)], 21.0)
+    red = [condition.sentence for condition in full.conditions.all()]
+    still = await full.get("m")
+    await pragma(full, "max_page_count = 1000000")
+    async with asyncio.timeout(WITHIN):
+        await settling
+
+    assert [row.message.id for rows in reading for row in rows] == ["m"] * 3
+    assert still.state == "sending"
+    assert len(red) == 1
+    assert "is full: nothing is accepted" in red[0]
+    assert (await full.get("m")).state == "delivered"
+    assert full.conditions.all() == ()
+
+
+async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(
+    full: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_FULL_AGAIN_AFTER", 0.01)
+    with pytest.raises(OutboxDiskFull):
+        await full.put([message(text="x" * 50_000)], 10.0)
+
+    async with asyncio.timeout(WITHIN):
+        while full.conditions.all():  # noqa: ASYNC110  told from a thread
+            await asyncio.sleep(0.005)
+
+    assert await full.rows() == []
+
+
 async def test_whoever_fills_the_disk_takes_none_of_those_with_it_who_are_written_at_the_same_time(
     full: Outbox,
 ) -> None:
@@ -986,32 +1037,71 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
     await box.close()
 
 
-async def test_a_writer_that_does_not_let_go_is_an_error_and_no_endless_wait(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
-    box = Outbox(path)
+async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_told(path: Path) -> None:
+    box = Outbox(path, patience=0.01)
     await box.open()
     with closing(sqlite3.connect(path, isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
 
-        with pytest.raises(OutboxUnusable, match="locked"):
+        with pytest.raises(OutboxLocked, match="locked by another program; nothing was written"):
             await box.put([message()], 10.0)
 
+    assert await box.rows() == []
     await box.close()
 
 
-async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
+async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as rival:
         rival.execute("BEGIN EXCLUSIVE")
+        box = Outbox(path, patience=0.01)
 
-        error = await refusal(path)
+        with pytest.raises(OutboxLocked, match="locked"):
+            await box.open()
+        await box.close()
 
-    assert "locked" in str(error)
     assert path.exists()
+
+
+async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done_in_its_order(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(writer, "_TOLD_AFTER", 0.05)
+    box = Outbox(path)
+    await box.open()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
+        async with asyncio.timeout(WITHIN):
+            while not box.conditions.all():  # noqa: ASYNC110  told from a thread
+                await asyncio.sleep(0.005)
+        red = [str(condition) for condition in box.conditions.all()]
+        assert not any(put.done() for put in puts)
+
+        rival.execute("ROLLBACK")
+        await asyncio.gather(*puts)
+
+    assert len(red) == 1
+    assert "another program has the outbox" in red[0]
+    assert [row.message.id for row in await box.rows()] == ["m0", "m1", "m2"]
+    assert box.conditions.all() == ()
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+    await box.close()
+
+
+async def test_a_locked_outbox_keeps_nobody_from_closing_it(path: Path) -> None:
+    box = Outbox(path)
+    await box.open()
+    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        put = asyncio.ensure_future(box.put([message()], 10.0))
+        await asyncio.sleep(0)
+
+        async with asyncio.timeout(WITHIN):
+            await box.close()
+
+    with pytest.raises(OutboxLocked):
+        await put
 
 
 async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: Path) -> None:
@@ -1107,11 +1197,10 @@ async def test_a_new_outbox_is_not_put_aside_for_the_damage_of_the_one_before(
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
     is_outbox = tables.is_outbox
 
-    def meanwhile(place: Path) -> bool:
-        found = is_outbox(place)
-        place.rename(place.with_name("aside"))
-        place.write_bytes(b"new")
-        return found
+    def meanwhile(head: bytes) -> bool:
+        path.rename(path.with_name("aside"))
+        path.write_bytes(b"new")
+        return is_outbox(head)
 
     monkeypatch.setattr(tables, "is_outbox", meanwhile)
 
@@ -1130,10 +1219,9 @@ async def test_a_file_that_is_gone_when_it_is_to_be_put_aside_is_no_second_error
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
     is_outbox = tables.is_outbox
 
-    def meanwhile(place: Path) -> bool:
-        found = is_outbox(place)
-        place.unlink()
-        return found
+    def meanwhile(head: bytes) -> bool:
+        path.unlink()
+        return is_outbox(head)
 
     monkeypatch.setattr(tables, "is_outbox", meanwhile)
 

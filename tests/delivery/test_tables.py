@@ -301,7 +301,7 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
         prepare(database)
 
     assert path.read_bytes() == before
-    assert not is_outbox(path)
+    assert not is_outbox(path.read_bytes())
 
 
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
@@ -311,7 +311,7 @@ def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connec
         prepare(database)
 
     assert database.execute("PRAGMA user_version").fetchone() == (4,)
-    assert is_outbox(old)
+    assert is_outbox(old.read_bytes()[:100])
 
 
 def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
@@ -323,7 +323,7 @@ def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
 
     path.write_bytes(whole[:100] + b"\xff" * 500)
 
-    assert is_outbox(path)
+    assert is_outbox(path.read_bytes()[:100])
 
 
 @pytest.mark.parametrize(
@@ -335,15 +335,8 @@ def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
         pytest.param(b"x" * 68 + b"HANG" + b"x" * 28, id="the mark without the format"),
     ],
 )
-def test_what_never_was_an_outbox_is_not_taken_for_one(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-    assert not is_outbox(path)
-
-
-def test_what_cannot_be_read_is_not_taken_for_one(tmp_path: Path) -> None:
-    assert not is_outbox(tmp_path / "ghost")
-    assert not is_outbox(tmp_path)
+def test_what_never_was_an_outbox_is_not_taken_for_one(content: bytes) -> None:
+    assert not is_outbox(content)
 
 
 def busy_while(other: sqlite3.Connection) -> None:

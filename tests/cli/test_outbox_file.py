@@ -1,0 +1,392 @@
+"""The outbox's file under a running bot: locked, taken away, copied, without room."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.cli import main
+from hangbot.cli import send as send_command
+from tests.bounds import WITHIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Live
+
+    Start = Callable[..., Command]
+
+
+@pytest.fixture
+def box(folder: Path) -> Path:
+    return folder / "outbox.sqlite3"
+
+
+def until(condition: Callable[[], object], within: float = WITHIN) -> None:
+    """Look again until something outside of this process is so."""
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def start_bot(start: Start, **env: str) -> Command:
+    bot = start("run", env=env)
+    until(lambda: "reading the chat" in bot.err or bot.process.poll() is not None)
+    assert bot.process.poll() is None, bot.err
+    return bot
+
+
+def listed(capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert main(["outbox", "list", "--json", *more]) == 0
+    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return rows
+
+
+def remove(box: Path) -> None:
+    for file in box.parent.glob(f"{box.name}*"):
+        file.unlink()
+
+
+def remove_the_file_alone(box: Path) -> None:
+    box.unlink()
+
+
+def move(box: Path) -> None:
+    box.rename(box.with_name("elsewhere"))
+
+
+def replace(box: Path) -> None:
+    other = box.with_name("other")
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE x (y)")
+    other.replace(box)
+
+
+def truncate(box: Path) -> None:
+    os.truncate(box, 0)
+
+
+def cut(box: Path) -> None:
+    os.truncate(box, 4096)
+
+
+def remove_the_log(box: Path) -> None:
+    box.with_name(f"{box.name}-wal").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("take", "cause"),
+    [
+        (remove, "was removed"),
+        (remove_the_file_alone, "was removed"),
+        (move, "was moved away"),
+        (replace, "was replaced by another file"),
+        (truncate, "was truncated"),
+        (cut, "was truncated"),
+        (remove_the_log, "has lost its log"),
+    ],
+)
+def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what_it_held_is_delivered(
+    take: Callable[[Path], None], cause: str, configured: Live, box: Path, start: Start
+) -> None:
+    configured.sandbox.faults.add("chat.send", "delay", ms=2_000)
+    for number in range(30):  # more than a page
+        main(["send", f"before {number}", "--log-level", "error"])
+    sent = len(configured.muids)
+    bot = start_bot(start)
+    configured.sandbox.faults.add("chat.send", "delay", ms=2_500)
+    start("send", "under way", "--id", "m-1").wait()
+    start("send", "behind it", "--id", "m-2").wait()
+    begun = time.monotonic()
+
+    take(box)
+    until(lambda: cause in bot.err, within=WITHIN)
+    noticed = time.monotonic() - begun
+    code = bot.wait()
+
+    assert code == 1
+    assert noticed < 5
+    last = bot.err.splitlines()[-1]
+    assert f"hangbot: the outbox {box} {cause}" in last
+    assert "while it was in use" in last
+    assert "Traceback" not in bot.err
+    held = ["m-1", "m-2"] if cause != "was truncated" else ["m-1"]  # the rest cannot be read any more
+    assert configured.muids[sent:] == held
+    assert not box.with_name(
+        f"{box.name}-wal"
+    ).exists()  # SQLite would put it into the next file of that name
+
+
+@pytest.mark.slow
+def test_a_file_that_another_program_locks_is_waited_for_without_an_end(
+    configured: Live, box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot = start_bot(start)
+    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        sender = start("send", "hello", "--id", "m-1")
+        until(lambda: "another program has the outbox" in sender.err)
+        time.sleep(4)  # 9 s in all, with which earlier versions gave up
+        rival.execute("ROLLBACK")
+
+    assert sender.wait() == 0
+    until(lambda: configured.muids == ["m-1"])
+    bot.send(signal.SIGTERM)
+    assert bot.wait() == 0
+    assert [row["state"] for row in listed(capsys)] == ["delivered"]
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.slow
+def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_time(
+    box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "first"]) == 0
+    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+        rival.execute("BEGIN EXCLUSIVE")
+        bot = start("run")
+        sender = start("send", "never", "--wait", "1")
+        code = sender.wait()
+        until(lambda: "another program has the outbox" in bot.err)
+        rival.execute("ROLLBACK")
+    until(lambda: "reading the chat" in bot.err)
+    bot.send(signal.SIGTERM)
+
+    assert (code, bot.wait()) == (1, 0)
+    assert "is locked by another program" in sender.err.splitlines()[-1]
+    assert sender.out == ""
+    assert [row["text"] for row in listed(capsys)] == ["first"]
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own with a megabyte."""
+    place = folder / "disk"
+    place.mkdir()
+    if not _mounts("-t", "tmpfs", "-o", "size=1m", "hangbot-test", str(place)):
+        pytest.skip("mounting takes more rights than this user has")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S603, S607  ours
+
+
+def _mounts(*argv: str) -> bool:
+    with suppress(FileNotFoundError):
+        return subprocess.run(["mount", *argv], capture_output=True, check=False).returncode == 0  # noqa: S603, S607  ours
+    return False
+
+
+@pytest.mark.slow
+def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
+    configured: Live, small_disk: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
+    bot = start_bot(start)
+    assert start("send", "before", "--id", "m-1").wait() == 0
+    until(lambda: configured.muids == ["m-1"])
+    with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+
+    refused = start("send", "x" * 5_000, "--id", "m-2")
+    code = refused.wait()
+    alice = configured.sandbox.users.add("alice")
+    configured.do(lambda _: alice.join())
+    configured.do(lambda _: alice.say("/uptime"))
+    until(lambda: "is full: nothing is accepted" in bot.err)
+    assert bot.process.poll() is None
+    (small_disk / "filling").unlink()
+    until(lambda: "in order again" in bot.err)
+    after = start("send", "after", "--id", "m-3")
+
+    assert code == 1
+    assert "is full" in refused.err
+    assert refused.out == ""
+    assert after.wait() == 0
+    until(lambda: "m-3" in configured.muids)
+    bot.send(signal.SIGTERM)
+    assert bot.wait() == 0
+    assert {row["id"]: row["state"] for row in listed(capsys)} == {"m-1": "delivered", "m-3": "delivered"}
+    assert "Traceback" not in bot.err
+
+
+# -- a bot that starts while a `send` delivers
+
+
+@pytest.mark.slow
+def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_that_is_done(
+    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.configure(HANGBOT_RATE="4", HANGBOT_BURST="1")
+    sender = start("send", "--stdin")
+    assert sender.process.stdin
+    sender.process.stdin.write(b"".join(b"line %d\n" % number for number in range(20)))
+    sender.process.stdin.close()
+    until(lambda: len(configured.muids) > 2)
+    configured.sandbox.faults.add("chat.send", "delay", ms=3_000)
+    until(
+        lambda: configured.sandbox.faults.all()[0].hits if hasattr(configured.sandbox.faults, "all") else True
+    )
+
+    bot = start("run")
+    until(lambda: "[SOCKET] joined" in bot.err)
+    joined_with = len(configured.muids)
+    code = sender.wait()
+    bot.send(signal.SIGTERM)
+
+    assert bot.wait() == 0
+    assert code == 0, sender.err
+    assert joined_with < 20
+    assert sender.out.split() == configured.muids
+    assert {row["state"] for row in listed(capsys)} == {"delivered"}
+    assert "line" not in bot.err or "[OK]" in bot.err
+    assert bot.err.count("[OK] ") > 10
+
+
+@pytest.mark.slow
+def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_becomes_of_its_own(
+    configured: Live, start: Start
+) -> None:
+    configured.configure(
+        STAGE_RETRY_BASE_MS="600000", STAGE_RETRY_MAX_MS="600000", STAGE_RETRY_TOTAL_MS="600000"
+    )
+    configured.sandbox.faults.add("chat.send", "status", status=503)
+    sender = start("send", "again", "--id", "m-1", "--json")
+    until(lambda: "[RETRY]" in sender.err)
+
+    bot = start("run")
+    code = sender.wait()
+    bot.send(signal.SIGTERM)
+
+    assert bot.wait() == 0
+    assert code == 0
+    assert json.loads(sender.out)["state"] == "delivered"
+    assert configured.muids == ["m-1"]
+
+
+# -- copies
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_copy_holds_all_and_is_the_owners_alone_and_what_waits_in_it_is_asked_about(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "there", "--id", "m-1"]) == 0
+    monkeypatch.setattr(send_command, "_deliver", _by_nobody)
+    assert main(["send", "waits", "--id", "m-2"]) == 0
+    capsys.readouterr()
+
+    code = main(["outbox", "backup", "copy.sqlite3"])
+
+    copy = folder / "copy.sqlite3"
+    assert code == 0
+    assert capsys.readouterr().out == "copy.sqlite3: 2 messages\n"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert sorted(file.name for file in folder.glob("*copy*")) == ["copy.sqlite3"]
+    originals = listed(capsys)
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(copy))
+    assert listed(capsys) == originals
+    with closing(sqlite3.connect(copy)) as database:
+        assert database.execute("SELECT id, in_doubt FROM message").fetchall() == [("m-1", 0), ("m-2", 1)]
+
+
+async def _by_nobody(*_: object) -> bool:
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("taken", 2, "taken exists; it was left as it is"),
+        ("folder", 2, "folder exists"),
+        ("dangling", 2, "dangling exists"),
+        ("outbox.sqlite3", 2, "outbox.sqlite3 belongs to the outbox itself"),
+        ("outbox.sqlite3-journal", 2, "belongs to the outbox itself"),
+        ("no/such/folder/copy", 1, "cannot be written: No such file or directory"),
+        ("taken/copy", 1, "cannot be written: Not a directory"),
+        ("/proc/copy", 1, "cannot be written"),
+    ],
+)
+def test_a_place_for_a_copy_that_cannot_be_had_is_one_line_and_nothing_stays(
+    name: str, code: int, says: str, configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "there"]) == 0
+    (folder / "taken").write_text("mine")
+    (folder / "folder").mkdir()
+    (folder / "dangling").symlink_to("nowhere")
+    before = sorted(path.name for path in folder.iterdir())
+    capsys.readouterr()
+
+    returned = main(["outbox", "backup", name])
+
+    said = capsys.readouterr()
+    assert returned == code
+    assert says in said.err
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert (folder / "taken").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert configured.muids != []
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.slow
+def test_a_copy_is_made_while_the_bot_runs(
+    folder: Path,
+    start: Start,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bot = start_bot(start)
+    assert main(["send", "one"]) == 0
+
+    assert start("outbox", "backup", "copy").wait() == 0
+
+    assert main(["send", "two", "--wait", "50"]) == 0
+    bot.send(signal.SIGTERM)
+    assert bot.wait() == 0
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "copy"))
+    assert [row["text"] for row in listed(capsys)] == ["one"]
+
+
+def test_a_copy_without_room_leaves_nothing(
+    configured: Live, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "x" * 800]) == 0
+    with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+    capsys.readouterr()
+
+    code = main(["outbox", "backup", str(small_disk / "copy")])
+
+    assert code == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in small_disk.iterdir()] == ["filling"]
+    assert configured.muids != []
+
+
+def test_a_hard_link_is_one_warning_and_no_more(
+    configured: Live, box: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["send", "there"]) == 0
+    box.with_name("backup").hardlink_to(box)
+    capsys.readouterr()
+
+    code = main(["preflight"])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert said.count("has a second name") == 1
+    assert said.count("[WARN]") == 1
+    assert configured.muids != []
