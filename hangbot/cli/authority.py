@@ -75,7 +75,8 @@ def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
             folder = stack.enter_context(_temporary())
             path, option = folder / _NAME, "TMPDIR"
         else:
-            path, option = beside.with_suffix(".ca.pem"), "--env-out"
+            name = beside.name.removesuffix(".env") or beside.name
+            path, option = beside.parent / f"{name}.ca.pem", "--env-out"
         file = stack.enter_context(OwnFile(path, _MARK, option, force=force, mode=_READABLE))
         issuer = trustme.CA(organization_name="hangbot sandbox")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -313,7 +313,9 @@ class _Control:
 def _body(request: Request, needs: dict[str, Any] | None = None, may: dict[str, Any] | None = None) -> Body:
     """The request's JSON object: the fields it needs and may have, of those types, and no others."""
     needs, may = needs or {}, may or {}
-    raw = request.body or b""
+    raw = request.body
+    if raw is None:
+        raise _Malformed("the body cannot be unpacked")
     try:
         body = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):

@@ -164,6 +164,11 @@ class Request:
         """Whether its client will ask no more on this connection."""
         return self._head.http_version < b"1.1" or "close" in self.headers.get("Connection", "").lower()
 
+    @property
+    def can_upgrade(self) -> bool:
+        """Whether it may become a WebSocket; whether it wants to, its headers say."""
+        return self.method == "GET" and not self.size
+
     def note(self, value: object = None) -> dict[str, Any]:
         """What the journal says of it: method, path and body as they came. It counts as noted then.
 
@@ -184,17 +189,19 @@ class Request:
     def _shown(self, value: object) -> object:
         if self.too_large or self.body is None:
             return f"<{self.size} bytes>"
-        if not self.body:
-            return None
+        if value is not None and self._is_json:
+            return value
+        text = _text(self.body)
+        if text is None or not self._is_json:
+            return text
         try:
-            text = self.body.decode()
-            if "json" not in self.headers.get("Content-Type", "").lower():
-                return text
-            return read_json(text) if value is None else value
-        except UnicodeDecodeError:
-            return f"<{len(self.body)} bytes>"
+            return read_json(text)
         except (ValueError, RecursionError):
             return text
+
+    @property
+    def _is_json(self) -> bool:
+        return bool(self.body) and "json" in self.headers.get("Content-Type", "").lower()
 
     def serve_as(self, service: str) -> None:
         """Count its connection as one of that service, for whoever cuts those."""
@@ -215,6 +222,14 @@ class Request:
         lines = [b"%b %b HTTP/%b\r\n" % (head.method, head.target, head.http_version)]
         lines += [b"%b: %b\r\n" % header for header in head.headers.raw_items()]
         self._line.hand_over(protocol, b"".join(lines) + b"\r\n")
+
+
+def _text(raw: bytes) -> str | None:
+    """Bytes as their text, or as their number where they are none; ``None`` for none at all."""
+    try:
+        return raw.decode() or None
+    except UnicodeDecodeError:
+        return f"<{len(raw)} bytes>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +257,8 @@ class Unserved:
             method, _, rest = line.decode("utf-8", "backslashreplace").strip().partition(" ")
             target = rest.rpartition(" ")[0] if whole and " " in rest else rest
             # Of a line that was cut in its query, what is left of a token would be known by nobody.
-            row = {"method": method, "path": target if whole else target.partition("?")[0], "body": None}
+            path = target if whole else target.partition("?")[0]
+            row = {"method": method, "path": path, "body": _text(self.raw.partition(b"\r\n\r\n")[2])}
         if self.problem:
             row["malformed"] = self.problem
         if self.status is None:

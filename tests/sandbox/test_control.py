@@ -332,6 +332,13 @@ async def test_a_body_that_is_no_object_is_told(api: Api, raw: bytes) -> None:
     assert body["error"]
 
 
+async def test_a_body_that_cannot_be_unpacked_is_told_and_does_nothing(api: Api) -> None:
+    await api.user()
+    status, body = await api.call("POST", "/reset", data=b"rubbish", headers={"Content-Encoding": "gzip"})
+
+    assert (status, body) == (400, {"error": "the body cannot be unpacked"})
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -244,13 +244,18 @@ async def test_every_request_stands_in_the_journal_as_it_came(
             id="an upgrade that is no GET",
         ),
         pytest.param(
+            head("GET", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
+            {"method": "GET", "path": "HOME", "body": "abc"},
+            id="an upgrade with a body",
+        ),
+        pytest.param(
             head("POST", "HOME", "Content-Length: 10000001") + bytes(10_000_001),
             {"method": "POST", "body": "<10000001 bytes>"},
             id="too much",
         ),
         pytest.param(
             head("POST", "HOME", "Content-Length: x") + b"abc",
-            {"method": "POST", "path": "HOME", "malformed": "bad Content-Length"},
+            {"method": "POST", "path": "HOME", "body": "abc", "malformed": "bad Content-Length"},
             id="no length",
         ),
         pytest.param(

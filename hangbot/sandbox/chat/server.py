@@ -207,7 +207,7 @@ class ChatService:
         """Answer a request to the chat, or open a socket."""
         path, _, query = request.target.partition("?")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-        if upgrade and request.method == "GET" and path in SOCKET_PATHS:
+        if upgrade and request.can_upgrade and path in SOCKET_PATHS:
             return await self._upgrade(request)
         if is_preflight(request):
             return self._allow(request, "chat")

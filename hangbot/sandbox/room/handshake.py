@@ -65,6 +65,8 @@ class Handshake:
         if request.method != "GET":
             headers = {"Content-Type": "text/html", "Connection": "close"}  # as npm's ws has it
             return self._answer(request, HTTPStatus.METHOD_NOT_ALLOWED, "Invalid HTTP method", headers)
+        if not request.can_upgrade:
+            return self._answer(request, HTTPStatus.BAD_REQUEST, "Bad Request", {"Connection": "close"})
         fault = self._faults.take("room.connect")
         ending = None
         if fault is not None:
