@@ -65,11 +65,11 @@ def apply_patch(  # noqa: C901, PLR0912, PLR0915  in one piece: a call for each 
         names = _unescaped(path) if "~" in path else path.split("/")
         try:  # the frequent depths one by one: a slice and a loop take as long as all the rest
             match names:
+                case ["", top, key]:
+                    node = data[top]
                 case ["", top, name, key]:
                     node = data[top]
                     node = node[name] if type(node) is dict else node[_POSITIONS[name]]
-                case ["", top, key]:
-                    node = data[top]
                 case ["", top, name, part, key]:
                     node = data[top]
                     node = node[name] if type(node) is dict else node[_POSITIONS[name]]
@@ -118,13 +118,13 @@ def apply_patch(  # noqa: C901, PLR0912, PLR0915  in one piece: a call for each 
             if key > len(node):
                 raise IndexError
             node.insert(key, value)
+        elif value is MISSING:
+            key = _POSITIONS[key]
+            old = node.pop(key)
         else:
             key = _POSITIONS[key]
             old = node[key]
-            if value is MISSING:
-                del node[key]
-            else:
-                node[key] = value
+            node[key] = value
         change = (node, key, old, value)
         log.append(change)
         if top == _USERS:

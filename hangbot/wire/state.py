@@ -49,46 +49,48 @@ class RoomState:
         """
         log: list[Change] = []
         try:
-            self._check(apply_patch(self.data, patch, log, self._late))
+            changes = apply_patch(self.data, patch, log, self._late)
+            if changes:  # else who is in the room cannot have changed: a vote is no time to count 2,000
+                self._count(changes)
         except MISFITS as exc:
-            undo(log)
+            self._take_back(log)
             # The values stay out of it: they are other people's.
             raise WireError(
                 f"a patch of {len(patch)} operations does not fit the room state ({type(exc).__name__})"
             ) from None
         except WireError:
-            undo(log)
+            self._take_back(log)
             raise
 
-    def _check(self, changes: list[Change]) -> None:
-        """See to it that nobody is in the room twice; raises `WireError`."""
-        if not changes:
-            return  # who is in the room cannot have changed: a vote among 2,000 is no time to count them
+    def _take_back(self, log: list[Change]) -> None:
+        undo(log)
+        self._here = set(self.users())
+
+    def _count(self, changes: list[Change]) -> None:
+        """Follow who came and who left; raises `WireError` where somebody is in the room twice."""
         users = self.data.get("allUsers")
         if not isinstance(users, list):
             raise WireError("a patch took the list `allUsers` out of the room state")
-        if len(changes) * _RECOUNTED < len(users) and self._follow(changes, users):
-            return
-        # Many changes, or odd ones: then counting everybody is quicker, or certain.
-        uuids = list(self.users())
-        here = set(uuids)
-        if len(here) != len(uuids):
-            raise WireError("after a patch a user is in the room twice")
-        self._here = here
-
-    def _follow(self, changes: list[Change], users: list[Any]) -> bool:
-        """Follow who came and who left; tell whether that leaves everybody in the room once."""
-        more = _counted(changes, users)
         here = self._here
-        for uuid, number in more.items():
-            if number and (number not in {1, -1} or (number > 0) is (uuid in here)):
-                return False
-        for uuid, number in more.items():
-            if number > 0:
-                here.add(uuid)
-            elif number:
-                here.discard(uuid)
-        return True
+        if len(changes) * _RECOUNTED < len(users):
+            for node, key, old, new in changes:
+                if node is users:
+                    left, came = _uuid(old), _uuid(new)
+                elif key == "uuid":
+                    left, came = old, new
+                else:
+                    continue
+                if type(left) is str:
+                    here.discard(left)
+                if type(came) is str:
+                    here.add(came)
+            if len(here) == len(users):
+                return
+        # Many changes, or some that crossed: then everybody is counted.
+        uuids = list(self.users())
+        self._here = set(uuids)
+        if len(self._here) != len(uuids):
+            raise WireError("after a patch a user is in the room twice")
 
     def users(self) -> Iterator[str]:
         """Yield the uuid of everyone in the room."""
@@ -132,23 +134,6 @@ class RoomState:
         user = everyone.get(uuid) if isinstance(everyone, dict) else None
         value = user.get(part) if isinstance(user, dict) else None
         return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _counted(changes: list[Change], users: list[Any]) -> dict[str, int]:
-    """Return how often each uuid came into the list, less how often it went."""
-    more: dict[str, int] = {}
-    for node, key, old, new in changes:
-        if node is users:
-            left, came = _uuid(old), _uuid(new)
-        elif key == "uuid":
-            left, came = old, new
-        else:
-            continue
-        if type(left) is str:
-            more[left] = more.get(left, 0) - 1
-        if type(came) is str:
-            more[came] = more.get(came, 0) + 1
-    return more
 
 
 def _uuid(user: object) -> str | None:
