@@ -9,7 +9,7 @@ the connection stays open and heard, so that the bot stays in the room until it 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
@@ -29,8 +29,8 @@ from hangbot.errors import (
 )
 from hangbot.rest import quoted
 from hangbot.room_end import Connection, Ended, Why, close_code
+from hangbot.song_watch import SongWatch
 from hangbot.wire import room as wire
-from hangbot.wire.overdue import OVERDUE, Overdue
 from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
 from hangbot.wire.state import RoomState
 
@@ -38,8 +38,6 @@ __all__ = ["Connection", "Ended", "RoomClient", "Why"]
 
 logger = logging.getLogger(__name__)
 
-_READ_WITHIN: Final = 1.0
-"""Seconds in which what the socket has received is read."""
 _TOO_MANY: Final = "you have too many pending requests"
 _SHUTTING_DOWN: Final = "the server is shutting down"
 
@@ -88,8 +86,7 @@ class RoomClient:
         self._joins: set[int] = set()
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._heard = clock.now()
-        self._overdue = Overdue(self._heard)
-        self._time_told = asyncio.Event()
+        self._song = SongWatch(clock, lambda: self.state, self.echo)
         self._leaving: Why | None = None
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended or its state was lost, with how."""
@@ -254,27 +251,9 @@ class RoomClient:
         await self._connection.close()
 
     async def _watch_song(self) -> None:
-        """Treat a room in which a song ends without a word as lost: some servers forget who is there."""
-        while not self.ended.done():
-            left = self._song_left()
-            if left > 0:
-                with suppress(TimeoutError):  # it may be another song meanwhile
-                    await self._clock.wait_for(self._time_told.wait(), left)
-                self._time_told.clear()
-                continue
-            try:
-                await self.echo()  # what the room said before comes before the answer
-            except AckTimeout:
-                continue
-            except ConnectionLost:
-                return
-            await self._clock.sleep(_READ_WITHIN)
-            if self._song_left() <= 0:
-                self._lose_state(f"the song has been over for {OVERDUE:g} s, and the room says nothing")
-
-    def _song_left(self) -> float:
-        left = self._overdue.left(self.state, self._clock.now())
-        return OVERDUE if left is None else min(left, OVERDUE)
+        why = await self._song.run()
+        if why:
+            self._lose_state(why)
 
     async def _take(self, frame: str | bytes) -> None:
         try:
@@ -285,8 +264,7 @@ class RoomClient:
         match event:
             case Ping():
                 self._heard = self._clock.now()
-                self._overdue.set_time(event.number, self._heard)
-                self._time_told.set()
+                self._song.set_time(event.number)
                 await self._connection.send(wire.encode_pong(event))
             case Welcome():
                 if not self._welcomed.done():
@@ -333,10 +311,8 @@ class RoomClient:
             return
         self.joined = {name: value for name, value in fields.items() if name != "state"}
         self._held = self._me in self.state
-        now = self._clock.now()
-        self._overdue.hear(now)
-        self._overdue.set_time(fields.get("serverTime"), now)
-        self._time_told.set()
+        self._song.hear()
+        self._song.set_time(fields.get("serverTime"))
 
     def _broadcast(self, message: Broadcast) -> None:
         if message.name == "kickedFromRoom":
@@ -344,7 +320,7 @@ class RoomClient:
             self._end(Ended("kicked"))  # whether or not the server hangs up then
         elif message.name == "roomReset":
             self._leaving = "reset"
-        self._overdue.hear(self._clock.now())
+        self._song.hear()
         if message.patch is not None:
             if self.state is None:
                 return  # older than the state that is to come

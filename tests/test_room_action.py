@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from hangbot import Bot, Settings, Step
+from hangbot.errors import AckTimeout, ActionLost
 from hangbot.factory import open_bot, open_outbox
+from hangbot.room_action import RoomAction
 from hangbot.sandbox import Sandbox, open_sandbox
 from tests.bounds import WITHIN
 
@@ -139,3 +141,21 @@ async def test_a_connection_that_goes_while_it_stalls_leaves_the_action_uncertai
             end = await acting
 
     assert (end.state, end.attempts) == ("uncertain", 1)
+
+
+async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(tmp_path: Path) -> None:
+    async with in_the_room(tmp_path) as (bot, sandbox, _, _):
+        room = bot.room
+        assert room is not None
+        room._ack_timeout = 0.1
+        deed = RoomAction(room, "addDj", {}, lambda: sandbox.bot.uid)
+        sandbox.faults.add("room.action", "hang")
+        with pytest.raises(AckTimeout):
+            await deed.send()
+
+        await sandbox.forget(sandbox.bot.uid)
+        async with asyncio.timeout(WITHIN):
+            await room.ended
+
+        with pytest.raises(ActionLost):
+            await deed.ask()
