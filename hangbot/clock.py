@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Boot", "Clock", "SystemClock", "age"]
+__all__ = ["Boot", "Clock", "SystemClock", "age", "steadily", "steady"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,27 @@ def age(since: float, boot: Boot | None, clock: Clock) -> float:
     if boot and here and boot.id == here.id and boot.at <= here.at:
         return here.at - boot.at
     return clock.wall() - since
+
+
+def steady(clock: Clock) -> float:
+    """Return seconds by a clock that nobody sets, suspension included; by the wall clock where there is none.
+
+    Only differences mean something.
+    """
+    here = clock.boot()
+    return clock.wall() if here is None else here.at
+
+
+def steadily(until: float, since: float, boot: Boot | None, clock: Clock) -> float:
+    """Return until when something lasts, as `steady` tells it.
+
+    Args:
+        until: The end by the wall clock as it was at the beginning.
+        since: The beginning by the wall clock.
+        boot: The same since the machine's start, where that was known.
+        clock: Tells the time now.
+    """
+    return steady(clock) + (until - since) - age(since, boot, clock)
 
 
 class SystemClock:

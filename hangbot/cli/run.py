@@ -14,7 +14,7 @@ from hangbot.cli.output import say
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
-from hangbot.delivery.record import Step
+from hangbot.delivery.record import EXPIRED_AT_START, Step
 from hangbot.delivery.summary import summarise
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
@@ -128,6 +128,8 @@ _TAGS = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting":
 
 def log_step(step: Step) -> None:
     """Log a step of delivery with the tag that an operator looks for."""
+    if step.settlement is EXPIRED_AT_START:
+        return  # told once for all of them
     tag = _TAGS.get(step.kind)
     level = logging.DEBUG if step.kind in {"accepted", "attempt"} else logging.INFO
     if step.kind == "answer":

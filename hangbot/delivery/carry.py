@@ -9,7 +9,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from hangbot.clock import Clock
+from hangbot.clock import Clock, steady
 from hangbot.delivery.policy import Dice, RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import ActionLost, RateLimited, Refused, ServiceError, Unreachable
@@ -33,7 +33,7 @@ class Earlier:
     Attributes:
         attempts: Attempts that earlier runs made.
         in_doubt: Whether one of those may have arrived: then it is asked about first.
-        expires_at: When it is not worth sending any more (seconds since the epoch), or ``None``.
+        expires_at: When it is not worth sending any more (as `hangbot.clock.steady` tells it), or ``None``.
         deadline: When it is given up (monotonic seconds), or ``None`` for the policy's own.
     """
 
@@ -168,7 +168,7 @@ class _Journey:
         )
 
     def _expired(self) -> Settlement | None:
-        if self._expires_at is None or self._clock.wall() < self._expires_at:
+        if self._expires_at is None or steady(self._clock) < self._expires_at:
             return None
         reason = "older than its time to live, and not (known to be) in the room"
         return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")

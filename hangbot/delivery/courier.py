@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -17,7 +18,7 @@ from hangbot.delivery.dispatch import Dispatch, Transport
 from hangbot.delivery.gate import Gate, Limits
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.record import Settlement, Step, Stored
+from hangbot.delivery.record import EXPIRED_AT_START, Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import HangbotError, OutboxOfAnother, OutboxTaken, OutboxUnusable, UsageError, first_of
 from hangbot.health import Conditions
@@ -187,6 +188,7 @@ class Courier:
         self._leaving = False
         try:
             await self._outbox.recover(self._clock.wall())
+            await self._expire()
             async with asyncio.TaskGroup() as lanes:
                 self._running = lanes
                 try:
@@ -203,6 +205,26 @@ class Courier:
             self._lanes.clear()  # one that was cancelled before it began had no chance to
             self._more.clear()
             self._waiters.end()
+
+    async def _expire(self) -> None:
+        """End what is too old at the start, and say so once for all of it: a wrong clock does that, too."""
+        now = self._clock.wall()
+        expired = await self._outbox.expire(now, self._clock.boot())
+        if not expired:
+            return
+        for key, _ in expired:
+            end = EXPIRED_AT_START
+            self._notify(Step(key, now, "settled", detail=end.reason, settlement=end))
+            self._waiters.tell(key, end)
+        (_, oldest), *_ = expired
+        logger.error(
+            "[ERROR] %d messages are too old to be sent: the oldest is of %s, the clock now says %s."
+            " Set the clock if it is wrong, and queue them again with `hangbot outbox retry ID`",
+            len(expired),
+            _moment(oldest),
+            _moment(now),
+            extra={"action": "outbox_expired", "expired": len(expired)},
+        )
 
     async def _until_stopped(self) -> None:
         await self._outbox.prune(self._clock.wall())
@@ -319,3 +341,7 @@ class Courier:
         if now >= self._watch_at:
             self._watch_at = now + _WATCH_EVERY
             self._lost = await self._outbox.lost()
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

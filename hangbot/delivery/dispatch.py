@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
+from hangbot.clock import steadily, steady
 from hangbot.delivery.carry import Carrier, Earlier
 from hangbot.delivery.gate import Gate
 from hangbot.delivery.outbox import Outbox
@@ -117,10 +118,11 @@ class Dispatch:
             unwritten.append(step)
             self._notify(step)
 
+        young_until = row.expires_at and steadily(row.expires_at, row.accepted_at, row.boot, self._clock)
         begun, deadline = self._clock.now(), self._carrier.deadline()
 
         def until() -> float:
-            left = math.inf if row.expires_at is None else row.expires_at - self._clock.wall()
+            left = math.inf if young_until is None else young_until - steady(self._clock)
             return min(deadline, self._clock.now() + left)
 
         async def turn(retry: bool) -> bool:  # noqa: FBT001  a callback's only argument
@@ -140,7 +142,7 @@ class Dispatch:
         async def ask() -> bool:
             return await self._gate.through(lambda: self._arrived(message), until=deadline)
 
-        earlier = Earlier(row.attempts, row.in_doubt, row.expires_at, deadline)
+        earlier = Earlier(row.attempts, row.in_doubt, young_until, deadline)
         carrier = replace(self._carrier, notify=note)
         try:
             end = await carrier.carry(

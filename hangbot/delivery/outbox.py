@@ -234,6 +234,10 @@ class Outbox:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
         await self._deliver(schema.recover, now)
 
+    async def expire(self, now: float, boot: Boot | None) -> list[tuple[str, float]]:
+        """End what is too old to be sent; return the id of each and when it was accepted, oldest first."""
+        return await self._deliver(schema.expire, now, boot, self._rooms)
+
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
         """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
         return await self._read(schema.receivers, frozenset(without), self._rooms)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.wire.chat import Outgoing
 
-__all__ = ["Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
+__all__ = ["EXPIRED_AT_START", "Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
 
 State = Literal["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 StepKind = Literal["accepted", "attempt", "answer", "waiting", "asked", "settled"]
@@ -31,6 +31,16 @@ class Settlement:
     attempts: int
     reason: str = ""
     remedy: str = ""
+
+
+EXPIRED_AT_START: Final = Settlement(
+    "expired",
+    None,
+    0,
+    "older than its time to live when the bot began to deliver",
+    "Say it anew if it is still wanted.",
+)
+"""How what is found too old at a start ends: all of it is one line of the log."""
 
 
 class Step(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS
-from hangbot.delivery.record import Life, Settlement, State, Step, Stored
+from hangbot.delivery.record import EXPIRED_AT_START, Life, Settlement, State, Step, Stored
 from hangbot.errors import UnknownMessage, UsageError
 from hangbot.wire.chat import Outgoing
 
@@ -114,6 +114,36 @@ def recover(database: sqlite3.Connection, now: float) -> None:
         step = Step(key, now, "attempt", 1, "the program ended while it was on its way")
         _keep(database, seq, [step])
     database.execute(f"UPDATE message SET state = 'queued', attempts = max(attempts, 1) WHERE {left}")  # noqa: S608  constant
+
+
+def expire(
+    database: sqlite3.Connection, now: float, boot: Boot | None, rooms: Rooms = None
+) -> list[tuple[str, float]]:
+    """End what is too old to be sent and never was; what may be in the room is asked about first.
+
+    A message's age is exact as long as the machine has not started anew, else by the wall clock.
+
+    Returns:
+        The id of each and when it was accepted, the oldest first.
+    """
+    too_old = (
+        f"SELECT seq, id, accepted_at FROM message WHERE {_QUEUED} AND NOT in_doubt AND room = :room"  # noqa: S608  constants
+        " AND expires_at - accepted_at <="
+        " CASE WHEN boot_id = :boot AND boot_at <= :at THEN :at - boot_at ELSE :now - accepted_at END"
+    )
+    told = {"now": now, "boot": boot and boot.id, "at": boot and boot.at}
+    found = [
+        row
+        for room in list(_rooms(database, rooms))
+        for row in database.execute(too_old, told | {"room": room}).fetchall()
+    ]
+    database.executemany(
+        "UPDATE message SET state = 'expired', settled_at = ?, reason = ?, remedy = ? WHERE seq = ?",
+        [(now, EXPIRED_AT_START.reason, EXPIRED_AT_START.remedy, seq) for seq, *_ in found],
+    )
+    for seq, key, _ in found:
+        _keep(database, seq, [Step(key, now, "settled", detail=EXPIRED_AT_START.reason)])
+    return sorted(((key, accepted_at) for _, key, accepted_at in found), key=lambda each: each[1])
 
 
 def receivers(database: sqlite3.Connection, without: frozenset[str], rooms: Rooms = None) -> list[str]:
