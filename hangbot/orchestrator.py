@@ -279,7 +279,7 @@ class Bot:
 
     async def _bear(self, room: RoomClient, lost: Ended) -> Ended:
         """Stay in the room with a lost state until a fresh one may be fetched; return how that ended."""
-        wait = self._resyncs.next_wait()
+        wait = self._resyncs.next_wait(lost.trouble)
         if wait:
             self.conditions.red(_STATE, f"the state of the room is lost again ({lost.detail})", _STATE_REMEDY)
         else:

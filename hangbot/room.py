@@ -28,7 +28,7 @@ from hangbot.errors import (
     WireError,
 )
 from hangbot.rest import quoted
-from hangbot.room_end import Connection, Ended, Why, close_code
+from hangbot.room_end import Connection, Ended, Trouble, Why, close_code
 from hangbot.song_watch import SongWatch
 from hangbot.wire import room as wire
 from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
@@ -253,7 +253,7 @@ class RoomClient:
     async def _watch_song(self) -> None:
         why = await self._song.run()
         if why:
-            self._lose_state(why)
+            self._lose_state(why, "song")
 
     async def _take(self, frame: str | bytes) -> None:
         try:
@@ -336,11 +336,11 @@ class RoomClient:
             return
         held, self._held = self._held, self._me in state
         if held and not self._held:
-            self._lose_state("a patch took the bot out of the room")
+            self._lose_state("a patch took the bot out of the room", "forgotten")
 
-    def _lose_state(self, why: str) -> None:
+    def _lose_state(self, why: str, trouble: Trouble = "patch") -> None:
         """Say that the state is no longer the room's; it stays readable, and the connection open."""
-        self._settle(Ended("state lost", why))
+        self._settle(Ended("state lost", why, trouble))
 
     def _end(self, ended: Ended) -> None:
         """Note that the connection has ended; only the first end counts."""

@@ -1,15 +1,19 @@
 """The websocket that a room client borrows, and the ways in which it ends."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-__all__ = ["Connection", "Ended", "Why", "close_code"]
+__all__ = ["Connection", "Ended", "Trouble", "Why", "close_code"]
 
 Why = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
 """Why a connection ended; only after ``kicked`` must nobody connect again at once."""
+
+
+Trouble = Literal["patch", "forgotten", "song"]
+"""What a state is lost to: a patch that does not fit, one that took the bot out, a song that ended unsaid."""
 
 
 class Connection(Protocol):
@@ -30,10 +34,17 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a connection ended."""
+    """How a connection ended.
+
+    Attributes:
+        why: In a word.
+        detail: What is known of it.
+        trouble: Where the state was lost, to what kind of trouble: a fresh one may show the same.
+    """
 
     why: Why
     detail: str = ""
+    trouble: Trouble = field(default="patch", compare=False)
 
 
 def close_code(closed: ConnectionClosed) -> str:
