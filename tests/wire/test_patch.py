@@ -78,6 +78,10 @@ def test_replacing_a_member_that_is_not_there_sets_it() -> None:
         pytest.param({"op": "copy", "from": "/allUserData/ghost/x", "path": "/x"}, id="of a late profile"),
         pytest.param({"op": "test", "path": "/allUserData/ghost/x", "value": 1}, id="test of a late profile"),
         pytest.param({"op": "add", "path": "/a~2", "value": 1}, id="a wrong escape"),
+        pytest.param({"op": "copy", "from": "djs", "path": "/x"}, id="copy from no pointer"),
+        pytest.param(
+            {"op": "add", "path": "/allUserData/me/list/0/a/b", "value": 1}, id="in a profile's list"
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step: Step) -> None:
@@ -89,6 +93,7 @@ def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step
         {"op": "remove", "path": "/allUsers/0"},
         {"op": "remove", "path": "/settings/name"},
         {"op": "add", "path": "/settings/name", "value": "Other"},
+        {"op": "add", "path": "/allUserData/me/list", "value": [{}]},
         {"op": "add", "path": "/allUserData/ghost/songVotes/like", "value": True},
         {"op": "add", "path": "/allUserData/ghost", "value": {"userProfile": {}}},
         {"op": "move", "from": "/allUsers/1", "path": "/djs/-"},
@@ -102,6 +107,18 @@ def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step
     assert json.dumps(data, sort_keys=True) == json.dumps(room(), sort_keys=True)
     assert late == {"old": True}
     assert log == []
+
+
+def test_positions_beyond_any_room_are_found_too() -> None:
+    data = {"allUsers": list(range(20_000))}
+
+    applied(
+        data,
+        {"op": "remove", "path": "/allUsers/19998"},
+        {"op": "replace", "path": "/allUsers/0", "value": 1},
+    )
+
+    assert data == {"allUsers": [1, *range(1, 19_998), 19_999]}
 
 
 # -- profiles that have not come

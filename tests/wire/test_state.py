@@ -215,6 +215,7 @@ def test_a_leave_that_shifts_the_list_name_by_name_is_no_doubling() -> None:
             {"op": "remove", "path": "/allUsers/19"},
             {"op": "replace", "path": "/allUsers/18/uuid", "value": "user 19"},
             {"op": "replace", "path": "/allUsers/17/uuid", "value": "user 18"},
+            {"op": "add", "path": "/allUsers/17/highestRole", "value": "moderator"},
         ]
     )
 
