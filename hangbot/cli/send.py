@@ -76,10 +76,9 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         except* HangbotError as group:
             raise first_of(group) from None
         delivered_here = delivering.result()
-        if args.wait is not None or delivered_here:  # by this command, or by a bot that has taken over
-            bound = settings.retry_total if args.wait is None else args.wait
-            left = accepted.ended_at + bound - asyncio.get_running_loop().time()
-            await _until_settled(outbox, accepted.keys, left)
+        bound = settings.retry_total if args.wait is None else args.wait
+        left = accepted.ended_at + bound - asyncio.get_running_loop().time()
+        await _until_settled(outbox, accepted.handed_over if args.wait is None else accepted.keys, left)
         rows = [row for key in accepted.keys if (row := await _kept(outbox, key))]
         if args.json:
             for row in rows:
@@ -100,6 +99,8 @@ class _Accepted:
         self.trouble: HangbotError | None = None
         """Why the input ended before its end; what was accepted before is delivered all the same."""
         self.ended_at = 0.0
+        self.handed_over: tuple[str, ...] = ()
+        """What this command would have delivered, had not a bot started meanwhile."""
         self._over = False
         self._told = -1
         self._news = asyncio.Event()
@@ -177,11 +178,13 @@ async def _deliver_as_it_comes(
     """Deliver whenever something was accepted; between, a bot may start and have the outbox."""
     delivered_here = False
     while await accepted.more() and not isinstance(accepted.trouble, OutboxLocked):
-        delivered_here = await _deliver(settings, outbox, courier, within) or delivered_here
+        delivered_here = await _deliver(settings, outbox, courier, within, accepted) or delivered_here
     return delivered_here
 
 
-async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within: float | None) -> bool:
+async def _deliver(
+    settings: Settings, outbox: Outbox, courier: Courier, within: float | None, accepted: _Accepted
+) -> bool:
     """Deliver what is queued, oldest first, unless a running bot does."""
     try:
         async with asyncio.timeout(within):
@@ -190,7 +193,8 @@ async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within:
             while not delivered_here or await outbox.count_waiting():
                 async with exclusive_soon(settings.outbox, within=_GLANCE, brief=True):
                     delivered_here = True
-                    await _until_empty_or_wanted(courier, settings.outbox)
+                    if await _until_empty_or_wanted(courier, settings.outbox):
+                        accepted.handed_over = tuple(accepted.keys)
     except TimeoutError:
         return True
     except OutboxBusy:
@@ -201,14 +205,21 @@ async def _deliver(settings: Settings, outbox: Outbox, courier: Courier, within:
     return True
 
 
-async def _until_empty_or_wanted(courier: Courier, path: Path) -> None:
-    """Deliver all that waits; for a bot that starts meanwhile, what is on its way, and leave the rest."""
+async def _until_empty_or_wanted(courier: Courier, path: Path) -> bool:
+    """Deliver all that waits; for a bot that starts meanwhile, what is on its way, and leave the rest.
+
+    Returns:
+        Whether a bot goes on.
+    """
+    wanted = False
     delivering = asyncio.create_task(courier.run_until_empty(), name="hangbot-send-deliver")
     try:
         while not (await asyncio.wait([delivering], timeout=_LOOK_EVERY))[0]:
             if is_wanted(path):
+                wanted = True
                 courier.hand_over()
         delivering.result()
+        return wanted
     finally:
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)

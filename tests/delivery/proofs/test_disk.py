@@ -123,7 +123,7 @@ async def test_a_disk_that_becomes_read_only_is_told_and_loses_nothing(small_dis
 
     assert mount("-o", "remount,ro", str(small_disk))
     again = Outbox(path)
-    with pytest.raises(OutboxUnusable, match=r"cannot be used: .*(read-?only|unable to open)"):
+    with pytest.raises(OutboxUnusable, match=r"(?i)cannot be (used|opened): .*(read-?only|unable to open)"):
         await open_and_put(again)
     await again.close()
     assert mount("-o", "remount,rw", str(small_disk))
