@@ -5,7 +5,6 @@ command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
 """
 
 import functools
-import logging
 import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidProxy, InvalidStatus, InvalidURI
 
 from hangbot.chat import ChatClient
 from hangbot.chat_token import ChatToken
@@ -33,17 +30,17 @@ from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
-from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
+from hangbot.errors import Unavailable
 from hangbot.gateway import GatewayClient
 from hangbot.health import Conditions
 from hangbot.http1 import Http1Transport
 from hangbot.net import Proxied, has_proxy, is_loopback, unusable_environment, unverified, verified
 from hangbot.orchestrator import App, Bot
-from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import Endpoint
 from hangbot.room import RoomClient
 from hangbot.room_end import Connection
-from hangbot.wire.room import Broadcast, socket_url
+from hangbot.upgrade import upgrade
+from hangbot.wire.room import Broadcast
 
 if TYPE_CHECKING:
     from hangbot.preflight import Service, Subject
@@ -67,17 +64,9 @@ _CHECK_WAITS: Final = 5.0
 Turn = Callable[[Callable[[], bool]], Awaitable[bool]]
 """Waits until this process may deliver; see `hangbot.delivery.courier.Courier`."""
 
-_LARGEST_FRAME: Final = 16 * 2**20
-"""Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
-
 _FIRST_TRY: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 """Seconds until a lost connection is tried again: the first time, and at the most."""
-
-_wire_logger = logging.getLogger("hangbot.websocket")
-_wire_logger.addFilter(
-    RedactingFilter(Redactor())
-)  # at DEBUG it prints the request line, and in it the token
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,49 +136,15 @@ async def open_room(
         on_frame: Shown every frame as it came, before it is read.
 
     Raises:
-        Unreachable: No connection.
-        TokenRejected: The handshake was refused with 401 or 403.
-        Unavailable: What answers is no room server, or one in trouble.
-        ConfigError: There is no such address, or a proxy or certificate of the environment cannot be used.
+        HangbotError: As `hangbot.upgrade.upgrade` does.
     """
     token = settings.ttfm_api_token.get_secret_value()
-    url, claims = socket_url(settings.room_url, token), read_claims(token)
-    where = settings.room_url
-    local = is_loopback(where)
-    connecting = connect(
-        url,
-        proxy=None if local else True,
-        ssl=(unverified() if local else True) if url.startswith("wss:") else None,
-        open_timeout=settings.connect_timeout,
-        close_timeout=1.0,
-        max_size=_LARGEST_FRAME,
-        compression=None,
-        logger=_wire_logger,
-        user_agent_header="hangbot",
-    )
-    # Every `from None`: the library's exceptions may hold the address, and with it the token.
-    try:
-        connection = await connecting
-    except InvalidStatus as exc:
-        raise _handshake_refused(where, exc.response.status_code) from None
-    except (InvalidURI, UnicodeError):
-        raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
-    except (InvalidProxy, ImportError, ValueError) as exc:
-        raise unusable_environment(exc) from None
-    except InvalidHandshake as exc:
-        kind = type(exc).__name__
-        raise Unavailable(f"{where} does not speak websocket ({kind})", service="room") from None
-    except TimeoutError:
-        raise Unreachable(
-            f"no connection to {where} in {settings.connect_timeout:g} s", service="room"
-        ) from None
-    except OSError as exc:
-        cause = exc.strerror or type(exc).__name__
-        raise Unreachable(f"no connection to {where}: {cause}", service="room") from None
+    claims, clock = read_claims(token), clock or SystemClock()
+    connection = await upgrade(settings.room_url, token, within=settings.connect_timeout, now=clock.wall())
     room = RoomClient(
         connection if on_frame is None else _Tapped(connection, on_frame),
         settings.room_uuid,
-        clock=clock or SystemClock(),
+        clock=clock,
         ack_timeout=settings.ack_timeout,
         silence=settings.heartbeat_timeout,
         on_message=on_message,
@@ -370,14 +325,6 @@ async def _open_http(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
         raise unusable_environment(exc) from None
     async with transport as http:
         yield http
-
-
-def _handshake_refused(where: str, status: int) -> ServiceError:
-    if status in {401, 403}:
-        return TokenRejected(
-            f"{where} refused the connection with status {status}", service="room", status=status
-        )
-    return Unavailable(f"{where} answered the connection with status {status}", service="room", status=status)
 
 
 def _over_http(settings: Settings) -> str:

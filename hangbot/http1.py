@@ -11,19 +11,18 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from ipaddress import ip_address
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import h11
 import httpx
+
+from hangbot.net import racing
 
 __all__ = ["Http1Transport"]
 
 _LARGEST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 256 * 1024
 """Bytes of a body that wait to be taken before no more are read."""
-_NEXT_ADDRESS_AFTER: Final = 0.25
-"""Seconds until the next of a name's addresses is tried beside the first (RFC 8305)."""
 _IDLE_FOR: Final = 5.0
 """Seconds for which an idle connection is kept, as httpx has it: later it may be gone without a word."""
 _NO_LINGER: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"
@@ -71,10 +70,6 @@ class Http1Transport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not HTTP")
         secure = url.scheme == "https"
         connection, loop = _Connection(self._open, idle), asyncio.get_running_loop()
-        # A race that is given up leaves sockets open (Python 3.11): only where there can be one.
-        # uvloop knows none, and tries one address after the other.
-        races = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
-        race: dict[str, Any] = {"happy_eyeballs_delay": _NEXT_ADDRESS_AFTER} if races else {}
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
                 await loop.create_connection(
@@ -82,7 +77,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
                     host,
                     url.port or (443 if secure else 80),
                     ssl=self._context if secure else None,
-                    **race,
+                    **racing(host),
                 )
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc
@@ -276,11 +271,3 @@ def _usable(idle: list[_Connection]) -> _Connection | None:
             return connection
         connection.abort()
     return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True

@@ -84,6 +84,9 @@ class Endpoint:
         # Every `from None`: httpx's exceptions hold the request, and with it the tokens in its headers.
         try:
             request = self._request(method, path, params, body, headers)
+        except (httpx.InvalidURL, UnicodeError) as exc:
+            raise self._no_address(exc) from None
+        try:
             answer = await self.clock.wait_for(self._whole(request), self._timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
@@ -93,8 +96,8 @@ class Endpoint:
             raise AckTimeout(
                 f"no answer from {self.base} to {what} in {self._timeout:g} s", service=self._service
             ) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as exc:
-            raise ConfigError(f"{self.base} is no address of a {self._service} service: {exc}") from None
+        except (httpx.UnsupportedProtocol, UnicodeError) as exc:  # the second of a name that none can have
+            raise self._no_address(exc) from None
         except httpx.HTTPError as exc:
             raise ConnectionLost(
                 f"the connection to {self.base} went while {what} was on its way: {_cause(exc, headers)}",
@@ -106,6 +109,9 @@ class Endpoint:
                 service=self._service,
             )
         return answer
+
+    def _no_address(self, why: Exception) -> ConfigError:
+        return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
 
     async def _whole(self, request: httpx.Request) -> Answer | None:
         """Read an answer to its end, but no further than is safe: ``None`` beyond that."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot import factory
 from hangbot.config import Settings
 from hangbot.errors import ConfigError, HangbotError, OutboxUnusable, ServiceError, Unreachable
 from hangbot.factory import (
@@ -115,7 +114,7 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
     async def connect(*_args: object, **_more: object) -> None:
         raise UnicodeError("encoding with 'idna' codec failed")  # what the look-up of `a..b` raises
 
-    monkeypatch.setattr(factory, "connect", connect)
+    monkeypatch.setattr("hangbot.upgrade._Connect", connect)
 
     with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
         async with open_room(hangfm_settings):

@@ -12,7 +12,6 @@ from hangbot.errors import (
     JoinRefused,
     NotFound,
     TokenRejected,
-    Unavailable,
     Unreachable,
 )
 from hangbot.preflight.about_bot import SET_THE_CLOCK
@@ -32,28 +31,16 @@ async def room_connect(subject: Subject) -> Finding:
         async with subject.open_room() as room:
             if await room.welcome(subject.settings.welcome_timeout):
                 return Finding("the room socket is connected and said welcome")
-    except TokenRejected as exc:
-        exc.remedy = "Renew BOT_USER_TOKEN (or TTFM_API_TOKEN, where it is set): the room socket refuses it."
-        raise
     except Unreachable as exc:
         exc.args = (f"{exc}: the host is reached, but does not answer the upgrade to a websocket",)
         exc.remedy = (
             f"Check {SETTING['room']}: a server that is none of Primus, or a proxy, leaves it unanswered."
         )
         raise
-    except Unavailable as exc:
-        exc.remedy = _remedy_of_status(exc.status)
-        raise
     return Finding(
         f"the room socket is connected, but said no welcome in {subject.settings.welcome_timeout:g} s",
         "Nothing to do when the room can be joined; the server's set-up may be slow.",
     )
-
-
-def _remedy_of_status(status: int | None) -> str:
-    if status is not None and status >= 500:  # noqa: PLR2004  HTTP
-        return "The room server, or a proxy before it, is in trouble: wait, and look at its status."
-    return f"Check {SETTING['room']}: what answers there is no room server, or a proxy keeps websockets out."
 
 
 async def room_heartbeat(subject: Subject) -> Finding:

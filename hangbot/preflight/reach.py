@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from hangbot.errors import Unreachable
-from hangbot.net import is_loopback, unverified, verified
+from hangbot.net import is_loopback, racing, unverified, verified
 from hangbot.preflight import causes
 from hangbot.preflight.causes import SETTING, Cause
 from hangbot.preflight.model import Finding, Service, Subject
@@ -166,15 +166,22 @@ class _Attempt:
         except TimeoutError:
             silent = socket.gaierror(socket.EAI_AGAIN, "no answer")
             raise self._cannot(causes.of_lookup(silent, host, setting)) from None
-        first: OSError | None = None
-        for *_, address in found:
+        try:
+            return await self._open(host, port)
+        except OSError as exc:
+            why = exc
+        if why.errno is None and not isinstance(why, TimeoutError):  # several addresses, each with its own
             try:
-                self._streams = await self._clock.wait_for(asyncio.open_connection(*address[:2]), self._limit)
+                return await self._open(str(found[0][4][0]), port)
             except OSError as exc:
-                first = first or exc
-            else:
-                return self._streams
-        raise self._cannot(causes.of_connect(first or TimeoutError(), where, setting, self._limit)) from None
+                why = exc
+        raise self._cannot(causes.of_connect(why, where, setting, self._limit)) from None
+
+    async def _open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect as the clients do."""
+        opening = asyncio.open_connection(host, port, **racing(host))
+        self._streams = await self._clock.wait_for(opening, self._limit)
+        return self._streams
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
         """Ask a proxy for the service's port, as the clients do."""

@@ -915,7 +915,8 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "room.connect",
         "cannot_tell",
         "Room socket connects: http://{room} answered the connection with status 404",
-        "Check SOCKET_SERVER_URL: what answers there is no room server, or a proxy keeps websockets out.",
+        "Check SOCKET_SERVER_URL; if it is right, something on the way answers in the room's place: "
+        "a proxy, a firewall or a login page.",
         3,
     ),
     "room hangs up": Cause(

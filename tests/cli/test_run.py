@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
 
@@ -172,6 +172,49 @@ def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_wit
     assert said.count("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
     assert said.count("[ERROR] the room refused joinRoom (the room is full). Check ROOM_UUID") == 1
     assert said.count("[OK] room admission: in order again") == 1
+
+
+A_LOGIN_PAGE: Final[dict[str, Any]] = {"status": 302, "headers": {"Location": "https://login.example/"}}
+
+
+def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_bot_starts(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.sandbox.faults.add("room.connect", "status", times=2, **A_LOGIN_PAGE)
+
+    with Heard("[SOCKET] joined") as joined:
+        code = run_while(joined.wait, "run")
+
+    said = capsys.readouterr().err
+    assert code == 0
+    assert "[????] Room socket connects: " in said
+    assert "status 302, a redirect to login.example -> Check SOCKET_SERVER_URL; if it is right, some" in said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(A_LOGIN_PAGE, id="a redirect"),
+        pytest.param({"status": 200, "headers": {"Content-Type": "text/html"}}, id="a page"),
+        pytest.param({"status": 403, "body": "<html>Forbidden</html>"}, id="a firewall"),
+        pytest.param({"status": 503}, id="trouble"),
+    ],
+)
+def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
+    answer: dict[str, Any], configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def story() -> None:
+        joined.wait()
+        configured.sandbox.faults.add("room.connect", "status", times=3, **answer)
+        configured.do(lambda sandbox: sandbox.restart(services=["room"]))
+        with Heard("[SOCKET] joined") as again:
+            again.wait()
+
+    with Heard("[SOCKET] joined") as joined:
+        code = run_while(story, "run")
+
+    assert code == 0
+    assert capsys.readouterr().err.count(f"answered the connection with status {answer['status']}") == 3
 
 
 @pytest.mark.parametrize("how", ["kick", "ban"])
