@@ -105,14 +105,27 @@ class HangbotError(Exception):
 
 
 class ConfigError(HangbotError):
-    """The configuration is wrong or incomplete; ``faults`` names every fault at once."""
+    """The configuration is wrong or incomplete; ``faults`` names every fault at once.
+
+    Attributes:
+        faults: A line each.
+        warnings: What is odd besides, a line each: it may tell where a fault comes from.
+    """
 
     remedy = "Correct the lines named above in hang-fm-config.env; hang-fm-config.example.env explains each."
     exit_code = MISCONFIGURED
 
-    def __init__(self, message: str, *, faults: Sequence[str] = (), remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        faults: Sequence[str] = (),
+        remedy: str | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
 
 
 class UsageError(HangbotError):

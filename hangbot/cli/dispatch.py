@@ -48,9 +48,10 @@ def dispatch(argv: list[str]) -> int:
 
 
 def _told(error: HangbotError) -> int:
-    if isinstance(error, ConfigError) and len(error.faults) > 1:
-        for fault in error.faults:
-            _say(fault)
+    warnings = error.warnings if isinstance(error, ConfigError) else ()
+    if isinstance(error, ConfigError) and (len(error.faults) > 1 or warnings):
+        for line in (*error.faults, *warnings):
+            _say(line)
         _say(error.remedy)
     else:
         message = str(error).rstrip(".")

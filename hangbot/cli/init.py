@@ -17,6 +17,7 @@ from hangbot.cli.invocation import hangbot
 from hangbot.cli.output import say
 from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
+from hangbot.config.fields import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
 
@@ -34,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     path: Path = args.env_file or ENV_FILE
     if path.exists() and not args.force and not _agrees(f"{path} exists. Write it anew?"):
         raise UsageError(f"{path} exists; it was left as it is", remedy="Give --force to write it anew.")
-    given = {env.name: value for env in ENV.values() if (value := os.environ.get(env.name))}
+    given = {env.name: value for env in ENV.values() if (value := unquoted(os.environ.get(env.name, ""))[0])}
     sources: dict[str, str] = {}
     given["BOT_USER_TOKEN"], sources["BOT_USER_TOKEN"] = _token(args, given)
     room = args.room or given.get("ROOM_UUID")

@@ -4,7 +4,7 @@ Durations are seconds in here, whatever unit the environment has. The names outs
 those that public bots already use.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import PrivateAttr, SecretStr, ValidationError
 
 from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
-from hangbot.config.fields import UUID, Need
+from hangbot.config.fields import UUID, Need, unquoted
 from hangbot.config.foreign import secrets_of
 from hangbot.config.locations import OUTBOX, OutboxPlace, outbox_place
 from hangbot.config.read import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
@@ -99,7 +99,8 @@ class Settings(SettingsTable):
         except InvalidSettings as exc:
             faults += fault_lines(exc.refusals, ENV, values, unknown)
         if settings is None or faults:
-            raise complain(faults, remedy) from None
+            strange = strangers(file, ENV, _texts(values), "\n".join(faults)) if file else []
+            raise complain(faults, remedy, warnings=(*warnings, *strange)) from None
         strange = strangers(file, ENV, settings._text) if file else []
         origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
         if place:
@@ -226,23 +227,27 @@ def load(env_file: Path, environ: Mapping[str, str], *, required: bool = True) -
         if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
             raise
         file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
-    values = {name: Value(entry.value, place(file.path, entry.line)) for name, entry in file.values.items()}
+    values = {
+        name: Value(entry.value, place(file.path, entry.line), parsed=True, cut=entry.cut)
+        for name, entry in file.values.items()
+    }
     unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
         name: value.origin for name, value in values.items() if name not in _NAMES
     }
-    known = values | own
+    around = {name: Value(text, ENVIRONMENT) for name, text in environ.items() if name not in _NAMES}
+    known = around | values | own
     told = known.get(OUTBOX)
     settings = Settings._read(  # noqa: SLF001  the same module
         known,
         unknown=unknown,
         file=file,
-        place=outbox_place(read, told.text.strip() if told and not told.absent else None),
+        place=outbox_place(read, unquoted(told.text.strip())[0] if told and not told.absent else None),
         remedy=remedy,
     )
     foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
-    around = {name: text for name, text in environ.items() if name not in _NAMES}
+    outside = {name: value.text for name, value in around.items()}
     public = {settings._text(env.name) for env in ENV.values() if not env.secret}  # noqa: SLF001  see above
-    secret = (*secrets_of(foreign), *secrets_of(around, known_only=True))
+    secret = (*secrets_of(foreign), *secrets_of(outside, known_only=True))
     settings._foreign_secrets = tuple(text for text in secret if text not in public)  # noqa: SLF001  see above
     settings._file = read  # noqa: SLF001  see above
     return settings
@@ -279,6 +284,11 @@ HEADINGS: Final = {
     Need.DERIVED: "Derived where not set",
     Need.OPTIONAL: "Optional",
 }
+
+
+def _texts(values: Mapping[str, Value]) -> Callable[[str], str]:
+    """Gives what was read under a name; empty for none."""
+    return lambda name: values[name].text if name in values else ""
 
 
 def _oddities(settings: Settings) -> Iterator[str]:

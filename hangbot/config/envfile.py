@@ -25,6 +25,8 @@ BOM: Final = "\ufeff"
 
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
 _SETTING: Final = re.compile(r"\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
+_COMMENT: Final = re.compile(_SETTING.pattern + r"[^\S\n]*(?![\"'#\s])[^\n]*?\s#")
+"""A value without quotes and a comment behind it."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+=-]*")
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -36,10 +38,12 @@ class Entry:
     Attributes:
         value: As the file has it, without quotes; empty where nothing follows the ``=``.
         line: The number of the line it begins on, from 1.
+        cut: Whether a comment stood behind it on its line, without quotes to tell the two apart.
     """
 
     value: str = field(repr=False)
     line: int
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,8 @@ def _items(text: str) -> Iterator[_Named | _Fault]:
             elif binding.key is not None and binding.value is None:
                 yield _Fault(line, "there is no '=' after the name")
             elif binding.key is not None:
-                yield _Named(binding.key, Entry(binding.value or "", line))
+                cut = _COMMENT.match(body) is not None
+                yield _Named(binding.key, Entry(binding.value or "", line, cut))
         text = text[offset:]
 
 

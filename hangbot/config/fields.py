@@ -47,6 +47,7 @@ __all__ = [
     "read_word",
     "secret",
     "tidy_token",
+    "unquoted",
     "word",
 ]
 
@@ -99,6 +100,7 @@ class Env:
         per: How many of the variable's units make one of the field's: 1000 for milliseconds.
         otherwise: Where the value comes from when it is not set; empty for a plain default.
         secret: Whether the value is never shown.
+        free: Whether it is text of the operator's own, in which quotes and '#' may be meant.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Env:
     per: int = 1
     otherwise: str = ""
     secret: bool = False
+    free: bool = False
 
     def value(self, raw: str) -> object:
         """The field's value for the variable's text; what cannot be read stays text."""
@@ -206,6 +209,18 @@ def read_word(value: str) -> object:
 def read_path(value: str) -> object:
     """The path of a file, as it stands."""
     return Path(value.strip())
+
+
+def unquoted(value: str) -> tuple[str, tuple[str, ...]]:
+    """A value without the quotes around it, and a note of them.
+
+    Docker's ``--env-file`` takes a line as it stands, and a shell's quotes with it.
+    """
+    text = value.strip()
+    inner = text[1:-1]
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in inner:
+        return inner, ("quotes around it",)
+    return value, ()
 
 
 def tidy_token(value: str) -> tuple[str, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """Names under which other public bots keep what hangbot reads under its own.
 
 One file serves several bots: a foreign name is passed over in silence where hangbot has the same
-value under its own name, and its token is as secret as hangbot's.
+value under its own name, and its token is as secret as hangbot's. A person's token is no bot's.
 """
 
 import re
@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["FOREIGN", "says_the_same", "secrets_of"]
+from hangbot.claims import read_claims
+
+__all__ = ["FOREIGN", "is_offered", "known_as", "says_the_same", "secrets_of"]
 
 FOREIGN: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -23,7 +25,10 @@ FOREIGN: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The foreign name, and hangbot's for the same thing (as read by public bots)."""
 
-_TOKENS: Final = frozenset({"CHAT_TOKEN", "TTL_USER_TOKEN"})
+_PERSONAL: Final = frozenset({"GAB_USER_TOKEN"})
+"""What holds the token of a person beside the bot's (as read by public bots)."""
+_BOT_TOKEN: Final = "BOT_USER_TOKEN"  # noqa: S105  a name
+_TOKENS: Final = frozenset({"CHAT_TOKEN", "TTL_USER_TOKEN"}) | _PERSONAL
 _SECRET_NAME: Final = re.compile(r"(?i)(?:token|secret|password|auth|key)(?:_?[0-9]+)?$")
 _SHORTEST: Final = 16
 """Characters; a shorter value of a name that is not known may be an ordinary word."""
@@ -40,6 +45,28 @@ def says_the_same(name: str, text: str, ours: Callable[[str], str]) -> bool:
     """
     own = FOREIGN.get(name)
     return own is not None and _plain(text) == _plain(ours(own))
+
+
+def known_as(name: str) -> str:
+    """What a foreign name is to hangbot, in words; empty for one that is in no public bot."""
+    if name in _PERSONAL:
+        return "is a person's token, not the bot's"
+    own = FOREIGN.get(name)
+    return f"is {own} here" if own else ""
+
+
+def is_offered(name: str, text: str, own: str) -> bool:
+    """Whether what stands under another name may be offered for hangbot's own: nobody's token for the bot's.
+
+    Args:
+        name: The other name.
+        text: Its value; empty where it is not known.
+        own: Hangbot's name.
+    """
+    if own != _BOT_TOKEN:
+        return True
+    claims = read_claims(text.strip())
+    return name not in _PERSONAL and (claims is None or claims.role in {None, "bot"})
 
 
 def secrets_of(values: Mapping[str, str], *, known_only: bool = False) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from hangbot.claims import read_claims
 from hangbot.config.envfile import EnvFile, place, showable
-from hangbot.config.fields import Env, tidy_token
-from hangbot.config.foreign import FOREIGN, says_the_same, secrets_of
+from hangbot.config.fields import Env, tidy_token, unquoted
+from hangbot.config.foreign import FOREIGN, is_offered, known_as, says_the_same, secrets_of
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 from hangbot.text import whole
@@ -45,10 +46,19 @@ Table = Mapping[str, Env]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The text of one name, and where it stands, in words."""
+    """The text of one name, and where it stands, in words.
+
+    Attributes:
+        text: The text.
+        origin: Where it stands.
+        parsed: Whether a file's quotes were taken off already: those that are left are meant, in a text.
+        cut: Whether a comment was taken off behind it.
+    """
 
     text: str = field(repr=False)
     origin: str
+    parsed: bool = False
+    cut: bool = False
 
     @property
     def absent(self) -> bool:
@@ -86,10 +96,18 @@ def given(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object],
         if value is None or value.absent:
             continue
         text = whole(value.text)
+        notes: tuple[str, ...] = ()
         if env.secret:
             text, notes = tidy_token(text)
-            if notes:
-                warnings.append(f"{env.name} ({value.origin}): taken without the {' and the '.join(notes)}")
+        elif not (env.free and value.parsed):
+            text, notes = unquoted(text)
+        if notes:
+            warnings.append(f"{env.name} ({value.origin}): taken without the {' and the '.join(notes)}")
+        if env.free and value.cut:
+            warnings.append(
+                f"{env.name} ({value.origin}): ends before the ' #', which begins a comment; "
+                "put the value into quotes if it goes on"
+            )
         found[name] = env.value(text)
     return found, tuple(warnings)
 
@@ -136,16 +154,29 @@ def fault_lines(
         line = _fault(refusal, table, origin, value.text if value else None, redactor)
         if refusal.missing:
             line = line.replace("not set", "empty") if value else line
-            line += "".join(
-                f"; {_printable(name)} ({where}): did you mean {env.name}?"
-                for name, where in unknown.items()
-                if FOREIGN.get(name, nearest(name, [env.name])) == env.name
-            )
+            line += "".join(f"; {hint}" for hint in _hints(env.name, values, unknown))
         lines.append(line)
     return lines
 
 
-def strangers(file: EnvFile, table: Table, ours: Callable[[str], str]) -> list[str]:
+_SOCKET_TOKEN: Final = "TTFM_API_TOKEN"  # noqa: S105  a name
+
+
+def _hints(own: str, values: Mapping[str, Value], unknown: Mapping[str, str]) -> Iterable[str]:
+    """Where what is missing may stand: under another bot's name, a misspelt one, or its twin's."""
+    for name, where in unknown.items():
+        text = values[name].text if name in values else ""
+        if FOREIGN.get(name, nearest(name, [own])) == own and is_offered(name, text, own):
+            told = f" {known_as(name)}" if name in FOREIGN else f": did you mean {own}?"
+            yield f"{_printable(name)} ({where}){told}"
+    twin = values.get(_SOCKET_TOKEN)
+    if own == "BOT_USER_TOKEN" and twin:
+        claims = read_claims(tidy_token(twin.text)[0])
+        if claims and claims.role == "bot":
+            yield f"{_SOCKET_TOKEN} ({twin.origin}) holds a bot's token: name it {own}"
+
+
+def strangers(file: EnvFile, table: Table, ours: Callable[[str], str], said: str = "") -> list[str]:
     """A warning for each name of the file that is none of the table's, with the nearest that is.
 
     Args:
@@ -153,19 +184,24 @@ def strangers(file: EnvFile, table: Table, ours: Callable[[str], str]) -> list[s
         table: The fields that have an environment name.
         ours: Gives the text of a setting by its environment name; another bot's name for the same
             value is no matter for a warning.
+        said: What was said already; a name that stands there with its place is not told again.
     """
     known = [env.name for env in table.values()]
     free = [name for name in known if name not in file.values]
     warnings = []
     for name, entry in file.values.items():
-        if name not in known and not says_the_same(name, entry.value, ours):
+        where = place(file.path, entry.line)
+        if name in known or f"{_printable(name)} ({where})" in said or says_the_same(name, entry.value, ours):
+            continue
+        told = known_as(name)
+        own = FOREIGN.get(name)
+        if own and ours(own):
+            told += ", which has another value"
+        if not told:
             close = nearest(name, free)
-            hint = f"did you mean {close}?" if close else "it is passed over"
-            if name in FOREIGN:
-                hint = f"{FOREIGN[name]} stands in its place, with another value or none"
-            warnings.append(
-                f"{place(file.path, entry.line)}: {_printable(name)} is unknown to hangbot; {hint}"
-            )
+            offered = close and is_offered(name, entry.value, close)
+            told = "is unknown to hangbot; " + (f"did you mean {close}?" if offered else "it is passed over")
+        warnings.append(f"{where}: {_printable(name)} {told}")
     return warnings
 
 
@@ -176,9 +212,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return spelt[close[0]] if close else None
 
 
-def complain(faults: Sequence[str], remedy: str | None = None) -> ConfigError:
-    """One error for all faults."""
-    return ConfigError(_summary(faults), faults=faults, remedy=remedy)
+def complain(
+    faults: Sequence[str], remedy: str | None = None, *, warnings: Sequence[str] = ()
+) -> ConfigError:
+    """One error for all faults, with what is odd besides."""
+    return ConfigError(_summary(faults), faults=faults, remedy=remedy, warnings=warnings)
 
 
 def _summary(faults: Sequence[str]) -> str:

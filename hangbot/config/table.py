@@ -206,6 +206,7 @@ class SettingsTable(BaseModel):
             "The file that keeps what is to be sent; a relative path begins in this file's folder.",
             "a path",
             read=fields.read_path,
+            free=True,
         ),
     ] = Path("hangbot-outbox.sqlite3")
     status_port: Annotated[
@@ -216,11 +217,16 @@ class SettingsTable(BaseModel):
     ] = None
     bot_name: Annotated[
         Annotated[str, MaxLen(100), AfterValidator(fields.check_line)] | None,
-        Env("BOT_NAME", "The name that the bot goes by.", "a name of at most 100 characters"),
+        Env("BOT_NAME", "The name that the bot goes by.", "a name of at most 100 characters", free=True),
     ] = None
     boot_message: Annotated[
         Annotated[str, MaxLen(9_000), AfterValidator(fields.check_text)] | None,
-        Env("BOOT_MESSAGE", "What the bot says when it has joined.", "text of at most 9000 characters"),
+        Env(
+            "BOOT_MESSAGE",
+            "What the bot says when it has joined.",
+            "text of at most 9000 characters",
+            free=True,
+        ),
     ] = None
     auto_join: Annotated[
         bool,

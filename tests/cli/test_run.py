@@ -318,6 +318,36 @@ def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
     assert all(line.startswith("hangbot: ") for line in said.splitlines())
 
 
+def test_another_bots_file_is_recognised_name_by_name_and_no_persons_token_is_offered(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "hang-fm-config.env").write_text(
+        "HANGOUT_ID=0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11\n"
+        "GAB_USER_TOKEN=eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoidXNlciJ9.c2ln\n"
+        "TTFM_API_TOKEN=eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYm90In0.c2ln\n"
+        "LASTFM_USER=me\nBOOT_MESSAGE=We are #1\n"
+    )
+
+    code = main(["run"])
+
+    *said, remedy = [line.removeprefix("hangbot: ") for line in capsys.readouterr().err.splitlines()]
+    assert code == 2
+    assert said == [
+        (
+            "BOT_USER_TOKEN: required, and not set; "
+            "TTFM_API_TOKEN (hang-fm-config.env line 3) holds a bot's token: name it BOT_USER_TOKEN"
+        ),
+        "ROOM_UUID: required, and not set; HANGOUT_ID (hang-fm-config.env line 1) is ROOM_UUID here",
+        (
+            "BOOT_MESSAGE (hang-fm-config.env line 5): ends before the ' #', which begins a comment; "
+            "put the value into quotes if it goes on"
+        ),
+        "hang-fm-config.env line 2: GAB_USER_TOKEN is a person's token, not the bot's",
+        "hang-fm-config.env line 4: LASTFM_USER is unknown to hangbot; it is passed over",
+    ]
+    assert remedy.startswith("Correct that in hang-fm-config.env")
+
+
 @pytest.mark.parametrize(
     ("point", "fault", "says"),
     [

@@ -128,7 +128,7 @@ def test_of_a_name_given_twice_the_first_stays(path: Path) -> None:
 def test_an_entry_does_not_show_its_value() -> None:
     entry = Entry("s3cret", 4)
 
-    assert repr(entry) == "Entry(line=4)"
+    assert repr(entry) == "Entry(line=4, cut=False)"
 
 
 @pytest.mark.parametrize(

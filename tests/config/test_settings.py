@@ -461,7 +461,7 @@ def test_names_of_other_bots_with_another_value_are_told_and_their_tokens_masked
     settings = load(env_file, {})
 
     (warning,) = settings.warnings
-    assert warning.startswith(f"hang-fm-config.env line 3: {name} is unknown to hangbot; {ours} stands in")
+    assert warning.startswith(f"hang-fm-config.env line 3: {name} is {ours} here")
     assert ("https://another.example" in settings.secrets()) is (name in {"TTL_USER_TOKEN", "CHAT_TOKEN"})
 
 
@@ -481,8 +481,108 @@ def test_a_required_name_that_stands_there_as_other_bots_have_it_is_found(env_fi
     with pytest.raises(ConfigError) as caught:
         load(env_file, {})
 
-    assert "TTL_USER_TOKEN (hang-fm-config.env line 1): did you mean BOT_USER_TOKEN?" in str(caught.value)
-    assert "HANGOUT_ID (hang-fm-config.env line 2): did you mean ROOM_UUID?" in str(caught.value)
+    assert "TTL_USER_TOKEN (hang-fm-config.env line 1) is BOT_USER_TOKEN here" in str(caught.value)
+    assert "HANGOUT_ID (hang-fm-config.env line 2) is ROOM_UUID here" in str(caught.value)
+
+
+def test_a_bots_token_that_stands_only_in_the_sockets_name_is_offered(env_file: Path) -> None:
+    write(env_file, {"TTFM_API_TOKEN": TOKEN, "ROOM_UUID": ROOM})
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {})
+
+    (fault,) = caught.value.faults
+    assert fault == (
+        "BOT_USER_TOKEN: required, and not set; "
+        "TTFM_API_TOKEN (hang-fm-config.env line 1) holds a bot's token: name it BOT_USER_TOKEN"
+    )
+
+
+@pytest.mark.parametrize("name", ["GAB_USER_TOKEN", "TTL_USER_TOKEN", "TTFM_API_TOKEN", "BOT_USER_TOKENS"])
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_persons_token_is_never_offered_for_the_bots(env_file: Path, name: str, *, in_file: bool) -> None:
+    theirs = {name: jwt(sub=UID, role="user")}
+    write(env_file, {"ROOM_UUID": ROOM} | (theirs if in_file else {}))
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {} if in_file else theirs)
+
+    assert caught.value.faults == ("BOT_USER_TOKEN: required, and not set",)
+    assert theirs[name] not in f"{caught.value}{caught.value.warnings}"
+
+
+def test_what_is_odd_is_told_beside_a_fault_once_and_in_a_line_each(env_file: Path) -> None:
+    write(env_file, {"HANGOUT_ID": ROOM, "BOT_UID": "x", "GAB_USER_TOKEN": jwt(role="user"), "LASTFM": "y"})
+
+    with pytest.raises(ConfigError) as caught:
+        load(env_file, {})
+
+    assert caught.value.faults == (
+        "BOT_USER_TOKEN: required, and not set",
+        "ROOM_UUID: required, and not set; HANGOUT_ID (hang-fm-config.env line 1) is ROOM_UUID here",
+    )
+    assert caught.value.warnings == (
+        "hang-fm-config.env line 2: BOT_UID is COMETCHAT_UID here",
+        "hang-fm-config.env line 3: GAB_USER_TOKEN is a person's token, not the bot's",
+        "hang-fm-config.env line 4: LASTFM is unknown to hangbot; it is passed over",
+    )
+
+
+def test_quotes_that_docker_leaves_in_the_environment_are_taken_off_every_value_and_told(
+    env_file: Path,
+) -> None:
+    quoted = {name: f'"{value}"' for name, value in REQUIRED.items()}
+    quoted |= {
+        "HANGBOT_RATE": "'2'",
+        "AUTO_JOIN": '"no"',
+        "BOOT_MESSAGE": '"We are #1"',
+        "HANGBOT_OUTBOX": '"/data/o.sqlite3"',
+    }
+
+    settings = load(env_file, quoted, required=False)
+
+    assert (settings.room_uuid, settings.rate, settings.auto_join) == (ROOM, 2.0, False)
+    assert (settings.boot_message, settings.outbox) == ("We are #1", Path("/data/o.sqlite3"))
+    assert sorted(settings.warnings) == sorted(
+        f"{name} (environment): taken without the quotes around it" for name in quoted
+    )
+
+
+def test_quotes_within_a_files_quotes_and_in_a_text_are_meant(env_file: Path) -> None:
+    write(env_file, REQUIRED | {"BOOT_MESSAGE": "\"'Hello'\""})
+
+    settings = load(env_file, {"BOT_NAME": '"A" and "B"'})
+
+    assert (settings.boot_message, settings.bot_name) == ("'Hello'", '"A" and "B"')
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "warned"),
+    [
+        ("BOOT_MESSAGE=We are #1", "We are", True),
+        ("export BOOT_MESSAGE = We are # one", "We are", True),
+        ('BOOT_MESSAGE="We are #1"', "We are #1", False),
+        ("BOOT_MESSAGE='We are' # a comment", "We are", False),
+        ("BOOT_MESSAGE=We are#1", "We are#1", False),
+        ("BOOT_MESSAGE=#1 of all", "#1 of all", False),
+        ("BOOT_MESSAGE= # none", None, False),
+    ],
+)
+def test_a_text_that_loses_its_end_to_a_comment_is_told_with_its_line(
+    env_file: Path, line: str, text: str | None, *, warned: bool
+) -> None:
+    write(env_file, {"ROOM_UUID": f"{ROOM} # the lounge", "BOT_USER_TOKEN": TOKEN})
+    env_file.write_text(env_file.read_text() + line + "\n")
+
+    settings = load(env_file, {})
+
+    assert settings.boot_message == text
+    warning = (
+        "BOOT_MESSAGE (hang-fm-config.env line 3): ends before the ' #', which begins a comment; "
+        "put the value into quotes if it goes on"
+    )
+    assert settings.warnings == ((warning,) if warned else ())
 
 
 @pytest.mark.parametrize("required", [True, False])
