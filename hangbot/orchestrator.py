@@ -33,6 +33,7 @@ from hangbot.errors import (
 )
 from hangbot.feed import PollingFeed
 from hangbot.health import Condition, Conditions, Health
+from hangbot.reconnect import ReconnectPace
 from hangbot.resync import ResyncPace
 from hangbot.room import Ended, RoomClient
 from hangbot.room_action import RoomAction
@@ -47,8 +48,6 @@ T = TypeVar("T")
 OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
 
 _ADMISSION: Final = "room admission"
-_HEALTHY_AFTER: Final = 60.0
-"""Seconds in the room until the next loss starts its waits from the beginning."""
 _STATE: Final = "room state"
 _STATE_REMEDY: Final = (
     "The bot fetches the state again by itself; where that lasts, the service is in trouble: "
@@ -217,14 +216,14 @@ class Bot:
 
     async def _keep_room(self) -> None:
         """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
-        losses = 0
+        pace = ReconnectPace(self._reconnects, self._dice)
         while True:
-            joined_at, ended = None, Ended("left")
+            ended, refused = Ended("left"), False
             try:
                 async with self._open_room() as room:
                     await room.welcome(self.settings.welcome_timeout)
                     await room.join()
-                    joined_at = self._clock.now()
+                    pace.joined(self._clock.now())
                     ended = await self._stay(room)
                     if ended.why == "state lost":
                         ended = await self._bear(room, ended)
@@ -233,6 +232,7 @@ class Bot:
             except HangbotError as exc:  # whatever a service says: it may say something else the next time
                 ended = Ended("lost", str(exc))
                 self._note_refusal(exc)
+                refused = isinstance(exc, TokenRejected)
             finally:
                 if ended.why != "state lost":
                     self.room = None
@@ -242,15 +242,11 @@ class Bot:
                 self._fatal = Banished("a moderator put the bot out of the room", service="room")
                 self.stop()
                 return
-            if joined_at is not None and self._clock.now() - joined_at > _HEALTHY_AFTER:
-                losses = 0
+            pace.left(self._clock.now())
             if ended.why == "state lost":
                 continue  # now: the room sees no leave for 20 s
-            losses += 1
             self._out_of_room = f"{ended.why}, {ended.detail}" if ended.detail else ended.why
-            wait = self._reconnects.wait_after(losses, self._dice)
-            if losses == 1 and ended.why == "reset":
-                wait = 0.0  # the service is there
+            wait = pace.next_wait(reset=ended.why == "reset", refused=refused)
             logger.warning(
                 "[SOCKET] not in the room (%s): next try in %.1f s",
                 self._out_of_room,

@@ -464,6 +464,38 @@ async def test_after_a_reset_the_bot_joins_again_at_once_and_has_the_new_state(
     assert losses.waits == [0.0]
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_in_red_with_its_remedy(
+    status: int, hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+) -> None:
+    token = hangfm_sandbox.people.issue(hangfm_sandbox.bot.uid, lifetime_s=3600)
+    clock = ManualClock(wall=hangfm_sandbox.clock.now_s())
+    settings = hangfm_settings.with_changes(
+        bot_user_token=token, ttfm_api_token=token, heartbeat_timeout=3600.0, poll_interval=3600.0
+    )
+
+    async with running(settings, clock=clock) as run:
+        await run.ready()
+        clock.set_wall(clock.wall() + 2 * 86_400)
+        refusing = hangfm_sandbox.faults.add("room.connect", "status", status=status, times=0)
+        await hangfm_sandbox.restart(services=["room"])
+        for number in range(2, 5):
+            await losses.count(number - 1)
+            await clock.advance(losses.waits[-1])
+            await losses.count(number)
+        refused = run.bot.health()
+        hangfm_sandbox.faults.remove(refusing.id)
+        await clock.advance(60)
+        await run.ready()
+
+        assert run.bot.health().ok
+    assert losses.waits[1:] == [60.0, 60.0, 60.0]
+    (red,) = [condition for condition in refused.red if condition.part == "room admission"]
+    assert not refused.ok
+    assert f"refused the connection with status {status}; the token expired 2.0 days ago" in red.sentence
+    assert red.remedy.startswith("Renew BOT_USER_TOKEN")
+
+
 async def test_rooms_that_are_reset_again_and_again_are_not_hammered(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
 ) -> None:

@@ -44,7 +44,13 @@ class RetryPolicy:
 
     def wait_after(self, attempt: int, dice: Dice) -> float:
         """Draw the wait after the attempt with this number, the first being 1."""
-        step = self.step(attempt)
+        return self._draw(self.step(attempt), dice)
+
+    def longest_wait(self, dice: Dice) -> float:
+        """Draw the wait that would come after ever so many attempts: for what waiting alone does not mend."""
+        return self._draw(self.longest, dice)
+
+    def _draw(self, step: float, dice: Dice) -> float:
         strategy = self.at_longest if self.at_longest and step >= self.longest else self.strategy
         if strategy == "seed":
             return step + self.jitter * dice()
