@@ -9,7 +9,7 @@ from hangbot.chat import ChatClient
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
-from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, worst
+from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, OutboxLocked, worst
 from hangbot.gateway import GatewayClient
 from hangbot.redact import Redactor
 from hangbot.rest import Endpoint
@@ -148,7 +148,8 @@ _BECAUSE = "because of "
 
 def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> Result:
     """Turn an error into the result of the question that met it."""
-    verdict: Verdict = "cannot_tell" if error.exit_code == CANNOT_TELL else "rejected"
+    passes = error.exit_code == CANNOT_TELL or isinstance(error, OutboxLocked)  # a bot waits for its end
+    verdict: Verdict = "cannot_tell" if passes else "rejected"
     message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
     duration = round(seconds * 1000, 1)
     return Result(question.id, question.title, verdict, message, error.remedy, duration, code=error.exit_code)

@@ -390,3 +390,19 @@ def test_a_hard_link_is_one_warning_and_no_more(
     assert said.count("has a second name") == 1
     assert said.count("[WARN]") == 1
     assert configured.muids != []
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_starting(
+    box: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hangbot.factory._CHECK_WAITS", 0.05)
+    assert main(["send", "there"]) == 0
+    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+        rival.execute("BEGIN EXCLUSIVE")
+        capsys.readouterr()
+
+        code = main(["preflight"])
+
+    assert code == 3
+    assert "[????] Outbox is writable: the outbox" in capsys.readouterr().out
