@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from hangbot.sandbox.chat.admin import needs_key
-from hangbot.sandbox.chat.call import Answer, Call
+from hangbot.sandbox.chat.call import Answer, Call, tidy_path
 from hangbot.sandbox.chat.groups import GroupCalls
 from hangbot.sandbox.chat.messages import MessageCalls
 from hangbot.sandbox.chat.rules import ChatRefusal
@@ -51,12 +51,12 @@ class ChatApi(GroupCalls, MessageCalls):
         """Answer what is no call of the API."""
         if self.dialect.name == "openchat" and call.method in _NO_CALLS:
             return Answer(_NO_CALLS[call.method])
-        match (call.method, "/".join(part for part in call.path.split("/") if part)):
-            case ("GET", "" | "ws" | "socket"):  # without an upgrade
+        match (call.method, tidy_path(call.path)):
+            case ("GET", "/" | "/ws" | "/socket"):  # without an upgrade
                 return Answer(426)
-            case ("GET", "health") if self.dialect.health:
+            case ("GET", "/health") if self.dialect.health:
                 return Answer(200, "ok")
-            case ("POST", "v1/ping") if self.dialect.name == "cometchat":  # the SDK's analytics
+            case ("POST", "/v1/ping") if self.dialect.name == "cometchat":  # the SDK's analytics
                 return Answer(200, {"data": {"success": True}})
             case _:
                 return None

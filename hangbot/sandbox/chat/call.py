@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from hangbot.sandbox.chat.rows import Json, Push
 
-__all__ = ["Answer", "Call", "Directory", "Someone", "fault_point", "split_path"]
+__all__ = ["Answer", "Call", "Directory", "Someone", "fault_point", "split_path", "tidy_path"]
 
 VERSIONS: Final = ("v3", "v3.0")
 
@@ -78,6 +78,11 @@ class Answer:
     """How long the server takes over it."""
     unknown_route: bool = False
     uid: str | None = None
+
+
+def tidy_path(path: str) -> str:
+    """Write a path as it counts: of doubled slashes one, of those at the end none (measured)."""
+    return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def split_path(path: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.media import uploads, with_media
 from hangbot.sandbox.chat.rows import Draft, Json, ReceiverType, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
-from hangbot.sandbox.chat.values import text_of
+from hangbot.sandbox.chat.values import first_given, text_of
 from hangbot.sandbox.people import Person
 
 __all__ = ["edited_data", "read_draft", "web_client_line"]
@@ -65,7 +65,7 @@ def read_draft(
         data=data,
         muid=muid,
         tags=fields.get("tags"),
-        parent_id=_or(parent, _or(fields.get("parentId"), fields.get("parentMessageId"))),
+        parent_id=_or(parent, first_given(fields, "parentId", "parentMessageId")),
         resource=resource or text_of(fields.get("resource"), "resource") or None,
         media=media,
     )

@@ -70,7 +70,7 @@ def _at(url: str) -> Row:
 
 def _line(kind: Json, given: list[Row], url: str | None) -> Row:
     """What the invented `chatMessage` says; of an address alone only that it is a picture."""
-    pictures = [item["url"] for item in given if str(item.get("mimeType")).startswith("image/")]
+    pictures = [item.get("url") for item in given if str(item.get("mimeType")).startswith("image/")]
     if kind == "image" and url:
         pictures.append(url)
     first = given[0] if given else {}
@@ -81,7 +81,7 @@ def _line(kind: Json, given: list[Row], url: str | None) -> Row:
         "url": first.get("url"),
     }
     return {
-        "imageUrls": list(dict.fromkeys(pictures)),
+        "imageUrls": list(dict.fromkeys(url for url in pictures if url is not None)),
         "media": {name: value for name, value in media.items() if value is not None},
         "name": first.get("name"),
     }

@@ -12,7 +12,7 @@ from hangbot.sandbox.chat.reactions import reactions_page
 from hangbot.sandbox.chat.receipts import delivered_at_once, mark
 from hangbot.sandbox.chat.rows import Draft, Push, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
-from hangbot.sandbox.chat.values import text_of, whole
+from hangbot.sandbox.chat.values import first_given, text_of, whole
 
 __all__ = ["MessageCalls"]
 
@@ -124,8 +124,8 @@ class MessageCalls(InboxCalls):
         """
         caller = self._caller(call)
         fields = {**call.query, **self._fields(call)}
-        number = text_of(fields.get("messageId", fields.get("msgId")), "messageId")
-        emoji = text_of(fields.get("reaction", fields.get("emoji")), "reaction")
+        number = text_of(first_given(fields, "messageId", "msgId"), "messageId")
+        emoji = text_of(first_given(fields, "reaction", "emoji"), "reaction")
         for parameter, value in (("messageId", number), ("reaction", emoji)):
             if not value:
                 raise ChatRefusal("missing_parameter", parameter=parameter)

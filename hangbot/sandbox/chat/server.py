@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from hangbot.sandbox.chat.api import ChatApi
-from hangbot.sandbox.chat.call import Call, fault_point, split_path
+from hangbot.sandbox.chat.call import Call, fault_point, split_path, tidy_path
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.drafts import web_client_line
@@ -207,7 +207,7 @@ class ChatService:
         """Answer a request to the chat, or open a socket."""
         path, _, query = request.target.partition("?")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
-        if upgrade and request.can_upgrade and path in SOCKET_PATHS:
+        if upgrade and request.can_upgrade and tidy_path(path) in SOCKET_PATHS:
             return await self._upgrade(request)
         if is_preflight(request):
             return self._allow(request, "chat")

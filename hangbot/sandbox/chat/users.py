@@ -9,7 +9,7 @@ from hangbot.sandbox.chat.call import Answer, Call
 from hangbot.sandbox.chat.door import ChatDoor
 from hangbot.sandbox.chat.lists import page_size, things_page
 from hangbot.sandbox.chat.rows import Json, Row, User, user_entity
-from hangbot.sandbox.chat.values import leading_number, text_of
+from hangbot.sandbox.chat.values import first_given, leading_number, text_of
 
 __all__ = ["UserCalls"]
 
@@ -63,10 +63,9 @@ class UserCalls(ChatDoor):
             case ("POST" | "DELETE", "blockedusers"):
                 fields = self._fields(call)
                 caller = self._caller(call)
-                asked = fields.get("blockedUids", fields.get("uids", []))
-                uids = [
-                    text_of(uid, "blockedUids") for uid in (asked if isinstance(asked, list) else [asked])
-                ]
+                asked = first_given(fields, "blockedUids", "uids")
+                named = asked if isinstance(asked, list) else [] if asked is None else [asked]
+                uids = [text_of(uid, "blockedUids") for uid in named]
                 change = self.world.block if call.method == "POST" else self.world.unblock
                 said = "User blocked." if call.method == "POST" else "User unblocked."
                 outcomes: dict[str, Json] = {}

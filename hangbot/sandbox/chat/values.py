@@ -6,14 +6,14 @@ PURE. Measured on OpenChat: what it wants as text may be a number, a truth value
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.rules import ChatRefusal
 
-__all__ = ["leading_number", "nested", "query_words", "text_of", "whole"]
+__all__ = ["first_given", "leading_number", "nested", "query_words", "text_of", "whole"]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -47,6 +47,11 @@ def _character(part: Json, parameter: str) -> str:
     if isinstance(part, str | list):
         return text_of(part, parameter)
     raise ChatRefusal("bad_value", parameter=parameter)
+
+
+def first_given(fields: Mapping[str, Json], *names: str) -> Json:
+    """Take the first of several names for one thing; null is the same as nothing (measured for a send)."""
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 def leading_number(text: str | None) -> int | None:

@@ -946,7 +946,7 @@ def test_the_extension_reacts_to_a_message() -> None:
     def ask(path: str, body: Json) -> Answer:
         return desk.api.answer(Call("POST", path, split_path(path), {}, headers, body))
 
-    done = ask("/v1/react", {"msgId": number, "emoji": "🔥"})
+    done = ask("/v1/react", {"messageId": None, "msgId": number, "emoji": "🔥"})
     anywhere = ask("/v3.0/extensions/reactions", {"messageId": number, "reaction": "x"})
     nothing, half = ask("/v1/react", []), ask("/v1/react", {"msgId": 1})
     ghost = ask("/v1/react", {"msgId": 9, "emoji": "x"})

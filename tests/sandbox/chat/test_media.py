@@ -65,6 +65,14 @@ def test_without_a_text_the_line_says_the_name_of_what_is_attached() -> None:
     }
 
 
+def test_a_picture_without_an_address_is_none_in_the_line() -> None:
+    picture = {"mimeType": "image/png", "name": "a.png"}
+
+    row = Desk().joined().send(type="image", data={"attachments": [picture]})
+
+    assert said(row) == {"message": "a.png", "media": {"name": "a.png", "type": "image/png"}}
+
+
 @pytest.mark.parametrize("data", [{}, {"attachments": []}, {"attachments": None}])
 @pytest.mark.parametrize("kind", ["image", "file", "audio", "video"])
 def test_a_picture_without_a_picture_is_a_text(kind: str, data: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ async def ping(ws: Socket) -> Json:
     return await hear(ws)
 
 
-@pytest.mark.parametrize("path", ["/", "/ws", "/socket"])
+@pytest.mark.parametrize("path", ["/", "/ws", "/socket", "//ws/", "/socket/"])
 async def test_every_path_authenticates_with_a_code_that_is_text(
     bench: "ChatBench", open_socket: OpenSocket, path: str
 ) -> None:

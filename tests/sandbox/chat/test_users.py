@@ -104,7 +104,7 @@ def test_who_blocks_whom_is_told_to_both_and_stops_nothing() -> None:
     assert [row["uid"] for row in town.ask("GET", "blockedusers").body["data"]] == ["ghost"]
 
 
-@pytest.mark.parametrize("body", [None, {}, [], {"blockedUids": []}])
+@pytest.mark.parametrize("body", [None, {}, [], {"blockedUids": []}, {"blockedUids": None}])
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_blocking_nobody_is_fine(method: str, body: Json) -> None:
     assert Town().ask(method, "blockedusers", body).body["data"] == {}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.rules import ChatRefusal
-from hangbot.sandbox.chat.values import leading_number, nested, query_words, text_of
+from hangbot.sandbox.chat.values import first_given, leading_number, nested, query_words, text_of
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,10 @@ def test_of_a_repeated_parameter_the_last_counts_and_a_list_is_strung_together()
 @given(st.lists(st.tuples(st.text(alphabet="ab[]", max_size=12), st.text(max_size=3)), max_size=6))
 def test_no_name_of_a_form_breaks_it(pairs: list[tuple[str, str]]) -> None:
     assert isinstance(nested(pairs), dict)
+
+
+def test_of_several_names_the_first_that_holds_something_counts_be_it_empty() -> None:
+    fields = {"a": None, "b": "", "c": 5}
+
+    assert first_given(fields, "a", "b", "c") == ""
+    assert first_given(fields, "a", "x") is None
