@@ -399,7 +399,8 @@ def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_st
     monkeypatch.setattr("hangbot.factory._CHECK_WAITS", 0.05)
     assert main(["send", "there"]) == 0
     with closing(sqlite3.connect(box, isolation_level=None)) as rival:
-        rival.execute("BEGIN EXCLUSIVE")
+        rival.execute("PRAGMA locking_mode = EXCLUSIVE")
+        rival.execute("BEGIN EXCLUSIVE")  # not even readers are let in
         capsys.readouterr()
 
         code = main(["preflight"])
