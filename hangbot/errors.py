@@ -138,7 +138,7 @@ class UsageError(HangbotError):
 class WireError(HangbotError):
     """A frame, an answer or a patch that cannot be read as the protocol says."""
 
-    remedy = "The service may have changed its protocol: run `hangbot preflight` and report what it says."
+    remedy = "The service may have changed its protocol: report this line."
     exit_code = CANNOT_TELL
 
 
@@ -185,7 +185,7 @@ class Unreachable(ServiceError):
 class AnswerLost(ServiceError):
     """The request went out and no answer can be had: it may have been carried out."""
 
-    remedy = "Ask before doing it again; `hangbot outbox show ID` tells what is known."
+    remedy = "Find out whether it was done before doing it again."
     retryable = True
     ambiguous = True
     exit_code = CANNOT_TELL

@@ -18,6 +18,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Stored
 from hangbot.errors import (
+    ActionLost,
     Banished,
     ConnectionLost,
     HangbotError,
@@ -150,7 +151,8 @@ class Bot:
         if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         deed = RoomAction(room, action, params, lambda: self.chat.uid or "")
-        return await self._carrier.carry(f"{action}-{uuid4().hex[:8]}", deed.send, deed.ask)
+        key = f"{action}-{uuid4().hex[:8]}"
+        return await self._carrier.carry(key, deed.send, deed.ask, if_uncertain=ActionLost.remedy)
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""

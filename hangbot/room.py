@@ -170,7 +170,11 @@ class RoomClient:
         if reply.error is None:
             return reply.fields
         if reply.error == _TOO_MANY:
-            raise RateLimited(f"the room put off {action} ({reply.error})", service="room")
+            raise RateLimited(
+                f"the room put off {action} ({reply.error})",
+                service="room",
+                remedy="Wait: another program may act for the same bot.",
+            )
         if reply.error == _SHUTTING_DOWN:
             raise Unavailable(f"the room puts off {action} ({reply.error})", service="room")
         raise Refused(f"the room refused {action} ({quoted(reply.error)})", service="room")

@@ -10,6 +10,7 @@ from hangbot.wire.actions import song_key, took_effect
 
 __all__ = ["RoomAction"]
 
+_NOT_SENT: Final = "The bot connects again by itself; do it again then if it is still wanted."
 _FOR_ONE_SONG: Final = frozenset({"voteOnSong", "skipSong"})
 
 
@@ -48,7 +49,7 @@ class RoomAction:
         except ConnectionLost as exc:
             raise ActionLost(str(exc), service="room") from exc
         except Unreachable as exc:  # not sent, and the next connection is another room to it
-            raise Refused(str(exc), service="room", remedy=Unreachable.remedy) from exc
+            raise Refused(str(exc), service="room", remedy=_NOT_SENT) from exc
 
     async def ask(self) -> bool:
         """Tell from the state whether it took effect; raises `ServiceError` where that cannot be told."""

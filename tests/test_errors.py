@@ -106,6 +106,8 @@ def test_only_these_may_succeed_when_they_are_made_again() -> None:
         "ConnectionLost",
         "Unavailable",
         "RateLimited",
+        "OutboxLocked",
+        "OutboxDiskFull",
     }
 
 

@@ -712,6 +712,23 @@ async def test_an_action_that_leaves_no_trace_is_uncertain_and_not_repeated(
     end = await bot.act("playOneTimeAnimation", animation="jump")
 
     assert (end.state, end.attempts) == ("uncertain", 1)
+    assert end.remedy == "Look at the room, and do it again by hand if it is still wanted."
+
+
+@pytest.mark.parametrize("deed", ["drop", "hang", "abort", "close", "cut_after_store", "status"])
+@pytest.mark.parametrize("action", ["addDj", "playOneTimeAnimation"])
+async def test_whatever_becomes_of_an_action_its_remedy_names_no_command_that_knows_only_messages(
+    action: str, deed: str, hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
+) -> None:
+    bot = await hangfm_open_bot(ack_timeout=0.1, retry_total=0.5)
+    body = "you have too many pending requests" if deed == "status" else None
+    hangfm_sandbox.faults.add("room.action", deed, times=0, body=body)
+
+    end = await bot.act(action, **({"song": SONG} if action == "addDj" else {"animation": "jump"}))
+
+    assert end.state in {"failed", "uncertain", "delivered"}
+    assert (end.remedy != "") == (end.state != "delivered")
+    assert not any(word in end.remedy for word in ("outbox", "HANGBOT_RATE", "hangbot ")), end
 
 
 async def test_an_action_is_not_replayed_on_the_next_connection(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hangbot.clock import Clock, steady
 from hangbot.delivery.policy import Dice, RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
-from hangbot.errors import ActionLost, RateLimited, Refused, ServiceError, Unreachable
+from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
 
 __all__ = ["Carrier", "Earlier"]
 
@@ -60,6 +60,7 @@ class Carrier:
         *,
         turn: Turn | None = None,
         earlier: Earlier | None = None,
+        if_uncertain: str = AnswerLost.remedy,
     ) -> Settlement:
         """Send until acknowledged, refused or given up.
 
@@ -69,11 +70,14 @@ class Carrier:
             ask: Whether an earlier attempt arrived. Raises `ServiceError` when it cannot tell.
             turn: Awaited before each attempt, which begins when it returns.
             earlier: What is left of earlier runs.
+            if_uncertain: What the operator is to do where it cannot be told whether it arrived: only
+                who calls knows what there is to ask with.
 
         Returns:
             How it ended; never raises a `ServiceError`.
         """
-        return await _Journey(self, key, send, ask, turn, earlier or Earlier()).run()
+        journey = _Journey(self, key, send, ask, turn, earlier or Earlier(), if_uncertain=if_uncertain)
+        return await journey.run()
 
     def deadline(self) -> float:
         """Return when a message that begins now is given up (monotonic seconds)."""
@@ -89,7 +93,10 @@ class _Journey:
         ask: Ask,
         turn: Turn | None,
         earlier: Earlier,
+        *,
+        if_uncertain: str,
     ) -> None:
+        self._if_uncertain = if_uncertain
         self._policy = carrier.policy
         self._clock = carrier.clock
         self._dice = carrier.dice
@@ -163,9 +170,7 @@ class _Journey:
 
     def _uncertain(self, why: ServiceError) -> Settlement:
         reason = f"sent, not acknowledged, and asking failed too: {why}"
-        return Settlement(
-            "uncertain", None, self._attempts, reason, f"`hangbot outbox retry {self._key}` asks again."
-        )
+        return Settlement("uncertain", None, self._attempts, reason, self._if_uncertain)
 
     def _expired(self) -> Settlement | None:
         if self._expires_at is None or steady(self._clock) < self._expires_at:

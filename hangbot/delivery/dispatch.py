@@ -146,7 +146,12 @@ class Dispatch:
         carrier = replace(self._carrier, notify=note)
         try:
             end = await carrier.carry(
-                key, lambda: self._gate.through(send, until=until()), ask, turn=turn, earlier=earlier
+                key,
+                lambda: self._gate.through(send, until=until()),
+                ask,
+                turn=turn,
+                earlier=earlier,
+                if_uncertain=f"`hangbot outbox retry {key}` asks again.",
             )
         except (_Withdrawn, asyncio.CancelledError):
             await self._note(row, unwritten)

@@ -49,7 +49,9 @@ class Trip:
         earlier: Earlier | None = None,
     ) -> Settlement:
         carrier = Carrier(self.policy, self.clock, lambda: 0.5, self.steps.append)
-        end = await carrier.carry("m", self._send, self._ask, turn=turn, earlier=earlier)
+        end = await carrier.carry(
+            "m", self._send, self._ask, turn=turn, earlier=earlier, if_uncertain="Ask again by hand."
+        )
         assert (self.sends, self.asks) == ([], []), "the script was not played to its end"
         return end
 
@@ -220,7 +222,7 @@ async def test_asking_that_fails_to_the_end_is_uncertain_and_never_called_failed
 
     assert (end.state, end.tier, end.attempts) == ("uncertain", None, 1)
     assert end.reason == "sent, not acknowledged, and asking failed too: 503"
-    assert end.remedy == "`hangbot outbox retry m` asks again."
+    assert end.remedy == "Ask again by hand."
     assert sum(trip.clock.slept) == pytest.approx(20.0)
 
 
