@@ -3,19 +3,23 @@
 import argparse
 import asyncio
 import os
+import shutil
 import signal
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
+from hangbot.cli.listing import WIDTH, listed
 from hangbot.cli.output import say, say_json, unshown
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import unquoted
 from hangbot.config.locations import OUTBOX, outbox_place
+from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Stored
 from hangbot.delivery.summary import summarise
@@ -65,14 +69,19 @@ async def _list(args: argparse.Namespace) -> int:
         if "queued" in states:
             states.append("sending")  # to an operator both are on their way
         rows = await outbox.rows(states)
-    _print(rows, as_json=args.json)
+        wholes = await outbox.wholes()
+    if not rows and not args.json:
+        say(f"no message is {' or '.join(args.states)}" if args.states and wholes else "the outbox is empty")
+    _print(rows, wholes, as_json=args.json)
     return _shown()
 
 
 async def _show(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        row = await outbox.get(args.id)
-        history = await outbox.history(args.id)
+        key, *parts = named(args.id, await outbox.wholes())
+        row = await outbox.get(key)
+        history = await outbox.history(key)
+        others = [await outbox.get(part) for part in parts]
     if args.json:
         say_json(show.message_row(row, history))
         return _shown()
@@ -82,12 +91,15 @@ async def _show(args: argparse.Namespace) -> int:
     for step in history:
         shown = show.message_row(row, [step])["history"][0]
         say(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
+    for other in others:
+        say(show.stored_line(other))
     return _shown()
 
 
 async def _retry(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        keys = list(args.ids)
+        wholes = await outbox.wholes()
+        keys = [key for given in args.ids for key in named(given, wholes)]
         if args.all_failed:
             keys += [row.message.id for row in await outbox.rows(["failed"])]
         if args.all_uncertain:
@@ -98,7 +110,7 @@ async def _retry(args: argparse.Namespace) -> int:
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), time.time())
         running = _runs(outbox.path)
-    _print(rows, as_json=args.json)
+    _print(rows, wholes, as_json=args.json)
     if not args.json:
         say(
             "nothing to retry"
@@ -112,8 +124,10 @@ async def _retry(args: argparse.Namespace) -> int:
 
 async def _drop(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        rows = await outbox.drop(list(dict.fromkeys(args.ids)), time.time())
-    _print(rows, as_json=args.json)
+        wholes = await outbox.wholes()
+        keys = [key for given in args.ids for key in named(given, wholes)]
+        rows = await outbox.drop(list(dict.fromkeys(keys)), time.time())
+    _print(rows, wholes, as_json=args.json)
     return FAILED if any(row.state == "delivered" for row in rows) else 0
 
 
@@ -156,12 +170,18 @@ def _runs(path: Path) -> bool:
         return True
 
 
-def _print(rows: list[Stored], *, as_json: bool) -> None:
+def _print(rows: list[Stored], wholes: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         say_json([show.message_row(row) for row in rows])
-        return
-    for row in rows:
-        say(show.stored_line(row))
+    elif rows:
+        for line in listed(rows, short_names(wholes), time.time(), width=_width()):
+            say(line)
+
+
+def _width() -> int:
+    """Return the columns there are: of a terminal, else as few as any has."""
+    stream = sys.stdout
+    return max(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH) if stream.isatty() else WIDTH
 
 
 _ACTIONS = {"list": _list, "show": _show, "retry": _retry, "drop": _drop, "stats": _stats, "backup": _backup}

@@ -328,6 +328,10 @@ class Outbox:
         """Return one message; raises `UnknownMessage`."""
         return await self._read(schema.get, key)
 
+    async def wholes(self) -> dict[str, str]:
+        """Return every id with that of the text that it is a part of, oldest first."""
+        return await self._read(schema.wholes)
+
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
         return await self._read(schema.history, key)

@@ -307,6 +307,11 @@ def lives(database: sqlite3.Connection, since: float) -> list[Life]:
     return [Life(*row) for row in found]
 
 
+def wholes(database: sqlite3.Connection) -> dict[str, str]:
+    """Return every id with that of the text that it is a part of, oldest first."""
+    return dict(database.execute("SELECT id, whole FROM message ORDER BY seq"))
+
+
 def get(database: sqlite3.Connection, key: str) -> Stored:
     """Return one message."""
     query = f"SELECT {_COLUMNS} FROM message WHERE id = ?"  # noqa: S608  a constant

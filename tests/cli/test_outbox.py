@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,7 +51,6 @@ def as_json(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> An
         (["--failed"], ["bad"]),
         (["--queued"], ["later"]),
         (["--delivered"], ["good"]),
-        (["--uncertain"], []),
         (["--failed", "--delivered"], ["good", "bad"]),
     ],
 )
@@ -58,10 +58,69 @@ def test_a_list_is_of_the_states_asked_for(
     states: list[str], ids: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = as_json(capsys, "list", *states)
-    lines = printed(capsys, "list", *states).splitlines()
+    heading, *lines = printed(capsys, "list", *states).splitlines()
 
     assert [row["id"] for row in rows] == ids
-    assert [line.split()[0] for line in lines] == ids
+    assert [line.split()[0] for line in lines if not line.startswith("  ")] == ids
+    assert heading.split() == ["ID", "STATE", "ACCEPTED", "TEXT"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_list_that_is_empty_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    none_uncertain = printed(capsys, "list", "--uncertain")
+    (folder / "outbox.sqlite3").unlink()
+    make_empty(folder / "outbox.sqlite3")
+    nothing = printed(capsys, "list")
+
+    assert none_uncertain == "no message is uncertain\n"
+    assert nothing == "the outbox is empty\n"
+    assert as_json(capsys, "list") == []
+
+
+def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(
+    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = ["4f0c7d1e9b2a4c55", "4f0c7d1e9b2a77aa"]
+    with exclusive(folder / "outbox.sqlite3"):
+        assert main(["send", "word " * 250, "--id", ids[0]]) == 0
+        wide = "\u65e5\u672c\U0001f9d1\u200d\U0001f3a4" * 20
+        assert main(["send", wide, "--id", ids[1], "--to", "somebody"]) == 0
+    capsys.readouterr()
+
+    heading, *lines = printed(capsys, "list").splitlines()
+    names = [line.split()[0] for line in lines]
+    shown = [as_json(capsys, "show", name)["id"] for name in names]
+    dropped = [row["id"] for row in as_json(capsys, "drop", names[0])]
+
+    assert heading.split()[0] == "ID"
+    assert all("now" in line or "ago" in line for line in lines)
+    assert all(columns(line) <= 60 for line in (heading, *lines))
+    assert names == ["4f0c7d1e9b2a4", "4f0c7d1e9b2a4.2", "4f0c7d1e9b2a7"]
+    assert shown == [ids[0], f"{ids[0]}.2", ids[1]]
+    assert dropped == [ids[0], f"{ids[0]}.2"]
+    assert configured.muids == []
+
+
+@pytest.mark.parametrize("command", ["show", "retry", "drop"])
+def test_a_beginning_that_fits_two_messages_is_one_line_and_does_nothing(
+    command: str, configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with exclusive(folder / "outbox.sqlite3"):
+        for key in ("order-1", "order-2", "ord"):
+            assert main(["send", key, "--id", key]) == 0
+    capsys.readouterr()
+
+    code = main(["outbox", command, "orde"])
+    said = capsys.readouterr()
+    exact = as_json(capsys, "show", "ord")
+
+    assert (code, said.out) == (2, "")
+    assert said.err == (
+        "hangbot: orde fits 2 messages (order-1, order-2); nothing was done. Give more of the id.\n"
+    )
+    assert exact["id"] == "ord"
+    assert [row["state"] for row in as_json(capsys, "list")] == ["queued"] * 3
+    assert configured.muids == []
 
 
 @pytest.mark.usefixtures("filled")
@@ -193,6 +252,11 @@ def test_the_environment_names_the_outbox_too_and_wins(
 
     assert as_json(capsys, "list") == []
     assert sorted(path.name for path in folder.glob("*.db")) == ["this-one.db"]
+
+
+def columns(line: str) -> int:
+    widths = (2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line if char != "\u200d")
+    return sum(widths)
 
 
 def make_empty(path: Path) -> None:

@@ -1,0 +1,81 @@
+"""How a person names a message: by its id, or by so much of it as fits no other. PURE."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from hangbot.errors import UnknownMessage, UsageError
+
+__all__ = ["named", "short_names"]
+
+_SHORTEST: Final = 8
+_MOST_TOLD: Final = 3
+
+
+def named(given: str, wholes: Mapping[str, str]) -> Sequence[str]:
+    """Return the ids that are meant: those of all parts of a text, or the one of a part.
+
+    An id itself counts before ids that begin like it. What begins like a text's id names the text,
+    not its parts; with ``.2`` behind it, its second part.
+
+    Args:
+        given: An id, or its beginning.
+        wholes: Every id of the outbox with that of the text that it is a part of, oldest first.
+
+    Raises:
+        UnknownMessage: Nothing fits.
+        UsageError: Several messages fit.
+    """
+    if given in wholes and wholes[given] != given:
+        return [given]
+    texts = dict.fromkeys(wholes.values())
+    found = [given] if given in texts else [text for text in texts if given and text.startswith(given)]
+    if not found:
+        head, dot, number = given.rpartition(".")
+        parts = [f"{text}.{number}" for text in texts if dot and head and text.startswith(head)]
+        return _one(given, [part for part in parts if part in wholes])
+    (text,) = _one(given, found)
+    return [key for key, whole in wholes.items() if whole == text]
+
+
+def _one(given: str, found: Sequence[str]) -> Sequence[str]:
+    if not found:
+        raise UnknownMessage(f"no message {given} is in the outbox")
+    if len(found) > 1:
+        told = ", ".join(found[:_MOST_TOLD]) + (", …" if len(found) > _MOST_TOLD else "")
+        raise UsageError(
+            f"{given} fits {len(found)} messages ({told}); nothing was done",
+            remedy="Give more of the id.",
+        )
+    return found
+
+
+def short_names(wholes: Mapping[str, str]) -> dict[str, str]:
+    """Return for each id the shortest name by which `named` finds it, of eight characters at least."""
+    shared: dict[str, int] = dict.fromkeys(wholes.values(), 0)
+    ordered = sorted({*wholes, *shared})
+    for ids in (ordered, ordered[::-1]):
+        _note_neighbours(ids, wholes, shared)
+    names = {}
+    for key, whole in wholes.items():
+        length = max(shared[whole] + 1, _SHORTEST)
+        if whole[length : length + 1] == ".":  # else it would end like a part
+            length = len(whole)
+        names[key] = whole[:length] + key[len(whole) :]
+    return names
+
+
+def _note_neighbours(ids: Iterable[str], wholes: Mapping[str, str], shared: dict[str, int]) -> None:
+    """Note how much of each text's id the nearest before it in order shares that is another text's."""
+    last, other = ("", ""), ("", "")  # the last id with its text, and the last of another text
+    for key in ids:
+        text = wholes.get(key, key)
+        if text != last[1]:
+            other = last
+        last = key, text
+        shared[text] = max(shared[text], _alike(text, other[0]))
+
+
+def _alike(one: str, another: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, another, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(another)))

@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.delivery.naming import named, short_names
+from hangbot.errors import UnknownMessage, UsageError
+
+WHOLES = {
+    "abcdefghij": "abcdefghij",
+    "abcdefghij.2": "abcdefghij",
+    "abcdefgh": "abcdefgh",
+    "xyz.2.7": "xyz.2.7",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("abcdefghij", ["abcdefghij", "abcdefghij.2"]),
+        ("abcdefghi", ["abcdefghij", "abcdefghij.2"]),
+        ("abcdefghij.2", ["abcdefghij.2"]),
+        ("abcdefghi.2", ["abcdefghij.2"]),
+        ("abcdefgh", ["abcdefgh"]),
+        ("x", ["xyz.2.7"]),
+        ("xyz.2", ["xyz.2.7"]),
+    ],
+)
+def test_a_message_is_named_by_its_id_or_by_what_fits_no_other(name: str, ids: list[str]) -> None:
+    assert list(named(name, WHOLES)) == ids
+
+
+@pytest.mark.parametrize("name", ["", ".", ".2", "b", "abcdefghij.3", "abcdefghij.", "%", "_"])
+def test_what_fits_none_is_unknown(name: str) -> None:
+    with pytest.raises(UnknownMessage):
+        named(name, WHOLES)
+
+
+def test_what_fits_several_names_none() -> None:
+    with pytest.raises(UsageError, match=r"abc fits 2 messages \(abcdefghij, abcdefgh\)"):
+        named("abc", WHOLES)
+
+
+ids = st.text("ab.2", min_size=1, max_size=11)
+
+
+@given(st.dictionaries(ids, st.integers(1, 3), max_size=12))
+def test_every_short_name_is_found_again(texts: dict[str, int]) -> None:
+    wholes: dict[str, str] = {}
+    for text, parts in texts.items():
+        for key in (text, *(f"{text}.{number}" for number in range(2, parts + 1))):
+            wholes.setdefault(key, text)
+    wholes = {key: whole for key, whole in wholes.items() if wholes.get(whole) == whole}
+
+    names = short_names(wholes)
+
+    for key, whole in wholes.items():
+        meant = [other for other, text in wholes.items() if text == whole] if key == whole else [key]
+        assert list(named(names[key], wholes)) == meant
