@@ -47,6 +47,10 @@ class Idle:
         """Refuse to be used."""
         raise NotImplementedError(message.id)
 
+    async def probe(self) -> None:
+        """Refuse to be used."""
+        raise NotImplementedError
+
 
 def idle_settings(outbox: Path) -> Settings:
     """Return settings for an outbox without a service."""

@@ -40,6 +40,9 @@ class _Stuck:
         await self.send(message)
         return False
 
+    async def probe(self) -> None:
+        """Answer: only messages are stuck."""
+
 
 async def _fill(outbox: Path, number: int) -> dict[str, Any]:
     settings = idle_settings(outbox)

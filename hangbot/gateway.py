@@ -9,7 +9,7 @@ from hangbot.claims import read_claims
 from hangbot.config.fields import UUID
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.rest import Answer, Endpoint, quoted
-from hangbot.wire.own_words import gateway_error, is_refusal, json_of, retry_after
+from hangbot.wire.own_words import gateway_error, is_refusal, json_of, odd_retry_after, retry_after
 
 __all__ = ["GatewayClient"]
 
@@ -85,6 +85,7 @@ class GatewayClient:
         if error is None or not (is_refusal(status) or status in _UNAUTHORISED):
             in_trouble = status >= 500 or error is not None  # noqa: PLR2004  HTTP
             more = "" if in_trouble else " and nothing of its own to read"
+            more += odd_retry_after(answer.headers, wait)
             return Unavailable(
                 f"the gateway answered {what} with status {status}{more}",
                 service="gateway",

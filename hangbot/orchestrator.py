@@ -7,7 +7,7 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from hangbot.chat import ChatClient
 from hangbot.config import Settings
 from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.gate import Stopped
 from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Stored
 from hangbot.errors import (
@@ -26,6 +27,7 @@ from hangbot.errors import (
     OutboxError,
     OutboxFull,
     OutboxUnusable,
+    Refused,
     ServiceError,
     TokenRejected,
     Unavailable,
@@ -49,6 +51,7 @@ T = TypeVar("T")
 OpenRoom = Callable[[], AbstractAsyncContextManager[RoomClient]]
 
 _ADMISSION: Final = "room admission"
+_CHAT_GROUP: Final = "chat group"
 _STATE: Final = "room state"
 _STATE_REMEDY: Final = (
     "The bot fetches the state again by itself; where that lasts, the service is in trouble: "
@@ -294,7 +297,12 @@ class Bot:
             return lost
 
     async def _listen(self) -> None:
-        """Read the chat from now on; a full page of news is followed at once."""
+        """Read the chat from now on, until the bot is to stop."""
+        with suppress(Stopped):
+            await self._read_chat()
+
+    async def _read_chat(self) -> None:
+        """Tell each line; a full page of news is followed at once."""
         feed = PollingFeed(self.chat)
         await self._persist(self._begin_listening)
         newest = await self._persist(feed.begin)
@@ -317,15 +325,27 @@ class Bot:
             await self.chat.join()
 
     async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do something that only needs patience, however long the service is away."""
+        """Do something that only needs patience, however long the service is away.
+
+        What the chat refuses in its own words (a ban, a private group, a token) is tried on seldom, in red.
+
+        Raises:
+            Stopped: The bot is to stop.
+        """
         failures = 0
         while True:
             try:
-                return await work()
+                done = await self._courier.through(work)
             except ServiceError as exc:
+                failed_at = self._clock.now()
                 failures += 1
                 self._out_of_chat = str(exc)
-                wait = self._reconnects.wait_after(failures, self._dice)
+                if isinstance(exc, Refused):
+                    wait = self._reconnects.longest_wait(self._dice)
+                    if not exc.about_token:  # of that, whoever made the request has said so
+                        self.conditions.red(_CHAT_GROUP, str(exc), exc.remedy)
+                else:
+                    wait = self._reconnects.wait_after(failures, self._dice)
                 logger.warning(
                     "[ERROR] %s: next try in %.1f s",
                     exc,
@@ -333,6 +353,10 @@ class Bot:
                     extra={"action": "chat_failed", "wait_s": wait},
                 )
                 await self._clock.sleep(wait)
+                await self._courier.answers(failed_at)
+            else:
+                self.conditions.clear(_CHAT_GROUP)
+                return done
 
     async def _hear(self, message: ChatMessage) -> None:
         """Pass a message of someone else on."""

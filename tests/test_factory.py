@@ -301,3 +301,5 @@ class Held:
 
     async def arrived(self, _: Outgoing) -> bool:
         return False
+
+    async def probe(self) -> None: ...

@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox, exclusive_soon, is_wanted
-from hangbot.delivery.record import Stored
+from hangbot.delivery.record import Step, Stored
 from hangbot.errors import (
     CANNOT_TELL,
     FAILED,
@@ -47,6 +46,8 @@ _PATIENCE = 60.0
 """Seconds for which an outbox is waited for that another program has locked."""
 _GLANCE = 0.2
 """Seconds for which a command holds the outbox at most that only looks whether a bot runs."""
+_GRACE: Final = 1.0
+"""Seconds in which what is given up after the total time of a message is still told as that."""
 _TEXT: Final = "a text"
 _BAD_LINE: Final = "Correct it and send it again; the other lines are not affected."
 
@@ -64,8 +65,8 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
     parts_of(_outgoing(args, settings, _TEXT if args.text is None else args.text))  # before anything is begun
     patience = _PATIENCE if args.wait is None else args.wait
     async with open_outbox(settings, patience=patience) as outbox, open_chat(settings) as chat:
-        courier = make_courier(settings, outbox, chat, notify=log_step)
         accepted = _Accepted()
+        courier = make_courier(settings, outbox, chat, notify=accepted.note)
         try:
             async with asyncio.TaskGroup() as tasks:
                 delivering = tasks.create_task(
@@ -83,6 +84,8 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         if args.json:
             for row in rows:
                 say_json(show.message_row(row))
+        if delivered_here:
+            _tell_what_is_left(rows, courier)
         if accepted.trouble:
             raise accepted.trouble
         settled_matters = delivered_here or args.wait is not None
@@ -99,6 +102,8 @@ class _Accepted:
         self.trouble: HangbotError | None = None
         """Why the input ended before its end; what was accepted before is delivered all the same."""
         self.ended_at = 0.0
+        self.ended_last = asyncio.get_running_loop().time()
+        """When a message ended last: as long as some do, this command goes on."""
         self.handed_over: tuple[str, ...] = ()
         """What this command would have delivered, had not a bot started meanwhile."""
         self._over = False
@@ -108,6 +113,12 @@ class _Accepted:
     def add(self, rows: Sequence[Stored]) -> None:
         self.keys += [row.message.id for row in rows]
         self._news.set()
+
+    def note(self, step: Step) -> None:
+        """Log a step of delivery."""
+        if step.settlement:
+            self.ended_last = asyncio.get_running_loop().time()
+        log_step(step)
 
     def end(self) -> None:
         self._over = True
@@ -193,7 +204,8 @@ async def _deliver(
             while not delivered_here or await outbox.count_waiting():
                 async with exclusive_soon(settings.outbox, within=_GLANCE, brief=True):
                     delivered_here = True
-                    if await _until_empty_or_wanted(courier, settings.outbox):
+                    accepted.ended_last = asyncio.get_running_loop().time()
+                    if await _until_empty_or_wanted(settings, courier, accepted):
                         accepted.handed_over = tuple(accepted.keys)
     except TimeoutError:
         return True
@@ -205,17 +217,23 @@ async def _deliver(
     return True
 
 
-async def _until_empty_or_wanted(courier: Courier, path: Path) -> bool:
+async def _until_empty_or_wanted(settings: Settings, courier: Courier, accepted: _Accepted) -> bool:
     """Deliver all that waits; for a bot that starts meanwhile, what is on its way, and leave the rest.
 
     Returns:
         Whether a bot goes on.
+
+    Raises:
+        TimeoutError: No message has ended for as long as one may take: the service is down.
     """
+    now = asyncio.get_running_loop().time
     wanted = False
     delivering = asyncio.create_task(courier.run_until_empty(), name="hangbot-send-deliver")
     try:
         while not (await asyncio.wait([delivering], timeout=_LOOK_EVERY))[0]:
-            if is_wanted(path):
+            if now() > accepted.ended_last + settings.retry_total + _GRACE:
+                raise TimeoutError
+            if is_wanted(settings.outbox):
                 wanted = True
                 courier.hand_over()
         delivering.result()
@@ -242,6 +260,19 @@ async def _kept(outbox: Outbox, key: str) -> Stored | None:
     with suppress(UnknownMessage):
         return await outbox.get(key)
     return None
+
+
+def _tell_what_is_left(rows: Sequence[Stored], courier: Courier) -> None:
+    left = sum(row.settled_at is None for row in rows)
+    if left:
+        why = (
+            f"the chat is down ({courier.breaker.reason})"
+            if courier.breaker.down
+            else "not delivered in time"
+        )
+        tell(
+            f"{left} message(s) stay queued, {printable(why)}: a bot or the next `hangbot send` delivers them"
+        )
 
 
 def _exit_code(rows: Sequence[Stored], *, waited: bool) -> int:

@@ -1,4 +1,7 @@
-"""A circuit breaker: once a service is down, ask it seldom, and one at a time.
+"""A circuit breaker: whether a service is down, since when, and when to ask it again.
+
+A service is down when it fails a request and a probe too; what it says to one request is no proof, for
+that may be about this one alone. Once it is down, nothing but probes goes out, one at a time.
 
 Pure: told the time and what happened; never asking for either.
 """
@@ -15,14 +18,14 @@ BreakerState = Literal["closed", "open", "probing"]
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed while the service works; open after so many failures in a row; then one probe at a time.
+    """Closed while the service works; open from a failed probe to the next one that is answered.
 
     Attributes:
         policy: How long to wait before the next probe; each failed one waits longer.
-        failures_to_open: Failures in a row, over all messages, that open it.
-        state: ``closed``: everything passes; ``open``: nothing does until `retry_at`; ``probing``:
-            one request is on its way to find out.
-        since: When it was opened (monotonic seconds), or ``None``.
+        failures_to_open: Failures in a row, over all requests, after which a probe is due at once.
+        state: ``closed``: everything passes; ``open``: nothing does, and from `retry_at` on a probe is
+            due; ``probing``: one is on its way.
+        since: Since when it is down (monotonic seconds): its first failure in a row; or ``None``.
         reason: What the last failure said.
     """
 
@@ -33,44 +36,84 @@ class Breaker:
     retry_at: float = 0.0
     reason: str = ""
     _failures: int = field(default=0, repr=False)
+    _failing_since: float | None = field(default=None, repr=False)
+    _probes: int = field(default=0, repr=False)
+    _down_before: float = field(default=0.0, repr=False)
 
-    def admit(self, now: float) -> bool:
-        """Tell whether a request may go now; in the open state the first one after the wait is the probe."""
-        if self.state == "closed":
-            return True
-        if self.state == "open" and now >= self.retry_at:
-            self.state = "probing"
-            return True
-        return False
+    @property
+    def down(self) -> bool:
+        """Whether the service is known to be down."""
+        return self.state != "closed"
 
     def wait(self, now: float) -> float:
-        """Return the seconds after which it is worth asking `admit` again; 0 when now is."""
+        """Return the seconds until a probe is due; of one on its way, as long as it may take."""
         if self.state == "closed":
             return 0.0
         if self.state == "open":
             return max(0.0, self.retry_at - now)
-        return self.policy.longest  # the probe's end tells, sooner
+        return self.policy.longest  # its end tells, sooner
+
+    def worked_for(self, now: float) -> float:
+        """Return a time that stands still while the service is down; what was down is only known later."""
+        return now - self._down_before - (0.0 if self.since is None else now - self.since)
 
     def succeeded(self) -> None:
-        """An answer came, whatever it said: the service works."""
+        """A request was answered, whatever it was told: the failures before it are not in a row any more.
+
+        Of a service that is down, only a probe says that it is back.
+        """
+        if self.state == "closed":
+            self._failures = 0
+            self._failing_since = None
+            self.reason = ""
+
+    def failed(self, now: float, reason: str) -> bool:
+        """A request was not answered by the service; return whether it is to be probed at once."""
+        if self.state != "closed":
+            return False  # it was on its way before: that is known
+        self._failures += 1
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        self.reason = reason
+        return self._failures >= self.failures_to_open
+
+    def begin_probe(self, now: float) -> bool:
+        """Begin a probe of a service that is down; ``False``: it is not due, or one is on its way."""
+        if self.state != "open" or now < self.retry_at:
+            return False
+        self.state = "probing"
+        return True
+
+    def answered(self, now: float) -> None:
+        """A probe was answered: the service works."""
+        if self.since is not None:
+            self._down_before += now - self.since
         self.state = "closed"
         self.since = None
-        self._failures = 0
-        self.reason = ""
+        self._probes = 0
+        self.succeeded()
 
-    def failed(self, now: float, dice: Dice, reason: str) -> None:
-        """No answer came, or one that says the service is in trouble."""
-        self._failures += 1
-        self.reason = reason
-        if self._failures < self.failures_to_open:
-            return
-        self.since = self.since if self.since is not None else now
+    def unanswered(
+        self, now: float, dice: Dice, reason: str, *, at_least: float = 0.0, at_the_cap: bool = False
+    ) -> None:
+        """A probe failed: the service is down.
+
+        Args:
+            now: Monotonic seconds.
+            dice: Draws the wait before the next one.
+            reason: What it said.
+            at_least: Seconds that the service wants to be left alone.
+            at_the_cap: Whether to ask seldom from the first time on: waiting alone does not mend it.
+        """
+        self._probes += 1
         self.state = "open"
-        probes = self._failures - self.failures_to_open + 1
-        self.retry_at = now + self.policy.wait_after(probes, dice)
+        if self.since is None:
+            self.since = now if self._failing_since is None else self._failing_since
+        self.reason = reason
+        wait = self.policy.longest_wait(dice) if at_the_cap else self.policy.wait_after(self._probes, dice)
+        self.retry_at = now + max(wait, at_least)
 
     def abandoned(self, now: float) -> None:
-        """The probe was called off before it could tell: the next request is the probe."""
+        """A probe was called off before it could tell: the next one is due."""
         if self.state == "probing":
             self.state = "open"
             self.retry_at = now

@@ -8,13 +8,14 @@ before it is sent again, so a lost acknowledgement neither loses nor doubles.
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from hangbot.clock import Clock, steady
 from hangbot.delivery.policy import Dice, RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
 
-__all__ = ["Carrier", "Earlier"]
+__all__ = ["Carrier", "Earlier", "Service"]
 
 Send = Callable[[], Awaitable[object]]
 Turn = Callable[[bool], Awaitable[bool]]
@@ -26,6 +27,22 @@ Ask = Callable[[], Awaitable[bool]]
 """True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
 
 
+class Service(Protocol):
+    """What is known of a service over all that is sent to it: what is down costs a message nothing."""
+
+    def worked_for(self) -> float:
+        """Return a time (seconds) that stands still while it is down."""
+
+    async def answers(self, since: float) -> bool:
+        """Tell whether it has worked since then, or does now."""
+
+    def longest_wait(self) -> float:
+        """Return the seconds to wait after something that waiting alone does not mend."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before another try."""
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """What a message brings with it.
@@ -34,7 +51,7 @@ class Earlier:
         attempts: Attempts that earlier runs made.
         in_doubt: Whether one of those may have arrived: then it is asked about first.
         expires_at: When it is not worth sending any more (as `hangbot.clock.steady` tells it), or ``None``.
-        deadline: When it is given up (monotonic seconds), or ``None`` for the policy's own.
+        deadline: When it is given up, as `Service.worked_for` counts, or ``None`` for the policy's own.
     """
 
     attempts: int = 0
@@ -45,12 +62,16 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Carries under one policy, one clock, one pair of dice, telling one listener."""
+    """Carries under one policy, one clock, one pair of dice, telling one listener.
+
+    Where ``service`` is given, neither attempts nor time count that it was down for.
+    """
 
     policy: RetryPolicy
     clock: Clock
     dice: Dice
     notify: Notify
+    service: Service | None = None
 
     async def carry(
         self,
@@ -79,9 +100,25 @@ class Carrier:
         journey = _Journey(self, key, send, ask, turn, earlier or Earlier(), if_uncertain=if_uncertain)
         return await journey.run()
 
-    def deadline(self) -> float:
-        """Return when a message that begins now is given up (monotonic seconds)."""
-        return self.clock.now() + self.policy.total
+
+@dataclass(frozen=True, slots=True)
+class _AlwaysThere:
+    """A service of which nothing is known but what it answers."""
+
+    clock: Clock
+    policy: RetryPolicy
+
+    def worked_for(self) -> float:
+        return self.clock.now()
+
+    async def answers(self, since: float) -> bool:  # noqa: ARG002  the protocol's
+        return True
+
+    def longest_wait(self) -> float:
+        return self.policy.longest
+
+    async def pause(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
 
 
 class _Journey:
@@ -112,7 +149,10 @@ class _Journey:
         self._spent = 0
         self._tries = 0
         self._trouble: ServiceError | None = None
-        self._deadline = carrier.deadline() if earlier.deadline is None else earlier.deadline
+        self._failed_at = self._begun = carrier.clock.now()
+        self._service = carrier.service or _AlwaysThere(carrier.clock, carrier.policy)
+        own = self._service.worked_for() + carrier.policy.total
+        self._deadline = own if earlier.deadline is None else earlier.deadline
 
     async def run(self) -> Settlement:
         while True:
@@ -122,11 +162,11 @@ class _Journey:
                 return settlement
 
     async def _settle_by_sending(self) -> Settlement | None:
-        return self._expired() or self._given_up() or await self._attempt()
+        return self._expired() or await self._given_up() or await self._attempt()
 
     async def _attempt(self) -> Settlement | None:
-        if self._turn and not await self._turn(self._trouble is not None):
-            return self._expired() or self._given_up() or self._never_sent()
+        if self._turn and not await self._turn(self._is_retry()):
+            return self._expired() or await self._given_up() or await self._never_sent()
         if expired := self._expired():
             return expired
         self._attempts += 1
@@ -142,16 +182,27 @@ class _Journey:
     async def _after(self, trouble: ServiceError, seconds: float) -> Settlement | None:
         self._tell("answer", _in_words(trouble), seconds=seconds)
         self._trouble = trouble
+        self._failed_at = self._clock.now()
         self._retried = True
         if not (trouble.retryable or trouble.about_token):
             if trouble.ambiguous:
                 return Settlement("uncertain", None, self._attempts, str(trouble), trouble.remedy)
             return Settlement("failed", 3, self._attempts, str(trouble), trouble.remedy)
         self._in_doubt = trouble.ambiguous
-        if not isinstance(trouble, Unreachable | RateLimited):
-            self._spent += 1  # what never reached the service, or was told to wait, is no attempt spent
         await self._wait(trouble)
+        # What never reached the service, or was told to wait, is no attempt spent.
+        at_fault = not (isinstance(trouble, Unreachable | RateLimited) or trouble.about_token)
+        if await self._answers() and at_fault:
+            self._spent += 1
         return None
+
+    def _is_retry(self) -> bool:
+        """Tell whether an attempt counts as a retry; one that only the token was refused for does not."""
+        return self._trouble is not None and not self._trouble.about_token
+
+    async def _answers(self) -> bool:
+        """Tell whether the service works, by a question put to it since the last trouble."""
+        return await self._service.answers(self._failed_at)
 
     async def _settle_by_asking(self) -> Settlement | None:
         """Find out whether an earlier attempt arrived; ``None``: it did not, or ask again."""
@@ -159,10 +210,13 @@ class _Journey:
             found = await self._ask()
         except ServiceError as exc:
             self._tell("asked", f"no answer: {_in_words(exc)}")
-            final = isinstance(exc, Refused | ActionLost) and not exc.about_token
-            if final or self._clock.now() >= self._deadline:
+            self._failed_at = self._clock.now()
+            if isinstance(exc, Refused | ActionLost) and not exc.about_token:
+                return self._uncertain(exc)
+            if self._asked_long_enough() or (self._late() and await self._answers() and self._late()):
                 return self._uncertain(exc)
             await self._wait(exc)
+            await self._answers()
             return None
         self._in_doubt = False
         self._tell("asked", "it arrived" if found else "it did not arrive")
@@ -178,19 +232,28 @@ class _Journey:
         reason = "older than its time to live, and not (known to be) in the room"
         return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")
 
-    def _never_sent(self) -> Settlement | None:
-        if self._clock.now() < self._deadline:
+    def _asked_long_enough(self) -> bool:
+        """Tell whether it is too old to be asked about; at a start there is time for that in any case."""
+        if self._expires_at is None or steady(self._clock) < self._expires_at:
+            return False
+        return self._clock.now() >= self._begun + self._policy.total
+
+    def _late(self) -> bool:
+        return self._service.worked_for() >= self._deadline
+
+    async def _never_sent(self) -> Settlement | None:
+        if not self._late() or not await self._answers():
             return None  # it was to expire before its turn, and the clock was set back meanwhile
-        reason = (
-            f"given up after {self._policy.total:g} s: the service was down all the time; nothing was sent"
-        )
+        reason = f"given up after {self._policy.total:g} s: its turn did not come; nothing was sent"
         return Settlement("failed", 3, self._attempts, reason, Unreachable.remedy)
 
-    def _given_up(self) -> Settlement | None:
+    async def _given_up(self) -> Settlement | None:
         trouble = self._trouble
-        if self._in_doubt or trouble is None:
+        if self._in_doubt or trouble is None or trouble.about_token:
             return None
-        late = self._clock.now() >= self._deadline
+        if not (self._late() or self._spent >= self._policy.attempts) or not await self._answers():
+            return None
+        late = self._late()
         if self._spent < self._policy.attempts and not late:
             return None
         bound = f"after {self._policy.total:g} s" if late else f"after {self._spent} attempts"
@@ -198,13 +261,15 @@ class _Journey:
 
     async def _wait(self, trouble: ServiceError) -> None:
         self._tries += 1
-        wait = self._policy.wait_after(self._tries, self._dice)
-        if trouble.retry_after is not None:
-            asked = trouble.retry_after
+        wait, asked = self._policy.wait_after(self._tries, self._dice), trouble.retry_after
+        if asked is not None:
             wait = max(wait, self._policy.longest if math.isinf(asked) else asked)
-        wait = max(0.0, min(wait, self._deadline - self._clock.now()))
+        if trouble.about_token:
+            wait = self._service.longest_wait()
+            self._deadline += wait  # a message is not to suffer for the token
+        wait = max(0.0, min(wait, self._deadline - self._service.worked_for()))
         self._tell("waiting", f"{wait:.3f} s", seconds=wait)
-        await self._clock.sleep(wait)
+        await self._service.pause(wait)
 
     def _tell(
         self, kind: StepKind, detail: str = "", *, seconds: float = 0.0, settlement: Settlement | None = None

@@ -6,16 +6,17 @@ wait for each other.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.carry import Carrier
 from hangbot.delivery.dispatch import Dispatch, Transport
-from hangbot.delivery.gate import Gate, Limits
+from hangbot.delivery.gate import Gate, Limits, Stopped
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import EXPIRED_AT_START, Settlement, Step, Stored
@@ -27,6 +28,8 @@ from hangbot.wire.chat import Outgoing
 __all__ = ["Courier"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _LOOK_EVERY: Final = 0.05
 """Seconds between looks at what other processes put into the outbox."""
@@ -69,7 +72,7 @@ class Courier:
         self._conditions = outbox.conditions = conditions or Conditions()
         self._clock = carrier.clock
         self._notify = carrier.notify
-        self._gate = Gate(limits, carrier.clock, carrier.dice)
+        self._gate = Gate(limits, carrier.clock, carrier.dice, transport.probe, self._conditions)
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
@@ -131,6 +134,11 @@ class Courier:
             for part in parts:
                 try:
                     end, written = await self._dispatch.take(await self._outbox.get(part.message.id))
+                except Stopped:
+                    raise HangbotError(
+                        f"the bot stopped before {part.message.id} had ended; it waits in the outbox",
+                        remedy="Start the bot again: it goes on where it stopped.",
+                    ) from None
                 except asyncio.CancelledError:
                     if self._running:  # who goes on with it, before what is behind it
                         await self._outbox.release(part._replace(in_doubt=True))
@@ -150,6 +158,19 @@ class Courier:
         """
         return await self._waiters.settled(key)
 
+    async def through(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make another request to the same service: while that is down, it waits like all others.
+
+        Raises:
+            Stopped: `stop` was called while it waited.
+            ServiceError: What the request raised.
+        """
+        return await self._gate.through(request, until=lambda: math.inf)
+
+    async def answers(self, since: float) -> bool:
+        """Tell whether the service works, by a question put to it since then (monotonic seconds) or now."""
+        return await self._gate.answers(since)
+
     async def belongs_to(self, uid: str) -> None:
         """Make sure that the outbox is this bot's; raises `OutboxUnusable` where it is another's."""
         try:
@@ -158,8 +179,12 @@ class Courier:
             raise OutboxUnusable(str(exc), remedy=exc.remedy) from None
 
     def stop(self) -> None:
-        """Begin no further message; `run` returns when what is on its way has ended."""
+        """Begin no further message; `run` returns when what is on its way has ended.
+
+        What only waits (for the service, the rate, the retry budget) does not wait on: it stays queued.
+        """
         self._stopping = True
+        self._gate.stop()
         self._work.set()
 
     async def run(self) -> None:
@@ -303,7 +328,10 @@ class Courier:
                         break
                     if written:
                         await written
-                    _, written = await self._dispatch.take(row, claimed=row.state == "sending")
+                    try:
+                        _, written = await self._dispatch.take(row, claimed=row.state == "sending")
+                    except Stopped:
+                        return
                 self._more.add(receiver)
                 await asyncio.sleep(0)  # whoever was told may have the next one: it shares the commit
             if written:

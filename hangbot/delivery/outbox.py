@@ -302,6 +302,14 @@ class Outbox:
             self._prune(database, now)
         return given_up
 
+    async def fail_queued(self, receiver: str, settlement: Settlement, now: float) -> list[str]:
+        """End what is queued for a group as another message to it ended; what may be there stays queued.
+
+        Returns:
+            The ids of what ended.
+        """
+        return await self._write(schema.fail_queued, receiver, settlement, now, self._rooms)
+
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
         return await self._deliver(self._prune, now)

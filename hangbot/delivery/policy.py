@@ -76,9 +76,9 @@ class TokenBucket:
         self._at = now
         return max(0.0, -self._tokens / self._rate)
 
-    def wait(self, now: float) -> float:
-        """Return what `take` would, and take nothing."""
-        return max(0.0, (1 - self._left(now)) / self._rate) if self._rate else 0.0
+    def wait(self, now: float, *, behind: int = 0) -> float:
+        """Return what `take` would, after so many others, and take nothing."""
+        return max(0.0, (1 + behind - self._left(now)) / self._rate) if self._rate else 0.0
 
     def _left(self, now: float) -> float:
         if self._at is None:

@@ -265,6 +265,28 @@ def _give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[st
     return [part for part, _ in rest]
 
 
+def fail_queued(
+    database: sqlite3.Connection, receiver: str, settlement: Settlement, now: float, rooms: Rooms = None
+) -> list[str]:
+    """End what is queued for a group and was never in doubt in the same words; return the ids."""
+    query = (
+        f"SELECT id, seq, room FROM message WHERE {_QUEUED} AND receiver = ? AND NOT direct AND NOT in_doubt"  # noqa: S608  constant
+    )
+    found = [
+        (key, seq)
+        for key, seq, room in database.execute(query, (receiver,)).fetchall()
+        if rooms is None or room in rooms
+    ]
+    for key, seq in found:
+        database.execute(
+            "UPDATE message SET state = 'failed', tier = 3, settled_at = ?, reason = ?, remedy = ?"
+            " WHERE seq = ?",
+            (now, settlement.reason, settlement.remedy, seq),
+        )
+        _keep(database, seq, [Step(key, now, "settled", detail=settlement.reason)])
+    return [key for key, _ in found]
+
+
 def note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
     """Keep steps and the number of attempts they tell of."""
     attempts = max((step.attempt for step in steps), default=0)

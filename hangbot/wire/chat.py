@@ -21,7 +21,7 @@ from hangbot.errors import (
 )
 from hangbot.text import one_line
 from hangbot.wire.codes import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
-from hangbot.wire.own_words import chat_error, is_refusal, json_of, retry_after
+from hangbot.wire.own_words import chat_error, is_refusal, json_of, odd_retry_after, retry_after
 
 __all__ = [
     "ChatMessage",
@@ -148,7 +148,10 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
     error = chat_error(status, body)
     if error and error["code"] == ALREADY_JOINED and is_refusal(status):
         return {}
-    raise _refusal(status, error, what=what, body=body, wait=retry_after(headers, now))
+    wait = retry_after(headers, now)
+    refusal = _refusal(status, error, what=what, body=body, wait=wait)
+    refusal.args = (f"{refusal}{odd_retry_after(headers, wait)}",)
+    raise refusal
 
 
 def _refusal(

@@ -17,6 +17,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from hangbot.text import one_line
+
 __all__ = [
     "LONGEST_RETRY_AFTER",
     "chat_error",
@@ -24,6 +26,7 @@ __all__ = [
     "is_page",
     "is_refusal",
     "json_of",
+    "odd_retry_after",
     "refuses_upgrade",
     "retry_after",
 ]
@@ -115,6 +118,14 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         theirs = _http_date(headers.get("date", ""))
         seconds = max(at - (now if theirs is None else theirs), 0.0)
     return seconds if 0 <= seconds <= LONGEST_RETRY_AFTER else math.inf
+
+
+def odd_retry_after(headers: Mapping[str, str], wait: float | None) -> str:
+    """Say that a service asks for a wait that cannot be kept; nothing where it does not."""
+    if wait is None or not math.isinf(wait):
+        return ""
+    said = one_line(headers.get("retry-after", ""), 40)
+    return f"; its Retry-After ({said}) is over an hour or no time at all, and is not kept"
 
 
 def _http_date(text: str) -> float | None:

@@ -322,7 +322,7 @@ async def test_a_message_whose_turn_never_comes_is_given_up_and_was_never_sent()
     end = await trip.carry(turn=turn)
 
     assert (end.state, end.tier, end.attempts) == ("failed", 3, 0)
-    assert end.reason == "given up after 300 s: the service was down all the time; nothing was sent"
+    assert end.reason == "given up after 300 s: its turn did not come; nothing was sent"
     assert end.remedy == AWAY.remedy
     assert trip.story == ["settled 0"]
 

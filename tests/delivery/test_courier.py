@@ -20,11 +20,15 @@ from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.errors import (
     AckTimeout,
+    GroupClosed,
     HangbotError,
     OutboxUnusable,
+    RateLimited,
     Refused,
     ServiceError,
+    TokenRejected,
     Unavailable,
+    Unreachable,
     UsageError,
 )
 from hangbot.wire.chat import Outgoing
@@ -32,6 +36,8 @@ from pytest_hangfm.clock import ManualClock
 from tests.bounds import WITHIN
 
 LOST = AckTimeout("no answer", service="chat")
+AWAY = Unreachable("no connection", service="chat")
+DEAD = TokenRejected("a dead token", service="chat")
 DOWN = Unavailable("503", service="chat", status=503)
 REFUSED = Refused("no", service="chat", status=400)
 
@@ -55,6 +61,14 @@ class Service:
     busy: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    probes: list[ServiceError] = field(default_factory=list)
+    """What the next probes come to; the service answers those behind them."""
+    probed: int = 0
+
+    async def probe(self) -> None:
+        self.probed += 1
+        if self.probes:
+            raise self.probes.pop(0)
 
     async def send(self, message: Outgoing) -> None:
         self.attempts.append(message.id)
@@ -101,6 +115,12 @@ class Desk:
     async def state(self, key: str) -> tuple[str, int | None, int]:
         row = await self.outbox.get(key)
         return row.state, row.tier, row.attempts
+
+
+def go_down(desk: Desk) -> None:
+    """Have the service be known to be down, and not be asked again for 200 s."""
+    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker.unanswered(desk.clock.now(), lambda: 0.5, "503")
 
 
 @pytest_asyncio.fixture
@@ -309,8 +329,7 @@ async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk
 
 async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk: Desk) -> None:
     desk.ttl = 20.0
-    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
-    desk.breaker.failed(desk.clock.now(), lambda: 0.5, "503")
+    go_down(desk)
     started = desk.clock.now()
 
     end = await desk.courier().deliver(message("m"))
@@ -333,26 +352,187 @@ async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) 
     assert await desk.state("n") == ("delivered", 1, 1)
 
 
-async def test_a_service_that_is_down_for_too_long_fails_what_was_never_sent(desk: Desk) -> None:
+async def test_what_cannot_be_asked_until_its_time_to_live_is_over_is_uncertain(desk: Desk) -> None:
     desk.policy = RetryPolicy(total=30.0)
-    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
-    desk.breaker.failed(desk.clock.now(), lambda: 0.5, "503")
-
-    end = await desk.courier().deliver(message("m"))
-
-    assert (end.state, end.tier, end.attempts) == ("failed", 3, 0)
-    assert desk.service.attempts == []
-
-
-async def test_what_cannot_be_asked_because_the_service_is_down_is_uncertain(desk: Desk) -> None:
-    desk.policy = RetryPolicy(total=30.0)
-    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.ttl = 100.0
     desk.service.script["m"] = [(True, LOST)]
+    desk.service.probes = [DOWN] * 20
+    started = desk.clock.now()
 
     end = await desk.courier().deliver(message("m"))
 
     assert (end.state, end.attempts) == ("uncertain", 1)
     assert desk.service.asked == []
+    assert desk.clock.now() - started == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("trouble", [DOWN, LOST, AWAY, DEAD], ids=lambda error: type(error).__name__)
+async def test_an_outage_of_whatever_length_costs_nothing_but_time(desk: Desk, trouble: ServiceError) -> None:
+    desk.policy = RetryPolicy(total=30.0)
+    desk.service.script = defaultdict(list, {"m0": [trouble]})
+    desk.service.probes = [trouble] * 50
+    courier = desk.courier()
+    for number in range(10):
+        await courier.accept(message(f"m{number}"))
+    started = desk.clock.now()
+
+    await courier.run_until_empty()
+
+    assert desk.clock.now() - started > 1_000
+    assert desk.service.room == [f"m{number}" for number in range(10)]
+    assert len(desk.service.attempts) == 11
+    assert {row.state for row in await desk.outbox.rows()} == {"delivered"}
+
+
+async def test_attempts_that_an_outage_cost_are_not_counted_after_it(desk: Desk) -> None:
+    desk.service.script["m"] = [DOWN, DOWN, DOWN, DOWN, DOWN]
+    desk.service.probes = [DOWN, DOWN, DOWN]  # after the first of them; then it answers, but to this message
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert (end.state, end.attempts) == ("failed", 4)
+    assert end.reason == "given up after 3 attempts: 503"
+
+
+async def test_a_poisoned_message_holds_up_its_receiver_no_longer_than_the_total_and_nobody_else(
+    desk: Desk,
+) -> None:
+    desk.policy = RetryPolicy(attempts=1_000, total=30.0)
+    desk.service.script["poison"] = [DOWN] * 100
+    courier = desk.courier()
+    for key, to in (("poison", "room"), ("behind it", "room"), ("elsewhere", "other")):
+        await courier.accept(message(key.replace(" ", "-"), to))
+    started = desk.clock.now()
+
+    await courier.run_until_empty()
+
+    assert desk.clock.now() - started == pytest.approx(30.0)
+    assert await desk.state("poison") == ("failed", 3, desk.service.attempts.count("poison"))
+    assert desk.service.room == ["elsewhere", "behind-it"]
+
+
+async def test_a_token_that_is_refused_ends_no_message(desk: Desk) -> None:
+    desk.policy = RetryPolicy(total=30.0)
+    desk.service.script["m"] = [DEAD] * 20  # although the service answers: about this message alone
+
+    end = await desk.courier().deliver(message("m"))
+
+    assert end == Settlement("delivered", 2, 21)
+
+
+async def test_a_group_that_does_not_let_the_bot_in_ends_what_is_queued_for_it_in_its_words(
+    desk: Desk,
+) -> None:
+    closed = GroupClosed("banned", service="chat")
+    desk.service.script = defaultdict(list, {"m0": [closed], "dm": []})
+    courier = desk.courier()
+    keys = [f"m{number}" for number in range(5)]
+    for key in keys:
+        await courier.accept(message(key))
+    await courier.accept(message("elsewhere", "other"))
+
+    async with running(courier):
+        ends = await asyncio.gather(*(courier.settled(key) for key in [*keys, "elsewhere"]))
+
+    assert ends[:5] == [Settlement("failed", 3, tries, "banned", closed.remedy) for tries in (1, 0, 0, 0, 0)]
+    assert ends[5].state == "delivered"
+    assert sorted(desk.service.attempts) == ["elsewhere", "m0"]
+    assert [step.id for step in desk.steps if step.settlement and step.settlement.state == "failed"] == keys
+
+
+async def test_of_a_group_that_is_closed_what_may_have_arrived_before_is_asked_about(desk: Desk) -> None:
+    desk.service.script["m0"] = [GroupClosed("banned", service="chat")]
+    await desk.courier().accept(message("m0"))
+    await desk.courier().accept(message("m1"))
+    await desk.outbox.sending("m1", [])
+    desk.service.room = ["m1"]
+
+    await desk.courier().run_until_empty()
+
+    assert await desk.state("m0") == ("failed", 3, 1)
+    assert await desk.state("m1") == ("delivered", 2, 1)
+
+
+async def test_whoever_is_held_up_says_so_in_its_history_while_it_waits(desk: Desk) -> None:
+    desk.clock.auto = False
+    go_down(desk)
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("m"))
+        await desk.clock.next_wait()
+        await desk.clock.advance(6.0)
+        await soon(lambda: has_history(desk.outbox, "m", "waiting"))
+        courier.stop()
+
+    (_, waiting) = await desk.outbox.history("m")
+    assert waiting.detail == "held up by the service, which is down: 503 (5 s)"
+    assert [step.detail for step in desk.steps if step.kind == "waiting"] == [waiting.detail]
+    assert await desk.state("m") == ("queued", None, 0)
+
+
+async def has_history(outbox: Outbox, key: str, kind: str) -> bool:
+    return kind in [step.kind for step in await outbox.history(key)]
+
+
+async def test_a_long_wait_that_the_service_asked_for_is_on_disk_before_it_begins(desk: Desk) -> None:
+    desk.clock.auto = False
+    desk.service.script["m"] = [RateLimited("slow down", service="chat", retry_after=120.0)]
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("m"))
+        await desk.clock.next_wait()
+        kinds = [step.kind for step in await desk.outbox.history("m")]
+        courier.stop()
+
+    assert kinds == ["accepted", "attempt", "answer", "waiting"]
+    row = await desk.outbox.get("m")
+    assert (row.state, row.in_doubt, row.attempts) == ("queued", False, 1)
+
+
+async def test_what_only_waits_when_the_courier_stops_is_queued_as_it_was(desk: Desk) -> None:
+    desk.clock.auto = False
+    desk.service.script = defaultdict(list, {"lost": [(True, LOST)], "away": [AWAY]})
+    desk.service.probes = [DOWN] * 9
+    courier = desk.courier()
+
+    async with running(courier):
+        for key in ("lost", "away"):
+            await courier.accept(message(key, key))
+        await soon(lambda: are(2, [step for step in desk.steps if step.kind == "waiting"]))
+        await desk.clock.advance(4.0)
+        courier.stop()
+
+    rows = {row.message.id: (row.state, row.in_doubt, row.attempts) for row in await desk.outbox.rows()}
+    assert rows == {"lost": ("queued", True, 1), "away": ("queued", False, 1)}
+
+
+async def test_who_delivers_one_message_is_told_when_the_courier_stops_before_it_has_ended(
+    desk: Desk,
+) -> None:
+    desk.clock.auto = False
+    go_down(desk)
+    courier = desk.courier()
+    delivering = asyncio.create_task(courier.deliver(message("m")), name="deliver")
+    await desk.clock.next_wait()
+
+    courier.stop()
+
+    with pytest.raises(HangbotError, match="the bot stopped before m had ended"):
+        await delivering
+
+
+async def test_other_requests_wait_with_the_messages_for_a_service_that_is_down(desk: Desk) -> None:
+    go_down(desk)
+    courier = desk.courier()
+
+    async def poll() -> str:
+        return "news"
+
+    assert await courier.through(poll) == "news"
+    assert desk.service.probed == 1
+    assert await courier.answers(desk.clock.now())
 
 
 async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk: Desk) -> None:
@@ -497,7 +677,7 @@ async def test_what_was_on_its_way_when_the_courier_was_cancelled_is_asked_about
 
     await desk.courier().run_until_empty()
 
-    assert (before.state, before.in_doubt, before.attempts) == ("sending", True, 1)
+    assert (before.state, before.in_doubt, before.attempts) == ("queued", True, 1)
     assert desk.service.asked == ["m"]
     assert await desk.state("m") == ("delivered", 2, 1)
     assert desk.service.room == ["m"]
@@ -701,8 +881,7 @@ async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
 
 
 async def test_a_message_is_not_in_doubt_while_the_service_is_known_to_be_down(desk: Desk) -> None:
-    desk.breaker = Breaker(RetryPolicy(base=1000.0, longest=1000.0), failures_to_open=1)
-    desk.breaker.failed(desk.clock.now(), lambda: 1.0, "down")
+    go_down(desk)
     desk.clock.auto = False
     courier = desk.courier()
 
@@ -891,6 +1070,7 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     first = [f"m{number}" for number in range(4)]  # as many as may be on their way
     desk.service.held = set(first)
     desk.service.script = defaultdict(list, {key: [DOWN] for key in first})
+    desk.service.probes = [DOWN]
     courier = desk.courier()
     delivering = [asyncio.create_task(courier.deliver(message(key, key)), name=key) for key in first]
     await soon(lambda: are(4, desk.service.attempts))
@@ -900,7 +1080,7 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     desk.service.release.set()
     await soon(lambda: are(5, desk.clock.waits()))
     await desk.clock.advance(20.0)
-    await soon(lambda: are(1, [step for step in desk.steps if (step.id, step.kind) == ("late", "waiting")]))
+    await soon(lambda: are(1, [step for step in desk.steps if (step.id, step.kind) == ("late", "answer")]))
     await desk.clock.advance(2.0)
     end = await asyncio.wait_for(late, WITHIN)
     for task in delivering:

@@ -1,6 +1,7 @@
 """Courier, outbox and carrier against a model: whatever goes wrong, exactly once or said otherwise."""
 
 import asyncio
+import json
 import math
 import random
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -22,6 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from hangbot.chat import ChatClient
+from hangbot.chat_token import ChatToken
 from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.carry import Carrier
@@ -36,38 +39,54 @@ from hangbot.errors import (
     AckTimeout,
     ConnectionLost,
     OutboxFull,
-    RateLimited,
-    Refused,
     ServiceError,
-    Unavailable,
     Unreachable,
 )
+from hangbot.rest import Answer
 from hangbot.wire.chat import Outgoing
 from pytest_hangfm.clock import ManualClock
+
+if TYPE_CHECKING:
+    from hangbot.rest import Endpoint
 
 T = TypeVar("T")
 
 RECEIVERS = ["a", "b", "c"]
 TEXTS = {1: "hi", 2: "word " * 250, 3: "word " * 500}  # by the number of their parts
 BOUNDS = Bounds(queue=14, keep_for=3600.0, keep_most=5)
-TTL = 100.0
+TOTAL = 100.0
+TTL = 1500.0
 SLACK = 60.0  # other lanes may move the clock between the last look at it and the attempt
-TROUBLES: dict[str, ServiceError] = {
+PAGE = {"content-type": "text/html"}
+
+
+def own(code: str) -> bytes:
+    """The chat's own words."""
+    return json.dumps({"error": {"code": code, "message": "No."}}).encode()
+
+
+TROUBLES: dict[str, Answer | ServiceError] = {
     "timeout": AckTimeout("no answer", service="chat"),
     "cut": ConnectionLost("cut", service="chat"),
-    "5xx": Unavailable("503", service="chat", status=503),
-    "425": Unavailable("too early", service="chat", status=425, retry_after=2.0),
-    "429": RateLimited("wait", service="chat", status=429, retry_after=3.0),
-    "refused": Refused("no", service="chat", status=400),
     "unreachable": Unreachable("no connection", service="chat"),
+    "5xx": Answer(503, {}, b"<html>"),
+    "425": Answer(425, {"retry-after": "2"}, b""),
+    "429": Answer(429, {"retry-after": "3"}, own("ERR_TOO_MANY_REQUESTS")),
+    "refused": Answer(400, {}, own("ERR_BAD_REQUEST")),
+    "dead token": Answer(401, {}, own("ERR_NO_AUTH")),
+    "firewall": Answer(403, PAGE, b"<html>blocked</html>"),
+    "log-in page": Answer(401, PAGE, b"<html>log in</html>"),
+    "portal": Answer(200, PAGE, b"<html>log in</html>"),
+    "redirect": Answer(302, {"location": "https://portal/"}, b""),
+    "empty": Answer(204, {}, b""),
 }
+CERTAIN = {"unreachable", "429", "refused", "dead token"}  # nothing was stored
+OUTAGES = sorted(TROUBLES.keys() - {"refused"})
 # What an attempt comes to: whether the room got it, and what the bot hears.
 ATTEMPTS = [
     (True, None),
-    *((stored, trouble) for stored in (True, False) for trouble in ("timeout", "cut", "5xx", "425")),
-    (False, "429"),
-    (False, "refused"),
-    (False, "unreachable"),
+    *((stored, trouble) for stored in (True, False) for trouble in sorted(TROUBLES.keys() - CERTAIN)),
+    *((False, trouble) for trouble in sorted(CERTAIN)),
 ]
 OPEN = {"queued", "sending"}
 
@@ -154,37 +173,105 @@ class PointedClock(ManualClock):
         self._epoch += by
 
 
-class Room:
-    """The model: what the service holds, and what it will say next to whom."""
+class Service:
+    """The model of a chat: what it holds, and what it will say next to whom; below the real client."""
+
+    base = "the model"
 
     def __init__(self, point: Points, clock: PointedClock) -> None:
         self.point = point
         self.clock = clock
         self.expires_at: dict[str, float] = {}
+        self.to: dict[str, str] = {}
         self.stored: list[Outgoing] = []
         self.attempts: dict[str, deque[tuple[bool, str | None]]] = defaultdict(deque)
         self.questions: dict[str, deque[str | None]] = defaultdict(deque)
+        self.poisoned: set[str] = set()
+        self.out: set[str] = set()
+        self.banned: set[str] = set()
+        self.kicked_after_storing: set[str] = set()
+        self.down_until = 0.0
+        self.outage = ""
 
-    async def send(self, message: Outgoing) -> None:
+    def be_well(self) -> None:
+        self.attempts.clear()
+        self.questions.clear()
+        self.banned.clear()
+        self.kicked_after_storing.clear()
+        self.down_until = 0.0
+
+    async def exchange(self, method: str, path: str, *, body: Any = None, **how: Any) -> Answer:  # noqa: ANN401  JSON
         await self.point()
+        if self.clock.now() < self.down_until:
+            answer = TROUBLES[self.outage]
+        else:
+            _, _, *route = path.split("/")
+            answer = self.answer((method, *route), body, how.get("params") or {})
+        await self.point()
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    def answer(self, call: tuple[str, ...], body: Any, params: dict[str, int]) -> Answer | ServiceError:  # noqa: ANN401  JSON
+        match call:
+            case ("GET", "me"):
+                return good({"uid": "bot"})
+            case ("POST", "messages"):
+                return self.send(Outgoing(body["muid"], body["receiver"], body["data"]["text"]))
+            case ("GET", "user", "messages", key):
+                return self.look_up(key)
+            case ("POST", "groups", guid, "members"):
+                if guid in self.banned:
+                    return Answer(400, {}, own("ERR_FORBIDDEN"))
+                self.out.discard(guid)
+                return good({"guid": guid})
+            case ("GET", "groups", guid, "messages"):
+                if guid in self.banned | self.out:
+                    return Answer(400, {}, own("ERR_NOT_A_MEMBER"))
+                rows = [row for row in map(self.row, range(len(self.stored))) if row["receiver"] == guid]
+                rows = [row for row in rows if row["id"] < params.get("id", math.inf)]
+                return good(rows[-params["per_page"] :])
+        raise AssertionError(call)
+
+    def send(self, message: Outgoing) -> Answer | ServiceError:
         assert self.clock.now() < self.expires_at.get(message.id, math.inf) + SLACK
+        if message.to in self.banned | self.out:
+            return Answer(401 if len(self.stored) % 2 else 400, {}, own("ERR_GROUP_NOT_JOINED"))
+        if message.id in self.poisoned:
+            return Answer(500, {}, b"")
         plan = self.attempts[message.to]
         stored, trouble = plan.popleft() if plan else (True, None)
         if stored:
             self.stored.append(message)
-        await self.point()
-        if trouble:
-            raise TROUBLES[trouble]
+            if message.to in self.kicked_after_storing:
+                self.kicked_after_storing.discard(message.to)
+                self.out.add(message.to)
+        return TROUBLES[trouble] if trouble else good(self.row(-1))
 
-    async def arrived(self, message: Outgoing) -> bool:
-        await self.point()
-        plan = self.questions[message.to]
-        trouble = plan.popleft() if plan else None
-        if trouble:
-            raise TROUBLES[trouble]
-        there = message.id in [each.id for each in self.stored]
-        await self.point()
-        return there
+    def look_up(self, key: str) -> Answer | ServiceError:
+        to = self.to[key]
+        plan = self.questions[to]
+        if trouble := plan.popleft() if plan else None:
+            return TROUBLES[trouble]
+        if to in self.banned | self.out:
+            return Answer(403, {}, own("ERR_FORBIDDEN"))
+        keys = [each.id for each in self.stored]
+        return (
+            good(self.row(keys.index(key))) if key in keys else Answer(404, {}, own("ERR_MESSAGE_NOT_FOUND"))
+        )
+
+    def row(self, number: int) -> dict[str, Any]:
+        message = self.stored[number]
+        number %= len(self.stored)
+        return {"id": number + 1, "muid": message.id, "receiver": message.to, "receiverType": "group"}
+
+
+def good(data: object) -> Answer:
+    return Answer(200, {}, json.dumps({"data": data}).encode())
+
+
+async def new_token() -> str:
+    return "another token"
 
 
 class Delivery(RuleBasedStateMachine):
@@ -197,7 +284,7 @@ class Delivery(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(prefix="hangbot-proof-")
         self.point = Points()
         self.clock = PointedClock(self.point)
-        self.room = Room(self.point, self.clock)
+        self.room = Service(self.point, self.clock)
         self.accepted: list[Outgoing] = []
         self.whole: dict[str, str] = {}
         self.touched: set[str] = set()
@@ -210,10 +297,13 @@ class Delivery(RuleBasedStateMachine):
         self.outbox = PointedOutbox(Path(self.folder.name) / "outbox.sqlite3", self.point)
         self.runner.run(self.outbox.open())
         dice = random.Random(7).random  # noqa: S311  dice, no secret
+        chat = ChatClient(
+            cast("Endpoint", self.room), token=ChatToken(new_token, "a token"), group=RECEIVERS[0], uid="bot"
+        )
         self.courier = Courier(
             self.outbox,
-            self.room,
-            carrier=Carrier(RetryPolicy(total=40.0), self.clock, dice, self.told.append),
+            chat,
+            carrier=Carrier(RetryPolicy(total=TOTAL), self.clock, dice, self.told.append),
             limits=Limits(TokenBucket(5.0, 2), RetryBudget(floor=4), Breaker(RetryPolicy(longest=8.0), 3)),
             ttl=TTL,
         )
@@ -225,8 +315,7 @@ class Delivery(RuleBasedStateMachine):
     def teardown(self) -> None:
         """With the service well again, everything comes to an end."""
         try:
-            self.room.attempts.clear()
-            self.room.questions.clear()
+            self.room.be_well()
             self.runner.run(self.courier.run_until_empty())
             self.every_message_is_where_it_is_said_to_be()
             assert not [row for row in self.rows() if row.state in OPEN]
@@ -244,6 +333,7 @@ class Delivery(RuleBasedStateMachine):
     def new(self, to: str, parts: int = 1) -> Outgoing:
         message = Outgoing(f"m{len(self.said)}", to, TEXTS[parts])
         self.said[message.id] = message
+        self.room.to |= {message.id: to, f"{message.id}.2": to, f"{message.id}.3": to}
         return message
 
     def accepts(self, message: Outgoing) -> list[Stored]:
@@ -321,10 +411,72 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(
         to=st.sampled_from(RECEIVERS),
-        plan=st.lists(st.sampled_from([None, *TROUBLES]), min_size=1, max_size=8),
+        plan=st.lists(st.sampled_from([None, *sorted(TROUBLES)]), min_size=1, max_size=8),
     )
     def break_questions(self, to: str, plan: list[str | None]) -> None:
         self.room.questions[to].extend(plan)
+
+    @rule(seconds=st.sampled_from([3.0, 60.0, 2 * TOTAL]), how=st.sampled_from(OUTAGES))
+    def go_down(self, seconds: float, how: str) -> None:
+        self.room.down_until = self.clock.now() + seconds
+        self.room.outage = how
+
+    @rule(
+        to=st.sampled_from(RECEIVERS),
+        many=st.integers(1, 10),
+        seconds=st.sampled_from([2.0, 2 * TOTAL, 5 * TOTAL]),
+        how=st.sampled_from(OUTAGES),
+    )
+    def deliver_through_an_outage(self, to: str, many: int, seconds: float, how: str) -> None:
+        """It costs nothing but time, however long it is, and whatever stands where the service was."""
+        self.room.be_well()
+        new = [row for _ in range(many) for row in self.accepts(self.new(to))]
+        self.go_down(seconds, how)
+
+        self.runner.run(self.courier.run_until_empty())
+
+        states = {row.message.id: row.state for row in self.rows()}
+        assert {states.get(row.message.id, "delivered") for row in new} <= {"delivered"}  # or pruned
+
+    @rule(to=st.sampled_from(RECEIVERS))
+    def deliver_a_poisoned_text(self, to: str) -> None:
+        """It ends itself and nothing else."""
+        self.runner.run(self.courier.run_until_empty())
+        self.room.be_well()
+        poisoned = self.new(to)
+        self.room.poisoned.add(poisoned.id)
+        (row,) = self.accepts(poisoned)
+        behind = self.accepts(self.new(to))
+        begun = self.clock.now()
+
+        self.runner.run(self.courier.run_until_empty())
+
+        states = {row.message.id: row.state for row in self.rows()}
+        assert states[row.message.id] == "failed"
+        assert {states.get(row.message.id, "delivered") for row in behind} == {"delivered"}
+        assert self.clock.now() - begun <= TOTAL + 60.0  # which the next may wait for the retry budget
+
+    @rule(to=st.sampled_from(RECEIVERS))
+    def kick(self, to: str) -> None:
+        self.room.out.add(to)
+
+    @rule(to=st.sampled_from(RECEIVERS), banned=st.booleans())
+    def ban_or_let_in(self, to: str, banned: bool) -> None:  # noqa: FBT001  a choice
+        (self.room.banned.add if banned else self.room.banned.discard)(to)
+
+    @rule(to=st.sampled_from(RECEIVERS), trouble=st.sampled_from(["timeout", "5xx", "firewall"]))
+    def kick_between_a_lost_answer_and_the_look_up(self, to: str, trouble: str) -> None:
+        """It joins, and then asks."""
+        self.runner.run(self.courier.run_until_empty())
+        self.room.be_well()
+        self.room.attempts[to].append((True, trouble))
+        self.room.kicked_after_storing.add(to)
+        (row,) = self.accepts(self.new(to))
+
+        self.runner.run(self.courier.run_until_empty())
+
+        (kept,) = [kept for kept in self.rows() if kept.message.id == row.message.id]
+        assert (kept.state, kept.tier, kept.attempts) == ("delivered", 2, 1)
 
     @rule()
     def deliver(self) -> None:
