@@ -193,7 +193,7 @@ async def test_no_token_is_in_any_log_line_of_any_library_at_debug(
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
-    hangfm_sandbox.faults.add("room.connect", "status", status=401)
+    hangfm_sandbox.faults.add("room.connect", "status", status=503)
     hangfm_sandbox.faults.add("chat.history", "status", status=401)
 
     await hangfm_open_bot(boot_message="hello")
