@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ import pytest
 from hangbot.errors import ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.factory import open_room, open_subject
 from hangbot.preflight import QUESTIONS, answer
+from tests.addresses import unanswering
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -84,16 +85,8 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 @pytest.fixture
 def dead(hangfm_settings: Settings) -> Iterator[str]:
-    """An address that takes no more connections and refuses none, on the port of the sandbox's room."""
-    port, address = urlsplit(hangfm_settings.room_url).port, "127.0.0.9"
-    with ExitStack() as held:
-        listening = held.enter_context(socket.socket())
-        listening.bind((address, port))
-        listening.listen(0)
-        for _ in range(4):  # the queue of those to be accepted is full then, and the system drops what comes
-            knocking = held.enter_context(socket.socket())
-            knocking.settimeout(0)
-            knocking.connect_ex((address, port))
+    """An address on which nobody answers, on the port of the sandbox's room."""
+    with unanswering(urlsplit(hangfm_settings.room_url).port or 0) as address:
         yield address
 
 

@@ -7,12 +7,16 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import pytest
 
 from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
+from tests.addresses import unanswering
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -174,6 +178,44 @@ def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_wit
     assert said.count("[OK] room admission: in order again") == 1
 
 
+A_RESOLVER: Final = """
+import socket
+
+_ask = socket.getaddrinfo
+
+
+def getaddrinfo(host, *args, **more):
+    known = ["127.0.0.9", "127.0.0.1"] if host == "hang.example" else [host]
+    return [row for address in known for row in _ask(address, *args, **more)]
+
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@pytest.mark.slow
+def test_a_host_with_a_dead_and_a_live_address_is_a_host_like_any_other(
+    live: Live, start: Start, folder: Path
+) -> None:
+    names = ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL")
+    ports = {name: urlsplit(live.env[name]).port or 0 for name in names}
+    live.configure(**{name: f"http://hang.example:{port}" for name, port in ports.items()})
+    (folder / "sitecustomize.py").write_text(A_RESOLVER)
+
+    with ExitStack() as dead:
+        for port in set(ports.values()):
+            dead.enter_context(unanswering(port))
+        bot = start("run", env={"PYTHONPATH": str(folder)})
+        while "[SOCKET] joined" not in bot.err:  # soon, or never
+            assert bot.process.poll() is None
+            time.sleep(0.05)
+        bot.send(signal.SIGTERM)
+
+        assert bot.wait() == 0
+    assert "[????]" not in bot.err
+    assert "[OK]   Bot is in the room" in bot.err
+
+
 A_LOGIN_PAGE: Final[dict[str, Any]] = {"status": 302, "headers": {"Location": "https://login.example/"}}
 
 
@@ -244,6 +286,30 @@ def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_wa
     assert [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")] == ["line 0"]
     assert main(["outbox", "list", "--queued"]) == 0
     assert "line 1" in capsys.readouterr().out
+
+
+def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
+    configured: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def put_out(sandbox: Sandbox) -> None:
+        await sandbox.chat.kick(sandbox.bot.uid, sandbox.room.uuid)
+
+    async def ask(sandbox: Sandbox) -> None:
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.say("/uptime")
+
+    def story() -> None:
+        listening.wait()
+        configured.do(put_out)
+        configured.do(ask)
+        configured.wait_for(is_a_send)
+
+    with Heard("reading the chat") as listening:
+        code = run_while(story, "run")
+
+    assert code == 0, capsys.readouterr().err
+    assert "has been up for" in configured.sandbox.messages[-1]["data"]["text"]
 
 
 def test_a_kick_that_comes_during_the_checks_is_4_as_well(
