@@ -34,8 +34,9 @@ from hangbot.errors import Unavailable
 from hangbot.gateway import GatewayClient
 from hangbot.health import Conditions
 from hangbot.http1 import Http1Transport
-from hangbot.net import Proxied, has_proxy, is_loopback, unusable_environment, unverified, verified
+from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
 from hangbot.orchestrator import App, Bot
+from hangbot.proxies import unusable_environment
 from hangbot.rest import Endpoint
 from hangbot.room import RoomClient
 from hangbot.room_end import Connection
@@ -318,10 +319,11 @@ async def _open_http(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Open what carries requests to some addresses: a proxy of the environment is for the world only."""
     local = [url for url in urls if is_loopback(url)]
     world = len(local) < len(urls)
+    check_environment(*urls)
     try:
         context = verified() if world else unverified()
         transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context)
-    except (ImportError, OSError, ValueError) as exc:
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
         raise unusable_environment(exc) from None
     async with transport as http:
         yield http

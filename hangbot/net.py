@@ -12,9 +12,9 @@ from urllib.request import getproxies
 
 import httpx
 
-from hangbot.errors import ConfigError
+from hangbot.proxies import check_certificates, check_proxies
 
-__all__ = ["Proxied", "has_proxy", "is_loopback", "racing", "unusable_environment", "unverified", "verified"]
+__all__ = ["Proxied", "check_environment", "has_proxy", "is_loopback", "racing", "unverified", "verified"]
 
 
 _NEXT_ADDRESS_AFTER: Final = 0.1
@@ -60,7 +60,7 @@ class Proxied(httpx.AsyncBaseTransport):
         past: Addresses that are reached without it.
 
     Raises:
-        ImportError, OSError, ValueError: The proxy cannot be used.
+        ImportError, OSError, ValueError, httpx.InvalidURL: The proxy cannot be used.
     """
 
     def __init__(self, context: ssl.SSLContext, *, past: Iterable[str]) -> None:
@@ -103,9 +103,14 @@ def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def unusable_environment(error: Exception) -> ConfigError:
-    """Say that the environment's proxy or certificates are at fault; its text may hold a password."""
-    return ConfigError(
-        f"a proxy or certificate file of the environment cannot be used ({type(error).__name__})",
-        remedy="Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
-    )
+def check_environment(*urls: str) -> None:
+    """Look whether what the environment names for the way to these addresses can be used.
+
+    Raises:
+        ConfigError: A proxy or a file for TLS cannot; with a line for each.
+    """
+    world = [url for url in urls if not is_loopback(url)]
+    if world and has_proxy():
+        check_proxies()
+    if any(urlsplit(url).scheme in {"https", "wss"} for url in world):
+        check_certificates()

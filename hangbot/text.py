@@ -47,7 +47,7 @@ def printable_lines(text: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
+    return ascii(match[0])[1:-1]
 
 
 def one_line(text: str, most: int | None = None) -> str:

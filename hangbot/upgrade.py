@@ -21,7 +21,8 @@ from websockets.http11 import Response
 
 from hangbot.claims import read_claims
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
-from hangbot.net import is_loopback, racing, unusable_environment, unverified
+from hangbot.net import is_loopback, racing, unverified
+from hangbot.proxies import unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import quoted
 from hangbot.wire.own_words import is_page, refuses_upgrade

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
+from hangbot.cli import early
 from hangbot.errors import UsageError
 from hangbot.orchestrator import App
 
@@ -49,9 +50,9 @@ def _imported(named: str, module: str) -> object:
         sys.path.insert(0, here)
     try:
         return import_module(module)
-    except KeyboardInterrupt:
-        raise
     except BaseException as exc:  # whatever the author's module raises is the author's, an exit too
+        if early.came():
+            raise  # but that was a signal
         if isinstance(exc, ModuleNotFoundError) and exc.name and module.startswith(exc.name):
             raise UsageError(
                 f"--app {named}: there is no module {exc.name} in {here}, nor is one installed",

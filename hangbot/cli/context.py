@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hangbot.cli import logs
 from hangbot.config import Settings, load
+from hangbot.net import check_environment
 from hangbot.redact import Redactor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def load_settings(args: argparse.Namespace) -> Settings:
     """
     settings = load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
     set_up_logs(args, settings)
+    check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
     return settings
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from hangbot.cli import early
 from hangbot.cli.output import tell, tell_lines
 from hangbot.cli.parser import parse
+from hangbot.environment import explained
 from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
 from hangbot.redact import Redactor
 
@@ -32,13 +33,14 @@ def dispatch(argv: list[str]) -> int:
         else:
             early.give_back()
         code = int(import_module(f"hangbot.cli.{args.command}").main(args))
-    except HangbotError as exc:
-        return _told(exc)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, and this is the end already
         _say("interrupted")
         return INTERRUPTED
     except Exception as exc:
+        told = explained(exc)
+        if told is not None:
+            return _told(told)
         if args.log_level == "debug":
             sys.excepthook = _show_traceback
             raise

@@ -6,7 +6,12 @@ a name given twice it keeps the last, a line it cannot read it passes over, and
 ``${NAME}`` it replaces. Here the first two are faults, and the third stays as it stands.
 """
 
+import errno
+import os
 import re
+import select
+import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -21,6 +26,8 @@ from hangbot.errors import ConfigError
 __all__ = ["Entry", "EnvFile", "place", "quoted", "read_env_file", "showable"]
 
 LARGEST: Final = 65_536
+PATIENCE: Final = 30.0
+"""Seconds for which a pipe is waited for: what writes it may ask a vault first."""
 BOM: Final = "\ufeff"
 
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
@@ -117,8 +124,7 @@ class _Fault:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = _bytes(path)
     except FileNotFoundError as exc:
         remedy = f"Run `hangbot init`, or copy hang-fm-config.example.env to {path} and fill it in."
         raise _unusable(f"no configuration file at {path}", remedy) from exc
@@ -143,6 +149,36 @@ def _text(path: Path) -> str:
         raise _unusable(f"{place(path, line)} is not UTF-8 text", f"Save {path} as UTF-8 text.")
     # After a line that it cannot read, python-dotenv counts a CR LF as two lines.
     return _NEWLINE.sub("\n", text)
+
+
+def _bytes(path: Path) -> bytes:
+    """Read so much of a file that it is seen whether it is too large; a pipe is waited for, but not for ever.
+
+    Raises:
+        OSError: It cannot be read; ``TimeoutError`` where a pipe stays silent.
+    """
+    # Else opening a pipe that nobody writes to would never end.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                return file.read(LARGEST + 1)
+        return _piped(handle)
+    finally:
+        os.close(handle)
+
+
+def _piped(handle: int) -> bytes:
+    data, deadline = b"", time.monotonic() + PATIENCE
+    while len(data) <= LARGEST:
+        ready, *_ = select.select([handle], [], [], max(deadline - time.monotonic(), 0.0))
+        if not ready:
+            raise TimeoutError(errno.ETIMEDOUT, f"nothing came out of it in {PATIENCE:g} s")
+        chunk = os.read(handle, LARGEST + 1 - len(data))
+        if not chunk:
+            break
+        data += chunk
+    return data
 
 
 def _unusable(message: str, remedy: str) -> ConfigError:

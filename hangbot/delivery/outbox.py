@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hangbot.clock import Boot
-from hangbot.delivery import schema
+from hangbot.delivery import schema, tables
 from hangbot.delivery.backup import back_up, refuse_place
 from hangbot.delivery.descriptor import Descriptor
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
@@ -191,6 +191,10 @@ class Outbox:
             raise OutboxOfAnother(
                 f"the outbox {self.path} is the bot {found}'s; this configuration is for the bot {uid}"
             )
+
+    async def prove(self) -> None:
+        """Write something that changes nothing; raises `OutboxUnusable` where nothing can be written."""
+        await self._write(tables.rewrite)
 
     async def close(self) -> None:
         """Finish what was asked for and close the file; closing twice is harmless."""

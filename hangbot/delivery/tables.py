@@ -8,7 +8,7 @@ from typing import Final
 
 from hangbot.errors import OutboxUnusable
 
-__all__ = ["HEAD", "VERSION", "is_outbox", "prepare", "wait_in_doubt"]
+__all__ = ["HEAD", "VERSION", "is_outbox", "prepare", "rewrite", "wait_in_doubt"]
 
 _APPLICATION: Final = 0x48414E47
 """``HANG``: tells an outbox from any other SQLite file."""
@@ -106,6 +106,11 @@ def prepare(database: sqlite3.Connection) -> None:
 def wait_in_doubt(database: sqlite3.Connection) -> None:
     """Put all that waits in doubt: from a copy nobody knows what was sent since it was made."""
     database.execute("UPDATE message SET in_doubt = 1 WHERE state IN ('queued', 'sending')")
+
+
+def rewrite(database: sqlite3.Connection) -> None:
+    """Write what stands there already: whether the file can be written is known only then."""
+    database.execute(f"PRAGMA user_version = {_pragma(database, 'user_version')}")
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:

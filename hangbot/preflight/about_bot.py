@@ -1,11 +1,13 @@
 """Questions about the bot itself: its configuration, its token, its outbox; and the gateway's answer."""
 
+from contextlib import nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from hangbot.claims import read_claims
-from hangbot.errors import AnswerLost, HangbotError, TokenRejected, Unavailable
+from hangbot.delivery.outbox import exclusive, is_held_here
+from hangbot.errors import AnswerLost, HangbotError, OutboxBusy, TokenRejected, Unavailable
 from hangbot.preflight.causes import SETTING, looks_like_chat_token, looks_like_cometchat_token
 from hangbot.preflight.model import Finding, Subject
 
@@ -98,8 +100,15 @@ async def gateway_token(subject: Subject) -> Finding:
 
 
 async def outbox_writable(subject: Subject) -> Finding:
-    """The outbox can be written."""
+    """The outbox can be written and locked: both are done, since asking for leave is not having it."""
+    path = subject.settings.outbox
     async with subject.open_outbox() as outbox:
+        await outbox.prove()
         waiting = await outbox.count_waiting()
     more = f", {waiting} messages wait" if waiting else ""
-    return Finding(f"{subject.settings.outbox} can be written{more}")
+    try:
+        with nullcontext() if is_held_here(path) else exclusive(path, brief=True):
+            pass
+    except OutboxBusy as busy:
+        more += f", {'a `hangbot send`' if busy.brief else 'a bot'} delivers from it now"
+    return Finding(f"{path} was written and locked{more}")

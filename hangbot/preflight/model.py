@@ -9,6 +9,7 @@ from hangbot.chat import ChatClient
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
+from hangbot.environment import explained
 from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, OutboxLocked, worst
 from hangbot.gateway import GatewayClient
 from hangbot.redact import Redactor
@@ -116,8 +117,11 @@ async def answer(question: Question, subject: Subject, earlier: Sequence[Result]
     started = subject.clock.now()
     try:
         found = await question.ask(subject)
-    except HangbotError as exc:
-        result = result_of(question, exc, subject.clock.now() - started)
+    except Exception as exc:
+        told = explained(exc)
+        if told is None:
+            raise
+        result = result_of(question, told, subject.clock.now() - started)
     else:
         verdict: Verdict = "warn" if found.remedy else "ok"
         duration = round((subject.clock.now() - started) * 1000, 1)

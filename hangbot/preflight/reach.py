@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import proxy_bypass
 
 from hangbot.errors import Unreachable
 from hangbot.net import is_loopback, racing, unverified, verified
 from hangbot.preflight import causes
 from hangbot.preflight.causes import SETTING, Cause
 from hangbot.preflight.model import Finding, Service, Subject
+from hangbot.proxies import named_proxies
 
 __all__ = ["Proxy", "chat_reach", "gateway_reach", "proxy_for", "room_reach"]
 
@@ -75,21 +76,18 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None
     host = parts.hostname or ""
     if is_loopback(url) or proxy_bypass(f"{host}:{parts.port or _PORTS.get(parts.scheme, 0)}"):
         return None
-    known = getproxies()
-    for scheme in ("https" if parts.scheme in _SECURE else "http", "all"):
-        named = known.get(scheme)
-        if not named:
-            continue
-        spelt = urlsplit(named if "://" in named else f"http://{named}")
-        names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
-        variable = next((name for name in names if environ.get(name)), names[1])
-        try:
-            port = spelt.port or _PORTS.get(spelt.scheme, 1080)
-        except ValueError:
-            return None  # the clients say what is wrong with it
-        login = unquote(spelt.netloc.rpartition("@")[0])
-        return Proxy(spelt.hostname or "", port, spelt.scheme, variable, login)
-    return None
+    known = {named.scheme: named for named in named_proxies(environ)}
+    own = "https" if parts.scheme in _SECURE else "http"
+    named = known.get(own) or known.get("all")
+    if named is None:
+        return None
+    try:
+        spelt = urlsplit(named.url)
+        port = spelt.port or _PORTS.get(spelt.scheme, 1080)
+    except ValueError:
+        return None  # `check_proxies` says what is wrong with it
+    login = unquote(spelt.netloc.rpartition("@")[0])
+    return Proxy(spelt.hostname or "", port, spelt.scheme, named.variable, login)
 
 
 async def _reach(subject: Subject, service: Service, url: str) -> Finding:

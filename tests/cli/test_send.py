@@ -292,7 +292,7 @@ def test_a_receiver_that_is_none_is_a_wrong_call_and_not_told_line_by_line(
 def test_each_line_is_delivered_as_it_comes_and_a_bot_may_have_the_outbox_between_two(
     configured: Live, start: Start, folder: Path
 ) -> None:
-    sending = start("send", "--stdin", "--log-level", "error")
+    sending = start("send", "--stdin", "--log-level", "error", env={"STAGE_RETRY_TOTAL_MS": "2000"})
     pipe = sending.process.stdin
     assert pipe is not None
 

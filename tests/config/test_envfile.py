@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,22 @@ def test_a_quote_never_hides_the_settings_after_it(path: Path, lines: list[str])
     file = read(path, f"START='\n{between}\nEND=1\n")
 
     assert file.values["END"].value == "1"
+
+
+def test_a_pipe_is_read_to_its_end_and_one_that_stays_silent_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envfile, "PATIENCE", 0.1)
+    silent = tmp_path / "silent.env"
+    os.mkfifo(silent)
+    reading, writing = os.pipe()
+    os.write(writing, b"ROOM_UUID=r\n")
+    os.close(writing)
+
+    read = read_env_file(Path(f"/dev/fd/{reading}"))
+    with pytest.raises(ConfigError, match=r"cannot be read: nothing came out of it in 0\.1 s") as refused:
+        read_env_file(silent)
+
+    os.close(reading)
+    assert read.values["ROOM_UUID"].value == "r"
+    assert refused.value.exit_code == 2

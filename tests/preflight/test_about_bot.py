@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.errors import ConfigError, TokenRejected
 from hangbot.factory import open_subject
 from hangbot.preflight import QUESTIONS, Result, answer, unasked
@@ -12,11 +17,14 @@ from hangbot.preflight.model import Finding, Question, Subject, blocked
 from pytest_hangfm.clock import ManualClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
 
 DAY = 86_400
 (EXPIRY,) = (question for question in QUESTIONS if question.id == "token.expiry")
+(OUTBOX,) = (question for question in QUESTIONS if question.id == "outbox")
 (GROUP,) = (question for question in QUESTIONS if question.id == "chat.group")
 
 
@@ -88,3 +96,55 @@ def test_an_unusable_configuration_is_one_rejection() -> None:
 
 async def _never(_: Subject) -> Finding:
     pytest.fail("asked")
+
+
+@pytest.fixture
+def a_file_of_root() -> Iterator[Path]:
+    """A file in a folder that everybody may write to; who runs the test may only read the file."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    path = folder / "outbox.sqlite3"
+    yield path
+    shutil.rmtree(folder)
+
+
+async def test_an_outbox_that_can_only_be_read_is_not_ready(
+    a_file_of_root: Path, hangfm_settings: Settings
+) -> None:
+    path = a_file_of_root
+    outbox = Outbox(path)
+    await outbox.open()
+    await outbox.close()
+    path.chmod(0o444)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        async with open_subject(hangfm_settings.with_changes(outbox=path)) as subject:
+            result = await answer(OUTBOX, subject)
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+    assert result.verdict == "rejected"
+    assert str(path) in result.message
+    assert "HANGBOT_OUTBOX" in result.remedy
+
+
+async def test_an_outbox_that_cannot_be_locked_is_not_ready(hangfm_settings: Settings) -> None:
+    hangfm_settings.outbox.with_name(f"{hangfm_settings.outbox.name}.lock").mkdir()
+
+    async with open_subject(hangfm_settings) as subject:
+        result = await answer(OUTBOX, subject)
+
+    assert result.verdict == "rejected"
+    assert "the lock file" in result.message
+
+
+async def test_a_bot_that_holds_its_outbox_finds_it_ready(hangfm_settings: Settings) -> None:
+    with exclusive(hangfm_settings.outbox):
+        async with open_subject(hangfm_settings) as subject:
+            result = await answer(OUTBOX, subject)
+
+    assert result.verdict == "ok"
+    assert result.message.endswith("was written and locked")
