@@ -91,12 +91,14 @@ class HangbotError(Exception):
         retryable: Whether the same call may succeed when it is made again.
         ambiguous: Whether the server may have done it although this error was raised.
         exit_code: What a command ends with that this error ends.
+        blames: The setting that is wrong; empty where it may be something else.
     """
 
     remedy: str = "Run `hangbot preflight` and act on the first line that is not [OK]."
     retryable: ClassVar[bool] = False
     ambiguous: ClassVar[bool] = False
     exit_code: ClassVar[int] = FAILED
+    blames: str = ""
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
         super().__init__(message)

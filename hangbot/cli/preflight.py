@@ -4,6 +4,9 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from urllib.parse import urlsplit
 
 from hangbot.cli import show
@@ -31,8 +34,7 @@ def main(args: argparse.Namespace) -> int:
     except ConfigError as exc:
         results, where = unasked(exc), f"the configuration in {(args.env_file or ENV_FILE).name}"
         if not args.json:
-            for result in results:
-                _print_check(result)
+            _print_checks(results)
         verdict = _print_verdict(args, results, where)
         _summarise(results, verdict, where)
         raise
@@ -60,19 +62,29 @@ def _print_verdict(args: argparse.Namespace, results: Sequence[Result], where: s
     return verdict
 
 
-def _print_check(result: Result) -> None:
-    for line in show.result_lines(result):
-        say(line, paint=lambda shown: show.coloured(shown, result.verdict, sys.stdout))
+def _print_checks(results: Sequence[Result]) -> None:
+    """Print each, but those that were skipped for one and the same cause on one line."""
+    for cause, alike in groupby(results, lambda result: result.verdict == "skipped" and result.message):
+        several = list(alike)
+        if cause and len(several) > 1:
+            several = [replace(several[0], title=f"{several[0].title}, and {len(several) - 1} more")]
+        for result in several:
+            for line in show.result_lines(result):
+                say(line, paint=partial(show.coloured, verdict=result.verdict, stream=sys.stdout))
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[Result]:
     """Make the checks and print each as it comes."""
-    results = []
+    results: list[Result] = []
+    told = 0
     async with open_subject(settings) as subject:
         async for result in examine(subject):
             results.append(result)
-            if not quiet:
-                _print_check(result)
+            if not quiet and result.verdict != "skipped":
+                _print_checks(results[told:])
+                told = len(results)
+    if not quiet:
+        _print_checks(results[told:])
     return results
 
 

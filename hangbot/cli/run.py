@@ -25,7 +25,12 @@ __all__ = ["log_step", "main"]
 
 logger = logging.getLogger("hangbot")
 
-_LEVELS = {"rejected": logging.ERROR, "cannot_tell": logging.WARNING, "warn": logging.WARNING}
+_LEVELS = {
+    "rejected": logging.ERROR,
+    "cannot_tell": logging.WARNING,
+    "warn": logging.WARNING,
+    "skipped": logging.DEBUG,  # its cause was told just before
+}
 
 
 def main(args: argparse.Namespace) -> int:

@@ -23,7 +23,13 @@ from hangbot.preflight.about_chat import (
 )
 from hangbot.preflight.about_drift import protocol_drift
 from hangbot.preflight.about_files import files_safe, former_outbox
-from hangbot.preflight.about_room import clock_offset, room_connect, room_heartbeat, room_joined
+from hangbot.preflight.about_room import (
+    clock_offset,
+    room_connect,
+    room_heartbeat,
+    room_joined,
+    room_token_name,
+)
 from hangbot.preflight.canary import canary_message
 from hangbot.preflight.model import (
     Finding,
@@ -99,9 +105,9 @@ QUESTIONS: Final[Sequence[Question]] = (
     Question("chat.member", "Bot is in the chat group", chat_member, ("chat.group",)),
     Question("chat.history", "Chat history is readable", chat_history, ("chat.member",)),
     Question("room.reach", "Room socket can be reached", room_reach, ("config",)),
-    Question("room.connect", "Room socket connects", room_connect, ("room.reach",)),
+    Question("room.connect", "Room socket connects", room_connect, ("room.reach",), room_token_name),
     Question("room.heartbeat", "Room socket has a heartbeat", room_heartbeat, ("room.connect",)),
-    Question("room.joined", "Bot is in the room", room_joined, ("room.connect",)),
+    Question("room.joined", "Bot is in the room", room_joined, ("room.connect",), lambda _: ("ROOM_UUID",)),
     Question("clock", "Clock agrees with the server", clock_offset, ("room.joined",)),
     Question("drift", "Services speak as hangbot knows them", protocol_drift, ("room.joined",)),
     Question("outbox", "Outbox is writable", outbox_writable, ("config",)),

@@ -15,6 +15,7 @@ __all__ = ["SET_THE_CLOCK", "configuration", "gateway_token", "outbox_writable",
 
 SET_THE_CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
 
+_TOKEN: Final = "BOT_USER_TOKEN"  # noqa: S105  a name
 _DAY: Final = 86_400
 _EXPIRES_SOON: Final = 7 * _DAY
 _SKEW: Final = 60.0
@@ -39,10 +40,12 @@ async def token_expiry(subject: Subject) -> Finding:
     token = subject.settings.bot_user_token.get_secret_value()
     claims = read_claims(token)
     if claims is None and (looks_like_chat_token(token) or looks_like_cometchat_token(token)):
-        raise TokenRejected(
-            "BOT_USER_TOKEN holds a chat token, not the bot's own (a JWT, which begins with eyJ)",
-            service="gateway",
-            remedy="Put the bot's own token into BOT_USER_TOKEN; the chat token is exchanged for it.",
+        raise _blaming(
+            TokenRejected(
+                "BOT_USER_TOKEN holds a chat token, not the bot's own (a JWT, which begins with eyJ)",
+                service="gateway",
+                remedy="Put the bot's own token into BOT_USER_TOKEN; the chat token is exchanged for it.",
+            )
         )
     if claims is None or claims.expires_at is None:
         return Finding("BOT_USER_TOKEN names no expiry", "Nothing to do; the services decide.")
@@ -57,12 +60,19 @@ async def token_expiry(subject: Subject) -> Finding:
                 SET_THE_CLOCK,
             )
     if left <= 0:
-        raise TokenRejected(f"BOT_USER_TOKEN expired {-left / _DAY:.1f} days ago", service="gateway")
+        raise _blaming(
+            TokenRejected(f"BOT_USER_TOKEN expired {-left / _DAY:.1f} days ago", service="gateway")
+        )
     if left < _EXPIRES_SOON:
         return Finding(
             f"BOT_USER_TOKEN expires in {left / _DAY:.1f} days", "Renew BOT_USER_TOKEN before then."
         )
     return Finding(f"BOT_USER_TOKEN is valid for another {left / _DAY:.0f} days")
+
+
+def _blaming(error: TokenRejected) -> TokenRejected:
+    error.blames = _TOKEN
+    return error
 
 
 async def _time_of_a_service(subject: Subject) -> float | None:
@@ -84,6 +94,8 @@ async def gateway_token(subject: Subject) -> Finding:
     """The gateway answers and accepts the bot's token."""
     try:
         await subject.gateway.exchange_token()
+    except TokenRejected as exc:
+        raise _blaming(exc) from exc.__cause__
     except AnswerLost as exc:
         exc.remedy = (
             f"The host is there, its answer is not: check {SETTING['gateway']}; "

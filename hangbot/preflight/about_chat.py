@@ -138,7 +138,7 @@ async def chat_group(subject: Subject) -> Finding:
         group = await subject.chat.group()
     except NotFound as exc:
         if exc.code == "ERR_GUID_NOT_FOUND":
-            more, exc.remedy = await _whose_fault(subject)
+            more, exc.remedy, exc.blames = await _whose_fault(subject)
             exc.args = (f"{exc}; {more}",)
         raise
     name = group.get("name")
@@ -147,13 +147,18 @@ async def chat_group(subject: Subject) -> Finding:
     )
 
 
-async def _whose_fault(subject: Subject) -> tuple[str, str]:
-    """Tell why there is no group: a wrong receiver, a slug, or a room that nobody knows."""
+async def _whose_fault(subject: Subject) -> tuple[str, str, str]:
+    """Tell why there is no group: a wrong receiver, a slug, or a room that nobody knows.
+
+    Returns:
+        What is wrong, what to do, and the setting that is to blame.
+    """
     settings = subject.settings
     if settings.chat_receiver != settings.room_uuid:
         return (
             "COMETCHAT_RECEIVER is another than ROOM_UUID",
             "Check COMETCHAT_RECEIVER; best remove it: it is derived from ROOM_UUID.",
+            "COMETCHAT_RECEIVER",
         )
     try:
         room = await subject.gateway.room(settings.room_uuid)
@@ -161,15 +166,21 @@ async def _whose_fault(subject: Subject) -> tuple[str, str]:
         return (
             "the gateway knows no such room either",
             "Correct ROOM_UUID; `hangbot init --room SLUG` finds it by the room's name in its address.",
+            "ROOM_UUID",
         )
     except HangbotError:
-        return "the gateway cannot be asked", "Check ROOM_UUID; the room may be closed."
+        return "the gateway cannot be asked", "Check ROOM_UUID; the room may be closed.", ""
     uuid = room.get("uuid")
     if not UUID.fullmatch(settings.room_uuid) and isinstance(uuid, str) and UUID.fullmatch(uuid):
-        return "ROOM_UUID is the room's name in its address, not its uuid", f"Set ROOM_UUID={uuid}."
+        return (
+            "ROOM_UUID is the room's name in its address, not its uuid",
+            f"Set ROOM_UUID={uuid}.",
+            "ROOM_UUID",
+        )
     return (
         "the gateway knows the room, so its chat is not set up or the chat is another's",
         f"Check {SETTING['chat']} and {SETTING['gateway']}: both must be of the same Hang.fm.",
+        "",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hangbot.claims import read_claims
+from hangbot.config import Settings
 from hangbot.errors import (
     AckTimeout,
     Banished,
@@ -18,11 +19,17 @@ from hangbot.preflight.about_bot import SET_THE_CLOCK
 from hangbot.preflight.causes import SETTING, Unexplained
 from hangbot.preflight.model import Finding, Subject
 
-__all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "spec_of"]
+__all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "room_token_name", "spec_of"]
 
 _CLOCK_OFF: Final = 5.0
 """Seconds of difference from which song ends and expiry are judged wrongly."""
 _SPEC: Final = "/primus/spec"
+
+
+def room_token_name(settings: Settings) -> tuple[str, ...]:
+    """Return the setting whose token the room is shown."""
+    own = settings.ttfm_api_token != settings.bot_user_token
+    return ("TTFM_API_TOKEN",) if own else ("BOT_USER_TOKEN",)
 
 
 async def room_connect(subject: Subject) -> Finding:

@@ -84,19 +84,33 @@ class Finding:
     room: str = ""
 
 
+def _no_settings(_: Settings) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with the ones that must have been answered well before it makes sense."""
+    """A question, and when it makes no sense to ask it.
+
+    Attributes:
+        id: Its name.
+        title: What is true where it is answered well.
+        ask: Answers it.
+        needs: Questions that must have been answered well before.
+        uses: Gives the settings that it is about: where one was found wrong already, the answer would
+            only blame something else for it.
+    """
 
     id: str
     title: str
     ask: Callable[[Subject], Awaitable[Finding]]
     needs: tuple[str, ...] = ()
+    uses: Callable[[Settings], tuple[str, ...]] = _no_settings
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a question was answered; all but ``room`` and ``code`` is a row of the contract's JSON."""
+    """How a question was answered; all up to ``duration_ms`` is a row of the contract's JSON."""
 
     id: str
     title: str
@@ -107,11 +121,13 @@ class Result:
     room: str = ""
     code: int = 0
     """What a command ends with that this ends, by the error that was met."""
+    blames: str = ""
+    """The setting that was found wrong."""
 
 
 async def answer(question: Question, subject: Subject, earlier: Sequence[Result] = ()) -> Result:
     """Ask a question, unless an earlier one that it needs was answered badly."""
-    skipped = blocked(question, earlier)
+    skipped = blocked(question, earlier, question.uses(subject.settings))
     if skipped is not None:
         return skipped
     started = subject.clock.now()
@@ -137,10 +153,17 @@ async def answer(question: Question, subject: Subject, earlier: Sequence[Result]
     )
 
 
-def blocked(question: Question, earlier: Sequence[Result]) -> Result | None:
-    """Skip a question that an earlier answer makes pointless, and name the cause at the root of it."""
+def blocked(question: Question, earlier: Sequence[Result], uses: Sequence[str] = ()) -> Result | None:
+    """Skip a question that an earlier answer makes pointless, and name the cause at the root of it.
+
+    Args:
+        question: The question.
+        earlier: What was answered so far.
+        uses: The settings that it is about.
+    """
     for result in earlier:
-        if result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}:
+        needed = result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}
+        if needed or (result.verdict == "rejected" and result.blames in uses):
             inherited = result.verdict == "skipped" and result.message.startswith(_BECAUSE)
             because = result.message if inherited else f'{_BECAUSE}"{result.title}"'
             return Result(question.id, question.title, "skipped", because)
@@ -156,7 +179,16 @@ def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> 
     verdict: Verdict = "cannot_tell" if passes else "rejected"
     message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
     duration = round(seconds * 1000, 1)
-    return Result(question.id, question.title, verdict, message, error.remedy, duration, code=error.exit_code)
+    return Result(
+        question.id,
+        question.title,
+        verdict,
+        message,
+        error.remedy,
+        duration,
+        code=error.exit_code,
+        blames=error.blames,
+    )
 
 
 def exit_code(results: Sequence[Result]) -> int:

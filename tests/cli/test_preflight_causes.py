@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 import ssl
@@ -1119,6 +1120,51 @@ def test_what_depends_on_the_cause_is_skipped_because_of_it(
         "chat.history",
     }
     assert set(skipped.values()) == {'because of "Chat can be reached"'}
+
+
+@pytest.mark.parametrize("name", ["a token that both refuse", "expired", "unknown room", "slug"])
+def test_a_consequence_is_no_second_cause(
+    name: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.configure()
+    SHARED[name](world)
+
+    code = main(["preflight", "--json"])
+
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert code == 1
+    assert [check["verdict"] for check in checks].count("rejected") == 1
+    (joined,) = [check for check in checks if check["id"] == "room.joined"]
+    (cause,) = [check for check in checks if check["verdict"] == "rejected"]
+    assert joined["message"] == f'because of "{cause["title"]}"'
+
+
+def test_a_token_of_the_rooms_own_is_tried_although_the_bots_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.configure(BOT_USER_TOKEN=jwt_of(world.bot.uid), TTFM_API_TOKEN=world.bot.token)
+
+    main(["preflight", "--json"])
+
+    verdicts = {check["id"]: check["verdict"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert (verdicts["gateway.token"], verdicts["room.connect"]) == ("rejected", "ok")
+
+
+def jwt_of(uid: str) -> str:
+    claims = json.dumps({"sub": uid, "role": "bot", "exp": 4_000_000_000}).encode()
+    return f"eyJhbGciOiJIUzI1NiJ9.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2lnbmF0dXJl"
+
+
+def refused_by_both(w: World) -> None:
+    w.configure(BOT_USER_TOKEN=jwt_of(w.bot.uid))
+
+
+SHARED: Final[Mapping[str, Callable[[World], None]]] = {
+    "a token that both refuse": refused_by_both,
+    "expired": expired,
+    "unknown room": unknown_room,
+    "slug": slug_for_uuid,
+}
 
 
 def test_a_good_certificate_and_a_good_proxy_are_reached(
