@@ -43,7 +43,7 @@ def _target(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], num
     newest = rows[-1] if rows else None
     row = newest if number is None else world.by_id(whole(number, -1))
     if row is None:
-        raise ChatRefusal("message_unknown", id=str(number))
+        raise ChatRefusal("message_unknown", id="0" if number is None else str(number))
     if row["conversationId"] != conversation:
         raise ChatRefusal("other_conversation", id=str(number))
     return row

@@ -135,6 +135,14 @@ def test_what_was_never_said_is_an_empty_conversation_and_can_be_hidden() -> Non
     assert desk.ask("GET", "conversations").body["data"] == []
 
 
+@pytest.mark.parametrize(("method", "action"), [("POST", "read"), ("POST", "delivered"), ("DELETE", "read")])
+def test_where_nothing_was_said_nothing_is_marked(method: str, action: str) -> None:
+    answer = Desk().ask(method, f"users/alice/conversation/{action}", {"messageId": None})
+
+    assert refusal(answer) == (404, "ERR_MESSAGE_NOT_FOUND")
+    assert answer.body["error"]["message"] == "Message 0 was not found."
+
+
 def test_edits_of_others_count_as_unread_and_deleted_rows_do_not() -> None:
     desk = Desk().joined()
     numbers = [desk.send(text, by=desk.alice)["id"] for text in "abc"]
