@@ -54,7 +54,7 @@ class Line:
         self.tries: dict[str, list[float]] = {"room": [], "chat": []}
         """When each service was tried that did not answer."""
         self.back: dict[str, float] = {}
-        """When each was reached the first time, since this was cleared."""
+        """When each was reached the first time since this was cleared."""
         self._clock = clock
         exchange = rest.Endpoint.exchange
 
@@ -119,7 +119,6 @@ async def outage(
         ):
             running = asyncio.create_task(bot.run(), name="bot")
             await ready(bot)
-            line.back.clear()
             ended = await lasts(bot, line)
             for number in range(3):
                 async with asyncio.timeout(WITHIN):
@@ -162,6 +161,7 @@ async def test_eighteen_minutes_cost_few_tries_and_no_message_and_a_bot_is_back_
             red = {condition.part for condition in bot.health().red}
             assert red >= {"room", "delivery"}
             line.cut, ended = False, clock.now()
+            line.back.clear()
             for _ in range(60):
                 await clock.advance(1)
             while len(sent(hangfm_sandbox, seed)) < 3 or not bot.health().ok:
@@ -173,9 +173,10 @@ async def test_eighteen_minutes_cost_few_tries_and_no_message_and_a_bot_is_back_
 
     for each in seen:
         assert max(each.tries.values()) <= MOST
-        assert max(each.late.values()) <= BACK_WITHIN
+        assert 0 <= min(each.late.values()) <= max(each.late.values()) <= BACK_WITHIN
         assert len(set(each.sent)) == len(each.sent) == 3
-    assert median(late for each in seen for late in each.late.values()) < BACK_WITHIN / 2
+    if times > 10:  # of a few, chance makes the middle
+        assert median(late for each in seen for late in each.late.values()) < BACK_WITHIN / 2
 
 
 @pytest.mark.slow
@@ -188,14 +189,16 @@ async def test_the_same_in_real_time_a_second_for_a_minute(
     )
     clock = SystemClock()
 
-    async def lasts(bot: Bot, _line: Line) -> float:
+    async def lasts(bot: Bot, line: Line) -> float:
         await hangfm_sandbox.restart(down_ms=1000 * OUTAGE / SCALE)
         await say_three(bot, 0)
+        line.back.clear()
         await asyncio.sleep(OUTAGE / SCALE)
         return clock.now()
 
     seen = await outage(0, hangfm_sandbox, settings, lasts, clock)
 
     assert max(seen.tries.values()) <= MOST
+    assert seen.late.keys() == {"room", "chat"}
     assert max(seen.late.values()) <= BACK_WITHIN / SCALE + WITHIN_A_TURN
     assert sorted(seen.sent) == ["0-0", "0-1", "0-2"]
