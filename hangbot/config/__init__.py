@@ -22,7 +22,7 @@ from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 
-__all__ = ["ENV", "Row", "Settings", "load", "render_env_file"]
+__all__ = ["ENV", "UNBUILT", "Row", "Settings", "load", "render_env_file"]
 
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
@@ -291,8 +291,18 @@ def _texts(values: Mapping[str, Value]) -> Callable[[str], str]:
     return lambda name: values[name].text if name in values else ""
 
 
+UNBUILT: Final[Mapping[str, str]] = {
+    "status_port": "the status page is not built yet, so nothing listens there",
+    "status_host": "the status page is not built yet, so nothing listens there",
+}
+"""Fields that nothing reads, and what to say to whoever sets one; a test finds those that are not here."""
+
+
 def _oddities(settings: Settings) -> Iterator[str]:
     """What is allowed, and most likely not meant."""
+    for field, why in UNBUILT.items():
+        if field in settings.model_fields_set:
+            yield f"{ENV[field].name} ({settings.origins[field]}): {why}"
     if not UUID.fullmatch(settings.room_uuid):
         origin = settings.origins["room_uuid"]
         yield (

@@ -118,7 +118,7 @@ class SettingsTable(BaseModel):
         Dialect,
         fields.word(
             "CHAT_DIALECT",
-            "Which chat server answers: auto, openchat or cometchat.",
+            "Which chat server it must be: openchat or cometchat; auto takes either.",
             "auto, openchat or cometchat",
         ),
     ] = "auto"
@@ -213,8 +213,15 @@ class SettingsTable(BaseModel):
         int | None,
         Ge(0),
         Le(65_535),
-        fields.integer("HANGBOT_STATUS_PORT", "The port of the status page; off while empty."),
+        fields.integer(
+            "HANGBOT_STATUS_PORT", "The port of the status page, which is not built yet; off while empty."
+        ),
     ] = None
+    status_host: Annotated[
+        str,
+        AfterValidator(fields.check_line),
+        Env("HANGBOT_STATUS_HOST", "The address of the status page, which is not built yet.", "an address"),
+    ] = "127.0.0.1"
     bot_name: Annotated[
         Annotated[str, MaxLen(100), AfterValidator(fields.check_line)] | None,
         Env("BOT_NAME", "The name that the bot goes by.", "a name of at most 100 characters", free=True),

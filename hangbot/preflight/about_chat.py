@@ -10,6 +10,7 @@ from hangbot.preflight.model import Finding, Subject
 from hangbot.rest import Answer
 from hangbot.wire.chat import read_answer
 from hangbot.wire.codes import KINDS
+from hangbot.wire.dialect import NAMES, Server, of_error, of_me
 from hangbot.wire.own_words import chat_error, json_of
 
 __all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
@@ -25,7 +26,8 @@ async def chat_server(subject: Subject) -> Finding:
     good = 200 <= answer.status < 300  # noqa: PLR2004  the 2xx of HTTP
     if good and isinstance(document, dict) and isinstance(document.get("data"), dict):
         return Finding(f"{address} is a chat server")
-    if answer.status < 500 and chat_error(answer.status, answer.body):  # noqa: PLR2004  HTTP
+    if answer.status < 500 and (error := chat_error(answer.status, answer.body)):  # noqa: PLR2004  HTTP
+        _check_dialect(subject, of_error(error))
         _read(subject, answer, what="its settings")
     if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
         raise Unavailable(
@@ -41,6 +43,18 @@ async def chat_server(subject: Subject) -> Finding:
         status=answer.status,
         remedy=_NO_CHAT,
     )
+
+
+class WrongDialect(HangbotError):
+    """The chat is the other one of the two than is configured."""
+
+    remedy = f"Leave CHAT_DIALECT out (auto reads both), or name what it is; else check {SETTING['chat']}."
+
+
+def _check_dialect(subject: Subject, spoken: Server | None) -> None:
+    told = subject.settings.chat_dialect
+    if spoken is not None and told not in {"auto", spoken}:
+        raise WrongDialect(f"{subject.chat.address} speaks as {NAMES[spoken]} does, CHAT_DIALECT says {told}")
 
 
 async def _health(subject: Subject) -> str:
@@ -78,7 +92,12 @@ async def chat_token(subject: Subject) -> Finding:
     """The chat server accepts the chat token; one that is configured must be good by itself."""
     told = subject.settings.chat_token
     refusal = await _refusal(subject, told.get_secret_value()) if told else ""
-    me = await subject.chat.me()
+    try:
+        me = await subject.chat.me()
+    except Refused as exc:
+        _check_dialect(subject, of_error({"code": exc.code}))
+        raise
+    _check_dialect(subject, of_me(me))
     name = me.get("name") or me.get("uid")
     if refusal:
         return Finding(

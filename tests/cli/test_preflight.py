@@ -63,6 +63,19 @@ def test_what_is_rejected_is_1_with_its_remedy_under_it(
     assert out.splitlines()[-1].startswith("NOT READY: ")
 
 
+def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.configure(CHAT_DIALECT="cometchat", COMETCHAT_APPID="sandbox")
+
+    code = main(["preflight"])
+
+    out = capsys.readouterr().out
+    assert code == 1
+    assert "[FAIL] Chat token is accepted: " in out
+    assert "speaks as OpenChat does, CHAT_DIALECT says cometchat" in out
+
+
 def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixture[str]) -> None:
     configured.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
 

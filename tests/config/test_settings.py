@@ -1,3 +1,4 @@
+import ast
 import base64
 import json
 import logging
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hangbot.config import ENV, Row, Settings, load, render_env_file
+from hangbot.config import ENV, UNBUILT, Row, Settings, load, render_env_file
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import Need
 from hangbot.config.read import LONGEST_SHOWN
@@ -20,7 +21,8 @@ from hangbot.redact import Redactor
 
 UID = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e"
 ROOM = "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11"
-EXAMPLE = Path(__file__).parents[2] / "hang-fm-config.example.env"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "hang-fm-config.example.env"
 
 
 def jwt(**claims: object) -> str:
@@ -75,6 +77,7 @@ def test_two_names_are_enough_and_the_rest_has_its_default() -> None:
         "drain": 10.0,
         "outbox": Path("hangbot-outbox.sqlite3"),
         "status_port": None,
+        "status_host": "127.0.0.1",
         "bot_name": None,
         "boot_message": None,
         "auto_join": True,
@@ -120,6 +123,7 @@ def test_every_name_is_read_and_milliseconds_become_seconds() -> None:
         "HANGBOT_DRAIN_MS": "0",
         "HANGBOT_OUTBOX": "/var/lib/bot.sqlite3",
         "HANGBOT_STATUS_PORT": "0",
+        "HANGBOT_STATUS_HOST": "::1",
         "BOT_NAME": " Bot ",
         "BOOT_MESSAGE": "Hello\nroom",
         "AUTO_JOIN": "off",
@@ -154,12 +158,16 @@ def test_every_name_is_read_and_milliseconds_become_seconds() -> None:
         "drain": 0.0,
         "outbox": Path("/var/lib/bot.sqlite3"),
         "status_port": 0,
+        "status_host": "::1",
         "bot_name": "Bot",
         "boot_message": "Hello\nroom",
         "auto_join": False,
     }
     assert set(settings.origins.values()) == {"environment", "default"}
-    assert settings.warnings == ()
+    assert [line.partition(" ")[0] for line in settings.warnings] == [
+        "HANGBOT_STATUS_PORT",
+        "HANGBOT_STATUS_HOST",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -873,3 +881,36 @@ def test_settings_that_were_refused_have_a_repr_for_the_traceback_that_shows_the
     frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)]
     shown = [repr(frame.f_locals["self"]) for frame in frames if "self" in frame.f_locals]
     assert shown == ["Settings()"]
+
+
+def read_somewhere() -> set[str]:
+    """The attributes that are read of something called settings, anywhere but in the configuration itself."""
+    read = set()
+    for path in (ROOT / "hangbot").rglob("*.py"):
+        if "config" in path.relative_to(ROOT).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name)) | ast.Attribute(value=ast.Attribute(attr=name)):
+                    if name.lstrip("_") == "settings":
+                        read.add(node.attr)
+    return read
+
+
+def test_every_setting_is_read_by_something_and_one_that_is_not_says_so_to_whoever_sets_it() -> None:
+    read = read_somewhere() | {"chat_api_key"}  # the app id once more, which the configuration completes
+
+    assert [name for name in Settings.model_fields if name not in read | UNBUILT.keys()] == []
+    assert [name for name in UNBUILT if name in read] == [], (
+        "it is built: nothing is to be said of it any more"
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("HANGBOT_STATUS_PORT", "8080"), ("HANGBOT_STATUS_HOST", "::1")])
+def test_who_sets_what_is_not_built_yet_is_told(name: str, value: str) -> None:
+    asked = Settings.from_env(REQUIRED | {name: value})
+    silent = Settings.from_env(REQUIRED | {name: ""})
+
+    (warning,) = asked.warnings
+    assert warning == f"{name} (environment): the status page is not built yet, so nothing listens there"
+    assert silent.warnings == ()

@@ -1,0 +1,65 @@
+"""CHAT_DIALECT says which chat server it must be; preflight finds the other one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hangbot.config import Settings
+from hangbot.errors import ConfigError
+from hangbot.factory import open_subject
+from hangbot.preflight import QUESTIONS, answer
+from hangbot.sandbox import open_sandbox
+
+if TYPE_CHECKING:
+    from hangbot.sandbox.chat.dialects import DialectName
+
+(TOKEN,) = (question for question in QUESTIONS if question.id == "chat.token")
+NAMES = {"openchat": "OpenChat", "cometchat": "CometChat"}
+
+
+@pytest.mark.parametrize("served", ["openchat", "cometchat"])
+@pytest.mark.parametrize("told", ["auto", "openchat", "cometchat"])
+async def test_the_other_server_is_rejected_and_named_and_auto_takes_either(
+    served: DialectName, told: str
+) -> None:
+    async with open_sandbox(dialect=served) as sandbox:
+        settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": told})
+        async with open_subject(settings) as subject:
+            result = await answer(TOKEN, subject)
+
+    if told in {"auto", served}:
+        assert result.verdict == "ok"
+    else:
+        assert (result.verdict, result.code) == ("rejected", 1)
+        assert result.message.endswith(f"speaks as {NAMES[served]} does, CHAT_DIALECT says {told}")
+        assert "CHAT_DIALECT" in result.remedy
+
+
+def test_cometchat_wants_an_app_id() -> None:
+    words = re.escape("CHAT_DIALECT (environment): cometchat needs COMETCHAT_APPID")
+
+    with pytest.raises(ConfigError, match=words):
+        Settings.from_env({"BOT_USER_TOKEN": "t", "ROOM_UUID": "r", "CHAT_DIALECT": "cometchat"})
+
+
+@pytest.mark.parametrize(
+    ("served", "code", "other"),
+    [
+        ("openchat", "ERR_NO_AUTH", "cometchat"),
+        ("cometchat", "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "openchat"),
+    ],
+)
+async def test_the_other_server_is_named_by_how_it_refuses_too(
+    served: DialectName, code: str, other: str
+) -> None:
+    async with open_sandbox(dialect=served) as sandbox:
+        settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": other})
+        refusal = {"error": {"code": code, "message": "No."}}
+        sandbox.faults.add("chat.me", "status", status=401, body=refusal, times=0)
+        async with open_subject(settings) as subject:
+            result = await answer(TOKEN, subject)
+
+    assert result.message.endswith(f"speaks as {NAMES[served]} does, CHAT_DIALECT says {other}")
