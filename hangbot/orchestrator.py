@@ -362,6 +362,7 @@ class Bot:
         """Pass a message of someone else on."""
         if message.sender in self._own:
             return
+        self._log_heard(message)
         try:
             if message.text is not None and message.text.strip() == "/uptime":
                 await self.say(uptime(self.settings.bot_name, self._clock.wall() - self.started_at))
@@ -377,6 +378,18 @@ class Bot:
             _log_app_failure(message, exc)
         except Exception as exc:  # noqa: BLE001  logged with its traceback: it must not stop the bot
             _log_app_failure(message, exc)
+
+    def _log_heard(self, message: ChatMessage) -> None:
+        """Show a line of the room with who said it; of what is between two people only that it came."""
+        sender, text = message.sender or "?", message.text or ""
+        more = {"action": "heard", "message_id": message.id, "sender": sender}
+        if message.direct:
+            logger.info("[HEARD] %s, to the bot alone: %d characters", sender, len(text), extra=more)
+            return
+        state = self.room.state if self.room else None
+        name = state.nickname(sender) if state else None
+        shown = text if message.text is not None else f"({message.category}, without text)"
+        logger.info("[HEARD] %s: %s", name or sender, shown, extra=more)
 
 
 def _log_not_accepted(what: str, error: OutboxError) -> None:

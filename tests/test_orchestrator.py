@@ -11,6 +11,7 @@ from hangbot.clock import SystemClock
 from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
 from hangbot.sandbox.chat.changes import delete_message, edit_message
+from hangbot.wire.chat import ChatMessage
 from pytest_hangfm.clock import ManualClock
 from tests.bounds import WITHIN
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from hangbot.delivery.outbox import Outbox
     from hangbot.orchestrator import App, Bot
     from hangbot.sandbox import Sandbox
-    from hangbot.wire.chat import ChatMessage
     from pytest_hangfm import AckRecorder, OpenBot, OpenUser, RoomLog
 
 NOWHERE = "http://127.0.0.1:9"
@@ -81,6 +81,21 @@ async def running(
         finally:
             run.task.cancel()
             await asyncio.gather(run.task, return_exceptions=True)
+
+
+async def test_of_a_direct_message_only_its_sender_and_length_are_shown(
+    hangfm_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hangbot.orchestrator")
+    async with running(hangfm_settings) as run:
+        await run.ready()
+
+        await run.bot._hear(ChatMessage(7, "ann", "bot", "for your eyes only", 0.0, direct=True))
+        await run.bot._hear(ChatMessage(8, "ann", "room", None, 0.0))
+
+    assert "[HEARD] ann, to the bot alone: 18 characters" in caplog.messages
+    assert "[HEARD] ann: (message, without text)" in caplog.messages
+    assert "for your eyes only" not in caplog.text
 
 
 class Losses(logging.Handler):

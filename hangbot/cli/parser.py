@@ -1,7 +1,11 @@
 """The command line's grammar. `--help` is documentation: every option says what it does."""
 
 import argparse
+import itertools
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final, NoReturn
 
 from hangbot import __version__
 
@@ -16,7 +20,7 @@ Standard output carries results, standard error carries logs."""
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line; ends the process with 2 where it cannot be read."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="hangbot",
         description="A Hang.fm room bot that never loses or doubles a message. Without a command: run.",
         epilog=_EXIT_CODES,
@@ -25,7 +29,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     top.add_argument("--version", action="version", version=f"hangbot {__version__}")
     _common(top, defaults=True)
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     _common(common, defaults=False)
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
@@ -61,13 +65,71 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     _init(command("init", "Write hang-fm-config.env from one token and a room; the rest is derived."))
     new = command("new", "Make a folder with a bot of your own, and a test of it that is green at once.")
     new.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet, or empty")
-    args = top.parse_args(argv)
+    for word in itertools.takewhile(lambda word: word not in commands.choices, argv or ()):
+        if word.startswith("--") and not top.knows(word):  # else what follows it is taken for the command
+            top.error(f"unrecognized arguments: {word}")
+    args, left = top.parse_known_args(argv)
+    if args.command == "send" and not any(word.startswith("-") for word in left):
+        args.words += left  # an option stood between the words of the text
+    elif left:
+        args.parser.error(f"unrecognized arguments: {' '.join(left)}")
+    del args.parser
     args.command = args.command or "run"
     if args.command == "run":
         args.sandbox = getattr(args, "sandbox", False)
     if args.command == "send":
+        args.text = " ".join(args.words) if args.words else None
         _check_send(top, args)
+    # Whatever `send` prints on success, cron sends by mail.
+    args.log_level = args.log_level or ("warning" if args.command == "send" else "info")
     return args
+
+
+_NO_CHOICE: Final = re.compile(
+    r"invalid choice: (?P<quote>['\"])(?P<word>.+)(?P=quote) \(choose from (?P<all>.+)\)"
+)
+_UNKNOWN: Final = re.compile(r"unrecognized arguments: (?P<words>.+)", re.DOTALL)
+_OPTION: Final = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says of a word that it does not know which one was most likely meant, and shows no secret."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401  as argparse has it
+        super().__init__(**given)
+        if given.get("add_help", True):
+            self.set_defaults(parser=self)  # the innermost is the one that knows what it does not know
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is one of its options, or an abbreviation of one."""
+        return any(option.startswith(word.partition("=")[0]) for option in self._options())
+
+    def _options(self) -> list[str]:
+        return _OPTION.findall(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with 2 and a line under the usage."""
+        from hangbot.redact import Redactor  # noqa: PLC0415  a good call needs none of it
+        from hangbot.text import printable  # noqa: PLC0415  see above
+
+        if found := _NO_CHOICE.search(message):
+            message += _meant([found["word"]], re.findall(r"[\w-]+", found["all"]))
+        elif found := _UNKNOWN.search(message):
+            words = [word.partition("=")[0] for word in found["words"].split() if word.startswith("--")]
+            message += _meant(words, self._options())
+        super().error(printable(Redactor().text(message)))
+
+
+def _meant(words: Sequence[str], known: Sequence[str]) -> str:
+    """Return the question whether what is known and nearest to the first of these words was meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  see above
+
+    close = [match for word in words for match in get_close_matches(word[:_LONGEST], known, 1, _CLOSE)]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_LONGEST: Final = 64
+_CLOSE: Final = 0.6
 
 
 def _common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
@@ -99,8 +161,8 @@ def _common(parser: argparse.ArgumentParser, *, defaults: bool) -> None:
     group.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
-        default=default("info"),
-        help="the least that is logged (default: info)",
+        default=default(None),
+        help="the least that is logged (default: info; of send: warning)",
     )
 
 
@@ -152,7 +214,7 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
 
 
 def _send(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say")
+    parser.add_argument("words", nargs="*", metavar="TEXT", help="what to say, in one word or several")
     parser.add_argument("--stdin", action="store_true", help="read texts from standard input, one a line")
     parser.add_argument(
         "--to", metavar="ID", help="a group GUID, or a user's uid for a direct message (default: the room)"

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Final
 
 from hangbot.cli import show
 from hangbot.cli.app import load_app
@@ -24,6 +25,9 @@ from hangbot.preflight import examine, exit_code, overall
 __all__ = ["log_step", "main"]
 
 logger = logging.getLogger("hangbot")
+
+_GUEST: Final = "you"
+"""Who speaks to a bot on a sandbox of its own."""
 
 _LEVELS = {
     "rejected": logging.ERROR,
@@ -58,9 +62,15 @@ async def _until_stopped(args: argparse.Namespace, settings: Settings | None, ap
 
 
 async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signals) -> int:
-    async with embedded() as (_, settings):
+    async with embedded() as (sandbox, settings):
         set_up_logs(args, settings)
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
+        await sandbox.users.add(_GUEST, uid=_GUEST).join()
+        control = sandbox.control_url
+        say = f'curl -sS {control}/users/{_GUEST}/say -d \'{{"text": "/uptime"}}\''
+        more = {"action": "sandbox", "control_url": control}
+        logger.info("the room, and all that can be done in it, is a page: %s/", control, extra=more)
+        logger.info("to talk to the bot from a second terminal: %s", say, extra=more)
         return await _run(settings, app, signals)
 
 
@@ -100,11 +110,28 @@ async def _preflight_and_run(
             preflight.cancel()
         if not preflight.cancelled() and (code := preflight.result()):
             return code
+        telling = asyncio.create_task(_tell_that_it_runs(bot, outbox), name="hangbot-tell")
         try:
             await bot.run()
         finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             await _print_report(outbox, bot)
     return 0
+
+
+async def _tell_that_it_runs(bot: Bot, outbox: Outbox) -> None:
+    """Say in a line that all is well, once it is."""
+    await bot.ready()
+    state = bot.room.state if bot.room else None
+    room = (state.room_name() if state else None) or bot.settings.room_uuid
+    queued = await outbox.count_waiting()
+    logger.info(
+        "running: in %s, reading the chat, %d queued",
+        room,
+        queued,
+        extra={"action": "running", "queued": queued},
+    )
 
 
 async def _preflight(settings: Settings) -> int:

@@ -1,6 +1,7 @@
 """One message of the outbox on its way: the disk knows of each attempt before it is made."""
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -16,6 +17,8 @@ from hangbot.errors import GroupClosed, OutboxOfAnother, OutboxUnusable, Service
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Dispatch", "Transport"]
+
+logger = logging.getLogger(__name__)
 
 _CLAIM_HOLDS: Final = 0.1
 """Seconds after which a claimed message that still waits to be sent may have been dropped by hand."""
@@ -127,11 +130,21 @@ class Dispatch:
             raise
         written = self.outbox.settle(key, end, message.unwritten, self.clock.wall())
         if end.state == "delivered":
+            _log_said(row.message)
             return end, written
         await self._report(await written)
         if message.closed and end.state == "failed":
             await self._report(await self.outbox.fail_queued(row.message.to, end, self.clock.wall()))
         return end, None
+
+
+def _log_said(message: Outgoing) -> None:
+    """Show what was said; what is between two people stays there."""
+    more = {"action": "said", "message_id": message.id, "to": message.to}
+    if message.direct:
+        logger.info("[SAID] to %s: %d characters", message.to, len(message.text), extra=more)
+    else:
+        logger.info("[SAID] %s", message.text, extra=more)
 
 
 class _OnItsWay:

@@ -40,6 +40,61 @@ def test_an_option_after_the_command_wins_over_one_before_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["sned", "hi"], "send"),
+        (["outbox", "lst"], "list"),
+        (["outbox", "list", "--faild"], "--failed"),
+        (["outbox", "list", "--jsno=3"], "--json"),
+        (["run", "--sandbx"], "--sandbox"),
+        (["--envfile", "x.env", "run"], "--env-file"),
+        (["send", "hi", "--wiat", "3"], "--wait"),
+        (["run", "--log-level", "debgu"], "debug"),
+        (["frobnicate"], None),
+        (["run", "--frobnicate"], None),
+        (["run", "extra"], None),
+    ],
+)
+def test_what_is_misspelt_is_answered_with_what_was_meant(
+    argv: list[str], meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(argv)
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2
+    assert last.endswith(f"; did you mean {meant}?") if meant else "did you mean" not in last
+
+
+def test_a_wrong_call_shows_no_token_and_nothing_that_a_terminal_acts_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYm90In0.c2lnbmF0dXJl"
+
+    with pytest.raises(SystemExit):
+        parse(["run", token, "\x1b[2J"])
+
+    said = capsys.readouterr().err
+    assert token not in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["hello", "dear", "world", "--id", "m-1"],
+        ["--id", "m-1", "hello", "dear", "world"],
+        ["hello", "--id", "m-1", "dear", "world"],
+        ["hello dear world", "--id=m-1"],
+    ],
+)
+def test_a_text_may_be_several_words(argv: list[str]) -> None:
+    args = parse(["send", *argv])
+
+    assert (args.text, args.id) == ("hello dear world", "m-1")
+
+
+@pytest.mark.parametrize(
     ("argv", "says"),
     [
         (["dance"], "invalid choice: 'dance'"),

@@ -3,12 +3,15 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import threading
 import time
+import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -18,10 +21,10 @@ from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
 from tests.addresses import unanswering
 from tests.bounds import WITHIN
+from tests.cli.test_sandbox import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hangbot.sandbox import Sandbox
     from tests.cli.conftest import Command, Live
@@ -126,6 +129,53 @@ def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(
     assert code == 0
     assert printed.out.startswith("delivered 0")
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_bot_says_that_it_runs_and_shows_what_it_hears_and_says_but_no_direct_message(
+    configured: Live, start: Start
+) -> None:
+    async def join(sandbox: Sandbox) -> None:
+        await sandbox.users.add("alice", uid="alice").join()
+
+    async def speak(sandbox: Sandbox) -> None:
+        await sandbox.users.get("alice").say("/uptime")
+
+    configured.do(join)
+    with exclusive(Path(configured.env["HANGBOT_OUTBOX"])):
+        assert start("send", "for your eyes only", "--to", "alice", "--id", "secret").wait() == 0
+    bot = start("run")
+    until(bot, lambda: "running: in " in bot.err)
+    configured.do(speak)
+    until(bot, lambda: "has been up" in bot.err and "to alice" in bot.err)
+    bot.send(signal.SIGTERM)
+    bot.wait()
+
+    shown = [line.split(" | ")[-1] for line in bot.err.splitlines()]
+    assert any(re.fullmatch(r"running: in Sandbox, reading the chat, [01] queued", line) for line in shown)
+    assert "[SAID] to alice: 18 characters" in shown
+    assert "[HEARD] alice: /uptime" in shown
+    assert any(line.startswith("[SAID] ") and "has been up" in line for line in shown)
+    assert "for your eyes only" not in bot.err
+
+
+@pytest.mark.slow
+def test_a_bot_on_a_sandbox_tells_how_to_talk_to_it_from_a_second_terminal(start: Start) -> None:
+    bot = start("run", "--sandbox")
+    until(bot, lambda: "running: in " in bot.err)
+    (pasted,) = re.findall(r"second terminal: (curl .*)", bot.err)
+    (page,) = re.findall(r"is a page: (http://127\.0\.0\.1:[0-9]+/)", bot.err)
+    _, _, url, _, body = shlex.split(pasted)
+
+    with urllib.request.urlopen(url, body.encode(), timeout=WITHIN) as answer:  # noqa: S310  loopback
+        said = answer.status
+    with urllib.request.urlopen(page, timeout=WITHIN) as answer:  # noqa: S310  loopback
+        shown = answer.read().decode()
+    until(bot, lambda: "[SAID] " in bot.err)
+
+    assert said == 200
+    assert "<html" in shown
+    assert "[HEARD] you: /uptime" in bot.err
 
 
 def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,21 @@ def test_without_a_bot_it_delivers_and_prints_the_id(
     assert configured.muids == [key]
 
 
+@pytest.mark.parametrize("faulty", [False, True])
+def test_on_success_nothing_is_printed_but_the_id_so_that_cron_mails_nothing_else(
+    configured: Live, start: Start, *, faulty: bool
+) -> None:
+    if faulty:
+        configured.sandbox.faults.add("chat.send", "cut_after_store", times=1)
+
+    command = start("send", "good", "evening")
+
+    assert command.wait() == 0
+    (key,) = configured.muids
+    assert (command.out, command.err) == (f"{key}\n", "")
+    assert [row["data"]["text"] for row in configured.sandbox.messages] == ["good evening"]
+
+
 def test_what_is_queued_is_delivered_first_and_oldest_first(
     configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
