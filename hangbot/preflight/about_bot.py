@@ -8,7 +8,7 @@ from typing import Final
 from hangbot.claims import read_claims
 from hangbot.delivery.outbox import exclusive, is_held_here
 from hangbot.errors import AnswerLost, HangbotError, OutboxBusy, TokenRejected, Unavailable
-from hangbot.preflight.causes import SETTING, looks_like_chat_token, looks_like_cometchat_token
+from hangbot.preflight.causes import IN_ITS_PLACE, SETTING, looks_like_chat_token, looks_like_cometchat_token
 from hangbot.preflight.model import Finding, Subject
 
 __all__ = ["SET_THE_CLOCK", "configuration", "gateway_token", "outbox_writable", "token_expiry"]
@@ -98,8 +98,8 @@ async def gateway_token(subject: Subject) -> Finding:
         raise _blaming(exc) from exc.__cause__
     except AnswerLost as exc:
         exc.remedy = (
-            f"The host is there, its answer is not: check {SETTING['gateway']}; "
-            "raise SOCKET_TIMEOUT_MS when the service is merely slow."
+            f"The host is there, its answer is not: check {SETTING['gateway']}; {IN_ITS_PLACE} "
+            "Raise SOCKET_TIMEOUT_MS when the service is merely slow."
         )
         raise
     except Unavailable as exc:

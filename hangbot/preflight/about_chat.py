@@ -5,7 +5,13 @@ from typing import Any, Final
 from hangbot.claims import read_claims
 from hangbot.config.fields import UUID
 from hangbot.errors import AnswerLost, HangbotError, NotFound, Refused, TokenRejected, Unavailable
-from hangbot.preflight.causes import SETTING, Unexplained, looks_like_cometchat_token, what_answered
+from hangbot.preflight.causes import (
+    IN_ITS_PLACE,
+    SETTING,
+    Unexplained,
+    looks_like_cometchat_token,
+    what_answered,
+)
 from hangbot.preflight.model import Finding, Subject
 from hangbot.rest import Answer
 from hangbot.wire.chat import read_answer
@@ -15,7 +21,7 @@ from hangbot.wire.own_words import chat_error, json_of
 
 __all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
 
-_NO_CHAT: Final = f"Check {SETTING['chat']}: it is the chat's address, without /v3.0."
+_NO_CHAT: Final = f"Check {SETTING['chat']}: it is the chat's address, without /v3.0; {IN_ITS_PLACE}"
 
 
 async def chat_server(subject: Subject) -> Finding:
@@ -78,8 +84,8 @@ async def _raw(subject: Subject, path: str, *, what: str, token: str | None = No
             return await http.exchange("GET", path, what=what, headers=headers)
     except AnswerLost as exc:
         exc.remedy = (
-            f"What listens there may be no chat server: check {SETTING['chat']}; "
-            "raise SOCKET_TIMEOUT_MS when the service is merely slow."
+            f"What listens there may be no chat server: check {SETTING['chat']}; {IN_ITS_PLACE} "
+            "Raise SOCKET_TIMEOUT_MS when the service is merely slow."
         )
         raise
 

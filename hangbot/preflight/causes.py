@@ -13,6 +13,7 @@ from hangbot.errors import HangbotError
 from hangbot.rest import Answer
 
 __all__ = [
+    "IN_ITS_PLACE",
     "SETTING",
     "Cause",
     "Unexplained",
@@ -31,6 +32,9 @@ SETTING: Final = {
     "room": "SOCKET_SERVER_URL",
 }
 """The name under which each service's address is configured."""
+
+IN_ITS_PLACE: Final = "if it is right, a proxy, a firewall or a login page answers in its place."
+"""The other cause of an answer that is none of the service's; to stand behind the first."""
 
 _ADDRESSES: Final = frozenset(SETTING.values())
 _COMETCHAT_TOKEN: Final = re.compile(r"[0-9A-Za-z-]{1,100}_[0-9a-f]{16,}")

@@ -38,7 +38,8 @@ MARKS: Final[Mapping[str, str]] = {
 }
 NEVER: Final = {"times": 0}
 UPDATE: Final = "Update hangbot (`pip install --upgrade hangbot`); if that is the newest, report this line."
-SLOW: Final = "raise SOCKET_TIMEOUT_MS when the service is merely slow."
+IN_ITS_PLACE: Final = "if it is right, a proxy, a firewall or a login page answers in its place."
+SLOW: Final = "Raise SOCKET_TIMEOUT_MS when the service is merely slow."
 CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
 RENEW: Final = "Renew BOT_USER_TOKEN (and remove COMETCHAT_AUTH, so that a new one is exchanged for it)."
 LIFT: Final = "Ask a moderator of the room to lift the ban; do not try again before."
@@ -690,7 +691,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "gateway.token",
         "cannot_tell",
         "Gateway accepts the bot token: no answer from http://{chat} to the token exchange in 0.3 s",
-        f"The host is there, its answer is not: check TTFM_GATEWAY_BASE_URL; {SLOW}",
+        f"The host is there, its answer is not: check TTFM_GATEWAY_BASE_URL; {IN_ITS_PLACE} {SLOW}",
         3,
     ),
     "chat is a web page": Cause(
@@ -699,7 +700,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "cannot_tell",
         "Chat host is a chat server: http://{odd} is no chat server: "
         "it answers /v3.0/settings with a web page (status 200)",
-        "Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0.",
+        f"Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0; {IN_ITS_PLACE}",
         3,
     ),
     "chat is a gateway": Cause(
@@ -709,7 +710,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "Chat host is a chat server: http://{odd} is no chat server: "
         "it answers /v3.0/settings with the words of another service "
         "(a gateway speaks like that) (status 404)",
-        "Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0.",
+        f"Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0; {IN_ITS_PLACE}",
         3,
     ),
     "chat is something else": Cause(
@@ -718,7 +719,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "cannot_tell",
         "Chat host is a chat server: http://{odd} is no chat server: it answers /v3.0/settings with "
         "JSON of another kind (status 200)",
-        "Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0.",
+        f"Check OPENCHAT_BASE_URL: it is the chat's address, without /v3.0; {IN_ITS_PLACE}",
         3,
     ),
     "chat in trouble": Cause(
@@ -743,7 +744,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "chat.server",
         "cannot_tell",
         "Chat host is a chat server: no answer from http://{odd} to its settings in 0.3 s",
-        f"What listens there may be no chat server: check OPENCHAT_BASE_URL; {SLOW}",
+        f"What listens there may be no chat server: check OPENCHAT_BASE_URL; {IN_ITS_PLACE} {SLOW}",
         3,
     ),
     "old CometChat token": Cause(
