@@ -130,6 +130,24 @@ async def test_every_request_says_whose_it_is_and_none_shows_an_api_key(
         pytest.param({"do": "status", "status": 413, "body": ""}, Unavailable, False, id="413 of a proxy"),
         pytest.param({"do": "status", "status": 204, "body": ""}, Unavailable, False, id="no content"),
         pytest.param(
+            {"do": "status", "status": 200, "headers": {"Content-Encoding": "gzip"}, "body": "no gzip"},
+            ConnectionLost,
+            False,
+            id="packed by nobody",
+        ),
+        pytest.param(
+            {"do": "status", "status": 302, "headers": {"Location": "https://portal/"}},
+            Unavailable,
+            False,
+            id="a redirect to https",
+        ),
+        pytest.param(
+            {"do": "status", "status": 407, "body": "<html>"}, Unavailable, False, id="407 of a proxy"
+        ),
+        pytest.param(
+            {"do": "status", "status": 431, "body": "<html>"}, Unavailable, False, id="431 of a proxy"
+        ),
+        pytest.param(
             {"do": "status", "status": 200, "body": "<html>log in"}, Unavailable, False, id="a portal"
         ),
         pytest.param(

@@ -16,7 +16,7 @@ from pytest_hangfm.clock import ManualClock
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from hangbot.clock import Clock
     from hangbot.config import Settings
@@ -354,6 +354,64 @@ async def test_a_bot_that_was_put_out_of_the_chat_group_joins_it_again(
     await alice.say("/uptime")
 
     await hangfm_room_log.expect("has been up", from_=hangfm_sandbox.bot)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not true():  # noqa: ASYNC110  what it waits for is told by no event
+            await asyncio.sleep(0.01)
+
+
+def red(bot: Bot) -> list[str]:
+    return [condition.part for condition in bot.health().red]
+
+
+async def test_a_bot_that_is_banned_from_the_chat_group_tries_on_at_the_cap_in_red_until_it_is_let_in(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    clock, ears = ManualClock(), Ears()
+
+    async with running(hangfm_settings, app=ears, clock=clock) as run:
+        await run.ready()
+        await clock.next_wait()
+        await hangfm_sandbox.chat.ban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+        await clock.advance(hangfm_settings.poll_interval)
+        await until(lambda: red(run.bot) == ["chat group"])
+        (condition,) = run.bot.health().red
+        await clock.next_wait()
+        wait = clock.waits()[-1]
+        await hangfm_sandbox.chat.unban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
+        await clock.advance(wait)
+        await until(lambda: run.bot.health().ok)
+
+    assert "You are banned from this group" in str(condition)
+    assert 30.0 <= wait <= 60.0
+
+
+async def test_a_token_that_is_refused_again_after_an_exchange_keeps_its_message_in_red_until_it_is_taken(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    clock = ManualClock()
+    own = {"error": {"code": "ERR_NO_AUTH", "message": "Who?"}}
+
+    async with running(hangfm_settings, clock=clock) as run:
+        await run.ready()
+        await clock.next_wait()
+        before = len(hangfm_sandbox.journal.events(service="gateway", dir="in"))
+        fault = hangfm_sandbox.faults.add("chat.*", "status", status=401, body=own, times=0)
+        (stored,) = await run.bot.say("hello")
+        await until(lambda: red(run.bot) == ["chat token"])
+        await until(lambda: any(30.0 <= wait <= 60.0 for wait in clock.waits()))
+        exchanges = len(hangfm_sandbox.journal.events(service="gateway", dir="in")) - before
+        state = (await run.outbox.get(stored.message.id)).state
+        hangfm_sandbox.faults.remove(fault.id)
+        await clock.advance(60.0)
+        await until(lambda: run.bot.health().ok)
+        await clock.advance(60.0)
+        end = await asyncio.wait_for(run.bot.settled(stored.message.id), WITHIN)
+
+    assert (state, exchanges) == ("sending", 1)
+    assert (end.state, end.tier) == ("delivered", 2)
 
 
 async def test_a_chat_in_trouble_at_the_start_is_waited_for(

@@ -8,7 +8,7 @@ before it is sent again, so a lost acknowledgement neither loses nor doubles.
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from hangbot.clock import Clock, steady
 from hangbot.delivery.policy import Dice, RetryPolicy
@@ -16,6 +16,9 @@ from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
 
 __all__ = ["Carrier", "Earlier", "Service"]
+
+_ROUNDED: Final = 1e-6
+"""Seconds by which sums of waits may differ: who waits until a time must not look a hair too early."""
 
 Send = Callable[[], Awaitable[object]]
 Turn = Callable[[bool], Awaitable[bool]]
@@ -227,7 +230,7 @@ class _Journey:
         return Settlement("uncertain", None, self._attempts, reason, self._if_uncertain)
 
     def _expired(self) -> Settlement | None:
-        if self._expires_at is None or steady(self._clock) < self._expires_at:
+        if self._expires_at is None or steady(self._clock) < self._expires_at - _ROUNDED:
             return None
         reason = "older than its time to live, and not (known to be) in the room"
         return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")
@@ -239,7 +242,7 @@ class _Journey:
         return self._clock.now() >= self._begun + self._policy.total
 
     def _late(self) -> bool:
-        return self._service.worked_for() >= self._deadline
+        return self._service.worked_for() >= self._deadline - _ROUNDED
 
     async def _never_sent(self) -> Settlement | None:
         if not self._late() or not await self._answers():

@@ -230,6 +230,7 @@ class Gate:
     async def _until_open(self, *, retry: bool, until: Until, held: Held) -> bool:
         """Wait until neither breaker nor budget holds it up; ``False`` when that took until the end."""
         begun, told = self._clock.now(), False
+        tell_at = begun + LONG
         while hold := self._hold(retry=retry):
             if self._stopping:
                 raise Stopped
@@ -238,7 +239,7 @@ class Gate:
             left = until() - now
             if left <= 0:
                 return False
-            if not told and now - begun >= LONG:
+            if not told and now >= tell_at:
                 told = True
                 await held(cause, now - begun)
                 continue  # the time has moved on
@@ -246,7 +247,7 @@ class Gate:
                 await self._unless_stopped(self._probe())
             else:
                 await self._unless_stopped(
-                    self._clock.sleep(min(wait, left, math.inf if told else begun + LONG - now))
+                    self._clock.sleep(min(wait, left, math.inf if told else tell_at - now))
                 )
         return True
 
