@@ -41,6 +41,7 @@ from hangbot.resync import ResyncPace
 from hangbot.room import Ended, RoomClient
 from hangbot.room_action import RoomAction
 from hangbot.uptime import uptime
+from hangbot.wire.actions import check_name
 from hangbot.wire.chat import ChatMessage, Outgoing
 
 __all__ = ["App", "Bot", "Health"]
@@ -148,8 +149,10 @@ class Bot:
         that it was meant for plays.
 
         Raises:
+            UsageError: The action's name is misspelt.
             Unreachable: The bot is not in the room at the moment.
         """
+        check_name(action)
         room = self.room
         if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")

@@ -31,6 +31,7 @@ from hangbot.rest import quoted
 from hangbot.room_end import Connection, Ended, Trouble, Why, close_code
 from hangbot.song_watch import SongWatch
 from hangbot.wire import room as wire
+from hangbot.wire.actions import check_name
 from hangbot.wire.room import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
 from hangbot.wire.state import RoomState
 
@@ -159,12 +160,14 @@ class RoomClient:
         besides success is not to be relied on: production's is not known.
 
         Raises:
+            UsageError: The action's name is misspelt.
             Refused: The server's own words say why.
             RateLimited: Too many actions were pending.
             Unavailable: The server is about to end.
             AckTimeout: No answer in time; it may have been carried out.
             ConnectionLost: The connection went; it may have been carried out.
         """
+        check_name(action)
         async with self._slots:
             reply = await self._ask(action, {**params, "roomUuid": self.room})
         if reply.error is None:

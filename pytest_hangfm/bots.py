@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.policy import Dice
     from hangbot.delivery.record import Notify
     from hangbot.orchestrator import App, Bot
+    from pytest_hangfm.acts import Acts
     from pytest_hangfm.undo import Undo
 
 __all__ = ["open_courier", "running_bot"]
@@ -44,7 +45,14 @@ async def open_courier(
 
 @asynccontextmanager
 async def running_bot(
-    settings: Settings, *, app: App | None, clock: Clock | None, notify: Notify, run: bool, undo: Undo | None
+    settings: Settings,
+    *,
+    app: App | None,
+    clock: Clock | None,
+    notify: Notify,
+    run: bool,
+    undo: Undo | None,
+    acts: Acts,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an outbox of its own, and unless told otherwise run it until the block ends.
 
@@ -57,6 +65,7 @@ async def running_bot(
         ):
             if undo:
                 undo.follow_bot(bot)
+            acts.follow(bot)
             if not run:
                 yield bot
                 return

@@ -26,7 +26,7 @@ from pytest_hangfm.names import (
 )
 from pytest_hangfm.options import OPTIONS, add_options, read_options
 from pytest_hangfm.stage_summary import STAGE, StageSummary, stage_row
-from pytest_hangfm.state import ACKS, PASSED, SANDBOX, WATCH
+from pytest_hangfm.state import ACKS, ACTS, PASSED, SANDBOX, WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,6 +51,10 @@ _MARKERS: Final = (
     "live: runs on what is configured, and only with --hangfm-target=live; skipped otherwise",
     "remedy(text): what to do when this test fails, as a command or a setting by name",
     "virtual_time: the event loop's clock jumps over waits, so that a back-off of 30 s takes no time",
+    (
+        "allow_failed_actions: room actions of the plugin's bots may end failed without anybody reading so; "
+        "otherwise that fails the test"
+    ),
 )
 _NEEDS_TARGET: Final = "live: runs with --hangfm-target=live only"
 _NEEDS_WRITES: Final = "on a live target this test is seen by others: it runs with --hangfm-live-writes only"
@@ -233,6 +237,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         reporting.attach(item)
     if watch is not None and watch.refused:
         pytest.fail(_refusal(watch.refused), pytrace=False)
+    _fail_for_unread_actions(item)
     item.stash[PASSED] = True
     return result
 
@@ -242,6 +247,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     """Fail a test that left sockets open, after everything had its chance to close them."""
     __tracebackhide__ = True
     result = yield
+    if item.stash.get(PASSED, True):
+        _fail_for_unread_actions(item)  # those that ended while its bots drained
     watch = item.stash.get(WATCH, None)
     if watch is not None and item.stash.get(PASSED, False) and (left := watch.left_open()):
         pytest.fail(
@@ -297,6 +304,18 @@ def _explanations(
         if lines := over_the_wires(sandbox):
             found.append(("on the sandbox's wires", "\n".join(lines[-_LINES:])))
     return found
+
+
+def _fail_for_unread_actions(item: pytest.Item) -> None:
+    __tracebackhide__ = True
+    acts = item.stash.get(ACTS, None)
+    unread = acts.take_unread() if acts else []
+    if unread and item.get_closest_marker("allow_failed_actions") is None:
+        pytest.fail(
+            "nobody looked at the result of " + "; of ".join(unread) + ". Assert on what `act` returns "
+            "(or mark the test `allow_failed_actions`)",
+            pytrace=False,
+        )
 
 
 def _refusal(refused: list[str]) -> str:

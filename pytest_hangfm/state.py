@@ -8,14 +8,17 @@ import pytest
 
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
+    from pytest_hangfm.acts import Acts
     from pytest_hangfm.guard import Watch
     from pytest_hangfm.recorder import AckRecorder
     from pytest_hangfm.stage_summary import Exchanges
 
-__all__ = ["ACKS", "EXCHANGES", "PASSED", "SANDBOX", "WATCH"]
+__all__ = ["ACKS", "ACTS", "EXCHANGES", "PASSED", "SANDBOX", "WATCH"]
 
 ACKS: Final[pytest.StashKey[AckRecorder]] = pytest.StashKey()
 """The test's ACK recorder, for the report."""
+ACTS: Final[pytest.StashKey[Acts]] = pytest.StashKey()
+"""What the test's bots did in the room."""
 EXCHANGES: Final[pytest.StashKey[Exchanges]] = pytest.StashKey()
 """What the test's plain clients did, for the summary of its stage."""
 SANDBOX: Final[pytest.StashKey[Sandbox]] = pytest.StashKey()

@@ -5,12 +5,36 @@ effect. Where the state cannot tell (an animation leaves no trace) the answer is
 the action is not repeated.
 """
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hangbot.errors import UsageError
+from hangbot.wire.room import ACTIONS
 from hangbot.wire.state import RoomState
 
-__all__ = ["song_key", "took_effect"]
+__all__ = ["check_name", "song_key", "took_effect"]
+
+_CLOSE: Final = 0.8
+"""How like an action's name another must be (difflib's ratio) to count as a slip."""
+
+
+def check_name(action: str) -> None:
+    """Refuse what is most likely misspelt; a name of another kind may be one of a newer server.
+
+    Raises:
+        UsageError: It is none of the known actions, and like one of them.
+    """
+    if action in ACTIONS:
+        return
+    spelt = {name.lower(): name for name in ACTIONS}
+    close = difflib.get_close_matches(action[:64].lower(), spelt, n=1, cutoff=_CLOSE)
+    if close:
+        raise UsageError(
+            f"there is no room action {action}; did you mean {spelt[close[0]]}?",
+            remedy=f"The actions are {', '.join(ACTIONS)}.",
+        )
+
 
 _KNOWN_BY: Final = ("artistName", "trackName", "isrc")
 

@@ -38,6 +38,57 @@ BLOCKS = """
 """
 
 
+ACTS = """
+    import pytest
+    from hangbot.delivery.record import Settlement
+
+    async def act(bot):
+        return await bot.act("voteOnSong", songVotes={"like": True})
+
+    async def test_nobody_looks(hangfm_bot):
+        await act(hangfm_bot)
+
+    async def test_the_app_does_not_look(hangfm_open_bot, hangfm_user, hangfm_room_log):
+        async def like(bot, message):
+            await act(bot)
+            await bot.say("liked")
+
+        await hangfm_open_bot(app=like)
+        await hangfm_user.say("/like")
+        await hangfm_room_log.expect("liked")
+
+    async def test_it_is_looked_at(hangfm_bot):
+        assert (await act(hangfm_bot)).state == "failed"
+
+    async def test_it_is_compared(hangfm_bot):
+        assert await act(hangfm_bot) != Settlement("delivered", 1, 1)
+
+    @pytest.mark.allow_failed_actions
+    async def test_it_is_allowed(hangfm_bot):
+        await act(hangfm_bot)
+
+    async def test_it_is_misspelt(hangfm_bot, hangfm_room):
+        for act in (hangfm_bot.act, hangfm_room.act):
+            with pytest.raises(Exception, match="no room action voteOnsong; did you mean voteOnSong"):
+                await act("voteOnsong", songVotes={"like": True})
+"""
+
+
+def test_an_action_that_failed_and_that_nobody_looked_at_fails_the_test(inner: pytest.Pytester) -> None:
+    path = inner.makepyfile(ACTS)
+
+    result = inner.runpytest_subprocess("-rA")
+    markers = inner.runpytest_subprocess("--markers")
+
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(
+        [f"*nobody looked at the result of voteOnSong ({path.name}:5) failed: *Assert on what `act` returns*"]
+    )
+    for name in ("nobody_looks", "the_app_does_not_look"):
+        result.stdout.fnmatch_lines([f"FAILED *::test_{name} - *"])
+    markers.stdout.fnmatch_lines(["@pytest.mark.allow_failed_actions: *"])
+
+
 def test_a_failed_expectation_shows_its_line_and_the_conversation_once(inner: pytest.Pytester) -> None:
     inner.makepyfile(EXPECTS_IN_VAIN)
 
