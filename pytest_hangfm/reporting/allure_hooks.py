@@ -24,9 +24,12 @@ from pytest_hangfm.doctor import ROW
 from pytest_hangfm.names import remedy_of, sentence, uses_plugin
 from pytest_hangfm.reporting import MEASURES
 from pytest_hangfm.reporting.facts import write_facts
+from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
 from pytest_hangfm.reporting.metrics import Measures
 from pytest_hangfm.reporting.naming import place_of
 from pytest_hangfm.reporting.steps import StepNode, begin_steps, take_steps
+from pytest_hangfm.reporting.timeline import timeline
+from pytest_hangfm.state import ACKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -122,6 +125,8 @@ class AllureHooks:
         if item is not None and uses_plugin(item):
             result.steps = sorted([*result.steps, *steps], key=lambda step: step.start or 0)
             self._name(result, item)
+            if result.status in {"failed", "broken"}:
+                self._show_failure(result, item)
         self._mask(result, item)
 
     @_hook(tryfirst=True)
@@ -187,6 +192,22 @@ class AllureHooks:
         if remedy and remedy not in own:
             yield f"**If it fails:** {remedy}"
 
+    def _show_failure(self, result: Any, item: pytest.Item) -> None:  # noqa: ANN401  Allure's, untyped
+        """Say the error once, and put the picture of the deliveries where a failed test is read first."""
+        acks = item.stash.get(ACKS, None)
+        steps = acks.steps if acks is not None else ()
+        details = result.statusDetails
+        if details is not None:
+            details.trace = said_once(details.message or "", details.trace or "")
+        if not steps:
+            return
+        if details is not None:
+            details.message = headline(details.message or "")
+        for step in result.steps:
+            _shorten(step)  # to the same words, by which Allure knows that it is the same error
+        own = result.descriptionHtml or as_html(result.description.split("\n\n"))
+        result.descriptionHtml = picture(self._redaction.text(timeline(steps))) + own
+
     def _is_plumbing(self, fixture: Any) -> bool:  # noqa: ANN401  Allure's, untyped
         """Whether a line of set-up or tear-down tells nothing: no step, no trouble, nobody's work."""
         if fixture.status in {"failed", "broken"} or fixture.steps or fixture.attachments:
@@ -198,6 +219,13 @@ class AllureHooks:
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
         _rewrite(thing, self._redaction.shown if masks else _writable)
+
+
+def _shorten(step: Any) -> None:  # noqa: ANN401  Allure's, untyped
+    if step.statusDetails is not None:
+        step.statusDetails.message = headline(step.statusDetails.message or "")
+    for child in step.steps:
+        _shorten(child)
 
 
 def _in_words(name: str) -> str:

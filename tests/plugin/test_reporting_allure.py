@@ -107,6 +107,39 @@ def test_an_inner_run_leaves_a_report_that_people_can_read(results: Results) -> 
     assert results.labels("test_the_real_thing")["epic"] == "Tests"
 
 
+def test_a_failed_delivery_shows_its_picture_and_says_its_error_once(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import pytest
+        from pytest_hangfm import hangfm_step
+
+
+        @pytest.mark.asyncio
+        @pytest.mark.remedy("Ask again <tomorrow>.")
+        async def test_at_once(hangfm_sandbox, hangfm_bot, hangfm_acks):
+            hangfm_sandbox.faults.add("chat.send", "cut_before_store", times=1)
+            await hangfm_bot.say("hello", key="m-1")
+            await hangfm_acks.settled("m-1")
+            with hangfm_step("it was delivered at once"):
+                hangfm_acks.assert_delivered("m-1", tier=1)
+        """
+    )
+
+    inner.runpytest_subprocess("--alluredir=results").assert_outcomes(failed=1)
+
+    failed = Results(inner.path / "results").test("test_at_once")
+    error = failed["statusDetails"]
+    assert error["message"].startswith("Failed: m-1 was to be delivered in tier 1")
+    assert "\n" not in error["message"]
+    assert "was to be delivered in tier 1" not in error["trace"]
+    assert ">   " in error["trace"]  # where
+    (step,) = failed["steps"]
+    assert step["statusDetails"]["message"] == error["message"]  # by which Allure joins the two
+    assert failed["descriptionHtml"].startswith("<div")
+    assert "data:image/svg+xml;base64," in failed["descriptionHtml"]
+    assert "Ask again &lt;tomorrow&gt;." in failed["descriptionHtml"]
+
+
 def test_what_is_not_ours_is_left_as_it_is(results: Results) -> None:
     other = results.test("test_of_somebody_else")
 

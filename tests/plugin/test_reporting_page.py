@@ -1,11 +1,14 @@
 """The page that `make report` builds, without Node: what is taken out, and what it says when it cannot."""
 
+import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from report.dress import dress
 from report.strip import NotClean, strip_analytics
 from tests.bounds import WITHIN
 
@@ -38,6 +41,29 @@ def test_a_page_that_was_stripped_is_left_as_it_is() -> None:
     once = strip_analytics(TRACKED)
 
     assert strip_analytics(once) == once
+
+
+def page_with(**held: object) -> str:
+    data = base64.b64encode(json.dumps(held).encode()).decode()
+    return f'<head></head><body><script>d("widgets/globals.json","{data}")</script></body>'
+
+
+@pytest.mark.parametrize("word", ["SANDBOX ONLY", "NOT READY", "CANNOT TELL", "no check was made"])
+def test_only_what_is_ready_is_green(word: str) -> None:
+    page = dress(page_with(errors=[], attachments=[]), f"{word}: the sandbox")
+
+    assert f'content:"{word}"' in page
+    assert "grayscale" in page
+    assert "grayscale" not in dress(page_with(errors=[], attachments=[]), 'READY: room "x"')
+
+
+def test_the_tabs_of_what_belongs_to_no_test_are_there_when_they_hold_something() -> None:
+    hidden = "nav-tab-globalErrors"
+
+    assert hidden in dress(page_with(errors=[], attachments=[]), "READY")
+    assert hidden not in dress(page_with(errors=[{"message": "x"}], attachments=[]), "READY")
+    assert hidden not in dress(page_with(errors=[], attachments=["x"]), "READY")
+    assert hidden not in dress("<head></head>", "READY")  # another Allure, perhaps
 
 
 def build(*options: object) -> subprocess.CompletedProcess[str]:

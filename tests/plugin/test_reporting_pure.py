@@ -1,5 +1,7 @@
 """What a report is drawn and counted from: pure functions."""
 
+import base64
+import re
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.delivery.record import Settlement, Step
+from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
 from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
 from pytest_hangfm.reporting.naming import place_of
 from pytest_hangfm.reporting.table import event_table
@@ -206,3 +209,56 @@ def test_a_test_stands_where_its_folder_and_its_markers_say(
     found = place_of(nodeid, markers)
 
     assert (found.epic, found.feature, found.story, found.severity) == place
+
+
+TRACE = """    async def test_it(hangfm_acks):
+>       hangfm_acks.assert_delivered("m-1", tier=1)
+E       Failed: m-1 was to be delivered in tier 1
+E            +0.000 s  accepted
+E            +0.081 s  settled: tier 2
+
+test_it.py:9: Failed"""
+MESSAGE = """Failed: m-1 was to be delivered in tier 1
+     +0.000 s  accepted
+     +0.081 s  settled: tier 2"""
+
+
+def test_an_error_is_said_once_its_place_stays_and_its_deliveries_are_left_to_the_picture() -> None:
+    trace = said_once(MESSAGE, TRACE)
+
+    assert headline(MESSAGE) == "Failed: m-1 was to be delivered in tier 1"
+    assert "tier=1)" in trace
+    assert trace.endswith("test_it.py:9: Failed")
+    assert "was to be" not in trace
+    assert "settled" not in trace
+
+
+def test_what_an_error_does_not_say_itself_stays_in_its_traceback() -> None:
+    first = "E   ValueError: another before it"
+    trace = f">   assert 1 == 2\nE   assert 1 == 2\n{first}\nEnd of it"
+
+    kept = said_once("AssertionError: assert 1 == 2", trace)
+
+    assert kept == f">   assert 1 == 2\n{first}\nEnd of it"
+    assert headline("     +0.000 s  accepted") == "     +0.000 s  accepted"  # nothing else is left to show
+
+
+@pytest.mark.parametrize("deliveries", [1, 3, 8])
+def test_a_picture_holds_the_timeline_and_is_never_smaller_than_drawn(deliveries: int) -> None:
+    drawn = timeline([step for _ in range(deliveries) for step in tier_3()])
+
+    image = picture(drawn)
+
+    held = re.search('base64,([^"]+)', image)
+    assert held is not None
+    assert base64.b64decode(held[1]).decode() == drawn
+    shown, own = (int(re.findall(r'width="(\d+)"', each)[0]) for each in (image, drawn))
+    assert shown == max(own, min(round(own * 1.25), 800))
+
+
+def test_a_description_on_a_page_is_escaped_but_for_what_is_bold() -> None:
+    page = as_html(["**If it fails:** ask <b>them</b>", "", "and\nwait"])
+
+    assert "<b>If it fails:</b> ask &lt;b&gt;them" in page
+    assert page.count("<p ") == 2
+    assert "and\nwait" in page
