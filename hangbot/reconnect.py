@@ -11,7 +11,9 @@ _HEALTHY_AFTER: Final = 60.0
 
 
 class ReconnectPace:
-    """Longer with each loss, until one comes after a while in the room.
+    """Longer with each try that fails, and with each connection after the other that was in the room briefly.
+
+    The first try after a drop comes soon, also where it took many to get in before.
 
     Args:
         policy: Draws the waits.
@@ -22,6 +24,8 @@ class ReconnectPace:
         self._policy = policy
         self._dice = dice
         self._losses = 0
+        self._brief = 0
+        """Connections one after the other that held for a moment only."""
         self._joined_at: float | None = None
 
     def joined(self, now: float) -> None:
@@ -30,8 +34,10 @@ class ReconnectPace:
 
     def left(self, now: float) -> None:
         """Note that a connection has ended; one that held for a while makes those before it forgotten."""
-        if self._joined_at is not None and now - self._joined_at > _HEALTHY_AFTER:
-            self._losses = 0
+        if self._joined_at is None:
+            return
+        held = now - self._joined_at > _HEALTHY_AFTER
+        self._losses, self._brief = (0, 0) if held else (self._brief, self._brief + 1)
         self._joined_at = None
 
     def next_wait(self, *, reset: bool, refused: bool) -> float:
