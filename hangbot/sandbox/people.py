@@ -269,6 +269,13 @@ class People:
             return None
         return self.find(self._chat_tokens[token][0])
 
+    def behind(self, headers: Mapping[str, str]) -> str | None:
+        """Return the uid of whoever's live token a request has in its headers, or ``None``."""
+        scheme, _, bearer = headers.get("Authorization", "").partition(" ")
+        shown = [headers.get("authtoken", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
+        found = (self.by_chat_token(token) or self.by_token(token) for token in shown if token)
+        return next((person.uid for person in found if person), None)
+
     def exchange(self, bot_token: object) -> str:
         """The gateway's exchange: JWT in, chat token out (another one if the last is dead).
 

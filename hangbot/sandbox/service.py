@@ -91,6 +91,7 @@ class Sandbox:
                 "chat": Service(self.chat.handle_chat, self.chat.abort_all),
                 "gateway": Service(self._handle_gateway, lambda: None),
             },
+            self.people.behind,
         )
         self.users = Users(self.people, self._actor, self.rooms, self.server.desk)
         if identity is None:

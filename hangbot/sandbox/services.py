@@ -52,9 +52,16 @@ class Services:
     Args:
         journal: Takes what no handler has noted.
         services: The services by name.
+        whose: Tells by its headers whose a request is.
     """
 
-    def __init__(self, journal: Journal, services: Mapping[ServiceName, Service]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        services: Mapping[ServiceName, Service],
+        whose: Callable[[Mapping[str, str]], str | None],
+    ) -> None:
+        self._whose = whose
         self._journal = journal
         self._services = services
         self._ports: list[_Port] = []
@@ -156,8 +163,9 @@ class Services:
         request.serve_as(name)
         service = self._services[name]
         if service.down:
-            self._journal.record(name, "in", "http", conn=request.conn, **request.note())
-            self._journal.record(name, "out", "close", conn=request.conn, deed="down", path=request.target)
+            uid, conn = self._whose(request.headers), request.conn
+            self._journal.record(name, "in", "http", conn=conn, uid=uid, **request.note())
+            self._journal.record(name, "out", "close", conn=conn, uid=uid, deed="down", path=request.target)
             request.abort()
             return None
         return await service.handle(request)
@@ -166,7 +174,8 @@ class Services:
         host = "" if unserved.request is None else unserved.request.host
         row: dict[str, Any] = unserved.note()
         name = choose(host, str(row["path"]))
-        self._journal.record(name, "in", "http", **row)
+        uid = None if unserved.request is None else self._whose(unserved.request.headers)
+        self._journal.record(name, "in", "http", uid=uid, **row)
         if unserved.status is not None:
             answer = {"method": row["method"], "path": row["path"], "status": unserved.status, "body": ""}
             self._journal.record(name, "out", "http", **answer)

@@ -1,11 +1,17 @@
+import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from hangbot.chat import ChatClient
+from hangbot.errors import HangbotError
+from hangbot.gateway import GatewayClient
 from hangbot.sandbox import Sandbox
+from hangbot.wire.chat import Outgoing
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
-from pytest_hangfm.conversation import conversation, frame_in_words
+from pytest_hangfm.conversation import conversation, frame_in_words, over_the_wires
 
 NAMES = {"u-1": "hangbot", "u-2": "alice"}
 
@@ -110,3 +116,37 @@ async def test_a_failure_shows_who_said_and_who_did_what(
     assert "room -> hangbot: userJoined (alice)" in told
     assert "room -> hangbot: addedDj" in told
     assert hangfm_sandbox.bot.token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "deed", ["refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"]
+)
+async def test_a_request_is_the_bots_also_where_it_was_cut(
+    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, hangfm_gateway: GatewayClient, deed: str
+) -> None:
+    hangfm_sandbox.faults.add("chat.send", deed)
+    hangfm_sandbox.faults.add("gateway.token", deed)
+
+    message = Outgoing("m-1", hangfm_chat.group_id, "hi")
+    for request in (hangfm_chat.send(message), hangfm_gateway.exchange_token()):
+        with suppress(HangbotError, TimeoutError):
+            async with asyncio.timeout(0.5):
+                await request
+
+    told = over_the_wires(hangfm_sandbox)
+    assert any("hangbot -> chat: POST /v3.0/messages: 'hi'" in line for line in told)
+    assert any("hangbot -> gateway: GET " in line for line in told)
+    assert not any("somebody" in line for line in told)
+
+
+async def test_a_request_to_a_service_that_is_down_is_the_bots(
+    hangfm_sandbox: Sandbox, hangfm_gateway: GatewayClient
+) -> None:
+    await hangfm_sandbox.restart(60_000, ["gateway"])
+
+    with suppress(HangbotError):
+        await hangfm_gateway.exchange_token()
+
+    told = over_the_wires(hangfm_sandbox)
+    assert any("hangbot -> gateway: GET " in line for line in told)
+    assert not any("somebody" in line for line in told)

@@ -145,12 +145,20 @@ class Wire:
         faults: What goes wrong on purpose.
         journal: Takes every request and answer.
         clock: Delays run on it.
+        whose: Tells by its headers whose a request is that never reaches the service.
         open_chat: Whether the chat is open to every page, whatever it asks.
     """
 
     def __init__(
-        self, faults: Faults, journal: Journal, clock: SandboxClock, *, open_chat: bool = False
+        self,
+        faults: Faults,
+        journal: Journal,
+        clock: SandboxClock,
+        *,
+        whose: Callable[[Mapping[str, str]], str | None],
+        open_chat: bool = False,
     ) -> None:
+        self._whose = whose
         self._open_chat = open_chat
         self._faults = faults
         self._journal = journal
@@ -183,10 +191,12 @@ class Wire:
         fault = self._faults.take(point)
         fault_id = fault.id if fault is not None else None
         if fault is not None and fault.do in _BEFORE:
-            self._journal.record(service, "in", "http", fault=fault_id, **seen())
+            uid = self._whose(request.headers)
+            self._journal.record(service, "in", "http", fault=fault_id, uid=uid, **seen())
             return await self.instead(request, service, fault)
         if request.gone:
-            self._journal.record(service, "in", "http", fault=fault_id, gone=True, **seen())
+            uid = self._whose(request.headers)
+            self._journal.record(service, "in", "http", fault=fault_id, uid=uid, gone=True, **seen())
             return None
         outcome = do()
         extra = {"unknown_route": True} if outcome.unknown_route else {}
@@ -225,7 +235,10 @@ class Wire:
         return self.respond(request, service, outcome, fault.id)
 
     def _cut(self, request: Request, service: str, fault: Fault) -> None:
-        self._journal.record(service, "out", "close", fault=fault.id, deed=fault.do, path=request.target)
+        uid = self._whose(request.headers)
+        self._journal.record(
+            service, "out", "close", fault=fault.id, uid=uid, deed=fault.do, path=request.target
+        )
         request.abort()
 
     def respond(self, request: Request, service: str, outcome: Outcome, fault: int | None = None) -> Response:

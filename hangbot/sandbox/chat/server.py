@@ -74,7 +74,9 @@ class ChatService:
         self._history = history
         self._jwt = ChatJwt()
         self._limiter = RateLimiter(self.dialect)
-        self._wire = Wire(faults, journal, clock, open_chat=self.dialect.name == "openchat")
+        self._wire = Wire(
+            faults, journal, clock, whose=people.behind, open_chat=self.dialect.name == "openchat"
+        )
         self._hub = SocketHub(
             dialect=self.dialect,
             clock=clock,
