@@ -188,7 +188,7 @@ async def _deliver_as_it_comes(
 ) -> bool:
     """Deliver whenever something was accepted; between, a bot may start and have the outbox."""
     delivered_here = False
-    while await accepted.more() and not isinstance(accepted.trouble, OutboxLocked):
+    while await accepted.more() and not isinstance(accepted.trouble, OutboxDiskFull | OutboxLocked):
         delivered_here = await _deliver(settings, outbox, courier, within, accepted) or delivered_here
     return delivered_here
 
