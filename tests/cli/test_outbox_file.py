@@ -263,7 +263,7 @@ def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_
     )
     configured.sandbox.faults.add("chat.send", "status", status=503)
     sender = start("send", "again", "--id", "m-1", "--json")
-    until(lambda: "[RETRY]" in sender.err)
+    configured.wait_for(lambda row: row.get("method") == "POST" and str(row["path"]).endswith("/messages"))
 
     bot = start("run")
     code = sender.wait()
