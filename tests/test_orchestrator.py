@@ -410,7 +410,7 @@ async def test_a_token_that_is_refused_again_after_an_exchange_keeps_its_message
         await clock.advance(60.0)
         end = await asyncio.wait_for(run.bot.settled(stored.message.id), WITHIN)
 
-    assert (state, exchanges) == ("sending", 1)
+    assert (state, exchanges) == ("queued", 1)
     assert (end.state, end.tier) == ("delivered", 2)
 
 

@@ -224,9 +224,11 @@ class _OnItsWay:
         self.unwritten += [made] if made else []
 
     async def _write(self) -> None:
-        """Keep what has happened so far, for whoever wants to know while it waits."""
+        """Keep what has happened so far, and that it waits, for whoever wants to know meanwhile."""
         steps, self.unwritten = self.unwritten, []
         await self._dispatch.outbox.note(self._row.message.id, steps)
+        await self._dispatch.outbox.release(self._row._replace(in_doubt=self.may_be_there))
+        self._marked = False
 
     def _until(self) -> float:
         """Tell until when it is worth waiting to send it; what the service is down for costs nothing."""

@@ -484,9 +484,11 @@ async def test_a_long_wait_that_the_service_asked_for_is_on_disk_before_it_begin
         await courier.accept(message("m"))
         await desk.clock.next_wait()
         kinds = [step.kind for step in await desk.outbox.history("m")]
+        waiting = await desk.outbox.get("m")
         courier.stop()
 
     assert kinds == ["accepted", "attempt", "answer", "waiting"]
+    assert (waiting.state, waiting.in_doubt) == ("queued", False)
     row = await desk.outbox.get("m")
     assert (row.state, row.in_doubt, row.attempts) == ("queued", False, 1)
 
