@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+import pexpect
 import pytest
 
 from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
+from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +102,27 @@ def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(
     assert names == ["4f0c7d1e9b2a4", "4f0c7d1e9b2a4.2", "4f0c7d1e9b2a7"]
     assert shown == [ids[0], f"{ids[0]}.2", ids[1]]
     assert dropped == [ids[0], f"{ids[0]}.2"]
+    assert configured.muids == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns_there", [60, 90])
+def test_at_a_terminal_a_list_is_as_wide_as_that(configured: Live, folder: Path, columns_there: int) -> None:
+    with exclusive(folder / "outbox.sqlite3"):
+        assert main(["send", "word " * 40, "--id", "m-1"]) == 0
+
+    said, code = pexpect.run(
+        f"{sys.executable} -m hangbot outbox list",
+        cwd=str(folder),
+        env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}},
+        timeout=int(WITHIN),
+        withexitstatus=True,
+        encoding="utf-8",
+        dimensions=(24, columns_there),
+    )
+
+    assert code == 0
+    assert [len(line) for line in said.splitlines()][1:] == [columns_there]
     assert configured.muids == []
 
 
