@@ -8,8 +8,8 @@ makes thousands of patches: a vote costs a microsecond or two here, as with npm 
   server that compares objects with undefined members sends exactly these (measured, and seen in bots).
 - Lists are strict: a wrong position drifts without an error.
 - Profiles may come late. Who joins gets everybody's ``allUserData`` only some time after the join, so
-  what concerns one that is not there makes a placeholder; the profile takes its place later, but for
-  the votes that it does not name.
+  what concerns one that is not there, or null, makes a placeholder; the profile takes its place later,
+  but for the votes that it does not name.
 """
 
 import json
@@ -82,12 +82,18 @@ def apply_patch(  # noqa: C901, PLR0912, PLR0915  in one piece: a call for each 
                         node = node[name] if type(node) is dict else node[_POSITIONS[name]]
                 case _:  # the root, which only `test` and `copy` may name, or no pointer
                     node, top, key = None, "", ""
-        except KeyError:
+        except (KeyError, TypeError, ValueError) as exc:
             if op not in {"add", "replace", "remove"} or names[1] != _PROFILES or len(names) < _ENTRY:
+                raise
+            if type(exc) is not KeyError and not _ends_in_null(data, names):
                 raise
             if op == "remove":
                 continue
             node, top, key = _placeholder(data, names, log, late), _PROFILES, names[-1]
+        if node is None and top == _PROFILES:
+            if op == "remove":
+                continue
+            node = _placeholder(data, names, log, late)
         if op == "replace" or op == "add":  # noqa: PLR1714  half the time of a look-up in a tuple
             value = step["value"]
         elif op == "remove":
@@ -146,21 +152,30 @@ def undo(log: list[Change]) -> None:
 
 def _placeholder(data: dict[str, Any], names: list[str], log: list[Change], late: dict[str, bool]) -> Any:  # noqa: ANN401  an object of a JSON document
     """Make what is missing on the way to a part of a profile, and return where the part belongs."""
-    if _PROFILES not in data:
+    if data.get(_PROFILES) is None:
+        log.append((data, _PROFILES, data.get(_PROFILES, MISSING), {}))
         data[_PROFILES] = {}
-        log.append((data, _PROFILES, MISSING, data[_PROFILES]))
     node = data[_PROFILES]
     for depth, name in enumerate(names[2:-1]):
         if type(node) is not dict:
             raise TypeError
-        if name not in node:
+        if node.get(name) is None:
+            log.append((node, name, node.get(name, MISSING), {}))
             node[name] = {}
-            log.append((node, name, MISSING, node[name]))
             if not depth:
                 late[name] = True
                 log.append((late, name, MISSING, True))
         node = node[name]
     return node
+
+
+def _ends_in_null(data: Any, names: list[str]) -> bool:  # noqa: ANN401  a JSON document
+    """Tell whether a null stands on the way to a part of a profile: it is one that is not there."""
+    for name in names[1:-1]:
+        data = data.get(name, MISSING) if type(data) is dict else MISSING
+        if data is None:
+            return True
+    return False
 
 
 def _arrived(names: list[str], node: Any, value: Any, log: list[Change], late: dict[str, bool]) -> Any:  # noqa: ANN401  values of a JSON document

@@ -189,6 +189,30 @@ def test_who_leaves_before_the_profile_came_is_forgotten() -> None:
     assert late == {}
 
 
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        pytest.param(None, id="all of them"),
+        pytest.param({"you": None}, id="one"),
+        pytest.param({"you": {"songVotes": None}}, id="its votes"),
+    ],
+)
+def test_what_is_null_of_a_profile_has_not_come(profiles: object) -> None:
+    before = {"allUserData": profiles, "allUsers": []}
+    data = copy.deepcopy(before)
+    log: list[Change] = []
+    untold = {"op": "remove", "path": "/allUserData/you/songVotes/star"}
+    vote = {"op": "add", "path": "/allUserData/you/songVotes/like", "value": True}
+    profile = {"op": "replace", "path": "/allUserData/you/userProfile", "value": {"nickname": "You"}}
+
+    apply_patch(data, [untold, vote, profile], log, {})
+    after = copy.deepcopy(data)
+    undo(log)
+
+    assert after["allUserData"] == {"you": {"songVotes": {"like": True}, "userProfile": {"nickname": "You"}}}
+    assert data == before
+
+
 def test_a_profile_that_is_replaced_keeps_nothing_of_the_one_before() -> None:
     data = applied(room(), {"op": "add", "path": "/allUserData/me", "value": {"songVotes": {"star": True}}})
 

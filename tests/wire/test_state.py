@@ -229,6 +229,7 @@ def test_a_leave_that_shifts_the_list_name_by_name_is_no_doubling() -> None:
         pytest.param({"allUserData": {}}, id="none yet"),
         pytest.param({"allUserData": None}, id="null"),
         pytest.param({}, id="missing"),
+        pytest.param({"allUserData": {"me": None, "you": None}}, id="null for each"),
     ],
 )
 def test_votes_and_leaves_before_the_profiles_came_are_no_corruption(profiles: dict[str, Any]) -> None:
