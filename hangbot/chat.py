@@ -372,14 +372,14 @@ class ChatClient:
             answer = await self._endpoint.exchange(
                 method, "/v3.0" + path, what=what, headers=headers, params=params, body=body
             )
-        try:
-            return wire.read_answer(
-                answer.status, answer.headers, answer.body, what=what, now=self._endpoint.clock.wall()
-            )
-        except ServiceError as exc:
-            if token:  # the message quotes the server, which may quote the token
-                exc.args = (Redactor([token]).text(str(exc)),)
-            raise
+        return wire.read_answer(
+            answer.status,
+            answer.headers,
+            answer.body,
+            what=what,
+            now=self._endpoint.clock.wall(),
+            mask=lambda words: Redactor([token] if token else ()).text(words),
+        )
 
     async def _mapping(self, method: str, path: str, *, what: str, authorised: bool = True) -> dict[str, Any]:
         data = await self.call(method, path, what=what, authorised=authorised)

@@ -13,15 +13,17 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import quote, quote_plus
 
-__all__ = ["MASK", "RedactingFilter", "Redactor"]
+__all__ = ["MASK", "RedactingFilter", "Redactor", "without_login"]
 
 T = TypeVar("T")
 
 MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 6
+PIECE: Final = 12
+"""Characters of a secret's beginning or end that are masked alone: something has cut the rest off."""
 DEEPEST: Final = 64
 
 # What may stand in a token's place, up to the end of it; MASK itself, so that a token of which
@@ -29,6 +31,7 @@ DEEPEST: Final = 64
 _VALUE: Final = rf"""(?:{MASK}|[^\s"'`&,;<>\\)\]}}])+"""
 # Between a name and its value: `name: value`, `name=value`, `"name": "value"`, `(b'name', b'value')`.
 _BETWEEN: Final = r"""(?:\\?["']\s*[:=,]\s*(?:b?\\?["'])?|\s*[:=]\s*(?:b?\\?["'])?)"""
+_IN_WORD: Final = rf"""(?:{MASK}|[^\s"'<>])"""
 # An empty group marks where the part to keep ends. The scheme stands before name=value:
 # `Authorization: Bearer TOKEN` would lose its "Bearer" otherwise, and keep its token.
 # Every alternative begins with a plain letter, so that the search passes over other letters quickly.
@@ -36,6 +39,7 @@ _SHAPES: Final = re.compile(
     "|".join(
         (
             r"eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*",
+            r"eyJ[A-Za-z0-9_-]{9,}(?:\.[A-Za-z0-9_-]*)?",  # or what was left of one
             *(rf"{a}(?i:uthorization){_BETWEEN}(?i:bearer|basic)\s+(){_VALUE}" for a in "Aa"),
             *(rf"{a}(?i:uthorization){_BETWEEN}()[A-Za-z0-9._~+/=-]{{16,}}" for a in "Aa"),
             *(rf"{b}(?i:earer)\s+()[A-Za-z0-9._~+/=-]{{16,}}" for b in "Bb"),
@@ -43,10 +47,16 @@ _SHAPES: Final = re.compile(
             *(rf"{t}(?i:oken)(?:=|%3[Dd])(){_VALUE}" for t in "Tt"),
             *(rf"""{t}(?i:oken)\\?["']\s*:\s*\\?["'](){_VALUE}""" for t in "Tt"),
             r"auth_[A-Za-z0-9_-]{40,}",
-            r"://()[^\s/?#@]+(?=@)",
+            r"auth_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{12,}",  # or what was left of one
+            # Up to the last @ of the word: a password may hold what should have been quoted. Bounded, so
+            # that a text full of these takes no longer than any other.
+            rf"""://()(?=(?:{MASK}|[^\s/@"'<>]){{0,100}}:){_IN_WORD}{{1,400}}(?=@)""",
+            rf"://()(?:{MASK}|[^\s/?#\"'<>])+(?=@)",
         )
     )
 )
+# CometChat's, apart since it is looked for in nearly every text; the id (a UUID) before it is no secret.
+_OLD_TOKEN: Final = re.compile(r"_(?<=-[0-9A-Fa-f]{12}_)[0-9a-f]{12,}")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _PADDINGS: Final = ("", "=", "==", "%3D", "%3D%3D")
 _HINTS: Final = ("token", "eyj", "authorization", "bearer", "auth_", "://")
@@ -61,10 +71,14 @@ class Redactor:
         secrets: Values to mask wherever they appear: as they are, percent-quoted, escaped
             as in JSON or ``repr``, and in base64. A value of fewer than six characters is
             passed over: masking it would tear ordinary text apart.
+        pieces: Whether to mask, too, twelve or more characters of a secret's beginning or end: what
+            is left of it where a longer text was cut. To look for them takes as long again.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), *, pieces: bool = True) -> None:
         self._known: dict[str, _Secret] = {}
+        self._pieces = pieces
+        self._cuttable: list[_Cuttable] = []
         self.add(*secrets)
 
     def __repr__(self) -> str:
@@ -75,7 +89,9 @@ class Redactor:
         # A piece of the mask itself cannot be masked: what replaces it would hold it again.
         for secret in secrets:
             if len(secret) >= SHORTEST_SECRET and secret not in MASK and secret not in self._known:
-                self._known[secret] = _Secret.of(secret)
+                self._known[secret] = found = _Secret.of(secret)
+                if self._pieces:
+                    self._cuttable += found.cuttable
 
     def text(self, s: str) -> str:
         """The same text with ``<masked>`` in the place of every secret."""
@@ -89,6 +105,11 @@ class Redactor:
             s = re.sub("|".join(map(_form_pattern, forms)), MASK, s)
         if any(hint in folded for hint in _HINTS):
             s = _SHAPES.sub(_keep_prefix, s)
+        if "_" in s:
+            s = _OLD_TOKEN.sub(f"_{MASK}", s)
+        for piece in self._cuttable:
+            if piece.head in s or piece.tail in s:
+                s = _without_pieces(s, piece)
         return s
 
     def holds(self, s: str) -> bool:
@@ -134,6 +155,17 @@ class Redactor:
         return RedactingFilter(self)
 
 
+def without_login(address: str) -> str:
+    """An address without what may be a password: the one of an address that does not parse is anywhere."""
+    scheme, colon, rest = address.partition("://")
+    before, there = (scheme + colon, rest) if colon else ("", address)
+    _, at, host = there.rpartition("@")
+    return f"{before}{MASK}@{host}" if at else before + _NO_PORT.sub(MASK, there)
+
+
+_NO_PORT: Final = re.compile(r"(?s)(?<=:)(?![0-9]{1,5}(?:/|\Z)).+")
+
+
 class RedactingFilter(logging.Filter):
     """Masks a log record before a handler formats it.
 
@@ -151,7 +183,8 @@ class RedactingFilter(logging.Filter):
         try:
             message = record.getMessage()
         except Exception as exc:  # noqa: BLE001  whatever an argument's __str__ raises, the line must come out
-            message = f"(a log line that cannot be formatted: {type(exc).__name__}) {record.msg!r:.200}"
+            said = self._redactor.text(repr(record.msg))  # before it is cut: what is left would not be known
+            message = f"(a log line that cannot be formatted: {type(exc).__name__}) {said:.200}"
         record.msg, record.args = self._redactor.text(message), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = _PLAIN.formatException(record.exc_info)
@@ -179,6 +212,7 @@ class _Secret:
     """Every spelling in which the secret may travel."""
     tell_tales: tuple[str, ...]
     """Case-folded; where none of them is in a case-folded text, none of the forms is in the text."""
+    cuttable: tuple["_Cuttable", ...]
 
     @classmethod
     def of(cls, secret: str) -> "_Secret":
@@ -197,7 +231,52 @@ class _Secret:
         # What is told by its beginning needs no tell-tale of its own.
         tellers = {form.casefold() for form in forms | bare}
         forms |= {form + padding for form in bare for padding in _PADDINGS}
-        return cls(frozenset(forms), tuple(f for f in tellers if not any(g in f for g in tellers - {f})))
+        tales = tuple(f for f in tellers if not any(g in f for g in tellers - {f}))
+        public = len(owner[0]) if (owner := _OWNER.match(secret)) else 0
+        # As it is shown, and in an address; what is in base64 was made for a machine, and is not cut.
+        spelt = dict.fromkeys((secret, repr(secret)[1:-1], quote(raw, safe="")))
+        cuttable = (_Cuttable.of(form, public if form == secret else 0) for form in spelt)
+        return cls(frozenset(forms), tales, tuple(found for found in cuttable if found is not None))
+
+
+_OWNER: Final = re.compile(r"[0-9A-Za-z-]{1,100}_(?=[0-9a-f]{16,}\Z)")
+"""What a token of CometChat begins with: the user's id, which is no secret."""
+
+
+class _Cuttable(NamedTuple):
+    form: str
+    head: str
+    tail: str
+
+    @classmethod
+    def of(cls, form: str, public: int) -> Self | None:
+        """Make one of a spelling whose first characters are no secret; of a short one no piece is masked."""
+        if len(form) - public <= PIECE:
+            return None
+        return cls(form, form[: public + PIECE], form[-PIECE:])
+
+
+def _without_pieces(text: str, cuttable: _Cuttable) -> str:
+    """Mask what a secret begins with, or ends with, as far as it goes on."""
+    form, head, tail = cuttable
+    at = text.find(head)
+    while at >= 0:
+        end = at + _alike(text[at : at + len(form)], form)
+        text = text[:at] + MASK + text[end:]
+        at = text.find(head, at + len(MASK))
+    at = text.find(tail)
+    while at >= 0:
+        before = text[max(at + PIECE - len(form), 0) : at + PIECE]
+        start = at + PIECE - _alike(before[::-1], form[::-1])
+        text = text[:start] + MASK + text[at + PIECE :]
+        at = text.find(tail, start + len(MASK))
+    return text
+
+
+def _alike(one: str, other: str) -> int:
+    """Count the characters with which both begin."""
+    differs = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differs, min(len(one), len(other)))
 
 
 def _form_pattern(form: str) -> str:

@@ -72,9 +72,12 @@ class Options(NamedTuple):
     @property
     def origin(self) -> str:
         """Say where the configuration comes from."""
+        from hangbot.cli.hidden import masked  # noqa: PLC0415  only a run with checks pays for it
+
+        file = masked(self.env_file.name)
         if self.from_file and self.from_environment:
-            return f"{self.env_file.name} and the environment"
-        return "the environment" if self.from_environment else self.env_file.name
+            return f"{file} and the environment"
+        return "the environment" if self.from_environment else file
 
     @property
     def checks_are_live(self) -> bool:
@@ -215,7 +218,9 @@ def _switch(config: pytest.Config, spec: _Spec, environ: Mapping[str, str]) -> b
 
 def _one_of(value: str, possible: tuple[str, ...], where: str) -> None:
     if value not in possible:
-        raise pytest.UsageError(f"{where}: {value!r} is none of {', '.join(possible)}")
+        from hangbot.cli.hidden import masked  # noqa: PLC0415  only a wrong call pays for it
+
+        raise pytest.UsageError(f"{where}: {masked(repr(value))} is none of {', '.join(possible)}")
 
 
 def _path(config: pytest.Config, text: str, where: str) -> Path | None:

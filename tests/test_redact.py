@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.redact import MASK, RedactingFilter, Redactor
+from hangbot.redact import MASK, RedactingFilter, Redactor, without_login
 
 SECRET = "s3cr/t+v=l ue&é"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+LONG = "k7Q-x2Lm9_wZ4tRb8VnC1sYh6GpD3fJa5"
+UID_TOKEN = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e_0123456789abcdef01234567"
 CHAT_TOKEN = "auth_" + "Zm9vYmFy-_" * 4 + "abc"
 
 
@@ -74,6 +76,15 @@ def test_a_known_secret_is_masked_in_every_form_it_travels_in(form: str) -> None
         pytest.param("BOT_USER_TOKEN=abc", f"BOT_USER_TOKEN={MASK}", id="a line of a configuration"),
         pytest.param(f"chat token {CHAT_TOKEN}", f"chat token {MASK}", id="an OpenChat token"),
         pytest.param("wss://user:pw@host/x", f"wss://{MASK}@host/x", id="a user in an address"),
+        pytest.param("wss://bot:p/w#1@x?y@host/x", f"wss://{MASK}@host/x", id="an odd password"),
+        pytest.param("no way to wss://b@t@host.", f"no way to wss://{MASK}@host.", id="an @ in a user"),
+        pytest.param(f"got {JWT[:30]}", f"got {MASK}", id="a JWT that was cut"),
+        pytest.param(f"got {CHAT_TOKEN[:20]}", f"got {MASK}", id="an OpenChat token that was cut"),
+        pytest.param(
+            "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11_0123456789abcdef0 top",
+            f"0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11_{MASK} top",
+            id="a CometChat token",
+        ),
     ],
 )
 def test_what_has_the_shape_of_a_token_is_masked_and_the_rest_stays(text: str, expected: str) -> None:
@@ -95,12 +106,59 @@ def test_what_has_the_shape_of_a_token_is_masked_and_the_rest_stays(text: str, e
         "https://openchat.prod.tt.fm/v3.0/me",
         "eyJ is how a JWT begins",
         "see https://example.org/@someone",
+        "auth_order_20260101 and job_0123456789abcdef are ids",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     redactor = Redactor([SECRET])
 
     assert redactor.text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("cut", "left"),
+    [
+        pytest.param(LONG[:30], MASK, id="its beginning"),
+        pytest.param(LONG[:12] + "...", f"{MASK}...", id="twelve characters of it"),
+        pytest.param("..." + LONG[-15:], f"...{MASK}", id="its end"),
+        pytest.param(f"{LONG[:20]}...{LONG[-20:]} {LONG[:13]}", f"{MASK}...{MASK} {MASK}", id="several"),
+        pytest.param(quote(SECRET, safe="")[:14], MASK, id="quoted"),
+        pytest.param(LONG[:11], LONG[:11], id="too little to know it by"),
+        pytest.param(UID_TOKEN[:36], UID_TOKEN[:36], id="the user's id before CometChat's tokens"),
+        pytest.param(UID_TOKEN[:49], f"{UID_TOKEN[:37]}{MASK}", id="one of these, cut"),
+    ],
+)
+def test_what_is_left_of_a_secret_where_a_text_was_cut_is_masked(cut: str, left: str) -> None:
+    redactor = Redactor([LONG, SECRET, UID_TOKEN])
+
+    assert redactor.text(f"before {cut}") == f"before {left}"
+
+
+@given(
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=13, max_size=80),
+    st.integers(12, 80),
+)
+def test_a_secret_cut_anywhere_leaves_less_than_twelve_characters(secret: str, size: int) -> None:
+    redactor = Redactor([secret])
+
+    begins, ends = redactor.text(secret[:size]), redactor.text(secret[-size:])
+
+    assert secret[:12] not in begins.replace(MASK, " ")
+    assert secret[-12:] not in ends.replace(MASK, " ")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://u:p/w@h", f"https://{MASK}@h"),
+        ("u:p@h:1", f"{MASK}@h:1"),
+        ("https://h:99999/x", "https://h:99999/x"),
+        ("https://u:pa ss", f"https://u:{MASK}"),
+        ("chat", "chat"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_password(address: str, shown: str) -> None:
+    assert without_login(address) == shown
 
 
 def test_the_longer_of_two_secrets_goes_first() -> None:

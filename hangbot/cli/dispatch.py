@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Final
 
 from hangbot.cli import early
+from hangbot.cli.hidden import forget
 from hangbot.cli.output import tell, tell_lines
 from hangbot.cli.parser import parse
 from hangbot.environment import explained
 from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
-from hangbot.redact import Redactor
 
 __all__ = ["dispatch"]
 
@@ -26,6 +26,7 @@ def dispatch(argv: list[str]) -> int:
     Every error that an operator can meet ends here, in a line that says what happened and what
     to do; a fault of hangbot's own says so, and shows its traceback with ``--log-level debug``.
     """
+    forget(argv)
     args = parse(argv)
     try:
         if args.command in _UNTIL_STOPPED:
@@ -35,7 +36,7 @@ def dispatch(argv: list[str]) -> int:
         code = int(import_module(f"hangbot.cli.{args.command}").main(args))
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, and this is the end already
-        _say("interrupted")
+        tell("interrupted")
         return INTERRUPTED
     except Exception as exc:
         told = explained(exc)
@@ -44,7 +45,7 @@ def dispatch(argv: list[str]) -> int:
         if args.log_level == "debug":
             sys.excepthook = _show_traceback
             raise
-        _say(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
+        tell(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
         return FAILED
     return code
 
@@ -53,18 +54,14 @@ def _told(error: HangbotError) -> int:
     warnings = error.warnings if isinstance(error, ConfigError) else ()
     if isinstance(error, ConfigError) and (len(error.faults) > 1 or warnings):
         for line in (*error.faults, *warnings):
-            _say(line)
-        _say(error.remedy)
+            tell(line)
+        tell(error.remedy)
     else:
         message = str(error).rstrip(".")
-        _say(f"{message}. {error.remedy}")
+        tell(f"{message}. {error.remedy}")
     return error.exit_code
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Show what ended the program as the interpreter does, but what others wrote escaped."""
-    tell_lines(Redactor().text("".join(traceback.format_exception(kind, error, trace)).rstrip()))
-
-
-def _say(line: str) -> None:
-    tell(Redactor().text(line))
+    tell_lines("".join(traceback.format_exception(kind, error, trace)).rstrip())

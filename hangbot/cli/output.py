@@ -48,7 +48,7 @@ def unshown() -> Exception | None:
 def say(
     line: str = "", *, paint: Callable[[str], str] = str, to: TextIO | None = None, end: str = "\n"
 ) -> None:
-    """Print a line for people: what others wrote in it is shown escaped, and begins no line.
+    """Print a line for people, without a secret; what others wrote is shown escaped, and begins no line.
 
     Args:
         line: The line, without its end.
@@ -56,10 +56,11 @@ def say(
         to: Where to; standard output by default.
         end: Printed behind it.
     """
-    from hangbot.text import encodable, printable  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.cli.hidden import masked  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.text import encodable, printable  # noqa: PLC0415  see above
 
     stream = to or sys.stdout
-    print(paint(encodable(printable(line), stream)), file=stream, end=end, flush=True)
+    print(paint(encodable(printable(masked(line)), stream)), file=stream, end=end, flush=True)
 
 
 def say_json(row: object) -> None:
@@ -77,10 +78,11 @@ def tell(line: str) -> None:
 
 def tell_lines(text: str) -> None:
     """Do the same for what has lines of its own, a traceback."""
-    from hangbot.text import encodable, printable_lines  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.cli.hidden import masked  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.text import encodable, printable_lines  # noqa: PLC0415  see above
 
     with suppress(OSError, ValueError):
-        print(encodable(printable_lines(text), sys.stderr), file=sys.stderr, flush=True)
+        print(encodable(printable_lines(masked(text)), sys.stderr), file=sys.stderr, flush=True)
 
 
 def _tell_once(failure: Exception) -> None:

@@ -109,7 +109,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with 2 and a line under the usage."""
-        from hangbot.redact import Redactor  # noqa: PLC0415  a good call needs none of it
+        from hangbot.cli.hidden import masked  # noqa: PLC0415  a good call needs none of it
         from hangbot.text import printable  # noqa: PLC0415  see above
 
         if found := _NO_CHOICE.search(message):
@@ -117,7 +117,7 @@ class _Parser(argparse.ArgumentParser):
         elif found := _UNKNOWN.search(message):
             words = [word.partition("=")[0] for word in found["words"].split() if word.startswith("--")]
             message += _meant(words, self._options())
-        super().error(printable(Redactor().text(message)))
+        super().error(printable(masked(message)))
 
 
 def _meant(words: Sequence[str], known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE, load_settings
+from hangbot.cli.hidden import masked
 from hangbot.cli.output import say, say_json, tell
 from hangbot.cli.step_summary import append_step_summary, unwritable
 from hangbot.config import Settings
@@ -32,7 +33,11 @@ def main(args: argparse.Namespace) -> int:
     try:
         settings = load_settings(args)
     except ConfigError as exc:
-        results, where = unasked(exc), f"the configuration in {(args.env_file or ENV_FILE).name}"
+        where = masked(f"the configuration in {(args.env_file or ENV_FILE).name}")
+        results = [
+            replace(result, message=masked(result.message), remedy=masked(result.remedy))
+            for result in unasked(exc)
+        ]
         if not args.json:
             _print_checks(results)
         verdict = _print_verdict(args, results, where)

@@ -62,6 +62,7 @@ ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """What tells a room's uuid from its slug."""
 
+_ADDRESS: Final = "an address"
 _SENDABLE: Final = re.compile(f"[!-~]{{1,{LONGEST_TOKEN}}}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")
@@ -112,6 +113,11 @@ class Env:
     otherwise: str = ""
     secret: bool = False
     free: bool = False
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the value is an address, which may hold a password."""
+        return self.noun == _ADDRESS
 
     def value(self, raw: str) -> object:
         """The field's value for the variable's text; what cannot be read stays text."""
@@ -177,7 +183,7 @@ def word(name: str, help: str, noun: str) -> Env:  # noqa: A002  see Env
 
 def address(name: str, help: str) -> Env:  # noqa: A002  see Env
     """The address of a service."""
-    return Env(name, help, "an address")
+    return Env(name, help, _ADDRESS)
 
 
 # -- readers -------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from hangbot.config.envfile import EnvFile, place, showable
 from hangbot.config.fields import Env, tidy_token, unquoted
 from hangbot.config.foreign import FOREIGN, is_offered, known_as, says_the_same, secrets_of
 from hangbot.errors import ConfigError
-from hangbot.redact import Redactor
+from hangbot.redact import Redactor, without_login
 from hangbot.text import whole
 
 __all__ = [
@@ -230,7 +230,8 @@ def _fault(refusal: Refusal, table: Table, origin: str, value: object, redactor:
     name = env.name if env else refusal.field
     problem, semicolon, hint = refusal.problem.partition(";")
     if problem.startswith("expected") and value is not None and not (env and env.secret):
-        text = redactor.text(str(value) if isinstance(value, str) else repr(value))
+        text = value if isinstance(value, str) else repr(value)
+        text = redactor.text(without_login(text) if env and env.is_address else text)
         problem += f", not {text[:LONGEST_SHOWN]!r}{'…' if len(text) > LONGEST_SHOWN else ''}"
     return f"{name}{f' ({origin})' if origin else ''}: {problem}{semicolon}{hint}"
 

@@ -220,7 +220,7 @@ class SettingsTable(BaseModel):
     status_host: Annotated[
         str,
         AfterValidator(fields.check_line),
-        Env("HANGBOT_STATUS_HOST", "The address of the status page, which is not built yet.", "an address"),
+        Env("HANGBOT_STATUS_HOST", "The address of the status page, which is not built yet.", "a host"),
     ] = "127.0.0.1"
     bot_name: Annotated[
         Annotated[str, MaxLen(100), AfterValidator(fields.check_line)] | None,

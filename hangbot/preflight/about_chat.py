@@ -13,6 +13,7 @@ from hangbot.preflight.causes import (
     what_answered,
 )
 from hangbot.preflight.model import Finding, Subject
+from hangbot.redact import Redactor
 from hangbot.rest import Answer
 from hangbot.wire.chat import read_answer
 from hangbot.wire.codes import KINDS
@@ -91,7 +92,14 @@ async def _raw(subject: Subject, path: str, *, what: str, token: str | None = No
 
 
 def _read(subject: Subject, answer: Answer, *, what: str) -> object:
-    return read_answer(answer.status, answer.headers, answer.body, what=what, now=subject.clock.wall())
+    return read_answer(
+        answer.status,
+        answer.headers,
+        answer.body,
+        what=what,
+        now=subject.clock.wall(),
+        mask=Redactor(subject.settings.secrets()).text,
+    )
 
 
 async def chat_token(subject: Subject) -> Finding:

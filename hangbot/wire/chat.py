@@ -7,7 +7,7 @@ A refusal counts only in the server's own words (`hangbot.wire.own_words`), and 
 code first: a 401 with ``ERR_GROUP_NOT_JOINED`` is no token problem.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ _NOT_THE_CHAT: Final = (
     "Not the chat itself answers there, but a firewall, a proxy or a log-in page before it: let this machine "
     "through, and check OPENCHAT_BASE_URL."
 )
+_LONGEST_LOOK: Final = 16_384
+"""Bytes of what is no answer that are looked at for a token: more than one has."""
 _LONGEST_QUOTE: Final = 200
 """How much of a server's own words goes into a message."""
 
@@ -121,7 +123,15 @@ def join_body(guid: str) -> dict[str, object]:
     }
 
 
-def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: str, now: float) -> object:
+def read_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    what: str,
+    now: float,
+    mask: Callable[[str], str] = str,
+) -> object:
     """Return ``data`` of an answer, or raise what the answer means.
 
     Args:
@@ -131,6 +141,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
         what: What was asked, for the message: ``send to room-guid``.
         now: Seconds since the epoch, to read a ``Retry-After`` that is a date where the answer
             does not say by its own ``Date`` what time it is for the server.
+        mask: Takes the token out of the server's own words, before they are cut.
 
     Raises:
         ServiceError: One of its kinds, decided by code, then by status.
@@ -140,7 +151,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
         if isinstance(document, dict) and "data" in document:
             return document["data"]
         raise Unavailable(
-            f"chat answered {what} with {_glimpse(status, body)}",
+            f"chat answered {what} with {_glimpse(status, body, mask)}",
             service="chat",
             status=status,
             remedy=_NOT_THE_CHAT,
@@ -149,13 +160,19 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, what: s
     if error and error["code"] == ALREADY_JOINED and is_refusal(status):
         return {}
     wait = retry_after(headers, now)
-    refusal = _refusal(status, error, what=what, body=body, wait=wait)
+    refusal = _refusal(status, error, what=what, body=body, wait=wait, mask=mask)
     refusal.args = (f"{refusal}{odd_retry_after(headers, wait)}",)
     raise refusal
 
 
 def _refusal(
-    status: int, error: Mapping[str, Any] | None, *, what: str, body: bytes, wait: float | None
+    status: int,
+    error: Mapping[str, Any] | None,
+    *,
+    what: str,
+    body: bytes,
+    wait: float | None,
+    mask: Callable[[str], str],
 ) -> ServiceError:
     """Tell what a refusal means.
 
@@ -165,11 +182,12 @@ def _refusal(
         what: What was asked.
         body: What came instead of own words.
         wait: As `hangbot.wire.own_words.retry_after` has it.
+        mask: As `read_answer` has it.
     """
     if error is None:
         rate_limited = status == _TOO_MANY
         return (RateLimited if rate_limited else Unavailable)(
-            f"chat answered {what} with {_glimpse(status, body)}",
+            f"chat answered {what} with {_glimpse(status, body, mask)}",
             service="chat",
             status=status,
             retry_after=wait,
@@ -178,7 +196,7 @@ def _refusal(
     code = error["code"]
     kind = _kind(status, code)
     refused = "answered" if kind is Unavailable else "refused"
-    said = _said(code, error)
+    said = _said(code, error, mask)
     return kind(
         f"chat {refused} {what} " + (f"with {said}" if kind is Unavailable else f"({said})"),
         service="chat",
@@ -203,7 +221,7 @@ def is_message_gone(error: ServiceError) -> bool:
     return isinstance(error, NotFound) and error.code in MESSAGE_GONE and not error.about_token
 
 
-def _said(code: str, error: Mapping[str, object]) -> str:
+def _said(code: str, error: Mapping[str, object], mask: Callable[[str], str]) -> str:
     """Show a refusal in the server's words: its code, its sentence, and which fields it objects to."""
     words, details = error.get("message"), error.get("details")
     said = [code]
@@ -212,12 +230,12 @@ def _said(code: str, error: Mapping[str, object]) -> str:
     for name, reasons in details.items() if isinstance(details, dict) else ():
         if isinstance(reasons, list):
             said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
-    return one_line(": ".join(said), _LONGEST_QUOTE)
+    return one_line(mask(": ".join(said)), _LONGEST_QUOTE)
 
 
-def _glimpse(status: int, body: bytes) -> str:
+def _glimpse(status: int, body: bytes, mask: Callable[[str], str]) -> str:
     """Show the first of an answer that cannot be read, on one line."""
-    text = one_line(body[: 4 * _LONGEST_QUOTE].decode("utf-8", "replace"), _LONGEST_QUOTE)
+    text = one_line(mask(body[:_LONGEST_LOOK].decode("utf-8", "replace")), _LONGEST_QUOTE)
     return f"status {status} and {f'`{text}`' if text else 'an empty body'}"
 
 

@@ -154,3 +154,14 @@ def test_what_a_test_runs_against(options: Options, markers: set[str], target: s
 )
 def test_the_header_says_in_words_what_is_touched(options: Options, words: str) -> None:
     assert words in options.header()
+
+
+def test_a_token_in_an_options_place_is_not_shown(pytester: pytest.Pytester) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+    options = options_of(pytester, f"--hangfm-env-file={token}")
+    with pytest.raises(pytest.UsageError) as refused:
+        options_of(pytester, f"--hangfm-target={token}")
+
+    assert "<masked>" in options.header()
+    assert "eyJ" not in options.header() + str(refused.value)

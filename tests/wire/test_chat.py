@@ -645,3 +645,25 @@ def test_no_row_stops_a_poll(odd: object) -> None:
 
 def test_every_kind_that_the_codes_name_is_an_error_of_the_tree() -> None:
     assert {kind.__name__ for kind in codes.KINDS.values()} <= set(errors.__all__)
+
+
+TOKEN = "SECRET-OF-THE-BOT"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(400, {"error": {"code": "ERR_BAD", "message": "x" * 185 + TOKEN}}, id="words"),
+        pytest.param(502, "x" * 190 + TOKEN + "y" * 900, id="a page"),
+        pytest.param(200, "x" * 190 + " " * 700 + TOKEN, id="a page with much room in it"),
+    ],
+)
+def test_a_token_in_a_servers_words_is_masked_before_they_are_cut(status: int, body: object) -> None:
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+    with pytest.raises(ServiceError) as refused:
+        chat.read_answer(
+            status, {}, raw, what="it", now=NOW, mask=lambda text: text.replace(TOKEN, "<masked>")
+        )
+
+    assert "SECRET" not in str(refused.value)
