@@ -26,7 +26,7 @@ SUITE = '''
         hangfm_sandbox.faults.add("chat.send", "cut_before_store")
         with hangfm_step("the bot speaks"):
             await hangfm_bot.say("hello", key="m-1")
-            await hangfm_acks.settled("m-1")
+            await hangfm_acks.settled("m-1", within=60)
         hangfm_acks.assert_delivered("m-1", tier=2, attempts=attempts)
 
 
@@ -34,7 +34,7 @@ SUITE = '''
     async def test_at_once(hangfm_bot, hangfm_acks):
         """In the author's own words."""
         await hangfm_bot.say("hello", key="m-2")
-        await hangfm_acks.settled("m-2")
+        await hangfm_acks.settled("m-2", within=60)
 
 
     @pytest.mark.live
