@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hangbot.cli import logs
 from hangbot.cli.hidden import learn
-from hangbot.config import Settings, load
+from hangbot.config import Settings
 from hangbot.net import check_environment
 from hangbot.redact import Redactor
 
@@ -30,7 +30,7 @@ def load_settings(args: argparse.Namespace) -> Settings:
     Raises:
         ConfigError: With every fault at once.
     """
-    settings = load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
+    settings = Settings.load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
     set_up_logs(args, settings)
     check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
     return settings

@@ -22,11 +22,12 @@ from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 
-__all__ = ["ENV", "UNBUILT", "Row", "Settings", "load", "render_env_file"]
+__all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]
 
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
 
+_EXPLAINED: Final = "hang-fm-config.example.env explains each name."
 _NAMES: Final = frozenset(env.name for env in ENV.values())
 
 
@@ -34,8 +35,8 @@ class Settings(SettingsTable):
     """What the bot must know before it touches the network.
 
     Frozen; durations are seconds, secrets `SecretStr`, addresses without a slash at the
-    end. Made by `load`, `from_env` and `with_changes`. Whatever is wrong comes as one
-    `ConfigError`, never as pydantic's own error, which could show a value.
+    end. Made by `load` (a file and the environment), `from_env` and `with_changes`. Whatever is
+    wrong comes as one `ConfigError`, never as pydantic's own error, which could show a value.
     """
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -77,6 +78,55 @@ class Settings(SettingsTable):
         places = sources or {}
         values = {name: Value(text, places.get(name, ENVIRONMENT)) for name, text in env.items()}
         return cls._read(values, unknown=dict.fromkeys(env.keys() - _NAMES, ENVIRONMENT))
+
+    @classmethod
+    def load(cls, env_file: Path, environ: Mapping[str, str], *, required: bool = True) -> Self:
+        """Read the configuration file and the environment; the environment wins.
+
+        Args:
+            env_file: The file.
+            environ: Usually ``os.environ``, which is not read by itself.
+            required: Whether the file must exist. Without it, a missing file is passed over
+                as long as the environment sets any of hangbot's names.
+
+        Raises:
+            ConfigError: The file cannot be read, or ``faults`` has a line for each thing that
+                is wrong in the file and in the values, all at once.
+        """
+        own = {
+            name: Value(text, ENVIRONMENT)
+            for name, text in environ.items()
+            if name in _NAMES and text.strip()
+        }
+        remedy = f"Correct that in {env_file} or in the environment; {_EXPLAINED}"
+        read: Path | None = env_file
+        try:
+            file = read_env_file(env_file)
+        except ConfigError as exc:
+            if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
+                raise
+            file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
+        values = {
+            name: Value(entry.value, place(file.path, entry.line), parsed=True, cut=entry.cut)
+            for name, entry in file.values.items()
+        }
+        unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
+            name: value.origin for name, value in values.items() if name not in _NAMES
+        }
+        around = {name: Value(text, ENVIRONMENT) for name, text in environ.items() if name not in _NAMES}
+        known = around | values | own
+        told = known.get(OUTBOX)
+        settings = cls._read(
+            known,
+            unknown=unknown,
+            file=file,
+            place=outbox_place(read, unquoted(told.text.strip())[0] if told and not told.absent else None),
+            remedy=remedy,
+        )
+        foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
+        outside = {name: value.text for name, value in around.items()}
+        settings._was_read(read, (*secrets_of(foreign), *secrets_of(outside, known_only=True)))  # noqa: SLF001  a new one of its own
+        return settings
 
     @classmethod
     def _read(
@@ -124,6 +174,12 @@ class Settings(SettingsTable):
         changed._file = self._file  # noqa: SLF001  see above
         changed._former_outbox = None if "outbox" in changes else self._former_outbox  # noqa: SLF001  see above
         return changed
+
+    def _was_read(self, file: Path | None, secrets: tuple[str, ...]) -> None:
+        """Keep where this comes from, and what stood there that is others' secret."""
+        public = {self._text(env.name) for env in ENV.values() if not env.secret}
+        self._foreign_secrets = tuple(text for text in secrets if text not in public)
+        self._file = file
 
     def _remember(self, origins: Mapping[str, str], warnings: tuple[str, ...]) -> None:
         self._origins, self._warnings = dict(origins), warnings
@@ -199,58 +255,6 @@ class Row:
     name: str
     value: str
     origin: str
-
-
-def load(env_file: Path, environ: Mapping[str, str], *, required: bool = True) -> Settings:
-    """Read the configuration file and the environment; the environment wins.
-
-    Args:
-        env_file: The file.
-        environ: Usually ``os.environ``, which is not read by itself.
-        required: Whether the file must exist. Without it, a missing file is passed over
-            as long as the environment sets any of hangbot's names.
-
-    Raises:
-        ConfigError: The file cannot be read, or ``faults`` has a line for each thing that
-            is wrong in the file and in the values, all at once.
-    """
-    own = {
-        name: Value(text, ENVIRONMENT) for name, text in environ.items() if name in _NAMES and text.strip()
-    }
-    remedy = (
-        f"Correct that in {env_file} or in the environment; hang-fm-config.example.env explains each name."
-    )
-    read: Path | None = env_file
-    try:
-        file = read_env_file(env_file)
-    except ConfigError as exc:
-        if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
-            raise
-        file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
-    values = {
-        name: Value(entry.value, place(file.path, entry.line), parsed=True, cut=entry.cut)
-        for name, entry in file.values.items()
-    }
-    unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
-        name: value.origin for name, value in values.items() if name not in _NAMES
-    }
-    around = {name: Value(text, ENVIRONMENT) for name, text in environ.items() if name not in _NAMES}
-    known = around | values | own
-    told = known.get(OUTBOX)
-    settings = Settings._read(  # noqa: SLF001  the same module
-        known,
-        unknown=unknown,
-        file=file,
-        place=outbox_place(read, unquoted(told.text.strip())[0] if told and not told.absent else None),
-        remedy=remedy,
-    )
-    foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
-    outside = {name: value.text for name, value in around.items()}
-    public = {settings._text(env.name) for env in ENV.values() if not env.secret}  # noqa: SLF001  see above
-    secret = (*secrets_of(foreign), *secrets_of(outside, known_only=True))
-    settings._foreign_secrets = tuple(text for text in secret if text not in public)  # noqa: SLF001  see above
-    settings._file = read  # noqa: SLF001  see above
-    return settings
 
 
 def render_env_file(values: Mapping[str, str]) -> str:

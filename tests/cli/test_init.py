@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.cli import main
-from hangbot.config import load
+from hangbot.config import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_one_token_and_a_room_make_a_configuration_that_works(
     code = main(["init", "--token-file", "token", "--room", room])
 
     out = capsys.readouterr().out
-    settings = load(folder / FILE, {})
+    settings = Settings.load(folder / FILE, {})
     assert code == 0
     assert settings.room_uuid == sandbox.room_uuid
     assert settings.bot_user_token.get_secret_value() == sandbox.bot.token
@@ -86,7 +86,7 @@ def test_at_a_terminal_it_asks(known: Live, folder: Path, monkeypatch: pytest.Mo
     code = main(["init"])
 
     assert code == 0
-    assert load(folder / FILE, {}).room_uuid == known.sandbox.room_uuid
+    assert Settings.load(folder / FILE, {}).room_uuid == known.sandbox.room_uuid
 
 
 @pytest.mark.usefixtures("known")

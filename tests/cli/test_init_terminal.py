@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
-from hangbot.config import load
+from hangbot.config import Settings
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_only_the_room_is_asked_again_when_it_is_wrong(
     said, code = ended(init)
 
     assert code == 0, said
-    assert load(folder / FILE, {}).room_uuid == live.sandbox.room_uuid
+    assert Settings.load(folder / FILE, {}).room_uuid == live.sandbox.room_uuid
     assert live.sandbox.bot.token not in said
 
 

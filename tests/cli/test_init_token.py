@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.cli import main
-from hangbot.config import ENV, load
+from hangbot.config import ENV, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_the_rooms_address_will_do_for_its_slug(
     )
 
     assert code == 0
-    assert load(folder / FILE, {}).room_uuid == known.sandbox.room_uuid
+    assert Settings.load(folder / FILE, {}).room_uuid == known.sandbox.room_uuid
 
 
 def test_an_empty_pipe_is_one_line_and_2(

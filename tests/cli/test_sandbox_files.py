@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from hangbot.cli import main
 from hangbot.cli.sandbox_env import MARK
-from hangbot.config import load
+from hangbot.config import Settings
 from tests.bounds import WITHIN
 from tests.cli.test_sandbox import control, first_line, until
 
@@ -86,7 +86,7 @@ def test_the_bot_and_the_room_stay_over_the_next_sandbox_so_that_the_outbox_fits
     assert "ERROR" not in "".join(said)
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.read_text().endswith("HANGBOT_RATE=0\n")
-    settings = load(file, {})
+    settings = Settings.load(file, {})
     assert settings.warnings == ()
     assert {lives[0]["bot_token"], lives[0]["chat_token"]} <= set(settings.secrets())
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hangbot.config import Settings, load
+from hangbot.config import Settings
 from hangbot.config.locations import outbox_place
 
 REQUIRED = {"BOT_USER_TOKEN": "a.b.c", "ROOM_UUID": "room"}
@@ -44,7 +44,7 @@ def configure(path: Path, **more: str) -> Path:
 )
 @pytest.mark.usefixtures("elsewhere")
 def test_the_outbox_is_beside_the_file_and_named_after_it(etc: Path, name: str, outbox: str) -> None:
-    settings = load(configure(etc / name), {})
+    settings = Settings.load(configure(etc / name), {})
 
     assert settings.outbox == etc / outbox
     assert settings.origins["outbox"] == f"beside {name}"
@@ -55,7 +55,7 @@ def test_the_path_counts_as_it_was_given_and_not_where_it_leads(etc: Path, elsew
     configure(etc / "real.env")
     (elsewhere / "link.env").symlink_to(etc / "real.env")
 
-    settings = load(Path("link.env"), {})
+    settings = Settings.load(Path("link.env"), {})
 
     assert settings.outbox.absolute() == elsewhere / "link.outbox.sqlite3"
 
@@ -68,7 +68,7 @@ def test_a_relative_path_is_relative_to_the_folder_of_the_file(
     in_file, environ = (said, {}) if source == "file" else ({}, said)
     file = configure(etc / "hang-fm-config.env", **in_file)
 
-    settings = load(file, environ)
+    settings = Settings.load(file, environ)
 
     assert settings.outbox == etc / "data" / "box.sqlite3"
     assert settings.former_outbox is not None
@@ -76,14 +76,14 @@ def test_a_relative_path_is_relative_to_the_folder_of_the_file(
 
 
 def test_an_absolute_path_is_where_it_says(etc: Path, tmp_path: Path) -> None:
-    settings = load(configure(etc / "x.env", HANGBOT_OUTBOX=str(tmp_path / "box")), {})
+    settings = Settings.load(configure(etc / "x.env", HANGBOT_OUTBOX=str(tmp_path / "box")), {})
 
     assert (settings.outbox, settings.former_outbox) == (tmp_path / "box", None)
 
 
 @pytest.mark.usefixtures("elsewhere")
 def test_without_a_file_the_outbox_is_in_the_working_directory(etc: Path) -> None:
-    settings = load(etc / "hang-fm-config.env", REQUIRED, required=False)
+    settings = Settings.load(etc / "hang-fm-config.env", REQUIRED, required=False)
 
     assert settings.outbox == Path("hangbot-outbox.sqlite3")
     assert "working directory" in settings.origins["outbox"]
@@ -103,14 +103,14 @@ def test_in_the_folder_of_the_file_nothing_has_changed(etc: Path, monkeypatch: p
     monkeypatch.chdir(etc)
     configure(etc / "hang-fm-config.env")
 
-    settings = load(Path("hang-fm-config.env"), {})
+    settings = Settings.load(Path("hang-fm-config.env"), {})
 
     assert (settings.outbox, settings.former_outbox) == (Path("hangbot-outbox.sqlite3"), None)
     assert settings.file == Path("hang-fm-config.env")
 
 
 def test_a_copy_with_changes_knows_its_file(etc: Path) -> None:
-    settings: Settings = load(configure(etc / "hang-fm-config.env"), {})
+    settings: Settings = Settings.load(configure(etc / "hang-fm-config.env"), {})
 
     changed = settings.with_changes(rate=1.0)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hangbot.config import ENV, UNBUILT, Row, Settings, load, render_env_file
+from hangbot.config import ENV, UNBUILT, Row, Settings, render_env_file
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import Need
 from hangbot.config.read import LONGEST_SHOWN
@@ -375,7 +375,7 @@ def test_the_environment_wins_over_the_file_and_each_value_knows_its_place(env_f
         env_file, REQUIRED | {"BOT_NAME": "file", "HANGBOT_RATE": "1", "HANGBOT_BURST": "2", "AUTO_JOIN": ""}
     )
 
-    settings = load(env_file, {"BOT_NAME": "environment", "HANGBOT_RATE": " ", "PATH": "/bin"})
+    settings = Settings.load(env_file, {"BOT_NAME": "environment", "HANGBOT_RATE": " ", "PATH": "/bin"})
 
     assert (settings.bot_name, settings.rate, settings.burst) == ("environment", 1.0, 2)
     assert {
@@ -396,7 +396,7 @@ def test_faults_of_the_file_and_of_the_values_come_together(env_file: Path) -> N
     )
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {"HANGBOT_BURST": "many"})
+        Settings.load(env_file, {"HANGBOT_BURST": "many"})
 
     assert caught.value.faults == (
         'hang-fm-config.env line 2: cannot be read; expected NAME=value, or NAME="value with # or quotes"',
@@ -416,13 +416,13 @@ def test_a_file_with_nothing_but_a_wrong_line_is_wrong(env_file: Path) -> None:
     env_file.write_text(f"BOT_USER_TOKEN={TOKEN}\nROOM_UUID={ROOM}\nBOT_NAME\n")
 
     with pytest.raises(ConfigError, match=r"line 3: there is no '=' after the name$"):
-        load(env_file, {})
+        Settings.load(env_file, {})
 
 
 def test_unknown_names_in_the_file_are_warnings(env_file: Path) -> None:
     write(env_file, REQUIRED | {"BOT_NAMES": "x", "LASTFM_KEY": "y", "s3cret": "", "BOT_USER_TOKEN_2": "z"})
 
-    settings = load(env_file, {"BOT_NAMEZ": "passed over"})
+    settings = Settings.load(env_file, {"BOT_NAMEZ": "passed over"})
 
     assert settings.warnings == (
         "hang-fm-config.env line 3: BOT_NAMES is unknown to hangbot; did you mean BOT_NAME?",
@@ -448,7 +448,7 @@ def test_names_of_other_bots_are_silent_beside_ours_with_the_same_value(env_file
     ours = {"COMETCHAT_UID": "the-bot", "COMETCHAT_AUTH": "auth_of_the_chat"}
     write(env_file, REQUIRED | ours | OTHERS)
 
-    assert load(env_file, {}).warnings == ()
+    assert Settings.load(env_file, {}).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -466,7 +466,7 @@ def test_names_of_other_bots_with_another_value_are_told_and_their_tokens_masked
 ) -> None:
     write(env_file, REQUIRED | {name: "https://another.example"})
 
-    settings = load(env_file, {})
+    settings = Settings.load(env_file, {})
 
     (warning,) = settings.warnings
     assert warning.startswith(f"hang-fm-config.env line 3: {name} is {ours} here")
@@ -476,7 +476,9 @@ def test_names_of_other_bots_with_another_value_are_told_and_their_tokens_masked
 def test_a_token_under_another_bots_name_is_a_secret_wherever_it_stands(env_file: Path) -> None:
     write(env_file, REQUIRED | {"SPOTIFY_TOKEN": "BQD-of-the-songs-0123", "API_KEY": "short", "X_KEY": ROOM})
 
-    settings = load(env_file, {"TTL_USER_TOKEN": "of-the-environment", "OTHER_TOKEN": "none-of-our-business"})
+    settings = Settings.load(
+        env_file, {"TTL_USER_TOKEN": "of-the-environment", "OTHER_TOKEN": "none-of-our-business"}
+    )
 
     assert {"BQD-of-the-songs-0123", "of-the-environment"} <= set(settings.secrets())
     assert not {"short", ROOM, "none-of-our-business"} & set(settings.secrets())
@@ -487,7 +489,7 @@ def test_a_required_name_that_stands_there_as_other_bots_have_it_is_found(env_fi
     write(env_file, {"TTL_USER_TOKEN": TOKEN, "HANGOUT_ID": ROOM})
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {})
+        Settings.load(env_file, {})
 
     assert "TTL_USER_TOKEN (hang-fm-config.env line 1) is BOT_USER_TOKEN here" in str(caught.value)
     assert "HANGOUT_ID (hang-fm-config.env line 2) is ROOM_UUID here" in str(caught.value)
@@ -497,7 +499,7 @@ def test_a_bots_token_that_stands_only_in_the_sockets_name_is_offered(env_file: 
     write(env_file, {"TTFM_API_TOKEN": TOKEN, "ROOM_UUID": ROOM})
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {})
+        Settings.load(env_file, {})
 
     (fault,) = caught.value.faults
     assert fault == (
@@ -513,7 +515,7 @@ def test_a_persons_token_is_never_offered_for_the_bots(env_file: Path, name: str
     write(env_file, {"ROOM_UUID": ROOM} | (theirs if in_file else {}))
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {} if in_file else theirs)
+        Settings.load(env_file, {} if in_file else theirs)
 
     assert caught.value.faults == ("BOT_USER_TOKEN: required, and not set",)
     assert theirs[name] not in f"{caught.value}{caught.value.warnings}"
@@ -523,7 +525,7 @@ def test_what_is_odd_is_told_beside_a_fault_once_and_in_a_line_each(env_file: Pa
     write(env_file, {"HANGOUT_ID": ROOM, "BOT_UID": "x", "GAB_USER_TOKEN": jwt(role="user"), "LASTFM": "y"})
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {})
+        Settings.load(env_file, {})
 
     assert caught.value.faults == (
         "BOT_USER_TOKEN: required, and not set",
@@ -547,7 +549,7 @@ def test_quotes_that_docker_leaves_in_the_environment_are_taken_off_every_value_
         "HANGBOT_OUTBOX": '"/data/o.sqlite3"',
     }
 
-    settings = load(env_file, quoted, required=False)
+    settings = Settings.load(env_file, quoted, required=False)
 
     assert (settings.room_uuid, settings.rate, settings.auto_join) == (ROOM, 2.0, False)
     assert (settings.boot_message, settings.outbox) == ("We are #1", Path("/data/o.sqlite3"))
@@ -559,7 +561,7 @@ def test_quotes_that_docker_leaves_in_the_environment_are_taken_off_every_value_
 def test_quotes_within_a_files_quotes_and_in_a_text_are_meant(env_file: Path) -> None:
     write(env_file, REQUIRED | {"BOOT_MESSAGE": "\"'Hello'\""})
 
-    settings = load(env_file, {"BOT_NAME": '"A" and "B"'})
+    settings = Settings.load(env_file, {"BOT_NAME": '"A" and "B"'})
 
     assert (settings.boot_message, settings.bot_name) == ("'Hello'", '"A" and "B"')
     assert settings.warnings == ()
@@ -583,7 +585,7 @@ def test_a_text_that_loses_its_end_to_a_comment_is_told_with_its_line(
     write(env_file, {"ROOM_UUID": f"{ROOM} # the lounge", "BOT_USER_TOKEN": TOKEN})
     env_file.write_text(env_file.read_text() + line + "\n")
 
-    settings = load(env_file, {})
+    settings = Settings.load(env_file, {})
 
     assert settings.boot_message == text
     warning = (
@@ -596,7 +598,7 @@ def test_a_text_that_loses_its_end_to_a_comment_is_told_with_its_line(
 @pytest.mark.parametrize("required", [True, False])
 def test_without_a_file_and_an_environment_the_remedy_is_init(env_file: Path, *, required: bool) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {"PATH": "/bin", "BOT_NAME": ""}, required=required)
+        Settings.load(env_file, {"PATH": "/bin", "BOT_NAME": ""}, required=required)
 
     assert caught.value.faults == (f"no configuration file at {env_file}",)
     assert caught.value.remedy == (
@@ -605,14 +607,14 @@ def test_without_a_file_and_an_environment_the_remedy_is_init(env_file: Path, *,
 
 
 def test_the_environment_alone_is_enough(env_file: Path) -> None:
-    settings = load(env_file, REQUIRED, required=False)
+    settings = Settings.load(env_file, REQUIRED, required=False)
 
     assert settings.origins["room_uuid"] == "environment"
 
 
 def test_an_environment_that_is_not_enough_still_hints_at_the_file(env_file: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {"ROOM_UUID": ROOM}, required=False)
+        Settings.load(env_file, {"ROOM_UUID": ROOM}, required=False)
 
     assert caught.value.faults == ("BOT_USER_TOKEN: required, and not set",)
     assert "`hangbot init`" in caught.value.remedy
@@ -620,12 +622,12 @@ def test_an_environment_that_is_not_enough_still_hints_at_the_file(env_file: Pat
 
 def test_a_file_that_was_asked_for_must_be_there(env_file: Path) -> None:
     with pytest.raises(ConfigError, match="no configuration file at"):
-        load(env_file, REQUIRED, required=True)
+        Settings.load(env_file, REQUIRED, required=True)
 
 
 def test_a_file_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a directory"):
-        load(tmp_path, REQUIRED, required=False)
+        Settings.load(tmp_path, REQUIRED, required=False)
 
 
 def test_changes_are_validated_and_derived_anew() -> None:
@@ -810,7 +812,7 @@ def test_no_file_raises_anything_but_a_configuration_error(random_file: Path, li
     random_file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
 
     try:
-        settings = load(random_file, {})
+        settings = Settings.load(random_file, {})
     except ConfigError as exc:
         assert exc.faults  # noqa: PT017  either outcome is right
         assert all(len(fault.splitlines()) == 1 for fault in exc.faults)  # noqa: PT017  either outcome is right
@@ -850,7 +852,7 @@ def test_an_untouched_example_file_asks_for_the_two_required_names(env_file: Pat
     env_file.write_text(EXAMPLE.read_text(encoding="utf-8"))
 
     with pytest.raises(ConfigError) as caught:
-        load(env_file, {})
+        Settings.load(env_file, {})
 
     required = [env.name for env in ENV.values() if env.need is Need.REQUIRED]
     assert required == ["BOT_USER_TOKEN", "ROOM_UUID"]
@@ -863,7 +865,7 @@ def test_a_rendered_file_is_read_as_it_was_meant(env_file: Path) -> None:
         render_env_file(REQUIRED | {"BOOT_MESSAGE": 'I\'m "up" # now\nand\\or here', "BOT_NAME": "Bot 1"})
     )
 
-    settings = load(env_file, {})
+    settings = Settings.load(env_file, {})
 
     assert settings.boot_message == 'I\'m "up" # now\nand\\or here'
     assert (settings.bot_name, settings.room_uuid) == ("Bot 1", ROOM)
