@@ -10,7 +10,7 @@ from typing import Final
 
 from hangbot.errors import HangbotError, first_of
 
-__all__ = ["Environment", "explained"]
+__all__ = ["Environment", "explained", "remedy_for"]
 
 _OWN: Final = frozenset({"hangbot", "pytest_hangfm"})
 _BUILT_IN: Final = {
@@ -52,6 +52,11 @@ class Environment(HangbotError):
     remedy = _OTHERWISE
 
 
+def remedy_for(error: OSError) -> str:
+    """Say what to do about an error of the system; empty where only whoever asked can tell."""
+    return _REMEDIES.get(error.errno or 0, "")
+
+
 def explained(error: BaseException) -> HangbotError | None:
     """Explain an error by the environment, or hand back the operator's error that it is or holds.
 
@@ -69,6 +74,11 @@ def explained(error: BaseException) -> HangbotError | None:
             return Environment("there is not enough memory", remedy=_REMEDIES[errno.ENOMEM])
         case OSError():
             return _of_system(error)
+        case RuntimeError() if "start new thread" in str(error):  # so says Python, and nothing else tells it
+            return Environment(
+                "the system gives no more threads",
+                remedy="Let it have more memory (`ulimit -v`) and more processes (`ulimit -u`).",
+            )
         case UnicodeError():
             return Environment(
                 f"a text of the environment cannot be written in its encoding ({error.reason})"
@@ -121,9 +131,7 @@ def _of_system(error: OSError) -> HangbotError:
             remedy="Change to a folder that is there (`cd`), and run it again.",
         )
     where = f" ({error.filename})" if isinstance(error.filename, str | os.PathLike) else ""
-    return Environment(
-        f"the system refused: {cause}{where}", remedy=_REMEDIES.get(error.errno or 0, _OTHERWISE)
-    )
+    return Environment(f"the system refused: {cause}{where}", remedy=remedy_for(error) or _OTHERWISE)
 
 
 def _has_folder() -> bool:

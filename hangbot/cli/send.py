@@ -27,6 +27,8 @@ from hangbot.errors import (
     OutboxDiskFull,
     OutboxFull,
     OutboxLocked,
+    OutboxTaken,
+    OutboxUnusable,
     UnknownMessage,
     UsageError,
     first_of,
@@ -84,8 +86,10 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         if args.json:
             for row in rows:
                 say_json(show.message_row(row))
-        if delivered_here:
+        if delivered_here or args.wait is not None:
             _tell_what_is_left(rows, courier)
+        if not delivered_here and args.wait is not None:
+            _tell_what_failed(rows)
         if accepted.trouble:
             raise accepted.trouble
         settled_matters = delivered_here or args.wait is not None
@@ -211,7 +215,9 @@ async def _deliver(
         return True
     except OutboxBusy:
         return delivered_here
-    except (OutboxDiskFull, OutboxLocked) as exc:
+    except OutboxTaken:
+        raise  # what was accepted may be gone with the file
+    except OutboxUnusable as exc:
         logger.warning("%s: what was accepted stays queued. %s", exc, exc.remedy)
         return False
     return True
@@ -273,6 +279,13 @@ def _tell_what_is_left(rows: Sequence[Stored], courier: Courier) -> None:
         tell(
             f"{left} message(s) stay queued, {printable(why)}: a bot or the next `hangbot send` delivers them"
         )
+
+
+def _tell_what_failed(rows: Sequence[Stored]) -> None:
+    """Say what a bot made of it; what this command delivers itself is logged as it ends."""
+    for row in rows:
+        if row.settled_at is not None and _EXIT_CODES.get(row.state):
+            tell(f"{row.message.id} is {row.state}: {printable(row.reason)}. {row.remedy}".rstrip())
 
 
 def _exit_code(rows: Sequence[Stored], *, waited: bool) -> int:

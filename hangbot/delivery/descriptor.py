@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hangbot.errors import OutboxUnusable
+from hangbot.environment import remedy_for
+from hangbot.errors import OutboxDiskFull, OutboxUnusable
 
-__all__ = ["BOT", "DELIVERS", "WANTED", "Descriptor", "borrow", "is_borrowed"]
+__all__ = ["BOT", "DELIVERS", "WANTED", "Descriptor", "borrow", "is_borrowed", "refused"]
 
 DELIVERS: Final = 0
 """Held by who delivers."""
@@ -34,6 +35,10 @@ _FIRST_BYTE: Final = 1 << 62
 """Far behind what SQLite locks (from 1 GiB on) and what a file can be long."""
 _FLOCK: Final = struct.Struct("hhqqi0q")
 """C's ``struct flock`` with 64-bit offsets: type, whence, start, length, pid."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK})
+"""What no other HANGBOT_OUTBOX would help with."""
 
 _set: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 _ask: Final[int | None] = getattr(fcntl, "F_OFD_GETLK", None)
@@ -121,6 +126,14 @@ _guard = threading.RLock()
 _open: dict[tuple[int, int], Descriptor] = {}
 
 
+def refused(what: str, error: OSError) -> OutboxUnusable:
+    """Say what the system refused to do with the outbox, or a file beside it."""
+    told = f"{what}: {error.strerror}"
+    if error.errno in _FULL:
+        return OutboxDiskFull(told)
+    return OutboxUnusable(told, remedy=(error.errno in _EXHAUSTED and remedy_for(error)) or None)
+
+
 def borrow(path: Path) -> Descriptor:
     """Open an outbox's file, making it (for its owner alone) where there is none; or share what is open.
 
@@ -133,7 +146,7 @@ def borrow(path: Path) -> Descriptor:
             if found is None:
                 found = _opened(path)
         except OSError as exc:
-            raise OutboxUnusable(f"the outbox {path} cannot be opened: {exc.strerror}") from exc
+            raise refused(f"the outbox {path} cannot be opened", exc) from exc
         return found.shared()
 
 

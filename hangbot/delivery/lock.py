@@ -14,8 +14,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from hangbot.delivery.descriptor import BOT, DELIVERS, WANTED, Descriptor, borrow
-from hangbot.errors import OutboxBusy, OutboxUnusable
+from hangbot.delivery.descriptor import BOT, DELIVERS, WANTED, Descriptor, borrow, refused
+from hangbot.errors import OutboxBusy
 
 __all__ = ["Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
@@ -161,7 +161,7 @@ def _on_the_file(path: Path, file: Descriptor, byte: int) -> Iterator[None]:
     try:
         taken = file.lock(byte)
     except OSError as exc:
-        raise OutboxUnusable(f"the outbox {path} cannot be locked: {exc.strerror}") from exc
+        raise refused(f"the outbox {path} cannot be locked", exc) from exc
     if taken is False:
         raise _busy(path, brief=not file.is_locked(BOT))
     try:
@@ -214,7 +214,7 @@ def _opened(lock: Path) -> Iterator[int]:
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
-        raise OutboxUnusable(f"the lock file {lock} cannot be written: {exc.strerror}") from exc
+        raise refused(f"the lock file {lock} cannot be written", exc) from exc
     try:
         yield handle
     finally:
@@ -227,7 +227,7 @@ def _locked(lock: Path, handle: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as exc:
-        raise OutboxUnusable(f"the lock file {lock} cannot be locked: {exc.strerror}") from exc
+        raise refused(f"the lock file {lock} cannot be locked", exc) from exc
     return True
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.delivery import tables
-from hangbot.delivery.descriptor import Descriptor, borrow
+from hangbot.delivery.descriptor import DELIVERS, Descriptor, borrow
 from hangbot.delivery.lock import exclusive
+from hangbot.delivery.surroundings import has_second_name, is_mounted_alone
 from hangbot.errors import OutboxBusy, OutboxUnusable
 
 __all__ = ["Connection", "broken", "connect", "is_damage", "look_through"]
@@ -52,6 +53,7 @@ def connect(path: Path, *, check: bool) -> Connection:
         raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
     file = borrow(path)
     try:
+        _refuse_a_second_log(path, file)
         # Absolute: SQLite would take `:memory:` for a wish, and accepted means on disk.
         database = sqlite3.connect(
             path.absolute(),
@@ -81,6 +83,27 @@ def connect(path: Path, *, check: bool) -> Connection:
             file.give_back()
         raise
     return database
+
+
+def _refuse_a_second_log(path: Path, file: Descriptor) -> None:
+    """Keep away from a file that another process has open under another name, with its log beside that.
+
+    Written from both, the file would be damaged, and what is accepted here never seen there.
+
+    Raises:
+        OutboxUnusable: It is so.
+    """
+    other = file.is_locked(DELIVERS) and not file.holds(DELIVERS)
+    # Where the file has one name only, whoever delivers is about to make that log.
+    if other and (has_second_name(path) or is_mounted_alone(path)) and not _log_of(path).exists():
+        raise OutboxUnusable(
+            f"the outbox {path} is in use under another name, with its log beside that; nothing was written",
+            remedy="Use the name that the bot uses (HANGBOT_OUTBOX).",
+        )
+
+
+def _log_of(path: Path) -> Path:
+    return Path(os.path.realpath(path) + "-wal")
 
 
 def _keep_private(path: Path, file: Descriptor) -> None:

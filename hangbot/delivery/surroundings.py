@@ -6,6 +6,7 @@ Nothing here opens the outbox in use: closing it again would take SQLite's locks
 import os
 import re
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -22,14 +23,17 @@ _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 def has_second_name(path: Path) -> bool:
     """Tell whether an outbox has a hard link: what is opened by the other name has another log beside it."""
     try:
-        return path.stat().st_nlink > 1
+        found = path.stat()
     except OSError:
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink > 1
 
 
 def is_mounted_alone(path: Path, mounts: Path = _MOUNTS) -> bool:
     """Tell whether an outbox is mounted as a single file: its log beside it is then not on that mount."""
     place = os.path.realpath(path)
+    if Path(place).is_dir():
+        return False
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:

@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -407,3 +408,93 @@ def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_st
 
     assert code == 3
     assert "[????] Outbox is writable: the outbox" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_second_name_takes_nothing_while_a_bot_has_its_log_beside_the_first(
+    configured: Live, box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot = start_bot(start)
+    other = box.with_name("backup")
+    other.hardlink_to(box)
+
+    refused = start("send", "by the other name", env={"HANGBOT_OUTBOX": str(other)})
+    code = refused.wait()
+    taken = main(["send", "by the bot's name", "--wait"])
+    bot.send(signal.SIGTERM)
+
+    assert code == 1
+    assert refused.out == ""
+    assert "in use under another name" in refused.err
+    assert taken == 0
+    assert bot.wait() == 0
+    assert len(configured.muids) == 1
+    assert [row["text"] for row in listed(capsys)] == ["by the bot's name"]
+
+
+@pytest.mark.parametrize(("wait", "code"), [((), 0), (("--wait", "0.1"), 3)])
+def test_what_was_accepted_is_no_failure_where_nothing_can_be_delivered_from_the_file(
+    configured: Live, box: Path, capsys: pytest.CaptureFixture[str], wait: tuple[str, ...], code: int
+) -> None:
+    box.with_name(f"{box.name}.lock").mkdir()  # a file that cannot be written, also by root
+
+    ended = main(["send", "kept", *wait])
+
+    said = capsys.readouterr()
+    assert ended == code
+    assert "what was accepted stays queued" in said.err
+    assert [row["id"] for row in listed(capsys)] == said.out.split()
+    assert [row["state"] for row in listed(capsys)] == ["queued"]
+    assert configured.muids == []
+
+
+@pytest.mark.slow
+def test_a_send_that_waits_says_why_the_bot_did_not_deliver(configured: Live, start: Start) -> None:
+    configured.configure(STAGE_RETRY_MAX_ATTEMPTS="1")
+    bot = start_bot(start)
+    configured.sandbox.faults.add("chat.send", "status", status=500)
+
+    sender = start("send", "a text", "--wait")
+
+    assert sender.wait() == 1
+    assert f"{sender.out.strip()} is failed: given up after 1 attempts" in sender.err
+    bot.send(signal.SIGTERM)
+    assert bot.wait() == 0
+
+
+def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outboxs_place(
+    configured: Live,
+) -> None:
+    assert configured.muids == []
+    limited = subprocess.run(
+        [
+            "/bin/sh",
+            "-c",
+            'ulimit -n 6; exec "$0" -m hangbot send "a text"',
+            sys.executable,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+
+    assert limited.returncode == 1
+    assert "Too many open files. Let it open more files: `ulimit -n 1024`" in limited.stderr
+    assert "HANGBOT_OUTBOX" not in limited.stderr
+
+
+def test_a_folder_in_the_outboxs_place_is_said_to_be_that_and_nothing_else(
+    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "place").mkdir()
+    (folder / "place" / "inner").mkdir()  # as every folder, it has more than one link
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "place"))
+
+    code = main(["preflight"])
+
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "Is a directory" in said
+    assert "[WARN]" not in said
+    assert configured.muids == []
