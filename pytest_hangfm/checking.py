@@ -11,6 +11,7 @@ from hangbot.cli.preflight import target_of as in_words
 from hangbot.cli.show import result_lines
 from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
 from hangbot.factory import open_subject
+from hangbot.net import check_environment
 from hangbot.preflight import (
     CANARY,
     QUESTIONS,
@@ -96,6 +97,11 @@ async def _ask_in_order(item: pytest.Item, question: Question, settings: Setting
 async def _answer(
     question: Question, settings: Settings | ConfigError, earlier: tuple[Result, ...]
 ) -> Result:
+    if not isinstance(settings, ConfigError):
+        try:  # a proxy that no client can use is the configuration's matter, and no check's of its own
+            check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
+        except ConfigError as exc:
+            settings = exc
     if isinstance(settings, ConfigError):
         return blocked(question, earlier) or result_of(question, settings)
     async with open_subject(settings) as subject:

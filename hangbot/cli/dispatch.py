@@ -1,8 +1,10 @@
 """From a command line to its command, and from whatever that meets to a line and an exit code."""
 
+import gc
 import signal
 import sys
 import traceback
+import warnings
 from importlib import import_module
 from types import TracebackType
 from typing import Final
@@ -41,6 +43,8 @@ def dispatch(argv: list[str]) -> int:
     except Exception as exc:
         told = explained(exc)
         if told is not None:
+            if told is not exc:
+                _let_go(exc)
             return _told(told)
         if args.log_level == "debug":
             sys.excepthook = _show_traceback
@@ -50,10 +54,23 @@ def dispatch(argv: list[str]) -> int:
     return code
 
 
+def _let_go(error: Exception) -> None:
+    """Give up what an error of the system left half made, without a word: a loop without files, say."""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+
+
 def _told(error: HangbotError) -> int:
-    warnings = error.warnings if isinstance(error, ConfigError) else ()
-    if isinstance(error, ConfigError) and (len(error.faults) > 1 or warnings):
-        for line in (*error.faults, *warnings):
+    odd = error.warnings if isinstance(error, ConfigError) else ()
+    if isinstance(error, ConfigError) and (len(error.faults) > 1 or odd):
+        for line in (*error.faults, *odd):
             tell(line)
         tell(error.remedy)
     else:

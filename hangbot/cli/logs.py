@@ -4,8 +4,10 @@ import json
 import logging
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 
+from hangbot.environment import explained
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import printable, printable_lines
 
@@ -13,6 +15,8 @@ __all__ = ["set_up"]
 
 logger = logging.getLogger("hangbot")
 
+_NOT_ACCEPTED = "socket.accept() out of system resource"
+_SAID_EVERY = 10.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -49,6 +53,26 @@ class _Json(logging.Formatter):
         return json.dumps(row, default=str)
 
 
+class _OutOfFiles(logging.Filter):
+    """Says now and then, in a line, what asyncio says a hundred times a second with a traceback each."""
+
+    _quiet_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let one through, in our words, and none of the next ten seconds."""
+        if record.name != "asyncio" or not str(record.msg).startswith(_NOT_ACCEPTED):
+            return True
+        now = time.monotonic()
+        if now < self._quiet_until:
+            return False
+        self._quiet_until = now + _SAID_EVERY
+        cause = record.exc_info[1] if record.exc_info else None
+        told = explained(cause) if cause else None
+        record.msg = "a connection cannot be taken: " + (f"{told}. {told.remedy}" if told else "no resources")
+        record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
 def set_up(log_format: str, level: str, redactor: Redactor) -> None:
     """Send every log line to standard error, through the redactor; calling it again replaces it.
 
@@ -56,6 +80,7 @@ def set_up(log_format: str, level: str, redactor: Redactor) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
+    handler.addFilter(_OutOfFiles())
     handler.addFilter(RedactingFilter(redactor))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(capture=True)

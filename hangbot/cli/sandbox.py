@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import ssl
 import sys
@@ -15,6 +16,7 @@ from hangbot.cli.output import say, say_json, tell, unshown
 from hangbot.cli.own_file import OwnFile
 from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
 from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.environment import remedy_for
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
@@ -119,6 +121,7 @@ def _cannot_open(error: OSError) -> HangbotError:
     cause = error.strerror or str(error)
     if error.filename:
         return HangbotError(f"{error.filename}: {cause}", remedy="Give the path of a file that can be used.")
-    return HangbotError(
-        f"the sandbox cannot be opened: {cause}", remedy="Choose another port, or 0 for a free one."
-    )
+    remedy = "Choose another port, or 0 for a free one."
+    if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM}:
+        remedy = remedy_for(error)
+    return HangbotError(f"the sandbox cannot be opened: {cause}", remedy=remedy)

@@ -85,9 +85,7 @@ def leaked(secret: str, text: str) -> list[str]:
     return [piece for piece in (secret, secret[:PIECE], secret[-PIECE:]) if piece in text]
 
 
-fuzzed = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @fuzzed

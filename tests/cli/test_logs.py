@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import re
@@ -130,3 +131,18 @@ def test_what_python_would_print_itself_is_a_log_line_too(capsys: pytest.Capture
     assert SECRET not in printed
     assert all(line.startswith(("    ", "20")) for line in printed.splitlines())
     assert "\n2026-01-01" not in printed
+
+
+def test_that_no_connection_can_be_taken_is_one_line_now_and_then_and_no_hundred_tracebacks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.set_up("text", "info", Redactor())
+
+    for _ in range(100):  # as asyncio does, each second
+        try:
+            raise OSError(errno.EMFILE, "Too many open files")  # noqa: TRY301  as asyncio meets it
+        except OSError:
+            logging.getLogger("asyncio").exception("socket.accept() out of system resource\nsocket: x")
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Too many open files. Let it open more files: `ulimit -n 1024`" in line

@@ -270,3 +270,19 @@ def test_every_question_is_one_check_and_every_check_one_question() -> None:
     asked = sorted(mark.args[0] for each in marks for mark in each if mark.name == "preflight")
     assert asked == sorted([*IDS, "canary"])
     assert all("remedy" in {mark.name for mark in each} for each in marks)
+
+
+async def test_a_proxy_that_cannot_be_used_is_one_rejection_with_its_own_remedy_and_the_rest_is_skipped(
+    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = {"OPENCHAT_BASE_URL": "https://chat.invalid"}
+    configure(with_checks.path, **hangfm_sandbox.env() | world)
+    monkeypatch.setenv("HTTPS_PROXY", "http://bot:hunter2/secret@proxy:1")
+
+    result = await run(with_checks, "-m", "preflight")
+
+    told = verdicts(with_checks.path / "out.json")
+    assert told.pop("config") == "rejected"
+    assert set(told.values()) == {"skipped"}
+    result.stdout.fnmatch_lines(["       -> Correct HTTPS_PROXY, or unset it. *"])
+    assert "hunter2" not in result.stdout.str()
