@@ -16,7 +16,7 @@ from typing import Final, cast
 import h11
 import httpx
 
-from hangbot.net import racing
+from hangbot.dial import dial
 
 __all__ = ["Http1Transport"]
 
@@ -74,10 +74,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
                 await loop.create_connection(
                     lambda: connection,
-                    host,
-                    url.port or (443 if secure else 80),
+                    sock=await dial(host, url.port or (443 if secure else 80)),
                     ssl=self._context if secure else None,
-                    **racing(host),
+                    server_hostname=host if secure else None,
                 )
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc

@@ -1,12 +1,10 @@
 """This machine and the world: a proxy is for the world, and so is a certificate."""
 
-import asyncio
 import functools
 import os
 import ssl
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -14,14 +12,7 @@ import httpx
 
 from hangbot.proxies import check_certificates, check_proxies
 
-__all__ = ["Proxied", "check_environment", "has_proxy", "is_loopback", "racing", "unverified", "verified"]
-
-
-_NEXT_ADDRESS_AFTER: Final = 0.1
-"""Seconds until the next address of a name is tried beside the first: the least that RFC 8305 recommends.
-
-A start makes a dozen connections, and each waits so long for an address that is dead.
-"""
+__all__ = ["Proxied", "check_environment", "has_proxy", "is_loopback", "unverified", "verified"]
 
 
 def is_loopback(url: str) -> bool:
@@ -31,20 +22,6 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def racing(host: str) -> dict[str, Any]:
-    """Return what to give `asyncio` so that the addresses of a name are raced (RFC 8305), the dead ones lost.
-
-    Only where there can be a race: one that is given up leaves sockets open (Python 3.11). uvloop knows
-    none, and tries one address after the other.
-    """
-    try:
-        ip_address(host)
-    except ValueError:
-        raced = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-        return {"happy_eyeballs_delay": _NEXT_ADDRESS_AFTER} if raced else {}
-    return {}
 
 
 def has_proxy() -> bool:

@@ -5,7 +5,9 @@ misspells) is a fault of the configuration. Whatever comes back may be a firewal
 a server's that is in trouble, and may be another answer in a minute: it says nothing for good.
 """
 
+import asyncio
 import logging
+import socket
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,10 +20,13 @@ from websockets.exceptions import (
     WebSocketException,
 )
 from websockets.http11 import Response
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
 
 from hangbot.claims import read_claims
+from hangbot.dial import dial
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
-from hangbot.net import is_loopback, racing, unverified
+from hangbot.net import is_loopback, unverified
 from hangbot.proxies import unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.rest import quoted
@@ -58,18 +63,19 @@ async def upgrade(where: str, token: str, *, within: float, now: float) -> Clien
     url, local = socket_url(where, token), is_loopback(where)
     # Every `from None`: the library's exceptions may hold the address, and with it the token.
     try:
-        return await _Connect(
-            url,
-            proxy=None if local else True,
-            ssl=(unverified() if local else True) if url.startswith("wss:") else None,
-            open_timeout=within,
-            close_timeout=1.0,
-            max_size=_LARGEST_FRAME,
-            compression=None,
-            logger=_wire_logger,
-            user_agent_header="hangbot",
-            **racing(urlsplit(url).hostname or ""),
-        )
+        async with asyncio.timeout(within):
+            return await _Connect(
+                url,
+                proxy=None if local else True,
+                ssl=(unverified() if local else True) if url.startswith("wss:") else None,
+                open_timeout=None,
+                close_timeout=1.0,
+                max_size=_LARGEST_FRAME,
+                compression=None,
+                logger=_wire_logger,
+                user_agent_header="hangbot",
+                sock=await _dialled(url, local=local),
+            )
     except InvalidStatus as exc:
         raise _refused(where, exc.response, token, now) from None
     except (InvalidURI, UnicodeError):
@@ -88,6 +94,12 @@ async def upgrade(where: str, token: str, *, within: float, now: float) -> Clien
         ) from None
     except (ImportError, ValueError) as exc:
         raise unusable_environment(exc) from None
+
+
+async def _dialled(url: str, *, local: bool) -> socket.socket | None:
+    """Connect to an address; ``None`` where a proxy is between, to which the library connects by itself."""
+    uri = parse_uri(url)
+    return await dial(uri.host, uri.port) if local or get_proxy(uri) is None else None
 
 
 class _Connect(connect):

@@ -14,6 +14,7 @@ import uvloop
 from hangbot import http1
 from hangbot.http1 import Http1Transport
 from hangbot.net import unverified
+from tests.addresses import unanswering
 from tests.bounds import WITHIN
 from tests.conftest import OpenRaw
 
@@ -142,17 +143,11 @@ async def test_a_connection_that_is_reset_is_an_error_of_httpx(
         await http.get(await open_raw(reset))
 
 
-async def test_a_server_that_takes_no_connection_is_a_connect_time_out_of_httpx(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def connect(*_: object, **__: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
-
-    async with opened(httpx.Timeout(5, connect=0.05)) as http:
-        with pytest.raises(httpx.ConnectTimeout):
-            await http.get("http://127.0.0.1:9")
+async def test_a_server_that_takes_no_connection_is_a_connect_time_out_of_httpx() -> None:
+    with unanswering(9) as address:
+        async with opened(httpx.Timeout(5, connect=0.05)) as http:
+            with pytest.raises(httpx.ConnectTimeout):
+                await http.get(f"http://{address}:9")
 
 
 async def test_a_server_that_speaks_no_tls_is_a_connect_error_of_httpx(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hangbot import dial
 from hangbot.errors import ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.factory import open_room, open_subject
 from hangbot.preflight import QUESTIONS, answer
@@ -64,6 +65,7 @@ class Resolver:
         self._asks = socket.getaddrinfo
         self._known: dict[str, list[str]] = {}
         monkeypatch.setattr(socket, "getaddrinfo", self._ask)
+        monkeypatch.setattr(dial, "_answered", {})
 
     def know(self, name: str, *addresses: str) -> None:
         self._known[name] = list(addresses)

@@ -15,8 +15,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass
 
+from hangbot.dial import dial
 from hangbot.errors import Unreachable
-from hangbot.net import is_loopback, racing, unverified, verified
+from hangbot.net import is_loopback, unverified, verified
 from hangbot.preflight import causes
 from hangbot.preflight.causes import SETTING, Cause
 from hangbot.preflight.model import Finding, Service, Subject
@@ -177,8 +178,8 @@ class _Attempt:
 
     async def _open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect as the clients do."""
-        opening = asyncio.open_connection(host, port, **racing(host))
-        self._streams = await self._clock.wait_for(opening, self._limit)
+        connected = await self._clock.wait_for(dial(host, port), self._limit)
+        self._streams = await asyncio.open_connection(sock=connected)
         return self._streams
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
