@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Final
+from urllib.parse import unquote
 
 from hangbot.redact import Redactor
 
 __all__ = ["forget", "learn", "masked"]
 
 _ENV_FILE: Final = "hang-fm-config.env"
-_ADDRESS: Final = re.compile(r"(?s)(?:.*?://)?(.+)@")
+_ADDRESS: Final = re.compile(r"(?s)(?:.*?:?//|https?:/)?(.+)@")
 """What stands before the host of an address, however odd: a user and a password."""
+_HOSTLESS: Final = re.compile(r"(?s)(?:.*?//)?([^/:@\[\]]*:[^/\[\]]*[^/0-9\[\]][^/\[\]]*)")
+"""The same where the host was forgotten, and the password stands in a port's place."""
 _PARTS: Final = re.compile(r"[!-~]{6,}")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _LARGEST: Final = 65_536
@@ -57,6 +60,10 @@ def _within_reach() -> Iterator[str]:
     from hangbot.config.envfile import read_env_file  # noqa: PLC0415  only where something is to be said
 
     yield from _of(os.environ)
+    for word in _argv:
+        yield from _login_in(word)
+        if word.startswith("-"):
+            yield from _login_in(word.partition("=")[2])
     for path in _files():
         if path.is_file() and path.stat().st_size <= _LARGEST:
             yield from _of({name: entry.value for name, entry in read_env_file(path).values.items()})
@@ -79,16 +86,26 @@ def _of(values: Mapping[str, str]) -> Iterator[str]:
         env = own.get(name)
         if env is not None and env.secret:
             yield value
-        elif name.lower() in _PROXIES or (env is not None and "@" in value):
+        elif name.lower() in _PROXIES:
             yield from _login(value)
+        elif env is not None:
+            yield from _login_in(value)
     yield from secrets_of({name: value for name, value in values.items() if name not in own}, known_only=True)
 
 
+def _login_in(text: str) -> Iterator[str]:
+    """Yield the login of what may be an address; a text with an ``@`` in it is none yet."""
+    plain = unquote(text)
+    if "//" in plain or ("@" in plain and ":" in plain.partition("@")[0]):
+        yield from _login(text)
+
+
 def _login(address: str) -> Iterator[str]:
-    if login := _ADDRESS.match(address.strip()):
-        yield login[1]
-        user, colon, password = login[1].partition(":")
-        yield password if colon else user
+    for spelling in dict.fromkeys((address.strip(), unquote(address.strip()))):
+        if login := _ADDRESS.match(spelling) or _HOSTLESS.fullmatch(spelling.rstrip("/")):
+            yield login[1]
+            user, colon, password = login[1].partition(":")
+            yield password if colon else user
 
 
 def _spellings(secrets: Iterator[str] | Sequence[str]) -> Iterator[str]:

@@ -132,6 +132,27 @@ def test_the_password_of_an_address_that_does_not_parse_is_in_no_message(
 
 @fuzzed
 @given(
+    secret=SECRETS,
+    call=st.sampled_from(CALLS),
+    scheme=st.sampled_from(["", "//", "http:/", "http//", "https://", "postgres://"]),
+    after=st.sampled_from(["@chat.example", "@chat.example:99999/x", "@[::1", "@"]),
+)
+@example(secret="correct/horse/battery", call=["preflight", "--env-file", "{}"], scheme="http://", after="@h")
+@example(secret="correct-horse-battery", call=["{}"], scheme="", after="@h")
+@example(secret="correct-horse-battery", call=["{}"], scheme="http://", after="")
+@example(secret="correct-horse-battery", call=["outbox", "{}"], scheme="http:/", after="@h")
+def test_the_password_of_an_address_among_the_arguments_is_in_no_message(
+    secret: str, call: list[str], scheme: str, after: str, folder: Path
+) -> None:
+    (folder / "hang-fm-config.env").unlink(missing_ok=True)
+
+    text = said([word.replace("{}", f"{scheme}bot:{secret}{after}") for word in call], {})
+
+    assert leaked(secret, text) == []
+
+
+@fuzzed
+@given(
     token=st.sampled_from([JWT, CHAT_TOKEN, OLD_TOKEN]),
     cut=st.integers(min_value=CUT, max_value=2 * CUT),  # more than there is cuts nothing
     call=st.sampled_from(CALLS),
