@@ -8,10 +8,20 @@ from importlib import import_module
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
     from hangbot.config import Settings
+    from hangbot.delivery.lock import exclusive_soon
     from hangbot.delivery.record import Settlement, Step
     from hangbot.errors import HangbotError
-    from hangbot.factory import open_bot, open_chat, open_clients, open_gateway, open_outbox, open_room
+    from hangbot.factory import (
+        open_bot,
+        open_chat,
+        open_clients,
+        open_gateway,
+        open_outbox,
+        open_room,
+        open_subject,
+    )
     from hangbot.orchestrator import App, Bot
+    from hangbot.preflight import examine, overall
     from hangbot.wire.chat import ChatMessage, Outgoing
 
 __all__ = [
@@ -23,12 +33,16 @@ __all__ = [
     "Settings",
     "Settlement",
     "Step",
+    "examine",
+    "exclusive_soon",
     "open_bot",
     "open_chat",
     "open_clients",
     "open_gateway",
     "open_outbox",
     "open_room",
+    "open_subject",
+    "overall",
 ]
 
 __version__ = "0.1.0"
@@ -42,12 +56,16 @@ _HOMES = {
     "Settings": "config",
     "Settlement": "delivery.record",
     "Step": "delivery.record",
+    "examine": "preflight",
+    "exclusive_soon": "delivery.lock",
     "open_bot": "factory",
     "open_chat": "factory",
     "open_clients": "factory",
     "open_gateway": "factory",
     "open_outbox": "factory",
     "open_room": "factory",
+    "open_subject": "factory",
+    "overall": "preflight.model",
 }
 
 

@@ -1,6 +1,9 @@
 """The bots of `examples/`, each a program of its own, tested by the plugin as their authors would."""
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -26,6 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # each starts a bot a
         pytest.param("bot.mjs", marks=pytest.mark.interop),
         "bot.py",
         "mybot.py",
+        "own_main.py",
     ]
 )
 def start_bot(request: pytest.FixtureRequest, hangfm_open_process: OpenProcess, tmp_path: Path) -> StartBot:
@@ -39,6 +43,7 @@ def start_bot(request: pytest.FixtureRequest, hangfm_open_process: OpenProcess, 
         argv = [node, request.param]
     elif request.param == "mybot.py":
         argv = [sys.executable, "-m", "hangbot", "run", "--app", "mybot:on_message"]
+    if request.param in {"mybot.py", "own_main.py"}:
         ready = "reading the chat"  # its preflight has joined the room before
 
     async def start() -> BotProcess:
@@ -91,6 +96,37 @@ async def test_it_comes_back_after_a_restart_of_the_service(
     await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
 
 
-@pytest.mark.parametrize("name", ["bot.mjs", "bot.py", "mybot.py"])
+@pytest.mark.parametrize("name", ["bot.mjs", "bot.py", "mybot.py", "own_main.py"])
 def test_it_fits_on_a_page(name: str) -> None:
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= LINES
+
+
+async def test_a_main_of_ones_own_ends_in_order_when_it_is_told_to(
+    hangfm_open_process: OpenProcess, hangfm_user: Actor, hangfm_room_log: RoomLog
+) -> None:
+    bot = await hangfm_open_process([sys.executable, str(EXAMPLES / "own_main.py")], within=WITHIN)
+    await bot.expect("reading the chat", within=WITHIN)
+    await hangfm_user.say("/ping")
+    await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
+
+    bot.send_signal(signal.SIGTERM)
+
+    assert await bot.wait(within=WITHIN) == 0
+
+
+def test_a_main_of_ones_own_says_in_one_line_what_is_wrong_with_its_configuration(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in {"BOT_USER_TOKEN", "ROOM_UUID"}}
+    done = subprocess.run(  # noqa: S603  our own example
+        [sys.executable, str(EXAMPLES / "own_main.py")],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "hang-fm-config.env" in done.stderr
+    assert "->" in done.stderr
