@@ -21,7 +21,7 @@ from hangbot.config.fields import unquoted
 from hangbot.config.locations import OUTBOX, outbox_place
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
-from hangbot.delivery.record import State, Stored
+from hangbot.delivery.record import State, Step, Stored
 from hangbot.delivery.summary import summarise
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
@@ -80,7 +80,7 @@ async def _show(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
         key, *parts = named(args.id, await outbox.wholes())
         row = await outbox.get(key)
-        history = await outbox.history(key)
+        history = [*await outbox.history(key), *await _held_up_by(outbox, row)]
         others = [await outbox.get(part) for part in parts]
     if args.json:
         say_json(show.message_row(row, history))
@@ -94,6 +94,20 @@ async def _show(args: argparse.Namespace) -> int:
     for other in others:
         say(show.stored_line(other))
     return _shown()
+
+
+async def _held_up_by(outbox: Outbox, row: Stored) -> list[Step]:
+    """Return what the message before it waits for: a receiver's messages go out in order, one at a time."""
+    if row.state != "queued":
+        return []
+    lane = (each for each in await outbox.rows(["queued", "sending"]) if each.message.to == row.message.to)
+    first = next(lane, row)
+    if first.message.id == row.message.id:
+        return []
+    last = (await outbox.history(first.message.id))[-1]
+    if last.kind != "waiting":
+        return []
+    return [last._replace(id=row.message.id, detail=f"behind {first.message.id}: {last.detail}")]
 
 
 async def _retry(args: argparse.Namespace) -> int:

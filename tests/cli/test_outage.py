@@ -135,6 +135,7 @@ def test_a_bot_that_is_held_up_says_by_what_and_so_does_the_history(
     configured.wait_for(lambda row: "messages" in row.get("path", "") and row.get("method") == "GET")
     go_away(configured, "in trouble")
     assert main(["send", "hello", "--id", "m"]) == 0
+    assert main(["send", "and more", "--id", "behind"]) == 0
     deadline = time.monotonic() + 2 * WITHIN
 
     while "held up by" not in bot.err and time.monotonic() < deadline:
@@ -144,6 +145,9 @@ def test_a_bot_that_is_held_up_says_by_what_and_so_does_the_history(
     assert [event["event"] for event in held] == ["waiting"]
     assert held[0]["detail"].startswith("held up by the service, which is down: ")
     assert bot.err.count("held up by") == 1
+    behind = rows_of(capsys, "show", "behind")["history"]
+    assert [event["event"] for event in behind] == ["accepted", "waiting"]
+    assert behind[1]["detail"].startswith("behind m: held up by the service, which is down: ")
 
 
 def test_a_retry_after_that_cannot_be_kept_is_told_and_capped(
