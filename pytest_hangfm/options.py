@@ -86,14 +86,11 @@ class Options(NamedTuple):
 
     def header(self) -> str:
         """Say in words what the tests of this run touch."""
-        where = f"what is configured in {self.origin}"
-        writes = "joining and reading only" if not self.live_writes else "writing too"
-        if self.target == "live":
-            tests = "preflight, stage and live tests"
-            return f"hangfm: LIVE: {tests} on {where} ({writes}), the rest on the sandbox"
-        if self.checks_are_live:
-            return f"hangfm: LIVE: preflight on {where} (joining and reading only), the rest on the sandbox"
-        return "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
+        if not self.checks_are_live:
+            return "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
+        tests = "preflight, stage and live tests" if self.target == "live" else "preflight"
+        writes = "writing too" if self.target == "live" and self.live_writes else "joining and reading only"
+        return f"hangfm: LIVE: {tests} on what is configured in {self.origin} ({writes}), the rest on the sandbox"
 
 
 def target_of(markers: Collection[str], options: Options) -> Target:
