@@ -90,7 +90,8 @@ class Options(NamedTuple):
             return "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
         tests = "preflight, stage and live tests" if self.target == "live" else "preflight"
         writes = "writing too" if self.target == "live" and self.live_writes else "joining and reading only"
-        return f"hangfm: LIVE: {tests} on what is configured in {self.origin} ({writes}), the rest on the sandbox"
+        where = f"what is configured in {self.origin} ({writes})"
+        return f"hangfm: LIVE: {tests} on {where}, the rest on the sandbox"
 
 
 def target_of(markers: Collection[str], options: Options) -> Target:
