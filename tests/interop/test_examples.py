@@ -102,9 +102,10 @@ def test_it_fits_on_a_page(name: str) -> None:
 
 
 async def test_a_main_of_ones_own_ends_in_order_when_it_is_told_to(
-    hangfm_open_process: OpenProcess, hangfm_user: Actor, hangfm_room_log: RoomLog
+    hangfm_open_process: OpenProcess, hangfm_user: Actor, hangfm_room_log: RoomLog, tmp_path: Path
 ) -> None:
-    bot = await hangfm_open_process([sys.executable, str(EXAMPLES / "own_main.py")], within=WITHIN)
+    argv = [sys.executable, str(EXAMPLES / "own_main.py")]
+    bot = await hangfm_open_process(argv, cwd=tmp_path, within=WITHIN)
     await bot.expect("reading the chat", within=WITHIN)
     await hangfm_user.say("/ping")
     await hangfm_room_log.expect("pong", from_=bot, within=WITHIN)
