@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,32 +25,51 @@ StartBot = Callable[[], Awaitable[BotProcess]]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # each starts a bot as a process of its own
 
 
+@dataclass(frozen=True)
+class Example:
+    """One of the examples: how it is started, and which packages of npm lie beside it."""
+
+    name: str
+    argv: Sequence[str]
+    ready: str | None = None
+    packages: Path | None = None
+
+
 @pytest.fixture(
+    scope="module",  # npm installs before there is a sandbox, which could not answer meanwhile
     params=[
         pytest.param("bot.mjs", marks=pytest.mark.interop),
         "bot.py",
         "mybot.py",
         "own_main.py",
-    ]
+    ],
 )
-def start_bot(request: pytest.FixtureRequest, hangfm_open_process: OpenProcess, tmp_path: Path) -> StartBot:
-    """Start one of the examples as its first lines say."""
-    shutil.copy(EXAMPLES / request.param, tmp_path)
-    argv, ready = [sys.executable, request.param], None
-    if request.param == "bot.mjs":
-        node, packages = request.getfixturevalue("node"), request.getfixturevalue("packages")
-        # Node looks for packages above the file that imports them.
-        (tmp_path / "node_modules").symlink_to(packages / "node_modules")
-        argv = [node, request.param]
-    elif request.param == "mybot.py":
-        argv = [sys.executable, "-m", "hangbot", "run", "--app", "mybot:on_message"]
-    if request.param in {"mybot.py", "own_main.py"}:
-        ready = "reading the chat"  # its preflight has joined the room before
+def example(request: pytest.FixtureRequest) -> Example:
+    """Each of them, as its first lines say."""
+    name, ready = request.param, "reading the chat"  # its preflight has joined the room before
+    match name:
+        case "bot.mjs":
+            node = request.getfixturevalue("node")
+            return Example(name, [node, name], packages=request.getfixturevalue("packages"))
+        case "mybot.py":
+            return Example(name, [sys.executable, "-m", "hangbot", "run", "--app", "mybot:on_message"], ready)
+        case "own_main.py":
+            return Example(name, [sys.executable, name], ready)
+        case _:
+            return Example(name, [sys.executable, name])
+
+
+@pytest.fixture
+def start_bot(example: Example, hangfm_open_process: OpenProcess, tmp_path: Path) -> StartBot:
+    """Start it in a folder of its own."""
+    shutil.copy(EXAMPLES / example.name, tmp_path)
+    if example.packages is not None:  # Node looks for packages above the file that imports them
+        (tmp_path / "node_modules").symlink_to(example.packages / "node_modules")
 
     async def start() -> BotProcess:
-        bot = await hangfm_open_process(argv, cwd=tmp_path, within=WITHIN)
-        if ready is not None:
-            await bot.expect(ready, within=WITHIN)
+        bot = await hangfm_open_process(example.argv, cwd=tmp_path, within=WITHIN)
+        if example.ready is not None:
+            await bot.expect(example.ready, within=WITHIN)
         return bot
 
     return start
