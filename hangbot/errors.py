@@ -114,7 +114,9 @@ class ConfigError(HangbotError):
         warnings: What is odd besides, a line each: it may tell where a fault comes from.
     """
 
-    remedy = "Correct the lines named above in hang-fm-config.env; hang-fm-config.example.env explains each."
+    remedy = (
+        "Correct the lines named above in hang-fm-config.env; `hangbot init` writes one that explains each."
+    )
     exit_code = MISCONFIGURED
 
     def __init__(

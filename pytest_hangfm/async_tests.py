@@ -7,6 +7,7 @@ the same loop: on another one the servers that the fixture opened would stand st
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,7 +17,7 @@ from pytest_hangfm.names import uses_plugin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["mark_for_asyncio", "reason_not_to_run", "shares_our_loop"]
+__all__ = ["LoopScopeHush", "mark_for_asyncio", "reason_not_to_run", "shares_our_loop"]
 
 _EXTRA: Final = "pip install 'hangbot[test]'"
 _ANYIO: Final = "anyio"
@@ -38,6 +39,23 @@ _SCOPES: Final = ("function", "class", "module", "package", "session")
 def _has_asyncio(config: pytest.Config) -> bool:
     """Whether pytest-asyncio takes part in this run."""
     return any(config.pluginmanager.hasplugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
+
+
+class LoopScopeHush:
+    """Where a project has no configuration at all, keep five lines on a default from its first test.
+
+    Our fixtures are the same under either default. A project that is configured has it said as ever.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Be earlier than pytest-asyncio, which warns in this same hook."""
+        if config.inipath is None and _has_asyncio(config):
+            warnings.filterwarnings(
+                "ignore",
+                message='The configuration option "asyncio_default_fixture_loop_scope" is unset',
+                category=pytest.PytestDeprecationWarning,
+            )
 
 
 def _is_async(item: pytest.Item) -> bool:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pytest_hangfm import reporting
-from pytest_hangfm.async_tests import mark_for_asyncio, reason_not_to_run, shares_our_loop
+from pytest_hangfm.async_tests import (
+    LoopScopeHush,
+    mark_for_asyncio,
+    reason_not_to_run,
+    shares_our_loop,
+)
 from pytest_hangfm.doctor import ROW, Doctor
 from pytest_hangfm.guard import watching
 from pytest_hangfm.names import (
@@ -64,9 +69,10 @@ _LINES: Final = 30
 _FROZEN: Final = pytest.StashKey[bool]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the options, and be there before other plugins are configured."""
     add_options(parser)
+    pluginmanager.register(LoopScopeHush(), "hangfm-loop-scope")
 
 
 def pytest_configure(config: pytest.Config) -> None:

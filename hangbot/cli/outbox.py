@@ -90,7 +90,7 @@ async def _show(args: argparse.Namespace) -> int:
         say(f"  -> {row.remedy}")
     for step in history:
         shown = show.message_row(row, [step])["history"][0]
-        say(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}")
+        say(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}".rstrip())
     for other in others:
         say(show.stored_line(other))
     return _shown()

@@ -241,7 +241,7 @@ def _check_send(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
 
 
 def _outbox(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    what = parser.add_subparsers(dest="what", required=True)
     listing = what.add_parser("list", help="list messages, oldest first")
     for state in ("failed", "uncertain", "queued", "delivered"):
         listing.add_argument(
@@ -260,6 +260,7 @@ def _outbox(parser: argparse.ArgumentParser) -> None:
     stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
     backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")
     backup.add_argument("file", type=Path, metavar="FILE", help="the copy; there must be nothing yet")
+    what.metavar = "|".join(what.choices)  # what is missing when it is said that something is
     for sub in (listing, show, retry, drop, stats):
         _json(sub)
     for sub in (listing, show, retry, drop, stats, backup):

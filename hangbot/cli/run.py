@@ -12,6 +12,7 @@ from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import embedded, load_settings, set_up_logs
 from hangbot.cli.output import say
+from hangbot.cli.preflight import target_of
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
@@ -67,24 +68,34 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signal
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
         await sandbox.users.add(_GUEST, uid=_GUEST).join()
         control = sandbox.control_url
-        say = f'curl -sS {control}/users/{_GUEST}/say -d \'{{"text": "/uptime"}}\''
-        more = {"action": "sandbox", "control_url": control}
-        logger.info("the room, and all that can be done in it, is a page: %s/", control, extra=more)
-        logger.info("to talk to the bot from a second terminal: %s", say, extra=more)
-        return await _run(settings, app, signals)
+        words = f'curl -sS {control}/users/{_GUEST}/say -d \'{{"text": "/uptime"}}\''
+
+        def invite() -> None:
+            more = {"action": "sandbox", "control_url": control}
+            logger.info("the room, and all that can be done in it, is a page: %s/", control, extra=more)
+            logger.info("to talk to the bot from a second terminal: %s", words, extra=more)
+
+        return await _run(settings, app, signals, invite)
 
 
-async def _run(settings: Settings, app: App | None, signals: Signals) -> int:
+async def _run(
+    settings: Settings, app: App | None, signals: Signals, once_it_runs: Callable[[], None] = lambda: None
+) -> int:
     with ExitStack() as last:  # the right is given back when the outbox is closed, and all is written
         async with open_outbox(settings) as outbox:
             turn = last.enter_context(Turn(settings.outbox))
             if turn.had:
                 await outbox.check()
-            return await _preflight_and_run(settings, outbox, turn, app, signals)
+            return await _preflight_and_run(settings, outbox, turn, app, signals, once_it_runs)
 
 
 async def _preflight_and_run(
-    settings: Settings, outbox: Outbox, turn: Turn, app: App | None, signals: Signals
+    settings: Settings,
+    outbox: Outbox,
+    turn: Turn,
+    app: App | None,
+    signals: Signals,
+    once_it_runs: Callable[[], None],
 ) -> int:
     async def when_had(given_up: Callable[[], bool]) -> bool:
         """Have the outbox when the command that has it now hands over: the bot is in the room before."""
@@ -110,7 +121,7 @@ async def _preflight_and_run(
             preflight.cancel()
         if not preflight.cancelled() and (code := preflight.result()):
             return code
-        telling = asyncio.create_task(_tell_that_it_runs(bot, outbox), name="hangbot-tell")
+        telling = asyncio.create_task(_tell_that_it_runs(bot, outbox, once_it_runs), name="hangbot-tell")
         try:
             await bot.run()
         finally:
@@ -120,8 +131,8 @@ async def _preflight_and_run(
     return 0
 
 
-async def _tell_that_it_runs(bot: Bot, outbox: Outbox) -> None:
-    """Say in a line that all is well, once it is."""
+async def _tell_that_it_runs(bot: Bot, outbox: Outbox, and_then: Callable[[], None]) -> None:
+    """Say in a line that all is well, once it is, and below the checks what to do with it."""
     await bot.ready()
     state = bot.room.state if bot.room else None
     room = (state.room_name() if state else None) or bot.settings.room_uuid
@@ -132,6 +143,7 @@ async def _tell_that_it_runs(bot: Bot, outbox: Outbox) -> None:
         queued,
         extra={"action": "running", "queued": queued},
     )
+    and_then()
 
 
 async def _preflight(settings: Settings) -> int:
@@ -145,7 +157,12 @@ async def _preflight(settings: Settings) -> int:
     verdict = overall(results)
     if verdict == "cannot_tell":
         logger.warning("not every check has an answer yet: starting all the same, and trying on")
-    return exit_code(results) if verdict == "not_ready" else 0
+    if verdict != "not_ready":
+        return 0
+    # Said last: what was rejected stands in the middle of the checks, and the bot ends here.
+    reached = show.verdict_line(verdict, target_of(settings, results))
+    logger.info("%s; the bot was not started", reached, extra={"action": "preflight"})
+    return exit_code(results)
 
 
 async def _print_report(outbox: Outbox, bot: Bot) -> None:

@@ -27,7 +27,7 @@ __all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
 
-_EXPLAINED: Final = "hang-fm-config.example.env explains each name."
+_EXPLAINED: Final = "a file that `hangbot init` writes explains each name."
 _NAMES: Final = frozenset(env.name for env in ENV.values())
 
 

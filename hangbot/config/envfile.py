@@ -126,7 +126,10 @@ def _text(path: Path) -> str:
     try:
         data = _bytes(path)
     except FileNotFoundError as exc:
-        remedy = f"Run `hangbot init`, or copy hang-fm-config.example.env to {path} and fill it in."
+        remedy = (
+            "Run `hangbot init`, which writes it; where nobody can answer its questions (CI, a container) "
+            "set BOT_USER_TOKEN and ROOM_UUID in the environment, as secrets."
+        )
         raise _unusable(f"no configuration file at {path}", remedy) from exc
     except IsADirectoryError as exc:
         raise _unusable(f"{path} is a directory", "Name a file with --env-file.") from exc

@@ -117,7 +117,7 @@ async def outbox_writable(subject: Subject) -> Finding:
     async with subject.open_outbox() as outbox:
         await outbox.prove()
         waiting = await outbox.count_waiting()
-    more = f", {waiting} messages wait" if waiting else ""
+    more = f", {waiting} {'message waits' if waiting == 1 else 'messages wait'}" if waiting else ""
     try:
         with nullcontext() if is_held_here(path) else exclusive(path, brief=True):
             pass

@@ -117,7 +117,9 @@ async def room_joined(subject: Subject) -> Finding:
             "Nothing to do if it appears within seconds; else check ROOM_UUID.",
             room=told or "",
         )
-    return Finding(f'the bot is in "{name}" with {len(users) - 1} others', room=told or "")
+    others = len(users) - 1
+    company = f"{others} {'other' if others == 1 else 'others'}"
+    return Finding(f'the bot is in "{name}" with {company}', room=told or "")
 
 
 def _check_owner(subject: Subject) -> None:

@@ -106,7 +106,7 @@ def test_a_text_may_be_several_words(argv: list[str]) -> None:
         (["send", "hi", "--wait", "-1"], "is no number of seconds"),
         (["send", "hi", "--wait", "nan"], "is no number of seconds"),
         (["send", "hi", "--wait", "inf"], "is no number of seconds"),
-        (["outbox"], "WHAT"),
+        (["outbox"], "required: list|show|retry|drop|stats|backup"),
         (["outbox", "show"], "ID"),
         (["outbox", "drop"], "ID"),
         (["sandbox", "--room-port", "65536"], "is no port"),

@@ -466,7 +466,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "rejected",
         "Configuration is complete: ROOM_UUID (hang-fm-config.env line 2): required, and empty",
         "Correct that in hang-fm-config.env or in the environment; "
-        "hang-fm-config.example.env explains each name.",
+        "a file that `hangbot init` writes explains each name.",
         2,
     ),
     "expired": Cause(

@@ -162,7 +162,10 @@ def test_a_bot_says_that_it_runs_and_shows_what_it_hears_and_says_but_no_direct_
 @pytest.mark.slow
 def test_a_bot_on_a_sandbox_tells_how_to_talk_to_it_from_a_second_terminal(start: Start) -> None:
     bot = start("run", "--sandbox")
-    until(bot, lambda: "running: in " in bot.err)
+    until(bot, lambda: "second terminal" in bot.err)
+    checks, _, below = bot.err.partition("running: in ")
+    assert "is a page" not in checks, "it would be scrolled away by the checks"
+    assert "is a page" in below
     (pasted,) = re.findall(r"second terminal: (curl .*)", bot.err)
     (page,) = re.findall(r"is a page: (http://127\.0\.0\.1:[0-9]+/)", bot.err)
     _, _, url, _, body = shlex.split(pasted)
@@ -206,6 +209,7 @@ def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(
     said = capsys.readouterr().err
     assert code == 1
     assert "[FAIL] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
+    assert re.search(r"\| NOT READY: .+; the bot was not started$", said.splitlines()[-1])
 
 
 def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_with_its_remedy(

@@ -160,7 +160,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     assert "`hangbot init`" in caught.value.remedy
-    assert "hang-fm-config.example.env" in caught.value.remedy
+    assert "BOT_USER_TOKEN and ROOM_UUID in the environment, as secrets" in caught.value.remedy
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:

@@ -41,6 +41,23 @@ def test_async_tests_run_without_a_mark_in_any_mode(inner: pytest.Pytester, mode
     result.assert_outcomes(passed=3)
 
 
+@pytest.mark.parametrize(("configuration", "told"), [(None, False), ("[pytest]\n", True)])
+def test_an_empty_folder_is_not_lectured_on_a_setting_of_pytest_asyncio(
+    inner: pytest.Pytester,
+    configuration: str | None,
+    told: bool,  # noqa: FBT001  column of the table
+) -> None:
+    inner.path.joinpath("tox.ini").unlink()
+    if configuration is not None:
+        inner.makefile(".ini", pytest=configuration)
+    inner.makepyfile("async def test_a_bot(hangfm_bot):\n    await hangfm_bot.ready()")
+
+    result = inner.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    assert ("asyncio_default_fixture_loop_scope" in result.stderr.str()) is told
+
+
 def test_an_async_test_of_others_is_left_to_them(inner: pytest.Pytester) -> None:
     inner.makepyfile("async def test_of_others(): ...\ndef test_ours(hangfm_target): ...")
 

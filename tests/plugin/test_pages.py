@@ -56,6 +56,6 @@ def test_every_example_passes_as_it_stands(inner: pytest.Pytester) -> None:
     shutil.copytree(SESSION.parent, inner.path / "sessions")
     (inner.path / "sessions" / SESSION.name).rename(inner.path / "sessions" / "evening.jsonl")
 
-    result = inner.runpytest_subprocess("-o", "asyncio_mode=auto", "-p", "no:allure_pytest", "-q")
+    result = inner.runpytest_subprocess("-p", "no:allure_pytest", "-q")
 
     result.assert_outcomes(passed=sum(block.count("def test_") for block in blocks.values()))

@@ -83,3 +83,15 @@ async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_the
             "these are the server's own words, and the gateway tells no cause"
         ),
     )
+
+
+@pytest.mark.parametrize(("guests", "says"), [(0, "0 others"), (1, "1 other"), (2, "2 others")])
+async def test_company_is_counted_in_words(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings, guests: int, says: str
+) -> None:
+    for number in range(guests):
+        await hangfm_sandbox.users.add(f"guest {number}").join()
+
+    result = await asked("room.joined", hangfm_settings)
+
+    assert result.message.endswith(f" with {says}")
