@@ -85,8 +85,11 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> float:
-        """Return the monotonic time."""
-        return time.monotonic()
+        """Return the running loop's time, by which it sleeps, too; outside of one the monotonic time."""
+        try:
+            return asyncio.get_running_loop().time()
+        except RuntimeError:
+            return time.monotonic()
 
     def wall(self) -> float:
         """Return the time since the epoch."""

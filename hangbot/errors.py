@@ -26,6 +26,7 @@
         ├── OutboxFull              as many messages wait as may
         ├── OutboxOfAnother         the file is another bot's
         ├── OutboxUnusable          not a database, not writable, of a later version
+        │   ├── OutboxNotOurs       another bot's, as the service told only later
         │   ├── OutboxLocked        another program holds the file
         │   ├── OutboxDiskFull      there is no room on its disk
         │   └── OutboxTaken         somebody took the file away while it was in use
@@ -56,6 +57,7 @@ __all__ = [
     "OutboxError",
     "OutboxFull",
     "OutboxLocked",
+    "OutboxNotOurs",
     "OutboxOfAnother",
     "OutboxTaken",
     "OutboxUnusable",
@@ -322,6 +324,10 @@ class OutboxUnusable(OutboxError):
     """The file is no database, cannot be written, or was made by a later version."""
 
     remedy = "Check HANGBOT_OUTBOX: its folder must exist and be writable, and the file must be an outbox."
+
+
+class OutboxNotOurs(OutboxUnusable):
+    """The file turned out to be another bot's only when the service told who this one is."""
 
 
 class OutboxLocked(OutboxUnusable):

@@ -111,10 +111,10 @@ async def test_the_room_too_names_a_proxy_that_cannot_be_used(
 async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
     hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def connect(*_args: object, **_more: object) -> None:
+    async def dial(*_: object) -> None:
         raise UnicodeError("encoding with 'idna' codec failed")  # what the look-up of `a..b` raises
 
-    monkeypatch.setattr("hangbot.upgrade._Connect", connect)
+    monkeypatch.setattr("hangbot.upgrade.dial", dial)
 
     with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
         async with open_room(hangfm_settings):

@@ -27,6 +27,7 @@ from hangbot.errors import (
     OutboxDiskFull,
     OutboxFull,
     OutboxLocked,
+    OutboxNotOurs,
     OutboxTaken,
     OutboxUnusable,
     UnknownMessage,
@@ -215,8 +216,8 @@ async def _deliver(
         return True
     except OutboxBusy:
         return delivered_here
-    except OutboxTaken:
-        raise  # what was accepted may be gone with the file
+    except (OutboxTaken, OutboxNotOurs):
+        raise  # what was accepted may be gone with the file, or is another bot's to say
     except OutboxUnusable as exc:
         logger.warning("%s: what was accepted stays queued. %s", exc, exc.remedy)
         return False

@@ -21,7 +21,15 @@ from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import EXPIRED_AT_START, Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
-from hangbot.errors import HangbotError, OutboxOfAnother, OutboxTaken, OutboxUnusable, UsageError, first_of
+from hangbot.errors import (
+    HangbotError,
+    OutboxNotOurs,
+    OutboxOfAnother,
+    OutboxTaken,
+    OutboxUnusable,
+    UsageError,
+    first_of,
+)
 from hangbot.health import Conditions
 from hangbot.wire.chat import Outgoing
 
@@ -172,11 +180,11 @@ class Courier:
         return await self._gate.answers(since)
 
     async def belongs_to(self, uid: str) -> None:
-        """Make sure that the outbox is this bot's; raises `OutboxUnusable` where it is another's."""
+        """Make sure that the outbox is this bot's; raises `OutboxNotOurs` where it is another's."""
         try:
             await self._outbox.bind(uid)
         except OutboxOfAnother as exc:
-            raise OutboxUnusable(str(exc), remedy=exc.remedy) from None
+            raise OutboxNotOurs(str(exc), remedy=exc.remedy) from None
 
     def stop(self) -> None:
         """Begin no further message; `run` returns when what is on its way has ended.

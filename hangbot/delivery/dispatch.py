@@ -13,7 +13,7 @@ from hangbot.delivery.gate import LONG, Gate, Stopped
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.waiters import Waiters
-from hangbot.errors import GroupClosed, OutboxOfAnother, OutboxUnusable, ServiceError
+from hangbot.errors import GroupClosed, OutboxNotOurs, OutboxOfAnother, ServiceError
 from hangbot.wire.chat import Outgoing
 
 __all__ = ["Dispatch", "Transport"]
@@ -91,7 +91,7 @@ class Dispatch:
                 row, claimed = await self.outbox.get(row.message.id), False
             except OutboxOfAnother as exc:  # before anything was sent: it waits for its own bot, as it was
                 await self.outbox.release(row)
-                raise OutboxUnusable(str(exc), remedy=exc.remedy) from None
+                raise OutboxNotOurs(str(exc), remedy=exc.remedy) from None
         self._waiters.tell(row.message.id, end)
         return end, written
 
