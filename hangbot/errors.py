@@ -329,6 +329,10 @@ class OutboxUnusable(OutboxError):
 class OutboxNotOurs(OutboxUnusable):
     """The file turned out to be another bot's only when the service told who this one is."""
 
+    remedy = (
+        "Give this bot a HANGBOT_OUTBOX of its own; COMETCHAT_UID beside the token tells at once whose it is."
+    )
+
 
 class OutboxLocked(OutboxUnusable):
     """Another program holds the file locked, for longer than it was waited for."""
