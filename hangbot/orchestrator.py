@@ -117,6 +117,7 @@ class Bot:
         self._own: frozenset[object] = frozenset()
         self._fatal: HangbotError | None = None
         self._out_of_room = "it has not joined yet"
+        self._back_into_room = ConnectionLost.remedy
         self._out_of_chat = "it has not asked yet"
 
     async def say(
@@ -170,7 +171,7 @@ class Bot:
         breaker, red = self._courier.breaker, list(self.conditions.all())
         down = None if breaker.since is None else self._clock.now() - breaker.since
         if not self._in_room.is_set():
-            red.append(Condition("room", f"not in the room ({self._out_of_room})", ConnectionLost.remedy))
+            red.append(Condition("room", f"not in the room ({self._out_of_room})", self._back_into_room))
         if not self._in_chat.is_set():
             red.append(Condition("chat", f"the chat is not read ({self._out_of_chat})", Unavailable.remedy))
         if down is not None:
@@ -226,7 +227,7 @@ class Bot:
         """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
         pace = ReconnectPace(self._reconnects, self._dice)
         while True:
-            ended, refused = Ended("left"), False
+            ended, refused, remedy = Ended("left"), False, ConnectionLost.remedy
             try:
                 async with self._open_room() as room:
                     await room.welcome(self.settings.welcome_timeout)
@@ -238,7 +239,7 @@ class Bot:
             except Banished as exc:
                 ended = Ended("kicked", str(exc))
             except HangbotError as exc:  # whatever a service says: it may say something else the next time
-                ended = Ended("lost", str(exc))
+                ended, remedy = Ended("lost", str(exc)), exc.remedy
                 self._note_refusal(exc)
                 refused = isinstance(exc, TokenRejected)
             finally:
@@ -254,6 +255,7 @@ class Bot:
             if ended.why == "state lost":
                 continue  # now: the room sees no leave for 20 s
             self._out_of_room = f"{ended.why}, {ended.detail}" if ended.detail else ended.why
+            self._back_into_room = remedy
             wait = pace.next_wait(reset=ended.why == "reset", refused=refused)
             logger.warning(
                 "[SOCKET] not in the room (%s): next try in %.1f s",

@@ -567,6 +567,8 @@ async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_
     assert not refused.ok
     assert f"refused the connection with status {status}; the token expired 2.0 days ago" in red.sentence
     assert red.remedy.startswith("Renew BOT_USER_TOKEN")
+    (room,) = [condition for condition in refused.red if condition.part == "room"]
+    assert room.remedy == red.remedy  # not that it connects again by itself
 
 
 async def test_rooms_that_are_reset_again_and_again_are_not_hammered(
