@@ -157,12 +157,13 @@ class Redactor:
 
 def without_login(address: str) -> str:
     """An address without what may be a password: the one of an address that does not parse is anywhere."""
-    scheme, colon, rest = address.partition("://")
-    before, there = (scheme + colon, rest) if colon else ("", address)
+    found = _SCHEME.match(address)  # what is no scheme before a :// may be the beginning of a password
+    before, there = (found[0], address[found.end() :]) if found else ("", address)
     _, at, host = there.rpartition("@")
     return f"{before}{MASK}@{host}" if at else before + _NO_PORT.sub(MASK, there)
 
 
+_SCHEME: Final = re.compile(r"(?i)(?:https?|wss?|socks[0-9a-z]{0,2}|ftp)://")
 _NO_PORT: Final = re.compile(r"(?s)(?<=:)(?![0-9]{1,5}(?:/|\Z)).+")
 
 

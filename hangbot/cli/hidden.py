@@ -102,9 +102,11 @@ def _login_in(text: str) -> Iterator[str]:
 
 def _login(address: str) -> Iterator[str]:
     for spelling in dict.fromkeys((address.strip(), unquote(address.strip()))):
-        if login := _ADDRESS.match(spelling) or _HOSTLESS.fullmatch(spelling.rstrip("/")):
-            yield login[1]
-            user, colon, password = login[1].partition(":")
+        login = _ADDRESS.match(spelling) or _HOSTLESS.fullmatch(spelling.rstrip("/"))
+        whole = spelling.rpartition("@")[0]  # what looks like a scheme may be the beginning of a password
+        for found in dict.fromkeys((login[1] if login else "", whole)):
+            yield found
+            user, colon, password = found.partition(":")
             yield password if colon else user
 
 
