@@ -388,6 +388,7 @@ async def test_a_bot_that_is_banned_from_the_chat_group_tries_on_at_the_cap_in_r
     assert 30.0 <= wait <= 60.0
 
 
+@pytest.mark.slow
 async def test_a_token_that_is_refused_again_after_an_exchange_keeps_its_message_in_red_until_it_is_taken(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:

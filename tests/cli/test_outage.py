@@ -76,6 +76,7 @@ def test_ten_messages_outlive_an_outage_longer_than_a_message_is_tried_and_are_s
     assert bot.err.count("the chat is down") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wait", "code"), [([], 0), (["--wait", "0.5"], 3)])
 def test_a_send_does_not_wait_for_a_service_for_ever_and_says_in_one_line_that_it_left(
     wait: list[str], code: int, configured: Live, capsys: pytest.CaptureFixture[str]
@@ -163,6 +164,7 @@ def test_a_retry_after_that_cannot_be_kept_is_told_and_capped(
     assert "its Retry-After (999999999) is over an hour or no time at all, and is not kept" in told
 
 
+@pytest.mark.slow
 def test_a_ban_ends_what_is_queued_for_the_group_in_the_chats_words_and_nothing_else(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:

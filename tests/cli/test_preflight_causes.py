@@ -459,6 +459,8 @@ def no_outbox(w: World) -> None:
     w.configure(HANGBOT_OUTBOX="/dev/null/outbox.sqlite3")
 
 
+TIMED_OUT: Final = {"TLS swallowed", "chat silent", "gateway silent", "packets dropped"}
+"""Causes that show only when a time-out has run out: a second or two each."""
 CAUSES: Final[Mapping[str, Cause]] = {
     "config incomplete": Cause(
         lambda w: w.configure(ROOM_UUID=""),
@@ -1043,7 +1045,13 @@ CAUSES: Final[Mapping[str, Cause]] = {
 }
 
 
-@pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES.keys())
+@pytest.mark.parametrize(
+    "cause",
+    [
+        pytest.param(cause, id=name, marks=pytest.mark.slow if name in TIMED_OUT else ())
+        for name, cause in CAUSES.items()
+    ],
+)
 def test_each_cause_has_its_line_its_remedy_its_verdict_and_its_exit_code(
     cause: Cause, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -342,6 +342,7 @@ def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_wa
     assert "line 1" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -591,6 +592,7 @@ def is_a_send(row: dict[str, Any]) -> bool:
     return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
     configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def control(ready: dict[str, Any], method: str, path: str, body: object = None) 
         return row
 
 
+@pytest.mark.slow
 def test_a_sandbox_in_one_terminal_and_a_bot_in_another_talk_and_both_end_well(
     start: Start, folder: Path
 ) -> None:

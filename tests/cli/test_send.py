@@ -151,6 +151,7 @@ def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixtur
     assert [row["state"] for row in listed(capsys)] == ["uncertain"]
 
 
+@pytest.mark.slow
 def test_waiting_has_an_end_and_says_that_it_cannot_tell(
     configured: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:

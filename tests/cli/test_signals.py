@@ -51,6 +51,7 @@ def assert_no_stray(*commands: Command) -> None:
         assert not any(word in command.err for word in STRAY), command.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
 def test_signals_within_a_second_are_one_and_the_bot_drains(
     again: int, configured: Live, start: Start

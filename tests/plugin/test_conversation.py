@@ -118,6 +118,7 @@ async def test_a_failure_shows_who_said_and_who_did_what(
     assert hangfm_sandbox.bot.token not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "deed", ["refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"]
 )

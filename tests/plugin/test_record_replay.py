@@ -209,6 +209,7 @@ def rows(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
 
 
+@pytest.mark.slow
 async def test_any_program_is_recorded_and_played_to(
     *,
     hangfm_record: OpenRecording,

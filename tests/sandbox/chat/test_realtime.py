@@ -723,6 +723,7 @@ async def test_who_pings_and_never_reads_the_pongs_is_cut_off(
     await bench.journal.wait_for(lambda e: e["kind"] == "close", within=WITHIN)
 
 
+@pytest.mark.slow
 async def test_who_never_reads_is_hung_up_on_all_the_same(
     bench: "ChatBench", monkeypatch: pytest.MonkeyPatch
 ) -> None:

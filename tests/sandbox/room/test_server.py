@@ -728,6 +728,7 @@ async def test_whatever_a_socket_sends_disturbs_nobody(
         await asyncio.wait_for(writer.wait_closed(), WITHIN)
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
     sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
