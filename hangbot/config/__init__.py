@@ -27,7 +27,9 @@ __all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
 
-_EXPLAINED: Final = "a file that `hangbot init` writes explains each name."
+_EXPLAINED: Final = (
+    "a file that `hangbot init` writes explains each name, docs/bot-token.md where a token comes from."
+)
 _NAMES: Final = frozenset(env.name for env in ENV.values())
 
 

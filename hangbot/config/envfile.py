@@ -128,7 +128,8 @@ def _text(path: Path) -> str:
     except FileNotFoundError as exc:
         remedy = (
             "Run `hangbot init`, which writes it; where nobody can answer its questions (CI, a container) "
-            "set BOT_USER_TOKEN and ROOM_UUID in the environment, as secrets."
+            "set BOT_USER_TOKEN and ROOM_UUID in the environment, as secrets. "
+            "docs/bot-token.md tells where a token comes from."
         )
         raise _unusable(f"no configuration file at {path}", remedy) from exc
     except IsADirectoryError as exc:

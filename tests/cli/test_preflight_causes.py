@@ -468,7 +468,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
         "rejected",
         "Configuration is complete: ROOM_UUID (hang-fm-config.env line 2): required, and empty",
         "Correct that in hang-fm-config.env or in the environment; "
-        "a file that `hangbot init` writes explains each name.",
+        "a file that `hangbot init` writes explains each name, docs/bot-token.md where a token comes from.",
         2,
     ),
     "expired": Cause(
