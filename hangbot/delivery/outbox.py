@@ -270,7 +270,7 @@ class Outbox:
 
     async def count_others(self) -> int:
         """Return how many messages of other rooms wait."""
-        return await self._read(schema.count_waiting) - await self.count_waiting()
+        return await self._read(schema.count_others, self._rooms)
 
     async def sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.

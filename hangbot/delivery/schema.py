@@ -106,6 +106,15 @@ def count_waiting(database: sqlite3.Connection, rooms: Rooms = None) -> int:
     return sum(int(database.execute(query, (room,)).fetchone()[0]) for room in rooms)
 
 
+def count_others(database: sqlite3.Connection, rooms: Rooms) -> int:
+    """Count what waits for other rooms, in one look: between two of them a message may end."""
+    if rooms is None:
+        return 0
+    marks = ", ".join("?" * len(rooms))
+    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room NOT IN ({marks})"  # noqa: S608  constants
+    return int(database.execute(query, tuple(rooms)).fetchone()[0])
+
+
 def recover(database: sqlite3.Connection, now: float) -> None:
     """Queue again what is left in sending; where no attempt is noted, the last one was cut off by the end."""
     left = f"state = 'sending' AND {_WAITS}"
