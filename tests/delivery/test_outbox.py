@@ -792,6 +792,18 @@ async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(p
     assert rooms == ["attic", "", "attic", "lounge", ""]
 
 
+async def test_what_is_accepted_while_others_are_counted_is_not_taken_off_them(path: Path) -> None:
+    box = await opened(path, Owner("bot", "lounge"))
+
+    counting = asyncio.create_task(box.count_others(), name="counting")
+    await asyncio.sleep(0)  # it has asked
+    await box.put([message("l", to="lounge")], 1.0)
+    others = await counting
+    await box.close()
+
+    assert others == 0
+
+
 async def test_who_names_no_bot_sees_all_rooms_oldest_first(path: Path) -> None:
     for number, room in enumerate(("b", "a", "c")):
         box = await opened(path, Owner("bot", room))
