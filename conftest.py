@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from pytest_hangfm.names import checks_alone
+from pytest_hangfm.items import checks_alone
 
 _CHECKS: Final = "checks"
 _PROPERTIES: Final = "hypothesispytest"

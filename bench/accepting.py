@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from hangbot.config import Settings
 from hangbot.factory import make_courier, open_outbox
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 __all__ = [
     "Idle",

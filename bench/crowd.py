@@ -10,8 +10,8 @@ from bench import usage
 from bench.servers import fingerprint
 from hangbot.config import Settings
 from hangbot.factory import open_room
-from hangbot.room import RoomClient
-from hangbot.wire.room import Broadcast
+from hangbot.hangfm.room import RoomClient
+from hangbot.hangfm.wire.frames import Broadcast
 
 __all__ = ["Seen", "watch_votes"]
 

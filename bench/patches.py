@@ -21,11 +21,11 @@ from typing import IO, Any, Final, cast
 from bench.figures import Figure, at_most, figure, ratio
 from bench.plan import Plan
 from bench.servers import long_song
+from hangbot.hangfm.wire.patch import apply_patch
+from hangbot.hangfm.wire.state import RoomState
 from hangbot.sandbox import RoomVariants
 from hangbot.sandbox.people import People
-from hangbot.sandbox.room.world import Room, RoomMessage
-from hangbot.wire.patch import apply_patch
-from hangbot.wire.state import RoomState
+from hangbot.sandbox.room.room import Room, RoomMessage
 
 __all__ = ["STEPS"]
 

@@ -15,7 +15,7 @@ from bench.accepting import TEXT, Idle, idle_settings, write_all
 from bench.lines import answer_lines
 from hangbot.delivery.courier import Courier
 from hangbot.factory import make_courier, open_outbox
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 _LOOKING: Final = 1.0
 """Seconds to go on after the first send, so that whatever loads the queue has done so."""

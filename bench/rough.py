@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.servers import long_song
+from hangbot.bot.bot import Bot
 from hangbot.config import Settings
 from hangbot.errors import ServiceError
 from hangbot.factory import open_bot, open_outbox
-from hangbot.orchestrator import Bot
 
 __all__ = ["Rough", "set_songs"]
 

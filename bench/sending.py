@@ -14,7 +14,7 @@ from bench.accepting import TEXT
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.factory import make_courier, open_chat, open_outbox
-from hangbot.wire.chat import Outgoing, message_body
+from hangbot.hangfm.wire.chat import Outgoing, message_body
 
 __all__ = ["Sender"]
 

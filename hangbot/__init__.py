@@ -7,6 +7,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
+    from hangbot.bot.bot import App, Bot
     from hangbot.config import Settings
     from hangbot.delivery.lock import exclusive_soon
     from hangbot.delivery.record import Settlement, Step
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
         open_room,
         open_subject,
     )
-    from hangbot.orchestrator import App, Bot
+    from hangbot.hangfm.wire.chat import ChatMessage, Outgoing
     from hangbot.preflight import examine, overall
-    from hangbot.wire.chat import ChatMessage, Outgoing
 
 __all__ = [
     "App",
@@ -48,12 +48,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "App": "orchestrator",
-    "Bot": "orchestrator",
-    "ChatMessage": "wire.chat",
+    "App": "bot.bot",
+    "Bot": "bot.bot",
+    "ChatMessage": "hangfm.wire.chat",
     "HangbotError": "errors",
-    "Outgoing": "wire.chat",
-    "Settings": "config",
+    "Outgoing": "hangfm.wire.chat",
+    "Settings": "config.settings",
     "Settlement": "delivery.record",
     "Step": "delivery.record",
     "examine": "preflight",

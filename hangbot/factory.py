@@ -15,33 +15,33 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from hangbot.chat import ChatClient
-from hangbot.chat_token import ChatToken
+from hangbot.bot.bot import App, Bot
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
-from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
-from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.dispatch import Transport
-from hangbot.delivery.gate import Limits
+from hangbot.delivery.limits import Breaker
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
+from hangbot.delivery.retry import Carrier
+from hangbot.delivery.sending import Transport
+from hangbot.delivery.throttle import Limits
 from hangbot.errors import Unavailable
-from hangbot.gateway import GatewayClient
+from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.chat_token import ChatToken
+from hangbot.hangfm.disconnect import Connection
+from hangbot.hangfm.gateway import GatewayClient
+from hangbot.hangfm.http import Endpoint
+from hangbot.hangfm.http1 import Http1Transport
+from hangbot.hangfm.room import RoomClient
+from hangbot.hangfm.socket import upgrade
+from hangbot.hangfm.wire.frames import Broadcast
 from hangbot.health import Conditions
-from hangbot.http1 import Http1Transport
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
-from hangbot.orchestrator import App, Bot
 from hangbot.proxies import unusable_environment
-from hangbot.rest import Endpoint
-from hangbot.room import RoomClient
-from hangbot.room_end import Connection
-from hangbot.upgrade import upgrade
-from hangbot.wire.room import Broadcast
 
 if TYPE_CHECKING:
     from hangbot.preflight import Service, Subject
@@ -137,7 +137,7 @@ async def open_room(
         on_frame: Shown every frame as it came, before it is read.
 
     Raises:
-        HangbotError: As `hangbot.upgrade.upgrade` does.
+        HangbotError: As `hangbot.hangfm.socket.upgrade` does.
     """
     token = settings.ttfm_api_token.get_secret_value()
     claims, clock = read_claims(token), clock or SystemClock()

@@ -1,7 +1,7 @@
 """What is wrong with a bot right now, in sentences that each have a remedy.
 
 Whoever meets a lasting trouble (a token refused, a full disk, a group that keeps the bot out) sets a
-condition under the name of its part, and clears it when it is over; `hangbot.orchestrator.Bot.health`
+condition under the name of its part, and clears it when it is over; `hangbot.bot.bot.Bot.health`
 shows them. What waiting mends by itself within a minute or two is none.
 """
 

@@ -52,7 +52,7 @@ from pytest_hangfm.hooks import (
 )
 
 if TYPE_CHECKING:
-    from pytest_hangfm.clock import ManualClock
+    from pytest_hangfm.manual_clock import ManualClock
     from pytest_hangfm.process import BotProcess
     from pytest_hangfm.protocols import (
         Check,
@@ -65,11 +65,11 @@ if TYPE_CHECKING:
         OpenRoom,
         OpenUser,
     )
-    from pytest_hangfm.record import Recording
     from pytest_hangfm.recorder import AckRecorder
-    from pytest_hangfm.replay import Replay
     from pytest_hangfm.reporting.steps import hangfm_step
-    from pytest_hangfm.rooms import RoomEvents, RoomLog
+    from pytest_hangfm.room_log import RoomEvents, RoomLog
+    from pytest_hangfm.sessions.record import Recording
+    from pytest_hangfm.sessions.replay import Replay
 
 __all__ = [
     "AckRecorder",
@@ -134,7 +134,7 @@ _HOMES = {
     "AckRecorder": "recorder",
     "BotProcess": "process",
     "Check": "protocols",
-    "ManualClock": "clock",
+    "ManualClock": "manual_clock",
     "OpenBot": "protocols",
     "OpenChat": "protocols",
     "OpenCourier": "protocols",
@@ -143,10 +143,10 @@ _HOMES = {
     "OpenReplay": "protocols",
     "OpenRoom": "protocols",
     "OpenUser": "protocols",
-    "Recording": "record",
-    "Replay": "replay",
-    "RoomEvents": "rooms",
-    "RoomLog": "rooms",
+    "Recording": "sessions.record",
+    "Replay": "sessions.replay",
+    "RoomEvents": "room_log",
+    "RoomLog": "room_log",
     "hangfm_step": "reporting.steps",
 }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_hangfm.names import uses_plugin
+from pytest_hangfm.items import uses_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

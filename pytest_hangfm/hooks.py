@@ -19,9 +19,7 @@ from pytest_hangfm.async_tests import (
     reason_not_to_run,
     shares_our_loop,
 )
-from pytest_hangfm.doctor import ROW, Doctor
-from pytest_hangfm.guard import watching
-from pytest_hangfm.names import (
+from pytest_hangfm.items import (
     check_id,
     checks_alone,
     packaged_checks,
@@ -30,8 +28,10 @@ from pytest_hangfm.names import (
     uses_plugin,
 )
 from pytest_hangfm.options import OPTIONS, add_options, read_options
+from pytest_hangfm.preflight_summary import ROW, Doctor
+from pytest_hangfm.socket_guard import watching
 from pytest_hangfm.stage_summary import STAGE, StageSummary, stage_row
-from pytest_hangfm.state import ACKS, ACTS, PASSED, SANDBOX, WATCH
+from pytest_hangfm.stash import ACKS, ACTS, PASSED, SANDBOX, WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -271,7 +271,7 @@ def pytest_runtest_makereport(
     report = yield
     told = False
     if item.get_closest_marker("preflight") is not None:
-        from pytest_hangfm.checking import row_from_report  # noqa: PLC0415  only a run with checks pays for it
+        from pytest_hangfm.check_runner import row_from_report  # noqa: PLC0415  only a run with checks pays for it
 
         row = row_from_report(item, report, call, remedy_of(item))
         if row is not None:
@@ -301,8 +301,8 @@ def _explanations(
         found.append(("deliveries", acks.timeline()))
     sandbox = item.stash.get(SANDBOX, None)
     if sandbox is not None:
-        from pytest_hangfm.conversation import over_the_wires  # noqa: PLC0415  only failures pay for it
-        from pytest_hangfm.rooms import OVER_THE_WIRES  # noqa: PLC0415  only failures pay for it
+        from pytest_hangfm.room_log import OVER_THE_WIRES  # noqa: PLC0415  only failures pay for it
+        from pytest_hangfm.transcript import over_the_wires  # noqa: PLC0415  only failures pay for it
 
         if OVER_THE_WIRES in report.longreprtext:  # the expectation that failed shows it already
             return found

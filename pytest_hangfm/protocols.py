@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from hangbot.chat import ChatClient
+    from hangbot.bot.bot import App, Bot
     from hangbot.clock import Clock
     from hangbot.delivery.courier import Courier
     from hangbot.delivery.policy import Dice
-    from hangbot.orchestrator import App, Bot
+    from hangbot.hangfm.chat import ChatClient
+    from hangbot.hangfm.room import RoomClient
+    from hangbot.hangfm.wire.frames import Broadcast
     from hangbot.preflight import Finding, Subject
-    from hangbot.room import RoomClient
     from hangbot.sandbox import Actor
-    from hangbot.wire.room import Broadcast
     from pytest_hangfm.process import BotProcess
-    from pytest_hangfm.record import Recording
-    from pytest_hangfm.replay import Replay
+    from pytest_hangfm.sessions.record import Recording
+    from pytest_hangfm.sessions.replay import Replay
 
 __all__ = [
     "Check",

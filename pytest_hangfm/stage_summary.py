@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_hangfm.reporting.naming import place_of
-from pytest_hangfm.state import ACKS, EXCHANGES
+from pytest_hangfm.reporting.labels import place_of
+from pytest_hangfm.stash import ACKS, EXCHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,10 +16,10 @@ from hangbot.factory import open_chat, open_room
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from hangbot.chat import ChatClient
+    from hangbot.bot.bot import Bot
     from hangbot.config import Settings
-    from hangbot.orchestrator import Bot
-    from hangbot.room import RoomClient
+    from hangbot.hangfm.chat import ChatClient
+    from hangbot.hangfm.room import RoomClient
 
 __all__ = ["Undo"]
 

@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from hangbot import Outgoing, Settings
-from hangbot.chat import ChatClient
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import Outbox
+from hangbot.hangfm.chat import ChatClient
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import AckRecorder, ManualClock, OpenCourier
 

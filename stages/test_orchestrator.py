@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 
 from hangbot import Bot, Settings, preflight
-from hangbot.chat import ChatClient
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import Banished
 from hangbot.factory import open_subject
+from hangbot.hangfm.chat import ChatClient
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import AckRecorder, OpenBot, OpenProcess, OpenUser, RoomLog
 

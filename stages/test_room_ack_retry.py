@@ -9,7 +9,7 @@ import asyncio
 import pytest
 
 from hangbot import Bot, Settings
-from hangbot.room import RoomClient
+from hangbot.hangfm.room import RoomClient
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import AckRecorder, ManualClock, OpenBot
 

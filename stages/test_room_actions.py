@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hangbot import Settings
-from hangbot.room import RoomClient
+from hangbot.hangfm.room import RoomClient
 from pytest_hangfm import OpenRoom, RoomEvents
 
 pytestmark = [

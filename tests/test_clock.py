@@ -5,7 +5,7 @@ import pytest
 
 from hangbot import clock as module
 from hangbot.clock import Boot, SystemClock, age, steadily, steady
-from pytest_hangfm.clock import ManualClock
+from pytest_hangfm.manual_clock import ManualClock
 
 
 def test_an_age_is_exact_whatever_becomes_of_the_wall_clock() -> None:

@@ -18,8 +18,8 @@ from hangbot.factory import (
     open_outbox,
     open_room,
 )
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.sandbox import open_sandbox
-from hangbot.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
     async def dial(*_: object) -> None:
         raise UnicodeError("encoding with 'idna' codec failed")  # what the look-up of `a..b` raises
 
-    monkeypatch.setattr("hangbot.upgrade.dial", dial)
+    monkeypatch.setattr("hangbot.hangfm.socket.dial", dial)
 
     with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
         async with open_room(hangfm_settings):

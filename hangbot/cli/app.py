@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
+from hangbot.bot.bot import App
 from hangbot.cli import early
 from hangbot.errors import UsageError
-from hangbot.orchestrator import App
 
 __all__ = ["load_app"]
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.context import embedded, set_up_logs
 from hangbot.cli.invocation import hangbot
@@ -20,10 +21,9 @@ from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import Stored
-from hangbot.delivery.summary import summarise
+from hangbot.delivery.stats import summarise
 from hangbot.errors import FAILED, INTERRUPTED
 from hangbot.factory import open_bot, open_outbox
-from hangbot.orchestrator import Bot
 from hangbot.preflight import overall
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from hangbot.environment import explained
 from hangbot.redact import RedactingFilter, Redactor
+from hangbot.system_errors import explained
 from hangbot.text import printable, printable_lines
 
 __all__ = ["set_up"]

@@ -22,7 +22,7 @@ from hangbot.config.locations import OUTBOX, outbox_place
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Step, Stored
-from hangbot.delivery.summary import summarise
+from hangbot.delivery.stats import summarise
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
 __all__ = ["main"]

@@ -13,12 +13,12 @@ from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.hidden import masked
 from hangbot.cli.output import say, say_json, tell
-from hangbot.cli.step_summary import append_step_summary, unwritable
 from hangbot.config import Settings
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
 from hangbot.net import is_loopback
 from hangbot.preflight import Overall, Result, examine, exit_code, overall, unasked
+from hangbot.preflight.render import append_step_summary, unwritable
 from hangbot.text import one_line
 
 __all__ = ["main", "print_checks", "target_of"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
+from hangbot.bot.bot import App, Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import embedded, load_settings, set_up_logs
@@ -17,10 +18,9 @@ from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.record import EXPIRED_AT_START, Step
-from hangbot.delivery.summary import summarise
+from hangbot.delivery.stats import summarise
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
-from hangbot.orchestrator import App, Bot
 from hangbot.preflight import examine, exit_code, overall
 
 __all__ = ["log_step", "main"]

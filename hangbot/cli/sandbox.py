@@ -16,10 +16,10 @@ from hangbot.cli.output import say, say_json, tell, unshown
 from hangbot.cli.own_file import OwnFile
 from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
 from hangbot.cli.signals import SecondSignal, stopping
-from hangbot.environment import remedy_for
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
+from hangbot.system_errors import remedy_for
 
 __all__ = ["main"]
 

@@ -35,9 +35,9 @@ from hangbot.errors import (
     first_of,
 )
 from hangbot.factory import make_courier, open_chat, open_outbox
-from hangbot.preflight.about_files import former_outbox
+from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.preflight.storage import former_outbox
 from hangbot.text import printable, whole
-from hangbot.wire.chat import Outgoing
 
 __all__ = ["main"]
 

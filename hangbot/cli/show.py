@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.summary import Summary
+from hangbot.delivery.stats import Summary
 from hangbot.preflight import Overall, Result, Verdict
 from hangbot.text import one_line, printable
 

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from hangbot.delivery.breaker import Breaker
-from hangbot.delivery.carry import Carrier
-from hangbot.delivery.dispatch import Dispatch, Transport
-from hangbot.delivery.gate import Gate, Limits, Stopped
+from hangbot.delivery.limits import Breaker
 from hangbot.delivery.message import parts_of
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import EXPIRED_AT_START, Settlement, Step, Stored
+from hangbot.delivery.retry import Carrier
+from hangbot.delivery.sending import Dispatch, Transport
+from hangbot.delivery.throttle import Gate, Limits, Stopped
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import (
     HangbotError,
@@ -30,8 +30,8 @@ from hangbot.errors import (
     UsageError,
     first_of,
 )
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Conditions
-from hangbot.wire.chat import Outgoing
 
 __all__ = ["Courier"]
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hangbot.environment import remedy_for
 from hangbot.errors import OutboxDiskFull, OutboxUnusable
+from hangbot.system_errors import remedy_for
 
 __all__ = ["BOT", "DELIVERS", "WANTED", "Descriptor", "borrow", "is_borrowed", "refused"]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from hangbot.delivery.split import cut, unbroken
 from hangbot.errors import UsageError
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 __all__ = ["LONGEST_TEXT", "MOST_PARTS", "parts_of"]
 

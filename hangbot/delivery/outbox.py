@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from hangbot.clock import Boot
-from hangbot.delivery import schema, tables
+from hangbot.delivery import tables, write_sql
 from hangbot.delivery.backup import back_up, refuse_place
+from hangbot.delivery.database import broken, connect, is_damage, look_through
 from hangbot.delivery.descriptor import Descriptor
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
-from hangbot.delivery.opening import broken, connect, is_damage, look_through
 from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.record import Life, Settlement, State, Step, Stored
 from hangbot.delivery.watch import FileWatch
@@ -31,8 +31,8 @@ from hangbot.errors import (
     OutboxTaken,
     OutboxUnusable,
 )
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Conditions
-from hangbot.wire.chat import Outgoing
 
 __all__ = ["Bounds", "Outbox", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
@@ -184,9 +184,9 @@ class Outbox:
         Raises:
             OutboxOfAnother: It is another's.
         """
-        found = await self._read(schema.owner)
+        found = await self._read(write_sql.owner)
         if found is None and self._owner and self._owner.binds:
-            found = await self._write(schema.bind, uid)
+            found = await self._write(write_sql.bind, uid)
         if found not in {None, uid}:
             raise OutboxOfAnother(
                 f"the outbox {self.path} is the bot {found}'s; this configuration is for the bot {uid}"
@@ -219,15 +219,15 @@ class Outbox:
             OutboxFull: As many messages wait as may.
         """
         room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
-        text = schema.Text(parts, now, expires_at, room, boot)
+        text = write_sql.Text(parts, now, expires_at, room, boot)
         return self._ask(self._put, writes=True, shared=True, item=text)
 
-    def _put(self, database: sqlite3.Connection, texts: Sequence[schema.Text]) -> list[list[Stored]]:
+    def _put(self, database: sqlite3.Connection, texts: Sequence[write_sql.Text]) -> list[list[Stored]]:
         before = database.total_changes
-        stored = schema.put(database, texts)
+        stored = write_sql.put(database, texts)
         new = database.total_changes - before  # not what was known already: it is in the queue, or was
         if new > self._room:
-            waiting = schema.count_waiting(database)
+            waiting = write_sql.count_waiting(database)
             self._room = min(self._bounds.queue - waiting + new, _COUNT_EVERY)
             if new > self._room:
                 raise OutboxFull(f"{waiting - new} messages wait in the outbox {self.path} already")
@@ -236,15 +236,15 @@ class Outbox:
 
     async def recover(self, now: float) -> None:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
-        await self._deliver(schema.recover, now)
+        await self._deliver(write_sql.recover, now)
 
     async def expire(self, now: float, boot: Boot | None) -> list[tuple[str, float]]:
         """End what is too old to be sent; return the id of each and when it was accepted, oldest first."""
-        return await self._deliver(schema.expire, now, boot, self._rooms)
+        return await self._deliver(write_sql.expire, now, boot, self._rooms)
 
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
         """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
-        return await self._read(schema.receivers, frozenset(without), self._rooms)
+        return await self._read(write_sql.receivers, frozenset(without), self._rooms)
 
     async def claim(self, receiver: str, *, only_look: bool = False) -> Stored | None:
         """Take the oldest message that is queued for a receiver: from here on it is in doubt.
@@ -257,20 +257,20 @@ class Outbox:
             It as it was, but for the state (``sending``, or ``queued`` after only a look).
         """
         if only_look:
-            return await self._read(schema.first, receiver, self._rooms)
-        return await self._write_if_wanted(schema.claim, receiver, self._rooms)
+            return await self._read(write_sql.first, receiver, self._rooms)
+        return await self._write_if_wanted(write_sql.claim, receiver, self._rooms)
 
     async def release(self, row: Stored) -> None:
         """Queue again what was claimed and not sent, as it was."""
-        await self._write_if_wanted(schema.release, row.message.id, row.in_doubt)
+        await self._write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
         """Return how many messages wait that are delivered from here."""
-        return await self._read(schema.count_waiting, self._rooms)
+        return await self._read(write_sql.count_waiting, self._rooms)
 
     async def count_others(self) -> int:
         """Return how many messages of other rooms wait."""
-        return await self._read(schema.count_others, self._rooms)
+        return await self._read(write_sql.count_others, self._rooms)
 
     async def sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.
@@ -278,7 +278,7 @@ class Outbox:
         Returns:
             ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
         """
-        return await self._write_if_wanted(schema.mark_sending, key, steps)
+        return await self._write_if_wanted(write_sql.mark_sending, key, steps)
 
     def settle(
         self, key: str, settlement: Settlement, steps: Sequence[Step], now: float
@@ -300,7 +300,7 @@ class Outbox:
         steps: Sequence[Step],
         now: float,
     ) -> list[str]:
-        given_up = schema.settle(database, key, settlement, steps, now)
+        given_up = write_sql.settle(database, key, settlement, steps, now)
         self._settled += 1
         if self._settled % _PRUNE_EVERY == 0:
             self._prune(database, now)
@@ -312,41 +312,41 @@ class Outbox:
         Returns:
             The ids of what ended.
         """
-        return await self._write(schema.fail_queued, receiver, settlement, now, self._rooms)
+        return await self._write(write_sql.fail_queued, receiver, settlement, now, self._rooms)
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
         return await self._deliver(self._prune, now)
 
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
-        return schema.prune(database, now - self._bounds.keep_for, self._bounds.keep_most)
+        return write_sql.prune(database, now - self._bounds.keep_for, self._bounds.keep_most)
 
     async def note(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self._deliver(schema.note, key, steps)
+        await self._deliver(write_sql.note, key, steps)
 
     async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[Stored]:
         """Return messages in these states (all, when none is named), oldest first.
 
         ``since`` (seconds since the epoch) leaves out what had ended before.
         """
-        return await self._read(schema.rows, states, since)
+        return await self._read(write_sql.rows, states, since)
 
     async def lives(self, *, since: float = 0.0) -> list[Life]:
         """Return the few figures of each message that a summary needs, oldest first."""
-        return await self._read(schema.lives, since)
+        return await self._read(write_sql.lives, since)
 
     async def get(self, key: str) -> Stored:
         """Return one message; raises `UnknownMessage`."""
-        return await self._read(schema.get, key)
+        return await self._read(write_sql.get, key)
 
     async def wholes(self) -> dict[str, str]:
         """Return every id with that of the text that it is a part of, oldest first."""
-        return await self._read(schema.wholes)
+        return await self._read(write_sql.wholes)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
-        return await self._read(schema.history, key)
+        return await self._read(write_sql.history, key)
 
     async def requeue(self, keys: Sequence[str], now: float) -> list[Stored]:
         """Queue failed, uncertain, expired or dropped messages again; they are asked about first.
@@ -358,11 +358,11 @@ class Outbox:
 
     def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
         self._room = 0  # they wait again: the next one that is put has everything counted
-        return schema.requeue(database, keys, now)
+        return write_sql.requeue(database, keys, now)
 
     async def drop(self, keys: Sequence[str], now: float) -> list[Stored]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
-        return await self._write(schema.drop, keys, now)
+        return await self._write(write_sql.drop, keys, now)
 
     async def back_up(self, place: Path) -> int:
         """Copy all of it into a new file while it is in use, and return the number of its messages.
@@ -376,7 +376,7 @@ class Outbox:
 
     async def version(self) -> int:
         """Return a number that changes when another process has written."""
-        return await self._read(schema.version)
+        return await self._read(write_sql.version)
 
     async def _write(
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs

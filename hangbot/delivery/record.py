@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from hangbot.clock import Boot
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 __all__ = ["EXPIRED_AT_START", "Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
 

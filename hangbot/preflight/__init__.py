@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from hangbot.errors import ConfigError
-from hangbot.preflight.about_bot import configuration, gateway_token, outbox_writable, token_expiry
-from hangbot.preflight.about_chat import (
+from hangbot.preflight.canary import canary_message
+from hangbot.preflight.chat import (
     chat_group,
     chat_history,
     chat_member,
@@ -21,16 +21,7 @@ from hangbot.preflight.about_chat import (
     chat_token,
     chat_uid,
 )
-from hangbot.preflight.about_drift import protocol_drift
-from hangbot.preflight.about_files import files_safe, former_outbox
-from hangbot.preflight.about_room import (
-    clock_offset,
-    room_connect,
-    room_heartbeat,
-    room_joined,
-    room_token_name,
-)
-from hangbot.preflight.canary import canary_message
+from hangbot.preflight.configuration import configuration, gateway_token, outbox_writable, token_expiry
 from hangbot.preflight.model import (
     Finding,
     Overall,
@@ -45,7 +36,16 @@ from hangbot.preflight.model import (
     overall,
     result_of,
 )
-from hangbot.preflight.reach import chat_reach, gateway_reach, room_reach
+from hangbot.preflight.probe import chat_reach, gateway_reach, room_reach
+from hangbot.preflight.protocol import protocol_drift
+from hangbot.preflight.room import (
+    clock_offset,
+    room_connect,
+    room_heartbeat,
+    room_joined,
+    room_token_name,
+)
+from hangbot.preflight.storage import files_safe, former_outbox
 
 __all__ = [
     "CANARY",

@@ -5,8 +5,8 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from hangbot.errors import HangbotError, ServiceError
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.preflight.model import Finding, Subject
-from hangbot.wire.chat import Outgoing
 
 __all__ = ["canary_message"]
 

@@ -5,16 +5,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from hangbot.chat import ChatClient
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
-from hangbot.environment import explained
 from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, OutboxLocked, worst
-from hangbot.gateway import GatewayClient
+from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.gateway import GatewayClient
+from hangbot.hangfm.http import Endpoint
+from hangbot.hangfm.room import RoomClient
 from hangbot.redact import Redactor
-from hangbot.rest import Endpoint
-from hangbot.room import RoomClient
+from hangbot.system_errors import explained
 
 __all__ = [
     "Finding",

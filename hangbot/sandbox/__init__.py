@@ -12,8 +12,8 @@ from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import ChatTokenRules, Identity, Person
+from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.room.world import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox
 
 __all__ = [

@@ -7,9 +7,9 @@ from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.people import People, Person
 from hangbot.sandbox.room import songs
-from hangbot.sandbox.room.desk import RoomDesk
+from hangbot.sandbox.room.handler import RoomDesk
+from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
-from hangbot.sandbox.room.world import Room
 
 __all__ = ["Actor", "Users"]
 

@@ -16,7 +16,7 @@ from hangbot.sandbox.chat.world import ChatRefusal
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.page import page
-from hangbot.sandbox.room.world import ActionRefused, Room
+from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.service import Sandbox, state_of
 from hangbot.sandbox.services import SERVICES
 

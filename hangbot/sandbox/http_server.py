@@ -15,7 +15,7 @@ from typing import Final, cast
 import h11
 
 from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded, unpacked, written
-from hangbot.sandbox.ports import bound_socket
+from hangbot.sandbox.listen import bound_socket
 
 __all__ = ["Handler", "HttpServer", "Witness", "serve_http"]
 

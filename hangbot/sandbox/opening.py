@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.chat.exchange import LARGEST_BODY
+from hangbot.sandbox.chat.request import LARGEST_BODY
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
 from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.hosts import service_of

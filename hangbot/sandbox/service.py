@@ -16,12 +16,12 @@ from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.hosts import direct_service
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Event, Journal
+from hangbot.sandbox.listen import HOST
 from hangbot.sandbox.people import Identity, People, Person
-from hangbot.sandbox.ports import HOST
+from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.server import RoomServer
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.room.world import Room
 from hangbot.sandbox.services import SERVICES, Service, ServiceName, Services
 
 __all__ = ["Sandbox", "state_of"]

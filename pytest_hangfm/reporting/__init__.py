@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_hangfm.reporting.redaction import REDACTION, Redaction
-from pytest_hangfm.state import ACKS, SANDBOX
+from pytest_hangfm.stash import ACKS, SANDBOX
 
 if TYPE_CHECKING:
     import pytest

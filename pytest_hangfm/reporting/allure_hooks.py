@@ -20,16 +20,16 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
 )
 
 from pytest_hangfm import fixtures
-from pytest_hangfm.doctor import ROW
-from pytest_hangfm.names import remedy_of, sentence, uses_plugin
+from pytest_hangfm.items import remedy_of, sentence, uses_plugin
+from pytest_hangfm.preflight_summary import ROW
 from pytest_hangfm.reporting import MEASURES
-from pytest_hangfm.reporting.facts import write_facts
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
+from pytest_hangfm.reporting.labels import place_of
 from pytest_hangfm.reporting.metrics import Measures
-from pytest_hangfm.reporting.naming import place_of
+from pytest_hangfm.reporting.run_info import write_facts
 from pytest_hangfm.reporting.steps import StepNode, begin_steps, take_steps
 from pytest_hangfm.reporting.timeline import timeline
-from pytest_hangfm.state import ACKS
+from pytest_hangfm.stash import ACKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import allure  # type: ignore[import-untyped,unused-ignore]  # it has no types
 
-from pytest_hangfm.conversation import over_the_wires
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import timeline
-from pytest_hangfm.state import ACKS, SANDBOX
+from pytest_hangfm.stash import ACKS, SANDBOX
+from pytest_hangfm.transcript import over_the_wires
 
 if TYPE_CHECKING:
     import pytest

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
-from pytest_hangfm.names import target_of_item, uses_plugin
+from pytest_hangfm.items import target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
 from pytest_hangfm.reporting.secrets import configured_secrets
-from pytest_hangfm.state import SANDBOX
+from pytest_hangfm.stash import SANDBOX
 
 if TYPE_CHECKING:
     import warnings

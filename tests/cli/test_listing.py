@@ -2,7 +2,7 @@ import pytest
 
 from hangbot.cli.listing import ago, listed
 from hangbot.delivery.record import State, Stored
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 
 def stored(key: str, text: str, *, state: State = "queued", reason: str = "", to: str = "") -> Stored:

@@ -18,11 +18,11 @@ SECRET = "uid-1_0123456789abcdef"
 def test_a_line_for_people_has_time_logger_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("text", "info", Redactor())
 
-    logging.getLogger("hangbot.room").warning("[SOCKET] %s", "lost")
+    logging.getLogger("hangbot.hangfm.room").warning("[SOCKET] %s", "lost")
 
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.fullmatch(r"\S+ \S+ \| hangbot\.room \| WARNING \| \[SOCKET\] lost\n", printed.err)
+    assert re.fullmatch(r"\S+ \S+ \| hangbot\.hangfm\.room \| WARNING \| \[SOCKET\] lost\n", printed.err)
 
 
 def test_a_line_for_machines_is_an_object_with_what_the_record_carries(

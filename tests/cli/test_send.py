@@ -15,7 +15,7 @@ from hangbot.cli import send as command
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import exclusive
 from hangbot.errors import OutboxBusy
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ import pytest
 
 from hangbot.cli import show
 from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.summary import summarise
+from hangbot.delivery.stats import summarise
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.preflight import Result
-from hangbot.wire.chat import Outgoing
 
 ROOM = "room-guid"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.cli import main
-from hangbot.cli.step_summary import append_step_summary
 from hangbot.preflight import QUESTIONS, Result
+from hangbot.preflight.render import append_step_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from hangbot.config import ENV, UNBUILT, Row, Settings, render_env_file
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import Need
-from hangbot.config.read import LONGEST_SHOWN
+from hangbot.config.parsing import LONGEST_SHOWN
 from hangbot.errors import MISCONFIGURED, ConfigError
 from hangbot.redact import Redactor
 

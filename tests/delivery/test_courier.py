@@ -10,14 +10,14 @@ import pytest
 import pytest_asyncio
 
 from hangbot.delivery import courier as module
-from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
-from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.gate import Limits
+from hangbot.delivery.limits import Breaker
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Settlement, Step, Stored
+from hangbot.delivery.retry import Carrier
+from hangbot.delivery.throttle import Limits
 from hangbot.errors import (
     AckTimeout,
     GroupClosed,
@@ -31,8 +31,8 @@ from hangbot.errors import (
     Unreachable,
     UsageError,
 )
-from hangbot.wire.chat import Outgoing
-from pytest_hangfm.clock import ManualClock
+from hangbot.hangfm.wire.chat import Outgoing
+from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 
 LOST = AckTimeout("no answer", service="chat")

@@ -23,17 +23,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hangbot.chat import ChatClient
-from hangbot.chat_token import ChatToken
-from hangbot.delivery.breaker import Breaker
 from hangbot.delivery.budget import RetryBudget
-from hangbot.delivery.carry import Carrier
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.gate import Limits
-from hangbot.delivery.opening import connect
+from hangbot.delivery.database import connect
+from hangbot.delivery.limits import Breaker
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Step, Stored
+from hangbot.delivery.retry import Carrier
+from hangbot.delivery.throttle import Limits
 from hangbot.delivery.writer import Job, serve
 from hangbot.errors import (
     AckTimeout,
@@ -42,12 +40,14 @@ from hangbot.errors import (
     ServiceError,
     Unreachable,
 )
-from hangbot.rest import Answer
-from hangbot.wire.chat import Outgoing
-from pytest_hangfm.clock import ManualClock
+from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.chat_token import ChatToken
+from hangbot.hangfm.http import Answer
+from hangbot.hangfm.wire.chat import Outgoing
+from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
-    from hangbot.rest import Endpoint
+    from hangbot.hangfm.http import Endpoint
 
 T = TypeVar("T")
 

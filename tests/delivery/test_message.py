@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, parts_of
 from hangbot.errors import UsageError
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 
 def outgoing(text: str = "hi", *, key: str = "id", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind

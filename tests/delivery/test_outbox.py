@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery import opening, tables, writer
+from hangbot.delivery import database, tables, writer
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Bounds, Outbox, exclusive
 from hangbot.delivery.owner import Owner
@@ -29,7 +29,7 @@ from hangbot.errors import (
     UnknownMessage,
     UsageError,
 )
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 DELIVERED = Settlement("delivered", 1, 1)
@@ -144,7 +144,7 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         "import asyncio, os, signal, sys\n"
         "from pathlib import Path\n"
         "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.wire.chat import Outgoing\n"
+        "from hangbot.hangfm.wire.chat import Outgoing\n"
         "async def main():\n"
         "    box = Outbox(Path(sys.argv[1]))\n"
         "    await box.open()\n"
@@ -528,7 +528,7 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
         "import asyncio, sys\n"
         "from pathlib import Path\n"
         "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.wire.chat import Outgoing\n"
+        "from hangbot.hangfm.wire.chat import Outgoing\n"
         "async def main():\n"
         "    sys.stdin.readline()\n"
         "    box = Outbox(Path(sys.argv[1]))\n"
@@ -1035,7 +1035,7 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
             return self.real.execute(sql, *args)
 
     unlucky = True
-    connect = opening.connect
+    connect = database.connect
     monkeypatch.setattr(module, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
     box = Outbox(path)
     await box.open()
@@ -1077,7 +1077,7 @@ async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone
 async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done_in_its_order(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(opening, "_BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.01)
     monkeypatch.setattr(writer, "_TOLD_AFTER", 0.05)
     box = Outbox(path)
     await box.open()

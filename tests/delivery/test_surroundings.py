@@ -7,7 +7,7 @@ import pytest
 
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.surroundings import count_messages, has_second_name, is_mounted_alone
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import HangbotError, UnknownMessage
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 DELIVERED = Settlement("delivered", 1, 1)
 

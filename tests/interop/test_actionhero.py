@@ -14,8 +14,8 @@ import pytest
 from hangbot import Bot
 from hangbot.config import Settings
 from hangbot.factory import open_bot, open_outbox, open_room
+from hangbot.hangfm.wire.frames import Broadcast
 from hangbot.sandbox import Sandbox
-from hangbot.wire.room import Broadcast
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:

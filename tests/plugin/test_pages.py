@@ -11,7 +11,7 @@ import pytest_hangfm.fixtures
 
 REPOSITORY: Final = Path(__file__).parents[2]
 PAGES: Final = REPOSITORY / "docs" / "fixtures"
-SESSION: Final = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
+SESSION: Final = REPOSITORY / "tests" / "hangfm" / "wire" / "samples" / "room_session.jsonl"
 FIXTURES: Final = sorted(pytest_hangfm.fixtures.__all__)
 
 

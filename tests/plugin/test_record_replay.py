@@ -13,11 +13,11 @@ from hangbot import Bot
 from hangbot.errors import ConnectionLost
 from hangbot.sandbox import Actor, RoomVariants, Sandbox
 from pytest_hangfm import OpenBot, OpenProcess, OpenRecording, OpenReplay, OpenRoom, RoomEvents, RoomLog
-from pytest_hangfm.record import recording
+from pytest_hangfm.sessions.record import recording
 from tests.bounds import WITHIN
 
 REPOSITORY = Path(__file__).parents[2]
-SAMPLE = REPOSITORY / "tests" / "wire" / "samples" / "room_session.jsonl"
+SAMPLE = REPOSITORY / "tests" / "hangfm" / "wire" / "samples" / "room_session.jsonl"
 JUMP = {"animation": "jump"}
 
 

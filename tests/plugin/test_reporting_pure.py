@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.record import Settlement, Step
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
+from pytest_hangfm.reporting.labels import place_of
 from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
-from pytest_hangfm.reporting.naming import place_of
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import MOST_LANES, MOST_STEPS, duration, timeline
 
@@ -195,9 +195,9 @@ def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
             id="stage",
         ),
         pytest.param(
-            "tests/sandbox/room/test_desk.py::test_x",
+            "tests/sandbox/room/test_handler.py::test_x",
             set(),
-            ("Tests", "Sandbox / Room", "Desk", "normal"),
+            ("Tests", "Sandbox / Room", "Handler", "normal"),
             id="test",
         ),
         pytest.param("test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal"), id="no-folder"),

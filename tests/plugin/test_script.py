@@ -1,8 +1,8 @@
 import json
 from collections.abc import Sequence
 
-from pytest_hangfm.script import Deed, Script
-from pytest_hangfm.sessions import Event
+from pytest_hangfm.sessions.format import Event
+from pytest_hangfm.sessions.script import Deed, Script
 
 WELCOME = '{"welcome":"hi","context":"api"}'
 VOTED = '{"message":{"name":"votedOnSong"}}'

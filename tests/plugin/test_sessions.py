@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.redact import Redactor
-from pytest_hangfm.sessions import Event, UnreadableSession, read_session, without_secrets
+from pytest_hangfm.sessions.format import Event, UnreadableSession, read_session, without_secrets
 
 HEAD = '{"recorded": "one evening", "format": 1}'
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJl"

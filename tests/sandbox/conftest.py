@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.exchange import LARGEST_BODY
+from hangbot.sandbox.chat.request import LARGEST_BODY
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock

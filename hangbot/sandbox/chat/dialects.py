@@ -34,7 +34,7 @@ class Dialect:
     """Takes the token from `Authorization: Bearer` and from a parameter, too."""
     needs_app_id: bool = False
     documented_lists: bool = False
-    """Lists follow CometChat's documentation; see `hangbot.sandbox.chat.lists`."""
+    """Lists follow CometChat's documentation; see `hangbot.sandbox.chat.paging`."""
     default_affix: str = "prepend"
     """Measured on OpenChat; CometChat's is unknown."""
     bare_newest_first: bool = False

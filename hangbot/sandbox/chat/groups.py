@@ -6,8 +6,8 @@ PURE.
 from typing import Final
 
 from hangbot.sandbox.chat.admin import AdminCalls
+from hangbot.sandbox.chat.auth import Caller
 from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.door import Caller
 from hangbot.sandbox.chat.rows import Json, Push, group_entity, member_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.users import UserCalls

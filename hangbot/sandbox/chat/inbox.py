@@ -5,9 +5,9 @@ PURE.
 
 from typing import cast
 
+from hangbot.sandbox.chat.auth import Caller, ChatDoor
 from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.door import Caller, ChatDoor
-from hangbot.sandbox.chat.lists import history_query, pagination, things_page
+from hangbot.sandbox.chat.paging import history_query, pagination, things_page
 from hangbot.sandbox.chat.receipts import (
     conversation_with,
     conversations,

@@ -3,8 +3,8 @@
 PURE.
 """
 
+from hangbot.sandbox.chat.auth import ChatDoor
 from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.door import ChatDoor
 from hangbot.sandbox.chat.rows import Row, user_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.settings import chat_settings

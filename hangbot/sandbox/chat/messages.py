@@ -3,15 +3,15 @@
 PURE.
 """
 
+from hangbot.sandbox.chat.auth import Caller
 from hangbot.sandbox.chat.call import Answer, Call
 from hangbot.sandbox.chat.changes import delete_message, edit_message, stored_message
-from hangbot.sandbox.chat.door import Caller
-from hangbot.sandbox.chat.drafts import edited_data, read_draft
 from hangbot.sandbox.chat.inbox import InboxCalls
 from hangbot.sandbox.chat.reactions import reactions_page
 from hangbot.sandbox.chat.receipts import delivered_at_once, mark
 from hangbot.sandbox.chat.rows import Draft, Push, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.send_body import edited_data, read_draft
 from hangbot.sandbox.chat.values import first_given, text_of, whole
 
 __all__ = ["MessageCalls"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hangbot.sandbox.chat.changes import action_on, with_fresh_entities
-from hangbot.sandbox.chat.lists import page_size, wants_append
+from hangbot.sandbox.chat.paging import page_size, wants_append
 from hangbot.sandbox.chat.rows import Json, Push, Row, user_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.values import leading_number

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from websockets.http11 import Response
 
-from hangbot.sandbox.chat.connection import FRAME_FAULTS, POINT, Connection, garbage
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
@@ -22,6 +21,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.http import Request
 from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.websocket import FRAME_FAULTS, POINT, Connection, garbage
 
 __all__ = ["SocketHub"]
 

@@ -8,12 +8,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.jwt import ChatJwt
 from hangbot.sandbox.chat.receipts import mark_conversation
 from hangbot.sandbox.chat.rows import Json, Push, ReceiverType, Row, user_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.jwt import ChatJwt
 from hangbot.sandbox.people import People
 
 __all__ = ["SocketRules", "may_open_socket"]

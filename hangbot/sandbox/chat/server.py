@@ -8,18 +8,16 @@ import secrets
 from functools import partial
 from typing import Final
 
-from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Call, fault_point, split_path, tidy_path
-from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.chat.drafts import web_client_line
-from hangbot.sandbox.chat.exchange import Outcome, Wire, is_preflight, read_body, seen_of
-from hangbot.sandbox.chat.jwt import ChatJwt
-from hangbot.sandbox.chat.limits import RateLimit, RateLimiter
+from hangbot.sandbox.chat.rate_limit import RateLimit, RateLimiter
 from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.realtime import SocketHub
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
+from hangbot.sandbox.chat.request import Outcome, Wire, is_preflight, read_body, seen_of
+from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import Draft, Row
+from hangbot.sandbox.chat.send_body import web_client_line
 from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
@@ -28,7 +26,9 @@ from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_seg
 from hangbot.sandbox.gateway.routes import Gateway, Rooms
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.jwt import ChatJwt
 from hangbot.sandbox.people import People, Person
+from hangbot.sandbox.websocket import POINT, UPGRADE_FAULTS
 
 __all__ = ["ChatService", "RateLimit"]
 

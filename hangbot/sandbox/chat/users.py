@@ -5,9 +5,9 @@ PURE.
 
 from collections.abc import Iterable
 
+from hangbot.sandbox.chat.auth import ChatDoor
 from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.door import ChatDoor
-from hangbot.sandbox.chat.lists import page_size, things_page
+from hangbot.sandbox.chat.paging import page_size, things_page
 from hangbot.sandbox.chat.rows import Json, Row, User, user_entity
 from hangbot.sandbox.chat.values import first_given, leading_number, text_of
 

@@ -8,9 +8,9 @@ from hangbot.sandbox.people import People
 from hangbot.sandbox.room import actionhero
 from hangbot.sandbox.room.actionhero import Call
 from hangbot.sandbox.room.connection import RoomConnection
+from hangbot.sandbox.room.room import NOT_IN_ROOM, Room
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.state import ActionRefused, RoomMessage
-from hangbot.sandbox.room.world import NOT_IN_ROOM, Room
 
 __all__ = ["Actions", "Outcome"]
 

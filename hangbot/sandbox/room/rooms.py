@@ -4,8 +4,8 @@ import uuid as uuids
 from collections.abc import Iterator
 from typing import Any
 
+from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.room.world import Room
 
 __all__ = ["Rooms"]
 

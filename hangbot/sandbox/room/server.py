@@ -16,7 +16,7 @@ from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from hangbot.sandbox.room import primus
 from hangbot.sandbox.room.connection import RoomConnection
-from hangbot.sandbox.room.desk import RoomDesk
+from hangbot.sandbox.room.handler import RoomDesk
 from hangbot.sandbox.room.handshake import Handshake
 from hangbot.sandbox.room.rooms import Rooms
 

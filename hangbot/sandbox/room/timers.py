@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from hangbot.sandbox.clock import SandboxClock, TimerHandle
+from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.state import RoomMessage
-from hangbot.sandbox.room.world import Room
 
 __all__ = ["RoomTimers"]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from hangbot.delivery import opening
+from hangbot.delivery import database
 from hangbot.delivery import outbox as module
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -159,7 +159,7 @@ class Slow:
 async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect: Callable[..., sqlite3.Connection] = opening.connect
+    connect: Callable[..., sqlite3.Connection] = database.connect
     made: list[Slow] = []
     turned = threading.Semaphore(0)
     loop = asyncio.get_running_loop()

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from bench.faulty import FaultyRoom
+from hangbot.bot.bot import Bot
 from hangbot.config import Settings
 from hangbot.errors import ServiceError
 from hangbot.factory import open_bot, open_outbox, open_room
-from hangbot.orchestrator import Bot
 from hangbot.sandbox import open_sandbox
 from tests.bounds import WITHIN
 

@@ -18,10 +18,10 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import pytest
 
-from hangbot.delivery import schema, tables
+from hangbot.delivery import tables, write_sql
 from hangbot.delivery.record import Settlement, Step, Stored
 from hangbot.delivery.writer import Job, Work, serve
-from hangbot.wire.chat import Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 
 Left = Literal["dropped", "in part", "kept"]
 """What becomes of writes that were not synced."""
@@ -182,13 +182,13 @@ def _work(key: str, open_now: list[str], dice: random.Random) -> Work:
             for n in range(1, dice.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
-        return lambda database: schema.put(database, [schema.Text(parts, 10.0)])
+        return lambda database: write_sql.put(database, [write_sql.Text(parts, 10.0)])
     some = dice.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:
-        return lambda database: schema.mark_sending(database, some, steps)
+        return lambda database: write_sql.mark_sending(database, some, steps)
     end = Settlement(dice.choice(["delivered", "failed", "uncertain"]), 2, 1, "why", "what to do")
-    return lambda database: schema.settle(database, some, end, steps, 12.0)
+    return lambda database: write_sql.settle(database, some, end, steps, 12.0)
 
 
 def _snapshot(database: sqlite3.Connection) -> Snapshot:

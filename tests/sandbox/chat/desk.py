@@ -5,12 +5,12 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-from hangbot.sandbox.chat.api import ChatApi
 from hangbot.sandbox.chat.call import Answer, Call, split_path
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.chat.jwt import ChatJwt
+from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.world import ChatWorld
+from hangbot.sandbox.jwt import ChatJwt
 from hangbot.sandbox.people import People, Person
 
 APP_ID = "0123456789abcdef"

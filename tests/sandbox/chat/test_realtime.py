@@ -15,7 +15,7 @@ from aiohttp import WSMsgType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hangbot.sandbox.chat import connection as chat_socket
+from hangbot.sandbox import websocket as chat_socket
 from hangbot.sandbox.chat.dialects import OPENCHAT
 from hangbot.sandbox.chat.realtime_rules import may_open_socket
 from hangbot.sandbox.chat.rows import Json

@@ -24,7 +24,7 @@ import pytest_asyncio
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.chat.dialects import OPENCHAT
-from hangbot.sandbox.chat.exchange import LARGEST_BODY
+from hangbot.sandbox.chat.request import LARGEST_BODY
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults

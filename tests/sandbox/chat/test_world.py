@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hangbot.sandbox.chat.changes import delete_message, edit_message
-from hangbot.sandbox.chat.lists import cut_page, history_query
+from hangbot.sandbox.chat.paging import cut_page, history_query
 from hangbot.sandbox.chat.rows import Draft, Json
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat.world import ChatWorld

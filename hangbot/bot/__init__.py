@@ -1,0 +1,1 @@
+"""The running bot. It knows ports, and no service."""

@@ -1,0 +1,322 @@
+"""The bot's configuration: one frozen `Settings`, and where each value of it came from.
+
+Durations are seconds in here, whatever unit the environment has. The names outside are
+those that public bots already use.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import PrivateAttr, SecretStr, ValidationError
+
+from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
+from hangbot.config.fields import UUID, Need, unquoted
+from hangbot.config.foreign import secrets_of
+from hangbot.config.locations import OUTBOX, OutboxPlace, outbox_place
+from hangbot.config.parsing import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
+from hangbot.config.table import ENV, SettingsTable
+from hangbot.errors import ConfigError
+from hangbot.redact import Redactor
+
+__all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]
+
+ENVIRONMENT: Final = "environment"
+DEFAULT: Final = "default"
+
+_EXPLAINED: Final = (
+    "a file that `hangbot init` writes explains each name, docs/bot-token.md where a token comes from."
+)
+_NAMES: Final = frozenset(env.name for env in ENV.values())
+
+
+class Settings(SettingsTable):
+    """What the bot must know before it touches the network.
+
+    Frozen; durations are seconds, secrets `SecretStr`, addresses without a slash at the
+    end. Made by `load` (a file and the environment), `from_env` and `with_changes`. Whatever is
+    wrong comes as one `ConfigError`, never as pydantic's own error, which could show a value.
+    """
+
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _file: Path | None = PrivateAttr(default=None)
+    _former_outbox: Path | None = PrivateAttr(default=None)
+    _foreign_secrets: tuple[str, ...] = PrivateAttr(default=())
+
+    def __init__(self, /, **values: object) -> None:
+        try:
+            super().__init__(**values)  # type: ignore[arg-type]  # that is what pydantic looks at
+        except ValidationError as exc:
+            refused = refusals(exc, type(self).model_fields, ENV)
+        else:
+            return
+        # Raised out here: the handled error holds the values, and would travel along as the context.
+        raise InvalidSettings(refused, values, ENV)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        if not self.__dict__:
+            return  # refused just now: a traceback shows it, and there is nothing in it
+        redactor = Redactor(self.secrets())
+        for name, value in super().__repr_args__():
+            yield name, redactor.value(value)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str], *, sources: Mapping[str, str] | None = None) -> Self:
+        """Build settings from environment names; nothing but ``env`` is read.
+
+        Args:
+            env: Text by name. Empty text counts as absent; names that are not hangbot's are
+                passed over.
+            sources: Where a name's text stands, for faults and `origins`; ``environment``
+                for the names it lacks.
+
+        Raises:
+            ConfigError: ``faults`` has a line for each thing that is wrong or missing.
+        """
+        places = sources or {}
+        values = {name: Value(text, places.get(name, ENVIRONMENT)) for name, text in env.items()}
+        return cls._read(values, unknown=dict.fromkeys(env.keys() - _NAMES, ENVIRONMENT))
+
+    @classmethod
+    def load(cls, env_file: Path, environ: Mapping[str, str], *, required: bool = True) -> Self:
+        """Read the configuration file and the environment; the environment wins.
+
+        Args:
+            env_file: The file.
+            environ: Usually ``os.environ``, which is not read by itself.
+            required: Whether the file must exist. Without it, a missing file is passed over
+                as long as the environment sets any of hangbot's names.
+
+        Raises:
+            ConfigError: The file cannot be read, or ``faults`` has a line for each thing that
+                is wrong in the file and in the values, all at once.
+        """
+        own = {
+            name: Value(text, ENVIRONMENT)
+            for name, text in environ.items()
+            if name in _NAMES and text.strip()
+        }
+        remedy = f"Correct that in {env_file} or in the environment; {_EXPLAINED}"
+        read: Path | None = env_file
+        try:
+            file = read_env_file(env_file)
+        except ConfigError as exc:
+            if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
+                raise
+            file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
+        values = {
+            name: Value(entry.value, place(file.path, entry.line), parsed=True, cut=entry.cut)
+            for name, entry in file.values.items()
+        }
+        unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
+            name: value.origin for name, value in values.items() if name not in _NAMES
+        }
+        around = {name: Value(text, ENVIRONMENT) for name, text in environ.items() if name not in _NAMES}
+        known = around | values | own
+        told = known.get(OUTBOX)
+        settings = cls._read(
+            known,
+            unknown=unknown,
+            file=file,
+            place=outbox_place(read, unquoted(told.text.strip())[0] if told and not told.absent else None),
+            remedy=remedy,
+        )
+        foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
+        outside = {name: value.text for name, value in around.items()}
+        settings._was_read(read, (*secrets_of(foreign), *secrets_of(outside, known_only=True)))  # noqa: SLF001  a new one of its own
+        return settings
+
+    @classmethod
+    def _read(
+        cls,
+        values: Mapping[str, Value],
+        *,
+        unknown: Mapping[str, str],
+        file: EnvFile | None = None,
+        place: OutboxPlace | None = None,
+        remedy: str | None = None,
+    ) -> Self:
+        """Build settings from texts and their places; every fault, the file's too, in one error."""
+        found, warnings = given(ENV, values)
+        if place:
+            found["outbox"] = place.path
+        faults = list(file.faults) if file else []
+        settings = None
+        try:
+            settings = cls(**found)
+        except InvalidSettings as exc:
+            faults += fault_lines(exc.refusals, ENV, values, unknown)
+        if settings is None or faults:
+            strange = strangers(file, ENV, _texts(values), "\n".join(faults)) if file else []
+            raise complain(faults, remedy, warnings=(*warnings, *strange)) from None
+        strange = strangers(file, ENV, settings._text) if file else []
+        origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
+        if place:
+            settings._former_outbox = place.former
+            if place.origin:
+                origins["outbox"] = place.origin
+        settings._remember(origins, ())
+        settings._remember(settings._origins, (*warnings, *strange, *_oddities(settings)))
+        return settings
+
+    def with_changes(self, **changes: object) -> Self:
+        """A copy with other values, validated and derived anew (`model_copy` does neither).
+
+        Raises:
+            ConfigError: A value is wrong, or a name is no field.
+        """
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        changed = type(self)(**(kept | changes))
+        changed._remember({n: o for n, o in self._origins.items() if n not in changes}, self._warnings)  # noqa: SLF001  a copy of its own
+        changed._foreign_secrets = self._foreign_secrets  # noqa: SLF001  see above
+        changed._file = self._file  # noqa: SLF001  see above
+        changed._former_outbox = None if "outbox" in changes else self._former_outbox  # noqa: SLF001  see above
+        return changed
+
+    def _was_read(self, file: Path | None, secrets: tuple[str, ...]) -> None:
+        """Keep where this comes from, and what stood there that is others' secret."""
+        public = {self._text(env.name) for env in ENV.values() if not env.secret}
+        self._foreign_secrets = tuple(text for text in secrets if text not in public)
+        self._file = file
+
+    def _remember(self, origins: Mapping[str, str], warnings: tuple[str, ...]) -> None:
+        self._origins, self._warnings = dict(origins), warnings
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each field's value came from, in words, by the field's name."""
+        return MappingProxyType({name: self._origin(name) for name in type(self).model_fields})
+
+    def _origin(self, name: str) -> str:
+        if name in self.model_fields_set:
+            return self._origins.get(name, "given")
+        if name == "chat_uid" and self.chat_uid is None:
+            return "asked of the chat (/me) when needed"
+        if name in {"chat_app_id", "chat_api_key"} and self.chat_app_id is None:
+            return "not set"
+        env = ENV.get(name)
+        return (env.otherwise if env else "") or DEFAULT
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the configuration and stops nothing, a line each."""
+        return self._warnings
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file that was read, or ``None``."""
+        return self._file
+
+    @property
+    def former_outbox(self) -> Path | None:
+        """Where earlier versions of hangbot kept the outbox, when that is another place than today's."""
+        return self._former_outbox
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that may never be shown, for a `Redactor`; tokens under other bots' names too."""
+        tokens = [self.bot_user_token, self.ttfm_api_token, self.chat_token, self.chat_api_key]
+        found = [token.get_secret_value() if token else None for token in tokens]
+        if "chat_app_id" in self.model_fields_set and found[-1] == self.chat_app_id:
+            del found[-1]  # a key that merely repeats the app id is as public as that
+        if password := urlsplit(self.room_url).password:
+            found += [password, unquote(password)]
+        found += self._foreign_secrets
+        return tuple(dict.fromkeys(secret for secret in found if secret))
+
+    def _text(self, name: str) -> str:
+        """A setting as it would stand in the environment; empty for none."""
+        (field,) = (field for field, env in ENV.items() if env.name == name)
+        value = getattr(self, field)
+        if isinstance(value, SecretStr):
+            return value.get_secret_value()
+        return "" if value is None else str(value)
+
+    def described(self) -> tuple["Row", ...]:
+        """The configuration for printing: a row for each environment name, secrets masked."""
+        redactor, origins = Redactor(self.secrets()), self.origins
+        return tuple(
+            Row(env.name, redactor.text(env.shown(getattr(self, name))), origins[name])
+            for name, env in ENV.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the printed configuration.
+
+    Attributes:
+        name: The environment name.
+        value: As it is written there; ``<masked>`` for a secret, ``-`` for none.
+        origin: Where it came from, in words.
+    """
+
+    name: str
+    value: str
+    origin: str
+
+
+def render_env_file(values: Mapping[str, str]) -> str:
+    """The text of a configuration file: every name under one line of comment, by need.
+
+    Args:
+        values: Text by environment name; a name that is left out stands there empty.
+
+    Raises:
+        KeyError: A name that is none of hangbot's.
+    """
+    if strange := values.keys() - _NAMES:
+        raise KeyError(*strange)
+    parts = [
+        "# The configuration of hangbot; read from hang-fm-config.env. That file is yours alone (chmod 600).",
+        "# An empty value counts as not set. The environment wins over the file.",
+    ]
+    for need in Need:
+        parts.append(f"\n# == {HEADINGS[need]} ==")
+        for field, env in ENV.items():
+            if env.need is need:
+                default = env.shown(Settings.model_fields[field].default) if need is Need.OPTIONAL else "-"
+                added = f" Default: {default}." if default != "-" else ""
+                added += f" If not set: {env.otherwise}." if env.otherwise else ""
+                parts += ["", f"# {env.help}{added}", f"{env.name}={quoted(values.get(env.name, ''))}"]
+    return "\n".join(parts) + "\n"
+
+
+HEADINGS: Final = {
+    Need.REQUIRED: "Required",
+    Need.DERIVED: "Derived where not set",
+    Need.OPTIONAL: "Optional",
+}
+
+
+def _texts(values: Mapping[str, Value]) -> Callable[[str], str]:
+    """Gives what was read under a name; empty for none."""
+    return lambda name: values[name].text if name in values else ""
+
+
+UNBUILT: Final[Mapping[str, str]] = {
+    "status_port": "the status page is not built yet, so nothing listens there",
+    "status_host": "the status page is not built yet, so nothing listens there",
+}
+"""Fields that nothing reads, and what to say to whoever sets one; a test finds those that are not here."""
+
+
+def _oddities(settings: Settings) -> Iterator[str]:
+    """What is allowed, and most likely not meant."""
+    for field, why in UNBUILT.items():
+        if field in settings.model_fields_set:
+            yield f"{ENV[field].name} ({settings.origins[field]}): {why}"
+    if not UUID.fullmatch(settings.room_uuid):
+        origin = settings.origins["room_uuid"]
+        yield (
+            f"ROOM_UUID ({origin}): this does not look like a uuid; if it is the room's name in its "
+            "address, `hangbot init --room NAME` finds the uuid"
+        )
+    for field in ("chat_url", "gateway_url", "room_url"):
+        parts = urlsplit(getattr(settings, field))
+        host = parts.hostname or ""
+        if parts.scheme in {"http", "ws"} and not (host in {"localhost", "::1"} or host.startswith("127.")):
+            yield f"{ENV[field].name} ({settings.origins[field]}): tokens travel unencrypted over {parts.scheme}://"

@@ -1,0 +1,435 @@
+"""The outbox in SQL: one function a question, run on the outbox's thread inside a transaction."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from hangbot.clock import Boot
+from hangbot.delivery.message import MOST_PARTS
+from hangbot.delivery.record import EXPIRED_AT_START, Life, Settlement, State, Step, Stored
+from hangbot.errors import UnknownMessage, UsageError
+from hangbot.hangfm.wire.chat import Outgoing
+
+_WAITS: Final = "state IN ('queued', 'sending')"
+_QUEUED: Final = f"{_WAITS} AND state = 'queued'"
+"""SQLite only uses the index of what waits where its own condition is named."""
+_COLUMNS: Final = (
+    "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
+    " accepted_at, settled_at, reason, remedy, whole, expires_at, room, boot_id, boot_at"
+)
+_PUT: Final = (
+    "INSERT INTO message"
+    " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
+    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+_EARLIEST: Final = f"SELECT min(seq) FROM message WHERE {_QUEUED} AND room = ? AND receiver = ?"  # noqa: S608  constants
+
+_NO_BOOT: Final = (None, None)
+
+Rooms = Collection[str] | None
+"""The rooms whose messages are meant; ``None``: all."""
+
+
+class Text(NamedTuple):
+    """All parts of a message; ``now`` and ``boot`` tell when it is accepted, ``room`` for which room."""
+
+    parts: Sequence[Outgoing]
+    now: float
+    expires_at: float | None = None
+    room: str = ""
+    boot: Boot | None = None
+
+
+def owner(database: sqlite3.Connection) -> str | None:
+    """Return the uid of the bot whose file this is, or ``None`` where it is nobody's yet."""
+    row = database.execute("SELECT uid FROM owner").fetchone()
+    return row[0] if row else None
+
+
+def bind(database: sqlite3.Connection, uid: str) -> str:
+    """Make the file a bot's unless it is somebody's already; return whose it is."""
+    database.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (uid,))
+    return owner(database) or uid
+
+
+def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored]]:
+    """Write all parts of each, or none of all.
+
+    Raises:
+        UsageError: The id of one was used for something else.
+    """
+    rows = [
+        (
+            part.id,
+            part.to,
+            part.direct,
+            part.text,
+            _extra(part, len(parts)),
+            now,
+            parts[0].id,
+            expires_at,
+            room,
+            *(boot or _NO_BOOT),
+        )
+        for parts, now, expires_at, room, boot in texts
+        for part in parts
+    ]
+    if database.executemany(_PUT, rows).rowcount == len(rows):
+        return [
+            [
+                Stored(part, "queued", None, 0, False, now, None, "", "", parts[0].id, expires_at, room, boot)  # noqa: FBT003  in the order of its columns
+                for part in parts
+            ]
+            for parts, now, expires_at, room, boot in texts
+        ]
+    return [[_known(database, part, len(parts)) for part in parts] for parts, *_ in texts]
+
+
+def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> Stored:
+    """Return a message as it stands, unless it is another with the same id."""
+    query = "SELECT receiver, direct, text, extra FROM message WHERE id = ?"
+    if database.execute(query, (part.id,)).fetchone() != (part.to, part.direct, part.text, _extra(part, of)):
+        raise UsageError(
+            f"the id {part.id} was used for another message; nothing was accepted",
+            remedy="Choose another --id, or leave it out.",
+        )
+    return get(database, part.id)
+
+
+def count_waiting(database: sqlite3.Connection, rooms: Rooms = None) -> int:
+    """Count what is to be delivered."""
+    if rooms is None:
+        query = f"SELECT count(*) FROM message WHERE {_WAITS}"  # noqa: S608  a constant
+        return int(database.execute(query).fetchone()[0])
+    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room = ?"  # noqa: S608  a constant
+    return sum(int(database.execute(query, (room,)).fetchone()[0]) for room in rooms)
+
+
+def count_others(database: sqlite3.Connection, rooms: Rooms) -> int:
+    """Count what waits for other rooms, in one look: between two of them a message may end."""
+    if rooms is None:
+        return 0
+    marks = ", ".join("?" * len(rooms))
+    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room NOT IN ({marks})"  # noqa: S608  constants
+    return int(database.execute(query, tuple(rooms)).fetchone()[0])
+
+
+def recover(database: sqlite3.Connection, now: float) -> None:
+    """Queue again what is left in sending; where no attempt is noted, the last one was cut off by the end."""
+    left = f"state = 'sending' AND {_WAITS}"
+    cut_off = database.execute(f"SELECT seq, id FROM message WHERE {left} AND attempts = 0").fetchall()  # noqa: S608  constant
+    for seq, key in cut_off:
+        step = Step(key, now, "attempt", 1, "the program ended while it was on its way")
+        _keep(database, seq, [step])
+    database.execute(f"UPDATE message SET state = 'queued', attempts = max(attempts, 1) WHERE {left}")  # noqa: S608  constant
+
+
+def expire(
+    database: sqlite3.Connection, now: float, boot: Boot | None, rooms: Rooms = None
+) -> list[tuple[str, float]]:
+    """End what is too old to be sent and never was; what may be in the room is asked about first.
+
+    A message's age is exact as long as the machine has not started anew, else by the wall clock.
+
+    Returns:
+        The id of each and when it was accepted, the oldest first.
+    """
+    too_old = (
+        f"SELECT seq, id, accepted_at FROM message WHERE {_QUEUED} AND NOT in_doubt AND room = :room"  # noqa: S608  constants
+        " AND expires_at - accepted_at <="
+        " CASE WHEN boot_id = :boot AND boot_at <= :at THEN :at - boot_at ELSE :now - accepted_at END"
+    )
+    told = {"now": now, "boot": boot and boot.id, "at": boot and boot.at}
+    found = [
+        row
+        for room in list(_rooms(database, rooms))
+        for row in database.execute(too_old, told | {"room": room}).fetchall()
+    ]
+    database.executemany(
+        "UPDATE message SET state = 'expired', settled_at = ?, reason = ?, remedy = ? WHERE seq = ?",
+        [(now, EXPIRED_AT_START.reason, EXPIRED_AT_START.remedy, seq) for seq, *_ in found],
+    )
+    for seq, key, _ in found:
+        _keep(database, seq, [Step(key, now, "settled", detail=EXPIRED_AT_START.reason)])
+    return sorted(((key, accepted_at) for _, key, accepted_at in found), key=lambda each: each[1])
+
+
+def receivers(database: sqlite3.Connection, without: frozenset[str], rooms: Rooms = None) -> list[str]:
+    """Return for whom messages are queued, the longest first; a step a receiver, not a message."""
+    query = f"""
+        WITH RECURSIVE waiting (receiver) AS (
+            SELECT min(receiver) FROM message WHERE {_QUEUED} AND room = :room
+            UNION ALL
+            SELECT (
+                SELECT min(receiver) FROM message
+                WHERE {_QUEUED} AND room = :room AND receiver > waiting.receiver
+            )
+            FROM waiting WHERE waiting.receiver IS NOT NULL
+        )
+        SELECT receiver, (
+            SELECT min(seq) FROM message
+            WHERE {_QUEUED} AND room = :room AND receiver = waiting.receiver
+        )
+        FROM waiting WHERE receiver IS NOT NULL
+        """  # noqa: S608  constants
+    earliest: dict[str, int] = {}
+    for room in _rooms(database, rooms):
+        for receiver, seq in database.execute(query, {"room": room}):
+            earliest[receiver] = min(seq, earliest.get(receiver, seq))
+    return [receiver for receiver in sorted(earliest, key=earliest.__getitem__) if receiver not in without]
+
+
+def _rooms(database: sqlite3.Connection, rooms: Rooms) -> Collection[str]:
+    """Return the rooms that are meant; of all, those for which something waits."""
+    if rooms is not None:
+        return rooms
+    found: list[str] = []
+    query = f"SELECT min(room) FROM message WHERE {_WAITS} AND room > ?"  # noqa: S608  constant
+    (room,) = database.execute(f"SELECT min(room) FROM message WHERE {_WAITS}").fetchone()  # noqa: S608  constant
+    while room is not None:
+        found.append(room)
+        (room,) = database.execute(query, (room,)).fetchone()
+    return found
+
+
+def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
+    """Return the oldest message that is queued for a receiver."""
+    found = (database.execute(_EARLIEST, (room, receiver)).fetchone()[0] for room in _rooms(database, rooms))
+    seq = min((seq for seq in found if seq is not None), default=None)
+    if seq is None:
+        return None
+    return _stored(database.execute(f"SELECT {_COLUMNS} FROM message WHERE seq = ?", (seq,)).fetchone())  # noqa: S608  constant
+
+
+def claim(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
+    """Return the same, in sending: from here on it may be in the room."""
+    row = first(database, receiver, rooms)
+    if row is None:
+        return None
+    database.execute("UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ?", (row.message.id,))
+    return row._replace(state="sending")
+
+
+def release(database: sqlite3.Connection, key: str, in_doubt: bool) -> None:  # noqa: FBT001  a column
+    """Undo `claim`."""
+    database.execute(
+        "UPDATE message SET state = 'queued', in_doubt = ? WHERE id = ? AND state = 'sending'",
+        (in_doubt, key),
+    )
+
+
+def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> bool:
+    """Write that from here on the message may be in the room; ``False``: it has ended, and must not be."""
+    query = f"UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND {_WAITS}"  # noqa: S608  constant
+    if not database.execute(query, (key,)).rowcount:
+        return False
+    note(database, key, steps)
+    return True
+
+
+def settle(
+    database: sqlite3.Connection, key: str, settlement: Settlement, steps: Sequence[Step], now: float
+) -> list[str]:
+    """Write the end of a message that is still open; what was dropped meanwhile stays dropped.
+
+    Returns:
+        The ids of the parts behind it that ended with it, because it did not arrive.
+    """
+    database.execute(
+        "UPDATE message SET state = ?, tier = ?, attempts = ?, reason = ?,"  # noqa: S608  constant
+        f" remedy = ?, settled_at = ?, in_doubt = ? WHERE id = ? AND ({_WAITS} OR ? = 'delivered')",
+        (
+            settlement.state,
+            settlement.tier,
+            settlement.attempts,
+            settlement.reason,
+            settlement.remedy,
+            now,
+            settlement.state == "uncertain",
+            key,
+            settlement.state,
+        ),
+    )
+    _keep(database, _seq(database, key), steps)
+    return [] if settlement.state == "delivered" else _give_up_rest(database, key, now)
+
+
+def _give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[str]:
+    """Fail the parts behind one that did not arrive: half a text is worse than none of its end."""
+    reason = f"not sent: part {key} of the same text did not arrive"
+    remedy = f"`hangbot outbox retry` with {key} and the parts behind it, in their order."
+    first, whole = database.execute("SELECT seq, whole FROM message WHERE id = ?", (key,)).fetchone()
+    rest = database.execute(  # the parts of a text were written one after the other
+        f"SELECT id, seq FROM message WHERE seq > ? AND seq < ? AND whole = ? AND {_WAITS}",  # noqa: S608  constant
+        (first, first + MOST_PARTS, whole),
+    ).fetchall()
+    for part, seq in rest:
+        database.execute(
+            "UPDATE message SET state = 'failed', tier = 3, settled_at = ?, reason = ?, remedy = ?"
+            " WHERE seq = ?",
+            (now, reason, remedy, seq),
+        )
+        _keep(database, seq, [Step(part, now, "settled", detail=reason)])
+    return [part for part, _ in rest]
+
+
+def fail_queued(
+    database: sqlite3.Connection, receiver: str, settlement: Settlement, now: float, rooms: Rooms = None
+) -> list[str]:
+    """End what is queued for a group and was never in doubt in the same words; return the ids."""
+    query = (
+        f"SELECT id, seq, room FROM message WHERE {_QUEUED} AND receiver = ? AND NOT direct AND NOT in_doubt"  # noqa: S608  constant
+    )
+    found = [
+        (key, seq)
+        for key, seq, room in database.execute(query, (receiver,)).fetchall()
+        if rooms is None or room in rooms
+    ]
+    for key, seq in found:
+        database.execute(
+            "UPDATE message SET state = 'failed', tier = 3, settled_at = ?, reason = ?, remedy = ?"
+            " WHERE seq = ?",
+            (now, settlement.reason, settlement.remedy, seq),
+        )
+        _keep(database, seq, [Step(key, now, "settled", detail=settlement.reason)])
+    return [key for key, _ in found]
+
+
+def note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
+    """Keep steps and the number of attempts they tell of."""
+    attempts = max((step.attempt for step in steps), default=0)
+    database.execute("UPDATE message SET attempts = max(attempts, ?) WHERE id = ?", (attempts, key))
+    _keep(database, _seq(database, key), steps)
+
+
+def prune(database: sqlite3.Connection, before: float, most: int) -> int:
+    """Forget delivered messages that are older, or more, than are kept; return how many."""
+    old = database.execute("DELETE FROM message WHERE state = 'delivered' AND settled_at < ?", (before,))
+    surplus = database.execute(
+        "DELETE FROM message WHERE seq IN"
+        " (SELECT seq FROM message WHERE state = 'delivered' ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+        (most,),
+    )
+    return old.rowcount + surplus.rowcount
+
+
+def rows(database: sqlite3.Connection, states: Sequence[State], since: float) -> list[Stored]:
+    """Return messages in these states (all, when none is named), oldest first.
+
+    ``since`` leaves out what had ended before that time.
+    """
+    marks = ", ".join("?" * len(states))
+    named = f"state IN ({marks}) AND" if states else ""
+    query = (
+        f"SELECT {_COLUMNS} FROM message"  # noqa: S608  constants and marks
+        f" WHERE {named} (settled_at IS NULL OR settled_at >= ?) ORDER BY seq"
+    )
+    return [_stored(row) for row in database.execute(query, (*states, since))]
+
+
+def lives(database: sqlite3.Connection, since: float) -> list[Life]:
+    """Return the figures of what had not ended before that time, oldest first."""
+    found = database.execute(
+        "SELECT state, tier, accepted_at, settled_at FROM message"
+        " WHERE settled_at IS NULL OR settled_at >= ? ORDER BY seq",
+        (since,),
+    )
+    return [Life(*row) for row in found]
+
+
+def wholes(database: sqlite3.Connection) -> dict[str, str]:
+    """Return every id with that of the text that it is a part of, oldest first."""
+    return dict(database.execute("SELECT id, whole FROM message ORDER BY seq"))
+
+
+def get(database: sqlite3.Connection, key: str) -> Stored:
+    """Return one message."""
+    query = f"SELECT {_COLUMNS} FROM message WHERE id = ?"  # noqa: S608  a constant
+    row = database.execute(query, (key,)).fetchone()
+    if row is None:
+        raise UnknownMessage(f"no message {key} is in the outbox")
+    return _stored(row)
+
+
+def history(database: sqlite3.Connection, key: str) -> list[Step]:
+    """Return the steps of a message, oldest first."""
+    seq, accepted_at = database.execute(
+        "SELECT seq, accepted_at FROM message WHERE id = ?", (key,)
+    ).fetchone() or (None, 0.0)
+    if seq is None:
+        raise UnknownMessage(f"no message {key} is in the outbox")
+    found = database.execute(
+        "SELECT at, kind, attempt, detail, seconds FROM step WHERE message = ? ORDER BY rowid", (seq,)
+    )
+    return [Step(key, accepted_at, "accepted"), *(Step(key, *row) for row in found)]
+
+
+def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+    """Queue given-up messages again, in doubt wherever they were ever sent; they do not expire again."""
+    for key in keys:
+        seq = _seq(database, key)
+        changed = database.execute(
+            "UPDATE message SET state = 'queued', in_doubt = (in_doubt OR attempts > 0),"
+            " attempts = max(attempts, in_doubt), settled_at = NULL,"
+            " tier = NULL, reason = '', remedy = '', expires_at = NULL"
+            " WHERE seq = ? AND state IN ('failed', 'uncertain', 'expired', 'dropped')",
+            (seq,),
+        ).rowcount
+        if changed:
+            _keep(database, seq, [Step(key, now, "accepted", detail="queued again by hand")])
+    return [get(database, key) for key in keys]
+
+
+def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+    """Give up what is not delivered; with a part that waits, the parts behind it."""
+    for key in keys:
+        seq = _seq(database, key)
+        waits = get(database, key).settled_at is None
+        changed = database.execute(
+            "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
+            " reason = 'dropped by hand', remedy = ''"
+            " WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
+            (now, seq),
+        ).rowcount
+        if changed:
+            _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
+            if waits:
+                _give_up_rest(database, key, now)
+    return [get(database, key) for key in keys]
+
+
+def version(database: sqlite3.Connection) -> int:
+    """Return SQLite's own counter of other connections' commits."""
+    return int(database.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _seq(database: sqlite3.Connection, key: str) -> int:
+    row = database.execute("SELECT seq FROM message WHERE id = ?", (key,)).fetchone()
+    if row is None:
+        raise UnknownMessage(f"no message {key} is in the outbox")
+    return int(row[0])
+
+
+def _keep(database: sqlite3.Connection, seq: int | None, steps: Sequence[Step]) -> None:
+    database.executemany(
+        "INSERT INTO step (message, at, kind, attempt, detail, seconds) VALUES (?, ?, ?, ?, ?, ?)",
+        [(seq, step.at, step.kind, step.attempt, step.detail, step.seconds) for step in steps],
+    )
+
+
+def _extra(part: Outgoing, parts: int) -> str:
+    """Write what else makes the content; the number of parts too: no text passes for a longer one's start."""
+    if not part.mentions and not part.images:
+        return f'{{"images": [], "mentions": [], "parts": {parts}}}'  # as below, for nearly every message
+    return json.dumps(
+        {"mentions": list(part.mentions), "images": list(part.images), "parts": parts}, sort_keys=True
+    )
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    key, receiver, direct, text, extra, state, tier, attempts, in_doubt, *rest, boot_id, boot_at = row
+    more = json.loads(extra)
+    message = Outgoing(key, receiver, text, bool(direct), tuple(more["mentions"]), tuple(more["images"]))
+    boot = None if boot_id is None else Boot(boot_id, boot_at)
+    return Stored._make((message, state, tier, attempts, bool(in_doubt), *rest, boot))

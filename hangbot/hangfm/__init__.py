@@ -1,0 +1,1 @@
+"""All that knows Hang.fm: its wire, its chat, its gateway and its rooms."""

@@ -1,0 +1,178 @@
+"""One HTTP exchange, with httpx's many ways to fail told apart by what may have happened.
+
+`hangbot.hangfm.http1` raises httpx's exceptions, and this is the only module that reads them: no connection
+means nothing was sent, anything later means it may have been done.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import httpx
+
+from hangbot.clock import Clock
+from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
+from hangbot.redact import Redactor
+from hangbot.text import one_line
+
+__all__ = ["Answer", "Endpoint", "quoted"]
+
+_LARGEST_ANSWER: Final = 32 * 2**20
+"""Bytes; a page of a hundred messages has some hundred thousand."""
+_LONGEST_QUOTE: Final = 200
+_CONNECT_SHARE: Final = 0.8
+"""A connection that is not there in this share of the time-out was never made: nothing was sent."""
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Some servers refuse these without a length, be it 0."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hangbot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Endpoint:
+    """A service's address over a borrowed client.
+
+    Args:
+        http: What carries requests; whoever opened it closes it.
+        base: Scheme, host and port, and a path where the service has one; no slash at the end.
+        service: ``gateway`` or ``chat``, for the errors.
+        clock: Bounds each exchange.
+        timeout: Seconds until an answer counts as lost.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncBaseTransport, base: str, *, service: str, clock: Clock, timeout: float
+    ) -> None:
+        self.base = base
+        self.clock = clock
+        self._http = http
+        self._extensions = {"timeout": httpx.Timeout(None, connect=timeout * _CONNECT_SHARE).as_dict()}
+        self._service = service
+        self._timeout = timeout
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        params: Mapping[str, str | int] | None = None,
+        body: object = None,
+    ) -> Answer:
+        """Ask once. A request that is given up is aborted, so that it cannot complete later.
+
+        Raises:
+            Unreachable: No connection; nothing was sent.
+            AckTimeout: No answer in time.
+            ConnectionLost: The connection went before the answer was whole.
+            Unavailable: The answer is larger than any that this service gives.
+            ConfigError: The address is none.
+        """
+        # Every `from None`: httpx's exceptions hold the request, and with it the tokens in its headers.
+        try:
+            request = self._request(method, path, params, body, headers)
+        except (httpx.InvalidURL, UnicodeError) as exc:
+            raise self._no_address(exc) from None
+        try:
+            answer = await self.clock.wait_for(self._whole(request), self._timeout)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
+            raise Unreachable(
+                f"no connection to {self.base} for {what}: {_cause(exc, headers)}", service=self._service
+            ) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise AckTimeout(
+                f"no answer from {self.base} to {what} in {self._timeout:g} s", service=self._service
+            ) from None
+        except (httpx.UnsupportedProtocol, UnicodeError) as exc:  # the second of a name that none can have
+            raise self._no_address(exc) from None
+        except httpx.HTTPError as exc:
+            raise ConnectionLost(
+                f"the connection to {self.base} went while {what} was on its way: {_cause(exc, headers)}",
+                service=self._service,
+            ) from None
+        if answer is None:
+            raise Unavailable(
+                f"{self.base} answered {what} with more than {_LARGEST_ANSWER // 2**20} MiB",
+                service=self._service,
+            )
+        return answer
+
+    def _no_address(self, why: Exception) -> ConfigError:
+        return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
+
+    async def _whole(self, request: httpx.Request) -> Answer | None:
+        """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
+        answer = await self._http.handle_async_request(request)
+        try:
+            names = {
+                name.lower().decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
+            }
+            gzipped = names.get("content-encoding", "").lower() in {"gzip", "x-gzip"}
+            decoder = zlib.decompressobj(_GZIP) if gzipped else None
+            received = bytearray()
+            assert isinstance(answer.stream, httpx.AsyncByteStream)  # noqa: S101  of an `AsyncBaseTransport`
+            async for chunk in answer.stream:  # httpx would unpack a chunk whole, a thousand times its size
+                room = _LARGEST_ANSWER + 1 - len(received)
+                received += decoder.decompress(chunk, room) if decoder else chunk
+                if len(received) > _LARGEST_ANSWER:
+                    return None
+            return Answer(answer.status_code, names, bytes(received))
+        except zlib.error as exc:
+            raise httpx.DecodingError(str(exc)) from None
+        finally:
+            await answer.aclose()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: object,
+        headers: Mapping[str, str],
+    ) -> httpx.Request:
+        """Make a request with all its headers: to have httpx add some takes it three times as long."""
+        url, content, own = _url(self.base + path), b"", {**_HEADERS, **headers}
+        own["Host"] = url.netloc.decode("ascii")
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            own["Content-Type"] = "application/json"
+        if content or method in _WITH_BODY:
+            own["Content-Length"] = str(len(content))
+        return httpx.Request(
+            method,
+            url,
+            params=params,
+            headers=own,
+            stream=httpx.ByteStream(content),
+            extensions=self._extensions,
+        )
+
+
+_url: Final = lru_cache(maxsize=64)(httpx.URL)
+"""Most requests go to the same few addresses, and reading one takes a while."""
+
+
+def quoted(words: str, *secrets: str | None) -> str:
+    """Show a server's own words: on one line, not at length, and without the token it may echo."""
+    masked = Redactor(secret for secret in secrets if secret).text(words)
+    return one_line(masked, _LONGEST_QUOTE)
+
+
+def _cause(error: Exception, headers: Mapping[str, str]) -> str:
+    """Tell what httpx says, which may quote the server, which may quote the request."""
+    return quoted(
+        str(error) or type(error).__name__, *(value.rpartition(" ")[2] for value in headers.values())
+    )

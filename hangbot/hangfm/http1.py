@@ -1,0 +1,272 @@
+"""HTTP/1.1 below httpx, straight over asyncio: h11 reads and writes it, a future waits for it.
+
+httpx's own transport serves every kind of loop and gives head and body of a request to the
+system one after the other; on the lone small requests of a bot that is most of the time
+(measured). Here a request leaves in one write, and a connection on which anything has arrived
+that was not asked for is not used again: it would pass for the next answer.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final, cast
+
+import h11
+import httpx
+
+from hangbot.hangfm.dial import dial
+
+__all__ = ["Http1Transport"]
+
+_LARGEST_HEAD: Final = 100 * 1024
+_MOST_UNREAD: Final = 256 * 1024
+"""Bytes of a body that wait to be taken before no more are read."""
+_IDLE_FOR: Final = 5.0
+"""Seconds for which an idle connection is kept, as httpx has it: later it may be gone without a word."""
+_NO_LINGER: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+"""``SO_LINGER``: on, for no time. Else the system sends for minutes what a closed connection still had to."""
+
+
+class Http1Transport(httpx.AsyncBaseTransport):
+    """Speaks HTTP/1.1 without a proxy; its errors are httpx's.
+
+    Of a request's time-outs it knows ``connect``; how long an answer may take is its caller's to
+    bound. As many connections are opened as there are requests at a time.
+
+    Args:
+        context: How TLS is spoken.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        context.set_alpn_protocols(["http/1.1"])
+        self._context = context
+        self._open: set[_Connection] = set()
+        self._idle: dict[tuple[str, str, int | None], list[_Connection]] = {}
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return its answer when its head has arrived."""
+        url = request.url
+        idle = self._idle.setdefault((url.scheme, url.host, url.port), [])
+        content = await request.aread()
+        connection = _usable(idle) or await self._connect(request, idle)
+        if self._closed:  # meanwhile
+            connection.abort()
+            raise httpx.ConnectError("closed by this program")
+        return await connection.ask(request, content)
+
+    async def aclose(self) -> None:
+        """Abort what is open: what a given-up request has not sent yet must not be sent later."""
+        self._closed = True
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # one turn, in which the sockets are closed
+
+    async def _connect(self, request: httpx.Request, idle: list["_Connection"]) -> "_Connection":
+        url, host = request.url, request.url.raw_host.decode("ascii")
+        if url.scheme not in {"http", "https"}:
+            raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not HTTP")
+        secure = url.scheme == "https"
+        connection, loop = _Connection(self._open, idle), asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
+                await loop.create_connection(
+                    lambda: connection,
+                    sock=await dial(host, url.port or (443 if secure else 80)),
+                    ssl=self._context if secure else None,
+                    server_hostname=host if secure else None,
+                )
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout(str(exc)) from exc
+        except OSError as exc:  # ssl.SSLError is one
+            raise httpx.ConnectError(str(exc)) from exc
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: asks, and is idle again when the whole answer has arrived and nothing else.
+
+    Args:
+        everyone: The open connections; it is among them while it is.
+        idle: The idle ones to the same server.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self, everyone: set["_Connection"], idle: list["_Connection"]) -> None:
+        self._everyone = everyone
+        self._idle = idle
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
+        self._answer: _Answer | None = None
+        self._idle_since = 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Whether it has been idle for too long, or the server has hung up."""
+        now = asyncio.get_running_loop().time()
+        return self._transport.is_closing() or now > self._idle_since + _IDLE_FOR
+
+    def abort(self) -> None:
+        """Close it without sending what has not been sent yet."""
+        self._transport.abort()
+
+    async def ask(self, request: httpx.Request, content: bytes) -> httpx.Response:
+        """Send a request in one piece, and return its answer when its head has arrived."""
+        answer = self._answer = _Answer(self._transport)
+        try:
+            target, headers = request.url.raw_path, request.headers.raw
+            head = h11.Request(method=request.method, target=target, headers=headers)
+            events = (head, h11.Data(data=content), h11.EndOfMessage())
+            self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
+            return await answer.begun()
+        except BaseException as exc:
+            await answer.aclose()
+            if isinstance(exc, h11.LocalProtocolError):  # it quotes the header, which may be the token
+                raise httpx.LocalProtocolError("the request holds what HTTP cannot carry") from None
+            raise
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._everyone.add(self)
+        with suppress(OSError):  # the server has hung up already
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self._part()  # nobody asked for it
+            return
+        try:
+            self._http.receive_data(data)
+            self._read(self._answer)
+        except h11.RemoteProtocolError as exc:
+            self._answer.fail(httpx.RemoteProtocolError(str(exc)))
+            self._part()
+
+    def eof_received(self) -> None:
+        if self._answer is None:
+            self._part()
+        elif self._http.their_state is h11.SEND_RESPONSE:
+            self._answer.fail(httpx.RemoteProtocolError("the server hung up without an answer"))
+        else:
+            self.data_received(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._everyone.discard(self)
+        self._part()
+        if self._answer is not None:
+            self._answer.fail(httpx.ReadError(str(exc or "the connection was closed")))
+
+    def _read(self, answer: "_Answer") -> None:
+        while (event := self._http.next_event()) is not h11.NEED_DATA:
+            if isinstance(event, h11.Response):
+                answer.begin(event)
+            elif isinstance(event, h11.Data):
+                answer.more(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                self._answer = None
+                answer.end()
+                self._rest()
+                break
+
+    def _rest(self) -> None:
+        """Be idle, unless the server wants to close it, or has sent more than was asked for."""
+        reusable = self._http.our_state is self._http.their_state is h11.DONE
+        if not reusable or any(self._http.trailing_data):
+            self._part()
+            return
+        self._http.start_next_cycle()
+        self._transport.resume_reading()
+        self._idle_since = asyncio.get_running_loop().time()
+        self._idle.append(self)
+
+    def _part(self) -> None:
+        """Be used no more, and be closed in the next turn: within a call of it, asyncio's TLS would fail."""
+        if self in self._idle:
+            self._idle.remove(self)
+        asyncio.get_running_loop().call_soon(self._transport.abort)
+
+
+class _Answer(httpx.AsyncByteStream):
+    """What has arrived of an answer and was not taken yet."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: h11.Response | None = None
+        self._chunks: list[bytes] = []
+        self._unread = 0
+        self._ended = False
+        self._error: httpx.TransportError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def begin(self, head: h11.Response) -> None:
+        self._head = head
+        self._wake()
+
+    def more(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._unread += len(data)
+        if self._unread > _MOST_UNREAD:
+            self._transport.pause_reading()
+        self._wake()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def fail(self, error: httpx.TransportError) -> None:
+        self._error = self._error or error
+        self._wake()
+
+    async def begun(self) -> httpx.Response:
+        while self._head is None:
+            await self._something()
+        head = self._head
+        return httpx.Response(
+            head.status_code,
+            headers=head.headers.raw_items(),
+            stream=self,
+            extensions={"http_version": b"HTTP/" + head.http_version, "reason_phrase": head.reason},
+        )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            chunks, self._chunks, self._unread = self._chunks, [], 0
+            for chunk in chunks:
+                yield chunk
+            if self._chunks:
+                continue
+            if self._ended:
+                return
+            self._transport.resume_reading()
+            await self._something()
+
+    async def aclose(self) -> None:
+        """Give up the connection with what has not arrived yet; a whole answer has left it already."""
+        if not self._ended:
+            self._transport.abort()
+
+    async def _something(self) -> None:
+        """Wait until more has arrived."""
+        if self._error:
+            raise self._error
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _usable(idle: list[_Connection]) -> _Connection | None:
+    """Take the connection that was used last; those that waited too long are closed."""
+    while idle:
+        connection = idle.pop()
+        if not connection.stale:
+            return connection
+        connection.abort()
+    return None

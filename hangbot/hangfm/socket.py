@@ -1,0 +1,156 @@
+"""The room's address, upgraded to a websocket, and what answered instead told apart.
+
+Only what is wrong before the first byte is sent (the address itself, a proxy that the environment
+misspells) is a fault of the configuration. Whatever comes back may be a firewall's, a login page's or
+a server's that is in trouble, and may be another answer in a minute: it says nothing for good.
+"""
+
+import asyncio
+import logging
+import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+    WebSocketException,
+)
+from websockets.http11 import Response
+from websockets.proxy import get_proxy
+from websockets.uri import parse_uri
+
+from hangbot.claims import read_claims
+from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
+from hangbot.hangfm.dial import dial
+from hangbot.hangfm.http import quoted
+from hangbot.hangfm.wire.frames import socket_url
+from hangbot.hangfm.wire.own_words import is_page, refuses_upgrade
+from hangbot.net import is_loopback, unverified
+from hangbot.proxies import unusable_environment
+from hangbot.redact import RedactingFilter, Redactor
+
+__all__ = ["upgrade"]
+
+_LARGEST_FRAME: Final = 16 * 2**20
+"""Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
+_DAY: Final = 86_400.0
+
+_wire_logger = logging.getLogger("hangbot.websocket")
+_wire_logger.addFilter(
+    RedactingFilter(Redactor())
+)  # at DEBUG it prints the request line, and in it the token
+
+
+async def upgrade(where: str, token: str, *, within: float, now: float) -> ClientConnection:
+    """Connect to the room socket.
+
+    Args:
+        where: The room's address, as it is configured.
+        token: The room token.
+        within: Seconds for all of it.
+        now: The time since the epoch, against which an expired token is told.
+
+    Raises:
+        Unreachable: No connection.
+        TokenRejected: The room refused it with 401 or 403, in its own words.
+        Unavailable: What answers is no room server, or one in trouble.
+        ConfigError: There is no such address, or the environment's proxy cannot be used.
+    """
+    url, local = socket_url(where, token), is_loopback(where)
+    # Every `from None`: the library's exceptions may hold the address, and with it the token.
+    try:
+        async with asyncio.timeout(within):
+            return await _Connect(
+                url,
+                proxy=None if local else True,
+                ssl=(unverified() if local else True) if url.startswith("wss:") else None,
+                open_timeout=None,
+                close_timeout=1.0,
+                max_size=_LARGEST_FRAME,
+                compression=None,
+                logger=_wire_logger,
+                user_agent_header="hangbot",
+                sock=await _dialled(url, local=local),
+            )
+    except InvalidStatus as exc:
+        raise _refused(where, exc.response, token, now) from None
+    except (InvalidURI, UnicodeError):
+        raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
+    except InvalidProxy as exc:
+        raise unusable_environment(exc) from None
+    except TimeoutError:
+        raise Unreachable(f"no connection to {where} in {within:g} s", service="room") from None
+    except OSError as exc:  # before ValueError: a certificate that is refused is both
+        cause = exc.strerror or type(exc).__name__
+        raise Unreachable(f"no connection to {where}: {cause}", service="room") from None
+    except (InvalidHandshake, WebSocketException, EOFError) as exc:
+        kind = type(exc).__name__
+        raise Unavailable(
+            f"{where} does not speak websocket ({kind})", service="room", remedy=_NO_ROOM
+        ) from None
+    except (ImportError, ValueError) as exc:
+        raise unusable_environment(exc) from None
+
+
+async def _dialled(url: str, *, local: bool) -> socket.socket | None:
+    """Connect to an address; ``None`` where a proxy is between, to which the library connects by itself."""
+    uri = parse_uri(url)
+    return await dial(uri.host, uri.port) if local or get_proxy(uri) is None else None
+
+
+class _Connect(connect):
+    """Connects to the address that is configured and to no other: a redirect is an answer like any page."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Follow none: it would send the token wherever somebody on the way says."""
+        return exc
+
+
+_NO_ROOM: Final = (
+    "Check SOCKET_SERVER_URL; if it is right, something on the way answers in the room's place: "
+    "a proxy, a firewall or a login page."
+)
+_IN_TROUBLE: Final = "The room server, or a proxy before it, is in trouble: wait, and look at its status."
+
+
+def _refused(where: str, response: Response, token: str, now: float) -> ServiceError:
+    status, body = response.status_code, bytes(response.body or b"")
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    if refuses_upgrade(status, headers, body):
+        return TokenRejected(
+            f"{where} refused the connection with status {status}{_expired(token, now)}",
+            service="room",
+            status=status,
+            remedy="Renew BOT_USER_TOKEN (or TTFM_API_TOKEN, where it is set): the room socket refuses it.",
+        )
+    what = ""
+    if "location" in headers:
+        what = f", a redirect{_to(headers['location'])}"
+    elif is_page(headers, body):
+        what = ", a web page"
+    return Unavailable(
+        f"{where} answered the connection with status {status}{what}",
+        service="room",
+        status=status,
+        remedy=_IN_TROUBLE if status >= 500 else _NO_ROOM,  # noqa: PLR2004  HTTP
+    )
+
+
+def _to(location: str) -> str:
+    """Say where a redirect leads, by its host alone: the rest may repeat the token."""
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:
+        host = None
+    return f" to {quoted(host)}" if host else ""
+
+
+def _expired(token: str, now: float) -> str:
+    claims = read_claims(token)
+    if claims is None or claims.expires_at is None or claims.expires_at >= now:
+        return ""
+    return f"; the token expired {(now - claims.expires_at) / _DAY:.1f} days ago"

@@ -1,0 +1,67 @@
+"""Notices that a room says nothing although its song is over: some servers forget who is connected."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from hangbot.clock import Clock
+from hangbot.errors import AckTimeout, ConnectionLost
+from hangbot.hangfm.wire.overdue import OVERDUE, Overdue
+from hangbot.hangfm.wire.state import RoomState
+
+__all__ = ["SongWatch"]
+
+_READ_WITHIN: Final = 1.0
+"""Seconds in which what the socket has received is read."""
+
+
+class SongWatch:
+    """Watches one connection.
+
+    Args:
+        clock: Bounds every wait.
+        state: Gives the room as it is, or ``None`` before the join.
+        echo: Returns when all that the server sent so far has arrived. Raises `AckTimeout`, `ConnectionLost`.
+    """
+
+    def __init__(
+        self, clock: Clock, state: Callable[[], RoomState | None], echo: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._clock = clock
+        self._state = state
+        self._echo = echo
+        self._overdue = Overdue(clock.now())
+        self._time_told = asyncio.Event()
+
+    def hear(self) -> None:
+        """Note that the room said something."""
+        self._overdue.hear(self._clock.now())
+
+    def set_time(self, server_ms: object) -> None:
+        """Learn the server's time, from the answer to joinRoom and from each heartbeat."""
+        self._overdue.set_time(server_ms, self._clock.now())
+        self._time_told.set()
+
+    async def run(self) -> str | None:
+        """Return what is wrong when a song is overdue; ``None`` when the connection has gone."""
+        while True:
+            left = self._left()
+            if left > 0:
+                with suppress(TimeoutError):  # it may be another song meanwhile
+                    await self._clock.wait_for(self._time_told.wait(), left)
+                self._time_told.clear()
+                continue
+            try:
+                await self._echo()  # what the room said before comes before the answer
+            except AckTimeout:
+                continue
+            except ConnectionLost:
+                return None
+            await self._clock.sleep(_READ_WITHIN)
+            if self._left() <= 0:
+                return f"the song has been over for {OVERDUE:g} s, and the room says nothing"
+
+    def _left(self) -> float:
+        left = self._overdue.left(self._state(), self._clock.now())
+        return OVERDUE if left is None else min(left, OVERDUE)

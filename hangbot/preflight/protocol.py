@@ -1,0 +1,99 @@
+"""Do the services still speak as this hangbot knows them?"""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Final
+
+from hangbot.errors import HangbotError
+from hangbot.preflight import shapes
+from hangbot.preflight.model import Finding, Subject
+from hangbot.preflight.room import spec_of
+from hangbot.preflight.shapes import Difference, compare
+
+__all__ = ["protocol_drift"]
+
+_MOST_NAMED: Final = 8
+_KNOWN_SPEC: Final = {"pathname": "/primus", "parser": "json", "transformer": "websockets"}
+
+
+async def protocol_drift(subject: Subject) -> Finding:
+    """The live answers and frames are of the shapes that hangbot knows.
+
+    What is new is a note, since nothing reads it; what is gone or changed is a warning.
+    """
+    found: list[Difference] = []
+    compared = [
+        *await _chat(subject, found),
+        *await _room(subject, found),
+    ]
+    differences = list(dict.fromkeys(found))
+    bad = [difference for difference in differences if difference.what != "new"]
+    new = [difference for difference in differences if difference.what == "new"]
+    note = f"; new, and not read: {_named(new)}" if new else ""
+    if bad:
+        gone, changed = ([d for d in bad if d.what == what] for what in ("gone", "changed"))
+        told = [f"{what}: {_named(those)}" for what, those in (("changed", changed), ("gone", gone)) if those]
+        return Finding(
+            f"the services speak otherwise than hangbot knows: {'; '.join(told)}{note}",
+            "Update hangbot (`pip install --upgrade hangbot`); if that is the newest, report this line.",
+        )
+    return Finding(f"{', '.join(compared) or 'nothing'} as hangbot knows them{note}")
+
+
+def _named(differences: Iterable[Difference]) -> str:
+    names = sorted({str(difference) for difference in differences})
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
+
+
+async def _chat(subject: Subject, found: list[Difference]) -> list[str]:
+    """Compare what the chat answers; what cannot be asked is another question's business."""
+    compared = []
+    with suppress(HangbotError):
+        found += compare(shapes.ME, dict(await subject.chat.me()), "me")
+        compared.append("me")
+    with suppress(HangbotError):
+        found += compare(shapes.GROUP, dict(await subject.chat.group()), "group")
+        compared.append("group")
+    with suppress(HangbotError):
+        rows = await subject.chat.call(
+            "GET",
+            f"/groups/{subject.chat.group_id}/messages",
+            what="the newest messages",
+            params={"per_page": 20, "affix": "prepend"},
+        )
+        found += compare(shapes.Shape(("list",), each=shapes.MESSAGE), rows, "messages")
+        compared.append("messages")
+    return compared
+
+
+async def _room(subject: Subject, found: list[Difference]) -> list[str]:
+    """Compare the frames of one visit, and what the server says of itself."""
+    compared = []
+    frames: list[str | bytes] = []
+    with suppress(HangbotError):
+        async with subject.open_room(on_frame=frames.append) as room:
+            await room.welcome(subject.settings.welcome_timeout)
+            await room.join()
+    for frame in frames:
+        try:
+            document = json.loads(frame)
+        except (ValueError, RecursionError):
+            found.append(Difference("frame", "changed", "no JSON"))
+            continue
+        found += shapes.frame_of(document)
+        if isinstance(document, dict) and document.get("context") == "response" and not document.get("error"):
+            found += compare(shapes.JOINED, document, "joinRoom")
+            compared.append("joinRoom")
+    with suppress(HangbotError):
+        spec = await spec_of(subject)
+        if spec is not None:
+            found += compare(shapes.SPEC, dict(spec), "spec")
+            found += (
+                Difference(f"spec.{name}", "changed", f"{spec[name]}, not {known}")
+                for name, known in _KNOWN_SPEC.items()
+                if isinstance(spec.get(name), str) and spec[name] != known
+            )
+            compared.append("spec")
+    return compared

@@ -1,0 +1,189 @@
+"""Questions about the room socket: the upgrade, the heartbeat, the join, the time."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from hangbot.claims import read_claims
+from hangbot.config import Settings
+from hangbot.errors import (
+    AckTimeout,
+    Banished,
+    HangbotError,
+    JoinRefused,
+    NotFound,
+    TokenRejected,
+    Unreachable,
+)
+from hangbot.preflight.configuration import SET_THE_CLOCK
+from hangbot.preflight.diagnosis import SETTING, Unexplained
+from hangbot.preflight.model import Finding, Subject
+
+__all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "room_token_name", "spec_of"]
+
+_CLOCK_OFF: Final = 5.0
+"""Seconds of difference from which song ends and expiry are judged wrongly."""
+_SPEC: Final = "/primus/spec"
+
+
+def room_token_name(settings: Settings) -> tuple[str, ...]:
+    """Return the setting whose token the room is shown."""
+    own = settings.ttfm_api_token != settings.bot_user_token
+    return ("TTFM_API_TOKEN",) if own else ("BOT_USER_TOKEN",)
+
+
+async def room_connect(subject: Subject) -> Finding:
+    """The room socket takes a connection and says welcome."""
+    try:
+        async with subject.open_room() as room:
+            if await room.welcome(subject.settings.welcome_timeout):
+                return Finding("the room socket is connected and said welcome")
+    except Unreachable as exc:
+        exc.args = (f"{exc}: the host is reached, but does not answer the upgrade to a websocket",)
+        exc.remedy = (
+            f"Check {SETTING['room']}: a server that is none of Primus, or a proxy, leaves it unanswered."
+        )
+        raise
+    return Finding(
+        f"the room socket is connected, but said no welcome in {subject.settings.welcome_timeout:g} s",
+        "Nothing to do when the room can be joined; the server's set-up may be slow.",
+    )
+
+
+async def room_heartbeat(subject: Subject) -> Finding:
+    """The room server sends heartbeats, and often enough; told by its specification, without waiting."""
+    spec = await spec_of(subject)
+    silence = subject.settings.heartbeat_timeout
+    if spec is None:
+        return Finding(
+            f"the room server does not tell its heartbeat ({_SPEC} is off); every 30 s is taken for granted"
+        )
+    interval = spec.get("pingInterval")
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or interval <= 0:
+        return Finding(
+            f"the room server sends no heartbeat ({_SPEC}: pingInterval {json.dumps(interval)})",
+            "Ask whoever runs the room server to set pingInterval: "
+            f"the bot connects anew after {silence:g} s of silence.",
+        )
+    seconds = interval / 1000
+    if seconds >= silence:
+        return Finding(
+            f"the room server sends a heartbeat every {seconds:g} s only, "
+            f"and after {silence:g} s of silence a connection counts as dead",
+            "Ask whoever runs the room server to lower pingInterval: the official client waits 45 s as well.",
+        )
+    version = spec.get("version")
+    return Finding(f"the room server sends a heartbeat every {seconds:g} s (Primus {version or '?'})")
+
+
+async def spec_of(subject: Subject) -> Mapping[str, Any] | None:
+    """Return what ``/primus/spec`` answers; ``None`` where it is switched off.
+
+    Raises:
+        ServiceError: As `hangbot.hangfm.http.Endpoint.exchange` does.
+    """
+    async with subject.open_http("room") as http:
+        answer = await http.exchange("GET", _SPEC, what=_SPEC)
+    try:
+        spec = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return spec if answer.status == 200 and isinstance(spec, dict) and "pathname" in spec else None  # noqa: PLR2004  OK
+
+
+async def room_joined(subject: Subject) -> Finding:
+    """The room lets the bot in, and the bot is in the room's state."""
+    _check_owner(subject)
+    async with subject.open_room() as room:
+        await room.welcome(subject.settings.welcome_timeout)
+        try:
+            state = await room.join()
+        except Banished:
+            raise
+        except JoinRefused as exc:
+            await _explain_refused_join(subject, exc)
+            raise
+        except AckTimeout as exc:
+            exc.remedy = (
+                "The room server hears nothing or is slow: try again; raise SOCKET_TIMEOUT_MS if it is."
+            )
+            raise
+        told = state.room_name()
+        users = list(state.users())
+    name = told or subject.settings.room_uuid
+    if subject.settings.chat_uid and subject.settings.chat_uid not in users:
+        return Finding(
+            f'joined "{name}", but the bot is not among its {len(users)} users yet',
+            "Nothing to do if it appears within seconds; else check ROOM_UUID.",
+            room=told or "",
+        )
+    others = len(users) - 1
+    company = f"{others} {'other' if others == 1 else 'others'}"
+    return Finding(f'the bot is in "{name}" with {company}', room=told or "")
+
+
+def _check_owner(subject: Subject) -> None:
+    """Refuse a room token of another user: the bot would be one in the room and another in the chat."""
+    tokens = (subject.settings.ttfm_api_token, subject.settings.bot_user_token)
+    room, bot = (claims.uid if (claims := read_claims(t.get_secret_value())) else None for t in tokens)
+    if room and bot and room != bot:
+        raise TokenRejected(
+            f"TTFM_API_TOKEN belongs to {room}, BOT_USER_TOKEN to {bot}",
+            service="room",
+            remedy="Remove TTFM_API_TOKEN: BOT_USER_TOKEN opens the room socket as well.",
+        )
+
+
+async def _explain_refused_join(subject: Subject, exc: JoinRefused) -> None:
+    """Find the cause of a refusal in what the gateway tells; the room's own words are not known.
+
+    The gateway's room has roles and says whether it has a password (seen in public bots).
+
+    Raises:
+        Unexplained: The gateway tells nothing either: a full room, or a rule of its own.
+    """
+    settings = subject.settings
+    try:
+        room = await subject.gateway.room(settings.room_uuid)
+    except NotFound:
+        exc.args = (f"no such room: {exc}; the gateway knows none of ROOM_UUID",)
+        exc.remedy = (
+            "Correct ROOM_UUID; `hangbot init --room SLUG` finds it by the room's name in its address."
+        )
+        return
+    except HangbotError:
+        room = {}
+    if "banned" in _roles(room, settings.chat_uid):
+        exc.args = (f"the bot is banned from the room: {exc}",)
+        exc.remedy = "Ask a moderator of the room to lift the ban; do not try again before."
+    elif room.get("isPasswordProtected") is True:
+        exc.args = (f"the room has a password: {exc}",)
+        exc.remedy = "Ask the room's owner to open it: hangbot joins rooms without a password."
+    else:
+        raise Unexplained(
+            f"{exc}; these are the server's own words, and the gateway tells no cause", remedy=exc.remedy
+        ) from exc
+
+
+def _roles(room: Mapping[str, Any], uid: str | None) -> set[object]:
+    rows = room.get("roomRoles")
+    return {
+        row.get("role")
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict) and row.get("userUuid") == uid
+    }
+
+
+async def clock_offset(subject: Subject) -> Finding:
+    """This machine's clock agrees with the room server's."""
+    async with subject.open_room() as room:
+        await room.welcome(subject.settings.welcome_timeout)
+        await room.join()
+        told = (room.joined or {}).get("serverTime")
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return Finding("the room server does not tell its time", "Nothing to do.")
+    offset = subject.clock.wall() - told / 1000
+    if abs(offset) > _CLOCK_OFF:
+        word = "ahead of" if offset > 0 else "behind"
+        return Finding(f"this machine's clock is {abs(offset):.0f} s {word} the room server's", SET_THE_CLOCK)
+    return Finding(f"the clocks agree within {max(abs(offset), 0.1):.1f} s")

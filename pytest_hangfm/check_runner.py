@@ -1,0 +1,167 @@
+"""Asking a question of preflight in a test: the answer decides the test, and is kept for the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from hangbot.cli.preflight import target_of as in_words
+from hangbot.cli.show import result_lines
+from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
+from hangbot.factory import open_subject
+from hangbot.net import check_environment
+from hangbot.preflight import (
+    CANARY,
+    QUESTIONS,
+    Finding,
+    Question,
+    Result,
+    Subject,
+    answer,
+    blocked,
+    canary_message,
+    result_of,
+)
+from pytest_hangfm.items import check_id, sentence, target_of_item
+from pytest_hangfm.options import OPTIONS
+from pytest_hangfm.preflight_summary import CheckRow
+from pytest_hangfm.read_only import NEEDS_WRITES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from hangbot.config import Settings
+
+__all__ = ["ask", "row_from_report"]
+
+_EARLIER: Final = pytest.StashKey[dict[str, Result]]()
+_RESULT: Final = pytest.StashKey[Result]()
+_WHERE: Final = pytest.StashKey[str]()
+_NOT_ASKED: Final = pytest.StashKey[bool]()
+"""Set on the canary where writing is not allowed: the command, which never writes, has no such line."""
+
+
+async def ask(
+    item: pytest.Item, question: Callable[[Subject], Awaitable[Finding]], settings: Settings | ConfigError
+) -> None:
+    """Ask, and pass, skip or fail the test with the answer's own words.
+
+    Args:
+        item: The test.
+        question: One of `hangbot.preflight`, or one of your own.
+        settings: What to examine, or why there is nothing.
+    """
+    __tracebackhide__ = True
+    options = item.config.stash[OPTIONS]
+    if question is canary_message and target_of_item(item) == "live" and not options.live_writes:
+        item.stash[_NOT_ASKED] = True
+        pytest.skip(NEEDS_WRITES)
+    result = await _ask_in_order(item, _question(item, question), settings)
+    earlier = item.config.stash[_EARLIER]
+    item.stash[_RESULT] = result
+    item.stash[_WHERE] = (
+        f"the configuration in {options.origin}"
+        if isinstance(settings, ConfigError)
+        else in_words(settings, tuple(earlier.values()))
+    )
+    if result.verdict == "skipped":
+        pytest.skip(result.message)
+    if result.verdict in {"rejected", "cannot_tell"}:
+        pytest.fail("\n".join(result_lines(result)), pytrace=False)
+
+
+async def _ask_in_order(item: pytest.Item, question: Question, settings: Settings | ConfigError) -> Result:
+    """Ask a question after those of this run that it needs, and keep what was answered.
+
+    Tests come in the order of the questions. Where one was not asked all the same, it is on
+    another worker of xdist, or was stopped before: it is asked here, too, so that a cause makes
+    the same checks pointless wherever they run.
+    """
+    earlier = item.config.stash.setdefault(_EARLIER, {})
+    unasked = {needed for needed in question.needs if needed not in earlier}
+    if unasked:
+        unasked &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
+    for needed in QUESTIONS:
+        if needed.id in unasked:
+            await _ask_in_order(item, needed, settings)
+    in_order = tuple(earlier[known.id] for known in QUESTIONS if known.id in earlier)
+    result = await _answer(question, settings, in_order)
+    if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
+        result = replace(result, verdict="rejected")
+    earlier[result.id] = result
+    return result
+
+
+async def _answer(
+    question: Question, settings: Settings | ConfigError, earlier: tuple[Result, ...]
+) -> Result:
+    if not isinstance(settings, ConfigError):
+        try:  # a proxy that no client can use is the configuration's matter, and no check's of its own
+            check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
+        except ConfigError as exc:
+            settings = exc
+    if isinstance(settings, ConfigError):
+        return blocked(question, earlier) or result_of(question, settings)
+    async with open_subject(settings) as subject:
+        return await answer(question, subject, earlier)
+
+
+def _question(item: pytest.Item, asked: Callable[[Subject], Awaitable[Finding]]) -> Question:
+    """Find the question's place in preflight; one of the user's own stands on its own."""
+    own = Question(check_id(item), sentence(item.name), asked)
+    return next((question for question in (*QUESTIONS, CANARY) if question.ask is asked), own)
+
+
+def row_from_report(
+    item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any], remedy: str
+) -> CheckRow | None:
+    """Tell what a phase of a preflight test came to, also where it asked none of our questions."""
+    if item.stash.get(_NOT_ASKED, False):
+        return None
+    result = item.stash.get(_RESULT, None)
+    told = result is not None and report.when == "call"
+    if not told:
+        if report.when != "call" and report.passed:
+            return None
+        result = _result_of(item, report, call)
+    if result is None:
+        return None
+    return CheckRow(
+        result.id,
+        result.title,
+        result.verdict,
+        result.message,
+        result.remedy or (remedy if result.verdict in {"rejected", "cannot_tell"} else ""),
+        result.duration_ms,
+        target_of_item(item),
+        item.stash.get(_WHERE, "what is configured"),
+    )
+
+
+def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> Result:
+    """Make a result of a test's outcome: what it asserted is a rejection, what broke it no answer."""
+    verdict, message = "ok", "as expected"
+    if report.skipped:
+        verdict = "skipped"
+        message = _skip_reason(report)
+    elif report.failed:
+        error = call.excinfo.value if call.excinfo else None
+        rejected = isinstance(error, AssertionError | pytest.fail.Exception) or (
+            isinstance(error, HangbotError) and error.exit_code != CANNOT_TELL
+        )
+        verdict = "rejected" if rejected else "cannot_tell"
+        text = str(error) or type(error).__name__
+        message = text.strip().splitlines()[0]
+        if not isinstance(error, AssertionError | HangbotError | pytest.fail.Exception):
+            message = f"the check itself broke: {type(error).__name__}: {message}"
+    known = next((q.title for q in (*QUESTIONS, CANARY) if q.id == check_id(item)), sentence(item.name))
+    duration = round(report.duration * 1000, 1)
+    return Result(check_id(item), known, verdict, message, "", duration)  # type: ignore[arg-type]  # one of the verdicts
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    longrepr = report.longrepr
+    text = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr or "skipped")
+    return text.removeprefix("Skipped: ")

@@ -1,0 +1,1 @@
+"""Recorded sessions: their format, and how one is recorded, scripted and replayed."""

@@ -1,0 +1,371 @@
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hangbot.delivery import tables
+from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.owner import Owner
+from hangbot.delivery.tables import VERSION, is_outbox, prepare
+from hangbot.errors import OutboxOfAnother, OutboxUnusable
+from hangbot.hangfm.wire.chat import Outgoing
+
+VERSION_1 = """
+CREATE TABLE message (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT NOT NULL UNIQUE,
+    receiver    TEXT NOT NULL,
+    direct      INTEGER NOT NULL,
+    text        TEXT NOT NULL,
+    extra       TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    tier        INTEGER,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    in_doubt    INTEGER NOT NULL DEFAULT 0,
+    accepted_at REAL NOT NULL,
+    settled_at  REAL,
+    reason      TEXT NOT NULL DEFAULT '',
+    remedy      TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE step (
+    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
+    at      REAL NOT NULL,
+    kind    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    detail  TEXT NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX message_waiting ON message (seq) WHERE state IN ('queued', 'sending');
+CREATE INDEX step_of ON step (message);
+PRAGMA application_id = 0x48414E47;
+PRAGMA user_version = 1;
+PRAGMA journal_mode = WAL;
+INSERT INTO message
+    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
+VALUES
+    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
+     'delivered', 1, 1, 0, 10.0, 11.0),
+    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
+     'sending', NULL, 1, 1, 12.0, NULL),
+    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL),
+    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL);
+INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
+"""
+"""What the first version of hangbot made, word for word; it is never changed."""
+
+VERSION_2 = """
+CREATE TABLE message (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT NOT NULL UNIQUE,
+    receiver    TEXT NOT NULL,
+    direct      INTEGER NOT NULL,
+    text        TEXT NOT NULL,
+    extra       TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    tier        INTEGER,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    in_doubt    INTEGER NOT NULL DEFAULT 0,
+    accepted_at REAL NOT NULL,
+    settled_at  REAL,
+    reason      TEXT NOT NULL DEFAULT '',
+    remedy      TEXT NOT NULL DEFAULT ''
+, whole TEXT, expires_at REAL);
+CREATE TABLE step (
+    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
+    at      REAL NOT NULL,
+    kind    TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    detail  TEXT NOT NULL,
+    seconds REAL NOT NULL
+);
+CREATE INDEX step_of ON step (message);
+CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued', 'sending');
+PRAGMA application_id = 0x48414E47;
+PRAGMA user_version = 2;
+PRAGMA journal_mode = WAL;
+INSERT INTO message
+    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at,
+     whole, expires_at)
+VALUES
+    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
+     'delivered', 1, 1, 0, 10.0, 11.0, 'there', 86410.0),
+    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
+     'sending', NULL, 1, 1, 12.0, NULL, 'away', 86412.0),
+    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL),
+    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
+     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL);
+INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
+"""
+"""What the second version made, word for word; it is never changed either."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.sqlite3"
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(VERSION_1)
+    return path
+
+
+@pytest.fixture
+def second(path: Path) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(VERSION_2)
+    return path
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        yield database
+
+
+def layout(database: sqlite3.Connection) -> list[tuple[str, list[tuple[object, ...]]]]:
+    tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    columns = [
+        (
+            name,
+            [
+                tuple(row[1:])
+                for row in database.execute("SELECT * FROM pragma_table_info(?) ORDER BY cid", (name,))
+            ],
+        )
+        for (name,) in tables
+    ]
+    indexes = database.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL ORDER BY name"
+    ).fetchall()
+    return [*columns, ("indexes", [(name, sql.strip()) for name, sql in indexes])]
+
+
+async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_it(old: Path) -> None:
+    box = Outbox(old)
+    await box.open()
+    rows = await box.rows()
+    await box.recover(20.0)
+    waiting = {to: await box.claim(to) for to in await box.receivers()}
+    history = await box.history("away")
+    again = await box.put([Outgoing("there", "room", "hi")], 50.0)
+    await box.close()
+
+    assert [(row.message.id, row.state, row.attempts, row.in_doubt) for row in rows] == [
+        ("there", "delivered", 1, False),
+        ("away", "sending", 1, True),
+        ("long", "queued", 0, False),
+        ("long.2", "queued", 0, False),
+    ]
+    assert rows[1].message == Outgoing(
+        "away", "b", "ho", direct=True, mentions=({"start": 0},), images=("i",)
+    )
+    assert [(row.whole, row.expires_at) for row in rows][:3] == [
+        ("there", None),
+        ("away", None),
+        ("long", None),
+    ]
+    assert [(to, row and row.message.id) for to, row in waiting.items()] == [("b", "away"), ("a", "long")]
+    assert [(step.kind, step.at) for step in history] == [("accepted", 12.0), ("attempt", 12.5)]
+    assert [(row.state, row.accepted_at) for row in again] == [("delivered", 10.0)]
+
+
+async def test_what_the_second_version_left_belongs_to_the_room_it_is_for_and_to_nobody_yet(
+    second: Path,
+) -> None:
+    looking = Outbox(second, owner=Owner("bot", "a", binds=False))
+    await looking.open()
+    rows = await looking.rows()
+    receivers = await looking.receivers()
+    await looking.close()
+    own = Outbox(second, owner=Owner("bot", "a"))
+    await own.open()
+    await own.close()
+    stranger = Outbox(second, owner=Owner("stranger", "a"))
+
+    with pytest.raises(
+        OutboxOfAnother, match=r"is the bot bot's; this configuration is for the bot stranger"
+    ):
+        await stranger.open()
+    await stranger.close()
+
+    assert [(row.message.id, row.room, row.boot, row.expires_at) for row in rows] == [
+        ("there", "room", None, 86410.0),
+        ("away", "", None, 86412.0),
+        ("long", "a", None, None),
+        ("long.2", "a", None, None),
+    ]
+    assert receivers == ["a"]
+
+
+@pytest.mark.parametrize("version", ["old", "second"])
+def test_a_file_that_was_taken_over_is_like_a_new_one(
+    version: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    old: Path = request.getfixturevalue(version)
+    with (
+        closing(sqlite3.connect(old, isolation_level=None)) as taken,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as new,
+    ):
+        prepare(taken)
+        prepare(new)
+
+        assert layout(taken) == layout(new)
+        assert taken.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (tables._MIGRATIONS[0], tables._MIGRATIONS[1] + ";\nALTER TABLE ghost ADD COLUMN x")
+    with closing(sqlite3.connect(old, isolation_level=None)) as database:
+        before = layout(database)
+        monkeypatch.setattr(tables, "_MIGRATIONS", broken)
+
+        with pytest.raises(sqlite3.OperationalError, match="ghost"):
+            prepare(database)
+
+        assert layout(database) == before
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not database.in_transaction
+
+
+def test_a_disk_that_is_full_half_way_is_told_as_what_it_is(old: Path) -> None:
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+            if sql.startswith("UPDATE message"):
+                super().execute("ROLLBACK")  # as SQLite does by itself
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
+
+    with closing(sqlite3.connect(old, isolation_level=None, factory=Full)) as database:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            prepare(database)
+
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path) -> None:
+    class Late(sqlite3.Connection):
+        """Another process is quicker, between the first look and the migration."""
+
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                with closing(sqlite3.connect(old, isolation_level=None)) as other:
+                    prepare(other)
+            return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
+
+    with closing(sqlite3.connect(old, isolation_level=None, factory=Late)) as database:
+        prepare(database)
+
+        assert database.execute("SELECT count(*), count(whole) FROM message").fetchone() == (4, 4)
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+
+
+def test_a_later_version_that_was_quicker_is_not_called_an_earlier_one(old: Path) -> None:
+    class Late(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                with closing(sqlite3.connect(old, isolation_level=None)) as other:
+                    other.execute("PRAGMA user_version = 99")
+            return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
+
+    with closing(sqlite3.connect(old, isolation_level=None, factory=Late)) as database:
+        prepare(database)
+
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+def test_what_is_on_disk_is_written_through_and_in_one_place(database: sqlite3.Connection) -> None:
+    prepare(database)
+
+    pragmas = [
+        database.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "application_id")
+    ]
+    assert pragmas == ["wal", 2, 1, 0x48414E47]  # 2 is FULL
+
+
+def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Connection) -> None:
+    database.execute("CREATE TABLE cookies (id)")
+    before = path.read_bytes()
+
+    with pytest.raises(OutboxUnusable, match="another program's database"):
+        prepare(database)
+
+    assert path.read_bytes() == before
+    assert not is_outbox(path.read_bytes())
+
+
+def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA user_version = 4")
+
+    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
+        prepare(database)
+
+    assert database.execute("PRAGMA user_version").fetchone() == (4,)
+    assert is_outbox(old.read_bytes()[:100])
+
+
+def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
+    path: Path, database: sqlite3.Connection
+) -> None:
+    prepare(database)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = path.read_bytes()
+
+    path.write_bytes(whole[:100] + b"\xff" * 500)
+
+    assert is_outbox(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"shopping list", id="text"),
+        pytest.param(b"SQLite format 3\0", id="a bare beginning"),
+        pytest.param(b"x" * 68 + b"HANG" + b"x" * 28, id="the mark without the format"),
+    ],
+)
+def test_what_never_was_an_outbox_is_not_taken_for_one(content: bytes) -> None:
+    assert not is_outbox(content)
+
+
+def busy_while(other: sqlite3.Connection) -> None:
+    """Hold the file as a process does that makes the same tables just now."""
+    other.execute("BEGIN IMMEDIATE")
+
+
+def test_the_write_ahead_log_is_waited_for_while_another_process_makes_the_file(tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, check_same_thread=False)) as other,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
+    ):
+        busy_while(other)
+        soon = threading.Timer(0.05, other.execute, ["ROLLBACK"])
+        soon.start()
+
+        prepare(database)
+
+        soon.join()
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_that_stays_busy_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_SWITCHED_WITHIN", 0.05)
+    with (
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as other,
+        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
+    ):
+        busy_while(other)
+
+        with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+            prepare(database)

@@ -1,0 +1,171 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.delivery.limits import Breaker
+from hangbot.delivery.policy import RetryPolicy
+
+SEED = RetryPolicy(strategy="seed", jitter=0.0)
+
+
+def half() -> float:
+    return 0.5
+
+
+def opened(*, now: float = 100.0) -> Breaker:
+    """Return a breaker that has just opened: the seed's waits without jitter, 1, 2, 4 … 30 s."""
+    breaker = Breaker(SEED)
+    breaker.failed(now, "503")
+    breaker.unanswered(now, half, "503")
+    return breaker
+
+
+def test_a_service_that_works_is_let_through_without_waiting() -> None:
+    breaker = Breaker(RetryPolicy())
+
+    assert not breaker.down
+    assert breaker.wait(0.0) == 0.0
+    assert (breaker.state, breaker.since) == ("closed", None)
+
+
+def test_failures_in_a_row_ask_for_a_probe_and_open_nothing_by_themselves() -> None:
+    breaker = Breaker(RetryPolicy(), failures_to_open=3)
+
+    asked_for = []
+    for _ in range(2):
+        asked_for += [breaker.failed(1.0, "503") for _ in range(4)]
+        breaker.succeeded()
+
+    assert asked_for == [False, False, True, True] * 2
+    assert not breaker.down
+
+
+def test_it_is_down_since_the_first_failure_in_a_row_and_not_since_the_probe() -> None:
+    breaker = Breaker(SEED)
+    breaker.failed(90.0, "503")
+    breaker.succeeded()
+    breaker.failed(95.0, "503")
+    breaker.failed(97.0, "503")
+
+    breaker.unanswered(100.0, half, "no answer")
+
+    assert (breaker.down, breaker.since, breaker.reason) == (True, 95.0, "no answer")
+
+
+def test_the_time_that_it_is_down_does_not_count() -> None:
+    breaker = Breaker(SEED)
+    breaker.failed(10.0, "503")
+    counted = [breaker.worked_for(13.0)]  # it may still have been about that request alone
+    breaker.unanswered(14.0, half, "503")
+    counted += [breaker.worked_for(14.0), breaker.worked_for(1_000.0)]
+    breaker.answered(1_010.0)
+    counted += [breaker.worked_for(1_010.0), breaker.worked_for(1_020.0)]
+
+    assert counted == [13.0, 10.0, 10.0, 10.0, 20.0]
+
+
+def test_an_open_one_lets_nothing_through_and_wants_no_probe_until_its_wait_is_over() -> None:
+    breaker = opened(now=100.0)
+
+    assert not breaker.begin_probe(100.9)
+    assert breaker.wait(100.25) == pytest.approx(0.75)
+
+
+def test_after_the_wait_there_is_one_probe_at_a_time() -> None:
+    breaker = opened(now=100.0)
+
+    begun = [breaker.begin_probe(101.0) for _ in range(3)]
+
+    assert begun == [True, False, False]
+    assert breaker.state == "probing"
+    assert breaker.wait(101.0) > 0
+
+
+def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
+    breaker, waits, now = opened(now=0.0), [], 0.0
+
+    for _ in range(7):
+        waits.append(breaker.wait(now))
+        now = breaker.retry_at
+        assert breaker.begin_probe(now)
+        breaker.unanswered(now, half, "503")
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert breaker.since == 0.0
+
+
+def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on() -> None:
+    breaker = Breaker(SEED)
+
+    breaker.unanswered(0.0, half, "the token is dead", at_the_cap=True)
+
+    assert breaker.wait(0.0) == 30.0
+
+
+def test_a_service_that_wants_to_be_left_alone_is() -> None:
+    breaker = Breaker(SEED)
+
+    breaker.unanswered(0.0, half, "429", at_least=20.0)
+
+    assert breaker.wait(0.0) == 20.0
+
+
+def test_only_a_probe_that_is_answered_closes_it() -> None:
+    breaker = opened(now=100.0)
+
+    breaker.succeeded()  # of a request that was on its way before
+    after_a_request = breaker.down
+    breaker.begin_probe(101.0)
+    breaker.answered(101.0)
+
+    assert (after_a_request, breaker.down, breaker.since) == (True, False, None)
+    assert not breaker.failed(102.0, "503")
+
+
+def test_a_probe_that_was_called_off_makes_way_for_the_next() -> None:
+    breaker = opened(now=100.0)
+    breaker.begin_probe(101.0)
+
+    breaker.abandoned(101.5)
+
+    assert breaker.state == "open"
+    assert breaker.wait(101.5) == 0.0
+    assert [breaker.begin_probe(101.5), breaker.begin_probe(101.5)] == [True, False]
+
+
+def test_a_request_that_was_called_off_while_it_is_closed_changes_nothing() -> None:
+    breaker = Breaker(RetryPolicy())
+
+    breaker.abandoned(5.0)
+
+    assert breaker == Breaker(RetryPolicy())
+
+
+@given(st.lists(st.sampled_from(["fails", "works", "no answer", "answer", "called off", "time"])))
+def test_whatever_happens_time_never_runs_faster_and_a_service_that_works_again_is_let_through(
+    events: list[str],
+) -> None:
+    breaker, now, counted = Breaker(RetryPolicy(), failures_to_open=2), 0.0, 0.0
+
+    for event in events:
+        probes = breaker.begin_probe(now) or not breaker.down
+        if event == "time":
+            now += 31.0
+        elif event == "fails":
+            breaker.failed(now, "503")
+        elif event == "works":
+            breaker.succeeded()
+        elif probes and event == "no answer":
+            breaker.unanswered(now, half, "503")
+        elif probes and event == "answer":
+            breaker.answered(now)
+        elif probes:
+            breaker.abandoned(now)
+        assert breaker.worked_for(now) <= max(counted + 31.0, now)
+        counted = breaker.worked_for(now)
+    now += 31.0
+    due = breaker.begin_probe(now) or not breaker.down or breaker.state == "probing"
+    breaker.answered(now)
+
+    assert due
+    assert not breaker.down

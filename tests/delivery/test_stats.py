@@ -1,0 +1,112 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hangbot.delivery.record import State, Stored
+from hangbot.delivery.stats import summarise
+from hangbot.hangfm.wire.chat import Outgoing
+
+STATES: list[State] = ["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
+
+
+def row(
+    state: State, tier: int | None = None, *, accepted: float = 100.0, settled: float | None = None
+) -> Stored:
+    return Stored(Outgoing("m", "room", "hi"), state, tier, 1, False, accepted, settled, "", "")  # noqa: FBT003  in doubt
+
+
+def test_nothing_has_no_rates() -> None:
+    figures = summarise([], now=0.0)
+
+    assert figures.as_row() == {
+        "delivered": 0,
+        "tier1": 0,
+        "tier2": 0,
+        "failed": 0,
+        "uncertain": 0,
+        "queued": 0,
+        "expired": 0,
+        "dropped": 0,
+        "first_try_rate": None,
+        "p50_ms": None,
+        "p95_ms": None,
+        "p99_ms": None,
+        "oldest_queued_s": None,
+    }
+
+
+def test_messages_are_counted_by_how_they_ended() -> None:
+    rows = [
+        row("delivered", 1, settled=101.0),
+        row("delivered", 1, settled=101.0),
+        row("delivered", 2, settled=103.0),
+        row("failed", 3, settled=105.0),
+        row("uncertain", settled=105.0),
+        row("expired", settled=105.0),
+        row("dropped", settled=105.0),
+        row("queued", accepted=90.0),
+        row("sending", accepted=95.0),
+    ]
+
+    figures = summarise(rows, now=110.0)
+
+    assert (figures.delivered, figures.tier1, figures.tier2) == (3, 2, 1)
+    assert (figures.failed, figures.uncertain, figures.expired, figures.dropped) == (1, 1, 1, 1)
+    assert (figures.queued, figures.oldest_queued_s) == (2, 20.0)
+    assert figures.first_try_rate == 0.4  # of what was delivered, failed or is uncertain
+
+
+def test_the_quantiles_are_those_of_the_nearest_rank() -> None:
+    rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in range(1, 101)]
+
+    figures = summarise(rows, now=200.0)
+
+    assert (figures.p50_ms, figures.p95_ms, figures.p99_ms) == (50.0, 95.0, 99.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "median"),
+    [
+        pytest.param([7], 7.0, id="one"),
+        pytest.param([1, 9], 1.0, id="two"),
+        pytest.param([1, 5, 9], 5.0, id="three"),
+    ],
+)
+def test_the_median_of_few_is_one_of_them(times: list[int], median: float) -> None:
+    rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in times]
+
+    assert summarise(rows, now=200.0).p50_ms == median
+
+
+def test_only_delivered_messages_have_a_latency() -> None:
+    rows = [
+        row("failed", 3, settled=500.0),
+        row("dropped", settled=500.0),
+        row("delivered", 1, settled=100.5),
+    ]
+
+    assert summarise(rows, now=600.0).p99_ms == 500.0
+
+
+def test_a_clock_that_was_set_back_makes_nothing_negative() -> None:
+    rows = [row("delivered", 1, settled=40.0), row("queued", accepted=100.0)]
+
+    figures = summarise(rows, now=50.0)
+
+    assert (figures.p50_ms, figures.oldest_queued_s) == (0.0, 0.0)
+
+
+ROWS = st.lists(
+    st.builds(
+        row, st.sampled_from(STATES), st.none() | st.integers(1, 3), settled=st.none() | st.floats(0, 1e9)
+    )
+)
+
+
+@given(ROWS)
+def test_every_message_is_counted_once(rows: list[Stored]) -> None:
+    figures = summarise(rows, now=1_000.0)
+
+    counted = figures.delivered + figures.failed + figures.uncertain + figures.expired + figures.dropped
+    assert counted + figures.queued == len(rows)
+    assert (figures.p50_ms or 0) <= (figures.p95_ms or 0) <= (figures.p99_ms or 0)

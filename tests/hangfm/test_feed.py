@@ -1,0 +1,302 @@
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hangbot.hangfm.feed import PollingFeed
+from hangbot.hangfm.wire.chat import ChatMessage, read_message
+
+if TYPE_CHECKING:
+    from hangbot.hangfm.chat import ChatClient
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Server:
+    """A chat server as far as a reader sees it: one group, ids that are not dense, times in seconds.
+
+    Args:
+        keeps: How many rows it keeps.
+        shows_deleted: Whether a deleted row stands in its lists, as on CometChat.
+    """
+
+    keeps: int = 1000
+    shows_deleted: bool = False
+    now: int = 1_700_000_000
+    rows: list[Row] = field(default_factory=list)
+    last_id: int = 0
+    asked: int = 0
+
+    def say(self, text: str, **more: object) -> None:
+        self.last_id += 1
+        row = {"id": self.last_id, "sender": "alice", "sentAt": self.now, "data": {"text": text}, **more}
+        self.rows = [*self.rows, row][-self.keeps :]
+
+    def change(self, text: str, **marks: object) -> None:
+        """Edit or delete a message: an action row says so."""
+        self.rows = [{**row, **marks} if row["data"].get("text") == text else row for row in self.rows]
+        self.say("", category="action")
+
+    def restart(self, rows: list[Row]) -> None:
+        """Forget everything but these rows, as a server does that kept nothing or an older copy."""
+        self.rows = rows
+        self.last_id = max((row["id"] for row in rows), default=0)
+
+    async def history(
+        self, *, after: int | None = None, before: int | None = None, most: int = 50
+    ) -> list[ChatMessage]:
+        self.asked += 1
+        shown = [row for row in self.rows if self.shows_deleted or "deletedAt" not in row]
+        if after is not None:
+            shown = [row for row in shown if row["id"] > after][:most]
+        elif before is not None:
+            shown = [row for row in shown if row["id"] < before][-most:]
+        else:
+            shown = shown[-most:]
+        return [message for row in shown if (message := read_message(row))]
+
+
+def feed_of(server: Server) -> PollingFeed:
+    return PollingFeed(cast("ChatClient", server))
+
+
+async def heard(feed: PollingFeed) -> list[str | None]:
+    """What is new, page after page, as the bot asks."""
+    lines: list[str | None] = []
+    while True:
+        look = await feed.look()
+        lines += [line.text for line in look.lines]
+        if not look.more:
+            return lines
+
+
+async def begun(server: Server) -> PollingFeed:
+    feed = feed_of(server)
+    await feed.begin()
+    return feed
+
+
+@pytest.fixture
+def server() -> Server:
+    server = Server()
+    for number in range(3):
+        server.say(f"old {number}")
+    return server
+
+
+async def test_what_was_said_before_is_not_heard_and_what_is_said_after_is(server: Server) -> None:
+    feed = await begun(server)
+
+    server.say("one")
+    server.say("two")
+
+    assert await heard(feed) == ["one", "two"]
+    assert await heard(feed) == []
+
+
+async def test_a_look_is_one_request(server: Server) -> None:
+    feed = await begun(server)
+    before = server.asked
+
+    for _ in range(5):
+        server.say("more")
+        await feed.look()
+        await feed.look()
+
+    assert server.asked - before == 10
+
+
+async def test_a_crowd_is_followed_page_by_page_at_once(server: Server) -> None:
+    feed = await begun(server)
+
+    for number in range(170):
+        server.say(f"line {number}")
+
+    assert await heard(feed) == [f"line {number}" for number in range(170)]
+
+
+@pytest.mark.parametrize("within_the_second", [True, False])
+async def test_ids_that_start_again_are_told_once_and_hearing_goes_on(
+    server: Server, caplog: pytest.LogCaptureFixture, *, within_the_second: bool
+) -> None:
+    feed = await begun(server)
+    server.say("/uptime")
+    await heard(feed)
+
+    server.restart([])
+    server.now += 0 if within_the_second else 60
+    server.say("/uptime")
+    server.say("again")
+
+    with caplog.at_level(logging.INFO):
+        assert await heard(feed) == ["/uptime", "again"]
+        server.say("and on")
+        assert await heard(feed) == ["and on"]
+    assert [record.__dict__["action"] for record in caplog.records] == ["chat_ids_restarted"]
+
+
+async def test_a_server_without_any_message_is_told_once_and_looked_at_once_a_time(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = await begun(server)
+
+    server.restart([])
+    with caplog.at_level(logging.INFO):
+        assert await heard(feed) == []
+        before = server.asked
+        for _ in range(5):
+            await feed.look()
+        assert server.asked - before == 5
+        server.say("new")
+
+        assert await heard(feed) == ["new"]
+    assert [record.__dict__["action"] for record in caplog.records] == ["chat_emptied"]
+
+
+async def test_a_server_whose_clock_went_back_as_well_is_heard_from_the_next_look_on(server: Server) -> None:
+    feed = await begun(server)
+
+    server.restart([])
+    server.now -= 3600
+    server.say("might be an old line")
+    await heard(feed)
+    server.say("new")
+
+    assert await heard(feed) == ["new"]
+
+
+async def test_ids_that_start_again_and_have_passed_the_last_one_heard_are_noticed(server: Server) -> None:
+    feed = await begun(server)
+
+    server.restart([])
+    server.now += 60
+    for number in range(8):
+        server.say(f"line {number}")
+
+    assert await heard(feed) == [f"line {number}" for number in range(8)]
+
+
+async def test_an_older_copy_of_the_chat_is_not_heard_again(server: Server) -> None:
+    for number in range(120):
+        server.now += 1
+        server.say(f"long ago {number}")
+    feed = await begun(server)
+    copy = list(server.rows)
+    for number in range(600):
+        server.say(f"lost with the server {number}")
+    await heard(feed)
+
+    server.now += 60
+    server.restart(copy)
+    server.say("since")
+
+    assert await heard(feed) == ["since"]
+
+
+async def test_a_page_that_is_empty_by_mistake_brings_nothing_back(server: Server) -> None:
+    feed = await begun(server)
+    rows, server.rows = server.rows, []
+    await heard(feed)
+
+    server.rows = rows
+    server.say("new")
+
+    assert await heard(feed) == ["new"]
+
+
+async def test_a_gap_is_told_with_its_size(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(keeps=10)
+    server.say("old")
+    feed = await begun(server)
+
+    for number in range(25):
+        server.now += 1
+        server.say(f"line {number}")
+
+    assert await heard(feed) == [f"line {number}" for number in range(15, 25)]
+    (told,) = caplog.records
+    assert "up to 15 message(s) of 16 s were not heard" in told.getMessage()
+    assert (told.__dict__["action"], told.__dict__["missed"]) == ("chat_gap", 15)
+
+
+@pytest.mark.parametrize(
+    "shows_deleted", [pytest.param(False, id="openchat"), pytest.param(True, id="cometchat")]
+)
+async def test_what_is_edited_or_deleted_is_no_new_line(
+    server: Server, caplog: pytest.LogCaptureFixture, *, shows_deleted: bool
+) -> None:
+    server.shows_deleted = shows_deleted
+    feed = await begun(server)
+    for text in ("stays", "heard, then edited", "heard, then deleted"):
+        server.say(text)
+    assert len(await heard(feed)) == 3
+
+    server.change("heard, then edited", editedAt=server.now, data={"text": "edited"})
+    server.change("heard, then deleted", deletedAt=server.now)
+    for text in ("edited at once", "deleted at once"):
+        server.say(text)
+    server.change("edited at once", editedAt=server.now, data={"text": "other words"})
+    server.change("deleted at once", deletedAt=server.now)
+    server.say("the last")
+
+    assert await heard(feed) == ["the last"]
+    server.change("the last", deletedAt=server.now)
+    assert await heard(feed) == []
+    assert caplog.records == []
+
+
+# -- whatever happens, in whatever order
+
+DEEDS = st.sampled_from(["say", "say", "say", "look", "edit", "delete", "second", "empty", "copy", "restore"])
+
+
+@given(
+    deeds=st.lists(DEEDS, max_size=40),
+    shows_deleted=st.booleans(),
+    keeps=st.sampled_from([3, 60, 1000]),
+)
+@settings(deadline=None)
+def test_every_line_is_heard_once_and_in_order_as_long_as_it_is_held_at_a_look(
+    deeds: list[str], *, shows_deleted: bool, keeps: int
+) -> None:
+    server = Server(keeps=keeps, shows_deleted=shows_deleted)
+    server.say("before it began")
+    feed = asyncio.run(begun(server))
+    copy, said, due, ever = list(server.rows), ["before it began"], set[str](), {"before it began"}
+    server.now += 1
+    for number, deed in enumerate([*deeds, "say", "look"]):
+        texts = [row["data"]["text"] for row in server.rows if row.get("category") != "action"]
+        match deed:
+            case "say":
+                said.append(f"line {number}")
+                due.add(said[-1])
+                server.say(said[-1])
+            case "edit" | "delete" if texts:
+                server.change(texts[-1], **{"editedAt" if deed == "edit" else "deletedAt": server.now})
+                due.discard(texts[-1])
+            case "second":
+                server.now += 1
+            case "empty" | "restore":
+                # What was said before and not heard yet may be heard where the copy has it.
+                server.now += 1
+                server.restart(list(copy) if deed == "restore" else [])
+                due.clear()
+            case "copy":
+                copy = list(server.rows)
+                server.now += 1
+            case "look":
+                lines = [str(line) for line in asyncio.run(heard(feed))]
+                held = {row["data"]["text"] for row in server.rows}
+
+                assert due & held <= set(lines), "heard all that is there"
+                assert ever.isdisjoint(lines), "heard nothing again"
+                assert lines == sorted(set(lines), key=said.index), "in order"
+                due.clear()
+                ever |= set(lines)
+            case _:
+                pass

@@ -1,0 +1,319 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hangbot.errors import UsageError, WireError
+from hangbot.hangfm.wire import frames
+from hangbot.hangfm.wire.frames import Broadcast, Deliberate, Ping, Reply, Unknown, Welcome, decode
+
+SAMPLES = Path(__file__).parent / "samples"
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["context", "welcome", "message", "room", "from", "messageId", "error", "status"])
+CONTEXTS = st.sampled_from(["api", "response", "user", "alert"])
+
+
+def sample(name: str) -> list[dict[str, str]]:
+    about, *rows = [json.loads(line) for line in (SAMPLES / name).read_text().splitlines()]
+    assert about.keys() == {"recorded"}
+    return rows
+
+
+def case(name: str) -> list[frames.Event]:
+    return [decode(row["frame"]) for row in sample("room_cases.jsonl") if row["case"] == name]
+
+
+def test_a_recorded_session_is_read_frame_by_frame() -> None:
+    frames = [row["frame"] for row in sample("room_session.jsonl") if row["from"] == "server"]
+
+    events = [decode(frame) for frame in frames]
+
+    assert isinstance(events[0], Welcome)
+    assert Counter(type(event) for event in events) == {Welcome: 1, Reply: 8, Broadcast: 10, Ping: 2}
+    assert [event.name for event in events if isinstance(event, Broadcast)] == [
+        "updatedUserData",
+        "addedDj",
+        "playedSong",
+        "updatedNextSong",
+        "votedOnSong",
+        "playedOneTimeAnimation",
+        "playedOneTimeAnimation",
+        "playedSong",
+        "removedDj",
+        "playedSong",
+    ]
+
+
+def test_a_recorded_session_would_have_been_written_the_same_way() -> None:
+    rows = [row["frame"] for row in sample("room_session.jsonl") if row["from"] == "client"]
+    actions = [json.loads(row) for row in rows if not row.startswith('"primus::pong')]
+
+    written = [
+        frames.encode_action(action["params"]["action"], action["params"], action["messageId"])
+        for action in actions
+    ]
+
+    assert [json.loads(frame) for frame in written] == actions
+    assert {action["params"]["action"] for action in actions} == set(frames.ACTIONS)
+
+
+def test_recorded_heartbeats_are_answered_as_the_official_client_did() -> None:
+    rows = sample("room_session.jsonl")
+    pings = [decode(row["frame"]) for row in rows if row["frame"].startswith('"primus::ping')]
+    pongs = [row["frame"] for row in rows if row["frame"].startswith('"primus::pong')]
+
+    answers = [frames.encode_pong(ping) for ping in pings if isinstance(ping, Ping)]
+
+    assert answers == pongs
+    assert len(pongs) == 2
+
+
+def test_every_recorded_frame_of_every_case_is_understood() -> None:
+    frames = [(row["case"], decode(row["frame"])) for row in sample("room_cases.jsonl")]
+
+    unknown = [event for _, event in frames if isinstance(event, Unknown)]
+
+    # ActionHero's `say` carries a plain string, and `primus::id::` answers what no bot asks.
+    assert unknown == [
+        Unknown("a control string that Primus 8 does not send"),
+        Unknown("context 'user' with ['context', 'from', 'message', 'room', 'sentAt']"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        pytest.param("kicked", Broadcast("kickedFromRoom", room="room-1"), id="kick"),
+        pytest.param("roomReset", Broadcast("roomReset", room="room-1"), id="reset"),
+    ],
+)
+def test_a_recorded_end_says_why_before_it_closes(name: str, last: Broadcast) -> None:
+    events = case(name)
+
+    assert events[-2:] == [last, Deliberate()]
+
+
+def test_recorded_refusals_carry_the_servers_words_and_any_kind_of_id() -> None:
+    replies = [event for event in case("errors-and-verbs") if isinstance(event, Reply)]
+
+    refusals = {reply.error for reply in replies if reply.error}
+    ids = {type(reply.message_id) for reply in replies}
+
+    assert "Nothing is playing right now." in refusals
+    assert "unknown action or invalid apiVersion" in refusals
+    assert "Error: room does not exist" in refusals
+    assert ids == {int, str, float, dict}
+
+
+def test_a_reply_keeps_its_fields_apart_from_its_envelope() -> None:
+    reply = decode('{"roomUuid":"r","serverTime":5,"state":{},"context":"response","messageId":1}')
+
+    assert reply == Reply(1, None, {"roomUuid": "r", "serverTime": 5, "state": {}})
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param("no", "no", id="text"),
+        pytest.param({"b": [1]}, '{"b": [1]}', id="object that ActionHero passes through"),
+        pytest.param(["x"], '["x"]', id="list"),
+        pytest.param(7, "7", id="number"),
+        pytest.param(True, "true", id="true"),
+        pytest.param("", None, id="empty text is no error"),
+        pytest.param(None, None, id="null is no error"),
+        pytest.param(0, None, id="zero is no error"),
+        pytest.param({}, None, id="empty object is no error"),
+    ],
+)
+def test_an_error_counts_when_javascript_calls_it_true(error: object, expected: str | None) -> None:
+    reply = decode(json.dumps({"error": error, "context": "response", "messageId": 3}))
+
+    assert reply == Reply(3, expected, {})
+
+
+def test_a_reply_without_an_id_is_nobodys() -> None:
+    reply = decode('{"context":"response"}')
+
+    assert reply == Reply(None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("frame", "event"),
+    [
+        pytest.param('{"welcome":"hi","context":"api"}', Welcome("hi"), id="welcome"),
+        pytest.param('{"context":"api","welcome":null}', Welcome("None"), id="welcome without words"),
+        pytest.param('"primus::ping::1795347208843"', Ping("1795347208843"), id="ping"),
+        pytest.param('"primus::ping::"', Ping(""), id="ping without a number"),
+        pytest.param('"primus::server::close"', Deliberate(), id="deliberate close"),
+        pytest.param(
+            '{"context":"user","message":{"name":"n"}}', Broadcast("n"), id="message with nothing but a name"
+        ),
+        pytest.param(
+            '{"context":"user","room":7,"message":{"name":"n","statePatch":{},"params":[]}}',
+            Broadcast("n"),
+            id="message with parts of other types",
+        ),
+        pytest.param(
+            '{"context":"user","room":"r","message":{"name":"n","statePatch":[],"params":{"a":1}}}',
+            Broadcast("n", [], {"a": 1}, "r"),
+            id="message with an empty patch",
+        ),
+    ],
+)
+def test_a_frame_becomes_an_event(frame: str, event: frames.Event) -> None:
+    assert decode(frame) == event
+
+
+@pytest.mark.parametrize(
+    ("frame", "summary"),
+    [
+        pytest.param('"primus::id::x"', "a control string that Primus 8 does not send", id="id"),
+        pytest.param('"hello"', "a control string that Primus 8 does not send", id="plain string"),
+        pytest.param(
+            '{"context":"alert","x":1}', "context 'alert' with ['context', 'x']", id="alert, never seen"
+        ),
+        pytest.param(
+            '{"context":"user","message":"hi"}',
+            "context 'user' with ['context', 'message']",
+            id="a say, which crashes the official client",
+        ),
+        pytest.param(
+            '{"context":"user","message":{"name":5}}',
+            "context 'user' with ['context', 'message']",
+            id="a name that is no text",
+        ),
+        pytest.param("{}", "a dict without a context", id="empty object"),
+        pytest.param('{"context":5}', "a dict without a context", id="context of another type"),
+        pytest.param("null", "a NoneType without a context", id="null"),
+        pytest.param("[1]", "a list without a context", id="list"),
+        pytest.param("NaN", "a float without a context", id="not a number"),
+    ],
+)
+def test_what_is_not_known_is_passed_over_with_a_summary(frame: str, summary: str) -> None:
+    assert decode(frame) == Unknown(summary)
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        pytest.param(b"{}", "binary frame of 2 bytes", id="binary"),
+        pytest.param("", "0 characters", id="empty"),
+        pytest.param(" ", "1 characters", id="blank"),
+        pytest.param("primus::ping::1", "not JSON", id="unquoted ping"),
+        pytest.param("{bad", "not JSON", id="cut off"),
+        pytest.param("[" * 200_000, "not JSON", id="deeper than any stack"),
+        pytest.param("1" * 5_000, "not JSON", id="a number too long to read"),
+    ],
+)
+def test_what_is_not_json_is_a_wire_error_that_quotes_nothing(frame: str | bytes, words: str) -> None:
+    with pytest.raises(WireError, match=words) as caught:
+        decode(frame)
+
+    assert len(str(caught.value)) < 100
+
+
+@settings(max_examples=40)
+@given(st.text() | ANY_JSON.map(json.dumps))
+@example('"\ud800"')
+def test_no_frame_breaks_the_reader(frame: str) -> None:
+    try:
+        event = decode(frame)
+    except WireError:
+        return
+
+    assert isinstance(event, frames.Event)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(KEYS, CONTEXTS | ANY_JSON, min_size=1))
+@example(
+    {"context": "user", "message": {"name": "n", "statePatch": [None], "params": {"a": []}}, "room": "r"}
+)
+@example({"context": "response", "welcome": 1, "error": [{}], "messageId": []})
+def test_no_envelope_breaks_the_reader(envelope: dict[str, object]) -> None:
+    event = decode(json.dumps(envelope))
+
+    assert isinstance(event, frames.Event)
+
+
+def test_an_action_carries_its_name_whatever_its_parameters_say() -> None:
+    frame = frames.encode_action("skipSong", {"action": "resetRoom", "roomUuid": "r"}, 9)
+
+    assert json.loads(frame) == {
+        "event": "action",
+        "params": {"action": "skipSong", "roomUuid": "r"},
+        "messageId": 9,
+    }
+
+
+def test_an_action_is_written_in_ascii_with_line_separators_escaped() -> None:
+    frame = frames.encode_action("playOneTimeAnimation", {"emoji": "💜\u2028\u2029"}, 1)
+
+    assert frame.isascii()
+    assert "\\u2028\\u2029" in frame
+    assert json.loads(frame)["params"]["emoji"] == "💜\u2028\u2029"
+
+
+CIRCLE: dict[str, object] = {}
+CIRCLE["again"] = CIRCLE
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(float("nan"), id="not a number: the server drops such a frame silently"),
+        pytest.param(float("inf"), id="infinity"),
+        pytest.param({1, 2}, id="a set"),
+        pytest.param(b"x", id="bytes"),
+        pytest.param(CIRCLE, id="a circle"),
+    ],
+)
+def test_a_parameter_that_json_cannot_hold_is_refused_before_anything_is_sent(value: object) -> None:
+    with pytest.raises(UsageError, match=r"parameter of updateNextSong .* nothing was sent"):
+        frames.encode_action("updateNextSong", {"song": value}, 1)
+
+
+@given(st.text())
+def test_a_pong_is_always_a_quoted_string(number: str) -> None:
+    pong = frames.encode_pong(Ping(number))
+
+    assert pong.startswith('"primus::pong::')
+    assert json.loads(pong) == "primus::pong::" + number
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        pytest.param("https://socket.prod.tt.fm", "wss://socket.prod.tt.fm/primus?token=T", id="https"),
+        pytest.param("http://127.0.0.1:8123", "ws://127.0.0.1:8123/primus?token=T", id="http"),
+        pytest.param("wss://h", "wss://h/primus?token=T", id="wss"),
+        pytest.param("ws://h", "ws://h/primus?token=T", id="ws"),
+        pytest.param("HTTPS://H", "wss://H/primus?token=T", id="capitals"),
+        pytest.param(
+            "https://u:p@h:1/path/?a=b#c",
+            "wss://u:p@h:1/primus?token=T",
+            id="user and port survive, path not",
+        ),
+        pytest.param("http://[::1]:5", "ws://[::1]:5/primus?token=T", id="an IPv6 address"),
+    ],
+)
+def test_the_address_keeps_what_the_official_client_keeps(base: str, url: str) -> None:
+    assert frames.socket_url(base, "T") == url
+
+
+@pytest.mark.parametrize(
+    ("token", "written"),
+    [
+        pytest.param("ab.cd-ef_0.g", "ab.cd-ef_0.g", id="a JWT comes through unchanged"),
+        pytest.param("a/b+c=&d #é", "a%2Fb%2Bc%3D%26d%20%23%C3%A9", id="anything else is escaped"),
+    ],
+)
+def test_the_token_is_one_value_of_the_query(token: str, written: str) -> None:
+    assert frames.socket_url("ws://h", token) == f"ws://h/primus?token={written}"

@@ -1,0 +1,345 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from hangbot.errors import WireError
+from hangbot.hangfm.wire.frames import Broadcast, Reply, decode
+from hangbot.hangfm.wire.state import RoomState
+
+SAMPLES = Path(__file__).parent / "samples"
+BOT = "11111111-1111-4111-8111-111111111111"
+Patch = list[dict[str, Any]]
+
+
+def room_state(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a JSON document
+    state: dict[str, Any] = {
+        "allUserData": {"me": {"userProfile": {"nickname": "Bot"}, "songVotes": {"like": True}}},
+        "allUsers": [{"uuid": "me", "tokenRole": "bot"}, {"uuid": "you", "tokenRole": "user"}],
+        "djs": [{"uuid": "you", "nextSong": None}],
+        "nowPlaying": {"song": {"trackName": "T"}, "startTime": 1, "endTime": 2, "playId": "p"},
+        "settings": {"name": "Lab Room"},
+        "voteCounts": {"likes": 0, "dislikes": 0, "stars": 0},
+    }
+    return state | changes
+
+
+def test_a_recorded_session_is_followed_from_the_join_to_the_end() -> None:
+    rows = [json.loads(line) for line in (SAMPLES / "room_session.jsonl").read_text().splitlines()]
+    events = [decode(row["frame"]) for row in rows if row.get("from") == "server"]
+    joined = next(event for event in events if isinstance(event, Reply))
+
+    state = RoomState(joined.fields["state"])
+    songs = []
+    for event in events:
+        if isinstance(event, Broadcast) and event.patch is not None:
+            state.apply(event.patch)
+            playing = state.now_playing()
+            songs.append(playing["song"]["trackName"] if playing else None)
+
+    assert songs == [None, None, "First", "First", "First", "Second", "Second", None]
+    assert list(state.users()) == [BOT]
+    assert state.nickname(BOT) == "nick-1111"
+    assert state.room_name() == "Lab Room"
+    assert state.djs() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"allUsers": None}, id="no list"),
+        pytest.param({"allUsers": {}}, id="an object"),
+    ],
+)
+def test_an_answer_without_users_is_no_room_state(answer: dict[str, object]) -> None:
+    with pytest.raises(WireError, match="no room state"):
+        RoomState(answer)
+
+
+def test_a_vote_is_seen_after_its_patch() -> None:
+    state = RoomState(room_state())
+
+    state.apply(
+        [
+            {"op": "replace", "path": "/voteCounts/likes", "value": 1},
+            {"op": "add", "path": "/allUserData/me/songVotes/star", "value": True},
+        ]
+    )
+
+    assert state.votes("me") == {"like": True, "star": True}
+    assert state.data["voteCounts"]["likes"] == 1
+
+
+def test_a_patch_without_operations_changes_nothing() -> None:
+    state = RoomState(room_state())
+
+    state.apply([])
+
+    assert state.data == room_state()
+
+
+def test_a_key_with_slash_and_tilde_is_found_by_its_escapes() -> None:
+    state = RoomState(room_state(allUserData={"a/b~c": {"songVotes": {}}}))
+
+    state.apply([{"op": "add", "path": "/allUserData/a~1b~0c/songVotes/like", "value": True}])
+
+    assert state.votes("a/b~c") == {"like": True}
+
+
+def nested(depth: int) -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    inner = root
+    for _ in range(depth):
+        inner["x"] = {}
+        inner = inner["x"]
+    return root
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param([{"op": "remove", "path": "/djs/1"}], id="index beyond the end"),
+        pytest.param([{"op": "add", "path": "/djs/3", "value": {}}], id="add beyond the end"),
+        pytest.param([{"op": "replace", "path": "/nothing/here", "value": 1}], id="missing path"),
+        pytest.param([{"op": "replace", "path": "/djs/x", "value": 1}], id="a name as index"),
+        pytest.param([{"op": "add", "path": "/settings/name/deeper", "value": 1}], id="into a text"),
+        pytest.param([{"op": "add", "path": "no-slash", "value": 1}], id="no pointer"),
+        pytest.param([{"op": "add", "path": "/a~2", "value": 1}], id="a wrong escape"),
+        pytest.param([{"op": "add", "path": 5, "value": 1}], id="a number as path"),
+        pytest.param([{"op": "add", "value": 1}], id="no path"),
+        pytest.param([{"op": "add", "path": "/x"}], id="no value"),
+        pytest.param([{"op": "merge", "path": "/x", "value": 1}], id="unknown operation"),
+        pytest.param([{"op": ["add"], "path": "/x", "value": 1}], id="an operation that is no text"),
+        pytest.param([{"path": "/x", "value": 1}], id="no operation"),
+        pytest.param([{}], id="an empty operation"),
+        pytest.param([None], id="null as operation"),
+        pytest.param([7], id="a number as operation"),
+        pytest.param(["add"], id="a text as operation"),
+        pytest.param([{"op": "test", "path": "/settings/name", "value": "Other"}], id="a failed test"),
+        pytest.param([{"op": "move", "from": "/ghost", "path": "/x"}], id="move of nothing"),
+        pytest.param([{"op": "copy", "path": "/x"}], id="copy from nowhere"),
+    ],
+)
+def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Any) -> None:  # noqa: ANN401  as it may come
+    state = RoomState(room_state())
+
+    with pytest.raises(WireError, match="does not fit the room state") as caught:
+        state.apply([{"op": "remove", "path": "/allUsers/0"}, *patch])
+
+    assert "Lab Room" not in str(caught.value)
+    assert state.data == room_state()
+    assert "me" in state
+
+
+def test_a_patch_deeper_than_the_stack_changes_nothing() -> None:
+    state = RoomState(room_state())
+    patch: list[dict[str, Any]] = [
+        {"op": "add", "path": "/deep", "value": nested(5_000)},
+        {"op": "copy", "from": "/deep", "path": "/x"},
+    ]
+
+    with pytest.raises(WireError, match="does not fit the room state"):
+        state.apply(patch)
+
+    assert state.data == room_state()
+
+
+def test_one_wrong_operation_among_right_ones_is_not_passed_over() -> None:
+    state = RoomState(room_state())
+
+    with pytest.raises(WireError, match="a patch of 2 operations"):
+        state.apply(
+            [{"op": "replace", "path": "/voteCounts/likes", "value": 1}, {"op": "remove", "path": "/djs/9"}]
+        )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param([], id="list"),
+        pytest.param(None, id="null"),
+        pytest.param(room_state(), id="a whole state"),
+    ],
+)
+def test_a_patch_of_the_root_is_no_patch_of_a_room(value: object) -> None:
+    state = RoomState(room_state())
+
+    with pytest.raises(WireError, match="replaced the whole room state"):
+        state.apply([{"op": "replace", "path": "", "value": value}])
+
+    assert state.data == room_state()
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        pytest.param([{"op": "remove", "path": "/allUsers"}], id="removed"),
+        pytest.param([{"op": "replace", "path": "/allUsers", "value": None}], id="null"),
+        pytest.param([{"op": "replace", "path": "/allUsers", "value": {}}], id="an object"),
+    ],
+)
+def test_a_patch_that_takes_the_users_away_is_told_and_changes_nothing(patch: Patch) -> None:
+    state = RoomState(room_state())
+
+    with pytest.raises(WireError, match="took the list `allUsers`"):
+        state.apply(patch)
+
+    assert state.data == room_state()
+
+
+@pytest.mark.parametrize("others", [pytest.param(0, id="few"), pytest.param(20, id="many")])
+def test_a_doubled_join_is_noticed_and_changes_nothing(others: int) -> None:
+    users = [{"uuid": f"user {number}"} for number in range(others)]
+    state = RoomState(room_state(allUsers=list(users)))
+    joined: Patch = [{"op": "add", "path": f"/allUsers/{others}", "value": {"uuid": "new"}}]
+    state.apply(copy.deepcopy(joined))
+
+    with pytest.raises(WireError, match="in the room twice"):
+        state.apply(joined)
+
+    assert state.data == room_state(allUsers=[*users, {"uuid": "new"}])
+    assert "new" in state
+
+
+def test_a_leave_that_shifts_the_list_name_by_name_is_no_doubling() -> None:
+    state = RoomState(room_state(allUsers=[{"uuid": f"user {number}"} for number in range(20)]))
+
+    state.apply(
+        [
+            {"op": "remove", "path": "/allUsers/19"},
+            {"op": "replace", "path": "/allUsers/18/uuid", "value": "user 19"},
+            {"op": "replace", "path": "/allUsers/17/uuid", "value": "user 18"},
+            {"op": "add", "path": "/allUsers/17/highestRole", "value": "moderator"},
+        ]
+    )
+
+    assert "user 17" not in state
+    assert [uuid for uuid in ("user 16", "user 18", "user 19") if uuid not in state] == []
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        pytest.param({"allUserData": {}}, id="none yet"),
+        pytest.param({"allUserData": None}, id="null"),
+        pytest.param({}, id="missing"),
+        pytest.param({"allUserData": {"me": None, "you": None}}, id="null for each"),
+    ],
+)
+def test_votes_and_leaves_before_the_profiles_came_are_no_corruption(profiles: dict[str, Any]) -> None:
+    answer = {name: value for name, value in room_state().items() if name != "allUserData"}
+    state = RoomState(answer | profiles)
+
+    state.apply([{"op": "remove", "path": "/allUsers/0"}, {"op": "remove", "path": "/allUserData/me"}])
+    state.apply([{"op": "add", "path": "/allUserData/you/songVotes/like", "value": True}])
+    early = (state.votes("you"), state.nickname("you"))
+    profile = {"userProfile": {"nickname": "You"}, "songVotes": {}}
+    state.apply([{"op": "add", "path": "/allUserData/you", "value": profile}])
+
+    assert early == ({"like": True}, None)
+    assert (state.votes("you"), state.nickname("you")) == ({"like": True}, "You")
+    assert list(state.users()) == ["you"]
+
+
+def test_who_has_no_uuid_is_not_counted_and_breaks_nothing() -> None:
+    state = RoomState(room_state(allUsers=[{"uuid": "me"}, {"uuid": 7}, {}, None, "me", {"uuid": 7}]))
+
+    state.apply([])
+
+    assert list(state.users()) == ["me"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param({}, id="missing"),
+        pytest.param(
+            dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], None),
+            id="null",
+        ),
+        pytest.param(dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], "text"), id="text"),
+        pytest.param(
+            {"allUserData": {"me": 5}, "djs": [None, 5], "nowPlaying": [], "settings": {"name": 5}},
+            id="odd within",
+        ),
+        pytest.param({"allUserData": {"me": {"userProfile": [], "songVotes": 1}}}, id="odd user data"),
+    ],
+)
+def test_what_is_missing_or_odd_reads_as_nothing(odd: dict[str, Any]) -> None:
+    state = RoomState({"allUsers": []} | odd)
+
+    read = (
+        state.djs(),
+        state.dj("me"),
+        state.now_playing(),
+        state.votes("me"),
+        state.nickname("me"),
+        state.room_name(),
+    )
+
+    assert read == ([], None, None, {}, None, None)
+
+
+def test_users_of_a_state_that_lost_them_are_nobody() -> None:
+    state = RoomState(room_state())
+    state.data["allUsers"] = None
+
+    assert list(state.users()) == []
+
+
+NAMES = st.sampled_from(["allUsers", "djs", "0", "1", "-", "uuid", "settings", "name", "", "~0", "~"])
+POINTERS = st.lists(NAMES, max_size=4).map(lambda names: "".join(f"/{name}" for name in names))
+VALUES: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just({"uuid": "me"}) | st.just([])
+)
+OPERATIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test", "x"]) | VALUES,
+        "path": POINTERS | VALUES,
+        "from": POINTERS | VALUES,
+        "value": VALUES,
+    },
+)
+
+
+@given(st.lists(OPERATIONS | VALUES, max_size=4))
+@example([{"op": "move", "from": "/settings", "path": "/settings/name"}])
+@example([{"op": "add", "path": "/allUsers/-", "value": {"uuid": "me"}}])
+def test_a_patch_is_applied_whole_or_is_a_wire_error(patch: Any) -> None:  # noqa: ANN401  as it may come
+    state = RoomState(room_state())
+    before = json.dumps(room_state(), sort_keys=True)
+
+    try:
+        state.apply(copy.deepcopy(patch))
+    except WireError:
+        assert json.dumps(state.data, sort_keys=True) == before
+    assert {uuid for uuid in ("me", "you") if uuid in state} == set(state.users()) & {"me", "you"}
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 5) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=50)
+@given(DOCUMENTS, DOCUMENTS, st.lists(st.sampled_from("abcdef"), unique=True))
+def test_any_difference_that_a_server_computes_is_followed(
+    old: object, new: object, users: list[str]
+) -> None:
+    before: dict[str, Any] = {"allUsers": [{"uuid": "x"}], "settings": old}
+    after: dict[str, Any] = {"allUsers": [{"uuid": name} for name in users], "settings": new}
+    patch = jsonpatch.make_patch(before, after).patch
+    state = RoomState(copy.deepcopy(before))
+
+    state.apply(patch)
+
+    assert state.data == after

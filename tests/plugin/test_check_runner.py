@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hangbot.errors import TokenRejected, Unreachable
+from hangbot.preflight import Finding, Question
+from pytest_hangfm.check_runner import _ask_in_order
+from pytest_hangfm.options import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hangbot.config import Settings
+    from hangbot.preflight import Subject
+    from pytest_hangfm import Check
+
+
+@pytest.fixture
+def strict(request: pytest.FixtureRequest) -> Iterator[None]:
+    """This run with --hangfm-strict, for one test."""
+    options = request.config.stash[OPTIONS]
+    request.config.stash[OPTIONS] = options._replace(strict=True)
+    yield
+    request.config.stash[OPTIONS] = options
+
+
+async def good(subject: Subject) -> Finding:
+    return Finding(f"the room is {subject.settings.room_uuid}")
+
+
+async def doubtful(_: Subject) -> Finding:
+    return Finding("the token expires tomorrow", "Renew BOT_USER_TOKEN.")
+
+
+async def refused(_: Subject) -> Finding:
+    raise TokenRejected("the gateway refused the token", service="gateway")
+
+
+async def away(_: Subject) -> Finding:
+    raise Unreachable("no connection", service="chat", remedy="Plug it in.")
+
+
+async def test_a_good_answer_passes(hangfm_check: Check) -> None:
+    await hangfm_check(good)
+
+
+async def test_a_warning_passes(hangfm_check: Check) -> None:
+    await hangfm_check(doubtful)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_a_warning_fails_when_strict(hangfm_check: Check) -> None:
+    with pytest.raises(pytest.fail.Exception) as caught:
+        await hangfm_check(doubtful)
+
+    assert str(caught.value) == (
+        "[FAIL] A warning fails when strict: the token expires tomorrow\n       -> Renew BOT_USER_TOKEN."
+    )
+
+
+async def test_a_refusal_fails_with_its_remedy(hangfm_check: Check) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"^\[FAIL\] .*: the gateway refused the token\n .*Renew"):
+        await hangfm_check(refused)
+
+
+async def test_what_cannot_be_told_fails_in_its_own_words(hangfm_check: Check) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"^\[\?\?\?\?\] .*: no connection\n .*Plug it in"):
+        await hangfm_check(away)
+
+
+def preflight_item(name: str) -> Any:  # noqa: ANN401  in a test's place
+    """A test that asks one of preflight's questions."""
+    return SimpleNamespace(get_closest_marker=lambda _: SimpleNamespace(args=(name,)))
+
+
+@pytest.mark.parametrize(
+    ("in_this_run", "verdict", "message"),
+    [
+        pytest.param(["outbox"], "skipped", 'because of "Outbox is writable"', id="asked first"),
+        pytest.param(["clock"], "ok", None, id="left out of this run"),
+    ],
+)
+async def test_what_a_question_needs_is_asked_first_where_this_run_asks_it_on_another_worker(
+    in_this_run: list[str],
+    verdict: str,
+    message: str | None,
+    hangfm_settings: Settings,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+) -> None:
+    question = Question("own", "An own one", good, needs=("outbox",))
+    settings = hangfm_settings.with_changes(outbox=tmp_path / "no such folder" / "outbox")
+    stash = pytest.Stash()
+    stash[OPTIONS] = request.config.stash[OPTIONS]
+    session = SimpleNamespace(items=[preflight_item(name) for name in in_this_run])
+    item: Any = SimpleNamespace(config=SimpleNamespace(stash=stash), session=session)
+
+    result = await _ask_in_order(item, question, settings)
+
+    assert result.verdict == verdict
+    assert message in {None, result.message}

@@ -1,0 +1,228 @@
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from hangbot.clock import Clock
+from pytest_hangfm.manual_clock import ManualClock
+
+
+async def note(clock: Clock, seconds: float, diary: list[tuple[str, float]], name: str) -> None:
+    await clock.sleep(seconds)
+    diary.append((name, clock.now()))
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_it_stands_still_until_it_is_moved() -> None:
+    clock = ManualClock(now=5.0, wall=100.0)
+
+    await clock.advance(2.5)
+
+    assert (clock.now(), clock.wall()) == (7.5, 102.5)
+
+
+async def test_sleepers_wake_in_the_order_of_their_time_each_at_its_own() -> None:
+    clock = ManualClock(now=0.0)
+    diary: list[tuple[str, float]] = []
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, seconds in [("late", 3.0), ("early", 1.0), ("middle", 2.0)]:
+            tasks.create_task(note(clock, seconds, diary, name))
+        await clock.advance(10.0)
+
+    assert diary == [("early", 1.0), ("middle", 2.0), ("late", 3.0)]
+    assert clock.now() == 10.0
+
+
+async def test_who_is_woken_can_sleep_again_within_the_same_advance() -> None:
+    clock = ManualClock(now=0.0)
+    diary: list[tuple[str, float]] = []
+
+    async def twice() -> None:
+        await note(clock, 1.0, diary, "first")
+        await note(clock, 2.0, diary, "second")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(twice())
+        tasks.create_task(note(clock, 2.0, diary, "other"))
+        await clock.advance(3.0)
+
+    assert diary == [("first", 1.0), ("other", 2.0), ("second", 3.0)]
+
+
+async def test_a_sleep_that_is_not_over_goes_on() -> None:
+    clock = ManualClock()
+    sleeping = asyncio.create_task(clock.sleep(2.0), name="sleeper")
+
+    await clock.advance(1.999)
+    early = sleeping.done()
+    await clock.advance(0.001)
+
+    assert not early
+    assert sleeping.done()
+
+
+async def test_the_next_wait_can_be_advanced_by_exactly() -> None:
+    clock = ManualClock()
+    waits: list[float] = []
+
+    async def sleeper() -> None:
+        for seconds in (0.1, 1.1, 0.7, 2.3):
+            await clock.sleep(seconds)
+
+    task = asyncio.create_task(sleeper(), name="sleeper")
+    while not task.done():
+        waits.append(await clock.next_wait())
+        await clock.advance(waits[-1])
+
+    assert waits == [0.1, 1.1, 0.7, 2.3]
+
+
+async def test_the_next_wait_is_waited_for_while_real_work_is_under_way() -> None:
+    clock = ManualClock()
+
+    async def work_in_a_thread_first() -> None:
+        await asyncio.to_thread(sum, range(1000))
+        await clock.sleep(4.0)
+
+    task = asyncio.create_task(work_in_a_thread_first(), name="worker")
+    wait = await clock.next_wait()
+    await clock.advance(wait)
+    await task
+
+    assert wait == 4.0
+
+
+async def test_nobody_who_sleeps_is_a_time_out_and_no_endless_wait() -> None:
+    clock = ManualClock()
+
+    with pytest.raises(TimeoutError):
+        await clock.next_wait(within=0.01)
+
+    assert clock.waits(limits=True) == []
+
+
+async def test_the_next_wait_counts_time_outs_only_when_it_is_told_to() -> None:
+    clock = ManualClock()
+    limited = asyncio.create_task(clock.wait_for(never(), 3.0), name="limited")
+    sleeping = asyncio.create_task(clock.sleep(5.0), name="sleeping")
+
+    waits = (await clock.next_wait(), await clock.next_wait(limits=True), clock.waits(limits=True))
+
+    assert waits == (5.0, 3.0, [3.0, 5.0])
+    for task in (limited, sleeping):
+        task.cancel()
+    await asyncio.gather(limited, sleeping, return_exceptions=True)
+
+
+async def test_what_answers_in_time_is_returned_and_leaves_no_deadline() -> None:
+    clock = ManualClock()
+
+    answer = await clock.wait_for(asyncio.sleep(0, "answer"), 1.0)
+
+    assert answer == "answer"
+    assert clock.waits(limits=True) == []
+
+
+async def test_what_does_not_answer_in_time_is_cancelled() -> None:
+    clock = ManualClock()
+    cancelled = asyncio.Event()
+
+    async def hang() -> None:
+        try:
+            await never()
+        finally:
+            cancelled.set()
+
+    waiting = asyncio.create_task(clock.wait_for(hang(), 3.0), name="waiting")
+    await clock.advance(2.9)
+    early = waiting.done()
+    await clock.advance(0.1)
+
+    with pytest.raises(TimeoutError):
+        await waiting
+    assert not early
+    assert cancelled.is_set()
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(0.0, id="no time"), pytest.param(-1.0, id="less")])
+async def test_a_time_out_of_nothing_has_passed_already(seconds: float) -> None:
+    clock = ManualClock()
+
+    with pytest.raises(TimeoutError):
+        await clock.wait_for(never(), seconds)
+
+    assert clock.waits(limits=True) == []
+
+
+async def test_a_cancelled_sleeper_leaves_nothing_behind() -> None:
+    clock = ManualClock()
+    sleeping = asyncio.create_task(clock.sleep(1.0), name="sleeping")
+    await clock.next_wait()
+
+    sleeping.cancel()
+    await asyncio.wait([sleeping])
+
+    assert sleeping.cancelled()
+    assert clock.waits() == []
+
+
+async def test_a_sleeper_cancelled_in_the_turn_it_is_woken_does_not_break_the_clock() -> None:
+    clock = ManualClock()
+    first = asyncio.create_task(clock.sleep(1.0), name="first")
+    await clock.next_wait()
+    first.cancel()
+    clock.auto = True
+
+    await clock.sleep(1.0)
+    await asyncio.wait([first])
+
+    assert first.cancelled()
+
+
+async def test_an_automatic_clock_sleeps_at_once_and_moves_by_itself() -> None:
+    clock = ManualClock(now=0.0, auto=True)
+
+    for seconds in (1.2, 0.0, 2.2):
+        await clock.sleep(seconds)
+
+    assert clock.slept == [1.2, 2.2]
+    assert clock.now() == pytest.approx(3.4)
+
+
+async def test_an_automatic_sleep_lets_a_time_out_pass() -> None:
+    clock = ManualClock(auto=True)
+    waiting = asyncio.create_task(clock.wait_for(never(), 3.0), name="waiting")
+    await clock.next_wait(limits=True)
+
+    await clock.sleep(3.0)
+
+    with pytest.raises(TimeoutError):
+        await waiting
+
+
+async def test_a_standing_clock_notes_what_was_slept_too() -> None:
+    clock = ManualClock()
+    sleeping = asyncio.create_task(clock.sleep(1.5), name="sleeping")
+
+    await clock.advance(1.5)
+    await sleeping
+
+    assert clock.slept == [1.5]
+
+
+async def test_a_wait_within_a_wait_keeps_both_limits() -> None:
+    clock = ManualClock()
+
+    def nested(inner: float, outer: float) -> Awaitable[None]:
+        return clock.wait_for(clock.wait_for(never(), inner), outer)
+
+    task = asyncio.create_task(clock.wait_for(nested(9.0, 2.0), 5.0), name="nested")
+    await clock.advance(2.0)
+
+    with pytest.raises(TimeoutError):
+        await task
+    assert clock.now() == 1_002.0

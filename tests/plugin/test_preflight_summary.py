@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_hangfm.items import sentence
+from pytest_hangfm.options import Options
+from pytest_hangfm.preflight_summary import ROW, CheckRow, Doctor
+from pytest_hangfm.stage_summary import StageSummary
+
+SANDBOX = Options(
+    target="auto",
+    env_file=Path("hang-fm-config.env"),
+    env_file_named=False,
+    json=None,
+    live_writes=False,
+    only=(),
+    ignore=(),
+    strict=False,
+    guard="auto",
+    from_file=False,
+    from_environment=False,
+    in_ci=False,
+)
+LIVE = SANDBOX._replace(from_file=True)
+
+
+def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
+    """A doctor who has heard of one check for each verdict, the last of preflight's order first."""
+    heard = Doctor(options, StageSummary())
+    ids = ("config", "chat.token", "outbox", "own")[: len(verdicts)]
+    for name, verdict in reversed(list(zip(ids, verdicts, strict=True))):
+        row = CheckRow(name, f"Is {name}?", verdict, "a | b", "do c", 1.0, target, "room r on h")
+        report: Any = SimpleNamespace(nodeid=name, **{ROW: row.as_dict()})
+        heard.pytest_runtest_logreport(report)
+    return heard
+
+
+def finish(heard: Doctor, exitstatus: int = 0) -> int:
+    session: Any = SimpleNamespace(exitstatus=exitstatus)
+    heard.pytest_sessionfinish(session)
+    return int(session.exitstatus)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "overall"),
+    [
+        pytest.param(("ok", "warn"), "ready", id="ready"),
+        pytest.param(("ok", "cannot_tell", "rejected"), "not_ready", id="not-ready"),
+        pytest.param(("ok", "cannot_tell"), "cannot_tell", id="cannot-tell"),
+        pytest.param(("skipped", "skipped"), "cannot_tell", id="nothing-answered"),
+        pytest.param((), "cannot_tell", id="nothing-asked"),
+    ],
+)
+def test_what_the_checks_come_to(verdicts: tuple[str, ...], overall: str) -> None:
+    assert doctor(LIVE, *verdicts).verdict() == overall
+
+
+def test_a_run_that_was_interrupted_is_never_ready() -> None:
+    heard = doctor(LIVE, "ok", "ok")
+
+    heard.pytest_keyboard_interrupt()
+
+    assert heard.verdict() == "cannot_tell"
+
+
+def test_the_sandbox_is_never_ready_and_says_so() -> None:
+    heard = doctor(SANDBOX, "ok", target="sandbox")
+
+    assert heard.verdict() == "sandbox_only"
+    assert heard.where() == "the sandbox, nothing live was checked (1 of 19 checks)"
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "status", "ends_with"),
+    [
+        pytest.param(SANDBOX, "sandbox", 0, 0, id="at-a-desk"),
+        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 0, 1, id="in-ci"),
+        pytest.param(SANDBOX._replace(in_ci=True, target="sandbox"), "sandbox", 0, 0, id="in-ci-on-purpose"),
+        pytest.param(LIVE._replace(in_ci=True), "live", 0, 0, id="in-ci-live"),
+        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 2, 2, id="interrupted-stays-interrupted"),
+    ],
+)
+def test_ci_does_not_take_the_sandbox_for_the_real_thing(
+    options: Options, target: str, status: int, ends_with: int
+) -> None:
+    assert finish(doctor(options, "ok", target=target), status) == ends_with
+
+
+def test_the_json_has_the_checks_in_the_order_of_preflight(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+
+    finish(doctor(LIVE._replace(json=path), "ok", "warn", "ok", "ok"))
+
+    told = json.loads(path.read_text())
+    assert told.keys() == {"schema", "target", "verdict", "checks"}
+    assert [check["id"] for check in told["checks"]] == ["config", "chat.token", "outbox", "own"]
+    assert told["checks"][0].keys() == {"id", "title", "verdict", "message", "remedy", "duration_ms"}
+
+
+def test_a_json_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
+    assert finish(doctor(LIVE._replace(json=tmp_path / "gone/out.json"), "ok")) == 1
+
+
+def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+
+    finish(doctor(LIVE, "rejected"))
+
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ["before", "### NOT READY: room r on h (1 of 19 checks)"]
+    assert "| rejected | Is config? | a \\| b | do c |" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("test_the_bot_speaks", "The bot speaks", id="plain"),
+        pytest.param("test_it[a-b]", "It (a-b)", id="parameters"),
+        pytest.param("test_", "", id="nothing"),
+    ],
+)
+def test_a_name_reads_as_a_sentence(name: str, words: str) -> None:
+    assert sentence(name) == words

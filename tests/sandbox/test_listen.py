@@ -1,0 +1,149 @@
+import asyncio
+import contextlib
+import errno
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hangbot.errors import HangbotError
+from hangbot.sandbox import open_sandbox
+from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.http_server import Handler, serve_http
+from hangbot.sandbox.listen import HOST, Listener, bound_socket
+from tests.bounds import WITHIN
+
+OPENSSL = shutil.which("openssl")
+LARGE = 32 * 1024 * 1024
+REQUEST = b"GET / HTTP/1.1\r\nHost: sandbox\r\n\r\n"
+
+Meet = Callable[[int], socket.socket]
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ssl.SSLContext:
+    """Make a server's context with a certificate for 127.0.0.1."""
+    if OPENSSL is None:
+        pytest.skip("makes its certificate with the program openssl")
+    made = ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-newkey", "ec"]
+    made += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", "cert.pem", "-keyout", "key.pem"]
+    subprocess.run([OPENSSL, "req", "-x509", *made], cwd=tmp_path, check=True, capture_output=True)  # noqa: S603  our own arguments
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    return context
+
+
+def strangers() -> ssl.SSLContext:
+    """A client's context that asks nobody for papers."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def connected(port: int) -> socket.socket:
+    """A connection of a client whom the event loop does not know."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(WITHIN)
+    client.connect((HOST, port))
+    return client
+
+
+def asks(port: int) -> socket.socket:
+    client = connected(port)
+    client.sendall(REQUEST)
+    return client
+
+
+def shakes_hands(port: int) -> socket.socket:
+    client = strangers().wrap_socket(connected(port), suppress_ragged_eofs=False)
+    client.sendall(REQUEST)
+    return client
+
+
+def is_over(client: socket.socket) -> bool:
+    """Whether the other end has hung up already; nobody is given time to do so now."""
+    raw = socket.socket(fileno=client.detach())
+    raw.settimeout(2)
+    with contextlib.closing(raw), contextlib.suppress(ConnectionResetError):
+        try:
+            while raw.recv(2**20):
+                pass
+        except TimeoutError:
+            return False
+    return True
+
+
+def test_a_port_that_needs_a_right_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(_self: Listener, _address: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Listener, "bind", forbid)
+
+    with pytest.raises(HangbotError, match=r"cannot listen on 127.0.0.1:443: Permission denied") as caught:
+        bound_socket(443)
+
+    assert "ip_unprivileged_port_start=443" in caught.value.remedy
+
+
+def service() -> tuple[Handler, asyncio.Event]:
+    """A service that answers with more than fits on the way, and when it was asked."""
+    asked = asyncio.Event()
+
+    async def answer(_request: Request) -> Response:
+        asked.set()
+        return Response(200, bytes(LARGE))
+
+    return answer, asked
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_has_only_just_connected_is_hung_up_on(turns: int) -> None:
+    answer, _ = service()
+    async with contextlib.AsyncExitStack() as stack:
+        client = connected(await serve_http(stack, answer, 0, largest_body=0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    assert is_over(client)
+
+
+async def test_who_does_not_read_his_answer_is_hung_up_on() -> None:
+    answer, asked = service()
+    async with contextlib.AsyncExitStack() as stack:
+        client = asks(await serve_http(stack, answer, 0, largest_body=0))
+        await asyncio.wait_for(asked.wait(), WITHIN)
+
+    assert is_over(client)
+
+
+async def test_who_does_not_shake_hands_is_hung_up_on(tls: ssl.SSLContext) -> None:
+    async with open_sandbox(tls=tls) as sandbox:
+        clients = [connected(sandbox.http_port), connected(sandbox.room_port)]
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    assert [is_over(client) for client in clients] == [True, True]
+
+
+async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) -> None:
+    answer, asked = service()
+    async with contextlib.AsyncExitStack() as stack:
+        port = await serve_http(stack, answer, 0, tls, largest_body=0)
+        client = await asyncio.to_thread(shakes_hands, port)
+        await asyncio.wait_for(asked.wait(), WITHIN)
+
+    assert is_over(client)
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    with contextlib.closing(bound_socket(0)) as holder:
+        holder.listen()
+        port = holder.getsockname()[1]
+
+        with pytest.raises(HangbotError, match=str(port)):
+            bound_socket(port)
