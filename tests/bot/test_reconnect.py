@@ -2,9 +2,9 @@ from hangbot.bot.reconnect import ReconnectPace
 from hangbot.delivery.policy import RetryPolicy
 
 
-def pace() -> ReconnectPace:
-    """Return one whose chance always says the most: 1, 2, 4 … 60 s."""
-    return ReconnectPace(RetryPolicy(strategy="full", longest=60.0, jitter=0.0), lambda: 1.0)
+def pace(chance: float = 1.0) -> ReconnectPace:
+    """Return one whose chance always says the most: 1, 2, 4 … 60 s; or another share of it."""
+    return ReconnectPace(RetryPolicy(strategy="full", longest=60.0, jitter=0.0), lambda: chance)
 
 
 def lost(pace: ReconnectPace, *, after: float | None = None) -> float:
@@ -19,6 +19,12 @@ def test_each_try_that_fails_waits_longer() -> None:
     tries = pace()
 
     assert [lost(tries) for _ in range(8)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+
+
+def test_bots_that_were_lost_together_do_not_return_together() -> None:
+    tries = pace(0.25)
+
+    assert [lost(tries) for _ in range(3)] == [0.25, 0.5, 1.0]
 
 
 def test_the_first_try_after_a_drop_comes_soon_also_where_it_took_many_to_get_in() -> None:

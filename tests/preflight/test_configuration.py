@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +131,21 @@ async def test_an_outbox_that_can_only_be_read_is_not_ready(
     assert result.verdict == "rejected"
     assert str(path) in result.message
     assert "HANGBOT_OUTBOX" in result.remedy
+
+
+async def test_an_outbox_that_is_ready_has_been_written_to(hangfm_settings: Settings) -> None:
+    outbox = Outbox(hangfm_settings.outbox)
+    await outbox.open()
+    await outbox.close()
+    with closing(sqlite3.connect(hangfm_settings.outbox)) as other:
+        before = other.execute("PRAGMA data_version").fetchone()
+
+        async with open_subject(hangfm_settings) as subject:
+            result = await answer(OUTBOX, subject)
+
+        after = other.execute("PRAGMA data_version").fetchone()
+    assert result.verdict == "ok"
+    assert after != before
 
 
 async def test_an_outbox_that_cannot_be_locked_is_not_ready(hangfm_settings: Settings) -> None:

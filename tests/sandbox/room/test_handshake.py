@@ -68,6 +68,17 @@ async def test_what_is_no_upgrade_is_answered_in_plain_text(sandbox: Sandbox, pa
         assert answer.content_type == "text/plain"
 
 
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+async def test_only_a_get_becomes_a_connection(sandbox: Sandbox, method: str) -> None:
+    asks = {"Upgrade": "websocket", "Connection": "Upgrade"}
+
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, sandbox.room_url + "/primus", headers=asks) as answer,
+    ):
+        assert answer.status == 405
+
+
 async def test_the_spec_is_json_and_can_be_switched_off() -> None:
     answers = []
     for spec in (True, False):
