@@ -17,7 +17,7 @@ from pytest_hangfm.items import uses_plugin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LoopScopeHush", "mark_for_asyncio", "reason_not_to_run", "shares_our_loop"]
+__all__ = ["QuietLoopScope", "mark_for_asyncio", "reason_not_to_run", "shares_our_loop"]
 
 _EXTRA: Final = "pip install 'hangbot[test]'"
 _ANYIO: Final = "anyio"
@@ -41,7 +41,7 @@ def _has_asyncio(config: pytest.Config) -> bool:
     return any(config.pluginmanager.hasplugin(name) for name in ("asyncio", "pytest_asyncio.plugin"))
 
 
-class LoopScopeHush:
+class QuietLoopScope:
     """Where a project has no configuration at all, keep five lines on a default from its first test.
 
     Our fixtures are the same under either default. A project that is configured has it said as ever.

@@ -1,4 +1,4 @@
-"""Asking a question of preflight in a test: the answer decides the test, and is kept for the doctor."""
+"""Asking a question of preflight in a test: the answer decides the test, and is kept for the summary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hangbot.preflight import (
     canary_message,
     result_of,
 )
-from pytest_hangfm.items import check_id, sentence, target_of_item
+from pytest_hangfm.items import check_id, target_of_item, title_of
 from pytest_hangfm.options import OPTIONS
 from pytest_hangfm.preflight_summary import CheckRow
 from pytest_hangfm.read_only import NEEDS_WRITES
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hangbot.config import Settings
 
-__all__ = ["ask", "row_from_report"]
+__all__ = ["row_from_report", "run_in_test"]
 
 _EARLIER: Final = pytest.StashKey[dict[str, Result]]()
 _RESULT: Final = pytest.StashKey[Result]()
@@ -43,7 +43,7 @@ _NOT_ASKED: Final = pytest.StashKey[bool]()
 """Set on the canary where writing is not allowed: the command, which never writes, has no such line."""
 
 
-async def ask(
+async def run_in_test(
     item: pytest.Item, question: Callable[[Subject], Awaitable[Finding]], settings: Settings | ConfigError
 ) -> None:
     """Ask, and pass, skip or fail the test with the answer's own words.
@@ -58,7 +58,7 @@ async def ask(
     if question is canary_message and target_of_item(item) == "live" and not options.live_writes:
         item.stash[_NOT_ASKED] = True
         pytest.skip(NEEDS_WRITES)
-    result = await _ask_in_order(item, _question(item, question), settings)
+    result = await _run_in_order(item, _question(item, question), settings)
     earlier = item.config.stash[_EARLIER]
     item.stash[_RESULT] = result
     item.stash[_WHERE] = (
@@ -72,7 +72,7 @@ async def ask(
         pytest.fail("\n".join(result_lines(result)), pytrace=False)
 
 
-async def _ask_in_order(item: pytest.Item, question: Question, settings: Settings | ConfigError) -> Result:
+async def _run_in_order(item: pytest.Item, question: Question, settings: Settings | ConfigError) -> Result:
     """Ask a question after those of this run that it needs, and keep what was answered.
 
     Tests come in the order of the questions. Where one was not asked all the same, it is on
@@ -85,7 +85,7 @@ async def _ask_in_order(item: pytest.Item, question: Question, settings: Setting
         unasked &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
     for needed in QUESTIONS:
         if needed.id in unasked:
-            await _ask_in_order(item, needed, settings)
+            await _run_in_order(item, needed, settings)
     in_order = tuple(earlier[known.id] for known in QUESTIONS if known.id in earlier)
     result = await _answer(question, settings, in_order)
     if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
@@ -110,7 +110,7 @@ async def _answer(
 
 def _question(item: pytest.Item, asked: Callable[[Subject], Awaitable[Finding]]) -> Question:
     """Find the question's place in preflight; one of the user's own stands on its own."""
-    own = Question(check_id(item), sentence(item.name), asked)
+    own = Question(check_id(item), title_of(item.name), asked)
     return next((question for question in (*QUESTIONS, CANARY) if question.ask is asked), own)
 
 
@@ -156,7 +156,7 @@ def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallIn
         message = text.strip().splitlines()[0]
         if not isinstance(error, AssertionError | HangbotError | pytest.fail.Exception):
             message = f"the check itself broke: {type(error).__name__}: {message}"
-    known = next((q.title for q in (*QUESTIONS, CANARY) if q.id == check_id(item)), sentence(item.name))
+    known = next((q.title for q in (*QUESTIONS, CANARY) if q.id == check_id(item)), title_of(item.name))
     duration = round(report.duration * 1000, 1)
     return Result(check_id(item), known, verdict, message, "", duration)  # type: ignore[arg-type]  # one of the verdicts
 

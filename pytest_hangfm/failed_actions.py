@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from hangbot.bot.bot import Bot
 
-__all__ = ["Acts"]
+__all__ = ["ActionResults"]
 
 _FIELDS: Final = frozenset(field.name for field in fields(Settlement))
 
 
-class Acts:
+class ActionResults:
     """Follows the actions of bots, and knows of which that failed nobody read the result."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_hangfm import reporting
 from pytest_hangfm.async_tests import (
-    LoopScopeHush,
+    QuietLoopScope,
     mark_for_asyncio,
     reason_not_to_run,
     shares_our_loop,
@@ -28,10 +28,10 @@ from pytest_hangfm.items import (
     uses_plugin,
 )
 from pytest_hangfm.options import OPTIONS, add_options, read_options
-from pytest_hangfm.preflight_summary import ROW, Doctor
-from pytest_hangfm.socket_guard import watching
+from pytest_hangfm.preflight_summary import ROW, PreflightSummary
+from pytest_hangfm.socket_guard import guard_sockets
 from pytest_hangfm.stage_summary import STAGE, StageSummary, stage_row
-from pytest_hangfm.stash import ACKS, ACTS, PASSED, SANDBOX, WATCH
+from pytest_hangfm.stash import ACKS, ACTION_RESULTS, PASSED, SANDBOX, SOCKET_GUARD
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -72,11 +72,11 @@ _FROZEN: Final = pytest.StashKey[bool]()
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options, and be there before other plugins are configured."""
     add_options(parser)
-    pluginmanager.register(LoopScopeHush(), "hangfm-loop-scope")
+    pluginmanager.register(QuietLoopScope(), "hangfm-loop-scope")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options, declare the markers, and let the doctor listen."""
+    """Read the options, declare the markers, and let the summary listen."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[OPTIONS] = read_options(config)
@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # of xdist's processes only the one that prints
         stages = StageSummary()
         config.pluginmanager.register(stages, "hangfm-stages")
-        config.pluginmanager.register(Doctor(config.stash[OPTIONS], stages), "hangfm-doctor")
+        config.pluginmanager.register(PreflightSummary(config.stash[OPTIONS], stages), "hangfm-preflight")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -216,8 +216,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Keep a test that is not live on loopback, from set-up to tear-down."""
     if PASSED not in item.stash or target_of_item(item) == "live":
         return (yield)
-    with watching() as watch:
-        item.stash[WATCH] = watch
+    with guard_sockets() as watch:
+        item.stash[SOCKET_GUARD] = watch
         return (yield)
 
 
@@ -232,7 +232,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that wanted to leave this machine; hand the report what happened."""
     __tracebackhide__ = True
-    watch = item.stash.get(WATCH, None)
+    watch = item.stash.get(SOCKET_GUARD, None)
     if watch is not None:
         watch.calling = True
     try:
@@ -255,7 +255,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     result = yield
     if item.stash.get(PASSED, True):
         _fail_for_unread_actions(item)  # those that ended while its bots drained
-    watch = item.stash.get(WATCH, None)
+    watch = item.stash.get(SOCKET_GUARD, None)
     if watch is not None and item.stash.get(PASSED, False) and (left := watch.left_open()):
         pytest.fail(
             f"the test left {len(left)} socket(s) open: {', '.join(left)}; close what it opens", pytrace=False
@@ -267,7 +267,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put beside a failure what to do about it and what happened; tell the doctor of checks."""
+    """Put beside a failure what to do about it and what happened; tell the summary of checks."""
     report = yield
     told = False
     if item.get_closest_marker("preflight") is not None:
@@ -293,7 +293,7 @@ def _explanations(
     found = []
     if with_remedy and remedy_of(item):
         found.append(("what to do", remedy_of(item)))
-    watch = item.stash.get(WATCH, None)
+    watch = item.stash.get(SOCKET_GUARD, None)
     if watch is not None and watch.refused and _refusal(watch.refused) not in report.longreprtext:
         found.append(("socket guard", _refusal(watch.refused)))
     acks = item.stash.get(ACKS, None)
@@ -301,20 +301,20 @@ def _explanations(
         found.append(("deliveries", acks.timeline()))
     sandbox = item.stash.get(SANDBOX, None)
     if sandbox is not None:
-        from pytest_hangfm.room_log import OVER_THE_WIRES  # noqa: PLC0415  only failures pay for it
-        from pytest_hangfm.transcript import over_the_wires  # noqa: PLC0415  only failures pay for it
+        from pytest_hangfm.room_log import TRANSCRIPT_HEADING  # noqa: PLC0415  only failures pay for it
+        from pytest_hangfm.transcript import transcript  # noqa: PLC0415  only failures pay for it
 
-        if OVER_THE_WIRES in report.longreprtext:  # the expectation that failed shows it already
+        if TRANSCRIPT_HEADING in report.longreprtext:  # the expectation that failed shows it already
             return found
 
-        if lines := over_the_wires(sandbox):
+        if lines := transcript(sandbox):
             found.append(("on the sandbox's wires", "\n".join(lines[-_LINES:])))
     return found
 
 
 def _fail_for_unread_actions(item: pytest.Item) -> None:
     __tracebackhide__ = True
-    acts = item.stash.get(ACTS, None)
+    acts = item.stash.get(ACTION_RESULTS, None)
     unread = acts.take_unread() if acts else []
     if unread and item.get_closest_marker("allow_failed_actions") is None:
         pytest.fail(

@@ -15,16 +15,16 @@ __all__ = [
     "checks_alone",
     "packaged_checks",
     "remedy_of",
-    "sentence",
     "target_of_item",
+    "title_of",
     "uses_plugin",
 ]
 
 _MARKERS = frozenset({"preflight", "stage", "live", "virtual_time"})
 
 
-def sentence(name: str) -> str:
-    """Turn a test's name into its sentence: ``test_a_late_answer[room]`` reads ``A late answer (room)``."""
+def title_of(name: str) -> str:
+    """Turn a test's name into its title: ``test_a_late_answer[room]`` reads ``A late answer (room)``."""
     plain, _, parameters = name.removeprefix("test_").partition("[")
     words = plain.replace("_", " ").strip()
     case = f" ({parameters.removesuffix(']')})" if parameters else ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = ["told_of_blocking"]
+__all__ = ["fail_if_blocked"]
 
 _BLOCKED_AFTER: Final = 2.0
 _LOOK_EVERY: Final = 0.25
@@ -32,7 +32,7 @@ _IDLE_SHARE: Final = 0.2
 
 
 @contextmanager
-def told_of_blocking(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[None]:
+def fail_if_blocked(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[None]:
     """Fail a test that waits without the loop for two seconds; without effect off the main thread.
 
     Args:
@@ -42,11 +42,11 @@ def told_of_blocking(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[No
     if _SIGNAL is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch = _Watch(loop)
+    watch = _LoopWatch(loop)
 
     def on_signal(_: int, frame: FrameType | None) -> None:
         if watch.is_blocked:  # it may have gone on since the signal was sent
-            pytest.fail(_sentence(frame, test), pytrace=False)
+            pytest.fail(_message(frame, test), pytrace=False)
 
     before = signal.signal(_SIGNAL, on_signal)
     thread = threading.Thread(target=watch.run, name="hangfm-loop-watch", daemon=True)
@@ -59,7 +59,7 @@ def told_of_blocking(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[No
         signal.signal(_SIGNAL, before)
 
 
-class _Watch:
+class _LoopWatch:
     """Asks the loop for a sign of life, and counts looks: a machine that stalls is no blocked loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -104,7 +104,7 @@ class _Watch:
         return time.clock_gettime(time.pthread_getcpuclockid(self._main or 0))
 
 
-def _sentence(frame: FrameType | None, test: Path) -> str:
+def _message(frame: FrameType | None, test: Path) -> str:
     called = None
     while frame is not None and Path(frame.f_code.co_filename) != test:
         called, frame = frame, frame.f_back

@@ -1,6 +1,6 @@
-"""Doctor lines: what the preflight checks of a run came to, for people, scripts and CI.
+"""PreflightSummary lines: what the preflight checks of a run came to, for people, scripts and CI.
 
-One `Doctor` a run, in the process that prints (with xdist: the controller). It hears of each
+One `PreflightSummary` a run, in the process that prints (with xdist: the controller). It hears of each
 check by the test report, so that it does not matter where the test ran.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.options import Options
     from pytest_hangfm.stage_summary import StageSummary
 
-__all__ = ["ROW", "CheckRow", "Doctor"]
+__all__ = ["ROW", "CheckRow", "PreflightSummary"]
 
 ROW: Final = "hangfm_check"
 """The field of a test report that carries a `CheckRow`; reports of other plugins stay as they are."""
@@ -48,7 +48,7 @@ class CheckRow(NamedTuple):
         return self._asdict()
 
 
-class Doctor:
+class PreflightSummary:
     """Collects the checks and says what they come to.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from hangbot.text import printable
-from pytest_hangfm.transcript import name_in, over_the_wires
+from pytest_hangfm.transcript import name_in, transcript
 
 if TYPE_CHECKING:
     from hangbot.hangfm.wire.frames import Broadcast
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Who = Person | Actor | BotProcess | str
 
-__all__ = ["OVER_THE_WIRES", "RoomEvents", "RoomLog"]
+__all__ = ["TRANSCRIPT_HEADING", "RoomEvents", "RoomLog"]
 
-OVER_THE_WIRES: Final = "over the wires, in seconds:"
+TRANSCRIPT_HEADING: Final = "over the wires, in seconds:"
 """The heading in a failure under which stands what went over the wires."""
 
 _SHOWN: Final = 20
@@ -148,8 +148,8 @@ class RoomLog:
     def conversation(self) -> str:
         """Return what was said, and what went over the wires meanwhile, newest last, as lines."""
         said = [printable(f"  {self._name(_sender(row))}: {_text(row)}") for row in self.messages[-_SHOWN:]]
-        done = over_the_wires(self._sandbox)[-_SHOWN:]
-        heading = [OVER_THE_WIRES] if done else []
+        done = transcript(self._sandbox)[-_SHOWN:]
+        heading = [TRANSCRIPT_HEADING] if done else []
         return "\n".join([*(said or ["  (nobody said anything)"]), *heading, *done])
 
     def _find(self, text: str, uid: str, *, direct: bool) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.courier import Courier
     from hangbot.delivery.policy import Dice
     from hangbot.delivery.record import Notify
-    from pytest_hangfm.failed_actions import Acts
+    from pytest_hangfm.failed_actions import ActionResults
     from pytest_hangfm.undo import Undo
 
 __all__ = ["open_courier", "running_bot"]
@@ -52,7 +52,7 @@ async def running_bot(
     notify: Notify,
     run: bool,
     undo: Undo | None,
-    acts: Acts,
+    acts: ActionResults,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an outbox of its own, and unless told otherwise run it until the block ends.
 

@@ -15,14 +15,14 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Watch", "is_loopback", "watching"]
+__all__ = ["SocketGuard", "guard_sockets", "is_loopback"]
 
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", ""})
 _INTERNET: Final = frozenset({socket.AF_INET, socket.AF_INET6})
 _NETWORK_UNREACHABLE: Final = 101
 
 
-class Watch:
+class SocketGuard:
     """What a guarded test did with sockets.
 
     Attributes:
@@ -42,7 +42,7 @@ class Watch:
 
     def left_open(self) -> list[str]:
         """Describe the sockets that the test opened and nobody closed."""
-        return [_in_words(sock) for sock in self._opened if sock.fileno() != -1]
+        return [_describe(sock) for sock in self._opened if sock.fileno() != -1]
 
     def check(self, address: object) -> None:
         """Refuse an address that is not loopback.
@@ -70,9 +70,9 @@ def is_loopback(host: str | bytes) -> bool:
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def guard_sockets() -> Iterator[SocketGuard]:
     """Guard every socket of this process for as long as the block runs."""
-    watch = Watch()
+    watch = SocketGuard()
     kept = {
         name: socket.socket.__dict__.get(name) for name in ("__init__", "connect", "connect_ex", "sendto")
     }
@@ -91,7 +91,7 @@ def watching() -> Iterator[Watch]:
                 setattr(socket.socket, name, method)
 
 
-def _guarded(watch: Watch) -> dict[str, Callable[..., Any]]:
+def _guarded(watch: SocketGuard) -> dict[str, Callable[..., Any]]:
     made, connect = socket.socket.__init__, socket.socket.connect
     connect_ex, sendto = socket.socket.connect_ex, socket.socket.sendto
 
@@ -125,7 +125,7 @@ def _guarded(watch: Watch) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _guarded_lookup(watch: Watch, lookup: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded_lookup(watch: SocketGuard, lookup: Callable[..., Any]) -> Callable[..., Any]:
     def guarded_getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as the original
         if isinstance(host, str | bytes) and not is_loopback(host):
             watch.refused.append(_shown((host, port)))
@@ -142,7 +142,7 @@ def _shown(address: object) -> str:
     return str(address)
 
 
-def _in_words(sock: socket.socket) -> str:
+def _describe(sock: socket.socket) -> str:
     try:
         here, there = sock.getsockname(), ""
     except OSError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_hangfm.reporting.labels import place_of
+from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.stash import ACKS, EXCHANGES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def stage_row(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
     plain = item.stash.get(EXCHANGES, None) or Exchanges()
     ends = list(_ends(acks)) if acks is not None else []
     return {
-        "stage": place_of(item.nodeid, {"stage"}).feature,
+        "stage": labels_of(item.nodeid, {"stage"}).feature,
         "failed": int(report.failed),
         "at_once": plain.acknowledged + sum(end == ("delivered", 1) for end in ends),
         "after_retry": sum(end == ("delivered", 2) for end in ends),

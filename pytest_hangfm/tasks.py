@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["noting_origins"]
+__all__ = ["track_origins"]
 
 _ASYNCIO: Final = str(Path(asyncio.__file__).parent)
 _HERE: Final = __file__
@@ -22,7 +22,7 @@ _NUMBERED: Final = re.compile(r"Task-\d+\Z")
 
 
 @contextmanager
-def noting_origins(
+def track_origins(
     loop: asyncio.AbstractEventLoop,
 ) -> Iterator[Callable[[asyncio.Task[Any]], str]]:
     """Note where each task of a loop is made, for as long as the block lasts.

@@ -1,4 +1,4 @@
-"""The sandbox's journal as a conversation that people read: who said and did what to whom, and when."""
+"""The sandbox's journal as a transcript that people read: who said and did what to whom, and when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hangbot.sandbox import Sandbox
 
-__all__ = ["conversation", "frame_in_words", "name_in", "over_the_wires"]
+__all__ = ["describe_frame", "name_in", "transcribe", "transcript"]
 
 _LONGEST: Final = 140
 _MOST_EVENTS: Final = 2000
@@ -29,9 +29,9 @@ class _Line:
     times: int = 1
 
 
-def over_the_wires(sandbox: Sandbox) -> list[str]:
-    """Tell what went over a sandbox's wires of late, as `conversation` does."""
-    return conversation(sandbox.journal.since()[0][-_MOST_EVENTS:], lambda uid: name_in(sandbox, uid))
+def transcript(sandbox: Sandbox) -> list[str]:
+    """Tell what went over a sandbox's wires of late, as `transcribe` does."""
+    return transcribe(sandbox.journal.since()[0][-_MOST_EVENTS:], lambda uid: name_in(sandbox, uid))
 
 
 def name_in(sandbox: Sandbox, uid: str) -> str:
@@ -42,7 +42,7 @@ def name_in(sandbox: Sandbox, uid: str) -> str:
         return uid
 
 
-def conversation(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> list[str]:
+def transcribe(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> list[str]:
     """Tell what went over the wires, a line an event; a poll that repeats itself is one line with its number.
 
     Args:
@@ -85,7 +85,7 @@ def _in_words(event: Mapping[str, Any], who: str, name_of: Callable[[str], str])
         case "http":
             return _answer(event, service)
         case "frame":
-            return f"{arrow}: {frame_in_words(str(event.get('frame', '')), name_of)}"
+            return f"{arrow}: {describe_frame(str(event.get('frame', '')), name_of)}"
         case "open":
             return f"{who} is connected to the {service}"
         case _:
@@ -110,7 +110,7 @@ def _answer(event: Mapping[str, Any], service: str) -> str:
     return "" if status in _SUCCESS else f"{service} answers {status}: {event.get('body') or ''}"
 
 
-def frame_in_words(text: str, name_of: Callable[[str], str] = str) -> str:
+def describe_frame(text: str, name_of: Callable[[str], str] = str) -> str:
     """Say what a frame of the room socket is: its action or message by name, and whom it is about.
 
     Args:

@@ -20,13 +20,13 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
 )
 
 from pytest_hangfm import fixtures
-from pytest_hangfm.items import remedy_of, sentence, uses_plugin
+from pytest_hangfm.items import remedy_of, title_of, uses_plugin
 from pytest_hangfm.preflight_summary import ROW
 from pytest_hangfm.reporting import MEASURES
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
-from pytest_hangfm.reporting.labels import place_of
+from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures
-from pytest_hangfm.reporting.run_info import write_facts
+from pytest_hangfm.reporting.run_info import write_run_info
 from pytest_hangfm.reporting.steps import StepNode, begin_steps, take_steps
 from pytest_hangfm.reporting.timeline import timeline
 from pytest_hangfm.stash import ACKS
@@ -112,7 +112,7 @@ class AllureHooks:
     def pytest_sessionfinish(self) -> None:
         """Write the run's facts and metrics, once, where the results of all processes lie."""
         if self._concerned and not hasattr(self._config, "workerinput"):
-            write_facts(self._folder, self._config)
+            write_run_info(self._folder, self._config)
             self._measures.write(self._folder, self._began, _now_ms())
 
     # -- Allure's side
@@ -166,8 +166,8 @@ class AllureHooks:
 
     def _name(self, result: Any, item: pytest.Item) -> None:  # noqa: ANN401  Allure's, untyped
         if result.name == item.name:  # else the test has a title of its own
-            result.name = self._row.get("title") or sentence(item.name)
-        place = place_of(item.nodeid, {marker.name for marker in item.iter_markers()})
+            result.name = self._row.get("title") or title_of(item.name)
+        place = labels_of(item.nodeid, {marker.name for marker in item.iter_markers()})
         given = {label.name for label in result.labels}
         wanted = {
             "epic": place.epic,

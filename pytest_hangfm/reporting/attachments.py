@@ -10,7 +10,7 @@ import allure  # type: ignore[import-untyped,unused-ignore]  # it has no types
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import timeline
 from pytest_hangfm.stash import ACKS, SANDBOX
-from pytest_hangfm.transcript import over_the_wires
+from pytest_hangfm.transcript import transcript
 
 if TYPE_CHECKING:
     import pytest
@@ -32,7 +32,7 @@ def attach_all(item: pytest.Item, redaction: Redaction) -> None:
         _attach(redaction, event_table(acks.steps), "Events", _TYPE.HTML)
         _attach(redaction, json.dumps(acks.rows(), indent=1), "Deliveries, raw", _TYPE.JSON)
     sandbox = item.stash.get(SANDBOX, None)
-    if sandbox is not None and (lines := over_the_wires(sandbox)):
+    if sandbox is not None and (lines := transcript(sandbox)):
         _attach(redaction, "\n".join(lines), "On the sandbox's wires", _TYPE.TEXT)
         events = sandbox.journal.since(0)[0][-_MOST_EVENTS:]
         _attach(redaction, json.dumps(events, indent=1, default=str), "Journal, raw", _TYPE.JSON)

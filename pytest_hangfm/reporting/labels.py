@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Kind", "Place", "place_of"]
+__all__ = ["Kind", "Labels", "labels_of"]
 
 Kind = Literal["preflight", "stage", "test"]
 
@@ -20,7 +20,7 @@ _SPOKEN: Final = {"ack": "ACK", "cli": "CLI", "api": "API", "http": "HTTP", "tls
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Labels:
     """Where a test stands.
 
     Attributes:
@@ -38,7 +38,7 @@ class Place:
     severity: str
 
 
-def place_of(nodeid: str, markers: Collection[str]) -> Place:
+def labels_of(nodeid: str, markers: Collection[str]) -> Labels:
     """Tell where a test stands.
 
     Args:
@@ -50,7 +50,7 @@ def place_of(nodeid: str, markers: Collection[str]) -> Place:
     folders = [_words(part) for part in path.parts[:-1] if part not in _FOLDERS]
     file = _words(path.stem.removeprefix("test_"))
     feature, story = (" / ".join(folders), file) if folders and kind == "test" else (file, "")
-    return Place(kind, _EPICS[kind], feature, story, _SEVERITIES[kind])
+    return Labels(kind, _EPICS[kind], feature, story, _SEVERITIES[kind])
 
 
 def _words(name: str) -> str:

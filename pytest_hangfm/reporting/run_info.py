@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["CATEGORIES", "environment", "executor", "write_facts"]
+__all__ = ["CATEGORIES", "environment", "executor", "write_run_info"]
 
 _WITHIN: Final = 5.0
 
@@ -49,7 +49,7 @@ CATEGORIES: Final = (
 """First match wins. The expressions are read by JavaScript and by Java."""
 
 
-def write_facts(folder: Path, config: pytest.Config, environ: Mapping[str, str] = os.environ) -> None:
+def write_run_info(folder: Path, config: pytest.Config, environ: Mapping[str, str] = os.environ) -> None:
     """Write ``environment.properties``, ``executor.json`` and ``categories.json``; what is there stays."""
     lines = [f"{name} = {value}" for name, value in environment(config, environ).items()]
     _write_new(folder / "environment.properties", "\n".join(lines) + "\n")
@@ -65,9 +65,9 @@ def _write_new(path: Path, text: str) -> None:
 def environment(config: pytest.Config, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the run was made of, by name."""
     options = config.stash[OPTIONS]
-    doctor = config.pluginmanager.get_plugin("hangfm-doctor")
+    summary = config.pluginmanager.get_plugin("hangfm-preflight")
     facts = {
-        "Verdict": doctor.headline() if doctor is not None else "",
+        "Verdict": summary.headline() if summary is not None else "",
         "Target": options.header().removeprefix("hangfm: "),
         "hangbot": __version__,
         "Commit": environ.get("GITHUB_SHA", "")[:12] or _commit(config),

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from pytest_hangfm.sessions.record import LARGEST_FRAME, end, quiet, uid_of
 from pytest_hangfm.sessions.script import Script
-from pytest_hangfm.transcript import frame_in_words
+from pytest_hangfm.transcript import describe_frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Request, Response
 
     from pytest_hangfm.sessions.format import Session
-    from pytest_hangfm.sessions.script import Deed
+    from pytest_hangfm.sessions.script import ScriptStep
 
 __all__ = ["Replay", "replaying"]
 
@@ -110,18 +110,18 @@ class Replay:
             await self._do(client, script.play())
             async for frame in client:
                 if isinstance(frame, str):
-                    self._said.append(f"client: {frame_in_words(frame)}")
+                    self._said.append(f"client: {describe_frame(frame)}")
                     await self._do(client, script.hear(frame))
 
-    async def _do(self, client: ServerConnection, deeds: Sequence[Deed]) -> None:
-        for deed in deeds:
-            if deed.ends:
-                self._said.append("replay: ends the connection" + (f" ({deed.code})" if deed.code else ""))
+    async def _do(self, client: ServerConnection, steps: Sequence[ScriptStep]) -> None:
+        for step in steps:
+            if step.ends:
+                self._said.append("replay: ends the connection" + (f" ({step.code})" if step.code else ""))
                 self._news.set()
-                await end(client, deed.code)
+                await end(client, step.code)
                 return
-            self._said.append(f"replay: {frame_in_words(deed.frame)}")
-            await client.send(deed.frame)
+            self._said.append(f"replay: {describe_frame(step.frame)}")
+            await client.send(step.frame)
         self._news.set()
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.sessions.format import Event
 
-__all__ = ["Deed", "Script"]
+__all__ = ["Script", "ScriptStep"]
 
 _PING: Final = "primus::ping::"
 _PONG: Final = "primus::pong::"
@@ -20,7 +20,7 @@ _JOIN: Final = "joinRoom"
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ScriptStep:
     """What the replay does: it sends a frame, or ends the connection as it ended then."""
 
     frame: str = ""
@@ -83,9 +83,9 @@ class Script:
         """Heartbeats that the client of then answered and the client of now has not, by number."""
         return self._pongs_due - self._pongs
 
-    def play(self) -> list[Deed]:
+    def play(self) -> list[ScriptStep]:
         """Return what is to be done until the client's next move."""
-        deeds: list[Deed] = []
+        steps: list[ScriptStep] = []
         self.waits_for = ""
         while self._at < len(self._events):
             event = self._events[self._at]
@@ -93,14 +93,14 @@ class Script:
                 if not self._pass_client(event):
                     break
             elif event.kind == "close":
-                deeds.append(Deed(ends=True, code=event.code))
+                steps.append(ScriptStep(ends=True, code=event.code))
             elif event.kind == "frame":
-                deeds += self._frame(event)
+                steps += self._frame(event)
             self._at += 1
-        self.sent += sum(not deed.ends for deed in deeds)
-        return deeds
+        self.sent += sum(not step.ends for step in steps)
+        return steps
 
-    def hear(self, frame: str) -> list[Deed]:
+    def hear(self, frame: str) -> list[ScriptStep]:
         """Take a frame of the client, and return what is to be done then."""
         value = _parsed(frame)
         if isinstance(value, str) and value.startswith(_PONG):
@@ -116,12 +116,12 @@ class Script:
                 "context": "response",
                 "messageId": number,
             }
-            return [Deed(json.dumps(answer))]
+            return [ScriptStep(json.dumps(answer))]
         self._to_come[name] -= 1
         if self._late[name]:
             then = self._late[name].popleft()
             self._numbers[then] = number
-            return [Deed(self._answered(text, number)) for text in self._owed.pop(then, [])]
+            return [ScriptStep(self._answered(text, number)) for text in self._owed.pop(then, [])]
         self._early[name].append((number, room))
         return self.play() if self.waits_for == name else []
 
@@ -146,16 +146,16 @@ class Script:
         self._late[name].append(key)
         return True
 
-    def _frame(self, event: Event) -> list[Deed]:
+    def _frame(self, event: Event) -> list[ScriptStep]:
         value = _value(event)
         if isinstance(value, dict) and value.get("context") == "response":
             key = json.dumps(value.get("messageId"))
             if key in self._numbers:
-                return [Deed(self._answered(event.text, self._numbers[key]))]
+                return [ScriptStep(self._answered(event.text, self._numbers[key]))]
             if any(key in waiting for waiting in self._late.values()):
                 self._owed.setdefault(key, []).append(event.text)
                 return []
-        return [Deed(self._of_now(event.text))]
+        return [ScriptStep(self._of_now(event.text))]
 
     def _answered(self, text: str, number: object) -> str:
         answer = json.loads(self._of_now(text)) | {"messageId": number}

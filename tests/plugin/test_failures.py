@@ -38,7 +38,7 @@ BLOCKS = """
 """
 
 
-ACTS = """
+ACTION_RESULTS = """
     import pytest
     from hangbot.delivery.record import Settlement
 
@@ -75,7 +75,7 @@ ACTS = """
 
 
 def test_an_action_that_failed_and_that_nobody_looked_at_fails_the_test(inner: pytest.Pytester) -> None:
-    path = inner.makepyfile(ACTS)
+    path = inner.makepyfile(ACTION_RESULTS)
 
     result = inner.runpytest_subprocess("-rA")
     markers = inner.runpytest_subprocess("--markers")

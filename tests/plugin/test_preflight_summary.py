@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pytest_hangfm.items import sentence
+from pytest_hangfm.items import title_of
 from pytest_hangfm.options import Options
-from pytest_hangfm.preflight_summary import ROW, CheckRow, Doctor
+from pytest_hangfm.preflight_summary import ROW, CheckRow, PreflightSummary
 from pytest_hangfm.stage_summary import StageSummary
 
 SANDBOX = Options(
@@ -27,9 +27,9 @@ SANDBOX = Options(
 LIVE = SANDBOX._replace(from_file=True)
 
 
-def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
-    """A doctor who has heard of one check for each verdict, the last of preflight's order first."""
-    heard = Doctor(options, StageSummary())
+def summary(options: Options, *verdicts: str, target: str = "live") -> PreflightSummary:
+    """A summary that has heard of one check for each verdict, the last of preflight's order first."""
+    heard = PreflightSummary(options, StageSummary())
     ids = ("config", "chat.token", "outbox", "own")[: len(verdicts)]
     for name, verdict in reversed(list(zip(ids, verdicts, strict=True))):
         row = CheckRow(name, f"Is {name}?", verdict, "a | b", "do c", 1.0, target, "room r on h")
@@ -38,7 +38,7 @@ def doctor(options: Options, *verdicts: str, target: str = "live") -> Doctor:
     return heard
 
 
-def finish(heard: Doctor, exitstatus: int = 0) -> int:
+def finish(heard: PreflightSummary, exitstatus: int = 0) -> int:
     session: Any = SimpleNamespace(exitstatus=exitstatus)
     heard.pytest_sessionfinish(session)
     return int(session.exitstatus)
@@ -55,11 +55,11 @@ def finish(heard: Doctor, exitstatus: int = 0) -> int:
     ],
 )
 def test_what_the_checks_come_to(verdicts: tuple[str, ...], overall: str) -> None:
-    assert doctor(LIVE, *verdicts).verdict() == overall
+    assert summary(LIVE, *verdicts).verdict() == overall
 
 
 def test_a_run_that_was_interrupted_is_never_ready() -> None:
-    heard = doctor(LIVE, "ok", "ok")
+    heard = summary(LIVE, "ok", "ok")
 
     heard.pytest_keyboard_interrupt()
 
@@ -67,7 +67,7 @@ def test_a_run_that_was_interrupted_is_never_ready() -> None:
 
 
 def test_the_sandbox_is_never_ready_and_says_so() -> None:
-    heard = doctor(SANDBOX, "ok", target="sandbox")
+    heard = summary(SANDBOX, "ok", target="sandbox")
 
     assert heard.verdict() == "sandbox_only"
     assert heard.where() == "the sandbox, nothing live was checked (1 of 19 checks)"
@@ -86,13 +86,13 @@ def test_the_sandbox_is_never_ready_and_says_so() -> None:
 def test_ci_does_not_take_the_sandbox_for_the_real_thing(
     options: Options, target: str, status: int, ends_with: int
 ) -> None:
-    assert finish(doctor(options, "ok", target=target), status) == ends_with
+    assert finish(summary(options, "ok", target=target), status) == ends_with
 
 
 def test_the_json_has_the_checks_in_the_order_of_preflight(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
 
-    finish(doctor(LIVE._replace(json=path), "ok", "warn", "ok", "ok"))
+    finish(summary(LIVE._replace(json=path), "ok", "warn", "ok", "ok"))
 
     told = json.loads(path.read_text())
     assert told.keys() == {"schema", "target", "verdict", "checks"}
@@ -101,7 +101,7 @@ def test_the_json_has_the_checks_in_the_order_of_preflight(tmp_path: Path) -> No
 
 
 def test_a_json_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
-    assert finish(doctor(LIVE._replace(json=tmp_path / "gone/out.json"), "ok")) == 1
+    assert finish(summary(LIVE._replace(json=tmp_path / "gone/out.json"), "ok")) == 1
 
 
 def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
 
-    finish(doctor(LIVE, "rejected"))
+    finish(summary(LIVE, "rejected"))
 
     lines = path.read_text().splitlines()
     assert lines[:2] == ["before", "### NOT READY: room r on h (1 of 19 checks)"]
@@ -125,4 +125,4 @@ def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_name_reads_as_a_sentence(name: str, words: str) -> None:
-    assert sentence(name) == words
+    assert title_of(name) == words

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.record import Settlement, Step
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
-from pytest_hangfm.reporting.labels import place_of
+from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import MOST_LANES, MOST_STEPS, duration, timeline
@@ -206,7 +206,7 @@ def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 def test_a_test_stands_where_its_folder_and_its_markers_say(
     nodeid: str, markers: set[str], place: tuple[str, ...]
 ) -> None:
-    found = place_of(nodeid, markers)
+    found = labels_of(nodeid, markers)
 
     assert (found.epic, found.feature, found.story, found.severity) == place
 

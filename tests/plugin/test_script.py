@@ -2,7 +2,7 @@ import json
 from collections.abc import Sequence
 
 from pytest_hangfm.sessions.format import Event
-from pytest_hangfm.sessions.script import Deed, Script
+from pytest_hangfm.sessions.script import Script, ScriptStep
 
 WELCOME = '{"welcome":"hi","context":"api"}'
 VOTED = '{"message":{"name":"votedOnSong"}}'
@@ -29,8 +29,8 @@ def server(text: str) -> Event:
     return Event("server", "frame", text)
 
 
-def frames(deeds: Sequence[Deed]) -> list[str]:
-    return [deed.frame for deed in deeds]
+def frames(steps: Sequence[ScriptStep]) -> list[str]:
+    return [step.frame for step in steps]
 
 
 def test_frames_come_in_their_order_and_each_action_is_waited_for() -> None:
@@ -104,9 +104,9 @@ def test_the_room_and_the_user_of_then_become_those_of_now() -> None:
     script = Script(events, uid="user-now", replace={"x-then": "x-now"})
     script.play()
 
-    deeds = script.hear(sent("joinRoom", 1, roomUuid="room-now"))
+    steps = script.hear(sent("joinRoom", 1, roomUuid="room-now"))
 
-    assert frames(deeds) == ['{"room":"room-now","who":"user-now","song":"x-now"}']
+    assert frames(steps) == ['{"room":"room-now","who":"user-now","song":"x-now"}']
 
 
 def test_a_heartbeat_that_was_answered_then_has_to_be_answered_now() -> None:
@@ -124,4 +124,4 @@ def test_a_heartbeat_that_was_answered_then_has_to_be_answered_now() -> None:
 def test_the_end_is_the_end_of_then() -> None:
     script = Script([server(WELCOME), Event("server", "close", code=1006)])
 
-    assert script.play() == [Deed(WELCOME), Deed(ends=True, code=1006)]
+    assert script.play() == [ScriptStep(WELCOME), ScriptStep(ends=True, code=1006)]

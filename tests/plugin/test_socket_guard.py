@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from pytest_hangfm.socket_guard import is_loopback, watching
+from pytest_hangfm.socket_guard import guard_sockets, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,11 @@ def test_what_is_loopback(host: str | bytes, local: bool) -> None:  # noqa: FBT0
 
 
 def test_the_outside_is_refused_and_remembered() -> None:
-    with watching() as watch, socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as packets:
+    with (
+        guard_sockets() as watch,
+        socket.socket() as stream,
+        socket.socket(type=socket.SOCK_DGRAM) as packets,
+    ):
         with pytest.raises(OSError, match=r"refuses 192\.0\.2\.1:80"):
             stream.connect(("192.0.2.1", 80))
         assert stream.connect_ex(("192.0.2.2", 80)) != 0
@@ -40,7 +44,7 @@ def test_the_outside_is_refused_and_remembered() -> None:
 
 
 async def test_loopback_works_as_ever() -> None:
-    with watching() as watch:
+    with guard_sockets() as watch:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
@@ -53,7 +57,7 @@ async def test_loopback_works_as_ever() -> None:
 
 
 def test_a_socket_of_the_test_that_stays_open_is_seen_and_one_of_a_fixture_is_not() -> None:
-    with watching() as watch:
+    with guard_sockets() as watch:
         of_a_fixture = socket.socket()
         watch.calling = True
         closed, forgotten = socket.socket(), socket.socket()
@@ -71,7 +75,7 @@ def test_a_socket_of_the_test_that_stays_open_is_seen_and_one_of_a_fixture_is_no
 def test_afterwards_sockets_are_as_before() -> None:
     before = (socket.socket.__init__, socket.socket.connect, socket.getaddrinfo)
 
-    with watching():
+    with guard_sockets():
         assert socket.socket.connect is not before[1]
 
     assert (socket.socket.__init__, socket.socket.connect, socket.getaddrinfo) == before

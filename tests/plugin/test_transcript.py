@@ -11,7 +11,7 @@ from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
-from pytest_hangfm.transcript import conversation, frame_in_words, over_the_wires
+from pytest_hangfm.transcript import describe_frame, transcribe, transcript
 
 NAMES = {"u-1": "hangbot", "u-2": "alice"}
 
@@ -59,7 +59,7 @@ def event(t_ms: int, service: str, dir: str, kind: str, **more: object) -> dict[
     ],
 )
 def test_a_frame_is_told_by_its_name(frame: str, words: str) -> None:
-    assert frame_in_words(frame, name_of) == words
+    assert describe_frame(frame, name_of) == words
 
 
 def test_a_conversation_has_names_and_times_and_a_poll_only_once() -> None:
@@ -75,7 +75,7 @@ def test_a_conversation_has_names_and_times_and_a_poll_only_once() -> None:
         event(1400, "room", "out", "close", uid="u-1", code=1006),
     ]
 
-    assert conversation(events, name_of) == [
+    assert transcribe(events, name_of) == [
         "   +0.000 s  hangbot is connected to the room",
         "   +0.010 s  room -> hangbot: ping::17",
         "   +0.100 s  hangbot -> chat: GET /v3.0/groups/r/messages  (x 5)",
@@ -88,13 +88,13 @@ def test_a_conversation_has_names_and_times_and_a_poll_only_once() -> None:
 def test_a_line_is_never_longer_than_a_terminal_is_wide() -> None:
     frame = json.dumps({"event": "action", "params": {"action": "x", "song": "la " * 500}, "messageId": 1})
 
-    (line,) = conversation([event(0, "room", "in", "frame", uid="u-1", frame=frame)], name_of)
+    (line,) = transcribe([event(0, "room", "in", "frame", uid="u-1", frame=frame)], name_of)
 
     assert len(line) <= 140
 
 
 def test_nothing_happened_is_no_line() -> None:
-    assert conversation([], name_of) == []
+    assert transcribe([], name_of) == []
 
 
 async def test_a_failure_shows_who_said_and_who_did_what(
@@ -134,7 +134,7 @@ async def test_a_request_is_the_bots_also_where_it_was_cut(
             async with asyncio.timeout(0.5):
                 await request
 
-    told = over_the_wires(hangfm_sandbox)
+    told = transcript(hangfm_sandbox)
     assert any("hangbot -> chat: POST /v3.0/messages: 'hi'" in line for line in told)
     assert any("hangbot -> gateway: GET " in line for line in told)
     assert not any("somebody" in line for line in told)
@@ -148,6 +148,6 @@ async def test_a_request_to_a_service_that_is_down_is_the_bots(
     with suppress(HangbotError):
         await hangfm_gateway.exchange_token()
 
-    told = over_the_wires(hangfm_sandbox)
+    told = transcript(hangfm_sandbox)
     assert any("hangbot -> gateway: GET " in line for line in told)
     assert not any("somebody" in line for line in told)
