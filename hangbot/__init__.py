@@ -8,6 +8,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
     from hangbot.bot.bot import App, Bot
+    from hangbot.bot.events import ChatMessage
     from hangbot.config import Settings
     from hangbot.delivery.lock import exclusive_soon
     from hangbot.delivery.record import Settlement, Step
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
         open_room,
         open_subject,
     )
-    from hangbot.hangfm.wire.chat import ChatMessage, Outgoing
+    from hangbot.hangfm.wire.chat import Outgoing
     from hangbot.preflight import examine, overall
 
 __all__ = [
@@ -50,7 +51,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "App": "bot.bot",
     "Bot": "bot.bot",
-    "ChatMessage": "hangfm.wire.chat",
+    "ChatMessage": "bot.events",
     "HangbotError": "errors",
     "Outgoing": "hangfm.wire.chat",
     "Settings": "config.settings",

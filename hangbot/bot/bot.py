@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
+from hangbot.bot.events import ChatMessage
+from hangbot.bot.ports import Disconnect
 from hangbot.bot.reconnect import ReconnectPace
 from hangbot.bot.resync import ResyncPace
 from hangbot.bot.uptime import uptime
@@ -39,9 +41,9 @@ from hangbot.errors import (
 from hangbot.hangfm.action import RoomAction
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.feed import PollingFeed
-from hangbot.hangfm.room import Ended, RoomClient
+from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.chat import ChatMessage, Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Condition, Conditions, Health
 
 __all__ = ["App", "Bot", "Health"]
@@ -227,36 +229,36 @@ class Bot:
         """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
         pace = ReconnectPace(self._reconnects, self._dice)
         while True:
-            ended, refused, remedy = Ended("left"), False, ConnectionLost.remedy
+            ended, refused, remedy = Disconnect("left"), False, ConnectionLost.remedy
             try:
                 async with self._open_room() as room:
                     await room.welcome(self.settings.welcome_timeout)
                     await room.join()
                     pace.joined(self._clock.now())
                     ended = await self._stay(room)
-                    if ended.why == "state lost":
+                    if ended.reason == "state lost":
                         ended = await self._bear(room, ended)
             except Banished as exc:
-                ended = Ended("kicked", str(exc))
+                ended = Disconnect("kicked", str(exc))
             except HangbotError as exc:  # whatever a service says: it may say something else the next time
-                ended, remedy = Ended("lost", str(exc)), exc.remedy
+                ended, remedy = Disconnect("lost", str(exc)), exc.remedy
                 self._note_refusal(exc)
                 refused = isinstance(exc, TokenRejected)
             finally:
-                if ended.why != "state lost":
+                if ended.reason != "state lost":
                     self.room = None
                 self._in_room.clear()
-            if ended.why == "kicked":
+            if ended.reason == "kicked":
                 # Drained before it is raised: what was accepted is not to suffer for it.
                 self._fatal = Banished("a moderator put the bot out of the room", service="room")
                 self.stop()
                 return
             pace.left(self._clock.now())
-            if ended.why == "state lost":
+            if ended.reason == "state lost":
                 continue  # now: the room sees no leave for 20 s
-            self._out_of_room = f"{ended.why}, {ended.detail}" if ended.detail else ended.why
+            self._out_of_room = f"{ended.reason}, {ended.detail}" if ended.detail else ended.reason
             self._back_into_room = remedy
-            wait = pace.next_wait(reset=ended.why == "reset", refused=refused)
+            wait = pace.next_wait(reset=ended.reason == "reset", refused=refused)
             logger.warning(
                 "[SOCKET] not in the room (%s): next try in %.1f s",
                 self._out_of_room,
@@ -270,7 +272,7 @@ class Bot:
         if isinstance(error, TokenRejected | JoinRefused):
             self.conditions.red(_ADMISSION, str(error), error.remedy)
 
-    async def _stay(self, room: RoomClient) -> Ended:
+    async def _stay(self, room: RoomClient) -> Disconnect:
         self.room = room
         self._in_room.set()
         self.conditions.clear(_ADMISSION)
@@ -283,7 +285,7 @@ class Bot:
             self.conditions.clear(_STATE)
         return await asyncio.shield(room.ended)
 
-    async def _bear(self, room: RoomClient, lost: Ended) -> Ended:
+    async def _bear(self, room: RoomClient, lost: Disconnect) -> Disconnect:
         """Stay in the room with a lost state until a fresh one may be fetched; return how that ended."""
         wait = self._resyncs.next_wait(lost.trouble)
         if wait:

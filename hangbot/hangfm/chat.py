@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 
+from hangbot.bot.events import ChatMessage
 from hangbot.errors import (
     AnswerLost,
     GroupClosed,
@@ -20,7 +21,7 @@ from hangbot.errors import (
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import Endpoint
 from hangbot.hangfm.wire import chat as wire
-from hangbot.hangfm.wire.chat import ChatMessage, Outgoing
+from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.hangfm.wire.chat_errors import REMEDIES
 from hangbot.redact import Redactor
 

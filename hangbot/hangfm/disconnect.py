@@ -1,19 +1,11 @@
-"""The websocket that a room client borrows, and the ways in which it ends."""
+"""The websocket that a room client borrows, and what is known of its end."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 
-__all__ = ["Connection", "Ended", "Trouble", "Why", "close_code"]
-
-Why = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
-"""Why a connection ended; only after ``kicked`` must nobody connect again at once."""
-
-
-Trouble = Literal["patch", "forgotten", "song"]
-"""What a state is lost to: a patch that does not fit, one that took the bot out, a song that ended unsaid."""
+__all__ = ["Connection", "close_code"]
 
 
 class Connection(Protocol):
@@ -30,21 +22,6 @@ class Connection(Protocol):
 
     async def close(self) -> None:
         """Close it; bounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a connection ended.
-
-    Attributes:
-        why: In a word.
-        detail: What is known of it.
-        trouble: Where the state was lost, to what kind of trouble: a fresh one may show the same.
-    """
-
-    why: Why
-    detail: str = ""
-    trouble: Trouble = field(default="patch", compare=False)
 
 
 def close_code(closed: ConnectionClosed) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from hangbot.bot.events import ChatMessage
 from hangbot.hangfm.chat import ChatClient
-from hangbot.hangfm.wire.chat import ChatMessage
 
 __all__ = ["Cursor", "Gap", "Look", "PollingFeed"]
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
+from hangbot.bot.ports import Disconnect, Reason, Trouble
 from hangbot.clock import Clock
 from hangbot.errors import (
     AckTimeout,
@@ -27,7 +28,7 @@ from hangbot.errors import (
     Unreachable,
     WireError,
 )
-from hangbot.hangfm.disconnect import Connection, Ended, Trouble, Why, close_code
+from hangbot.hangfm.disconnect import Connection, close_code
 from hangbot.hangfm.http import quoted
 from hangbot.hangfm.song_watch import SongWatch
 from hangbot.hangfm.wire import frames as wire
@@ -35,7 +36,7 @@ from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.frames import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
 from hangbot.hangfm.wire.state import RoomState
 
-__all__ = ["Connection", "Ended", "RoomClient", "Why"]
+__all__ = ["Connection", "RoomClient"]
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +89,10 @@ class RoomClient:
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._heard = clock.now()
         self._song = SongWatch(clock, lambda: self.state, self.echo)
-        self._leaving: Why | None = None
-        self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._leaving: Reason | None = None
+        self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended or its state was lost, with how."""
-        self.closed: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended, with how; it outlives a state that was lost."""
 
     @asynccontextmanager
@@ -114,7 +115,7 @@ class RoomClient:
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     if isinstance(result, Exception):
                         logger.error("a task of the room connection failed", exc_info=result)
-                self._end(Ended(self._leaving))
+                self._end(Disconnect(self._leaving))
 
     async def welcome(self, within: float) -> bool:
         """Wait for the server to listen: what is sent earlier can be lost without an answer.
@@ -184,7 +185,7 @@ class RoomClient:
 
     async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
         if self.ended.done():
-            why = self.ended.result().why
+            why = self.ended.result().reason
             raise Unreachable(f"{action} was not sent: the room connection has ended ({why})", service="room")
         self._next_id += 1
         key = self._next_id
@@ -239,13 +240,13 @@ class RoomClient:
 
     async def _read(self) -> None:
         """Read until the end, and tell everyone who waits that it has come."""
-        ended = Ended("lost")
+        ended = Disconnect("lost")
         try:
             while True:
                 await self._take(await self._connection.recv())
         except ConnectionClosed as exc:
             # Primus closes without a code, which `websockets` calls orderly: any end is an end.
-            ended = Ended(self._leaving or "lost", close_code(exc))
+            ended = Disconnect(self._leaving or "lost", close_code(exc))
         finally:
             self._end(ended)
 
@@ -254,7 +255,7 @@ class RoomClient:
         while (quiet := self._clock.now() - self._heard) < self._silence:
             await self._clock.sleep(self._silence - quiet)
         self._leaving = self._leaving or "silent"
-        self._end(Ended(self._leaving, f"no heartbeat for {self._silence:g} s"))
+        self._end(Disconnect(self._leaving, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 
     async def _watch_song(self) -> None:
@@ -324,7 +325,7 @@ class RoomClient:
     def _broadcast(self, message: Broadcast) -> None:
         if message.name == "kickedFromRoom":
             self._leaving = "kicked"
-            self._end(Ended("kicked"))  # whether or not the server hangs up then
+            self._end(Disconnect("kicked"))  # whether or not the server hangs up then
         elif message.name == "roomReset":
             self._leaving = "reset"
         self._song.hear()
@@ -347,15 +348,15 @@ class RoomClient:
 
     def _lose_state(self, why: str, trouble: Trouble = "patch") -> None:
         """Say that the state is no longer the room's; it stays readable, and the connection open."""
-        self._settle(Ended("state lost", why, trouble))
+        self._settle(Disconnect("state lost", why, trouble))
 
-    def _end(self, ended: Ended) -> None:
+    def _end(self, ended: Disconnect) -> None:
         """Note that the connection has ended; only the first end counts."""
         if not self.closed.done():
             self.closed.set_result(ended)
         self._settle(ended)
 
-    def _settle(self, ended: Ended) -> None:
+    def _settle(self, ended: Disconnect) -> None:
         """Settle everything that waits, at once."""
         if self.ended.done():
             return
@@ -367,8 +368,8 @@ class RoomClient:
                 waiting.set_exception(self._loss(ended))
 
     @staticmethod
-    def _loss(ended: Ended) -> ServiceError:
-        if ended.why == "kicked":
+    def _loss(ended: Disconnect) -> ServiceError:
+        if ended.reason == "kicked":
             return Banished("the bot was kicked from the room", service="room")
         detail = f" ({ended.detail})" if ended.detail else ""
-        return ConnectionLost(f"the room connection ended: {ended.why}{detail}", service="room")
+        return ConnectionLost(f"the room connection ended: {ended.reason}{detail}", service="room")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hangbot.bot.events import ChatMessage
 from hangbot.clock import SystemClock
 from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
-from hangbot.hangfm.wire.chat import ChatMessage
 from hangbot.sandbox.chat.changes import delete_message, edit_message
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hangbot.bot.events import ChatMessage
 from hangbot.hangfm.feed import PollingFeed
-from hangbot.hangfm.wire.chat import ChatMessage, read_message
+from hangbot.hangfm.wire.chat import read_message
 
 if TYPE_CHECKING:
     from hangbot.hangfm.chat import ChatClient

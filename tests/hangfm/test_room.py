@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosedOK
 
+from hangbot.bot.ports import Disconnect
 from hangbot.errors import (
     AckTimeout,
     Banished,
@@ -21,7 +22,7 @@ from hangbot.errors import (
     UsageError,
 )
 from hangbot.factory import open_room
-from hangbot.hangfm.room import Ended, RoomClient
+from hangbot.hangfm.room import RoomClient
 from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
@@ -59,7 +60,7 @@ async def joined_room(settings: Settings, clock: ManualClock) -> AsyncIterator[R
         yield room
 
 
-async def end_of(room: RoomClient) -> Ended:
+async def end_of(room: RoomClient) -> Disconnect:
     async with asyncio.timeout(WITHIN):
         return await asyncio.shield(room.ended)
 
@@ -435,7 +436,7 @@ async def test_a_frame_beyond_all_measure_ends_the_connection_and_says_so(
 
     ended = await end_of(hangfm_room)
 
-    assert ended.why == "lost"
+    assert ended.reason == "lost"
     assert "1009" in ended.detail
 
 
@@ -454,7 +455,7 @@ async def test_a_dropped_patch_is_noticed_and_the_old_state_stays_readable(
     await hangfm_open_user("bob")
     ended = await end_of(hangfm_room)
 
-    assert ended.why == "state lost"
+    assert ended.reason == "state lost"
     assert hangfm_room.state is not None
     assert list(hangfm_room.state.users()) == [hangfm_sandbox.bot.uid]
     with pytest.raises(Unreachable, match="state lost"):
@@ -480,8 +481,8 @@ async def test_a_connection_whose_state_is_lost_is_kept_and_heard_until_somebody
     await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
 
     async with asyncio.timeout(WITHIN):
-        assert (await hangfm_room.closed).why == "kicked"
-    assert (await end_of(hangfm_room)).why == "state lost"
+        assert (await hangfm_room.closed).reason == "kicked"
+    assert (await end_of(hangfm_room)).reason == "state lost"
 
 
 async def test_a_doubled_patch_is_noticed_and_the_state_given_up(
@@ -492,7 +493,7 @@ async def test_a_doubled_patch_is_noticed_and_the_state_given_up(
     await hangfm_open_user("alice")
     ended = await end_of(hangfm_room)
 
-    assert ended == Ended("state lost", "after a patch a user is in the room twice")
+    assert ended == Disconnect("state lost", "after a patch a user is in the room twice")
 
 
 @pytest.mark.parametrize(
@@ -523,7 +524,7 @@ async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at
         with pytest.raises(ConnectionLost, match="state lost"):
             await pending
 
-    assert (await end_of(room)).why == "state lost"
+    assert (await end_of(room)).reason == "state lost"
 
 
 @pytest.mark.parametrize(
@@ -566,7 +567,7 @@ async def test_a_patch_that_takes_the_bot_out_loses_the_state(
 ) -> None:
     await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
 
-    assert await end_of(hangfm_room) == Ended("state lost", "a patch took the bot out of the room")
+    assert await end_of(hangfm_room) == Disconnect("state lost", "a patch took the bot out of the room")
 
 
 @pytest.mark.parametrize(
@@ -602,7 +603,7 @@ async def test_a_song_that_ends_without_a_word_loses_the_state(
 
         ended = await end_of(room)
     assert not early
-    assert ended.why == "state lost"
+    assert ended.reason == "state lost"
     assert "the room says nothing" in ended.detail
 
 
@@ -678,7 +679,7 @@ async def test_a_server_without_heartbeats_counts_as_dead_and_fails_what_is_pend
         assert not room.ended.done()
         await clock.advance(2)
 
-        assert (await end_of(room)).why == "silent"
+        assert (await end_of(room)).reason == "silent"
         with pytest.raises(ConnectionLost, match="silent"):
             await pending
 
@@ -709,7 +710,7 @@ async def test_a_kick_is_told_from_a_loss_and_fails_what_is_pending_as_that(
 
     await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
 
-    assert (await end_of(hangfm_room)).why == "kicked"
+    assert (await end_of(hangfm_room)).reason == "kicked"
     with pytest.raises(Banished, match="kicked"):
         await pending
 
@@ -717,7 +718,7 @@ async def test_a_kick_is_told_from_a_loss_and_fails_what_is_pending_as_that(
 async def test_a_ban_is_a_kick(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     await hangfm_sandbox.ban(hangfm_sandbox.bot.uid)
 
-    assert (await end_of(hangfm_room)).why == "kicked"
+    assert (await end_of(hangfm_room)).reason == "kicked"
 
 
 async def test_a_kick_ends_the_connection_whether_or_not_the_server_hangs_up(
@@ -729,31 +730,33 @@ async def test_a_kick_ends_the_connection_whether_or_not_the_server_hangs_up(
 
         server_side(hangfm_sandbox).push('{"context":"user","message":{"name":"kickedFromRoom"}}')
 
-        assert (await end_of(room)).why == "kicked"
+        assert (await end_of(room)).reason == "kicked"
 
 
 async def test_a_reset_is_told_from_a_loss(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     await hangfm_sandbox.reset_room()
 
-    assert (await end_of(hangfm_room)).why == "reset"
+    assert (await end_of(hangfm_room)).reason == "reset"
 
 
 async def test_a_restarting_service_is_a_loss(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     await hangfm_sandbox.restart(services=["room"])
 
-    assert await end_of(hangfm_room) == Ended("lost", "close code 1006")
+    assert await end_of(hangfm_room) == Disconnect("lost", "close code 1006")
 
 
 @pytest.mark.parametrize(
     ("deed", "ended"),
     [
-        pytest.param("close", Ended("lost", "close code 1005"), id="a close without a code"),
-        pytest.param("close_deliberate", Ended("closed by the server", "close code 1005"), id="on purpose"),
-        pytest.param("abort", Ended("lost", "close code 1006"), id="no close at all"),
+        pytest.param("close", Disconnect("lost", "close code 1005"), id="a close without a code"),
+        pytest.param(
+            "close_deliberate", Disconnect("closed by the server", "close code 1005"), id="on purpose"
+        ),
+        pytest.param("abort", Disconnect("lost", "close code 1006"), id="no close at all"),
     ],
 )
 async def test_every_close_is_an_end(
-    deed: str, ended: Ended, hangfm_sandbox: Sandbox, hangfm_room: RoomClient, hangfm_open_user: OpenUser
+    deed: str, ended: Disconnect, hangfm_sandbox: Sandbox, hangfm_room: RoomClient, hangfm_open_user: OpenUser
 ) -> None:
     hangfm_sandbox.faults.add("room.message", deed)
 
@@ -774,7 +777,7 @@ async def test_leaving_closes_the_connection_and_ends_what_is_pending(
 
     with pytest.raises(ConnectionLost, match="left"):
         await pending
-    assert room.ended.result().why == "left"
+    assert room.ended.result().reason == "left"
     await hangfm_sandbox.journal.wait_for(lambda row: (row["kind"], row["dir"]) == ("close", "in"))
 
 
@@ -789,7 +792,7 @@ async def test_a_listener_that_fails_ends_the_connection_and_is_reported(
         await room.join()
         ended = await end_of(room)
 
-    assert ended.why == "lost"
+    assert ended.reason == "lost"
     assert "a task of the room connection failed" in caplog.text
     assert "the listener's own" in caplog.text
 

@@ -190,7 +190,7 @@ async def test_a_kick_ends_without_a_code_then_and_now(
     second = await hangfm_open_room(room_url=replay.url)
     now = await asyncio.wait_for(second.ended, WITHIN)
 
-    assert (then, now.why) == (now, "kicked")
+    assert (then, now.reason) == (now, "kicked")
     assert rows(recording.path)[-1]["close"] is None
 
 

@@ -8,9 +8,10 @@ code first: a 401 with ``ERR_GROUP_NOT_JOINED`` is no token problem.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
+from hangbot.bot.events import ChatMessage
 from hangbot.errors import (
     NotFound,
     RateLimited,
@@ -24,7 +25,6 @@ from hangbot.hangfm.wire.own_words import chat_error, is_refusal, json_of, odd_r
 from hangbot.text import one_line
 
 __all__ = [
-    "ChatMessage",
     "Outgoing",
     "is_message_gone",
     "join_body",
@@ -60,31 +60,6 @@ class Outgoing:
     direct: bool = False
     mentions: Sequence[Mapping[str, object]] = ()
     images: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """A row of the history; ``sent_at`` in seconds since the epoch."""
-
-    id: int
-    sender: str | None
-    receiver: str | None
-    text: str | None
-    sent_at: float
-    muid: str | None = None
-    category: str = "message"
-    direct: bool = False
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def edited(self) -> bool:
-        """Whether its text is not the one that was sent; a reaction is no edit (measured on OpenChat)."""
-        return bool(self.raw.get("editedAt"))
-
-    @property
-    def deleted(self) -> bool:
-        """Whether it was taken back: CometChat shows such rows, with their text."""
-        return bool(self.raw.get("deletedAt"))
 
 
 def message_body(message: Outgoing, *, sender: str | None, name: str | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hangbot import errors
+from hangbot.bot.events import ChatMessage
 from hangbot.errors import (
     NotAMember,
     NotFound,
@@ -21,7 +22,7 @@ from hangbot.errors import (
     Unavailable,
 )
 from hangbot.hangfm.wire import chat, chat_errors
-from hangbot.hangfm.wire.chat import ChatMessage, Outgoing, read_message
+from hangbot.hangfm.wire.chat import Outgoing, read_message
 
 NOW = 1_795_347_777.0
 SAMPLES = Path(__file__).parent / "samples"

@@ -1,0 +1,154 @@
+"""What the bot needs of a service: a room to be in, and a chat to read.
+
+`hangbot.hangfm` implements these; `hangbot.factory` joins the two.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from hangbot.bot.events import ChatMessage, RoomEvent
+
+__all__ = [
+    "ChatFeed",
+    "ChatReader",
+    "Disconnect",
+    "Look",
+    "OpenRoom",
+    "Reason",
+    "RoomSession",
+    "RoomView",
+    "Trouble",
+]
+
+Reason = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
+"""Why a connection ended; only after ``kicked`` must the bot not connect again at once."""
+
+Trouble = Literal["patch", "forgotten", "song"]
+"""What a state is lost to: a patch that does not fit, one that took the bot out, a song that ended unsaid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """How a room connection ended.
+
+    Attributes:
+        reason: In a word.
+        detail: What is known of it.
+        trouble: Where the state was lost, to what kind of trouble: a fresh one may show the same.
+    """
+
+    reason: Reason
+    detail: str = ""
+    trouble: Trouble = field(default="patch", compare=False)
+
+
+class RoomView(Protocol):
+    """The room as patches keep it. Not a copy: read it, do not change it."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """All of it, as the service sent it."""
+
+    def __contains__(self, uuid: object) -> bool:
+        """Tell whether a user is in the room."""
+
+    def users(self) -> Iterator[str]:
+        """Yield the uuid of each user in the room."""
+
+    def djs(self) -> list[dict[str, Any]]:
+        """Return the DJ line; the first one plays now."""
+
+    def dj(self, uuid: str) -> dict[str, Any] | None:
+        """Return a user's entry in the DJ line, or ``None``."""
+
+    def now_playing(self) -> dict[str, Any] | None:
+        """Return the song that plays now and its times, or ``None``."""
+
+    def votes(self, uuid: str) -> dict[str, Any]:
+        """Return a user's votes on the song that plays now."""
+
+    def nickname(self, uuid: str) -> str | None:
+        """Return a user's nickname, or ``None`` while the profile is not known."""
+
+    def room_name(self) -> str | None:
+        """Return the room's name, or ``None``."""
+
+
+class RoomSession(Protocol):
+    """One connection to a room, from its welcome to its end. It does not reconnect."""
+
+    @property
+    def room(self) -> str:
+        """The room's uuid."""
+
+    @property
+    def state(self) -> RoomView | None:
+        """The room as it is, or, once `ended` is done, as it last was; ``None`` before the join."""
+
+    @property
+    def joined(self) -> Mapping[str, Any] | None:
+        """The answer to the join without its state; ``None`` before the join."""
+
+    @property
+    def ended(self) -> asyncio.Future[Disconnect]:
+        """Done when the connection has ended or its state was lost, with how."""
+
+    @property
+    def closed(self) -> asyncio.Future[Disconnect]:
+        """Done when the connection has ended, with how; it outlives a state that was lost."""
+
+    async def welcome(self, within: float) -> bool:
+        """Wait until the server listens; raises `ServiceError` where the connection ended before."""
+
+    async def join(self, password: str | None = None) -> RoomView:
+        """Join the room and return its state; raises `ServiceError`."""
+
+    def events(self) -> AsyncIterator[RoomEvent]:
+        """Yield what happens in the room until the connection has ended. At most one reader."""
+
+
+OpenRoom = Callable[[], AbstractAsyncContextManager[RoomSession]]
+"""Connects to the room; closes the connection when its block ends."""
+
+
+class ChatReader(Protocol):
+    """The chat as the bot reads it: who it is there, and how it becomes a member."""
+
+    @property
+    def uid(self) -> str | None:
+        """The bot's own uid, where it is known."""
+
+    @property
+    def group_id(self) -> str:
+        """The room's group: where the bot speaks unless told otherwise."""
+
+    async def me(self) -> Mapping[str, Any]:
+        """Return the bot's own user; raises `ServiceError`."""
+
+    async def join(self) -> None:
+        """Become a member of the room's group; raises `ServiceError`."""
+
+
+class Look(Protocol):
+    """What a look at the chat found."""
+
+    @property
+    def lines(self) -> Sequence[ChatMessage]:
+        """New lines, oldest first."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be more at once."""
+
+
+class ChatFeed(Protocol):
+    """What is new in the chat, in order. A call that fails changes nothing and may be made again."""
+
+    async def begin(self) -> int:
+        """Take what was said so far as heard, and return the newest id; raises `ServiceError`."""
+
+    async def look(self) -> Look:
+        """Return the lines that are new since the last look; raises `ServiceError`."""
