@@ -22,6 +22,8 @@ _WAIT_IN_VAIN: Final = re.compile(r"(?m)^WITHIN: Final = .*$")
 _SHORT_WAIT: Final = "WITHIN: Final = 10.0"
 """A fault often is that something never happens: the copy's tests wait for it this long."""
 _ALL_PASSED, _SOME_FAILED = 0, 1
+_NEWER_NS: Final = 10_000_000_000
+"""A mutant may be as long as its original, and made in the same second: so compiled files tell them apart."""
 _FAILED: Final = re.compile(r"(?m)^\S*.*\b[1-9]\d* (?:failed|error)")
 
 
@@ -139,6 +141,7 @@ def _kill(mutant: Mutant, copy: Path, time_limit: float) -> str | None:
     source = file.read_text(encoding="utf-8")
     try:
         file.write_text(mutant.applied_to(source), encoding="utf-8")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns + _NEWER_NS))
         code, output = _pytest(copy, mutant.killed_by, time_limit=time_limit)
     except subprocess.TimeoutExpired:
         return f"too slow: {mutant.id} ({mutant.fault}): no end after {time_limit:g} s"
@@ -155,7 +158,6 @@ def _kill(mutant: Mutant, copy: Path, time_limit: float) -> str | None:
 def _pytest(
     copy: Path, tests: Sequence[str], *, time_limit: float, compiles: bool = False
 ) -> tuple[int, str]:
-    # A mutant may be as long as the original and written in the same second: only the original is compiled.
     environ = _environ(copy) | ({} if compiles else {"PYTHONDONTWRITEBYTECODE": "1"})
     options = ("-x", "-q", "--no-header", "--tb=short", "-p", "no:randomly", "-p", "no:cacheprovider")
     done = subprocess.run(  # noqa: S603  our own tests

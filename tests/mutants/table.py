@@ -15,43 +15,43 @@ MUTANTS: Final = (
     Mutant(
         "sent-again-unasked",
         "what may have arrived is sent again without asking",
-        "hangbot/delivery/carry.py",
+        "hangbot/delivery/retry.py",
         before="self._in_doubt = trouble.ambiguous",
         after="self._in_doubt = False",
         killed_by=(
-            "tests/delivery/test_carry.py::test_whatever_may_have_arrived_is_asked_about_before_it_is_sent_again",
+            "tests/delivery/test_retry.py::test_whatever_may_have_arrived_is_asked_about_before_it_is_sent_again",
         ),
     ),
     Mutant(
         "found-is-tier-1",
         "what was found by asking counts as delivered at once",
-        "hangbot/delivery/carry.py",
+        "hangbot/delivery/retry.py",
         before='return Settlement("delivered", 2, self._attempts) if found else None',
         after='return Settlement("delivered", 1, self._attempts) if found else None',
         killed_by=(
-            "tests/delivery/test_carry.py::test_a_lost_answer_is_asked_about_and_found_is_tier_2_after_one_attempt",
+            "tests/delivery/test_retry.py::test_a_lost_answer_is_asked_about_and_found_is_tier_2_after_one_attempt",
         ),
     ),
     Mutant(
         "total-during-outage",
         "the total time of a message goes on while the service is known to be down",
-        "hangbot/delivery/breaker.py",
+        "hangbot/delivery/limits.py",
         before="return now - self._down_before - (0.0 if self.since is None else now - self.since)",
         after="return now",
-        killed_by=("tests/delivery/test_breaker.py::test_the_time_that_it_is_down_does_not_count",),
+        killed_by=("tests/delivery/test_limits.py::test_the_time_that_it_is_down_does_not_count",),
     ),
     Mutant(
         "two-probes",
         "a breaker that probes lets a second probe out",
-        "hangbot/delivery/breaker.py",
+        "hangbot/delivery/limits.py",
         before='if self.state != "open" or now < self.retry_at:',
         after='if self.state == "closed" or now < self.retry_at:',
-        killed_by=("tests/delivery/test_breaker.py::test_after_the_wait_there_is_one_probe_at_a_time",),
+        killed_by=("tests/delivery/test_limits.py::test_after_the_wait_there_is_one_probe_at_a_time",),
     ),
     Mutant(
         "marked-after-request",
         "the disk learns of an attempt only after the request",
-        "hangbot/delivery/dispatch.py",
+        "hangbot/delivery/sending.py",
         before="""\
         if not self._marked or self._clock.now() > self._begun + _CLAIM_HOLDS:
             steps, self.unwritten = self.unwritten, []
@@ -91,7 +91,7 @@ MUTANTS: Final = (
         before='database.execute("PRAGMA synchronous = FULL")',
         after='database.execute("PRAGMA synchronous = NORMAL")',
         killed_by=(
-            "tests/delivery/test_tables.py::test_what_is_on_disk_is_written_through_and_in_one_place",
+            "tests/delivery/test_database.py::test_what_is_on_disk_is_written_through_and_in_one_place",
         ),
     ),
     Mutant(
@@ -108,8 +108,8 @@ MUTANTS: Final = (
         "counted-in-two-looks",
         "what waits for other rooms is counted in two looks, between which a message may end",
         "hangbot/delivery/outbox.py",
-        before="return await self._read(schema.count_others, self._rooms)",
-        after="return await self._read(schema.count_waiting) - await self.count_waiting()",
+        before="return await self._read(write_sql.count_others, self._rooms)",
+        after="return await self._read(write_sql.count_waiting) - await self.count_waiting()",
         killed_by=(
             "tests/delivery/test_outbox.py::test_what_is_accepted_while_others_are_counted_is_not_taken_off_them",
         ),
@@ -126,45 +126,47 @@ MUTANTS: Final = (
     Mutant(
         "page-refuses",
         "a page of a firewall with a 4xx refuses a message",
-        "hangbot/wire/chat.py",
+        "hangbot/hangfm/wire/chat.py",
         before="        return (RateLimited if rate_limited else Unavailable)(\n",
         after="        return (RateLimited if rate_limited else Refused if is_refusal(status) else Unavailable)(\n",
-        killed_by=("tests/wire/test_chat.py::test_what_is_not_in_the_chats_own_words_refuses_nothing",),
+        killed_by=(
+            "tests/hangfm/wire/test_chat.py::test_what_is_not_in_the_chats_own_words_refuses_nothing",
+        ),
     ),
     Mutant(
         "no-member-is-token",
         "a 401 that says `ERR_GROUP_NOT_JOINED` has the token exchanged",
-        "hangbot/wire/chat.py",
+        "hangbot/hangfm/wire/chat.py",
         before="return KINDS.get(code, TokenRejected)",
         after="return TokenRejected",
-        killed_by=("tests/test_chat.py::test_a_401_that_says_not_joined_is_no_token_problem",),
+        killed_by=("tests/hangfm/test_chat.py::test_a_401_that_says_not_joined_is_no_token_problem",),
     ),
     Mutant(
         "answer-of-another",
         "an answer that came twice acknowledges the next message",
-        "hangbot/chat.py",
+        "hangbot/hangfm/chat.py",
         before="if sent and sent.muid not in {None, message.id}:",
         after="if False:",
         killed_by=(
-            "tests/test_chat.py::test_an_answer_that_came_twice_does_not_acknowledge_the_next_message",
+            "tests/hangfm/test_chat.py::test_an_answer_that_came_twice_does_not_acknowledge_the_next_message",
         ),
     ),
     # -- the room
     Mutant(
         "refused-join-joins",
         "a refused reply to the join is taken for success",
-        "hangbot/room.py",
+        "hangbot/hangfm/room.py",
         before="        if reply.error is None:\n            return reply.fields\n",
         after='        if reply.error is None or action == "joinRoom":\n            return reply.fields\n',
         killed_by=(
-            "tests/test_room.py::test_a_room_that_is_not_there_refuses_in_its_own_words",
-            "tests/test_room.py::test_a_wrong_token_refuses_the_join",
+            "tests/hangfm/test_room.py::test_a_room_that_is_not_there_refuses_in_its_own_words",
+            "tests/hangfm/test_room.py::test_a_wrong_token_refuses_the_join",
         ),
     ),
     Mutant(
         "silence-lasts",
         "a connection without heartbeats never ends",
-        "hangbot/room.py",
+        "hangbot/hangfm/room.py",
         before="""\
         self._end(Ended(self._leaving, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
@@ -173,51 +175,53 @@ MUTANTS: Final = (
         await asyncio.get_running_loop().create_future()
 """,
         killed_by=(
-            "tests/test_room.py::test_a_server_without_heartbeats_counts_as_dead_and_fails_what_is_pending",
+            "tests/hangfm/test_room.py::test_a_server_without_heartbeats_counts_as_dead_and_fails_what_is_pending",
         ),
     ),
     Mutant(
         "misfit-passed-over",
         "an operation that does not fit a list of the room's state is passed over",
-        "hangbot/wire/patch.py",
+        "hangbot/hangfm/wire/patch.py",
         before="            if key > len(node):\n                raise IndexError\n",
         after="            if key > len(node):\n                continue\n",
         killed_by=(
-            "tests/wire/test_patch.py::test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back",
+            "tests/hangfm/wire/test_patch.py::test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back",
         ),
     ),
     Mutant(
         "early-vote-ends-all",
         "a vote of a user whose profile has not come yet does not fit the state",
-        "hangbot/wire/patch.py",
+        "hangbot/hangfm/wire/patch.py",
         before='            if op not in {"add", "replace", "remove"} or names[1] != _PROFILES or len(names) < _ENTRY:\n',
         after="            if True:\n",
         killed_by=(
-            "tests/wire/test_patch.py::test_votes_of_one_whose_profile_has_not_come_are_kept_until_it_does",
+            "tests/hangfm/wire/test_patch.py::test_votes_of_one_whose_profile_has_not_come_are_kept_until_it_does",
         ),
     ),
     Mutant(
         "late-profile-forgets",
         "a profile that comes late takes the votes with it that came before",
-        "hangbot/wire/patch.py",
+        "hangbot/hangfm/wire/patch.py",
         before="        if late and top == _PROFILES and len(names) <= _ENTRY:\n",
         after="        if False:\n",
         killed_by=(
-            "tests/wire/test_patch.py::test_votes_of_one_whose_profile_has_not_come_are_kept_until_it_does",
+            "tests/hangfm/wire/test_patch.py::test_votes_of_one_whose_profile_has_not_come_are_kept_until_it_does",
         ),
     ),
     Mutant(
         "patched-by-half",
         "of a patch that does not fit, what came before stays applied",
-        "hangbot/wire/state.py",
+        "hangbot/hangfm/wire/state.py",
         before="        undo(log)\n",
         after="        log.clear()\n",
-        killed_by=("tests/wire/test_state.py::test_a_patch_that_does_not_fit_is_told_and_changes_nothing",),
+        killed_by=(
+            "tests/hangfm/wire/test_state.py::test_a_patch_that_does_not_fit_is_told_and_changes_nothing",
+        ),
     ),
     Mutant(
         "lost-state-kept",
         "a state that a patch does not fit goes on as the room's",
-        "hangbot/room.py",
+        "hangbot/hangfm/room.py",
         before="""\
         except WireError as exc:
             self._lose_state(str(exc))
@@ -227,39 +231,39 @@ MUTANTS: Final = (
         except WireError:
             return
         held, self._held""",
-        killed_by=("tests/test_room.py::test_a_doubled_patch_is_noticed_and_the_state_given_up",),
+        killed_by=("tests/hangfm/test_room.py::test_a_doubled_patch_is_noticed_and_the_state_given_up",),
     ),
     Mutant(
         "unread-acted-again",
         "a room action that the room has not read yet is looked for in the state, and sent again",
-        "hangbot/room_action.py",
+        "hangbot/hangfm/action.py",
         before="        if self._unread:\n",
         after="        if False:\n",
-        killed_by=("tests/test_room_action.py::test_what_a_stalled_network_holds_back_is_not_sent_again",),
+        killed_by=("tests/hangfm/test_action.py::test_what_a_stalled_network_holds_back_is_not_sent_again",),
     ),
     # -- the bot
     Mutant(
         "reconnects-together",
         "bots that lost the room together come back together",
-        "hangbot/reconnect.py",
+        "hangbot/bot/reconnect.py",
         before="return self._policy.wait_after(self._losses, self._dice)",
         after="return self._policy.step(self._losses)",
-        killed_by=("tests/test_reconnect.py::test_bots_that_were_lost_together_do_not_return_together",),
+        killed_by=("tests/bot/test_reconnect.py::test_bots_that_were_lost_together_do_not_return_together",),
     ),
     Mutant(
         "stops-without-draining",
         "a bot that stops drops what is on its way",
-        "hangbot/orchestrator.py",
+        "hangbot/bot/bot.py",
         before="                await self._drain(delivering)\n",
         after="                delivering.cancel()\n",
         killed_by=(
-            "tests/test_orchestrator.py::test_what_is_on_its_way_when_the_bot_stops_is_finished_and_what_waits_is_left",
+            "tests/bot/test_bot.py::test_what_is_on_its_way_when_the_bot_stops_is_finished_and_what_waits_is_left",
         ),
     ),
     Mutant(
         "kicked-without-draining",
         "a bot that a moderator puts out ends before its messages do",
-        "hangbot/orchestrator.py",
+        "hangbot/bot/bot.py",
         before="""\
                 self._fatal = Banished("a moderator put the bot out of the room", service="room")
                 self.stop()
@@ -269,30 +273,30 @@ MUTANTS: Final = (
                 raise Banished("a moderator put the bot out of the room", service="room")
 """,
         killed_by=(
-            "tests/test_orchestrator.py::test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason",
+            "tests/bot/test_bot.py::test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason",
         ),
     ),
     Mutant(
         "hears-itself",
         "the bot's app is given what the bot said",
-        "hangbot/orchestrator.py",
+        "hangbot/bot/bot.py",
         before="        if message.sender in self._own:\n            return\n",
         after="",
-        killed_by=("tests/test_orchestrator.py::test_an_app_hears_others_in_order_and_never_the_bot_itself",),
+        killed_by=("tests/bot/test_bot.py::test_an_app_hears_others_in_order_and_never_the_bot_itself",),
     ),
     Mutant(
         "lost-state-stays-lost",
         "a bot whose room state is lost leaves the room and waits as after a loss",
-        "hangbot/orchestrator.py",
+        "hangbot/bot/bot.py",
         before='            if ended.why == "state lost":\n                continue',
         after='            if ended.why == "reset":\n                continue',
-        killed_by=("tests/test_orchestrator.py::test_a_lost_state_is_fetched_anew",),
+        killed_by=("tests/bot/test_bot.py::test_a_lost_state_is_fetched_anew",),
     ),
     # -- secrets and text of others
     Mutant(
         "frames-unmasked",
         "the log of the room's frames shows the token",
-        "hangbot/upgrade.py",
+        "hangbot/hangfm/socket.py",
         before="_wire_logger.addFilter(\n    RedactingFilter(Redactor())\n)",
         after="_ = RedactingFilter, Redactor",
         killed_by=("tests/test_factory.py::test_no_token_is_in_any_log_line_of_any_library_at_debug",),
@@ -373,20 +377,22 @@ MUTANTS: Final = (
     Mutant(
         "outbox-not-proven",
         "preflight calls an outbox ready that it has not written to",
-        "hangbot/preflight/about_bot.py",
+        "hangbot/preflight/configuration.py",
         before="        await outbox.prove()\n",
         after="",
-        killed_by=("tests/preflight/test_about_bot.py::test_an_outbox_that_is_ready_has_been_written_to",),
+        killed_by=(
+            "tests/preflight/test_configuration.py::test_an_outbox_that_is_ready_has_been_written_to",
+        ),
     ),
     # -- the sandbox
     Mutant(
         "cut-stores-nothing",
         "a connection that is cut after storing stores nothing",
-        "hangbot/sandbox/chat/exchange.py",
+        "hangbot/sandbox/chat/request.py",
         before='_BEFORE: Final = frozenset({"refuse", "cut_before_store", "hang", "status", "garbage"})',
         after='_BEFORE: Final = frozenset({"refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"})',
         killed_by=(
-            "tests/sandbox/chat/test_exchange.py::test_a_cut_connection_stores_or_does_not_as_it_says",
+            "tests/sandbox/chat/test_request.py::test_a_cut_connection_stores_or_does_not_as_it_says",
         ),
     ),
     Mutant(
@@ -400,10 +406,10 @@ MUTANTS: Final = (
     Mutant(
         "time-goes-back",
         "the sandbox reads a time to begin from as one to go back from",
-        "hangbot/sandbox/chat/lists.py",
+        "hangbot/sandbox/chat/paging.py",
         before='return "append" if forward and any(name in query for name in _FORWARD) else default',
         after="return default",
-        killed_by=("tests/sandbox/chat/test_lists.py::test_which_way_a_list_goes_and_from_where",),
+        killed_by=("tests/sandbox/chat/test_paging.py::test_which_way_a_list_goes_and_from_where",),
     ),
     Mutant(
         "any-method-upgrades",
