@@ -20,7 +20,7 @@
     │       │   └── GroupClosed     … and the group does not let the bot in
     │       ├── NotFound            no such user, group, message or route
     │       └── JoinRefused         the room does not let the bot in
-    │           └── Banished        kicked or banned: do not hammer
+    │           └── RemovedFromRoom  kicked or banned: do not hammer
     └── OutboxError                 the outbox on disk
         ├── OutboxBusy              another process delivers from it
         ├── OutboxFull              as many messages wait as may
@@ -44,7 +44,6 @@ __all__ = [
     "AckTimeout",
     "ActionLost",
     "AnswerLost",
-    "Banished",
     "ConfigError",
     "ConnectionLost",
     "GroupClosed",
@@ -63,6 +62,7 @@ __all__ = [
     "OutboxUnusable",
     "RateLimited",
     "Refused",
+    "RemovedFromRoom",
     "ServiceError",
     "TokenRejected",
     "Unavailable",
@@ -284,7 +284,7 @@ class JoinRefused(Refused):
     remedy = "Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full."
 
 
-class Banished(JoinRefused):
+class RemovedFromRoom(JoinRefused):
     """Kicked or banned by a moderator: trying again at once would be hammering."""
 
     remedy = "Ask the room's moderators; start the bot again when they agree."

@@ -14,7 +14,7 @@ import pytest
 
 from hangbot import Bot, Settings, preflight
 from hangbot.delivery.outbox import Outbox
-from hangbot.errors import Banished
+from hangbot.errors import RemovedFromRoom
 from hangbot.factory import open_subject
 from hangbot.hangfm.chat import ChatClient
 from hangbot.sandbox import Actor, Sandbox
@@ -84,7 +84,7 @@ async def test_a_kicked_bot_says_why_it_ended_and_keeps_what_it_accepted(
 
     await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
 
-    with pytest.raises(Banished, match="moderator"):
+    with pytest.raises(RemovedFromRoom, match="moderator"):
         await running
     assert (await hangfm_outbox.get("m-1")).state in {"queued", "delivered"}
 

@@ -86,7 +86,7 @@ def test_a_refused_token_refuses_nothing_else_and_a_401_is_about_it_but_for_memb
     assert about == {
         ("TokenRejected", 401),
         ("TokenRejected", 403),
-        *((kind, 401) for kind in ("Refused", "NotFound", "JoinRefused", "Banished")),
+        *((kind, 401) for kind in ("Refused", "NotFound", "JoinRefused", "RemovedFromRoom")),
     }
 
 

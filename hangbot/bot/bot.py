@@ -24,7 +24,6 @@ from hangbot.delivery.retry import Carrier
 from hangbot.delivery.throttle import Stopped
 from hangbot.errors import (
     ActionLost,
-    Banished,
     ConnectionLost,
     HangbotError,
     JoinRefused,
@@ -32,6 +31,7 @@ from hangbot.errors import (
     OutboxFull,
     OutboxUnusable,
     Refused,
+    RemovedFromRoom,
     ServiceError,
     TokenRejected,
     Unavailable,
@@ -189,7 +189,7 @@ class Bot:
         """Be in the room until `stop`; then finish what is on its way, within the drain limit.
 
         Raises:
-            Banished: A moderator put the bot out.
+            RemovedFromRoom: A moderator put the bot out.
             OutboxError: The disk or the file failed; nothing is accepted any more.
         """
         try:
@@ -238,7 +238,7 @@ class Bot:
                     ended = await self._stay(room)
                     if ended.reason == "state lost":
                         ended = await self._bear(room, ended)
-            except Banished as exc:
+            except RemovedFromRoom as exc:
                 ended = Disconnect("kicked", str(exc))
             except HangbotError as exc:  # whatever a service says: it may say something else the next time
                 ended, remedy = Disconnect("lost", str(exc)), exc.remedy
@@ -250,7 +250,7 @@ class Bot:
                 self._in_room.clear()
             if ended.reason == "kicked":
                 # Drained before it is raised: what was accepted is not to suffer for it.
-                self._fatal = Banished("a moderator put the bot out of the room", service="room")
+                self._fatal = RemovedFromRoom("a moderator put the bot out of the room", service="room")
                 self.stop()
                 return
             pace.left(self._clock.now())

@@ -18,11 +18,11 @@ from hangbot.bot.ports import Disconnect, Reason, Trouble
 from hangbot.clock import Clock
 from hangbot.errors import (
     AckTimeout,
-    Banished,
     ConnectionLost,
     JoinRefused,
     RateLimited,
     Refused,
+    RemovedFromRoom,
     ServiceError,
     Unavailable,
     Unreachable,
@@ -370,6 +370,6 @@ class RoomClient:
     @staticmethod
     def _loss(ended: Disconnect) -> ServiceError:
         if ended.reason == "kicked":
-            return Banished("the bot was kicked from the room", service="room")
+            return RemovedFromRoom("the bot was kicked from the room", service="room")
         detail = f" ({ended.detail})" if ended.detail else ""
         return ConnectionLost(f"the room connection ended: {ended.reason}{detail}", service="room")

@@ -8,10 +8,10 @@ from hangbot.claims import read_claims
 from hangbot.config import Settings
 from hangbot.errors import (
     AckTimeout,
-    Banished,
     HangbotError,
     JoinRefused,
     NotFound,
+    RemovedFromRoom,
     TokenRejected,
     Unreachable,
 )
@@ -98,7 +98,7 @@ async def room_joined(subject: Subject) -> Finding:
         await room.welcome(subject.settings.welcome_timeout)
         try:
             state = await room.join()
-        except Banished:
+        except RemovedFromRoom:
             raise
         except JoinRefused as exc:
             await _explain_refused_join(subject, exc)

@@ -9,7 +9,7 @@ import pytest
 
 from hangbot.bot.events import ChatMessage
 from hangbot.clock import SystemClock
-from hangbot.errors import Banished, OutboxUnusable, UnknownMessage, Unreachable
+from hangbot.errors import OutboxUnusable, RemovedFromRoom, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
 from hangbot.sandbox.chat.changes import delete_message, edit_message
 from pytest_hangfm.manual_clock import ManualClock
@@ -680,7 +680,7 @@ async def test_a_bot_that_bears_with_a_lost_state_hears_that_it_is_kicked(
             await losses.count(number)
         await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
 
-        with pytest.raises(Banished):
+        with pytest.raises(RemovedFromRoom):
             await run.end()
 
 
@@ -733,7 +733,7 @@ async def test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason(
             lambda row: "/messages" in row.get("path", "") and row["method"] == "POST"
         )
         await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
-        with pytest.raises(Banished, match="moderator"):
+        with pytest.raises(RemovedFromRoom, match="moderator"):
             await run.end()
 
         row = await run.outbox.get("m-1")
@@ -751,7 +751,7 @@ async def test_a_bot_that_is_kicked_while_it_joins_does_not_try_again(
         server = hangfm_sandbox.server.connections[-1]
         server.push('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
         server.finish(deliberate=True)
-        with pytest.raises(Banished):
+        with pytest.raises(RemovedFromRoom):
             await run.end()
 
     assert joins(hangfm_sandbox) == 1

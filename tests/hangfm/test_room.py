@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosedOK
 from hangbot.bot.ports import Disconnect
 from hangbot.errors import (
     AckTimeout,
-    Banished,
     ConnectionLost,
     JoinRefused,
     Refused,
+    RemovedFromRoom,
     ServiceError,
     TokenRejected,
     Unavailable,
@@ -711,7 +711,7 @@ async def test_a_kick_is_told_from_a_loss_and_fails_what_is_pending_as_that(
     await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
 
     assert (await end_of(hangfm_room)).reason == "kicked"
-    with pytest.raises(Banished, match="kicked"):
+    with pytest.raises(RemovedFromRoom, match="kicked"):
         await pending
 
 

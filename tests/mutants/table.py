@@ -265,12 +265,12 @@ MUTANTS: Final = (
         "a bot that a moderator puts out ends before its messages do",
         "hangbot/bot/bot.py",
         before="""\
-                self._fatal = Banished("a moderator put the bot out of the room", service="room")
+                self._fatal = RemovedFromRoom("a moderator put the bot out of the room", service="room")
                 self.stop()
                 return
 """,
         after="""\
-                raise Banished("a moderator put the bot out of the room", service="room")
+                raise RemovedFromRoom("a moderator put the bot out of the room", service="room")
 """,
         killed_by=(
             "tests/bot/test_bot.py::test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason",
