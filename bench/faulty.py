@@ -1,7 +1,7 @@
 """A faulty network in front of a room server: it loses requests, answers and connections.
 
 It stands between the client and an unchanged sandbox and knows of frames only what it must:
-which are actions, which are their answers. Its dice are seeded, so a run can be repeated.
+which are actions, which are their answers. Its randomness is seeded, so a run can be repeated.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ class FaultyRoom:
 
     Args:
         server: The address of the room server behind it.
-        dice: What decides; seeded by whoever makes it.
+        rng: What decides; seeded by whoever makes it.
     """
 
-    def __init__(self, server: str, dice: random.Random) -> None:
+    def __init__(self, server: str, rng: random.Random) -> None:
         self._server = server.replace("http", "ws", 1)
-        self._dice = dice
+        self._rng = rng
         self._done: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
 
@@ -73,10 +73,10 @@ class FaultyRoom:
                 frame = json.loads(text)
                 params = frame.get("params", {}) if isinstance(frame, dict) else {}
                 if params.get("action") == "updateNextSong":
-                    if self._dice.random() < _LOST_REQUESTS:
+                    if self._rng.random() < _LOST_REQUESTS:
                         self._lost["requests"] += 1
                         continue
-                    if self._dice.random() < _DROPPED_CONNECTIONS:
+                    if self._rng.random() < _DROPPED_CONNECTIONS:
                         self._lost["connections"] += 1
                         client.transport.abort()
                         return
@@ -92,7 +92,7 @@ class FaultyRoom:
                 song = songs.pop(frame.get("messageId"), None) if isinstance(frame, dict) else None
                 if song is not None:
                     self._done[song] += "error" not in frame
-                    if self._dice.random() < _LOST_ANSWERS:
+                    if self._rng.random() < _LOST_ANSWERS:
                         self._lost["answers"] += 1
                         continue
                 await client.send(text)

@@ -122,7 +122,7 @@ def _typical(spent: Mapping[str, Sequence[float]]) -> Means:
 
 def _stream(users: int, number: int) -> dict[str, Any]:
     """Make a room of so many users, and so many batches of patches of each kind."""
-    dice = random.Random(users)  # noqa: S311  a stream, not a secret
+    rng = random.Random(users)  # noqa: S311  a stream, not a secret
     people, room = People(lambda: 1_800_000_000.0), Room("room", "room", "Room", RoomVariants())
     room.update_settings({"roomSize": 2 * users})
     there = [people.add(f"user {at}") for at in range(users)]
@@ -141,19 +141,19 @@ def _stream(users: int, number: int) -> dict[str, Any]:
             take(
                 "vote",
                 *(
-                    room.vote(one.uid, {"like": dice.choice((True, False))})
-                    for one in dice.sample(there, _BATCH)
+                    room.vote(one.uid, {"like": rng.choice((True, False))})
+                    for one in rng.sample(there, _BATCH)
                 ),
             )
         guests = [people.add(f"guest {at}") for _ in range(_BATCH)]
         take("join", *(room.enter(guest, "bench") for guest in guests))
         take("leave", *(room.leave(guest.uid, 0) for guest in reversed(guests)))
-        gone = [there.pop(dice.randrange(_DJS, len(there))) for _ in range(_BATCH)]
+        gone = [there.pop(rng.randrange(_DJS, len(there))) for _ in range(_BATCH)]
         take("shift", *(room.leave(one.uid, 0) for one in gone))
         there += [people.add(f"newer {at}") for _ in range(_BATCH)]
         take("join", *(room.enter(one, "bench") for one in there[-_BATCH:]))
         songs = [room.update_next_song(dj["uuid"], long_song(f"song {at}"), 0) for dj in room.state["djs"]]
-        votes = [room.vote(one.uid, {"like": True}) for one in dice.sample(there, _BATCH)]
+        votes = [room.vote(one.uid, {"like": True}) for one in rng.sample(there, _BATCH)]
         take("besides", *songs, *votes)
         take("song", room.next_song(at))
     return stream

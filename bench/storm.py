@@ -12,7 +12,8 @@ from typing import Final, get_args
 
 from bench.figures import Figure, at_most
 from bench.plan import Plan
-from hangbot.delivery.policy import Dice, RetryPolicy, Strategy
+from hangbot.delivery.policy import RetryPolicy, Strategy
+from hangbot.ids import Rng
 
 __all__ = ["CLIENTS", "IDEAL_S", "OUTAGE_S", "STEPS", "WINDOW_S", "Storm", "simulate", "storms"]
 
@@ -66,7 +67,7 @@ class Storm:
 
 
 def simulate(
-    policy: RetryPolicy, *, clients: int, capacity: float | None, dice: Dice, slice_s: float = 1.0
+    policy: RetryPolicy, *, clients: int, capacity: float | None, rng: Rng, slice_s: float = 1.0
 ) -> Storm:
     """Let the clients return to a service that was away for `OUTAGE_S` seconds.
 
@@ -76,11 +77,11 @@ def simulate(
         clients: How many; all of them fail first at second 0.
         capacity: Requests that the server can take a second, or ``None`` for any number. What
             exceeds it is refused at once, and that client waits on.
-        dice: Drawn from in the order of events.
+        rng: Drawn from in the order of events.
         slice_s: The capacity is counted in slices of so many seconds: the longer they are, the
             longer a queue the server can keep.
     """
-    due = [(policy.wait_after(1, dice), client, 1) for client in range(clients)]
+    due = [(policy.wait_after(1, rng), client, 1) for client in range(clients)]
     heapq.heapify(due)
     arrivals: list[int] = []
     served: list[float] = []
@@ -96,7 +97,7 @@ def simulate(
                 served.append(since)
                 heapq.heappop(due)
                 continue
-        wait = policy.wait_after(attempt + 1, dice)
+        wait = policy.wait_after(attempt + 1, rng)
         heapq.heapreplace(due, (now + wait, client, attempt + 1))
     return Storm(policy.strategy, clients, sum(arrivals), tuple(arrivals), tuple(served))
 
@@ -120,14 +121,14 @@ class _Room:
 
 
 def storms(clients: int, capacity: float | None, *, slice_s: float = 1.0) -> dict[Strategy, Storm]:
-    """Return the storm of each strategy with the default numbers; the dice fall the same every time."""
+    """Return the storm of each strategy with the default numbers; the draws are the same every time."""
     return {
         strategy: simulate(
             RetryPolicy(strategy=strategy),
             clients=clients,
             capacity=capacity,
             slice_s=slice_s,
-            dice=random.Random(SEED).random,  # noqa: S311  a simulation that can be repeated
+            rng=random.Random(SEED),  # noqa: S311  a simulation that can be repeated
         )
         for strategy in get_args(Strategy)
     }

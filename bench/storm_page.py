@@ -56,7 +56,7 @@ What to see in it:
   ({total:.0f} s) and would have given up; of the others none.
 
 The numbers come from a simulation on a counted clock with the schedule that ships, default values, seeded
-dice: `make storm` writes this page and the drawing again, the same every time.
+randomness: `make storm` writes this page and the drawing again, the same every time.
 """
 
 

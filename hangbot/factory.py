@@ -6,7 +6,6 @@ command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
 
 import functools
 import math
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.limits import Breaker
 from hangbot.delivery.outbox import Bounds, Outbox
 from hangbot.delivery.owner import Owner
-from hangbot.delivery.policy import Dice, RetryPolicy, TokenBucket
+from hangbot.delivery.policy import RetryPolicy, TokenBucket
 from hangbot.delivery.record import Notify
 from hangbot.delivery.retry import Carrier
 from hangbot.delivery.sending import Transport
@@ -40,6 +39,7 @@ from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import upgrade
 from hangbot.hangfm.wire.frames import Broadcast
 from hangbot.health import Conditions
+from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
 from hangbot.proxies import unusable_environment
 
@@ -79,7 +79,9 @@ class Clients:
 
 
 @asynccontextmanager
-async def open_clients(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Clients]:
+async def open_clients(
+    settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None
+) -> AsyncIterator[Clients]:
     """Open the gateway and the chat client; nothing is sent until they are used."""
     clock = clock or SystemClock()
     token = settings.bot_user_token.get_secret_value()
@@ -102,6 +104,7 @@ async def open_clients(settings: Settings, *, clock: Clock | None = None) -> Asy
             name=settings.bot_name,
             joins=settings.auto_join,
             slots=settings.http_concurrency,
+            rng=rng or SYSTEM_RNG,
         )
         yield Clients(gateway, chat)
 
@@ -182,7 +185,9 @@ async def open_outbox(
 
 
 @asynccontextmanager
-async def open_subject(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator["Subject"]:
+async def open_subject(
+    settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None
+) -> AsyncIterator["Subject"]:
     """Open what preflight examines."""
     from hangbot.preflight import Subject  # noqa: PLC0415  who only sends or tests asks no questions
 
@@ -196,7 +201,7 @@ async def open_subject(settings: Settings, *, clock: Clock | None = None) -> Asy
         async with _open_http(url) as http:
             yield Endpoint(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
 
-    async with open_clients(settings, clock=clock) as clients:
+    async with open_clients(settings, clock=clock, rng=rng) as clients:
         yield Subject(
             settings,
             clients.gateway,
@@ -205,6 +210,7 @@ async def open_subject(settings: Settings, *, clock: Clock | None = None) -> Asy
             lambda: open_outbox(settings, binds=False, patience=_CHECK_WAITS),
             open_http,
             clock,
+            rng or SYSTEM_RNG,
         )
 
 
@@ -214,7 +220,7 @@ def make_courier(
     transport: Transport,
     *,
     clock: Clock | None = None,
-    dice: Dice = random.random,
+    rng: Rng | None = None,
     notify: Notify = lambda _: None,
     conditions: Conditions | None = None,
     turn: Turn | None = None,
@@ -226,7 +232,7 @@ def make_courier(
     return Courier(
         outbox,
         transport,
-        carrier=Carrier(send_policy(settings), clock or SystemClock(), dice, notify),
+        carrier=Carrier(send_policy(settings), clock or SystemClock(), rng or SYSTEM_RNG, notify),
         limits=Limits(
             TokenBucket(settings.rate, settings.burst),
             RetryBudget(),
@@ -256,13 +262,13 @@ async def open_bot(
     *,
     app: App | None = None,
     clock: Clock | None = None,
-    dice: Dice = random.random,
+    rng: Rng | None = None,
     notify: Notify = lambda _: None,
     turn: Turn | None = None,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
-    clock, conditions = clock or SystemClock(), Conditions()
-    async with open_clients(settings, clock=clock) as clients:
+    clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
+    async with open_clients(settings, clock=clock, rng=rng) as clients:
         yield Bot(
             settings,
             chat=clients.chat,
@@ -271,13 +277,13 @@ async def open_bot(
                 outbox,
                 clients.chat,
                 clock=clock,
-                dice=dice,
+                rng=rng,
                 notify=notify,
                 conditions=conditions,
                 turn=turn,
             ),
             open_room=lambda: open_room(settings, clock=clock),
-            carrier=Carrier(send_policy(settings), clock, dice, notify),
+            carrier=Carrier(send_policy(settings), clock, rng, notify),
             reconnects=reconnect_policy(settings),
             app=app,
             conditions=conditions,

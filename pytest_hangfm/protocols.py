@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from hangbot.bot.bot import App, Bot
     from hangbot.clock import Clock
     from hangbot.delivery.courier import Courier
-    from hangbot.delivery.policy import Dice
     from hangbot.hangfm.chat import ChatClient
     from hangbot.hangfm.room import RoomClient
     from hangbot.hangfm.wire.frames import Broadcast
+    from hangbot.ids import Rng
     from hangbot.preflight import Finding, Subject
     from hangbot.sandbox import Actor
     from pytest_hangfm.process import BotProcess
@@ -63,7 +63,7 @@ class OpenCourier(Protocol):
     """Opens couriers: ``await hangfm_open_courier(clock=hangfm_clock)``."""
 
     async def __call__(
-        self, *, clock: Clock | None = None, dice: Dice | None = None, **changes: object
+        self, *, clock: Clock | None = None, rng: Rng | None = None, **changes: object
     ) -> Courier:
         """Open one with an outbox and a chat client of its own; the first has ``hangfm_outbox``'s file."""
 

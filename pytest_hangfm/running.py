@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.delivery.courier import Courier
-    from hangbot.delivery.policy import Dice
     from hangbot.delivery.record import Notify
+    from hangbot.ids import Rng
     from pytest_hangfm.failed_actions import ActionResults
     from pytest_hangfm.undo import Undo
 
@@ -31,7 +31,7 @@ _MORE_THAN_THE_DRAIN: Final = 5.0
 
 @asynccontextmanager
 async def open_courier(
-    settings: Settings, *, clock: Clock | None, dice: Dice, notify: Notify, undo: Undo | None
+    settings: Settings, *, clock: Clock | None, rng: Rng | None, notify: Notify, undo: Undo | None
 ) -> AsyncIterator[Courier]:
     """Open a courier whose chat client is a member of the room's group."""
     with exclusive(settings.outbox):
@@ -40,7 +40,7 @@ async def open_courier(
                 undo.follow_chat(chat)
             await chat.me()
             await chat.join()
-            yield make_courier(settings, outbox, chat, clock=clock, dice=dice, notify=notify)
+            yield make_courier(settings, outbox, chat, clock=clock, rng=rng, notify=notify)
 
 
 @asynccontextmanager

@@ -2,12 +2,11 @@
 
 Base 1 s, factor 2, jitter 200 ms, three attempts, time-outs of 5 s (room socket) and 10 s
 (chat), and its own way to draw a wait (``STAGE_RETRY_STRATEGY=seed``: the step, plus 0 to the
-jitter). Real requests to the sandbox; only the clock and the dice are the test's. The first tier
+jitter). Real requests to the sandbox; only the clock and the randomness are the test's. The first tier
 needs no fault, so it runs against any server, there on the machine's own clock.
 """
 
 import asyncio
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -33,7 +32,7 @@ SEED = {
     "retry_max": 30.0,
     "retry_total": 300.0,
 }
-DICE = (0.5, 0.25, 0.75)
+DRAWS = (0.5, 0.25, 0.75)
 WAITS = (1.1, 2.05, 4.15)
 """1 s + 0.2 s x 0.5, 2 s + 0.2 s x 0.25, 4 s + 0.2 s x 0.75."""
 
@@ -56,8 +55,17 @@ def message(hangfm_settings: Settings) -> Outgoing:
     return Outgoing(uuid4().hex, hangfm_settings.chat_receiver, "a stage test of hangbot says hello")
 
 
-def dice() -> Iterator[float]:
-    yield from DICE
+class Draws:
+    """Randomness that draws the numbers of `DRAWS`, in their order."""
+
+    def __init__(self) -> None:
+        self._draws = iter(DRAWS)
+
+    def random(self) -> float:
+        return next(self._draws)
+
+    def getrandbits(self, bits: int, /) -> int:
+        raise AssertionError(f"nothing draws {bits} bits: the test gives the ids")
 
 
 async def deliver(
@@ -116,7 +124,7 @@ async def test_tier_2_is_acknowledged_after_the_time_out_and_the_step_with_its_j
     ack_timeout: float,
     lost: int,
 ) -> None:
-    courier = await hangfm_open_courier(clock=hangfm_clock, dice=dice().__next__)
+    courier = await hangfm_open_courier(clock=hangfm_clock, rng=Draws())
     fault = hangfm_sandbox.faults.add("chat.send", "hang", times=lost)
 
     await deliver(courier, message, hangfm_clock, unanswered=(hangfm_sandbox, fault), ack_timeout=ack_timeout)
@@ -135,7 +143,7 @@ async def test_tier_3_is_given_up_after_three_attempts(
     message: Outgoing,
     ack_timeout: float,
 ) -> None:
-    courier = await hangfm_open_courier(clock=hangfm_clock, dice=dice().__next__)
+    courier = await hangfm_open_courier(clock=hangfm_clock, rng=Draws())
     fault = hangfm_sandbox.faults.add("chat.send", "hang", times=3)
 
     await deliver(courier, message, hangfm_clock, unanswered=(hangfm_sandbox, fault), ack_timeout=ack_timeout)

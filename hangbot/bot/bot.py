@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, Protocol, TypeVar
-from uuid import uuid4
 
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import Disconnect
@@ -45,6 +44,7 @@ from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Condition, Conditions, Health
+from hangbot.ids import new_id
 
 __all__ = ["App", "Bot", "Health"]
 
@@ -77,7 +77,7 @@ class Bot:
         chat: The chat client.
         courier: Delivers what `say` accepts.
         open_room: Opens a room connection; called again after each loss.
-        carrier: Carries room actions; its clock and dice are the bot's.
+        carrier: Carries room actions; its clock and randomness are the bot's.
         reconnects: How long to wait before the next connection.
         app: The author's own part, or ``None``.
         conditions: Where its parts say what is wrong; others may have it, too.
@@ -111,7 +111,7 @@ class Bot:
         self._reconnects = reconnects
         self._resyncs = ResyncPace()
         self._clock = carrier.clock
-        self._dice = carrier.dice
+        self._rng = carrier.rng
         self._app = app
         self._stopping = asyncio.Event()
         self._in_room = asyncio.Event()
@@ -137,7 +137,7 @@ class Bot:
             UsageError: The message cannot be sent as it is.
             OutboxError: It could not be written; nothing was accepted.
         """
-        message = Outgoing(key or uuid4().hex, to or self.chat.group_id, text, direct)
+        message = Outgoing(key or new_id(self._rng), to or self.chat.group_id, text, direct)
         return await self._courier.accept(message)
 
     async def settled(self, key: str) -> Settlement:
@@ -160,7 +160,7 @@ class Bot:
         if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         deed = RoomAction(room, action, params, lambda: self.chat.uid or "")
-        key = f"{action}-{uuid4().hex[:8]}"
+        key = f"{action}-{new_id(self._rng)[:8]}"
         return await self._carrier.carry(key, deed.send, deed.ask, if_uncertain=ActionLost.remedy)
 
     async def ready(self) -> None:
@@ -227,7 +227,7 @@ class Bot:
 
     async def _keep_room(self) -> None:
         """Stay in the room: connect, join, and again after each loss, waiting longer each time."""
-        pace = ReconnectPace(self._reconnects, self._dice)
+        pace = ReconnectPace(self._reconnects, self._rng)
         while True:
             ended, refused, remedy = Disconnect("left"), False, ConnectionLost.remedy
             try:
@@ -348,11 +348,11 @@ class Bot:
                 failures += 1
                 self._out_of_chat = str(exc)
                 if isinstance(exc, Refused):
-                    wait = self._reconnects.longest_wait(self._dice)
+                    wait = self._reconnects.longest_wait(self._rng)
                     if not exc.about_token:  # of that, whoever made the request has said so
                         self.conditions.red(_CHAT_GROUP, str(exc), exc.remedy)
                 else:
-                    wait = self._reconnects.wait_after(failures, self._dice)
+                    wait = self._reconnects.wait_after(failures, self._rng)
                 logger.warning(
                     "[ERROR] %s: next try in %.1f s",
                     exc,

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from hangbot.delivery.policy import Dice, RetryPolicy
+from hangbot.delivery.policy import RetryPolicy
+from hangbot.ids import Rng
 
 __all__ = ["ReconnectPace"]
 
@@ -17,12 +18,12 @@ class ReconnectPace:
 
     Args:
         policy: Draws the waits.
-        dice: For the policy.
+        rng: For the policy.
     """
 
-    def __init__(self, policy: RetryPolicy, dice: Dice) -> None:
+    def __init__(self, policy: RetryPolicy, rng: Rng) -> None:
         self._policy = policy
-        self._dice = dice
+        self._rng = rng
         self._losses = 0
         self._brief = 0
         """Connections one after the other that held for a moment only."""
@@ -49,7 +50,7 @@ class ReconnectPace:
         """
         self._losses += 1
         if refused:
-            return self._policy.longest_wait(self._dice)
+            return self._policy.longest_wait(self._rng)
         if reset and self._losses == 1:
             return 0.0
-        return self._policy.wait_after(self._losses, self._dice)
+        return self._policy.wait_after(self._losses, self._rng)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Final
-from uuid import uuid4
 
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
@@ -36,6 +35,7 @@ from hangbot.errors import (
 )
 from hangbot.factory import make_courier, open_chat, open_outbox
 from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.ids import SYSTEM_RNG, new_id
 from hangbot.preflight.storage import former_outbox
 from hangbot.text import printable, whole
 
@@ -185,7 +185,7 @@ async def _lines(args: argparse.Namespace) -> AsyncIterator[Line]:
 def _outgoing(args: argparse.Namespace, settings: Settings, text: str) -> Outgoing:
     to = args.to or settings.chat_receiver
     direct = to not in {settings.chat_receiver, settings.room_uuid}
-    return Outgoing(args.id or uuid4().hex, to, text, direct)
+    return Outgoing(args.id or new_id(SYSTEM_RNG), to, text, direct)
 
 
 async def _deliver_as_it_comes(

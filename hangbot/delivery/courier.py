@@ -80,7 +80,7 @@ class Courier:
         self._conditions = outbox.conditions = conditions or Conditions()
         self._clock = carrier.clock
         self._notify = carrier.notify
-        self._gate = Gate(limits, carrier.clock, carrier.dice, transport.probe, self._conditions)
+        self._gate = Gate(limits, carrier.clock, carrier.rng, transport.probe, self._conditions)
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False

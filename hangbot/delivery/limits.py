@@ -9,7 +9,8 @@ Pure: told the time and what happened; never asking for either.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hangbot.delivery.policy import Dice, RetryPolicy
+from hangbot.delivery.policy import RetryPolicy
+from hangbot.ids import Rng
 
 __all__ = ["Breaker", "BreakerState"]
 
@@ -93,13 +94,13 @@ class Breaker:
         self.succeeded()
 
     def unanswered(
-        self, now: float, dice: Dice, reason: str, *, at_least: float = 0.0, at_the_cap: bool = False
+        self, now: float, rng: Rng, reason: str, *, at_least: float = 0.0, at_the_cap: bool = False
     ) -> None:
         """A probe failed: the service is down.
 
         Args:
             now: Monotonic seconds.
-            dice: Draws the wait before the next one.
+            rng: Draws the wait before the next one.
             reason: What it said.
             at_least: Seconds that the service wants to be left alone.
             at_the_cap: Whether to ask seldom from the first time on: waiting alone does not mend it.
@@ -109,7 +110,7 @@ class Breaker:
         if self.since is None:
             self.since = now if self._failing_since is None else self._failing_since
         self.reason = reason
-        wait = self.policy.longest_wait(dice) if at_the_cap else self.policy.wait_after(self._probes, dice)
+        wait = self.policy.longest_wait(rng) if at_the_cap else self.policy.wait_after(self._probes, rng)
         self.retry_at = now + max(wait, at_least)
 
     def abandoned(self, now: float) -> None:

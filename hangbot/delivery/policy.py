@@ -1,13 +1,11 @@
-"""When to try again: a pure function of the attempt, the settings and the dice."""
+"""When to try again: a pure function of the attempt, the settings and the randomness."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Dice", "RetryPolicy", "Strategy", "TokenBucket"]
+from hangbot.ids import Rng
 
-Dice = Callable[[], float]
-"""Returns a number in [0, 1), as `random.random` does."""
+__all__ = ["RetryPolicy", "Strategy", "TokenBucket"]
 
 Strategy = Literal["seed", "equal", "full"]
 
@@ -42,21 +40,21 @@ class RetryPolicy:
         except OverflowError:
             return self.longest if self.base else 0.0
 
-    def wait_after(self, attempt: int, dice: Dice) -> float:
+    def wait_after(self, attempt: int, rng: Rng) -> float:
         """Draw the wait after the attempt with this number, the first being 1."""
-        return self._draw(self.step(attempt), dice)
+        return self._draw(self.step(attempt), rng)
 
-    def longest_wait(self, dice: Dice) -> float:
+    def longest_wait(self, rng: Rng) -> float:
         """Draw the wait that would come after ever so many attempts: for what waiting alone does not mend."""
-        return self._draw(self.longest, dice)
+        return self._draw(self.longest, rng)
 
-    def _draw(self, step: float, dice: Dice) -> float:
+    def _draw(self, step: float, rng: Rng) -> float:
         strategy = self.at_longest if self.at_longest and step >= self.longest else self.strategy
         if strategy == "seed":
-            return step + self.jitter * dice()
+            return step + self.jitter * rng.random()
         if strategy == "equal":
-            return step * (1 + dice()) / 2 + self.jitter * dice()
-        return step * dice()
+            return step * (1 + rng.random()) / 2 + self.jitter * rng.random()
+        return step * rng.random()
 
 
 class TokenBucket:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from hangbot.clock import Clock, steady
-from hangbot.delivery.policy import Dice, RetryPolicy
+from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
+from hangbot.ids import Rng
 
 __all__ = ["Carrier", "Earlier", "Service"]
 
@@ -65,14 +66,14 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """Carries under one policy, one clock, one pair of dice, telling one listener.
+    """Carries under one policy, one clock, one source of randomness, telling one listener.
 
     Where ``service`` is given, neither attempts nor time count that it was down for.
     """
 
     policy: RetryPolicy
     clock: Clock
-    dice: Dice
+    rng: Rng
     notify: Notify
     service: Service | None = None
 
@@ -139,7 +140,7 @@ class _Journey:
         self._if_uncertain = if_uncertain
         self._policy = carrier.policy
         self._clock = carrier.clock
-        self._dice = carrier.dice
+        self._rng = carrier.rng
         self._notify = carrier.notify
         self._key = key
         self._send = send
@@ -264,7 +265,7 @@ class _Journey:
 
     async def _wait(self, trouble: ServiceError) -> None:
         self._tries += 1
-        wait, asked = self._policy.wait_after(self._tries, self._dice), trouble.retry_after
+        wait, asked = self._policy.wait_after(self._tries, self._rng), trouble.retry_after
         if asked is not None:
             wait = max(wait, self._policy.longest if math.isinf(asked) else asked)
         if trouble.about_token:

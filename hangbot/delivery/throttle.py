@@ -14,9 +14,10 @@ from typing import Any, Final, TypeVar
 from hangbot.clock import Clock
 from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.limits import Breaker
-from hangbot.delivery.policy import Dice, TokenBucket
+from hangbot.delivery.policy import TokenBucket
 from hangbot.errors import AnswerLost, RateLimited, ServiceError, Unavailable, Unreachable
 from hangbot.health import Conditions
+from hangbot.ids import Rng
 
 __all__ = ["LONG", "Gate", "Held", "Limits", "Stopped", "Until"]
 
@@ -69,7 +70,7 @@ class Gate:
     Args:
         limits: The limits.
         clock: Measures and waits.
-        dice: Draws the waits between probes.
+        rng: Draws the waits between probes.
         probe: Asks the service whether it works at all; raises `ServiceError` where it does not.
         conditions: Told when the service refuses the token.
     """
@@ -78,7 +79,7 @@ class Gate:
         self,
         limits: Limits,
         clock: Clock,
-        dice: Dice,
+        rng: Rng,
         probe: Callable[[], Awaitable[None]],
         conditions: Conditions | None = None,
     ) -> None:
@@ -86,7 +87,7 @@ class Gate:
         self._bucket = limits.bucket
         self._budget = limits.budget
         self._clock = clock
-        self._dice = dice
+        self._rng = rng
         self._ask_whether_it_works = probe
         self._conditions = conditions or Conditions()
         self._pace = asyncio.Lock()
@@ -122,7 +123,7 @@ class Gate:
 
     def longest_wait(self) -> float:
         """Draw the wait after something that waiting alone does not mend."""
-        return self.breaker.policy.longest_wait(self._dice)
+        return self.breaker.policy.longest_wait(self._rng)
 
     async def pause(self, seconds: float) -> None:
         """Wait before another try; raises `Stopped` from a long wait."""
@@ -304,7 +305,7 @@ class Gate:
         asked = error.retry_after or 0.0
         self.breaker.unanswered(
             self._clock.now(),
-            self._dice,
+            self._rng,
             str(error),
             at_least=0.0 if math.isinf(asked) else asked,
             at_the_cap=error.about_token or math.isinf(asked),

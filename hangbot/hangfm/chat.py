@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
-from uuid import uuid4
 
 from hangbot.bot.events import ChatMessage
 from hangbot.errors import (
@@ -23,6 +22,7 @@ from hangbot.hangfm.http import Endpoint
 from hangbot.hangfm.wire import chat as wire
 from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.hangfm.wire.chat_errors import REMEDIES
+from hangbot.ids import SYSTEM_RNG, Rng, new_uuid
 from hangbot.redact import Redactor
 
 __all__ = ["ChatClient"]
@@ -44,9 +44,10 @@ class ChatClient:
         name: The name under which the bot speaks, where known.
         joins: Whether a refusal because the bot is no member makes it join (``AUTO_JOIN``).
         slots: How many requests may be in flight: each takes a connection of its own.
+        rng: Draws the client's id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one argument each, most with a default
         self,
         endpoint: Endpoint,
         *,
@@ -57,11 +58,12 @@ class ChatClient:
         name: str | None = None,
         joins: bool = True,
         slots: int = 4,
+        rng: Rng = SYSTEM_RNG,
     ) -> None:
         self.group_id = group
         self.uid = uid
         self.name = name
-        self.resource = f"hangbot-{uuid4()}"
+        self.resource = f"hangbot-{new_uuid(rng)}"
         """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
         self._endpoint = endpoint
         self._token = token

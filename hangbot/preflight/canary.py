@@ -2,10 +2,10 @@
 
 from typing import Final
 from urllib.parse import quote
-from uuid import uuid4
 
 from hangbot.errors import HangbotError, ServiceError
 from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.ids import new_uuid
 from hangbot.preflight.model import Finding, Subject
 
 __all__ = ["canary_message"]
@@ -20,7 +20,7 @@ async def canary_message(subject: Subject) -> Finding:
         ServiceError: As the chat refuses it.
         NotStored: It was acknowledged and cannot be found.
     """
-    message = Outgoing(f"canary-{uuid4()}", subject.settings.chat_receiver, _TEXT)
+    message = Outgoing(f"canary-{new_uuid(subject.rng)}", subject.settings.chat_receiver, _TEXT)
     stored = await subject.chat.send(message)
     if not await subject.chat.arrived(message):
         raise NotStored(f"message {message.id} was acknowledged, and is not stored")

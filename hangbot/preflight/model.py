@@ -13,6 +13,7 @@ from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import Endpoint
 from hangbot.hangfm.room import RoomClient
+from hangbot.ids import Rng
 from hangbot.redact import Redactor
 from hangbot.system_errors import explained
 
@@ -58,6 +59,7 @@ class Subject:
         open_outbox: Opens the bot's outbox.
         open_http: Opens plain HTTP to one of the services, for answers as they came.
         clock: Bounds every wait, and is itself compared with the services'.
+        rng: Draws the canary's id.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Subject:
     open_outbox: Callable[[], AbstractAsyncContextManager[Outbox]]
     open_http: Callable[[Service], AbstractAsyncContextManager[Endpoint]]
     clock: Clock
+    rng: Rng
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import pytest
 from bench.storm import Storm, simulate
 from bench.storm_page import draw, page
 from hangbot.delivery.policy import RetryPolicy, Strategy
+from tests.rng import FixedRng
 
 
 @pytest.mark.parametrize(
-    ("strategy", "dice", "returns_after"),
+    ("strategy", "draw", "returns_after"),
     [
         pytest.param("seed", 0.0, 1.0, id="seed: 1+2+4+8+16 = 31 s"),
         pytest.param("seed", 0.5, 1.5, id="seed: five times 0.1 s on top"),
@@ -18,17 +19,17 @@ from hangbot.delivery.policy import RetryPolicy, Strategy
     ],
 )
 def test_one_client_returns_when_its_steps_add_up_to_more_than_the_outage(
-    strategy: Strategy, dice: float, returns_after: float
+    strategy: Strategy, draw: float, returns_after: float
 ) -> None:
-    storm = simulate(RetryPolicy(strategy=strategy), clients=1, capacity=None, dice=lambda: dice)
+    storm = simulate(RetryPolicy(strategy=strategy), clients=1, capacity=None, rng=FixedRng(draw))
 
     assert storm.served == pytest.approx((returns_after,))
     assert storm.requests == 1
     assert storm.peak == pytest.approx(10)  # one in a tenth of a second
 
 
-def test_clients_without_dice_all_come_at_once_and_again_every_longest_step() -> None:
-    storm = simulate(RetryPolicy(strategy="seed", jitter=0.0), clients=20, capacity=2, dice=lambda: 0.0)
+def test_clients_without_jitter_all_come_at_once_and_again_every_longest_step() -> None:
+    storm = simulate(RetryPolicy(strategy="seed", jitter=0.0), clients=20, capacity=2, rng=FixedRng(0.0))
 
     assert storm.peak == pytest.approx(200)
     assert storm.served == tuple(31.0 + 30 * turn - 30 for turn in range(10) for _ in range(2))
@@ -37,7 +38,7 @@ def test_clients_without_dice_all_come_at_once_and_again_every_longest_step() ->
 
 def test_a_server_that_counts_by_shorter_slices_refuses_more() -> None:
     storm = simulate(
-        RetryPolicy(strategy="seed", jitter=0.0), clients=4, capacity=2, dice=lambda: 0.0, slice_s=0.1
+        RetryPolicy(strategy="seed", jitter=0.0), clients=4, capacity=2, rng=FixedRng(0.0), slice_s=0.1
     )
 
     assert storm.served == (1.0, 31.0, 61.0, 91.0)

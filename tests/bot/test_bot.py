@@ -14,6 +14,7 @@ from hangbot.factory import open_bot, open_outbox
 from hangbot.sandbox.chat.changes import delete_message, edit_message
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
+from tests.rng import FixedRng
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -73,7 +74,7 @@ async def running(
     clock = clock or SystemClock()
     async with (
         open_outbox(settings) as outbox,
-        open_bot(settings, outbox, app=app, clock=clock, dice=lambda: 1.0) as bot,
+        open_bot(settings, outbox, app=app, clock=clock, rng=FixedRng(1.0)) as bot,
     ):
         run = Running(bot, outbox)
         try:

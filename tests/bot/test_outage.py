@@ -105,18 +105,18 @@ async def outage(
     """Play one.
 
     Args:
-        seed: Of the bot's dice.
+        seed: Of the bot's randomness.
         sandbox: Both services.
         settings: The bot's.
         lasts: Lets it begin and end, and returns when it ended.
         clock: The bot's.
     """
-    dice = random.Random(seed).random  # noqa: S311  dice, no secret
+    rng = random.Random(seed)  # noqa: S311  no secret
     with pytest.MonkeyPatch.context() as patch:
         line = Line(patch, clock)
         async with (
             open_outbox(settings) as outbox,
-            open_bot(settings, outbox, clock=clock, dice=dice) as bot,
+            open_bot(settings, outbox, clock=clock, rng=rng) as bot,
         ):
             running = asyncio.create_task(bot.run(), name="bot")
             await ready(bot)

@@ -1,10 +1,11 @@
 from hangbot.bot.reconnect import ReconnectPace
 from hangbot.delivery.policy import RetryPolicy
+from tests.rng import FixedRng
 
 
 def pace(chance: float = 1.0) -> ReconnectPace:
     """Return one whose chance always says the most: 1, 2, 4 … 60 s; or another share of it."""
-    return ReconnectPace(RetryPolicy(strategy="full", longest=60.0, jitter=0.0), lambda: chance)
+    return ReconnectPace(RetryPolicy(strategy="full", longest=60.0, jitter=0.0), FixedRng(chance))
 
 
 def lost(pace: ReconnectPace, *, after: float | None = None) -> float:

@@ -34,6 +34,7 @@ from hangbot.errors import (
 from hangbot.hangfm.wire.chat import Outgoing
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
+from tests.rng import FixedRng
 
 LOST = AckTimeout("no answer", service="chat")
 AWAY = Unreachable("no connection", service="chat")
@@ -107,7 +108,7 @@ class Desk:
         return Courier(
             self.outbox,
             self.service,
-            carrier=Carrier(self.policy, self.clock, lambda: 0.5, self.steps.append),
+            carrier=Carrier(self.policy, self.clock, FixedRng(), self.steps.append),
             limits=Limits(self.bucket, RetryBudget(), self.breaker),
             ttl=self.ttl,
         )
@@ -120,7 +121,7 @@ class Desk:
 def go_down(desk: Desk) -> None:
     """Have the service be known to be down, and not be asked again for 200 s."""
     desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
-    desk.breaker.unanswered(desk.clock.now(), lambda: 0.5, "503")
+    desk.breaker.unanswered(desk.clock.now(), FixedRng(), "503")
 
 
 @pytest_asyncio.fixture

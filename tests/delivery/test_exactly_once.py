@@ -296,14 +296,14 @@ class Delivery(RuleBasedStateMachine):
         self.point.dead, self.point.left = False, None
         self.outbox = PointedOutbox(Path(self.folder.name) / "outbox.sqlite3", self.point)
         self.runner.run(self.outbox.open())
-        dice = random.Random(7).random  # noqa: S311  dice, no secret
+        rng = random.Random(7)  # noqa: S311  no secret
         chat = ChatClient(
             cast("Endpoint", self.room), token=ChatToken(new_token, "a token"), group=RECEIVERS[0], uid="bot"
         )
         self.courier = Courier(
             self.outbox,
             chat,
-            carrier=Carrier(RetryPolicy(total=TOTAL), self.clock, dice, self.told.append),
+            carrier=Carrier(RetryPolicy(total=TOTAL), self.clock, rng, self.told.append),
             limits=Limits(TokenBucket(5.0, 2), RetryBudget(floor=4), Breaker(RetryPolicy(longest=8.0), 3)),
             ttl=TTL,
         )

@@ -4,19 +4,16 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.limits import Breaker
 from hangbot.delivery.policy import RetryPolicy
+from tests.rng import FixedRng
 
 SEED = RetryPolicy(strategy="seed", jitter=0.0)
-
-
-def half() -> float:
-    return 0.5
 
 
 def opened(*, now: float = 100.0) -> Breaker:
     """Return a breaker that has just opened: the seed's waits without jitter, 1, 2, 4 … 30 s."""
     breaker = Breaker(SEED)
     breaker.failed(now, "503")
-    breaker.unanswered(now, half, "503")
+    breaker.unanswered(now, FixedRng(), "503")
     return breaker
 
 
@@ -47,7 +44,7 @@ def test_it_is_down_since_the_first_failure_in_a_row_and_not_since_the_probe() -
     breaker.failed(95.0, "503")
     breaker.failed(97.0, "503")
 
-    breaker.unanswered(100.0, half, "no answer")
+    breaker.unanswered(100.0, FixedRng(), "no answer")
 
     assert (breaker.down, breaker.since, breaker.reason) == (True, 95.0, "no answer")
 
@@ -56,7 +53,7 @@ def test_the_time_that_it_is_down_does_not_count() -> None:
     breaker = Breaker(SEED)
     breaker.failed(10.0, "503")
     counted = [breaker.worked_for(13.0)]  # it may still have been about that request alone
-    breaker.unanswered(14.0, half, "503")
+    breaker.unanswered(14.0, FixedRng(), "503")
     counted += [breaker.worked_for(14.0), breaker.worked_for(1_000.0)]
     breaker.answered(1_010.0)
     counted += [breaker.worked_for(1_010.0), breaker.worked_for(1_020.0)]
@@ -88,7 +85,7 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
         waits.append(breaker.wait(now))
         now = breaker.retry_at
         assert breaker.begin_probe(now)
-        breaker.unanswered(now, half, "503")
+        breaker.unanswered(now, FixedRng(), "503")
 
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert breaker.since == 0.0
@@ -97,7 +94,7 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
 def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on() -> None:
     breaker = Breaker(SEED)
 
-    breaker.unanswered(0.0, half, "the token is dead", at_the_cap=True)
+    breaker.unanswered(0.0, FixedRng(), "the token is dead", at_the_cap=True)
 
     assert breaker.wait(0.0) == 30.0
 
@@ -105,7 +102,7 @@ def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on
 def test_a_service_that_wants_to_be_left_alone_is() -> None:
     breaker = Breaker(SEED)
 
-    breaker.unanswered(0.0, half, "429", at_least=20.0)
+    breaker.unanswered(0.0, FixedRng(), "429", at_least=20.0)
 
     assert breaker.wait(0.0) == 20.0
 
@@ -156,7 +153,7 @@ def test_whatever_happens_time_never_runs_faster_and_a_service_that_works_again_
         elif event == "works":
             breaker.succeeded()
         elif probes and event == "no answer":
-            breaker.unanswered(now, half, "503")
+            breaker.unanswered(now, FixedRng(), "503")
         elif probes and event == "answer":
             breaker.answered(now)
         elif probes:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.delivery.policy import RetryPolicy, Strategy, TokenBucket
+from tests.rng import FixedRng
 
 STRATEGIES: st.SearchStrategy[Strategy] = st.sampled_from(["seed", "equal", "full"])
 
@@ -40,15 +41,13 @@ def test_a_base_of_nothing_waits_for_nothing_however_often() -> None:
 def test_a_strategy_draws_between_its_bounds(strategy: Strategy, throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy=strategy)
 
-    drawn = [policy.wait_after(attempt, lambda: throw) for attempt in (1, 2, 3)]
+    drawn = [policy.wait_after(attempt, FixedRng(throw)) for attempt in (1, 2, 3)]
 
     assert drawn == pytest.approx(waits)
 
 
 def test_the_two_draws_of_equal_are_independent() -> None:
-    throws = iter([0.0, 1.0])
-
-    wait = RetryPolicy().wait_after(1, lambda: next(throws))
+    wait = RetryPolicy().wait_after(1, FixedRng(0.0, 1.0))
 
     assert wait == pytest.approx(0.5 + 0.2)
 
@@ -63,7 +62,7 @@ def test_the_two_draws_of_equal_are_independent() -> None:
 def test_at_the_longest_step_another_strategy_may_draw(throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy="full", jitter=0.0, at_longest="equal")
 
-    assert [policy.wait_after(attempt, lambda: throw) for attempt in (4, 5, 6, 500)] == waits
+    assert [policy.wait_after(attempt, FixedRng(throw)) for attempt in (4, 5, 6, 500)] == waits
 
 
 @given(
@@ -79,7 +78,7 @@ def test_no_wait_is_negative_or_longer_than_the_longest_and_the_jitter(
 ) -> None:
     policy = RetryPolicy(base=base, factor=factor, longest=longest, strategy=strategy)
 
-    wait = policy.wait_after(attempt, lambda: throw)
+    wait = policy.wait_after(attempt, FixedRng(throw))
 
     assert 0 <= wait <= longest + policy.jitter
 

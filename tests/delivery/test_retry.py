@@ -20,6 +20,7 @@ from hangbot.errors import (
     Unreachable,
 )
 from pytest_hangfm.manual_clock import ManualClock
+from tests.rng import FixedRng
 
 LOST = AckTimeout("no answer", service="chat")
 CUT = ConnectionLost("cut", service="chat")
@@ -48,7 +49,7 @@ class Trip:
         turn: Callable[[bool], Awaitable[bool]] | None = None,
         earlier: Earlier | None = None,
     ) -> Settlement:
-        carrier = Carrier(self.policy, self.clock, lambda: 0.5, self.steps.append)
+        carrier = Carrier(self.policy, self.clock, FixedRng(), self.steps.append)
         end = await carrier.carry(
             "m", self._send, self._ask, turn=turn, earlier=earlier, if_uncertain="Ask again by hand."
         )
@@ -450,7 +451,7 @@ async def test_an_answer_tells_how_long_it_took() -> None:
     async def ask() -> bool:
         raise AssertionError
 
-    await Carrier(SEED, clock, lambda: 0.5, steps.append).carry("m", send, ask)
+    await Carrier(SEED, clock, FixedRng(), steps.append).carry("m", send, ask)
 
     assert steps[1].seconds == 0.25
 
@@ -475,6 +476,6 @@ async def test_a_fault_that_is_no_service_error_is_not_swallowed() -> None:
     async def ask() -> bool:
         raise AssertionError
 
-    carrier = Carrier(SEED, ManualClock(auto=True), lambda: 0.5, lambda _: None)
+    carrier = Carrier(SEED, ManualClock(auto=True), FixedRng(), lambda _: None)
     with pytest.raises(ValueError, match="a bug"):
         await carrier.carry("m", send, ask)

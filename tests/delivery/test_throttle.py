@@ -23,6 +23,7 @@ from hangbot.errors import (
 )
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
+from tests.rng import FixedRng
 
 DOWN = Unavailable("503", service="chat", status=503)
 FAILING = pytest.mark.parametrize(
@@ -49,7 +50,7 @@ class Door:
         waits = RetryPolicy(base=10.0, longest=40.0, strategy="seed", jitter=0.0)
         limits = Limits(self.bucket, self.budget, Breaker(waits, failures_to_open=2), self.in_flight)
         self.conditions = Conditions()
-        self.gate = Gate(limits, self.clock, lambda: 0.5, self.probe, self.conditions)
+        self.gate = Gate(limits, self.clock, FixedRng(), self.probe, self.conditions)
         self.breaker = self.gate.breaker
         self.gone: list[str] = []
         self.trouble: ServiceError | None = None

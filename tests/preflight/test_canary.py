@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.factory import open_subject
-from hangbot.preflight import CANARY, answer, canary, canary_message
+from hangbot.preflight import CANARY, answer, canary_message
+from tests.rng import FixedRng
 
 if TYPE_CHECKING:
     from hangbot.config import Settings
@@ -38,14 +39,14 @@ async def test_a_canary_that_is_not_stored_is_a_loss_and_says_so(
 
 
 async def test_a_canary_that_stays_is_warned_about(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    monkeypatch.setattr(canary, "uuid4", lambda: "1")
-    found_again = {"data": {"id": "7", "muid": "canary-1", "sentAt": 1}}
+    muid = "canary-00000000-0000-4000-8000-000000000002"  # the first id is the client's own
+    found_again = {"data": {"id": "7", "muid": muid, "sentAt": 1}}
     hangfm_sandbox.faults.add("chat.send", "status", status=201, body={"data": {"no": "number"}})
     hangfm_sandbox.faults.add("chat.lookup", "status", status=200, body=found_again)
 
-    async with open_subject(hangfm_settings) as subject:
+    async with open_subject(hangfm_settings, rng=FixedRng()) as subject:
         found = await canary_message(subject)
 
     assert found.remedy == "Delete it by hand."

@@ -75,7 +75,7 @@ async def test_every_song_is_set_once_or_its_connection_was_lost(tmp_path: Path)
     print(f"seed {SEED}")  # noqa: T201  how to repeat it, shown when it fails
     ends: dict[str, str] = {}
     async with open_sandbox() as sandbox:
-        network = FaultyRoom(sandbox.room_url, random.Random(SEED))  # noqa: S311  dice, no secret
+        network = FaultyRoom(sandbox.room_url, random.Random(SEED))  # noqa: S311  no secret
         async with network.serving() as url:
             more = {"SOCKET_SERVER_URL": url, "HANGBOT_OUTBOX": str(tmp_path / "outbox.sqlite3")}
             env = sandbox.env() | SCALED | await patience(sandbox.env()) | more

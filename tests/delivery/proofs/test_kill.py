@@ -92,7 +92,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.dice = random.Random(SEED)  # noqa: S311  dice, no secret
+        self.rng = random.Random(SEED)  # noqa: S311  no secret
         self.processes: list[Process] = []
         self.told: list[str] = []
         sandbox = self.start("sandbox", "--history", "5000", "--env-out", "hang-fm-config.env")
@@ -117,8 +117,8 @@ class World:
         return process.out
 
     def break_something(self) -> None:
-        for fault in self.dice.choices(_FAULTS, k=4):
-            self.http.post("/faults", json=fault | {"after": self.dice.randint(0, 15)}).raise_for_status()
+        for fault in self.rng.choices(_FAULTS, k=4):
+            self.http.post("/faults", json=fault | {"after": self.rng.randint(0, 15)}).raise_for_status()
 
     def stored(self) -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = self.http.get("/messages").json()["messages"]
@@ -137,23 +137,23 @@ class World:
 
     def kill_a_bot_that_starts(self) -> bool:
         bot = self.start()
-        time.sleep(self.dice.uniform(0, 1.5))  # a moment of its start-up, any
+        time.sleep(self.rng.uniform(0, 1.5))  # a moment of its start-up, any
         return bot.kill()
 
     def kill_a_sender_that_delivers(self, texts: list[str]) -> bool:
         sender = self.send(texts)
         self.all_told(sender, len(texts))
-        self._wait_for(self.dice.randint(0, len(texts)), sender)
+        self._wait_for(self.rng.randint(0, len(texts)), sender)
         return sender.kill()
 
     def kill_a_bot_that_delivers(self, texts: list[str]) -> bool:
         bot = self.start()
         until(lambda: bot.err or bot.process.poll() is not None)  # it has the lock: the sender only accepts
         sender = self.send(texts)
-        self._wait_for(self.dice.randint(0, len(texts)), bot)
+        self._wait_for(self.rng.randint(0, len(texts)), bot)
         killed = bot.kill()
         self.all_told(sender, len(texts))  # without a bot, it delivers
-        if self.dice.random() < 0.5:
+        if self.rng.random() < 0.5:
             sender.process.wait(4 * WITHIN)
         sender.kill()
         return killed
@@ -165,7 +165,7 @@ class World:
             if process.process.poll() is not None:
                 return
             time.sleep(0.01)
-        time.sleep(self.dice.uniform(0, 0.02))
+        time.sleep(self.rng.uniform(0, 0.02))
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -193,7 +193,7 @@ def test_bots_that_are_killed_at_any_moment_lose_nothing_and_repeat_nothing(worl
         world.break_something()
         first = len(world.told)
         texts = [f"line {number}" for number in range(first, first + A_KILL)]
-        kind = world.dice.choices(["starting", "sending", "running"], weights=[15, 15, 70])[0]
+        kind = world.rng.choices(["starting", "sending", "running"], weights=[15, 15, 70])[0]
         if len(world.told) >= KILLS * A_KILL or kind == "starting":
             killed["starting"] += world.kill_a_bot_that_starts()
         elif kind == "sending":

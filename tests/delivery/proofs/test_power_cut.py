@@ -67,19 +67,19 @@ class RecordingDisk(apsw.VFS):
     """The machine's own disk, with a log of everything that is done to it, and faults where asked for.
 
     Attributes:
-        dice: Throws for each write and sync whether it fails.
+        rng: Throws for each write and sync whether it fails.
         fails: How often it does.
     """
 
     def __init__(self) -> None:
         super().__init__("recording", "")
         self.log: list[Event] = []
-        self.dice = random.Random(0)  # noqa: S311  dice, no secret
+        self.rng = random.Random(0)  # noqa: S311  no secret
         self.fails = 0.0
 
     def maybe_fail(self) -> None:
-        if self.dice.random() < self.fails:
-            raise self.dice.choice([apsw.FullError("full"), apsw.IOError("I/O error")])
+        if self.rng.random() < self.fails:
+            raise self.rng.choice([apsw.FullError("full"), apsw.IOError("I/O error")])
 
     def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: ANN401, N802  SQLite's name, apsw's types
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
@@ -142,7 +142,7 @@ class Recording:
 
 def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "FULL") -> Recording:
     """Let the outbox's own schema, pragmas and writer work, and record what the disk sees."""
-    dice = random.Random(seed)  # noqa: S311  dice, no secret
+    rng = random.Random(seed)  # noqa: S311  no secret
     disk = RecordingDisk()
     recording = Recording(disk.log)
     loop = asyncio.new_event_loop()  # for the futures only: it never runs
@@ -161,7 +161,7 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
         disk.log.append(Event("acknowledged"))
         open_now: list[str] = []
         for number in range(batches):
-            works = [_work(f"{number}-{n}", open_now, dice) for n in range(dice.randint(1, 8))]
+            works = [_work(f"{number}-{n}", open_now, rng) for n in range(rng.randint(1, 8))]
             jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
             serve(connection, jobs)
             assert not [job.error for job in jobs if job.error]
@@ -173,21 +173,21 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
     return recording
 
 
-def _work(key: str, open_now: list[str], dice: random.Random) -> Work:
+def _work(key: str, open_now: list[str], rng: random.Random) -> Work:
     """Choose a step that delivery takes: accept (in parts), begin to send, settle."""
-    kind = dice.random()
+    kind = rng.random()
     if kind < 0.5 or not open_now:
         parts = [
-            Outgoing(f"{key}.{n}" if n > 1 else key, f"r{dice.randint(0, 3)}", "x" * dice.randint(1, 900))
-            for n in range(1, dice.randint(1, 3) + 1)
+            Outgoing(f"{key}.{n}" if n > 1 else key, f"r{rng.randint(0, 3)}", "x" * rng.randint(1, 900))
+            for n in range(1, rng.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
         return lambda database: write_sql.put(database, [write_sql.Text(parts, 10.0)])
-    some = dice.choice(open_now)
+    some = rng.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:
         return lambda database: write_sql.mark_sending(database, some, steps)
-    end = Settlement(dice.choice(["delivered", "failed", "uncertain"]), 2, 1, "why", "what to do")
+    end = Settlement(rng.choice(["delivered", "failed", "uncertain"]), 2, 1, "why", "what to do")
     return lambda database: write_sql.settle(database, some, end, steps, 12.0)
 
 
@@ -216,13 +216,13 @@ class Disk:
         elif event.kind != "acknowledged":
             self.pending.setdefault(event.file, []).append(event)
 
-    def after_the_cut(self, left: Left, dice: random.Random) -> dict[str, bytes]:
+    def after_the_cut(self, left: Left, rng: random.Random) -> dict[str, bytes]:
         files = {name: bytearray(content) for name, content in self.safe.items()}
         if left != "dropped":
             for name, events in self.pending.items():
                 for event in events:
                     for part in _sectors(event) if left == "in part" else [event]:
-                        if left == "kept" or dice.random() < 0.5:
+                        if left == "kept" or rng.random() < 0.5:
                             _apply(files.setdefault(name, bytearray()), part)
         return {name: bytes(content) for name, content in files.items()}
 
@@ -248,13 +248,13 @@ def _sectors(event: Event) -> Iterator[Event]:
 
 def cut(recording: Recording, folder: Path, left: Left, seed: int) -> Counter[str]:
     """Cut the power at random moments; count what was found afterwards."""
-    dice = random.Random(seed)  # noqa: S311  dice, no secret
+    rng = random.Random(seed)  # noqa: S311  no secret
     first = recording.log.index(Event("acknowledged"))
-    moments = Counter(dice.choices(range(first + 1, len(recording.log) + 1), k=CUTS))
+    moments = Counter(rng.choices(range(first + 1, len(recording.log) + 1), k=CUTS))
     disk, acknowledged, found = Disk(), -1, Counter[str]()
     for moment, event in enumerate([*recording.log, Event("acknowledged")]):
         for _ in range(moments[moment]):
-            files = disk.after_the_cut(left, dice)
+            files = disk.after_the_cut(left, rng)
             found[_look(files, folder, recording.snapshots[acknowledged : acknowledged + 2])] += 1
         disk.see(event)
         acknowledged += event.kind == "acknowledged"
@@ -302,7 +302,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
     seed = random.SystemRandom().randrange(2**31)
     print(f"seed {seed}")  # noqa: T201  how to repeat it, shown when it fails
     disk = RecordingDisk()
-    disk.dice.seed(seed)
+    disk.rng.seed(seed)
     loop = asyncio.new_event_loop()  # for the futures only: it never runs
     ends = Counter[str]()
     told, open_now = set[str](), list[str]()
@@ -312,7 +312,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
         database.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         for number in range(400):
             before = set(open_now)
-            works = [_work(f"{number}-{n}", open_now, disk.dice) for n in range(disk.dice.randint(1, 8))]
+            works = [_work(f"{number}-{n}", open_now, disk.rng) for n in range(disk.rng.randint(1, 8))]
             jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
             disk.fails = 0.02
             serve(connection, jobs)
