@@ -8,31 +8,26 @@ from pytest_hangfm import Check
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.mark.preflight("room.reach")
-@pytest.mark.remedy("Check SOCKET_SERVER_URL, the network, and HTTPS_PROXY.")
+@pytest.mark.preflight(preflight.room_reach.id)
 async def test_room_socket_can_be_reached(hangfm_check: Check) -> None:
     await hangfm_check(preflight.room_reach)
 
 
-@pytest.mark.preflight("room.connect")
-@pytest.mark.remedy("Check SOCKET_SERVER_URL, and that no proxy or firewall keeps websockets out.")
+@pytest.mark.preflight(preflight.room_connect.id)
 async def test_room_socket_connects(hangfm_check: Check) -> None:
     await hangfm_check(preflight.room_connect)
 
 
-@pytest.mark.preflight("room.heartbeat")
-@pytest.mark.remedy("Ask whoever runs the room server to set pingInterval.")
+@pytest.mark.preflight(preflight.room_heartbeat.id)
 async def test_room_socket_has_a_heartbeat(hangfm_check: Check) -> None:
     await hangfm_check(preflight.room_heartbeat)
 
 
-@pytest.mark.preflight("room.joined")
-@pytest.mark.remedy("Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full.")
+@pytest.mark.preflight(preflight.room_joined.id)
 async def test_bot_is_in_the_room(hangfm_check: Check) -> None:
     await hangfm_check(preflight.room_joined)
 
 
-@pytest.mark.preflight("clock")
-@pytest.mark.remedy("Set the clock: `timedatectl set-ntp true`.")
+@pytest.mark.preflight(preflight.clock_offset.id)
 async def test_clock_agrees_with_the_server(hangfm_check: Check) -> None:
     await hangfm_check(preflight.clock_offset)

@@ -44,7 +44,7 @@ from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unve
 from hangbot.proxies import unusable_environment
 
 if TYPE_CHECKING:
-    from hangbot.preflight import Service, Subject
+    from hangbot.preflight import CheckContext, Service
 
 __all__ = [
     "Clients",
@@ -187,9 +187,9 @@ async def open_outbox(
 @asynccontextmanager
 async def open_subject(
     settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None
-) -> AsyncIterator["Subject"]:
-    """Open what preflight examines."""
-    from hangbot.preflight import Subject  # noqa: PLC0415  who only sends or tests asks no questions
+) -> AsyncIterator["CheckContext"]:
+    """Open what checks run against."""
+    from hangbot.preflight import CheckContext  # noqa: PLC0415  only what runs checks pays for it
 
     clock = clock or SystemClock()
 
@@ -202,7 +202,7 @@ async def open_subject(
             yield Endpoint(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
 
     async with open_clients(settings, clock=clock, rng=rng) as clients:
-        yield Subject(
+        yield CheckContext(
             settings,
             clients.gateway,
             clients.chat,

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from hangbot.cli.preflight import target_of as in_words
-from hangbot.cli.show import result_lines
 from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
 from hangbot.factory import open_subject
 from hangbot.net import check_environment
 from hangbot.preflight import (
     CANARY,
-    QUESTIONS,
+    CHECKS,
+    Check,
+    CheckContext,
+    CheckResult,
     Finding,
-    Question,
-    Result,
-    Subject,
-    answer,
-    blocked,
-    canary_message,
+    describe_target,
+    find_check,
+    result_lines,
     result_of,
+    run_check,
+    skipped_because,
 )
 from pytest_hangfm.items import check_id, target_of_item, title_of
 from pytest_hangfm.options import OPTIONS
@@ -36,15 +36,17 @@ if TYPE_CHECKING:
 
 __all__ = ["row_from_report", "run_in_test"]
 
-_EARLIER: Final = pytest.StashKey[dict[str, Result]]()
-_RESULT: Final = pytest.StashKey[Result]()
+_EARLIER: Final = pytest.StashKey[dict[str, CheckResult]]()
+_RESULT: Final = pytest.StashKey[CheckResult]()
 _WHERE: Final = pytest.StashKey[str]()
 _NOT_ASKED: Final = pytest.StashKey[bool]()
 """Set on the canary where writing is not allowed: the command, which never writes, has no such line."""
 
 
 async def run_in_test(
-    item: pytest.Item, question: Callable[[Subject], Awaitable[Finding]], settings: Settings | ConfigError
+    item: pytest.Item,
+    question: Callable[[CheckContext], Awaitable[Finding]],
+    settings: Settings | ConfigError,
 ) -> None:
     """Ask, and pass, skip or fail the test with the answer's own words.
 
@@ -55,7 +57,7 @@ async def run_in_test(
     """
     __tracebackhide__ = True
     options = item.config.stash[OPTIONS]
-    if question is canary_message and target_of_item(item) == "live" and not options.live_writes:
+    if question is CANARY and target_of_item(item) == "live" and not options.live_writes:
         item.stash[_NOT_ASKED] = True
         pytest.skip(NEEDS_WRITES)
     result = await _run_in_order(item, _question(item, question), settings)
@@ -64,7 +66,7 @@ async def run_in_test(
     item.stash[_WHERE] = (
         f"the configuration in {options.origin}"
         if isinstance(settings, ConfigError)
-        else in_words(settings, tuple(earlier.values()))
+        else describe_target(settings, tuple(earlier.values()))
     )
     if result.verdict == "skipped":
         pytest.skip(result.message)
@@ -72,7 +74,7 @@ async def run_in_test(
         pytest.fail("\n".join(result_lines(result)), pytrace=False)
 
 
-async def _run_in_order(item: pytest.Item, question: Question, settings: Settings | ConfigError) -> Result:
+async def _run_in_order(item: pytest.Item, question: Check, settings: Settings | ConfigError) -> CheckResult:
     """Ask a question after those of this run that it needs, and keep what was answered.
 
     Tests come in the order of the questions. Where one was not asked all the same, it is on
@@ -83,10 +85,10 @@ async def _run_in_order(item: pytest.Item, question: Question, settings: Setting
     unasked = {needed for needed in question.needs if needed not in earlier}
     if unasked:
         unasked &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
-    for needed in QUESTIONS:
+    for needed in CHECKS:
         if needed.id in unasked:
             await _run_in_order(item, needed, settings)
-    in_order = tuple(earlier[known.id] for known in QUESTIONS if known.id in earlier)
+    in_order = tuple(earlier[known.id] for known in CHECKS if known.id in earlier)
     result = await _answer(question, settings, in_order)
     if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
         result = replace(result, verdict="rejected")
@@ -95,23 +97,22 @@ async def _run_in_order(item: pytest.Item, question: Question, settings: Setting
 
 
 async def _answer(
-    question: Question, settings: Settings | ConfigError, earlier: tuple[Result, ...]
-) -> Result:
+    question: Check, settings: Settings | ConfigError, earlier: tuple[CheckResult, ...]
+) -> CheckResult:
     if not isinstance(settings, ConfigError):
         try:  # a proxy that no client can use is the configuration's matter, and no check's of its own
             check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
         except ConfigError as exc:
             settings = exc
     if isinstance(settings, ConfigError):
-        return blocked(question, earlier) or result_of(question, settings)
-    async with open_subject(settings) as subject:
-        return await answer(question, subject, earlier)
+        return skipped_because(question, earlier) or result_of(question, settings)
+    async with open_subject(settings) as context:
+        return await run_check(question, context, earlier)
 
 
-def _question(item: pytest.Item, asked: Callable[[Subject], Awaitable[Finding]]) -> Question:
+def _question(item: pytest.Item, asked: Callable[[CheckContext], Awaitable[Finding]]) -> Check:
     """Find the question's place in preflight; one of the user's own stands on its own."""
-    own = Question(check_id(item), title_of(item.name), asked)
-    return next((question for question in (*QUESTIONS, CANARY) if question.ask is asked), own)
+    return asked if isinstance(asked, Check) else Check(check_id(item), title_of(item.name), asked)
 
 
 def row_from_report(
@@ -140,7 +141,7 @@ def row_from_report(
     )
 
 
-def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> Result:
+def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> CheckResult:
     """Make a result of a test's outcome: what it asserted is a rejection, what broke it no answer."""
     verdict, message = "ok", "as expected"
     if report.skipped:
@@ -156,9 +157,10 @@ def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallIn
         message = text.strip().splitlines()[0]
         if not isinstance(error, AssertionError | HangbotError | pytest.fail.Exception):
             message = f"the check itself broke: {type(error).__name__}: {message}"
-    known = next((q.title for q in (*QUESTIONS, CANARY) if q.id == check_id(item)), title_of(item.name))
+    known = find_check(check_id(item))
+    title = known.title if known else title_of(item.name)
     duration = round(report.duration * 1000, 1)
-    return Result(check_id(item), known, verdict, message, "", duration)  # type: ignore[arg-type]  # one of the verdicts
+    return CheckResult(check_id(item), title, verdict, message, "", duration)  # type: ignore[arg-type]  # one of the verdicts
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -146,11 +146,11 @@ def _packaged_checks(session: pytest.Session) -> list[pytest.Item]:
 
 
 def _choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
-    from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run that names checks pays for it
+    from hangbot.preflight import CHECKS  # noqa: PLC0415  only a run that names checks pays for it
 
     options = config.stash[OPTIONS]
     checks = [item for item in items if item.get_closest_marker("preflight")]
-    known = sorted({question.id for question in QUESTIONS} | {check_id(item) for item in checks})
+    known = sorted({check.id for check in CHECKS} | {check_id(item) for item in checks})
     for option, patterns in (("--hangfm-only", options.only), ("--hangfm-ignore", options.ignore)):
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in known):
@@ -173,9 +173,9 @@ def _order_checks(items: list[pytest.Item]) -> None:
     places = [place for place, item in enumerate(items) if item.get_closest_marker("preflight")]
     if not places:
         return
-    from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run with checks pays for it
+    from hangbot.preflight import CHECKS  # noqa: PLC0415  only a run with checks pays for it
 
-    order = {question.id: place for place, question in enumerate(QUESTIONS)}
+    order = {check.id: place for place, check in enumerate(CHECKS)}
     checks = sorted(
         (items[place] for place in places), key=lambda item: order.get(check_id(item), len(order))
     )

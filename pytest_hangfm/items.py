@@ -51,9 +51,16 @@ def check_id(item: pytest.Item) -> str:
 
 
 def remedy_of(item: pytest.Item) -> str:
-    """Return the text of the nearest ``remedy`` marker, or nothing."""
+    """Return the text of the nearest ``remedy`` marker, or the remedy of the check that it runs."""
     marker = item.get_closest_marker("remedy")
-    return str(marker.args[0]) if marker and marker.args else ""
+    if marker and marker.args:
+        return str(marker.args[0])
+    if not item.get_closest_marker("preflight"):
+        return ""
+    from hangbot.preflight import find_check  # noqa: PLC0415  only a run with checks pays for it
+
+    known = find_check(check_id(item))
+    return known.remedy if known else ""
 
 
 def target_of_item(item: pytest.Item) -> Target:

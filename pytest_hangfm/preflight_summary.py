@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from hangbot.preflight import Overall, Result
+    from hangbot.preflight import CheckResult, Overall
     from pytest_hangfm.options import Options
     from pytest_hangfm.stage_summary import StageSummary
 
@@ -98,14 +98,14 @@ class PreflightSummary:
             return "live" if self._options.checks_are_live else "sandbox"
         return "live" if any(row.target == "live" for row in self._rows.values()) else "sandbox"
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[CheckResult]:
         """Return the checks as `hangbot.preflight` has them, in its order, then the others."""
-        from hangbot.preflight import QUESTIONS, Result  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import CHECKS, CheckResult  # noqa: PLC0415  only a run with checks pays for it
 
-        order = {question.id: place for place, question in enumerate(QUESTIONS)}
+        order = {check.id: place for place, check in enumerate(CHECKS)}
         rows = sorted(self._rows.values(), key=lambda row: order.get(row.id, len(order)))
         return [
-            Result(row.id, row.title, row.verdict, row.message, row.remedy, row.duration_ms)  # type: ignore[arg-type]  # as sent by ourselves
+            CheckResult(row.id, row.title, row.verdict, row.message, row.remedy, row.duration_ms)  # type: ignore[arg-type]  # as sent by ourselves
             for row in rows
         ]
 
@@ -120,9 +120,9 @@ class PreflightSummary:
 
     def where(self) -> str:
         """Say in words what was examined, and how much of it where not all checks were made."""
-        from hangbot.preflight import QUESTIONS  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import CHECKS  # noqa: PLC0415  only a run with checks pays for it
 
-        known = {question.id for question in QUESTIONS}
+        known = {check.id for check in CHECKS}
         made = len(known & {row.id for row in self._rows.values()})
         part = f" ({made} of {len(known)} checks)" if made < len(known) else ""
         return self._target_in_words() + part
@@ -136,7 +136,7 @@ class PreflightSummary:
 
     def headline(self) -> str:
         """Return the verdict and what was examined on one line; nothing where no check was made."""
-        from hangbot.cli.show import verdict_line  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import verdict_line  # noqa: PLC0415  only a run with checks pays for it
 
         return verdict_line(self.verdict(), self.where()) if self._rows else ""
 
@@ -158,7 +158,7 @@ class PreflightSummary:
             self._print_verdict(out)
 
     def _print(self, out: pytest.TerminalReporter) -> None:
-        from hangbot.cli.show import result_lines  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import result_lines  # noqa: PLC0415  only a run with checks pays for it
         from hangbot.text import encodable, printable  # noqa: PLC0415  likewise
 
         stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
@@ -188,7 +188,7 @@ class PreflightSummary:
     def _write_json(self) -> None:
         if self._options.json is None:
             return
-        from hangbot.cli.show import preflight_row  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import preflight_row  # noqa: PLC0415  only a run with checks pays for it
 
         row = preflight_row(self.results(), self.verdict(), target=self.target)
         if self._stages.stages:
@@ -201,9 +201,9 @@ class PreflightSummary:
     def _write_step_summary(self) -> None:
         if not self._rows:
             return
-        from hangbot.preflight.render import append_step_summary, unwritable  # noqa: PLC0415  only a run with checks pays for it
+        from hangbot.preflight import append_step_summary, unwritable_summary  # noqa: PLC0415  only a run with checks pays for it
 
         try:
             append_step_summary(self.results(), self.verdict(), self.where())
         except OSError as exc:
-            self._note = unwritable(exc)
+            self._note = unwritable_summary(exc)

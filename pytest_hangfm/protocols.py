@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hangbot.hangfm.room import RoomClient
     from hangbot.hangfm.wire.frames import Broadcast
     from hangbot.ids import Rng
-    from hangbot.preflight import Finding, Subject
+    from hangbot.preflight import CheckContext, Finding
     from hangbot.sandbox import Actor
     from pytest_hangfm.process import BotProcess
     from pytest_hangfm.sessions.record import Recording
@@ -124,5 +124,5 @@ class OpenReplay(Protocol):
 class Check(Protocol):
     """Asks a question of preflight: ``await hangfm_check(preflight.chat_token)``."""
 
-    async def __call__(self, question: Callable[[Subject], Awaitable[Finding]]) -> None:
+    async def __call__(self, question: Callable[[CheckContext], Awaitable[Finding]]) -> None:
         """Ask it; the test passes, fails or is skipped with the answer."""

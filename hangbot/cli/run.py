@@ -13,7 +13,6 @@ from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import embedded, load_settings, set_up_logs
 from hangbot.cli.output import say
-from hangbot.cli.preflight import target_of
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
@@ -21,7 +20,14 @@ from hangbot.delivery.record import EXPIRED_AT_START, Step
 from hangbot.delivery.stats import summarise
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
-from hangbot.preflight import examine, exit_code, overall
+from hangbot.preflight import (
+    describe_target,
+    examine,
+    exit_code,
+    overall,
+    result_lines,
+    verdict_line,
+)
 
 __all__ = ["log_step", "main"]
 
@@ -149,10 +155,10 @@ async def _tell_that_it_runs(bot: Bot, outbox: Outbox, and_then: Callable[[], No
 async def _preflight(settings: Settings) -> int:
     """Log the checks, and return 0 where the bot may start: only a rejection keeps it from that."""
     results = []
-    async with open_subject(settings) as subject:
-        async for result in examine(subject):
+    async with open_subject(settings) as context:
+        async for result in examine(context):
             results.append(result)
-            line = " ".join(part.strip() for part in show.result_lines(result))
+            line = " ".join(part.strip() for part in result_lines(result))
             logger.log(_LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"})
     verdict = overall(results)
     if verdict == "cannot_tell":
@@ -160,7 +166,7 @@ async def _preflight(settings: Settings) -> int:
     if verdict != "not_ready":
         return 0
     # Said last: what was rejected stands in the middle of the checks, and the bot ends here.
-    reached = show.verdict_line(verdict, target_of(settings, results))
+    reached = verdict_line(verdict, describe_target(settings, results))
     logger.info("%s; the bot was not started", reached, extra={"action": "preflight"})
     return exit_code(results)
 

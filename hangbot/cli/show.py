@@ -1,86 +1,21 @@
-"""Results in words: pure functions from values to lines."""
+"""Messages of the outbox as lines and JSON. PURE."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
 from hangbot.delivery.record import Step, Stored
 from hangbot.delivery.stats import Summary
-from hangbot.preflight import Overall, Result, Verdict
-from hangbot.text import one_line, printable
+from hangbot.text import printable
 
 __all__ = [
-    "coloured",
     "message_row",
-    "preflight_row",
     "report",
-    "result_lines",
     "stored_line",
     "table",
-    "verdict_line",
 ]
 
-_MARKS: dict[Verdict, str] = {
-    "ok": "[OK]  ",
-    "warn": "[WARN]",
-    "rejected": "[FAIL]",
-    "cannot_tell": "[????]",
-    "skipped": "[SKIP]",
-}
-_VERDICTS: dict[Overall, str] = {
-    "ready": "READY",
-    "not_ready": "NOT READY",
-    "cannot_tell": "CANNOT TELL",
-    "sandbox_only": "SANDBOX ONLY",
-}
 _LONGEST_SHOWN = 60
-
-
-_COLOURS: dict[Verdict, str] = {
-    "ok": "32",
-    "warn": "33",
-    "rejected": "31",
-    "cannot_tell": "31",
-    "skipped": "33",
-}
-
-
-def coloured(line: str, verdict: Verdict, stream: TextIO, environ: Mapping[str, str] = os.environ) -> str:
-    """Colour the mark of a check's line where somebody looks at a terminal that wants colours."""
-    mark = _MARKS[verdict].rstrip()
-    plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or not stream.isatty()
-    if plain or not line.startswith(mark):
-        return line
-    return f"\x1b[{_COLOURS[verdict]}m{mark}\x1b[0m{line[len(mark) :]}"
-
-
-def result_lines(result: Result) -> Iterator[str]:
-    """Show a check, and under a bad one what to do."""
-    yield f"{_MARKS[result.verdict]} {result.title}: {one_line(result.message)}"
-    if result.remedy and result.verdict != "ok":
-        yield f"       -> {result.remedy}"
-
-
-def verdict_line(verdict: Overall, target: str) -> str:
-    """Show what all checks together say."""
-    return f"{_VERDICTS[verdict]}: {target}"
-
-
-def preflight_row(results: Sequence[Result], verdict: Overall, *, target: str) -> dict[str, object]:
-    """Return the contract's JSON of a preflight."""
-    checks = [
-        {
-            "id": result.id,
-            "title": result.title,
-            "verdict": result.verdict,
-            "message": result.message,
-            "remedy": result.remedy,
-            "duration_ms": result.duration_ms,
-        }
-        for result in results
-    ]
-    return {"schema": 1, "target": target, "verdict": verdict, "checks": checks}
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

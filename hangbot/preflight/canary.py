@@ -6,23 +6,29 @@ from urllib.parse import quote
 from hangbot.errors import HangbotError, ServiceError
 from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.ids import new_uuid
-from hangbot.preflight.model import Finding, Subject
+from hangbot.preflight.model import CheckContext, Finding, check
 
 __all__ = ["canary_message"]
 
 _TEXT: Final = "hangbot preflight: a canary, deleted at once"
 
 
-async def canary_message(subject: Subject) -> Finding:
+@check(
+    "canary",
+    "A message arrives",
+    needs=("chat.history",),
+    remedy="Check that the bot may write in the group; `hangbot outbox list --failed` shows more.",
+)
+async def canary_message(context: CheckContext) -> Finding:
     """A message is stored, can be found by its id, and can be deleted.
 
     Raises:
         ServiceError: As the chat refuses it.
         NotStored: It was acknowledged and cannot be found.
     """
-    message = Outgoing(f"canary-{new_uuid(subject.rng)}", subject.settings.chat_receiver, _TEXT)
-    stored = await subject.chat.send(message)
-    if not await subject.chat.arrived(message):
+    message = Outgoing(f"canary-{new_uuid(context.rng)}", context.settings.chat_receiver, _TEXT)
+    stored = await context.chat.send(message)
+    if not await context.chat.arrived(message):
         raise NotStored(f"message {message.id} was acknowledged, and is not stored")
     if stored is None:
         return Finding(
@@ -30,7 +36,7 @@ async def canary_message(subject: Subject) -> Finding:
             "Delete it by hand.",
         )
     try:
-        await subject.chat.call(
+        await context.chat.call(
             "DELETE", f"/messages/{quote(str(stored.id), safe='')}", what=f"deleting message {stored.id}"
         )
     except ServiceError as exc:

@@ -1,44 +1,59 @@
 """Questions about the chat: is it one, whose token is it, is the bot let into the room's group?"""
 
-from typing import Any, Final
+from typing import Final
 
 from hangbot.claims import read_claims
-from hangbot.config.fields import UUID
-from hangbot.errors import AnswerLost, HangbotError, NotFound, Refused, TokenRejected, Unavailable
+from hangbot.errors import AnswerLost, HangbotError, Refused, TokenRejected, Unavailable
 from hangbot.hangfm.http import Answer
 from hangbot.hangfm.wire.chat import read_answer
-from hangbot.hangfm.wire.chat_errors import KINDS
 from hangbot.hangfm.wire.dialect import NAMES, Server, of_error, of_me
 from hangbot.hangfm.wire.own_words import chat_error, json_of
 from hangbot.preflight.diagnosis import (
     IN_ITS_PLACE,
     SETTING,
-    Unexplained,
     looks_like_cometchat_token,
     what_answered,
 )
-from hangbot.preflight.model import Finding, Subject
+from hangbot.preflight.model import CheckContext, Finding, check
+from hangbot.preflight.probe import reach
 from hangbot.redact import Redactor
 
-__all__ = ["chat_group", "chat_history", "chat_member", "chat_server", "chat_token", "chat_uid"]
+__all__ = ["chat_reach", "chat_server", "chat_token", "chat_uid"]
 
 _NO_CHAT: Final = f"Check {SETTING['chat']}: it is the chat's address, without /v3.0; {IN_ITS_PLACE}"
 
 
-async def chat_server(subject: Subject) -> Finding:
+@check(
+    "chat.reach",
+    "Chat can be reached",
+    needs=("config",),
+    remedy="Check OPENCHAT_BASE_URL, the network, and HTTPS_PROXY.",
+)
+async def chat_reach(context: CheckContext) -> Finding:
+    """The chat's host can be reached: name, TCP, proxy and TLS are in order."""
+    return await reach(context, "chat", context.settings.chat_url)
+
+
+@check(
+    "chat.server",
+    "Chat host is a chat server",
+    needs=("chat.reach",),
+    remedy="Check OPENCHAT_BASE_URL: it must end before /v3.0.",
+)
+async def chat_server(context: CheckContext) -> Finding:
     """What answers at the chat address is a chat server."""
-    address = subject.chat.address
-    answer = await _raw(subject, "/v3.0/settings", what="its settings")
+    address = context.chat.address
+    answer = await _raw(context, "/v3.0/settings", what="its settings")
     document = json_of(answer.body)
     good = 200 <= answer.status < 300  # noqa: PLR2004  the 2xx of HTTP
     if good and isinstance(document, dict) and isinstance(document.get("data"), dict):
         return Finding(f"{address} is a chat server")
     if answer.status < 500 and (error := chat_error(answer.status, answer.body)):  # noqa: PLR2004  HTTP
-        _check_dialect(subject, of_error(error))
-        _read(subject, answer, what="its settings")
+        _check_dialect(context, of_error(error))
+        _read(context, answer, what="its settings")
     if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP
         raise Unavailable(
-            f"{address} answers its settings with status {answer.status}; {await _health(subject)}",
+            f"{address} answers its settings with status {answer.status}; {await _health(context)}",
             service="chat",
             status=answer.status,
             remedy=f"The chat, or a proxy before it, is in trouble: wait; else check {SETTING['chat']}.",
@@ -58,30 +73,30 @@ class WrongDialect(HangbotError):
     remedy = f"Leave CHAT_DIALECT out (auto reads both), or name what it is; else check {SETTING['chat']}."
 
 
-def _check_dialect(subject: Subject, spoken: Server | None) -> None:
-    told = subject.settings.chat_dialect
+def _check_dialect(context: CheckContext, spoken: Server | None) -> None:
+    told = context.settings.chat_dialect
     if spoken is not None and told not in {"auto", spoken}:
-        raise WrongDialect(f"{subject.chat.address} speaks as {NAMES[spoken]} does, CHAT_DIALECT says {told}")
+        raise WrongDialect(f"{context.chat.address} speaks as {NAMES[spoken]} does, CHAT_DIALECT says {told}")
 
 
-async def _health(subject: Subject) -> str:
+async def _health(context: CheckContext) -> str:
     """Say what OpenChat's own health page says: whether the server runs behind what is in trouble."""
     try:
-        status = (await _raw(subject, "/health", what="its health")).status
+        status = (await _raw(context, "/health", what="its health")).status
     except HangbotError:
         return "its /health does not answer"
     return f"its /health answers {status}"
 
 
-async def _raw(subject: Subject, path: str, *, what: str, token: str | None = None) -> Answer:
+async def _raw(context: CheckContext, path: str, *, what: str, token: str | None = None) -> Answer:
     """Ask as the chat client does, for the answer as it came."""
     headers = {}
-    if subject.settings.chat_app_id:
-        headers["appId"] = subject.settings.chat_app_id
+    if context.settings.chat_app_id:
+        headers["appId"] = context.settings.chat_app_id
     if token:
         headers["authToken"] = token
     try:
-        async with subject.open_http("chat") as http:
+        async with context.open_http("chat") as http:
             return await http.exchange("GET", path, what=what, headers=headers)
     except AnswerLost as exc:
         exc.remedy = (
@@ -91,27 +106,33 @@ async def _raw(subject: Subject, path: str, *, what: str, token: str | None = No
         raise
 
 
-def _read(subject: Subject, answer: Answer, *, what: str) -> object:
+def _read(context: CheckContext, answer: Answer, *, what: str) -> object:
     return read_answer(
         answer.status,
         answer.headers,
         answer.body,
         what=what,
-        now=subject.clock.wall(),
-        mask=Redactor(subject.settings.secrets()).text,
+        now=context.clock.wall(),
+        mask=Redactor(context.settings.secrets()).text,
     )
 
 
-async def chat_token(subject: Subject) -> Finding:
+@check(
+    "chat.token",
+    "Chat token is accepted",
+    needs=("chat.server", "gateway.token"),
+    remedy="Remove COMETCHAT_AUTH, so that a token is exchanged for BOT_USER_TOKEN.",
+)
+async def chat_token(context: CheckContext) -> Finding:
     """The chat server accepts the chat token; one that is configured must be good by itself."""
-    told = subject.settings.chat_token
-    refusal = await _refusal(subject, told.get_secret_value()) if told else ""
+    told = context.settings.chat_token
+    refusal = await _refusal(context, told.get_secret_value()) if told else ""
     try:
-        me = await subject.chat.me()
+        me = await context.chat.me()
     except Refused as exc:
-        _check_dialect(subject, of_error({"code": exc.code}))
+        _check_dialect(context, of_error({"code": exc.code}))
         raise
-    _check_dialect(subject, of_me(me))
+    _check_dialect(context, of_me(me))
     name = me.get("name") or me.get("uid")
     if refusal:
         return Finding(
@@ -121,12 +142,12 @@ async def chat_token(subject: Subject) -> Finding:
     return Finding(f"the chat token is accepted, for {name}")
 
 
-async def _refusal(subject: Subject, token: str) -> str:
+async def _refusal(context: CheckContext, token: str) -> str:
     """Say why the configured token is refused; nothing where it is accepted."""
     try:
         _read(
-            subject,
-            await _raw(subject, "/v3.0/me", what="who the token belongs to", token=token),
+            context,
+            await _raw(context, "/v3.0/me", what="who the token belongs to", token=token),
             what="COMETCHAT_AUTH",
         )
     except TokenRejected as exc:
@@ -137,10 +158,16 @@ async def _refusal(subject: Subject, token: str) -> str:
     return ""
 
 
-async def chat_uid(subject: Subject) -> Finding:
+@check(
+    "chat.uid",
+    "Chat token is the bot's own",
+    needs=("chat.token",),
+    remedy="Remove COMETCHAT_UID and COMETCHAT_AUTH: both are derived from BOT_USER_TOKEN.",
+)
+async def chat_uid(context: CheckContext) -> Finding:
     """The chat token is the bot's own."""
-    settings = subject.settings
-    told, uid = settings.chat_uid, (await subject.chat.me()).get("uid")
+    settings = context.settings
+    told, uid = settings.chat_uid, (await context.chat.me()).get("uid")
     if told is None or uid == told:
         return Finding(f"the chat token belongs to {uid}")
     claims = read_claims(settings.bot_user_token.get_secret_value())
@@ -163,113 +190,3 @@ async def chat_uid(subject: Subject) -> Finding:
         service="chat",
         remedy="Remove COMETCHAT_UID and COMETCHAT_AUTH: both are derived from BOT_USER_TOKEN.",
     )
-
-
-async def chat_group(subject: Subject) -> Finding:
-    """The room's chat group exists."""
-    try:
-        group = await subject.chat.group()
-    except NotFound as exc:
-        if exc.code == "ERR_GUID_NOT_FOUND":
-            more, exc.remedy, exc.blames = await _whose_fault(subject)
-            exc.args = (f"{exc}; {more}",)
-        raise
-    name = group.get("name")
-    return Finding(
-        f"group {name or subject.chat.group_id} exists", room=name if isinstance(name, str) else ""
-    )
-
-
-async def _whose_fault(subject: Subject) -> tuple[str, str, str]:
-    """Tell why there is no group: a wrong receiver, a slug, or a room that nobody knows.
-
-    Returns:
-        What is wrong, what to do, and the setting that is to blame.
-    """
-    settings = subject.settings
-    if settings.chat_receiver != settings.room_uuid:
-        return (
-            "COMETCHAT_RECEIVER is another than ROOM_UUID",
-            "Check COMETCHAT_RECEIVER; best remove it: it is derived from ROOM_UUID.",
-            "COMETCHAT_RECEIVER",
-        )
-    try:
-        room = await subject.gateway.room(settings.room_uuid)
-    except NotFound:
-        return (
-            "the gateway knows no such room either",
-            "Correct ROOM_UUID; `hangbot init --room SLUG` finds it by the room's name in its address.",
-            "ROOM_UUID",
-        )
-    except HangbotError:
-        return "the gateway cannot be asked", "Check ROOM_UUID; the room may be closed.", ""
-    uuid = room.get("uuid")
-    if not UUID.fullmatch(settings.room_uuid) and isinstance(uuid, str) and UUID.fullmatch(uuid):
-        return (
-            "ROOM_UUID is the room's name in its address, not its uuid",
-            f"Set ROOM_UUID={uuid}.",
-            "ROOM_UUID",
-        )
-    return (
-        "the gateway knows the room, so its chat is not set up or the chat is another's",
-        f"Check {SETTING['chat']} and {SETTING['gateway']}: both must be of the same Hang.fm.",
-        "",
-    )
-
-
-async def chat_member(subject: Subject) -> Finding:
-    """The bot is in the chat group: joining is idempotent, asking is not reliable on OpenChat."""
-    if not subject.settings.auto_join:
-        return Finding("not asked: AUTO_JOIN is off, and only joining tells for sure")
-    try:
-        await subject.chat.join()
-    except Refused as exc:
-        if exc.about_token:
-            raise
-        await _explain_refused_join(subject, exc)
-        raise
-    return Finding(f"the bot is in group {subject.chat.group_id}")
-
-
-async def _explain_refused_join(subject: Subject, exc: Refused) -> None:
-    """Tell a ban from a private group, by the group's type: the code is the same on OpenChat.
-
-    By the documents a join of a public group is refused with ``ERR_FORBIDDEN`` only to the
-    banned; of a private one to everybody. The words are not relied upon.
-
-    Raises:
-        Unexplained: Neither the code nor the type tells the cause.
-    """
-    if exc.code == "ERR_BANNED_GROUPMEMBER":
-        exc.args = (f"the bot is banned from the group: {exc}",)
-        exc.remedy = _ASK_TO_LIFT
-        return
-    if type(exc) is Refused and exc.code not in KINDS:  # the others are told by their status
-        raise Unexplained(f"{exc}; these are the server's own words, and no cause is known for them") from exc
-    if exc.code != "ERR_FORBIDDEN":
-        return
-    kind = await _type_of_group(subject)
-    if kind == "public":
-        exc.args = (f"the bot is banned from the group (it is public): {exc}",)
-        exc.remedy = _ASK_TO_LIFT
-    elif kind == "private":
-        exc.args = (f"the group is private, and the bot is not in it: {exc}",)
-        exc.remedy = "Ask the room's owner to add the bot to the group."
-    else:
-        raise Unexplained(f"{exc}; whether it is banned or the group private cannot be told") from exc
-
-
-_ASK_TO_LIFT: Final = "Ask a moderator of the room to lift the ban; do not try again before."
-
-
-async def _type_of_group(subject: Subject) -> Any:  # noqa: ANN401  whatever the server says
-    try:
-        return (await subject.chat.group()).get("type")
-    except HangbotError:
-        return None
-
-
-async def chat_history(subject: Subject) -> Finding:
-    """The group's messages can be read."""
-    rows = await subject.chat.history(most=1)
-    return Finding("the history can be read" + ("" if rows else " (it is empty)"))

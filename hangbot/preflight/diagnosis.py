@@ -15,6 +15,7 @@ from hangbot.hangfm.http import Answer
 __all__ = [
     "IN_ITS_PLACE",
     "SETTING",
+    "SET_THE_CLOCK",
     "Cause",
     "Unexplained",
     "looks_like_chat_token",
@@ -32,6 +33,8 @@ SETTING: Final = {
     "room": "SOCKET_SERVER_URL",
 }
 """The name under which each service's address is configured."""
+
+SET_THE_CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
 
 IN_ITS_PLACE: Final = "if it is right, a proxy, a firewall or a login page answers in its place."
 """The other cause of an answer that is none of the service's; to stand behind the first."""

@@ -1,4 +1,4 @@
-"""What preflight is made of: a subject, questions about it, and what was found."""
+"""What preflight is made of: checks, what they run against, and what they found."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,19 +18,20 @@ from hangbot.redact import Redactor
 from hangbot.system_errors import explained
 
 __all__ = [
+    "Check",
+    "CheckContext",
+    "CheckResult",
     "Finding",
     "OpenRoom",
     "Overall",
-    "Question",
-    "Result",
     "Service",
-    "Subject",
     "Verdict",
-    "answer",
-    "blocked",
+    "check",
     "exit_code",
     "overall",
     "result_of",
+    "run_check",
+    "skipped_because",
 ]
 
 Service = Literal["gateway", "chat", "room"]
@@ -44,12 +45,12 @@ class OpenRoom(Protocol):
     def __call__(
         self, *, on_frame: Callable[[str | bytes], None] | None = None
     ) -> AbstractAsyncContextManager[RoomClient]:
-        """Connect; ``on_frame`` is shown every frame as it came."""
+        """Connect; ``on_frame`` is given every frame as it came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is examined: the configuration, and clients made from it that open on use.
+class CheckContext:
+    """What checks run against: the configuration, and clients made from it that open on use.
 
     Attributes:
         settings: The configuration.
@@ -58,7 +59,7 @@ class Subject:
         open_room: Connects to the room socket.
         open_outbox: Opens the bot's outbox.
         open_http: Opens plain HTTP to one of the services, for answers as they came.
-        clock: Bounds every wait, and is itself compared with the services'.
+        clock: Bounds every wait, and is itself compared with the services' clocks.
         rng: Draws the canary's id.
     """
 
@@ -74,12 +75,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A question that could be answered.
+    """What a check found where nothing failed.
 
     Attributes:
         message: What was found.
-        remedy: Set when the question is answered with a warning: what to do about it.
-        room: The room's name, where it was learnt.
+        remedy: What to do about it; makes the finding a warning.
+        room: The room's name, where the check learned it.
     """
 
     message: str
@@ -87,33 +88,54 @@ class Finding:
     room: str = ""
 
 
+CheckFunction = Callable[[CheckContext], Awaitable[Finding]]
+
+
 def _no_settings(_: Settings) -> tuple[str, ...]:
     return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question, and when it makes no sense to ask it.
+class Check:
+    """A check function, and when running it makes no sense.
 
     Attributes:
         id: Its name.
-        title: What is true where it is answered well.
-        ask: Answers it.
-        needs: Questions that must have been answered well before.
-        uses: Gives the settings that it is about: where one was found wrong already, the answer would
-            only blame something else for it.
+        title: What is true where it passes.
+        function: Finds out, or raises a `HangbotError`.
+        needs: Checks that must have passed before.
+        remedy: What helps in most cases, where its error does not say anything better.
+        uses: Returns the settings that it depends on: where an earlier check found one of them wrong,
+            this one would only blame something else for it.
     """
 
     id: str
     title: str
-    ask: Callable[[Subject], Awaitable[Finding]]
+    function: CheckFunction
     needs: tuple[str, ...] = ()
+    remedy: str = ""
     uses: Callable[[Settings], tuple[str, ...]] = _no_settings
+
+    async def __call__(self, context: CheckContext) -> Finding:
+        """Run the function."""
+        return await self.function(context)
+
+
+def check(
+    id: str,  # noqa: A002  as the JSON calls it
+    title: str,
+    *,
+    needs: tuple[str, ...] = (),
+    remedy: str = "",
+    uses: Callable[[Settings], tuple[str, ...]] = _no_settings,
+) -> Callable[[CheckFunction], Check]:
+    """Make a `Check` of the decorated function; see there for the arguments."""
+    return lambda function: Check(id, title, function, needs, remedy, uses)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How a question was answered; all up to ``duration_ms`` is a row of the contract's JSON."""
+class CheckResult:
+    """What came of a check; all up to ``duration_ms`` is a row of the contract's JSON."""
 
     id: str
     title: str
@@ -123,31 +145,31 @@ class Result:
     duration_ms: float = 0.0
     room: str = ""
     code: int = 0
-    """What a command ends with that this ends, by the error that was met."""
+    """The exit code of the error that was met."""
     blames: str = ""
     """The setting that was found wrong."""
 
 
-async def answer(question: Question, subject: Subject, earlier: Sequence[Result] = ()) -> Result:
-    """Ask a question, unless an earlier one that it needs was answered badly."""
-    skipped = blocked(question, earlier, question.uses(subject.settings))
+async def run_check(check: Check, context: CheckContext, earlier: Sequence[CheckResult] = ()) -> CheckResult:
+    """Run a check, unless an earlier one that it needs has failed."""
+    skipped = skipped_because(check, earlier, check.uses(context.settings))
     if skipped is not None:
         return skipped
-    started = subject.clock.now()
+    started = context.clock.now()
     try:
-        found = await question.ask(subject)
+        found = await check(context)
     except Exception as exc:
-        told = explained(exc)
-        if told is None:
+        known = explained(exc)
+        if known is None:
             raise
-        result = result_of(question, told, subject.clock.now() - started)
+        result = result_of(check, known, context.clock.now() - started)
     else:
         verdict: Verdict = "warn" if found.remedy else "ok"
-        duration = round((subject.clock.now() - started) * 1000, 1)
-        result = Result(
-            question.id, question.title, verdict, found.message, found.remedy, duration, room=found.room
+        duration = round((context.clock.now() - started) * 1000, 1)
+        result = CheckResult(
+            check.id, check.title, verdict, found.message, found.remedy, duration, room=found.room
         )
-    redactor = Redactor(subject.settings.secrets())  # the services' own words may hold a token
+    redactor = Redactor(context.settings.secrets())  # the services' own words may hold a token
     return replace(
         result,
         message=redactor.text(result.message),
@@ -156,52 +178,53 @@ async def answer(question: Question, subject: Subject, earlier: Sequence[Result]
     )
 
 
-def blocked(question: Question, earlier: Sequence[Result], uses: Sequence[str] = ()) -> Result | None:
-    """Skip a question that an earlier answer makes pointless, and name the cause at the root of it.
+def skipped_because(
+    check: Check, earlier: Sequence[CheckResult], uses: Sequence[str] = ()
+) -> CheckResult | None:
+    """Skip a check that an earlier result makes pointless, naming the root cause; otherwise ``None``.
 
     Args:
-        question: The question.
-        earlier: What was answered so far.
-        uses: The settings that it is about.
+        check: The check.
+        earlier: The results so far.
+        uses: The settings that it depends on.
     """
     for result in earlier:
-        needed = result.id in question.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}
+        needed = result.id in check.needs and result.verdict in {"rejected", "cannot_tell", "skipped"}
         if needed or (result.verdict == "rejected" and result.blames in uses):
             inherited = result.verdict == "skipped" and result.message.startswith(_BECAUSE)
             because = result.message if inherited else f'{_BECAUSE}"{result.title}"'
-            return Result(question.id, question.title, "skipped", because)
+            return CheckResult(check.id, check.title, "skipped", because)
     return None
 
 
 _BECAUSE = "because of "
 
 
-def result_of(question: Question, error: HangbotError, seconds: float = 0.0) -> Result:
-    """Turn an error into the result of the question that met it."""
+def result_of(check: Check, error: HangbotError, seconds: float = 0.0) -> CheckResult:
+    """Turn an error into the result of the check that met it."""
     passes = error.exit_code == CANNOT_TELL or isinstance(error, OutboxLocked)  # a bot waits for its end
     verdict: Verdict = "cannot_tell" if passes else "rejected"
     message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
-    duration = round(seconds * 1000, 1)
-    return Result(
-        question.id,
-        question.title,
+    return CheckResult(
+        check.id,
+        check.title,
         verdict,
         message,
         error.remedy,
-        duration,
+        round(seconds * 1000, 1),
         code=error.exit_code,
         blames=error.blames,
     )
 
 
-def exit_code(results: Sequence[Result]) -> int:
-    """Return what a command ends with after these: a kick that was received is told from a rejection."""
+def exit_code(results: Sequence[CheckResult]) -> int:
+    """Return a command's exit code for these results; being kicked is told apart from other rejections."""
     codes = {"rejected": FAILED, "cannot_tell": CANNOT_TELL}
     return worst(*(PUT_OUT if result.code == PUT_OUT else codes.get(result.verdict, 0) for result in results))
 
 
-def overall(results: Sequence[Result], *, sandbox: bool = False) -> Overall:
-    """Sum results up: one rejection is enough, then one that cannot be told."""
+def overall(results: Sequence[CheckResult], *, sandbox: bool = False) -> Overall:
+    """Return the verdict of a run: one rejection decides it, then one check that cannot tell."""
     verdicts = {result.verdict for result in results}
     if "rejected" in verdicts:
         return "not_ready"

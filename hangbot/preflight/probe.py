@@ -4,6 +4,7 @@ Each layer that fails has a line of its own. Nothing is sent but what TLS and a 
 """
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -11,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass
 
@@ -20,29 +21,17 @@ from hangbot.hangfm.dial import dial
 from hangbot.net import is_loopback, unverified, verified
 from hangbot.preflight import diagnosis
 from hangbot.preflight.diagnosis import SETTING, Cause
-from hangbot.preflight.model import Finding, Service, Subject
+from hangbot.preflight.model import CheckContext, Finding, Service
 from hangbot.proxies import named_proxies
 
-__all__ = ["Proxy", "chat_reach", "gateway_reach", "proxy_for", "room_reach"]
+__all__ = ["SPEC", "Proxy", "proxy_for", "reach", "room_spec"]
 
 _PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _SECURE: Final = frozenset({"https", "wss"})
 _LONGEST_HEAD: Final = 4096
 
-
-async def gateway_reach(subject: Subject) -> Finding:
-    """The gateway's host can be reached: name, TCP, proxy and TLS are in order."""
-    return await _reach(subject, "gateway", subject.settings.gateway_url)
-
-
-async def chat_reach(subject: Subject) -> Finding:
-    """The chat's host can be reached: name, TCP, proxy and TLS are in order."""
-    return await _reach(subject, "chat", subject.settings.chat_url)
-
-
-async def room_reach(subject: Subject) -> Finding:
-    """The room socket's host can be reached: name, TCP, proxy and TLS are in order."""
-    return await _reach(subject, "room", subject.settings.room_url)
+SPEC: Final = "/primus/spec"
+"""Where the room server describes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +80,53 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None
     return Proxy(spelt.hostname or "", port, spelt.scheme, named.variable, login)
 
 
-async def _reach(subject: Subject, service: Service, url: str) -> Finding:
-    """Connect and hang up.
+async def reach(context: CheckContext, service: Service, url: str) -> Finding:
+    """Connect to a service and close the connection.
 
     Raises:
         Unreachable: With the layer that failed, and why.
     """
-    limit = min(subject.settings.connect_timeout, subject.settings.ack_timeout)
-    attempt = _Attempt(subject, service, url, limit)
+    limit = min(context.settings.connect_timeout, context.settings.ack_timeout)
+    probe = _Probe(context, service, url, limit)
     try:
-        how = await attempt.make()
+        how = await probe.run()
     finally:
-        await attempt.hang_up()
-    return Finding(f"{attempt.where} is reached{how}")
+        await probe.close()
+    return Finding(f"{probe.where} is reached{how}")
 
 
-class _Attempt:
+async def room_spec(context: CheckContext) -> Mapping[str, Any] | None:
+    """Return what the room server's ``/primus/spec`` answers; ``None`` where it is switched off.
+
+    Raises:
+        ServiceError: As `hangbot.hangfm.http.Endpoint.exchange` does.
+    """
+    async with context.open_http("room") as http:
+        answer = await http.exchange("GET", SPEC, what=SPEC)
+    try:
+        spec = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return spec if answer.status == 200 and isinstance(spec, dict) and "pathname" in spec else None  # noqa: PLR2004  OK
+
+
+class _Probe:
     """One way to one service."""
 
-    def __init__(self, subject: Subject, service: Service, url: str, limit: float) -> None:
+    def __init__(self, context: CheckContext, service: Service, url: str, limit: float) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS.get(parts.scheme, 0)
         self._secure = parts.scheme in _SECURE
         self._local = is_loopback(url)
         self._proxy = proxy_for(url)
-        self._clock = subject.clock
+        self._clock = context.clock
         self._service = service
         self._limit = limit
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self.where = f"{self._host}:{self._port}"
 
-    async def make(self) -> str:
+    async def run(self) -> str:
         """Go through the layers, and say how it was reached."""
         proxy, setting = self._proxy, SETTING[self._service]
         if proxy is None:
@@ -138,7 +142,7 @@ class _Attempt:
             how = f" ({version}){how}"
         return how
 
-    async def hang_up(self) -> None:
+    async def close(self) -> None:
         """Close what was opened."""
         if self._streams is not None:
             writer = self._streams[1]

@@ -7,8 +7,8 @@ from typing import Final
 
 from hangbot.errors import HangbotError
 from hangbot.preflight import shapes
-from hangbot.preflight.model import Finding, Subject
-from hangbot.preflight.room import spec_of
+from hangbot.preflight.model import CheckContext, Finding, check
+from hangbot.preflight.probe import room_spec
 from hangbot.preflight.shapes import Difference, compare
 
 __all__ = ["protocol_drift"]
@@ -17,15 +17,21 @@ _MOST_NAMED: Final = 8
 _KNOWN_SPEC: Final = {"pathname": "/primus", "parser": "json", "transformer": "websockets"}
 
 
-async def protocol_drift(subject: Subject) -> Finding:
+@check(
+    "drift",
+    "Services speak as hangbot knows them",
+    needs=("room.joined",),
+    remedy="Update hangbot: `pip install --upgrade hangbot`.",
+)
+async def protocol_drift(context: CheckContext) -> Finding:
     """The live answers and frames are of the shapes that hangbot knows.
 
     What is new is a note, since nothing reads it; what is gone or changed is a warning.
     """
     found: list[Difference] = []
     compared = [
-        *await _chat(subject, found),
-        *await _room(subject, found),
+        *await _chat(context, found),
+        *await _room(context, found),
     ]
     differences = list(dict.fromkeys(found))
     bad = [difference for difference in differences if difference.what != "new"]
@@ -47,19 +53,19 @@ def _named(differences: Iterable[Difference]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-async def _chat(subject: Subject, found: list[Difference]) -> list[str]:
+async def _chat(context: CheckContext, found: list[Difference]) -> list[str]:
     """Compare what the chat answers; what cannot be asked is another question's business."""
     compared = []
     with suppress(HangbotError):
-        found += compare(shapes.ME, dict(await subject.chat.me()), "me")
+        found += compare(shapes.ME, dict(await context.chat.me()), "me")
         compared.append("me")
     with suppress(HangbotError):
-        found += compare(shapes.GROUP, dict(await subject.chat.group()), "group")
+        found += compare(shapes.GROUP, dict(await context.chat.group()), "group")
         compared.append("group")
     with suppress(HangbotError):
-        rows = await subject.chat.call(
+        rows = await context.chat.call(
             "GET",
-            f"/groups/{subject.chat.group_id}/messages",
+            f"/groups/{context.chat.group_id}/messages",
             what="the newest messages",
             params={"per_page": 20, "affix": "prepend"},
         )
@@ -68,13 +74,13 @@ async def _chat(subject: Subject, found: list[Difference]) -> list[str]:
     return compared
 
 
-async def _room(subject: Subject, found: list[Difference]) -> list[str]:
+async def _room(context: CheckContext, found: list[Difference]) -> list[str]:
     """Compare the frames of one visit, and what the server says of itself."""
     compared = []
     frames: list[str | bytes] = []
     with suppress(HangbotError):
-        async with subject.open_room(on_frame=frames.append) as room:
-            await room.welcome(subject.settings.welcome_timeout)
+        async with context.open_room(on_frame=frames.append) as room:
+            await room.welcome(context.settings.welcome_timeout)
             await room.join()
     for frame in frames:
         try:
@@ -87,7 +93,7 @@ async def _room(subject: Subject, found: list[Difference]) -> list[str]:
             found += compare(shapes.JOINED, document, "joinRoom")
             compared.append("joinRoom")
     with suppress(HangbotError):
-        spec = await spec_of(subject)
+        spec = await room_spec(context)
         if spec is not None:
             found += compare(shapes.SPEC, dict(spec), "spec")
             found += (

@@ -15,28 +15,45 @@ from hangbot.errors import (
     TokenRejected,
     Unreachable,
 )
-from hangbot.preflight.configuration import SET_THE_CLOCK
-from hangbot.preflight.diagnosis import SETTING, Unexplained
-from hangbot.preflight.model import Finding, Subject
+from hangbot.preflight.diagnosis import SET_THE_CLOCK, SETTING, Unexplained
+from hangbot.preflight.model import CheckContext, Finding, check
+from hangbot.preflight.probe import SPEC, reach, room_spec
 
-__all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "room_token_name", "spec_of"]
+__all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "room_reach"]
 
 _CLOCK_OFF: Final = 5.0
 """Seconds of difference from which song ends and expiry are judged wrongly."""
-_SPEC: Final = "/primus/spec"
 
 
-def room_token_name(settings: Settings) -> tuple[str, ...]:
-    """Return the setting whose token the room is shown."""
+def _token_setting(settings: Settings) -> tuple[str, ...]:
+    """Return the setting that holds the token for the room socket."""
     own = settings.ttfm_api_token != settings.bot_user_token
     return ("TTFM_API_TOKEN",) if own else ("BOT_USER_TOKEN",)
 
 
-async def room_connect(subject: Subject) -> Finding:
+@check(
+    "room.reach",
+    "Room socket can be reached",
+    needs=("config",),
+    remedy="Check SOCKET_SERVER_URL, the network, and HTTPS_PROXY.",
+)
+async def room_reach(context: CheckContext) -> Finding:
+    """The room socket's host can be reached: name, TCP, proxy and TLS are in order."""
+    return await reach(context, "room", context.settings.room_url)
+
+
+@check(
+    "room.connect",
+    "Room socket connects",
+    needs=("room.reach",),
+    remedy="Check SOCKET_SERVER_URL, and that no proxy or firewall keeps websockets out.",
+    uses=_token_setting,
+)
+async def room_connect(context: CheckContext) -> Finding:
     """The room socket takes a connection and says welcome."""
     try:
-        async with subject.open_room() as room:
-            if await room.welcome(subject.settings.welcome_timeout):
+        async with context.open_room() as room:
+            if await room.welcome(context.settings.welcome_timeout):
                 return Finding("the room socket is connected and said welcome")
     except Unreachable as exc:
         exc.args = (f"{exc}: the host is reached, but does not answer the upgrade to a websocket",)
@@ -45,23 +62,29 @@ async def room_connect(subject: Subject) -> Finding:
         )
         raise
     return Finding(
-        f"the room socket is connected, but said no welcome in {subject.settings.welcome_timeout:g} s",
+        f"the room socket is connected, but said no welcome in {context.settings.welcome_timeout:g} s",
         "Nothing to do when the room can be joined; the server's set-up may be slow.",
     )
 
 
-async def room_heartbeat(subject: Subject) -> Finding:
+@check(
+    "room.heartbeat",
+    "Room socket has a heartbeat",
+    needs=("room.connect",),
+    remedy="Ask whoever runs the room server to set pingInterval.",
+)
+async def room_heartbeat(context: CheckContext) -> Finding:
     """The room server sends heartbeats, and often enough; told by its specification, without waiting."""
-    spec = await spec_of(subject)
-    silence = subject.settings.heartbeat_timeout
+    spec = await room_spec(context)
+    silence = context.settings.heartbeat_timeout
     if spec is None:
         return Finding(
-            f"the room server does not tell its heartbeat ({_SPEC} is off); every 30 s is taken for granted"
+            f"the room server does not tell its heartbeat ({SPEC} is off); every 30 s is taken for granted"
         )
     interval = spec.get("pingInterval")
     if isinstance(interval, bool) or not isinstance(interval, int | float) or interval <= 0:
         return Finding(
-            f"the room server sends no heartbeat ({_SPEC}: pingInterval {json.dumps(interval)})",
+            f"the room server sends no heartbeat ({SPEC}: pingInterval {json.dumps(interval)})",
             "Ask whoever runs the room server to set pingInterval: "
             f"the bot connects anew after {silence:g} s of silence.",
         )
@@ -76,32 +99,24 @@ async def room_heartbeat(subject: Subject) -> Finding:
     return Finding(f"the room server sends a heartbeat every {seconds:g} s (Primus {version or '?'})")
 
 
-async def spec_of(subject: Subject) -> Mapping[str, Any] | None:
-    """Return what ``/primus/spec`` answers; ``None`` where it is switched off.
-
-    Raises:
-        ServiceError: As `hangbot.hangfm.http.Endpoint.exchange` does.
-    """
-    async with subject.open_http("room") as http:
-        answer = await http.exchange("GET", _SPEC, what=_SPEC)
-    try:
-        spec = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    return spec if answer.status == 200 and isinstance(spec, dict) and "pathname" in spec else None  # noqa: PLR2004  OK
-
-
-async def room_joined(subject: Subject) -> Finding:
+@check(
+    "room.joined",
+    "Bot is in the room",
+    needs=("room.connect",),
+    remedy="Check ROOM_UUID, and ask the room's owner whether the bot is banned or the room full.",
+    uses=lambda _: ("ROOM_UUID",),
+)
+async def room_joined(context: CheckContext) -> Finding:
     """The room lets the bot in, and the bot is in the room's state."""
-    _check_owner(subject)
-    async with subject.open_room() as room:
-        await room.welcome(subject.settings.welcome_timeout)
+    _check_owner(context)
+    async with context.open_room() as room:
+        await room.welcome(context.settings.welcome_timeout)
         try:
             state = await room.join()
         except RemovedFromRoom:
             raise
         except JoinRefused as exc:
-            await _explain_refused_join(subject, exc)
+            await _explain_refused_join(context, exc)
             raise
         except AckTimeout as exc:
             exc.remedy = (
@@ -110,8 +125,8 @@ async def room_joined(subject: Subject) -> Finding:
             raise
         told = state.room_name()
         users = list(state.users())
-    name = told or subject.settings.room_uuid
-    if subject.settings.chat_uid and subject.settings.chat_uid not in users:
+    name = told or context.settings.room_uuid
+    if context.settings.chat_uid and context.settings.chat_uid not in users:
         return Finding(
             f'joined "{name}", but the bot is not among its {len(users)} users yet',
             "Nothing to do if it appears within seconds; else check ROOM_UUID.",
@@ -122,9 +137,9 @@ async def room_joined(subject: Subject) -> Finding:
     return Finding(f'the bot is in "{name}" with {company}', room=told or "")
 
 
-def _check_owner(subject: Subject) -> None:
+def _check_owner(context: CheckContext) -> None:
     """Refuse a room token of another user: the bot would be one in the room and another in the chat."""
-    tokens = (subject.settings.ttfm_api_token, subject.settings.bot_user_token)
+    tokens = (context.settings.ttfm_api_token, context.settings.bot_user_token)
     room, bot = (claims.uid if (claims := read_claims(t.get_secret_value())) else None for t in tokens)
     if room and bot and room != bot:
         raise TokenRejected(
@@ -134,7 +149,7 @@ def _check_owner(subject: Subject) -> None:
         )
 
 
-async def _explain_refused_join(subject: Subject, exc: JoinRefused) -> None:
+async def _explain_refused_join(context: CheckContext, exc: JoinRefused) -> None:
     """Find the cause of a refusal in what the gateway tells; the room's own words are not known.
 
     The gateway's room has roles and says whether it has a password (seen in public bots).
@@ -142,9 +157,9 @@ async def _explain_refused_join(subject: Subject, exc: JoinRefused) -> None:
     Raises:
         Unexplained: The gateway tells nothing either: a full room, or a rule of its own.
     """
-    settings = subject.settings
+    settings = context.settings
     try:
-        room = await subject.gateway.room(settings.room_uuid)
+        room = await context.gateway.room(settings.room_uuid)
     except NotFound:
         exc.args = (f"no such room: {exc}; the gateway knows none of ROOM_UUID",)
         exc.remedy = (
@@ -174,15 +189,21 @@ def _roles(room: Mapping[str, Any], uid: str | None) -> set[object]:
     }
 
 
-async def clock_offset(subject: Subject) -> Finding:
+@check(
+    "clock",
+    "Clock agrees with the server",
+    needs=("room.joined",),
+    remedy="Set the clock: `timedatectl set-ntp true`.",
+)
+async def clock_offset(context: CheckContext) -> Finding:
     """This machine's clock agrees with the room server's."""
-    async with subject.open_room() as room:
-        await room.welcome(subject.settings.welcome_timeout)
+    async with context.open_room() as room:
+        await room.welcome(context.settings.welcome_timeout)
         await room.join()
         told = (room.joined or {}).get("serverTime")
     if isinstance(told, bool) or not isinstance(told, int | float):
         return Finding("the room server does not tell its time", "Nothing to do.")
-    offset = subject.clock.wall() - told / 1000
+    offset = context.clock.wall() - told / 1000
     if abs(offset) > _CLOCK_OFF:
         word = "ahead of" if offset > 0 else "behind"
         return Finding(f"this machine's clock is {abs(offset):.0f} s {word} the room server's", SET_THE_CLOCK)

@@ -2,24 +2,54 @@
 
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from hangbot.config import Settings
+from hangbot.delivery.outbox import exclusive, is_held_here
 from hangbot.delivery.surroundings import count_messages, has_second_name, is_mounted_alone
-from hangbot.preflight.model import Finding, Subject
+from hangbot.errors import OutboxBusy
+from hangbot.preflight.model import CheckContext, Finding, check
 
-__all__ = ["files_safe", "former_outbox"]
+__all__ = ["files_safe", "former_outbox", "outbox_writable"]
 
 _OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
 
 
-async def files_safe(subject: Subject) -> Finding:
+@check(
+    "outbox",
+    "Outbox is writable",
+    needs=("config",),
+    remedy="Check HANGBOT_OUTBOX: its folder must exist and be writable.",
+)
+async def outbox_writable(context: CheckContext) -> Finding:
+    """The outbox can be written and locked: both are done, since asking for leave is not having it."""
+    path = context.settings.outbox
+    async with context.open_outbox() as outbox:
+        await outbox.prove()
+        waiting = await outbox.count_waiting()
+    more = f", {waiting} {'message waits' if waiting == 1 else 'messages wait'}" if waiting else ""
+    try:
+        with nullcontext() if is_held_here(path) else exclusive(path, brief=True):
+            pass
+    except OutboxBusy as busy:
+        more += f", {'a `hangbot send`' if busy.brief else 'a bot'} delivers from it now"
+    return Finding(f"{path} was written and locked{more}")
+
+
+@check(
+    "files",
+    "Files are private and in a lasting place",
+    needs=("config",),
+    remedy="Let nobody else read the configuration, and keep the outbox in a folder that lasts.",
+)
+async def files_safe(context: CheckContext) -> Finding:
     """The configuration is the bot's alone, and the outbox is where it lasts."""
-    found = list(_oddities(subject.settings))
+    found = list(_oddities(context.settings))
     if found:
         return Finding("; ".join(odd for odd, _ in found), " ".join(remedy for _, remedy in found))
-    read = subject.settings.file
+    read = context.settings.file
     return Finding("the outbox lasts" + (f", and nobody else reads {read.name}" if read else ""))
 
 

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.cli import main, show
-from hangbot.cli.preflight import target_of
-from hangbot.config import Settings
-from hangbot.preflight import QUESTIONS, Result
+from hangbot.cli import main
+from hangbot.preflight import CHECKS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Live
@@ -33,7 +31,7 @@ def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(
     printed = capsys.readouterr()
     *lines, verdict = printed.out.splitlines()
     assert code == 0
-    assert [line[:7] for line in lines] == ["[OK]   "] * len(QUESTIONS)
+    assert [line[:7] for line in lines] == ["[OK]   "] * len(CHECKS)
     assert verdict.startswith("READY: room ")
     assert printed.err == ""
 
@@ -44,7 +42,7 @@ def test_as_json_it_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None
 
     assert set(row) == {"schema", "target", "verdict", "checks"}
     assert (row["schema"], row["target"], row["verdict"]) == (1, "live", "ready")
-    assert [set(check) for check in row["checks"]] == [CHECK] * len(QUESTIONS)
+    assert [set(check) for check in row["checks"]] == [CHECK] * len(CHECKS)
     assert all(check["duration_ms"] >= 0 for check in row["checks"])
 
 
@@ -132,29 +130,6 @@ def test_no_token_is_printed_whatever_the_services_say(
     assert bot.chat_token not in printed.out + printed.err
 
 
-@pytest.mark.parametrize(
-    ("tty", "env", "mark"),
-    [
-        pytest.param(True, {}, "\x1b[32m[OK]\x1b[0m", id="a terminal"),
-        pytest.param(True, {"NO_COLOR": "1"}, "[OK]", id="NO_COLOR"),
-        pytest.param(True, {"TERM": "dumb"}, "[OK]", id="a dumb terminal"),
-        pytest.param(False, {}, "[OK]", id="a pipe"),
-    ],
-)
-def test_marks_are_coloured_for_who_wants_to_see_colours(
-    tty: bool,  # noqa: FBT001  a column of the table
-    env: dict[str, str],
-    mark: str,
-) -> None:
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return tty
-
-    line = show.coloured("[OK]   All is well: it is", "ok", Screen(), env)
-
-    assert line == f"{mark}   All is well: it is"
-
-
 def test_where_the_stream_is_not_utf_8_it_is_ascii(configured: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     configured.sandbox.room.state["settings"]["name"] = "Caf\u00e9 \u201cNoir\u201d \u2026"
     shown = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
@@ -167,31 +142,6 @@ def test_where_the_stream_is_not_utf_8_it_is_ascii(configured: Live, monkeypatch
     assert 'the bot is in "Caf\\xe9 "Noir" ..." with 0 others' in shown.read()
 
 
-@pytest.mark.parametrize(
-    ("urls", "words"),
-    [
-        pytest.param({}, 'room "Sandbox" on openchat.prod.tt.fm', id="the service"),
-        pytest.param(
-            {"room_url": "http://127.0.0.1:1"},
-            'room "Sandbox" on openchat.prod.tt.fm and 127.0.0.1:1 (in part this machine)',
-            id="in part",
-        ),
-        pytest.param(
-            dict.fromkeys(("room_url", "chat_url", "gateway_url"), "http://127.0.0.1:1"),
-            'room "Sandbox" on 127.0.0.1:1 (this machine: nothing live was checked)',
-            id="the sandbox",
-        ),
-        pytest.param({"chat_url": "https://chat.example"}, 'room "Sandbox" on chat.example', id="another"),
-    ],
-)
-def test_the_target_is_told_in_words(urls: dict[str, str], words: str) -> None:
-    settings = Settings.from_env({"BOT_USER_TOKEN": "t", "ROOM_UUID": "r"}).with_changes(**urls)
-    learnt = [Result("config", "", "ok", ""), Result("chat.group", "", "ok", "", room="Sandbox")]
-
-    assert target_of(settings, learnt) == words
-    assert target_of(settings) == words.replace('"Sandbox"', "r")
-
-
 def test_a_faulty_configuration_has_its_lines_too(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
     live.configure(ROOM_UUID="")
 
@@ -202,7 +152,7 @@ def test_a_faulty_configuration_has_its_lines_too(live: Live, capsys: pytest.Cap
     assert lines[0].startswith("[FAIL] Configuration is complete: ROOM_UUID")
     assert lines[2:] == [
         (
-            f"[SKIP] Bot token is not about to expire, and {len(QUESTIONS) - 2} more: "
+            f"[SKIP] Bot token is not about to expire, and {len(CHECKS) - 2} more: "
             'because of "Configuration is complete"'
         ),
         "NOT READY: the configuration in hang-fm-config.env",

@@ -1,12 +1,7 @@
-import json
-
-import pytest
-
 from hangbot.cli import show
 from hangbot.delivery.record import Step, Stored
 from hangbot.delivery.stats import summarise
 from hangbot.hangfm.wire.chat import Outgoing
-from hangbot.preflight import Result
 
 ROOM = "room-guid"
 
@@ -24,37 +19,6 @@ def stored(key: str = "m-1", **changes: object) -> Stored:
         "remedy": "",
     }
     return Stored(**(row | changes))  # type: ignore[arg-type]  # a table's columns
-
-
-@pytest.mark.parametrize(
-    ("verdict", "lines"),
-    [
-        ("ok", ["[OK]   Title: all is well"]),
-        ("warn", ["[WARN] Title: all is well", "       -> do that"]),
-        ("rejected", ["[FAIL] Title: all is well", "       -> do that"]),
-        ("cannot_tell", ["[????] Title: all is well", "       -> do that"]),
-        ("skipped", ["[SKIP] Title: all is well", "       -> do that"]),
-    ],
-)
-def test_a_check_is_a_line_and_under_a_bad_one_is_what_to_do(verdict: str, lines: list[str]) -> None:
-    result = Result("id", "Title", verdict, "all is\n  well", "do that")  # type: ignore[arg-type]  # the table's
-
-    assert list(show.result_lines(result)) == lines
-
-
-def test_a_preflight_in_json_is_the_contracts() -> None:
-    row = show.preflight_row([Result("id", "Title", "ok", "well", "", 1.5)], "ready", target="live")
-
-    check = {
-        "id": "id",
-        "title": "Title",
-        "verdict": "ok",
-        "message": "well",
-        "remedy": "",
-        "duration_ms": 1.5,
-    }
-    assert row == {"schema": 1, "target": "live", "verdict": "ready", "checks": [check]}
-    json.dumps(row)
 
 
 def test_a_message_in_json_is_the_contracts() -> None:
@@ -129,7 +93,3 @@ def test_a_report_of_nothing_is_one_line_without_figures() -> None:
 
     assert line.startswith("delivered 0 (first try -)")
     assert line.endswith("p50 -, p95 -")
-
-
-def test_a_verdict_is_in_words() -> None:
-    assert show.verdict_line("cannot_tell", "room x") == "CANNOT TELL: room x"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.cli import main
-from hangbot.preflight import QUESTIONS, Result
-from hangbot.preflight.render import append_step_summary
+from hangbot.preflight import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,29 +24,6 @@ def page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_check_is_a_row_whatever_characters_it_holds(folder: Path) -> None:
-    path = folder / "summary.md"
-    result = Result("chat.token", "Chat token | is accepted", "warn", "one\ntwo", "do | this")
-
-    append_step_summary([result], "cannot_tell", "room a|b", {"GITHUB_STEP_SUMMARY": str(path)})
-
-    assert path.read_text().splitlines() == [
-        "### CANNOT TELL: room a\\|b",
-        "",
-        "| | check | found | remedy |",
-        "|---|---|---|---|",
-        "| warn | Chat token \\| is accepted | one two | do \\| this |",
-        "",
-    ]
-
-
-@pytest.mark.parametrize("env", [{}, {"GITHUB_STEP_SUMMARY": ""}], ids=["not set", "empty"])
-def test_where_no_page_is_named_none_is_written(folder: Path, env: dict[str, str]) -> None:
-    append_step_summary([], "ready", "here", env)
-
-    assert list(folder.iterdir()) == []
-
-
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
 def test_the_command_adds_its_checks_to_the_page(page: Path, options: list[str]) -> None:
@@ -58,7 +34,7 @@ def test_the_command_adds_its_checks_to_the_page(page: Path, options: list[str])
     assert before == "before"
     assert title.startswith("### READY: room ")
     assert [row.split("|")[2].strip() for row in rows if row.startswith("| ok |")] == [
-        question.title for question in QUESTIONS
+        question.title for question in CHECKS
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from hangbot.errors import ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.factory import open_room, open_subject
 from hangbot.hangfm import dial
-from hangbot.preflight import QUESTIONS, answer
+from hangbot.preflight import CHECKS, run_check
 from tests.addresses import unanswering
 from tests.bounds import WITHIN
 
@@ -204,8 +204,8 @@ async def test_a_room_with_a_dead_address_is_joined_at_its_live_one_as_preflight
         await room.join()
     took = time.monotonic() - began
     async with open_subject(settings) as subject:
-        reach = next(question for question in QUESTIONS if question.id == "room.reach")
-        found = await answer(reach, subject)
+        reach = next(question for question in CHECKS if question.id == "room.reach")
+        found = await run_check(reach, subject)
 
     assert took < 2.0
     assert (found.verdict, found.message) == ("ok", f"{NAME}:{urlsplit(settings.room_url).port} is reached")
@@ -217,8 +217,8 @@ async def test_where_all_addresses_refuse_the_cause_is_told_as_of_one(
     resolver.know(NAME, "127.0.0.8", "127.0.0.9")
 
     async with open_subject(hangfm_settings.with_changes(room_url=f"http://{NAME}:9")) as subject:
-        reach = next(question for question in QUESTIONS if question.id == "room.reach")
-        found = await answer(reach, subject)
+        reach = next(question for question in CHECKS if question.id == "room.reach")
+        found = await run_check(reach, subject)
 
     assert (found.verdict, found.message) == (
         "cannot_tell",

@@ -377,7 +377,7 @@ MUTANTS: Final = (
     Mutant(
         "outbox-not-proven",
         "preflight calls an outbox ready that it has not written to",
-        "hangbot/preflight/configuration.py",
+        "hangbot/preflight/storage.py",
         before="        await outbox.prove()\n",
         after="",
         killed_by=(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.errors import TokenRejected, Unreachable
-from hangbot.preflight import Finding, Question
+from hangbot.preflight import Check, Finding
 from pytest_hangfm.check_runner import _run_in_order
 from pytest_hangfm.options import OPTIONS
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hangbot.config import Settings
-    from hangbot.preflight import Subject
-    from pytest_hangfm import Check
+    from hangbot.preflight import CheckContext
+    from pytest_hangfm import Check as RunCheck
 
 
 @pytest.fixture
@@ -28,32 +28,32 @@ def strict(request: pytest.FixtureRequest) -> Iterator[None]:
     request.config.stash[OPTIONS] = options
 
 
-async def good(subject: Subject) -> Finding:
-    return Finding(f"the room is {subject.settings.room_uuid}")
+async def good(context: CheckContext) -> Finding:
+    return Finding(f"the room is {context.settings.room_uuid}")
 
 
-async def doubtful(_: Subject) -> Finding:
+async def doubtful(_: CheckContext) -> Finding:
     return Finding("the token expires tomorrow", "Renew BOT_USER_TOKEN.")
 
 
-async def refused(_: Subject) -> Finding:
+async def refused(_: CheckContext) -> Finding:
     raise TokenRejected("the gateway refused the token", service="gateway")
 
 
-async def away(_: Subject) -> Finding:
+async def away(_: CheckContext) -> Finding:
     raise Unreachable("no connection", service="chat", remedy="Plug it in.")
 
 
-async def test_a_good_answer_passes(hangfm_check: Check) -> None:
+async def test_a_good_answer_passes(hangfm_check: RunCheck) -> None:
     await hangfm_check(good)
 
 
-async def test_a_warning_passes(hangfm_check: Check) -> None:
+async def test_a_warning_passes(hangfm_check: RunCheck) -> None:
     await hangfm_check(doubtful)
 
 
 @pytest.mark.usefixtures("strict")
-async def test_a_warning_fails_when_strict(hangfm_check: Check) -> None:
+async def test_a_warning_fails_when_strict(hangfm_check: RunCheck) -> None:
     with pytest.raises(pytest.fail.Exception) as caught:
         await hangfm_check(doubtful)
 
@@ -62,12 +62,12 @@ async def test_a_warning_fails_when_strict(hangfm_check: Check) -> None:
     )
 
 
-async def test_a_refusal_fails_with_its_remedy(hangfm_check: Check) -> None:
+async def test_a_refusal_fails_with_its_remedy(hangfm_check: RunCheck) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"^\[FAIL\] .*: the gateway refused the token\n .*Renew"):
         await hangfm_check(refused)
 
 
-async def test_what_cannot_be_told_fails_in_its_own_words(hangfm_check: Check) -> None:
+async def test_what_cannot_be_told_fails_in_its_own_words(hangfm_check: RunCheck) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"^\[\?\?\?\?\] .*: no connection\n .*Plug it in"):
         await hangfm_check(away)
 
@@ -92,7 +92,7 @@ async def test_what_a_question_needs_is_asked_first_where_this_run_asks_it_on_an
     request: pytest.FixtureRequest,
     tmp_path: Path,
 ) -> None:
-    question = Question("own", "An own one", good, needs=("outbox",))
+    question = Check("own", "An own one", good, needs=("outbox",))
     settings = hangfm_settings.with_changes(outbox=tmp_path / "no such folder" / "outbox")
     stash = pytest.Stash()
     stash[OPTIONS] = request.config.stash[OPTIONS]

@@ -55,7 +55,7 @@ def test_any_asyncio_mode_will_do(inner: pytest.Pytester, given: tuple[str, ...]
 
 
 def test_with_xdist_every_check_is_in_the_summary_in_its_order(with_checks: pytest.Pytester) -> None:
-    from hangbot.preflight import QUESTIONS  # noqa: PLC0415  what is expected, not what is run
+    from hangbot.preflight import CHECKS  # noqa: PLC0415  what is expected, not what is run
 
     result = with_checks.runpytest_subprocess(
         "-n", "2", "-m", "preflight", "--hangfm-target=sandbox", *NO_ALLURE
@@ -63,7 +63,7 @@ def test_with_xdist_every_check_is_in_the_summary_in_its_order(with_checks: pyte
 
     text = result.stdout.str()
     assert result.parseoutcomes() == {"passed": text.count("\n[OK]")}
-    places = [text.index(f"[OK]   {question.title}") for question in QUESTIONS]
+    places = [text.index(f"[OK]   {question.title}") for question in CHECKS]
     assert places == sorted(places)
     result.stdout.fnmatch_lines(["SANDBOX ONLY: the sandbox, nothing live was checked"])
 

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from hangbot import Settings, preflight
-from hangbot.cli.show import result_lines
 from hangbot.factory import open_subject
 from hangbot.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parents[2]
 WITHOUT_ALLURE = ("-p", "no:allure_pytest")
-IDS = [question.id for question in preflight.QUESTIONS]
+IDS = [question.id for question in preflight.CHECKS]
 
 
 def verdicts(path: Path) -> dict[str, str]:
@@ -113,7 +112,9 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     assert verdicts(with_checks.path / "out.json") == {each.id: each.verdict for each in results}
     for each in results:
         if each.id not in {"clock", "outbox", "files"}:  # a tenth of a second, a path, a file's name
-            result.stdout.fnmatch_lines([line.replace("[", "[[]", 1) for line in result_lines(each)])
+            result.stdout.fnmatch_lines(
+                [line.replace("[", "[[]", 1) for line in preflight.result_lines(each)]
+            )
     assert hangfm_sandbox.messages == []
 
 
@@ -269,7 +270,7 @@ def test_every_question_is_one_check_and_every_check_one_question() -> None:
 
     asked = sorted(mark.args[0] for each in marks for mark in each if mark.name == "preflight")
     assert asked == sorted([*IDS, "canary"])
-    assert all("remedy" in {mark.name for mark in each} for each in marks)
+    assert all(check.remedy for check in (*preflight.CHECKS, preflight.CANARY))
 
 
 async def test_a_proxy_that_cannot_be_used_is_one_rejection_with_its_own_remedy_and_the_rest_is_skipped(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.factory import open_subject
-from hangbot.preflight import CANARY, answer, canary_message
+from hangbot.preflight import CANARY, canary_message, run_check
 from tests.rng import FixedRng
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def test_a_canary_that_is_not_stored_is_a_loss_and_says_so(
     hangfm_sandbox.faults.add("chat.lookup", "status", status=404, body=gone)
 
     async with open_subject(hangfm_settings) as subject:
-        result = await answer(CANARY, subject)
+        result = await run_check(CANARY, subject)
 
     assert result.verdict == "rejected"
     assert result.message.endswith("was acknowledged, and is not stored")
@@ -72,6 +72,6 @@ async def test_a_refused_canary_is_rejected_in_the_chats_words(
     hangfm_sandbox.faults.add("chat.send", "status", status=403, body=body)
 
     async with open_subject(hangfm_settings) as subject:
-        result = await answer(CANARY, subject)
+        result = await run_check(CANARY, subject)
 
     assert (result.verdict, "Not here." in result.message) == ("rejected", True)

@@ -14,8 +14,8 @@ import pytest
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.errors import ConfigError, TokenRejected
 from hangbot.factory import open_subject
-from hangbot.preflight import QUESTIONS, Result, answer, unasked
-from hangbot.preflight.model import Finding, Question, Subject, blocked
+from hangbot.preflight import CHECKS, CheckResult, results_for_bad_config, run_check
+from hangbot.preflight.model import Check, CheckContext, Finding, skipped_because
 from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
 DAY = 86_400
-(EXPIRY,) = (question for question in QUESTIONS if question.id == "token.expiry")
-(OUTBOX,) = (question for question in QUESTIONS if question.id == "outbox")
-(GROUP,) = (question for question in QUESTIONS if question.id == "chat.group")
+(EXPIRY,) = (question for question in CHECKS if question.id == "token.expiry")
+(OUTBOX,) = (question for question in CHECKS if question.id == "outbox")
+(GROUP,) = (question for question in CHECKS if question.id == "chat.group")
 
 
 async def test_without_a_service_to_ask_a_token_is_judged_by_this_machines_clock(
@@ -37,7 +37,7 @@ async def test_without_a_service_to_ask_a_token_is_judged_by_this_machines_clock
     settings = hangfm_settings.with_changes(gateway_url="http://127.0.0.1:9")
 
     async with open_subject(settings, clock=clock) as subject:
-        result = await answer(EXPIRY, subject)
+        result = await run_check(EXPIRY, subject)
 
     assert (result.verdict, result.message) == ("rejected", "BOT_USER_TOKEN expired 350.0 days ago")
 
@@ -46,7 +46,7 @@ async def test_a_service_is_asked_for_its_time_only_when_the_token_seems_wrong(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
     async with open_subject(hangfm_settings) as subject:
-        await answer(EXPIRY, subject)
+        await run_check(EXPIRY, subject)
 
     assert hangfm_sandbox.journal.events(service="gateway") == []
 
@@ -59,7 +59,7 @@ async def test_where_the_gateway_cannot_be_asked_an_unknown_group_is_only_that(
     )
 
     async with open_subject(settings) as subject:
-        result = await answer(GROUP, subject)
+        result = await run_check(GROUP, subject)
 
     assert result.message.endswith("; the gateway cannot be asked")
     assert result.remedy == "Check ROOM_UUID; the room may be closed."
@@ -68,35 +68,35 @@ async def test_where_the_gateway_cannot_be_asked_an_unknown_group_is_only_that(
 async def test_no_answer_shows_a_secret_whoever_says_it(hangfm_settings: Settings) -> None:
     token = hangfm_settings.bot_user_token.get_secret_value()
 
-    async def leak(_: Subject) -> Finding:
+    async def leak(_: CheckContext) -> Finding:
         raise TokenRejected(f"who is {token}?", service="room", remedy=f"Not {token}.")
 
     async with open_subject(hangfm_settings) as subject:
-        result = await answer(Question("own", "Own", leak), subject)
+        result = await run_check(Check("own", "Own", leak), subject)
 
     assert (result.message, result.remedy) == ("who is <masked>?", "Not <masked>.")
 
 
 def test_the_cause_at_the_root_is_named() -> None:
-    first = Result("a", "Is a", "rejected", "no")
-    second = blocked(Question("b", "Is b", _never, ("a",)), [first])
+    first = CheckResult("a", "Is a", "rejected", "no")
+    second = skipped_because(Check("b", "Is b", _never, ("a",)), [first])
     assert second is not None
 
-    third = blocked(Question("c", "Is c", _never, ("b",)), [first, second])
+    third = skipped_because(Check("c", "Is c", _never, ("b",)), [first, second])
 
     assert third is not None
     assert (second.message, third.message) == ('because of "Is a"', 'because of "Is a"')
 
 
 def test_an_unusable_configuration_is_one_rejection() -> None:
-    results = unasked(ConfigError("two", faults=["A: missing", "B: wrong"]))
+    results = results_for_bad_config(ConfigError("two", faults=["A: missing", "B: wrong"]))
 
-    assert [result.id for result in results] == [question.id for question in QUESTIONS]
+    assert [result.id for result in results] == [question.id for question in CHECKS]
     assert results[0].message == "A: missing; B: wrong"
     assert {result.verdict for result in results[1:]} == {"skipped"}
 
 
-async def _never(_: Subject) -> Finding:
+async def _never(_: CheckContext) -> Finding:
     pytest.fail("asked")
 
 
@@ -123,7 +123,7 @@ async def test_an_outbox_that_can_only_be_read_is_not_ready(
         os.seteuid(65_534)
     try:
         async with open_subject(hangfm_settings.with_changes(outbox=path)) as subject:
-            result = await answer(OUTBOX, subject)
+            result = await run_check(OUTBOX, subject)
     finally:
         if is_root:
             os.seteuid(0)
@@ -141,7 +141,7 @@ async def test_an_outbox_that_is_ready_has_been_written_to(hangfm_settings: Sett
         before = other.execute("PRAGMA data_version").fetchone()
 
         async with open_subject(hangfm_settings) as subject:
-            result = await answer(OUTBOX, subject)
+            result = await run_check(OUTBOX, subject)
 
         after = other.execute("PRAGMA data_version").fetchone()
     assert result.verdict == "ok"
@@ -152,7 +152,7 @@ async def test_an_outbox_that_cannot_be_locked_is_not_ready(hangfm_settings: Set
     hangfm_settings.outbox.with_name(f"{hangfm_settings.outbox.name}.lock").mkdir()
 
     async with open_subject(hangfm_settings) as subject:
-        result = await answer(OUTBOX, subject)
+        result = await run_check(OUTBOX, subject)
 
     assert result.verdict == "rejected"
     assert "the lock file" in result.message
@@ -161,7 +161,7 @@ async def test_an_outbox_that_cannot_be_locked_is_not_ready(hangfm_settings: Set
 async def test_a_bot_that_holds_its_outbox_finds_it_ready(hangfm_settings: Settings) -> None:
     with exclusive(hangfm_settings.outbox):
         async with open_subject(hangfm_settings) as subject:
-            result = await answer(OUTBOX, subject)
+            result = await run_check(OUTBOX, subject)
 
     assert result.verdict == "ok"
     assert result.message.endswith("was written and locked")

@@ -10,13 +10,13 @@ import pytest
 from hangbot.config import Settings
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
-from hangbot.preflight import QUESTIONS, answer
+from hangbot.preflight import CHECKS, run_check
 from hangbot.sandbox import open_sandbox
 
 if TYPE_CHECKING:
     from hangbot.sandbox.chat.dialects import DialectName
 
-(TOKEN,) = (question for question in QUESTIONS if question.id == "chat.token")
+(TOKEN,) = (question for question in CHECKS if question.id == "chat.token")
 NAMES = {"openchat": "OpenChat", "cometchat": "CometChat"}
 
 
@@ -28,7 +28,7 @@ async def test_the_other_server_is_rejected_and_named_and_auto_takes_either(
     async with open_sandbox(dialect=served) as sandbox:
         settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": told})
         async with open_subject(settings) as subject:
-            result = await answer(TOKEN, subject)
+            result = await run_check(TOKEN, subject)
 
     if told in {"auto", served}:
         assert result.verdict == "ok"
@@ -60,6 +60,6 @@ async def test_the_other_server_is_named_by_how_it_refuses_too(
         refusal = {"error": {"code": code, "message": "No."}}
         sandbox.faults.add("chat.me", "status", status=401, body=refusal, times=0)
         async with open_subject(settings) as subject:
-            result = await answer(TOKEN, subject)
+            result = await run_check(TOKEN, subject)
 
     assert result.message.endswith(f"speaks as {NAMES[served]} does, CHAT_DIALECT says {other}")

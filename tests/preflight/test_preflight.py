@@ -9,7 +9,7 @@ import pytest
 from hangbot import preflight
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
-from hangbot.preflight import QUESTIONS, Result, blocked, examine, overall, result_of
+from hangbot.preflight import CHECKS, CheckResult, examine, overall, result_of, skipped_because
 from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
@@ -26,7 +26,7 @@ DAY = 86_400
 NEVER = {"times": 0}
 
 
-async def examined(settings: Settings, clock: Clock | None = None) -> dict[str, Result]:
+async def examined(settings: Settings, clock: Clock | None = None) -> dict[str, CheckResult]:
     async with open_subject(settings, clock=clock) as subject:
         return {result.id: result async for result in examine(subject)}
 
@@ -57,7 +57,7 @@ async def test_every_question_is_answered_well_where_nothing_is_wrong(
     results = await examined(hangfm_settings)
 
     assert {result.verdict for result in results.values()} == {"ok"}, results
-    assert [result.id for result in results.values()] == [question.id for question in QUESTIONS]
+    assert [result.id for result in results.values()] == [question.id for question in CHECKS]
     assert [row for row in hangfm_sandbox.messages if row["category"] == "message"] == []
 
 
@@ -340,7 +340,7 @@ async def test_an_outbox_that_is_no_database_is_found_and_left_as_it_is(hangfm_s
 def test_a_faulty_configuration_is_one_result_with_every_fault() -> None:
     error = ConfigError("2 faults", faults=["A: missing", "B: wrong"])
 
-    result = result_of(QUESTIONS[0], error, 0.0125)
+    result = result_of(CHECKS[0], error, 0.0125)
 
     assert (result.verdict, result.message, result.duration_ms) == ("rejected", "A: missing; B: wrong", 12.5)
 
@@ -360,15 +360,15 @@ def test_the_worst_answer_decides(
     sandbox: bool,  # noqa: FBT001  a column of the table
     expected: Overall,
 ) -> None:
-    results = [Result(str(number), "", verdict, "") for number, verdict in enumerate(verdicts)]
+    results = [CheckResult(str(number), "", verdict, "") for number, verdict in enumerate(verdicts)]
 
     assert overall(results, sandbox=sandbox) == expected
 
 
 def test_every_question_needs_only_earlier_ones() -> None:
     known: set[str] = set()
-    for question in QUESTIONS:
+    for question in CHECKS:
         assert set(question.needs) <= known, question.id
         known.add(question.id)
 
-    assert blocked(QUESTIONS[0], []) is None
+    assert skipped_because(CHECKS[0], []) is None

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.factory import open_subject
-from hangbot.preflight import QUESTIONS, Result, answer
+from hangbot.preflight import CHECKS, CheckResult, run_check
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
     from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
 
-BY_ID = {question.id: question for question in QUESTIONS}
+BY_ID = {question.id: question for question in CHECKS}
 
 
-async def asked(name: str, settings: Settings, **changes: Any) -> Result:  # noqa: ANN401  settings of any kind
+async def asked(name: str, settings: Settings, **changes: Any) -> CheckResult:  # noqa: ANN401  settings of any kind
     async with open_subject(settings.with_changes(**changes)) as subject:
-        return await answer(BY_ID[name], subject)
+        return await run_check(BY_ID[name], subject)
 
 
 async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(

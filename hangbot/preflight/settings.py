@@ -1,24 +1,19 @@
 """Questions about the bot itself: its configuration, its token, its outbox; and the gateway's answer."""
 
-from contextlib import nullcontext
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from hangbot.claims import read_claims
-from hangbot.delivery.outbox import exclusive, is_held_here
-from hangbot.errors import AnswerLost, HangbotError, OutboxBusy, TokenRejected, Unavailable
+from hangbot.errors import HangbotError, TokenRejected
 from hangbot.preflight.diagnosis import (
-    IN_ITS_PLACE,
-    SETTING,
+    SET_THE_CLOCK,
     looks_like_chat_token,
     looks_like_cometchat_token,
 )
-from hangbot.preflight.model import Finding, Subject
+from hangbot.preflight.model import CheckContext, Finding, check
 
-__all__ = ["SET_THE_CLOCK", "configuration", "gateway_token", "outbox_writable", "token_expiry"]
-
-SET_THE_CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
+__all__ = ["configuration", "token_expiry"]
 
 _TOKEN: Final = "BOT_USER_TOKEN"  # noqa: S105  a name
 _DAY: Final = 86_400
@@ -27,22 +22,33 @@ _SKEW: Final = 60.0
 """Seconds by which a token may seem to come from the future."""
 
 
-async def configuration(subject: Subject) -> Finding:
+@check(
+    "config",
+    "Configuration is complete",
+    remedy="Copy hang-fm-config.example.env to hang-fm-config.env, or run `hangbot init`.",
+)
+async def configuration(context: CheckContext) -> Finding:
     """Every required name is there, and every value can be used."""
-    warnings = subject.settings.warnings
+    warnings = context.settings.warnings
     if warnings:
         return Finding("; ".join(warnings), "Correct or remove these lines of the configuration file.")
-    derived = [row.name for row in subject.settings.described() if row.origin.startswith("derived")]
+    derived = [row.name for row in context.settings.described() if row.origin.startswith("derived")]
     return Finding("every required name is set" + (f"; derived: {', '.join(derived)}" if derived else ""))
 
 
-async def token_expiry(subject: Subject) -> Finding:
+@check(
+    "token.expiry",
+    "Bot token is not about to expire",
+    needs=("config",),
+    remedy="Renew BOT_USER_TOKEN.",
+)
+async def token_expiry(context: CheckContext) -> Finding:
     """The bot's token is valid for another week at least, by its own (unverified) words.
 
     Before a token counts as expired, or as not issued yet, a service is asked what time it is:
     a wrong clock is another cause, with another remedy.
     """
-    token = subject.settings.bot_user_token.get_secret_value()
+    token = context.settings.bot_user_token.get_secret_value()
     claims = read_claims(token)
     if claims is None and (looks_like_chat_token(token) or looks_like_cometchat_token(token)):
         raise _blaming(
@@ -54,10 +60,10 @@ async def token_expiry(subject: Subject) -> Finding:
         )
     if claims is None or claims.expires_at is None:
         return Finding("BOT_USER_TOKEN names no expiry", "Nothing to do; the services decide.")
-    now = subject.clock.wall()
+    now = context.clock.wall()
     left, age = claims.expires_at - now, now - (claims.issued_at or 0.0)
     if left <= 0 or age < -_SKEW:
-        theirs = await _time_of_a_service(subject)
+        theirs = await _time_of_a_service(context)
         if theirs is not None and theirs < claims.expires_at and abs(now - theirs) > _SKEW:
             return Finding(
                 f"this machine's clock is {_span(abs(now - theirs))} {'ahead' if now > theirs else 'behind'}"
@@ -80,10 +86,10 @@ def _blaming(error: TokenRejected) -> TokenRejected:
     return error
 
 
-async def _time_of_a_service(subject: Subject) -> float | None:
+async def _time_of_a_service(context: CheckContext) -> float | None:
     """Return a service's time in seconds since the epoch, by the ``Date`` of any answer of it."""
     try:
-        async with subject.open_http("gateway") as http:
+        async with context.open_http("gateway") as http:
             answer = await http.exchange("GET", "/", what="its time")
         moment = parsedate_to_datetime(answer.headers.get("date", ""))
     except (HangbotError, ValueError, OverflowError):
@@ -93,39 +99,3 @@ async def _time_of_a_service(subject: Subject) -> float | None:
 
 def _span(seconds: float) -> str:
     return f"{seconds / _DAY:.0f} days" if seconds >= 2 * _DAY else f"{seconds / 3600:.1f} hours"
-
-
-async def gateway_token(subject: Subject) -> Finding:
-    """The gateway answers and accepts the bot's token."""
-    try:
-        await subject.gateway.exchange_token()
-    except TokenRejected as exc:
-        raise _blaming(exc) from exc.__cause__
-    except AnswerLost as exc:
-        exc.remedy = (
-            f"The host is there, its answer is not: check {SETTING['gateway']}; {IN_ITS_PLACE} "
-            "Raise SOCKET_TIMEOUT_MS when the service is merely slow."
-        )
-        raise
-    except Unavailable as exc:
-        if exc.status is not None and exc.status >= 500:  # noqa: PLR2004  HTTP
-            exc.remedy = (
-                f"The gateway, or a proxy before it, is in trouble: wait; else check {SETTING['gateway']}."
-            )
-        raise
-    return Finding(f"{subject.gateway.address} exchanged BOT_USER_TOKEN for a chat token")
-
-
-async def outbox_writable(subject: Subject) -> Finding:
-    """The outbox can be written and locked: both are done, since asking for leave is not having it."""
-    path = subject.settings.outbox
-    async with subject.open_outbox() as outbox:
-        await outbox.prove()
-        waiting = await outbox.count_waiting()
-    more = f", {waiting} {'message waits' if waiting == 1 else 'messages wait'}" if waiting else ""
-    try:
-        with nullcontext() if is_held_here(path) else exclusive(path, brief=True):
-            pass
-    except OutboxBusy as busy:
-        more += f", {'a `hangbot send`' if busy.brief else 'a bot'} delivers from it now"
-    return Finding(f"{path} was written and locked{more}")
