@@ -1,56 +1,72 @@
-"""The JWT that `/me` hands out for the real-time connection.
+"""JSON Web Tokens (HS256): what signs them, and what reads them.
 
-PURE. On OpenChat it lives 24 hours, whatever becomes of the auth token meanwhile.
+PURE: the key is drawn from the sandbox's ids.
 """
 
 import base64
 import hashlib
 import hmac
 import json
-import secrets
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["ChatJwt"]
+from hangbot.sandbox.ids import Ids
+
+__all__ = ["JwtSigner", "read_claims"]
 
 
-class ChatJwt:
-    """Signs and reads socket tokens with a key of its own."""
+class JwtSigner:
+    """Sign and verify tokens with a key of its own.
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
-        self._head = _encode(b'{"alg":"HS256","typ":"JWT"}')
+    Args:
+        ids: Where the key comes from.
+    """
 
-    def sign(self, uid: str, now_s: float, lifetime_s: float, *, of: str = "") -> str:
-        """Make a token for `uid`; `of` is the auth token that it was given for (kept as a digest)."""
-        claims = {"sub": uid, "iat": int(now_s), "exp": int(now_s + lifetime_s), "of": _digest(of)}
-        body = _encode(json.dumps(claims).encode())
-        return f"{self._head}.{body}.{self._seal(body)}"
+    def __init__(self, ids: Ids) -> None:
+        self._key = ids.raw(32)
 
-    def read(self, token: object, now_s: float) -> tuple[str, str] | None:
-        """Give the uid and the auth token's digest; None where the token opens nothing."""
-        if not isinstance(token, str):
+    def sign(self, claims: Mapping[str, Any], *, kid: str | None = None) -> str:
+        """Make a token; a key id makes tokens with the same claims differ."""
+        head = {"alg": "HS256", "typ": "JWT"} | ({} if kid is None else {"kid": kid})
+        signed = f"{_encode(_json(head))}.{_encode(_json(claims))}"
+        return f"{signed}.{self._signature(signed)}"
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """Return the claims of a token that was signed here, otherwise ``None``. Expiry is not looked at."""
+        signed, _, signature = token.rpartition(".")
+        given = signature.encode(errors="replace")
+        if not hmac.compare_digest(given, self._signature(signed).encode()):
             return None
-        head, _, rest = token.partition(".")
-        body, _, seal = rest.partition(".")
-        if head != self._head or not hmac.compare_digest(
-            seal.encode(errors="replace"), self._seal(body).encode()
-        ):
-            return None
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        return (claims["sub"], claims["of"]) if now_s < claims["exp"] else None
+        return read_claims(token)
 
-    def digest(self, auth_token: str) -> str:
-        """What a JWT remembers of the auth token it was given for."""
-        return _digest(auth_token)
-
-    def _seal(self, body: str) -> str:
-        return _encode(
-            hmac.digest(self._key, f"{self._head}.{body}".encode(errors="replace"), hashlib.sha256)
-        )
+    def _signature(self, signed: str) -> str:
+        return _encode(hmac.digest(self._key, signed.encode(errors="replace"), hashlib.sha256))
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:16]
+def read_claims(token: str) -> dict[str, Any]:
+    """Return a token's claims, whatever key signed it.
+
+    Raises:
+        ValueError: It is no JWT; the message never holds the token.
+    """
+    try:
+        _, body, signature = token.split(".")
+        claims = json.loads(_decode(body))
+        _decode(signature)
+    except (ValueError, RecursionError):  # a wrong base64 is a ValueError, too
+        raise ValueError("no JWT") from None  # the cause would show the token
+    if not isinstance(claims, dict):
+        raise ValueError("no JWT")  # noqa: TRY004  what is wrong is the text, not its type
+    return claims
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -9,10 +9,12 @@ from typing import Final, TextIO
 
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.request import LARGEST_BODY
+from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
 from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.hosts import service_of
 from hangbot.sandbox.http_server import serve_http
+from hangbot.sandbox.ids import Ids, Rng
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.people import Identity
 from hangbot.sandbox.room.handshake import LARGEST_REQUEST
@@ -40,6 +42,8 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     control: bool = True,
     variants: RoomVariants | None = None,
     identity: Identity | None = None,
+    clock: SandboxClock | None = None,
+    rng: Rng | None = None,
 ) -> AsyncIterator[Sandbox]:
     """Hang.fm on 127.0.0.1 for as long as the block lasts.
 
@@ -58,6 +62,8 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         control: Whether to open the control API.
         variants: What is unknown of the room socket, settled.
         identity: The bot and the room of an earlier sandbox, or ``None`` for new ones.
+        clock: The sandbox's own clock, or ``None`` for one that begins now.
+        rng: Where its ids and tokens come from: the same seed makes the same ones.
 
     Raises:
         HangbotError: A port is taken.
@@ -76,6 +82,8 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             variants=variants or RoomVariants(),
             identity=identity,
             on_event=None if file is None else _recorder(file),
+            clock=clock,
+            ids=Ids(rng),
         )
         stack.callback(sandbox.clock.close)
         stack.callback(sandbox.server.close)

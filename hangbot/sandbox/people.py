@@ -6,17 +6,13 @@ public documentation: ``id``, ``sub``, ``role``, ``capabilities``, ``type``, ``i
 ``exp``, ``iss``; they live ten years unless told otherwise. Chat tokens are opaque.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 import math
-import secrets
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+
+from hangbot.sandbox.ids import Ids
+from hangbot.sandbox.jwt import JwtSigner, read_claims
 
 __all__ = ["TOKEN_ROLES", "BadToken", "ChatTokenRules", "Identity", "People", "Person"]
 
@@ -135,6 +131,7 @@ class People:
         now_s: The sandbox's clock, seconds since 1970.
         on_token: Told of every token issued, so that journals can mask it.
         rules: What becomes of chat tokens.
+        ids: Where uids, tokens and the signing key come from.
     """
 
     def __init__(
@@ -142,11 +139,13 @@ class People:
         now_s: Callable[[], float],
         on_token: Callable[[str], object] = lambda _: None,
         rules: ChatTokenRules | None = None,
+        ids: Ids | None = None,
     ) -> None:
         self._rules = rules or ChatTokenRules()
         self._now_s = now_s
         self._on_token = on_token
-        self._key = secrets.token_bytes(32)
+        self._ids = ids or Ids()
+        self._signer = JwtSigner(self._ids)
         self._people: dict[str, Person] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
         self._chat_tokens: dict[str, tuple[str, float]] = {}
@@ -179,7 +178,7 @@ class People:
             raise ValueError(f"no such role: {role!r}; there are {', '.join(sorted(TOKEN_ROLES))}")
         if not nickname or not nickname.strip():
             raise ValueError("a user needs a nickname")
-        uid = uid or str(uuid.uuid4())
+        uid = uid or self._ids.uuid()
         if uid in self._people:
             raise ValueError(f"there is a user {uid} already")
         avatar_id = {"bot": "bot-01", "guest": "ghost"}.get(role, "lovable-1")
@@ -195,7 +194,7 @@ class People:
         Raises:
             ValueError: The uid is taken.
         """
-        uid, expires_s, _ = _claims(identity.token)
+        uid, expires_s = _claims(identity.token)
         person = self.add(nickname, role="bot", uid=uid)
         self._tokens[identity.token] = (uid, expires_s)
         self._on_token(identity.token)
@@ -310,9 +309,9 @@ class People:
         self._revoked.clear()
 
     def _new_chat_token(self, uid: str) -> str:
-        token = "auth_" + secrets.token_urlsafe(32)
+        token = "auth_" + self._ids.urlsafe(32)
         if self._rules.look == "uid":
-            token = f"{uid}_{int(self._now_s())}{secrets.token_hex(20)}"
+            token = f"{uid}_{int(self._now_s())}{self._ids.hex(20)}"
         self._keep_chat_token(uid, token)
         return token
 
@@ -342,42 +341,26 @@ class People:
             "iss": ISSUER,
         } | dict(extra or {})
         # Tokens of one second must differ, or revoking one would revoke its twin: hence the key id.
-        head = _encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": secrets.token_urlsafe(6)}).encode())
-        body = _encode(json.dumps(claims).encode())
-        token = f"{head}.{body}.{_encode(self._mac(head, body))}"
+        token = self._signer.sign(claims, kid=self._ids.urlsafe(6))
         self._tokens[token] = (str(claims["sub"]), float(claims["exp"]))
         self._on_token(token)
         return token
 
-    def _mac(self, head: str, body: str) -> bytes:
-        return hmac.digest(self._key, f"{head}.{body}".encode(), hashlib.sha256)
-
     def _read(self, token: str) -> tuple[str, float]:
         """``sub`` and ``exp`` of a JWT that was not issued here word for word."""
-        uid, expires_s, given = _claims(token)
-        head, body, _ = token.split(".")
-        if not hmac.compare_digest(given, self._mac(head, body)):
+        known = _claims(token)
+        if self._signer.verify(token) is None:
             raise BadToken("signature")
-        return uid, expires_s
+        return known
 
 
-def _claims(token: str) -> tuple[str, float, bytes]:
-    """``sub``, ``exp`` and signature of a JWT, whoever signed it."""
+def _claims(token: str) -> tuple[str, float]:
+    """``sub`` and ``exp`` of a JWT, whoever signed it."""
     try:
-        _, body, mac = token.split(".")
-        claims = json.loads(_decode(body))
-        given = _decode(mac)
+        claims = read_claims(token)
         uid, expires_s = claims["sub"], float(claims["exp"])
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError, OverflowError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise BadToken("malformed") from None  # the cause would show the token
     if not isinstance(uid, str) or not uid:
         raise BadToken("malformed")
-    return uid, expires_s, given
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return uid, expires_s

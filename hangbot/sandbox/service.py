@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import uuid
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.hosts import direct_service
 from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.listen import HOST
 from hangbot.sandbox.people import Identity, People, Person
@@ -46,7 +46,7 @@ class Sandbox:
         app_id: The chat's app id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what open_sandbox is given, all by name
         self,
         *,
         dialect: str | Dialect,
@@ -56,7 +56,10 @@ class Sandbox:
         identity: Identity | None = None,
         variants: RoomVariants,
         on_event: Callable[[Event], object] | None,
+        clock: SandboxClock | None = None,
+        ids: Ids | None = None,
     ) -> None:
+        ids = ids or Ids()
         redactor = Redactor(pieces=False)  # of thousands of tokens; what the journal cuts is masked before
         issued = itertools.count(1)
 
@@ -66,13 +69,13 @@ class Sandbox:
             if next(issued) <= _KNOWN_TOKENS or not token.startswith(("eyJ", "auth_")):
                 redactor.add(token)
 
-        self.clock = SandboxClock()
+        self.clock = clock or SandboxClock()
         self.journal = Journal(self.clock.now_ms, redactor, on_event=on_event)
         self.faults = Faults()
         spoken = DIALECTS[dialect] if isinstance(dialect, str) else dialect
-        self.people = People(self.clock.now_s, remember, spoken.tokens)
-        self.rooms = Rooms(variants)
-        self.app_id = (identity and identity.app_id) or uuid.uuid4().hex[:16]
+        self.people = People(self.clock.now_s, remember, spoken.tokens, ids)
+        self.rooms = Rooms(variants, ids)
+        self.app_id = (identity and identity.app_id) or ids.hex(8)
         self.chat = ChatService(
             self.people,
             self.faults,
@@ -81,9 +84,10 @@ class Sandbox:
             dialect=spoken,
             history=history,
             app_id=self.app_id,
+            ids=ids,
         )
         self.dialect: str = spoken.name
-        self.server = RoomServer(self.people, self.rooms, self.faults, self.journal, self.clock)
+        self.server = RoomServer(self.people, self.rooms, self.faults, self.journal, self.clock, ids)
         self.services = Services(
             self.journal,
             {

@@ -12,9 +12,9 @@ from hangbot.sandbox.chat.paging import cut_page, history_query
 from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.rows import SYSTEM, Json, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.values import text_of
 from hangbot.sandbox.chat.world import ChatWorld
-from hangbot.sandbox.jwt import ChatJwt
 
 __all__ = ["Caller", "ChatDoor"]
 
@@ -40,7 +40,7 @@ class ChatDoor:
         *,
         app_id: str,
         api_key: str,
-        jwt: ChatJwt,
+        jwt: SocketTokens,
         online: Callable[[str], bool],
     ) -> None:
         self.world = world

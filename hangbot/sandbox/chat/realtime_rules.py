@@ -11,9 +11,9 @@ from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.receipts import mark_conversation
 from hangbot.sandbox.chat.rows import Json, Push, ReceiverType, Row, user_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.jwt import ChatJwt
 from hangbot.sandbox.people import People
 
 __all__ = ["SocketRules", "may_open_socket"]
@@ -51,7 +51,7 @@ class SocketRules:
     def __init__(
         self,
         people: People,
-        jwt: ChatJwt,
+        jwt: SocketTokens,
         dialect: Dialect,
         clock: SandboxClock,
         world: Callable[[], ChatWorld],

@@ -4,7 +4,6 @@ One catch-all handler reads a request, finds out whose it is, and hands it to th
 `ChatApi` for `/v3…`, `Gateway` for `/api/…`, `SocketHub` for an upgrade.
 """
 
-import secrets
 from functools import partial
 from typing import Final
 
@@ -18,6 +17,7 @@ from hangbot.sandbox.chat.request import Outcome, Wire, is_preflight, read_body,
 from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import Draft, Row
 from hangbot.sandbox.chat.send_body import web_client_line
+from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
@@ -25,8 +25,8 @@ from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments, is_for_gateway
 from hangbot.sandbox.gateway.routes import Gateway, Rooms
 from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.jwt import ChatJwt
 from hangbot.sandbox.people import People, Person
 from hangbot.sandbox.websocket import POINT, UPGRADE_FAULTS
 
@@ -46,6 +46,7 @@ class ChatService:
         dialect: `openchat`, `cometchat`, `srechat`, or a `Dialect` made with `replace`.
         history: Rows kept in each conversation.
         app_id: CometChat's app id, wanted in the header `appId` by that dialect.
+        ids: Where keys and ids come from.
 
     Attributes:
         api_key: The admin key of the header `apikey`.
@@ -62,17 +63,19 @@ class ChatService:
         dialect: str | Dialect = "openchat",
         history: int = 1000,
         app_id: str = "0123456789abcdef",
+        ids: Ids | None = None,
     ) -> None:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.app_id = app_id
-        self.api_key = secrets.token_hex(20)
+        self._ids = ids or Ids()
+        self.api_key = self._ids.hex(20)
         self.gateway = Gateway(people)
         self._people = people
         self._faults = faults
         self._journal = journal
         self._clock = clock
         self._history = history
-        self._jwt = ChatJwt()
+        self._jwt = SocketTokens(self._ids)
         self._limiter = RateLimiter(self.dialect)
         self._wire = Wire(
             faults, journal, clock, whose=people.behind, open_chat=self.dialect.name == "openchat"

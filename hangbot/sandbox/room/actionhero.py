@@ -3,8 +3,7 @@
 PURE. Captured from ActionHero 29.3.5; production may override the texts.
 """
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from hangbot.sandbox.room import primus, songs
@@ -88,20 +87,20 @@ class Verb(NamedTuple):
     id: Any
 
 
-def message_id(given: object) -> Any:  # noqa: ANN401  echoed unchanged whatever it is
+def message_id(given: object, new_id: Callable[[], str]) -> Any:  # noqa: ANN401  echoed unchanged whatever it is
     """What the answer carries: any value that JavaScript holds for true, else a random UUID."""
     if given is None or given is False or given == "":
-        return str(uuid.uuid4())
+        return new_id()
     if isinstance(given, int | float) and given == 0:
-        return str(uuid.uuid4())
+        return new_id()
     return given
 
 
-def parse(value: object) -> Call | Verb:
+def parse(value: object, new_id: Callable[[], str]) -> Call | Verb:
     """What a decoded frame (anything but ``null``) asks for."""
     if not isinstance(value, dict):
-        return Verb("undefined", [], value, message_id(None))
-    answer_to = message_id(value.get("messageId"))
+        return Verb("undefined", [], value, new_id())
+    answer_to = message_id(value.get("messageId"), new_id)
     event = value.get("event")
     if event == "action" and isinstance(event, str):
         params = value.get("params")

@@ -9,6 +9,7 @@ from websockets.frames import CloseCode
 
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from hangbot.sandbox.room import actionhero, primus
@@ -35,11 +36,13 @@ class RoomDesk:
         faults: What goes wrong.
         journal: Where everything is written.
         clock: The sandbox's clock.
+        ids: Where a message without an id has one from.
     """
 
     def __init__(
-        self, people: People, rooms: Rooms, faults: Faults, journal: Journal, clock: SandboxClock
+        self, people: People, rooms: Rooms, faults: Faults, journal: Journal, clock: SandboxClock, ids: Ids
     ) -> None:
+        self._new_id = ids.uuid
         self._rooms = rooms
         self._variants = rooms.variants
         self._faults = faults
@@ -116,7 +119,7 @@ class RoomDesk:
         elif primus.is_id_request(value):
             conn.push(primus.spark_id(conn.spark))
         elif conn.listening:
-            asked = actionhero.parse(value)
+            asked = actionhero.parse(value, self._new_id)
             if isinstance(asked, Call):
                 self._accept(conn, asked)
             else:

@@ -6,6 +6,7 @@ PURE, like the rest of the room's world.
 from collections.abc import Mapping
 from typing import Any
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import Person
 from hangbot.sandbox.room import roles
 from hangbot.sandbox.room.patches import Draft
@@ -29,6 +30,7 @@ class House(Stage):
     Args:
         settings: The room's settings.
         variants: The unknowns, settled.
+        ids: Where play ids come from.
 
     Attributes:
         guest_password: What guests must know, or ``None``.
@@ -36,8 +38,8 @@ class House(Stage):
         roles: Room roles by uid.
     """
 
-    def __init__(self, settings: dict[str, Any], variants: RoomVariants) -> None:
-        super().__init__(settings, variants)
+    def __init__(self, settings: dict[str, Any], variants: RoomVariants, ids: Ids) -> None:
+        super().__init__(settings, variants, ids)
         self.guest_password: str | None = None
         self.live = False
         self.roles: dict[str, str] = {}

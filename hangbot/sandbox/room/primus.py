@@ -6,8 +6,9 @@ of one JSON value; control messages are JSON strings, with the quotes on the wir
 
 import json
 import math
-import secrets
 from typing import Any, Final
+
+from hangbot.sandbox.ids import Ids
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -117,9 +118,9 @@ def spark_id(spark: str) -> str:
     return f'"{_ID}{spark}"'
 
 
-def new_spark_id() -> str:
+def new_spark_id(ids: Ids) -> str:
     """An id as Primus makes them: 21 characters."""
-    return "".join(_ALPHABET[byte & 63] for byte in secrets.token_bytes(21))
+    return "".join(_ALPHABET[byte & 63] for byte in ids.raw(21))
 
 
 def spec(ping_interval_s: float) -> str:

@@ -9,6 +9,7 @@ form of recorded ones. Values inside the state are never changed in place (see
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import Person
 from hangbot.sandbox.room import roles, songs
 from hangbot.sandbox.room.moderation import House
@@ -39,10 +40,13 @@ class Room(House):
         slug: The room's name in URLs.
         name: What people call it.
         variants: The unknowns, settled.
+        ids: Where play ids come from.
     """
 
-    def __init__(self, uuid: str, slug: str, name: str, variants: RoomVariants) -> None:
-        super().__init__(first_settings(uuid, slug, name, variants), variants)
+    def __init__(
+        self, uuid: str, slug: str, name: str, variants: RoomVariants, ids: Ids | None = None
+    ) -> None:
+        super().__init__(first_settings(uuid, slug, name, variants), variants, ids or Ids())
         self.uuid = uuid
         self.slug = slug
         self.name = name

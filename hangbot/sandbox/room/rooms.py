@@ -1,9 +1,9 @@
 """The rooms of one sandbox, and how the gateway sees them."""
 
-import uuid as uuids
 from collections.abc import Iterator
 from typing import Any
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.variants import RoomVariants
 
@@ -15,9 +15,11 @@ class Rooms:
 
     Args:
         variants: The unknowns, settled, for every room.
+        ids: Where uuids come from.
     """
 
-    def __init__(self, variants: RoomVariants) -> None:
+    def __init__(self, variants: RoomVariants, ids: Ids | None = None) -> None:
+        self._ids = ids or Ids()
         self.variants = variants
         self._rooms: dict[str, Room] = {}
 
@@ -38,11 +40,11 @@ class Rooms:
         Raises:
             ValueError: The slug or the uuid is taken.
         """
-        uuid = uuid or str(uuids.uuid4())
+        uuid = uuid or self._ids.uuid()
         if uuid in self._rooms or any(room.slug == slug for room in self):
             raise ValueError(f"there is a room {slug} already")
         name = name or slug.replace("-", " ").title()
-        room = self._rooms[uuid] = Room(uuid, slug, name, self.variants)
+        room = self._rooms[uuid] = Room(uuid, slug, name, self.variants, self._ids)
         return room
 
     def get(self, uuid: object) -> Room | None:
@@ -52,7 +54,7 @@ class Rooms:
     def renew(self) -> None:
         """Every room empty again, as it was when it was added."""
         for room in self:
-            self._rooms[room.uuid] = Room(room.uuid, room.slug, room.name, self.variants)
+            self._rooms[room.uuid] = Room(room.uuid, room.slug, room.name, self.variants, self._ids)
 
     def by_uuid(self, uuid: str) -> dict[str, Any] | None:
         """A room as the gateway shows it, or ``None``."""

@@ -5,13 +5,13 @@ Three layers: this server (handshake, heartbeat, endings), ``RoomDesk``
 """
 
 import asyncio
-import uuid
 from typing import Final
 
 from websockets.http11 import Response
 
 from hangbot.sandbox.clock import SandboxClock, TimerHandle
 from hangbot.sandbox.faults import Faults
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from hangbot.sandbox.room import primus
@@ -34,11 +34,19 @@ class RoomServer:
         faults: What goes wrong.
         journal: Where everything is written.
         clock: The sandbox's clock.
+        ids: Where ids of connections and messages come from.
     """
 
     def __init__(
-        self, people: People, rooms: Rooms, faults: Faults, journal: Journal, clock: SandboxClock
+        self,
+        people: People,
+        rooms: Rooms,
+        faults: Faults,
+        journal: Journal,
+        clock: SandboxClock,
+        ids: Ids | None = None,
     ) -> None:
+        self._ids = ids or Ids()
         self._variants = rooms.variants
         self._journal = journal
         self._clock = clock
@@ -47,7 +55,7 @@ class RoomServer:
         self._quiet: asyncio.Event = asyncio.Event()
         self._handshake = Handshake(self, people, faults, journal, clock, variants=rooms.variants)
         self.handle = self._handshake.handle
-        self.desk = RoomDesk(people, rooms, faults, journal, clock)
+        self.desk = RoomDesk(people, rooms, faults, journal, clock, self._ids)
 
     @property
     def connections(self) -> tuple[RoomConnection, ...]:
@@ -76,7 +84,7 @@ class RoomServer:
 
     def on_open(self, conn: RoomConnection) -> None:
         """Part of ``Hub``: greet it."""
-        conn.hero_id, conn.spark = str(uuid.uuid4()), primus.new_spark_id()
+        conn.hero_id, conn.spark = self._ids.uuid(), primus.new_spark_id(self._ids)
         conn.connected_ms = self._clock.now_ms()
         self._open[conn] = None
         self._journal.record("room", "in", "open", conn=conn.number, uid=conn.uid)

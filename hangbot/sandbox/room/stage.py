@@ -3,9 +3,9 @@
 PURE. Index 0 of the line is the DJ who plays now; the line rotates (seen in public bots).
 """
 
-import uuid as uuids
 from typing import Any, Final
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.room import songs
 from hangbot.sandbox.room.patches import Draft
 from hangbot.sandbox.room.state import RoomMessage, first_state, with_song
@@ -22,6 +22,7 @@ class Stage:
     Args:
         settings: The room's settings.
         variants: The unknowns, settled.
+        ids: Where play ids come from.
 
     Attributes:
         state: The state as clients hold it.
@@ -29,7 +30,8 @@ class Stage:
         voters: Who has voted on the playing song.
     """
 
-    def __init__(self, settings: dict[str, Any], variants: RoomVariants) -> None:
+    def __init__(self, settings: dict[str, Any], variants: RoomVariants, ids: Ids) -> None:
+        self._ids = ids
         self.variants = variants
         self.state: dict[str, Any] = first_state(settings)
         self.recent_songs: list[dict[str, Any]] = []
@@ -115,7 +117,7 @@ class Stage:
 
     def _now_playing(self, song: dict[str, Any], now_ms: int) -> dict[str, Any]:
         playing = {"song": song, "startTime": now_ms, "endTime": now_ms + songs.duration_ms(song)}
-        return {**playing, "playId": str(uuids.uuid4())} if self.variants.play_id else playing
+        return {**playing, "playId": self._ids.uuid()} if self.variants.play_id else playing
 
     def clear_votes(self, draft: Draft) -> None:
         """Another song, no votes yet."""

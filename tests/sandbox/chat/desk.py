@@ -9,8 +9,9 @@ from hangbot.sandbox.chat.call import Answer, Call, split_path
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.world import ChatWorld
-from hangbot.sandbox.jwt import ChatJwt
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import People, Person
 
 APP_ID = "0123456789abcdef"
@@ -39,7 +40,7 @@ class Desk:
             self.people,
             app_id=APP_ID,
             api_key=API_KEY,
-            jwt=ChatJwt(),
+            jwt=SocketTokens(Ids()),
             online=self.online.__contains__,
         )
         self.bot = self.people.add("bot", uid="bot", role="bot")

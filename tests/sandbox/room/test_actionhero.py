@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.room import actionhero
 from hangbot.sandbox.room.actionhero import BadInput, Call, Verb
 
@@ -19,7 +20,8 @@ JSON = st.recursive(
 
 def call(action: str, **params: Any) -> Call:  # noqa: ANN401  any JSON value
     parsed = actionhero.parse(
-        {"event": "action", "params": {"roomUuid": "r", **params, "action": action}, "messageId": 1}
+        {"event": "action", "params": {"roomUuid": "r", **params, "action": action}, "messageId": 1},
+        Ids().uuid,
     )
     assert isinstance(parsed, Call)
     return parsed
@@ -27,12 +29,12 @@ def call(action: str, **params: Any) -> Call:  # noqa: ANN401  any JSON value
 
 @pytest.mark.parametrize("given_id", [1, -3, 1.5, "abc", {"x": 1}, [], {}, True])
 def test_a_true_message_id_is_echoed_unchanged(given_id: object) -> None:
-    assert actionhero.message_id(given_id) == given_id
+    assert actionhero.message_id(given_id, Ids().uuid) == given_id
 
 
 @pytest.mark.parametrize("given_id", [None, 0, 0.0, "", False])
 def test_a_missing_or_false_message_id_becomes_a_uuid(given_id: object) -> None:
-    assert UUID.fullmatch(actionhero.message_id(given_id))
+    assert UUID.fullmatch(actionhero.message_id(given_id, Ids().uuid))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_missing_or_false_message_id_becomes_a_uuid(given_id: object) -> None:
     ],
 )
 def test_a_call_without_a_known_action_has_none(params: object) -> None:
-    parsed = actionhero.parse({"event": "action", "params": params, "messageId": 4})
+    parsed = actionhero.parse({"event": "action", "params": params, "messageId": 4}, Ids().uuid)
 
     assert isinstance(parsed, Call)
     assert parsed.action is None
@@ -70,7 +72,8 @@ def test_what_is_for_services_and_what_never_was_is_unknown_alike(name: str) -> 
 
 def test_unknown_parameters_and_a_message_id_among_them_mean_nothing() -> None:
     parsed = actionhero.parse(
-        {"event": "action", "params": {"action": "joinRoom", "roomUuid": "r", "messageId": 99, "x": 1}}
+        {"event": "action", "params": {"action": "joinRoom", "roomUuid": "r", "messageId": 99, "x": 1}},
+        Ids().uuid,
     )
 
     assert isinstance(parsed, Call)
@@ -85,7 +88,7 @@ def test_the_right_api_version_may_be_given(version: object) -> None:
 
 @pytest.mark.parametrize("value", ["string", 123, True, [], [1, 2], {}])
 def test_whatever_is_no_object_with_an_event_is_the_undefined_verb(value: object) -> None:
-    parsed = actionhero.parse(value)
+    parsed = actionhero.parse(value, Ids().uuid)
 
     assert isinstance(parsed, Verb)
     assert parsed.name == "undefined"
@@ -94,7 +97,7 @@ def test_whatever_is_no_object_with_an_event_is_the_undefined_verb(value: object
 
 
 def test_a_verb_takes_its_room_first_and_repeats_the_rest() -> None:
-    parsed = actionhero.parse({"event": "say", "message": "hi", "room": "r", "messageId": 8})
+    parsed = actionhero.parse({"event": "say", "message": "hi", "room": "r", "messageId": 8}, Ids().uuid)
 
     assert parsed == Verb("say", ["r", "hi"], {"message": "hi"}, 8)
 
@@ -168,7 +171,7 @@ def test_right_input_passes(action: str, params: dict[str, Any]) -> None:
 @given(JSON)
 def test_no_frame_makes_the_parser_raise(value: object) -> None:
     if value is not None:
-        parsed = actionhero.parse(value)
+        parsed = actionhero.parse(value, Ids().uuid)
 
         assert isinstance(parsed, Call | Verb)
 
@@ -176,7 +179,7 @@ def test_no_frame_makes_the_parser_raise(value: object) -> None:
 @settings(max_examples=50)
 @given(action=st.sampled_from(sorted(actionhero.ACTIONS)), params=st.dictionaries(st.text(max_size=8), JSON))
 def test_no_input_makes_the_checks_raise_anything_else(action: str, params: dict[str, Any]) -> None:
-    asked = actionhero.parse({"event": "action", "params": {**params, "action": action}})
+    asked = actionhero.parse({"event": "action", "params": {**params, "action": action}}, Ids().uuid)
     assert isinstance(asked, Call)
 
     with suppress(BadInput):

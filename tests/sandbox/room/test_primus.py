@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.room import primus
 
 JSON = st.recursive(
@@ -77,7 +78,7 @@ def test_control_frames_are_told_apart(value: Any, pong: bool, asks_id: bool) ->
 def test_heartbeat_and_id_carry_their_quotes() -> None:
     assert primus.ping(1795347208843) == '"primus::ping::1795347208843"'
     assert primus.spark_id("abc") == '"primus::id::abc"'
-    assert len(primus.new_spark_id()) == 21
+    assert len(primus.new_spark_id(Ids())) == 21
 
 
 def test_the_spec_is_what_primus_answers() -> None:
