@@ -11,7 +11,7 @@ from bench.servers import fingerprint
 from hangbot.config import Settings
 from hangbot.factory import open_room
 from hangbot.hangfm.room import RoomClient
-from hangbot.hangfm.wire.frames import Broadcast
+from hangbot.hangfm.wire.frames import RoomMessage
 
 __all__ = ["Seen", "watch_votes"]
 
@@ -45,7 +45,7 @@ class _Tally:
         self.cast: dict[str, float] = {}
         self.lags: list[float] = []
 
-    def on_message(self, message: Broadcast) -> None:
+    def on_message(self, message: RoomMessage) -> None:
         if message.name != "votedOnSong" or message.patch is None:
             return
         # /allUserData/<uuid>/songVotes/...: who it was stands nowhere else

@@ -31,13 +31,12 @@ from hangbot.delivery.throttle import Limits
 from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
-from hangbot.hangfm.disconnect import Connection
 from hangbot.hangfm.gateway import GatewayClient
-from hangbot.hangfm.http import Endpoint
+from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.hangfm.room import RoomClient
-from hangbot.hangfm.socket import upgrade
-from hangbot.hangfm.wire.frames import Broadcast
+from hangbot.hangfm.socket import FrameTap, connect_room
+from hangbot.hangfm.wire.frames import RoomMessage
 from hangbot.health import Conditions
 from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
@@ -87,13 +86,13 @@ async def open_clients(
     token = settings.bot_user_token.get_secret_value()
     async with _open_http(settings.chat_url, settings.gateway_url) as http:
         gateway = GatewayClient(
-            Endpoint(
+            HttpClient(
                 http, settings.gateway_url, service="gateway", clock=clock, timeout=settings.ack_timeout
             ),
             token,
         )
         chat = ChatClient(
-            Endpoint(http, settings.chat_url, service="chat", clock=clock, timeout=settings.ack_timeout),
+            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=settings.ack_timeout),
             token=ChatToken(
                 gateway.exchange_token,
                 settings.chat_token.get_secret_value() if settings.chat_token else None,
@@ -128,7 +127,7 @@ async def open_room(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    on_message: Callable[[Broadcast], None] = lambda _: None,
+    on_message: Callable[[RoomMessage], None] = lambda _: None,
     on_frame: Callable[[str | bytes], None] | None = None,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
@@ -140,13 +139,15 @@ async def open_room(
         on_frame: Shown every frame as it came, before it is read.
 
     Raises:
-        HangbotError: As `hangbot.hangfm.socket.upgrade` does.
+        HangbotError: As `hangbot.hangfm.socket.connect_room` does.
     """
     token = settings.ttfm_api_token.get_secret_value()
     claims, clock = read_claims(token), clock or SystemClock()
-    connection = await upgrade(settings.room_url, token, within=settings.connect_timeout, now=clock.wall())
+    connection = await connect_room(
+        settings.room_url, token, within=settings.connect_timeout, now=clock.wall()
+    )
     room = RoomClient(
-        connection if on_frame is None else _Tapped(connection, on_frame),
+        connection if on_frame is None else FrameTap(connection, on_frame),
         settings.room_uuid,
         clock=clock,
         ack_timeout=settings.ack_timeout,
@@ -194,12 +195,12 @@ async def open_subject(
     clock = clock or SystemClock()
 
     @asynccontextmanager
-    async def open_http(service: "Service") -> AsyncIterator[Endpoint]:
+    async def open_http(service: "Service") -> AsyncIterator[HttpClient]:
         url = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": _over_http(settings)}[
             service
         ]
         async with _open_http(url) as http:
-            yield Endpoint(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
+            yield HttpClient(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
 
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         yield CheckContext(
@@ -340,25 +341,3 @@ def _over_http(settings: Settings) -> str:
     parts = urlsplit(settings.room_url)
     scheme = "https" if parts.scheme in {"https", "wss"} else "http"
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tapped:
-    """A connection whose frames somebody else sees, too."""
-
-    connection: Connection
-    on_frame: Callable[[str | bytes], None]
-
-    async def send(self, message: str) -> None:
-        await self.connection.send(message)
-
-    async def recv(self) -> str | bytes:
-        frame = await self.connection.recv()
-        self.on_frame(frame)
-        return frame
-
-    async def ping(self) -> Awaitable[float]:
-        return await self.connection.ping()
-
-    async def close(self) -> None:
-        await self.connection.close()

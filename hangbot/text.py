@@ -6,9 +6,10 @@ kept, sent or written as JSON stays as it was, and each output escapes what it s
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, TextIO
 
-__all__ = ["encodable", "one_line", "printable", "printable_lines", "whole"]
+__all__ = ["encodable", "one_line", "printable", "printable_lines", "quote_server_text", "whole"]
 
 # Listed rather than asked of `unicodedata`, which would have to be loaded, and which says "format" of
 # letters that are seen as well (U+0600, for example). A test compares the two.
@@ -28,6 +29,8 @@ _JOINED: Final = rf"[^\x00-\x7f{_JOINERS}{_HIDDEN}]"
 _LOOSE: Final = rf"(?<!{_JOINED})[{_JOINERS}]|[{_JOINERS}](?!{_JOINED})"
 _UNSAFE: Final = re.compile(rf"[{_HIDDEN}]|{_LOOSE}")
 _UNSAFE_BUT_LINES: Final = re.compile(rf"(?!\n)[{_HIDDEN}]|{_LOOSE}")
+
+_LONGEST_QUOTE: Final = 200
 
 _PLAINER: Final = str.maketrans(
     {"\u2026": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-"}
@@ -53,6 +56,16 @@ def _escaped(match: re.Match[str]) -> str:
 def one_line(text: str, most: int | None = None) -> str:
     """Fold white space, line ends included, into single blanks, and cut at so many characters."""
     return " ".join(text.split())[:most]
+
+
+def quote_server_text(words: str, mask: Callable[[str], str] = str) -> str:
+    """Show a server's own words: on one line, and at most 200 characters.
+
+    Args:
+        words: What the server said.
+        mask: Takes out a secret that it may echo; before the cut, which could split one.
+    """
+    return one_line(mask(words), _LONGEST_QUOTE)
 
 
 def encodable(line: str, stream: TextIO) -> str:

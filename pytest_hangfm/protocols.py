@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.courier import Courier
     from hangbot.hangfm.chat import ChatClient
     from hangbot.hangfm.room import RoomClient
-    from hangbot.hangfm.wire.frames import Broadcast
+    from hangbot.hangfm.wire.frames import RoomMessage
     from hangbot.ids import Rng
     from hangbot.preflight import CheckContext, Finding
     from hangbot.sandbox import Actor
@@ -45,7 +45,7 @@ class OpenRoom(Protocol):
     """Opens room connections: ``await hangfm_open_room(join=False)``."""
 
     async def __call__(
-        self, *, join: bool = True, on_message: Callable[[Broadcast], None] | None = None, **changes: object
+        self, *, join: bool = True, on_message: Callable[[RoomMessage], None] | None = None, **changes: object
     ) -> RoomClient:
         """Open one, and join unless told not to."""
 

@@ -12,7 +12,7 @@ from hangbot.text import printable
 from pytest_hangfm.transcript import name_in, transcript
 
 if TYPE_CHECKING:
-    from hangbot.hangfm.wire.frames import Broadcast
+    from hangbot.hangfm.wire.frames import RoomMessage
     from hangbot.sandbox import Actor, Person, Sandbox
     from pytest_hangfm.process import BotProcess
 
@@ -35,16 +35,16 @@ class RoomEvents:
     """
 
     def __init__(self) -> None:
-        self.seen: list[Broadcast] = []
+        self.seen: list[RoomMessage] = []
         self._next = 0
         self._news = asyncio.Event()
 
-    def __call__(self, message: Broadcast) -> None:
+    def __call__(self, message: RoomMessage) -> None:
         """Take a message."""
         self.seen.append(message)
         self._news.set()
 
-    async def expect(self, name: str, *, within: float = 5.0) -> Broadcast:
+    async def expect(self, name: str, *, within: float = 5.0) -> RoomMessage:
         """Return the next message of this name after the last one expected; fail the test without one."""
         __tracebackhide__ = True
         with suppress(TimeoutError):

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from hangbot.text import encodable, one_line, printable, printable_lines
+from hangbot.redact import Redactor
+from hangbot.text import encodable, one_line, printable, printable_lines, quote_server_text
 
 SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Letters of category "format" that are drawn: signs before Arabic, Syriac and Kaithi numbers."""
@@ -81,3 +82,14 @@ def test_a_stream_is_given_what_it_can_write(encoding: str, shown: str) -> None:
     line = encodable("Zoë\u2019s…", stream)
 
     assert line == shown
+
+
+def test_a_servers_words_are_quoted_on_one_line_in_part_and_without_the_token() -> None:
+    token = "a-token-of-the-bot"
+    words = f"bad token {token}\nsecond\x85line " + "x" * 1000
+
+    shown = quote_server_text(words, Redactor([token]).text)
+
+    assert token not in shown
+    assert len(shown.splitlines()) == 1
+    assert len(shown) <= 200

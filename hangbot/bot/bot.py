@@ -159,9 +159,9 @@ class Bot:
         room = self.room
         if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
-        deed = RoomAction(room, action, params, lambda: self.chat.uid or "")
+        doing = RoomAction(room, action, params, lambda: self.chat.uid or "")
         key = f"{action}-{new_id(self._rng)[:8]}"
-        return await self._carrier.carry(key, deed.send, deed.ask, if_uncertain=ActionLost.remedy)
+        return await self._carrier.carry(key, doing.send, doing.find, if_uncertain=ActionLost.remedy)
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""

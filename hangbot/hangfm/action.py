@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hangbot.errors import AckTimeout, ActionLost, ConnectionLost, Refused, Unreachable
 from hangbot.hangfm.room import RoomClient
-from hangbot.hangfm.wire.actions import song_key, took_effect
+from hangbot.hangfm.wire.actions import song_id, took_effect
 
 __all__ = ["RoomAction"]
 
@@ -31,30 +31,30 @@ class RoomAction:
         self._action = action
         self._params = params
         self._me = me
-        self._song = song_key(room.state)
-        self._unread = False
+        self._song = song_id(room.state)
+        self._maybe_unread = False
         """Whether the server may not even have read the last attempt."""
 
     async def send(self) -> None:
         """Try once; raises `ServiceError`."""
-        if self._action in _FOR_ONE_SONG and song_key(self._room.state) != self._song:
+        if self._action in _FOR_ONE_SONG and song_id(self._room.state) != self._song:
             raise Refused(f"{self._action} was meant for a song that has ended", service="room")
-        self._unread = True
+        self._maybe_unread = True
         try:
             await self._room.act(self._action, **self._params)
         except AckTimeout:
             with suppress(AckTimeout):
-                await self._see_it_read()  # what it did is seen after the wait that follows
+                await self._wait_until_read()  # what it did is seen after the wait that follows
             raise
         except ConnectionLost as exc:
             raise ActionLost(str(exc), service="room") from exc
         except Unreachable as exc:  # not sent, and the next connection is another room to it
             raise Refused(str(exc), service="room", remedy=_NOT_SENT) from exc
 
-    async def ask(self) -> bool:
+    async def find(self) -> bool:
         """Tell from the state whether it took effect; raises `ServiceError` where that cannot be told."""
-        if self._unread:
-            await self._see_it_read()
+        if self._maybe_unread:
+            await self._wait_until_read()
             raise AckTimeout(f"the room has only now read {self._action}", service="room")
         effect = took_effect(self._action, self._params, self._me(), self._room.state, self._song)
         if not effect and self._room.ended.done():
@@ -63,13 +63,13 @@ class RoomAction:
             raise Refused(f"the room's state does not show whether {self._action} was done", service="room")
         return effect
 
-    async def _see_it_read(self) -> None:
+    async def _wait_until_read(self) -> None:
         """Wait until the server has read the last attempt.
 
         One that stalls would carry it out later, and once more what is sent again meanwhile.
         """
         try:
-            await self._room.echo()
+            await self._room.ping_and_wait()
         except ConnectionLost as exc:
             raise ActionLost(str(exc), service="room") from exc
-        self._unread = False
+        self._maybe_unread = False

@@ -18,7 +18,7 @@ from hangbot.errors import (
     Unreachable,
 )
 from hangbot.hangfm.chat_token import ChatToken
-from hangbot.hangfm.http import Endpoint
+from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.wire import chat as wire
 from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.hangfm.wire.chat_errors import REMEDIES
@@ -36,7 +36,7 @@ class ChatClient:
     """Speaks to OpenChat or CometChat over a borrowed HTTP client.
 
     Args:
-        endpoint: The chat server's address, without ``/v3.0``.
+        http: The chat server's address, without ``/v3.0``.
         token: The chat token.
         group: GUID of the room's group.
         app_id: Header ``appId``; CometChat needs it, OpenChat does not look at it.
@@ -49,7 +49,7 @@ class ChatClient:
 
     def __init__(  # noqa: PLR0913  one argument each, most with a default
         self,
-        endpoint: Endpoint,
+        http: HttpClient,
         *,
         token: ChatToken,
         group: str,
@@ -65,7 +65,7 @@ class ChatClient:
         self.name = name
         self.resource = f"hangbot-{new_uuid(rng)}"
         """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
-        self._endpoint = endpoint
+        self._http = http
         self._token = token
         self._joins = joins
         self._app_id = app_id
@@ -76,7 +76,7 @@ class ChatClient:
     @property
     def address(self) -> str:
         """Where the chat server is."""
-        return self._endpoint.base
+        return self._http.base
 
     async def settings(self) -> Mapping[str, Any]:
         """Return the server's settings: whether it is a chat server at all; needs no token."""
@@ -284,7 +284,7 @@ class ChatClient:
         may be about the token, too; but what changes something is not repeated after it.
 
         Raises:
-            ServiceError: As `wire.chat.read_answer` and `http.Endpoint.exchange` do.
+            ServiceError: As `wire.chat.read_answer` and `http.HttpClient.request` do.
         """
         if not authorised:
             return await self._once(method, path, what, body, params, None)
@@ -372,7 +372,7 @@ class ChatClient:
         if self._app_id:
             headers["appId"] = self._app_id
         async with self._slots:
-            answer = await self._endpoint.exchange(
+            answer = await self._http.request(
                 method, "/v3.0" + path, what=what, headers=headers, params=params, body=body
             )
         return wire.read_answer(
@@ -380,7 +380,7 @@ class ChatClient:
             answer.headers,
             answer.body,
             what=what,
-            now=self._endpoint.clock.wall(),
+            now=self._http.clock.wall(),
             mask=lambda words: Redactor([token] if token else ()).text(words),
         )
 

@@ -8,8 +8,10 @@ from urllib.parse import quote
 from hangbot.claims import read_claims
 from hangbot.config.fields import UUID
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
-from hangbot.hangfm.http import Answer, Endpoint, quoted
+from hangbot.hangfm.http import HttpClient, HttpResponse
 from hangbot.hangfm.wire.own_words import gateway_error, is_refusal, json_of, odd_retry_after, retry_after
+from hangbot.redact import Redactor
+from hangbot.text import quote_server_text
 
 __all__ = ["GatewayClient"]
 
@@ -23,18 +25,18 @@ class GatewayClient:
     """Asks the gateway as the bot. Routes and answers as public bots use them.
 
     Args:
-        endpoint: The gateway's address.
+        http: The gateway's address.
         token: ``BOT_USER_TOKEN``.
     """
 
-    def __init__(self, endpoint: Endpoint, token: str) -> None:
-        self._endpoint = endpoint
+    def __init__(self, http: HttpClient, token: str) -> None:
+        self._http = http
         self._token = token
 
     @property
     def address(self) -> str:
         """Where the gateway is."""
-        return self._endpoint.base
+        return self._http.base
 
     async def exchange_token(self) -> str:
         """Return a chat token for the bot's token.
@@ -42,7 +44,7 @@ class GatewayClient:
         Raises:
             TokenRejected: The bot's token is wrong or expired (its own expiry is named).
             Unavailable: The answer is no JSON, or holds no ``cometAuthToken``.
-            ServiceError: As `hangbot.hangfm.http.Endpoint.exchange` raises it.
+            ServiceError: As `hangbot.hangfm.http.HttpClient.request` raises it.
         """
         document = await self._get("/api/user-service/comet-chat/user-token", what="the token exchange")
         token = document.get("cometAuthToken")
@@ -65,7 +67,7 @@ class GatewayClient:
 
     async def _get(self, path: str, *, what: str) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
-        answer = await self._endpoint.exchange("GET", path, what=what, headers=headers)
+        answer = await self._http.request("GET", path, what=what, headers=headers)
         if not 200 <= answer.status < 300:  # noqa: PLR2004  the 2xx of HTTP
             raise self._refusal(answer, what)
         document = json_of(answer.body)
@@ -78,10 +80,10 @@ class GatewayClient:
             )
         return document
 
-    def _refusal(self, answer: Answer, what: str) -> ServiceError:
+    def _refusal(self, answer: HttpResponse, what: str) -> ServiceError:
         """Tell what a refusal means: only the gateway's own words are one."""
         status, error = answer.status, gateway_error(answer.status, answer.body)
-        wait = retry_after(answer.headers, self._endpoint.clock.wall())
+        wait = retry_after(answer.headers, self._http.clock.wall())
         if error is None or not (is_refusal(status) or status in _UNAUTHORISED):
             in_trouble = status >= 500 or error is not None  # noqa: PLR2004  HTTP
             more = "" if in_trouble else " and nothing of its own to read"
@@ -95,7 +97,7 @@ class GatewayClient:
             )
         said = f"status {status}"
         if isinstance(error["message"], str):
-            said += f": {quoted(error['message'], self._token)}"
+            said += f": {quote_server_text(error['message'], Redactor([self._token]).text)}"
         if status in _UNAUTHORISED:
             return TokenRejected(
                 f"the gateway refused {what} ({said}); {self._expiry()}", service="gateway", status=status
@@ -112,7 +114,7 @@ class GatewayClient:
             return "BOT_USER_TOKEN is no JWT"
         if claims.expires_at is None:
             return "BOT_USER_TOKEN names no expiry"
-        left = claims.expires_at - self._endpoint.clock.wall()
+        left = claims.expires_at - self._http.clock.wall()
         return f"BOT_USER_TOKEN {'expired' if left < 0 else 'is valid for another'} {_days(abs(left))}" + (
             " ago" if left < 0 else " by its own words"
         )

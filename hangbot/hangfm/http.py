@@ -17,13 +17,12 @@ import httpx
 from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
 from hangbot.redact import Redactor
-from hangbot.text import one_line
+from hangbot.text import quote_server_text
 
-__all__ = ["Answer", "Endpoint", "quoted"]
+__all__ = ["HttpClient", "HttpResponse"]
 
 _LARGEST_ANSWER: Final = 32 * 2**20
 """Bytes; a page of a hundred messages has some hundred thousand."""
-_LONGEST_QUOTE: Final = 200
 _CONNECT_SHARE: Final = 0.8
 """A connection that is not there in this share of the time-out was never made: nothing was sent."""
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -33,7 +32,7 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "Use
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole HTTP answer; header names in lower case."""
 
     status: int
@@ -41,11 +40,11 @@ class Answer:
     body: bytes
 
 
-class Endpoint:
+class HttpClient:
     """A service's address over a borrowed client.
 
     Args:
-        http: What carries requests; whoever opened it closes it.
+        transport: What carries requests; whoever opened it closes it.
         base: Scheme, host and port, and a path where the service has one; no slash at the end.
         service: ``gateway`` or ``chat``, for the errors.
         clock: Bounds each exchange.
@@ -53,16 +52,16 @@ class Endpoint:
     """
 
     def __init__(
-        self, http: httpx.AsyncBaseTransport, base: str, *, service: str, clock: Clock, timeout: float
+        self, transport: httpx.AsyncBaseTransport, base: str, *, service: str, clock: Clock, timeout: float
     ) -> None:
         self.base = base
         self.clock = clock
-        self._http = http
+        self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(None, connect=timeout * _CONNECT_SHARE).as_dict()}
         self._service = service
         self._timeout = timeout
 
-    async def exchange(
+    async def request(
         self,
         method: str,
         path: str,
@@ -71,7 +70,7 @@ class Endpoint:
         headers: Mapping[str, str] = MappingProxyType({}),
         params: Mapping[str, str | int] | None = None,
         body: object = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Ask once. A request that is given up is aborted, so that it cannot complete later.
 
         Raises:
@@ -113,9 +112,9 @@ class Endpoint:
     def _no_address(self, why: Exception) -> ConfigError:
         return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
 
-    async def _whole(self, request: httpx.Request) -> Answer | None:
+    async def _whole(self, request: httpx.Request) -> HttpResponse | None:
         """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
-        answer = await self._http.handle_async_request(request)
+        answer = await self._transport.handle_async_request(request)
         try:
             names = {
                 name.lower().decode("latin-1"): value.decode("latin-1") for name, value in answer.headers.raw
@@ -129,7 +128,7 @@ class Endpoint:
                 received += decoder.decompress(chunk, room) if decoder else chunk
                 if len(received) > _LARGEST_ANSWER:
                     return None
-            return Answer(answer.status_code, names, bytes(received))
+            return HttpResponse(answer.status_code, names, bytes(received))
         except zlib.error as exc:
             raise httpx.DecodingError(str(exc)) from None
         finally:
@@ -165,14 +164,7 @@ _url: Final = lru_cache(maxsize=64)(httpx.URL)
 """Most requests go to the same few addresses, and reading one takes a while."""
 
 
-def quoted(words: str, *secrets: str | None) -> str:
-    """Show a server's own words: on one line, not at length, and without the token it may echo."""
-    masked = Redactor(secret for secret in secrets if secret).text(words)
-    return one_line(masked, _LONGEST_QUOTE)
-
-
 def _cause(error: Exception, headers: Mapping[str, str]) -> str:
-    """Tell what httpx says, which may quote the server, which may quote the request."""
-    return quoted(
-        str(error) or type(error).__name__, *(value.rpartition(" ")[2] for value in headers.values())
-    )
+    """Show what httpx says, which may quote the server, which may quote the request."""
+    secrets = (value.rpartition(" ")[2] for value in headers.values())
+    return quote_server_text(str(error) or type(error).__name__, Redactor(filter(None, secrets)).text)

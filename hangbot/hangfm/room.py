@@ -29,12 +29,12 @@ from hangbot.errors import (
     WireError,
 )
 from hangbot.hangfm.disconnect import Connection, close_code
-from hangbot.hangfm.http import quoted
 from hangbot.hangfm.song_watch import SongWatch
 from hangbot.hangfm.wire import frames as wire
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.frames import Broadcast, Deliberate, Event, Ping, Reply, Unknown, Welcome
+from hangbot.hangfm.wire.frames import Event, Ping, Reply, RoomMessage, ServerClosing, Unknown, Welcome
 from hangbot.hangfm.wire.state import RoomState
+from hangbot.text import quote_server_text
 
 __all__ = ["Connection", "RoomClient"]
 
@@ -67,7 +67,7 @@ class RoomClient:
         clock: Clock,
         ack_timeout: float,
         silence: float = 45.0,
-        on_message: Callable[[Broadcast], None] = lambda _: None,
+        on_message: Callable[[RoomMessage], None] = lambda _: None,
         me: str | None = None,
     ) -> None:
         self.room = room
@@ -87,9 +87,9 @@ class RoomClient:
         self._next_id = 0
         self._joins: set[int] = set()
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._heard = clock.now()
-        self._song = SongWatch(clock, lambda: self.state, self.echo)
-        self._leaving: Reason | None = None
+        self._last_frame_at = clock.now()
+        self._song = SongWatch(clock, lambda: self.state, self.ping_and_wait)
+        self._disconnect_reason: Reason | None = None
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended or its state was lost, with how."""
         self.closed: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
@@ -106,7 +106,7 @@ class RoomClient:
         try:
             yield self
         finally:
-            self._leaving = self._leaving or "left"
+            self._disconnect_reason = self._disconnect_reason or "left"
             try:
                 await self._connection.close()
             finally:
@@ -115,7 +115,7 @@ class RoomClient:
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     if isinstance(result, Exception):
                         logger.error("a task of the room connection failed", exc_info=result)
-                self._end(Disconnect(self._leaving))
+                self._end(Disconnect(self._disconnect_reason))
 
     async def welcome(self, within: float) -> bool:
         """Wait for the server to listen: what is sent earlier can be lost without an answer.
@@ -131,7 +131,7 @@ class RoomClient:
         except TimeoutError:
             return False
         if not welcomed:
-            raise self._loss(self.ended.result())
+            raise self._disconnect_error(self.ended.result())
         return True
 
     async def join(self, password: str | None = None) -> RoomState:
@@ -181,7 +181,7 @@ class RoomClient:
             )
         if reply.error == _SHUTTING_DOWN:
             raise Unavailable(f"the room puts off {action} ({reply.error})", service="room")
-        raise Refused(f"the room refused {action} ({quoted(reply.error)})", service="room")
+        raise Refused(f"the room refused {action} ({quote_server_text(reply.error)})", service="room")
 
     async def _ask(self, action: str, params: Mapping[str, object]) -> Reply:
         if self.ended.done():
@@ -210,7 +210,7 @@ class RoomClient:
             if not answered.cancel() and not answered.cancelled():
                 answered.exception()  # looked at, even where sending failed first
 
-    async def echo(self) -> None:
+    async def ping_and_wait(self) -> None:
         """Return when the server has read whatever was sent so far: only then does it answer this ping.
 
         A ping of the WebSocket's own, which the server's library answers in its turn (captured from
@@ -243,19 +243,19 @@ class RoomClient:
         ended = Disconnect("lost")
         try:
             while True:
-                await self._take(await self._connection.recv())
+                await self._handle(await self._connection.recv())
         except ConnectionClosed as exc:
             # Primus closes without a code, which `websockets` calls orderly: any end is an end.
-            ended = Disconnect(self._leaving or "lost", close_code(exc))
+            ended = Disconnect(self._disconnect_reason or "lost", close_code(exc))
         finally:
             self._end(ended)
 
     async def _watch(self) -> None:
         """Treat a connection without heartbeats as dead: a cut cable sends nothing."""
-        while (quiet := self._clock.now() - self._heard) < self._silence:
+        while (quiet := self._clock.now() - self._last_frame_at) < self._silence:
             await self._clock.sleep(self._silence - quiet)
-        self._leaving = self._leaving or "silent"
-        self._end(Disconnect(self._leaving, f"no heartbeat for {self._silence:g} s"))
+        self._disconnect_reason = self._disconnect_reason or "silent"
+        self._end(Disconnect(self._disconnect_reason, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 
     async def _watch_song(self) -> None:
@@ -263,7 +263,7 @@ class RoomClient:
         if why:
             self._lose_state(why, "song")
 
-    async def _take(self, frame: str | bytes) -> None:
+    async def _handle(self, frame: str | bytes) -> None:
         try:
             event = wire.decode(frame)
         except WireError as exc:
@@ -271,22 +271,22 @@ class RoomClient:
             return
         match event:
             case Ping():
-                self._heard = self._clock.now()
+                self._last_frame_at = self._clock.now()
                 self._song.set_time(event.number)
                 await self._connection.send(wire.encode_pong(event))
             case Welcome():
                 if not self._welcomed.done():
                     self._welcomed.set_result(True)
-            case Deliberate():
-                self._leaving = self._leaving or "closed by the server"
+            case ServerClosing():
+                self._disconnect_reason = self._disconnect_reason or "closed by the server"
             case _:
-                self._take_message(event)
+                self._handle_message(event)
 
-    def _take_message(self, event: Event) -> None:
+    def _handle_message(self, event: Event) -> None:
         match event:
             case Reply():
                 self._answer(event)
-            case Broadcast():
+            case RoomMessage():
                 self._broadcast(event)
             case Unknown():
                 logger.info(
@@ -303,12 +303,12 @@ class RoomClient:
         if key in self._joins:
             self._joins.remove(key)
             if reply.error is None:
-                self._install(reply.fields)
+                self._set_state(reply.fields)
         waiting = self._pending.get(key)
         if waiting is not None and not waiting.done():
             waiting.set_result(reply)
 
-    def _install(self, fields: Mapping[str, Any]) -> None:
+    def _set_state(self, fields: Mapping[str, Any]) -> None:
         state = fields.get("state")
         if not isinstance(state, dict):
             return
@@ -322,12 +322,12 @@ class RoomClient:
         self._song.hear()
         self._song.set_time(fields.get("serverTime"))
 
-    def _broadcast(self, message: Broadcast) -> None:
+    def _broadcast(self, message: RoomMessage) -> None:
         if message.name == "kickedFromRoom":
-            self._leaving = "kicked"
+            self._disconnect_reason = "kicked"
             self._end(Disconnect("kicked"))  # whether or not the server hangs up then
         elif message.name == "roomReset":
-            self._leaving = "reset"
+            self._disconnect_reason = "reset"
         self._song.hear()
         if message.patch is not None:
             if self.state is None:
@@ -365,10 +365,10 @@ class RoomClient:
             self._welcomed.set_result(False)
         for waiting in self._pending.values():
             if not waiting.done():
-                waiting.set_exception(self._loss(ended))
+                waiting.set_exception(self._disconnect_error(ended))
 
     @staticmethod
-    def _loss(ended: Disconnect) -> ServiceError:
+    def _disconnect_error(ended: Disconnect) -> ServiceError:
         if ended.reason == "kicked":
             return RemovedFromRoom("the bot was kicked from the room", service="room")
         detail = f" ({ended.detail})" if ended.detail else ""

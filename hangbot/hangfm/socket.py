@@ -8,6 +8,8 @@ a server's that is in trouble, and may be another answer in a minute: it says no
 import asyncio
 import logging
 import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,14 +28,15 @@ from websockets.uri import parse_uri
 from hangbot.claims import read_claims
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.hangfm.dial import dial
-from hangbot.hangfm.http import quoted
+from hangbot.hangfm.disconnect import Connection
 from hangbot.hangfm.wire.frames import socket_url
 from hangbot.hangfm.wire.own_words import is_page, refuses_upgrade
 from hangbot.net import is_loopback, unverified
 from hangbot.proxies import unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
+from hangbot.text import quote_server_text
 
-__all__ = ["upgrade"]
+__all__ = ["FrameTap", "connect_room"]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -45,7 +48,7 @@ _wire_logger.addFilter(
 )  # at DEBUG it prints the request line, and in it the token
 
 
-async def upgrade(where: str, token: str, *, within: float, now: float) -> ClientConnection:
+async def connect_room(where: str, token: str, *, within: float, now: float) -> ClientConnection:
     """Connect to the room socket.
 
     Args:
@@ -146,7 +149,7 @@ def _to(location: str) -> str:
         host = urlsplit(location).hostname
     except ValueError:
         host = None
-    return f" to {quoted(host)}" if host else ""
+    return f" to {quote_server_text(host)}" if host else ""
 
 
 def _expired(token: str, now: float) -> str:
@@ -154,3 +157,29 @@ def _expired(token: str, now: float) -> str:
     if claims is None or claims.expires_at is None or claims.expires_at >= now:
         return ""
     return f"; the token expired {(now - claims.expires_at) / _DAY:.1f} days ago"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTap:
+    """A connection that shows every frame to a listener before it is read."""
+
+    connection: Connection
+    on_frame: Callable[[str | bytes], None]
+
+    async def send(self, message: str) -> None:
+        """Send a text frame."""
+        await self.connection.send(message)
+
+    async def recv(self) -> str | bytes:
+        """Return the next frame, which the listener has seen."""
+        frame = await self.connection.recv()
+        self.on_frame(frame)
+        return frame
+
+    async def ping(self) -> Awaitable[float]:
+        """Send a ping."""
+        return await self.connection.ping()
+
+    async def close(self) -> None:
+        """Close it."""
+        await self.connection.close()

@@ -22,15 +22,19 @@ class SongWatch:
     Args:
         clock: Bounds every wait.
         state: Gives the room as it is, or ``None`` before the join.
-        echo: Returns when all that the server sent so far has arrived. Raises `AckTimeout`, `ConnectionLost`.
+        ping_and_wait: Returns when all that the server sent so far has arrived. Raises `AckTimeout` and
+            `ConnectionLost`.
     """
 
     def __init__(
-        self, clock: Clock, state: Callable[[], RoomState | None], echo: Callable[[], Awaitable[None]]
+        self,
+        clock: Clock,
+        state: Callable[[], RoomState | None],
+        ping_and_wait: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
         self._state = state
-        self._echo = echo
+        self._ping_and_wait = ping_and_wait
         self._overdue = Overdue(clock.now())
         self._time_told = asyncio.Event()
 
@@ -53,7 +57,7 @@ class SongWatch:
                 self._time_told.clear()
                 continue
             try:
-                await self._echo()  # what the room said before comes before the answer
+                await self._ping_and_wait()  # what the room said before comes before the answer
             except AckTimeout:
                 continue
             except ConnectionLost:

@@ -4,7 +4,7 @@ from typing import Final
 
 from hangbot.claims import read_claims
 from hangbot.errors import AnswerLost, HangbotError, Refused, TokenRejected, Unavailable
-from hangbot.hangfm.http import Answer
+from hangbot.hangfm.http import HttpResponse
 from hangbot.hangfm.wire.chat import read_answer
 from hangbot.hangfm.wire.dialect import NAMES, Server, of_error, of_me
 from hangbot.hangfm.wire.own_words import chat_error, json_of
@@ -88,7 +88,7 @@ async def _health(context: CheckContext) -> str:
     return f"its /health answers {status}"
 
 
-async def _raw(context: CheckContext, path: str, *, what: str, token: str | None = None) -> Answer:
+async def _raw(context: CheckContext, path: str, *, what: str, token: str | None = None) -> HttpResponse:
     """Ask as the chat client does, for the answer as it came."""
     headers = {}
     if context.settings.chat_app_id:
@@ -97,7 +97,7 @@ async def _raw(context: CheckContext, path: str, *, what: str, token: str | None
         headers["authToken"] = token
     try:
         async with context.open_http("chat") as http:
-            return await http.exchange("GET", path, what=what, headers=headers)
+            return await http.request("GET", path, what=what, headers=headers)
     except AnswerLost as exc:
         exc.remedy = (
             f"What listens there may be no chat server: check {SETTING['chat']}; {IN_ITS_PLACE} "
@@ -106,7 +106,7 @@ async def _raw(context: CheckContext, path: str, *, what: str, token: str | None
         raise
 
 
-def _read(context: CheckContext, answer: Answer, *, what: str) -> object:
+def _read(context: CheckContext, answer: HttpResponse, *, what: str) -> object:
     return read_answer(
         answer.status,
         answer.headers,

@@ -10,7 +10,7 @@ import ssl
 from typing import Final, NamedTuple
 
 from hangbot.errors import HangbotError
-from hangbot.hangfm.http import Answer
+from hangbot.hangfm.http import HttpResponse
 
 __all__ = [
     "IN_ITS_PLACE",
@@ -177,7 +177,7 @@ def of_proxy(status: int | None, where: str, proxy: str, variable: str) -> Cause
     )
 
 
-def what_answered(answer: Answer) -> str:
+def what_answered(answer: HttpResponse) -> str:
     """Say what kind of thing gave an answer that is not the one that was expected."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     start = answer.body[:512].lstrip().lower()

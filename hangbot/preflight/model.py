@@ -11,7 +11,7 @@ from hangbot.delivery.outbox import Outbox
 from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, OutboxLocked, worst
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.gateway import GatewayClient
-from hangbot.hangfm.http import Endpoint
+from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.room import RoomClient
 from hangbot.ids import Rng
 from hangbot.redact import Redactor
@@ -68,7 +68,7 @@ class CheckContext:
     chat: ChatClient
     open_room: OpenRoom
     open_outbox: Callable[[], AbstractAsyncContextManager[Outbox]]
-    open_http: Callable[[Service], AbstractAsyncContextManager[Endpoint]]
+    open_http: Callable[[Service], AbstractAsyncContextManager[HttpClient]]
     clock: Clock
     rng: Rng
 

@@ -99,10 +99,10 @@ async def room_spec(context: CheckContext) -> Mapping[str, Any] | None:
     """Return what the room server's ``/primus/spec`` answers; ``None`` where it is switched off.
 
     Raises:
-        ServiceError: As `hangbot.hangfm.http.Endpoint.exchange` does.
+        ServiceError: As `hangbot.hangfm.http.HttpClient.request` does.
     """
     async with context.open_http("room") as http:
-        answer = await http.exchange("GET", SPEC, what=SPEC)
+        answer = await http.request("GET", SPEC, what=SPEC)
     try:
         spec = json.loads(answer.body)
     except (ValueError, RecursionError):

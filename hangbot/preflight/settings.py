@@ -90,7 +90,7 @@ async def _time_of_a_service(context: CheckContext) -> float | None:
     """Return a service's time in seconds since the epoch, by the ``Date`` of any answer of it."""
     try:
         async with context.open_http("gateway") as http:
-            answer = await http.exchange("GET", "/", what="its time")
+            answer = await http.request("GET", "/", what="its time")
         moment = parsedate_to_datetime(answer.headers.get("date", ""))
     except (HangbotError, ValueError, OverflowError):
         return None

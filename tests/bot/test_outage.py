@@ -15,7 +15,7 @@ from hangbot.clock import SystemClock
 from hangbot.errors import ServiceError, Unreachable
 from hangbot.factory import open_bot, open_outbox
 from hangbot.hangfm import http
-from hangbot.hangfm.socket import upgrade
+from hangbot.hangfm.socket import connect_room
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 
@@ -57,16 +57,16 @@ class Line:
         self.back: dict[str, float] = {}
         """When each was reached the first time since this was cleared."""
         self._clock = clock
-        exchange = http.Endpoint.exchange
+        request = http.HttpClient.request
 
-        async def upgrade_over_it(*args: Any, **more: Any) -> Any:  # noqa: ANN401  as `upgrade` has it
-            return await self._over("room", lambda: upgrade(*args, **more))
+        async def connect_over_it(*args: Any, **more: Any) -> Any:  # noqa: ANN401  as `connect_room` has it
+            return await self._over("room", lambda: connect_room(*args, **more))
 
-        async def exchange_over_it(*args: Any, **more: Any) -> Any:  # noqa: ANN401  likewise
-            return await self._over("chat", lambda: exchange(*args, **more))
+        async def request_over_it(*args: Any, **more: Any) -> Any:  # noqa: ANN401  likewise
+            return await self._over("chat", lambda: request(*args, **more))
 
-        patch.setattr("hangbot.factory.upgrade", upgrade_over_it)
-        patch.setattr(http.Endpoint, "exchange", exchange_over_it)
+        patch.setattr("hangbot.factory.connect_room", connect_over_it)
+        patch.setattr(http.HttpClient, "request", request_over_it)
 
     async def _over(self, service: str, ask: Callable[[], Awaitable[T]]) -> T:
         begun = self._clock.now()

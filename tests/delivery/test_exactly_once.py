@@ -42,12 +42,12 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
-from hangbot.hangfm.http import Answer
+from hangbot.hangfm.http import HttpResponse
 from hangbot.hangfm.wire.chat import Outgoing
 from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
-    from hangbot.hangfm.http import Endpoint
+    from hangbot.hangfm.http import HttpClient
 
 T = TypeVar("T")
 
@@ -65,20 +65,20 @@ def own(code: str) -> bytes:
     return json.dumps({"error": {"code": code, "message": "No."}}).encode()
 
 
-TROUBLES: dict[str, Answer | ServiceError] = {
+TROUBLES: dict[str, HttpResponse | ServiceError] = {
     "timeout": AckTimeout("no answer", service="chat"),
     "cut": ConnectionLost("cut", service="chat"),
     "unreachable": Unreachable("no connection", service="chat"),
-    "5xx": Answer(503, {}, b"<html>"),
-    "425": Answer(425, {"retry-after": "2"}, b""),
-    "429": Answer(429, {"retry-after": "3"}, own("ERR_TOO_MANY_REQUESTS")),
-    "refused": Answer(400, {}, own("ERR_BAD_REQUEST")),
-    "dead token": Answer(401, {}, own("ERR_NO_AUTH")),
-    "firewall": Answer(403, PAGE, b"<html>blocked</html>"),
-    "log-in page": Answer(401, PAGE, b"<html>log in</html>"),
-    "portal": Answer(200, PAGE, b"<html>log in</html>"),
-    "redirect": Answer(302, {"location": "https://portal/"}, b""),
-    "empty": Answer(204, {}, b""),
+    "5xx": HttpResponse(503, {}, b"<html>"),
+    "425": HttpResponse(425, {"retry-after": "2"}, b""),
+    "429": HttpResponse(429, {"retry-after": "3"}, own("ERR_TOO_MANY_REQUESTS")),
+    "refused": HttpResponse(400, {}, own("ERR_BAD_REQUEST")),
+    "dead token": HttpResponse(401, {}, own("ERR_NO_AUTH")),
+    "firewall": HttpResponse(403, PAGE, b"<html>blocked</html>"),
+    "log-in page": HttpResponse(401, PAGE, b"<html>log in</html>"),
+    "portal": HttpResponse(200, PAGE, b"<html>log in</html>"),
+    "redirect": HttpResponse(302, {"location": "https://portal/"}, b""),
+    "empty": HttpResponse(204, {}, b""),
 }
 CERTAIN = {"unreachable", "429", "refused", "dead token"}  # nothing was stored
 OUTAGES = sorted(TROUBLES.keys() - {"refused"})
@@ -200,7 +200,7 @@ class Service:
         self.kicked_after_storing.clear()
         self.down_until = 0.0
 
-    async def exchange(self, method: str, path: str, *, body: Any = None, **how: Any) -> Answer:  # noqa: ANN401  JSON
+    async def request(self, method: str, path: str, *, body: Any = None, **how: Any) -> HttpResponse:  # noqa: ANN401  JSON
         await self.point()
         if self.clock.now() < self.down_until:
             answer = TROUBLES[self.outage]
@@ -212,7 +212,7 @@ class Service:
             raise answer
         return answer
 
-    def answer(self, call: tuple[str, ...], body: Any, params: dict[str, int]) -> Answer | ServiceError:  # noqa: ANN401  JSON
+    def answer(self, call: tuple[str, ...], body: Any, params: dict[str, int]) -> HttpResponse | ServiceError:  # noqa: ANN401  JSON
         match call:
             case ("GET", "me"):
                 return good({"uid": "bot"})
@@ -222,23 +222,23 @@ class Service:
                 return self.look_up(key)
             case ("POST", "groups", guid, "members"):
                 if guid in self.banned:
-                    return Answer(400, {}, own("ERR_FORBIDDEN"))
+                    return HttpResponse(400, {}, own("ERR_FORBIDDEN"))
                 self.out.discard(guid)
                 return good({"guid": guid})
             case ("GET", "groups", guid, "messages"):
                 if guid in self.banned | self.out:
-                    return Answer(400, {}, own("ERR_NOT_A_MEMBER"))
+                    return HttpResponse(400, {}, own("ERR_NOT_A_MEMBER"))
                 rows = [row for row in map(self.row, range(len(self.stored))) if row["receiver"] == guid]
                 rows = [row for row in rows if row["id"] < params.get("id", math.inf)]
                 return good(rows[-params["per_page"] :])
         raise AssertionError(call)
 
-    def send(self, message: Outgoing) -> Answer | ServiceError:
+    def send(self, message: Outgoing) -> HttpResponse | ServiceError:
         assert self.clock.now() < self.expires_at.get(message.id, math.inf) + SLACK
         if message.to in self.banned | self.out:
-            return Answer(401 if len(self.stored) % 2 else 400, {}, own("ERR_GROUP_NOT_JOINED"))
+            return HttpResponse(401 if len(self.stored) % 2 else 400, {}, own("ERR_GROUP_NOT_JOINED"))
         if message.id in self.poisoned:
-            return Answer(500, {}, b"")
+            return HttpResponse(500, {}, b"")
         plan = self.attempts[message.to]
         stored, trouble = plan.popleft() if plan else (True, None)
         if stored:
@@ -248,16 +248,18 @@ class Service:
                 self.out.add(message.to)
         return TROUBLES[trouble] if trouble else good(self.row(-1))
 
-    def look_up(self, key: str) -> Answer | ServiceError:
+    def look_up(self, key: str) -> HttpResponse | ServiceError:
         to = self.to[key]
         plan = self.questions[to]
         if trouble := plan.popleft() if plan else None:
             return TROUBLES[trouble]
         if to in self.banned | self.out:
-            return Answer(403, {}, own("ERR_FORBIDDEN"))
+            return HttpResponse(403, {}, own("ERR_FORBIDDEN"))
         keys = [each.id for each in self.stored]
         return (
-            good(self.row(keys.index(key))) if key in keys else Answer(404, {}, own("ERR_MESSAGE_NOT_FOUND"))
+            good(self.row(keys.index(key)))
+            if key in keys
+            else HttpResponse(404, {}, own("ERR_MESSAGE_NOT_FOUND"))
         )
 
     def row(self, number: int) -> dict[str, Any]:
@@ -266,8 +268,8 @@ class Service:
         return {"id": number + 1, "muid": message.id, "receiver": message.to, "receiverType": "group"}
 
 
-def good(data: object) -> Answer:
-    return Answer(200, {}, json.dumps({"data": data}).encode())
+def good(data: object) -> HttpResponse:
+    return HttpResponse(200, {}, json.dumps({"data": data}).encode())
 
 
 async def new_token() -> str:
@@ -298,7 +300,10 @@ class Delivery(RuleBasedStateMachine):
         self.runner.run(self.outbox.open())
         rng = random.Random(7)  # noqa: S311  no secret
         chat = ChatClient(
-            cast("Endpoint", self.room), token=ChatToken(new_token, "a token"), group=RECEIVERS[0], uid="bot"
+            cast("HttpClient", self.room),
+            token=ChatToken(new_token, "a token"),
+            group=RECEIVERS[0],
+            uid="bot",
         )
         self.courier = Courier(
             self.outbox,

@@ -148,14 +148,14 @@ async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(
         room = bot.room
         assert room is not None
         room._ack_timeout = 0.1
-        deed = RoomAction(room, "addDj", {}, lambda: sandbox.bot.uid)
+        action = RoomAction(room, "addDj", {}, lambda: sandbox.bot.uid)
         sandbox.faults.add("room.action", "hang")
         with pytest.raises(AckTimeout):
-            await deed.send()
+            await action.send()
 
         await sandbox.forget(sandbox.bot.uid)
         async with asyncio.timeout(WITHIN):
             await room.ended
 
         with pytest.raises(ActionLost):
-            await deed.ask()
+            await action.find()

@@ -14,7 +14,7 @@ import pytest
 from hangbot import Bot
 from hangbot.config import Settings
 from hangbot.factory import open_bot, open_outbox, open_room
-from hangbot.hangfm.wire.frames import Broadcast
+from hangbot.hangfm.wire.frames import RoomMessage
 from hangbot.sandbox import Sandbox
 from tests.bounds import WITHIN
 
@@ -37,7 +37,7 @@ class Guest:
     heard: list[str] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __call__(self, message: Broadcast) -> None:
+    def __call__(self, message: RoomMessage) -> None:
         self.heard.append(message.name)
         if message.name == "theEnd":
             self.over.set()

@@ -168,7 +168,7 @@ MUTANTS: Final = (
         "a connection without heartbeats never ends",
         "hangbot/hangfm/room.py",
         before="""\
-        self._end(Ended(self._leaving, f"no heartbeat for {self._silence:g} s"))
+        self._end(Disconnect(self._disconnect_reason, f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 """,
         after="""\
@@ -237,7 +237,7 @@ MUTANTS: Final = (
         "unread-acted-again",
         "a room action that the room has not read yet is looked for in the state, and sent again",
         "hangbot/hangfm/action.py",
-        before="        if self._unread:\n",
+        before="        if self._maybe_unread:\n",
         after="        if False:\n",
         killed_by=("tests/hangfm/test_action.py::test_what_a_stalled_network_holds_back_is_not_sent_again",),
     ),

@@ -1,7 +1,7 @@
 import pytest
 
 from hangbot import Bot
-from hangbot.hangfm.wire.frames import Broadcast
+from hangbot.hangfm.wire.frames import RoomMessage
 from hangbot.sandbox import Actor
 from pytest_hangfm import OpenUser, RoomEvents, RoomLog
 from tests.bounds import WITHIN
@@ -13,7 +13,7 @@ WITHIN_VAIN = 0.5
 async def test_room_messages_are_expected_in_order() -> None:
     events = RoomEvents()
     for name in ("userJoined", "addedDj", "addedDj"):
-        events(Broadcast(name))
+        events(RoomMessage(name))
 
     first = await events.expect("addedDj")
     second = await events.expect("addedDj")
@@ -23,7 +23,7 @@ async def test_room_messages_are_expected_in_order() -> None:
 
 async def test_a_room_message_that_does_not_come_fails_with_those_that_came() -> None:
     events = RoomEvents()
-    events(Broadcast("userJoined"))
+    events(RoomMessage("userJoined"))
 
     with pytest.raises(pytest.fail.Exception, match=r"no room message 'addedDj' within .*: userJoined"):
         await events.expect("addedDj", within=0.01)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.hangfm.http import Answer
+from hangbot.hangfm.http import HttpResponse
 from hangbot.preflight import diagnosis
 
 WHERE = "chat.example:443"
@@ -81,12 +81,12 @@ def test_a_name_that_does_not_exist_is_not_a_name_server_that_is_silent() -> Non
     ],
 )
 def test_what_answered_is_told(kind: str, body: bytes, what: str) -> None:
-    assert diagnosis.what_answered(Answer(200, {"content-type": kind}, body)) == what
+    assert diagnosis.what_answered(HttpResponse(200, {"content-type": kind}, body)) == what
 
 
 @given(st.binary(max_size=200))
 def test_whatever_answered_is_something(body: bytes) -> None:
-    assert diagnosis.what_answered(Answer(200, {}, body))
+    assert diagnosis.what_answered(HttpResponse(200, {}, body))
 
 
 @pytest.mark.parametrize(

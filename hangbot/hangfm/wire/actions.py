@@ -13,7 +13,7 @@ from hangbot.errors import UsageError
 from hangbot.hangfm.wire.frames import ACTIONS
 from hangbot.hangfm.wire.state import RoomState
 
-__all__ = ["check_name", "song_key", "took_effect"]
+__all__ = ["check_name", "song_id", "took_effect"]
 
 _CLOSE: Final = 0.8
 """How like an action's name another must be (difflib's ratio) to count as a slip."""
@@ -39,7 +39,7 @@ def check_name(action: str) -> None:
 _KNOWN_BY: Final = ("artistName", "trackName", "isrc")
 
 
-def song_key(state: RoomState | None) -> object:
+def song_id(state: RoomState | None) -> object:
     """Return what tells the song that plays now from any other, or ``None`` when none plays.
 
     Skips and votes are bound to it: they must not hit the next song.
@@ -58,7 +58,7 @@ def took_effect(
         params: The action's own parameters.
         me: The bot's uuid.
         state: The room as it is now.
-        song_before: `song_key` at the moment the action was meant for.
+        song_before: `song_id` at the moment the action was meant for.
 
     Returns:
         ``None`` where the state cannot tell.
@@ -73,12 +73,12 @@ def took_effect(
         case "updateNextSong":
             return _was_set(params.get("song"), me, state, song_before)
         case "voteOnSong":
-            if song_key(state) != song_before:
+            if song_id(state) != song_before:
                 return None  # the votes went with the song
             wanted = params.get("songVotes")
             return isinstance(wanted, dict) and wanted.items() <= state.votes(me).items()
         case "skipSong":
-            return song_key(state) != song_before
+            return song_id(state) != song_before
     return None
 
 
@@ -91,7 +91,7 @@ def _was_set(song: object, me: str, state: RoomState, song_before: object) -> bo
     if song is None:
         return queued is None
     seen = [_is_same(song, queued)]
-    if playing and song_key(state) != song_before and state.djs()[0] is dj:
+    if playing and song_id(state) != song_before and state.djs()[0] is dj:
         seen.append(_is_same(song, playing.get("song")))
     return True if True in seen else None if None in seen else False
 

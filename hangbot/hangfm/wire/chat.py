@@ -22,7 +22,7 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.wire.chat_errors import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
 from hangbot.hangfm.wire.own_words import chat_error, is_refusal, json_of, odd_retry_after, retry_after
-from hangbot.text import one_line
+from hangbot.text import quote_server_text
 
 __all__ = [
     "Outgoing",
@@ -46,8 +46,6 @@ _NOT_THE_CHAT: Final = (
 )
 _LONGEST_LOOK: Final = 16_384
 """Bytes of what is no answer that are looked at for a token: more than one has."""
-_LONGEST_QUOTE: Final = 200
-"""How much of a server's own words goes into a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +203,12 @@ def _said(code: str, error: Mapping[str, object], mask: Callable[[str], str]) ->
     for name, reasons in details.items() if isinstance(details, dict) else ():
         if isinstance(reasons, list):
             said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
-    return one_line(mask(": ".join(said)), _LONGEST_QUOTE)
+    return quote_server_text(": ".join(said), mask)
 
 
 def _glimpse(status: int, body: bytes, mask: Callable[[str], str]) -> str:
     """Show the first of an answer that cannot be read, on one line."""
-    text = one_line(mask(body[:_LONGEST_LOOK].decode("utf-8", "replace")), _LONGEST_QUOTE)
+    text = quote_server_text(body[:_LONGEST_LOOK].decode("utf-8", "replace"), mask)
     return f"status {status} and {f'`{text}`' if text else 'an empty body'}"
 
 

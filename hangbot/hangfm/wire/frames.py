@@ -16,11 +16,11 @@ from hangbot.errors import UsageError, WireError
 __all__ = [
     "ACTIONS",
     "MAX_PENDING",
-    "Broadcast",
-    "Deliberate",
     "Event",
     "Ping",
     "Reply",
+    "RoomMessage",
+    "ServerClosing",
     "Unknown",
     "Welcome",
     "decode",
@@ -63,7 +63,7 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class Deliberate:
+class ServerClosing:
     """The server is about to close on purpose (kick, reset, quit)."""
 
 
@@ -77,7 +77,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcast:
+class RoomMessage:
     """A message to the room; ``patch`` is RFC 6902 for the stateful ones, else ``None``."""
 
     name: str
@@ -93,7 +93,7 @@ class Unknown:
     summary: str
 
 
-Event = Welcome | Ping | Deliberate | Reply | Broadcast | Unknown
+Event = Welcome | Ping | ServerClosing | Reply | RoomMessage | Unknown
 
 
 def decode(frame: str | bytes) -> Event:
@@ -129,7 +129,7 @@ def _control(text: str) -> Event:
     if text.startswith(_PING):
         return Ping(text.removeprefix(_PING))
     if text == _CLOSE:
-        return Deliberate()
+        return ServerClosing()
     return Unknown("a control string that Primus 8 does not send")
 
 
@@ -141,10 +141,10 @@ def _reply(data: dict[str, Any]) -> Reply:
     return Reply(data.get("messageId"), error or None, fields)
 
 
-def _broadcast(name: str, message: dict[str, Any], room: object) -> Broadcast:
+def _broadcast(name: str, message: dict[str, Any], room: object) -> RoomMessage:
     patch = message.get("statePatch")
     params = message.get("params")
-    return Broadcast(
+    return RoomMessage(
         name,
         patch if isinstance(patch, list) else None,
         params if isinstance(params, dict) else {},

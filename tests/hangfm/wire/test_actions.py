@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from hangbot.hangfm.wire.actions import song_key, took_effect
+from hangbot.hangfm.wire.actions import song_id, took_effect
 from hangbot.hangfm.wire.frames import ACTIONS
 from hangbot.hangfm.wire.state import RoomState
 
@@ -42,7 +42,7 @@ def tell(action: str, params: dict[str, Any], state: RoomState | None, before: o
 def test_a_song_is_told_from_any_other_by_its_play_and_its_start(
     state: RoomState | None, key: object
 ) -> None:
-    assert song_key(state) == key
+    assert song_id(state) == key
 
 
 @pytest.mark.parametrize("action", ACTIONS)

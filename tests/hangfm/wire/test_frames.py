@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hangbot.errors import UsageError, WireError
 from hangbot.hangfm.wire import frames
-from hangbot.hangfm.wire.frames import Broadcast, Deliberate, Ping, Reply, Unknown, Welcome, decode
+from hangbot.hangfm.wire.frames import Ping, Reply, RoomMessage, ServerClosing, Unknown, Welcome, decode
 
 SAMPLES = Path(__file__).parent / "samples"
 ANY_JSON = st.recursive(
@@ -36,8 +36,8 @@ def test_a_recorded_session_is_read_frame_by_frame() -> None:
     events = [decode(frame) for frame in frames]
 
     assert isinstance(events[0], Welcome)
-    assert Counter(type(event) for event in events) == {Welcome: 1, Reply: 8, Broadcast: 10, Ping: 2}
-    assert [event.name for event in events if isinstance(event, Broadcast)] == [
+    assert Counter(type(event) for event in events) == {Welcome: 1, Reply: 8, RoomMessage: 10, Ping: 2}
+    assert [event.name for event in events if isinstance(event, RoomMessage)] == [
         "updatedUserData",
         "addedDj",
         "playedSong",
@@ -90,14 +90,14 @@ def test_every_recorded_frame_of_every_case_is_understood() -> None:
 @pytest.mark.parametrize(
     ("name", "last"),
     [
-        pytest.param("kicked", Broadcast("kickedFromRoom", room="room-1"), id="kick"),
-        pytest.param("roomReset", Broadcast("roomReset", room="room-1"), id="reset"),
+        pytest.param("kicked", RoomMessage("kickedFromRoom", room="room-1"), id="kick"),
+        pytest.param("roomReset", RoomMessage("roomReset", room="room-1"), id="reset"),
     ],
 )
-def test_a_recorded_end_says_why_before_it_closes(name: str, last: Broadcast) -> None:
+def test_a_recorded_end_says_why_before_it_closes(name: str, last: RoomMessage) -> None:
     events = case(name)
 
-    assert events[-2:] == [last, Deliberate()]
+    assert events[-2:] == [last, ServerClosing()]
 
 
 def test_recorded_refusals_carry_the_servers_words_and_any_kind_of_id() -> None:
@@ -151,18 +151,20 @@ def test_a_reply_without_an_id_is_nobodys() -> None:
         pytest.param('{"context":"api","welcome":null}', Welcome("None"), id="welcome without words"),
         pytest.param('"primus::ping::1795347208843"', Ping("1795347208843"), id="ping"),
         pytest.param('"primus::ping::"', Ping(""), id="ping without a number"),
-        pytest.param('"primus::server::close"', Deliberate(), id="deliberate close"),
+        pytest.param('"primus::server::close"', ServerClosing(), id="deliberate close"),
         pytest.param(
-            '{"context":"user","message":{"name":"n"}}', Broadcast("n"), id="message with nothing but a name"
+            '{"context":"user","message":{"name":"n"}}',
+            RoomMessage("n"),
+            id="message with nothing but a name",
         ),
         pytest.param(
             '{"context":"user","room":7,"message":{"name":"n","statePatch":{},"params":[]}}',
-            Broadcast("n"),
+            RoomMessage("n"),
             id="message with parts of other types",
         ),
         pytest.param(
             '{"context":"user","room":"r","message":{"name":"n","statePatch":[],"params":{"a":1}}}',
-            Broadcast("n", [], {"a": 1}, "r"),
+            RoomMessage("n", [], {"a": 1}, "r"),
             id="message with an empty patch",
         ),
     ],

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hangbot.errors import WireError
-from hangbot.hangfm.wire.frames import Broadcast, Reply, decode
+from hangbot.hangfm.wire.frames import Reply, RoomMessage, decode
 from hangbot.hangfm.wire.state import RoomState
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -37,7 +37,7 @@ def test_a_recorded_session_is_followed_from_the_join_to_the_end() -> None:
     state = RoomState(joined.fields["state"])
     songs = []
     for event in events:
-        if isinstance(event, Broadcast) and event.patch is not None:
+        if isinstance(event, RoomMessage) and event.patch is not None:
             state.apply(event.patch)
             playing = state.now_playing()
             songs.append(playing["song"]["trackName"] if playing else None)
