@@ -1,0 +1,262 @@
+"""A network in memory: connections that are pairs of transports, a fixed time apart."""
+
+import asyncio
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+__all__ = ["Network"]
+
+_LATENCY: Final = 0.001
+"""Seconds that each piece of data is on its way."""
+_FIRST_PORT: Final = 40_000
+_HIGH_WATER: Final = 64 * 1024
+
+
+class Network:
+    """What listens, by host and port."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._servers: dict[tuple[str, int], Server] = {}
+        self._ports = iter(range(_FIRST_PORT, 65_536))
+
+    def look_up(self, host: str, port: int) -> list[Any]:
+        """Return one row of `getaddrinfo`; no name is looked up outside."""
+        if not host.replace(".", "").isdigit():
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+
+    def listen(
+        self, make: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: object
+    ) -> "Server":
+        """Accept connections; port 0 is the next free one."""
+        _refuse(options, "sock", "ssl")
+        port = port or next(self._ports)
+        if (host, port) in self._servers:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        server = self._servers[host, port] = Server(self._loop, make, (host, port), self._servers)
+        return server
+
+    async def connect(
+        self, make: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: object
+    ) -> tuple["Transport", asyncio.BaseProtocol]:
+        """Connect to a server; raises `ConnectionRefusedError` where none listens."""
+        _refuse(options, "sock", "ssl")
+        await asyncio.sleep(_LATENCY)
+        server = self._servers.get((host, port))
+        if server is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        here, there = (host, next(self._ports)), (host, port)
+        client, accepted = Transport(self._loop, here, there), Transport(self._loop, there, here)
+        client.join(accepted, make())
+        accepted.join(client, server.make())
+        self._loop.call_soon(accepted.begin)
+        client.begin()
+        await asyncio.sleep(0)
+        return client, client.get_protocol()
+
+
+class Server(asyncio.AbstractServer):
+    """A port that listens."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        make: Callable[[], asyncio.BaseProtocol],
+        address: tuple[str, int],
+        everyone: dict[tuple[str, int], "Server"],
+    ) -> None:
+        self.make = make
+        self.sockets = (Socket(address, None),)
+        self._loop = loop
+        self._address = address
+        self._everyone = everyone
+
+    def close(self) -> None:
+        """Accept no more; what is connected stays."""
+        self._everyone.pop(self._address, None)
+
+    def is_serving(self) -> bool:
+        """Whether it accepts."""
+        return self._address in self._everyone
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return its loop."""
+        return self._loop
+
+    async def start_serving(self) -> None:
+        """It does from the beginning."""
+
+    async def serve_forever(self) -> None:
+        """Never return."""
+        await self._loop.create_future()
+
+    async def wait_closed(self) -> None:
+        """Return at once, as asyncio does up to Python 3.11."""
+
+
+class Socket:
+    """What a transport shows as its socket: two addresses, and options that change nothing."""
+
+    def __init__(self, here: tuple[str, int], there: tuple[str, int] | None) -> None:
+        self.family, self.type, self.proto = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        self._here, self._there = here, there
+
+    def getsockname(self) -> tuple[str, int]:
+        """Return its own address."""
+        return self._here
+
+    def getpeername(self) -> tuple[str, int] | None:
+        """Return the other side's address."""
+        return self._there
+
+    def setsockopt(self, *_: object) -> None:
+        """Change nothing."""
+
+
+class Transport(asyncio.Transport):
+    """One side of a connection. What it writes reaches the other side after the latency, in order."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, here: tuple[str, int], there: tuple[str, int]
+    ) -> None:
+        super().__init__({"socket": Socket(here, there), "sockname": here, "peername": there})
+        self._loop = loop
+        self._inbox: deque[bytes | None] = deque()
+        """What has arrived and was not read yet; ``None`` is the end."""
+        self._under_way = 0
+        """Bytes that the other side has not read yet."""
+        self._reading = True
+        self._closing = False
+        self._over = False
+        self._ended_writing = False
+        self._told_to_pause = False
+
+    def join(self, peer: "Transport", protocol: asyncio.BaseProtocol) -> None:
+        """Learn who is at the other end, and who reads here."""
+        self._peer = peer
+        self._protocol = protocol
+
+    def begin(self) -> None:
+        """Tell the protocol that it is connected."""
+        self._protocol.connection_made(self)
+
+    # -- writing
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send; what is written after the end is dropped, as a socket does with a warning."""
+        data = bytes(data)
+        if self._closing or self._ended_writing or not data:
+            return
+        self._under_way += len(data)
+        self._loop.call_later(_LATENCY, self._peer.arrive, data)
+        if self._under_way > _HIGH_WATER and not self._told_to_pause:
+            self._told_to_pause = True
+            self._protocol.pause_writing()
+
+    def write_eof(self) -> None:
+        """Say that nothing more comes."""
+        if not self._ended_writing:
+            self._ended_writing = True
+            self._loop.call_later(_LATENCY, self._peer.arrive, None)
+
+    def can_write_eof(self) -> bool:
+        """It can."""
+        return True
+
+    def get_write_buffer_size(self) -> int:
+        """Return the bytes that the other side has not read yet."""
+        return self._under_way
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Keep the one limit that there is."""
+
+    def was_read(self, size: int) -> None:
+        """Called by the other side."""
+        self._under_way -= size
+        if self._told_to_pause and self._under_way <= _HIGH_WATER // 4 and not self._over:
+            self._told_to_pause = False
+            self._protocol.resume_writing()
+
+    # -- reading
+
+    def arrive(self, data: bytes | None) -> None:
+        """Take what the other side has sent."""
+        self._inbox.append(data)
+        self._read()
+
+    def _read(self) -> None:
+        while self._inbox and self._reading and not self._over:
+            data = self._inbox.popleft()
+            if data is None:
+                keep = cast("asyncio.Protocol", self._protocol).eof_received()
+                if not keep:
+                    self.close()
+                continue
+            self._peer.was_read(len(data))
+            if self._closing:
+                continue
+            if isinstance(self._protocol, asyncio.BufferedProtocol):
+                raise NotImplementedError("a buffered protocol in a simulation")
+            cast("asyncio.Protocol", self._protocol).data_received(data)
+
+    def pause_reading(self) -> None:
+        """Keep what arrives."""
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._reading = True
+        self._loop.call_soon(self._read)
+
+    def is_reading(self) -> bool:
+        """Whether it reads."""
+        return self._reading and not self._closing
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return who reads here."""
+        return self._protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Have another one read here."""
+        self._protocol = protocol
+
+    # -- the end
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._closing
+
+    def close(self) -> None:
+        """Send what was written, then the end."""
+        if not self._closing:
+            self.write_eof()
+            self._closing = True
+            self._loop.call_soon(self._lose, None)
+
+    def abort(self) -> None:
+        """Reset the connection: the other side sees an error."""
+        if not self._closing:
+            self._loop.call_later(_LATENCY, self._peer.reset)
+        self._closing = self._ended_writing = True
+        self._loop.call_soon(self._lose, None)
+
+    def reset(self) -> None:
+        """Called by the other side's `abort`."""
+        self._closing = self._ended_writing = True
+        self._lose(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
+    def _lose(self, error: Exception | None) -> None:
+        if not self._over:
+            self._over = True
+            self._inbox.clear()
+            self._protocol.connection_lost(error)
+
+
+def _refuse(options: dict[str, object], *names: str) -> None:
+    for name in names:
+        if options.get(name) is not None:
+            raise NotImplementedError(f"{name}= is not simulated")
