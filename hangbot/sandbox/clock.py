@@ -6,7 +6,10 @@ import itertools
 import time
 from collections.abc import Callable
 
-__all__ = ["SandboxClock", "TimerHandle"]
+__all__ = ["SandboxClock", "TimerHandle", "wall_s"]
+
+wall_s = time.time
+"""Seconds since 1970 by the machine's own clock."""
 
 
 class TimerHandle:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -278,7 +277,7 @@ def unpacked(body: bytes, how: str, largest: int) -> bytes | None:
     return whole if unpacking.eof or len(whole) > largest else None
 
 
-def written(response: Response, method: str, *, last: bool) -> tuple[bytes, bool]:
+def written(response: Response, method: str, *, last: bool, now_s: float) -> tuple[bytes, bool]:
     """What goes over the wire, and whether it is the last that does."""
     given = {name.lower(): value for name, value in response.headers.items()}
     added = {}
@@ -294,7 +293,7 @@ def written(response: Response, method: str, *, last: bool) -> tuple[bytes, bool
     if response.body and "content-type" not in given:
         added["Content-Type"] = "application/octet-stream"
     if "date" not in given:
-        added["Date"] = _date(int(time.time()))
+        added["Date"] = _date(int(now_s))
     if last and "connection" not in given:
         added["Connection"] = "close"
     lines = [f"HTTP/1.1 {response.status} {_phrase(response.status)}"]

@@ -14,15 +14,15 @@ from typing import Final, cast
 
 import h11
 
+from hangbot.sandbox.clock import wall_s
 from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded, unpacked, written
-from hangbot.sandbox.listen import bound_socket
+from hangbot.sandbox.listen import Listener
 
 __all__ = ["Handler", "HttpServer", "Witness", "serve_http"]
 
 _log: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 64 * 1024
 _LONGEST_TARGET: Final = 8000
-_HANDSHAKE_S: Final = 10.0
 
 Handler = Callable[[Request], Awaitable[Response | None]]
 """Answers a request; ``None`` says that it was answered, cut or handed over already."""
@@ -32,7 +32,7 @@ Witness = Callable[[Unserved], object]
 
 
 class HttpServer:
-    """One port on loopback, which it holds from now on, also while nothing listens there.
+    """HTTP on one port, which is kept also while the server is stopped.
 
     Args:
         handler: Answers; it is cancelled when its client goes.
@@ -40,9 +40,7 @@ class HttpServer:
         tls: Server context, or ``None``.
         largest_body: Bytes of a body, packed and unpacked; of a larger one the handler hears only that.
         witness: Told of what no handler has noted.
-
-    Raises:
-        HangbotError: The port is taken.
+        now_s: The time that answers show.
     """
 
     def __init__(
@@ -53,41 +51,45 @@ class HttpServer:
         *,
         largest_body: int,
         witness: Witness = lambda _: None,
+        now_s: Callable[[], float] = wall_s,
     ) -> None:
         self.handler = handler
         self.largest_body = largest_body
         self.witness = witness
-        self._tls = tls
-        self._socket = bound_socket(port)
-        self.port: int = self._socket.getsockname()[1]
-        self._server: asyncio.Server | None = None
+        self.now_s = now_s
+        self._listener = Listener(self._new_connection, port, tls)
         self._connections: set[_Connection] = set()
         self._numbers = 0
 
     @property
     def listening(self) -> bool:
         """Whether connections are accepted."""
-        return self._server is not None
+        return self._listener.listening
+
+    @property
+    def port(self) -> int:
+        """Its port; the one that the system chose once it has listened."""
+        return self._listener.port
 
     async def listen(self) -> None:
-        """Accept connections."""
-        self._server = await asyncio.get_running_loop().create_server(
-            self._accepted,
-            sock=self._socket,
-            ssl=self._tls,
-            ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_S,
-        )
+        """Accept connections.
+
+        Raises:
+            HangbotError: The port is taken.
+        """
+        await self._listener.start()
 
     async def stop(self) -> None:
-        """End every connection, and refuse new ones; the port stays held."""
-        await self._hang_up()
-        self._socket.close()
-        self._socket = bound_socket(self.port)
+        """End every connection, and refuse new ones; the port is kept."""
+        await self._listener.stop_accepting()  # first: a connection accepted meanwhile would be left over
+        ended = [connection.end() for connection in tuple(self._connections)]
+        await asyncio.gather(*filter(None, ended), return_exceptions=True)
+        await self._listener.abort_rest()
 
     async def close(self) -> None:
         """End every connection and let the port go; idempotent."""
-        await self._hang_up()
-        self._socket.close()
+        await self.stop()
+        self._listener.release()
 
     def cut(self, service: str) -> None:
         """End the connections that were last asked for that service."""
@@ -95,19 +97,7 @@ class HttpServer:
             if connection.service == service:
                 connection.end()
 
-    async def _hang_up(self) -> None:
-        server, self._server = self._server, None
-        if server is None:
-            return
-        # First the listener: a connection accepted meanwhile would be left over.
-        await self._socket.refuse()
-        server.close()
-        ended = [connection.end() for connection in tuple(self._connections)]
-        await asyncio.gather(*filter(None, ended), return_exceptions=True)
-        await self._socket.hang_up()
-        await server.wait_closed()
-
-    def _accepted(self) -> "_Connection":
+    def _new_connection(self) -> "_Connection":
         self._numbers += 1
         return _Connection(self, self._connections, self._numbers)
 
@@ -280,7 +270,7 @@ class _Connection(asyncio.Protocol):
         """Write an answer; after the last one, and after one that says so, the connection is closed."""
         if self.transport.is_closing():
             return
-        data, last = written(response, method, last=last)
+        data, last = written(response, method, last=last, now_s=self._server.now_s())
         self.transport.write(data)
         if last:
             self.transport.close()

@@ -1,87 +1,182 @@
-"""Sockets on loopback."""
+"""One port on loopback, and every connection that it took."""
 
 import asyncio
 import contextlib
 import errno
+import os
 import socket
-from typing import Final
-from weakref import WeakSet
+import ssl
+from collections.abc import Callable
+from typing import Final, cast
+from weakref import WeakKeyDictionary
 
 from hangbot.errors import HangbotError
 
-__all__ = ["HOST", "Listener", "bound_socket"]
+__all__ = ["HOST", "Listener"]
 
 HOST: Final = "127.0.0.1"
-_TURNS: Final = 100
-_TURNS_TO_BELONG: Final = 3
+_HANDSHAKE_S: Final = 10.0
+_ITERATIONS_TO_ACCEPT: Final = 3
+_ITERATIONS_TO_CLOSE: Final = 4
+
+_Transports = WeakKeyDictionary[asyncio.Transport, socket.socket | None]
 
 
-class Listener(socket.socket):
-    """A socket that knows what it accepted.
+class Listener:
+    """A port that takes connections, refuses them while its service is down, and takes them again.
 
-    A server does not: a connection that was accepted a moment ago, that shakes hands for TLS, or that
-    waits for a slow reader (or for his TLS farewell) is none of those that it closes at its end.
+    To end it: ``stop_accepting``, then what the owner of the protocols has to do, then ``abort_rest``.
+    While it does not listen, a bound socket keeps the port. The server of a simulated loop shows no
+    sockets: its port is the one that was asked for, and nothing keeps it.
 
-    To close it: ``refuse``, then close the server, then ``hang_up``.
+    Args:
+        factory: Makes the protocol of a connection.
+        port: Port, 0 = chosen by the system at the first start.
+        tls: Server context, or ``None``.
+        host: Address.
     """
 
-    def __init__(self) -> None:
-        # Named as TCP: asyncio switches Nagle's algorithm off only where it can see that.
-        super().__init__(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._accepted: WeakSet[socket.socket] = WeakSet()
-        self._refuses = False
+    def __init__(
+        self,
+        factory: Callable[[], asyncio.BaseProtocol],
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        host: str = HOST,
+    ) -> None:
+        self.port = port
+        self._factory = factory
+        self._host = host
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._holder: socket.socket | None = None
+        self._accepted: _Transports = WeakKeyDictionary()
 
-    def accept(self) -> tuple[socket.socket, object]:
-        """Called by asyncio."""
-        if self._refuses:
-            raise BlockingIOError
-        conn, address = super().accept()
-        self._accepted.add(conn)
-        return conn, address
+    @property
+    def listening(self) -> bool:
+        """Whether connections are taken."""
+        return self._server is not None
 
-    async def refuse(self) -> None:
-        """Accept nobody any more; return when all who were accepted belong to the server.
+    async def start(self) -> None:
+        """Take connections.
 
-        Whom it accepted right before its server closed, asyncio never closes (seen with Python 3.11).
+        Raises:
+            HangbotError: The port is taken.
         """
-        self._refuses = True
-        for _ in range(_TURNS_TO_BELONG):
+        self.release()
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._accept, host=self._host, port=self.port)
+        except OSError as exc:
+            raise _refusal(self._host, self.port, exc) from exc
+        if self._server.sockets:
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop_accepting(self) -> None:
+        """Refuse connections and keep the port; return when all that were taken have their protocol.
+
+        asyncio leaves open a connection that it accepted just before its server closed (seen on Python 3.11).
+        """
+        server, self._server = self._server, None
+        if server is None:
+            return
+        loop, simulated = asyncio.get_running_loop(), not server.sockets
+        for listening in server.sockets:
+            loop.remove_reader(listening)
+        for _ in range(_ITERATIONS_TO_ACCEPT):
+            await asyncio.sleep(0)
+        server.close()
+        if not simulated:
+            self._holder = _bound(self._host, self.port)
+
+    async def abort_rest(self) -> None:
+        """Abort every connection that is left, and return when they are gone.
+
+        Left are those in a TLS handshake, and those that wait for a slow reader or for its TLS close.
+        """
+        for transport, sock in tuple(self._accepted.items()):
+            if sock is None or sock.fileno() != -1:  # asyncio's abort fails once the socket is closed
+                transport.abort()
+        for _ in range(_ITERATIONS_TO_CLOSE):
             await asyncio.sleep(0)
 
-    async def hang_up(self) -> None:
-        """End the connections that the server has left, and return when their transports have closed them.
+    def release(self) -> None:
+        """Let the port go that was kept."""
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
 
-        What a client has not read by now is lost to him.
-        """
-        await asyncio.sleep(0)  # whatever has been closed in this turn is gone in the next
-        for _ in range(_TURNS):
-            left = [conn for conn in self._accepted if conn.fileno() != -1]
-            if not left:
-                return
-            for conn in left:
-                # Its transport, whoever has it, sees the end and closes.
-                with contextlib.suppress(OSError):
-                    conn.shutdown(socket.SHUT_RDWR)
-            await asyncio.sleep(0)
+    def _accept(self) -> "_Accepted":
+        return _Accepted(self._accepted, self._factory, self._tls)
 
 
-def bound_socket(port: int) -> Listener:
-    """A loopback socket that holds its port, but refuses connections until it listens.
+class _Accepted(asyncio.Protocol):
+    """A connection until its own protocol takes over: at once, or after the TLS handshake.
 
-    Raises:
-        HangbotError: The port is taken.
+    The handshake is begun here rather than by the server, which would not give the connection away before.
     """
-    sock = Listener()
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((HOST, port))
-    except OSError as exc:
-        sock.close()
-        remedy = "Choose another port, or 0 and let the system choose."
-        if exc.errno in {errno.EACCES, errno.EPERM}:
-            remedy = (
-                "A port below 1024 needs a right: start it as root, let users have it "
-                f"(`sysctl net.ipv4.ip_unprivileged_port_start={port}`), or choose another port."
+
+    def __init__(
+        self,
+        accepted: _Transports,
+        factory: Callable[[], asyncio.BaseProtocol],
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._accepted = accepted
+        self._factory = factory
+        self._tls = tls
+        self._task: asyncio.Task[None] | None = None
+        self._early = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        plain = cast("asyncio.Transport", transport)
+        self._accepted[plain] = plain.get_extra_info("socket")
+        if self._tls is None:
+            self._hand_over(plain)
+        else:
+            plain.pause_reading()
+            shake = self._shake_hands(plain, self._tls)
+            self._task = asyncio.get_running_loop().create_task(shake, name="sandbox: a TLS handshake")
+
+    async def _shake_hands(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):  # the client went, or is none of TLS: its connection is closed
+            secure = await loop.start_tls(
+                plain, self, tls, server_side=True, ssl_handshake_timeout=_HANDSHAKE_S
             )
-        raise HangbotError(f"cannot listen on {HOST}:{port}: {exc.strerror}", remedy=remedy) from exc
-    return sock
+            if secure is not None and not plain.is_closing():  # asyncio returns None for one cut meanwhile
+                self._hand_over(secure)
+
+    def _hand_over(self, transport: asyncio.BaseTransport) -> None:
+        protocol = self._factory()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self._early:
+            cast("asyncio.Protocol", protocol).data_received(bytes(self._early))
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came with the end of the handshake."""
+        self._early += data
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has the port and does not listen."""
+    holder = socket.socket()
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((host, port))
+    except OSError as exc:
+        holder.close()
+        raise _refusal(host, port, exc) from exc
+    return holder
+
+
+def _refusal(host: str, port: int, exc: OSError) -> HangbotError:
+    remedy = "Choose another port, or 0 and let the system choose."
+    if exc.errno in {errno.EACCES, errno.EPERM}:
+        remedy = (
+            "A port below 1024 needs a right: start it as root, let users have it "
+            f"(`sysctl net.ipv4.ip_unprivileged_port_start={port}`), or choose another port."
+        )
+    reason = os.strerror(exc.errno) if exc.errno else str(exc)
+    return HangbotError(f"cannot listen on {host}:{port}: {reason}", remedy=remedy)

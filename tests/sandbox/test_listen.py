@@ -14,7 +14,7 @@ from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler, serve_http
-from hangbot.sandbox.listen import HOST, Listener, bound_socket
+from hangbot.sandbox.listen import HOST, Listener
 from tests.bounds import WITHIN
 
 OPENSSL = shutil.which("openssl")
@@ -78,14 +78,14 @@ def is_over(client: socket.socket) -> bool:
     return True
 
 
-def test_a_port_that_needs_a_right_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbid(_self: Listener, _address: object) -> None:
+async def test_a_port_that_needs_a_right_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(_self: socket.socket, _address: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Listener, "bind", forbid)
+    monkeypatch.setattr(socket.socket, "bind", forbid)
 
     with pytest.raises(HangbotError, match=r"cannot listen on 127.0.0.1:443: Permission denied") as caught:
-        bound_socket(443)
+        await Listener(asyncio.Protocol, 443).start()
 
     assert "ip_unprivileged_port_start=443" in caught.value.remedy
 
@@ -141,9 +141,29 @@ async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) ->
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
-    with contextlib.closing(bound_socket(0)) as holder:
-        holder.listen()
-        port = holder.getsockname()[1]
+    holder = Listener(asyncio.Protocol, 0)
+    await holder.start()
 
-        with pytest.raises(HangbotError, match=str(port)):
-            bound_socket(port)
+    with pytest.raises(HangbotError, match=str(holder.port)):
+        await Listener(asyncio.Protocol, holder.port).start()
+
+    await holder.stop_accepting()
+    holder.release()
+
+
+async def test_a_port_is_kept_while_it_refuses_and_listens_again() -> None:
+    listener = Listener(asyncio.Protocol, 0)
+    await listener.start()
+    port = listener.port
+
+    await listener.stop_accepting()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((HOST, port))
+    await listener.start()
+
+    assert listener.listening
+    assert listener.port == port
+    connected(port).close()
+    await listener.stop_accepting()
+    await listener.abort_rest()
+    listener.release()
