@@ -83,10 +83,10 @@ package: $(VENV)/.build ## wheel and sdist, and that the wheel works in an empty
 	"$$venv/hangbot" demo && \
 	"$$venv/hangbot" new mybot && cd mybot && "$$venv/python" -m pytest
 
-lint: $(VENV)/.dev $(FLOWS) ## ruff: rules and format; private parts of other libraries; actionlint and the schema: the workflows
+lint: $(VENV)/.dev $(FLOWS) ## ruff: rules and format; private parts of other libraries; wording; actionlint and the schema: the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q tests/test_private_parts.py tests/test_workflows.py
+	$(BIN)/python -m pytest -q tests/test_private_parts.py tests/test_wording.py tests/test_workflows.py
 
 types: $(VENV)/.dev ## mypy, strict, tests too
 	$(BIN)/mypy

@@ -1,0 +1,273 @@
+"""Comments, docstrings and names: plain English, the field's words, no pronouns for things, no riddles."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.source_tree import PACKAGES, ROOT, parsed
+
+PROSE: Final = {
+    r"h(?:e|im|is|imself)|whom(?:ever)?|whoever|nobody|somebody|someone": "it, the client, no task …",
+    r"tell|tells|telling|told": "return, report, give, notify",
+    r"dice": "rng",
+    r"desk|doors?|twins?|neighbours?|farewells?|lanes?|deeds?|journeys?": "the thing's own name",
+    r"put(?:s|ting)? aside": "quarantine",
+}
+"""Words that comments and docstrings do without, and what stands there instead."""
+_PROSE: Final = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): instead for words, instead in PROSE.items()}
+_LEADING_ELSE: Final = re.compile(r"(?:^|(?<=[.;:] ))[Ee]lse\b(?! `)")
+_CODE: Final = re.compile(r"``.*?``|`[^`]*`|#\s*(?:noqa|type:|fmt:|pragma:)\S*(?:\s+[A-Z]+\d+,?)*")
+
+NAME_PARTS: Final = re.compile(
+    r"banished|deeds?|desk|dice|doors?|farewell|journey|lanes?|someone|told|twin", re.IGNORECASE
+)
+NAMES: Final = re.compile(
+    r"Carrier|Deliberate|Dispatch|Doctor|Drafts?|Earlier|Ended|Endpoint|Gate|House|Hub|Life|Place|Question|"
+    r"Result|Stored|Subject|Tapped|Waiters|Why|Wire|about_(?:bot|chat|drift|files|room)|examine|hang_up|"
+    r"parts_of|showable|strangers|summarise|unasked"
+)
+"""Names that have given way to the field's own: see `docs/architecture.md`."""
+
+UNREAD: Final = frozenset(
+    {
+        "hangbot/bot/bot.py",
+        "hangbot/bot/ports.py",
+        "hangbot/claims.py",
+        "hangbot/cli/app.py",
+        "hangbot/cli/authority.py",
+        "hangbot/cli/demo.py",
+        "hangbot/cli/early.py",
+        "hangbot/cli/hidden.py",
+        "hangbot/cli/init.py",
+        "hangbot/cli/lines.py",
+        "hangbot/cli/listing.py",
+        "hangbot/cli/logs.py",
+        "hangbot/cli/main.py",
+        "hangbot/cli/outbox.py",
+        "hangbot/cli/output.py",
+        "hangbot/cli/own_file.py",
+        "hangbot/cli/parser.py",
+        "hangbot/cli/preflight.py",
+        "hangbot/cli/run.py",
+        "hangbot/cli/sandbox.py",
+        "hangbot/cli/sandbox_env.py",
+        "hangbot/cli/send.py",
+        "hangbot/cli/signals.py",
+        "hangbot/clock.py",
+        "hangbot/config/envfile.py",
+        "hangbot/config/fields.py",
+        "hangbot/config/foreign.py",
+        "hangbot/config/locations.py",
+        "hangbot/config/parsing.py",
+        "hangbot/config/settings.py",
+        "hangbot/delivery/backup.py",
+        "hangbot/delivery/budget.py",
+        "hangbot/delivery/courier.py",
+        "hangbot/delivery/database.py",
+        "hangbot/delivery/descriptor.py",
+        "hangbot/delivery/limits.py",
+        "hangbot/delivery/lock.py",
+        "hangbot/delivery/message.py",
+        "hangbot/delivery/naming.py",
+        "hangbot/delivery/outbox.py",
+        "hangbot/delivery/owner.py",
+        "hangbot/delivery/policy.py",
+        "hangbot/delivery/record.py",
+        "hangbot/delivery/retry.py",
+        "hangbot/delivery/sending.py",
+        "hangbot/delivery/split.py",
+        "hangbot/delivery/stats.py",
+        "hangbot/delivery/surroundings.py",
+        "hangbot/delivery/tables.py",
+        "hangbot/delivery/throttle.py",
+        "hangbot/delivery/waiters.py",
+        "hangbot/delivery/watch.py",
+        "hangbot/delivery/write_sql.py",
+        "hangbot/delivery/writer.py",
+        "hangbot/errors.py",
+        "hangbot/factory.py",
+        "hangbot/hangfm/action.py",
+        "hangbot/hangfm/chat.py",
+        "hangbot/hangfm/feed.py",
+        "hangbot/hangfm/gateway.py",
+        "hangbot/hangfm/http.py",
+        "hangbot/hangfm/http1.py",
+        "hangbot/hangfm/room.py",
+        "hangbot/hangfm/socket.py",
+        "hangbot/hangfm/song_watch.py",
+        "hangbot/hangfm/wire/actions.py",
+        "hangbot/hangfm/wire/chat.py",
+        "hangbot/hangfm/wire/dialect.py",
+        "hangbot/hangfm/wire/overdue.py",
+        "hangbot/hangfm/wire/own_words.py",
+        "hangbot/hangfm/wire/patch.py",
+        "hangbot/hangfm/wire/state.py",
+        "hangbot/health.py",
+        "hangbot/net.py",
+        "hangbot/preflight/__init__.py",
+        "hangbot/preflight/chat.py",
+        "hangbot/preflight/diagnosis.py",
+        "hangbot/preflight/group.py",
+        "hangbot/preflight/model.py",
+        "hangbot/preflight/protocol.py",
+        "hangbot/preflight/room.py",
+        "hangbot/preflight/shapes.py",
+        "hangbot/preflight/storage.py",
+        "hangbot/proxies.py",
+        "hangbot/redact.py",
+        "hangbot/sandbox/actors.py",
+        "hangbot/sandbox/chat/admin.py",
+        "hangbot/sandbox/chat/auth.py",
+        "hangbot/sandbox/chat/call.py",
+        "hangbot/sandbox/chat/errors.py",
+        "hangbot/sandbox/chat/groups.py",
+        "hangbot/sandbox/chat/memberships.py",
+        "hangbot/sandbox/chat/paging.py",
+        "hangbot/sandbox/chat/reactions.py",
+        "hangbot/sandbox/chat/realtime.py",
+        "hangbot/sandbox/chat/realtime_rules.py",
+        "hangbot/sandbox/chat/receipts.py",
+        "hangbot/sandbox/chat/request.py",
+        "hangbot/sandbox/chat/routes.py",
+        "hangbot/sandbox/chat/rows.py",
+        "hangbot/sandbox/chat/rules.py",
+        "hangbot/sandbox/chat/server.py",
+        "hangbot/sandbox/chat/store.py",
+        "hangbot/sandbox/chat/users.py",
+        "hangbot/sandbox/chat/world.py",
+        "hangbot/sandbox/faults.py",
+        "hangbot/sandbox/hosts.py",
+        "hangbot/sandbox/http.py",
+        "hangbot/sandbox/http_server.py",
+        "hangbot/sandbox/journal.py",
+        "hangbot/sandbox/listen.py",
+        "hangbot/sandbox/opening.py",
+        "hangbot/sandbox/page.py",
+        "hangbot/sandbox/people.py",
+        "hangbot/sandbox/room/connection.py",
+        "hangbot/sandbox/room/frames.py",
+        "hangbot/sandbox/room/handler.py",
+        "hangbot/sandbox/room/handshake.py",
+        "hangbot/sandbox/room/moderation.py",
+        "hangbot/sandbox/room/patches.py",
+        "hangbot/sandbox/room/room.py",
+        "hangbot/sandbox/room/server.py",
+        "hangbot/sandbox/room/stage.py",
+        "hangbot/sandbox/room/state.py",
+        "hangbot/sandbox/room/timers.py",
+        "hangbot/sandbox/room/variants.py",
+        "hangbot/sandbox/service.py",
+        "hangbot/sandbox/services.py",
+        "hangbot/sandbox/websocket.py",
+        "hangbot/system_errors.py",
+        "hangbot/text.py",
+        "pytest_hangfm/async_tests.py",
+        "pytest_hangfm/check_runner.py",
+        "pytest_hangfm/failed_actions.py",
+        "pytest_hangfm/fixtures/_helpers.py",
+        "pytest_hangfm/fixtures/delivery.py",
+        "pytest_hangfm/fixtures/guards.py",
+        "pytest_hangfm/hooks.py",
+        "pytest_hangfm/loop_watch.py",
+        "pytest_hangfm/manual_clock.py",
+        "pytest_hangfm/options.py",
+        "pytest_hangfm/preflight_summary.py",
+        "pytest_hangfm/protocols.py",
+        "pytest_hangfm/recorder.py",
+        "pytest_hangfm/reporting/allure_hooks.py",
+        "pytest_hangfm/reporting/labels.py",
+        "pytest_hangfm/reporting/masking.py",
+        "pytest_hangfm/reporting/metrics.py",
+        "pytest_hangfm/reporting/redaction.py",
+        "pytest_hangfm/reporting/secrets.py",
+        "pytest_hangfm/reporting/timeline.py",
+        "pytest_hangfm/room_log.py",
+        "pytest_hangfm/running.py",
+        "pytest_hangfm/sessions/format.py",
+        "pytest_hangfm/sessions/record.py",
+        "pytest_hangfm/sessions/replay.py",
+        "pytest_hangfm/sessions/script.py",
+        "pytest_hangfm/socket_guard.py",
+        "pytest_hangfm/tasks.py",
+        "pytest_hangfm/transcript.py",
+        "pytest_hangfm/undo.py",
+    }
+)
+"""Modules that were not gone through yet."""
+
+
+def prose_of(source: str) -> Iterator[str]:
+    """Yield a module's comments and docstrings, those of attributes too, without the code in them."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield _CODE.sub("", token.string).lstrip("# ")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield _CODE.sub("", str(node.value.value))
+
+
+def names_of(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module gives a name."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.ClassDef(name=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.arg(arg=name)
+                | ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, ctx=ast.Store())
+            ):
+                yield name
+
+
+def riddles(source: str) -> Iterator[str]:
+    """Yield each word of a module that has a plainer one, with that."""
+    for text in prose_of(source):
+        for words, instead in _PROSE.items():
+            yield from (f"{found[0]!r}: {instead}" for found in words.finditer(text))
+        if _LEADING_ELSE.search(text):
+            yield "a leading 'Else': otherwise, because"
+    for name in names_of(ast.parse(source)):
+        parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+        if any(map(NAME_PARTS.fullmatch, parts)) or NAMES.fullmatch(name.lstrip("_")):
+            yield f"{name}: the field's name"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        pytest.param("# whoever asks", ["'whoever'"], id="a pronoun"),
+        pytest.param('"""He waits."""', ["'He'"], id="a docstring"),
+        pytest.param('x = 1\n"""Its twin."""', ["'twin'"], id="an attribute's docstring"),
+        pytest.param("f()  # else it hangs", ["a leading 'Else'"], id="else, in a comment"),
+        pytest.param('"""Waits. Else it hangs."""', ["a leading 'Else'"], id="else, in a sentence"),
+        pytest.param("def told_as(): ...", ["told_as"], id="a part of a name"),
+        pytest.param("class _ChatDoor: ...", ["_ChatDoor"], id="a part of a class's name"),
+        pytest.param("self.dice = lane", ["dice"], id="an attribute"),
+        pytest.param("class Subject: ...", ["Subject"], id="a name"),
+        pytest.param('# The journal says `deed`: "nothing else"', [], id="code, and a word within"),
+        pytest.param("say(deed=1)  # noqa: S101", [], id="an argument of others"),
+        pytest.param('x = "whoever"', [], id="a text"),
+        pytest.param("def the_landing(): ...  # The island", [], id="parts of words"),
+    ],
+)
+def test_words_that_are_riddles_are_found(source: str, found: list[str]) -> None:
+    assert [line.split(":")[0] for line in riddles(source)] == found
+
+
+def test_the_product_is_written_in_plain_words() -> None:
+    wrong = [
+        f"{path}: {riddle}"
+        for package in PACKAGES
+        for path in parsed(package)
+        if path not in UNREAD
+        for riddle in riddles((ROOT / path).read_text(encoding="utf-8"))
+    ]
+
+    assert not wrong, "\n".join(wrong)
