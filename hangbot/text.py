@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final, TextIO
 
-__all__ = ["encodable", "one_line", "printable", "printable_lines", "quote_server_text", "whole"]
+__all__ = ["encodable", "is_uuid", "one_line", "printable", "printable_lines", "quote_server_text", "whole"]
 
 # Listed rather than asked of `unicodedata`, which would have to be loaded, and which says "format" of
 # letters that are seen as well (U+0600, for example). A test compares the two.
@@ -86,3 +86,11 @@ def whole(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         return text
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID; tells a room's uuid from its slug."""
+    return _UUID.fullmatch(text) is not None
+
+
+_UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -17,7 +17,7 @@ from hangbot.cli.invocation import hangbot
 from hangbot.cli.output import say
 from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
-from hangbot.config.fields import unquoted
+from hangbot.config.parsing import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
 

@@ -17,8 +17,8 @@ from hangbot.cli.context import ENV_FILE
 from hangbot.cli.listing import WIDTH, listed
 from hangbot.cli.output import say, say_json, unshown
 from hangbot.config.envfile import read_env_file
-from hangbot.config.fields import unquoted
-from hangbot.config.locations import OUTBOX, outbox_place
+from hangbot.config.locations import OUTBOX, outbox_location
+from hangbot.config.parsing import unquoted
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import State, Step, Stored
@@ -60,7 +60,7 @@ def _path(args: argparse.Namespace) -> Path:
     if not told and (args.env_file or file.exists()):
         entry = read_env_file(file).values.get(OUTBOX)
         told = entry.value.strip() if entry else ""
-    return outbox_place(file, unquoted(told)[0] or None).path
+    return outbox_location(file, unquoted(told)[0] or None).path
 
 
 async def _list(args: argparse.Namespace) -> int:

@@ -6,8 +6,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from hangbot.claims import read_claims
-from hangbot.config.fields import UUID
 from hangbot.errors import UsageError
+from hangbot.text import is_uuid
 
 __all__ = ["rooms_in", "token_in"]
 
@@ -93,7 +93,7 @@ def rooms_in(text: str) -> Sequence[str]:
             "there is no room's name in what was given",
             remedy="Give the last part of the room's address, the whole address, or its UUID.",
         )
-    uuids = [name.lower() for name in names if UUID.fullmatch(name.lower())]
+    uuids = [name.lower() for name in names if is_uuid(name.lower())]
     if uuids:
         return uuids
     slugs = names[1:] + names[:1] if len(names) > 1 and names[0].lower() == _CATEGORY else names

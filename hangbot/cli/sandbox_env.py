@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.config.envfile import quoted, read_env_file
-from hangbot.config.fields import ID
+from hangbot.config.validators import ID
 from hangbot.errors import ConfigError
 from hangbot.sandbox import Identity, Sandbox
 

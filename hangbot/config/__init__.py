@@ -1,5 +1,8 @@
 """The bot's configuration: one frozen `Settings`, and where each value of it came from."""
 
-from hangbot.config.settings import ENV, UNBUILT, Row, Settings, render_env_file
+from hangbot.config.example import render_env_file
+from hangbot.config.lint import UNBUILT
+from hangbot.config.settings import Row, Settings
+from hangbot.config.table import ENV
 
 __all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]

@@ -1,9 +1,9 @@
-"""Reads a ``NAME=value`` file and reports every line that is wrong, instead of passing it over.
+"""Read a ``NAME=value`` file and report every line that is wrong, instead of skipping it.
 
 The lines are parsed by python-dotenv, so quotes, ``export``, comments and values over
-several lines mean what they mean elsewhere. Its usual ``dotenv_values`` is not used: of
-a name given twice it keeps the last, a line it cannot read it passes over, and
-``${NAME}`` it replaces. Here the first two are faults, and the third stays as it stands.
+several lines mean what they mean elsewhere. Its usual ``dotenv_values`` is not used: it
+keeps the last value of a name given twice, skips a line that it cannot read, and replaces
+``${NAME}``. Here the first two are faults, and the third stays as it stands.
 """
 
 import errno
@@ -23,11 +23,11 @@ from dotenv.parser import Binding, parse_stream
 
 from hangbot.errors import ConfigError
 
-__all__ = ["Entry", "EnvFile", "place", "quoted", "read_env_file", "showable"]
+__all__ = ["Entry", "EnvFile", "location", "may_show", "quoted", "read_env_file"]
 
 LARGEST: Final = 65_536
 PATIENCE: Final = 30.0
-"""Seconds for which a pipe is waited for: what writes it may ask a vault first."""
+"""Seconds to wait for a pipe: its writer may have to ask a vault first."""
 BOM: Final = "\ufeff"
 
 _NEWLINE: Final = re.compile(r"\r\n|\n|\r")
@@ -80,30 +80,30 @@ def read_env_file(path: Path) -> EnvFile:
     faults = []
     for item in _items(_text(path)):
         if isinstance(item, _Fault):
-            faults.append(f"{place(path, item.line)}: {item.problem}")
+            faults.append(f"{location(path, item.line)}: {item.problem}")
         elif item.name in values and values[item.name].value:  # an empty one may be filled in further down
-            named = item.name if showable(item.name) else "a name"
+            named = item.name if may_show(item.name) else "a name"
             first = values[item.name].line
             faults.append(
-                f"{place(path, item.entry.line)}: {named} is set again, first on line {first}; keep one"
+                f"{location(path, item.entry.line)}: {named} is set again, first on line {first}; keep one"
             )
         else:
             values[item.name] = item.entry
     return EnvFile(path, MappingProxyType(values), tuple(faults))
 
 
-def place(path: Path, line: int) -> str:
-    """Where something stands, in the words of faults and origins: ``hang-fm-config.env line 4``."""
+def location(path: Path, line: int) -> str:
+    """Say where something stands, as faults and origins do: ``hang-fm-config.env line 4``."""
     return f"{path.name or path} line {line}"
 
 
-def showable(name: str) -> bool:
-    """Whether a name may be printed; what has not the shape of one may be a secret on a line of its own."""
+def may_show(name: str) -> bool:
+    """Whether a name may be printed; text without the shape of a name may be a secret."""
     return _NAME.fullmatch(name) is not None
 
 
 def quoted(value: str) -> str:
-    """A value as it is to be written after ``NAME=``, so that it is read as the same again."""
+    """Return a value as it is written after ``NAME=``, so that reading gives the same value again."""
     if _PLAIN.fullmatch(value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
@@ -147,21 +147,21 @@ def _text(path: Path) -> str:
         before = None if end < 0 else text[:end]
     except UnicodeDecodeError as exc:
         before = data[: exc.start].decode("utf-8")
-    # Raised out here, so that the bytes, which may be a secret's, do not travel with the error.
+    # Raised outside the handler, so that the bytes, which may hold a secret, do not travel with the error.
     if before is not None:
         line = len(_NEWLINE.findall(before)) + 1
-        raise _unusable(f"{place(path, line)} is not UTF-8 text", f"Save {path} as UTF-8 text.")
+        raise _unusable(f"{location(path, line)} is not UTF-8 text", f"Save {path} as UTF-8 text.")
     # After a line that it cannot read, python-dotenv counts a CR LF as two lines.
     return _NEWLINE.sub("\n", text)
 
 
 def _bytes(path: Path) -> bytes:
-    """Read so much of a file that it is seen whether it is too large; a pipe is waited for, but not for ever.
+    """Read just enough of a file to see whether it is too large; wait for a pipe, but not for ever.
 
     Raises:
         OSError: It cannot be read; ``TimeoutError`` where a pipe stays silent.
     """
-    # Else opening a pipe that nobody writes to would never end.
+    # Non-blocking, because opening a pipe without a writer would otherwise never return.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if stat.S_ISREG(os.fstat(handle).st_mode):
@@ -190,7 +190,7 @@ def _unusable(message: str, remedy: str) -> ConfigError:
 
 
 def _items(text: str) -> Iterator[_Named | _Fault]:
-    """What the text holds; after a quote that swallows settings, reading goes on at the next line."""
+    """Yield what the text holds; behind a quote that swallows settings, go on at the next line."""
     passed = 0
     while text:
         text = text.lstrip(BOM)
@@ -217,6 +217,6 @@ def _items(text: str) -> Iterator[_Named | _Fault]:
 
 
 def _is_runaway(binding: Binding, body: str) -> bool:
-    """Whether a quote that was never meant to go on has taken in the lines after it."""
+    """Whether a quote that was meant to end has taken in the lines behind it."""
     _, *rest = body.rstrip().split("\n")
     return bool(rest) and (binding.error or any(_SETTING.match(line) for line in rest))

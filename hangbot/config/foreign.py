@@ -1,7 +1,7 @@
 """Names under which other public bots keep what hangbot reads under its own.
 
-One file serves several bots: a foreign name is passed over in silence where hangbot has the same
-value under its own name, and its token is as secret as hangbot's. A person's token is no bot's.
+One file may serve several bots: a foreign name needs no warning where hangbot has the same value
+under its own name, and its token is as secret as hangbot's. A person's token is not a bot's.
 """
 
 import re
@@ -26,12 +26,12 @@ FOREIGN: Final[Mapping[str, str]] = MappingProxyType(
 """The foreign name, and hangbot's for the same thing (as read by public bots)."""
 
 _PERSONAL: Final = frozenset({"GAB_USER_TOKEN"})
-"""What holds the token of a person beside the bot's (as read by public bots)."""
+"""Names that hold a person's token beside the bot's (as read by public bots)."""
 _BOT_TOKEN: Final = "BOT_USER_TOKEN"  # noqa: S105  a name
 _TOKENS: Final = frozenset({"CHAT_TOKEN", "TTL_USER_TOKEN"}) | _PERSONAL
 _SECRET_NAME: Final = re.compile(r"(?i)(?:token|secret|password|auth|key)(?:_?[0-9]+)?$")
 _SHORTEST: Final = 16
-"""Characters; a shorter value of a name that is not known may be an ordinary word."""
+"""Characters; a shorter value of an unknown name may be an ordinary word."""
 _VERSION: Final = re.compile(r"/v3(?:\.0)?/*$")
 
 
@@ -41,14 +41,14 @@ def says_the_same(name: str, text: str, ours: Callable[[str], str]) -> bool:
     Args:
         name: The foreign name.
         text: Its value.
-        ours: Gives the text of hangbot's value by hangbot's name.
+        ours: Returns the text of hangbot's value by hangbot's name.
     """
     own = FOREIGN.get(name)
     return own is not None and _plain(text) == _plain(ours(own))
 
 
 def known_as(name: str) -> str:
-    """What a foreign name is to hangbot, in words; empty for one that is in no public bot."""
+    """Say what a foreign name is to hangbot; empty for one that no public bot uses."""
     if name in _PERSONAL:
         return "is a person's token, not the bot's"
     own = FOREIGN.get(name)
@@ -56,7 +56,7 @@ def known_as(name: str) -> str:
 
 
 def is_offered(name: str, text: str, own: str) -> bool:
-    """Whether what stands under another name may be offered for hangbot's own: nobody's token for the bot's.
+    """Whether another name may be suggested for hangbot's own: a person's token is never the bot's.
 
     Args:
         name: The other name.
@@ -70,11 +70,11 @@ def is_offered(name: str, text: str, own: str) -> bool:
 
 
 def secrets_of(values: Mapping[str, str], *, known_only: bool = False) -> tuple[str, ...]:
-    """The values of names that hangbot does not read, and that must not be shown all the same.
+    """Return the values of names that hangbot does not read, but that must not be shown either.
 
     Args:
         values: Text by name, without hangbot's own names.
-        known_only: Whether to pass over names that only sound like a secret's.
+        known_only: Whether to leave out names that only sound like a secret's.
     """
     found = []
     for name, value in values.items():

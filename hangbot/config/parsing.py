@@ -1,8 +1,8 @@
-"""From text to the settings' values, and from what is wrong to one line each.
+"""Turn text into the values of settings, and everything that is wrong into one line each. PURE.
 
 A fault line names the environment name, where its text stands, and what is expected. It
-shows the text only where the name's value is no secret, and then through a redactor: a
-token pasted behind the wrong name stays a secret.
+shows the text only where the value is no secret, and then through a redactor: a token
+pasted behind the wrong name stays a secret.
 """
 
 import difflib
@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from hangbot.claims import read_claims
-from hangbot.config.envfile import EnvFile, place, showable
-from hangbot.config.fields import Env, tidy_token, unquoted
+from hangbot.config.envfile import EnvFile, location, may_show
+from hangbot.config.fields import Env
 from hangbot.config.foreign import FOREIGN, is_offered, known_as, says_the_same, secrets_of
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor, without_login
@@ -26,16 +26,18 @@ __all__ = [
     "InvalidSettings",
     "Refusal",
     "Value",
-    "complain",
+    "clean_token",
+    "config_error",
     "fault_lines",
-    "given",
     "nearest",
+    "parse_values",
     "refusals",
-    "strangers",
+    "unknown_names",
+    "unquoted",
 ]
 
 CLOSE: Final = 0.8
-"""How like a name another must be (difflib's ratio) to be suggested for it."""
+"""How similar a name must be (difflib's ratio) to be suggested."""
 LONGEST_SHOWN: Final = 60
 LONGEST_NAME: Final = 64
 _PARTS: Final = re.compile(r"[!-~]+")
@@ -46,13 +48,13 @@ Table = Mapping[str, Env]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The text of one name, and where it stands, in words.
+    """The text of one name, and where it stands.
 
     Attributes:
         text: The text.
-        origin: Where it stands.
-        parsed: Whether a file's quotes were taken off already: those that are left are meant, in a text.
-        cut: Whether a comment was taken off behind it.
+        origin: Where it stands, in words.
+        parsed: Whether a file's quotes were removed already, so that any that are left belong to the text.
+        cut: Whether a comment behind it was removed.
     """
 
     text: str = field(repr=False)
@@ -62,7 +64,7 @@ class Value:
 
     @property
     def absent(self) -> bool:
-        """Empty counts as absent."""
+        """Whether nothing is set: empty counts as absent."""
         return not self.text.strip()
 
 
@@ -87,8 +89,8 @@ class InvalidSettings(ConfigError):
         self.refusals = tuple(refusals)
 
 
-def given(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object], tuple[str, ...]]:
-    """The fields' values from the names' texts, and a warning for each text that was tidied."""
+def parse_values(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Return the fields' values from the names' texts, and a warning for each text that was cleaned."""
     found: dict[str, object] = {}
     warnings = []
     for name, env in table.items():
@@ -98,7 +100,7 @@ def given(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object],
         text = whole(value.text)
         notes: tuple[str, ...] = ()
         if env.secret:
-            text, notes = tidy_token(text)
+            text, notes = clean_token(text)
         elif not (env.free and value.parsed):
             text, notes = unquoted(text)
         if notes:
@@ -112,13 +114,44 @@ def given(table: Table, values: Mapping[str, Value]) -> tuple[dict[str, object],
     return found, tuple(warnings)
 
 
+def unquoted(value: str) -> tuple[str, tuple[str, ...]]:
+    """Return a value without the quotes around it, and a note of them.
+
+    Docker's ``--env-file`` takes a line as it stands, and a shell's quotes with it.
+    """
+    text = value.strip()
+    inner = text[1:-1]
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in inner:
+        return inner, ("quotes around it",)
+    return value, ()
+
+
+def clean_token(value: str) -> tuple[str, tuple[str, ...]]:
+    """Return a token without what was pasted along with it, and what that was.
+
+    Browsers keep the token in quotes (seen in the service's local storage), and HTTP tools
+    show it behind ``Bearer``.
+    """
+    notes = []
+    cleaned = value.strip()
+    if cleaned != value:
+        notes.append("white space around it")
+    if len(cleaned) > 1 and cleaned[0] == cleaned[-1] and cleaned[0] in "\"'":
+        cleaned = cleaned[1:-1].strip()
+        notes.append("quotes around it")
+    bare = re.sub(r"(?i)^bearer(?:\s+|$)", "", cleaned)
+    if bare != cleaned:
+        notes.append("'Bearer' before it")
+    return bare, tuple(notes)
+
+
 def refusals(exc: ValidationError, model: Mapping[str, FieldInfo], table: Table) -> tuple[Refusal, ...]:
-    """What pydantic found, in our words."""
+    """Translate pydantic's errors."""
     found: dict[str, Refusal] = {}
     for error in exc.errors(include_url=False, include_input=False):
         name, kind = str(error["loc"][0]), error["type"]
         if kind == "default_factory_not_called" or name in found:
-            continue  # said already: of the field it is derived from, or for another member of a union
+            continue  # reported for the field it is derived from, or for another member of a union
         if kind == "extra_forbidden":
             close = nearest(name, model)
             found[name] = Refusal(name, f"no such setting{f'; did you mean {close}?' if close else ''}")
@@ -136,13 +169,13 @@ def refusals(exc: ValidationError, model: Mapping[str, FieldInfo], table: Table)
 def fault_lines(
     found: Iterable[Refusal], table: Table, values: Mapping[str, Value], unknown: Mapping[str, str]
 ) -> list[str]:
-    """One line for each refusal, with the place of its text and the name it may have been misspelt as.
+    """Return a line for each refusal, with the location of its text and the name that was probably meant.
 
     Args:
         found: What the model refused.
         table: The fields that have an environment name.
         values: The texts that were read, by environment name.
-        unknown: Names that are none of the table's, with their places.
+        unknown: Names that the table does not have, with their locations.
     """
     texts = {name: value.text for name, env in table.items() if (value := values.get(env.name))}
     redactor = _redactor(table, texts, secrets_of({n: v.text for n, v in values.items() if n in unknown}))
@@ -163,59 +196,63 @@ _SOCKET_TOKEN: Final = "TTFM_API_TOKEN"  # noqa: S105  a name
 
 
 def _hints(own: str, values: Mapping[str, Value], unknown: Mapping[str, str]) -> Iterable[str]:
-    """Where what is missing may stand: under another bot's name, a misspelt one, or its twin's."""
+    """Yield where a missing value may stand: under another bot's name, a misspelt one, or TTFM_API_TOKEN."""
     for name, where in unknown.items():
         text = values[name].text if name in values else ""
         if FOREIGN.get(name, nearest(name, [own])) == own and is_offered(name, text, own):
-            told = f" {known_as(name)}" if name in FOREIGN else f": did you mean {own}?"
-            yield f"{_printable(name)} ({where}){told}"
-    twin = values.get(_SOCKET_TOKEN)
-    if own == "BOT_USER_TOKEN" and twin:
-        claims = read_claims(tidy_token(twin.text)[0])
+            hint = f" {known_as(name)}" if name in FOREIGN else f": did you mean {own}?"
+            yield f"{_printable(name)} ({where}){hint}"
+    other = values.get(_SOCKET_TOKEN)
+    if own == "BOT_USER_TOKEN" and other:
+        claims = read_claims(clean_token(other.text)[0])
         if claims and claims.role == "bot":
-            yield f"{_SOCKET_TOKEN} ({twin.origin}) holds a bot's token: name it {own}"
+            yield f"{_SOCKET_TOKEN} ({other.origin}) holds a bot's token: name it {own}"
 
 
-def strangers(file: EnvFile, table: Table, ours: Callable[[str], str], said: str = "") -> list[str]:
-    """A warning for each name of the file that is none of the table's, with the nearest that is.
+def unknown_names(file: EnvFile, table: Table, ours: Callable[[str], str], reported: str = "") -> list[str]:
+    """Return a warning for each name in the file that the table does not have, with the nearest that it has.
 
     Args:
         file: The file.
         table: The fields that have an environment name.
-        ours: Gives the text of a setting by its environment name; another bot's name for the same
-            value is no matter for a warning.
-        said: What was said already; a name that stands there with its place is not told again.
+        ours: Returns the text of a setting by its environment name; another bot's name for the same
+            value deserves no warning.
+        reported: The faults so far; a name that they mention with its location is left out.
     """
     known = [env.name for env in table.values()]
     free = [name for name in known if name not in file.values]
     warnings = []
     for name, entry in file.values.items():
-        where = place(file.path, entry.line)
-        if name in known or f"{_printable(name)} ({where})" in said or says_the_same(name, entry.value, ours):
+        where = location(file.path, entry.line)
+        if (
+            name in known
+            or f"{_printable(name)} ({where})" in reported
+            or says_the_same(name, entry.value, ours)
+        ):
             continue
-        told = known_as(name)
+        note = known_as(name)
         own = FOREIGN.get(name)
         if own and ours(own):
-            told += ", which has another value"
-        if not told:
+            note += ", which has another value"
+        if not note:
             close = nearest(name, free)
             offered = close and is_offered(name, entry.value, close)
-            told = "is unknown to hangbot; " + (f"did you mean {close}?" if offered else "it is passed over")
-        warnings.append(f"{where}: {_printable(name)} {told}")
+            note = "is unknown to hangbot; " + (f"did you mean {close}?" if offered else "it is passed over")
+        warnings.append(f"{where}: {_printable(name)} {note}")
     return warnings
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that ``name`` was most likely meant to be."""
+    """Return the one of ``names`` that was most likely meant; ``None`` where none is close."""
     spelt = {candidate.upper(): candidate for candidate in names}
     close = difflib.get_close_matches(name[:LONGEST_NAME].upper(), spelt, n=1, cutoff=CLOSE)
     return spelt[close[0]] if close else None
 
 
-def complain(
+def config_error(
     faults: Sequence[str], remedy: str | None = None, *, warnings: Sequence[str] = ()
 ) -> ConfigError:
-    """One error for all faults, with what is odd besides."""
+    """Return one error for all faults, with the warnings."""
     return ConfigError(_summary(faults), faults=faults, remedy=remedy, warnings=warnings)
 
 
@@ -238,10 +275,10 @@ def _fault(refusal: Refusal, table: Table, origin: str, value: object, redactor:
 
 def _redactor(table: Table, values: Mapping[str, object], foreign: Iterable[str] = ()) -> Redactor:
     secrets = [*foreign, *(values.get(name) for name, env in table.items() if env.secret)]
-    # The parts too, which white space or an odd character in a token sets apart.
+    # The parts as well: white space or an odd character may split a token.
     return Redactor(part for secret in secrets if isinstance(secret, str) for part in _PARTS.findall(secret))
 
 
 def _printable(name: str) -> str:
-    """A name as it may be shown: what is not spelt like one may be a secret on a line of its own."""
-    return name if showable(name.upper()) else "a name"
+    """Return a name as it may be shown: text that is not spelt like a name may be a secret."""
+    return name if may_show(name.upper()) else "a name"

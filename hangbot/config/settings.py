@@ -13,16 +13,25 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
 
-from hangbot.config.envfile import EnvFile, place, quoted, read_env_file
-from hangbot.config.fields import UUID, Need, unquoted
+from hangbot.config.envfile import EnvFile, location, read_env_file
 from hangbot.config.foreign import secrets_of
-from hangbot.config.locations import OUTBOX, OutboxPlace, outbox_place
-from hangbot.config.parsing import InvalidSettings, Value, complain, fault_lines, given, refusals, strangers
+from hangbot.config.lint import lint
+from hangbot.config.locations import OUTBOX, OutboxLocation, outbox_location
+from hangbot.config.parsing import (
+    InvalidSettings,
+    Value,
+    config_error,
+    fault_lines,
+    parse_values,
+    refusals,
+    unknown_names,
+    unquoted,
+)
 from hangbot.config.table import ENV, SettingsTable
 from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 
-__all__ = ["ENV", "UNBUILT", "Row", "Settings", "render_env_file"]
+__all__ = ["Row", "Settings"]
 
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
@@ -41,6 +50,7 @@ class Settings(SettingsTable):
     wrong comes as one `ConfigError`, never as pydantic's own error, which could show a value.
     """
 
+    _given: frozenset[str] = PrivateAttr(default=frozenset())
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _file: Path | None = PrivateAttr(default=None)
@@ -53,13 +63,14 @@ class Settings(SettingsTable):
         except ValidationError as exc:
             refused = refusals(exc, type(self).model_fields, ENV)
         else:
+            self._given = frozenset(values)
             return
-        # Raised out here: the handled error holds the values, and would travel along as the context.
+        # Raised outside the handler: the handled error holds the values, and would become the context.
         raise InvalidSettings(refused, values, ENV)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        if not self.__dict__:
-            return  # refused just now: a traceback shows it, and there is nothing in it
+        if not vars(self):
+            return  # refused: a traceback may show it, and it holds nothing
         redactor = Redactor(self.secrets())
         for name, value in super().__repr_args__():
             yield name, redactor.value(value)
@@ -70,7 +81,7 @@ class Settings(SettingsTable):
 
         Args:
             env: Text by name. Empty text counts as absent; names that are not hangbot's are
-                passed over.
+                ignored.
             sources: Where a name's text stands, for faults and `origins`; ``environment``
                 for the names it lacks.
 
@@ -88,7 +99,7 @@ class Settings(SettingsTable):
         Args:
             env_file: The file.
             environ: Usually ``os.environ``, which is not read by itself.
-            required: Whether the file must exist. Without it, a missing file is passed over
+            required: Whether the file must exist. Without it, a missing file is ignored
                 as long as the environment sets any of hangbot's names.
 
         Raises:
@@ -109,7 +120,7 @@ class Settings(SettingsTable):
                 raise
             file, remedy, read = EnvFile(env_file, {}, ()), exc.remedy, None
         values = {
-            name: Value(entry.value, place(file.path, entry.line), parsed=True, cut=entry.cut)
+            name: Value(entry.value, location(file.path, entry.line), parsed=True, cut=entry.cut)
             for name, entry in file.values.items()
         }
         unknown = dict.fromkeys(environ.keys() - _NAMES, ENVIRONMENT) | {
@@ -117,12 +128,14 @@ class Settings(SettingsTable):
         }
         around = {name: Value(text, ENVIRONMENT) for name, text in environ.items() if name not in _NAMES}
         known = around | values | own
-        told = known.get(OUTBOX)
+        named = known.get(OUTBOX)
         settings = cls._read(
             known,
             unknown=unknown,
             file=file,
-            place=outbox_place(read, unquoted(told.text.strip())[0] if told and not told.absent else None),
+            outbox=outbox_location(
+                read, unquoted(named.text.strip())[0] if named and not named.absent else None
+            ),
             remedy=remedy,
         )
         foreign = {name: entry.value for name, entry in file.values.items() if name not in _NAMES}
@@ -137,13 +150,13 @@ class Settings(SettingsTable):
         *,
         unknown: Mapping[str, str],
         file: EnvFile | None = None,
-        place: OutboxPlace | None = None,
+        outbox: OutboxLocation | None = None,
         remedy: str | None = None,
     ) -> Self:
-        """Build settings from texts and their places; every fault, the file's too, in one error."""
-        found, warnings = given(ENV, values)
-        if place:
-            found["outbox"] = place.path
+        """Build settings from texts and their locations; report every fault, the file's too, in one error."""
+        found, warnings = parse_values(ENV, values)
+        if outbox:
+            found["outbox"] = outbox.path
         faults = list(file.faults) if file else []
         settings = None
         try:
@@ -151,48 +164,46 @@ class Settings(SettingsTable):
         except InvalidSettings as exc:
             faults += fault_lines(exc.refusals, ENV, values, unknown)
         if settings is None or faults:
-            strange = strangers(file, ENV, _texts(values), "\n".join(faults)) if file else []
-            raise complain(faults, remedy, warnings=(*warnings, *strange)) from None
-        strange = strangers(file, ENV, settings._text) if file else []
+            unread = unknown_names(file, ENV, _texts(values), "\n".join(faults)) if file else []
+            raise config_error(faults, remedy, warnings=(*warnings, *unread)) from None
+        unread = unknown_names(file, ENV, settings._text) if file else []
         origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
-        if place:
-            settings._former_outbox = place.former
-            if place.origin:
-                origins["outbox"] = place.origin
-        settings._remember(origins, ())
-        settings._remember(settings._origins, (*warnings, *strange, *_oddities(settings)))
+        if outbox:
+            settings._former_outbox = outbox.former
+            if outbox.origin:
+                origins["outbox"] = outbox.origin
+        settings._origins = origins
+        settings._warnings = (*warnings, *unread, *lint(settings, settings.origins))
         return settings
 
     def with_changes(self, **changes: object) -> Self:
-        """A copy with other values, validated and derived anew (`model_copy` does neither).
+        """Return a copy with other values, validated and derived anew (`model_copy` does neither).
 
         Raises:
             ConfigError: A value is wrong, or a name is no field.
         """
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = {name: getattr(self, name) for name in self._given}
         changed = type(self)(**(kept | changes))
-        changed._remember({n: o for n, o in self._origins.items() if n not in changes}, self._warnings)  # noqa: SLF001  a copy of its own
+        changed._origins = {n: o for n, o in self._origins.items() if n not in changes}  # noqa: SLF001  a copy of its own
+        changed._warnings = self._warnings  # noqa: SLF001  see above
         changed._foreign_secrets = self._foreign_secrets  # noqa: SLF001  see above
         changed._file = self._file  # noqa: SLF001  see above
         changed._former_outbox = None if "outbox" in changes else self._former_outbox  # noqa: SLF001  see above
         return changed
 
     def _was_read(self, file: Path | None, secrets: tuple[str, ...]) -> None:
-        """Keep where this comes from, and what stood there that is others' secret."""
+        """Keep where this comes from, and the secrets of others that stood there."""
         public = {self._text(env.name) for env in ENV.values() if not env.secret}
         self._foreign_secrets = tuple(text for text in secrets if text not in public)
         self._file = file
 
-    def _remember(self, origins: Mapping[str, str], warnings: tuple[str, ...]) -> None:
-        self._origins, self._warnings = dict(origins), warnings
-
     @property
     def origins(self) -> Mapping[str, str]:
-        """Where each field's value came from, in words, by the field's name."""
+        """Return where each field's value came from, in words, by the field's name."""
         return MappingProxyType({name: self._origin(name) for name in type(self).model_fields})
 
     def _origin(self, name: str) -> str:
-        if name in self.model_fields_set:
+        if name in self._given:
             return self._origins.get(name, "given")
         if name == "chat_uid" and self.chat_uid is None:
             return "asked of the chat (/me) when needed"
@@ -203,7 +214,7 @@ class Settings(SettingsTable):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about the configuration and stops nothing, a line each."""
+        """What is odd about the configuration but prevents nothing, a line each."""
         return self._warnings
 
     @property
@@ -213,22 +224,22 @@ class Settings(SettingsTable):
 
     @property
     def former_outbox(self) -> Path | None:
-        """Where earlier versions of hangbot kept the outbox, when that is another place than today's."""
+        """Where earlier versions of hangbot kept the outbox, when that is somewhere else."""
         return self._former_outbox
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that may never be shown, for a `Redactor`; tokens under other bots' names too."""
+        """Return every value that may never be shown, for a `Redactor`; other bots' tokens as well."""
         tokens = [self.bot_user_token, self.ttfm_api_token, self.chat_token, self.chat_api_key]
         found = [token.get_secret_value() if token else None for token in tokens]
-        if "chat_app_id" in self.model_fields_set and found[-1] == self.chat_app_id:
-            del found[-1]  # a key that merely repeats the app id is as public as that
+        if "chat_app_id" in self._given and found[-1] == self.chat_app_id:
+            del found[-1]  # a key that only repeats the app id is as public as the app id
         if password := urlsplit(self.room_url).password:
             found += [password, unquote(password)]
         found += self._foreign_secrets
         return tuple(dict.fromkeys(secret for secret in found if secret))
 
     def _text(self, name: str) -> str:
-        """A setting as it would stand in the environment; empty for none."""
+        """Return a setting as it would stand in the environment; empty for none."""
         (field,) = (field for field, env in ENV.items() if env.name == name)
         value = getattr(self, field)
         if isinstance(value, SecretStr):
@@ -236,7 +247,7 @@ class Settings(SettingsTable):
         return "" if value is None else str(value)
 
     def described(self) -> tuple["Row", ...]:
-        """The configuration for printing: a row for each environment name, secrets masked."""
+        """Return the configuration for printing: a row for each environment name, secrets masked."""
         redactor, origins = Redactor(self.secrets()), self.origins
         return tuple(
             Row(env.name, redactor.text(env.shown(getattr(self, name))), origins[name])
@@ -259,64 +270,6 @@ class Row:
     origin: str
 
 
-def render_env_file(values: Mapping[str, str]) -> str:
-    """The text of a configuration file: every name under one line of comment, by need.
-
-    Args:
-        values: Text by environment name; a name that is left out stands there empty.
-
-    Raises:
-        KeyError: A name that is none of hangbot's.
-    """
-    if strange := values.keys() - _NAMES:
-        raise KeyError(*strange)
-    parts = [
-        "# The configuration of hangbot; read from hang-fm-config.env. That file is yours alone (chmod 600).",
-        "# An empty value counts as not set. The environment wins over the file.",
-    ]
-    for need in Need:
-        parts.append(f"\n# == {HEADINGS[need]} ==")
-        for field, env in ENV.items():
-            if env.need is need:
-                default = env.shown(Settings.model_fields[field].default) if need is Need.OPTIONAL else "-"
-                added = f" Default: {default}." if default != "-" else ""
-                added += f" If not set: {env.otherwise}." if env.otherwise else ""
-                parts += ["", f"# {env.help}{added}", f"{env.name}={quoted(values.get(env.name, ''))}"]
-    return "\n".join(parts) + "\n"
-
-
-HEADINGS: Final = {
-    Need.REQUIRED: "Required",
-    Need.DERIVED: "Derived where not set",
-    Need.OPTIONAL: "Optional",
-}
-
-
 def _texts(values: Mapping[str, Value]) -> Callable[[str], str]:
-    """Gives what was read under a name; empty for none."""
+    """Return a function from a name to the text that was read for it; empty for none."""
     return lambda name: values[name].text if name in values else ""
-
-
-UNBUILT: Final[Mapping[str, str]] = {
-    "status_port": "the status page is not built yet, so nothing listens there",
-    "status_host": "the status page is not built yet, so nothing listens there",
-}
-"""Fields that nothing reads, and what to say to whoever sets one; a test finds those that are not here."""
-
-
-def _oddities(settings: Settings) -> Iterator[str]:
-    """What is allowed, and most likely not meant."""
-    for field, why in UNBUILT.items():
-        if field in settings.model_fields_set:
-            yield f"{ENV[field].name} ({settings.origins[field]}): {why}"
-    if not UUID.fullmatch(settings.room_uuid):
-        origin = settings.origins["room_uuid"]
-        yield (
-            f"ROOM_UUID ({origin}): this does not look like a uuid; if it is the room's name in its "
-            "address, `hangbot init --room NAME` finds the uuid"
-        )
-    for field in ("chat_url", "gateway_url", "room_url"):
-        parts = urlsplit(getattr(settings, field))
-        host = parts.hostname or ""
-        if parts.scheme in {"http", "ws"} and not (host in {"localhost", "::1"} or host.startswith("127.")):
-            yield f"{ENV[field].name} ({settings.origins[field]}): tokens travel unencrypted over {parts.scheme}://"

@@ -1,13 +1,12 @@
-"""The table of the configuration: one entry for each setting, with its bounds and its names.
+"""The table of settings: one entry each, with its bounds and its names.
 
-Everything that knows the settings reads this table: the reading of the environment, the
-printed configuration, the example file, the documentation.
+Reading the environment, the printed configuration, the example file and the documentation all use it.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Le, MaxLen
 from pydantic import (
@@ -18,31 +17,24 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
-from hangbot.claims import read_claims
-from hangbot.config import fields
+from hangbot.config import fields, validators
 from hangbot.config.fields import Dialect, Env, Need, Strategy
 
 __all__ = ["ENV", "SettingsTable"]
 
-Token = Annotated[SecretStr, AfterValidator(fields.check_token)]
-Id = Annotated[str, AfterValidator(fields.check_id)]
+Token = Annotated[SecretStr, AfterValidator(validators.check_token)]
+Id = Annotated[str, AfterValidator(validators.check_id)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-def _uid_of(token: SecretStr) -> str | None:
-    claims = read_claims(token.get_secret_value())
-    uid = claims.uid if claims else None
-    return uid if uid and fields.ID.fullmatch(uid) else None
-
-
 class SettingsTable(BaseModel):
-    """The settings as data; `hangbot.config.Settings` is what the program uses.
+    """The settings as data; the program uses `hangbot.config.Settings`.
 
-    Durations are seconds, addresses have no slash at the end, a default stands for what
-    the environment need not name. A value that is not set may follow from another one: its
-    default is then a function of those that stand above it.
+    Durations are seconds, addresses have no slash at the end. A value that is not set may be derived
+    from another: its default is then a function of those above it.
     """
 
     model_config = ConfigDict(
@@ -51,7 +43,7 @@ class SettingsTable(BaseModel):
         strict=True,
         validate_default=True,
         hide_input_in_errors=True,
-        defer_build=True,  # only `Settings` is ever made: this table's own schema would be built for nothing
+        defer_build=True,  # only `Settings` is ever instantiated
     )
 
     bot_user_token: Annotated[
@@ -98,7 +90,7 @@ class SettingsTable(BaseModel):
             "The bot's own user id.",
             otherwise="derived from BOT_USER_TOKEN (claim sub)",
         ),
-    ] = Field(default_factory=lambda known: _uid_of(known["bot_user_token"]))
+    ] = Field(default_factory=lambda known: validators.uid_of(known["bot_user_token"]))
     chat_token: Annotated[
         Token | None,
         fields.secret(
@@ -124,17 +116,17 @@ class SettingsTable(BaseModel):
     ] = "auto"
     chat_url: Annotated[
         str,
-        AfterValidator(fields.check_chat_url),
+        AfterValidator(validators.check_chat_url),
         fields.address("OPENCHAT_BASE_URL", "The address of the chat."),
     ] = "https://openchat.prod.tt.fm"
     gateway_url: Annotated[
         str,
-        AfterValidator(fields.check_gateway_url),
+        AfterValidator(validators.check_gateway_url),
         fields.address("TTFM_GATEWAY_BASE_URL", "The address of the gateway."),
     ] = "https://gateway.prod.tt.fm"
     room_url: Annotated[
         str,
-        AfterValidator(fields.check_room_url),
+        AfterValidator(validators.check_room_url),
         fields.address("SOCKET_SERVER_URL", "The address of the room socket."),
     ] = "https://socket.prod.tt.fm"
 
@@ -200,12 +192,12 @@ class SettingsTable(BaseModel):
     ] = 10.0
     outbox: Annotated[
         Path,
-        AfterValidator(fields.check_file),
+        AfterValidator(validators.check_file),
         Env(
             "HANGBOT_OUTBOX",
             "The file that keeps what is to be sent; a relative path begins in this file's folder.",
             "a path",
-            read=fields.read_path,
+            read=validators.read_path,
             free=True,
         ),
     ] = Path("hangbot-outbox.sqlite3")
@@ -219,15 +211,15 @@ class SettingsTable(BaseModel):
     ] = None
     status_host: Annotated[
         str,
-        AfterValidator(fields.check_line),
+        AfterValidator(validators.check_line),
         Env("HANGBOT_STATUS_HOST", "The address of the status page, which is not built yet.", "a host"),
     ] = "127.0.0.1"
     bot_name: Annotated[
-        Annotated[str, MaxLen(100), AfterValidator(fields.check_line)] | None,
+        Annotated[str, MaxLen(100), AfterValidator(validators.check_line)] | None,
         Env("BOT_NAME", "The name that the bot goes by.", "a name of at most 100 characters", free=True),
     ] = None
     boot_message: Annotated[
-        Annotated[str, MaxLen(9_000), AfterValidator(fields.check_text)] | None,
+        Annotated[str, MaxLen(9_000), AfterValidator(validators.check_text)] | None,
         Env(
             "BOOT_MESSAGE",
             "What the bot says when it has joined.",
@@ -241,20 +233,20 @@ class SettingsTable(BaseModel):
             "AUTO_JOIN",
             "Whether the bot joins the chat group by itself: true or false.",
             "true or false",
-            read=fields.read_switch,
+            read=validators.read_switch,
         ),
     ] = True
 
     poll_interval: Annotated[Finite, Gt(0), Le(3600)] = 1.0
-    """Seconds between two looks for new chat messages."""
+    """Seconds between two requests for new chat messages."""
     welcome_timeout: Annotated[Finite, Gt(0), Le(600)] = 5.0
     """Seconds to wait for the room server's welcome."""
     heartbeat_timeout: Annotated[Finite, Gt(0), Le(3600)] = 45.0
-    """Seconds without a heartbeat after which the room connection counts as dead."""
+    """Seconds without a heartbeat before the room connection counts as dead."""
     connect_timeout: Annotated[Finite, Gt(0), Le(600)] = 10.0
     """Seconds to wait for a connection."""
     message_ttl: Annotated[float, Gt(0)] | None = 86_400.0
-    """Seconds after which a message that waits is not worth sending any more; ``None``: never."""
+    """Seconds after which a waiting message is no longer worth sending; ``None``: never."""
     queue_limit: Annotated[int, Ge(1)] = 100_000
     """Messages that may wait in the outbox."""
     keep_delivered_for: Annotated[Finite, Gt(0)] = 604_800.0
@@ -262,7 +254,7 @@ class SettingsTable(BaseModel):
     keep_delivered_most: Annotated[int, Ge(0)] = 100_000
     """Delivered messages that are kept in the outbox at most."""
     http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
-    """Requests to the chat that may be under way at once."""
+    """Concurrent requests to the chat, at most."""
 
     @field_validator("retry_max", mode="after")
     @classmethod
@@ -280,13 +272,17 @@ class SettingsTable(BaseModel):
             raise ValueError("cometchat needs COMETCHAT_APPID, too")
         return value
 
-    def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401  pydantic's own signature
-        """Complete the pair of app id and key, each from the other."""
-        super().model_post_init(context)
-        if self.chat_app_id is None and self.chat_api_key is not None:
-            self.__dict__["chat_app_id"] = self.chat_api_key.get_secret_value()
-        elif self.chat_api_key is None and self.chat_app_id is not None:
-            self.__dict__["chat_api_key"] = SecretStr(self.chat_app_id)
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_app_id_and_key(cls, values: dict[str, object]) -> dict[str, object]:
+        """Derive the app id and the key from each other, where only one of them is set."""
+        app_id, key = values.get("chat_app_id"), values.get("chat_api_key")
+        text = key.get_secret_value() if isinstance(key, SecretStr) else key
+        if app_id is None and isinstance(text, str) and validators.ID.fullmatch(text):
+            return values | {"chat_app_id": text}
+        if key is None and isinstance(app_id, str) and validators.ID.fullmatch(app_id):
+            return values | {"chat_api_key": app_id}
+        return values
 
 
 ENV: Final[Mapping[str, Env]] = MappingProxyType(

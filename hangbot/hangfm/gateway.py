@@ -6,12 +6,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hangbot.claims import read_claims
-from hangbot.config.fields import UUID
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.hangfm.http import HttpClient, HttpResponse
 from hangbot.hangfm.wire.own_words import gateway_error, is_refusal, json_of, odd_retry_after, retry_after
 from hangbot.redact import Redactor
-from hangbot.text import quote_server_text
+from hangbot.text import is_uuid, quote_server_text
 
 __all__ = ["GatewayClient"]
 
@@ -58,7 +57,7 @@ class GatewayClient:
 
     async def room(self, room: str) -> Mapping[str, Any]:
         """Return a room by its uuid or slug: ``uuid, slug, name…``; raises `NotFound` for an unknown one."""
-        by = "uuid/" if UUID.fullmatch(room) else ""
+        by = "uuid/" if is_uuid(room) else ""
         return await self._get(f"/api/room-service/rooms/{by}{quote(room, safe='')}", what=f"room {room}")
 
     async def profile(self) -> Mapping[str, Any]:

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from hangbot.config.fields import UUID
 from hangbot.errors import HangbotError, NotFound, Refused
 from hangbot.hangfm.wire.chat_errors import KINDS
 from hangbot.preflight.diagnosis import SETTING, Unexplained
 from hangbot.preflight.model import CheckContext, Finding, check
+from hangbot.text import is_uuid
 
 __all__ = ["chat_group", "chat_history", "chat_member"]
 
@@ -56,7 +56,7 @@ async def _whose_fault(context: CheckContext) -> tuple[str, str, str]:
     except HangbotError:
         return "the gateway cannot be asked", "Check ROOM_UUID; the room may be closed.", ""
     uuid = room.get("uuid")
-    if not UUID.fullmatch(settings.room_uuid) and isinstance(uuid, str) and UUID.fullmatch(uuid):
+    if not is_uuid(settings.room_uuid) and isinstance(uuid, str) and is_uuid(uuid):
         return (
             "ROOM_UUID is the room's name in its address, not its uuid",
             f"Set ROOM_UUID={uuid}.",

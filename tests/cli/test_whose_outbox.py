@@ -82,7 +82,7 @@ OPAQUE = "opaque-token-without-claims"
 def opaque(configured: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
     """A token that does not say whose it is: only the chat can tell."""
     configured.configure(COMETCHAT_UID="", COMETCHAT_AUTH=configured.sandbox.bot.chat_token)
-    monkeypatch.setattr("hangbot.config.table.read_claims", lambda _: None)
+    monkeypatch.setattr("hangbot.config.validators.read_claims", lambda _: None)
     return configured
 
 

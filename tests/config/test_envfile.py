@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.config import envfile
-from hangbot.config.envfile import Entry, EnvFile, place, quoted, read_env_file, showable
+from hangbot.config.envfile import Entry, EnvFile, location, may_show, quoted, read_env_file
 from hangbot.errors import ConfigError
 
 
@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read_says_why(path: Path, name: str, reason: str)
 
 
 def test_a_place_names_the_file_without_its_folder() -> None:
-    assert place(Path("/etc/hangbot/bot.env"), 4) == "bot.env line 4"
+    assert location(Path("/etc/hangbot/bot.env"), 4) == "bot.env line 4"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_place_names_the_file_without_its_folder() -> None:
     ],
 )
 def test_only_what_is_spelt_like_a_name_is_shown(name: str, *, expected: bool) -> None:
-    assert showable(name) is expected
+    assert may_show(name) is expected
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))

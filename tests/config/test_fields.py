@@ -7,29 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from hangbot.config import fields
+from hangbot.config import fields, validators
 from hangbot.config.fields import Env
+from hangbot.config.parsing import clean_token
 
 
 @pytest.mark.parametrize(
     ("read", "text", "expected"),
     [
-        (fields.read_number, " 2.50 ", 2.5),
-        (fields.read_number, "-1", -1.0),
-        (fields.read_number, "1e3", "1e3"),
-        (fields.read_number, "1_000", "1_000"),
-        (fields.read_number, "nan", "nan"),
-        (fields.read_number, "inf", "inf"),
-        (fields.read_number, "\u0661", "\u0661"),
-        (fields.read_number, "1,5", "1,5"),
-        (fields.read_integer, " 3", 3),
-        (fields.read_integer, "3.0", "3.0"),
-        (fields.read_integer, "9" * 5000, "9" * 5000),
-        (fields.read_switch, "Yes", True),
-        (fields.read_switch, "0", False),
-        (fields.read_switch, "perhaps", "perhaps"),
-        (fields.read_word, " OpenChat ", "openchat"),
-        (fields.read_path, " a b/c.sqlite3 ", Path("a b/c.sqlite3")),
+        (validators.read_number, " 2.50 ", 2.5),
+        (validators.read_number, "-1", -1.0),
+        (validators.read_number, "1e3", "1e3"),
+        (validators.read_number, "1_000", "1_000"),
+        (validators.read_number, "nan", "nan"),
+        (validators.read_number, "inf", "inf"),
+        (validators.read_number, "\u0661", "\u0661"),
+        (validators.read_number, "1,5", "1,5"),
+        (validators.read_integer, " 3", 3),
+        (validators.read_integer, "3.0", "3.0"),
+        (validators.read_integer, "9" * 5000, "9" * 5000),
+        (validators.read_switch, "Yes", True),
+        (validators.read_switch, "0", False),
+        (validators.read_switch, "perhaps", "perhaps"),
+        (validators.read_word, " OpenChat ", "openchat"),
+        (validators.read_path, " a b/c.sqlite3 ", Path("a b/c.sqlite3")),
     ],
 )
 def test_text_becomes_a_value_or_stays_text(
@@ -57,7 +58,7 @@ def test_text_becomes_a_value_or_stays_text(
 def test_a_token_is_taken_without_what_was_pasted_along(
     text: str, expected: str, notes: tuple[str, ...]
 ) -> None:
-    assert fields.tidy_token(text) == (expected, notes)
+    assert clean_token(text) == (expected, notes)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_token_is_taken_without_what_was_pasted_along(
 )
 def test_a_token_that_no_header_can_carry_is_refused(secret: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"^") as caught:
-        fields.check_token(SecretStr(secret))
+        validators.check_token(SecretStr(secret))
 
     assert str(caught.value) == problem
 
@@ -81,16 +82,16 @@ def test_a_token_that_no_header_can_carry_is_refused(secret: str, problem: str) 
 @pytest.mark.parametrize(
     ("check", "given_", "expected"),
     [
-        (fields.check_chat_url, "https://chat.example/v3.0/", "https://chat.example"),
-        (fields.check_chat_url, "https://chat.example/v3", "https://chat.example"),
-        (fields.check_chat_url, "http://127.0.0.1:80//", "http://127.0.0.1:80"),
-        (fields.check_chat_url, "https://chat.example/below/v3//", "https://chat.example/below"),
-        (fields.check_chat_url, "https://chat.example/v30", "https://chat.example/v30"),
-        (fields.check_gateway_url, "HTTPS://Gateway.Example.:443/v3/", "https://Gateway.Example.:443/v3"),
-        (fields.check_gateway_url, "http://[::1]:8080/", "http://[::1]:8080"),
-        (fields.check_gateway_url, "http://localhost:", "http://localhost:"),
-        (fields.check_room_url, "ws://user:pass@room.example:81/", "ws://user:pass@room.example:81"),
-        (fields.check_room_url, "wss://room.example", "wss://room.example"),
+        (validators.check_chat_url, "https://chat.example/v3.0/", "https://chat.example"),
+        (validators.check_chat_url, "https://chat.example/v3", "https://chat.example"),
+        (validators.check_chat_url, "http://127.0.0.1:80//", "http://127.0.0.1:80"),
+        (validators.check_chat_url, "https://chat.example/below/v3//", "https://chat.example/below"),
+        (validators.check_chat_url, "https://chat.example/v30", "https://chat.example/v30"),
+        (validators.check_gateway_url, "HTTPS://Gateway.Example.:443/v3/", "https://Gateway.Example.:443/v3"),
+        (validators.check_gateway_url, "http://[::1]:8080/", "http://[::1]:8080"),
+        (validators.check_gateway_url, "http://localhost:", "http://localhost:"),
+        (validators.check_room_url, "ws://user:pass@room.example:81/", "ws://user:pass@room.example:81"),
+        (validators.check_room_url, "wss://room.example", "wss://room.example"),
     ],
 )
 def test_an_address_loses_the_slash_at_its_end(
@@ -129,7 +130,7 @@ HOST = "expected an address with a host and a port from 1 to 65535"
 )
 def test_what_is_no_address_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=r"^expected") as caught:
-        fields.check_chat_url(text)
+        validators.check_chat_url(text)
 
     assert str(caught.value) == problem
 
@@ -137,32 +138,35 @@ def test_what_is_no_address_is_refused(text: str, problem: str) -> None:
 @given(st.text() | st.text().map(lambda t: f"https://{t}") | st.from_regex(r"wss?://[a-z@:\[\]./0-9]*"))
 def test_no_address_makes_it_fail_otherwise(text: str) -> None:
     try:
-        address = fields.check_room_url(text)
+        address = validators.check_room_url(text)
     except ValueError as exc:
         assert str(exc).startswith("expected")  # noqa: PT017  either outcome is right
     else:
-        assert fields.check_room_url(address) == address
+        assert validators.check_room_url(address) == address
 
 
 @pytest.mark.parametrize("text", ["a", "A-b_9", "x" * 100])
 def test_an_id_of_letters_digits_and_two_signs_is_taken(text: str) -> None:
-    assert fields.check_id(text) == text
+    assert validators.check_id(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "x" * 101, "a b", "a.b", "é", "a\n", "a%20b"])
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected at most 100 letters, digits, '-' and '_'$"):
-        fields.check_id(text)
+        validators.check_id(text)
 
 
 def test_an_address_in_the_place_of_an_id_gets_a_hint() -> None:
     with pytest.raises(ValueError, match=r"; give the room's uuid, `hangbot init --room URL` finds it$"):
-        fields.check_id("https://hang.fm/room")
+        validators.check_id("https://hang.fm/room")
 
 
 @pytest.mark.parametrize("text", ["Bot", "ボット 🤖"])
 def test_text_on_one_line_is_taken(text: str) -> None:
-    assert (fields.check_line(text), fields.check_text(f"{text}\n\t{text}")) == (text, f"{text}\n\t{text}")
+    assert (validators.check_line(text), validators.check_text(f"{text}\n\t{text}")) == (
+        text,
+        f"{text}\n\t{text}",
+    )
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[31m", "a\x7f", b"\x80"])
@@ -171,19 +175,19 @@ def test_control_characters_and_halves_of_characters_are_refused(text: str | byt
     text = text if isinstance(text, str) else text.decode("utf-8", "surrogateescape")
 
     with pytest.raises(ValueError, match="without control characters"):
-        fields.check_line(text)
+        validators.check_line(text)
     with pytest.raises(ValueError, match="without control characters"):
-        fields.check_text(f"{text}\r")
+        validators.check_text(f"{text}\r")
 
 
 @pytest.mark.parametrize("text", [".", "~/outbox", "a\0b", "postgres://host/db", "file:/x"])
 def test_what_is_no_path_of_a_file_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected the path of a file"):
-        fields.check_file(Path(text))
+        validators.check_file(Path(text))
 
 
 def test_the_path_of_a_file_is_taken() -> None:
-    assert fields.check_file(Path("/var/lib/a b.sqlite3")) == Path("/var/lib/a b.sqlite3")
+    assert validators.check_file(Path("/var/lib/a b.sqlite3")) == Path("/var/lib/a b.sqlite3")
 
 
 @pytest.mark.parametrize(

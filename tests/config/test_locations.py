@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.config import Settings
-from hangbot.config.locations import outbox_place
+from hangbot.config.locations import outbox_location
 
 REQUIRED = {"BOT_USER_TOKEN": "a.b.c", "ROOM_UUID": "room"}
 
@@ -94,7 +94,7 @@ def test_without_a_file_the_outbox_is_in_the_working_directory(etc: Path) -> Non
 def test_what_is_read_from_a_pipe_has_no_place_beside_it(etc: Path) -> None:
     os.mkfifo(etc / "pipe.env")
 
-    places = [outbox_place(etc / "pipe.env", None), outbox_place(Path("/dev/stdin"), None)]
+    places = [outbox_location(etc / "pipe.env", None), outbox_location(Path("/dev/stdin"), None)]
 
     assert {place.path for place in places} == {Path("hangbot-outbox.sqlite3")}
 
@@ -122,4 +122,4 @@ def test_a_copy_with_changes_knows_its_file(etc: Path) -> None:
 def test_what_is_no_path_is_left_for_the_settings_to_refuse(told: str, etc: Path) -> None:
     configure(etc / "x.env")
 
-    assert str(outbox_place(etc / "x.env", told).path) == str(Path(told))
+    assert str(outbox_location(etc / "x.env", told).path) == str(Path(told))
