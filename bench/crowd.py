@@ -11,7 +11,7 @@ from bench.servers import fingerprint
 from hangbot.config import Settings
 from hangbot.factory import open_room
 from hangbot.hangfm.room import RoomClient
-from hangbot.hangfm.wire.frames import RoomMessage
+from hangbot.hangfm.wire.events import RoomMessage
 
 __all__ = ["Seen", "watch_votes"]
 

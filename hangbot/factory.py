@@ -36,7 +36,7 @@ from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
-from hangbot.hangfm.wire.frames import RoomMessage
+from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.health import Conditions
 from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.courier import Courier
     from hangbot.hangfm.chat import ChatClient
     from hangbot.hangfm.room import RoomClient
-    from hangbot.hangfm.wire.frames import RoomMessage
+    from hangbot.hangfm.wire.events import RoomMessage
     from hangbot.ids import Rng
     from hangbot.preflight import CheckContext, Finding
     from hangbot.sandbox import Actor

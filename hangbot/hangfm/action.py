@@ -6,29 +6,26 @@ from typing import Any, Final
 
 from hangbot.errors import AckTimeout, ActionLost, ConnectionLost, Refused, Unreachable
 from hangbot.hangfm.room import RoomClient
-from hangbot.hangfm.wire.actions import song_id, took_effect
+from hangbot.hangfm.wire.actions import find_action, song_id
 
 __all__ = ["RoomAction"]
 
 _NOT_SENT: Final = "The bot connects again by itself; do it again then if it is still wanted."
-_FOR_ONE_SONG: Final = frozenset({"voteOnSong", "skipSong"})
 
 
 class RoomAction:
-    """An action, bound to the connection and to the song that it was meant for.
+    """An action, bound to the connection that it was meant for, and where its row says so to the song.
 
     Args:
         room: The connection.
-        action: One of `hangbot.hangfm.wire.frames.ACTIONS`.
+        name: The name of a row of `hangbot.hangfm.wire.actions.ACTIONS`, or of an action of a newer server.
         params: Its parameters.
-        me: Tells the bot's uuid.
+        me: Returns the bot's uuid.
     """
 
-    def __init__(
-        self, room: RoomClient, action: str, params: Mapping[str, Any], me: Callable[[], str]
-    ) -> None:
+    def __init__(self, room: RoomClient, name: str, params: Mapping[str, Any], me: Callable[[], str]) -> None:
         self._room = room
-        self._action = action
+        self._action = find_action(name)
         self._params = params
         self._me = me
         self._song = song_id(room.state)
@@ -36,37 +33,39 @@ class RoomAction:
         """Whether the server may not even have read the last attempt."""
 
     async def send(self) -> None:
-        """Try once; raises `ServiceError`."""
-        if self._action in _FOR_ONE_SONG and song_id(self._room.state) != self._song:
-            raise Refused(f"{self._action} was meant for a song that has ended", service="room")
+        """Make one attempt; raises `ServiceError`."""
+        name = self._action.name
+        if self._action.bound_to == "song" and song_id(self._room.state) != self._song:
+            raise Refused(f"{name} was meant for a song that has ended", service="room")
         self._maybe_unread = True
         try:
-            await self._room.act(self._action, **self._params)
+            await self._room.act(name, **self._params)
         except AckTimeout:
             with suppress(AckTimeout):
-                await self._wait_until_read()  # what it did is seen after the wait that follows
+                await self._wait_until_read()  # `find` looks for its effect after the wait that follows
             raise
         except ConnectionLost as exc:
             raise ActionLost(str(exc), service="room") from exc
-        except Unreachable as exc:  # not sent, and the next connection is another room to it
+        except Unreachable as exc:  # not sent, and this action does not outlive its connection
             raise Refused(str(exc), service="room", remedy=_NOT_SENT) from exc
 
     async def find(self) -> bool:
         """Tell from the state whether it took effect; raises `ServiceError` where that cannot be told."""
+        name = self._action.name
         if self._maybe_unread:
             await self._wait_until_read()
-            raise AckTimeout(f"the room has only now read {self._action}", service="room")
-        effect = took_effect(self._action, self._params, self._me(), self._room.state, self._song)
+            raise AckTimeout(f"the room has only now read {name}", service="room")
+        effect = self._action.took_effect(self._params, self._me(), self._room.state, self._song)
         if not effect and self._room.ended.done():
-            raise ActionLost(f"the room connection ended under {self._action}", service="room")
+            raise ActionLost(f"the room connection ended under {name}", service="room")
         if effect is None:
-            raise Refused(f"the room's state does not show whether {self._action} was done", service="room")
+            raise Refused(f"the room's state does not show whether {name} was done", service="room")
         return effect
 
     async def _wait_until_read(self) -> None:
         """Wait until the server has read the last attempt.
 
-        One that stalls would carry it out later, and once more what is sent again meanwhile.
+        A server that stalls would carry it out later, and what is sent again meanwhile as well.
         """
         try:
             await self._room.ping_and_wait()

@@ -21,7 +21,7 @@ from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.wire import chat as wire
 from hangbot.hangfm.wire.chat import Outgoing
-from hangbot.hangfm.wire.chat_errors import REMEDIES
+from hangbot.hangfm.wire.chat_errors import REMEDIES, is_message_gone
 from hangbot.ids import SYSTEM_RNG, Rng, new_uuid
 from hangbot.redact import Redactor
 
@@ -195,7 +195,7 @@ class ChatClient:
                 "GET", f"/user/messages/{_part(message.id)}", what=f"whether {message.id} arrived"
             )
         except ServiceError as exc:
-            if wire.is_message_gone(exc):
+            if is_message_gone(exc):
                 return False
             if exc.status == 404:  # noqa: PLR2004  Not Found
                 return None

@@ -32,7 +32,8 @@ from hangbot.hangfm.disconnect import Connection, close_code
 from hangbot.hangfm.song_watch import SongWatch
 from hangbot.hangfm.wire import frames as wire
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.frames import Event, Ping, Reply, RoomMessage, ServerClosing, Unknown, Welcome
+from hangbot.hangfm.wire.events import RoomMessage
+from hangbot.hangfm.wire.frames import Event, Ping, Reply, ServerClosing, Unknown, Welcome
 from hangbot.hangfm.wire.state import RoomState
 from hangbot.text import quote_server_text
 

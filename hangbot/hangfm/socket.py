@@ -29,8 +29,8 @@ from hangbot.claims import read_claims
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.hangfm.dial import dial
 from hangbot.hangfm.disconnect import Connection
+from hangbot.hangfm.wire.answers import is_page, refuses_upgrade
 from hangbot.hangfm.wire.frames import socket_url
-from hangbot.hangfm.wire.own_words import is_page, refuses_upgrade
 from hangbot.net import is_loopback, unverified
 from hangbot.proxies import unusable_environment
 from hangbot.redact import RedactingFilter, Redactor

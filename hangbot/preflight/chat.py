@@ -5,9 +5,10 @@ from typing import Final
 from hangbot.claims import read_claims
 from hangbot.errors import AnswerLost, HangbotError, Refused, TokenRejected, Unavailable
 from hangbot.hangfm.http import HttpResponse
+from hangbot.hangfm.wire.answers import read_json
 from hangbot.hangfm.wire.chat import read_answer
+from hangbot.hangfm.wire.chat_errors import read_error
 from hangbot.hangfm.wire.dialect import NAMES, Server, of_error, of_me
-from hangbot.hangfm.wire.own_words import chat_error, json_of
 from hangbot.preflight.diagnosis import (
     IN_ITS_PLACE,
     SETTING,
@@ -44,11 +45,11 @@ async def chat_server(context: CheckContext) -> Finding:
     """What answers at the chat address is a chat server."""
     address = context.chat.address
     answer = await _raw(context, "/v3.0/settings", what="its settings")
-    document = json_of(answer.body)
+    document = read_json(answer.body)
     good = 200 <= answer.status < 300  # noqa: PLR2004  the 2xx of HTTP
     if good and isinstance(document, dict) and isinstance(document.get("data"), dict):
         return Finding(f"{address} is a chat server")
-    if answer.status < 500 and (error := chat_error(answer.status, answer.body)):  # noqa: PLR2004  HTTP
+    if answer.status < 500 and (error := read_error(answer.status, answer.body)):  # noqa: PLR2004  HTTP
         _check_dialect(context, of_error(error))
         _read(context, answer, what="its settings")
     if answer.status >= 500 or answer.status in {408, 425, 429}:  # noqa: PLR2004  HTTP

@@ -14,7 +14,7 @@ import pytest
 from hangbot import Bot
 from hangbot.config import Settings
 from hangbot.factory import open_bot, open_outbox, open_room
-from hangbot.hangfm.wire.frames import RoomMessage
+from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.sandbox import Sandbox
 from tests.bounds import WITHIN
 

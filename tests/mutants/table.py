@@ -126,7 +126,7 @@ MUTANTS: Final = (
     Mutant(
         "page-refuses",
         "a page of a firewall with a 4xx refuses a message",
-        "hangbot/hangfm/wire/chat.py",
+        "hangbot/hangfm/wire/chat_errors.py",
         before="        return (RateLimited if rate_limited else Unavailable)(\n",
         after="        return (RateLimited if rate_limited else Refused if is_refusal(status) else Unavailable)(\n",
         killed_by=(
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     Mutant(
         "no-member-is-token",
         "a 401 that says `ERR_GROUP_NOT_JOINED` has the token exchanged",
-        "hangbot/hangfm/wire/chat.py",
+        "hangbot/hangfm/wire/chat_errors.py",
         before="return KINDS.get(code, TokenRejected)",
         after="return TokenRejected",
         killed_by=("tests/hangfm/test_chat.py::test_a_401_that_says_not_joined_is_no_token_problem",),

@@ -1,7 +1,7 @@
 import pytest
 
 from hangbot import Bot
-from hangbot.hangfm.wire.frames import RoomMessage
+from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.sandbox import Actor
 from pytest_hangfm import OpenUser, RoomEvents, RoomLog
 from tests.bounds import WITHIN

@@ -1,32 +1,20 @@
-"""The chat API: request bodies out, statuses and bodies in.
+"""The chat API: request bodies out, answers and rows of messages in. PURE.
 
 Two servers speak it: CometChat's service and OpenChat, which replaced it on Hang.fm in June
 2026. The differences that break clients (200 or 201, ids as text or numbers, 417 for "joined
 already", the shapes of errors) are accepted here, all of them, whatever the dialect.
-A refusal counts only in the server's own words (`hangbot.hangfm.wire.own_words`), and is judged by its error
-code first: a 401 with ``ERR_GROUP_NOT_JOINED`` is no token problem.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from hangbot.bot.events import ChatMessage
-from hangbot.errors import (
-    NotFound,
-    RateLimited,
-    Refused,
-    ServiceError,
-    TokenRejected,
-    Unavailable,
-)
-from hangbot.hangfm.wire.chat_errors import ALREADY_JOINED, KINDS, MESSAGE_GONE, REMEDIES
-from hangbot.hangfm.wire.own_words import chat_error, is_refusal, json_of, odd_retry_after, retry_after
-from hangbot.text import quote_server_text
+from hangbot.hangfm.wire.answers import is_success, read_json
+from hangbot.hangfm.wire.chat_errors import is_joined_already, read_refusal
 
 __all__ = [
     "Outgoing",
-    "is_message_gone",
     "join_body",
     "message_body",
     "read_answer",
@@ -38,14 +26,6 @@ _MILLISECONDS: Final = 100_000_000_000
 _LATEST: Final = 1_000 * _MILLISECONDS
 _LONGEST_ID: Final = 30
 """Digits; ids have at most 53 bits (measured on OpenChat)."""
-_TOO_MANY: Final = 429
-_UNAUTHORISED: Final = 401
-_NOT_THE_CHAT: Final = (
-    "Not the chat itself answers there, but a firewall, a proxy or a log-in page before it: let this machine "
-    "through, and check OPENCHAT_BASE_URL."
-)
-_LONGEST_LOOK: Final = 16_384
-"""Bytes of what is no answer that are looked at for a token: more than one has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,97 +99,13 @@ def read_answer(
     Raises:
         ServiceError: One of its kinds, decided by code, then by status.
     """
-    if 200 <= status < 300:  # noqa: PLR2004  the 2xx of HTTP
-        document = json_of(body)
+    if is_success(status):
+        document = read_json(body)
         if isinstance(document, dict) and "data" in document:
             return document["data"]
-        raise Unavailable(
-            f"chat answered {what} with {_glimpse(status, body, mask)}",
-            service="chat",
-            status=status,
-            remedy=_NOT_THE_CHAT,
-        )
-    error = chat_error(status, body)
-    if error and error["code"] == ALREADY_JOINED and is_refusal(status):
+    elif is_joined_already(status, body):
         return {}
-    wait = retry_after(headers, now)
-    refusal = _refusal(status, error, what=what, body=body, wait=wait, mask=mask)
-    refusal.args = (f"{refusal}{odd_retry_after(headers, wait)}",)
-    raise refusal
-
-
-def _refusal(
-    status: int,
-    error: Mapping[str, Any] | None,
-    *,
-    what: str,
-    body: bytes,
-    wait: float | None,
-    mask: Callable[[str], str],
-) -> ServiceError:
-    """Tell what a refusal means.
-
-    Args:
-        status: Its status.
-        error: The chat's own words, or ``None`` where it has none.
-        what: What was asked.
-        body: What came instead of own words.
-        wait: As `hangbot.hangfm.wire.own_words.retry_after` has it.
-        mask: As `read_answer` has it.
-    """
-    if error is None:
-        rate_limited = status == _TOO_MANY
-        return (RateLimited if rate_limited else Unavailable)(
-            f"chat answered {what} with {_glimpse(status, body, mask)}",
-            service="chat",
-            status=status,
-            retry_after=wait,
-            remedy=None if rate_limited or status >= 500 else _NOT_THE_CHAT,  # noqa: PLR2004  HTTP
-        )
-    code = error["code"]
-    kind = _kind(status, code)
-    refused = "answered" if kind is Unavailable else "refused"
-    said = _said(code, error, mask)
-    return kind(
-        f"chat {refused} {what} " + (f"with {said}" if kind is Unavailable else f"({said})"),
-        service="chat",
-        status=status,
-        code=code,
-        retry_after=wait,
-        remedy=REMEDIES.get(code),
-    )
-
-
-def _kind(status: int, code: str) -> type[ServiceError]:
-    """Tell what own words mean: by their code, unless the status says that it is not about the request."""
-    if is_refusal(status):
-        return KINDS.get(code, Refused)
-    if status == _UNAUTHORISED:
-        return KINDS.get(code, TokenRejected)
-    return RateLimited if status == _TOO_MANY else Unavailable
-
-
-def is_message_gone(error: ServiceError) -> bool:
-    """Tell whether a look-up by ``muid`` was answered: there is no such message."""
-    return isinstance(error, NotFound) and error.code in MESSAGE_GONE and not error.about_token
-
-
-def _said(code: str, error: Mapping[str, object], mask: Callable[[str], str]) -> str:
-    """Show a refusal in the server's words: its code, its sentence, and which fields it objects to."""
-    words, details = error.get("message"), error.get("details")
-    said = [code]
-    if isinstance(words, str) and words:
-        said.append(words)
-    for name, reasons in details.items() if isinstance(details, dict) else ():
-        if isinstance(reasons, list):
-            said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
-    return quote_server_text(": ".join(said), mask)
-
-
-def _glimpse(status: int, body: bytes, mask: Callable[[str], str]) -> str:
-    """Show the first of an answer that cannot be read, on one line."""
-    text = quote_server_text(body[:_LONGEST_LOOK].decode("utf-8", "replace"), mask)
-    return f"status {status} and {f'`{text}`' if text else 'an empty body'}"
+    raise read_refusal(status, headers, body, what=what, now=now, mask=mask)
 
 
 def read_message(row: object) -> ChatMessage | None:

@@ -1,13 +1,13 @@
-"""The chat's error codes: what each one means, and what the operator is to do about it.
+"""The chat's refusals: what a code, a status and the words beside it mean, and what to do about it. PURE.
 
 CometChat's documentation lists codes without statuses, and the same code comes with different
 ones (``ERR_NOT_A_MEMBER`` with 404 and with 400), so a known code decides whatever the status is.
 From CometChat's documentation, measured on an OpenChat build, and seen in public bots.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from hangbot.errors import (
     NotAMember,
@@ -18,13 +18,22 @@ from hangbot.errors import (
     TokenRejected,
     Unavailable,
 )
+from hangbot.hangfm.wire.answers import is_refusal, is_success, read_json, retry_after, retry_after_note
+from hangbot.text import quote_server_text
 
-__all__ = ["ALREADY_JOINED", "KINDS", "MESSAGE_GONE", "REMEDIES"]
+__all__ = ["KINDS", "REMEDIES", "is_joined_already", "is_message_gone", "read_error", "read_refusal"]
 
-ALREADY_JOINED: Final = "ERR_ALREADY_JOINED"
-"""Success in disguise (CometChat answers a second join with 417 and this)."""
+_ALREADY_JOINED: Final = "ERR_ALREADY_JOINED"
+_TOO_MANY: Final = 429
+_UNAUTHORISED: Final = 401
+_NOT_THE_CHAT: Final = (
+    "Not the chat itself answers there, but a firewall, a proxy or a log-in page before it: let this machine "
+    "through, and check OPENCHAT_BASE_URL."
+)
+_LONGEST_LOOK: Final = 16_384
+"""Bytes of an unreadable answer that are searched for the token: more than a token has."""
 
-MESSAGE_GONE: Final = frozenset({"ERR_MESSAGE_ID_NOT_FOUND", "ERR_MESSAGE_NOT_FOUND"})
+_MESSAGE_GONE: Final = frozenset({"ERR_MESSAGE_ID_NOT_FOUND", "ERR_MESSAGE_NOT_FOUND"})
 """No such message: the documented code, and the one that was measured."""
 
 _TOKEN: Final = frozenset(
@@ -38,7 +47,7 @@ _TOKEN: Final = frozenset(
 )
 _MEMBER: Final = frozenset({"ERR_GROUP_NOT_JOINED", "ERR_NOT_A_MEMBER"})
 _ROUTE: Final = frozenset({"ERR_API_NOT_FOUND", "ERR_INVALID_API_VERSION", "ERR_ROUTE_NOT_FOUND"})
-_NOT_FOUND: Final = frozenset({"ERR_GUID_NOT_FOUND", "ERR_UID_NOT_FOUND"}) | MESSAGE_GONE | _ROUTE
+_NOT_FOUND: Final = frozenset({"ERR_GUID_NOT_FOUND", "ERR_UID_NOT_FOUND"}) | _MESSAGE_GONE | _ROUTE
 _SERVER: Final = frozenset(
     {"ERR_BAD_ERROR_RESPONSE", "ERR_EXCEPTION", "ERR_MISSION_FAILED", "ERR_OPERATION_FAILED"}
 )
@@ -102,7 +111,7 @@ KINDS: Final[Mapping[str, type[ServiceError]]] = MappingProxyType(
         _PASSWORD | _FULL | _SCOPE | _INVALID | _MODERATED | _BLOCKED | _PLAN | _OTHER_REFUSALS, Refused
     )
 )
-"""What each known code means; `ALREADY_JOINED` is no error and is not here."""
+"""What each known code means; ``ERR_ALREADY_JOINED`` is no error and is not here."""
 
 REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
     dict.fromkeys(_ROUTE, "Check OPENCHAT_BASE_URL: it must end before /v3.0.")
@@ -124,3 +133,87 @@ REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What the operator is to do, where it is more than the error's own remedy."""
+
+
+def read_error(status: int, body: bytes) -> Mapping[str, Any] | None:
+    """Return the chat's own error (``code, message…``), or ``None`` where an answer holds none.
+
+    Its shape ``{"error": {"code": "ERR_…"}}`` is documented, and measured on OpenChat.
+    """
+    document = read_json(body)
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict) or status < 400:  # noqa: PLR2004  HTTP
+        return None
+    code = error.get("code")
+    return error if isinstance(code, str) and code else None
+
+
+def is_joined_already(status: int, body: bytes) -> bool:
+    """Tell whether a refusal is success in disguise: CometChat answers a second join with 417."""
+    error = read_error(status, body)
+    return error is not None and error["code"] == _ALREADY_JOINED and is_refusal(status)
+
+
+def is_message_gone(error: ServiceError) -> bool:
+    """Tell whether a look-up by ``muid`` was answered: there is no such message."""
+    return isinstance(error, NotFound) and error.code in _MESSAGE_GONE and not error.about_token
+
+
+def read_refusal(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    what: str,
+    now: float,
+    mask: Callable[[str], str] = str,
+) -> ServiceError:
+    """Return what an answer means that holds no ``data``; for the arguments see `chat.read_answer`."""
+    error, wait = read_error(status, body), None if is_success(status) else retry_after(headers, now)
+    note = retry_after_note(headers, wait)
+    if error is None:
+        rate_limited = status == _TOO_MANY
+        return (RateLimited if rate_limited else Unavailable)(
+            f"chat answered {what} with {_excerpt(status, body, mask)}{note}",
+            service="chat",
+            status=status,
+            retry_after=wait,
+            remedy=None if rate_limited or status >= 500 else _NOT_THE_CHAT,  # noqa: PLR2004  HTTP
+        )
+    kind, words = _kind(status, error["code"]), _server_words(error, mask)
+    said = f"answered {what} with {words}" if kind is Unavailable else f"refused {what} ({words})"
+    return kind(
+        f"chat {said}{note}",
+        service="chat",
+        status=status,
+        code=error["code"],
+        retry_after=wait,
+        remedy=REMEDIES.get(error["code"]),
+    )
+
+
+def _kind(status: int, code: str) -> type[ServiceError]:
+    """Judge own words by their code, unless the status says that it is not about the request."""
+    if is_refusal(status):
+        return KINDS.get(code, Refused)
+    if status == _UNAUTHORISED:
+        return KINDS.get(code, TokenRejected)
+    return RateLimited if status == _TOO_MANY else Unavailable
+
+
+def _server_words(error: Mapping[str, object], mask: Callable[[str], str]) -> str:
+    """Show the code of an error, its sentence, and which fields it objects to."""
+    words, details = error.get("message"), error.get("details")
+    said = [str(error["code"])]
+    if isinstance(words, str) and words:
+        said.append(words)
+    for name, reasons in details.items() if isinstance(details, dict) else ():
+        if isinstance(reasons, list):
+            said.append(f"{name} ({', '.join(reason for reason in reasons if isinstance(reason, str))})")
+    return quote_server_text(": ".join(said), mask)
+
+
+def _excerpt(status: int, body: bytes, mask: Callable[[str], str]) -> str:
+    """Show the first of an answer that cannot be read, on one line."""
+    text = quote_server_text(body[:_LONGEST_LOOK].decode("utf-8", "replace"), mask)
+    return f"status {status} and {f'`{text}`' if text else 'an empty body'}"

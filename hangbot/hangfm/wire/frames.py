@@ -1,4 +1,4 @@
-"""Frames of the room socket: ActionHero's JSON inside Primus.
+"""Frames of the room socket: ActionHero's JSON inside Primus. PURE.
 
 Every frame is one JSON value in a text frame. A JSON *string* is Primus keeping the
 connection alive (quotes on the wire: an unquoted pong is dropped without a word and the
@@ -7,19 +7,18 @@ connection dies); an object is ActionHero. Captured from ActionHero 29.3.5 with 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from hangbot.errors import UsageError, WireError
+from hangbot.hangfm.wire.events import RoomMessage, read_message
 
 __all__ = [
-    "ACTIONS",
     "MAX_PENDING",
     "Event",
     "Ping",
     "Reply",
-    "RoomMessage",
     "ServerClosing",
     "Unknown",
     "Welcome",
@@ -28,17 +27,6 @@ __all__ = [
     "encode_pong",
     "socket_url",
 ]
-
-ACTIONS: Final = (
-    "joinRoom",
-    "addDj",
-    "removeDj",
-    "updateNextSong",
-    "voteOnSong",
-    "skipSong",
-    "playOneTimeAnimation",
-)
-"""What a client can do in a room, as the types of ttfm-socket 1.0.0 list it."""
 
 MAX_PENDING: Final = 4
 """Actions to have in flight on one connection; the server refuses the sixth (captured)."""
@@ -77,16 +65,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomMessage:
-    """A message to the room; ``patch`` is RFC 6902 for the stateful ones, else ``None``."""
-
-    name: str
-    patch: list[dict[str, Any]] | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    room: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Unknown:
     """A frame this codec does not know: logged and passed over, never fatal."""
 
@@ -117,7 +95,7 @@ def decode(frame: str | bytes) -> Event:
         case {"context": "response"}:
             return _reply(data)
         case {"context": "user", "message": {"name": str(name)} as message}:
-            return _broadcast(name, message, data.get("room"))
+            return read_message(name, message, data.get("room"))
         case {"welcome": welcome}:
             return Welcome(str(welcome))
         case {"context": str(context)}:
@@ -139,17 +117,6 @@ def _reply(data: dict[str, Any]) -> Reply:
         error = json.dumps(error)  # ActionHero passes an error without a message through as it is
     fields = {key: value for key, value in data.items() if key not in {"context", "messageId", "error"}}
     return Reply(data.get("messageId"), error or None, fields)
-
-
-def _broadcast(name: str, message: dict[str, Any], room: object) -> RoomMessage:
-    patch = message.get("statePatch")
-    params = message.get("params")
-    return RoomMessage(
-        name,
-        patch if isinstance(patch, list) else None,
-        params if isinstance(params, dict) else {},
-        room if isinstance(room, str) else None,
-    )
 
 
 def encode_action(name: str, params: Mapping[str, object], message_id: int) -> str:

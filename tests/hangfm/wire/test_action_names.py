@@ -1,8 +1,7 @@
 import pytest
 
 from hangbot.errors import UsageError
-from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.frames import ACTIONS
+from hangbot.hangfm.wire.actions import ACTIONS, check_name
 
 
 @pytest.mark.parametrize("name", [*ACTIONS, "kickUser", "nope", "", "vote", "x" * 100_000])

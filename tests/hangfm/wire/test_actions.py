@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from hangbot.hangfm.wire.actions import song_id, took_effect
-from hangbot.hangfm.wire.frames import ACTIONS
+from hangbot.hangfm.wire.actions import ACTIONS, find_action, song_id
 from hangbot.hangfm.wire.state import RoomState
 
 ME = "me"
@@ -25,7 +24,7 @@ def voted(**votes: bool) -> RoomState:
 
 
 def tell(action: str, params: dict[str, Any], state: RoomState | None, before: object = None) -> bool | None:
-    return took_effect(action, params, ME, state, before)
+    return find_action(action).took_effect(params, ME, state, before)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_own_words_with_a_401_are_about_the_token_or_the_membership_and_never_fi
     error = refusal(401, code)
 
     assert error.about_token or error.retryable or isinstance(error, NotAMember)
-    assert not chat.is_message_gone(error)
+    assert not chat_errors.is_message_gone(error)
 
 
 @given(
@@ -432,7 +432,7 @@ def test_no_error_object_breaks_the_reader(error: dict[str, object]) -> None:
     ],
 )
 def test_only_the_chats_own_words_say_that_a_message_is_not_there(code: str | None, gone: bool) -> None:  # noqa: FBT001  a row
-    assert chat.is_message_gone(refusal(404, code)) is gone
+    assert chat_errors.is_message_gone(refusal(404, code)) is gone
 
 
 def test_a_message_is_written_as_the_web_client_needs_it() -> None:

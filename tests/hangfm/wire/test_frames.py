@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from hangbot.errors import UsageError, WireError
 from hangbot.hangfm.wire import frames
-from hangbot.hangfm.wire.frames import Ping, Reply, RoomMessage, ServerClosing, Unknown, Welcome, decode
+from hangbot.hangfm.wire.actions import ACTIONS
+from hangbot.hangfm.wire.events import RoomMessage
+from hangbot.hangfm.wire.frames import Ping, Reply, ServerClosing, Unknown, Welcome, decode
 
 SAMPLES = Path(__file__).parent / "samples"
 ANY_JSON = st.recursive(
@@ -61,7 +63,10 @@ def test_a_recorded_session_would_have_been_written_the_same_way() -> None:
     ]
 
     assert [json.loads(frame) for frame in written] == actions
-    assert {action["params"]["action"] for action in actions} == set(frames.ACTIONS)
+    assert {action["params"]["action"] for action in actions} == set(ACTIONS)
+    for action in actions:
+        known = {"action", "roomUuid", *ACTIONS[action["params"]["action"]].params}
+        assert action["params"].keys() <= known
 
 
 def test_recorded_heartbeats_are_answered_as_the_official_client_did() -> None:

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hangbot.errors import WireError
-from hangbot.hangfm.wire.frames import Reply, RoomMessage, decode
+from hangbot.hangfm.wire.events import RoomMessage
+from hangbot.hangfm.wire.frames import Reply, decode
 from hangbot.hangfm.wire.state import RoomState
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -1,13 +1,9 @@
-"""What counts as a service's own words, per service. PURE.
+"""What an HTTP answer says whichever service gave it: whether it refuses, and how long to wait. PURE.
 
 Between a bot and a service stand firewalls, captive portals and proxies, which answer in its place,
 with any status. Only a refusal in the service's own words says that the service has read a request and
-will not do it; everything else leaves open what has become of it. A 5xx never refuses: a service in
-trouble may have done it all the same.
-
-Shapes: the chat's ``{"error": {"code": "ERR_…"}}`` is documented and measured on OpenChat, the gateway's
-``{"statusCode": 404, "message": …}`` is NestJS's and was seen in public bots. The room's upgrade is
-refused by ws or by middleware before ActionHero, which write the name of the status or nothing.
+will not do it (`chat_errors` and `gateway` know the words); everything else leaves open what has become
+of the request. A 5xx never refuses: a service in trouble may have done it all the same.
 """
 
 import json
@@ -15,20 +11,19 @@ import math
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 from hangbot.text import one_line
 
 __all__ = [
     "LONGEST_RETRY_AFTER",
-    "chat_error",
-    "gateway_error",
     "is_page",
     "is_refusal",
-    "json_of",
-    "odd_retry_after",
+    "is_success",
+    "read_json",
     "refuses_upgrade",
     "retry_after",
+    "retry_after_note",
 ]
 
 LONGEST_RETRY_AFTER: Final = 3600.0
@@ -40,7 +35,7 @@ _UNAUTHORISED: Final = 401
 _HTML: Final = (b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")
 
 
-def json_of(body: bytes) -> object:
+def read_json(body: bytes) -> object:
     """Read a body as JSON; ``None`` where it is none."""
     try:
         return json.loads(body)
@@ -48,28 +43,13 @@ def json_of(body: bytes) -> object:
         return None
 
 
-def chat_error(status: int, body: bytes) -> Mapping[str, Any] | None:
-    """Return the chat's own error (``code, message…``) of an answer that is none of success, or ``None``."""
-    document = json_of(body)
-    error = document.get("error") if isinstance(document, dict) else None
-    if not isinstance(error, dict) or status < 400:  # noqa: PLR2004  HTTP
-        return None
-    code = error.get("code")
-    return error if isinstance(code, str) and code else None
-
-
-def gateway_error(status: int, body: bytes) -> Mapping[str, Any] | None:
-    """Return the gateway's own error (``statusCode, message``) of such an answer, or ``None``."""
-    document = json_of(body)
-    if not isinstance(document, dict) or status < 400:  # noqa: PLR2004  HTTP
-        return None
-    said = document.get("statusCode")
-    own = said == status and not isinstance(said, bool) and "message" in document
-    return document if own else None
+def is_success(status: int) -> bool:
+    """Tell whether a status is one of the 2xx."""
+    return 200 <= status < 300  # noqa: PLR2004  HTTP
 
 
 def is_refusal(status: int) -> bool:
-    """Tell whether own words with this status are final for what was asked.
+    """Tell whether a service's own words with this status are final for the request.
 
     A 401 is about the token: with another one the same request may be granted.
     """
@@ -78,6 +58,9 @@ def is_refusal(status: int) -> bool:
 
 def refuses_upgrade(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Tell whether the room itself refused a websocket: with 401 or 403, and not by a page.
+
+    The upgrade is refused by the library ws or by middleware before ActionHero, which write the name of
+    the status or nothing.
 
     Args:
         status: The status of the answer.
@@ -103,7 +86,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             by its own ``Date`` what time it is for the server.
 
     Returns:
-        ``inf`` for what cannot be kept: more than an hour, less than nothing, or no time at all. A
+        ``inf`` for a wait that cannot be kept: more than an hour, less than nothing, or no time at all. A
         moment that has passed is 0.
     """
     value = headers.get("retry-after", "").strip()
@@ -120,8 +103,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return seconds if 0 <= seconds <= LONGEST_RETRY_AFTER else math.inf
 
 
-def odd_retry_after(headers: Mapping[str, str], wait: float | None) -> str:
-    """Say that a service asks for a wait that cannot be kept; nothing where it does not."""
+def retry_after_note(headers: Mapping[str, str], wait: float | None) -> str:
+    """Say that a service asks for a wait that cannot be kept; empty where it asks for none such."""
     if wait is None or not math.isinf(wait):
         return ""
     said = one_line(headers.get("retry-after", ""), 40)
