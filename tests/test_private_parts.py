@@ -104,7 +104,7 @@ def of_attribute(node: ast.AST, own: set[str]) -> Iterator[str]:
 
 def of_call(node: ast.AST, imported: set[str]) -> Iterator[str]:
     match node:
-        case ast.Call(func=ast.Name(id="vars"), args=[_]):
+        case ast.Call(func=ast.Name(id="vars"), args=[of]) if ast.unparse(of) != "self":
             yield ast.unparse(node)
         case ast.Call(
             func=ast.Name(id="getattr" | "setattr"), args=[of, ast.Constant(value=str(name)), *_]
@@ -181,7 +181,7 @@ def imported_names(tree: ast.Module) -> Iterator[str]:
         pytest.param(
             "import socket\nsetattr(socket.socket, n, f)", ["setattr(socket.socket)"], id="one by its name"
         ),
-        pytest.param("object.__setattr__(self, 'a', 1)\nself._a = self.__dict__", [], id="its own"),
+        pytest.param("object.__setattr__(self, 'a', 1)\nself._a = vars(self) or self.__dict__", [], id="its own"),
         pytest.param("class A:\n  _a: int\nother._a", [], id="another's of its own class"),
         pytest.param("row._replace(a=1)", [], id="a named tuple's"),
         pytest.param("import sys\nsys.stdout = stream", [], id="a hook"),
