@@ -1,6 +1,7 @@
 """What only this repository's own suite needs; what users need too is in the plugin."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,21 +19,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "interop: the official npm clients on the sandbox, run by `make interop`"
     )
-    if checks_alone(config):
-        _leave_out_all_but_checks(config)
+    if checks_alone(config) and config.pluginmanager.has_plugin(_PROPERTIES):
+        config.pluginmanager.unregister(name=_PROPERTIES)  # importing hypothesis takes 0.2 s
 
 
-def _leave_out_all_but_checks(config: pytest.Config) -> None:
-    """Let ``pytest -m preflight`` begin at once; a test sees to it that nothing is left out by this.
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let ``pytest -m preflight`` without a path look into `checks/` alone, and begin at once.
 
-    Without a path it would import some thousand tests, to deselect every one of them. And the
-    plugin of hypothesis would import that, which takes 0.2 s, to say nothing at the end.
+    Otherwise it would import some thousand tests, to deselect every one of them. A test makes sure that
+    no check stands elsewhere.
     """
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        config.args[:] = [_CHECKS]
-        config.args_source = pytest.Config.ArgsSource.ARGS  # else the header names all the others
-    if config.pluginmanager.has_plugin(_PROPERTIES):
-        config.pluginmanager.unregister(name=_PROPERTIES)
+    if checks_alone(config) and config.args == config.getini("testpaths"):
+        return True if config.rootpath / _CHECKS not in (collection_path, *collection_path.parents) else None
+    return None
 
 
 # -- the limit of a test

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from pytest_hangfm.fenced import fixture_names
 from pytest_hangfm.items import uses_plugin
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _nodes(collected: object) -> Iterable[object]:
 
 def reason_not_to_run(item: pytest.Item) -> str | None:
     """Tell in one sentence why our async fixtures cannot serve a test, or return ``None``."""
-    name = next((name for name in getattr(item, "fixturenames", ()) if _needs_a_loop(name)), None)
+    name = next((name for name in fixture_names(item) if _needs_a_loop(name)), None)
     if name is None:
         return None
     if not _has_asyncio(item.config):

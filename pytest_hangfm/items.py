@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_hangfm.fenced import fixture_names
 from pytest_hangfm.options import OPTIONS, Target, target_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ def target_of_item(item: pytest.Item) -> Target:
 
 def uses_plugin(item: pytest.Item) -> bool:
     """Whether a test uses any of our fixtures or markers."""
-    names = getattr(item, "fixturenames", ())
-    return any(name.startswith("hangfm_") for name in names) or any(
+    return any(name.startswith("hangfm_") for name in fixture_names(item)) or any(
         marker.name in _MARKERS for marker in item.iter_markers()
     )

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
+from pytest_hangfm.stash import CHECK, report_data
+
 if TYPE_CHECKING:
     from hangbot.preflight import CheckResult, Overall
     from pytest_hangfm.options import Options
     from pytest_hangfm.stage_summary import StageSummary
 
-__all__ = ["ROW", "CheckRow", "PreflightSummary"]
+__all__ = ["CheckRow", "PreflightSummary"]
 
-ROW: Final = "hangfm_check"
-"""The field of a test report that carries a `CheckRow`; reports of other plugins stay as they are."""
 
 _COLOURS: Final = {
     "ok": "green",
@@ -68,7 +68,7 @@ class PreflightSummary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the check that a report carries; a later phase of the same test wins."""
-        row = report.__dict__.get(ROW)
+        row = report_data(report, CHECK)
         if row is not None:
             self._rows[report.nodeid] = CheckRow(**row)
 
@@ -161,10 +161,9 @@ class PreflightSummary:
         from hangbot.preflight import result_lines  # noqa: PLC0415  only a run with checks pays for it
         from hangbot.text import encodable, printable  # noqa: PLC0415  likewise
 
-        stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         out.write_sep("=", "preflight")
         for result in self.results():
-            mark, *rest = (encodable(printable(line), stream) for line in result_lines(result))
+            mark, *rest = (encodable(printable(line), sys.stdout) for line in result_lines(result))
             out.write(mark[:6], **{_COLOURS[result.verdict]: True})
             out.write_line(mark[6:])
             for line in rest:
@@ -173,7 +172,6 @@ class PreflightSummary:
     def _print_verdict(self, out: pytest.TerminalReporter) -> None:
         from hangbot.text import encodable  # noqa: PLC0415  only a run with checks pays for it
 
-        stream = getattr(out._tw, "_file", sys.stdout)  # noqa: SLF001  pytest does not tell it otherwise
         verdict = self.verdict()
         good = verdict == "ready" or (verdict == "sandbox_only" and not self._not_in_ci())
         if verdict == "sandbox_only" and self._not_in_ci():
@@ -181,7 +179,7 @@ class PreflightSummary:
                 "       -> CI is set and nothing is configured: give the job BOT_USER_TOKEN and ROOM_UUID as "
                 "secrets in its environment, or say --hangfm-target=sandbox where that is meant."
             )
-        out.write_line(encodable(self.headline(), stream), bold=True, green=good, red=not good)
+        out.write_line(encodable(self.headline(), sys.stdout), bold=True, green=good, red=not good)
 
     # -- for scripts and CI
 

@@ -14,7 +14,7 @@ from hangbot.config import ENV
 from hangbot.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hangbot.sandbox import Sandbox
@@ -25,6 +25,8 @@ _SHOWN: Final = 15
 _LONGEST_LINE: Final = 2**20
 _ENDING: Final = 3.0
 """Seconds from SIGTERM to SIGKILL."""
+_SETTLING: Final = 0.5
+"""Seconds for a pipe to end after its process has."""
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
@@ -56,34 +58,38 @@ class BotProcess:
     """
 
     def __init__(
-        self, argv: Sequence[str], process: asyncio.subprocess.Process, sandbox: Sandbox, uid: str
+        self,
+        argv: Sequence[str],
+        transport: asyncio.SubprocessTransport,
+        output: _Output,
+        sandbox: Sandbox,
+        uid: str,
     ) -> None:
         self.argv = tuple(argv)
         self.uid = uid
-        self.lines: list[str] = []
-        self._process = process
+        self.lines = output.lines
+        self._transport = transport
+        self._output = output
         self._sandbox = sandbox
-        self._news = asyncio.Event()
-        self._reading = asyncio.create_task(self._read(), name=f"hangfm-process-{process.pid}")
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._transport.get_pid()
 
     @property
     def returncode(self) -> int | None:
         """Its exit code, or ``None`` while it runs."""
-        return self._process.returncode
+        return self._transport.get_returncode()
 
     async def expect(self, text: str, *, within: float = 5.0) -> str:
         """Return the first line that holds this text, waiting for it; fail the test without one."""
         __tracebackhide__ = True
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while not self._reading.done() and not any(text in line for line in self.lines):
-                    self._news.clear()
-                    await self._news.wait()
+                while not self._output.is_over.is_set() and not any(text in line for line in self.lines):
+                    self._output.news.clear()
+                    await self._output.news.wait()
         found = next((line for line in self.lines if text in line), None)
         if found is None:
             pytest.fail(self._story(f"did not print {text!r} within {within:g} s"))
@@ -97,15 +103,17 @@ class BotProcess:
             sandbox.journal.wait_for(lambda _: uid in sandbox.room, within=within),
             name="hangfm-process-joins",
         )
+        ending = asyncio.create_task(self._output.is_over.wait(), name="hangfm-process-falls-silent")
         try:
-            await asyncio.wait({arriving, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({arriving, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            arriving.cancel()
-            await asyncio.gather(arriving, return_exceptions=True)
+            for task in (arriving, ending):
+                task.cancel()
+            await asyncio.gather(arriving, ending, return_exceptions=True)
         if uid not in sandbox.room:
-            if self._reading.done():  # its output has ended, so it is about to
+            if self._output.is_over.is_set():  # its output has ended, so it is about to
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._process.wait(), _SETTLING)
+                    await asyncio.wait_for(self._exit_code(), _SETTLING)
             pytest.fail(self._story(f"did not join the room within {within:g} s"))
 
     async def wait(self, *, within: float = 5.0) -> int:
@@ -113,43 +121,33 @@ class BotProcess:
         __tracebackhide__ = True
         try:
             async with asyncio.timeout(within):
-                return await self._process.wait()
+                return await self._exit_code()
         except TimeoutError:
             pytest.fail(self._story(f"still runs after {within:g} s"))
+
+    async def _exit_code(self) -> int:
+        while (code := self.returncode) is None:
+            await self._output.has_exited.wait()
+        return code
 
     def send_signal(self, number: int) -> None:
         """Send it a signal; where it has ended, nothing happens."""
         with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            self._transport.send_signal(number)
 
     async def stop(self, *, within: float = _ENDING) -> int:
         """End it: SIGTERM, then SIGKILL to it and its children; return the exit code."""
-        ending = asyncio.create_task(self._process.wait(), name=f"hangfm-process-{self.pid}-ends")
         if self.returncode is None:
             self.send_signal(signal.SIGTERM)
-            await asyncio.wait({ending}, timeout=within)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._exit_code(), within)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        code = await ending
-        _, late = await asyncio.wait({self._reading}, timeout=_SETTLING)
-        if late:  # a grandchild that left the group holds the pipe
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  no public way to let go of a held pipe
+        code = await self._exit_code()
+        with suppress(TimeoutError):  # a grandchild that left the group holds the pipe
+            await asyncio.wait_for(self._output.is_over.wait(), _SETTLING)
+        self._transport.close()
         return code
-
-    async def _read(self) -> None:
-        stream = self._process.stdout
-        if stream is None:
-            return
-        try:
-            while raw := await stream.readline():
-                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
-                self._news.set()
-        except ValueError:  # a line beyond the limit
-            self.lines.append(f"(a line of more than {_LONGEST_LINE} bytes: its output is read no further)")
-        finally:
-            self._news.set()
 
     def _story(self, what: str) -> str:
         ended = "" if self.returncode is None else f": it ended with exit code {self.returncode}"
@@ -159,8 +157,49 @@ class BotProcess:
         return f"{' '.join(self.argv)} {what}{ended}\n{shown}"
 
 
-_SETTLING: Final = 0.5
-"""Seconds for a pipe to end after its process has."""
+class _Output(asyncio.SubprocessProtocol):
+    """Splits what a program prints into lines.
+
+    Attributes:
+        lines: Those that have ended, and the last one once the output is over.
+        news: Set when there is a line more, or the output is over.
+        is_over: Set when nothing more comes: the pipe has ended, or a line was too long.
+        has_exited: Set when the program has ended.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.news, self.is_over, self.has_exited = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._begun = b""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002  both outputs come as one
+        """Take what the program printed."""
+        if self.is_over.is_set():
+            return
+        *whole, self._begun = (self._begun + data).split(b"\n")
+        self._add(whole)
+        if len(self._begun) > _LONGEST_LINE:
+            self.lines.append(f"(a line of more than {_LONGEST_LINE} bytes: its output is read no further)")
+            self._end()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002  see above
+        """Take the end of the output, with a last line that may have no end of its own."""
+        if not self.is_over.is_set():
+            self._add([self._begun] if self._begun else [])
+            self._end()
+
+    def process_exited(self) -> None:
+        """Take the end of the program."""
+        self.has_exited.set()
+
+    def _add(self, lines: Iterable[bytes]) -> None:
+        self.lines += (line.decode("utf-8", "replace") for line in lines)
+        self.news.set()
+
+    def _end(self) -> None:
+        self._begun = b""
+        self.is_over.set()
+        self.news.set()
 
 
 async def start(
@@ -171,16 +210,16 @@ async def start(
     given = environment(sandbox, env, os.environ)
     person = sandbox.people.by_token(given.get("BOT_USER_TOKEN"))
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output,
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=given,
             cwd=cwd,
-            limit=_LONGEST_LINE,
             start_new_session=True,
         )
     except OSError as exc:
         pytest.fail(f"{argv[0]} cannot be started: {exc.strerror}", pytrace=False)
-    return BotProcess(argv, process, sandbox, (person or sandbox.bot).uid)
+    return BotProcess(argv, transport, output, sandbox, (person or sandbox.bot).uid)

@@ -1,19 +1,21 @@
 """The socket guard: a test that is not live reaches loopback only, and leaves no socket open.
 
 A refused connection looks to the code under test like a machine without a network, and the
-test fails afterwards whatever that code made of it.
+test fails afterwards even if that code caught the error. CPython's audit events are heard, so that
+nothing of `socket` is replaced.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["SocketGuard", "guard_sockets", "is_loopback"]
 
@@ -26,7 +28,7 @@ class SocketGuard:
     """What a guarded test did with sockets.
 
     Attributes:
-        refused: Where it wanted to go, as text.
+        refused: The addresses that were refused, as text.
         calling: Whether the test itself runs: sockets of fixtures may outlive it.
     """
 
@@ -35,25 +37,34 @@ class SocketGuard:
         self.calling = False
         self._opened: WeakSet[socket.socket] = WeakSet()
 
-    def opened(self, sock: socket.socket) -> None:
-        """Remember a socket that the test itself opened."""
-        if self.calling:
-            self._opened.add(sock)
-
     def left_open(self) -> list[str]:
-        """Describe the sockets that the test opened and nobody closed."""
+        """Describe the sockets that the test opened and did not close."""
         return [_describe(sock) for sock in self._opened if sock.fileno() != -1]
 
-    def check(self, address: object) -> None:
-        """Refuse an address that is not loopback.
+    def on_event(self, event: str, args: tuple[Any, ...]) -> None:
+        """Take an audit event, as CPython raises it before it does what the event names.
 
         Raises:
-            OSError: As the system does where there is no network.
+            OSError: The address is not loopback; as the system does where there is no network.
         """
-        host = address[0] if isinstance(address, tuple) and address else address
-        if isinstance(host, str | bytes) and not is_loopback(host):
-            self.refused.append(_shown(address))
-            raise OSError(_NETWORK_UNREACHABLE, f"the socket guard refuses {_shown(address)}")
+        match event, args:
+            case "socket.__new__", (socket.socket() as sock, *_) if self.calling:
+                self._opened.add(sock)
+            case "socket.connect" | "socket.sendto", (sock, address):
+                if sock.family in _INTERNET and not _is_local(address):
+                    self.refused.append(_shown(address))
+                    raise OSError(_NETWORK_UNREACHABLE, f"the socket guard refuses {_shown(address)}")
+            case "socket.getaddrinfo", (host, port, *_) if not _is_local(host):
+                self.refused.append(_shown((host, port)))
+                raise socket.gaierror(socket.EAI_NONAME, f"the socket guard refuses to look {host!r} up")
+            case _:
+                pass
+
+
+def _is_local(address: object) -> bool:
+    """Whether an address, or the host of one, leads to this machine; none at all does."""
+    host = address[0] if isinstance(address, tuple) and address else address
+    return not isinstance(host, str | bytes) or is_loopback(host)
 
 
 def is_loopback(host: str | bytes) -> bool:
@@ -72,67 +83,31 @@ def is_loopback(host: str | bytes) -> bool:
 @contextmanager
 def guard_sockets() -> Iterator[SocketGuard]:
     """Guard every socket of this process for as long as the block runs."""
-    watch = SocketGuard()
-    kept = {
-        name: socket.socket.__dict__.get(name) for name in ("__init__", "connect", "connect_ex", "sendto")
-    }
-    lookup = socket.getaddrinfo
-    for name, guarded in _guarded(watch).items():
-        setattr(socket.socket, name, guarded)
-    socket.getaddrinfo = _guarded_lookup(watch, lookup)
+    guard = SocketGuard()
+    if not _installed:
+        sys.addaudithook(_on_audit_event)
+        _installed.append(True)
+    _guards.append(guard)
     try:
-        yield watch
+        yield guard
     finally:
-        socket.getaddrinfo = lookup
-        for name, method in kept.items():
-            if method is None:
-                delattr(socket.socket, name)
-            else:
-                setattr(socket.socket, name, method)
+        _guards.remove(guard)
 
 
-def _guarded(watch: SocketGuard) -> dict[str, Callable[..., Any]]:
-    made, connect = socket.socket.__init__, socket.socket.connect
-    connect_ex, sendto = socket.socket.connect_ex, socket.socket.sendto
-
-    def guarded_init(self: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  whatever a socket takes
-        made(self, *args, **kwargs)
-        watch.opened(self)
-
-    def guarded_connect(self: socket.socket, address: Any) -> None:  # noqa: ANN401  whatever a socket takes
-        if self.family in _INTERNET:
-            watch.check(address)
-        connect(self, address)
-
-    def guarded_connect_ex(self: socket.socket, address: Any) -> int:  # noqa: ANN401  whatever a socket takes
-        if self.family in _INTERNET:
-            try:
-                watch.check(address)
-            except OSError:
-                return _NETWORK_UNREACHABLE
-        return connect_ex(self, address)
-
-    def guarded_sendto(self: socket.socket, data: Any, *where: Any) -> int:  # noqa: ANN401  whatever a socket takes
-        if self.family in _INTERNET:
-            watch.check(where[-1])
-        return sendto(self, data, *where)
-
-    return {
-        "__init__": guarded_init,
-        "connect": guarded_connect,
-        "connect_ex": guarded_connect_ex,
-        "sendto": guarded_sendto,
-    }
+_guards: Final[list[SocketGuard]] = []
+"""Those in force: more than one where a guarded test runs a guarded test of its own."""
+_installed: Final[list[bool]] = []
+"""Whether the audit hook is there: no hook can be taken away, so the first guarded test adds the only one."""
 
 
-def _guarded_lookup(watch: SocketGuard, lookup: Callable[..., Any]) -> Callable[..., Any]:
-    def guarded_getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as the original
-        if isinstance(host, str | bytes) and not is_loopback(host):
-            watch.refused.append(_shown((host, port)))
-            raise socket.gaierror(socket.EAI_NONAME, f"the socket guard refuses to look {host!r} up")
-        return lookup(host, port, *args, **kwargs)
+def _on_audit_event(event: str, args: tuple[Any, ...]) -> None:
+    """Tell the guards in force what is done with a socket; what they raise ends it."""
+    if _guards and event.startswith("socket."):
+        for guard in reversed(_guards):
+            guard.on_event(event, args)
 
-    return guarded_getaddrinfo
+
+_on_audit_event.__cantrace__ = True  # type: ignore[attr-defined]  # otherwise coverage and debuggers see none of it
 
 
 def _shown(address: object) -> str:

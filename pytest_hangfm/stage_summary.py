@@ -6,22 +6,19 @@ A test's numbers travel on its report, so that it does not matter in which proce
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_hangfm.reporting.labels import labels_of
-from pytest_hangfm.stash import ACKS, EXCHANGES
+from pytest_hangfm.stash import ACKS, EXCHANGES, STAGE, report_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_hangfm.recorder import AckRecorder
 
-__all__ = ["STAGE", "Exchanges", "StageSummary", "stage_row"]
-
-STAGE: Final = "hangfm_stage"
-"""The field of a test report that carries a stage test's numbers."""
+__all__ = ["Exchanges", "StageSummary", "stage_row"]
 
 
 @dataclass(slots=True)
@@ -90,7 +87,7 @@ class StageSummary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a report carries."""
-        row = report.__dict__.get(STAGE)
+        row = report_data(report, STAGE)
         if row is not None:
             self.stages.setdefault(row["stage"], _Tally()).add(row)
 

@@ -1,6 +1,6 @@
 """Virtual time: an event loop whose clock jumps to the next timer when nothing else is to be done.
 
-Sockets stay real: before each jump the loop gives loopback a moment to bring what is on its
+Sockets stay real: before each jump the loop gives loopback a moment to deliver what is on its
 way. Only the loop's own clock jumps; `time.monotonic` goes on as ever.
 """
 
@@ -12,28 +12,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_hangfm.fenced import loop_select, replace_in_loop
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["jumping"]
+__all__ = ["jump_over_waits"]
 
 _GRACE: Final = 0.002
 """Real seconds without any I/O after which the clock may jump."""
 
 
 @contextmanager
-def jumping(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Let a running loop's clock jump for as long as the block lasts.
-
-    Patched in place rather than made by a loop factory: pytest-asyncio asks for factories of
-    every test of a run, also of those that are none of our business.
-    """
+def jump_over_waits(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let a running loop's clock jump over its waits for as long as the block lasts."""
     if not isinstance(loop, asyncio.SelectorEventLoop):
         pytest.fail(
             f"virtual_time needs asyncio's own selector loop, not {type(loop).__name__}", pytrace=False
         )
-    selector: Any = loop._selector  # type: ignore[attr-defined]  # noqa: SLF001  the one place where it waits
-    real_select, real_time, real_executor = selector.select, loop.time, loop.run_in_executor
+    real_select, real_time, real_executor = loop_select(loop), loop.time, loop.run_in_executor
     jumped = 0.0
     on_threads = 0
 
@@ -54,17 +51,12 @@ def jumping(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     def select(timeout: float | None = None) -> Any:  # noqa: ANN401  as the original
         nonlocal jumped
         if timeout is None or timeout <= _GRACE or on_threads:
-            return real_select(timeout)  # what a thread does takes the time it takes
+            return real_select(timeout)  # work on a thread takes real time
         before = real_time()
         events = real_select(_GRACE)
         if not events:
             jumped += max(0.0, timeout - (real_time() - before))
         return events
 
-    loop.time = time  # type: ignore[method-assign]  # this one loop's, on purpose
-    loop.run_in_executor = run_in_executor  # type: ignore[method-assign,assignment]  # this one loop's, on purpose
-    selector.select = select
-    try:
+    with replace_in_loop(loop, time=time, run_in_executor=run_in_executor, select=select):
         yield
-    finally:
-        del loop.time, loop.run_in_executor, selector.select

@@ -22,23 +22,7 @@ EXCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     # not yet
     "hangbot/hangfm/socket.py": ("websockets.proxy",),
     "hangbot/sandbox/room/frames.py": ("websockets.speedups", "websockets.utils"),
-    "pytest_hangfm/async_tests.py": ("fixturenames",),
-    "pytest_hangfm/failed_actions.py": ("object.__setattr__(watched)",),
-    "pytest_hangfm/hooks.py": ("fixturenames", "report.__dict__"),
-    "pytest_hangfm/items.py": ("fixturenames",),
-    "pytest_hangfm/preflight_summary.py": ("out._tw", "out._tw._file", "report.__dict__"),
-    "pytest_hangfm/process.py": ("self._process._transport",),
-    "pytest_hangfm/reporting/allure_hooks.py": ("report.__dict__", "vars(thing)"),
-    "pytest_hangfm/reporting/masking.py": ("object.__setattr__(told)", "vars(told)"),
-    "pytest_hangfm/reporting/redaction.py": ("cache._cachedir", "logging-plugin"),
     "pytest_hangfm/sessions/record.py": ("send_data",),
-    "pytest_hangfm/socket_guard.py": (
-        "setattr(socket.socket)",
-        "socket.getaddrinfo = …",
-        "socket.socket.__dict__",
-    ),
-    "pytest_hangfm/stage_summary.py": ("report.__dict__",),
-    "pytest_hangfm/virtual_time.py": ("loop._selector",),
 }
 """What stays, and what is still to be replaced: an exception that nothing needs any more fails the test."""
 

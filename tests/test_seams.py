@@ -44,10 +44,6 @@ LOOKS_INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
     # not yet
     "hangbot/config/settings.py": ("SLF001",),
     "hangbot/delivery/descriptor.py": ("SLF001",),
-    "pytest_hangfm/preflight_summary.py": ("SLF001",),
-    "pytest_hangfm/process.py": ("SLF001",),
-    "pytest_hangfm/reporting/redaction.py": ("SLF001",),
-    "pytest_hangfm/virtual_time.py": ("SLF001",),
 }
 
 

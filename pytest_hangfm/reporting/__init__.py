@@ -5,7 +5,7 @@ Nothing of Allure is imported before a run asks for a report (``--alluredir``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_hangfm.reporting.redaction import REDACTION, Redaction
 from pytest_hangfm.stash import ACKS, SANDBOX
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = [
-    "MEASURES",
     "REDACTION",
     "Redaction",
     "allure_is_at_work",
@@ -22,9 +21,6 @@ __all__ = [
     "measured",
     "start",
 ]
-
-MEASURES: Final = "hangfm_measures"
-"""The field of a test report that carries a test's numbers; reports of other tests have none."""
 
 
 def allure_is_at_work(config: pytest.Config) -> bool:

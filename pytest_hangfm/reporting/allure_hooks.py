@@ -20,19 +20,18 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
 )
 
 from pytest_hangfm import fixtures
+from pytest_hangfm.fenced import RUNNER_FIXTURES, rewrite_result
 from pytest_hangfm.items import remedy_of, title_of, uses_plugin
-from pytest_hangfm.preflight_summary import ROW
-from pytest_hangfm.reporting import MEASURES
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
 from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures
 from pytest_hangfm.reporting.run_info import write_run_info
 from pytest_hangfm.reporting.steps import StepNode, begin_steps, take_steps
 from pytest_hangfm.reporting.timeline import timeline
-from pytest_hangfm.stash import ACKS
+from pytest_hangfm.stash import ACKS, CHECK, MEASURES, report_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from pytest_hangfm.reporting.redaction import Redaction
 
@@ -43,12 +42,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _hook: Callable[..., Callable[[F], F]] = allure_commons.hookimpl
 _PLUMBING: Final = frozenset(
     {
-        "_asyncio_loop_factory",
-        "_function_scoped_runner",
-        "_class_scoped_runner",
-        "_module_scoped_runner",
-        "_package_scoped_runner",
-        "_session_scoped_runner",
+        *RUNNER_FIXTURES,
         "event_loop_policy",
         "hangfm_allow_unknown_requests",
         "hangfm_allow_unused_faults",
@@ -85,7 +79,7 @@ class AllureHooks:
         self._redaction = redaction
         self._folder = Path(config.invocation_params.dir, config.getoption("allure_report_dir"))
         self._item: pytest.Item | None = None
-        self._row: dict[str, Any] = {}
+        self._row: Mapping[str, Any] = {}
         self._params: frozenset[str] = frozenset()
         self._measures = Measures()
         self._concerned = False
@@ -104,8 +98,8 @@ class AllureHooks:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a check's answer and a test's numbers, in whichever process it ran."""
-        self._row = report.__dict__.get(ROW) or self._row
-        if (measures := report.__dict__.get(MEASURES)) is not None:
+        self._row = report_data(report, CHECK) or self._row
+        if (measures := report_data(report, MEASURES)) is not None:
             self._concerned = True
             self._measures.add(measures)
 
@@ -218,7 +212,7 @@ class AllureHooks:
 
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
-        _rewrite(thing, self._redaction.shown if masks else _writable)
+        rewrite_result(thing, self._redaction.shown if masks else _writable)
 
 
 def _shorten(step: Any) -> None:  # noqa: ANN401  Allure's, untyped
@@ -237,20 +231,6 @@ def _in_words(name: str) -> str:
 def _writable(text: str) -> str:
     """Escape half characters: Allure cannot write a file with one, and takes the whole run down."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _rewrite(thing: Any, rewritten: Callable[[str], str]) -> None:  # noqa: ANN401  Allure's, untyped
-    """Rewrite every text of a result, down to the steps' parameters."""
-    for name, value in list(vars(thing).items()):
-        if isinstance(value, str):
-            setattr(thing, name, rewritten(value))
-        elif isinstance(value, list):
-            value[:] = [rewritten(each) if isinstance(each, str) else each for each in value]
-            for each in value:
-                if hasattr(each, "__attrs_attrs__"):
-                    _rewrite(each, rewritten)
-        elif hasattr(value, "__attrs_attrs__"):
-            _rewrite(value, rewritten)
 
 
 def _as_allure(node: StepNode) -> Any:  # noqa: ANN401  Allure's, untyped

@@ -1,103 +1,53 @@
-"""Masking what pytest holds of a test."""
+"""Masking what pytest reports of a test."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_hangfm.fenced import MaskedFailure, crash_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     import pytest
 
-    from pytest_hangfm.reporting.redaction import Redaction
+__all__ = ["mask_report"]
 
-__all__ = ["mask_shortened", "redact_report"]
-
-_DOTS: Final = "..."
-_CUTS: Final = re.compile(r"(\.{3,})")
-_PIECE: Final = 4
-"""Characters of a secret that are worth masking."""
-_WINDOW: Final = 160
 _CAPTURED: Final = "Captured"
 _COMPARES: Final = ("AssertionError", "assert ")
 """How a failure begins whose differences pytest has coloured."""
 
 
-def mask_shortened(text: str, secrets: Iterable[str], mask: str) -> str:
-    """Mask what pytest leaves of a secret where it shortens a long value: ``'abcdef...uvwxyz'``."""
-    if _DOTS not in text:
-        return text
-    known = [secret for secret in secrets if len(secret) > 2 * _PIECE]
-    done, *rest = _CUTS.split(text)
-    for dots, piece in zip(rest[::2], rest[1::2], strict=True):
-        done += dots + piece
-        place = len(done) - len(piece) - len(dots)
-        for extra in range(
-            len(dots) - len(_DOTS) + 1
-        ):  # of more dots than three, some may be the secret's own
-            masked = _mask_around(done, place + extra, known, mask)
-            if masked != done:
-                done = masked
-                break
-    return done
+def mask_report(
+    report: pytest.TestReport | pytest.CollectReport,
+    shown: Callable[[str, bool], str],
+    value: Callable[[Any], Any],
+) -> None:
+    """Mask a report in place; what holds nothing to mask or escape stays as pytest made it.
+
+    Args:
+        report: A report of a test or of a collection.
+        shown: Masks and escapes a text; told whether pytest has put its own colours into it.
+        value: Masks a nested value.
+    """
+    report.sections[:] = [(name, shown(text, name.startswith(_CAPTURED))) for name, text in report.sections]
+    if properties := getattr(report, "user_properties", None):
+        properties[:] = [(name, value(each)) for name, each in properties]
+    failure = report.longrepr
+    if isinstance(failure, str):
+        report.longrepr = shown(failure, False)  # noqa: FBT003  no colours of pytest's
+    elif isinstance(failure, tuple):  # where a test was skipped, and why
+        path, line, reason = failure
+        report.longrepr = (shown(path, False), line, shown(reason, False))  # noqa: FBT003  see above
+    elif failure is not None:
+        _mask_failure(report, shown)
 
 
-def _mask_around(text: str, cut: int, known: Iterable[str], mask: str) -> str:
-    """Mask the beginnings of secrets before a cut, and their ends after it."""
-    head, tail = text[max(0, cut - _WINDOW) : cut], text[cut + len(_DOTS) :]
-    kept, dots = text[: cut - len(head)], text[cut : cut + len(_DOTS)]
-    for secret in known:
-        if ends := _beginning(head, secret):
-            head = head[:-ends] + mask
-        if begins := _ending(tail[:_WINDOW], secret):
-            tail = mask + tail[begins:]
-    return kept + head + dots + tail
-
-
-def _beginning(text: str, secret: str) -> int:
-    """How many characters at a text's end are a secret's beginning; 0 where it is too few."""
-    at = text.find(secret[:_PIECE])
-    while at >= 0:
-        if secret.startswith(text[at:]):
-            return len(text) - at
-        at = text.find(secret[:_PIECE], at + 1)
-    return 0
-
-
-def _ending(text: str, secret: str) -> int:
-    """How many characters at a text's beginning are a secret's end; 0 where it is too few."""
-    at = text.rfind(secret[-_PIECE:])
-    while at >= 0:
-        if secret.endswith(text[: at + _PIECE]):
-            return at + _PIECE
-        at = text.rfind(secret[-_PIECE:], 0, at + _PIECE - 1)
-    return 0
-
-
-def redact_report(report: pytest.TestReport | pytest.CollectReport, redaction: Redaction) -> None:
-    """Mask a report in place, and escape what others wrote; its structure stays for every way to print it."""
-    report.sections[:] = [
-        (name, redaction.shown(text, coloured=name.startswith(_CAPTURED))) for name, text in report.sections
-    ]
-    properties = getattr(report, "user_properties", None)
-    if properties:
-        properties[:] = [(name, redaction.value(value)) for name, value in properties]
-    crash = getattr(report.longrepr, "reprcrash", None)
+def _mask_failure(
+    report: pytest.TestReport | pytest.CollectReport, shown: Callable[[str, bool], str]
+) -> None:
+    crash = crash_of(report)
     compares = str(getattr(crash, "message", "")).startswith(_COMPARES)
-    report.longrepr = _masked(report.longrepr, lambda text: redaction.shown(text, coloured=compares))
-
-
-def _masked(told: Any, shown: Callable[[str], str]) -> Any:  # noqa: ANN401  strings, tuples and pytest's own tree
-    """Mask what a failure looks like: a text, a place and a reason, or a tree of parts."""
-    if isinstance(told, str):
-        return shown(told)
-    if isinstance(told, list):
-        told[:] = [_masked(part, shown) for part in told]
-    elif isinstance(told, tuple):
-        return tuple(_masked(part, shown) for part in told)
-    elif type(told).__module__.startswith("_pytest."):
-        for name, part in vars(told).items():
-            if isinstance(part, str | list | tuple) or type(part).__module__.startswith("_pytest."):
-                object.__setattr__(told, name, _masked(part, shown))
-    return told
+    text = report.longreprtext
+    if (masked := shown(text, compares)) != text:
+        report.longrepr = MaskedFailure(masked, crash, lambda part: shown(part, compares))  # type: ignore[assignment]  # pytest takes any object that it can show

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
+from pytest_hangfm.fenced import pytest_log_handlers
 from pytest_hangfm.items import target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
 from pytest_hangfm.reporting.secrets import configured_secrets
@@ -68,7 +69,7 @@ class Redaction:
     def text(self, text: str) -> str:
         """The same text with every secret masked: the configuration's, and those of the test at work."""
         from hangbot.redact import MASK  # noqa: PLC0415  only a run with something to mask pays for it
-        from pytest_hangfm.reporting.masking import mask_shortened  # noqa: PLC0415  likewise
+        from pytest_hangfm.reporting.shortened import mask_shortened  # noqa: PLC0415  likewise
 
         return mask_shortened(
             self._current().text(text), (*self._known, *self._mine, *self._of_sandbox()), MASK
@@ -81,9 +82,9 @@ class Redaction:
             text: What is to be shown.
             coloured: Whether pytest has put its own colours into it, where it does so at all.
         """
-        from pytest_hangfm.reporting.shown import shown  # noqa: PLC0415  only a run with something to show pays for it
+        from pytest_hangfm.reporting.escaping import escape_text  # noqa: PLC0415  only a run with something to show pays for it
 
-        return shown(self.text(text), colours=coloured and _has_colours(self._config))
+        return escape_text(self.text(text), colours=coloured and _has_colours(self._config))
 
     def value(self, value: T) -> T:
         """The same for nested values."""
@@ -145,10 +146,8 @@ class Redaction:
 
     def pytest_sessionstart(self) -> None:
         """Mask what pytest's log handlers write; the records themselves stay as they are."""
-        logging_plugin = self._config.pluginmanager.get_plugin("logging-plugin")
-        for name in ("report_handler", "log_cli_handler", "log_file_handler"):
-            handler = getattr(logging_plugin, name, None)
-            if isinstance(handler, logging.Handler) and handler.formatter is not None:
+        for handler in pytest_log_handlers(self._config):
+            if handler.formatter is not None:
                 handler.setFormatter(_MaskingFormatter(handler.formatter, self))
 
     @pytest.hookimpl(wrapper=True)
@@ -156,7 +155,7 @@ class Redaction:
         """Mask what went wrong while tests were collected."""
         report = yield
         if self._known and (report.longrepr or report.sections):
-            _redact(report, self)
+            self._mask(report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -179,7 +178,12 @@ class Redaction:
     def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Mask what a report says of a test."""
         if (report.longrepr or report.sections or report.user_properties) and self.concerns(item):
-            _redact(report, self)
+            self._mask(report)
+
+    def _mask(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        from pytest_hangfm.reporting.masking import mask_report  # noqa: PLC0415  only failures pay for it
+
+        mask_report(report, lambda text, coloured: self.shown(text, coloured=coloured), self.value)
 
     # -- the last look
 
@@ -232,16 +236,10 @@ class _MaskingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         if self._redaction.concerns_now():
-            from pytest_hangfm.reporting.shown import shown_record  # noqa: PLC0415  only our tests pay for it
+            from pytest_hangfm.reporting.escaping import escape_record  # noqa: PLC0415  only our tests pay for it
 
-            record = shown_record(record)
+            record = escape_record(record)
         return self._redaction.text(self._inner.format(record))
-
-
-def _redact(report: pytest.TestReport | pytest.CollectReport, redaction: Redaction) -> None:
-    from pytest_hangfm.reporting.masking import redact_report  # noqa: PLC0415  only failures pay for it
-
-    redact_report(report, redaction)
 
 
 def _has_colours(config: pytest.Config) -> bool:
@@ -256,6 +254,7 @@ def result_files(config: pytest.Config) -> list[Path]:
     found = [config.invocation_params.dir / str(path) for path in given if path]
     if (verdict := config.stash[OPTIONS].json) is not None:
         found.append(verdict)
-    if (cache := getattr(config, "cache", None)) is not None:
-        found.append(Path(cache._cachedir) / "v" / "cache")  # noqa: SLF001  mkdir(), which is public, makes one
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        folder = os.path.expandvars(Path(config.getini("cache_dir")).expanduser())
+        found.append(config.rootpath / folder / "v" / "cache")
     return found

@@ -313,8 +313,8 @@ MUTANTS: Final = (
         "section-unmasked",
         "what a failed test printed is reported with its secrets",
         "pytest_hangfm/reporting/masking.py",
-        before="        (name, redaction.shown(text, coloured=name.startswith(_CAPTURED))) for name, text in report.sections\n",
-        after="        (name, text) for name, text in report.sections\n",
+        before="[(name, shown(text, name.startswith(_CAPTURED))) for name, text in report.sections]",
+        after="[(name, text) for name, text in report.sections]",
         killed_by=(
             "tests/plugin/test_redaction.py::test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves[short-plain]",
         ),

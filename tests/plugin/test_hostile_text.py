@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.text import printable_lines
-from pytest_hangfm.reporting.shown import shown, shown_record
+from pytest_hangfm.reporting.escaping import escape_record, escape_text
 
 HOSTILE = "hi\x1b[2J\x1b[31m\r\n2026-01-01 00:00:00,000 ERROR forged\u2028\u202egnp\u200b\x9b31m\x7f"
 
@@ -74,8 +74,8 @@ def test_no_text_of_another_is_raw_in_the_terminal_or_in_the_report(
 def test_colours_of_pytests_own_stay_where_there_are_any() -> None:
     text = "\x1b[31mE\x1b[0m \x1b[39;49;00mdiff\x1b[8m hidden\x1b[2J"
 
-    assert shown(text, colours=True) == "\x1b[31mE\x1b[0m \x1b[39;49;00mdiff\\x1b[8m hidden\\x1b[2J"
-    assert "\x1b" not in shown(text)
+    assert escape_text(text, colours=True) == "\x1b[31mE\x1b[0m \x1b[39;49;00mdiff\\x1b[8m hidden\\x1b[2J"
+    assert "\x1b" not in escape_text(text)
 
 
 def test_of_a_record_only_its_first_line_stands_at_the_margin() -> None:
@@ -84,6 +84,6 @@ def test_of_a_record_only_its_first_line_stands_at_the_margin() -> None:
 
     formatter = logging.Formatter("%(message)s")
 
-    assert formatter.format(shown_record(record)).split("\n")[1].startswith("    2026-01-01")
-    assert [line[:4] for line in formatter.format(shown_record(failed)).split("\n")[1:]] == ["    "] * 2
+    assert formatter.format(escape_record(record)).split("\n")[1].startswith("    2026-01-01")
+    assert [line[:4] for line in formatter.format(escape_record(failed)).split("\n")[1:]] == ["    "] * 2
     assert record.getMessage() == f"heard {HOSTILE}"

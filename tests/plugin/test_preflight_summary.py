@@ -7,8 +7,9 @@ import pytest
 
 from pytest_hangfm.items import title_of
 from pytest_hangfm.options import Options
-from pytest_hangfm.preflight_summary import ROW, CheckRow, PreflightSummary
+from pytest_hangfm.preflight_summary import CheckRow, PreflightSummary
 from pytest_hangfm.stage_summary import StageSummary
+from pytest_hangfm.stash import CHECK
 
 SANDBOX = Options(
     target="auto",
@@ -33,7 +34,7 @@ def summary(options: Options, *verdicts: str, target: str = "live") -> Preflight
     ids = ("config", "chat.token", "outbox", "own")[: len(verdicts)]
     for name, verdict in reversed(list(zip(ids, verdicts, strict=True))):
         row = CheckRow(name, f"Is {name}?", verdict, "a | b", "do c", 1.0, target, "room r on h")
-        report: Any = SimpleNamespace(nodeid=name, **{ROW: row.as_dict()})
+        report: Any = SimpleNamespace(nodeid=name, **{CHECK: row.as_dict()})
         heard.pytest_runtest_logreport(report)
     return heard
 

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from hangbot.config import ENV, Settings
 from hangbot.redact import MASK, Redactor
-from pytest_hangfm.reporting.masking import mask_shortened, redact_report
+from pytest_hangfm.reporting.masking import mask_report
 from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.reporting.secrets import SECRET_NAMES, configured_secrets
-from pytest_hangfm.reporting.shown import shown
+from pytest_hangfm.reporting.shortened import mask_shortened
 
 SENTINEL = "sentinel-4711-of-nobody-you-know"
 FOREIGN = "another-program's password"
@@ -356,18 +356,11 @@ def test_thousands_of_tokens_are_looked_for_at_once(tmp_path: Path) -> None:
     assert "004711" not in path.read_text(encoding="utf-8")
 
 
-class Redacts(Redactor):
-    """A `Redaction` without a run."""
-
-    def shown(self, text: str, *, coloured: bool = False) -> str:
-        return shown(self.text(text), colours=coloured)
-
-
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=6, max_size=30), around=st.text(max_size=20))
 def test_whatever_a_secret_looks_like_a_report_of_any_shape_does_not_hold_it(
     secret: str, around: str
 ) -> None:
-    redactor = Redacts([secret])
+    redactor = Redactor([secret])
     told = f"{around} {secret} {around}"
     report = SimpleNamespace(
         sections=[("Captured log", told)],
@@ -375,7 +368,7 @@ def test_whatever_a_secret_looks_like_a_report_of_any_shape_does_not_hold_it(
         longrepr=(told, 3, told),
     )
 
-    redact_report(report, redactor)  # type: ignore[arg-type]  # all that it touches
+    mask_report(report, lambda text, _: redactor.text(text), redactor.value)  # type: ignore[arg-type]  # all that it touches
 
     texts = [report.sections[0][1], report.user_properties[0][1]["deep"][0], report.longrepr[2]]
     assert all(not redactor.holds(text) for text in texts)

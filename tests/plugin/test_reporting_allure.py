@@ -8,7 +8,8 @@ from typing import Any
 import allure_commons.model2  # type: ignore[import-untyped,unused-ignore]  # it has no types
 import pytest
 
-from pytest_hangfm.reporting.allure_hooks import _rewrite, _writable
+from pytest_hangfm.fenced import rewrite_result
+from pytest_hangfm.reporting.allure_hooks import _writable
 
 pytest.importorskip("allure_pytest")
 
@@ -242,6 +243,6 @@ def test_the_plugin_itself_imports_neither_allure_nor_the_redactor(inner: pytest
 def test_half_a_character_is_written_escaped() -> None:
     result = allure_commons.model2.TestResult(name="\udc80", description="half: \ud800")
 
-    _rewrite(result, _writable)
+    rewrite_result(result, _writable)
 
     assert (result.name, result.description) == ("\\udc80", "half: \\ud800")

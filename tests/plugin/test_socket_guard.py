@@ -28,23 +28,24 @@ def test_what_is_loopback(host: str | bytes, local: bool) -> None:  # noqa: FBT0
 
 def test_the_outside_is_refused_and_remembered() -> None:
     with (
-        guard_sockets() as watch,
-        socket.socket() as stream,
-        socket.socket(type=socket.SOCK_DGRAM) as packets,
+        guard_sockets() as guard,
+        socket.socket() as tcp,
+        socket.socket(type=socket.SOCK_DGRAM) as udp,
     ):
         with pytest.raises(OSError, match=r"refuses 192\.0\.2\.1:80"):
-            stream.connect(("192.0.2.1", 80))
-        assert stream.connect_ex(("192.0.2.2", 80)) != 0
+            tcp.connect(("192.0.2.1", 80))
+        with pytest.raises(OSError, match=r"refuses 192\.0\.2\.2:80"):
+            tcp.connect_ex(("192.0.2.2", 80))
         with pytest.raises(OSError, match="refuses"):
-            packets.sendto(b"x", ("192.0.2.3", 53))
+            udp.sendto(b"x", ("192.0.2.3", 53))
         with pytest.raises(socket.gaierror, match=r"refuses to look 'hang\.fm' up"):
             socket.getaddrinfo("hang.fm", 443)
 
-    assert watch.refused == ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:53", "hang.fm:443"]
+    assert guard.refused == ["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:53", "hang.fm:443"]
 
 
 async def test_loopback_works_as_ever() -> None:
-    with guard_sockets() as watch:
+    with guard_sockets() as guard:
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
@@ -53,18 +54,18 @@ async def test_loopback_works_as_ever() -> None:
             writer.close()
             await writer.wait_closed()
 
-    assert watch.refused == []
+    assert guard.refused == []
 
 
 def test_a_socket_of_the_test_that_stays_open_is_seen_and_one_of_a_fixture_is_not() -> None:
-    with guard_sockets() as watch:
+    with guard_sockets() as guard:
         of_a_fixture = socket.socket()
-        watch.calling = True
+        guard.calling = True
         closed, forgotten = socket.socket(), socket.socket()
         forgotten.bind(("127.0.0.1", 0))
         closed.close()
 
-        left = watch.left_open()
+        left = guard.left_open()
 
     of_a_fixture.close()
     forgotten.close()
@@ -72,10 +73,14 @@ def test_a_socket_of_the_test_that_stays_open_is_seen_and_one_of_a_fixture_is_no
     assert left[0].startswith("127.0.0.1:")
 
 
-def test_afterwards_sockets_are_as_before() -> None:
+def test_nothing_of_socket_is_replaced_and_afterwards_nothing_is_seen() -> None:
     before = (socket.socket.__init__, socket.socket.connect, socket.getaddrinfo)
 
-    with guard_sockets():
-        assert socket.socket.connect is not before[1]
+    with guard_sockets() as guard:
+        guard.calling = True
+        during = (socket.socket.__init__, socket.socket.connect, socket.getaddrinfo)
+    with socket.socket():
+        left = guard.left_open()
 
-    assert (socket.socket.__init__, socket.socket.connect, socket.getaddrinfo) == before
+    assert during == before
+    assert left == []

@@ -1,4 +1,4 @@
-"""What others wrote, as pytest and Allure show it: escaped, and none of it begins a line of a log. PURE."""
+"""What others wrote, escaped for a terminal and a report; none of it begins a line of a log. PURE."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 
 from hangbot.text import printable_lines
 
-__all__ = ["shown", "shown_record"]
+__all__ = ["escape_record", "escape_text"]
 
 _COLOURS: Final = re.compile(r"(\x1b\[(?:(?:0?[0-4]|3[1-79]|49|9[0-7])(?:;(?=[\d])|(?=m)))*m)")
 """The colours that pytest and Pygments use: black, reverse and concealed are none of them."""
 _PLAIN: Final = logging.Formatter()
 
 
-def shown(text: str, *, colours: bool = False) -> str:
+def escape_text(text: str, *, colours: bool = False) -> str:
     """Escape what a terminal would act on; lines stay lines.
 
     Args:
@@ -29,8 +29,8 @@ def shown(text: str, *, colours: bool = False) -> str:
     return "".join(part if place % 2 else printable_lines(part) for place, part in enumerate(parts))
 
 
-def shown_record(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a record to format in the place of another: what belongs to it is indented below its line."""
+def escape_record(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a copy of a record with all lines but the first indented, those of its traceback too."""
     safe = copy.copy(record)
     safe.msg, safe.args = _indented(record.getMessage()), ()
     if record.exc_info and not record.exc_text:

@@ -1,0 +1,105 @@
+"""Each private name that `pytest_hangfm.fenced` uses exists; a failing test names what would break."""
+
+import asyncio
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio.plugin
+from allure_commons import model2
+
+from pytest_hangfm.fenced import (
+    LOG_HANDLERS,
+    RUNNER_FIXTURES,
+    MaskedFailure,
+    crash_of,
+    fixture_names,
+    loop_select,
+    pytest_log_handlers,
+    replace_in_loop,
+    rewrite_result,
+    use_fixture,
+)
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+@pytest.mark.parametrize("cap", ["pytest>=9,<10", "pytest-asyncio>=1.4,<2", "allure-pytest>=2.16,<3"])
+def test_a_version_that_may_lack_a_name_is_not_installed(cap: str) -> None:
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+
+    assert cap in project["optional-dependencies"]["test"]
+
+
+def test_guards_and_virtual_time_are_given_by_fixturenames(request: pytest.FixtureRequest) -> None:
+    names = fixture_names(request.node)
+    before = list(names)
+
+    use_fixture(request.node, "tmp_path")
+    use_fixture(request.node, "request")
+    given, *others = names
+    names[:] = before
+
+    assert "request" in before
+    assert given == "tmp_path"
+    assert others == before
+
+
+@pytest.mark.parametrize("name", LOG_HANDLERS)
+def test_secrets_in_logs_are_masked_by_pytests_handlers(pytestconfig: pytest.Config, name: str) -> None:
+    handler = getattr(pytestconfig.pluginmanager.get_plugin("logging-plugin"), name)
+
+    assert handler in pytest_log_handlers(pytestconfig)
+
+
+def test_caplog_stays_unmasked(pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture) -> None:
+    assert caplog.handler not in pytest_log_handlers(pytestconfig)
+
+
+def test_a_masked_failure_keeps_the_line_of_the_short_summary() -> None:
+    with pytest.raises(ValueError, match="secret") as caught:
+        int("secret")
+    written: list[str] = []
+    report: Any = SimpleNamespace(longrepr=caught.getrepr())
+
+    masked = MaskedFailure("all of it", crash_of(report), lambda text: text.replace("secret", "***"))
+    masked.toterminal(SimpleNamespace(line=written.append))
+
+    assert (str(masked), written) == ("all of it", ["all of it"])
+    assert masked.reprcrash.message == "ValueError: invalid literal for int() with base 10: '***'"
+    assert str(masked.reprcrash).startswith(f"{__file__}:")
+
+
+@pytest.mark.parametrize("name", RUNNER_FIXTURES)
+def test_what_is_left_out_of_a_report_is_a_fixture_of_pytest_asyncio(name: str) -> None:
+    assert hasattr(pytest_asyncio.plugin, name)
+
+
+async def test_a_loop_is_given_another_time_and_wait_and_its_own_afterwards() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    own, waits = loop_select(loop), list[float | None]()
+
+    def select(timeout: float | None) -> object:
+        waits.append(timeout)
+        return own(timeout)
+
+    with replace_in_loop(loop, time=lambda: 1e9, run_in_executor=loop.run_in_executor, select=select):
+        during = loop.time()
+        await asyncio.sleep(0)
+
+    assert during == 1e9
+    assert waits
+    assert loop.time() < 1e9
+    assert loop_select(loop) == own
+
+
+def test_every_text_of_an_allure_result_is_rewritten() -> None:
+    step = model2.TestStepResult(name="a", parameters=[model2.Parameter(name="a", value="a")])
+    result = model2.TestResult(name="a", steps=[step], statusDetails=model2.StatusDetails(message="a"))
+
+    rewrite_result(result, str.upper)
+
+    assert (result.name, step.name, step.parameters[0].value, result.statusDetails.message) == tuple("AAAA")
