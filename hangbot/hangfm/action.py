@@ -50,7 +50,7 @@ class RoomAction:
             raise Refused(str(exc), service="room", remedy=_NOT_SENT) from exc
 
     async def find(self) -> bool:
-        """Tell from the state whether it took effect; raises `ServiceError` where that cannot be told."""
+        """Return whether the state shows its effect; raises `ServiceError` where the state cannot show it."""
         name = self._action.name
         if self._maybe_unread:
             await self._wait_until_read()

@@ -154,7 +154,7 @@ class ChatClient:
         return replace(message, direct=False)
 
     async def arrived(self, message: Outgoing) -> bool:
-        """Tell whether a message with this id is stored.
+        """Return whether a message with this id is stored.
 
         The look-up by ``muid`` answers where the server has it (measured on OpenChat), but only
         those who are in the conversation at that moment: a bot that was put out of the group

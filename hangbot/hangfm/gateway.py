@@ -1,4 +1,4 @@
-"""The gateway: exchanges the bot's own token for a chat token, and tells what room and profile there are."""
+"""The gateway client: exchanges the bot's own token for a chat token, and looks rooms and profiles up."""
 
 from collections.abc import Mapping
 from typing import Any

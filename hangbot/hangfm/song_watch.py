@@ -17,7 +17,7 @@ _READ_WITHIN: Final = 1.0
 
 
 class SongWatch:
-    """Watches one connection.
+    """Watches one connection, and reports once its song is overdue.
 
     Args:
         clock: Bounds every wait.
@@ -36,7 +36,7 @@ class SongWatch:
         self._state = state
         self._ping_and_wait = ping_and_wait
         self._overdue = Overdue(clock.now())
-        self._time_told = asyncio.Event()
+        self._time_set = asyncio.Event()
 
     def hear(self) -> None:
         """Note that the room said something."""
@@ -45,16 +45,16 @@ class SongWatch:
     def set_time(self, server_ms: object) -> None:
         """Learn the server's time, from the answer to joinRoom and from each heartbeat."""
         self._overdue.set_time(server_ms, self._clock.now())
-        self._time_told.set()
+        self._time_set.set()
 
     async def run(self) -> str | None:
-        """Return what is wrong when a song is overdue; ``None`` when the connection has gone."""
+        """Wait until a song is overdue and return what is wrong; ``None`` when the connection has gone."""
         while True:
             left = self._left()
             if left > 0:
-                with suppress(TimeoutError):  # it may be another song meanwhile
-                    await self._clock.wait_for(self._time_told.wait(), left)
-                self._time_told.clear()
+                with suppress(TimeoutError):  # another song may play meanwhile
+                    await self._clock.wait_for(self._time_set.wait(), left)
+                self._time_set.clear()
                 continue
             try:
                 await self._ping_and_wait()  # what the room said before comes before the answer

@@ -1,7 +1,7 @@
 """The room's actions, a row each: what it takes, what shows that it was done, what it is bound to. PURE.
 
-A room action is never repeated blindly: after a time-out the state tells whether it took
-effect. Where the state cannot tell (an animation leaves no trace) the action is not repeated.
+A room action is never repeated blindly: after a time-out the state shows whether it took
+effect. Where the state does not show it (an animation leaves no trace) the action is not repeated.
 """
 
 import difflib
@@ -20,12 +20,12 @@ _SONG_FIELDS: Final = ("artistName", "trackName", "isrc")
 """What a song is known by."""
 
 Effect = Callable[[Mapping[str, Any], str, RoomState, object], bool | None]
-"""Tells from the action's parameters, the bot's uuid, the room as it is now, and the `song_id` at the moment
-that the action was meant for, whether it was carried out; ``None`` where the state cannot tell."""
+"""Reads from the action's parameters, the bot's uuid, the room as it is now, and the `song_id` at the moment
+that the action was meant for, whether it was carried out; ``None`` where the state does not show it."""
 
 
 def song_id(state: RoomState | None) -> object:
-    """Return what tells the song that plays now from any other, or ``None`` when none plays."""
+    """Return what distinguishes the song that plays now from any other, or ``None`` when none plays."""
     playing = state.now_playing() if state else None
     return (playing.get("playId"), playing.get("startTime")) if playing else None
 
@@ -92,7 +92,7 @@ class Action:
     def took_effect(
         self, params: Mapping[str, Any], me: str, state: RoomState | None, song_before: object
     ) -> bool | None:
-        """Tell from the state whether it was carried out; ``None`` where the state cannot tell."""
+        """Return whether it was carried out; ``None`` where the state does not show it."""
         return None if self.effect is None or state is None else self.effect(params, me, state, song_before)
 
 

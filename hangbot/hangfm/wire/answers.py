@@ -44,12 +44,12 @@ def read_json(body: bytes) -> object:
 
 
 def is_success(status: int) -> bool:
-    """Tell whether a status is one of the 2xx."""
+    """Return whether a status is one of the 2xx."""
     return 200 <= status < 300  # noqa: PLR2004  HTTP
 
 
 def is_refusal(status: int) -> bool:
-    """Tell whether a service's own words with this status are final for the request.
+    """Return whether a service's own words with this status are final for the request.
 
     A 401 is about the token: with another one the same request may be granted.
     """
@@ -57,7 +57,7 @@ def is_refusal(status: int) -> bool:
 
 
 def refuses_upgrade(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether the room itself refused a websocket: with 401 or 403, and not by a page.
+    """Return whether the room itself refused a websocket: with 401 or 403, and not by a page.
 
     The upgrade is refused by the library ws or by middleware before ActionHero, which write the name of
     the status or nothing.
@@ -71,7 +71,7 @@ def refuses_upgrade(status: int, headers: Mapping[str, str], body: bytes) -> boo
 
 
 def is_page(headers: Mapping[str, str], body: bytes) -> bool:
-    """Tell whether an answer is a page for people, by its type or by how it begins."""
+    """Return whether an answer is a page for people, by its type or by how it begins."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     start = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return kind in {"text/html", "application/xhtml+xml"} or start.startswith(_HTML)

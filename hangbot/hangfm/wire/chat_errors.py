@@ -149,13 +149,13 @@ def read_error(status: int, body: bytes) -> Mapping[str, Any] | None:
 
 
 def is_joined_already(status: int, body: bytes) -> bool:
-    """Tell whether a refusal is success in disguise: CometChat answers a second join with 417."""
+    """Return whether a refusal is success in disguise: CometChat answers a second join with 417."""
     error = read_error(status, body)
     return error is not None and error["code"] == _ALREADY_JOINED and is_refusal(status)
 
 
 def is_message_gone(error: ServiceError) -> bool:
-    """Tell whether a look-up by ``muid`` was answered: there is no such message."""
+    """Return whether a look-up by ``muid`` was answered: there is no such message."""
     return isinstance(error, NotFound) and error.code in _MESSAGE_GONE and not error.about_token
 
 

@@ -1,4 +1,4 @@
-"""Which of the two chat servers speaks, told by what it says. PURE.
+"""Which of the two chat servers speaks, recognised by what it says. PURE.
 
 Both speak one protocol, and `hangbot.hangfm.wire.chat` reads either. They differ in what stands beside:
 OpenChat's ``/me`` carries what its login needs (``authToken, fat, jwt, settings``) and names the channel
@@ -17,13 +17,13 @@ NAMES: Final[Mapping[Server, str]] = {"openchat": "OpenChat", "cometchat": "Come
 
 _OF_OPENCHAT: Final = frozenset({"authToken", "fat", "jwt", "settings"})
 _WHOLE: Final = frozenset({"uid", "name", "status", "role"})
-"""What either has: a row with less is too little to tell anything by what is not in it."""
+"""What either has: a row with less is too little to conclude anything from what is not in it."""
 _CODES: Final[Mapping[str, Server]] = {"ERR_NO_AUTH": "openchat", "MISSING_PARAMETERS": "openchat"}
 _COMETCHATS: Final = "AUTH_ERR_"
 
 
 def of_me(me: Mapping[str, object]) -> Server | None:
-    """Tell by a user's own row, the ``data`` of ``GET /me``; ``None`` where that tells nothing."""
+    """Return whose ``GET /me`` a user's own row is (its ``data``); ``None`` where it could be either's."""
     channel = me.get("wsChannel")
     if isinstance(channel, str) or "fat" in me:
         return "openchat"
@@ -33,7 +33,7 @@ def of_me(me: Mapping[str, object]) -> Server | None:
 
 
 def of_error(error: Mapping[str, object]) -> Server | None:
-    """Tell by an error, the ``error`` of an answer; ``None`` where that tells nothing."""
+    """Return whose error this is (the ``error`` of an answer); ``None`` where it could be either's."""
     code = error.get("code")
     if not isinstance(code, str):
         return None

@@ -32,5 +32,5 @@ def read_message(name: str, message: Mapping[str, Any], room: object) -> RoomMes
 
 
 def to_event(message: RoomMessage) -> RoomEvent:
-    """Return what an app is told of a message; the state has taken its patch in by then."""
+    """Return a message as an app hears it; the state has taken its patch in by then."""
     return RoomEvent(message.name, message.params)

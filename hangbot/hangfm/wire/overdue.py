@@ -1,6 +1,6 @@
-"""Whether a song has been over for so long without a word that the room must have lost the bot.
+"""Whether a song has been over for so long without a word that the room must have lost the bot. PURE.
 
-Everything is reckoned in the server's own time: it is known from the answer to joinRoom and from each
+All is reckoned in the server's own time: it is known from the answer to joinRoom and from each
 heartbeat (milliseconds since 1970), and goes on with a monotonic clock (seconds) in between.
 """
 
@@ -11,7 +11,7 @@ from hangbot.hangfm.wire.state import RoomState
 __all__ = ["OVERDUE", "Overdue"]
 
 OVERDUE: Final = 30.0
-"""Seconds after the end of a song in which a room that has not lost the bot tells what follows."""
+"""Seconds after the end of a song in which a room that has not lost the bot says what follows."""
 
 _LATEST_MS: Final = 2**53
 """JavaScript's greatest whole number."""
@@ -26,24 +26,24 @@ class Overdue:
 
     def __init__(self, now: float) -> None:
         self._server_ms: float | None = None
-        self._told_at = now
-        self._word_at = now
+        self._known_at = now
+        self._last_word_at = now
 
     def set_time(self, server_ms: object, now: float) -> None:
         """Learn the server's time; what is no time is passed over."""
         if isinstance(server_ms, str) and server_ms.isascii() and server_ms.isdecimal():
             server_ms = float(server_ms)
-        told = _moment(server_ms)
-        if told is None:
+        moment = _moment(server_ms)
+        if moment is None:
             return
         if self._server_ms is not None:
             # What was said stays where it was in the server's time, however that has jumped since.
-            self._word_at -= (told - self._server_ms) / 1000 - (now - self._told_at)
-        self._server_ms, self._told_at = told, now
+            self._last_word_at -= (moment - self._server_ms) / 1000 - (now - self._known_at)
+        self._server_ms, self._known_at = moment, now
 
     def hear(self, now: float) -> None:
         """Note that the room said something."""
-        self._word_at = now
+        self._last_word_at = now
 
     def left(self, state: RoomState | None, now: float) -> float | None:
         """Return the seconds until the song is overdue, at most 0 when it is; ``None`` while none plays."""
@@ -51,8 +51,8 @@ class Overdue:
         ends = _moment(playing.get("endTime")) if playing else None
         if ends is None or self._server_ms is None:
             return None
-        over = (self._server_ms - ends) / 1000 + (now - self._told_at)
-        return OVERDUE - min(over, now - self._word_at)
+        over = (self._server_ms - ends) / 1000 + (now - self._known_at)
+        return OVERDUE - min(over, now - self._last_word_at)
 
 
 def _moment(ms: object) -> float | None:

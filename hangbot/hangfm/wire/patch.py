@@ -1,15 +1,15 @@
 """Patches of a room's state (RFC 6902), applied in place, whole or not at all.
 
-An applier of our own, because no library is lenient by kind of place or can undo, and a room
+An applier of our own, because no library is lenient by kind of container or can undo, and a room
 makes thousands of patches: a vote costs a microsecond or two here, as with npm ``fast-json-patch``
 (``make bench``). Where it goes beyond the RFC:
 
 - Objects are lenient. Removing a member that is not there changes nothing, replacing one sets it: a
   server that compares objects with undefined members sends exactly these (measured, and seen in bots).
 - Lists are strict: a wrong position drifts without an error.
-- Profiles may come late. Who joins gets everybody's ``allUserData`` only some time after the join, so
-  what concerns one that is not there, or null, makes a placeholder; the profile takes its place later,
-  but for the votes that it does not name.
+- Profiles may come late. A client gets ``allUserData`` only some time after its join, so an operation on
+  a profile that is missing, or null, makes a placeholder; the profile takes its place later, but keeps the
+  votes that it does not name.
 """
 
 import json
@@ -28,7 +28,7 @@ Change = tuple[Any, Any, Any, Any]
 """``(container, key, old, new)``: ``old`` is `MISSING` of what was put in, ``new`` of what was taken out."""
 
 MISFITS: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a patch that does not fit ends in, whatever it holds."""
+"""What applying a patch that does not fit raises."""
 
 _USERS: Final = "allUsers"
 _PROFILES: Final = "allUserData"
@@ -139,7 +139,7 @@ def apply_patch(  # noqa: C901, PLR0912, PLR0915  in one piece: a call for each 
 
 
 def undo(log: list[Change]) -> None:
-    """Take back the changes of a log, the last one first, and empty it."""
+    """Reverse the changes of a log, the last one first, and empty it."""
     while log:
         node, key, old, new = log.pop()
         if old is MISSING:
@@ -170,7 +170,7 @@ def _placeholder(data: dict[str, Any], names: list[str], log: list[Change], late
 
 
 def _ends_in_null(data: Any, names: list[str]) -> bool:  # noqa: ANN401  a JSON document
-    """Tell whether a null stands on the way to a part of a profile: it is one that is not there."""
+    """Return whether a null stands on the way to a part of a profile: such a profile counts as missing."""
     for name in names[1:-1]:
         data = data.get(name, MISSING) if type(data) is dict else MISSING
         if data is None:

@@ -2,7 +2,7 @@
 
 Patches are deep, index by index, without a version: one lost or doubled patch corrupts the
 lists without an error. So a patch is applied whole or not at all, and the list of users is
-checked after each; whoever holds a state that a patch did not fit fetches it anew.
+checked after each; a state that a patch did not fit has to be fetched anew.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from hangbot.hangfm.wire.patch import MISFITS, Change, apply_patch, undo
 __all__ = ["RoomState"]
 
 _RECOUNTED: Final = 4
-"""One change in so many users: from there on counting everybody takes no longer."""
+"""One change in so many users: from there on counting all of them takes no longer."""
 
 
 class RoomState:
@@ -37,24 +37,24 @@ class RoomState:
         self._here = set(self.users())
 
     def __contains__(self, uuid: object) -> bool:
-        """Tell whether a user is in the room."""
+        """Return whether a user is in the room."""
         return uuid in self._here
 
     def apply(self, patch: list[dict[str, Any]]) -> None:
         """Apply every operation of a patch.
 
         Raises:
-            WireError: An operation does not fit, or afterwards the list of users would be gone or have
-                somebody twice. The state is as it was before, and no longer the room's: fetch it anew.
+            WireError: An operation does not fit, or afterwards the list of users would be gone or hold
+                a user twice. The state is as it was before, and no longer the room's: fetch it anew.
         """
         log: list[Change] = []
         try:
             changes = apply_patch(self.data, patch, log, self._late)
-            if changes:  # else who is in the room cannot have changed: a vote is no time to count 2,000
+            if changes:  # otherwise no user came or left
                 self._count(changes)
         except MISFITS as exc:
             self._take_back(log)
-            # The values stay out of it: they are other people's.
+            # The message leaves the values out: they are personal data.
             raise WireError(
                 f"a patch of {len(patch)} operations does not fit the room state ({type(exc).__name__})"
             ) from None
@@ -67,7 +67,7 @@ class RoomState:
         self._here = set(self.users())
 
     def _count(self, changes: list[Change]) -> None:
-        """Follow who came and who left; raises `WireError` where somebody is in the room twice."""
+        """Follow who came and who left; raises `WireError` where a user is in the room twice."""
         users = self.data.get("allUsers")
         if not isinstance(users, list):
             raise WireError("a patch took the list `allUsers` out of the room state")
@@ -86,7 +86,7 @@ class RoomState:
                     here.add(came)
             if len(here) == len(users):
                 return
-        # Many changes, or some that crossed: then everybody is counted.
+        # Many changes, or some that crossed: count all users.
         uuids = list(self.users())
         self._here = set(uuids)
         if len(self._here) != len(uuids):
