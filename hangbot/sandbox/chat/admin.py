@@ -1,115 +1,140 @@
-"""The admin API: what nobody may do who has not the key, be he owner or moderator.
+"""The admin API: calls that need the admin key, whatever a user's role.
 
 PURE. OpenChat answers everybody else with 403, also without any token (measured). With the key,
 calls whose answer was recorded are carried out; the others are unknown routes here.
 """
 
-from hangbot.sandbox.chat.call import Answer, Call
-from hangbot.sandbox.chat.me import SessionCalls
+from typing import Final
+
+from hangbot.sandbox.chat.auth import Caller
+from hangbot.sandbox.chat.call import Answer, Call, data_answer
+from hangbot.sandbox.chat.context import ChatContext
+from hangbot.sandbox.chat.me import session
 from hangbot.sandbox.chat.rows import Json, Push, Row, group_entity, user_entity
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.values import text_of
 
-__all__ = ["AdminCalls", "needs_key"]
+__all__ = [
+    "add_members",
+    "add_members_each",
+    "add_user",
+    "ban",
+    "issue_token",
+    "make_group",
+    "not_recorded",
+    "set_scope",
+    "unban",
+]
 
-_SCOPES = {"participants": "participant", "moderators": "moderator", "admins": "admin"}
+MOST_ADDED: Final = 25
+"""How many members one call of CometChat's admin API may add (documented)."""
 
-
-def needs_key(method: str, segments: tuple[str, ...]) -> bool:
-    """Whether a call is one of the admin API alone."""
-    match (method, *segments):
-        case ("POST", "users" | "groups"):
-            return True
-        case ("PUT" | "DELETE", "users" | "groups", _):
-            return True
-        case ("POST", "users", _, "auth_tokens") | ("GET", "groups", _, "bannedusers"):
-            return True
-        case ("POST" | "DELETE", "groups", _, "bannedusers", _) | ("PUT", "groups", _, "members", _):
-            return True
-        case ("DELETE", "conversations", _):
-            return True
-        case _:
-            return False
+_SCOPES: Final = {"participants": "participant", "moderators": "moderator", "admins": "admin"}
 
 
-class AdminCalls(SessionCalls):
-    """`users`, `groups`, members and bans, as the key's owner changes them."""
+def not_recorded(_chat: ChatContext, call: Call, *_ids: str) -> Answer:
+    """Refuse a call whose answer to the key's owner was never recorded."""
+    raise ChatRefusal("route_unknown", method=call.method, path=call.path)
 
-    def _with_key(self, call: Call) -> Answer:
-        self._check_key(call)
-        fields = self._fields(call)
-        match (call.method, *call.segments):
-            case ("POST", "users"):
-                return self._new_user(fields)
-            case ("POST", "users", uid, "auth_tokens"):
-                return self._issue_token(call, uid)
-            case ("POST", "groups"):
-                return self._new_group(fields)
-            case ("POST", "groups", guid, "bannedusers", uid):
-                pushes = self.world.ban(uid, guid)
-                data = {"guid": guid, "uid": uid, "message": "User banned.", "success": True}
-                return Answer(200, {"data": data}, pushes)
-            case ("DELETE", "groups", guid, "bannedusers", uid):
-                pushes = self.world.unban(uid, guid)
-                data = {"guid": guid, "uid": uid, "message": "User unbanned.", "success": True}
-                return Answer(200, {"data": data}, pushes)
-            case ("PUT", "groups", guid, "members", uid):
-                pushes = self.world.set_scope(uid, guid, text_of(fields.get("scope"), "scope"))
-                outcome = {uid: {"message": "Member added.", "success": True}}
-                group = group_entity(self.world.group(guid))
-                return Answer(200, {"data": {"group": group, "success": outcome}}, pushes)
-            case _:
-                return self._no_route(call)
 
-    def _check_key(self, call: Call) -> None:
-        self._check_app(call)
-        if not call.headers.get("apikey"):
-            raise ChatRefusal("no_apikey")
-        if call.headers["apikey"] != self._api_key:
-            raise ChatRefusal("bad_apikey")
+def add_user(chat: ChatContext, call: Call) -> Answer:
+    """Make a user."""
+    fields = call.fields()
+    uid = _required(fields, "uid")
+    name = text_of(fields.get("name"), "name") or uid
+    if chat.people.find(uid) is None:
+        chat.people.add(name, uid=uid)
+    return data_answer(None, user_entity(chat.world.ensure_user(uid, name)), status=201)
 
-    def _new_user(self, fields: dict[str, Json]) -> Answer:
-        uid = text_of(fields.get("uid"), "uid")
-        if not uid:
-            raise ChatRefusal("missing_parameter", parameter="uid")
-        name = text_of(fields.get("name"), "name") or uid
-        if self._people.find(uid) is None:
-            self._people.add(name, uid=uid)
-        return Answer(201, {"data": user_entity(self.world.ensure_user(uid, name))})
 
-    def _new_group(self, fields: dict[str, Json]) -> Answer:
-        guid = text_of(fields.get("guid"), "guid")
-        if not guid:
-            raise ChatRefusal("missing_parameter", parameter="guid")
-        known = {name: text_of(fields[name], name) for name in ("password", "owner") if fields.get(name)}
-        kind, name = (text_of(fields.get(field), field) for field in ("type", "name"))
-        group = self.world.ensure_group(guid, name, kind=kind or "public", **known)
-        return Answer(201, {"data": group_entity(group, count=0)})
+def make_group(chat: ChatContext, call: Call) -> Answer:
+    """Make a group."""
+    fields = call.fields()
+    guid = _required(fields, "guid")
+    known = {name: text_of(fields[name], name) for name in ("password", "owner") if fields.get(name)}
+    kind, name = (text_of(fields.get(field), field) for field in ("type", "name"))
+    group = chat.world.ensure_group(guid, name, kind=kind or "public", **known)
+    return data_answer(None, group_entity(group, count=0), status=201)
 
-    def _issue_token(self, call: Call, uid: str) -> Answer:
-        """A token for a user; the sandbox gives the one that he has."""
-        self._introduce(uid)
-        self.world.user(uid)
-        person = self._people.find(uid)
-        token = person.chat_token if person is not None else ""
-        if self.dialect.name == "cometchat":
-            return Answer(200, {"data": {"uid": uid, "authToken": token, "createdAt": self.world.now}})
-        return Answer(200, {"data": self.session(uid, token, call)}, uid=uid)
 
-    def _members_with_key(self, guid: str, fields: dict[str, Json]) -> Answer:
-        """Add members (measured): all of them, and the first one's fields beside."""
-        self.world.group(guid, "join_group_unknown")
-        members: list[Row] = []
-        pushes: list[Push] = []
-        for kind, scope in _SCOPES.items():
-            uids = fields.get(kind)
-            for named in uids if isinstance(uids, list) else ():
-                uid = text_of(named.get("uid") if isinstance(named, dict) else named, kind)
-                self._introduce(uid)
-                self.world.ensure_user(uid)
-                if uid not in self.world.group(guid).members:
-                    pushes += self.world.add(uid, guid, scope)
-                row = {"guid": guid, "uid": uid, "joinedAt": self.world.now, "role": scope, "scope": scope}
-                members.append(row)
-        first = members[0] if members else {"guid": guid}
-        return Answer(200, {"data": {**first, "failed": {}, "members": members, "success": True}}, pushes)
+def _required(fields: dict[str, Json], name: str) -> str:
+    value = text_of(fields.get(name), name)
+    if not value:
+        raise ChatRefusal("missing_parameter", parameter=name)
+    return value
+
+
+def issue_token(chat: ChatContext, call: Call, uid: str) -> Answer:
+    """Give a token for a user: the one that this user has."""
+    chat.auth.introduce(uid)
+    chat.world.user(uid)
+    person = chat.people.find(uid)
+    token = person.chat_token if person is not None else ""
+    if chat.dialect.name == "cometchat":
+        return data_answer(None, {"uid": uid, "authToken": token, "createdAt": chat.world.now})
+    return data_answer(uid, session(chat, call, uid, token))
+
+
+def ban(chat: ChatContext, _call: Call, guid: str, uid: str) -> Answer:
+    """Ban a user from a group."""
+    pushes = chat.world.ban(uid, guid)
+    return data_answer(None, {"guid": guid, "uid": uid, "message": "User banned.", "success": True}, pushes)
+
+
+def unban(chat: ChatContext, _call: Call, guid: str, uid: str) -> Answer:
+    """Let a banned user join again."""
+    pushes = chat.world.unban(uid, guid)
+    return data_answer(None, {"guid": guid, "uid": uid, "message": "User unbanned.", "success": True}, pushes)
+
+
+def set_scope(chat: ChatContext, call: Call, guid: str, uid: str) -> Answer:
+    """Give a member another scope."""
+    pushes = chat.world.set_scope(uid, guid, text_of(call.fields().get("scope"), "scope"))
+    outcome = {uid: {"message": "Member added.", "success": True}}
+    return data_answer(None, {"group": group_entity(chat.world.group(guid)), "success": outcome}, pushes)
+
+
+# -- adding members: the path is that of a join
+
+
+def add_members(chat: ChatContext, guid: str, fields: dict[str, Json]) -> Answer:
+    """Add members (measured on OpenChat): all of them, and the first one's fields beside."""
+    chat.world.group(guid, "join_group_unknown")
+    members: list[Row] = []
+    pushes: list[Push] = []
+    for kind, scope in _SCOPES.items():
+        uids = fields.get(kind)
+        for named in uids if isinstance(uids, list) else ():
+            uid = text_of(named.get("uid") if isinstance(named, dict) else named, kind)
+            chat.auth.introduce(uid)
+            chat.world.ensure_user(uid)
+            if uid not in chat.world.group(guid).members:
+                pushes += chat.world.add(uid, guid, scope)
+            row = {"guid": guid, "uid": uid, "joinedAt": chat.world.now, "role": scope, "scope": scope}
+            members.append(row)
+    first = members[0] if members else {"guid": guid}
+    return data_answer(None, {**first, "failed": {}, "members": members, "success": True}, pushes)
+
+
+def add_members_each(chat: ChatContext, caller: Caller, guid: str, fields: dict[str, Json]) -> Answer:
+    """Add and ban members (documented for CometChat): the answer says for each uid how it went."""
+    scopes = {**_SCOPES, "usersToBan": "banned"}
+    lists = ((scope, fields.get(kind)) for kind, scope in scopes.items())
+    named = [(uid, scope) for scope, uids in lists if isinstance(uids, list) for uid in uids]
+    if not 0 < len(named) <= MOST_ADDED or not all(isinstance(uid, str) for uid, _ in named):
+        raise ChatRefusal("bad_value", parameter="participants")
+    chat.world.group(guid, "join_group_unknown")
+    outcomes: dict[str, Json] = {}
+    pushes: list[Push] = []
+    for uid, scope in named:
+        chat.auth.introduce(uid)
+        try:
+            pushes += (
+                chat.world.ban(uid, guid)
+                if scope == "banned"
+                else chat.world.add(uid, guid, scope, caller.uid)
+            )
+            outcomes[uid] = {"success": True, "data": {"uid": uid, "guid": guid, "scope": scope}}
+        except ChatRefusal as refused:
+            outcomes[uid] = chat.dialect.refusal(refused)[1]
+    return data_answer(caller.uid, outcomes, pushes)

@@ -3,51 +3,17 @@
 PURE.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import unquote
 
 from hangbot.sandbox.chat.rows import Json, Push
+from hangbot.sandbox.chat.rules import ChatRefusal
 
-__all__ = ["Answer", "Call", "Directory", "Someone", "fault_point", "split_path", "tidy_path"]
+__all__ = ["Answer", "Call", "data_answer", "fault_point", "split_path", "tidy_path"]
 
 VERSIONS: Final = ("v3", "v3.0")
-
-
-class Someone(Protocol):
-    """A user whom the sandbox knows."""
-
-    @property
-    def uid(self) -> str:
-        """His uid."""
-
-    @property
-    def nickname(self) -> str:
-        """What others see."""
-
-    @property
-    def chat_token(self) -> str:
-        """His auth token."""
-
-
-class Directory(Protocol):
-    """Who is behind a token or a uid."""
-
-    def by_chat_token(self, token: object) -> Someone | None:
-        """Give the user whose live chat token this is."""
-
-    def find(self, uid: object) -> Someone | None:
-        """Give the user with that uid."""
-
-    def add(self, nickname: str, *, uid: str) -> Someone:
-        """Make a user."""
-
-    def __iter__(self) -> Iterator[Someone]:
-        """Everybody."""
-
-    def revoke(self, token: str) -> None:
-        """Make a token worthless."""
 
 
 @dataclass(slots=True)
@@ -66,6 +32,16 @@ class Call:
     unreadable: str | None = None
     """Why the body could not be read: the reason of a refusal."""
 
+    def fields(self) -> dict[str, Json]:
+        """The body's object; a body that is none counts as empty.
+
+        Raises:
+            ChatRefusal: The body cannot be read.
+        """
+        if self.unreadable is not None:
+            raise ChatRefusal(self.unreadable)
+        return self.body if isinstance(self.body, dict) else {}
+
 
 @dataclass(slots=True)
 class Answer:
@@ -80,8 +56,15 @@ class Answer:
     uid: str | None = None
 
 
+def data_answer(
+    uid: str | None, data: Json, pushes: Iterable[Push] = (), *, status: int = 200, **beside: Json
+) -> Answer:
+    """The usual answer to `uid`: `data`, what stands beside it, and what is pushed."""
+    return Answer(status, {"data": data, **beside}, list(pushes), uid=uid)
+
+
 def tidy_path(path: str) -> str:
-    """Write a path as it counts: of doubled slashes one, of those at the end none (measured)."""
+    """Write a path as it is compared: doubled slashes count once, those at the end not at all (measured)."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 

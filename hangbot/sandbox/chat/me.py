@@ -1,83 +1,69 @@
-"""The calls about oneself: settings, `/me`, sessions, a message by one's own id.
+"""The calls about oneself: settings, `me`, sessions.
 
 PURE.
 """
 
-from hangbot.sandbox.chat.auth import ChatDoor
-from hangbot.sandbox.chat.call import Answer, Call
+from hangbot.sandbox.chat.call import Answer, Call, data_answer
+from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.rows import Row, user_entity
-from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.settings import chat_settings
 
-__all__ = ["SessionCalls"]
+__all__ = ["get_settings", "log_out", "new_jwt", "new_session", "session", "show_me"]
 
 
-class SessionCalls(ChatDoor):
-    """`settings`, `me`, `user_sessions`, `user/messages`."""
+def get_settings(chat: ChatContext, call: Call) -> Answer:
+    """Give the settings; they need no token."""
+    chat.auth.check_app(call)
+    return data_answer(None, _settings(chat, call))
 
-    # -- session -----------------------------------------------------------------------
 
-    def _settings(self, call: Call) -> Answer:
-        if call.method != "GET" or len(call.segments) != 1:
-            return self._no_route(call)
-        self._check_app(call)
-        return Answer(
-            200, {"data": chat_settings(call.headers.get("Host", ""), self.world.now, self.dialect)}
-        )
+def show_me(chat: ChatContext, call: Call) -> Answer:
+    """Give the own user; a PUT is a login."""
+    caller = chat.auth.caller(call)
+    return data_answer(caller.uid, session(chat, call, caller.uid, caller.token))
 
-    def _me(self, call: Call) -> Answer:
-        if (call.method, *call.segments[1:]) == ("POST", "jwt"):
-            caller = self._caller(call)
-            return Answer(200, {"data": {"jwt": self._new_jwt(caller.uid, caller.token)}}, uid=caller.uid)
-        if len(call.segments) != 1 or call.method not in ("GET", "PUT", "DELETE"):
-            return self._no_route(call)
-        if call.method != "GET":
-            self._fields(call)
-        caller = self._caller(call)
-        if call.method == "DELETE":
-            self._people.revoke(caller.token)
-            return Answer(200, {"data": {"success": True}}, uid=caller.uid)
-        return Answer(200, {"data": self.session(caller.uid, caller.token, call)}, uid=caller.uid)
 
-    def session(self, uid: str, token: str, call: Call) -> Row:
-        """The own user with what a login needs."""
-        user = self.world.user(uid)
-        me = user_entity(user)
-        own: Row = {**me, "authToken": token}
-        if self.dialect.name == "cometchat":
-            del own["metadata"], own["tags"]
-            own["createdAt"] = user.created_at
-            if call.method == "GET":
-                del own["authToken"]
-                return own
-            own["wsChannel"] = {"identity": f"[{self._app_id}]{uid}"}
-        else:
-            own["wsChannel"] = f"user_{uid}"
-            own["fat"] = self._new_jwt(uid, token)
-        own["jwt"] = self._new_jwt(uid, token)
-        own["settings"] = chat_settings(call.headers.get("Host", ""), self.world.now, self.dialect)
-        return own
+def log_out(chat: ChatContext, call: Call) -> Answer:
+    """Revoke the token of this call."""
+    caller = chat.auth.caller(call)
+    chat.people.revoke(caller.token)
+    return data_answer(caller.uid, {"success": True})
 
-    def _new_jwt(self, uid: str, token: str) -> str:
-        return self._jwt.sign(uid, self.world.now, self.dialect.jwt_lifetime_s, of=token)
 
-    def _own(self, call: Call) -> Answer:
-        match (call.method, *call.segments):
-            case ("GET", "user", "messages", muid):
-                caller = self._caller(call)
-                row = self.world.by_muid(muid)
-                if row is None:
-                    raise ChatRefusal("message_unknown", id=muid)
-                self.world.require_participant(row, caller.uid)
-                return self._one(caller, row)
-            case ("POST", "user_sessions"):
-                body = self._fields(call)
-                caller = self._caller(call)
-                data = {
-                    "sessionId": body.get("sessionId") or body.get("deviceId") or "session",
-                    "uid": caller.uid,
-                    "createdAt": self.world.now,
-                }
-                return Answer(200, {"data": data}, uid=caller.uid)
-            case _:
-                return self._no_route(call)
+def new_jwt(chat: ChatContext, call: Call) -> Answer:
+    """Give a fresh token for the real-time connection."""
+    caller = chat.auth.caller(call)
+    return data_answer(caller.uid, {"jwt": chat.auth.socket_token(caller.uid, caller.token)})
+
+
+def new_session(chat: ChatContext, call: Call) -> Answer:
+    """Register a device; any session id that the client gives is kept."""
+    body = call.fields()
+    caller = chat.auth.caller(call)
+    session_id = body.get("sessionId") or body.get("deviceId") or "session"
+    return data_answer(
+        caller.uid, {"sessionId": session_id, "uid": caller.uid, "createdAt": chat.world.now}
+    )
+
+
+def session(chat: ChatContext, call: Call, uid: str, token: str) -> Row:
+    """A user with what a login needs."""
+    user = chat.world.user(uid)
+    own: Row = {**user_entity(user), "authToken": token}
+    if chat.dialect.name == "cometchat":
+        del own["metadata"], own["tags"]
+        own["createdAt"] = user.created_at
+        if call.method == "GET":
+            del own["authToken"]
+            return own
+        own["wsChannel"] = {"identity": f"[{chat.auth.app_id}]{uid}"}
+    else:
+        own["wsChannel"] = f"user_{uid}"
+        own["fat"] = chat.auth.socket_token(uid, token)
+    own["jwt"] = chat.auth.socket_token(uid, token)
+    own["settings"] = _settings(chat, call)
+    return own
+
+
+def _settings(chat: ChatContext, call: Call) -> Row:
+    return chat_settings(call.headers.get("Host", ""), chat.world.now, chat.dialect)

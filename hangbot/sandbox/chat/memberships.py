@@ -1,6 +1,6 @@
-"""Who is in which chat group: users, groups, memberships.
+"""Users, groups, and who is a member of what.
 
-PURE, like all of the chat's world. Every change returns what is to be pushed.
+PURE. Every change returns what is to be pushed.
 """
 
 from collections.abc import Callable
@@ -23,36 +23,46 @@ from hangbot.sandbox.chat.store import ChatStore
 __all__ = ["Memberships"]
 
 
-class Memberships(ChatStore):
+class Memberships:
     """Users and groups; `hangbot.sandbox.chat.world.ChatWorld` adds the messages.
 
     Args:
-        now_s: The clock, epoch seconds.
+        store: Numbers the actions that say who came and went.
         rules: What this server does.
-        history: Rows kept in each conversation; the oldest go.
     """
 
-    def __init__(self, now_s: Callable[[], float], rules: ChatRules | None, *, history: int) -> None:
-        self.rules = rules or ChatRules()
-        super().__init__(now_s, history=history, sparse_ids=self.rules.sparse_ids)
+    def __init__(self, store: ChatStore, rules: ChatRules) -> None:
+        self.store = store
+        self.rules = rules
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
         self.blocked: set[tuple[str, str]] = set()
-        """Who blocked whom."""
+        """Pairs of uids: the first blocked the second."""
+
+    def clear(self) -> None:
+        """Forget all users, groups and blocks."""
+        self.users.clear()
+        self.groups.clear()
+        self.blocked.clear()
+
+    @property
+    def now(self) -> int:
+        """The clock, whole seconds."""
+        return self.store.now
 
     def ensure_user(self, uid: str, name: str = "", role: str = "default") -> User:
-        """Give the user, made if new."""
+        """The user, made if new."""
         user = self.users.get(uid)
         if user is None:
             user = self.users[uid] = User(uid, name or uid, role, self.now, seen_at=self.now)
         return user
 
     def rename(self, uid: str, name: str) -> None:
-        """Take over a name; others see it only when its user joins (seen in public bots)."""
+        """Take over a name; others see the new one only once its user joins (seen in public bots)."""
         self.ensure_user(uid).name = name
 
     def touch(self, uid: str, online: Callable[[str], bool]) -> None:
-        """Note that a user is there; where memberships are visits, end those of the absent."""
+        """Note that a user is active; where memberships are visits, end those of absent users."""
         self.ensure_user(uid).seen_at = self.now
         if self.rules.visit_s is None:
             return
@@ -63,7 +73,7 @@ class Memberships(ChatStore):
                     del group.members[member]
 
     def user(self, uid: str) -> User:
-        """Give the user.
+        """The user.
 
         Raises:
             ChatRefusal: `user_unknown`.
@@ -82,17 +92,17 @@ class Memberships(ChatStore):
         password: str | None = None,
         owner: str = SYSTEM,
     ) -> Group:
-        """Give the group, made if new."""
+        """The group, made if new."""
         group = self.groups.get(guid)
         if group is None:
             group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now, owner)
         return group
 
     def group(self, guid: str, reason: str = "group_unknown") -> Group:
-        """Give the group.
+        """The group.
 
         Raises:
-            ChatRefusal: `reason`, which says in which call it was missed.
+            ChatRefusal: `reason`, that of the call that names it.
         """
         try:
             return self.groups[guid]
@@ -104,12 +114,12 @@ class Memberships(ChatStore):
         return tuple(member for member in group.members if member != uid)
 
     def block(self, uid: str, other: str) -> None:
-        """Block somebody, made if new (measured); what he writes still arrives."""
+        """Block a user, made if new (measured); what that user writes still arrives."""
         self.ensure_user(other)
         self.blocked.add((uid, other))
 
     def unblock(self, uid: str, other: str) -> None:
-        """Take that back."""
+        """Unblock a user."""
         self.ensure_user(other)
         self.blocked.discard((uid, other))
 
@@ -143,15 +153,15 @@ class Memberships(ChatStore):
         return self._member_action("joined", user, user, group, target, self.others(group, uid))
 
     def add_member(self, group: Group, uid: str, scope: str = "participant") -> None:
-        """Make somebody a member without an action, as a send to a public group does."""
+        """Make a user a member without an action, as a send to a public group does."""
         self.ensure_user(uid)
         group.members[uid] = Member(scope, self.now)
 
     def leave(self, uid: str, guid: str) -> list[Push]:
-        """Leave a group; also one that `uid` is not in (measured: it succeeds, and is announced).
+        """Leave a group. Leaving one that `uid` is not in succeeds and is announced (measured).
 
         Raises:
-            ChatRefusal: `group_unknown`: where leaving what does not exist is refused.
+            ChatRefusal: `group_unknown`, where the rules refuse to leave what does not exist.
         """
         if guid not in self.groups and self.rules.leaves_unknown:
             return []
@@ -186,7 +196,7 @@ class Memberships(ChatStore):
         return self._gone("banned", self.ensure_user(by), user, group, told)
 
     def unban(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
-        """Let somebody join again.
+        """Let a banned user join again.
 
         Raises:
             ChatRefusal: `group_unknown`.
@@ -196,7 +206,7 @@ class Memberships(ChatStore):
         return self._changed_member("unbanned", uid, group, by)
 
     def add(self, uid: str, guid: str, scope: str = "participant", by: str = SYSTEM) -> list[Push]:
-        """Make somebody a member, as the admin API does.
+        """Make a user a member, as the admin API does.
 
         Raises:
             ChatRefusal: `group_unknown`, `user_unknown`, `already_joined`.
@@ -234,7 +244,7 @@ class Memberships(ChatStore):
     def _member_action(
         self, action: str, by: User, who: User, group: Group, target: Row, told: tuple[str, ...]
     ) -> tuple[Row, list[Push]]:
-        """Announce who came or went. It takes a number and stands in no history."""
+        """Announce a change of membership. It takes a number and stands in no history."""
         if action not in self.rules.announces:
             return {}, []
         of = {
@@ -243,6 +253,6 @@ class Memberships(ChatStore):
             "receiverType": "group",
         }
         row = action_row(
-            self.next_id(), action, self.now, by=by, on=user_entity(who), on_type="user", target=target, of=of
+            self.store.next_id(), action, self.now, by=by, on=user_entity(who), on_type="user", target=target, of=of
         )
         return row, [Push(told, "message", by.uid, group.guid, "group", row)]

@@ -1,11 +1,12 @@
 """How far each user has read, what was delivered to him, and how a conversation shows it.
 
-PURE functions on a `ChatWorld`. Measured: a read mark never goes back by being set again, only by
-being taken back; a direct message is delivered at once, whether its receiver is there or not.
+PURE functions on a `ChatWorld`. Measured: setting a read mark again never moves it back; only taking
+it back does.
 """
 
 from hangbot.sandbox.chat.rows import (
     Json,
+    NewMessage,
     Push,
     ReceiverType,
     Row,
@@ -14,34 +15,34 @@ from hangbot.sandbox.chat.rows import (
     user_entity,
 )
 from hangbot.sandbox.chat.rules import ChatRefusal
-from hangbot.sandbox.chat.values import whole
+from hangbot.sandbox.chat.values import parse_int
 from hangbot.sandbox.chat.world import ChatWorld
 
 __all__ = [
     "conversation_with",
     "conversations",
-    "delivered_at_once",
     "hide",
     "mark",
     "mark_conversation",
     "mark_unread",
+    "store_message",
     "unread_counts",
 ]
 
 
-def _target(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json) -> Row:
-    """Give the message up to which a conversation is marked: the newest where none is named.
+def _target(world: ChatWorld, uid: str, side: tuple[ReceiverType, str], number: Json) -> Row:
+    """The message up to which a conversation is marked: the newest where none is named.
 
     Raises:
         ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
     """
-    kind, name = with_whom
+    kind, name = side
     if kind == "group":
         world.require_member(name, uid)
     conversation = conversation_of(uid, name, kind)
-    rows = world.rows(conversation)
+    rows = world.store.rows(conversation)
     newest = rows[-1] if rows else None
-    row = newest if number is None else world.by_id(whole(number, -1))
+    row = newest if number is None else world.store.by_id(parse_int(number, -1))
     if row is None:
         raise ChatRefusal("message_unknown", id="0" if number is None else str(number))
     if row["conversationId"] != conversation:
@@ -50,25 +51,25 @@ def _target(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], num
 
 
 def mark_conversation(
-    world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json, action: str
+    world: ChatWorld, uid: str, side: tuple[ReceiverType, str], number: Json, action: str
 ) -> tuple[Row, list[Push]]:
     """Mark a conversation as `read` or `delivered` up to a message, like `mark`.
 
     Raises:
         ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
     """
-    return mark(world, uid, _target(world, uid, with_whom, number), action)
+    return mark(world, uid, _target(world, uid, side, number), action)
 
 
-def mark_unread(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str], number: Json) -> None:
+def mark_unread(world: ChatWorld, uid: str, side: tuple[ReceiverType, str], number: Json) -> None:
     """Take a read mark back to before a message.
 
     Raises:
         ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
     """
-    row = _target(world, uid, with_whom, number)
+    row = _target(world, uid, side, number)
     conversation = row["conversationId"]
-    before = (other["id"] for other in world.rows(conversation) if other["id"] < row["id"])
+    before = (other["id"] for other in world.store.rows(conversation) if other["id"] < row["id"])
     world.read_up_to[(uid, conversation)] = max(before, default=0)
 
 
@@ -114,7 +115,19 @@ def _receipt(world: ChatWorld, uid: str, action: str, conversation: str, number:
     }
 
 
-def delivered_at_once(world: ChatWorld, row: Row) -> list[Push]:
+def store_message(
+    world: ChatWorld, uid: str, message: NewMessage, *, admin: bool = False
+) -> tuple[Row, list[Push]]:
+    """Store a message; a direct one is delivered at once, whether its receiver is there or not (measured).
+
+    Raises:
+        ChatRefusal: A reason of `ChatWorld.send`.
+    """
+    row, pushes = world.send(uid, message, admin=admin)
+    return row, [*pushes, *(_delivered(world, row) if message.receiver_type == "user" else ())]
+
+
+def _delivered(world: ChatWorld, row: Row) -> list[Push]:
     """The receipt of a direct message, which both sides see; there is none for one to oneself."""
     sender, receiver, conversation = row["sender"], row["receiver"], row["conversationId"]
     if sender == receiver:
@@ -125,12 +138,12 @@ def delivered_at_once(world: ChatWorld, row: Row) -> list[Push]:
 
 
 def unread_counts(world: ChatWorld, uid: str) -> list[Row]:
-    """How many rows of others the user has not read, a line a conversation; actions count, too."""
+    """How many rows of others a user has not read, a line for each conversation; actions count, too."""
     lines = []
     for conversation in world.conversations(uid):
         count = _unread(world, uid, conversation)
         if count:
-            kind, name, entity = _other_side(world, uid, world.rows(conversation)[-1])
+            kind, name, entity = _other_side(world, uid, world.store.rows(conversation)[-1])
             lines.append({"entityType": kind, "entityId": name, "entity": entity, "count": count})
     return lines
 
@@ -139,7 +152,7 @@ def _unread(world: ChatWorld, uid: str, conversation: str) -> int:
     seen = world.read_up_to.get((uid, conversation), 0)
     return sum(
         1
-        for row in world.rows(conversation)
+        for row in world.store.rows(conversation)
         if row["id"] > seen and row["sender"] != uid and "deletedAt" not in row
     )
 
@@ -158,13 +171,13 @@ def conversations(world: ChatWorld, uid: str) -> list[Row]:
     return sorted(seen, key=lambda row: int(row["lastMessage"]["sentAt"]), reverse=True)
 
 
-def conversation_with(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str]) -> Row:
+def conversation_with(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:
     """One conversation; empty where nothing was said yet, or it is hidden.
 
     Raises:
         ChatRefusal: `look_outside`: a group that the user is not in.
     """
-    kind, name = with_whom
+    kind, name = side
     if kind == "group":
         world.require_member(name, uid)
     return _shown(world, uid, conversation_of(uid, name, kind))
@@ -172,7 +185,7 @@ def conversation_with(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType,
 
 def _shown(world: ChatWorld, uid: str, conversation: str) -> Row:
     key = (uid, conversation)
-    rows = [row for row in world.rows(conversation) if "deletedAt" not in row]
+    rows = [row for row in world.store.rows(conversation) if "deletedAt" not in row]
     if not rows or rows[-1]["id"] <= world.hidden_up_to.get(key, 0):
         return {}
     last = rows[-1]
@@ -194,17 +207,17 @@ def _shown(world: ChatWorld, uid: str, conversation: str) -> Row:
     }
 
 
-def hide(world: ChatWorld, uid: str, with_whom: tuple[ReceiverType, str]) -> Row:
+def hide(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:
     """Take a conversation out of the list until something new is said; its rows stay.
 
     Raises:
         ChatRefusal: `look_outside`.
     """
-    kind, name = with_whom
+    kind, name = side
     if kind == "group":
         world.require_member(name, uid)
     conversation = conversation_of(uid, name, kind)
-    rows = world.rows(conversation)
+    rows = world.store.rows(conversation)
     number = rows[-1]["id"] if rows else 0
     world.hidden_up_to[(uid, conversation)] = number
     return {

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 __all__ = [
     "SYSTEM",
-    "Draft",
+    "NewMessage",
     "Group",
     "Json",
     "Member",
@@ -74,7 +74,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewMessage:
     """What a client asked to have stored."""
 
     receiver: str
@@ -170,21 +170,21 @@ def entities_of(sender: User, receiver: Row, receiver_type: str, *, beside: Json
     }
 
 
-def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int) -> Row:
+def message_row(number: int, message: NewMessage, sender: User, receiver: Row, now: int) -> Row:
     """The stored message: `receiver` is the entity of the group or the user.
 
     `metadata` stands twice: in `data`, where it can be edited, and at the top, where it stays.
     """
-    data = {"reactions": [], **draft.data}
-    data["entities"] = entities_of(sender, receiver, draft.receiver_type, beside=draft.data.get("entities"))
+    data = {"reactions": [], **message.data}
+    data["entities"] = entities_of(sender, receiver, message.receiver_type, beside=message.data.get("entities"))
     row: Row = {
         "id": number,
-        "conversationId": conversation_of(sender.uid, draft.receiver, draft.receiver_type),
+        "conversationId": conversation_of(sender.uid, message.receiver, message.receiver_type),
         "sender": sender.uid,
-        "receiver": draft.receiver,
-        "receiverType": draft.receiver_type,
-        "category": draft.category,
-        "type": draft.type,
+        "receiver": message.receiver,
+        "receiverType": message.receiver_type,
+        "category": message.category,
+        "type": message.type,
         "sentAt": now,
         "updatedAt": now,
         "data": data,
@@ -194,10 +194,10 @@ def message_row(number: int, draft: Draft, sender: User, receiver: Row, now: int
     else:
         data["metadata"] = row["metadata"] = dict(data["metadata"])
     optional = {
-        "resource": draft.resource or None,
-        "muid": draft.muid,
-        "tags": draft.tags,
-        "parentId": draft.parent_id,
+        "resource": message.resource or None,
+        "muid": message.muid,
+        "tags": message.tags,
+        "parentId": message.parent_id,
     }
     return row | {name: value for name, value in optional.items() if value is not None}
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.media import uploads, with_media
-from hangbot.sandbox.chat.rows import Draft, Json, ReceiverType, Row
+from hangbot.sandbox.chat.rows import NewMessage, Json, ReceiverType, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.values import first_given, text_of
 from hangbot.sandbox.people import Person
 
-__all__ = ["edited_data", "read_draft", "web_client_line"]
+__all__ = ["edited_data", "read_send_body", "web_client_line"]
 
 MOST_TAGS: Final = 25
 LONGEST_TAG: Final = 100
@@ -26,9 +26,9 @@ _ENVELOPE: Final = frozenset({"id", "receiver", "receiverType", "category", "typ
 """What an edit without `data` leaves alone."""
 
 
-def read_draft(
+def read_send_body(
     fields: dict[str, Json], dialect: Dialect, *, resource: str | None, parent: str | None
-) -> Draft:
+) -> NewMessage:
     """Read what is to be stored.
 
     Args:
@@ -57,7 +57,7 @@ def read_draft(
             raise ChatRefusal("bad_value", parameter="data")
     elif category == "message":
         kind, data, media = with_media(kind, data, uploads(fields.get("files")))
-    return Draft(
+    return NewMessage(
         receiver=receiver,
         receiver_type=receiver_type,
         category=category,

@@ -15,7 +15,7 @@ from hangbot.sandbox.chat.realtime import SocketHub
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat.request import Outcome, Wire, is_preflight, read_body, seen_of
 from hangbot.sandbox.chat.routes import ChatApi
-from hangbot.sandbox.chat.rows import Draft, Row
+from hangbot.sandbox.chat.rows import NewMessage, Row
 from hangbot.sandbox.chat.send_body import web_client_line
 from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.values import query_words
@@ -138,17 +138,17 @@ class ChatService:
 
     async def say(self, person: Person, guid: str, text: str) -> Row:
         """Send a line to a group as the web client does; returns the stored message."""
-        return await self._post(person, Draft(guid, "group", data=web_client_line(person, text)))
+        return await self._post(person, NewMessage(guid, "group", data=web_client_line(person, text)))
 
     async def dm(self, person: Person, to_uid: str, text: str) -> Row:
         """Send a direct message; returns the stored message."""
-        return await self._post(person, Draft(to_uid, "user", data=web_client_line(person, text)))
+        return await self._post(person, NewMessage(to_uid, "user", data=web_client_line(person, text)))
 
-    async def _post(self, person: Person, draft: Draft) -> Row:
+    async def _post(self, person: Person, message: NewMessage) -> Row:
         self.world.ensure_user(person.uid, person.nickname)
-        if draft.receiver_type == "group" and person.uid not in self.world.group(draft.receiver).members:
-            await self.join(person, draft.receiver)
-        row, pushes = self._api.store(person.uid, draft)
+        if message.receiver_type == "group" and person.uid not in self.world.group(message.receiver).members:
+            await self.join(person, message.receiver)
+        row, pushes = self._api.store(person.uid, message)
         self._hub.push(pushes)
         return row
 

@@ -1,7 +1,7 @@
 """The rows that a chat server keeps: by conversation, by id, by muid.
 
-PURE. A conversation keeps a bounded number of rows and forgets the oldest, and what is older
-than the retention time.
+PURE. A conversation keeps a bounded number of rows; it drops the oldest, and those past the
+retention time.
 """
 
 from bisect import bisect_left
@@ -25,18 +25,31 @@ class ChatStore:
         now_s: The clock, epoch seconds.
         history: Rows kept in each conversation.
         sparse_ids: Ids are 41 bits of milliseconds and 12 bits of counter.
+        on_forget: Given the id of each row that is dropped.
     """
 
-    def __init__(self, now_s: Callable[[], float], *, history: int, sparse_ids: bool) -> None:
+    def __init__(
+        self,
+        now_s: Callable[[], float],
+        *,
+        history: int,
+        sparse_ids: bool,
+        on_forget: Callable[[int], object],
+    ) -> None:
         self._now_s = now_s
         self._history = history
         self._sparse_ids = sparse_ids
+        self._on_forget = on_forget
         self._rows: dict[str, list[Row]] = {}
         self._by_id: dict[int, Row] = {}
         self._by_muid: dict[str, Row] = {}
         self._last_id = 0
-        self.on_forget: Callable[[int], object] = lambda _number: None
-        """Told the id of each row that goes."""
+
+    def clear(self) -> None:
+        """Drop every row and count from 1 again."""
+        for rows in (self._rows, self._by_id, self._by_muid):
+            rows.clear()
+        self._last_id = 0
 
     @property
     def now(self) -> int:
@@ -56,7 +69,7 @@ class ChatStore:
         return self._last_id
 
     def keep(self, row: Row) -> None:
-        """Store a new row, or a new state of a stored one; of a muid the newest row wins."""
+        """Store a new row, or a new state of a stored one; the newest row of a muid wins."""
         rows = self._rows.setdefault(row["conversationId"], [])
         if row["id"] in self._by_id:
             rows[bisect_left(rows, row["id"], key=_id_of)] = row
@@ -80,7 +93,7 @@ class ChatStore:
 
     def _forget(self, row: Row) -> None:
         self._by_id.pop(row["id"], None)
-        self.on_forget(row["id"])
+        self._on_forget(row["id"])
         muid = _muid_of(row)
         if muid is not None and self._by_muid.get(muid, row)["id"] == row["id"]:
             self._by_muid.pop(muid, None)
@@ -97,6 +110,10 @@ class ChatStore:
         """What two users wrote each other, oldest first."""
         return self.rows(conversation_of(uid, other, "user"))
 
+    def newest_rows(self) -> dict[str, Row]:
+        """The newest row of each conversation that has any."""
+        return {conversation: rows[-1] for conversation, rows in self._rows.items() if rows}
+
     def by_id(self, number: int | None) -> Row | None:
         """The stored row with that id, whatever its category."""
         return None if number is None else self._by_id.get(number)
@@ -107,17 +124,15 @@ class ChatStore:
 
     def messages(self) -> list[Row]:
         """Every message held (no actions), oldest first."""
-        return [dict(self._by_id[number]) for number in sorted(self._by_id) if self._is_message(number)]
-
-    def _is_message(self, number: int) -> bool:
-        return self._by_id[number].get("category") != "action"
+        rows = (self._by_id[number] for number in sorted(self._by_id))
+        return [dict(row) for row in rows if row.get("category") != "action"]
 
 
 def _muid_of(row: Row) -> str | None:
     try:
         return text_of(row["muid"], "muid") if "muid" in row else None
     except ChatRefusal:
-        return None  # a planted one
+        return None  # a planted row
 
 
 def _id_of(row: Row) -> int:

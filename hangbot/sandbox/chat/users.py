@@ -1,98 +1,93 @@
-"""The calls about users: lists, single ones, who blocked whom.
+"""The calls about users: lists, single ones, their history, blocking.
 
 PURE.
 """
 
 from collections.abc import Iterable
 
-from hangbot.sandbox.chat.auth import ChatDoor
-from hangbot.sandbox.chat.call import Answer, Call
+from hangbot.sandbox.chat.call import Answer, Call, data_answer
+from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.paging import page_size, things_page
-from hangbot.sandbox.chat.rows import Json, Row, User, user_entity
+from hangbot.sandbox.chat.rows import Row, User, user_entity
 from hangbot.sandbox.chat.values import first_given, leading_number, text_of
 
-__all__ = ["UserCalls"]
+__all__ = ["blocked_users", "change_blocks", "direct_history", "get_user", "list_users", "named_page"]
 
 
-class UserCalls(ChatDoor):
-    """`users`, `users/{uid}` and its history, `blockedusers`."""
+def list_users(chat: ChatContext, call: Call) -> Answer:
+    """List users by id."""
+    caller = chat.auth.caller(call)
+    chat.auth.introduce_all()
+    return data_answer(caller.uid, named_page(call, map(user_entity, chat.world.users.values()), "uid"))
 
-    def _users(self, call: Call) -> Answer:
-        match (call.method, *call.segments):
-            case ("GET", "users"):
-                caller = self._caller(call)
-                self._introduce_all()
-                found = self._found(call, (user_entity(user) for user in self.world.users.values()), "uid")
-                return Answer(200, {"data": found}, uid=caller.uid)
-            case ("GET", "users", uid):
-                caller = self._caller(call)
-                self._introduce(uid)
-                return Answer(200, {"data": self._seen_by(caller.uid, self.world.user(uid))}, uid=caller.uid)
-            case ("GET", "users", uid, "messages"):
-                caller = self._caller(call)
-                self._introduce(uid)
-                if not self.world.rules.invents_users:
-                    self.world.user(uid)
-                answer = self._page(call, caller, self.world.direct_rows(caller.uid, uid))
-                answer.delay_s = self.dialect.direct_history_delay_s
-                return answer
-            case _:
-                return self._no_route(call)
 
-    def _found(self, call: Call, rows: Iterable[Row], key: str) -> list[Row]:
-        """A page of users or groups, sorted by id; `searchKey` looks into id and name (measured)."""
-        wanted = call.query.get("searchKey", "").lower()
-        named = (row for row in rows if wanted in row[key].lower() or wanted in row["name"].lower())
-        return things_page(sorted(named, key=lambda row: str(row[key])), call.query)
+def get_user(chat: ChatContext, call: Call, uid: str) -> Answer:
+    """Give one user."""
+    caller = chat.auth.caller(call)
+    chat.auth.introduce(uid)
+    return data_answer(caller.uid, _with_blocks(chat, caller.uid, chat.world.user(uid)))
 
-    # -- blocking ----------------------------------------------------------------------
 
-    def _seen_by(self, uid: str, user: User) -> Row:
-        """A user, and who of the two blocked the other; it stops no message (measured)."""
-        blocked = self.world.blocked
-        return {
-            **user_entity(user),
-            "blockedByMe": (uid, user.uid) in blocked,
-            "hasBlockedMe": (user.uid, uid) in blocked,
-        }
+def direct_history(chat: ChatContext, call: Call, uid: str) -> Answer:
+    """Give a page of what the caller and a user wrote each other; OpenChat takes its time over it."""
+    caller = chat.auth.caller(call)
+    chat.auth.introduce(uid)
+    if not chat.world.rules.invents_users:
+        chat.world.user(uid)
+    answer = chat.page(call, caller, chat.world.store.direct_rows(caller.uid, uid))
+    answer.delay_s = chat.dialect.direct_history_delay_s
+    return answer
 
-    def _blocked_users(self, call: Call) -> Answer:
-        match (call.method, *call.segments):
-            case ("GET", "blockedusers"):
-                return self._blocked_list(call)
-            case ("POST" | "DELETE", "blockedusers"):
-                fields = self._fields(call)
-                caller = self._caller(call)
-                asked = first_given(fields, "blockedUids", "uids")
-                named = asked if isinstance(asked, list) else [] if asked is None else [asked]
-                uids = [text_of(uid, "blockedUids") for uid in named]
-                change = self.world.block if call.method == "POST" else self.world.unblock
-                said = "User blocked." if call.method == "POST" else "User unblocked."
-                outcomes: dict[str, Json] = {}
-                for uid in uids:
-                    self._introduce(uid)
-                    change(caller.uid, uid)
-                    outcomes[uid] = {"message": said, "success": True}
-                return Answer(200, {"data": outcomes}, uid=caller.uid)
-            case _:
-                return self._no_route(call)
 
-    def _blocked_list(self, call: Call) -> Answer:
-        caller = self._caller(call)
-        uid, blocked, direction = caller.uid, self.world.blocked, call.query.get("direction", "both")
-        mine = {other for by, other in blocked if by == uid and direction != "hasBlockedMe"}
-        theirs = {by for by, other in blocked if other == uid and direction != "blockedByMe"}
-        found = [self._seen_by(uid, self.world.ensure_user(other)) for other in sorted(mine | theirs)]
-        cut = things_page(found, call.query)
-        per_page, size = page_size(call.query)
-        meta = {
-            "cursor": {},
-            "pagination": {
-                "count": len(cut),
-                "current_page": leading_number(call.query.get("page")) or 1,
-                "per_page": per_page,
-                "total": len(found),
-                "total_pages": -(-len(found) // size),
-            },
-        }
-        return Answer(200, {"data": cut, "meta": meta}, uid=uid)
+def named_page(call: Call, rows: Iterable[Row], key: str) -> list[Row]:
+    """Cut a page of users or groups, sorted by id; `searchKey` looks into id and name (measured)."""
+    wanted = call.query.get("searchKey", "").lower()
+    named = (row for row in rows if wanted in row[key].lower() or wanted in row["name"].lower())
+    return things_page(sorted(named, key=lambda row: str(row[key])), call.query)
+
+
+# -- blocking: it is shown, and stops no message (measured)
+
+
+def _with_blocks(chat: ChatContext, uid: str, user: User) -> Row:
+    """A user, and which of the two blocked the other."""
+    blocked = chat.world.blocked
+    return {
+        **user_entity(user),
+        "blockedByMe": (uid, user.uid) in blocked,
+        "hasBlockedMe": (user.uid, uid) in blocked,
+    }
+
+
+def change_blocks(chat: ChatContext, call: Call) -> Answer:
+    """Block users (POST) or unblock them (DELETE)."""
+    fields = call.fields()
+    caller = chat.auth.caller(call)
+    asked = first_given(fields, "blockedUids", "uids")
+    named = asked if isinstance(asked, list) else [] if asked is None else [asked]
+    uids = [text_of(uid, "blockedUids") for uid in named]
+    blocks = call.method == "POST"
+    for uid in uids:
+        chat.auth.introduce(uid)
+        (chat.world.block if blocks else chat.world.unblock)(caller.uid, uid)
+    message = "User blocked." if blocks else "User unblocked."
+    return data_answer(caller.uid, {uid: {"message": message, "success": True} for uid in uids})
+
+
+def blocked_users(chat: ChatContext, call: Call) -> Answer:
+    """List the users whom the caller blocked, and those who blocked the caller."""
+    uid = chat.auth.caller(call).uid
+    blocked, direction = chat.world.blocked, call.query.get("direction", "both")
+    mine = {other for by, other in blocked if by == uid and direction != "hasBlockedMe"}
+    theirs = {by for by, other in blocked if other == uid and direction != "blockedByMe"}
+    found = [_with_blocks(chat, uid, chat.world.ensure_user(other)) for other in sorted(mine | theirs)]
+    cut = things_page(found, call.query)
+    per_page, size = page_size(call.query)
+    pagination = {
+        "count": len(cut),
+        "current_page": leading_number(call.query.get("page")) or 1,
+        "per_page": per_page,
+        "total": len(found),
+        "total_pages": -(-len(found) // size),
+    }
+    return data_answer(uid, cut, meta={"cursor": {}, "pagination": pagination})

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.rules import ChatRefusal
 
-__all__ = ["first_given", "leading_number", "nested", "query_words", "text_of", "whole"]
+__all__ = ["first_given", "leading_number", "nested", "query_words", "text_of", "parse_int"]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -60,7 +60,7 @@ def leading_number(text: str | None) -> int | None:
     return int(found[0]) if found else None
 
 
-def whole(value: Json, otherwise: int) -> int:
+def parse_int(value: Json, otherwise: int) -> int:
     """Read a whole number of at most 18 digits from a value of any type."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else otherwise  # noqa: PLR2004  63 bits

@@ -1,18 +1,18 @@
 """What the chat server knows: users, groups, memberships and messages.
 
 PURE: no sockets, no clock of its own. Every change returns what is to be pushed over the
-real-time connections (`Push`), and refuses with `ChatRefusal`, whose reason the dialect
+real-time connections (`Push`), or is refused by a `ChatRefusal`, whose reason the dialect
 turns into a status and a body.
 
-One counter numbers messages and actions alike, so gaps in a history are normal. Reactions
-have a counter of their own (measured on an OpenChat build).
+One counter numbers messages and actions alike, so gaps in a history are normal.
 """
 
 from collections.abc import Callable, Iterable
 
 from hangbot.sandbox.chat.memberships import Memberships
+from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.rows import (
-    Draft,
+    NewMessage,
     Group,
     Push,
     Row,
@@ -23,9 +23,10 @@ from hangbot.sandbox.chat.rows import (
     user_entity,
 )
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
-from hangbot.sandbox.chat.values import text_of, whole
+from hangbot.sandbox.chat.store import ChatStore
+from hangbot.sandbox.chat.values import text_of, parse_int
 
-__all__ = ["ChatRefusal", "ChatWorld"]
+__all__ = ["ChatWorld"]
 
 
 class ChatWorld(Memberships):
@@ -40,65 +41,76 @@ class ChatWorld(Memberships):
     def __init__(
         self, now_s: Callable[[], float], rules: ChatRules | None = None, *, history: int = 1000
     ) -> None:
-        super().__init__(now_s, rules, history=history)
+        rules = rules or ChatRules()
+        self.reactions = Reactions()
+        store = ChatStore(
+            now_s, history=history, sparse_ids=rules.sparse_ids, on_forget=self.reactions.forget
+        )
+        super().__init__(store, rules)
         self.read_up_to: dict[tuple[str, str], int] = {}
-        """(uid, conversation) → the newest message id that user has read."""
+        """(uid, conversation) → the newest message id that this user has read."""
         self.delivered_up_to: dict[tuple[str, str], tuple[int, int]] = {}
-        """Likewise what was delivered to him, and when (epoch seconds)."""
+        """Likewise the newest message id that was delivered, and when (epoch seconds)."""
         self.hidden_up_to: dict[tuple[str, str], int] = {}
-        """Likewise the newest message id when he hid the conversation."""
+        """Likewise the newest message id when the user hid the conversation."""
 
-    # -- messages ----------------------------------------------------------------------
+    def clear(self) -> None:
+        """Forget everything, and count from 1 again."""
+        super().clear()
+        self.store.clear()
+        self.reactions.clear()
+        for marks in (self.read_up_to, self.delivered_up_to, self.hidden_up_to):
+            marks.clear()
 
-    def send(self, uid: str, draft: Draft, *, admin: bool = False) -> tuple[Row, list[Push]]:
-        """Store a message: the row, and who is to see it. An admin need not be a member.
+    def send(self, uid: str, message: NewMessage, *, admin: bool = False) -> tuple[Row, list[Push]]:
+        """Store a message: its row, and who is to see it. An admin need not be a member.
 
         Raises:
             ChatRefusal: `send_group_unknown`, `send_not_member`, `receiver_unknown`,
                 `parent_unknown`, `other_thread`.
         """
         sender = self.ensure_user(uid)
-        muid = None if draft.muid is None else text_of(draft.muid, "muid")
-        known = self.by_muid(muid) if self.rules.muid_once and muid is not None else None
+        muid = None if message.muid is None else text_of(message.muid, "muid")
+        known = self.store.by_muid(muid) if self.rules.muid_once and muid is not None else None
         if known is not None and known["sender"] == uid:
             return known, []
-        self._require_parent(draft, uid)
-        if draft.receiver_type == "group":
-            group = self.group(draft.receiver, "send_group_unknown")
+        self._require_parent(message, uid)
+        if message.receiver_type == "group":
+            group = self.group(message.receiver, "send_group_unknown")
             if not admin:
                 self.require_sender(group, uid)
             receiver, told = group_entity(group), tuple(group.members)
         else:
-            if draft.receiver not in self.users and not self.rules.invents_users:
-                raise ChatRefusal("receiver_unknown", uid=draft.receiver)
-            receiver = user_entity(self.ensure_user(draft.receiver))
-            told = (draft.receiver, uid) if draft.receiver != uid else (uid,)
-        number = self.next_id()
-        row = message_row(number, draft, sender, receiver, self.now)
+            if message.receiver not in self.users and not self.rules.invents_users:
+                raise ChatRefusal("receiver_unknown", uid=message.receiver)
+            receiver = user_entity(self.ensure_user(message.receiver))
+            told = (message.receiver, uid) if message.receiver != uid else (uid,)
+        number = self.store.next_id()
+        row = message_row(number, message, sender, receiver, self.now)
         if self.rules.makes_muid:
             muid = text_of(row.setdefault("muid", f"srv-{number}"), "muid")
-        if self.rules.invents_chat_message and draft.category == "message":
-            invent_chat_message(row, sender, draft.media, muid=muid)
-        self.keep(row)
-        return row, [self.message_push(row, told, draft.resource)]
+        if self.rules.invents_chat_message and message.category == "message":
+            invent_chat_message(row, sender, message.media, muid=muid)
+        self.store.keep(row)
+        return row, [self.message_push(row, told, message.resource)]
 
-    def _require_parent(self, draft: Draft, uid: str) -> None:
+    def _require_parent(self, message: NewMessage, uid: str) -> None:
         """A reply stays in the conversation of what it answers.
 
         Raises:
             ChatRefusal: `parent_unknown`, `other_thread`.
         """
-        if draft.parent_id is None:
+        if message.parent_id is None:
             return
-        number = text_of(draft.parent_id, "parentId")
-        parent = self.by_id(whole(number, -1))
+        number = text_of(message.parent_id, "parentId")
+        parent = self.store.by_id(parse_int(number, -1))
         if parent is None:
             raise ChatRefusal("parent_unknown", id=number)
-        if parent["conversationId"] != conversation_of(uid, draft.receiver, draft.receiver_type):
+        if parent["conversationId"] != conversation_of(uid, message.receiver, message.receiver_type):
             raise ChatRefusal("other_thread", id=number)
 
     def require_sender(self, group: Group, uid: str) -> None:
-        """Let a member send, and whom a public group lets in by sending.
+        """Let a member send, and anyone into a public group that joins its senders.
 
         Raises:
             ChatRefusal: `send_not_member`.
@@ -111,7 +123,7 @@ class ChatWorld(Memberships):
         raise ChatRefusal("send_not_member", guid=group.guid, uid=uid)
 
     def require_reader(self, guid: str, uid: str) -> None:
-        """Let a member read, and everybody in a public group where the rules say so.
+        """Let a member read, and anyone a public group where the rules say so.
 
         Raises:
             ChatRefusal: `read_group_unknown`, `read_not_member`.
@@ -124,7 +136,7 @@ class ChatWorld(Memberships):
         raise ChatRefusal("read_not_member", guid=guid, uid=uid)
 
     def require_member(self, guid: str, uid: str) -> None:
-        """Let only those into a group's conversation who are in it at this moment.
+        """Let only present members into a group's conversation.
 
         Raises:
             ChatRefusal: `look_outside`.
@@ -134,7 +146,7 @@ class ChatWorld(Memberships):
             raise ChatRefusal("look_outside", guid=guid, uid=uid)
 
     def require_participant(self, row: Row, uid: str) -> None:
-        """Show a single message, and what hangs on it, only to who takes part at this moment (measured).
+        """Show a single message, and what hangs on it, only to present participants (measured).
 
         Raises:
             ChatRefusal: `look_outside`, `look_other`.
@@ -157,7 +169,7 @@ class ChatWorld(Memberships):
         )
 
     def audience(self, row: Row) -> tuple[str, ...]:
-        """Whose sockets see what happens to a stored message."""
+        """The users whose sockets see what happens to a stored message."""
         if row["receiverType"] == "group":
             group = self.groups.get(row["receiver"])
             return tuple(group.members) if group else ()
@@ -166,10 +178,7 @@ class ChatWorld(Memberships):
     def conversations(self, uid: str) -> list[str]:
         """Conversations with rows that the user takes part in: direct ones first."""
         direct, grouped = [], []
-        for conversation, rows in self._rows.items():
-            if not rows:
-                continue
-            row = rows[-1]
+        for conversation, row in self.store.newest_rows().items():
             if row.get("receiverType") == "user":
                 if uid in (row["sender"], row["receiver"]):
                     direct.append(conversation)

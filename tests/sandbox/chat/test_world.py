@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hangbot.sandbox.chat.changes import delete_message, edit_message
 from hangbot.sandbox.chat.paging import cut_page, history_query
-from hangbot.sandbox.chat.rows import Draft, Json
+from hangbot.sandbox.chat.rows import NewMessage, Json
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat.world import ChatWorld
 
@@ -69,7 +69,7 @@ class ChatWorldModel(RuleBasedStateMachine):
 
     @rule(uid=WHO, muid=st.sampled_from(["a", "b", "c", None]))
     def send(self, uid: str, muid: str | None) -> None:
-        draft = Draft("room", "group", data={"text": "hi"}, muid=muid)
+        draft = NewMessage("room", "group", data={"text": "hi"}, muid=muid)
         if uid not in self.members:
             with pytest.raises(ChatRefusal, match="send_not_member"):
                 self.world.send(uid, draft)
@@ -138,7 +138,7 @@ def test_memory_stays_flat_however_much_is_sent() -> None:
     world.ensure_group("room")
 
     for number in range(3_000):
-        world.send("ann", Draft("room", "group", data={"text": "hi"}, muid=f"m-{number}"))
+        world.send("ann", NewMessage("room", "group", data={"text": "hi"}, muid=f"m-{number}"))
 
     kept = world.messages()
     assert len(kept) == 100
