@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from hangbot.sandbox.actors import Actor
-from hangbot.sandbox.chat.world import ChatRefusal
+from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.page import page

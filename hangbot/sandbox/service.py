@@ -9,14 +9,16 @@ from typing import Any, Final
 from hangbot.redact import Redactor
 from hangbot.sandbox.actors import Actor, Users
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
+from hangbot.sandbox.chat.request import Wire
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.hosts import direct_service
-from hangbot.sandbox.http import Request, Response
+from hangbot.sandbox.gateway.routes import Gateway
+from hangbot.sandbox.gateway.server import GatewayService
 from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.listen import HOST
+from hangbot.sandbox.moderation import RoomModeration
 from hangbot.sandbox.people import Identity, People, Person
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
@@ -88,12 +90,17 @@ class Sandbox:
         )
         self.dialect: str = spoken.name
         self.server = RoomServer(self.people, self.rooms, self.faults, self.journal, self.clock, ids)
+        moderation = RoomModeration(self.rooms, self.people, self.server.desk)
+        self.gateway = GatewayService(
+            Gateway(self.people, self.rooms, moderation, ids),
+            Wire(self.faults, self.journal, self.clock, whose=self.people.behind),
+        )
         self.services = Services(
             self.journal,
             {
                 "room": Service(self.server.handle, self.server.disconnect_all),
-                "chat": Service(self.chat.handle_chat, self.chat.abort_all),
-                "gateway": Service(self._handle_gateway, lambda: None),
+                "chat": Service(self.chat.handle, self.chat.realtime.abort_all),
+                "gateway": Service(self.gateway.handle, lambda: None),
             },
             self.people.behind,
         )
@@ -109,10 +116,6 @@ class Sandbox:
         """Port of chat and gateway, once they listen."""
         self.control_port: int | None = None
         """Port of the control API, if it listens."""
-        self.chat.rooms = self.rooms
-        self.chat.gateway.on_kick = self._kick_by_rest
-        self.chat.gateway.on_profile = self._show_profile
-        self.chat.gateway.on_settings = self._change_settings
         self.add_room(room_slug, uuid=None if identity is None else identity.room_uuid)
 
     def __repr__(self) -> str:
@@ -204,7 +207,7 @@ class Sandbox:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """Every chat message that the world holds, oldest first."""
-        return self.chat.world.messages()
+        return self.chat.world.store.messages()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -319,30 +322,14 @@ class Sandbox:
         self.people.forgive()
         self.journal.unrouted.clear()
         self.chat.reset()
+        self.gateway.api.reset()
         for room in self.rooms:
             self.chat.world.ensure_group(room.uuid, room.name)
 
     # -- inside
 
-    async def _handle_gateway(self, request: Request) -> Response | None:
-        return await self.chat.handle_gateway(request, direct_service(request.host))
-
     def _actor(self, uid: str) -> Actor:
         return Actor(uid, self.people, self.rooms, self.server.desk, self.chat, clock=self.clock)
-
-    def _kick_by_rest(self, room_uuid: str, uid: str) -> None:
-        room = self.rooms.get(room_uuid)
-        if room is not None:
-            self.server.desk.expel(room, uid)
-
-    def _change_settings(self, room_uuid: str, fields: dict[str, Any]) -> None:
-        room = self.rooms.get(room_uuid)
-        if room is not None:
-            self.server.desk.tell(room, room.update_settings(fields))
-
-    def _show_profile(self, uid: str) -> None:
-        for room in self.rooms:
-            self.server.desk.tell(room, room.update_profile(self.people.get(uid)))
 
 
 def state_of(room: Room) -> dict[str, Any]:

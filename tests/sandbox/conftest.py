@@ -9,37 +9,26 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from hangbot.redact import Redactor
-from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.request import LARGEST_BODY
+from hangbot.sandbox import Dialect, Person, Sandbox, open_sandbox
 from hangbot.sandbox.chat.rows import Json
-from hangbot.sandbox.chat.server import ChatService
-from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.http_server import serve_http
-from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.people import People, Person
-
-APP_ID = "0123456789abcdef"
 
 
-@dataclass(slots=True)
+@dataclass
 class ChatBench:
-    """A chat service on loopback, and clients for it."""
+    """A sandbox's chat with a group of its own, and clients for it."""
 
-    service: ChatService
-    people: People
-    faults: Faults
-    journal: Journal
-    clock: SandboxClock
+    sandbox: Sandbox
     http: aiohttp.ClientSession
-    url: str
     bot: Person
     alice: Person
     answers: list[aiohttp.ClientResponse] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.service, self.people, self.clock = self.sandbox.chat, self.sandbox.people, self.sandbox.clock
+        self.faults, self.journal, self.url = self.sandbox.faults, self.sandbox.journal, self.sandbox.chat_url
+
     def headers(self, person: Person, **more: str) -> dict[str, str]:
-        return {"authtoken": person.chat_token, "appId": APP_ID, **more}
+        return {"authtoken": person.chat_token, "appId": self.service.app_id, **more}
 
     async def call(
         self, method: str, path: str, *, by: Person | None = None, **kwargs: Json
@@ -66,7 +55,7 @@ class ChatBench:
 
     @property
     def texts(self) -> list[Any]:
-        return [message["data"].get("text") for message in self.service.world.messages()]
+        return [message["data"].get("text") for message in self.service.world.store.messages()]
 
 
 OpenBench = Callable[..., Coroutine[Any, Any, ChatBench]]
@@ -78,19 +67,11 @@ async def open_bench() -> AsyncIterator[OpenBench]:
     async with AsyncExitStack() as stack:
 
         async def open_one(dialect: str | Dialect = "openchat", **kwargs: Json) -> ChatBench:
-            clock = SandboxClock()
-            redactor = Redactor()
-            people, faults = People(clock.now_s, redactor.add), Faults()
-            journal = Journal(clock.now_ms, redactor)
-            service = ChatService(people, faults, journal, clock, dialect=dialect, app_id=APP_ID, **kwargs)
-            service.world.ensure_group("room", "Room")
-            stack.callback(clock.close)
-            port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY)
-            stack.callback(service.close)
-            url = f"http://127.0.0.1:{port}"
+            sandbox = await stack.enter_async_context(open_sandbox(dialect=dialect, control=False, **kwargs))
+            sandbox.chat.world.ensure_group("room", "Room")
             http = await stack.enter_async_context(aiohttp.ClientSession())
-            bot, alice = people.add("bot", role="bot"), people.add("alice")
-            return ChatBench(service, people, faults, journal, clock, http, url, bot, alice)
+            bot, alice = sandbox.people.add("bot", role="bot"), sandbox.people.add("alice")
+            return ChatBench(sandbox, http, bot, alice)
 
         yield open_one
 

@@ -339,7 +339,7 @@ async def test_a_request_at_which_a_service_fails_stands_there(
     def fail(*_args: object) -> None:
         raise RuntimeError("its fault")
 
-    monkeypatch.setattr(sandbox.chat.gateway, "answer", fail)
+    monkeypatch.setattr(sandbox.gateway.api, "answer", fail)
     async with (
         aiohttp.ClientSession() as http,
         http.post(sandbox.gateway_url + EXCHANGE, json={"a": 1}) as answer,

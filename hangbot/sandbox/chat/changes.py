@@ -113,9 +113,7 @@ def _with_fresh_entities(world: ChatWorld, row: Row) -> Row:
 # -- reactions
 
 
-def react(
-    world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None
-) -> tuple[Row, list[Push]]:
+def react(world: ChatWorld, uid: str, row: Row, emoji: str, resource: str | None) -> tuple[Row, list[Push]]:
     """React to a message: the message with its counts, and what its audience sees.
 
     Raises:
@@ -167,9 +165,7 @@ def _require_not_deleted(row: Row) -> None:
         raise ChatRefusal("react_deleted", id=str(row["id"]))
 
 
-def _reacted(
-    world: ChatWorld, uid: str, row: Row, body: Row, resource: str | None
-) -> tuple[Row, list[Push]]:
+def _reacted(world: ChatWorld, uid: str, row: Row, body: Row, resource: str | None) -> tuple[Row, list[Push]]:
     """Store the message with its counts; the reaction's `edited` action stands in no history."""
     changed = _with_counts(world, _with_fresh_entities(world, row))
     world.store.keep(changed)

@@ -11,6 +11,7 @@ from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.paging import cut_page, history_query
 from hangbot.sandbox.chat.rows import Row
 from hangbot.sandbox.chat.world import ChatWorld
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import People
 
 __all__ = ["ChatContext"]
@@ -25,12 +26,14 @@ class ChatContext:
         dialect: How it speaks.
         people: The people of the sandbox, chat users or not.
         auth: Tells who calls.
+        ids: Where new ids come from.
     """
 
     world: ChatWorld
     dialect: Dialect
     people: People
     auth: Authenticator
+    ids: Ids
 
     def shown(self, uid: str, row: Row) -> Row:
         """A row as a user sees it."""

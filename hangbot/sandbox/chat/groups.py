@@ -17,9 +17,7 @@ __all__ = ["get_group", "group_history", "join", "leave", "list_groups", "list_m
 def list_groups(chat: ChatContext, call: Call) -> Answer:
     """List groups by id."""
     caller = chat.auth.caller(call)
-    return data_answer(
-        caller.uid, named_page(call, map(group_entity, chat.world.groups.values()), "guid")
-    )
+    return data_answer(caller.uid, named_page(call, map(group_entity, chat.world.groups.values()), "guid"))
 
 
 def get_group(chat: ChatContext, call: Call, guid: str) -> Answer:

@@ -37,7 +37,9 @@ def list_conversations(chat: ChatContext, call: Call) -> Answer:
     caller = chat.auth.caller(call)
     kind = call.query.get("conversationType")
     found = [
-        row for row in conversations(chat.world, caller.uid) if kind is None or row["conversationType"] == kind
+        row
+        for row in conversations(chat.world, caller.uid)
+        if kind is None or row["conversationType"] == kind
     ]
     rows = [_shown(chat, caller, row) for row in things_page(found, call.query)]
     query = history_query(call.query, documented=False)

@@ -41,9 +41,7 @@ def new_session(chat: ChatContext, call: Call) -> Answer:
     body = call.fields()
     caller = chat.auth.caller(call)
     session_id = body.get("sessionId") or body.get("deviceId") or "session"
-    return data_answer(
-        caller.uid, {"sessionId": session_id, "uid": caller.uid, "createdAt": chat.world.now}
-    )
+    return data_answer(caller.uid, {"sessionId": session_id, "uid": caller.uid, "createdAt": chat.world.now})
 
 
 def session(chat: ChatContext, call: Call, uid: str, token: str) -> Row:

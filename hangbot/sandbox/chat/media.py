@@ -6,12 +6,12 @@ caption, and the `chatMessage` that it invents shows what the client itself call
 
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
-from secrets import token_urlsafe
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from hangbot.sandbox.chat.rows import Json, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.ids import Ids
 
 __all__ = ["Upload", "uploads", "with_media", "without_details"]
 
@@ -24,15 +24,15 @@ class Upload(dict[str, Any]):
     """A file that came in a form: `name`, `mimeType`, `size` in bytes."""
 
 
-def uploads(value: Json) -> list[Row]:
+def uploads(value: Json, ids: Ids) -> list[Row]:
     """Attachments made of the files of a form, each stored under an address of its own."""
     found = value if isinstance(value, list) else [value]
-    return [_stored(file) for file in found if isinstance(file, Upload)]
+    return [_stored(file, ids) for file in found if isinstance(file, Upload)]
 
 
-def _stored(file: Upload) -> Row:
+def _stored(file: Upload, ids: Ids) -> Row:
     suffix = PurePosixPath(file["name"]).suffix
-    return {**file, "extension": suffix[1:], "url": f"/media/{token_urlsafe(10)}-upload{suffix}"}
+    return {**file, "extension": suffix[1:], "url": f"/media/{ids.urlsafe(10)}-upload{suffix}"}
 
 
 def with_media(kind: Json, data: Row, files: list[Row]) -> tuple[Json, Row, Row]:

@@ -253,6 +253,13 @@ class Memberships:
             "receiverType": "group",
         }
         row = action_row(
-            self.store.next_id(), action, self.now, by=by, on=user_entity(who), on_type="user", target=target, of=of
+            self.store.next_id(),
+            action,
+            self.now,
+            by=by,
+            on=user_entity(who),
+            on_type="user",
+            target=target,
+            of=of,
         )
         return row, [Push(told, "message", by.uid, group.guid, "group", row)]

@@ -77,7 +77,7 @@ def send(chat: ChatContext, call: Call, parent: str | None = None) -> Answer:
     """Store a message, or a reply below `parent`."""
     fields = call.fields()
     caller = chat.auth.caller(call, keyed=True)
-    message = read_send_body(fields, chat.dialect, resource=caller.resource, parent=parent)
+    message = read_send_body(fields, chat.dialect, chat.ids, resource=caller.resource, parent=parent)
     if message.receiver_type == "user":
         chat.auth.introduce(message.receiver)
     row, pushes = store_message(chat.world, caller.uid, message, admin=caller.admin)

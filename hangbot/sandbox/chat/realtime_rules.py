@@ -3,7 +3,7 @@
 PURE.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -42,22 +42,22 @@ class SocketRules:
 
     Args:
         people: Who is behind an auth token.
-        jwt: Reads the token that `/me` handed out.
+        tokens: Reads the token that `/me` handed out.
         dialect: How the server speaks.
         clock: Tokens expire on it.
-        world: Gives the world as it is now; a reset makes a new one.
+        world: Where receipts and memberships are.
     """
 
     def __init__(
         self,
         people: People,
-        jwt: SocketTokens,
+        tokens: SocketTokens,
         dialect: Dialect,
         clock: SandboxClock,
-        world: Callable[[], ChatWorld],
+        world: ChatWorld,
     ) -> None:
         self._people = people
-        self._jwt = jwt
+        self._tokens = tokens
         self._dialect = dialect
         self._clock = clock
         self._world = world
@@ -71,7 +71,7 @@ class SocketRules:
 
     def user(self, auth: object) -> str | None:
         """Find out who is behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
-        known = self._jwt.read(auth, self._clock.now_s())
+        known = self._tokens.read(auth, self._clock.now_s())
         if known is None:
             person = self._people.by_chat_token(auth) if self._dialect.socket_takes_auth_token else None
             return person.uid if person is not None else None
@@ -80,7 +80,7 @@ class SocketRules:
         if not self._dialect.jwt_dies_with_token or person is None:
             return uid
         live = self._people.by_chat_token(person.chat_token) is not None
-        return uid if live and self._jwt.digest(person.chat_token) == digest else None
+        return uid if live and self._tokens.digest(person.chat_token) == digest else None
 
     def frame(self, uid: str, frame: Mapping[str, Json]) -> Iterable[Push]:
         """Read a frame: receipts are passed on, typing where the dialect does, all else is ignored."""
@@ -100,14 +100,14 @@ class SocketRules:
         if action not in ("read", "delivered") or not isinstance(receiver, str):
             return ()
         try:
-            return mark_conversation(self._world(), uid, (kind, receiver), body.get("messageId"), action)[1]
+            return mark_conversation(self._world, uid, (kind, receiver), body.get("messageId"), action)[1]
         except ChatRefusal:
             return ()
 
     def _passed_on(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
         receiver, kind = str(frame.get("receiver")), frame.get("receiverType")
         if kind == "group":
-            group = self._world().groups.get(receiver)
+            group = self._world.groups.get(receiver)
             told = tuple(group.members) if group is not None and uid in group.members else ()
         else:
             told = (receiver,)
@@ -116,10 +116,9 @@ class SocketRules:
 
     def presence(self, uid: str, told: tuple[str, ...], *, online: bool) -> Iterable[Push]:
         """Say that somebody came or went."""
-        world = self._world()
         body = {
             "action": "online" if online else "offline",
-            "user": user_entity(world.ensure_user(uid)),
-            "timestamp": world.now,
+            "user": user_entity(self._world.ensure_user(uid)),
+            "timestamp": self._world.now,
         }
         return (Push(told, "presence", uid, "", "user", body),)

@@ -234,6 +234,11 @@ class Wire:
             outcome = Outcome(503 if fault.status is None else fault.status, fault.body, headers)
         return self.respond(request, service, outcome, fault.id)
 
+    def allow(self, request: Request, service: str) -> Response:
+        """Answer what a browser asks before it sends a page's request."""
+        self._journal.record(service, "in", "http", **request.note())
+        return self.respond(request, service, Outcome(204))
+
     def _cut(self, request: Request, service: str, fault: Fault) -> None:
         uid = self._whose(request.headers)
         self._journal.record(

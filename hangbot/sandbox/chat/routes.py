@@ -175,5 +175,6 @@ class ChatApi:
             if ids is not None:
                 if route.keyed:
                     self._context.auth.check_key(call)
+                    call.fields()
                 return route.handler(self._context, call, *ids)
         raise ChatRefusal("route_unknown", method=call.method, path=call.path)

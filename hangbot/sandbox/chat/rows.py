@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 __all__ = [
     "SYSTEM",
-    "NewMessage",
     "Group",
     "Json",
     "Member",
+    "NewMessage",
     "Push",
     "ReceiverType",
     "Row",
@@ -176,7 +176,9 @@ def message_row(number: int, message: NewMessage, sender: User, receiver: Row, n
     `metadata` stands twice: in `data`, where it can be edited, and at the top, where it stays.
     """
     data = {"reactions": [], **message.data}
-    data["entities"] = entities_of(sender, receiver, message.receiver_type, beside=message.data.get("entities"))
+    data["entities"] = entities_of(
+        sender, receiver, message.receiver_type, beside=message.data.get("entities")
+    )
     row: Row = {
         "id": number,
         "conversationId": conversation_of(sender.uid, message.receiver, message.receiver_type),

@@ -5,14 +5,14 @@ it cannot use makes it crash (500, empty); CometChat answers with the field's na
 """
 
 import json
-import secrets
 from typing import Final
 
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.media import uploads, with_media
-from hangbot.sandbox.chat.rows import NewMessage, Json, ReceiverType, Row
+from hangbot.sandbox.chat.rows import Json, NewMessage, ReceiverType, Row
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.values import first_given, text_of
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import Person
 
 __all__ = ["edited_data", "read_send_body", "web_client_line"]
@@ -27,13 +27,14 @@ _ENVELOPE: Final = frozenset({"id", "receiver", "receiverType", "category", "typ
 
 
 def read_send_body(
-    fields: dict[str, Json], dialect: Dialect, *, resource: str | None, parent: str | None
+    fields: dict[str, Json], dialect: Dialect, ids: Ids, *, resource: str | None, parent: str | None
 ) -> NewMessage:
     """Read what is to be stored.
 
     Args:
         fields: The body's object.
         dialect: Says which fields must be there.
+        ids: Where addresses of uploads come from.
         resource: The `resource` header.
         parent: The message that a reply in a thread answers, from the path.
 
@@ -56,7 +57,7 @@ def read_send_body(
         if len(json.dumps(data, ensure_ascii=False)) > dialect.data_limit:
             raise ChatRefusal("bad_value", parameter="data")
     elif category == "message":
-        kind, data, media = with_media(kind, data, uploads(fields.get("files")))
+        kind, data, media = with_media(kind, data, uploads(fields.get("files"), ids))
     return NewMessage(
         receiver=receiver,
         receiver_type=receiver_type,
@@ -152,10 +153,10 @@ def _are_tags(tags: Json) -> bool:
     )
 
 
-def web_client_line(person: Person, text: str) -> Row:
+def web_client_line(person: Person, text: str, ids: Ids) -> Row:
     """Text and `metadata.chatMessage` as the web client sends them (seen in public bots)."""
     chat_message = {
-        "id": secrets.token_hex(8),
+        "id": ids.hex(8),
         "message": text,
         "avatarId": person.avatar_id,
         "userName": person.nickname,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.rules import ChatRefusal
 
-__all__ = ["first_given", "leading_number", "nested", "query_words", "text_of", "parse_int"]
+__all__ = ["first_given", "leading_number", "nested", "parse_int", "query_words", "text_of"]
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}")
 _KEYS: Final = re.compile(r"\[([^\[\]]*)\]")

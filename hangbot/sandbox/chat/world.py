@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from hangbot.sandbox.chat.memberships import Memberships
 from hangbot.sandbox.chat.reactions import Reactions
 from hangbot.sandbox.chat.rows import (
-    NewMessage,
     Group,
+    NewMessage,
     Push,
     Row,
     conversation_of,
@@ -24,7 +24,7 @@ from hangbot.sandbox.chat.rows import (
 )
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat.store import ChatStore
-from hangbot.sandbox.chat.values import text_of, parse_int
+from hangbot.sandbox.chat.values import parse_int, text_of
 
 __all__ = ["ChatWorld"]
 

@@ -1,11 +1,11 @@
 """The gateway of Hang.fm: token exchange, profiles, rooms.
 
 PURE: a call in, an answer out. The routes and fields are those that public bots call and
-read; everything else in the answers is left out. Where a shape is unknown the answer is
-the smallest thing that those bots accept.
+read; answers hold nothing else. Where a shape is unknown the answer is the smallest one
+that those bots accept.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -21,11 +21,13 @@ from hangbot.sandbox.gateway.call import (
     text_field,
 )
 from hangbot.sandbox.gateway.playlists import Playlists
-from hangbot.sandbox.people import TOKEN_ROLES, BadToken, People, Person
+from hangbot.sandbox.ids import Ids
+from hangbot.sandbox.people import BadToken, People, Person
 
-__all__ = ["Gateway", "Rooms"]
+__all__ = ["Gateway", "Moderation", "Rooms"]
 
-
+_MODERATORS: Final = frozenset({"moderator", "owner", "coOwner"})
+_MAY_KICK: Final = frozenset({"admin", "moderator", "globalModerator", "staff"})
 _NOT_CHANGED: Final = frozenset({"uuid", "slug", "roomRoles", "usersInRoomUuids", "song", "recent_songs"})
 
 
@@ -33,48 +35,52 @@ class Rooms(Protocol):
     """What the gateway reads of the room world."""
 
     def by_slug(self, slug: str) -> Mapping[str, Any] | None:
-        """Give a room by its slug."""
+        """The state of the room with that slug."""
 
     def by_uuid(self, uuid: str) -> Mapping[str, Any] | None:
-        """Give a room by its UUID."""
+        """The state of the room with that UUID."""
 
 
-class _NoRooms:
-    def by_slug(self, _slug: str) -> None:
-        return None
+class Moderation(Protocol):
+    """What a call to the gateway changes in rooms."""
 
-    def by_uuid(self, _uuid: str) -> None:
-        return None
+    def kick(self, room_uuid: str, uid: str) -> None:
+        """Remove a user from a room."""
+
+    def change_settings(self, room_uuid: str, fields: Row) -> None:
+        """Change settings of a room."""
+
+    def show_profile(self, uid: str) -> None:
+        """Show a user's changed profile in every room."""
 
 
 class Gateway:
     """The gateway's calls.
 
     Args:
-        people: Who is behind a token.
+        people: The users behind tokens.
+        rooms: The room world.
+        moderation: Changes rooms.
+        ids: Where ids of crates and songs come from.
 
     Attributes:
-        rooms: The room world, set once it exists.
-        on_kick: Called with (room uuid, uid) when a moderator kicks over REST; the room
-            server sets it.
-        on_settings: Called with (room uuid, fields) when a room is changed over REST.
         accounts: E-mail address → (password, uid), for `auth/login`.
     """
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, rooms: Rooms, moderation: Moderation, ids: Ids) -> None:
         self._people = people
-        self.rooms: Rooms = _NoRooms()
-        self.on_kick: Callable[[str, str], object] = lambda _room, _uid: None
-        self.on_profile: Callable[[str], object] = lambda _uid: None
-        self.on_settings: Callable[[str, Row], object] = lambda _room, _fields: None
+        self._rooms = rooms
+        self._moderation = moderation
+        self._playlists = Playlists(ids)
+        self._bots: dict[str, str] = {}
+        self._changes: dict[str, Row] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
-        self.reset()
 
     def reset(self) -> None:
         """Forget bots signed up, changed rooms and crates."""
-        self._bots: dict[str, str] = {}
-        self._changes: dict[str, Row] = {}
-        self._playlists = Playlists()
+        self._bots.clear()
+        self._changes.clear()
+        self._playlists.clear()
 
     def answer(self, call: GatewayCall) -> GatewayAnswer:
         """Do what a call asks for. Never raises: whatever the body holds is answered."""
@@ -147,7 +153,7 @@ class Gateway:
             if theirs in fields
         }
         changed = self._people.change(person.uid, **wanted)
-        self.on_profile(person.uid)
+        self._moderation.show_profile(person.uid)
         return GatewayAnswer(201, changed.profile(), uid=person.uid)
 
     def _sign_up_bot(self, call: GatewayCall) -> GatewayAnswer:
@@ -186,21 +192,21 @@ class Gateway:
         match (call.method, *call.segments[1:]):
             case ("GET", "rooms", "uuid", uuid):
                 self._caller(call)
-                return GatewayAnswer(200, self._room(self.rooms.by_uuid(uuid)))
+                return GatewayAnswer(200, self._room(self._rooms.by_uuid(uuid)))
             case ("GET", "rooms", slug):
                 self._caller(call)
-                return GatewayAnswer(200, self._room(self.rooms.by_slug(slug)))
+                return GatewayAnswer(200, self._room(self._rooms.by_slug(slug)))
             case ("POST", "rooms", slug, "join"):
                 person = self._caller(call)
-                return GatewayAnswer(201, self._room(self.rooms.by_slug(slug)), uid=person.uid)
+                return GatewayAnswer(201, self._room(self._rooms.by_slug(slug)), uid=person.uid)
             case ("PATCH", "rooms", slug):
                 self._caller(call)
-                return self._change_room(self._room(self.rooms.by_slug(slug)), object_of(call))
+                return self._change_room(self._room(self._rooms.by_slug(slug)), object_of(call))
             case ("POST", "roomUserRoles", "kick-user-from-room"):
                 return self._kick(call)
             case ("GET", "roomUserRoles", slug, uid):
                 self._caller(call)
-                room = self._room(self.rooms.by_slug(slug))
+                room = self._room(self._rooms.by_slug(slug))
                 return GatewayAnswer(200, [{"role": role} for role in roles_of(room, uid)])
             case _:
                 return no_route(call)
@@ -212,7 +218,7 @@ class Gateway:
         return {"pinnedMessages": [], **shown, **self._changes.get(str(room.get("uuid")), {})}
 
     def _change_room(self, room: Row, fields: dict[str, Json]) -> GatewayAnswer:
-        """Take over settings; which roles and users a room has is not changed here."""
+        """Take over settings; a room's roles and users are not changed here."""
         changes = {name: value for name, value in fields.items() if name not in _NOT_CHANGED}
         for name, value in changes.items():
             before = room.get(name)
@@ -221,22 +227,17 @@ class Gateway:
             if isinstance(value, int) and value < 0:
                 raise Problem(400, f"{name} must not be less than 0")
         self._changes.setdefault(str(room["uuid"]), {}).update(changes)
-        self.on_settings(str(room["uuid"]), changes)
+        self._moderation.change_settings(str(room["uuid"]), changes)
         return GatewayAnswer(200, room | changes)
 
     def _kick(self, call: GatewayCall) -> GatewayAnswer:
         person, fields = self._caller(call), object_of(call)
-        room = self._room(self.rooms.by_slug(text_field(fields.get("slug"), "slug")))
+        room = self._room(self._rooms.by_slug(text_field(fields.get("slug"), "slug")))
         target = self._known(text_field(fields.get("userUuid"), "userUuid"))
-        allowed = {"moderator", "owner", "coOwner"} & set(roles_of(room, person.uid))
-        if not allowed and person.role not in TOKEN_ROLES & {
-            "admin",
-            "moderator",
-            "globalModerator",
-            "staff",
-        }:
+        allowed = _MODERATORS & set(roles_of(room, person.uid))
+        if not allowed and person.role not in _MAY_KICK:
             raise Problem(403, "Forbidden resource")
-        self.on_kick(str(room["uuid"]), target.uid)
+        self._moderation.kick(str(room["uuid"]), target.uid)
         return GatewayAnswer(201, {}, uid=person.uid)
 
     # -- playlists ---------------------------------------------------------------------
@@ -245,7 +246,7 @@ class Gateway:
         person = self._caller(call)
         match (call.method, *call.segments[1:]):
             case ("GET", "rooms", slug, "recent-songs"):
-                room = self.rooms.by_slug(slug)
+                room = self._rooms.by_slug(slug)
                 if room is None:
                     raise Problem(404, "Room not found")
                 return GatewayAnswer(200, {"songPlays": list(room.get("recent_songs", ()))}, uid=person.uid)

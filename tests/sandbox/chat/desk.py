@@ -5,7 +5,9 @@ from typing import Any
 
 from multidict import CIMultiDict
 
+from hangbot.sandbox.chat.auth import Authenticator
 from hangbot.sandbox.chat.call import Answer, Call, split_path
+from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import Json
@@ -34,15 +36,16 @@ class Desk:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.world = ChatWorld(lambda: self.seconds, self.dialect.rules, history=50)
         self.online: set[str] = set()
-        self.api = ChatApi(
+        auth = Authenticator(
             self.world,
             self.dialect,
             self.people,
             app_id=APP_ID,
             api_key=API_KEY,
-            jwt=SocketTokens(Ids()),
+            tokens=SocketTokens(Ids()),
             online=self.online.__contains__,
         )
+        self.api = ChatApi(ChatContext(self.world, self.dialect, self.people, auth, Ids()))
         self.bot = self.people.add("bot", uid="bot", role="bot")
         self.alice = self.people.add("alice", uid="alice")
         self.world.ensure_group("room", "Room")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hangbot.sandbox.chat.media import Upload, uploads
+from hangbot.sandbox.ids import Ids
 from tests.sandbox.chat.desk import LINE, Desk, refusal
 
 URL = "http://127.0.0.1/a.png"
@@ -204,7 +205,8 @@ def test_a_reply_keeps_its_parent_as_it_was_sent_and_its_conversation(name: str,
 def test_an_upload_has_an_address_of_its_own() -> None:
 
     one, two = uploads(
-        [Upload(name="a.txt", mimeType="text/plain", size=5), Upload(name="b", mimeType="x/y", size=0)]
+        [Upload(name="a.txt", mimeType="text/plain", size=5), Upload(name="b", mimeType="x/y", size=0)],
+        Ids(),
     )
 
     assert re.fullmatch(r"/media/[\w-]+-upload\.txt", one["url"])

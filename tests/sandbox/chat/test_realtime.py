@@ -561,7 +561,7 @@ async def test_a_socket_ends_as_the_fault_says(
 
     assert ended.data == code
     assert closed["uid"] == bench.bot.uid
-    assert not bench.service.online(bench.bot.uid)
+    assert not bench.service.realtime.online(bench.bot.uid)
 
 
 # -- whatever a client sends -------------------------------------------------------------
@@ -741,7 +741,7 @@ async def test_who_never_reads_is_hung_up_on_all_the_same(
 
     assert statuses == [201] * 40
     assert dropped["uid"] == bench.bot.uid
-    assert not bench.service.online(bench.bot.uid)
+    assert not bench.service.realtime.online(bench.bot.uid)
 
 
 async def test_a_reader_who_never_reads_holds_nobody_up(

@@ -185,8 +185,8 @@ async def test_calls_and_frames_of_the_official_sdk_are_answered_as_recorded(ope
         world.ensure_user(uid, uid)
     world.ensure_group("room-guid", "Room")
     # The recorded server had been at work before: its counters stood here.
-    world.start_counting_from(49)
-    replay.service.reactions.start_counting_from(4)
+    world.store.start_counting_from(49)
+    replay.service.world.reactions.start_counting_from(4)
 
     await play(replay, lines, lambda at: second.__setitem__(0, at))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from hangbot.sandbox.chat.call import Answer, Call, fault_point, split_path
+from hangbot.sandbox.chat.changes import reaction_rows
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT
 from hangbot.sandbox.chat.errors import Wording
 from hangbot.sandbox.chat.rows import Json
@@ -162,7 +163,7 @@ def test_what_cannot_be_done_is_refused_as_the_dialect_does(
     answer = desk.ask(*call, body)
 
     assert refusal(answer) == expected
-    assert desk.world.messages() == []
+    assert desk.world.store.messages() == []
 
 
 @pytest.mark.parametrize(
@@ -441,7 +442,7 @@ def test_whether_a_muid_makes_one_message_or_two_is_a_variant() -> None:
     foreign = desk.send("three", muid="m", by=desk.alice)
 
     assert first["id"] == again["id"] != foreign["id"]
-    assert [m["data"]["text"] for m in desk.world.messages()] == ["one", "three"]
+    assert [m["data"]["text"] for m in desk.world.store.messages()] == ["one", "three"]
 
 
 def test_which_headers_every_call_needs_is_a_variant() -> None:
@@ -561,7 +562,7 @@ def test_a_muid_sent_twice_makes_two_messages_and_the_look_up_finds_the_newer_on
 
     assert first["id"] != second["id"]
     assert found.body["data"]["id"] == second["id"]
-    assert [m["data"]["text"] for m in desk.world.messages()] == ["one", "two"]
+    assert [m["data"]["text"] for m in desk.world.store.messages()] == ["one", "two"]
 
 
 def test_a_muid_with_a_slash_in_it_is_found_when_it_is_quoted() -> None:
@@ -655,7 +656,7 @@ def test_only_the_author_or_a_moderator_edits_and_nobody_touches_what_is_deleted
     assert refusal(foreign_edit) == refusal(foreign_deletion) == refusal(again) == (403, "ERR_FORBIDDEN")
     assert moderated.body["data"]["data"]["entities"]["on"]["entity"]["editedBy"] == "alice"
     assert deleted.body["data"]["data"]["action"] == "deleted"
-    assert desk.world.messages()[0]["data"]["text"] == "y"
+    assert desk.world.store.messages()[0]["data"]["text"] == "y"
 
 
 def test_an_edit_with_data_of_a_wrong_type_changes_nothing() -> None:
@@ -664,7 +665,7 @@ def test_an_edit_with_data_of_a_wrong_type_changes_nothing() -> None:
 
     assert desk.ask("PUT", path, {"data": 5}).status == 200  # measured
     assert desk.ask("PUT", path, {}).status == 200
-    assert desk.world.messages()[0]["data"]["text"] == "hi"
+    assert desk.world.store.messages()[0]["data"]["text"] == "hi"
 
 
 def test_reactions_are_counted_shown_and_taken_back() -> None:
@@ -886,7 +887,7 @@ def test_rows_older_than_30_days_are_gone() -> None:
 
 def test_a_planted_row_stands_in_the_history_as_it_is() -> None:
     desk = Desk().joined()
-    desk.world.plant("room", {"sender": None, "data": "no object"})
+    desk.world.store.plant("room", {"sender": None, "data": "no object"})
 
     assert desk.ask(*HISTORY).body["data"][0]["data"] == "no object"
 
@@ -965,7 +966,7 @@ def test_a_forgotten_message_takes_its_reactions_along() -> None:
     for _ in range(50):
         desk.send()
 
-    assert desk.api.reactions.rows(desk.world, number, "bot") == []
+    assert reaction_rows(desk.world, number, "bot") == []
 
 
 @pytest.mark.parametrize("tags", [["x"] * 26, ["x" * 101], [5]])
@@ -978,7 +979,7 @@ def test_cometchat_refuses_too_many_or_too_long_tags(tags: Json) -> None:
 
 def test_a_row_that_the_server_itself_stumbles_over_is_answered() -> None:
     desk = Desk("cometchat").joined()
-    desk.world.plant("room", {"data": "no object"})
+    desk.world.store.plant("room", {"data": "no object"})
 
     answer = desk.ask(*HISTORY, query={"searchKey": "x"})
 

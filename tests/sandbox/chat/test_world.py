@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hangbot.sandbox.chat.changes import delete_message, edit_message
 from hangbot.sandbox.chat.paging import cut_page, history_query
-from hangbot.sandbox.chat.rows import NewMessage, Json
+from hangbot.sandbox.chat.rows import Json, NewMessage
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat.world import ChatWorld
 
@@ -80,7 +80,7 @@ class ChatWorldModel(RuleBasedStateMachine):
         self.rows.append({"id": row["id"], "by": uid, "muid": muid, "deleted": False, "action": False})
 
     def _change(self, uid: str, number: int, *, delete: bool) -> None:
-        row = self.world.by_id(number)
+        row = self.world.store.by_id(number)
         known = next(kept for kept in self.rows if kept["id"] == number)
         assert row is not None
         if uid != known["by"] or known["deleted"] or known["action"]:
@@ -110,7 +110,7 @@ class ChatWorldModel(RuleBasedStateMachine):
         seen, last = [], 0
         while True:
             query = history_query({"affix": "append", "id": str(last), "limit": "3"}, documented=False)
-            page = cut_page(self.world.rows("group_room"), query)
+            page = cut_page(self.world.store.rows("group_room"), query)
             seen += [row["id"] for row in page.rows]
             last = page.meta["cursor"]["id"]
             if not last:
@@ -121,7 +121,7 @@ class ChatWorldModel(RuleBasedStateMachine):
     def a_muid_finds_the_newest_kept_message(self) -> None:
         for muid in "abc":
             newest = [kept["id"] for kept in self.rows[-HISTORY:] if kept["muid"] == muid]
-            found = self.world.by_muid(muid)
+            found = self.world.store.by_muid(muid)
             assert (found["id"] if found else None) == (newest[-1] if newest else None)
 
     @invariant()
@@ -140,7 +140,7 @@ def test_memory_stays_flat_however_much_is_sent() -> None:
     for number in range(3_000):
         world.send("ann", NewMessage("room", "group", data={"text": "hi"}, muid=f"m-{number}"))
 
-    kept = world.messages()
+    kept = world.store.messages()
     assert len(kept) == 100
     assert kept[-1]["muid"] == "m-2999"
-    assert world.by_muid("m-2899") is None
+    assert world.store.by_muid("m-2899") is None
