@@ -14,8 +14,8 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from hangbot.config import Settings
+from hangbot.delivery.message import Outgoing
 from hangbot.factory import make_courier, open_outbox
-from hangbot.hangfm.wire.chat import Outgoing
 
 __all__ = [
     "Idle",
@@ -43,7 +43,7 @@ class Idle:
         """Refuse to be used."""
         raise NotImplementedError(message.id)
 
-    async def arrived(self, message: Outgoing) -> bool:
+    async def find(self, message: Outgoing) -> bool:
         """Refuse to be used."""
         raise NotImplementedError(message.id)
 

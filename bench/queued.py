@@ -14,8 +14,8 @@ from bench import usage
 from bench.accepting import TEXT, Idle, idle_settings, write_all
 from bench.lines import answer_lines
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.message import Outgoing
 from hangbot.factory import make_courier, open_outbox
-from hangbot.hangfm.wire.chat import Outgoing
 
 _LOOKING: Final = 1.0
 """Seconds to go on after the first send, so that whatever loads the queue has done so."""
@@ -35,7 +35,7 @@ class _Stuck:
         self.first.set()
         return await asyncio.get_running_loop().create_future()
 
-    async def arrived(self, message: Outgoing) -> bool:
+    async def find(self, message: Outgoing) -> bool:
         """Never answer either: what an earlier start sent is asked about first."""
         await self.send(message)
         return False

@@ -13,8 +13,9 @@ import httpx
 from bench.accepting import TEXT
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.message import Outgoing
 from hangbot.factory import make_courier, open_chat, open_outbox
-from hangbot.hangfm.wire.chat import Outgoing, message_body
+from hangbot.hangfm.wire.chat import message_body
 
 __all__ = ["Sender"]
 

@@ -12,7 +12,7 @@ from typing import Final, get_args
 
 from bench.figures import Figure, at_most
 from bench.plan import Plan
-from hangbot.delivery.policy import RetryPolicy, Strategy
+from hangbot.delivery.retry import RetryPolicy, Strategy
 from hangbot.ids import Rng
 
 __all__ = ["CLIENTS", "IDEAL_S", "OUTAGE_S", "STEPS", "WINDOW_S", "Storm", "simulate", "storms"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.processes import ROOT
 from bench.storm import CLIENTS, IDEAL_S, OUTAGE_S, WINDOW_S, Storm, storms
-from hangbot.delivery.policy import RetryPolicy, Strategy
+from hangbot.delivery.retry import RetryPolicy, Strategy
 
 __all__ = ["draw", "page"]
 

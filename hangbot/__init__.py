@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hangbot.bot.events import ChatMessage
     from hangbot.config import Settings
     from hangbot.delivery.lock import exclusive_soon
+    from hangbot.delivery.message import Outgoing
     from hangbot.delivery.record import Settlement, Step
     from hangbot.errors import HangbotError
     from hangbot.factory import (
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         open_room,
         open_subject,
     )
-    from hangbot.hangfm.wire.chat import Outgoing
     from hangbot.preflight import examine, overall
 
 __all__ = [
@@ -53,7 +53,7 @@ _HOMES = {
     "Bot": "bot.bot",
     "ChatMessage": "bot.events",
     "HangbotError": "errors",
-    "Outgoing": "hangfm.wire.chat",
+    "Outgoing": "delivery.message",
     "Settings": "config.settings",
     "Settlement": "delivery.record",
     "Step": "delivery.record",

@@ -18,16 +18,14 @@ from hangbot.bot.bot import App, Bot
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
-from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.outbox import Bounds, Outbox
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.owner import Owner
-from hangbot.delivery.policy import RetryPolicy, TokenBucket
+from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify
-from hangbot.delivery.retry import Carrier
-from hangbot.delivery.sending import Transport
-from hangbot.delivery.throttle import Limits
+from hangbot.delivery.retry import Retrier, RetryPolicy
+from hangbot.delivery.throttle import ThrottleLimits
 from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
@@ -134,7 +132,7 @@ async def open_room(
 
     Args:
         settings: The configuration.
-        clock: Bounds every wait.
+        clock: OutboxLimits every wait.
         on_message: Told every room message.
         on_frame: Shown every frame as it came, before it is read.
 
@@ -175,7 +173,7 @@ async def open_outbox(
         OutboxUnusable: The file cannot be used.
         OutboxOfAnother: It is another bot's.
     """
-    bounds = Bounds(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
+    bounds = OutboxLimits(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
     outbox = Outbox(settings.outbox, bounds, owner, patience=patience)
     try:
@@ -218,7 +216,7 @@ async def open_subject(
 def make_courier(
     settings: Settings,
     outbox: Outbox,
-    transport: Transport,
+    sink: MessageSink,
     *,
     clock: Clock | None = None,
     rng: Rng | None = None,
@@ -228,16 +226,16 @@ def make_courier(
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
     who = None
-    if settings.chat_uid is None and isinstance(transport, ChatClient):
-        who = functools.partial(_who, transport)
+    if settings.chat_uid is None and isinstance(sink, ChatClient):
+        who = functools.partial(_who, sink)
     return Courier(
         outbox,
-        transport,
-        carrier=Carrier(send_policy(settings), clock or SystemClock(), rng or SYSTEM_RNG, notify),
-        limits=Limits(
+        sink,
+        retrier=Retrier(send_policy(settings), clock or SystemClock(), rng or SYSTEM_RNG, notify),
+        limits=ThrottleLimits(
             TokenBucket(settings.rate, settings.burst),
             RetryBudget(),
-            Breaker(reconnect_policy(settings)),
+            CircuitBreaker(reconnect_policy(settings)),
             in_flight=settings.http_concurrency,
         ),
         ttl=settings.message_ttl,
@@ -284,7 +282,7 @@ async def open_bot(
                 turn=turn,
             ),
             open_room=lambda: open_room(settings, clock=clock),
-            carrier=Carrier(send_policy(settings), clock, rng, notify),
+            retrier=Retrier(send_policy(settings), clock, rng, notify),
             reconnects=reconnect_policy(settings),
             app=app,
             conditions=conditions,

@@ -44,7 +44,7 @@ async def test_a_message_is_acknowledged_on_the_first_attempt_and_can_be_found(
     await hangfm_courier.deliver(message)
 
     hangfm_acks.assert_delivered(message.id, tier=1, attempts=1)
-    assert await hangfm_chat.arrived(message)
+    assert await hangfm_chat.find(message)
     assert message.id in [row.muid for row in await hangfm_chat.history(most=20)]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.config import Settings
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import ConfigError, HangbotError, OutboxUnusable, ServiceError, Unreachable
 from hangbot.factory import (
     make_courier,
@@ -18,7 +19,6 @@ from hangbot.factory import (
     open_outbox,
     open_room,
 )
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.sandbox import open_sandbox
 from tests.bounds import WITHIN
 
@@ -299,7 +299,7 @@ class Held:
         await self.release.wait()
         self.at_once -= 1
 
-    async def arrived(self, _: Outgoing) -> bool:
+    async def find(self, _: Outgoing) -> bool:
         return False
 
     async def probe(self) -> None: ...

@@ -17,9 +17,9 @@ from hangbot.bot.resync import ResyncPace
 from hangbot.bot.uptime import uptime
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.policy import RetryPolicy
-from hangbot.delivery.record import Settlement, Stored
-from hangbot.delivery.retry import Carrier
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.record import OutboxRow, Settlement
+from hangbot.delivery.retry import Retrier, RetryPolicy
 from hangbot.delivery.throttle import Stopped
 from hangbot.errors import (
     ActionLost,
@@ -42,7 +42,6 @@ from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.feed import PollingFeed
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Condition, Conditions, Health
 from hangbot.ids import new_id
 
@@ -77,7 +76,7 @@ class Bot:
         chat: The chat client.
         courier: Delivers what `say` accepts.
         open_room: Opens a room connection; called again after each loss.
-        carrier: Carries room actions; its clock and randomness are the bot's.
+        retrier: Carries room actions; its clock and randomness are the bot's.
         reconnects: How long to wait before the next connection.
         app: The author's own part, or ``None``.
         conditions: Where its parts say what is wrong; others may have it, too.
@@ -90,7 +89,7 @@ class Bot:
         chat: ChatClient,
         courier: Courier,
         open_room: OpenRoom,
-        carrier: Carrier,
+        retrier: Retrier,
         reconnects: RetryPolicy,
         app: App | None = None,
         conditions: Conditions | None = None,
@@ -102,16 +101,16 @@ class Bot:
 
         One whose state was lost stays until another has joined, so that the old state can be read.
         """
-        self.started_at = carrier.clock.wall()
+        self.started_at = retrier.clock.wall()
         self.conditions = conditions or Conditions()
         """What is wrong and lasts; `health` shows it with the rest."""
         self._courier = courier
         self._open_room = open_room
-        self._carrier = carrier
+        self._retrier = retrier
         self._reconnects = reconnects
         self._resyncs = ResyncPace()
-        self._clock = carrier.clock
-        self._rng = carrier.rng
+        self._clock = retrier.clock
+        self._rng = retrier.rng
         self._app = app
         self._stopping = asyncio.Event()
         self._in_room = asyncio.Event()
@@ -124,7 +123,7 @@ class Bot:
 
     async def say(
         self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
-    ) -> list[Stored]:
+    ) -> list[OutboxRow]:
         """Accept a message; when this returns it is on disk and will be delivered or reported.
 
         Args:
@@ -161,7 +160,7 @@ class Bot:
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         doing = RoomAction(room, action, params, lambda: self.chat.uid or "")
         key = f"{action}-{new_id(self._rng)[:8]}"
-        return await self._carrier.carry(key, doing.send, doing.find, if_uncertain=ActionLost.remedy)
+        return await self._retrier.run(key, doing.send, doing.find, if_uncertain=ActionLost.remedy)
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hangbot.delivery.policy import RetryPolicy
+from hangbot.delivery.retry import RetryPolicy
 from hangbot.ids import Rng
 
 __all__ = ["ReconnectPace"]

@@ -20,8 +20,8 @@ from hangbot.cli.preflight import print_checks
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive
-from hangbot.delivery.record import Stored
-from hangbot.delivery.stats import summarise
+from hangbot.delivery.record import OutboxRow
+from hangbot.delivery.stats import compute_stats
 from hangbot.errors import FAILED, INTERRUPTED
 from hangbot.factory import open_bot, open_outbox
 from hangbot.preflight import overall
@@ -108,7 +108,7 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
         await asyncio.gather(acting, running, return_exceptions=True)
     rows = await outbox.rows()
     _headline("delivery report")
-    for line in show.report(rows, summarise(rows, time.time())):
+    for line in show.report(rows, compute_stats(rows, time.time())):
         say(line)
     seen = _as_the_room_saw_it(rows, sandbox)
     say()
@@ -138,7 +138,7 @@ async def _play(act: _Act, bot: Bot, sandbox: "Sandbox") -> bool:
     return end.tier == act.tier
 
 
-def _as_the_room_saw_it(rows: list[Stored], sandbox: "Sandbox") -> bool:
+def _as_the_room_saw_it(rows: list[OutboxRow], sandbox: "Sandbox") -> bool:
     """Compare with the server: delivered ones are in the room once, the others are not."""
     stored = [message.get("muid") for message in sandbox.messages]
     once = all(stored.count(row.message.id) == (row.state == "delivered") for row in rows)

@@ -9,7 +9,7 @@ from typing import Final
 import regex
 
 from hangbot.cli.show import table
-from hangbot.delivery.record import Stored
+from hangbot.delivery.record import OutboxRow
 from hangbot.text import one_line, printable
 
 __all__ = ["WIDTH", "ago", "listed"]
@@ -22,7 +22,7 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def listed(
-    rows: Sequence[Stored], names: Mapping[str, str], now: float, *, width: int = WIDTH
+    rows: Sequence[OutboxRow], names: Mapping[str, str], now: float, *, width: int = WIDTH
 ) -> Iterator[str]:
     """Show messages under a heading; under one that did not arrive, why.
 
@@ -55,7 +55,7 @@ def _left(cells: Sequence[tuple[str, str, str]], width: int) -> int:
     return width - sum(widths) - 2 * len(widths)
 
 
-def _said(row: Stored) -> str:
+def _said(row: OutboxRow) -> str:
     text = row.message.text.strip()
     return f"to {row.message.to}: {text}" if row.message.direct else text
 

@@ -21,8 +21,8 @@ from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
-from hangbot.delivery.record import State, Step, Stored
-from hangbot.delivery.stats import summarise
+from hangbot.delivery.record import OutboxRow, State, Step
+from hangbot.delivery.stats import compute_stats
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
 __all__ = ["main"]
@@ -69,16 +69,20 @@ async def _list(args: argparse.Namespace) -> int:
         if "queued" in states:
             states.append("sending")  # to an operator both are on their way
         rows = await outbox.rows(states)
-        wholes = await outbox.wholes()
+        group_ids = await outbox.group_ids()
     if not rows and not args.json:
-        say(f"no message is {' or '.join(args.states)}" if args.states and wholes else "the outbox is empty")
-    _print(rows, wholes, as_json=args.json)
+        say(
+            f"no message is {' or '.join(args.states)}"
+            if args.states and group_ids
+            else "the outbox is empty"
+        )
+    _print(rows, group_ids, as_json=args.json)
     return _shown()
 
 
 async def _show(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        key, *parts = named(args.id, await outbox.wholes())
+        key, *parts = named(args.id, await outbox.group_ids())
         row = await outbox.get(key)
         history = [*await outbox.history(key), *await _held_up_by(outbox, row)]
         others = [await outbox.get(part) for part in parts]
@@ -96,7 +100,7 @@ async def _show(args: argparse.Namespace) -> int:
     return _shown()
 
 
-async def _held_up_by(outbox: Outbox, row: Stored) -> list[Step]:
+async def _held_up_by(outbox: Outbox, row: OutboxRow) -> list[Step]:
     """Return what the message before it waits for: a receiver's messages go out in order, one at a time."""
     if row.state != "queued":
         return []
@@ -112,8 +116,8 @@ async def _held_up_by(outbox: Outbox, row: Stored) -> list[Step]:
 
 async def _retry(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        wholes = await outbox.wholes()
-        keys = [key for given in args.ids for key in named(given, wholes)]
+        group_ids = await outbox.group_ids()
+        keys = [key for given in args.ids for key in named(given, group_ids)]
         if args.all_failed:
             keys += [row.message.id for row in await outbox.rows(["failed"])]
         if args.all_uncertain:
@@ -124,7 +128,7 @@ async def _retry(args: argparse.Namespace) -> int:
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), time.time())
         running = _runs(outbox.path)
-    _print(rows, wholes, as_json=args.json)
+    _print(rows, group_ids, as_json=args.json)
     if not args.json:
         say(
             "nothing to retry"
@@ -138,16 +142,16 @@ async def _retry(args: argparse.Namespace) -> int:
 
 async def _drop(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        wholes = await outbox.wholes()
-        keys = [key for given in args.ids for key in named(given, wholes)]
+        group_ids = await outbox.group_ids()
+        keys = [key for given in args.ids for key in named(given, group_ids)]
         rows = await outbox.drop(list(dict.fromkeys(keys)), time.time())
-    _print(rows, wholes, as_json=args.json)
+    _print(rows, group_ids, as_json=args.json)
     return FAILED if any(row.state == "delivered" for row in rows) else 0
 
 
 async def _stats(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        figures = summarise(await outbox.lives(), time.time()).as_row()
+        figures = compute_stats(await outbox.timings(), time.time()).as_row()
     if args.json:
         say_json(figures)
     else:
@@ -184,11 +188,11 @@ def _runs(path: Path) -> bool:
         return True
 
 
-def _print(rows: list[Stored], wholes: Mapping[str, str], *, as_json: bool) -> None:
+def _print(rows: list[OutboxRow], group_ids: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         say_json([show.message_row(row) for row in rows])
     elif rows:
-        for line in listed(rows, short_names(wholes), time.time(), width=_width()):
+        for line in listed(rows, short_names(group_ids), time.time(), width=_width()):
             say(line)
 
 

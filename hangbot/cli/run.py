@@ -17,7 +17,7 @@ from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.record import EXPIRED_AT_START, Step
-from hangbot.delivery.stats import summarise
+from hangbot.delivery.stats import compute_stats
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
 from hangbot.preflight import (
@@ -174,7 +174,7 @@ async def _preflight(settings: Settings) -> int:
 async def _print_report(outbox: Outbox, bot: Bot) -> None:
     """Print what became of the messages since the bot began: the figures, and what did not arrive."""
     listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
-    for line in show.report(listed, summarise(await outbox.lives(since=bot.started_at), time.time())):
+    for line in show.report(listed, compute_stats(await outbox.timings(since=bot.started_at), time.time())):
         say(line)
 
 

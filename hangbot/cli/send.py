@@ -15,9 +15,9 @@ from hangbot.cli.output import say, say_json, tell
 from hangbot.cli.run import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.message import parts_of
+from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.outbox import Outbox, exclusive_soon, is_wanted
-from hangbot.delivery.record import Step, Stored
+from hangbot.delivery.record import OutboxRow, Step
 from hangbot.errors import (
     CANNOT_TELL,
     FAILED,
@@ -34,7 +34,6 @@ from hangbot.errors import (
     first_of,
 )
 from hangbot.factory import make_courier, open_chat, open_outbox
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.ids import SYSTEM_RNG, new_id
 from hangbot.preflight.storage import former_outbox
 from hangbot.text import printable, whole
@@ -65,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _send(args: argparse.Namespace, settings: Settings) -> int:
-    parts_of(_outgoing(args, settings, _TEXT if args.text is None else args.text))  # before anything is begun
+    split(_outgoing(args, settings, _TEXT if args.text is None else args.text))  # before anything is begun
     patience = _PATIENCE if args.wait is None else args.wait
     async with open_outbox(settings, patience=patience) as outbox, open_chat(settings) as chat:
         accepted = _Accepted()
@@ -115,7 +114,7 @@ class _Accepted:
         self._told = -1
         self._news = asyncio.Event()
 
-    def add(self, rows: Sequence[Stored]) -> None:
+    def add(self, rows: Sequence[OutboxRow]) -> None:
         self.keys += [row.message.id for row in rows]
         self._news.set()
 
@@ -262,14 +261,14 @@ async def _until_settled(outbox: Outbox, keys: Sequence[str], within: float) -> 
         return
 
 
-async def _kept(outbox: Outbox, key: str) -> Stored | None:
+async def _kept(outbox: Outbox, key: str) -> OutboxRow | None:
     """Return a message; ``None`` for one that was delivered long ago, and is not kept any more."""
     with suppress(UnknownMessage):
         return await outbox.get(key)
     return None
 
 
-def _tell_what_is_left(rows: Sequence[Stored], courier: Courier) -> None:
+def _tell_what_is_left(rows: Sequence[OutboxRow], courier: Courier) -> None:
     left = sum(row.settled_at is None for row in rows)
     if left:
         why = (
@@ -282,14 +281,14 @@ def _tell_what_is_left(rows: Sequence[Stored], courier: Courier) -> None:
         )
 
 
-def _tell_what_failed(rows: Sequence[Stored]) -> None:
+def _tell_what_failed(rows: Sequence[OutboxRow]) -> None:
     """Say what a bot made of it; what this command delivers itself is logged as it ends."""
     for row in rows:
         if row.settled_at is not None and _EXIT_CODES.get(row.state):
             tell(f"{row.message.id} is {row.state}: {printable(row.reason)}. {row.remedy}".rstrip())
 
 
-def _exit_code(rows: Sequence[Stored], *, waited: bool) -> int:
+def _exit_code(rows: Sequence[OutboxRow], *, waited: bool) -> int:
     """Let the worst result count: failed before uncertain before delivered."""
     unsettled = CANNOT_TELL if waited else 0
     codes = [unsettled if row.settled_at is None else _EXIT_CODES.get(row.state, 0) for row in rows]

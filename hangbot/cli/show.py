@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.stats import Summary
+from hangbot.delivery.record import OutboxRow, Step
+from hangbot.delivery.stats import Stats
 from hangbot.text import printable
 
 __all__ = [
@@ -25,7 +25,7 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def report(rows: Sequence[Stored], figures: Summary) -> Iterator[str]:
+def report(rows: Sequence[OutboxRow], figures: Stats) -> Iterator[str]:
     """Show messages and what they add up to."""
     if rows:
         heading = ("id", "state", "tier", "attempts", "time", "text")
@@ -38,20 +38,20 @@ def report(rows: Sequence[Stored], figures: Summary) -> Iterator[str]:
     )
 
 
-def _cells(row: Stored) -> tuple[str, ...]:
+def _cells(row: OutboxRow) -> tuple[str, ...]:
     time = "-" if row.settled_at is None else _ms((row.settled_at - row.accepted_at) * 1000)
     tier = "-" if row.tier is None else str(row.tier)
     return row.message.id, row.state, tier, str(row.attempts), time, _short(row.message.text)
 
 
-def stored_line(row: Stored) -> str:
+def stored_line(row: OutboxRow) -> str:
     """Show a message on one line, with the reason where it did not arrive."""
     tier = f" tier {row.tier}" if row.tier else ""
     reason = f" ({row.reason})" if row.reason else ""
     return f"{row.message.id}  {row.state}{tier}{reason}  -> {row.message.to}: {_short(row.message.text)}"
 
 
-def message_row(row: Stored, history: Sequence[Step] | None = None) -> dict[str, Any]:
+def message_row(row: OutboxRow, history: Sequence[Step] | None = None) -> dict[str, Any]:
     """Return the contract's JSON of a message."""
     shown: dict[str, Any] = {
         "id": row.message.id,

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.message import parts_of
+from hangbot.delivery.limits import CircuitBreaker
+from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.record import EXPIRED_AT_START, Settlement, Step, Stored
-from hangbot.delivery.retry import Carrier
-from hangbot.delivery.sending import Dispatch, Transport
-from hangbot.delivery.throttle import Gate, Limits, Stopped
+from hangbot.delivery.ports import MessageSink
+from hangbot.delivery.record import EXPIRED_AT_START, OutboxRow, Settlement, Step
+from hangbot.delivery.retry import Retrier
+from hangbot.delivery.sending import Dispatch
+from hangbot.delivery.throttle import Stopped, Throttle, ThrottleLimits
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import (
     HangbotError,
@@ -30,7 +31,6 @@ from hangbot.errors import (
     UsageError,
     first_of,
 )
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Conditions
 
 __all__ = ["Courier"]
@@ -55,7 +55,7 @@ class Courier:
     Args:
         outbox: Where messages are accepted, and taken from.
         transport: Where they go.
-        carrier: How each is carried; its clock and listener are the courier's.
+        retrier: How each is carried; its clock and listener are the courier's.
         limits: What holds for all of them together.
         ttl: Seconds after which a message that waits is not worth sending any more.
         conditions: Told what is wrong and lasts.
@@ -67,10 +67,10 @@ class Courier:
     def __init__(
         self,
         outbox: Outbox,
-        transport: Transport,
+        transport: MessageSink,
         *,
-        carrier: Carrier,
-        limits: Limits,
+        retrier: Retrier,
+        limits: ThrottleLimits,
         ttl: float | None = None,
         conditions: Conditions | None = None,
         who: Callable[[], Awaitable[str]] | None = None,
@@ -78,20 +78,20 @@ class Courier:
     ) -> None:
         self._outbox = outbox
         self._conditions = outbox.conditions = conditions or Conditions()
-        self._clock = carrier.clock
-        self._notify = carrier.notify
-        self._gate = Gate(limits, carrier.clock, carrier.rng, transport.probe, self._conditions)
+        self._clock = retrier.clock
+        self._notify = retrier.notify
+        self._gate = Throttle(limits, retrier.clock, retrier.rng, transport.probe, self._conditions)
         self._ttl = ttl
         self._work = asyncio.Event()
         self._stopping = False
         self._leaving = False
         self._turn = turn
-        self._total = carrier.policy.total
+        self._total = retrier.policy.total
         self._lost: str | None = None
         self._watch_at = 0.0
         self._waiters = Waiters(outbox)
         self._dispatch = Dispatch(
-            outbox, transport, carrier=carrier, gate=self._gate, waiters=self._waiters, who=who
+            outbox, transport, retrier=retrier, gate=self._gate, waiters=self._waiters, who=who
         )
         self._running: asyncio.TaskGroup | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -101,11 +101,11 @@ class Courier:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
-    def breaker(self) -> Breaker:
+    def breaker(self) -> CircuitBreaker:
         """Whether the service is known to be down, and since when."""
         return self._gate.breaker
 
-    async def accept(self, message: Outgoing) -> list[Stored]:
+    async def accept(self, message: Outgoing) -> list[OutboxRow]:
         """Write a message to disk; when this returns it will be delivered or reported.
 
         Raises:
@@ -121,7 +121,7 @@ class Courier:
             raise OutboxTaken(f"{self._lost}; nothing was accepted")
         now = self._clock.wall()
         expires_at = None if self._ttl is None else now + self._ttl
-        put = self._outbox.put(parts_of(message), now, expires_at=expires_at, boot=self._clock.boot())
+        put = self._outbox.put(split(message), now, expires_at=expires_at, boot=self._clock.boot())
         if self._running:
             self._serve(message.to)  # what its lane asks for comes behind the put: one commit for both
         stored = await put

@@ -1,24 +1,27 @@
-"""A circuit breaker: whether a service is down, since when, and when to ask it again.
+"""What limits the requests to a service: a circuit breaker, a retry budget, a rate. PURE.
 
-A service is down when it fails a request and a probe too; what it says to one request is no proof, for
+Each is given the time and what happened, and asks for neither.
+
+A service is down when it fails a request and a probe too; what it says to one request is no proof, because
 that may be about this one alone. Once it is down, nothing but probes goes out, one at a time.
-
-Pure: told the time and what happened; never asking for either.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from hangbot.delivery.policy import RetryPolicy
+from hangbot.delivery.retry import RetryPolicy
 from hangbot.ids import Rng
 
-__all__ = ["Breaker", "BreakerState"]
+__all__ = ["BreakerState", "CircuitBreaker", "RetryBudget", "TokenBucket"]
 
+_WINDOW: Final = 60.0
+"""Seconds that a retry budget looks back."""
 BreakerState = Literal["closed", "open", "probing"]
 
 
 @dataclass(slots=True)
-class Breaker:
+class CircuitBreaker:
     """Closed while the service works; open from a failed probe to the next one that is answered.
 
     Attributes:
@@ -118,3 +121,62 @@ class Breaker:
         if self.state == "probing":
             self.state = "open"
             self.retry_at = now
+
+
+class RetryBudget:
+    """At most ``share`` retries for each send of the last minute, and ``floor`` in any case.
+
+    Args:
+        share: Retries per send.
+        floor: Retries a minute that are always allowed, so that a quiet bot can retry at all.
+    """
+
+    def __init__(self, share: float = 0.1, floor: int = 10) -> None:
+        self._share = share
+        self._floor = floor
+        self._sends: deque[float] = deque()
+        self._retries: deque[float] = deque()
+
+    def sent(self, now: float) -> None:
+        """Count a first send."""
+        self._sends.append(now)
+
+    def retried(self, now: float) -> None:
+        """Count a retry."""
+        self._retries.append(now)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the oldest retry is forgotten, or 0 when one may be made now."""
+        for times in (self._sends, self._retries):
+            while times and times[0] <= now - _WINDOW:
+                times.popleft()
+        if len(self._retries) < max(self._floor, self._share * len(self._sends)):
+            return 0.0
+        return (self._retries[0] if self._retries else now) + _WINDOW - now
+
+
+class TokenBucket:
+    """So many a second on average, so many at once; told the time, never asking for it."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._at: float | None = None
+
+    def take(self, now: float) -> float:
+        """Take a token and return the seconds to wait before using it; a rate of 0 is no limit."""
+        if not self._rate:
+            return 0.0
+        self._tokens = self._left(now) - 1
+        self._at = now
+        return max(0.0, -self._tokens / self._rate)
+
+    def wait(self, now: float, *, behind: int = 0) -> float:
+        """Return what `take` would, after so many others, and take nothing."""
+        return max(0.0, (1 + behind - self._left(now)) / self._rate) if self._rate else 0.0
+
+    def _left(self, now: float) -> float:
+        if self._at is None:
+            return self._tokens
+        return min(self._burst, self._tokens + (now - self._at) * self._rate)

@@ -4,14 +4,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hangbot.delivery.split import cut, unbroken
 from hangbot.errors import UsageError
-from hangbot.hangfm.wire.chat import Outgoing
 
-__all__ = ["LONGEST_TEXT", "MOST_PARTS", "parts_of"]
+__all__ = ["LONGEST_TEXT", "MOST_PARTS", "Outgoing", "split"]
 
 LONGEST_TEXT: Final = 900
 """Characters in one message; a longer text is cut, see `hangbot.delivery.split`."""
@@ -21,7 +20,19 @@ _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}\Z")
 _RECEIVER: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
-def parts_of(message: Outgoing) -> Sequence[Outgoing]:
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A text on its way: ``id`` is the stable id, made once and kept over every retry."""
+
+    id: str
+    to: str
+    text: str
+    direct: bool = False
+    mentions: Sequence[Mapping[str, object]] = ()
+    images: Sequence[str] = ()
+
+
+def split(message: Outgoing) -> Sequence[Outgoing]:
     """Check a message and cut it into its parts ``ID``, ``ID.2``, ….
 
     Raises:

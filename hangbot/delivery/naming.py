@@ -11,7 +11,7 @@ _SHORTEST: Final = 8
 _MOST_TOLD: Final = 3
 
 
-def named(given: str, wholes: Mapping[str, str]) -> Sequence[str]:
+def named(given: str, group_ids: Mapping[str, str]) -> Sequence[str]:
     """Return the ids that are meant: those of all parts of a text, or the one of a part.
 
     An id itself counts before ids that begin like it. What begins like a text's id names the text,
@@ -19,22 +19,22 @@ def named(given: str, wholes: Mapping[str, str]) -> Sequence[str]:
 
     Args:
         given: An id, or its beginning.
-        wholes: Every id of the outbox with that of the text that it is a part of, oldest first.
+        group_ids: Every id of the outbox with that of the text that it is a part of, oldest first.
 
     Raises:
         UnknownMessage: Nothing fits.
         UsageError: Several messages fit.
     """
-    if given in wholes and wholes[given] != given:
+    if given in group_ids and group_ids[given] != given:
         return [given]
-    texts = dict.fromkeys(wholes.values())
+    texts = dict.fromkeys(group_ids.values())
     found = [given] if given in texts else [text for text in texts if given and text.startswith(given)]
     if not found:
         head, dot, number = given.rpartition(".")
         parts = [f"{text}.{number}" for text in texts if dot and head and text.startswith(head)]
-        return _one(given, [part for part in parts if part in wholes])
+        return _one(given, [part for part in parts if part in group_ids])
     (text,) = _one(given, found)
-    return [key for key, whole in wholes.items() if whole == text]
+    return [key for key, whole in group_ids.items() if whole == text]
 
 
 def _one(given: str, found: Sequence[str]) -> Sequence[str]:
@@ -49,14 +49,14 @@ def _one(given: str, found: Sequence[str]) -> Sequence[str]:
     return found
 
 
-def short_names(wholes: Mapping[str, str]) -> dict[str, str]:
+def short_names(group_ids: Mapping[str, str]) -> dict[str, str]:
     """Return for each id the shortest name by which `named` finds it, of eight characters at least."""
-    shared: dict[str, int] = dict.fromkeys(wholes.values(), 0)
-    ordered = sorted({*wholes, *shared})
+    shared: dict[str, int] = dict.fromkeys(group_ids.values(), 0)
+    ordered = sorted({*group_ids, *shared})
     for ids in (ordered, ordered[::-1]):
-        _note_neighbours(ids, wholes, shared)
+        _note_neighbours(ids, group_ids, shared)
     names = {}
-    for key, whole in wholes.items():
+    for key, whole in group_ids.items():
         length = max(shared[whole] + 1, _SHORTEST)
         if whole[length : length + 1] == ".":  # else it would end like a part
             length = len(whole)
@@ -64,11 +64,11 @@ def short_names(wholes: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def _note_neighbours(ids: Iterable[str], wholes: Mapping[str, str], shared: dict[str, int]) -> None:
+def _note_neighbours(ids: Iterable[str], group_ids: Mapping[str, str], shared: dict[str, int]) -> None:
     """Note how much of each text's id the nearest before it in order shares that is another text's."""
     last, other = ("", ""), ("", "")  # the last id with its text, and the last of another text
     for key in ids:
-        text = wholes.get(key, key)
+        text = group_ids.get(key, key)
         if text != last[1]:
             other = last
         last = key, text

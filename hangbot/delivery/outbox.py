@@ -19,8 +19,9 @@ from hangbot.delivery.backup import back_up, refuse_place
 from hangbot.delivery.database import broken, connect, is_damage, look_through
 from hangbot.delivery.descriptor import Descriptor
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.owner import ANY_ROOM, Owner
-from hangbot.delivery.record import Life, Settlement, State, Step, Stored
+from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State, Step
 from hangbot.delivery.watch import FileWatch
 from hangbot.delivery.writer import Stall, Writer, is_busy, is_full
 from hangbot.errors import (
@@ -31,10 +32,9 @@ from hangbot.errors import (
     OutboxTaken,
     OutboxUnusable,
 )
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.health import Conditions
 
-__all__ = ["Bounds", "Outbox", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
+__all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +46,7 @@ _PRUNE_EVERY: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class OutboxLimits:
     """How much an outbox holds.
 
     Attributes:
@@ -82,7 +82,7 @@ class Outbox:
     def __init__(
         self,
         path: Path,
-        bounds: Bounds | None = None,
+        bounds: OutboxLimits | None = None,
         owner: Owner | None = None,
         *,
         patience: float = math.inf,
@@ -91,7 +91,7 @@ class Outbox:
         self.conditions = Conditions()
         self._patience = patience
         self._watch: FileWatch | None = None
-        self._bounds = bounds or Bounds()
+        self._bounds = bounds or OutboxLimits()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
         self._writer: Writer | None = None
@@ -209,7 +209,7 @@ class Outbox:
         *,
         expires_at: float | None = None,
         boot: Boot | None = None,
-    ) -> Awaitable[list[Stored]]:
+    ) -> Awaitable[list[OutboxRow]]:
         """Accept all parts of a message, or none; ``now`` and ``boot`` tell when, ``expires_at`` until when.
 
         The same id with the same content is the same message: it is returned as it stands.
@@ -219,10 +219,12 @@ class Outbox:
             OutboxFull: As many messages wait as may.
         """
         room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
-        text = write_sql.Text(parts, now, expires_at, room, boot)
+        text = write_sql.NewMessage(parts, now, expires_at, room, boot)
         return self._ask(self._put, writes=True, shared=True, item=text)
 
-    def _put(self, database: sqlite3.Connection, texts: Sequence[write_sql.Text]) -> list[list[Stored]]:
+    def _put(
+        self, database: sqlite3.Connection, texts: Sequence[write_sql.NewMessage]
+    ) -> list[list[OutboxRow]]:
         before = database.total_changes
         stored = write_sql.put(database, texts)
         new = database.total_changes - before  # not what was known already: it is in the queue, or was
@@ -246,7 +248,7 @@ class Outbox:
         """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
         return await self._read(write_sql.receivers, frozenset(without), self._rooms)
 
-    async def claim(self, receiver: str, *, only_look: bool = False) -> Stored | None:
+    async def claim(self, receiver: str, *, only_look: bool = False) -> OutboxRow | None:
         """Take the oldest message that is queued for a receiver: from here on it is in doubt.
 
         Args:
@@ -260,7 +262,7 @@ class Outbox:
             return await self._read(write_sql.first, receiver, self._rooms)
         return await self._write_if_wanted(write_sql.claim, receiver, self._rooms)
 
-    async def release(self, row: Stored) -> None:
+    async def release(self, row: OutboxRow) -> None:
         """Queue again what was claimed and not sent, as it was."""
         await self._write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
 
@@ -325,30 +327,30 @@ class Outbox:
         """Keep the steps of a message that is not settled yet."""
         await self._deliver(write_sql.note, key, steps)
 
-    async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[Stored]:
+    async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[OutboxRow]:
         """Return messages in these states (all, when none is named), oldest first.
 
         ``since`` (seconds since the epoch) leaves out what had ended before.
         """
         return await self._read(write_sql.rows, states, since)
 
-    async def lives(self, *, since: float = 0.0) -> list[Life]:
+    async def timings(self, *, since: float = 0.0) -> list[MessageTiming]:
         """Return the few figures of each message that a summary needs, oldest first."""
-        return await self._read(write_sql.lives, since)
+        return await self._read(write_sql.timings, since)
 
-    async def get(self, key: str) -> Stored:
+    async def get(self, key: str) -> OutboxRow:
         """Return one message; raises `UnknownMessage`."""
         return await self._read(write_sql.get, key)
 
-    async def wholes(self) -> dict[str, str]:
+    async def group_ids(self) -> dict[str, str]:
         """Return every id with that of the text that it is a part of, oldest first."""
-        return await self._read(write_sql.wholes)
+        return await self._read(write_sql.group_ids)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
         return await self._read(write_sql.history, key)
 
-    async def requeue(self, keys: Sequence[str], now: float) -> list[Stored]:
+    async def requeue(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Queue failed, uncertain, expired or dropped messages again; they are asked about first.
 
         Raises:
@@ -356,11 +358,11 @@ class Outbox:
         """
         return await self._write(self._requeue, keys, now)
 
-    def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+    def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
         self._room = 0  # they wait again: the next one that is put has everything counted
         return write_sql.requeue(database, keys, now)
 
-    async def drop(self, keys: Sequence[str], now: float) -> list[Stored]:
+    async def drop(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
         return await self._write(write_sql.drop, keys, now)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.delivery.message import Outgoing
 
 __all__ = ["ANY_ROOM", "Owner"]
 

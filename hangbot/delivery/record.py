@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from hangbot.clock import Boot
-from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.delivery.message import Outgoing
 
-__all__ = ["EXPIRED_AT_START", "Life", "Notify", "Settlement", "State", "Step", "StepKind", "Stored"]
+__all__ = [
+    "EXPIRED_AT_START",
+    "MessageTiming",
+    "Notify",
+    "OutboxRow",
+    "Settlement",
+    "State",
+    "Step",
+    "StepKind",
+]
 
 State = Literal["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 StepKind = Literal["accepted", "attempt", "answer", "waiting", "asked", "settled"]
@@ -68,7 +77,7 @@ class Step(NamedTuple):
 Notify = Callable[[Step], None]
 
 
-class Stored(NamedTuple):
+class OutboxRow(NamedTuple):
     """A message in the outbox; times are seconds since the epoch.
 
     Attributes:
@@ -81,7 +90,7 @@ class Stored(NamedTuple):
         settled_at: When it ended, or ``None``.
         reason: Why it did not arrive.
         remedy: What to do about it.
-        whole: The id of the text that it is a part of; its own where it is the first or only one.
+        group_id: The id of the text that it is a part of; its own where it is the first or only one.
         expires_at: When it is not worth sending any more, or ``None``.
         room: The room that it belongs to; empty: to the bot, wherever it is (a direct message).
         boot: When it was written, by the machine's own count, where that is known.
@@ -96,7 +105,7 @@ class Stored(NamedTuple):
     settled_at: float | None
     reason: str = ""
     remedy: str = ""
-    whole: str = ""
+    group_id: str = ""
     expires_at: float | None = None
     room: str = ""
     boot: Boot | None = None
@@ -109,7 +118,7 @@ class Stored(NamedTuple):
         return Settlement(self.state, self.tier, self.attempts, self.reason, self.remedy)
 
 
-class Life(NamedTuple):
+class MessageTiming(NamedTuple):
     """The few figures of a message that a summary needs; times are seconds since the epoch."""
 
     state: State

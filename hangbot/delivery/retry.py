@@ -8,15 +8,14 @@ before it is sent again, so a lost acknowledgement neither loses nor doubles.
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from hangbot.clock import Clock, steady
-from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Notify, Settlement, Step, StepKind
 from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
 from hangbot.ids import Rng
 
-__all__ = ["Carrier", "Earlier", "Service"]
+__all__ = ["Progress", "Retrier", "RetryPolicy", "Service", "Strategy"]
 
 _ROUNDED: Final = 1e-6
 """Seconds by which sums of waits may differ: who waits until a time must not look a hair too early."""
@@ -29,6 +28,56 @@ Told whether it is a retry: what an earlier run of the program sent is not held 
 """
 Ask = Callable[[], Awaitable[bool]]
 """True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
+
+
+Strategy = Literal["seed", "equal", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long. All times are seconds.
+
+    The exponential step after attempt *n* is ``base * factor ** (n - 1)``, at most ``longest``.
+    What is waited is drawn from it by ``strategy``:
+
+    - ``seed``: the step, plus 0 to ``jitter``. Clients that failed together return together.
+    - ``equal``: the upper half of the step, plus 0 to ``jitter``.
+    - ``full``: 0 to the step.
+
+    ``at_longest`` is drawn by instead as soon as the step is ``longest``, where it is given.
+    """
+
+    attempts: int = 3
+    base: float = 1.0
+    factor: float = 2.0
+    longest: float = 30.0
+    jitter: float = 0.2
+    strategy: Strategy = "equal"
+    total: float = 300.0
+    at_longest: Strategy | None = None
+
+    def step(self, attempt: int) -> float:
+        """Return the exponential step after the attempt with this number, the first being 1."""
+        try:
+            return min(self.base * self.factor ** (attempt - 1), self.longest)
+        except OverflowError:
+            return self.longest if self.base else 0.0
+
+    def wait_after(self, attempt: int, rng: Rng) -> float:
+        """Draw the wait after the attempt with this number, the first being 1."""
+        return self._draw(self.step(attempt), rng)
+
+    def longest_wait(self, rng: Rng) -> float:
+        """Draw the wait that would come after ever so many attempts: for what waiting alone does not mend."""
+        return self._draw(self.longest, rng)
+
+    def _draw(self, step: float, rng: Rng) -> float:
+        strategy = self.at_longest if self.at_longest and step >= self.longest else self.strategy
+        if strategy == "seed":
+            return step + self.jitter * rng.random()
+        if strategy == "equal":
+            return step * (1 + rng.random()) / 2 + self.jitter * rng.random()
+        return step * rng.random()
 
 
 class Service(Protocol):
@@ -48,7 +97,7 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class Progress:
     """What a message brings with it.
 
     Attributes:
@@ -65,7 +114,7 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class Retrier:
     """Carries under one policy, one clock, one source of randomness, telling one listener.
 
     Where ``service`` is given, neither attempts nor time count that it was down for.
@@ -77,14 +126,14 @@ class Carrier:
     notify: Notify
     service: Service | None = None
 
-    async def carry(
+    async def run(
         self,
         key: str,
         send: Send,
         ask: Ask,
         *,
         turn: Turn | None = None,
-        earlier: Earlier | None = None,
+        earlier: Progress | None = None,
         if_uncertain: str = AnswerLost.remedy,
     ) -> Settlement:
         """Send until acknowledged, refused or given up.
@@ -101,7 +150,7 @@ class Carrier:
         Returns:
             How it ended; never raises a `ServiceError`.
         """
-        journey = _Journey(self, key, send, ask, turn, earlier or Earlier(), if_uncertain=if_uncertain)
+        journey = _Journey(self, key, send, ask, turn, earlier or Progress(), if_uncertain=if_uncertain)
         return await journey.run()
 
 
@@ -128,20 +177,20 @@ class _AlwaysThere:
 class _Journey:
     def __init__(
         self,
-        carrier: Carrier,
+        retrier: Retrier,
         key: str,
         send: Send,
         ask: Ask,
         turn: Turn | None,
-        earlier: Earlier,
+        earlier: Progress,
         *,
         if_uncertain: str,
     ) -> None:
         self._if_uncertain = if_uncertain
-        self._policy = carrier.policy
-        self._clock = carrier.clock
-        self._rng = carrier.rng
-        self._notify = carrier.notify
+        self._policy = retrier.policy
+        self._clock = retrier.clock
+        self._rng = retrier.rng
+        self._notify = retrier.notify
         self._key = key
         self._send = send
         self._ask = ask
@@ -153,9 +202,9 @@ class _Journey:
         self._spent = 0
         self._tries = 0
         self._trouble: ServiceError | None = None
-        self._failed_at = self._begun = carrier.clock.now()
-        self._service = carrier.service or _AlwaysThere(carrier.clock, carrier.policy)
-        own = self._service.worked_for() + carrier.policy.total
+        self._failed_at = self._begun = retrier.clock.now()
+        self._service = retrier.service or _AlwaysThere(retrier.clock, retrier.policy)
+        own = self._service.worked_for() + retrier.policy.total
         self._deadline = own if earlier.deadline is None else earlier.deadline
 
     async def run(self) -> Settlement:

@@ -5,36 +5,24 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from hangbot.clock import steadily, steady
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.record import Settlement, Step, Stored
-from hangbot.delivery.retry import Carrier, Earlier
-from hangbot.delivery.throttle import LONG, Gate, Stopped
+from hangbot.delivery.ports import MessageSink
+from hangbot.delivery.record import OutboxRow, Settlement, Step
+from hangbot.delivery.retry import Progress, Retrier
+from hangbot.delivery.throttle import LONG, Stopped, Throttle
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import GroupClosed, OutboxNotOurs, OutboxOfAnother, ServiceError
-from hangbot.hangfm.wire.chat import Outgoing
 
-__all__ = ["Dispatch", "Transport"]
+__all__ = ["Dispatch"]
 
 logger = logging.getLogger(__name__)
 
 _CLAIM_HOLDS: Final = 0.1
 """Seconds after which a claimed message that still waits to be sent may have been dropped by hand."""
-
-
-class Transport(Protocol):
-    """What a courier needs of the service."""
-
-    async def send(self, message: Outgoing) -> object:
-        """Make one attempt; return when it is acknowledged. Raises `ServiceError`."""
-
-    async def arrived(self, message: Outgoing) -> bool:
-        """Tell whether an earlier attempt arrived. Raises `ServiceError` when that cannot be told."""
-
-    async def probe(self) -> None:
-        """Find out whether the service works. Raises `ServiceError` where it does not."""
 
 
 class Dispatch:
@@ -43,7 +31,7 @@ class Dispatch:
     Args:
         outbox: Where it stands.
         transport: Where it goes.
-        carrier: How it is carried.
+        retrier: How it is carried.
         gate: Lets it out.
         waiters: Told how it ended.
         who: Tells the bot's uid, where only the service can: asked before the first message leaves.
@@ -53,25 +41,25 @@ class Dispatch:
     def __init__(
         self,
         outbox: Outbox,
-        transport: Transport,
+        transport: MessageSink,
         *,
-        carrier: Carrier,
-        gate: Gate,
+        retrier: Retrier,
+        gate: Throttle,
         waiters: Waiters,
         who: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self.outbox = outbox
         self.transport = transport
-        self._carrier = carrier
-        self.clock = carrier.clock
-        self.notify = carrier.notify
+        self._retrier = retrier
+        self.clock = retrier.clock
+        self.notify = retrier.notify
         self.gate = gate
-        self.total = carrier.policy.total
+        self.total = retrier.policy.total
         self._waiters = waiters
         self._who = who
 
     async def take(
-        self, row: Stored, *, claimed: bool = False
+        self, row: OutboxRow, *, claimed: bool = False
     ) -> tuple[Settlement, Awaitable[object] | None]:
         """Carry a message unless it has ended, which can be by hand too, and tell who waits for it.
 
@@ -95,7 +83,7 @@ class Dispatch:
         self._waiters.tell(row.message.id, end)
         return end, written
 
-    async def _note(self, row: Stored, unwritten: Sequence[Step]) -> None:
+    async def _note(self, row: OutboxRow, unwritten: Sequence[Step]) -> None:
         """Keep what happened to a message that is left as it is."""
         if self._who is None:
             await self.outbox.note(row.message.id, unwritten)
@@ -116,10 +104,10 @@ class Dispatch:
                 self.notify(Step(part, self.clock.wall(), "settled", detail=end.reason, settlement=end))
                 self._waiters.tell(part, end)
 
-    async def _carry(self, row: Stored, *, claimed: bool) -> tuple[Settlement, Awaitable[object] | None]:
+    async def _carry(self, row: OutboxRow, *, claimed: bool) -> tuple[Settlement, Awaitable[object] | None]:
         key, message = row.message.id, _OnItsWay(self, row, claimed=claimed)
         try:
-            end = await message.carry(self._carrier)
+            end = await message.carry(self._retrier)
         except _Withdrawn:
             await self._note(row, message.unwritten)
             raise
@@ -148,9 +136,9 @@ def _log_said(message: Outgoing) -> None:
 
 
 class _OnItsWay:
-    """One message while it is carried: as the carrier needs it, and what of it is not on disk yet."""
+    """One message while it is carried: as the retrier needs it, and what of it is not on disk yet."""
 
-    def __init__(self, dispatch: Dispatch, row: Stored, *, claimed: bool) -> None:
+    def __init__(self, dispatch: Dispatch, row: OutboxRow, *, claimed: bool) -> None:
         self.unwritten: list[Step] = []
         self.may_be_there = row.in_doubt
         """Whether the service may hold it, for all that is known now."""
@@ -178,9 +166,9 @@ class _OnItsWay:
             return self.unwritten[:-1]
         return self.unwritten
 
-    async def carry(self, carrier: Carrier) -> Settlement:
-        earlier = Earlier(self._row.attempts, self._row.in_doubt, self._young_until, self._deadline)
-        return await replace(carrier, notify=self._note, service=self).carry(
+    async def carry(self, retrier: Retrier) -> Settlement:
+        earlier = Progress(self._row.attempts, self._row.in_doubt, self._young_until, self._deadline)
+        return await replace(retrier, notify=self._note, service=self).run(
             self._row.message.id,
             lambda: self._gate.through(self._send, until=self._until, held=self._held),
             lambda: self._gate.through(self._ask, until=self._until_asked, held=self._held),
@@ -268,7 +256,7 @@ class _OnItsWay:
         await self._dispatch.see_whose()
         self.asks = True
         try:
-            self.may_be_there = await self._dispatch.transport.arrived(self._row.message)
+            self.may_be_there = await self._dispatch.transport.find(self._row.message)
         except ServiceError:
             self.asks = False
             raise

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from hangbot.delivery.record import Life, Stored
+from hangbot.delivery.record import MessageTiming, OutboxRow
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["Stats", "compute_stats"]
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Stats:
     """Numbers of messages, and how long the delivered ones took from accepted to settled."""
 
     delivered: int
@@ -32,7 +32,7 @@ class Summary:
         return asdict(self)
 
 
-def summarise(rows: Sequence[Stored | Life], now: float) -> Summary:
+def compute_stats(rows: Sequence[OutboxRow | MessageTiming], now: float) -> Stats:
     """Count messages and rank their latencies.
 
     Args:
@@ -48,7 +48,7 @@ def summarise(rows: Sequence[Stored | Life], now: float) -> Summary:
         if row.settled_at is not None and row.state == "delivered"
     )
     waiting = [row.accepted_at for row in rows if row.state in {"queued", "sending"}]
-    return Summary(
+    return Stats(
         delivered=states["delivered"],
         tier1=tiers[1],
         tier2=tiers[2],

@@ -1,7 +1,7 @@
 """What a request to the service passes: the breaker, the retry budget, the rate.
 
-The rules are pure (`Breaker`, `RetryBudget`, `TokenBucket`); this waits for them. Whoever is held up for
-long is told by what (`Held`), and nobody is held up when the program is to stop (`Stopped`).
+The rules are pure (`CircuitBreaker`, `RetryBudget`, `TokenBucket`); this waits for them. What waits long is
+given the cause (`Held`), and nothing waits long once the program is to stop (`Stopped`).
 """
 
 import asyncio
@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hangbot.clock import Clock
-from hangbot.delivery.budget import RetryBudget
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.policy import TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
 from hangbot.errors import AnswerLost, RateLimited, ServiceError, Unavailable, Unreachable
 from hangbot.health import Conditions
 from hangbot.ids import Rng
 
-__all__ = ["LONG", "Gate", "Held", "Limits", "Stopped", "Until"]
+__all__ = ["LONG", "Held", "Stopped", "Throttle", "ThrottleLimits", "Until"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ThrottleLimits:
     """What holds for all messages to one service together.
 
     Attributes:
@@ -57,14 +55,14 @@ class Limits:
 
     bucket: TokenBucket
     budget: RetryBudget
-    breaker: Breaker
+    breaker: CircuitBreaker
     in_flight: int = 4
 
 
 async def _nobody_is_told(_cause: str, _seconds: float) -> None: ...
 
 
-class Gate:
+class Throttle:
     """Lets requests through one service's limits, and learns from how they end.
 
     Args:
@@ -77,7 +75,7 @@ class Gate:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: ThrottleLimits,
         clock: Clock,
         rng: Rng,
         probe: Callable[[], Awaitable[None]],

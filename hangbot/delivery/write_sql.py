@@ -6,10 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from hangbot.clock import Boot
-from hangbot.delivery.message import MOST_PARTS
-from hangbot.delivery.record import EXPIRED_AT_START, Life, Settlement, State, Step, Stored
+from hangbot.delivery.message import MOST_PARTS, Outgoing
+from hangbot.delivery.record import EXPIRED_AT_START, MessageTiming, OutboxRow, Settlement, State, Step
 from hangbot.errors import UnknownMessage, UsageError
-from hangbot.hangfm.wire.chat import Outgoing
 
 _WAITS: Final = "state IN ('queued', 'sending')"
 _QUEUED: Final = f"{_WAITS} AND state = 'queued'"
@@ -31,7 +30,7 @@ Rooms = Collection[str] | None
 """The rooms whose messages are meant; ``None``: all."""
 
 
-class Text(NamedTuple):
+class NewMessage(NamedTuple):
     """All parts of a message; ``now`` and ``boot`` tell when it is accepted, ``room`` for which room."""
 
     parts: Sequence[Outgoing]
@@ -53,7 +52,7 @@ def bind(database: sqlite3.Connection, uid: str) -> str:
     return owner(database) or uid
 
 
-def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored]]:
+def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[OutboxRow]]:
     """Write all parts of each, or none of all.
 
     Raises:
@@ -78,7 +77,19 @@ def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored
     if database.executemany(_PUT, rows).rowcount == len(rows):
         return [
             [
-                Stored(part, "queued", None, 0, False, now, None, "", "", parts[0].id, expires_at, room, boot)  # noqa: FBT003  in the order of its columns
+                OutboxRow(
+                    part,
+                    "queued",
+                    None,
+                    0,
+                    in_doubt=False,
+                    accepted_at=now,
+                    settled_at=None,
+                    group_id=parts[0].id,
+                    expires_at=expires_at,
+                    room=room,
+                    boot=boot,
+                )
                 for part in parts
             ]
             for parts, now, expires_at, room, boot in texts
@@ -86,7 +97,7 @@ def put(database: sqlite3.Connection, texts: Sequence[Text]) -> list[list[Stored
     return [[_known(database, part, len(parts)) for part in parts] for parts, *_ in texts]
 
 
-def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> Stored:
+def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> OutboxRow:
     """Return a message as it stands, unless it is another with the same id."""
     query = "SELECT receiver, direct, text, extra FROM message WHERE id = ?"
     if database.execute(query, (part.id,)).fetchone() != (part.to, part.direct, part.text, _extra(part, of)):
@@ -193,7 +204,7 @@ def _rooms(database: sqlite3.Connection, rooms: Rooms) -> Collection[str]:
     return found
 
 
-def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
+def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> OutboxRow | None:
     """Return the oldest message that is queued for a receiver."""
     found = (database.execute(_EARLIEST, (room, receiver)).fetchone()[0] for room in _rooms(database, rooms))
     seq = min((seq for seq in found if seq is not None), default=None)
@@ -202,7 +213,7 @@ def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> S
     return _stored(database.execute(f"SELECT {_COLUMNS} FROM message WHERE seq = ?", (seq,)).fetchone())  # noqa: S608  constant
 
 
-def claim(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> Stored | None:
+def claim(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> OutboxRow | None:
     """Return the same, in sending: from here on it may be in the room."""
     row = first(database, receiver, rooms)
     if row is None:
@@ -314,7 +325,7 @@ def prune(database: sqlite3.Connection, before: float, most: int) -> int:
     return old.rowcount + surplus.rowcount
 
 
-def rows(database: sqlite3.Connection, states: Sequence[State], since: float) -> list[Stored]:
+def rows(database: sqlite3.Connection, states: Sequence[State], since: float) -> list[OutboxRow]:
     """Return messages in these states (all, when none is named), oldest first.
 
     ``since`` leaves out what had ended before that time.
@@ -328,22 +339,22 @@ def rows(database: sqlite3.Connection, states: Sequence[State], since: float) ->
     return [_stored(row) for row in database.execute(query, (*states, since))]
 
 
-def lives(database: sqlite3.Connection, since: float) -> list[Life]:
+def timings(database: sqlite3.Connection, since: float) -> list[MessageTiming]:
     """Return the figures of what had not ended before that time, oldest first."""
     found = database.execute(
         "SELECT state, tier, accepted_at, settled_at FROM message"
         " WHERE settled_at IS NULL OR settled_at >= ? ORDER BY seq",
         (since,),
     )
-    return [Life(*row) for row in found]
+    return [MessageTiming(*row) for row in found]
 
 
-def wholes(database: sqlite3.Connection) -> dict[str, str]:
+def group_ids(database: sqlite3.Connection) -> dict[str, str]:
     """Return every id with that of the text that it is a part of, oldest first."""
     return dict(database.execute("SELECT id, whole FROM message ORDER BY seq"))
 
 
-def get(database: sqlite3.Connection, key: str) -> Stored:
+def get(database: sqlite3.Connection, key: str) -> OutboxRow:
     """Return one message."""
     query = f"SELECT {_COLUMNS} FROM message WHERE id = ?"  # noqa: S608  a constant
     row = database.execute(query, (key,)).fetchone()
@@ -365,7 +376,7 @@ def history(database: sqlite3.Connection, key: str) -> list[Step]:
     return [Step(key, accepted_at, "accepted"), *(Step(key, *row) for row in found)]
 
 
-def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
     """Queue given-up messages again, in doubt wherever they were ever sent; they do not expire again."""
     for key in keys:
         seq = _seq(database, key)
@@ -381,7 +392,7 @@ def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> li
     return [get(database, key) for key in keys]
 
 
-def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[Stored]:
+def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
     """Give up what is not delivered; with a part that waits, the parts behind it."""
     for key in keys:
         seq = _seq(database, key)
@@ -427,9 +438,9 @@ def _extra(part: Outgoing, parts: int) -> str:
     )
 
 
-def _stored(row: tuple[Any, ...]) -> Stored:
+def _stored(row: tuple[Any, ...]) -> OutboxRow:
     key, receiver, direct, text, extra, state, tier, attempts, in_doubt, *rest, boot_id, boot_at = row
     more = json.loads(extra)
     message = Outgoing(key, receiver, text, bool(direct), tuple(more["mentions"]), tuple(more["images"]))
     boot = None if boot_id is None else Boot(boot_id, boot_at)
-    return Stored._make((message, state, tier, attempts, bool(in_doubt), *rest, boot))
+    return OutboxRow._make((message, state, tier, attempts, bool(in_doubt), *rest, boot))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hangbot.bot.events import ChatMessage
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import (
     AnswerLost,
     GroupClosed,
@@ -20,7 +21,6 @@ from hangbot.errors import (
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.wire import chat as wire
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.hangfm.wire.chat_errors import REMEDIES, is_message_gone
 from hangbot.ids import SYSTEM_RNG, Rng, new_uuid
 from hangbot.redact import Redactor
@@ -153,7 +153,7 @@ class ChatClient:
                 return message
         return replace(message, direct=False)
 
-    async def arrived(self, message: Outgoing) -> bool:
+    async def find(self, message: Outgoing) -> bool:
         """Return whether a message with this id is stored.
 
         The look-up by ``muid`` answers where the server has it (measured on OpenChat), but only

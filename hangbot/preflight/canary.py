@@ -3,8 +3,8 @@
 from typing import Final
 from urllib.parse import quote
 
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import HangbotError, ServiceError
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.ids import new_uuid
 from hangbot.preflight.model import CheckContext, Finding, check
 
@@ -28,7 +28,7 @@ async def canary_message(context: CheckContext) -> Finding:
     """
     message = Outgoing(f"canary-{new_uuid(context.rng)}", context.settings.chat_receiver, _TEXT)
     stored = await context.chat.send(message)
-    if not await context.chat.arrived(message):
+    if not await context.chat.find(message):
         raise NotStored(f"message {message.id} was acknowledged, and is not stored")
     if stored is None:
         return Finding(

@@ -5,7 +5,7 @@ import pytest
 
 from bench.storm import Storm, simulate
 from bench.storm_page import draw, page
-from hangbot.delivery.policy import RetryPolicy, Strategy
+from hangbot.delivery.retry import RetryPolicy, Strategy
 from tests.rng import FixedRng
 
 

@@ -1,5 +1,5 @@
 from hangbot.bot.reconnect import ReconnectPace
-from hangbot.delivery.policy import RetryPolicy
+from hangbot.delivery.retry import RetryPolicy
 from tests.rng import FixedRng
 
 

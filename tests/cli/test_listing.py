@@ -1,13 +1,13 @@
 import pytest
 
 from hangbot.cli.listing import ago, listed
-from hangbot.delivery.record import State, Stored
-from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.record import OutboxRow, State
 
 
-def stored(key: str, text: str, *, state: State = "queued", reason: str = "", to: str = "") -> Stored:
+def stored(key: str, text: str, *, state: State = "queued", reason: str = "", to: str = "") -> OutboxRow:
     message = Outgoing(key, to or "room", text, bool(to))
-    return Stored(message, state, None, 0, False, 1_000.0, None, reason)  # noqa: FBT003  in doubt: no
+    return OutboxRow(message, state, None, 0, False, 1_000.0, None, reason)  # noqa: FBT003  in doubt: no
 
 
 @pytest.mark.parametrize(

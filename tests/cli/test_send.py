@@ -13,9 +13,9 @@ import pytest
 from hangbot.cli import main
 from hangbot.cli import send as command
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import exclusive
 from hangbot.errors import OutboxBusy
-from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:

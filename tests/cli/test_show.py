@@ -1,12 +1,12 @@
 from hangbot.cli import show
-from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.stats import summarise
-from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.record import OutboxRow, Step
+from hangbot.delivery.stats import compute_stats
 
 ROOM = "room-guid"
 
 
-def stored(key: str = "m-1", **changes: object) -> Stored:
+def stored(key: str = "m-1", **changes: object) -> OutboxRow:
     row = {
         "message": Outgoing(key, ROOM, "hello\nthere"),
         "state": "delivered",
@@ -18,7 +18,7 @@ def stored(key: str = "m-1", **changes: object) -> Stored:
         "reason": "",
         "remedy": "",
     }
-    return Stored(**(row | changes))  # type: ignore[arg-type]  # a table's columns
+    return OutboxRow(**(row | changes))  # type: ignore[arg-type]  # a table's columns
 
 
 def test_a_message_in_json_is_the_contracts() -> None:
@@ -72,7 +72,7 @@ def test_a_report_lists_the_messages_and_adds_them_up() -> None:
         stored("m-5", state="queued", tier=None, attempts=0, settled_at=None),
     ]
 
-    *listed, figures = show.report(rows, summarise(rows, 1_700_000_010.0))
+    *listed, figures = show.report(rows, compute_stats(rows, 1_700_000_010.0))
 
     assert [line.split()[:4] for line in listed] == [
         ["id", "state", "tier", "attempts"],
@@ -89,7 +89,7 @@ def test_a_report_lists_the_messages_and_adds_them_up() -> None:
 
 
 def test_a_report_of_nothing_is_one_line_without_figures() -> None:
-    (line,) = show.report([], summarise([], 0.0))
+    (line,) = show.report([], compute_stats([], 0.0))
 
     assert line.startswith("delivered 0 (first try -)")
     assert line.endswith("p50 -, p95 -")

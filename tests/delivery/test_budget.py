@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.budget import RetryBudget
+from hangbot.delivery.limits import RetryBudget
 
 
 def test_a_quiet_bot_may_retry_as_often_as_the_floor_says() -> None:

@@ -10,14 +10,13 @@ import pytest
 import pytest_asyncio
 
 from hangbot.delivery import courier as module
-from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import Breaker
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.policy import RetryPolicy, TokenBucket
-from hangbot.delivery.record import Settlement, Step, Stored
-from hangbot.delivery.retry import Carrier
-from hangbot.delivery.throttle import Limits
+from hangbot.delivery.record import OutboxRow, Settlement, Step
+from hangbot.delivery.retry import Retrier, RetryPolicy
+from hangbot.delivery.throttle import ThrottleLimits
 from hangbot.errors import (
     AckTimeout,
     GroupClosed,
@@ -31,7 +30,6 @@ from hangbot.errors import (
     Unreachable,
     UsageError,
 )
-from hangbot.hangfm.wire.chat import Outgoing
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.rng import FixedRng
@@ -84,7 +82,7 @@ class Service:
         if error:
             raise error
 
-    async def arrived(self, message: Outgoing) -> bool:
+    async def find(self, message: Outgoing) -> bool:
         self.asked.append(message.id)
         if self.answers[message.id]:
             raise self.answers[message.id].pop(0)
@@ -100,7 +98,9 @@ class Desk:
     clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
     policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(strategy="seed", jitter=0.0))
     bucket: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 1))
-    breaker: Breaker = field(default_factory=lambda: Breaker(RetryPolicy(strategy="seed", jitter=0.0)))
+    breaker: CircuitBreaker = field(
+        default_factory=lambda: CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0))
+    )
     ttl: float | None = None
     steps: list[Step] = field(default_factory=list)
 
@@ -108,8 +108,8 @@ class Desk:
         return Courier(
             self.outbox,
             self.service,
-            carrier=Carrier(self.policy, self.clock, FixedRng(), self.steps.append),
-            limits=Limits(self.bucket, RetryBudget(), self.breaker),
+            retrier=Retrier(self.policy, self.clock, FixedRng(), self.steps.append),
+            limits=ThrottleLimits(self.bucket, RetryBudget(), self.breaker),
             ttl=self.ttl,
         )
 
@@ -120,7 +120,7 @@ class Desk:
 
 def go_down(desk: Desk) -> None:
     """Have the service be known to be down, and not be asked again for 200 s."""
-    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker = CircuitBreaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
     desk.breaker.unanswered(desk.clock.now(), FixedRng(), "503")
 
 
@@ -340,7 +340,7 @@ async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk:
 
 
 async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
-    desk.breaker = Breaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
+    desk.breaker = CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
     desk.service.script["m"] = [DOWN]
     courier = desk.courier()
     await courier.accept(message("m"))
@@ -869,7 +869,7 @@ async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
     await courier.accept(message("m"))
     claim = desk.outbox.claim
 
-    async def claim_and_stop(receiver: str, **more: bool) -> Stored | None:
+    async def claim_and_stop(receiver: str, **more: bool) -> OutboxRow | None:
         row = await claim(receiver, **more)
         courier.stop()
         return row
@@ -932,7 +932,7 @@ async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     courier = desk.courier()
-    accepted: list[asyncio.Task[list[Stored]]] = []
+    accepted: list[asyncio.Task[list[OutboxRow]]] = []
 
     def full(*_: object) -> asyncio.Future[list[str]]:
         accepting = courier.accept(message("n", to="other"))
@@ -974,7 +974,7 @@ async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
 async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: object, **__: object) -> Stored:
+    async def full(*_: object, **__: object) -> OutboxRow:
         raise OutboxUnusable("the disk is full")
 
     courier = desk.courier()
@@ -1069,7 +1069,7 @@ async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
 async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent_later(desk: Desk) -> None:
     desk.ttl = 20.0
     desk.clock.auto = False
-    desk.breaker = Breaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker = CircuitBreaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
     first = [f"m{number}" for number in range(4)]  # as many as may be on their way
     desk.service.held = set(first)
     desk.service.script = defaultdict(list, {key: [DOWN] for key in first})

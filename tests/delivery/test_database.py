@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from hangbot.delivery import tables
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.tables import VERSION, is_outbox, prepare
 from hangbot.errors import OutboxOfAnother, OutboxUnusable
-from hangbot.hangfm.wire.chat import Outgoing
 
 VERSION_1 = """
 CREATE TABLE message (
@@ -167,7 +167,7 @@ async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_
     assert rows[1].message == Outgoing(
         "away", "b", "ho", direct=True, mentions=({"start": 0},), images=("i",)
     )
-    assert [(row.whole, row.expires_at) for row in rows][:3] == [
+    assert [(row.group_id, row.expires_at) for row in rows][:3] == [
         ("there", None),
         ("away", None),
         ("long", None),

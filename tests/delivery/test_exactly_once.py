@@ -1,4 +1,4 @@
-"""Courier, outbox and carrier against a model: whatever goes wrong, exactly once or said otherwise."""
+"""Courier, outbox and retrier against a model: whatever goes wrong, exactly once or said otherwise."""
 
 import asyncio
 import json
@@ -23,15 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hangbot.delivery.budget import RetryBudget
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.database import connect
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.outbox import Bounds, Outbox
-from hangbot.delivery.policy import RetryPolicy, TokenBucket
-from hangbot.delivery.record import Step, Stored
-from hangbot.delivery.retry import Carrier
-from hangbot.delivery.throttle import Limits
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.record import OutboxRow, Step
+from hangbot.delivery.retry import Retrier, RetryPolicy
+from hangbot.delivery.throttle import ThrottleLimits
 from hangbot.delivery.writer import Job, serve
 from hangbot.errors import (
     AckTimeout,
@@ -43,7 +42,6 @@ from hangbot.errors import (
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpResponse
-from hangbot.hangfm.wire.chat import Outgoing
 from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ T = TypeVar("T")
 
 RECEIVERS = ["a", "b", "c"]
 TEXTS = {1: "hi", 2: "word " * 250, 3: "word " * 500}  # by the number of their parts
-BOUNDS = Bounds(queue=14, keep_for=3600.0, keep_most=5)
+BOUNDS = OutboxLimits(queue=14, keep_for=3600.0, keep_most=5)
 TOTAL = 100.0
 TTL = 1500.0
 SLACK = 60.0  # other lanes may move the clock between the last look at it and the attempt
@@ -288,7 +286,7 @@ class Delivery(RuleBasedStateMachine):
         self.clock = PointedClock(self.point)
         self.room = Service(self.point, self.clock)
         self.accepted: list[Outgoing] = []
-        self.whole: dict[str, str] = {}
+        self.group_id: dict[str, str] = {}
         self.touched: set[str] = set()
         self.told: list[Step] = []
         self.open()
@@ -308,8 +306,10 @@ class Delivery(RuleBasedStateMachine):
         self.courier = Courier(
             self.outbox,
             chat,
-            carrier=Carrier(RetryPolicy(total=TOTAL), self.clock, rng, self.told.append),
-            limits=Limits(TokenBucket(5.0, 2), RetryBudget(floor=4), Breaker(RetryPolicy(longest=8.0), 3)),
+            retrier=Retrier(RetryPolicy(total=TOTAL), self.clock, rng, self.told.append),
+            limits=ThrottleLimits(
+                TokenBucket(5.0, 2), RetryBudget(floor=4), CircuitBreaker(RetryPolicy(longest=8.0), 3)
+            ),
             ttl=TTL,
         )
 
@@ -329,7 +329,7 @@ class Delivery(RuleBasedStateMachine):
             self.runner.close()
             self.folder.cleanup()
 
-    def rows(self) -> list[Stored]:
+    def rows(self) -> list[OutboxRow]:
         return self.runner.run(self.outbox.rows())
 
     def sending(self) -> set[str]:
@@ -341,7 +341,7 @@ class Delivery(RuleBasedStateMachine):
         self.room.to |= {message.id: to, f"{message.id}.2": to, f"{message.id}.3": to}
         return message
 
-    def accepts(self, message: Outgoing) -> list[Stored]:
+    def accepts(self, message: Outgoing) -> list[OutboxRow]:
         waiting = sum(row.state in OPEN for row in self.rows())
         try:
             stored = self.runner.run(self.courier.accept(message))
@@ -352,16 +352,16 @@ class Delivery(RuleBasedStateMachine):
         assert not new or waiting + len(new) <= BOUNDS.queue
         return stored
 
-    def remember(self, stored: list[Stored]) -> list[Outgoing]:
+    def remember(self, stored: list[OutboxRow]) -> list[Outgoing]:
         """Take what is new into the model."""
-        new = [row.message for row in stored if row.message.id not in self.whole]
+        new = [row.message for row in stored if row.message.id not in self.group_id]
         self.accepted += new
         self.room.expires_at |= {
             row.message.id: row.boot.at + row.expires_at - row.accepted_at
             for row in stored
             if row.expires_at and row.boot
         }
-        self.whole |= {row.message.id: stored[0].message.id for row in stored}
+        self.group_id |= {row.message.id: stored[0].message.id for row in stored}
         return new
 
     @rule(
@@ -384,8 +384,8 @@ class Delivery(RuleBasedStateMachine):
     def accept_again(self, data: st.DataObject) -> None:
         """What is still in the outbox is the same message."""
         kept = {row.message.id for row in self.rows()}
-        gone = {whole for part, whole in self.whole.items() if part not in kept}
-        known = [message for key, message in self.said.items() if key in self.whole and key not in gone]
+        gone = {whole for part, whole in self.group_id.items() if part not in kept}
+        known = [message for key, message in self.said.items() if key in self.group_id and key not in gone]
         if known:
             before = len(self.accepted)
             self.accepts(data.draw(st.sampled_from(known)))
@@ -567,7 +567,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry_by_hand(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(self.rows())).message
-        self.touched.add(self.whole[message.id])
+        self.touched.add(self.group_id[message.id])
         self.room.expires_at.pop(message.id, None)
         self.runner.run(self.outbox.requeue([message.id], self.clock.wall()))
 
@@ -575,7 +575,7 @@ class Delivery(RuleBasedStateMachine):
     @rule(data=st.data())
     def drop_by_hand(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(self.rows())).message
-        self.touched.add(self.whole[message.id])
+        self.touched.add(self.group_id[message.id])
         self.runner.run(self.outbox.drop([message.id], self.clock.wall()))
 
     @invariant()
@@ -616,14 +616,14 @@ class Delivery(RuleBasedStateMachine):
             seen = [
                 message.id
                 for message in self.room.stored
-                if message.to == to and self.whole[message.id] not in self.touched
+                if message.to == to and self.group_id[message.id] not in self.touched
             ]
             assert seen == [message.id for message in self.accepted if message.id in seen]
 
     @invariant()
     def a_text_is_there_from_its_start_on(self) -> None:
         there = {message.id for message in self.room.stored}
-        for whole, parts in groupby(self.accepted, lambda message: self.whole[message.id]):
+        for whole, parts in groupby(self.accepted, lambda message: self.group_id[message.id]):
             if whole not in self.touched:
                 seen = [part.id in there for part in parts]
                 assert seen == sorted(seen, reverse=True)

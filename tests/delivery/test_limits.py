@@ -2,23 +2,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.policy import RetryPolicy
+from hangbot.delivery.limits import CircuitBreaker
+from hangbot.delivery.retry import RetryPolicy
 from tests.rng import FixedRng
 
 SEED = RetryPolicy(strategy="seed", jitter=0.0)
 
 
-def opened(*, now: float = 100.0) -> Breaker:
+def opened(*, now: float = 100.0) -> CircuitBreaker:
     """Return a breaker that has just opened: the seed's waits without jitter, 1, 2, 4 … 30 s."""
-    breaker = Breaker(SEED)
+    breaker = CircuitBreaker(SEED)
     breaker.failed(now, "503")
     breaker.unanswered(now, FixedRng(), "503")
     return breaker
 
 
 def test_a_service_that_works_is_let_through_without_waiting() -> None:
-    breaker = Breaker(RetryPolicy())
+    breaker = CircuitBreaker(RetryPolicy())
 
     assert not breaker.down
     assert breaker.wait(0.0) == 0.0
@@ -26,7 +26,7 @@ def test_a_service_that_works_is_let_through_without_waiting() -> None:
 
 
 def test_failures_in_a_row_ask_for_a_probe_and_open_nothing_by_themselves() -> None:
-    breaker = Breaker(RetryPolicy(), failures_to_open=3)
+    breaker = CircuitBreaker(RetryPolicy(), failures_to_open=3)
 
     asked_for = []
     for _ in range(2):
@@ -38,7 +38,7 @@ def test_failures_in_a_row_ask_for_a_probe_and_open_nothing_by_themselves() -> N
 
 
 def test_it_is_down_since_the_first_failure_in_a_row_and_not_since_the_probe() -> None:
-    breaker = Breaker(SEED)
+    breaker = CircuitBreaker(SEED)
     breaker.failed(90.0, "503")
     breaker.succeeded()
     breaker.failed(95.0, "503")
@@ -50,7 +50,7 @@ def test_it_is_down_since_the_first_failure_in_a_row_and_not_since_the_probe() -
 
 
 def test_the_time_that_it_is_down_does_not_count() -> None:
-    breaker = Breaker(SEED)
+    breaker = CircuitBreaker(SEED)
     breaker.failed(10.0, "503")
     counted = [breaker.worked_for(13.0)]  # it may still have been about that request alone
     breaker.unanswered(14.0, FixedRng(), "503")
@@ -92,7 +92,7 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
 
 
 def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on() -> None:
-    breaker = Breaker(SEED)
+    breaker = CircuitBreaker(SEED)
 
     breaker.unanswered(0.0, FixedRng(), "the token is dead", at_the_cap=True)
 
@@ -100,7 +100,7 @@ def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on
 
 
 def test_a_service_that_wants_to_be_left_alone_is() -> None:
-    breaker = Breaker(SEED)
+    breaker = CircuitBreaker(SEED)
 
     breaker.unanswered(0.0, FixedRng(), "429", at_least=20.0)
 
@@ -131,18 +131,18 @@ def test_a_probe_that_was_called_off_makes_way_for_the_next() -> None:
 
 
 def test_a_request_that_was_called_off_while_it_is_closed_changes_nothing() -> None:
-    breaker = Breaker(RetryPolicy())
+    breaker = CircuitBreaker(RetryPolicy())
 
     breaker.abandoned(5.0)
 
-    assert breaker == Breaker(RetryPolicy())
+    assert breaker == CircuitBreaker(RetryPolicy())
 
 
 @given(st.lists(st.sampled_from(["fails", "works", "no answer", "answer", "called off", "time"])))
 def test_whatever_happens_time_never_runs_faster_and_a_service_that_works_again_is_let_through(
     events: list[str],
 ) -> None:
-    breaker, now, counted = Breaker(RetryPolicy(), failures_to_open=2), 0.0, 0.0
+    breaker, now, counted = CircuitBreaker(RetryPolicy(), failures_to_open=2), 0.0, 0.0
 
     for event in events:
         probes = breaker.begin_probe(now) or not breaker.down

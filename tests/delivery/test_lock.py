@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxBusy, OutboxUnusable
-from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 HOLD = (

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, parts_of
+from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, Outgoing, split
 from hangbot.errors import UsageError
-from hangbot.hangfm.wire.chat import Outgoing
 
 
 def outgoing(text: str = "hi", *, key: str = "id", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
@@ -15,13 +14,13 @@ def outgoing(text: str = "hi", *, key: str = "id", to: str = "room", **more: Any
 
 
 def texts(text: str) -> list[str]:
-    return [part.text for part in parts_of(outgoing(text))]
+    return [part.text for part in split(outgoing(text))]
 
 
 def test_a_short_text_is_one_message_and_stays_as_it_is() -> None:
     message = outgoing("  hello\n room  ", mentions=[{"start": 2}], images=["i"])
 
-    assert parts_of(message) == [message]
+    assert split(message) == [message]
 
 
 def test_the_longest_text_is_one_message() -> None:
@@ -29,7 +28,7 @@ def test_the_longest_text_is_one_message() -> None:
 
 
 def test_the_parts_are_numbered_from_the_second_on() -> None:
-    parts = parts_of(outgoing("word " * 500, key="m"))
+    parts = split(outgoing("word " * 500, key="m"))
 
     assert [part.id for part in parts] == ["m", "m.2", "m.3"]
     assert {(part.to, part.direct) for part in parts} == {("room", False)}
@@ -56,7 +55,7 @@ def test_white_space_at_a_cut_is_left_out_and_makes_no_empty_part() -> None:
 
 
 def test_ten_full_parts_are_sent() -> None:
-    parts = parts_of(outgoing("x" * LONGEST_TEXT * MOST_PARTS))
+    parts = split(outgoing("x" * LONGEST_TEXT * MOST_PARTS))
 
     assert [len(part.text) for part in parts] == [LONGEST_TEXT] * MOST_PARTS
     assert parts[-1].id == "id.10"
@@ -64,12 +63,12 @@ def test_ten_full_parts_are_sent() -> None:
 
 def test_one_character_more_is_refused_whole() -> None:
     with pytest.raises(UsageError, match="9001 characters would take more than 10 messages"):
-        parts_of(outgoing("x" * (LONGEST_TEXT * MOST_PARTS + 1)))
+        split(outgoing("x" * (LONGEST_TEXT * MOST_PARTS + 1)))
 
 
 def test_an_endless_text_is_refused_without_being_cut_up() -> None:
     with pytest.raises(UsageError, match="1000000 characters would take more than 10 messages"):
-        parts_of(outgoing("word " * 200_000))
+        split(outgoing("word " * 200_000))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_text_that_cannot_be_sent_is_refused_at_the_door(text: str | bytes, wo
     text = text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
 
     with pytest.raises(UsageError, match=words) as caught:
-        parts_of(outgoing(text))
+        split(outgoing(text))
 
     assert "nothing was accepted" in str(caught.value)
 
@@ -105,7 +104,7 @@ def test_a_text_that_cannot_be_sent_is_refused_at_the_door(text: str | bytes, wo
 )
 def test_an_odd_id_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="an id is"):
-        parts_of(outgoing(key=key))
+        split(outgoing(key=key))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +119,7 @@ def test_an_odd_id_is_refused(key: str) -> None:
 )
 def test_an_odd_receiver_is_refused(to: str) -> None:
     with pytest.raises(UsageError, match="a receiver is"):
-        parts_of(outgoing(to=to))
+        split(outgoing(to=to))
 
 
 @pytest.mark.parametrize(
@@ -137,11 +136,11 @@ def test_an_odd_receiver_is_refused(to: str) -> None:
 )
 def test_mentions_and_images_that_cannot_be_written_are_refused_at_the_door(more: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"mentions or images .* nothing was accepted"):
-        parts_of(outgoing(**more))
+        split(outgoing(**more))
 
 
 def test_images_go_with_the_first_part() -> None:
-    parts = parts_of(outgoing("word " * 300, images=["https://h/i.png"]))
+    parts = split(outgoing("word " * 300, images=["https://h/i.png"]))
 
     assert [list(part.images) for part in parts] == [["https://h/i.png"], []]
 
@@ -151,7 +150,7 @@ def test_a_mention_goes_with_the_part_it_stands_in_and_is_counted_from_there() -
     first, second = {"start": 0, "userUuid": "x"}, {"start": text.index("<@uid:peer>"), "userUuid": "peer"}
     third = {"start": text.index("<@uid:other>"), "userUuid": "other"}
 
-    parts = parts_of(outgoing(text, mentions=[third, first, second]))
+    parts = split(outgoing(text, mentions=[third, first, second]))
 
     assert list(parts[0].mentions) == [first]
     assert [mention["userUuid"] for mention in parts[1].mentions] == ["other", "peer"]
@@ -173,13 +172,13 @@ def test_a_mention_goes_with_the_part_it_stands_in_and_is_counted_from_there() -
 def test_a_mention_without_a_usable_place_goes_with_the_first_part(
     mention: dict[str, object], before: str
 ) -> None:
-    parts = parts_of(outgoing(before + "word " * 300, mentions=[mention]))
+    parts = split(outgoing(before + "word " * 300, mentions=[mention]))
 
     assert [[said["userUuid"] for said in part.mentions] for part in parts] == [["u"], []]
 
 
 def test_a_mention_beyond_the_text_goes_with_the_last_part() -> None:
-    parts = parts_of(outgoing("x" * 1_000, mentions=[{"start": 5_000}]))
+    parts = split(outgoing("x" * 1_000, mentions=[{"start": 5_000}]))
 
     assert [list(part.mentions) for part in parts] == [[], [{"start": 4_100}]]
 
@@ -215,7 +214,7 @@ def test_every_mention_is_in_exactly_one_part_and_points_at_the_same_text(
     mentions = [{"start": place, "userUuid": str(place)} for place in chosen]
 
     try:
-        parts = parts_of(outgoing(text, mentions=mentions))
+        parts = split(outgoing(text, mentions=mentions))
     except UsageError:
         return
 

@@ -45,14 +45,14 @@ ids = st.text("ab.2", min_size=1, max_size=11)
 
 @given(st.dictionaries(ids, st.integers(1, 3), max_size=12))
 def test_every_short_name_is_found_again(texts: dict[str, int]) -> None:
-    wholes: dict[str, str] = {}
+    group_ids: dict[str, str] = {}
     for text, parts in texts.items():
         for key in (text, *(f"{text}.{number}" for number in range(2, parts + 1))):
-            wholes.setdefault(key, text)
-    wholes = {key: whole for key, whole in wholes.items() if wholes.get(whole) == whole}
+            group_ids.setdefault(key, text)
+    group_ids = {key: whole for key, whole in group_ids.items() if group_ids.get(whole) == whole}
 
-    names = short_names(wholes)
+    names = short_names(group_ids)
 
-    for key, whole in wholes.items():
-        meant = [other for other, text in wholes.items() if text == whole] if key == whole else [key]
-        assert list(named(names[key], wholes)) == meant
+    for key, whole in group_ids.items():
+        meant = [other for other, text in group_ids.items() if text == whole] if key == whole else [key]
+        assert list(named(names[key], group_ids)) == meant

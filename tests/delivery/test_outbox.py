@@ -17,9 +17,10 @@ import pytest_asyncio
 
 from hangbot.delivery import database, tables, writer
 from hangbot.delivery import outbox as module
-from hangbot.delivery.outbox import Bounds, Outbox, exclusive
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox, OutboxLimits, exclusive
 from hangbot.delivery.owner import Owner
-from hangbot.delivery.record import Life, Settlement, State, Step
+from hangbot.delivery.record import MessageTiming, Settlement, State, Step
 from hangbot.errors import (
     OutboxDiskFull,
     OutboxFull,
@@ -29,7 +30,6 @@ from hangbot.errors import (
     UnknownMessage,
     UsageError,
 )
-from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 DELIVERED = Settlement("delivered", 1, 1)
@@ -565,7 +565,7 @@ async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path
 
 
 def boxed(path: Path, **bounds: Any) -> Outbox:  # noqa: ANN401  passed on as they are
-    return Outbox(path, Bounds(**bounds))
+    return Outbox(path, OutboxLimits(**bounds))
 
 
 async def test_what_is_queued_again_by_hand_counts_as_waiting(path: Path) -> None:
@@ -691,16 +691,16 @@ async def test_what_ended_before_a_moment_can_be_left_out(outbox: Outbox) -> Non
 
     rows = await outbox.rows(since=30.0)
     failed = await outbox.rows(["failed", "queued"], since=35.0)
-    lives = await outbox.lives(since=30.0)
+    lives = await outbox.timings(since=30.0)
 
     assert [row.message.id for row in rows] == ["b", "c", "d"]
     assert [row.message.id for row in failed] == ["d"]
     assert lives == [
-        Life("failed", 3, 10.0, 30.0),
-        Life("delivered", 1, 10.0, 40.0),
-        Life("queued", None, 15.0, None),
+        MessageTiming("failed", 3, 10.0, 30.0),
+        MessageTiming("delivered", 1, 10.0, 40.0),
+        MessageTiming("queued", None, 15.0, None),
     ]
-    assert len(await outbox.lives()) == 4
+    assert len(await outbox.timings()) == 4
 
 
 async def test_an_end_that_is_no_delivery_ends_the_parts_behind_it_too(outbox: Outbox) -> None:
@@ -717,7 +717,7 @@ async def test_an_end_that_is_no_delivery_ends_the_parts_behind_it_too(outbox: O
     assert "m.2" in row.remedy
     states = {row.message.id: row.state for row in await outbox.rows() if row.message.id[0] != "m"}
     assert set(states.values()) == {"queued"}
-    assert {(row.whole, row.expires_at) for row in await outbox.rows()} == {
+    assert {(row.group_id, row.expires_at) for row in await outbox.rows()} == {
         ("x", 99.0),
         ("m", 99.0),
         ("y", 99.0),

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.policy import RetryPolicy, Strategy, TokenBucket
+from hangbot.delivery.limits import TokenBucket
+from hangbot.delivery.retry import RetryPolicy, Strategy
 from tests.rng import FixedRng
 
 STRATEGIES: st.SearchStrategy[Strategy] = st.sampled_from(["seed", "equal", "full"])

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from hangbot.clock import steady
-from hangbot.delivery.policy import RetryPolicy
 from hangbot.delivery.record import Settlement, Step
-from hangbot.delivery.retry import Carrier, Earlier
+from hangbot.delivery.retry import Progress, Retrier, RetryPolicy
 from hangbot.errors import (
     AckTimeout,
     ActionLost,
@@ -35,7 +34,7 @@ SEED = RetryPolicy(strategy="seed")
 
 @dataclass
 class Trip:
-    """A carrier, and a service with a script; what the script does not hold is a failure of the test."""
+    """A retrier, and a service with a script; what the script does not hold is a failure of the test."""
 
     sends: list[Outcome] = field(default_factory=list)
     asks: list[Outcome] = field(default_factory=list)
@@ -47,10 +46,10 @@ class Trip:
         self,
         *,
         turn: Callable[[bool], Awaitable[bool]] | None = None,
-        earlier: Earlier | None = None,
+        earlier: Progress | None = None,
     ) -> Settlement:
-        carrier = Carrier(self.policy, self.clock, FixedRng(), self.steps.append)
-        end = await carrier.carry(
+        retrier = Retrier(self.policy, self.clock, FixedRng(), self.steps.append)
+        end = await retrier.run(
             "m", self._send, self._ask, turn=turn, earlier=earlier, if_uncertain="Ask again by hand."
         )
         assert (self.sends, self.asks) == ([], []), "the script was not played to its end"
@@ -261,7 +260,7 @@ async def test_a_room_action_whose_connection_went_is_uncertain_and_not_repeated
 async def test_what_an_earlier_run_left_in_doubt_is_asked_about_first() -> None:
     trip = Trip([], [True])
 
-    end = await trip.carry(earlier=Earlier(attempts=2, in_doubt=True))
+    end = await trip.carry(earlier=Progress(attempts=2, in_doubt=True))
 
     assert end == Settlement("delivered", 2, 2)
     assert trip.story == ["asked 2", "settled 2"]
@@ -270,7 +269,7 @@ async def test_what_an_earlier_run_left_in_doubt_is_asked_about_first() -> None:
 async def test_what_an_earlier_run_left_in_doubt_and_did_not_arrive_is_sent_as_tier_2() -> None:
     trip = Trip([None], [False])
 
-    end = await trip.carry(earlier=Earlier(attempts=1, in_doubt=True))
+    end = await trip.carry(earlier=Progress(attempts=1, in_doubt=True))
 
     assert end == Settlement("delivered", 2, 2)
 
@@ -278,7 +277,7 @@ async def test_what_an_earlier_run_left_in_doubt_and_did_not_arrive_is_sent_as_t
 async def test_attempts_of_earlier_runs_count_but_are_not_held_against_this_one() -> None:
     trip = Trip([DOWN, DOWN, DOWN], [False, False, False])
 
-    end = await trip.carry(earlier=Earlier(attempts=5))
+    end = await trip.carry(earlier=Progress(attempts=5))
 
     assert (end.attempts, end.reason) == (8, "given up after 3 attempts: 503")
 
@@ -306,7 +305,7 @@ async def test_what_an_earlier_run_sent_is_no_retry_of_this_one() -> None:
         retries.append(retry)
         return True
 
-    end = await trip.carry(turn=turn, earlier=Earlier(attempts=1, in_doubt=True))
+    end = await trip.carry(turn=turn, earlier=Progress(attempts=1, in_doubt=True))
 
     assert retries == [False, True]
     assert end == Settlement("delivered", 2, 3)
@@ -344,14 +343,14 @@ async def test_a_retry_whose_turn_never_comes_is_given_up_with_the_last_trouble(
 async def test_the_deadline_of_whoever_carries_it_counts() -> None:
     trip = Trip([AWAY, AWAY])
 
-    end = await trip.carry(earlier=Earlier(deadline=trip.clock.now() + 2.0))
+    end = await trip.carry(earlier=Progress(deadline=trip.clock.now() + 2.0))
 
     assert (end.state, end.attempts) == ("failed", 2)
     assert sum(trip.clock.slept) == pytest.approx(2.0)
 
 
-def expiring(trip: Trip, seconds: float, *, in_doubt: bool = False) -> Earlier:
-    return Earlier(in_doubt=in_doubt, expires_at=steady(trip.clock) + seconds)
+def expiring(trip: Trip, seconds: float, *, in_doubt: bool = False) -> Progress:
+    return Progress(in_doubt=in_doubt, expires_at=steady(trip.clock) + seconds)
 
 
 async def test_what_is_too_old_is_not_sent() -> None:
@@ -451,7 +450,7 @@ async def test_an_answer_tells_how_long_it_took() -> None:
     async def ask() -> bool:
         raise AssertionError
 
-    await Carrier(SEED, clock, FixedRng(), steps.append).carry("m", send, ask)
+    await Retrier(SEED, clock, FixedRng(), steps.append).run("m", send, ask)
 
     assert steps[1].seconds == 0.25
 
@@ -476,6 +475,6 @@ async def test_a_fault_that_is_no_service_error_is_not_swallowed() -> None:
     async def ask() -> bool:
         raise AssertionError
 
-    carrier = Carrier(SEED, ManualClock(auto=True), FixedRng(), lambda _: None)
+    retrier = Retrier(SEED, ManualClock(auto=True), FixedRng(), lambda _: None)
     with pytest.raises(ValueError, match="a bug"):
-        await carrier.carry("m", send, ask)
+        await retrier.run("m", send, ask)

@@ -2,21 +2,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.record import State, Stored
-from hangbot.delivery.stats import summarise
-from hangbot.hangfm.wire.chat import Outgoing
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.record import OutboxRow, State
+from hangbot.delivery.stats import compute_stats
 
 STATES: list[State] = ["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 
 
 def row(
     state: State, tier: int | None = None, *, accepted: float = 100.0, settled: float | None = None
-) -> Stored:
-    return Stored(Outgoing("m", "room", "hi"), state, tier, 1, False, accepted, settled, "", "")  # noqa: FBT003  in doubt
+) -> OutboxRow:
+    return OutboxRow(Outgoing("m", "room", "hi"), state, tier, 1, False, accepted, settled, "", "")  # noqa: FBT003  in doubt
 
 
 def test_nothing_has_no_rates() -> None:
-    figures = summarise([], now=0.0)
+    figures = compute_stats([], now=0.0)
 
     assert figures.as_row() == {
         "delivered": 0,
@@ -48,7 +48,7 @@ def test_messages_are_counted_by_how_they_ended() -> None:
         row("sending", accepted=95.0),
     ]
 
-    figures = summarise(rows, now=110.0)
+    figures = compute_stats(rows, now=110.0)
 
     assert (figures.delivered, figures.tier1, figures.tier2) == (3, 2, 1)
     assert (figures.failed, figures.uncertain, figures.expired, figures.dropped) == (1, 1, 1, 1)
@@ -59,7 +59,7 @@ def test_messages_are_counted_by_how_they_ended() -> None:
 def test_the_quantiles_are_those_of_the_nearest_rank() -> None:
     rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in range(1, 101)]
 
-    figures = summarise(rows, now=200.0)
+    figures = compute_stats(rows, now=200.0)
 
     assert (figures.p50_ms, figures.p95_ms, figures.p99_ms) == (50.0, 95.0, 99.0)
 
@@ -75,7 +75,7 @@ def test_the_quantiles_are_those_of_the_nearest_rank() -> None:
 def test_the_median_of_few_is_one_of_them(times: list[int], median: float) -> None:
     rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in times]
 
-    assert summarise(rows, now=200.0).p50_ms == median
+    assert compute_stats(rows, now=200.0).p50_ms == median
 
 
 def test_only_delivered_messages_have_a_latency() -> None:
@@ -85,13 +85,13 @@ def test_only_delivered_messages_have_a_latency() -> None:
         row("delivered", 1, settled=100.5),
     ]
 
-    assert summarise(rows, now=600.0).p99_ms == 500.0
+    assert compute_stats(rows, now=600.0).p99_ms == 500.0
 
 
 def test_a_clock_that_was_set_back_makes_nothing_negative() -> None:
     rows = [row("delivered", 1, settled=40.0), row("queued", accepted=100.0)]
 
-    figures = summarise(rows, now=50.0)
+    figures = compute_stats(rows, now=50.0)
 
     assert (figures.p50_ms, figures.oldest_queued_s) == (0.0, 0.0)
 
@@ -104,8 +104,8 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-def test_every_message_is_counted_once(rows: list[Stored]) -> None:
-    figures = summarise(rows, now=1_000.0)
+def test_every_message_is_counted_once(rows: list[OutboxRow]) -> None:
+    figures = compute_stats(rows, now=1_000.0)
 
     counted = figures.delivered + figures.failed + figures.uncertain + figures.expired + figures.dropped
     assert counted + figures.queued == len(rows)

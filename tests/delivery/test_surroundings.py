@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.surroundings import count_messages, has_second_name, is_mounted_alone
-from hangbot.hangfm.wire.chat import Outgoing
 
 
 @pytest.fixture

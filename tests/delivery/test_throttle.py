@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hangbot.delivery.budget import RetryBudget
-from hangbot.delivery.limits import Breaker
-from hangbot.delivery.policy import RetryPolicy, TokenBucket
-from hangbot.delivery.throttle import Gate, Limits, Stopped, Until
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.throttle import Stopped, Throttle, ThrottleLimits, Until
 from hangbot.errors import (
     AckTimeout,
     RateLimited,
@@ -48,9 +47,11 @@ class Door:
 
     def __post_init__(self) -> None:
         waits = RetryPolicy(base=10.0, longest=40.0, strategy="seed", jitter=0.0)
-        limits = Limits(self.bucket, self.budget, Breaker(waits, failures_to_open=2), self.in_flight)
+        limits = ThrottleLimits(
+            self.bucket, self.budget, CircuitBreaker(waits, failures_to_open=2), self.in_flight
+        )
         self.conditions = Conditions()
-        self.gate = Gate(limits, self.clock, FixedRng(), self.probe, self.conditions)
+        self.gate = Throttle(limits, self.clock, FixedRng(), self.probe, self.conditions)
         self.breaker = self.gate.breaker
         self.gone: list[str] = []
         self.trouble: ServiceError | None = None

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.waiters import Waiters
 from hangbot.errors import HangbotError, UnknownMessage
-from hangbot.hangfm.wire.chat import Outgoing
 
 DELIVERED = Settlement("delivered", 1, 1)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import (
     AckTimeout,
     AnswerLost,
@@ -21,7 +22,6 @@ from hangbot.errors import (
     Unreachable,
 )
 from hangbot.factory import open_chat
-from hangbot.hangfm.wire.chat import Outgoing
 from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ async def test_a_message_is_sent_found_and_read_in_both_dialects(
         await chat.settings()
         await chat.join()
         await chat.join()
-        found_before = await chat.arrived(line)
+        found_before = await chat.find(line)
         stored = await chat.send(line)
-        found_after = await chat.arrived(line)
+        found_after = await chat.find(line)
         (read,) = await chat.history(most=10)
 
     assert me["uid"] == hangfm_sandbox.bot.uid
@@ -82,7 +82,7 @@ async def test_a_direct_message_reaches_one_user_and_is_found_again(
 
     async with open_chat(hangfm_settings) as chat:
         await chat.send(message)
-        found = await chat.arrived(message)
+        found = await chat.find(message)
         conversation = await chat.history(to=message)
         room = await chat.history()
 
@@ -181,7 +181,7 @@ async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
             await sending
 
         assert lost.value.ambiguous
-        assert await chat.arrived(line) is stored
+        assert await chat.find(line) is stored
     assert sum(row.get("muid") == "m-1" for row in hangfm_sandbox.messages) == stored
 
 
@@ -415,7 +415,7 @@ async def test_who_was_put_out_of_the_group_joins_before_it_asks_whether_a_messa
     hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN)
     before = len(requests(hangfm_sandbox, "POST", "/members"))
 
-    found = await hangfm_chat.arrived(line)
+    found = await hangfm_chat.find(line)
 
     assert found is stored
     assert len(requests(hangfm_sandbox, "POST", "/members")) - before == 1
@@ -429,7 +429,7 @@ async def test_who_is_banned_cannot_ask_whether_a_message_arrived_and_is_told_th
     hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN)
 
     with pytest.raises(Refused, match="Not a participant") as refused:
-        await hangfm_chat.arrived(line)
+        await hangfm_chat.find(line)
 
     assert not refused.value.retryable
 
@@ -440,7 +440,7 @@ async def test_a_look_up_that_is_refused_although_the_bot_is_a_member_is_replace
     await hangfm_chat.send(line)
     hangfm_sandbox.faults.add("chat.lookup", "status", status=403, body=FORBIDDEN, times=0)
 
-    found = await hangfm_chat.arrived(line)
+    found = await hangfm_chat.find(line)
 
     assert found
 
@@ -552,7 +552,7 @@ async def test_a_groups_guid_given_as_the_receiver_reaches_the_group(
     await hangfm_chat.send(message)
     await hangfm_chat.send(Outgoing("m-2", other.uuid, "again", direct=True))
 
-    assert await hangfm_chat.arrived(message)
+    assert await hangfm_chat.find(message)
     stored = [(row["receiver"], row["receiverType"]) for row in hangfm_sandbox.messages if row.get("muid")]
     assert stored == [(other.uuid, "group")] * 2
     assert len(requests(hangfm_sandbox, "GET", f"/users/{other.uuid}")) == 1
@@ -578,8 +578,8 @@ async def test_where_the_look_up_is_unknown_the_history_is_searched(
     await hangfm_chat.send(line)
     hangfm_sandbox.faults.add("chat.lookup", "status", status=404, body="<html>", times=2)
 
-    assert await hangfm_chat.arrived(line)
-    assert not await hangfm_chat.arrived(Outgoing("m-2", line.to, "never sent"))
+    assert await hangfm_chat.find(line)
+    assert not await hangfm_chat.find(Outgoing("m-2", line.to, "never sent"))
 
 
 async def test_a_row_that_cannot_be_read_does_not_end_the_search(
@@ -588,7 +588,7 @@ async def test_a_row_that_cannot_be_read_does_not_end_the_search(
     newest = [row(number) for number in range(101, 200)]
     canned(hangfm_sandbox, [*newest, {"id": "none"}], [row(100, "m-1")])
 
-    assert await hangfm_chat.arrived(line)
+    assert await hangfm_chat.find(line)
 
 
 async def test_the_search_is_in_the_conversation_of_the_message(
@@ -601,8 +601,8 @@ async def test_the_search_is_in_the_conversation_of_the_message(
     await hangfm_chat.send(elsewhere)
     hangfm_sandbox.faults.add("chat.lookup", "status", status=404, body="<html>", times=2)
 
-    assert await hangfm_chat.arrived(direct)
-    assert await hangfm_chat.arrived(elsewhere)
+    assert await hangfm_chat.find(direct)
+    assert await hangfm_chat.find(elsewhere)
 
 
 async def test_a_search_that_does_not_reach_the_end_does_not_say_no(
@@ -612,7 +612,7 @@ async def test_a_search_that_does_not_reach_the_end_does_not_say_no(
     canned(hangfm_sandbox, *pages[:10])
 
     with pytest.raises(Refused, match="not among the newest messages") as unknown:
-        await hangfm_chat.arrived(line)
+        await hangfm_chat.find(line)
 
     assert not unknown.value.retryable
 
@@ -624,7 +624,7 @@ async def test_a_history_that_does_not_move_is_not_searched_for_ever(
     canned(hangfm_sandbox, page, page)
 
     with pytest.raises(Refused, match="not among the newest messages"):
-        await hangfm_chat.arrived(line)
+        await hangfm_chat.find(line)
 
 
 # -- reading
@@ -700,7 +700,7 @@ async def test_a_look_up_that_finds_another_message_is_no_answer(
 
     monkeypatch.setattr(chat, "call", by_number)
 
-    found = [await chat.arrived(replace(line, id=key)) for key in ("m-1", "m-2")]
+    found = [await chat.find(replace(line, id=key)) for key in ("m-1", "m-2")]
 
     assert found == [True, False]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import HangbotError
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.gateway import GatewayClient
-from hangbot.hangfm.wire.chat import Outgoing
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
 from pytest_hangfm.transcript import describe_frame, transcribe, transcript

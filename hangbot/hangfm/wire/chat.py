@@ -5,16 +5,15 @@ Two servers speak it: CometChat's service and OpenChat, which replaced it on Han
 already", the shapes of errors) are accepted here, all of them, whatever the dialect.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from hangbot.bot.events import ChatMessage
+from hangbot.delivery.message import Outgoing
 from hangbot.hangfm.wire.answers import is_success, read_json
 from hangbot.hangfm.wire.chat_errors import is_joined_already, read_refusal
 
 __all__ = [
-    "Outgoing",
     "join_body",
     "message_body",
     "read_answer",
@@ -26,18 +25,6 @@ _MILLISECONDS: Final = 100_000_000_000
 _LATEST: Final = 1_000 * _MILLISECONDS
 _LONGEST_ID: Final = 30
 """Digits; ids have at most 53 bits (measured on OpenChat)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A text on its way: ``id`` is the stable id, made once and kept over every retry."""
-
-    id: str
-    to: str
-    text: str
-    direct: bool = False
-    mentions: Sequence[Mapping[str, object]] = ()
-    images: Sequence[str] = ()
 
 
 def message_body(message: Outgoing, *, sender: str | None, name: str | None) -> dict[str, object]:

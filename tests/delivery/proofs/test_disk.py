@@ -16,9 +16,9 @@ import pytest
 
 from hangbot.delivery import database
 from hangbot.delivery import outbox as module
+from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable
-from hangbot.hangfm.wire.chat import Outgoing
 from tests.bounds import WITHIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -19,9 +19,9 @@ import apsw
 import pytest
 
 from hangbot.delivery import tables, write_sql
-from hangbot.delivery.record import Settlement, Step, Stored
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.record import OutboxRow, Settlement, Step
 from hangbot.delivery.writer import Job, Work, serve
-from hangbot.hangfm.wire.chat import Outgoing
 
 Left = Literal["dropped", "in part", "kept"]
 """What becomes of writes that were not synced."""
@@ -182,7 +182,7 @@ def _work(key: str, open_now: list[str], rng: random.Random) -> Work:
             for n in range(1, rng.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
-        return lambda database: write_sql.put(database, [write_sql.Text(parts, 10.0)])
+        return lambda database: write_sql.put(database, [write_sql.NewMessage(parts, 10.0)])
     some = rng.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:
@@ -334,7 +334,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
 
 def _acknowledged(job: Job) -> set[str]:
     rows = job.result if isinstance(job.result, list) and not job.error else []
-    return {row.message.id for row in rows if isinstance(row, Stored)}
+    return {row.message.id for row in rows if isinstance(row, OutboxRow)}
 
 
 @pytest.mark.slow

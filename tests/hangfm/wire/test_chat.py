@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hangbot import errors
 from hangbot.bot.events import ChatMessage
+from hangbot.delivery.message import Outgoing
 from hangbot.errors import (
     NotAMember,
     NotFound,
@@ -22,7 +23,7 @@ from hangbot.errors import (
     Unavailable,
 )
 from hangbot.hangfm.wire import chat, chat_errors
-from hangbot.hangfm.wire.chat import Outgoing, read_message
+from hangbot.hangfm.wire.chat import read_message
 
 NOW = 1_795_347_777.0
 SAMPLES = Path(__file__).parent / "samples"

@@ -129,7 +129,7 @@ class Player:
             self.expected[-1]["message"]["name"] if self.expected and _has_message(self.expected[-1]) else ""
         )
         if isinstance(name, str) and name.startswith("primus::ping"):
-            await self.arrived()
+            await self.find()
             self.sandbox.server.tick()
         elif name == "kickedFromRoom":
             await self.sandbox.kick("user-9", self.room())
@@ -139,7 +139,7 @@ class Player:
             if name == "primus::server::close" and done != "kickedFromRoom":
                 self.sandbox.server.connections[0].finish(deliberate=True)
         elif gap_ms >= 250:
-            await self.arrived()
+            await self.find()
             self.sandbox.clock.advance(gap_ms / 1000)
 
     def room(self) -> Room:
@@ -147,7 +147,7 @@ class Player:
         assert room is not None
         return room
 
-    async def arrived(self) -> None:
+    async def find(self) -> None:
         await self.sandbox.journal.wait_for(
             lambda _: len(self.sandbox.journal.events(service="room", dir="in", kind="frame")) >= self.sent
         )
