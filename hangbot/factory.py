@@ -77,9 +77,21 @@ class Clients:
 
 @asynccontextmanager
 async def open_clients(
-    settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    rng: Rng | None = None,
+    guard: Callable[[str, str], None] = lambda _method, _path: None,
 ) -> AsyncIterator[Clients]:
-    """Open the gateway and the chat client; nothing is sent until they are used."""
+    """Open the gateway and the chat client; nothing is sent until they are used.
+
+    Args:
+        settings: The configuration.
+        clock: Bounds every wait.
+        rng: Draws the chat client's id.
+        guard: Called with the method and path of each chat request before it is sent; what it raises
+            keeps it from being sent.
+    """
     clock = clock or SystemClock()
     token = settings.bot_user_token.get_secret_value()
     async with _open_http(settings.chat_url, settings.gateway_url) as http:
@@ -101,6 +113,7 @@ async def open_clients(
             name=settings.bot_name,
             joins=settings.auto_join,
             slots=settings.http_concurrency,
+            guard=guard,
             rng=rng or SYSTEM_RNG,
         )
         yield Clients(gateway, chat)
@@ -127,6 +140,7 @@ async def open_room(
     clock: Clock | None = None,
     on_message: Callable[[RoomMessage], None] = lambda _: None,
     on_frame: Callable[[str | bytes], None] | None = None,
+    guard: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
 
@@ -135,6 +149,7 @@ async def open_room(
         clock: OutboxLimits every wait.
         on_message: Told every room message.
         on_frame: Shown every frame as it came, before it is read.
+        guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
 
     Raises:
         HangbotError: As `hangbot.hangfm.socket.connect_room` does.
@@ -151,6 +166,7 @@ async def open_room(
         ack_timeout=settings.ack_timeout,
         silence=settings.heartbeat_timeout,
         on_message=on_message,
+        guard=guard,
         me=claims.uid if claims else settings.chat_uid,
     )
     async with room.listening():

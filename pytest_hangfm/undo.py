@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from hangbot import open_chat, open_room
 from hangbot.errors import NotFound, Refused, ServiceError
-from hangbot.factory import open_chat, open_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
-    from hangbot.bot.bot import Bot
-    from hangbot.config import Settings
-    from hangbot.hangfm.chat import ChatClient
-    from hangbot.hangfm.room import RoomClient
+    from hangbot import Bot, ChatClient, Settings, Settlement
 
 __all__ = ["Undo"]
-
-T = TypeVar("T")
 
 _WITHIN: Final = 30.0
 """Seconds for all of it."""
@@ -52,22 +47,21 @@ class Undo:
 
         chat.call = followed  # type: ignore[method-assign]  # this one client's, on purpose
 
-    def follow_room(self, room: RoomClient) -> None:
-        """Remember whether this connection puts the bot on stage."""
-        room.act = self._followed(room.act)  # type: ignore[method-assign]  # this one connection's, on purpose
-
     def follow_bot(self, bot: Bot) -> None:
-        """Remember both of a bot, whose connections come and go."""
+        """Remember what this bot sends, and whether it goes on stage; its room connections come and go."""
         self.follow_chat(bot.chat)
-        bot.act = self._followed(bot.act)  # type: ignore[method-assign]  # this one bot's, on purpose
+        act = bot.act
 
-    def _followed(self, act: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Coroutine[Any, Any, T]]:
-        async def followed(action: str, **params: object) -> T:
-            if action == "addDj":
-                self._on_stage = True
-            return await act(action, **params)
+        def followed(action: str, **params: object) -> Coroutine[Any, Any, Settlement]:
+            self.note_action(action)
+            return act(action, **params)
 
-        return followed
+        bot.act = followed  # type: ignore[method-assign]  # this one bot's, on purpose
+
+    def note_action(self, action: str) -> None:
+        """Remember whether an action puts the bot on stage: a guard of `hangbot.open_room`."""
+        if action == "addDj":
+            self._on_stage = True
 
     async def take_back(self, settings: Settings) -> list[str]:
         """Take back what was remembered, and return what could not be."""

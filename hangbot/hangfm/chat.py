@@ -1,7 +1,7 @@
 """The chat client: sends, asks and reads over HTTP, as a member of the room's group."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -44,6 +44,8 @@ class ChatClient:
         name: The name under which the bot speaks, where known.
         joins: Whether a refusal because the bot is no member makes it join (``AUTO_JOIN``).
         slots: How many requests may be in flight: each takes a connection of its own.
+        guard: Called with the method and path of each request before it is sent; what it raises keeps it
+            from being sent.
         rng: Draws the client's id.
     """
 
@@ -58,6 +60,7 @@ class ChatClient:
         name: str | None = None,
         joins: bool = True,
         slots: int = 4,
+        guard: Callable[[str, str], None] = lambda _method, _path: None,
         rng: Rng = SYSTEM_RNG,
     ) -> None:
         self.group_id = group
@@ -68,6 +71,7 @@ class ChatClient:
         self._http = http
         self._token = token
         self._joins = joins
+        self._guard = guard
         self._app_id = app_id
         self._slots = asyncio.Semaphore(slots)
         self._known_users: set[str] = set()
@@ -286,6 +290,7 @@ class ChatClient:
         Raises:
             ServiceError: As `wire.chat.read_answer` and `http.HttpClient.request` do.
         """
+        self._guard(method, path)
         if not authorised:
             return await self._once(method, path, what, body, params, None)
         known, token = self._token.exchanges, self._token.value

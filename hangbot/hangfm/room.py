@@ -56,6 +56,7 @@ class RoomClient:
         silence: Seconds without a heartbeat until the connection counts as dead; the server
             pings every 30 s, the official client waits 45 s.
         on_message: Told every room message, after its patch was applied where it fits. Must not block.
+        guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
         me: The bot's uid. A state that held it and does so no longer is lost: the room says nothing
             to whom it does not have. One that never held it proves nothing.
     """
@@ -69,6 +70,7 @@ class RoomClient:
         ack_timeout: float,
         silence: float = 45.0,
         on_message: Callable[[RoomMessage], None] = lambda _: None,
+        guard: Callable[[str], None] = lambda _: None,
         me: str | None = None,
     ) -> None:
         self.room = room
@@ -81,6 +83,7 @@ class RoomClient:
         self._ack_timeout = ack_timeout
         self._silence = silence
         self._on_message = on_message
+        self._guard = guard
         self._me = me
         self._held = False
         self._pending: dict[int | None, asyncio.Future[Reply]] = {}
@@ -170,6 +173,7 @@ class RoomClient:
             ConnectionLost: The connection went; it may have been carried out.
         """
         check_name(action)
+        self._guard(action)
         async with self._slots:
             reply = await self._ask(action, {**params, "roomUuid": self.room})
         if reply.error is None:

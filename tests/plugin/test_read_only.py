@@ -1,31 +1,32 @@
 import pytest
 
 from hangbot import Outgoing
-from hangbot.hangfm.chat import ChatClient
-from hangbot.hangfm.room import RoomClient
+from hangbot.config import Settings
+from hangbot.factory import open_clients, open_room
 from hangbot.sandbox import Sandbox
-from pytest_hangfm.read_only import only_reads_chat, only_reads_room
+from pytest_hangfm.read_only import skip_unless_joining, skip_unless_reading
 
 
 async def test_without_leave_a_chat_client_joins_and_reads_and_skips_before_it_sends(
-    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    chat = only_reads_chat(hangfm_chat)
-
-    await chat.join()
-    assert await chat.history() == []
-    with pytest.raises(pytest.skip.Exception, match="POST /messages: others would see it on a live target"):
-        await chat.send(Outgoing("m-1", hangfm_sandbox.room_uuid, "hello"))
+    async with open_clients(hangfm_settings, guard=skip_unless_reading) as clients:
+        await clients.chat.join()
+        assert await clients.chat.history() == []
+        with pytest.raises(
+            pytest.skip.Exception, match="POST /messages: others would see it on a live target"
+        ):
+            await clients.chat.send(Outgoing("m-1", hangfm_sandbox.room_uuid, "hello"))
 
     assert hangfm_sandbox.messages == []
 
 
 async def test_without_leave_a_room_client_joins_and_skips_before_it_acts(
-    hangfm_sandbox: Sandbox, hangfm_room: RoomClient
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    room = only_reads_room(hangfm_room)
-
-    with pytest.raises(pytest.skip.Exception, match="addDj: others would see it"):
-        await room.act("addDj")
+    async with open_room(hangfm_settings, guard=skip_unless_joining) as room:
+        await room.join()
+        with pytest.raises(pytest.skip.Exception, match="addDj: others would see it"):
+            await room.act("addDj")
 
     assert hangfm_sandbox.state["djs"] == []
