@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hangbot.bot.bot import App
+from hangbot import App
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import AckRecorder, OpenBot, OpenUser, RoomLog
 

@@ -8,11 +8,15 @@ from importlib import import_module
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
     from hangbot.bot.bot import App, Bot
-    from hangbot.bot.events import ChatMessage
+    from hangbot.bot.events import ChatMessage, RoomEvent
+    from hangbot.claims import read_claims
+    from hangbot.clock import Clock
     from hangbot.config import Settings
-    from hangbot.delivery.lock import exclusive_soon
+    from hangbot.delivery.courier import Courier
+    from hangbot.delivery.lock import exclusive, exclusive_soon
     from hangbot.delivery.message import Outgoing
-    from hangbot.delivery.record import Settlement, Step
+    from hangbot.delivery.outbox import Outbox
+    from hangbot.delivery.record import Notify, Settlement, Step
     from hangbot.errors import HangbotError
     from hangbot.factory import (
         open_bot,
@@ -23,19 +27,37 @@ if TYPE_CHECKING:
         open_room,
         open_subject,
     )
+    from hangbot.hangfm.chat import ChatClient
+    from hangbot.hangfm.gateway import GatewayClient
+    from hangbot.hangfm.room import RoomClient
+    from hangbot.hangfm.wire.events import RoomMessage
+    from hangbot.ids import Rng
+    from hangbot.net import is_loopback
     from hangbot.preflight import examine, overall
 
 __all__ = [
     "App",
     "Bot",
+    "ChatClient",
     "ChatMessage",
+    "Clock",
+    "Courier",
+    "GatewayClient",
     "HangbotError",
+    "Notify",
+    "Outbox",
     "Outgoing",
+    "Rng",
+    "RoomClient",
+    "RoomEvent",
+    "RoomMessage",
     "Settings",
     "Settlement",
     "Step",
     "examine",
+    "exclusive",
     "exclusive_soon",
+    "is_loopback",
     "open_bot",
     "open_chat",
     "open_clients",
@@ -44,6 +66,7 @@ __all__ = [
     "open_room",
     "open_subject",
     "overall",
+    "read_claims",
 ]
 
 __version__ = "0.1.0"
@@ -51,14 +74,26 @@ __version__ = "0.1.0"
 _HOMES = {
     "App": "bot.bot",
     "Bot": "bot.bot",
+    "ChatClient": "hangfm.chat",
     "ChatMessage": "bot.events",
+    "Clock": "clock",
+    "Courier": "delivery.courier",
+    "GatewayClient": "hangfm.gateway",
     "HangbotError": "errors",
+    "Notify": "delivery.record",
+    "Outbox": "delivery.outbox",
     "Outgoing": "delivery.message",
+    "Rng": "ids",
+    "RoomClient": "hangfm.room",
+    "RoomEvent": "bot.events",
+    "RoomMessage": "hangfm.wire.events",
     "Settings": "config.settings",
     "Settlement": "delivery.record",
     "Step": "delivery.record",
     "examine": "preflight",
+    "exclusive": "delivery.lock",
     "exclusive_soon": "delivery.lock",
+    "is_loopback": "net",
     "open_bot": "factory",
     "open_chat": "factory",
     "open_clients": "factory",
@@ -67,6 +102,7 @@ _HOMES = {
     "open_room": "factory",
     "open_subject": "factory",
     "overall": "preflight.model",
+    "read_claims": "claims",
 }
 
 

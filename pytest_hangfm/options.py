@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 import pytest
 
+from pytest_hangfm.secrets import configured_secrets
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
 __all__ = ["OPTIONS", "REQUIRED_NAMES", "Options", "Target", "add_options", "read_options", "target_of"]
@@ -72,9 +74,7 @@ class Options(NamedTuple):
     @property
     def origin(self) -> str:
         """Say where the configuration comes from."""
-        from hangbot.cli.hidden import masked  # noqa: PLC0415  only a run with checks pays for it
-
-        file = masked(self.env_file.name)
+        file = _masked(self.env_file.name, self.env_file, os.environ)
         if self.from_file and self.from_environment:
             return f"{file} and the environment"
         return "the environment" if self.from_environment else file
@@ -170,11 +170,18 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         pytest.UsageError: A value is none of those possible, or the JSON cannot be written there.
     """
     texts = {spec.name: _text(config, spec, environ) for spec in _SPECS if spec.metavar}
-    switches = {spec.name: _switch(config, spec, environ) for spec in _SPECS if not spec.metavar}
-    target, guard = texts["target"][0] or "auto", texts["guard"][0] or "auto"
-    _one_of(target, _TARGETS, texts["target"][1])
-    _one_of(guard, _GUARDS, texts["guard"][1])
     env_file = _path(config, *texts["env_file"]) or config.invocation_params.dir / DEFAULT_ENV_FILE
+
+    def one_of(value: str, possible: tuple[str, ...], where: str) -> str:
+        if value not in possible:
+            shown = _masked(repr(value), env_file, environ)
+            raise pytest.UsageError(f"{where}: {shown} is none of {', '.join(possible)}")
+        return value
+
+    target, guard = (texts[name][0] or "auto" for name in ("target", "guard"))
+    one_of(target, _TARGETS, texts["target"][1])
+    one_of(guard, _GUARDS, texts["guard"][1])
+    switches = {spec.name: _switch(config, spec, environ, one_of) for spec in _SPECS if not spec.metavar}
     named = bool(texts["env_file"][0])
     in_environment = any(environ.get(name, "").strip() for name in REQUIRED_NAMES)
     return Options(
@@ -203,22 +210,26 @@ def _text(config: pytest.Config, spec: _Spec, environ: Mapping[str, str]) -> tup
     return str(config.getini(spec.ini)).strip(), spec.ini
 
 
-def _switch(config: pytest.Config, spec: _Spec, environ: Mapping[str, str]) -> bool:
+def _switch(
+    config: pytest.Config,
+    spec: _Spec,
+    environ: Mapping[str, str],
+    one_of: Callable[[str, tuple[str, ...], str], str],
+) -> bool:
     if config.getoption(spec.ini):
         return True
     text = environ.get(spec.env, "").strip().lower()
     if not text:
         return bool(config.getini(spec.ini))
     known = _SWITCH | _SWITCH_OFF
-    _one_of(text, tuple(known), spec.env)
-    return known[text]
+    return known[one_of(text, tuple(known), spec.env)]
 
 
-def _one_of(value: str, possible: tuple[str, ...], where: str) -> None:
-    if value not in possible:
-        from hangbot.cli.hidden import masked  # noqa: PLC0415  only a wrong call pays for it
+def _masked(text: str, env_file: Path, environ: Mapping[str, str]) -> str:
+    """Return a text without the secrets of the configuration: one may stand in an option's place."""
+    from hangbot.redact import Redactor  # noqa: PLC0415  only a run with checks, or a wrong call, pays for it
 
-        raise pytest.UsageError(f"{where}: {masked(repr(value))} is none of {', '.join(possible)}")
+    return Redactor(configured_secrets(env_file, environ)).text(text)
 
 
 def _path(config: pytest.Config, text: str, where: str) -> Path | None:

@@ -8,12 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from hangbot.bot.bot import App, Bot
+    from hangbot import App, Bot, ChatClient, Courier, RoomClient, RoomMessage
     from hangbot.clock import Clock
-    from hangbot.delivery.courier import Courier
-    from hangbot.hangfm.chat import ChatClient
-    from hangbot.hangfm.room import RoomClient
-    from hangbot.hangfm.wire.events import RoomMessage
     from hangbot.ids import Rng
     from hangbot.preflight import CheckContext, Finding
     from hangbot.sandbox import Actor

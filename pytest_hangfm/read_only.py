@@ -16,7 +16,7 @@ def no_guard(*_: str) -> None:
 
 
 def skip_unless_reading(method: str, path: str) -> None:
-    """Skip the test before a chat request that others would see; joining is none: a guard of `open_clients`."""
+    """Skip the test before a chat request that others would see, as a guard of `open_clients`."""
     if method != "GET" and not (method == "POST" and path.endswith("/members")):
         pytest.skip(f"{method} {path}: {NEEDS_WRITES}")
 

@@ -12,7 +12,7 @@ from hangbot.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hangbot.delivery.record import Settlement, Step
+    from hangbot import Settlement, Step
 
 __all__ = ["AckRecorder"]
 

@@ -12,7 +12,7 @@ from hangbot.text import printable
 from pytest_hangfm.transcript import name_in, transcript
 
 if TYPE_CHECKING:
-    from hangbot.hangfm.wire.events import RoomMessage
+    from hangbot import RoomMessage
     from hangbot.sandbox import Actor, Person, Sandbox
     from pytest_hangfm.process import BotProcess
 

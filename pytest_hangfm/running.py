@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from hangbot.delivery.outbox import exclusive
+from hangbot import exclusive
 from hangbot.factory import make_courier, open_bot, open_chat, open_outbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hangbot.bot.bot import App, Bot
+    from hangbot import App, Bot, Courier, Notify
     from hangbot.clock import Clock
     from hangbot.config import Settings
-    from hangbot.delivery.courier import Courier
-    from hangbot.delivery.record import Notify
     from hangbot.ids import Rng
     from pytest_hangfm.failed_actions import ActionResults
     from pytest_hangfm.undo import Undo

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from hangbot import Outgoing
-    from hangbot.bot.events import ChatMessage
-    from hangbot.hangfm.chat import ChatClient
-    from hangbot.hangfm.room import RoomClient
+    from hangbot import ChatClient, ChatMessage, Outgoing, RoomClient
 
 __all__ = ["counted_chat", "counted_room"]
 

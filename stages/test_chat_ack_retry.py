@@ -10,10 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from hangbot import Outgoing, Settings
-from hangbot.delivery.courier import Courier
-from hangbot.delivery.outbox import Outbox
-from hangbot.hangfm.chat import ChatClient
+from hangbot import ChatClient, Courier, Outbox, Outgoing, Settings
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import AckRecorder, ManualClock, OpenCourier
 

@@ -12,11 +12,9 @@ from typing import Final
 
 import pytest
 
-from hangbot import Bot, Settings, preflight
-from hangbot.delivery.outbox import Outbox
+from hangbot import Bot, ChatClient, Outbox, Settings, preflight
 from hangbot.errors import RemovedFromRoom
 from hangbot.factory import open_subject
-from hangbot.hangfm.chat import ChatClient
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import AckRecorder, OpenBot, OpenProcess, OpenUser, RoomLog
 

@@ -8,8 +8,7 @@ import asyncio
 
 import pytest
 
-from hangbot import Bot, Settings
-from hangbot.hangfm.room import RoomClient
+from hangbot import Bot, RoomClient, Settings
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import AckRecorder, ManualClock, OpenBot
 

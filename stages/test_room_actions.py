@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot import Settings
-from hangbot.hangfm.room import RoomClient
+from hangbot import RoomClient, Settings
 from pytest_hangfm import OpenRoom, RoomEvents
 
 pytestmark = [

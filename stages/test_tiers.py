@@ -11,8 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from hangbot import Outgoing, Settings
-from hangbot.delivery.courier import Courier
+from hangbot import Courier, Outgoing, Settings
 from hangbot.sandbox import Fault, Sandbox
 from pytest_hangfm import AckRecorder, ManualClock, OpenCourier
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from hangbot.delivery.record import Step
+    from hangbot import Step
 
 __all__ = ["Measures", "measures_of", "percentile"]
 

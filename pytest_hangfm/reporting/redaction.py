@@ -16,7 +16,7 @@ import pytest
 from pytest_hangfm.fenced import pytest_log_handlers
 from pytest_hangfm.items import target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
-from pytest_hangfm.reporting.secrets import configured_secrets
+from pytest_hangfm.secrets import configured_secrets
 from pytest_hangfm.stash import SANDBOX
 
 if TYPE_CHECKING:

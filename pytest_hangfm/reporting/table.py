@@ -9,7 +9,7 @@ from pytest_hangfm.reporting.timeline import duration, escape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hangbot.delivery.record import Step
+    from hangbot import Step
 
 __all__ = ["event_table"]
 

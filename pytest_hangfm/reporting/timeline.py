@@ -17,7 +17,7 @@ from hangbot.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hangbot.delivery.record import Settlement, Step
+    from hangbot import Settlement, Step
 
 __all__ = ["duration", "escape", "outcome", "timeline"]
 

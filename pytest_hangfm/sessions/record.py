@@ -19,8 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from hangbot.claims import read_claims
-from hangbot.net import is_loopback
+from hangbot import is_loopback, read_claims
 from hangbot.redact import Redactor
 from pytest_hangfm.sessions.format import FORMAT, Event, without_secrets
 

@@ -14,8 +14,8 @@ from hangbot.config import ENV, Settings
 from hangbot.redact import MASK, Redactor
 from pytest_hangfm.reporting.masking import mask_report
 from pytest_hangfm.reporting.scan import Tokens, scan
-from pytest_hangfm.reporting.secrets import SECRET_NAMES, configured_secrets
 from pytest_hangfm.reporting.shortened import mask_shortened
+from pytest_hangfm.secrets import SECRET_NAMES, configured_secrets
 
 SENTINEL = "sentinel-4711-of-nobody-you-know"
 FOREIGN = "another-program's password"
