@@ -99,7 +99,6 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
                 ["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY
             )
         stack.callback(sandbox.chat.close)
-        stack.callback(sandbox.gateway.close)
         if control:
             sandbox.control_port = await serve_http(
                 stack, control_api(sandbox), control_port, largest_body=LARGEST_COMMAND

@@ -16,6 +16,7 @@ from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.gateway.routes import Gateway
 from hangbot.sandbox.gateway.server import GatewayService
 from hangbot.sandbox.ids import Ids
+from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.listen import HOST
 from hangbot.sandbox.moderation import RoomModeration
@@ -74,13 +75,14 @@ class Sandbox:
         self.clock = clock or SandboxClock()
         self.journal = Journal(self.clock.now_ms, redactor, on_event=on_event)
         self.faults = Faults()
+        injector = FaultInjector(self.faults, self.clock)
         spoken = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.people = People(self.clock.now_s, remember, spoken.tokens, ids)
         self.rooms = Rooms(variants, ids)
         self.app_id = (identity and identity.app_id) or ids.hex(8)
         self.chat = ChatService(
             self.people,
-            self.faults,
+            injector,
             self.journal,
             self.clock,
             dialect=spoken,
@@ -93,7 +95,7 @@ class Sandbox:
         moderation = RoomModeration(self.rooms, self.people, self.server.desk)
         self.gateway = GatewayService(
             Gateway(self.people, self.rooms, moderation, ids),
-            Wire(self.faults, self.journal, self.clock, whose=self.people.behind),
+            Wire(injector, self.journal, whose=self.people.behind),
         )
         self.services = Services(
             self.journal,

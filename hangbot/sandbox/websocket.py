@@ -1,199 +1,309 @@
-"""One real-time connection: WebSocket by websockets, frames read where they arrive.
+"""One WebSocket connection of the sandbox, for room and chat: the protocol by websockets, I/O by asyncio.
 
-Which faults hit it: an upgrade and a frame are both passages of `chat.ws`, but a dropped frame
-is no refused upgrade: each waits for the kind of passage that it is about.
+Frames are handled where they arrive instead of through ``recv()``: a server must see all frames of one
+read before it runs the first action (its limit of pending actions counts them), and ten thousand actions
+a second leave no time for a task switch each.
 """
 
 import asyncio
-import json
 import logging
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
 
-from hangbot.sandbox.chat.rows import Json
-from hangbot.sandbox.faults import FRAME_DEEDS, REQUEST_DEEDS
+__all__ = ["ABNORMAL", "ConnectionListener", "SocketOptions", "WebSocketConnection", "text_frame"]
 
-if TYPE_CHECKING:
-    from hangbot.sandbox.clock import TimerHandle
+ABNORMAL: Final = 1006
+"""The code of a connection that ended without a close frame."""
 
-__all__ = ["FRAME_FAULTS", "POINT", "UPGRADE_FAULTS", "Connection", "garbage"]
+Peer = TypeVar("Peer")
+Peer_contra = TypeVar("Peer_contra", contravariant=True)
 
-POINT: Final = "chat.ws"
-FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
-UPGRADE_FAULTS: Final = REQUEST_DEEDS - FRAME_FAULTS
-
-_LARGEST_FRAME: Final = 10_000_000
-BACKLOG_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes that a slow reader may owe; then his connection is dropped, so that nobody waits for him."""
-_FAREWELL_S: Final = 1.0
-_DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
-# Outside the logging tree, where no configuration can switch it on: frames hold tokens.
-_silent: Final = logging.Logger("hangbot.sandbox.chat", logging.CRITICAL + 1)  # noqa: LOG001  on purpose
+# Outside the logging tree, where no configuration can switch it on: request lines and frames hold tokens.
+_silent: Final = logging.Logger("hangbot.sandbox.websocket", logging.CRITICAL + 1)  # noqa: LOG001  on purpose
 
 
-class Hub(Protocol):
-    """What a connection tells its server."""
-
-    def on_open(self, connection: "Connection") -> None:
-        """It is open."""
-
-    def on_refused(self, connection: "Connection", response: Response) -> None:
-        """What was asked for is no handshake."""
-
-    def on_text(self, connection: "Connection", text: str) -> None:
-        """A text came."""
-
-    def on_lost(self, connection: "Connection") -> None:
-        """It was open and is gone."""
+def text_frame(text: str) -> bytes:
+    """Return a whole unmasked text frame, made once for however many connections get it."""
+    return Frame(Opcode.TEXT, text.encode("utf-8", "replace")).serialize(mask=False)
 
 
-class Connection(asyncio.Protocol):
-    """One socket, and what is kept back from it.
+@dataclass(frozen=True, slots=True)
+class SocketOptions:
+    """How a server treats its connections.
 
     Attributes:
-        number: Counted per server from 1; the journal's ``conn``.
-        path: Where it was opened.
-        uid: Whose it is, once it has authenticated.
-        device: The `deviceId` of its auth frame.
-        wants_presence: Whether it is told who comes and goes.
-        held: Frames that a `reorder` or a `delay` keeps back.
-        gate: The end of that delay.
-        timers: When it is pinged, and closed if nobody authenticates.
+        largest: Bytes of a message; a larger one is answered with a close of code 1009.
+        backlog: Bytes that may wait for a slow reader.
+        close_timeout_s: How long a client has to answer a close, and to hang up.
+        corked: Whether what is sent in one iteration of the event loop goes out in one write, at its end.
+        dated: Whether the answer to the handshake has a date.
+    """
+
+    largest: int
+    backlog: int
+    close_timeout_s: float
+    corked: bool = True
+    dated: bool = True
+
+
+class ConnectionListener(Protocol[Peer_contra]):
+    """What a server hears of a connection. ``peer`` is what it keeps about the connection."""
+
+    def on_open(self, peer: Peer_contra) -> None:
+        """Handle the end of the handshake."""
+
+    def on_refused(self, peer: Peer_contra, status: int, body: str) -> None:
+        """Handle a request that was no handshake, and was answered so."""
+
+    def on_message(self, peer: Peer_contra, message: str | bytes) -> None:
+        """Handle a whole message; bytes are a binary one."""
+
+    def on_ping(self, peer: Peer_contra) -> None:
+        """Handle a ping frame; its pong is sent anyway."""
+
+    def on_sent(self, peer: Peer_contra, text: str, fault: int | None) -> None:
+        """Note a text that goes out, and the fault that made it so."""
+
+    def on_slow_reader(self, peer: Peer_contra) -> None:
+        """Handle a backlog above the limit; it grows on unless the connection is ended here."""
+
+    def on_closed(self, peer: Peer_contra) -> None:
+        """Handle the end of a connection that was open."""
+
+
+class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
+    """One connection, from its handshake to its end.
+
+    Args:
+        listener: Hears what happens.
+        peer: What the listener keeps about this connection.
+        options: How it is treated.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, number: int, path: str, hub: Hub) -> None:
-        self.number = number
-        self.path = path
-        self.uid: str | None = None
-        self.device: object = None
-        self.wants_presence = False
-        self.held: list[str] = []
-        self.gate: TimerHandle | None = None
-        self.timers: list[TimerHandle] = []
-        self._hub = hub
-        self._ws = ServerProtocol(max_size=_LARGEST_FRAME, logger=_silent)
-        self._message = bytearray()
-        self._is_text = False
-        self._end: asyncio.TimerHandle | None = None
+    def __init__(self, listener: ConnectionListener[Peer], peer: Peer, options: SocketOptions) -> None:
+        self._listener = listener
+        self._peer = peer
+        self._options = options
+        self._ws = ServerProtocol(max_size=options.largest, logger=_silent)
+        self._closing = False
+        self._failed = False
+        self._out: list[bytes] = []
+        self._held: list[tuple[str, int | None]] = []
+        self._gated = False
+        self._parts: list[bytes] = []
+        self._binary = False
+        self._timeout: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether frames can be sent."""
-        return self._ws.state is OPEN and not self.transport.is_closing()
+        """Whether texts can be sent."""
+        return not self._closing and not self.transport.is_closing() and self._ws.state is not CONNECTING
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether a text waits for this iteration of the event loop to end."""
+        return bool(self._out)
 
     @property
     def close_code(self) -> int | None:
-        """The code that its client closed with; ``None`` for a close without, 1006 without a close."""
-        code = self._ws.close_code
-        return None if code == CloseCode.NO_STATUS_RCVD else code
+        """The code that its client closed with, ``None`` for a close without one, 1006 for no close."""
+        received = self._ws.close_rcvd
+        if received is None:
+            return ABNORMAL
+        return None if received.code == CloseCode.NO_STATUS_RCVD else int(received.code)
 
     # -- out
 
-    def send(self, text: str) -> None:
-        """Send a text."""
-        if self.is_open:
-            self._ws.send_text(text.encode("utf-8", "replace"))
-            self._flush()
+    def send(self, text: str, frame: bytes | None = None, *, fault: int | None = None) -> None:
+        """Send a text, and after it what was held back; nothing once the connection is closing.
+
+        Args:
+            text: The text.
+            frame: Its frame, where it was made already.
+            fault: Id of the fault that sends it, for the listener.
+        """
+        if self._gated:
+            self._held.append((text, fault))
+            return
+        self.send_first(text, frame, fault=fault)
+        if self._held:
+            self._send_held()
+
+    def hold_back(self, text: str, fault: int | None = None) -> None:
+        """Keep a text until the next one was sent."""
+        self._held.append((text, fault))
+
+    def shut_gate(self) -> None:
+        """Hold back everything until the gate opens."""
+        self._gated = True
+
+    def open_gate(self) -> None:
+        """Send what was held back, in order."""
+        self._gated = False
+        self._send_held()
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        for text, fault in held:
+            self.send_first(text, fault=fault)
+
+    def send_first(self, text: str, frame: bytes | None = None, *, fault: int | None = None) -> None:
+        """Send a text, and let what is held back wait on."""
+        if not self.is_open:
+            return
+        if not self._out and self._options.corked:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._out.append(text_frame(text) if frame is None else frame)
+        self._listener.on_sent(self._peer, text, fault)
+        if not self._options.corked:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was sent so far."""
+        out, self._out = self._out, []
+        if out:
+            self._write(out[0] if len(out) == 1 else b"".join(out))
 
     def ping(self) -> None:
         """Send a ping frame."""
-        if self.is_open:
+        if self.is_open and self._ws.state is OPEN:
             self._ws.send_ping(b"")
-            self._flush()
+            self._write_protocol()
 
-    def close(self, code: int | None = None) -> None:
-        """Say goodbye; without a code, hang up at once."""
+    def close(self, code: int | None = None, *, hang_up: bool = False) -> None:
+        """Send a close frame, and end the connection when its client does not.
+
+        Args:
+            code: The code, or ``None`` for none.
+            hang_up: Whether to end the connection without waiting for the client.
+        """
         if not self.is_open:
             return
-        self._ws.send_close(code)
-        self._flush()
-        if code is None:
+        if self._ws.state is OPEN:
+            self._ws.send_close(code)
+        self._write_protocol()
+        self._closing = True
+        if hang_up:
             self.transport.close()
-        self._see_it_end()
+        self._start_close_timeout()
+
+    def fail(self, code: CloseCode) -> None:
+        """Close with a code, and read no more, as for what breaks the protocol."""
+        self._ws.fail(code)
+        self._write_protocol()
+        self._closing = self._failed = True
+        self._start_close_timeout()
 
     def abort(self) -> None:
-        """Cut it: its client sees 1006."""
-        self.transport.abort()
+        """End the TCP connection: its client sees 1006. What was sent before is written."""
+        if not self.transport.is_closing():
+            self.flush()
+            self.transport.abort()
 
-    # -- in
+    def _write_protocol(self) -> None:
+        """Write what websockets has to send (handshake, pongs, closes), behind what was sent before."""
+        for piece in self._ws.data_to_send():
+            self.flush()
+            if piece:
+                self._write(piece)
+            elif self.transport.is_closing():
+                return
+            elif self.transport.can_write_eof():
+                self.transport.write_eof()
+            else:
+                self.transport.close()
+
+    def _write(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(data)
+        if self.transport.get_write_buffer_size() > self._options.backlog:
+            self._listener.on_slow_reader(self._peer)
+
+    def _start_close_timeout(self) -> None:
+        """Abort the connection of a client that does not answer the close, or never hangs up."""
+        if self._timeout is None:
+            loop = asyncio.get_running_loop()
+            self._timeout = loop.call_later(self._options.close_timeout_s, self.transport.abort)
+
+    # -- in: what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
+        """Begin with the connection on which the handshake was asked for."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        """Called by asyncio."""
-        if self._end is not None:
-            self._end.cancel()
+        """Report the end."""
+        if self._timeout is not None:
+            self._timeout.cancel()
         was_open = self._ws.state is not CONNECTING
         self._ws.receive_eof()
         if was_open:
-            self._hub.on_lost(self)
+            self._listener.on_closed(self._peer)
+
+    def eof_received(self) -> None:
+        """Close: a client that sends no more is gone."""
+        self._ws.receive_eof()
+        self._write_protocol()
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
-        self._ws.receive_data(data)
-        for event in self._ws.events_received():
-            if isinstance(event, Request):
-                self._open(event)
-            elif isinstance(event, Frame) and event.opcode in _DATA:
+        """Handle what a client sent, frame by frame."""
+        ws = self._ws
+        ws.receive_data(data)
+        for event in ws.events_received():
+            if isinstance(event, Frame):
                 self._on_frame(event)
-        self._flush()
-        if self._ws.close_expected():
-            self._see_it_end()
+            elif isinstance(event, Request):
+                self._on_handshake(event)
+        self._write_protocol()
+        if ws.state is not OPEN:
+            # Only now: what came before a close, or before what breaks the protocol, is answered before it.
+            self._closing = True
+            if ws.close_expected():
+                self._start_close_timeout()
 
-    def _open(self, request: Request) -> None:
-        response = self._ws.accept(request)
+    def _on_handshake(self, request: Request) -> None:
+        response: Response = self._ws.accept(request)
+        accepted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        if accepted and not self._options.dated:
+            del response.headers["Date"]
         self._ws.send_response(response)
-        self._flush()
-        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            self._hub.on_open(self)
+        self._write_protocol()
+        if accepted:
+            self._listener.on_open(self._peer)
         else:
-            self._hub.on_refused(self, response)
+            self._listener.on_refused(self._peer, response.status_code, (response.body or b"").decode())
 
     def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode is not Opcode.CONT:
-            self._is_text = frame.opcode is Opcode.TEXT
-        self._message += frame.data
-        if not frame.fin:
+        opcode = frame.opcode
+        if self._failed:
             return
-        whole, self._message = self._message, bytearray()
-        # A close of the client's, or what breaks the protocol, came behind it; only ours comes before it.
-        if not self._is_text or self._end is not None or self.transport.is_closing():
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            self._binary = opcode is Opcode.BINARY
+        elif opcode is not Opcode.CONT:
+            if opcode is Opcode.PING:
+                self._listener.on_ping(self._peer)
+            return
+        whole = bytes(frame.data)
+        if not frame.fin or self._parts:
+            self._parts.append(whole)
+            if not frame.fin:
+                return
+            whole, self._parts = b"".join(self._parts), []
+        if self._binary:
+            self._listener.on_message(self._peer, whole)
             return
         try:
             text = whole.decode()
         except UnicodeDecodeError:
-            self._ws.fail(CloseCode.INVALID_DATA)
-            self._see_it_end()
+            self.fail(CloseCode.INVALID_DATA)
         else:
-            self._hub.on_text(self, text)
-
-    def _flush(self) -> None:
-        """Write what is to be written, pongs among it; who owes too much is cut off."""
-        pieces = self._ws.data_to_send()
-        if self.transport.get_write_buffer_size() > BACKLOG_LIMIT:
-            self.abort()
-        elif pieces and not self.transport.is_closing():
-            self.transport.write(b"".join(pieces))
-        if b"" in pieces:  # it ends here
-            self.transport.close()
-
-    def _see_it_end(self) -> None:
-        """Hang up on a client that does not answer the close, or never hangs up."""
-        if self._end is None:
-            self._end = asyncio.get_running_loop().call_later(_FAREWELL_S, self.transport.abort)
-
-
-def garbage(body: Json) -> str:
-    """What goes out in a frame's place: a text as it is, anything else as JSON."""
-    if body is None:
-        return "<html>no frame</html>"
-    return body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))
+            self._listener.on_message(self._peer, text)

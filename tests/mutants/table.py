@@ -388,9 +388,9 @@ MUTANTS: Final = (
     Mutant(
         "cut-stores-nothing",
         "a connection that is cut after storing stores nothing",
-        "hangbot/sandbox/chat/request.py",
-        before='_BEFORE: Final = frozenset({"refuse", "cut_before_store", "hang", "status", "garbage"})',
-        after='_BEFORE: Final = frozenset({"refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"})',
+        "hangbot/sandbox/injector.py",
+        before='            case "refuse" | "cut_before_store":\n',
+        after='            case "refuse" | "cut_before_store" | "cut_after_store":\n',
         killed_by=(
             "tests/sandbox/chat/test_request.py::test_a_cut_connection_stores_or_does_not_as_it_says",
         ),

@@ -10,24 +10,22 @@ import asyncio
 import itertools
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
-from websockets.http11 import Response
-
+from hangbot.sandbox.chat.connection import CLOSED, FRAME_FAULTS, POINT, SOCKET_OPTIONS, ChatConnection
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.http import Request
+from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.websocket import FRAME_FAULTS, POINT, Connection, garbage
+from hangbot.sandbox.websocket import WebSocketConnection
 
 __all__ = ["SocketHub"]
 
 UNAUTHENTICATED_S: Final = 30.0
 PING_EVERY_S: Final = 25.0
-GOODBYE: Final = 1000
 CRASHED: Final = 1011
 
 
@@ -37,7 +35,7 @@ class SocketHub:
     Args:
         dialect: How the server speaks.
         clock: The sandbox's clock; both intervals run on it.
-        faults: Faults on `chat.ws`.
+        injector: Faults on `chat.ws`.
         journal: Takes every frame.
         app_id: Stands in every envelope.
         rules: Who is let in, and what a frame does.
@@ -48,20 +46,20 @@ class SocketHub:
         *,
         dialect: Dialect,
         clock: SandboxClock,
-        faults: Faults,
+        injector: FaultInjector,
         journal: Journal,
         app_id: str,
         rules: SocketRules,
     ) -> None:
         self._dialect = dialect
         self._clock = clock
-        self._faults = faults
+        self._injector = injector
         self._journal = journal
         self._app_id = app_id
         self._rules = rules
         self._numbers = itertools.count(1)
-        self._open: dict[int, Connection] = {}
-        self._by_uid: dict[str, dict[int, Connection]] = {}
+        self._open: dict[int, ChatConnection] = {}
+        self._by_uid: dict[str, dict[int, ChatConnection]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -74,52 +72,50 @@ class SocketHub:
 
     def open(self, request: Request) -> None:
         """Upgrade a request; its connection lives by itself from then on."""
-        request.hand_over(Connection(next(self._numbers), request.target, self))
+        connection = ChatConnection(next(self._numbers), request.target, self._journal, self._clock)
+        connection.socket = WebSocketConnection(self, connection, SOCKET_OPTIONS)
+        request.hand_over(connection.socket)
 
-    def on_open(self, connection: Connection) -> None:
-        """Part of ``Hub``."""
+    def on_open(self, connection: ChatConnection) -> None:
+        """Part of ``ConnectionListener``."""
         self._open[connection.number] = connection
         self._journal.record("chat", "in", "open", conn=connection.number, path=connection.path)
 
         def expire() -> None:
             if connection.uid is None:
-                connection.close(GOODBYE)
+                connection.socket.close(CLOSED)
 
         connection.timers = [self._clock.call_later(UNAUTHENTICATED_S, expire)]
         self._book_ping(connection)
 
-    def on_refused(self, connection: Connection, response: Response) -> None:
-        """Part of ``Hub``."""
-        body = (response.body or b"").decode()
-        status = response.status_code
+    def on_refused(self, connection: ChatConnection, status: int, body: str) -> None:
+        """Part of ``ConnectionListener``."""
         self._journal.record("chat", "out", "http", path=connection.path, status=status, body=body)
 
-    def _book_ping(self, connection: Connection) -> None:
+    def _book_ping(self, connection: ChatConnection) -> None:
         """Book one ping, and the next only then: a clock that jumps a day is no day's worth of pings."""
 
         def ring() -> None:
-            connection.ping()
+            connection.socket.ping()
             asyncio.get_running_loop().call_soon(self._book_ping, connection)
 
         if connection.is_open:
             connection.timers[1:] = [self._clock.call_later(PING_EVERY_S, ring)]
 
-    def on_lost(self, connection: Connection) -> None:
-        """Part of ``Hub``."""
+    def on_closed(self, connection: ChatConnection) -> None:
+        """Part of ``ConnectionListener``."""
         self._forget(connection)
         if connection.uid is not None and not self.online(connection.uid):
             self._announce(connection.uid, online=False)
-        code = connection.close_code
+        code = connection.socket.close_code
         self._journal.record("chat", "in", "close", conn=connection.number, uid=connection.uid, code=code)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: ChatConnection) -> None:
         self._open.pop(connection.number, None)
-        for timer in (*connection.timers, connection.gate):
-            if timer is not None:
-                timer.cancel()
+        connection.cancel_timers()
         self._leave(connection)
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: ChatConnection) -> None:
         if connection.uid is not None:
             mine = self._by_uid.get(connection.uid, {})
             mine.pop(connection.number, None)
@@ -128,8 +124,24 @@ class SocketHub:
 
     # -- frames in ---------------------------------------------------------------------
 
-    def on_text(self, connection: Connection, text: str) -> None:
-        """Part of ``Hub``."""
+    def on_ping(self, connection: ChatConnection) -> None:
+        """Part of ``ConnectionListener``."""
+
+    def on_sent(self, connection: ChatConnection, text: str, fault: int | None) -> None:
+        """Part of ``ConnectionListener``."""
+        row = {"conn": connection.number, "uid": connection.uid, "frame": text}
+        self._journal.record("chat", "out", "frame", fault=fault, **row)
+
+    def on_slow_reader(self, connection: ChatConnection) -> None:
+        """Part of ``ConnectionListener``: nothing waits for a reader that is slow."""
+        connection.socket.abort()
+
+    def on_message(self, connection: ChatConnection, message: str | bytes) -> None:
+        """Part of ``ConnectionListener``."""
+        if isinstance(message, str) and connection.is_open:
+            self._on_text(connection, message)
+
+    def _on_text(self, connection: ChatConnection, text: str) -> None:
         self._journal.record("chat", "in", "frame", conn=connection.number, uid=connection.uid, frame=text)
         try:
             frame = json.loads(text)
@@ -139,7 +151,7 @@ class SocketHub:
             return
         text_for_body = isinstance(frame.get("body"), str) and frame.get("type") in ("auth", "receipts")
         if text_for_body and self._dialect.name == "openchat":
-            connection.close(CRASHED)  # measured: it falls over
+            connection.socket.close(CRASHED)  # measured: it falls over
         elif frame.get("action") == "ping" or frame.get("type") == "ping":
             self._write(connection, '{"action":"pong"}')
         elif frame.get("type") == "auth":
@@ -147,7 +159,7 @@ class SocketHub:
         elif connection.uid is not None:
             self.push(self._rules.frame(connection.uid, frame))
 
-    def _auth(self, connection: Connection, frame: Mapping[str, Json]) -> None:
+    def _auth(self, connection: ChatConnection, frame: Mapping[str, Json]) -> None:
         body = frame.get("body")
         uid = self._rules.user(self._rules.token_of(frame))
         came = False
@@ -196,69 +208,13 @@ class SocketHub:
                     text = text or json.dumps(self._dialect.frame(push, self._app_id), separators=(",", ":"))
                     self._write(connection, text)
 
-    def _write(self, connection: Connection, text: str) -> None:
+    def _write(self, connection: ChatConnection, text: str) -> None:
         # A fault on `chat.*` means requests, an upgrade among them, and no frames.
-        fault = self._faults.take(POINT, FRAME_FAULTS, exact=True)
-        if fault is None:
-            self._release(connection, text)
-            return
-        self._record(connection, text, fault)
-        self._spoil(connection, text, fault)
-
-    def _spoil(self, connection: Connection, text: str, fault: Fault) -> None:
-        match fault.do:
-            case "duplicate":
-                self._release(connection, text)
-                self._release(connection, text)
-            case "reorder":
-                connection.held.append(text)
-            case "delay":
-                connection.held.append(text)
-                connection.gate = self._clock.call_later(
-                    (fault.ms or 0) / 1000, lambda: self._open_gate(connection)
-                )
-            case "garbage":
-                self._send(connection, garbage(fault.body))
-            case "close":
-                connection.close()
-            case "close_deliberate":
-                connection.close(GOODBYE)
-            case "drop":
-                pass
-            case _:
-                connection.abort()
-
-    def _open_gate(self, connection: Connection) -> None:
-        connection.gate = None
-        held, connection.held = connection.held, []
-        self._send_all(connection, held)
-
-    def _send_all(self, connection: Connection, texts: list[str]) -> None:
-        for text in texts:
-            self._send(connection, text)
-
-    def _release(self, connection: Connection, text: str) -> None:
-        """Send a frame, and after it what a `reorder` kept back; behind a `delay` it queues up."""
-        if connection.gate is not None:
-            connection.held.append(text)
-            return
-        held, connection.held = connection.held, []
-        self._send_all(connection, [text, *held])
-
-    def _send(self, connection: Connection, text: str) -> None:
-        if connection.is_open:
-            self._record(connection, text, None)
-            connection.send(text)
-
-    def _record(self, connection: Connection, text: str, fault: Fault | None) -> None:
-        data: dict[str, Any] = {"conn": connection.number, "uid": connection.uid, "frame": text}
-        if fault is not None:
-            data["deed"] = fault.do
-        self._journal.record("chat", "out", "frame", fault=fault.id if fault else None, **data)
+        self._injector.send_frame(connection, text, POINT, kinds=FRAME_FAULTS, exact=True)
 
     # -- the end -----------------------------------------------------------------------
 
     def abort_all(self) -> None:
         """Drop every connection at once."""
         for connection in tuple(self._open.values()):
-            connection.abort()
+            connection.socket.abort()

@@ -6,7 +6,6 @@ itself is one plain call without a wait in it, so a request whose client is gone
 not stored, and one that is stored is stored whole.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from urllib.parse import parse_qsl
 from hangbot.sandbox.chat.media import Upload
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.values import nested
-from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.faults import Fault
 from hangbot.sandbox.http import Request, Response, read_json
+from hangbot.sandbox.injector import Before, FaultInjector
 from hangbot.sandbox.journal import Journal
 
 __all__ = ["LARGEST_BODY", "Outcome", "Wire", "cors_headers", "is_preflight", "read_body", "seen_of"]
@@ -31,8 +30,6 @@ _JSON_HEADERS: Final = {
     "Content-Type": "application/json; charset=utf-8",
     "Cache-Control": "max-age=0, private, must-revalidate",
 }
-_BEFORE: Final = frozenset({"refuse", "cut_before_store", "hang", "status", "garbage"})
-_CUTS: Final = frozenset({"refuse", "cut_before_store", "cut_after_store", "hang"})
 _GARBAGE: Final = "<!doctype html><title>not what you asked for</title>"
 
 
@@ -142,33 +139,24 @@ class Wire:
     """Takes one request through faults and journal, and answers it.
 
     Args:
-        faults: What goes wrong on purpose.
+        injector: What goes wrong on purpose.
         journal: Takes every request and answer.
-        clock: Delays run on it.
         whose: Tells by its headers whose a request is that never reaches the service.
         open_chat: Whether the chat is open to every page, whatever it asks.
     """
 
     def __init__(
         self,
-        faults: Faults,
+        injector: FaultInjector,
         journal: Journal,
-        clock: SandboxClock,
         *,
         whose: Callable[[Mapping[str, str]], str | None],
         open_chat: bool = False,
     ) -> None:
         self._whose = whose
         self._open_chat = open_chat
-        self._faults = faults
+        self._injector = injector
         self._journal = journal
-        self._clock = clock
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def close(self) -> None:
-        """End every hang and every delay."""
-        for future in self._waiting:
-            _let_go(future)
 
     async def exchange(
         self,
@@ -188,12 +176,12 @@ class Wire:
             seen: Says what the journal is to say about the request.
             do: The store step: does it and says what to answer. Called at most once.
         """
-        fault = self._faults.take(point)
-        fault_id = fault.id if fault is not None else None
-        if fault is not None and fault.do in _BEFORE:
+        before = self._injector.before_request(point)
+        fault_id = before.fault_id
+        if before.instead is not None:
             uid = self._whose(request.headers)
             self._journal.record(service, "in", "http", fault=fault_id, uid=uid, **seen())
-            return await self.instead(request, service, fault)
+            return await self.instead(request, service, before)
         if request.gone:
             uid = self._whose(request.headers)
             self._journal.record(service, "in", "http", fault=fault_id, uid=uid, gone=True, **seen())
@@ -203,27 +191,29 @@ class Wire:
         self._journal.record(service, "in", "http", fault=fault_id, uid=outcome.uid, **seen(), **extra)
         if outcome.pushing is not None and outcome.frame_first:
             outcome.pushing()
-        if fault is not None and fault.do == "cut_after_store":
-            await self.pause((fault.ms or 0) / 1000)
-            self._cut(request, service, fault)
+        after = self._injector.after_request(before.fault)
+        if before.fault is not None and after.end is not None:
+            await self._injector.pause(after.wait_s)
+            self._cut(request, service, before.fault)
         else:
-            held_s = outcome.delay_s + ((fault.ms or 0) / 1000 if fault and fault.do == "delay" else 0)
-            await self.pause(held_s)
+            await self._injector.pause(outcome.delay_s + after.wait_s)
             request.answer(self.respond(request, service, outcome, fault_id))
         if outcome.pushing is not None and not outcome.frame_first:
             outcome.pushing()
         return None
 
-    async def instead(self, request: Request, service: str, fault: Fault) -> Response | None:
+    async def instead(self, request: Request, service: str, before: Before) -> Response | None:
         """Do what a fault does in the place of the service: nothing is stored."""
-        if fault.do == "hang":
-            await self._until_closed()
-        else:
-            await self.pause((fault.ms or 0) / 1000)
-        if fault.do in _CUTS:
+        fault = before.fault
+        if fault is None:
+            return None
+        if before.instead == "hang":
+            await self._injector.hang()
+        await self._injector.pause(before.wait_s)
+        if before.instead in {"hang", "cut", None}:  # None: an upgrade has nothing to store
             self._cut(request, service, fault)
             return None
-        if fault.do == "garbage":
+        if before.instead == "garbage":
             outcome = Outcome(200, _GARBAGE, {"Content-Type": "text/html", **(fault.headers or {})})
             if fault.body is not None:
                 outcome.body = fault.body
@@ -272,29 +262,3 @@ class Wire:
         elif outcome.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             headers |= _OPEN_TO_PAGES
         return Response(status=outcome.status, body=text.encode(errors="replace"), headers=headers)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait on the sandbox's clock."""
-        if seconds <= 0:
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        timer = self._clock.call_later(seconds, lambda: _let_go(future))
-        try:
-            await future
-        finally:
-            timer.cancel()
-            self._waiting.discard(future)
-
-    async def _until_closed(self) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
-
-
-def _let_go(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

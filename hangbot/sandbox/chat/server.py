@@ -9,6 +9,7 @@ from typing import Final
 
 from hangbot.sandbox.chat.auth import Authenticator
 from hangbot.sandbox.chat.call import Call, fault_point, split_path, tidy_path
+from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.rate_limit import RateLimit, RateLimiter
@@ -23,12 +24,11 @@ from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.ids import Ids
+from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
-from hangbot.sandbox.websocket import POINT, UPGRADE_FAULTS
 
 __all__ = ["ChatService", "RateLimit"]
 
@@ -40,7 +40,7 @@ class ChatService:
 
     Args:
         people: The users and their tokens.
-        faults: What goes wrong on purpose.
+        injector: What goes wrong on purpose.
         journal: Takes every request and frame.
         clock: The sandbox's clock.
         dialect: `openchat`, `cometchat`, `srechat`, or a `Dialect` made with `replace`.
@@ -57,7 +57,7 @@ class ChatService:
     def __init__(
         self,
         people: People,
-        faults: Faults,
+        injector: FaultInjector,
         journal: Journal,
         clock: SandboxClock,
         *,
@@ -68,6 +68,7 @@ class ChatService:
     ) -> None:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self.app_id = app_id
+        self._injector = injector
         self._ids = ids or Ids()
         self.api_key = self._ids.hex(20)
         self.world = ChatWorld(clock.now_s, self.dialect.rules, history=history)
@@ -75,7 +76,7 @@ class ChatService:
         self.realtime = SocketHub(
             dialect=self.dialect,
             clock=clock,
-            faults=faults,
+            injector=self._injector,
             journal=journal,
             app_id=app_id,
             rules=SocketRules(people, tokens, self.dialect, clock, self.world),
@@ -90,11 +91,10 @@ class ChatService:
             online=self.realtime.online,
         )
         self._api = ChatApi(ChatContext(self.world, self.dialect, people, self._auth, self._ids))
-        self._faults = faults
         self._journal = journal
         self._limiter = RateLimiter(self.dialect)
         self._wire = Wire(
-            faults, journal, clock, whose=people.behind, open_chat=self.dialect.name == "openchat"
+            self._injector, journal, whose=people.behind, open_chat=self.dialect.name == "openchat"
         )
 
     @property
@@ -161,7 +161,7 @@ class ChatService:
 
     def close(self) -> None:
         """Drop every socket, end every hang."""
-        self._wire.close()
+        self._injector.close()
         self.realtime.abort_all()
 
     # -- requests
@@ -201,10 +201,10 @@ class ChatService:
         return await self._wire.exchange(request, service="chat", point=point, seen=seen, do=do)
 
     async def _upgrade(self, request: Request) -> Response | None:
-        fault = self._faults.take(POINT, UPGRADE_FAULTS)
-        if fault is not None:
-            self._journal.record("chat", "in", "http", fault=fault.id, **request.note())
-            return await self._wire.instead(request, "chat", fault)
+        before = self._injector.before_request(POINT, UPGRADE_FAULTS)
+        if before.fault is not None:
+            self._journal.record("chat", "in", "http", fault=before.fault_id, **request.note())
+            return await self._wire.instead(request, "chat", before)
         self._journal.record("chat", "in", "http", **request.note())
         if not may_open_socket(request.headers.get("Origin"), self.dialect.socket_origins):
             return self._wire.respond(request, "chat", Outcome(403))

@@ -23,10 +23,6 @@ class GatewayService:
         self.api = api
         self._wire = wire
 
-    def close(self) -> None:
-        """End every hang."""
-        self._wire.close()
-
     async def handle(self, request: Request) -> Response | None:
         """Answer a request."""
         if is_preflight(request):

@@ -29,6 +29,7 @@ from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.http_server import serve_http
+from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
 from tests.bounds import WITHIN
@@ -115,7 +116,9 @@ async def open_replay() -> AsyncIterator[OpenReplay]:
             journal = Journal(clock.now_ms, redactor)
             # On a clock that stands still nobody would ever see the end of 600 ms.
             dialect = replace(OPENCHAT, direct_history_delay_s=0.0)
-            service = ChatService(people, faults, journal, clock, dialect=dialect, app_id=APP_ID)
+            service = ChatService(
+                people, FaultInjector(faults, clock), journal, clock, dialect=dialect, app_id=APP_ID
+            )
             stack.callback(clock.close)
             port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY)
             stack.callback(service.close)
