@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from hangbot.bot.bot import App, Bot
+from hangbot.bot.options import BotOptions
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
@@ -29,11 +30,13 @@ from hangbot.delivery.throttle import ThrottleLimits
 from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
+from hangbot.hangfm.feed import PollingFeed
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
+from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.health import Conditions
 from hangbot.ids import SYSTEM_RNG, Rng
@@ -146,7 +149,7 @@ async def open_room(
 
     Args:
         settings: The configuration.
-        clock: OutboxLimits every wait.
+        clock: Bounds every wait.
         on_message: Told every room message.
         on_frame: Shown every frame as it came, before it is read.
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
@@ -285,8 +288,17 @@ async def open_bot(
     clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         yield Bot(
-            settings,
+            BotOptions(
+                name=settings.bot_name,
+                boot_message=settings.boot_message,
+                drain=settings.drain,
+                welcome_timeout=settings.welcome_timeout,
+                poll_interval=settings.poll_interval,
+                joins=settings.auto_join,
+                learns_owner=settings.chat_uid is None,
+            ),
             chat=clients.chat,
+            feed=PollingFeed(clients.chat),
             courier=make_courier(
                 settings,
                 outbox,
@@ -298,6 +310,7 @@ async def open_bot(
                 turn=turn,
             ),
             open_room=lambda: open_room(settings, clock=clock),
+            check_action=check_name,
             retrier=Retrier(send_policy(settings), clock, rng, notify),
             reconnects=reconnect_policy(settings),
             app=app,

@@ -92,7 +92,7 @@ async def _ready(bot: Bot, running: asyncio.Task[None]) -> None:
 
 async def _stopped(bot: Bot, running: asyncio.Task[None]) -> None:
     bot.stop()
-    _, late = await asyncio.wait({running}, timeout=bot.settings.drain + _MORE_THAN_THE_DRAIN)
+    _, late = await asyncio.wait({running}, timeout=bot.options.drain + _MORE_THAN_THE_DRAIN)
     if late:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from hangbot import open_chat, open_room
@@ -49,7 +49,7 @@ class Undo:
 
     def follow_bot(self, bot: Bot) -> None:
         """Remember what this bot sends, and whether it goes on stage; its room connections come and go."""
-        self.follow_chat(bot.chat)
+        self.follow_chat(cast("ChatClient", bot.chat))
         act = bot.act
 
         def followed(action: str, **params: object) -> Coroutine[Any, Any, Settlement]:

@@ -20,6 +20,7 @@ __all__ = [
     "Reason",
     "RoomSession",
     "RoomView",
+    "StartedAction",
     "Trouble",
 ]
 
@@ -77,6 +78,16 @@ class RoomView(Protocol):
         """Return the room's name, or ``None``."""
 
 
+class StartedAction(Protocol):
+    """A room action: how it is sent, and how to find out what became of it."""
+
+    async def send(self) -> None:
+        """Try once; raises `ServiceError`."""
+
+    async def find(self) -> bool:
+        """Tell whether an earlier attempt took effect; raises `ServiceError` where that cannot be told."""
+
+
 class RoomSession(Protocol):
     """One connection to a room, from its welcome to its end. It does not reconnect."""
 
@@ -105,6 +116,9 @@ class RoomSession(Protocol):
 
     async def join(self, password: str | None = None) -> RoomView:
         """Join the room and return its state; raises `ServiceError`."""
+
+    def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
+        """Return an action of this connection, for the song that plays now; ``me`` tells the bot's uuid."""
 
     def events(self) -> AsyncIterator[RoomEvent]:
         """Yield what happens in the room until the connection has ended. At most one reader."""

@@ -127,7 +127,9 @@ async def _preflight_and_run(
             preflight.cancel()
         if not preflight.cancelled() and (code := preflight.result()):
             return code
-        telling = asyncio.create_task(_tell_that_it_runs(bot, outbox, once_it_runs), name="hangbot-tell")
+        telling = asyncio.create_task(
+            _tell_that_it_runs(bot, settings.room_uuid, outbox, once_it_runs), name="hangbot-tell"
+        )
         try:
             await bot.run()
         finally:
@@ -137,11 +139,11 @@ async def _preflight_and_run(
     return 0
 
 
-async def _tell_that_it_runs(bot: Bot, outbox: Outbox, and_then: Callable[[], None]) -> None:
+async def _tell_that_it_runs(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable[[], None]) -> None:
     """Say in a line that all is well, once it is, and below the checks what to do with it."""
     await bot.ready()
     state = bot.room.state if bot.room else None
-    room = (state.room_name() if state else None) or bot.settings.room_uuid
+    room = (state.room_name() if state else None) or room_uuid
     queued = await outbox.count_waiting()
     logger.info(
         "running: in %s, reading the chat, %d queued",

@@ -1,16 +1,36 @@
 """One room action on one connection: how it is sent, and how to find out what became of it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from hangbot.bot.ports import Disconnect
 from hangbot.errors import AckTimeout, ActionLost, ConnectionLost, Refused, Unreachable
-from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.wire.actions import find_action, song_id
+from hangbot.hangfm.wire.state import RoomState
 
 __all__ = ["RoomAction"]
 
 _NOT_SENT: Final = "The bot connects again by itself; do it again then if it is still wanted."
+
+
+class ActingRoom(Protocol):
+    """What an action needs of its connection; `hangbot.hangfm.room.RoomClient` is one."""
+
+    @property
+    def state(self) -> RoomState | None:
+        """The room as it is."""
+
+    @property
+    def ended(self) -> asyncio.Future[Disconnect]:
+        """Done when the connection has ended."""
+
+    async def act(self, action: str, **params: object) -> Mapping[str, Any]:
+        """Run an action once; raises `ServiceError`."""
+
+    async def ping_and_wait(self) -> None:
+        """Return when the server has read what was sent so far; raises `ServiceError`."""
 
 
 class RoomAction:
@@ -23,7 +43,7 @@ class RoomAction:
         me: Returns the bot's uuid.
     """
 
-    def __init__(self, room: RoomClient, name: str, params: Mapping[str, Any], me: Callable[[], str]) -> None:
+    def __init__(self, room: ActingRoom, name: str, params: Mapping[str, Any], me: Callable[[], str]) -> None:
         self._room = room
         self._action = find_action(name)
         self._params = params

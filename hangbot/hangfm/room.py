@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
+from hangbot.bot.events import RoomEvent
 from hangbot.bot.ports import Disconnect, Reason, Trouble
 from hangbot.clock import Clock
 from hangbot.errors import (
@@ -28,11 +29,13 @@ from hangbot.errors import (
     Unreachable,
     WireError,
 )
+from hangbot.hangfm.action import RoomAction
 from hangbot.hangfm.disconnect import Connection, close_code
+from hangbot.hangfm.event_queue import EventQueue
 from hangbot.hangfm.song_watch import SongWatch
 from hangbot.hangfm.wire import frames as wire
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.events import RoomMessage
+from hangbot.hangfm.wire.events import RoomMessage, to_event
 from hangbot.hangfm.wire.frames import Event, Ping, Reply, ServerClosing, Unknown, Welcome
 from hangbot.hangfm.wire.state import RoomState
 from hangbot.text import quote_server_text
@@ -94,6 +97,7 @@ class RoomClient:
         self._last_frame_at = clock.now()
         self._song = SongWatch(clock, lambda: self.state, self.ping_and_wait)
         self._disconnect_reason: Reason | None = None
+        self._events = EventQueue()
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended or its state was lost, with how."""
         self.closed: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
@@ -214,6 +218,14 @@ class RoomClient:
             self._pending.pop(key, None)
             if not answered.cancel() and not answered.cancelled():
                 answered.exception()  # looked at, even where sending failed first
+
+    def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> RoomAction:
+        """Return an action of this connection, for the song that plays now; ``me`` tells the bot's uuid."""
+        return RoomAction(self, name, params, me)
+
+    def events(self) -> AsyncIterator[RoomEvent]:
+        """Yield what happens in the room from now on, until the connection has ended. At most one reader."""
+        return self._events.events()
 
     async def ping_and_wait(self) -> None:
         """Return when the server has read whatever was sent so far: only then does it answer this ping.
@@ -340,6 +352,7 @@ class RoomClient:
             if not self.ended.done():
                 self._apply(self.state, message.patch)
         self._on_message(message)
+        self._events.put(to_event(message))
 
     def _apply(self, state: RoomState, patch: list[dict[str, Any]]) -> None:
         try:
@@ -359,6 +372,7 @@ class RoomClient:
         """Note that the connection has ended; only the first end counts."""
         if not self.closed.done():
             self.closed.set_result(ended)
+            self._events.close()
         self._settle(ended)
 
     def _settle(self, ended: Disconnect) -> None:

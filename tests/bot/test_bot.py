@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.bot.events import ChatMessage
 from hangbot.clock import SystemClock
 from hangbot.errors import OutboxUnusable, RemovedFromRoom, UnknownMessage, Unreachable
 from hangbot.factory import open_bot, open_outbox
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from hangbot.bot.bot import App, Bot
+    from hangbot.bot.events import ChatMessage
     from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.delivery.outbox import Outbox
@@ -84,21 +84,6 @@ async def running(
             await asyncio.gather(run.task, return_exceptions=True)
 
 
-async def test_of_a_direct_message_only_its_sender_and_length_are_shown(
-    hangfm_settings: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "hangbot.bot.bot")
-    async with running(hangfm_settings) as run:
-        await run.ready()
-
-        await run.bot._hear(ChatMessage(7, "ann", "bot", "for your eyes only", 0.0, direct=True))
-        await run.bot._hear(ChatMessage(8, "ann", "room", None, 0.0))
-
-    assert "[HEARD] ann, to the bot alone: 18 characters" in caplog.messages
-    assert "[HEARD] ann: (message, without text)" in caplog.messages
-    assert "for your eyes only" not in caplog.text
-
-
 class Losses(logging.Handler):
     """Hears how the bot came to be out of its room, and for how long."""
 
@@ -124,7 +109,7 @@ class Losses(logging.Handler):
 @pytest.fixture
 def losses() -> Iterator[Losses]:
     handler = Losses()
-    logger = logging.getLogger("hangbot.bot.bot")
+    logger = logging.getLogger("hangbot.bot")
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)

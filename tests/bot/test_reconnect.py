@@ -1,4 +1,4 @@
-from hangbot.bot.reconnect import ReconnectPace
+from hangbot.bot.pace import ReconnectPace
 from hangbot.delivery.retry import RetryPolicy
 from tests.rng import FixedRng
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hangbot.bot.resync import ResyncPace
+from hangbot.bot.pace import ResyncPace
 
 
 def test_the_first_is_at_once_and_the_others_wait_ever_longer_up_to_ten_minutes() -> None:

@@ -62,7 +62,7 @@ class Heard(logging.Handler):
         super().__init__()
         self._text = text
         self._heard = threading.Event()
-        self._logger = logging.getLogger("hangbot.bot.bot")
+        self._logger = logging.getLogger("hangbot.bot")
 
     def __enter__(self) -> Self:
         self._logger.addHandler(self)

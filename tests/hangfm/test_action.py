@@ -12,6 +12,7 @@ from hangbot import Bot, Settings, Step
 from hangbot.errors import AckTimeout, ActionLost
 from hangbot.factory import open_bot, open_outbox
 from hangbot.hangfm.action import RoomAction
+from hangbot.hangfm.room import RoomClient
 from hangbot.sandbox import Sandbox, open_sandbox
 from tests.bounds import WITHIN
 
@@ -146,7 +147,7 @@ async def test_a_connection_that_goes_while_it_stalls_leaves_the_action_uncertai
 async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(tmp_path: Path) -> None:
     async with in_the_room(tmp_path) as (bot, sandbox, _, _):
         room = bot.room
-        assert room is not None
+        assert isinstance(room, RoomClient)
         room._ack_timeout = 0.1
         action = RoomAction(room, "addDj", {}, lambda: sandbox.bot.uid)
         sandbox.faults.add("room.action", "hang")

@@ -245,7 +245,7 @@ MUTANTS: Final = (
     Mutant(
         "reconnects-together",
         "bots that lost the room together come back together",
-        "hangbot/bot/reconnect.py",
+        "hangbot/bot/pace.py",
         before="return self._policy.wait_after(self._losses, self._rng)",
         after="return self._policy.step(self._losses)",
         killed_by=("tests/bot/test_reconnect.py::test_bots_that_were_lost_together_do_not_return_together",),
@@ -263,15 +263,9 @@ MUTANTS: Final = (
     Mutant(
         "kicked-without-draining",
         "a bot that a moderator puts out ends before its messages do",
-        "hangbot/bot/bot.py",
-        before="""\
-                self._fatal = RemovedFromRoom("a moderator put the bot out of the room", service="room")
-                self.stop()
-                return
-""",
-        after="""\
-                raise RemovedFromRoom("a moderator put the bot out of the room", service="room")
-""",
+        "hangbot/bot/services.py",
+        before='return RemovedFromRoom("a moderator put',
+        after='raise RemovedFromRoom("a moderator put',
         killed_by=(
             "tests/bot/test_bot.py::test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason",
         ),
@@ -279,17 +273,17 @@ MUTANTS: Final = (
     Mutant(
         "hears-itself",
         "the bot's app is given what the bot said",
-        "hangbot/bot/bot.py",
-        before="        if message.sender in self._own:\n            return\n",
-        after="",
+        "hangbot/bot/listener.py",
+        before="if line.sender not in self._own_ids:",
+        after="if line:",
         killed_by=("tests/bot/test_bot.py::test_an_app_hears_others_in_order_and_never_the_bot_itself",),
     ),
     Mutant(
         "lost-state-stays-lost",
         "a bot whose room state is lost leaves the room and waits as after a loss",
-        "hangbot/bot/bot.py",
-        before='            if ended.reason == "state lost":\n                continue',
-        after='            if ended.reason == "reset":\n                continue',
+        "hangbot/bot/services.py",
+        before='            if end.reason == "state lost":\n                continue',
+        after='            if end.reason == "reset":\n                continue',
         killed_by=("tests/bot/test_bot.py::test_a_lost_state_is_fetched_anew",),
     ),
     # -- secrets and text of others

@@ -1,14 +1,17 @@
-"""How long to wait until the next connection. PURE."""
+"""How long to wait until the next connection, and until the state of a room is fetched anew. PURE."""
 
 from typing import Final
 
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.ids import Rng
 
-__all__ = ["ReconnectPace"]
+__all__ = ["ReconnectPace", "ResyncPace"]
 
 _HEALTHY_AFTER: Final = 60.0
 """Seconds in the room until the next loss starts the waits from the beginning."""
+_SHORTEST: Final = 10.0
+_LONGEST: Final = 600.0
+_SOUND_AFTER: Final = 60.0
 
 
 class ReconnectPace:
@@ -54,3 +57,31 @@ class ReconnectPace:
         if reset and self._losses == 1:
             return 0.0
         return self._policy.wait_after(self._losses, self._rng)
+
+
+class ResyncPace:
+    """At once the first time; while fresh states show the same trouble, 10 s, doubled up to 10 min.
+
+    Each kind of trouble has its own waits, so that two in turn are not tried at once for ever either. All
+    of it is apart from the waits for a connection: here the service is there, and a state is a large answer.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+        self._last = 0.0
+
+    @property
+    def sound_after(self) -> float:
+        """Seconds after which a state without trouble is known to be sound."""
+        return max(_SOUND_AFTER, self._last)
+
+    def next_wait(self, trouble: str) -> float:
+        """Return the seconds to wait now that a state was lost to this kind of trouble."""
+        self._last = self._next.get(trouble, 0.0)
+        self._next[trouble] = min(max(2 * self._last, _SHORTEST), _LONGEST)
+        return self._last
+
+    def succeed(self) -> None:
+        """Note that a state was sound."""
+        self._next.clear()
+        self._last = 0.0

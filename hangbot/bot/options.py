@@ -1,0 +1,28 @@
+"""What can be set of a bot."""
+
+from dataclasses import dataclass
+
+__all__ = ["BotOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class BotOptions:
+    """How a bot behaves; durations are seconds.
+
+    Attributes:
+        name: Under which it answers ``/uptime``; its own words say "This bot" without one.
+        boot_message: Said at the start, or ``None``.
+        drain: How long what is on its way may take after `Bot.stop`.
+        welcome_timeout: How long the room's welcome is waited for.
+        poll_interval: Between two looks at the chat.
+        joins: Whether it becomes a member of the chat group by itself.
+        learns_owner: Whether only the chat can tell whose outbox it is.
+    """
+
+    name: str | None = None
+    boot_message: str | None = None
+    drain: float = 10.0
+    welcome_timeout: float = 5.0
+    poll_interval: float = 1.0
+    joins: bool = True
+    learns_owner: bool = False

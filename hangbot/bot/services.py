@@ -1,0 +1,229 @@
+"""What runs inside a bot: one service keeps the room, one delivers; `hangbot.bot.listener` reads the chat."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from hangbot.bot.app import AppRunner
+from hangbot.bot.options import BotOptions
+from hangbot.bot.pace import ReconnectPace, ResyncPace
+from hangbot.bot.ports import Disconnect, OpenRoom, RoomSession
+from hangbot.clock import Clock
+from hangbot.delivery.courier import Courier
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.errors import (
+    ConnectionLost,
+    HangbotError,
+    JoinRefused,
+    RemovedFromRoom,
+    TokenRejected,
+    Unavailable,
+)
+from hangbot.health import Condition, Conditions
+from hangbot.ids import Rng
+
+__all__ = ["Deliverer", "RoomKeeper", "Service"]
+
+logger = logging.getLogger(__name__)
+
+_ADMISSION: Final = "room admission"
+_STATE: Final = "room state"
+_STATE_REMEDY: Final = (
+    "The bot fetches the state again by itself; where that lasts, the service is in trouble: "
+    "report these words to whoever runs it."
+)
+
+
+class Service(Protocol):
+    """A part of a running bot."""
+
+    async def run(self) -> HangbotError | None:
+        """Run until it is cancelled or has nothing left to do.
+
+        Returns:
+            Why the bot is to end, after what is on its way was finished; ``None``: it may go on.
+        """
+
+    def status(self) -> Sequence[Condition]:
+        """Return what is wrong with it right now; nothing when all is well."""
+
+
+class RoomKeeper:
+    """Stays in the room: connects, joins, and again after each loss, waiting longer each time.
+
+    Args:
+        open_room: Opens a room connection.
+        clock: Measures and waits.
+        rng: Draws the waits.
+        policy: How long to wait before the next connection.
+        options: How long the server's welcome is waited for.
+        conditions: Told what is wrong and lasts.
+        app: Given what happens in the room.
+
+    Attributes:
+        session: The joined connection, or ``None`` while there is none. One whose state was lost stays
+            until another has joined, so that the old state can be read.
+        in_room: Set while the bot is in the room.
+    """
+
+    def __init__(
+        self,
+        open_room: OpenRoom,
+        clock: Clock,
+        rng: Rng,
+        policy: RetryPolicy,
+        *,
+        options: BotOptions,
+        conditions: Conditions,
+        app: AppRunner,
+    ) -> None:
+        self.session: RoomSession | None = None
+        self.in_room = asyncio.Event()
+        self._open_room = open_room
+        self._clock = clock
+        self._pace = ReconnectPace(policy, rng)
+        self._resyncs = ResyncPace()
+        self._conditions = conditions
+        self._app = app
+        self._welcome_timeout = options.welcome_timeout
+        self._cause = "it has not joined yet"
+        self._remedy = ConnectionLost.remedy
+
+    def status(self) -> Sequence[Condition]:
+        """Tell why the bot is not in the room."""
+        if self.in_room.is_set():
+            return ()
+        return (Condition("room", f"not in the room ({self._cause})", self._remedy),)
+
+    def nickname(self, uuid: str) -> str | None:
+        """Return what a user is called in the room, where that is known."""
+        state = self.session.state if self.session else None
+        return state.nickname(uuid) if state else None
+
+    async def run(self) -> RemovedFromRoom:
+        """Be in the room until a moderator puts the bot out."""
+        while True:
+            end, error = await self._one_connection()
+            if end.reason == "kicked":
+                return RemovedFromRoom("a moderator put the bot out of the room", service="room")
+            self._pace.left(self._clock.now())
+            if end.reason == "state lost":
+                continue  # now: the room sees no leave for 20 s
+            self._cause = f"{end.reason}, {end.detail}" if end.detail else end.reason
+            self._remedy = error.remedy if error else ConnectionLost.remedy
+            refused = isinstance(error, TokenRejected)
+            wait = self._pace.next_wait(reset=end.reason == "reset", refused=refused)
+            more = {"action": "room_lost", "wait_s": wait}
+            logger.warning("[SOCKET] not in the room (%s): next try in %.1f s", self._cause, wait, extra=more)
+            await self._clock.sleep(wait)
+
+    async def _one_connection(self) -> tuple[Disconnect, HangbotError | None]:
+        """Connect, join and stay; return how that ended, and the error where there was one."""
+        end = Disconnect("left")
+        try:
+            async with self._open_room() as session:
+                await session.welcome(self._welcome_timeout)
+                await session.join()
+                self._pace.joined(self._clock.now())
+                async with self._forwarding(session):
+                    end = await self._stay(session)
+                    if end.reason == "state lost":
+                        end = await self._stay_without_state(session, end)
+        except RemovedFromRoom as exc:
+            end = Disconnect("kicked", str(exc))
+        except HangbotError as exc:  # whatever a service says: it may say something else the next time
+            end = Disconnect("lost", str(exc))
+            if isinstance(exc, TokenRejected | JoinRefused):  # nothing that passes by itself
+                self._conditions.red(_ADMISSION, str(exc), exc.remedy)
+            return end, exc
+        finally:
+            if end.reason != "state lost":
+                self.session = None
+            self.in_room.clear()
+        return end, None
+
+    async def _stay(self, session: RoomSession) -> Disconnect:
+        self.session = session
+        self.in_room.set()
+        self._conditions.clear(_ADMISSION)
+        name = session.state.room_name() if session.state else None
+        logger.info("[SOCKET] joined %s", name or session.room, extra={"action": "room_joined"})
+        try:
+            return await self._clock.wait_for(asyncio.shield(session.ended), self._resyncs.sound_after)
+        except TimeoutError:
+            self._resyncs.succeed()
+            self._conditions.clear(_STATE)
+        return await asyncio.shield(session.ended)
+
+    async def _stay_without_state(self, session: RoomSession, lost: Disconnect) -> Disconnect:
+        """Stay in the room with a lost state until a fresh one may be fetched; return how that ended."""
+        wait = self._resyncs.next_wait(lost.trouble)
+        if wait:
+            sentence = f"the state of the room is lost again ({lost.detail})"
+            self._conditions.red(_STATE, sentence, _STATE_REMEDY)
+        else:
+            self.in_room.clear()
+        more = {"action": "room_lost", "wait_s": wait}
+        logger.warning("[SOCKET] state lost (%s): a fresh one in %.1f s", lost.detail, wait, extra=more)
+        try:
+            return await self._clock.wait_for(asyncio.shield(session.closed), wait)
+        except TimeoutError:
+            return lost
+
+    @asynccontextmanager
+    async def _forwarding(self, session: RoomSession) -> AsyncIterator[None]:
+        """Give the app what happens in the room, beside the block."""
+        if not self._app.hears_events:
+            yield
+            return
+        forwarding = asyncio.create_task(self._forward(session), name="hangbot-room-events")
+        try:
+            yield
+        finally:
+            forwarding.cancel()
+            await asyncio.gather(forwarding, return_exceptions=True)
+
+    async def _forward(self, session: RoomSession) -> None:
+        async for event in session.events():
+            await self._app.put(event)
+
+
+class Deliverer:
+    """Delivers what the bot says.
+
+    Args:
+        courier: Does so.
+        clock: Measures how long the chat has been down.
+    """
+
+    def __init__(self, courier: Courier, clock: Clock) -> None:
+        self._courier = courier
+        self._clock = clock
+
+    @property
+    def reason(self) -> str:
+        """What the chat's last failure said."""
+        return self._courier.breaker.reason
+
+    @property
+    def down_for(self) -> float | None:
+        """Seconds since the chat counts as down, or ``None`` while it works."""
+        since = self._courier.breaker.since
+        return None if since is None else self._clock.now() - since
+
+    def status(self) -> Sequence[Condition]:
+        """Tell how long the chat has been down."""
+        if (down := self.down_for) is None:
+            return ()
+        sentence = f"the chat has been down for {down:.0f} s ({self.reason})"
+        return (Condition("delivery", sentence, Unavailable.remedy),)
+
+    async def run(self) -> None:
+        """Deliver until it is stopped, and what is on its way then has ended."""
+        await self._courier.run()
+
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._courier.stop()
