@@ -35,8 +35,6 @@ NAMES: Final = re.compile(
 
 UNREAD: Final = frozenset(
     {
-        "hangbot/bot/bot.py",
-        "hangbot/bot/ports.py",
         "hangbot/claims.py",
         "hangbot/cli/app.py",
         "hangbot/cli/authority.py",

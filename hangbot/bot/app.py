@@ -17,7 +17,7 @@ class AppRunner:
     """Calls the app with what happens, in order and one call at a time; answers ``/uptime`` before it.
 
     Args:
-        clock: Tells how long the bot has been up.
+        clock: Measures how long the bot has been up.
         name: The bot's name, where it has one.
         say: Says something in the room.
         on_message: The app's handler of messages, or ``None``.

@@ -1,6 +1,6 @@
 """The running bot: one task group that keeps the room, reads the chat and delivers.
 
-``Bot.run`` returns when it was told to stop and has drained; it raises only what no waiting
+``Bot.run`` returns when it was stopped and has drained; it raises only what no waiting
 can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and closes.
 """
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class App(Protocol):
-    """A bot author's own part: told every message of others, in order."""
+    """A bot author's own part: given every message of others, in order."""
 
     def __call__(self, bot: "Bot", message: ChatMessage, /) -> Awaitable[None]:
         """React to a message. What it raises is logged and does not stop the bot."""

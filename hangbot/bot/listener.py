@@ -38,7 +38,7 @@ class ChatListener:
         rng: Draws the waits.
         policy: How long to wait before a request is made again.
         options: How often it looks, and whether it joins the group.
-        conditions: Told what is wrong and lasts.
+        conditions: Given what is wrong and lasts.
         app: Given each line.
         nickname: Returns what a user is called in the room.
 
@@ -75,7 +75,7 @@ class ChatListener:
         self._cause = "it has not asked yet"
 
     def status(self) -> Sequence[Condition]:
-        """Tell why the chat is not read."""
+        """Return why the chat is not read; nothing while it is."""
         if self.reads.is_set():
             return ()
         return (Condition("chat", f"the chat is not read ({self._cause})", Unavailable.remedy),)

@@ -16,7 +16,7 @@ class BotOptions:
         welcome_timeout: How long the room's welcome is waited for.
         poll_interval: Between two looks at the chat.
         joins: Whether it becomes a member of the chat group by itself.
-        learns_owner: Whether only the chat can tell whose outbox it is.
+        learns_owner: Whether only the chat knows whose outbox it is.
     """
 
     name: str | None = None

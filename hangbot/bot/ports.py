@@ -85,7 +85,7 @@ class StartedAction(Protocol):
         """Try once; raises `ServiceError`."""
 
     async def find(self) -> bool:
-        """Tell whether an earlier attempt took effect; raises `ServiceError` where that cannot be told."""
+        """Return whether an earlier attempt took effect; raises `ServiceError` where that cannot be known."""
 
 
 class RoomSession(Protocol):
@@ -118,7 +118,7 @@ class RoomSession(Protocol):
         """Join the room and return its state; raises `ServiceError`."""
 
     def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
-        """Return an action of this connection, for the song that plays now; ``me`` tells the bot's uuid."""
+        """Return an action of this connection, for the song that plays now; ``me`` returns the bot's uuid."""
 
     def events(self) -> AsyncIterator[RoomEvent]:
         """Yield what happens in the room until the connection has ended. At most one reader."""
@@ -137,7 +137,7 @@ class ChatReader(Protocol):
 
     @property
     def group_id(self) -> str:
-        """The room's group: where the bot speaks unless told otherwise."""
+        """The room's group: where the bot speaks by default."""
 
     async def me(self) -> Mapping[str, Any]:
         """Return the bot's own user; raises `ServiceError`."""

@@ -59,7 +59,7 @@ class RoomKeeper:
         rng: Draws the waits.
         policy: How long to wait before the next connection.
         options: How long the server's welcome is waited for.
-        conditions: Told what is wrong and lasts.
+        conditions: Given what is wrong and lasts.
         app: Given what happens in the room.
 
     Attributes:
@@ -92,7 +92,7 @@ class RoomKeeper:
         self._remedy = ConnectionLost.remedy
 
     def status(self) -> Sequence[Condition]:
-        """Tell why the bot is not in the room."""
+        """Return why the bot is not in the room; nothing while it is."""
         if self.in_room.is_set():
             return ()
         return (Condition("room", f"not in the room ({self._cause})", self._remedy),)
@@ -214,7 +214,7 @@ class Deliverer:
         return None if since is None else self._clock.now() - since
 
     def status(self) -> Sequence[Condition]:
-        """Tell how long the chat has been down."""
+        """Return how long the chat has been down; nothing while it works."""
         if (down := self.down_for) is None:
             return ()
         sentence = f"the chat has been down for {down:.0f} s ({self.reason})"
