@@ -14,6 +14,7 @@ from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import ChatTokenRules, Identity, Person
 from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.room.variants import RoomVariants
+from hangbot.sandbox.serve_websocket import ServedSocket, serve_websocket
 from hangbot.sandbox.service import Sandbox
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "RoomVariants",
     "Sandbox",
     "SandboxClock",
+    "ServedSocket",
     "Users",
     "open_sandbox",
+    "serve_websocket",
 ]
