@@ -1,7 +1,7 @@
-"""Async tests that use the plugin: marked for pytest-asyncio by themselves, or told what they cannot do.
+"""Async tests that use the plugin: they are marked for pytest-asyncio, or fail with what they cannot do.
 
-A fixture of ours is made by pytest-asyncio, so the test that uses it has to run there too, and on
-the same loop: on another one the servers that the fixture opened would stand still.
+pytest-asyncio makes the plugin's fixtures, so a test that uses one has to run there too, and on the same
+loop: on another one the servers that the fixture opened would stand still.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WITHOUT_LOOP: Final = frozenset(
         "hangfm_allow_unknown_requests",
         "hangfm_allow_unused_faults",
         "hangfm_clock",
-        "hangfm_no_leaks",  # given to tests that never asked for it
+        "hangfm_no_leaks",  # added to tests that did not request it
         "hangfm_room_events",
         "hangfm_sandbox_options",
         "hangfm_target",
@@ -43,14 +43,14 @@ def _has_asyncio(config: pytest.Config) -> bool:
 
 
 class QuietLoopScope:
-    """Where a project has no configuration at all, keep five lines on a default from its first test.
+    """Silences pytest-asyncio's warning of an unset loop scope where a project has no configuration at all.
 
-    Our fixtures are the same under either default. A project that is configured has it said as ever.
+    The plugin's fixtures work under either default. A project with a configuration gets the warning.
     """
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Be earlier than pytest-asyncio, which warns in this same hook."""
+        """Run before pytest-asyncio, which warns in the same hook."""
         if config.inipath is None and _has_asyncio(config):
             warnings.filterwarnings(
                 "ignore",
@@ -60,7 +60,7 @@ class QuietLoopScope:
 
 
 def _is_async(item: pytest.Item) -> bool:
-    """Whether a test is a coroutine function, also one that hypothesis calls with its examples."""
+    """Whether a test is a coroutine function; hypothesis wraps the one that it calls with examples."""
     function = getattr(item, "obj", None)
     inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
     return inspect.iscoroutinefunction(inner)
@@ -85,7 +85,7 @@ def _nodes(collected: object) -> Iterable[object]:
 
 
 def reason_not_to_run(item: pytest.Item) -> str | None:
-    """Tell in one sentence why our async fixtures cannot serve a test, or return ``None``."""
+    """Return in one sentence why the plugin's async fixtures cannot serve a test, or ``None``."""
     name = next((name for name in fixture_names(item) if _needs_a_loop(name)), None)
     if name is None:
         return None
@@ -107,7 +107,7 @@ def reason_not_to_run(item: pytest.Item) -> str | None:
 
 
 def shares_our_loop(item: pytest.Item) -> bool:
-    """Whether an async test runs where our fixtures do."""
+    """Whether an async test runs on the loop of the plugin's fixtures."""
     on_asyncio = _is_async(item) and _has_asyncio(item.config) and not _is_anyios(item)
     return on_asyncio and _loop_of_test(item) == _loop_of_fixtures(item.config)
 

@@ -1,4 +1,4 @@
-"""Asking a question of preflight in a test: the answer decides the test, and is kept for the summary."""
+"""Running a check of preflight in a test: its result decides the test, and is kept for the summary."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
 
     from hangbot.config import Settings
 
-__all__ = ["row_from_report", "run_in_test"]
+__all__ = ["row_from_report", "run_in_order", "run_in_test"]
 
 _EARLIER: Final = pytest.StashKey[dict[str, CheckResult]]()
 _RESULT: Final = pytest.StashKey[CheckResult]()
 _WHERE: Final = pytest.StashKey[str]()
 _NOT_ASKED: Final = pytest.StashKey[bool]()
-"""Set on the canary where writing is not allowed: the command, which never writes, has no such line."""
+"""Set on the canary where writing is not allowed: like `hangbot preflight`, such a run has no line for it."""
 
 
 async def run_in_test(
     item: pytest.Item,
-    question: Callable[[CheckContext], Awaitable[Finding]],
+    function: Callable[[CheckContext], Awaitable[Finding]],
     settings: Settings | ConfigError,
 ) -> None:
-    """Ask, and pass, skip or fail the test with the answer's own words.
+    """Run a check, and pass, skip or fail the test with the words of its result.
 
     Args:
         item: The test.
-        question: One of `hangbot.preflight`, or one of your own.
-        settings: What to examine, or why there is nothing.
+        function: A check of `hangbot.preflight`, or one of your own.
+        settings: What to check, or why there is nothing.
     """
     __tracebackhide__ = True
     options = item.config.stash[OPTIONS]
-    if question is CANARY and target_of_item(item) == "live" and not options.live_writes:
+    if function is CANARY and target_of_item(item) == "live" and not options.live_writes:
         item.stash[_NOT_ASKED] = True
         pytest.skip(NEEDS_WRITES)
-    result = await _run_in_order(item, _question(item, question), settings)
+    result = await run_in_order(item, _as_check(item, function), settings)
     earlier = item.config.stash[_EARLIER]
     item.stash[_RESULT] = result
     item.stash[_WHERE] = (
@@ -74,61 +74,57 @@ async def run_in_test(
         pytest.fail("\n".join(result_lines(result)), pytrace=False)
 
 
-async def _run_in_order(item: pytest.Item, question: Check, settings: Settings | ConfigError) -> CheckResult:
-    """Ask a question after those of this run that it needs, and keep what was answered.
+async def run_in_order(item: pytest.Item, check: Check, settings: Settings | ConfigError) -> CheckResult:
+    """Run a check after those of this run that it needs, and keep its result.
 
-    Tests come in the order of the questions. Where one was not asked all the same, it is on
-    another worker of xdist, or was stopped before: it is asked here, too, so that a cause makes
-    the same checks pointless wherever they run.
+    Tests come in the order of the checks. One that has not run yet is on another worker of xdist, or its
+    test was stopped: it runs here too, so that a cause makes the same checks pointless wherever they run.
     """
     earlier = item.config.stash.setdefault(_EARLIER, {})
-    unasked = {needed for needed in question.needs if needed not in earlier}
-    if unasked:
-        unasked &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
+    missing = {needed for needed in check.needs if needed not in earlier}
+    if missing:
+        missing &= {check_id(each) for each in item.session.items if each.get_closest_marker("preflight")}
     for needed in CHECKS:
-        if needed.id in unasked:
-            await _run_in_order(item, needed, settings)
+        if needed.id in missing:
+            await run_in_order(item, needed, settings)
     in_order = tuple(earlier[known.id] for known in CHECKS if known.id in earlier)
-    result = await _answer(question, settings, in_order)
+    result = await _run(check, settings, in_order)
     if result.verdict == "warn" and item.config.stash[OPTIONS].strict:
         result = replace(result, verdict="rejected")
     earlier[result.id] = result
     return result
 
 
-async def _answer(
-    question: Check, settings: Settings | ConfigError, earlier: tuple[CheckResult, ...]
+async def _run(
+    check: Check, settings: Settings | ConfigError, earlier: tuple[CheckResult, ...]
 ) -> CheckResult:
     if not isinstance(settings, ConfigError):
-        try:  # a proxy that no client can use is the configuration's matter, and no check's of its own
+        try:  # a proxy that no client can use is a fault of the configuration
             check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
         except ConfigError as exc:
             settings = exc
     if isinstance(settings, ConfigError):
-        return skipped_because(question, earlier) or result_of(question, settings)
+        return skipped_because(check, earlier) or result_of(check, settings)
     async with open_subject(settings) as context:
-        return await run_check(question, context, earlier)
+        return await run_check(check, context, earlier)
 
 
-def _question(item: pytest.Item, asked: Callable[[CheckContext], Awaitable[Finding]]) -> Check:
-    """Find the question's place in preflight; one of the user's own stands on its own."""
-    return asked if isinstance(asked, Check) else Check(check_id(item), title_of(item.name), asked)
+def _as_check(item: pytest.Item, function: Callable[[CheckContext], Awaitable[Finding]]) -> Check:
+    """Return a check of preflight as it is; one of a bot author has the test's id and title."""
+    return function if isinstance(function, Check) else Check(check_id(item), title_of(item.name), function)
 
 
 def row_from_report(
     item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any], remedy: str
 ) -> CheckRow | None:
-    """Tell what a phase of a preflight test came to, also where it asked none of our questions."""
+    """Return how a phase of a preflight test ended, also where it ran no check, or ``None``."""
     if item.stash.get(_NOT_ASKED, False):
         return None
     result = item.stash.get(_RESULT, None)
-    told = result is not None and report.when == "call"
-    if not told:
+    if result is None or report.when != "call":
         if report.when != "call" and report.passed:
             return None
         result = _result_of(item, report, call)
-    if result is None:
-        return None
     return CheckRow(
         result.id,
         result.title,
@@ -142,7 +138,7 @@ def row_from_report(
 
 
 def _result_of(item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[Any]) -> CheckResult:
-    """Make a result of a test's outcome: what it asserted is a rejection, what broke it no answer."""
+    """Make a result of a test's outcome: a failed assertion rejects, any other error is none."""
     verdict, message = "ok", "as expected"
     if report.skipped:
         verdict = "skipped"

@@ -51,7 +51,7 @@ _MARKERS: Final = (
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the options, and be there before other plugins are configured."""
+    """Declare the options, and register what must act before other plugins are configured."""
     add_options(parser)
     pluginmanager.register(QuietLoopScope(), "hangfm-loop-scope")
 
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Say what the tests of this run touch."""
+    """Return what the tests of this run touch."""
     return config.stash[OPTIONS].header()
 
 
@@ -89,7 +89,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem() -> Generator[None, object, object]:
-    """Mark async tests that use the plugin before pytest-asyncio looks which ones are its own."""
+    """Mark async tests that use the plugin before pytest-asyncio collects its own."""
     collected = yield
     mark_for_asyncio(collected)
     return collected
@@ -107,14 +107,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Say in one sentence where our async fixtures cannot work, before any of them is set up."""
+    """Fail a test that the plugin's async fixtures cannot serve, before any of them is set up."""
     if reason := reason_not_to_run(item):
         pytest.fail(reason, pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that wanted to leave this machine; hand the report what happened."""
+    """Fail a test that wanted to leave this machine, and attach what happened to the report."""
     __tracebackhide__ = True
     guard = item.stash.get(SOCKET_GUARD, None)
     if guard is not None:
@@ -173,5 +173,5 @@ def pytest_runtest_makereport(
 
 def _fail_for_unread_actions(item: pytest.Item) -> None:
     __tracebackhide__ = True
-    if told := unread_actions(item):
-        pytest.fail(told, pytrace=False)
+    if failure := unread_actions(item):
+        pytest.fail(failure, pytrace=False)

@@ -1,8 +1,8 @@
-"""Tells a test that blocks the event loop so, where it does, instead of leaving it to the time-out.
+"""Fails a test that blocks the event loop, at the line that blocks, long before its time-out.
 
-The sandbox lives on the test's own loop: a test that waits for it with ``urllib`` or
-``subprocess.run`` waits for ever. A thread looks whether the loop still turns; where it does not,
-and its thread does not compute either, a signal lets the main thread raise at the line that blocks.
+The sandbox runs on the test's own loop: a test that waits for it with ``urllib`` or
+``subprocess.run`` waits for ever. A thread checks that the loop still runs. If it does not, and the
+main thread does not compute either, a signal makes the main thread raise where it stands.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["fail_if_blocked"]
 _BLOCKED_AFTER: Final = 2.0
 _LOOK_EVERY: Final = 0.25
 _SIGNAL: Final = getattr(signal, "SIGVTALRM", None)
-"""One that nobody else uses: pytest-timeout has ``SIGALRM``."""
+"""Not ``SIGALRM``, which pytest-timeout uses."""
 _IDLE_SHARE: Final = 0.2
-"""Of the time that passed: whoever computes for longer is busy, and not waiting for the loop."""
+"""Of the time that passed: a main thread that computes for longer is busy and does not wait."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def fail_if_blocked(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[Non
 
 
 class _LoopWatch:
-    """Asks the loop for a sign of life, and counts looks: a machine that stalls is no blocked loop."""
+    """Asks the loop for a sign of life, and counts checks: a machine that stalls is no blocked loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.stop = threading.Event()

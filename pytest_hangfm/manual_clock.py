@@ -1,4 +1,4 @@
-"""A clock that a test moves: nobody waits, and every wait can be seen."""
+"""A clock that a test moves: no real time passes, and every wait can be seen."""
 
 import asyncio
 from bisect import insort
@@ -17,8 +17,8 @@ T = TypeVar("T")
 _CLOSE: Final = 1e-6
 """Seconds that two sums of the same waits may differ by."""
 _boots = count(1)
-_TURNS: Final = 25
-"""Turns of the event loop that a woken task gets before time moves on."""
+_ITERATIONS: Final = 25
+"""Iterations of the event loop that a woken task gets before time moves on."""
 
 
 @dataclass(order=True, slots=True)
@@ -82,7 +82,7 @@ class ManualClock(Clock):
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def wake() -> None:
-            if not woken.done():  # else cancelled in this very turn
+            if not woken.done():  # it may have been cancelled in this iteration of the loop
                 woken.set_result(None)
 
         with self._deadline(seconds, wake, limit=False):
@@ -113,7 +113,7 @@ class ManualClock(Clock):
 
         Args:
             limits: Whether time-outs (`wait_for`) count as well.
-            within: Real seconds after which the test is told that nothing came.
+            within: Real seconds to wait.
 
         Raises:
             TimeoutError: Nothing slept.
@@ -146,12 +146,12 @@ class ManualClock(Clock):
                 self._pending.remove(deadline)
 
     def _move_to(self, moment: float) -> None:
-        """Set the time and wake whom it is time for."""
+        """Set the time, and wake what has waited for it."""
         self._now = max(self._now, moment)
         while self._pending and self._pending[0].at <= self._now + _CLOSE:
             self._pending.pop(0).fire()
 
 
 async def _give_way() -> None:
-    for _ in range(_TURNS):
+    for _ in range(_ITERATIONS):
         await asyncio.sleep(0)

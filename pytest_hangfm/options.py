@@ -1,4 +1,4 @@
-"""What the plugin was asked for: command line, else environment, else ini file, else default.
+"""The plugin's options: from the command line, the environment, the ini file or the defaults, in this order.
 
 Values are named tuples here: every pytest run of the environment makes these classes, and
 making a frozen dataclass takes some milliseconds.
@@ -73,7 +73,7 @@ class Options(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """Say where the configuration comes from."""
+        """Return where the configuration comes from, in words."""
         file = _masked(self.env_file.name, self.env_file, os.environ)
         if self.from_file and self.from_environment:
             return f"{file} and the environment"
@@ -85,7 +85,7 @@ class Options(NamedTuple):
         return self.target == "live" or (self.target == "auto" and self.configured)
 
     def header(self) -> str:
-        """Say in words what the tests of this run touch."""
+        """Return in words what the tests of this run touch."""
         if not self.checks_are_live:
             return "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
         tests = "preflight, stage and live tests" if self.target == "live" else "preflight"
@@ -95,7 +95,7 @@ class Options(NamedTuple):
 
 
 def target_of(markers: Collection[str], options: Options) -> Target:
-    """Tell what a test with these markers runs against."""
+    """Return what a test with these markers runs against."""
     if "live" in markers:
         return "live"
     if "preflight" in markers:
@@ -104,7 +104,7 @@ def target_of(markers: Collection[str], options: Options) -> Target:
 
 
 class _Spec(NamedTuple):
-    """An option and its twins: ``--hangfm-NAME``, ``HANGFM_NAME``, ini ``hangfm_name``."""
+    """An option in its three spellings: ``--hangfm-NAME``, ``HANGFM_NAME``, ini ``hangfm_name``."""
 
     name: str
     help: str
@@ -147,7 +147,7 @@ _SPECS: Final = (
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare every option with its ini twin."""
+    """Declare every option, for the command line and for the ini file."""
     group = parser.getgroup("hangfm", "Hang.fm bots: preflight, stages and the sandbox")
     for spec in _SPECS:
         more = f" [env: {spec.env}, ini: {spec.ini}]"

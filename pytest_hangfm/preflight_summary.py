@@ -32,7 +32,7 @@ _COLOURS: Final = {
 
 
 class CheckRow(NamedTuple):
-    """What a report tells of a check: everything is text or a number, so that it crosses processes."""
+    """How a check ended, as a report carries it: all text and numbers, so that it crosses processes."""
 
     id: str
     title: str
@@ -49,7 +49,7 @@ class CheckRow(NamedTuple):
 
 
 class PreflightSummary:
-    """Collects the checks and says what they come to.
+    """Collects the checks and reports what they come to.
 
     Args:
         options: The run's options.
@@ -86,7 +86,7 @@ class PreflightSummary:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _not_in_ci(self) -> bool:
-        """In CI nobody reads the verdict: nothing chosen and nothing configured is a failure there."""
+        """Whether this run must fail: in CI, a verdict on the sandbox alone would go unread."""
         return self._options.in_ci and self._options.target == "auto" and self.verdict() == "sandbox_only"
 
     # -- what it comes to
@@ -110,7 +110,7 @@ class PreflightSummary:
         ]
 
     def verdict(self) -> Overall:
-        """Sum up as `hangbot preflight` does; nothing answered is nothing known."""
+        """Sum up as `hangbot preflight` does; without any answer nothing is known."""
         from hangbot.preflight import overall  # noqa: PLC0415  only a run with checks pays for it
 
         results = self.results()
@@ -119,7 +119,7 @@ class PreflightSummary:
         return known if known == "not_ready" or (answered and self._complete) else "cannot_tell"
 
     def where(self) -> str:
-        """Say in words what was examined, and how much of it where not all checks were made."""
+        """Return in words what was checked, and how much of it if not all checks were run."""
         from hangbot.preflight import CHECKS  # noqa: PLC0415  only a run with checks pays for it
 
         known = {check.id for check in CHECKS}
@@ -135,7 +135,7 @@ class PreflightSummary:
         return next(iter([*named, *found]), "nothing was checked")
 
     def headline(self) -> str:
-        """Return the verdict and what was examined on one line; nothing where no check was made."""
+        """Return the verdict and what was checked on one line; empty if no check was run."""
         from hangbot.preflight import verdict_line  # noqa: PLC0415  only a run with checks pays for it
 
         return verdict_line(self.verdict(), self.where()) if self._rows else ""
@@ -152,7 +152,7 @@ class PreflightSummary:
             terminalreporter.write_line(f"hangfm: {self._note}", yellow=True)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
-        """Print the verdict last, behind pytest's own words: a run that fails is not to end with "passed"."""
+        """Print the verdict last, after pytest's own words: a run that fails must not end with "passed"."""
         out = config.pluginmanager.get_plugin("terminalreporter")
         if self._rows and out is not None:
             self._print_verdict(out)

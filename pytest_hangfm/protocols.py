@@ -43,7 +43,7 @@ class OpenRoom(Protocol):
     async def __call__(
         self, *, join: bool = True, on_message: Callable[[RoomMessage], None] | None = None, **changes: object
     ) -> RoomClient:
-        """Open one, and join unless told not to."""
+        """Open one, and join unless ``join`` is false."""
 
 
 class OpenBot(Protocol):
@@ -68,7 +68,7 @@ class OpenUser(Protocol):
     """Brings people into the sandbox: ``await hangfm_open_user("alice")``."""
 
     async def __call__(self, nickname: str, *, role: str = "user", join: bool = True) -> Actor:
-        """Make a user and let him join the room and its chat."""
+        """Add a user, who joins the room and its chat unless ``join`` is false."""
 
 
 class OpenProcess(Protocol):
@@ -118,7 +118,7 @@ class OpenReplay(Protocol):
 
 
 class Check(Protocol):
-    """Asks a question of preflight: ``await hangfm_check(preflight.chat_token)``."""
+    """Runs a check of preflight: ``await hangfm_check(preflight.chat_token)``."""
 
-    async def __call__(self, question: Callable[[CheckContext], Awaitable[Finding]]) -> None:
-        """Ask it; the test passes, fails or is skipped with the answer."""
+    async def __call__(self, check: Callable[[CheckContext], Awaitable[Finding]]) -> None:
+        """Run it; the test passes, fails or is skipped with its result."""

@@ -18,10 +18,10 @@ __all__ = ["AckRecorder"]
 
 
 class AckRecorder:
-    """Listens to delivery and keeps every step; hand it in wherever a ``notify`` is taken.
+    """Listens to delivery and keeps every step; pass it wherever a ``notify`` is taken.
 
     Attributes:
-        steps: Every `hangbot.Step` told so far, in order, of all messages and room actions.
+        steps: Every `hangbot.Step` so far, in order, of all messages and room actions.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class AckRecorder:
 
     @property
     def ids(self) -> list[str]:
-        """The ids that were heard of, oldest first."""
+        """The ids of all messages so far, oldest first."""
         return list(dict.fromkeys(step.id for step in self.steps))
 
     def of(self, key: str) -> list[Step]:
@@ -51,12 +51,12 @@ class AckRecorder:
         return [step.seconds for step in self.of(key) if step.kind == "waiting"]
 
     def story(self, key: str) -> list[str]:
-        """Return what came of each attempt and each question, in order.
+        """Return what came of each attempt and of each look-up, in order.
 
         For example ``["AckTimeout", "it did not arrive", "acknowledged"]``.
         """
-        told = [step.detail for step in self.of(key) if step.kind in {"answer", "asked"}]
-        return [detail.partition(": ")[0] for detail in told]
+        details = [step.detail for step in self.of(key) if step.kind in {"answer", "asked"}]
+        return [detail.partition(": ")[0] for detail in details]
 
     async def settled(self, key: str, *, within: float = 5.0) -> Settlement:
         """Wait until a message has ended; fail the test when it does not in time."""
@@ -81,8 +81,8 @@ class AckRecorder:
         self._assert_ended(key, "failed", 3, attempts)
         end = self.settlement(key)
         if end is None or reason not in end.reason:
-            told = end.reason if end else None
-            pytest.fail(f"{key} failed for another reason than {reason!r}: {told!r}\n{self.timeline(key)}")
+            found = end.reason if end else None
+            pytest.fail(f"{key} failed for another reason than {reason!r}: {found!r}\n{self.timeline(key)}")
 
     def assert_uncertain(self, key: str, *, attempts: int | None = None) -> None:
         """Fail unless it can be said of a message neither that it arrived nor that it did not."""
@@ -136,8 +136,8 @@ def _ending(state: str, tier: int | None, attempts: int | None) -> str:
 def _lines(steps: list[Step], *, named: bool) -> Iterator[str]:
     start = steps[0].at
     for step in steps:
-        whom = f"{step.id}  " if named else ""
+        name = f"{step.id}  " if named else ""
         attempt = f" {step.attempt}" if step.kind in {"attempt", "answer"} else ""
         took = f" ({step.seconds:.3f} s)" if step.kind == "answer" else ""
-        line = f"  {step.at - start:+9.3f} s  {whom}{step.kind}{attempt}: {step.detail}{took}"
+        line = f"  {step.at - start:+9.3f} s  {name}{step.kind}{attempt}: {step.detail}{took}"
         yield printable(line.rstrip(": "))

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["TRANSCRIPT_HEADING", "RoomEvents", "RoomLog"]
 
 TRANSCRIPT_HEADING: Final = "over the wires, in seconds:"
-"""The heading in a failure under which stands what went over the wires."""
+"""The heading of the transcript in a failure."""
 
 _SHOWN: Final = 20
 """Messages, and as many lines of what went over the wires, in a failure."""
 
 
 class RoomEvents:
-    """Keeps the room messages that a client got; hand it in as ``on_message``.
+    """Keeps the room messages that a client got; pass it as ``on_message``.
 
     Attributes:
         seen: Every message so far, oldest first.
@@ -61,7 +61,7 @@ class RoomEvents:
 
 
 class RoomLog:
-    """What is said in the sandbox's chat, by whoever says it."""
+    """What is said in the sandbox's chat."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -88,7 +88,7 @@ class RoomLog:
         Args:
             text: What it holds.
             from_: Whose it is: a person of the sandbox, a process, or a uid; the bot's, by the token of
-                the configuration, where nobody is named.
+                the configuration, where none is given.
             direct: Whether it is a direct message; by default one to the room.
             within: Seconds to wait.
         """

@@ -52,7 +52,7 @@ async def running_bot(
     undo: Undo | None,
     acts: ActionResults,
 ) -> AsyncIterator[Bot]:
-    """Open a bot over an outbox of its own, and unless told otherwise run it until the block ends.
+    """Open a bot over an outbox of its own, and with ``run`` let it run until the block ends.
 
     A task rather than a task group: set-up and tear-down of a fixture are two tasks.
     """

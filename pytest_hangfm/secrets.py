@@ -1,4 +1,4 @@
-"""Which values of a configuration are secrets, as cheaply as can be told: nothing is imported for it."""
+"""Which values of a configuration are secrets, found without `hangbot.config`, which is slow to import."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ _installed: Final[list[bool]] = []
 
 
 def _on_audit_event(event: str, args: tuple[Any, ...]) -> None:
-    """Tell the guards in force what is done with a socket; what they raise ends it."""
+    """Hand an event to the guards in force; what they raise, the caller of the socket gets."""
     if _guards and event.startswith("socket."):
         for guard in reversed(_guards):
             guard.on_event(event, args)

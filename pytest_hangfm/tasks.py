@@ -1,4 +1,4 @@
-"""Where tasks come from, so that one that was left running can be told by its coroutine and line."""
+"""Where tasks come from, so that one that was left running is named by its coroutine and line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["track_origins"]
 _ASYNCIO: Final = str(Path(asyncio.__file__).parent)
 _HERE: Final = __file__
 _NUMBERED: Final = re.compile(r"Task-\d+\Z")
-"""A name that nobody gave."""
+"""asyncio's default name."""
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def track_origins(
             origins[task] = _origin()
         return task
 
-    def in_words(task: asyncio.Task[Any]) -> str:
+    def describe(task: asyncio.Task[Any]) -> str:
         name = "" if _NUMBERED.match(task.get_name()) else f"{task.get_name()}: "
         coroutine = getattr(task.get_coro(), "__qualname__", "a coroutine")
         made = f", made at {origins[task]}" if task in origins else ""
@@ -47,7 +47,7 @@ def track_origins(
 
     loop.set_task_factory(make)
     try:
-        yield in_words
+        yield describe
     finally:
         loop.set_task_factory(theirs)
 

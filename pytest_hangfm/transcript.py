@@ -1,4 +1,4 @@
-"""The sandbox's journal as a transcript that people read: who said and did what to whom, and when."""
+"""The sandbox's journal as a transcript for people: who said and did what, and when."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class _Line:
 
 
 def transcript(sandbox: Sandbox) -> list[str]:
-    """Tell what went over a sandbox's wires of late, as `transcribe` does."""
+    """Return what went over a sandbox's wires lately, as `transcribe` does."""
     return transcribe(sandbox.journal.since()[0][-_MOST_EVENTS:], lambda uid: name_in(sandbox, uid))
 
 
 def name_in(sandbox: Sandbox, uid: str) -> str:
-    """Return what a user is called in a sandbox; the uid itself where nobody has it."""
+    """Return what a user is called in a sandbox; the uid itself where it is not known."""
     try:
         return sandbox.users.get(uid).nickname
     except KeyError:
@@ -43,14 +43,14 @@ def name_in(sandbox: Sandbox, uid: str) -> str:
 
 
 def transcribe(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> list[str]:
-    """Tell what went over the wires, a line an event; a poll that repeats itself is one line with its number.
+    """Return what went over the wires, a line an event; a poll that repeats is one line with its number.
 
     Args:
         events: Rows of the journal, oldest first.
         name_of: The name of a user's uid.
     """
     lines: list[_Line] = []
-    for t_ms, text in _told(events, name_of):
+    for t_ms, text in _lines(events, name_of):
         # A poll is two lines long (asked, answered), so what repeats is looked for among the last two.
         known = next((line for line in lines[-2:] if line.text == text), None)
         if known is None:
@@ -67,7 +67,7 @@ def _shown(line: _Line, start: int) -> str:
     return f"{text}  (x {line.times})" if line.times > 1 else text
 
 
-def _told(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> Iterator[tuple[int, str]]:
+def _lines(events: Iterable[Mapping[str, Any]], name_of: Callable[[str], str]) -> Iterator[tuple[int, str]]:
     for event in events:
         who = name_of(event["uid"]) if event.get("uid") else "somebody"
         what = _in_words(event, who, name_of)
@@ -103,7 +103,7 @@ def _request(event: Mapping[str, Any]) -> str:
 
 
 def _answer(event: Mapping[str, Any], service: str) -> str:
-    """An answer that is a success goes without saying; a refusal is told with its words."""
+    """Describe a refusal with its words; a success has no line."""
     status = event.get("status")
     if status is None:
         return f"{service}: no answer" if "fault" in event else ""
@@ -111,7 +111,7 @@ def _answer(event: Mapping[str, Any], service: str) -> str:
 
 
 def describe_frame(text: str, name_of: Callable[[str], str] = str) -> str:
-    """Say what a frame of the room socket is: its action or message by name, and whom it is about.
+    """Describe a frame of the room socket: its action or message by name, and the users that it is about.
 
     Args:
         text: The frame as it was on the wire.
@@ -139,7 +139,7 @@ def describe_frame(text: str, name_of: Callable[[str], str] = str) -> str:
 
 
 def _about(message: Mapping[str, Any], name_of: Callable[[str], str]) -> str:
-    """Whom a room message is about, as far as it says so by itself."""
+    """Return the users that a room message names."""
     params, patch = message.get("params"), message.get("statePatch")
     if isinstance(params, dict):
         uid = params.get("userUuid")

@@ -29,7 +29,7 @@ class Undo:
 
     def __init__(self) -> None:
         self._messages: dict[str, str | None] = {}
-        """By their own id: the server's, where an answer told it."""
+        """By their own id, each with the server's id once an answer brought it."""
         self._on_stage = False
 
     def follow_chat(self, chat: ChatClient) -> None:
@@ -79,7 +79,7 @@ class Undo:
             async with open_room(settings, on_message=lambda _: None) as room:
                 await room.welcome(settings.welcome_timeout)
                 await room.join()
-                with suppress(Refused):  # the test did it, or somebody else
+                with suppress(Refused):  # the test has done it, or another user
                     await room.act("removeDj")
         return []
 
@@ -87,7 +87,7 @@ class Undo:
         left: list[str] = []
         if self._messages:
             async with open_chat(settings) as chat:
-                await chat.join()  # who is out of the group may not look his own messages up
+                await chat.join()  # only a member of the group may look its own messages up
                 for muid, number in self._messages.items():
                     try:
                         await _delete(chat, muid, number)

@@ -1,7 +1,7 @@
 """Allure's results made readable and free of secrets, just before they are written.
 
-Two sides: of pytest it hears what became of each test; of Allure it is handed each result,
-container and attachment (its own plugin manager's hooks, of which ours come first).
+The hooks are of two sides: pytest reports what became of each test, and Allure hands over each result,
+container and attachment (in its own plugin manager, where these hooks come first).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _PLUMBING: Final = frozenset(
         "tmp_path_factory",
     }
 )
-"""Fixtures that tell a reader nothing, unless they failed."""
+"""Fixtures that no reader needs to see, unless they failed."""
 _TAGS: Final = frozenset({"asyncio", "anyio", "preflight", "stage", "live", "remedy"})
 """Markers that Allure would show as tags, and that the report says in other ways."""
 
@@ -97,7 +97,7 @@ class AllureHooks:
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a check's answer and a test's numbers, in whichever process it ran."""
+        """Take a check's result and a test's numbers, in whichever process it ran."""
         self._row = report_data(report, CHECK) or self._row
         if (measures := report_data(report, MEASURES)) is not None:
             self._concerned = True
@@ -129,7 +129,7 @@ class AllureHooks:
         container.befores = [each for each in container.befores if not self._is_plumbing(each)]
         container.afters = [each for each in container.afters if not self._is_plumbing(each)]
         for fixture in container.befores:
-            fixture.name = _in_words(fixture.name)
+            fixture.name = _with_purpose(fixture.name)
         for fixture in container.afters:
             fixture.name = str(fixture.name).removesuffix("::finalizer")
         self._mask(container, self._item)
@@ -159,7 +159,7 @@ class AllureHooks:
     # -- how
 
     def _name(self, result: Any, item: pytest.Item) -> None:  # noqa: ANN401  Allure's, untyped
-        if result.name == item.name:  # else the test has a title of its own
+        if result.name == item.name:  # otherwise the test has a title of its own
             result.name = self._row.get("title") or title_of(item.name)
         place = labels_of(item.nodeid, {marker.name for marker in item.iter_markers()})
         given = {label.name for label in result.labels}
@@ -180,14 +180,14 @@ class AllureHooks:
     def _description(self, own: str, item: pytest.Item) -> Iterable[str]:
         if own:
             yield own
-        if self._row.get("verdict") in {"ok", "warn", "skipped"}:  # else the error says it
+        if self._row.get("verdict") in {"ok", "warn", "skipped"}:  # otherwise the error says it
             yield f"**Found:** {self._row['message']}"
         remedy = self._row.get("remedy") or remedy_of(item)
         if remedy and remedy not in own:
             yield f"**If it fails:** {remedy}"
 
     def _show_failure(self, result: Any, item: pytest.Item) -> None:  # noqa: ANN401  Allure's, untyped
-        """Say the error once, and put the picture of the deliveries where a failed test is read first."""
+        """Show the error once, and put the picture of the deliveries where a failed test is read first."""
         acks = item.stash.get(ACKS, None)
         steps = acks.steps if acks is not None else ()
         details = result.statusDetails
@@ -203,12 +203,12 @@ class AllureHooks:
         result.descriptionHtml = picture(self._redaction.text(timeline(steps))) + own
 
     def _is_plumbing(self, fixture: Any) -> bool:  # noqa: ANN401  Allure's, untyped
-        """Whether a line of set-up or tear-down tells nothing: no step, no trouble, nobody's work."""
+        """Whether a line of set-up or tear-down is of no interest: no error, no step, a helper's."""
         if fixture.status in {"failed", "broken"} or fixture.steps or fixture.attachments:
             return False
         name, _, finalizer = str(fixture.name).partition("::")
-        nobody = finalizer not in {"", "finalizer"}
-        return nobody or name in _PLUMBING or name in self._params
+        is_inner = finalizer not in {"", "finalizer"}
+        return is_inner or name in _PLUMBING or name in self._params
 
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
@@ -222,8 +222,8 @@ def _shorten(step: Any) -> None:  # noqa: ANN401  Allure's, untyped
         _shorten(child)
 
 
-def _in_words(name: str) -> str:
-    """Say what a fixture of ours is for, in its own first sentence."""
+def _with_purpose(name: str) -> str:
+    """Return a fixture's name with the first sentence of its docstring, if it is one of the plugin."""
     purpose = inspect.getdoc(getattr(fixtures, name, None)) if name.startswith("hangfm_") else None
     return f"{name}: {purpose.splitlines()[0].rstrip('.').replace('``', '')}" if purpose else name
 

@@ -26,8 +26,8 @@ class Labels:
     Attributes:
         kind: A check, a stage or any other test.
         epic: ``Preflight``, ``Stages`` or ``Tests``.
-        feature: The folder below that, else the file, in words.
-        story: The file, in words, where the feature is a folder; else empty.
+        feature: The folder below that, or the file, in words.
+        story: The file, in words, where the feature is a folder; otherwise empty.
         severity: In Allure's words: a failed check means do not deploy.
     """
 
@@ -39,7 +39,7 @@ class Labels:
 
 
 def labels_of(nodeid: str, markers: Collection[str]) -> Labels:
-    """Tell where a test stands.
+    """Return where a test stands.
 
     Args:
         nodeid: Its node id: ``stages/test_tiers.py::test_x``.

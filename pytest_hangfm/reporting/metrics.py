@@ -23,8 +23,8 @@ __all__ = ["Measures", "measures_of", "percentile"]
 def measures_of(steps: Sequence[Step], *, disturbed: bool = False) -> dict[str, Any]:
     """Return the numbers of one test, ready to cross processes.
 
-    An acknowledgement that took no time at all was measured on a clock that the test moves, and
-    tells nothing of speed.
+    An acknowledgement that took no time at all was measured on a clock that the test moves, and says
+    nothing about speed.
 
     Args:
         steps: Its deliveries.

@@ -1,4 +1,4 @@
-"""No secret in a report: what pytest says of a test is masked before anybody writes it down.
+"""No secret in a report: what pytest says of a test is masked before it is written anywhere.
 
 One `Redaction` a run, fed with the configuration's values as soon as there are any (before a
 test is collected), with what `hangfm_settings` holds and with the tokens of each sandbox.
@@ -67,7 +67,7 @@ class Redaction:
             self._redactor.add(*secrets)
 
     def text(self, text: str) -> str:
-        """The same text with every secret masked: the configuration's, and those of the test at work."""
+        """The same text with every secret masked: the configuration's, and those of the running test."""
         from hangbot.redact import MASK  # noqa: PLC0415  only a run with something to mask pays for it
         from pytest_hangfm.reporting.shortened import mask_shortened  # noqa: PLC0415  likewise
 
@@ -91,11 +91,11 @@ class Redaction:
         return self._current().value(value)
 
     def concerns(self, item: pytest.Item | None) -> bool:
-        """Whether a test's report is ours to mask: not in a run that has nothing to do with us."""
+        """Whether a test's report is to be masked: not in a run that does not use the plugin."""
         return bool(self._known) or (item is not None and uses_plugin(item))
 
     def concerns_now(self) -> bool:
-        """Whether that of the test at work is."""
+        """Whether that of the running test is."""
         return self.concerns(self._item)
 
     def _current(self) -> Redactor:
@@ -107,7 +107,7 @@ class Redaction:
         return self._redactor
 
     def _of_sandbox(self) -> list[str]:
-        """The tokens of the test's sandbox, of whoever has come to live in it so far."""
+        """The tokens of the test's sandbox, of all its people so far."""
         sandbox = self._item.stash.get(SANDBOX, None) if self._item is not None else None
         if sandbox is None:
             return []
@@ -142,7 +142,7 @@ class Redaction:
                 self.learn(*found)
         return result
 
-    # -- what pytest tells
+    # -- what pytest reports
 
     def pytest_sessionstart(self) -> None:
         """Mask what pytest's log handlers write; the records themselves stay as they are."""
@@ -210,7 +210,7 @@ class Redaction:
         self._tokens.update(getattr(node, "workeroutput", {}).get(_WORKER_TOKENS, ()))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what had to be masked where no secret should have been at all."""
+        """Report what had to be masked where no secret should have been at all."""
         if self._named:
             terminalreporter.write_line(
                 f"hangfm: a secret would have been part of the names of tests ({self._named} value(s)): "

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["duration", "escape", "outcome", "timeline"]
 
-MOST_LANES: Final = 12
+MOST_ROWS: Final = 12
 MOST_STEPS: Final = 48
 """A message that is tried for hours is drawn up to there; the table beside it has the rest."""
 
 _LEFT: Final = 28.0
 _TOP: Final = 14.0
-_LANE: Final = 98.0
+_ROW: Final = 98.0
 _BADGE: Final = 156.0
 _LEGEND: Final = 30.0
 _NARROWEST: Final = 560.0
@@ -70,20 +70,20 @@ def timeline(steps: Sequence[Step]) -> str:
         steps: As an ACK recorder keeps them, in order.
 
     Returns:
-        An SVG document: a lane a message, and a legend.
+        An SVG document: a row a message, and a legend.
     """
     ids = list(dict.fromkeys(step.id for step in steps))
-    shown = ids[:MOST_LANES]
-    lanes = _placed([step for step in steps if step.id in shown], shown)
+    shown = ids[:MOST_ROWS]
+    rows = _placed([step for step in steps if step.id in shown], shown)
     start = steps[0].at if steps else 0.0
-    right = max((placed.x for lane in lanes.values() for placed in lane), default=_LEFT)
+    right = max((placed.x for row in rows.values() for placed in row), default=_LEFT)
     width = max(_NARROWEST, right + _BADGE)
     body = [
         part
         for row, key in enumerate(shown)
-        for part in _lane(key, lanes[key], _TOP + row * _LANE, start, width)
+        for part in _row(key, rows[key], _TOP + row * _ROW, start, width)
     ]
-    height = _TOP + len(shown) * _LANE + _LEGEND + (18.0 if len(ids) > len(shown) else 0.0)
+    height = _TOP + len(shown) * _ROW + _LEGEND + (18.0 if len(ids) > len(shown) else 0.0)
     if len(ids) > len(shown):
         body.append(
             _text(_LEFT, height - _LEGEND - 2, f"… and {len(ids) - len(shown)} more messages", _PALE, 12)
@@ -100,18 +100,18 @@ def timeline(steps: Sequence[Step]) -> str:
 
 def _placed(steps: Sequence[Step], ids: Sequence[str]) -> dict[str, list[_Placed]]:
     """Give every step its place: never left of an earlier one, and never too near its own message's last."""
-    lanes: dict[str, list[_Placed]] = {key: [] for key in ids}
+    rows: dict[str, list[_Placed]] = {key: [] for key in ids}
     x, at = _LEFT, steps[0].at if steps else 0.0
     for step in steps:
-        lane = lanes[step.id]
-        if len(lane) >= MOST_STEPS and step.settlement is None:
+        row = rows[step.id]
+        if len(row) >= MOST_STEPS and step.settlement is None:
             continue
         x += _stretch(step.at - at)
-        if lane:
-            x = max(x, lane[-1].x + _NEEDS.get((lane[-1].step.kind, step.kind), _ELSE))
+        if row:
+            x = max(x, row[-1].x + _NEEDS.get((row[-1].step.kind, step.kind), _ELSE))
         at = max(at, step.at)
-        lane.append(_Placed(step, x))
-    return lanes
+        row.append(_Placed(step, x))
+    return rows
 
 
 def _stretch(seconds: float) -> float:
@@ -119,18 +119,18 @@ def _stretch(seconds: float) -> float:
     return 8.0 * log10(1 + seconds * 1000) if seconds > 0 else 0.0
 
 
-def _lane(key: str, lane: Sequence[_Placed], top: float, start: float, width: float) -> list[str]:
+def _row(key: str, row: Sequence[_Placed], top: float, start: float, width: float) -> list[str]:
     y = top + 54.0
-    end = lane[-1].step.settlement
+    end = row[-1].step.settlement
     drawn = [
         _text(_LEFT - 10, top + 10, _shortened(key), _INK, 12, weight=600),
-        f'<line x1="{_LEFT:.1f}" y1="{y}" x2="{lane[-1].x:.1f}" y2="{y}" stroke="{_LINE}" stroke-width="2"/>',
+        f'<line x1="{_LEFT:.1f}" y1="{y}" x2="{row[-1].x:.1f}" y2="{y}" stroke="{_LINE}" stroke-width="2"/>',
     ]
     if top > _TOP:
         drawn.insert(0, f'<line x1="1" y1="{top - 6}" x2="{width - 1:.0f}" y2="{top - 6}" stroke="{_LINE}"/>')
     began: _Placed | None = None
-    for place, placed in enumerate(lane):
-        following = lane[place + 1] if place + 1 < len(lane) else None
+    for place, placed in enumerate(row):
+        following = row[place + 1] if place + 1 < len(row) else None
         match placed.step.kind:
             case "accepted":
                 drawn.append(_dot(placed, y, start))
@@ -148,7 +148,7 @@ def _lane(key: str, lane: Sequence[_Placed], top: float, start: float, width: fl
                 drawn.append(_badge(placed.x + 10, y, placed.step.settlement))
             case _:
                 pass
-    drawn.append(_badge(lane[-1].x + 10, y, end))
+    drawn.append(_badge(row[-1].x + 10, y, end))
     return drawn
 
 
@@ -255,7 +255,7 @@ def duration(seconds: float) -> str:
     """Show a time as short as it can be read: ``3 ms``, ``1.1 s``, ``2 min 5 s``."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:  # noqa: PLR2004  beyond two minutes nobody counts in seconds
+    if seconds < 120:  # noqa: PLR2004  minutes are easier to read
         return f"{seconds:.4g} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 

@@ -28,7 +28,7 @@ _PERSONAL: Final = frozenset(
         *("coverPicture", "posterFile"),
     ]
 )
-"""Of profiles and room settings: whom it names, and pictures of a hundred kilobytes; no bot needs them."""
+"""Of profiles and room settings: personal data, and pictures of a hundred kilobytes; no bot needs them."""
 
 
 class UnreadableSession(ValueError):

@@ -1,4 +1,4 @@
-"""What a replay says next: a recorded connection, its frames in order, its answers by name. PURE."""
+"""What a replay sends next: a recorded connection, its frames in order, its answers by name. PURE."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Script:
 
     Args:
         events: The recorded connection.
-        lockstep: Whether to wait at every recorded action; else only at ``joinRoom``, and an
+        lockstep: Whether to wait at every recorded action; otherwise only at ``joinRoom``, and an
             action's answer is given whenever the client acts.
         uid: Who the client of now is, where its token says so.
         replace: Further texts of then with the texts of now.

@@ -7,7 +7,7 @@ import pytest
 
 from hangbot.errors import TokenRejected, Unreachable
 from hangbot.preflight import Check, Finding
-from pytest_hangfm.check_runner import _run_in_order
+from pytest_hangfm.check_runner import run_in_order
 from pytest_hangfm.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def test_what_a_question_needs_is_asked_first_where_this_run_asks_it_on_an
     session = SimpleNamespace(items=[preflight_item(name) for name in in_this_run])
     item: Any = SimpleNamespace(config=SimpleNamespace(stash=stash), session=session)
 
-    result = await _run_in_order(item, question, settings)
+    result = await run_in_order(item, question, settings)
 
     assert result.verdict == verdict
     assert message in {None, result.message}

@@ -13,7 +13,7 @@ from pytest_hangfm.reporting.failure import as_html, headline, picture, said_onc
 from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
 from pytest_hangfm.reporting.table import event_table
-from pytest_hangfm.reporting.timeline import MOST_LANES, MOST_STEPS, duration, timeline
+from pytest_hangfm.reporting.timeline import MOST_ROWS, MOST_STEPS, duration, timeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 T0 = 1_800_000_000.0
@@ -79,7 +79,7 @@ def test_a_message_that_was_taken_up_again_by_hand_shows_both_ends() -> None:
 
 
 def test_many_messages_are_counted_not_drawn() -> None:
-    steps = [step for number in range(MOST_LANES + 5) for step in tier_1(f"m-{number}")]
+    steps = [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")]
 
     assert "… and 5 more messages" in words(timeline(steps))
 
