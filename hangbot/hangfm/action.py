@@ -16,21 +16,21 @@ _NOT_SENT: Final = "The bot connects again by itself; do it again then if it is 
 
 
 class ActingRoom(Protocol):
-    """What an action needs of its connection; `hangbot.hangfm.room.RoomClient` is one."""
+    """What an action needs of its connection; see `hangbot.hangfm.room.RoomClient`."""
 
     @property
     def state(self) -> RoomState | None:
-        """The room as it is."""
+        """The room as it is, or as it last was."""
 
     @property
     def ended(self) -> asyncio.Future[Disconnect]:
-        """Done when the connection has ended."""
+        """Done when the connection has ended or its state was lost."""
 
-    async def act(self, action: str, **params: object) -> Mapping[str, Any]:
+    async def act(self, action: str, **params: object) -> object:
         """Run an action once; raises `ServiceError`."""
 
     async def ping_and_wait(self) -> None:
-        """Return when the server has read what was sent so far; raises `ServiceError`."""
+        """Return when the server has read everything sent so far; raises `AckTimeout`, `ConnectionLost`."""
 
 
 class RoomAction:

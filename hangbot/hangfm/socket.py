@@ -10,11 +10,12 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
+    ConnectionClosed,
     InvalidHandshake,
     InvalidProxy,
     InvalidStatus,
@@ -28,7 +29,6 @@ from websockets.uri import parse_uri
 from hangbot.claims import read_claims
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.hangfm.dial import dial
-from hangbot.hangfm.disconnect import Connection
 from hangbot.hangfm.wire.answers import is_page, refuses_upgrade
 from hangbot.hangfm.wire.frames import socket_url
 from hangbot.net import is_loopback, unverified
@@ -36,7 +36,7 @@ from hangbot.proxies import unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["FrameTap", "connect_room"]
+__all__ = ["Connection", "FrameTap", "close_code", "connect_room"]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -46,6 +46,22 @@ _wire_logger = logging.getLogger("hangbot.websocket")
 _wire_logger.addFilter(
     RedactingFilter(Redactor())
 )  # at DEBUG it prints the request line, and in it the token
+
+
+class Connection(Protocol):
+    """What the client needs of a websocket."""
+
+    async def send(self, message: str) -> None:
+        """Send a text frame."""
+
+    async def recv(self) -> str | bytes:
+        """Return the next frame; raise `websockets.exceptions.ConnectionClosed` at the end."""
+
+    async def ping(self) -> Awaitable[float]:
+        """Send a ping; what is returned is done when it has been answered."""
+
+    async def close(self) -> None:
+        """Close it; bounded."""
 
 
 async def connect_room(where: str, token: str, *, within: float, now: float) -> ClientConnection:
@@ -157,6 +173,17 @@ def _expired(token: str, now: float) -> str:
     if claims is None or claims.expires_at is None or claims.expires_at >= now:
         return ""
     return f"; the token expired {(now - claims.expires_at) / _DAY:.1f} days ago"
+
+
+def close_code(closed: ConnectionClosed) -> str:
+    """Say with which code a connection was closed, and why, where this side did it."""
+    if closed.rcvd is not None:
+        return f"close code {closed.rcvd.code}"
+    if closed.sent is not None:
+        return (
+            f"closed with code {closed.sent.code}{f' ({closed.sent.reason})' if closed.sent.reason else ''}"
+        )
+    return "close code 1006"
 
 
 @dataclass(frozen=True, slots=True)

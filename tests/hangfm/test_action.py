@@ -3,160 +3,190 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hangbot import Bot, Settings, Step
-from hangbot.errors import AckTimeout, ActionLost
-from hangbot.factory import open_bot, open_outbox
+from hangbot.bot.ports import Disconnect
+from hangbot.config import Settings
+from hangbot.errors import AckTimeout, ActionLost, ConnectionLost, Refused, ServiceError, Unreachable
+from hangbot.factory import open_room
 from hangbot.hangfm.action import RoomAction
-from hangbot.hangfm.room import RoomClient
-from hangbot.sandbox import Sandbox, open_sandbox
+from hangbot.hangfm.wire.state import RoomState
+from hangbot.sandbox import Sandbox
+from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 
-SONG = {"artistName": "A", "trackName": "B", "duration": 3600, "musicProviders": {"spotify": "x"}}
+ME = "me"
+SLOW = AckTimeout("no answer", service="room")
+GONE = ConnectionLost("it went", service="room")
+UNSENT = Unreachable("it was not sent", service="room")
 
 
-class Stalling:
-    """A network that can hold back what goes to the server."""
+class Session:
+    """A connection on which every attempt and every ping ends as it is written, the last one for good."""
+
+    def __init__(self, acts: list[ServiceError | None], pings: list[ServiceError | None]) -> None:
+        self.state = RoomState({"allUsers": [], "djs": [], "nowPlaying": {"playId": "p1", "startTime": 1}})
+        self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
+        self.acted = 0
+        self._acts = acts
+        self._pings = pings
+
+    async def act(self, action: str, **params: object) -> None:  # noqa: ARG002  the protocol's
+        self.acted += 1
+        self._end_as(self._acts)
+
+    async def ping_and_wait(self) -> None:
+        self._end_as(self._pings)
+
+    def _end_as(self, errors: list[ServiceError | None]) -> None:
+        if error := errors.pop(0) if len(errors) > 1 else errors[0]:
+            raise error
+
+    def action(self, name: str = "addDj", **params: object) -> RoomAction:
+        return RoomAction(self, name, params, lambda: ME)
+
+
+async def test_what_a_stalled_network_holds_back_is_not_sent_again() -> None:
+    session = Session([SLOW], [SLOW, SLOW, None])
+    action = session.action()
+
+    with pytest.raises(AckTimeout, match="no answer"):
+        await action.send()
+    with pytest.raises(AckTimeout, match="no answer"):
+        await action.find()
+    with pytest.raises(AckTimeout, match="has only now read addDj"):
+        await action.find()
+    session.state.data["djs"] = [{"uuid": ME}]
+
+    assert await action.find()
+    assert session.acted == 1
+
+
+async def test_what_the_server_has_read_and_not_done_may_be_sent_again() -> None:
+    action = Session([SLOW], [None]).action()
+
+    with pytest.raises(AckTimeout):
+        await action.send()
+
+    assert not await action.find()
+
+
+@pytest.mark.parametrize(
+    ("acts", "pings", "kind"),
+    [
+        pytest.param(GONE, None, ActionLost, id="while it was sent"),
+        pytest.param(SLOW, GONE, ActionLost, id="while it stalls"),
+        pytest.param(UNSENT, None, Refused, id="before it was sent"),
+    ],
+)
+async def test_an_action_does_not_outlive_its_connection(
+    acts: ServiceError, pings: ServiceError | None, kind: type[ServiceError]
+) -> None:
+    with pytest.raises(ServiceError) as lost:
+        await Session([acts], [pings]).action().send()
+
+    assert type(lost.value) is kind
+    assert not lost.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        pytest.param("addDj", ActionLost, "connection ended under addDj", id="and shows no effect"),
+        pytest.param("playOneTimeAnimation", ActionLost, "connection ended under", id="and never shows any"),
+    ],
+)
+async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(
+    name: str, kind: type[ServiceError], says: str
+) -> None:
+    session = Session([SLOW], [None])
+    action = session.action(name)
+    with pytest.raises(AckTimeout):
+        await action.send()
+    session.ended.set_result(Disconnect("state lost"))
+
+    with pytest.raises(kind, match=says):
+        await action.find()
+
+
+async def test_what_leaves_no_trace_is_not_repeated() -> None:
+    action = Session([SLOW], [None]).action("playOneTimeAnimation", animation="jump")
+    with pytest.raises(AckTimeout):
+        await action.send()
+
+    with pytest.raises(Refused, match="does not show whether playOneTimeAnimation was done"):
+        await action.find()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"), [("voteOnSong", False), ("skipSong", False), ("addDj", True), ("unknown", True)]
+)
+async def test_what_is_bound_to_a_song_does_not_hit_the_next_one(name: str, sent: bool) -> None:  # noqa: FBT001  a row
+    session = Session([None], [None])
+    action = session.action(name)
+    session.state.data["nowPlaying"] = {"playId": "p2", "startTime": 2}
+
+    if sent:
+        await action.send()
+    else:
+        with pytest.raises(Refused, match="meant for a song that has ended"):
+            await action.send()
+
+    assert session.acted == sent
+
+
+class StallingNetwork:
+    """Can hold back what goes to a server."""
 
     def __init__(self, port: int) -> None:
+        self.passing = asyncio.Event()
+        self.passing.set()
         self._port = port
-        self._passing = asyncio.Event()
-        self._passing.set()
-        self._open: list[asyncio.StreamWriter] = []
-
-    def stall(self) -> None:
-        self._passing.clear()
-
-    def go_on(self) -> None:
-        self._passing.set()
-
-    def cut(self) -> None:
-        for writer in self._open:
-            writer.transport.abort()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         async with await asyncio.start_server(self._relay, "127.0.0.1", 0) as server:
             yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            self.go_on()
-            self.cut()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, out = await asyncio.open_connection("127.0.0.1", self._port)
-        self._open += [writer, out]
         await asyncio.gather(self._pass(reader, out), self._pass(back, writer), return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
-            await self._passing.wait()
+            await self.passing.wait()
             writer.write(data)
         writer.close()
 
 
-class Steps:
-    """What was told of the delivery, and who waits for it."""
-
-    def __init__(self) -> None:
-        self.story: list[str] = []
-        self._told = asyncio.Event()
-
-    def __call__(self, step: Step) -> None:
-        self.story.append(f"{step.kind} {step.detail}".strip())
-        self._told.set()
-
-    async def holds(self, words: str) -> None:
-        async with asyncio.timeout(WITHIN):
-            while not any(words in told for told in self.story):
-                self._told.clear()
-                await self._told.wait()
-
-
-@asynccontextmanager
-async def in_the_room(folder: Path) -> AsyncIterator[tuple[Bot, Sandbox, Stalling, Steps]]:
-    steps = Steps()
-    async with open_sandbox() as sandbox:
-        network = Stalling(sandbox.room_port)
-        async with network.serving() as url:
-            env = sandbox.env() | {
-                "SOCKET_SERVER_URL": url,
-                "HANGBOT_OUTBOX": str(folder / "outbox.sqlite3"),
-                "STAGE_RETRY_BASE_MS": "10",
-                "STAGE_RETRY_MAX_MS": "20",
-            }
-            settings = Settings.from_env(env).with_changes(ack_timeout=WITHIN, poll_interval=3600.0)
-            async with open_outbox(settings) as outbox, open_bot(settings, outbox, notify=steps) as bot:
-                running = asyncio.create_task(bot.run(), name="bot")
-                try:
-                    async with asyncio.timeout(WITHIN):
-                        await bot.ready()
-                    yield bot, sandbox, network, steps
-                finally:
-                    bot.stop()
-                    await running
-
-
-def impatient(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the bot wait for an answer of the room for 0.1 s only; whatever else it does has its time."""
-    monkeypatch.setattr(bot.room, "_ack_timeout", 0.1)
-
-
-def set_songs(sandbox: Sandbox) -> list[dict[str, Any]]:
-    frames = sandbox.journal.events(service="room", dir="in", kind="frame")
-    return [frame for frame in frames if "updateNextSong" in frame["frame"]]
-
-
-async def test_what_a_stalled_network_holds_back_is_not_sent_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_ping_is_answered_only_after_the_action_before_it_was_read(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    async with in_the_room(tmp_path) as (bot, sandbox, network, steps):
-        await bot.act("addDj")
-        impatient(bot, monkeypatch)
-        network.stall()
-        acting = asyncio.create_task(bot.act("updateNextSong", song=SONG), name="acting")
-        await steps.holds("asked no answer: AckTimeout: the room does not answer a ping")
+    def dj_frames() -> list[dict[str, Any]]:
+        frames = hangfm_sandbox.journal.events(service="room", dir="in", kind="frame")
+        return [frame for frame in frames if "addDj" in frame["frame"]]
 
-        network.go_on()
-        async with asyncio.timeout(WITHIN):
-            end = await acting
-
-    assert (end.state, end.tier, end.attempts) == ("delivered", 2, 1)
-    assert len(set_songs(sandbox)) == 1
-    assert any("has only now read updateNextSong" in told for told in steps.story)
-
-
-async def test_a_connection_that_goes_while_it_stalls_leaves_the_action_uncertain_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with in_the_room(tmp_path) as (bot, _, network, steps):
-        impatient(bot, monkeypatch)
-        network.stall()
-        acting = asyncio.create_task(bot.act("addDj"), name="acting")
-        await steps.holds("asked no answer: AckTimeout")
-
-        network.cut()
-        async with asyncio.timeout(WITHIN):
-            end = await acting
-
-    assert (end.state, end.attempts) == ("uncertain", 1)
-
-
-async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(tmp_path: Path) -> None:
-    async with in_the_room(tmp_path) as (bot, sandbox, _, _):
-        room = bot.room
-        assert isinstance(room, RoomClient)
-        room._ack_timeout = 0.1
-        action = RoomAction(room, "addDj", {}, lambda: sandbox.bot.uid)
-        sandbox.faults.add("room.action", "hang")
+    network, clock = StallingNetwork(hangfm_sandbox.room_port), ManualClock()
+    async with (
+        network.serving() as url,
+        open_room(hangfm_settings.with_changes(room_url=url), clock=clock) as room,
+    ):
+        await room.welcome(WITHIN)
+        await room.join()
+        network.passing.clear()
+        acting = asyncio.create_task(room.act("addDj"), name="act")
+        await asyncio.sleep(0)
+        await clock.advance(hangfm_settings.ack_timeout)
         with pytest.raises(AckTimeout):
-            await action.send()
+            await acting
+        pinging = asyncio.create_task(room.ping_and_wait(), name="ping")
+        await asyncio.sleep(0)
+        before = len(dj_frames())
 
-        await sandbox.forget(sandbox.bot.uid)
+        network.passing.set()
         async with asyncio.timeout(WITHIN):
-            await room.ended
+            await pinging
 
-        with pytest.raises(ActionLost):
-            await action.find()
+        assert (before, len(dj_frames())) == (0, 1)

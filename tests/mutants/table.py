@@ -155,9 +155,9 @@ MUTANTS: Final = (
     Mutant(
         "refused-join-joins",
         "a refused reply to the join is taken for success",
-        "hangbot/hangfm/room.py",
-        before="        if reply.error is None:\n            return reply.fields\n",
-        after='        if reply.error is None or action == "joinRoom":\n            return reply.fields\n',
+        "hangbot/hangfm/acks.py",
+        before="    if reply.error is None:\n        return reply.fields\n",
+        after='    if reply.error is None or action == "joinRoom":\n        return reply.fields\n',
         killed_by=(
             "tests/hangfm/test_room.py::test_a_room_that_is_not_there_refuses_in_its_own_words",
             "tests/hangfm/test_room.py::test_a_wrong_token_refuses_the_join",
@@ -168,7 +168,7 @@ MUTANTS: Final = (
         "a connection without heartbeats never ends",
         "hangbot/hangfm/room.py",
         before="""\
-        self._end(Disconnect(self._disconnect_reason, f"no heartbeat for {self._silence:g} s"))
+        self._end(Disconnect(self._because("silent"), f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
 """,
         after="""\
@@ -221,15 +221,14 @@ MUTANTS: Final = (
     Mutant(
         "lost-state-kept",
         "a state that a patch does not fit goes on as the room's",
-        "hangbot/hangfm/room.py",
+        "hangbot/hangfm/replica.py",
         before="""\
         except WireError as exc:
-            self._lose_state(str(exc))
-            return
+            return Disconnect("state lost", str(exc))
         held, self._held""",
         after="""\
         except WireError:
-            return
+            return None
         held, self._held""",
         killed_by=("tests/hangfm/test_room.py::test_a_doubled_patch_is_noticed_and_the_state_given_up",),
     ),
