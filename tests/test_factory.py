@@ -117,7 +117,7 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
     monkeypatch.setattr("hangbot.hangfm.socket.dial", dial)
 
     with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
-        async with open_room(hangfm_settings):
+        async with open_room(hangfm_settings.with_changes(room_url="https://room.invalid")):
             pass
 
 

@@ -6,12 +6,13 @@ address that is dead.
 """
 
 import asyncio
+import ipaddress
 import socket
 from typing import Final
 
 from aiohappyeyeballs import start_connection
 
-__all__ = ["dial"]
+__all__ = ["dial", "is_address"]
 
 _NEXT_ADDRESS_AFTER: Final = 0.1
 """Seconds until the next address of a name is tried beside the first: the least that RFC 8305 recommends."""
@@ -36,3 +37,12 @@ async def dial(host: str, port: int) -> socket.socket:
     if len(found) > 1:
         _answered[host] = connected.getpeername()[0]
     return connected
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address already: it has nothing to race, and any loop connects to it by itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

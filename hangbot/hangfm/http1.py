@@ -16,7 +16,7 @@ from typing import Final, cast
 import h11
 import httpx
 
-from hangbot.hangfm.dial import dial
+from hangbot.hangfm.dial import dial, is_address
 
 __all__ = ["Http1Transport"]
 
@@ -69,15 +69,18 @@ class Http1Transport(httpx.AsyncBaseTransport):
         if url.scheme not in {"http", "https"}:
             raise httpx.UnsupportedProtocol(f"{url.scheme}:// is not HTTP")
         secure = url.scheme == "https"
+        port = url.port or (443 if secure else 80)
+        tls, name = (self._context, host) if secure else (None, None)
         connection, loop = _Connection(self._open, idle), asyncio.get_running_loop()
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
-                await loop.create_connection(
-                    lambda: connection,
-                    sock=await dial(host, url.port or (443 if secure else 80)),
-                    ssl=self._context if secure else None,
-                    server_hostname=host if secure else None,
-                )
+                if is_address(host):
+                    await loop.create_connection(
+                        lambda: connection, host, port, ssl=tls, server_hostname=name
+                    )
+                else:
+                    sock = await dial(host, port)
+                    await loop.create_connection(lambda: connection, sock=sock, ssl=tls, server_hostname=name)
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc
         except OSError as exc:  # ssl.SSLError is one

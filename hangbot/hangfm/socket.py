@@ -28,7 +28,7 @@ from websockets.uri import parse_uri
 
 from hangbot.claims import read_claims
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
-from hangbot.hangfm.dial import dial
+from hangbot.hangfm.dial import dial, is_address
 from hangbot.hangfm.wire.answers import is_page, refuses_upgrade
 from hangbot.hangfm.wire.frames import socket_url
 from hangbot.net import is_loopback, unverified
@@ -116,8 +116,10 @@ async def connect_room(where: str, token: str, *, within: float, now: float) -> 
 
 
 async def _dialled(url: str, *, local: bool) -> socket.socket | None:
-    """Connect to an address; ``None`` where a proxy is between, to which the library connects by itself."""
+    """Connect to a name; ``None`` for an address or a proxy, to which the library connects by itself."""
     uri = parse_uri(url)
+    if is_address(uri.host):
+        return None
     return await dial(uri.host, uri.port) if local or get_proxy(uri) is None else None
 
 
