@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from hangbot.bot.bot import App
-from hangbot.cli import early
+from hangbot.cli import early_signals
 from hangbot.errors import UsageError
 
 __all__ = ["load_app"]
@@ -51,7 +51,7 @@ def _imported(named: str, module: str) -> object:
     try:
         return import_module(module)
     except BaseException as exc:  # whatever the author's module raises is the author's, an exit too
-        if early.came():
+        if early_signals.came():
             raise  # but that was a signal
         if isinstance(exc, ModuleNotFoundError) and exc.name and module.startswith(exc.name):
             raise UsageError(

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hangbot.cli import logs
-from hangbot.cli.hidden import learn
+from hangbot.cli.masking import mask_also
 from hangbot.config import Settings
 from hangbot.net import check_environment
 from hangbot.redact import Redactor
@@ -38,7 +38,7 @@ def load_settings(args: argparse.Namespace) -> Settings:
 
 def set_up_logs(args: argparse.Namespace, settings: Settings) -> None:
     """Log to standard error, never with one of the configuration's secrets."""
-    learn(settings.secrets())
+    mask_also(settings.secrets())
     logs.set_up(args.log_format, args.log_level, Redactor(settings.secrets()))
 
 

@@ -15,7 +15,7 @@ from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.context import embedded, set_up_logs
 from hangbot.cli.invocation import hangbot
-from hangbot.cli.output import say
+from hangbot.cli.output import write_line
 from hangbot.cli.preflight import print_checks
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.config import Settings
@@ -94,8 +94,8 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
             await asyncio.wait({running, acting}, return_when=asyncio.FIRST_COMPLETED)
             if told.is_set() or not acting.done():
                 await running
-                say()
-                say("stopped before the end")
+                write_line()
+                write_line("stopped before the end")
                 return INTERRUPTED if signals.first == signal.SIGINT else FAILED
             as_announced = acting.result()
             bot.stop()
@@ -109,14 +109,14 @@ async def _perform(bot: Bot, sandbox: "Sandbox", outbox: Outbox) -> int:
     rows = await outbox.rows()
     _headline("delivery report")
     for line in show.report(rows, compute_stats(rows, time.time())):
-        say(line)
+        write_line(line)
     seen = _as_the_room_saw_it(rows, sandbox)
-    say()
+    write_line()
     if not (all(as_announced) and seen):
-        say("not as announced: see above")
+        write_line("not as announced: see above")
         return FAILED
-    say("stopped cleanly")
-    say(f"next: {hangbot()} init (docs/bot-token.md tells where a bot's token comes from)")
+    write_line("stopped cleanly")
+    write_line(f"next: {hangbot()} init (docs/bot-token.md tells where a bot's token comes from)")
     return 0
 
 
@@ -134,7 +134,9 @@ async def _play(act: _Act, bot: Bot, sandbox: "Sandbox") -> bool:
     if fault:
         sandbox.faults.remove(fault.id)
     mark = "[OK]  " if end.tier == act.tier else "[FAIL]"
-    say(f'{mark} "{act.text}": {act.story} -> tier {end.tier}, {end.state} after {end.attempts} attempt(s)')
+    write_line(
+        f'{mark} "{act.text}": {act.story} -> tier {end.tier}, {end.state} after {end.attempts} attempt(s)'
+    )
     return end.tier == act.tier
 
 
@@ -142,7 +144,9 @@ def _as_the_room_saw_it(rows: list[OutboxRow], sandbox: "Sandbox") -> bool:
     """Compare with the server: delivered ones are in the room once, the others are not."""
     stored = [message.get("muid") for message in sandbox.messages]
     once = all(stored.count(row.message.id) == (row.state == "delivered") for row in rows)
-    say(f"the room saw {'every delivered message exactly once' if once else 'something else than reported'}")
+    write_line(
+        f"the room saw {'every delivered message exactly once' if once else 'something else than reported'}"
+    )
     return once
 
 
@@ -150,8 +154,8 @@ def _print_configuration(settings: Settings) -> None:
     _headline("configuration")
     rows = [(row.name, row.value, row.origin) for row in settings.described()]
     for line in show.table([("name", "value", "from"), *rows]):
-        say(line)
-    say(
+        write_line(line)
+    write_line(
         f"time-outs scaled down for the tour: {settings.ack_timeout:g} s to acknowledge, first retry after"
         f" about {settings.retry_base:g} s (in production {_AS_IN_PRODUCTION})"
     )
@@ -159,4 +163,4 @@ def _print_configuration(settings: Settings) -> None:
 
 def _headline(text: str) -> None:
     for line in ("", text, "-" * len(text)):
-        say(line)
+        write_line(line)

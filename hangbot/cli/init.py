@@ -14,7 +14,7 @@ from typing import Final
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
 from hangbot.cli.invocation import hangbot
-from hangbot.cli.output import say
+from hangbot.cli.output import write_line
 from hangbot.cli.pasted import rooms_in, token_in
 from hangbot.config import ENV, Settings, render_env_file
 from hangbot.config.parsing import unquoted
@@ -45,8 +45,8 @@ def main(args: argparse.Namespace) -> int:
     given["ROOM_UUID"] = _find(settings, room)
     Settings.from_env(given, sources=sources)  # what the gateway told must be usable, too
     _write(path, given)
-    say(f"wrote {path}, readable by you alone")
-    say(f"next: {hangbot()} preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
+    write_line(f"wrote {path}, readable by you alone")
+    write_line(f"next: {hangbot()} preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
     return 0
 
 
@@ -115,7 +115,7 @@ def _secret(prompt: str) -> str:
             lines.append(line)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, settings)
-        say(to=sys.stderr)
+        write_line(to=sys.stderr)
     return "\n".join(lines)
 
 
@@ -128,7 +128,7 @@ def _agrees(question: str) -> bool:
 
 def _input(prompt: str) -> str:
     """Ask on standard error: standard output carries results only."""
-    say(prompt, end="", to=sys.stderr)
+    write_line(prompt, end="", to=sys.stderr)
     return input()
 
 
@@ -136,9 +136,9 @@ async def _identify(settings: Settings) -> None:
     """Try the token at gateway and chat, and say what was derived from where."""
     async with open_clients(settings) as clients:
         await clients.gateway.exchange_token()
-        say(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
+        write_line(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
         me = await clients.chat.me()
-        say(f"the bot: {me.get('name') or '?'} ({me.get('uid')}), told by {clients.chat.address}")
+        write_line(f"the bot: {me.get('name') or '?'} ({me.get('uid')}), told by {clients.chat.address}")
 
 
 def _find(settings: Settings, room: str | None) -> str:
@@ -150,7 +150,7 @@ def _find(settings: Settings, room: str | None) -> str:
         except (NotFound, UsageError) as exc:
             if not sys.stdin.isatty() or (room is None and not wanted):
                 raise
-            say(f"{str(exc).rstrip('.')}. {exc.remedy}", to=sys.stderr)
+            write_line(f"{str(exc).rstrip('.')}. {exc.remedy}", to=sys.stderr)
             room = None
 
 
@@ -173,7 +173,7 @@ async def _room(settings: Settings, names: Sequence[str]) -> str:
                     f"the gateway named no uuid for room {name}", remedy="Give --room its UUID."
                 )
             told = f", told by {clients.gateway.address} for {name}" if found != name else ""
-            say(f"the room: {found}{told}")
+            write_line(f"the room: {found}{told}")
             return found
     raise AssertionError("there is always a name")
 

@@ -9,9 +9,9 @@ from importlib import import_module
 from types import TracebackType
 from typing import Final
 
-from hangbot.cli import early
-from hangbot.cli.hidden import forget
-from hangbot.cli.output import tell, tell_lines
+from hangbot.cli import early_signals
+from hangbot.cli.masking import reset_masking
+from hangbot.cli.output import report, report_lines
 from hangbot.cli.parser import parse
 from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
 from hangbot.system_errors import explained
@@ -28,17 +28,17 @@ def dispatch(argv: list[str]) -> int:
     Every error that an operator can meet ends here, in a line that says what happened and what
     to do; a fault of hangbot's own says so, and shows its traceback with ``--log-level debug``.
     """
-    forget(argv)
+    reset_masking(argv)
     args = parse(argv)
     try:
         if args.command in _UNTIL_STOPPED:
-            early.end_at_once()
+            early_signals.end_at_once()
         else:
-            early.give_back()
+            early_signals.give_back()
         code = int(import_module(f"hangbot.cli.{args.command}").main(args))
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come twice, and this is the end already
-        tell("interrupted")
+        report("interrupted")
         return INTERRUPTED
     except Exception as exc:
         told = explained(exc)
@@ -49,7 +49,7 @@ def dispatch(argv: list[str]) -> int:
         if args.log_level == "debug":
             sys.excepthook = _show_traceback
             raise
-        tell(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
+        report(f"a fault of hangbot itself ({type(exc).__name__}): report what --log-level debug shows")
         return FAILED
     return code
 
@@ -71,14 +71,14 @@ def _told(error: HangbotError) -> int:
     odd = error.warnings if isinstance(error, ConfigError) else ()
     if isinstance(error, ConfigError) and (len(error.faults) > 1 or odd):
         for line in (*error.faults, *odd):
-            tell(line)
-        tell(error.remedy)
+            report(line)
+        report(error.remedy)
     else:
         message = str(error).rstrip(".")
-        tell(f"{message}. {error.remedy}")
+        report(f"{message}. {error.remedy}")
     return error.exit_code
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Show what ended the program as the interpreter does, but what others wrote escaped."""
-    tell_lines("".join(traceback.format_exception(kind, error, trace)).rstrip())
+    report_lines("".join(traceback.format_exception(kind, error, trace)).rstrip())

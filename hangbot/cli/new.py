@@ -10,7 +10,7 @@ from string import Template
 from typing import Final
 
 from hangbot.cli.invocation import python
-from hangbot.cli.output import say
+from hangbot.cli.output import write_line
 from hangbot.errors import HangbotError, UsageError
 
 __all__ = ["main"]
@@ -45,8 +45,8 @@ def main(args: argparse.Namespace) -> int:
         raise HangbotError(
             f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
         ) from exc
-    say(f"made {folder}: a bot in bot.py, its test in test_bot.py")
-    say(f"next: cd {shlex.quote(str(folder))} && {python(elsewhere=True)} -m pytest")
+    write_line(f"made {folder}: a bot in bot.py, its test in test_bot.py")
+    write_line(f"next: cd {shlex.quote(str(folder))} && {python(elsewhere=True)} -m pytest")
     return 0
 
 

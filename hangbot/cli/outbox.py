@@ -15,7 +15,7 @@ from typing import Final
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
 from hangbot.cli.listing import WIDTH, listed
-from hangbot.cli.output import say, say_json, unshown
+from hangbot.cli.output import write_failure, write_json, write_line
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
@@ -71,7 +71,7 @@ async def _list(args: argparse.Namespace) -> int:
         rows = await outbox.rows(states)
         group_ids = await outbox.group_ids()
     if not rows and not args.json:
-        say(
+        write_line(
             f"no message is {' or '.join(args.states)}"
             if args.states and group_ids
             else "the outbox is empty"
@@ -87,16 +87,16 @@ async def _show(args: argparse.Namespace) -> int:
         history = [*await outbox.history(key), *await _held_up_by(outbox, row)]
         others = [await outbox.get(part) for part in parts]
     if args.json:
-        say_json(show.message_row(row, history))
+        write_json(show.message_row(row, history))
         return _shown()
-    say(show.stored_line(row))
+    write_line(show.stored_line(row))
     if row.remedy:
-        say(f"  -> {row.remedy}")
+        write_line(f"  -> {row.remedy}")
     for step in history:
         shown = show.message_row(row, [step])["history"][0]
-        say(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}".rstrip())
+        write_line(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}".rstrip())
     for other in others:
-        say(show.stored_line(other))
+        write_line(show.stored_line(other))
     return _shown()
 
 
@@ -130,7 +130,7 @@ async def _retry(args: argparse.Namespace) -> int:
         running = _runs(outbox.path)
     _print(rows, group_ids, as_json=args.json)
     if not args.json:
-        say(
+        write_line(
             "nothing to retry"
             if not rows
             else "the running bot takes it from here"
@@ -153,18 +153,18 @@ async def _stats(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
         figures = compute_stats(await outbox.timings(), time.time()).as_row()
     if args.json:
-        say_json(figures)
+        write_json(figures)
     else:
         for line in show.table(
             [("figure", "value"), *((name, _value(value)) for name, value in figures.items())]
         ):
-            say(line)
+            write_line(line)
     return _shown()
 
 
 def _shown() -> int:
     """Fail where there was nothing to do but to show something, and that could not be written."""
-    return FAILED if unshown() else 0
+    return FAILED if write_failure() else 0
 
 
 async def _backup(args: argparse.Namespace) -> int:
@@ -172,7 +172,7 @@ async def _backup(args: argparse.Namespace) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with _open(args) as outbox:
         messages = await outbox.back_up(args.file)
-    say(f"{args.file}: {messages} messages")
+    write_line(f"{args.file}: {messages} messages")
     return _TERMINATED if ended.is_set() else 0
 
 
@@ -190,10 +190,10 @@ def _runs(path: Path) -> bool:
 
 def _print(rows: list[OutboxRow], group_ids: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
-        say_json([show.message_row(row) for row in rows])
+        write_json([show.message_row(row) for row in rows])
     elif rows:
         for line in listed(rows, short_names(group_ids), time.time(), width=_width()):
-            say(line)
+            write_line(line)
 
 
 def _width() -> int:

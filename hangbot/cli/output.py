@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO, cast
 
-__all__ = ["kept", "say", "say_json", "tell", "tell_lines", "unshown"]
+__all__ = ["guarded_streams", "report", "report_lines", "write_failure", "write_json", "write_line"]
 
 _STANDARD: Final = (0, 1, 2)
 _CLOSED: Final = OSError(errno.EBADF, "it is closed")
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def guarded_streams() -> Iterator[None]:
     """Let no failure to print leave the block; at its end both streams are flushed, or led to nowhere."""
     _plug()
     before = sys.stdout, sys.stderr
@@ -34,7 +34,7 @@ def kept() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def unshown() -> Exception | None:
+def write_failure() -> Exception | None:
     """Return why something that was printed so far could not be written, or ``None``.
 
     For commands that do nothing but show something: there, that is a failure.
@@ -45,7 +45,7 @@ def unshown() -> Exception | None:
     return sys.stdout.failure
 
 
-def say(
+def write_line(
     line: str = "", *, paint: Callable[[str], str] = str, to: TextIO | None = None, end: str = "\n"
 ) -> None:
     """Print a line for people, without a secret; what others wrote is shown escaped, and begins no line.
@@ -56,29 +56,29 @@ def say(
         to: Where to; standard output by default.
         end: Printed behind it.
     """
-    from hangbot.cli.hidden import masked  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.cli.masking import masked  # noqa: PLC0415  `--version` needs none of it
     from hangbot.text import encodable, printable  # noqa: PLC0415  see above
 
     stream = to or sys.stdout
     print(paint(encodable(printable(masked(line)), stream)), file=stream, end=end, flush=True)
 
 
-def say_json(row: object) -> None:
+def write_json(row: object) -> None:
     """Print JSON for scripts, on a line: it says exactly what it was given, and is safe to show."""
     import json  # noqa: PLC0415  `--version` needs none of it
 
     print(json.dumps(row), flush=True)
 
 
-def tell(line: str) -> None:
+def report(line: str) -> None:
     """Say something to the operator, on standard error; where that fails there is nobody to tell."""
     with suppress(OSError, ValueError):
-        say(f"hangbot: {line}", to=sys.stderr)
+        write_line(f"hangbot: {line}", to=sys.stderr)
 
 
-def tell_lines(text: str) -> None:
+def report_lines(text: str) -> None:
     """Do the same for what has lines of its own, a traceback."""
-    from hangbot.cli.hidden import masked  # noqa: PLC0415  `--version` needs none of it
+    from hangbot.cli.masking import masked  # noqa: PLC0415  `--version` needs none of it
     from hangbot.text import encodable, printable_lines  # noqa: PLC0415  see above
 
     with suppress(OSError, ValueError):
@@ -89,7 +89,7 @@ def _tell_once(failure: Exception) -> None:
     if isinstance(failure, BrokenPipeError):
         return  # its reader has read enough: nothing is wrong
     cause = getattr(failure, "strerror", None) or str(failure)
-    tell(
+    report(
         f"standard output cannot be written ({cause}); what the command does is done all the same. "
         "Let standard output be a file or a pipe that takes what is printed."
     )

@@ -109,7 +109,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with 2 and a line under the usage."""
-        from hangbot.cli.hidden import masked  # noqa: PLC0415  a good call needs none of it
+        from hangbot.cli.masking import masked  # noqa: PLC0415  a good call needs none of it
         from hangbot.text import printable  # noqa: PLC0415  see above
 
         if found := _NO_CHOICE.search(message):

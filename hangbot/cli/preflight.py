@@ -9,8 +9,8 @@ from functools import partial
 from itertools import groupby
 
 from hangbot.cli.context import ENV_FILE, load_settings
-from hangbot.cli.hidden import masked
-from hangbot.cli.output import say, say_json, tell
+from hangbot.cli.masking import masked
+from hangbot.cli.output import report, write_json, write_line
 from hangbot.config import Settings
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
@@ -64,15 +64,15 @@ def _summarise(results: Sequence[CheckResult], verdict: Overall, where: str) -> 
     try:
         append_step_summary(results, verdict, where)
     except OSError as exc:
-        tell(unwritable_summary(exc))
+        report(unwritable_summary(exc))
 
 
 def _print_verdict(args: argparse.Namespace, results: Sequence[CheckResult], where: str) -> Overall:
     verdict = overall(results)
     if args.json:
-        say_json(preflight_row(results, verdict, target="live"))
+        write_json(preflight_row(results, verdict, target="live"))
     else:
-        say(verdict_line(verdict, where))
+        write_line(verdict_line(verdict, where))
     return verdict
 
 
@@ -84,7 +84,7 @@ def _print_checks(results: Sequence[CheckResult]) -> None:
             several = [replace(several[0], title=f"{several[0].title}, and {len(several) - 1} more")]
         for result in several:
             for line in result_lines(result):
-                say(line, paint=partial(coloured, verdict=result.verdict, stream=sys.stdout))
+                write_line(line, paint=partial(coloured, verdict=result.verdict, stream=sys.stdout))
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[CheckResult]:

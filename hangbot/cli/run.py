@@ -12,7 +12,7 @@ from hangbot.bot.bot import App, Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import embedded, load_settings, set_up_logs
-from hangbot.cli.output import say
+from hangbot.cli.output import write_line
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
@@ -177,7 +177,7 @@ async def _print_report(outbox: Outbox, bot: Bot) -> None:
     """Print what became of the messages since the bot began: the figures, and what did not arrive."""
     listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
     for line in show.report(listed, compute_stats(await outbox.timings(since=bot.started_at), time.time())):
-        say(line)
+        write_line(line)
 
 
 _TAGS = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli import logs
-from hangbot.cli.authority import advice, authority
-from hangbot.cli.output import say, say_json, tell, unshown
-from hangbot.cli.own_file import OwnFile
+from hangbot.cli.marked_file import MarkedFile
+from hangbot.cli.output import report, write_failure, write_json, write_line
 from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
+from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
 from hangbot.redact import Redactor
@@ -66,7 +66,7 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
             earlier = out.path if out and out.earlier() else None
             kept = kept_identity(earlier) if earlier else None
             if earlier and not kept:
-                tell(f"{earlier} names no bot and room that can be kept; these are new ones.")
+                report(f"{earlier} names no bot and room that can be kept; these are new ones.")
             sandbox = await stack.enter_async_context(
                 open_sandbox(
                     dialect=args.dialect,
@@ -85,9 +85,9 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
             if made:
                 made.publish()
                 for line in advice(made.path, sandbox.app_id, sandbox.http_port).split("\n"):
-                    say(line, to=sys.stderr)
-            say_json(sandbox.ready())
-            if isinstance(unshown(), BrokenPipeError) and not _is_found_otherwise(args):
+                    write_line(line, to=sys.stderr)
+            write_json(sandbox.ready())
+            if isinstance(write_failure(), BrokenPipeError) and not _is_found_otherwise(args):
                 return FAILED  # whoever started it has gone, and nobody else can know where it is
             await stop.wait()
     except OSError as exc:
@@ -95,10 +95,10 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
     return 0
 
 
-def _env_file(stack: AsyncExitStack, args: argparse.Namespace) -> OwnFile | None:
+def _env_file(stack: AsyncExitStack, args: argparse.Namespace) -> MarkedFile | None:
     if args.env_out is None:
         return None
-    return stack.enter_context(OwnFile(args.env_out, MARK, "--env-out", force=args.force))
+    return stack.enter_context(MarkedFile(args.env_out, MARK, "--env-out", force=args.force))
 
 
 def _is_found_otherwise(args: argparse.Namespace) -> bool:

@@ -10,9 +10,9 @@ from typing import Final
 
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
-from hangbot.cli.lines import Line, lines_of
-from hangbot.cli.output import say, say_json, tell
+from hangbot.cli.output import report, write_json, write_line
 from hangbot.cli.run import log_step
+from hangbot.cli.stdin_lines import Line, lines_of
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import Outgoing, split
@@ -85,7 +85,7 @@ async def _send(args: argparse.Namespace, settings: Settings) -> int:
         rows = [row for key in accepted.keys if (row := await _kept(outbox, key))]
         if args.json:
             for row in rows:
-                say_json(show.message_row(row))
+                write_json(show.message_row(row))
         if delivered_here or args.wait is not None:
             _tell_what_is_left(rows, courier)
         if not delivered_here and args.wait is not None:
@@ -158,10 +158,10 @@ async def _accept(
                     problem, remedy = str(exc), exc.remedy
                 else:
                     if not args.json:
-                        say(message.id)
+                        write_line(message.id)
             if problem:
                 accepted.bad_lines += 1
-                tell(f"line {line.number} was not accepted: {printable(problem)}. {remedy}")
+                report(f"line {line.number} was not accepted: {printable(problem)}. {remedy}")
     except HangbotError as exc:
         accepted.trouble = exc
     finally:
@@ -276,7 +276,7 @@ def _tell_what_is_left(rows: Sequence[OutboxRow], courier: Courier) -> None:
             if courier.breaker.down
             else "not delivered in time"
         )
-        tell(
+        report(
             f"{left} message(s) stay queued, {printable(why)}: a bot or the next `hangbot send` delivers them"
         )
 
@@ -285,7 +285,7 @@ def _tell_what_failed(rows: Sequence[OutboxRow]) -> None:
     """Say what a bot made of it; what this command delivers itself is logged as it ends."""
     for row in rows:
         if row.settled_at is not None and _EXIT_CODES.get(row.state):
-            tell(f"{row.message.id} is {row.state}: {printable(row.reason)}. {row.remedy}".rstrip())
+            report(f"{row.message.id} is {row.state}: {printable(row.reason)}. {row.remedy}".rstrip())
 
 
 def _exit_code(rows: Sequence[OutboxRow], *, waited: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from hangbot.cli import early
+from hangbot.cli import early_signals
 
 __all__ = ["SecondSignal", "Signals", "Stopped", "stopping"]
 
@@ -70,10 +70,10 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
     """
     loop = asyncio.get_running_loop()
     signals = Signals(stop)
-    for number in early.SIGNALS:
+    for number in early_signals.SIGNALS:
         loop.add_signal_handler(number, signals.take, number)
     try:
-        if known := early.came():
+        if known := early_signals.came():
             signals.take(known)
         yield signals
     except asyncio.CancelledError:
@@ -81,9 +81,9 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
             raise signals.cause from None
         raise
     finally:
-        for number in early.SIGNALS:
+        for number in early_signals.SIGNALS:
             loop.remove_signal_handler(number)
             if signals.first is not None:
                 signal.signal(number, signal.SIG_IGN)
         if signals.first is None:
-            early.give_back()
+            early_signals.give_back()

@@ -110,7 +110,7 @@ def test_the_version_is_answered_before_anything_else_is_loaded() -> None:
     assert {name for name in modules.split() if name.startswith("hangbot")} == {
         "hangbot",
         "hangbot.cli",
-        "hangbot.cli.early",
+        "hangbot.cli.early_signals",
         "hangbot.cli.output",
     }
     assert "argparse" not in modules.split()

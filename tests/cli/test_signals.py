@@ -110,7 +110,7 @@ def test_signals_are_caught_before_anything_else_is_loaded() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=WITHIN
     )
 
-    assert loaded.stdout.split() == ["hangbot", "hangbot.cli", "hangbot.cli.early"]
+    assert loaded.stdout.split() == ["hangbot", "hangbot.cli", "hangbot.cli.early_signals"]
 
 
 @pytest.mark.slow

@@ -335,7 +335,7 @@ MUTANTS: Final = (
         before="super().error(printable(masked(message)))",
         after="super().error(printable(message))",
         killed_by=(
-            "tests/cli/test_hidden.py::test_a_secret_of_the_environment_is_in_no_message_wherever_else_it_was_put",
+            "tests/cli/test_masking.py::test_a_secret_of_the_environment_is_in_no_message_wherever_else_it_was_put",
         ),
     ),
     Mutant(

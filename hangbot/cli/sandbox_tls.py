@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hangbot.cli.own_file import OwnFile
+from hangbot.cli.marked_file import MarkedFile
 from hangbot.errors import HangbotError, UsageError
 from hangbot.sandbox.hosts import CERTIFIED, hosts
 
@@ -35,7 +35,7 @@ class Authority:
 
     context: ssl.SSLContext
     certificate: str
-    _file: OwnFile
+    _file: MarkedFile
 
     @property
     def path(self) -> Path:
@@ -77,7 +77,7 @@ def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
         else:
             name = beside.name.removesuffix(".env") or beside.name
             path, option = beside.parent / f"{name}.ca.pem", "--env-out"
-        file = stack.enter_context(OwnFile(path, _MARK, option, force=force, mode=_READABLE))
+        file = stack.enter_context(MarkedFile(path, _MARK, option, force=force, mode=_READABLE))
         issuer = trustme.CA(organization_name="hangbot sandbox")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         issuer.issue_cert(*CERTIFIED, organization_name="hangbot sandbox").configure_cert(context)

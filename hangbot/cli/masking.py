@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from hangbot.redact import Redactor
 
-__all__ = ["forget", "learn", "masked"]
+__all__ = ["mask_also", "masked", "reset_masking"]
 
 _ENV_FILE: Final = "hang-fm-config.env"
 _ADDRESS: Final = re.compile(r"(?s)(?:.*?:?//|https?:/)?(.+)@")
@@ -29,13 +29,13 @@ _argv: list[str] = []
 _redactor: list[Redactor] = []
 
 
-def forget(argv: Sequence[str]) -> None:
+def reset_masking(argv: Sequence[str]) -> None:
     """Begin a command: what another one knew is forgotten, and looked for when something is said."""
     _argv[:] = argv
     _redactor.clear()
 
 
-def learn(secrets: Sequence[str]) -> None:
+def mask_also(secrets: Sequence[str]) -> None:
     """Hide these, too."""
     _known().add(*_spellings(secrets))
 

@@ -14,13 +14,13 @@ from typing import Final, Self
 
 from hangbot.errors import HangbotError, UsageError
 
-__all__ = ["OwnFile"]
+__all__ = ["MarkedFile"]
 
 _LARGEST: Final = 65_536
 """Bytes of an earlier file that are read."""
 
 
-class OwnFile:
+class MarkedFile:
     """A place in which only one's own earlier file is replaced.
 
     As a context it proves at its beginning that it can be written, and leaves nothing half done at
