@@ -71,6 +71,10 @@ class Listener:
             raise _refusal(self._host, self.port, exc) from exc
         if self._server.sockets:
             self.port = self._server.sockets[0].getsockname()[1]
+        elif isinstance(self._server, asyncio.Server):
+            self._server = None  # asyncio skips an address for which it gets no socket, and reports nothing
+            none_left = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            raise _refusal(self._host, self.port, none_left) from none_left
 
     async def stop_accepting(self) -> None:
         """Refuse connections and keep the port; return when all that were taken have their protocol.
