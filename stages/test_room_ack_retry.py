@@ -52,7 +52,7 @@ async def test_four_actions_at_once_get_their_own_acknowledgements(hangfm_room: 
 
 
 @pytest.mark.parametrize(
-    ("deed", "story", "attempts"),
+    ("action", "story", "attempts"),
     [
         pytest.param("drop", ["AckTimeout", "it arrived"], 1, id="done-answer-lost"),
         pytest.param("hang", ["AckTimeout", "it did not arrive", "acknowledged"], 2, id="not-done"),
@@ -64,12 +64,12 @@ async def test_an_unanswered_action_is_asked_about_in_the_state(
     hangfm_open_bot: OpenBot,
     hangfm_clock: ManualClock,
     hangfm_acks: AckRecorder,
-    deed: str,
+    action: str,
     story: list[str],
     attempts: int,
 ) -> None:
     bot = await hangfm_open_bot(clock=hangfm_clock)
-    fault = hangfm_sandbox.faults.add("room.action", deed)
+    fault = hangfm_sandbox.faults.add("room.action", action)
 
     async with asyncio.TaskGroup() as tasks:
         acting = tasks.create_task(bot.act("addDj"), name="acting")

@@ -1,7 +1,7 @@
 """Socket actions: each is sent, acknowledged, seen as a room message, and in the state afterwards.
 
 They need no fault and no second person, so with ``--hangfm-target=live --hangfm-live-writes``
-they also run against the server that the configuration names. There they touch nobody else's song,
+they also run against the server that the configuration names. There they touch no song of another user,
 and the bot leaves the stage however a test ends.
 """
 
@@ -42,7 +42,7 @@ def me(hangfm_settings: Settings) -> str:
 
 @pytest.fixture
 def room(hangfm_room: RoomClient, me: str) -> RoomClient:
-    """The room, in which the bot is not on stage: whoever put it there goes on with it."""
+    """The room, in which the bot is not on stage: where it is, another program has put it there."""
     if hangfm_room.state is not None and hangfm_room.state.dj(me) is not None:
         pytest.skip("the bot is on stage already: end what plays there under its name, and run this again")
     return hangfm_room

@@ -137,8 +137,6 @@ UNREAD: Final = frozenset(
         "hangbot/sandbox/websocket.py",
         "hangbot/system_errors.py",
         "hangbot/text.py",
-        "pytest_hangfm/sessions/record.py",
-        "pytest_hangfm/sessions/replay.py",
     }
 )
 """Modules that were not gone through yet."""

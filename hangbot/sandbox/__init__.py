@@ -14,8 +14,8 @@ from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import ChatTokenRules, Identity, Person
 from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.serve_websocket import ServedSocket, serve_websocket
 from hangbot.sandbox.service import Sandbox
+from hangbot.sandbox.websocket_server import ServedSocket, serve_websocket
 
 __all__ = [
     "COMETCHAT",

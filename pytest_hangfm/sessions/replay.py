@@ -9,17 +9,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 
-from pytest_hangfm.sessions.record import LARGEST_FRAME, end, quiet, uid_of
+from hangbot.sandbox import ServedSocket, serve_websocket
+from pytest_hangfm.sessions.record import uid_of
 from pytest_hangfm.sessions.script import Script
 from pytest_hangfm.transcript import describe_frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
-
-    from websockets.http11 import Request, Response
 
     from pytest_hangfm.sessions.format import Session
     from pytest_hangfm.sessions.script import ScriptStep
@@ -27,14 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["Replay", "replaying"]
 
 _SHOWN: Final = 20
-_CLOSE_S: Final = 1.0
+_ABNORMAL: Final = 1006
 
 
 class Replay:
     """A room socket that knows one recorded session.
 
     The first client to connect is played the first recorded connection, the next one the
-    next; who comes when none is left is answered 503.
+    next; a client that comes when none is left is answered 503.
 
     Attributes:
         url: What a client is given as ``SOCKET_SERVER_URL`` (setting ``room_url``).
@@ -89,39 +86,35 @@ class Replay:
         missing = len(self._session.connections) - len(self._scripts)
         return f"the client has yet to connect {missing} more time(s)"
 
-    def door(self, connection: ServerConnection, _request: Request) -> Response | None:
-        """Refuse who comes when everything was played."""
+    def refuse(self, _path: str) -> tuple[int, str] | None:
+        """Refuse a client that comes when everything was played."""
         if len(self._scripts) < len(self._session.connections):
             return None
         self._said.append("replay: a client too many is refused")
-        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "the recording has no further connection\n")
+        return HTTPStatus.SERVICE_UNAVAILABLE, "the recording has no further connection\n"
 
-    async def play(self, client: ServerConnection) -> None:
+    async def play(self, client: ServedSocket) -> None:
         """Play the next recorded connection to a client."""
         number = len(self._scripts)
-        if number == len(self._session.connections):  # two came through the door at once
-            client.transport.abort()
+        if number == len(self._session.connections):  # two shook hands at once
+            client.end(_ABNORMAL)
             return
-        uid = uid_of(client.request.path if client.request else "/")
-        events = self._session.connections[number]
+        events, uid = self._session.connections[number], uid_of(client.path)
         script = Script(events, lockstep=self._lockstep, uid=uid, replace=self._replace)
         self._scripts.append(script)
-        with suppress(ConnectionClosed):
-            await self._do(client, script.play())
-            async for frame in client:
-                if isinstance(frame, str):
-                    self._said.append(f"client: {describe_frame(frame)}")
-                    await self._do(client, script.hear(frame))
+        self._take(client, script.play())
+        async for frame in client:
+            self._said.append(f"client: {describe_frame(frame)}")
+            self._take(client, script.hear(frame))
 
-    async def _do(self, client: ServerConnection, steps: Sequence[ScriptStep]) -> None:
+    def _take(self, client: ServedSocket, steps: Sequence[ScriptStep]) -> None:
         for step in steps:
             if step.ends:
                 self._said.append("replay: ends the connection" + (f" ({step.code})" if step.code else ""))
-                self._news.set()
-                await end(client, step.code)
-                return
-            self._said.append(f"replay: {describe_frame(step.frame)}")
-            await client.send(step.frame)
+                client.end(step.code)
+            else:
+                self._said.append(f"replay: {describe_frame(step.frame)}")
+                client.send(step.frame)
         self._news.set()
 
 
@@ -129,26 +122,15 @@ class Replay:
 async def replaying(
     session: Session, *, lockstep: bool = True, replace: Mapping[str, str] | None = None
 ) -> AsyncIterator[Replay]:
-    """Play a session to whoever connects to `Replay.url`, for as long as the block runs.
+    """Play a session to the clients that connect to `Replay.url`, for as long as the block runs.
 
     Args:
         session: What to play.
-        lockstep: Whether to wait at every recorded action until the client does it; else only
-            at ``joinRoom``.
+        lockstep: Whether to wait at every recorded action until the client does it; otherwise
+            only at ``joinRoom``.
         replace: Texts of then with the texts of now; the room's uuid and the user's uid are
             taken care of.
     """
     replay = Replay(session, lockstep=lockstep, replace=replace or {})
-    async with serve(
-        replay.play,
-        "127.0.0.1",
-        0,
-        process_request=replay.door,
-        compression=None,
-        ping_interval=None,
-        close_timeout=_CLOSE_S,
-        max_size=LARGEST_FRAME,
-        logger=quiet,
-    ) as server:
-        replay.url = f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+    async with serve_websocket(replay.play, refuse=replay.refuse) as replay.url:
         yield replay
