@@ -45,7 +45,7 @@ UNREAD: Final = frozenset(
         "hangbot/cli/stdin_lines.py",
         "hangbot/cli/listing.py",
         "hangbot/cli/logs.py",
-        "hangbot/cli/main.py",
+        "hangbot/cli/commands.py",
         "hangbot/cli/outbox.py",
         "hangbot/cli/output.py",
         "hangbot/cli/marked_file.py",

@@ -9,7 +9,7 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command and return its exit code; see `hangbot.cli.main`."""
+    """Run a command and return its exit code; see `hangbot.cli.commands`."""
     early_signals.catch()
     from hangbot.cli import output  # noqa: PLC0415  a signal may come while it loads
 
@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
         if given == ["--version"]:
             print(f"hangbot {__version__}")  # noqa: T201  before anything else is loaded
             return 1 if output.write_failure() else 0
-        from hangbot.cli.main import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
+        from hangbot.cli.commands import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 
         try:
             return dispatch(given)

@@ -29,7 +29,7 @@ from hangbot.preflight import overall
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 _SCALED: Final = {
     "SOCKET_TIMEOUT_MS": "500",
@@ -60,7 +60,11 @@ _ACTS: Final = (
 )
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """The tour takes no options of its own."""
+
+
+def run(args: argparse.Namespace) -> int:
     """Give the tour; 1 if any outcome is not the announced one."""
     if args.log_level == "info":
         args.log_level = "error"  # the tour tells its own story

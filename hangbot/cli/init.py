@@ -21,7 +21,7 @@ from hangbot.config.parsing import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
 from hangbot.factory import open_clients
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 _STDIN = Path("-")
 _LONGEST_TOKEN = 65_536
@@ -30,7 +30,21 @@ _PASTING: Final = 0.05
 _ANY_ROOM = "00000000-0000-0000-0000-000000000000"
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="F",
+        help="the file with the bot's token, - for standard input (default: asked)",
+    )
+    parser.add_argument(
+        "--room", metavar="SLUG|UUID", help="the room, by its name in the address, the address, or its uuid"
+    )
+    parser.add_argument("--force", action="store_true", help="write the file anew where there is one")
+
+
+def run(args: argparse.Namespace) -> int:
     """Ask for what is missing, derive the rest, write the file for its owner alone."""
     path: Path = args.env_file or ENV_FILE
     if path.exists() and not args.force and not _agrees(f"{path} exists. Write it anew?"):

@@ -13,7 +13,7 @@ from hangbot.cli.invocation import python
 from hangbot.cli.output import write_line
 from hangbot.errors import HangbotError, UsageError
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 _PLACES: Final = {
     "bot.py": "bot.py",
@@ -27,7 +27,12 @@ _PLACES: Final = {
 _NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that is not there yet, or empty")
+
+
+def run(args: argparse.Namespace) -> int:
     """Make the folder whole or not at all.
 
     Raises:

@@ -16,6 +16,7 @@ from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
 from hangbot.cli.listing import WIDTH, listed
 from hangbot.cli.output import write_failure, write_json, write_line
+from hangbot.cli.parser import Parser, add_common_options, add_json_option
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
@@ -25,14 +26,42 @@ from hangbot.delivery.record import OutboxRow, State, Step
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 _TERMINATED: Final = 128 + signal.SIGTERM
 _PATIENCE: Final = 60.0
 """Seconds for which an outbox is waited for that another program has locked."""
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    what = parser.add_subparsers(dest="what", required=True, parser_class=Parser)
+    listing = what.add_parser("list", help="list messages, oldest first")
+    for state in ("failed", "uncertain", "queued", "delivered"):
+        listing.add_argument(
+            f"--{state}", dest="states", action="append_const", const=state, help=f"only the {state} ones"
+        )
+    show = what.add_parser("show", help="show a message with its history, its last answer and what to do")
+    show.add_argument("id", metavar="ID")
+    retry = what.add_parser(
+        "retry", help="queue messages again under their id; whether they arrived is asked first"
+    )
+    retry.add_argument("ids", nargs="*", metavar="ID")
+    retry.add_argument("--all-failed", action="store_true", help="all failed ones")
+    retry.add_argument("--all-uncertain", action="store_true", help="all uncertain ones")
+    drop = what.add_parser("drop", help="give messages up; they stay listed as dropped")
+    drop.add_argument("ids", nargs="+", metavar="ID")
+    stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
+    backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the copy; there must be nothing yet")
+    what.metavar = "|".join(what.choices)  # names what is missing in the error about it
+    for sub in (listing, show, retry, drop, stats):
+        add_json_option(sub)
+    for sub in (listing, show, retry, drop, stats, backup):
+        add_common_options(sub, defaults=False)
+
+
+def run(args: argparse.Namespace) -> int:
     """Do one of the six."""
     return asyncio.run(_ACTIONS[args.what](args))
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.masking import masked
 from hangbot.cli.output import report, write_json, write_line
+from hangbot.cli.parser import add_json_option
 from hangbot.config import Settings
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
@@ -30,10 +31,15 @@ from hangbot.preflight import (
     verdict_line,
 )
 
-__all__ = ["main", "print_checks"]
+__all__ = ["add_arguments", "print_checks", "run"]
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_json_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """Make the checks, print them, and say by the exit code what came of it.
 
     Raises:

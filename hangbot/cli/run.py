@@ -29,7 +29,7 @@ from hangbot.preflight import (
     verdict_line,
 )
 
-__all__ = ["log_step", "main"]
+__all__ = ["add_arguments", "log_step", "run"]
 
 logger = logging.getLogger("hangbot")
 
@@ -44,7 +44,15 @@ _LEVELS = {
 }
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.set_defaults(until_stopped=True)
+    parser.add_argument(
+        "--sandbox", action="store_true", help="run on an embedded Hang.fm, without a configuration"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
     app = load_app(args.app)
     settings = None if args.sandbox else load_settings(args)

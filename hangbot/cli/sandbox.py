@@ -13,6 +13,7 @@ from typing import Final
 from hangbot.cli import logs
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.cli.output import report, write_failure, write_json, write_line
+from hangbot.cli.parser import count, port
 from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
 from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import SecondSignal, stopping
@@ -21,12 +22,57 @@ from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
 from hangbot.system_errors import remedy_for
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 _HTTPS: Final = 443
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.set_defaults(until_stopped=True)
+    parser.add_argument(
+        "--dialect",
+        choices=["openchat", "cometchat"],
+        default="openchat",
+        help="which chat server to be (default: openchat, what Hang.fm runs)",
+    )
+    for name, what, default in (
+        ("room", "the room socket", "chosen by the kernel"),
+        ("http", "chat and gateway", "chosen by the kernel; with --tls 443"),
+        ("control", "the control API", "chosen by the kernel"),
+    ):
+        parser.add_argument(
+            f"--{name}-port", type=port, metavar="N", help=f"port of {what} (default: {default})"
+        )
+    parser.add_argument(
+        "--history", type=count, default=1000, metavar="N", help="messages kept per group (default: 1000)"
+    )
+    parser.add_argument(
+        "--env-out",
+        type=Path,
+        metavar="FILE",
+        help="write a configuration for a bot in this sandbox to FILE; over its own earlier file it keeps "
+        "the bot and the room, over another's it writes only with --force",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="let --env-out write over a file that is not its own"
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the whole journal to FILE, a JSON a line"
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="make a certificate for Hang.fm's host names and serve room, chat and gateway on one port by "
+        "them, for bots with addresses in their code; says what to put where (extra: hangbot[tls])",
+    )
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="serve chat and gateway over TLS: certificate"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="serve chat and gateway over TLS: key")
+
+
+def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
     _check(args)
     logs.set_up(args.log_format, args.log_level, Redactor())

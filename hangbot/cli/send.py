@@ -11,6 +11,7 @@ from typing import Final
 from hangbot.cli import show
 from hangbot.cli.context import load_settings
 from hangbot.cli.output import report, write_json, write_line
+from hangbot.cli.parser import add_json_option, seconds
 from hangbot.cli.run import log_step
 from hangbot.cli.stdin_lines import Line, lines_of
 from hangbot.config import Settings
@@ -38,7 +39,7 @@ from hangbot.ids import SYSTEM_RNG, new_id
 from hangbot.preflight.storage import former_outbox
 from hangbot.text import printable, whole
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "run"]
 
 logger = logging.getLogger("hangbot")
 
@@ -54,7 +55,42 @@ _TEXT: Final = "a text"
 _BAD_LINE: Final = "Correct it and send it again; the other lines are not affected."
 
 
-def main(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.set_defaults(complete=_complete, quiet_level="warning")  # cron mails whatever `send` prints
+    parser.add_argument("words", nargs="*", metavar="TEXT", help="what to say, in one word or several")
+    parser.add_argument("--stdin", action="store_true", help="read texts from standard input, one a line")
+    parser.add_argument(
+        "--to", metavar="ID", help="a group GUID, or a user's uid for a direct message (default: the room)"
+    )
+    parser.add_argument(
+        "--id", metavar="ID", help="the stable id (default: made here); the same id is the same message"
+    )
+    parser.add_argument(
+        "--wait",
+        nargs="?",
+        type=seconds,
+        const=60.0,
+        metavar="SECONDS",
+        help="wait until it is settled, 60 s at most by default; exit 0 delivered, 1 failed, 3 uncertain",
+    )
+    add_json_option(parser)
+
+
+def _complete(args: argparse.Namespace, rest: list[str]) -> str:
+    """Join the words of the text, between which options may stand; return what is wrong with the call."""
+    if not any(word.startswith("-") for word in rest):
+        args.words += rest
+        rest.clear()
+    args.text = " ".join(args.words) if args.words else None
+    if args.stdin == (args.text is not None):
+        return "send takes either TEXT or --stdin"
+    if args.stdin and args.id:
+        return "send --stdin makes an id a line: --id goes with TEXT"
+    return ""
+
+
+def run(args: argparse.Namespace) -> int:
     """Accept, print a line a message, and deliver where no bot runs."""
     settings = load_settings(args)
     if former := former_outbox(settings):

@@ -66,7 +66,7 @@ def test_every_end_is_one_line_with_cause_and_remedy_and_its_exit_code(
     def fail(_args: object) -> int:
         raise error
 
-    monkeypatch.setattr(command, "main", fail)
+    monkeypatch.setattr(command, "run", fail)
 
     returned = main(["outbox", "list"])
 
@@ -82,7 +82,7 @@ def test_a_bug_shows_its_traceback_where_that_was_asked_for(monkeypatch: pytest.
     def fail(_args: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(command, "main", fail)
+    monkeypatch.setattr(command, "run", fail)
 
     with pytest.raises(ZeroDivisionError):
         main(["--log-level", "debug", "outbox", "list"])

@@ -3,9 +3,7 @@ from pathlib import Path
 import pytest
 
 from hangbot import __version__
-from hangbot.cli.parser import parse
-
-COMMANDS = ("run", "demo", "sandbox", "preflight", "send", "outbox", "init")
+from hangbot.cli.commands import COMMANDS, parse
 
 
 def test_without_a_command_it_runs() -> None:
