@@ -12,45 +12,45 @@ class ChatToken:
     """One token for all calls of a client.
 
     Args:
-        renew: Exchanges a new token at the gateway. Raises `ServiceError`.
+        exchange: Exchanges a new token at the gateway. Raises `ServiceError`.
         value: The token to begin with, or ``None`` to exchange one at the first call.
     """
 
-    def __init__(self, renew: Callable[[], Awaitable[str]], value: str | None = None) -> None:
+    def __init__(self, exchange: Callable[[], Awaitable[str]], value: str | None = None) -> None:
         self.value = value
-        self.exchanges = 0
-        """How many exchanges there were, good or bad."""
-        self._renew = renew
-        self._renewing = asyncio.Lock()
+        self.generation = 0
+        """How many exchanges there were, successful or not."""
+        self._exchange = exchange
+        self._exchanging = asyncio.Lock()
         self._last: str | ServiceError = ""
 
-    async def renewed(self, known: int) -> str:
+    async def refresh(self, seen: int) -> str:
         """Exchange a token, once however many calls found the old one dead.
 
         Args:
-            known: `exchanges` when the call took its token: a later exchange, good or bad, is
-                this call's too.
+            seen: `generation` when the call took its token: a later exchange, successful or not, serves
+                this call as well.
 
         Raises:
             TokenRejected: The gateway refused the exchange, in its own words.
-            ServiceError: `Unreachable` where it gave no answer to it: what the token is for was then
-                not sent.
+            ServiceError: `Unreachable` where the exchange has no answer: the request that needs the token
+                was then not sent.
         """
-        async with self._renewing:
-            if self.exchanges == known:
-                self._last = await self._exchange()
-                self.exchanges += 1
+        async with self._exchanging:
+            if self.generation == seen:
+                self._last = await self._try_exchange()
+                self.generation += 1
             if isinstance(self._last, ServiceError):
                 raise self._last
             return self._last
 
-    async def _exchange(self) -> str | ServiceError:
+    async def _try_exchange(self) -> str | ServiceError:
         try:
-            self.value = await self._renew()
+            self.value = await self._exchange()
         except TokenRejected as exc:
             return exc
         except ServiceError as exc:
-            refused = isinstance(exc, Refused)  # never final for what the token is for
+            refused = isinstance(exc, Refused)  # never final for the request that needs the token
             if not (refused or exc.ambiguous):
                 return exc
             return (TokenRejected if refused else Unreachable)(

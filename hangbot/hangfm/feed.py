@@ -1,10 +1,10 @@
 """The chat as it is read by polling: what is new on each look, whatever the server did in between.
 
-An id tells the order of messages and nothing else: ids are not dense, and a server that kept
-nothing counts from the beginning again. So each look asks for the last message that was seen, too.
-While that one leads the page, the rest of the page is new. Where it does not, one more question
-(what is held up to there?) tells a message that was deleted, one that is no longer kept, and
-another message under an old id apart.
+An id gives the order of messages and nothing else: ids are not dense, and a server that kept
+nothing counts from the beginning again. So each look asks for the last message that was seen as well.
+While that one leads the page, the rest of the page is new. Where it does not, one more request
+(what is held up to there?) distinguishes a message that was deleted, one that is no longer kept, and
+another message under an old id.
 """
 
 import logging
@@ -21,10 +21,10 @@ logger = logging.getLogger(__name__)
 
 _PAGE: Final = 50
 _REMEMBERED: Final = 500
-"""Messages that are known again; a page has fewer, so what is held up to the cursor is among them."""
+"""Messages that are recognised; a page has fewer, so what is held up to the cursor is among them."""
 
 _Print = tuple[str | None, float, object]
-"""What no edit changes: sender, time and the sender's own id."""
+"""The parts of a message that no edit changes: sender, time and the sender's own id."""
 
 
 def _print(message: ChatMessage) -> _Print:
@@ -33,7 +33,7 @@ def _print(message: ChatMessage) -> _Print:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was said and is no longer held: the ids between, and how long it went on."""
+    """Messages that the server no longer holds: the ids between, and over how long they were sent."""
 
     first: int
     last: int
@@ -63,7 +63,7 @@ class Cursor:
         return max(self.newest - 1, 0)
 
     def begin(self, rows: Sequence[ChatMessage]) -> None:
-        """Take what was said so far as seen."""
+        """Take the messages so far as seen."""
         self._remember(rows)
 
     def leads(self, rows: Sequence[ChatMessage]) -> bool:
@@ -99,7 +99,7 @@ class Cursor:
     def begin_again(self, rows: Sequence[ChatMessage]) -> None:
         """Go back to the beginning: ids start again.
 
-        Of what is there already, that is new which was sent since; what comes later is new,
+        Of the messages there already, those are new that were sent since; later ones are new
         also where the server's clock went back.
 
         Args:
@@ -107,7 +107,7 @@ class Cursor:
         """
         self._old_up_to = max(row.id for row in rows)
         self._old_before = self._sent_at
-        # Times are whole seconds: of the last one, what was seen is old, unless the server kept nothing.
+        # Times are whole seconds: in the last one, what was seen is old, unless the server kept nothing.
         kept_some = any(row.sent_at < self._sent_at for row in rows)
         self._old = frozenset(map(_print, self._seen.values())) if kept_some else frozenset()
         self._seen.clear()
@@ -152,7 +152,7 @@ class PollingFeed:
 
     async def begin(self) -> int:
         """Take what was said so far as heard, and return the newest id; raises `ServiceError`."""
-        # A page, although one row would do: the newest may be one that cannot be read.
+        # A page, although one row would do: the newest row may be unreadable.
         self.cursor.begin(await self._chat.history(most=_PAGE))
         return self.cursor.newest
 
@@ -171,17 +171,17 @@ class PollingFeed:
                 self._begin_again([*held, *page])
                 return Look(more=True)
             if not held and not page:
-                self._tell_emptied()
+                self._log_emptied()
                 return Look()
             if not held:
-                _tell_gap(cursor.gap_before(page))
+                _log_gap(cursor.gap_before(page))
         self._emptied = False
         before = cursor.newest
         lines = [row for row in cursor.news(page) if _is_line(row)]
         # A full page that leads no further is the same one again: not to be asked for at once.
         return Look(lines, more=len(page) >= _PAGE and cursor.newest > before)
 
-    def _tell_emptied(self) -> None:
+    def _log_emptied(self) -> None:
         if not self._emptied:
             self._emptied = True
             logger.warning(
@@ -192,7 +192,7 @@ class PollingFeed:
             )
 
     def _begin_again(self, rows: Sequence[ChatMessage]) -> None:
-        if not self._emptied:  # else it was told then
+        if not self._emptied:  # otherwise it was logged then
             newest = max(row.id for row in rows)
             logger.warning(
                 "[SOCKET] the chat server counts its messages from the beginning again (the newest is %s, "
@@ -205,7 +205,7 @@ class PollingFeed:
         self.cursor.begin_again(rows)
 
 
-def _tell_gap(gap: Gap | None) -> None:
+def _log_gap(gap: Gap | None) -> None:
     if gap is not None:
         logger.warning(
             "[SOCKET] up to %d message(s) of %.0f s were not heard: the chat server no longer holds %s to %s",

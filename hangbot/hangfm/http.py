@@ -1,7 +1,7 @@
-"""One HTTP exchange, with httpx's many ways to fail told apart by what may have happened.
+"""One HTTP request, with httpx's many ways to fail sorted by what may have happened.
 
-`hangbot.hangfm.http1` raises httpx's exceptions, and this is the only module that reads them: no connection
-means nothing was sent, anything later means it may have been done.
+`hangbot.hangfm.http1` raises httpx's exceptions, and only this module reads them: without a connection
+nothing was sent, after any later failure the request may have been carried out.
 """
 
 import json
@@ -21,10 +21,8 @@ from hangbot.text import quote_server_text
 
 __all__ = ["HttpClient", "HttpResponse"]
 
-_LARGEST_ANSWER: Final = 32 * 2**20
-"""Bytes; a page of a hundred messages has some hundred thousand."""
 _CONNECT_SHARE: Final = 0.8
-"""A connection that is not there in this share of the time-out was never made: nothing was sent."""
+"""The share of the time-out in which a connection must be made: otherwise nothing was sent."""
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Some servers refuse these without a length, be it 0."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -44,15 +42,23 @@ class HttpClient:
     """A service's address over a borrowed client.
 
     Args:
-        transport: What carries requests; whoever opened it closes it.
+        transport: Carries the requests; borrowed.
         base: Scheme, host and port, and a path where the service has one; no slash at the end.
         service: ``gateway`` or ``chat``, for the errors.
         clock: Bounds each exchange.
         timeout: Seconds until an answer counts as lost.
+        largest: Bytes that an answer may have; a page of a hundred messages has some hundred thousand.
     """
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, base: str, *, service: str, clock: Clock, timeout: float
+        self,
+        transport: httpx.AsyncBaseTransport,
+        base: str,
+        *,
+        service: str,
+        clock: Clock,
+        timeout: float,
+        largest: int = 32 * 2**20,
     ) -> None:
         self.base = base
         self.clock = clock
@@ -60,6 +66,7 @@ class HttpClient:
         self._extensions = {"timeout": httpx.Timeout(None, connect=timeout * _CONNECT_SHARE).as_dict()}
         self._service = service
         self._timeout = timeout
+        self._largest = largest
 
     async def request(
         self,
@@ -71,7 +78,7 @@ class HttpClient:
         params: Mapping[str, str | int] | None = None,
         body: object = None,
     ) -> HttpResponse:
-        """Ask once. A request that is given up is aborted, so that it cannot complete later.
+        """Make a request once. One that is given up is aborted, so that it cannot complete later.
 
         Raises:
             Unreachable: No connection; nothing was sent.
@@ -86,7 +93,7 @@ class HttpClient:
         except (httpx.InvalidURL, UnicodeError) as exc:
             raise self._no_address(exc) from None
         try:
-            answer = await self.clock.wait_for(self._whole(request), self._timeout)
+            answer = await self.clock.wait_for(self._read_body(request), self._timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
                 f"no connection to {self.base} for {what}: {_cause(exc, headers)}", service=self._service
@@ -104,7 +111,7 @@ class HttpClient:
             ) from None
         if answer is None:
             raise Unavailable(
-                f"{self.base} answered {what} with more than {_LARGEST_ANSWER // 2**20} MiB",
+                f"{self.base} answered {what} with more than {self._largest // 2**20} MiB",
                 service=self._service,
             )
         return answer
@@ -112,8 +119,8 @@ class HttpClient:
     def _no_address(self, why: Exception) -> ConfigError:
         return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
 
-    async def _whole(self, request: httpx.Request) -> HttpResponse | None:
-        """Read an answer to its end, but no further than is safe: ``None`` beyond that."""
+    async def _read_body(self, request: httpx.Request) -> HttpResponse | None:
+        """Read an answer to its end; ``None`` for one that is larger than is safe."""
         answer = await self._transport.handle_async_request(request)
         try:
             names = {
@@ -124,9 +131,9 @@ class HttpClient:
             received = bytearray()
             assert isinstance(answer.stream, httpx.AsyncByteStream)  # noqa: S101  of an `AsyncBaseTransport`
             async for chunk in answer.stream:  # httpx would unpack a chunk whole, a thousand times its size
-                room = _LARGEST_ANSWER + 1 - len(received)
-                received += decoder.decompress(chunk, room) if decoder else chunk
-                if len(received) > _LARGEST_ANSWER:
+                left = self._largest + 1 - len(received)
+                received += decoder.decompress(chunk, left) if decoder else chunk
+                if len(received) > self._largest:
                     return None
             return HttpResponse(answer.status_code, names, bytes(received))
         except zlib.error as exc:
@@ -142,7 +149,7 @@ class HttpClient:
         body: object,
         headers: Mapping[str, str],
     ) -> httpx.Request:
-        """Make a request with all its headers: to have httpx add some takes it three times as long."""
+        """Build a request with all its headers: letting httpx add some takes three times as long."""
         url, content, own = _url(self.base + path), b"", {**_HEADERS, **headers}
         own["Host"] = url.netloc.decode("ascii")
         if body is not None:

@@ -1,9 +1,9 @@
 """HTTP/1.1 below httpx, straight over asyncio: h11 reads and writes it, a future waits for it.
 
-httpx's own transport serves every kind of loop and gives head and body of a request to the
-system one after the other; on the lone small requests of a bot that is most of the time
-(measured). Here a request leaves in one write, and a connection on which anything has arrived
-that was not asked for is not used again: it would pass for the next answer.
+httpx's own transport serves every kind of loop and writes head and body of a request one after the
+other; for the lone small requests of a bot that is most of the time (measured). Here a request leaves
+in one write, and a connection that receives unrequested data is not used again: the data would pass for
+the next response.
 """
 
 import asyncio
@@ -22,47 +22,48 @@ __all__ = ["Http1Transport"]
 
 _LARGEST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 256 * 1024
-"""Bytes of a body that wait to be taken before no more are read."""
-_IDLE_FOR: Final = 5.0
-"""Seconds for which an idle connection is kept, as httpx has it: later it may be gone without a word."""
+"""Bytes of a body that wait for their reader before reading from the socket pauses."""
 _NO_LINGER: Final = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-"""``SO_LINGER``: on, for no time. Else the system sends for minutes what a closed connection still had to."""
+"""``SO_LINGER`` zero: closing resets the connection. Otherwise the kernel keeps sending unsent data for
+minutes after the bot gave up."""
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
     """Speaks HTTP/1.1 without a proxy; its errors are httpx's.
 
-    Of a request's time-outs it knows ``connect``; how long an answer may take is its caller's to
+    Of a request's time-outs it knows ``connect``; how long a response may take is its caller's to
     bound. As many connections are opened as there are requests at a time.
 
     Args:
         context: How TLS is spoken.
+        idle_for: Seconds for which an idle connection is kept, as httpx has it: later it may be gone.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, *, idle_for: float = 5.0) -> None:
         context.set_alpn_protocols(["http/1.1"])
         self._context = context
+        self._idle_for = idle_for
         self._open: set[_Connection] = set()
         self._idle: dict[tuple[str, str, int | None], list[_Connection]] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return its answer when its head has arrived."""
+        """Send a request, and return the response once its head has arrived."""
         url = request.url
         idle = self._idle.setdefault((url.scheme, url.host, url.port), [])
         content = await request.aread()
-        connection = _usable(idle) or await self._connect(request, idle)
+        connection = _usable(idle, self._idle_for) or await self._connect(request, idle)
         if self._closed:  # meanwhile
             connection.abort()
             raise httpx.ConnectError("closed by this program")
-        return await connection.ask(request, content)
+        return await connection.send(request, content)
 
     async def aclose(self) -> None:
-        """Abort what is open: what a given-up request has not sent yet must not be sent later."""
+        """Abort what is open: the unsent rest of a request that was given up must not be sent later."""
         self._closed = True
         for connection in list(self._open):
             connection.abort()
-        await asyncio.sleep(0)  # one turn, in which the sockets are closed
+        await asyncio.sleep(0)  # one loop iteration, in which the sockets are closed
 
     async def _connect(self, request: httpx.Request, idle: list["_Connection"]) -> "_Connection":
         url, host = request.url, request.url.raw_host.decode("ascii")
@@ -89,10 +90,10 @@ class Http1Transport(httpx.AsyncBaseTransport):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: asks, and is idle again when the whole answer has arrived and nothing else.
+    """One connection; idle again when the whole response has arrived and nothing beyond it.
 
     Args:
-        everyone: The open connections; it is among them while it is.
+        everyone: The open connections, this one among them while it is open.
         idle: The idle ones to the same server.
     """
 
@@ -102,30 +103,29 @@ class _Connection(asyncio.Protocol):
         self._everyone = everyone
         self._idle = idle
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
-        self._answer: _Answer | None = None
+        self._response: _Response | None = None
         self._idle_since = 0.0
 
-    @property
-    def stale(self) -> bool:
-        """Whether it has been idle for too long, or the server has hung up."""
+    def is_stale(self, idle_for: float) -> bool:
+        """Return whether it has been idle for too long, or the server has hung up."""
         now = asyncio.get_running_loop().time()
-        return self._transport.is_closing() or now > self._idle_since + _IDLE_FOR
+        return self._transport.is_closing() or now > self._idle_since + idle_for
 
     def abort(self) -> None:
-        """Close it without sending what has not been sent yet."""
+        """Close it without sending the rest."""
         self._transport.abort()
 
-    async def ask(self, request: httpx.Request, content: bytes) -> httpx.Response:
-        """Send a request in one piece, and return its answer when its head has arrived."""
-        answer = self._answer = _Answer(self._transport)
+    async def send(self, request: httpx.Request, content: bytes) -> httpx.Response:
+        """Send a request in one write, and return the response once its head has arrived."""
+        response = self._response = _Response(self._transport)
         try:
             target, headers = request.url.raw_path, request.headers.raw
             head = h11.Request(method=request.method, target=target, headers=headers)
             events = (head, h11.Data(data=content), h11.EndOfMessage())
             self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
-            return await answer.begun()
+            return await response.begun()
         except BaseException as exc:
-            await answer.aclose()
+            await response.aclose()
             if isinstance(exc, h11.LocalProtocolError):  # it quotes the header, which may be the token
                 raise httpx.LocalProtocolError("the request holds what HTTP cannot carry") from None
             raise
@@ -137,62 +137,65 @@ class _Connection(asyncio.Protocol):
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
-            self._part()  # nobody asked for it
+        if self._response is None:
+            self._retire()  # unrequested
             return
         try:
             self._http.receive_data(data)
-            self._read(self._answer)
+            self._read(self._response)
         except h11.RemoteProtocolError as exc:
-            self._answer.fail(httpx.RemoteProtocolError(str(exc)))
-            self._part()
+            self._response.fail(httpx.RemoteProtocolError(str(exc)))
+            self._retire()
 
     def eof_received(self) -> None:
-        if self._answer is None:
-            self._part()
+        if self._response is None:
+            self._retire()
         elif self._http.their_state is h11.SEND_RESPONSE:
-            self._answer.fail(httpx.RemoteProtocolError("the server hung up without an answer"))
+            self._response.fail(httpx.RemoteProtocolError("the server hung up without an answer"))
         else:
             self.data_received(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._everyone.discard(self)
-        self._part()
-        if self._answer is not None:
-            self._answer.fail(httpx.ReadError(str(exc or "the connection was closed")))
+        self._retire()
+        if self._response is not None:
+            self._response.fail(httpx.ReadError(str(exc or "the connection was closed")))
 
-    def _read(self, answer: "_Answer") -> None:
+    def _read(self, response: "_Response") -> None:
         while (event := self._http.next_event()) is not h11.NEED_DATA:
             if isinstance(event, h11.Response):
-                answer.begin(event)
+                response.begin(event)
             elif isinstance(event, h11.Data):
-                answer.more(bytes(event.data))
+                response.more(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage):
-                self._answer = None
-                answer.end()
-                self._rest()
+                self._response = None
+                response.end()
+                self._become_idle()
                 break
 
-    def _rest(self) -> None:
-        """Be idle, unless the server wants to close it, or has sent more than was asked for."""
+    def _become_idle(self) -> None:
+        """Be idle, unless the server wants to close it, or has sent more than one response."""
         reusable = self._http.our_state is self._http.their_state is h11.DONE
         if not reusable or any(self._http.trailing_data):
-            self._part()
+            self._retire()
             return
         self._http.start_next_cycle()
         self._transport.resume_reading()
         self._idle_since = asyncio.get_running_loop().time()
         self._idle.append(self)
 
-    def _part(self) -> None:
-        """Be used no more, and be closed in the next turn: within a call of it, asyncio's TLS would fail."""
+    def _retire(self) -> None:
+        """Leave the pool and abort on the next loop iteration.
+
+        asyncio's TLS transport fails when it is aborted inside its own callback.
+        """
         if self in self._idle:
             self._idle.remove(self)
         asyncio.get_running_loop().call_soon(self._transport.abort)
 
 
-class _Answer(httpx.AsyncByteStream):
-    """What has arrived of an answer and was not taken yet."""
+class _Response(httpx.AsyncByteStream):
+    """The part of a response that has arrived and was not taken yet."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -224,7 +227,7 @@ class _Answer(httpx.AsyncByteStream):
 
     async def begun(self) -> httpx.Response:
         while self._head is None:
-            await self._something()
+            await self._wait_for_more()
         head = self._head
         return httpx.Response(
             head.status_code,
@@ -243,14 +246,14 @@ class _Answer(httpx.AsyncByteStream):
             if self._ended:
                 return
             self._transport.resume_reading()
-            await self._something()
+            await self._wait_for_more()
 
     async def aclose(self) -> None:
-        """Give up the connection with what has not arrived yet; a whole answer has left it already."""
+        """Abort the connection, unless the response is whole: then it may serve another request already."""
         if not self._ended:
             self._transport.abort()
 
-    async def _something(self) -> None:
+    async def _wait_for_more(self) -> None:
         """Wait until more has arrived."""
         if self._error:
             raise self._error
@@ -265,11 +268,11 @@ class _Answer(httpx.AsyncByteStream):
             self._waiter.set_result(None)
 
 
-def _usable(idle: list[_Connection]) -> _Connection | None:
-    """Take the connection that was used last; those that waited too long are closed."""
+def _usable(idle: list[_Connection], idle_for: float) -> _Connection | None:
+    """Take the connection that was used last; abort those that were idle for too long."""
     while idle:
         connection = idle.pop()
-        if not connection.stale:
+        if not connection.is_stale(idle_for):
             return connection
         connection.abort()
     return None

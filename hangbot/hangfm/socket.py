@@ -1,8 +1,8 @@
-"""The room's address, upgraded to a websocket, and what answered instead told apart.
+"""The room's socket: connects to it, and turns whatever answers in its place into errors of ours.
 
 Only what is wrong before the first byte is sent (the address itself, a proxy that the environment
-misspells) is a fault of the configuration. Whatever comes back may be a firewall's, a login page's or
-a server's that is in trouble, and may be another answer in a minute: it says nothing for good.
+misspells) is a fault of the configuration. Any answer may be a firewall's, a login page's or that of a
+server in trouble, and may be another one in a minute: it is never final.
 """
 
 import asyncio
@@ -58,10 +58,10 @@ class Connection(Protocol):
         """Return the next frame; raise `websockets.exceptions.ConnectionClosed` at the end."""
 
     async def ping(self) -> Awaitable[float]:
-        """Send a ping; what is returned is done when it has been answered."""
+        """Send a ping, and return what is done when it has been answered."""
 
     async def close(self) -> None:
-        """Close it; bounded."""
+        """Close it, within a bounded time."""
 
 
 async def connect_room(where: str, token: str, *, within: float, now: float) -> ClientConnection:
@@ -71,7 +71,7 @@ async def connect_room(where: str, token: str, *, within: float, now: float) -> 
         where: The room's address, as it is configured.
         token: The room token.
         within: Seconds for all of it.
-        now: The time since the epoch, against which an expired token is told.
+        now: Seconds since the epoch, to say since when a token has expired.
 
     Raises:
         Unreachable: No connection.
@@ -127,7 +127,7 @@ class _Connect(connect):
     """Connects to the address that is configured and to no other: a redirect is an answer like any page."""
 
     def process_redirect(self, exc: Exception) -> Exception:
-        """Follow none: it would send the token wherever somebody on the way says."""
+        """Follow none: it would send the token wherever a machine on the way says."""
         return exc
 
 

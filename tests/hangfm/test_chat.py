@@ -679,7 +679,7 @@ async def test_an_answer_that_came_twice_does_not_acknowledge_the_next_message(
     chat = await hangfm_open_chat()
     twice = await chat.send(line)
     assert twice
-    monkeypatch.setattr(chat, "call", answering(twice.raw))
+    monkeypatch.setattr(chat._requests, "call", answering(twice.raw))
 
     with pytest.raises(AnswerLost, match="about another message") as lost:
         await chat.send(replace(line, id="m-2"))
@@ -693,12 +693,12 @@ async def test_a_look_up_that_finds_another_message_is_no_answer(
     chat = await hangfm_open_chat()
     other = await chat.send(line)
     assert other
-    call = chat.call
+    call = chat._requests.call
 
     async def by_number(method: str, path: str, **more: Any) -> object:  # noqa: ANN401  passed on as they are
         return other.raw if "/user/messages/" in path else await call(method, path, **more)
 
-    monkeypatch.setattr(chat, "call", by_number)
+    monkeypatch.setattr(chat._requests, "call", by_number)
 
     found = [await chat.find(replace(line, id=key)) for key in ("m-1", "m-2")]
 

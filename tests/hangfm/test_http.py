@@ -20,7 +20,6 @@ from hangbot.errors import (
     Unavailable,
     Unreachable,
 )
-from hangbot.hangfm import http as http_module
 from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.net import unverified
@@ -48,9 +47,9 @@ def closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def ask(http: Http1Transport, base: str, *, timeout: float = WITHIN) -> HttpResponse:  # noqa: ASYNC109  what is tested
-    endpoint = HttpClient(http, base, service="chat", clock=SystemClock(), timeout=timeout)
-    return await endpoint.request("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
+async def ask(transport: Http1Transport, base: str, *, within: float = WITHIN, **more: int) -> HttpResponse:
+    client = HttpClient(transport, base, service="chat", clock=SystemClock(), timeout=within, **more)
+    return await client.request("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
 
 async def test_an_answer_comes_whole_with_header_names_in_lower_case(
@@ -111,16 +110,13 @@ async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_
     base = await open_raw(silent)
 
     with pytest.raises(AckTimeout, match=r"to who I am in 0\.05 s"):
-        await ask(http, base, timeout=0.05)
+        await ask(http, base, within=0.05)
 
     async with asyncio.timeout(WITHIN):
         await hung_up.wait()
 
 
-async def test_an_answer_that_does_not_end_is_cut_off(
-    http: Http1Transport, open_raw: OpenRaw, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_module, "_LARGEST_ANSWER", 1000)
+async def test_an_answer_that_does_not_end_is_cut_off(http: Http1Transport, open_raw: OpenRaw) -> None:
 
     async def endless(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -131,7 +127,7 @@ async def test_an_answer_that_does_not_end_is_cut_off(
     base = await open_raw(endless)
 
     with pytest.raises(Unavailable, match="with more than"):
-        await ask(http, base)
+        await ask(http, base, largest=1000)
 
 
 async def test_a_packed_body_is_unpacked(http: Http1Transport, open_raw: OpenRaw) -> None:
@@ -144,16 +140,15 @@ async def test_a_packed_body_is_unpacked(http: Http1Transport, open_raw: OpenRaw
 
 
 async def test_a_packed_body_is_unpacked_no_further_than_is_safe(
-    http: Http1Transport, open_raw: OpenRaw, monkeypatch: pytest.MonkeyPatch
+    http: Http1Transport, open_raw: OpenRaw
 ) -> None:
-    monkeypatch.setattr(http_module, "_LARGEST_ANSWER", 1000)
     packed = gzip.compress(bytes(50_000_000))
     base = await open_raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + packed)
 
     tracemalloc.start()
     try:
         with pytest.raises(Unavailable, match="with more than"):
-            await ask(http, base, timeout=10)
+            await ask(http, base, largest=1000)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from hangbot.hangfm import http1
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.net import unverified
 from tests.addresses import unanswering
@@ -209,13 +208,11 @@ async def test_an_answer_that_comes_twice_at_once_is_not_taken_for_the_next(http
     assert server.connections == 3
 
 
-async def test_a_connection_that_was_idle_for_long_is_not_used_again(
-    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
     server = Server()
-    async with serving(server) as url:
+    transport = Http1Transport(unverified(), idle_for=-1)
+    async with serving(server) as url, httpx.AsyncClient(transport=transport) as http:
         await http.post(url, json={})
-        monkeypatch.setattr(http1, "_IDLE_FOR", -1)
         await http.post(url, json={})
 
         assert server.connections == 2
