@@ -13,8 +13,10 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote, quote_plus
+
+from hangbot.redact_pieces import DOTS, Cuttable, mask_shortened
 
 __all__ = ["MASK", "RedactingFilter", "Redactor", "without_login"]
 
@@ -22,8 +24,6 @@ T = TypeVar("T")
 
 MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 6
-PIECE: Final = 12
-"""Characters of a secret's beginning or end that are masked alone: something has cut the rest off."""
 DEEPEST: Final = 64
 
 # What may stand in a token's place, up to the end of it; MASK itself, so that a token of which
@@ -71,14 +71,15 @@ class Redactor:
         secrets: Values to mask wherever they appear: as they are, percent-quoted, escaped
             as in JSON or ``repr``, and in base64. A value of fewer than six characters is
             passed over: masking it would tear ordinary text apart.
-        pieces: Whether to mask, too, twelve or more characters of a secret's beginning or end: what
-            is left of it where a longer text was cut. To look for them takes as long again.
+        pieces: Whether to mask, too, what is left of a secret where a longer text was cut: twelve or more
+            characters of its beginning or end, and before or after ``...`` four. To look for them takes
+            as long again.
     """
 
     def __init__(self, secrets: Iterable[str] = (), *, pieces: bool = True) -> None:
         self._known: dict[str, _Secret] = {}
         self._pieces = pieces
-        self._cuttable: list[_Cuttable] = []
+        self._cuttable: list[Cuttable] = []
         self.add(*secrets)
 
     def __repr__(self) -> str:
@@ -109,7 +110,9 @@ class Redactor:
             s = _OLD_TOKEN.sub(f"_{MASK}", s)
         for piece in self._cuttable:
             if piece.head in s or piece.tail in s:
-                s = _without_pieces(s, piece)
+                s = piece.masked_in(s, MASK)
+        if self._pieces and DOTS in s:
+            s = mask_shortened(s, (secret.hidden for secret in self._known.values()), MASK)
         return s
 
     def holds(self, s: str) -> bool:
@@ -213,7 +216,9 @@ class _Secret:
     """Every spelling in which the secret may travel."""
     tell_tales: tuple[str, ...]
     """Case-folded; where none of them is in a case-folded text, none of the forms is in the text."""
-    cuttable: tuple["_Cuttable", ...]
+    cuttable: tuple[Cuttable, ...]
+    hidden: str
+    """The secret without the public part before it."""
 
     @classmethod
     def of(cls, secret: str) -> "_Secret":
@@ -236,48 +241,13 @@ class _Secret:
         public = len(owner[0]) if (owner := _OWNER.match(secret)) else 0
         # As it is shown, and in an address; what is in base64 was made for a machine, and is not cut.
         spelt = dict.fromkeys((secret, repr(secret)[1:-1], quote(raw, safe="")))
-        cuttable = (_Cuttable.of(form, public if form == secret else 0) for form in spelt)
-        return cls(frozenset(forms), tales, tuple(found for found in cuttable if found is not None))
+        cuttable = (Cuttable.of(form, public if form == secret else 0) for form in spelt)
+        pieces = tuple(found for found in cuttable if found is not None)
+        return cls(frozenset(forms), tales, pieces, secret[public:])
 
 
 _OWNER: Final = re.compile(r"[0-9A-Za-z-]{1,100}_(?=[0-9a-f]{16,}\Z)")
 """What a token of CometChat begins with: the user's id, which is no secret."""
-
-
-class _Cuttable(NamedTuple):
-    form: str
-    head: str
-    tail: str
-
-    @classmethod
-    def of(cls, form: str, public: int) -> Self | None:
-        """Make one of a spelling whose first characters are no secret; of a short one no piece is masked."""
-        if len(form) - public <= PIECE:
-            return None
-        return cls(form, form[: public + PIECE], form[-PIECE:])
-
-
-def _without_pieces(text: str, cuttable: _Cuttable) -> str:
-    """Mask what a secret begins with, or ends with, as far as it goes on."""
-    form, head, tail = cuttable
-    at = text.find(head)
-    while at >= 0:
-        end = at + _alike(text[at : at + len(form)], form)
-        text = text[:at] + MASK + text[end:]
-        at = text.find(head, at + len(MASK))
-    at = text.find(tail)
-    while at >= 0:
-        before = text[max(at + PIECE - len(form), 0) : at + PIECE]
-        start = at + PIECE - _alike(before[::-1], form[::-1])
-        text = text[:start] + MASK + text[at + PIECE :]
-        at = text.find(tail, start + len(MASK))
-    return text
-
-
-def _alike(one: str, other: str) -> int:
-    """Count the characters with which both begin."""
-    differs = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(differs, min(len(one), len(other)))
 
 
 def _form_pattern(form: str) -> str:

@@ -124,7 +124,12 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         pytest.param(f"{LONG[:20]}...{LONG[-20:]} {LONG[:13]}", f"{MASK}...{MASK} {MASK}", id="several"),
         pytest.param(quote(SECRET, safe="")[:14], MASK, id="quoted"),
         pytest.param(LONG[:11], LONG[:11], id="too little to know it by"),
+        pytest.param(f"{LONG[:4]}...{LONG[-4:]}", f"{MASK}...{MASK}", id="shortened in the middle"),
+        pytest.param(
+            f"[1, ...] and {LONG[:3]}...", f"[1, ...] and {LONG[:3]}...", id="too little before dots"
+        ),
         pytest.param(UID_TOKEN[:36], UID_TOKEN[:36], id="the user's id before CometChat's tokens"),
+        pytest.param(UID_TOKEN[:8] + "...", UID_TOKEN[:8] + "...", id="the user's id, shortened"),
         pytest.param(UID_TOKEN[:49], f"{UID_TOKEN[:37]}{MASK}", id="one of these, cut"),
     ],
 )
@@ -145,6 +150,18 @@ def test_a_secret_cut_anywhere_leaves_less_than_twelve_characters(secret: str, s
 
     assert secret[:12] not in begins.replace(MASK, " ")
     assert secret[-12:] not in ends.replace(MASK, " ")
+
+
+@given(st.text("abcd.", min_size=12, max_size=30), st.integers(4, 6), st.text("ab(.'", max_size=8))
+def test_what_is_left_of_a_secret_that_is_shortened_in_the_middle_is_masked(
+    secret: str, cut: int, around: str
+) -> None:
+    shortened = f"{secret[:cut]}...{secret[-cut:]}"
+
+    masked = Redactor([secret]).text(f"{around}{shortened}{around}")
+
+    assert MASK in masked
+    assert shortened not in masked
 
 
 @pytest.mark.parametrize(

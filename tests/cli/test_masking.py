@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hangbot.cli import main
 from hangbot.config import ENV
 from hangbot.config.envfile import quoted
-from hangbot.redact import PIECE
+from hangbot.redact_pieces import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,6 @@ from hangbot.config import ENV, Settings
 from hangbot.redact import MASK, Redactor
 from pytest_hangfm.reporting.masking import mask_report
 from pytest_hangfm.reporting.scan import Tokens, scan
-from pytest_hangfm.reporting.shortened import mask_shortened
 from pytest_hangfm.secrets import SECRET_NAMES, configured_secrets
 
 SENTINEL = "sentinel-4711-of-nobody-you-know"
@@ -378,27 +377,3 @@ def test_whatever_a_secret_looks_like_a_report_of_any_shape_does_not_hold_it(
 def test_what_only_looks_like_a_token_is_not_held() -> None:
     assert not Redactor([SENTINEL]).holds("Authorization: Bearer eyJhbGciOi.eyJ1dWlk.c2lnbmF0dXJl")
     assert Redactor([SENTINEL]).holds(re.sub("$", SENTINEL, "?x="))
-
-
-@given(
-    secret=st.text("abcd.", min_size=12, max_size=30),
-    cut=st.integers(4, 6),
-    around=st.text("ab(.'", max_size=8),
-)
-def test_what_pytest_leaves_of_a_secret_that_it_shortens_is_masked(
-    secret: str, cut: int, around: str
-) -> None:
-    told = f"{around}{secret[:cut]}...{secret[-cut:]}{around}"
-
-    masked = mask_shortened(told, [secret], MASK)
-
-    assert masked.count(MASK) >= 1
-    assert f"{secret[:cut]}...{secret[-cut:]}" not in masked
-
-
-def test_a_shortened_secret_is_masked_on_both_sides_and_nothing_else_is() -> None:
-    told = "assert 'sentinel-471...you-know' in [1, 2, ...] and so on... or 'sent'"
-
-    assert mask_shortened(told, [SENTINEL], MASK) == (
-        f"assert '{MASK}...{MASK}' in [1, 2, ...] and so on... or 'sent'"
-    )
