@@ -4,7 +4,7 @@ The shape is known from a sample printed in public documentation of the service,
 a recording: a JWT with the claims ``id`` and ``sub`` (both the user's uuid), ``role``
 (``"bot"``), ``capabilities``, ``type``, ``iat``, ``exp`` (about ten years ahead) and
 ``iss`` (``"turntable-user-service"``). Nothing here is proof of anything: the server
-verifies, the bot only wants to know whom the token names and until when.
+verifies, the bot only wants to know which user the token names and until when.
 """
 
 import base64
@@ -20,7 +20,7 @@ PARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims that the bot makes use of; each is ``None`` where the token lacks it.
+    """The claims that the bot uses; each is ``None`` where the token lacks it.
 
     Attributes:
         uid: The user's uuid: ``sub``, else ``id``.

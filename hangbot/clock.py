@@ -1,4 +1,4 @@
-"""Time as an argument: what waits and measures takes a `Clock`, so that a test can hand in its own."""
+"""Time as an argument: code that waits or measures takes a `Clock`, so that a test can pass its own."""
 
 import asyncio
 import functools
@@ -15,7 +15,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Boot(NamedTuple):
-    """A moment by a clock that nobody sets: it counts from the machine's start, suspended or not.
+    """A moment by a clock that cannot be set: it counts from the machine's start, suspended or not.
 
     Attributes:
         id: Which start of the machine.
@@ -36,23 +36,23 @@ class Clock(Protocol):
         """Return the time since the epoch."""
 
     def boot(self) -> Boot | None:
-        """Return the time since the machine's start, or ``None`` where it tells no such time."""
+        """Return the time since the machine's start, or ``None`` where that is not known."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Wait for this many seconds."""
 
     async def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T:
-        """Await something for so many seconds at most; cancel it and raise `TimeoutError` then."""
+        """Await something for this many seconds at most; then cancel it and raise `TimeoutError`."""
 
 
 def age(since: float, boot: Boot | None, clock: Clock) -> float:
-    """Return how many seconds ago something was; the wall clock may have been set meanwhile.
+    """Return how many seconds ago something happened, even if the wall clock was set in the meantime.
 
     Args:
-        since: When it was, by the wall clock.
-        boot: The same since the machine's start, where that was known. Exact until the machine
-            starts anew: then there is only the wall clock to go by.
-        clock: Tells the time now.
+        since: When it happened, by the wall clock.
+        boot: The same since the machine's start, if known. It is exact until the machine restarts;
+            after that only the wall clock is left to go by.
+        clock: Gives the current time.
     """
     here = clock.boot()
     if boot and here and boot.id == here.id and boot.at <= here.at:
@@ -61,22 +61,22 @@ def age(since: float, boot: Boot | None, clock: Clock) -> float:
 
 
 def steady(clock: Clock) -> float:
-    """Return seconds by a clock that nobody sets, suspension included; by the wall clock where there is none.
+    """Return seconds by a clock that cannot be set, suspension included, or by the wall clock without one.
 
-    Only differences mean something.
+    Only differences between two such values mean anything.
     """
     here = clock.boot()
     return clock.wall() if here is None else here.at
 
 
 def steadily(until: float, since: float, boot: Boot | None, clock: Clock) -> float:
-    """Return until when something lasts, as `steady` tells it.
+    """Convert the end of a period from wall-clock time to the time scale of `steady`.
 
     Args:
-        until: The end by the wall clock as it was at the beginning.
-        since: The beginning by the wall clock.
-        boot: The same since the machine's start, where that was known.
-        clock: Tells the time now.
+        until: The end, by the wall clock as it was at the beginning.
+        since: The beginning, by the wall clock.
+        boot: The same since the machine's start, if known.
+        clock: Gives the current time.
     """
     return steady(clock) + (until - since) - age(since, boot, clock)
 
@@ -85,7 +85,7 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> float:
-        """Return the running loop's time, by which it sleeps, too; outside of one the monotonic time."""
+        """Return the running loop's time, which `sleep` uses too, or the monotonic time outside a loop."""
         try:
             return asyncio.get_running_loop().time()
         except RuntimeError:
@@ -96,16 +96,16 @@ class SystemClock:
         return time.time()
 
     def boot(self) -> Boot | None:
-        """Return Linux's ``CLOCK_BOOTTIME``, which goes on while the machine is suspended; else ``None``."""
+        """Return Linux's ``CLOCK_BOOTTIME``, which counts on during suspension, or ``None`` elsewhere."""
         which = _boot_id()
         return Boot(which, time.clock_gettime(time.CLOCK_BOOTTIME)) if which else None
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Wait for this many seconds."""
         await asyncio.sleep(seconds)
 
     async def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T:
-        """Await something for so many seconds at most."""
+        """Await something for this many seconds at most."""
         async with asyncio.timeout(seconds):
             return await awaitable
 

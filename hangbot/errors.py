@@ -4,37 +4,37 @@
 
     HangbotError
     ├── ConfigError                 the configuration is wrong or incomplete
-    ├── UsageError                  the call is wrong: nothing was done
+    ├── UsageError                  the call is wrong; nothing was done
     ├── WireError                   a frame, answer or patch that cannot be read
     ├── ServiceError                gateway, chat or room socket
-    │   ├── Unreachable             no connection: nothing was sent
-    │   ├── AnswerLost              sent, and no answer to be had: it may have been done
+    │   ├── Unreachable             no connection; nothing was sent
+    │   ├── AnswerLost              sent, but no answer came: it may have been done
     │   │   ├── AckTimeout          … within the time-out
     │   │   └── ConnectionLost      … because the connection went
     │   │       └── ActionLost      … and a room action is not replayed on the next one
     │   ├── Unavailable             an answer that says "not now" (5xx, an unreadable body)
     │   ├── RateLimited             429: wait
     │   └── Refused                 understood, and refused
-    │       ├── TokenRejected       the token is dead, wrong or someone else's
+    │       ├── TokenRejected       the token is dead, wrong or another user's
     │       ├── NotAMember          not in the chat group
     │       │   └── GroupClosed     … and the group does not let the bot in
     │       ├── NotFound            no such user, group, message or route
     │       └── JoinRefused         the room does not let the bot in
-    │           └── RemovedFromRoom  kicked or banned: do not hammer
+    │           └── RemovedFromRoom  kicked or banned: do not try again at once
     └── OutboxError                 the outbox on disk
         ├── OutboxBusy              another process delivers from it
         ├── OutboxFull              as many messages wait as may
         ├── OutboxOfAnother         the file is another bot's
         ├── OutboxUnusable          not a database, not writable, of a later version
-        │   ├── OutboxNotOurs       another bot's, as the service told only later
+        │   ├── OutboxNotOurs       another bot's, which only the service's answer showed
         │   ├── OutboxLocked        another program holds the file
         │   ├── OutboxDiskFull      there is no room on its disk
-        │   └── OutboxTaken         somebody took the file away while it was in use
+        │   └── OutboxTaken         the file was taken away while it was in use
         └── UnknownMessage          no message with that id
 
 Each class says whether the same call may be made again (``retryable``), whether the
-server may have carried it out all the same (``ambiguous``), and what the operator is
-to do (``remedy``). The message says what happened, and to what; it never holds a secret.
+server may have done it nevertheless (``ambiguous``), and what the operator should do
+(``remedy``). The message says what happened, and to what; it never holds a secret.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 UNAUTHORISED: Final = 401
-"""The status of HTTP."""
+"""The HTTP status."""
 
 FAILED: Final = 1
 MISCONFIGURED: Final = 2
@@ -88,12 +88,12 @@ class HangbotError(Exception):
     """Base of every error raised on purpose.
 
     Attributes:
-        remedy: The sentence an operator acts on. Data beside the message, so that the
-            command line, a failing check and a report each show it in their own way.
+        remedy: The sentence that an operator acts on. It is separate from the message, so that the
+            command line, a failing check and a report can each show it in their own way.
         retryable: Whether the same call may succeed when it is made again.
         ambiguous: Whether the server may have done it although this error was raised.
-        exit_code: What a command ends with that this error ends.
-        blames: The setting that is wrong; empty where it may be something else.
+        exit_code: The exit code of a command that ends with this error.
+        blames: The setting that is wrong; empty if it may be something else.
     """
 
     remedy: str = "Run `hangbot preflight` and act on the first line that is not [OK]."
@@ -112,8 +112,8 @@ class ConfigError(HangbotError):
     """The configuration is wrong or incomplete; ``faults`` names every fault at once.
 
     Attributes:
-        faults: A line each.
-        warnings: What is odd besides, a line each: it may tell where a fault comes from.
+        faults: One line for each fault.
+        warnings: What else is odd, a line each; it may explain a fault.
     """
 
     remedy = (
@@ -142,7 +142,7 @@ class UsageError(HangbotError):
 
 
 class WireError(HangbotError):
-    """A frame, an answer or a patch that cannot be read as the protocol says."""
+    """A frame, an answer or a patch does not follow the protocol."""
 
     remedy = "The service may have changed its protocol: report this line."
     exit_code = CANNOT_TELL
@@ -172,11 +172,11 @@ class ServiceError(HangbotError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
-        """Seconds that the service asked to wait; ``inf`` for what cannot be kept, ``None`` for nothing."""
+        """Seconds that the service asks to wait; ``inf`` for a wait too long to keep, ``None`` for none."""
 
     @property
     def about_token(self) -> bool:
-        """Whether only the token was refused, not what was asked: with another one it may pass."""
+        """Whether the service refused only the token: the same request may pass with another one."""
         return False
 
 
@@ -189,7 +189,7 @@ class Unreachable(ServiceError):
 
 
 class AnswerLost(ServiceError):
-    """The request went out and no answer can be had: it may have been carried out."""
+    """The request was sent and no answer came: it may have been carried out."""
 
     remedy = "Find out whether it was done before doing it again."
     retryable = True
@@ -204,20 +204,20 @@ class AckTimeout(AnswerLost):
 
 
 class ConnectionLost(AnswerLost):
-    """The connection went while the answer was awaited."""
+    """The connection was lost before the answer came."""
 
     remedy = "The bot connects again by itself; check the network when this is frequent."
 
 
 class ActionLost(ConnectionLost):
-    """The connection went under a room action: it may have been done, and is not done again."""
+    """The connection was lost during a room action: it may have been done, and is not repeated."""
 
     remedy = "Look at the room, and do it again by hand if it is still wanted."
     retryable = False
 
 
 class Unavailable(ServiceError):
-    """The service answered that it cannot (5xx), or with something that is no answer of it."""
+    """The service answered that it cannot (5xx), or something that is not its answer came back."""
 
     remedy = "The service is in trouble; wait, and look at its status."
     retryable = True
@@ -240,7 +240,7 @@ class Refused(ServiceError):
 
     @property
     def about_token(self) -> bool:
-        """Whether only the token was refused: with a 401, whatever the code."""
+        """Whether the service refused only the token: any 401, whatever its code."""
         return self.status == UNAUTHORISED
 
 
@@ -251,7 +251,7 @@ class TokenRejected(Refused):
 
     @property
     def about_token(self) -> bool:
-        """Whether only the token was refused: always."""
+        """Whether the service refused only the token: always."""
         return True
 
 
@@ -262,7 +262,7 @@ class NotAMember(Refused):
 
     @property
     def about_token(self) -> bool:
-        """Whether only the token was refused: never, although CometChat says it with a 401."""
+        """Whether the service refused only the token: never, although CometChat answers with a 401."""
         return False
 
 
@@ -285,20 +285,20 @@ class JoinRefused(Refused):
 
 
 class RemovedFromRoom(JoinRefused):
-    """Kicked or banned by a moderator: trying again at once would be hammering."""
+    """A moderator kicked or banned the bot; it must not try again at once."""
 
     remedy = "Ask the room's moderators; start the bot again when they agree."
     exit_code = PUT_OUT
 
 
 class OutboxError(HangbotError):
-    """The outbox on disk cannot do what it was asked."""
+    """The outbox on disk cannot do what was asked of it."""
 
     remedy = "Check HANGBOT_OUTBOX."
 
 
 class OutboxBusy(OutboxError):
-    """Another process delivers from this outbox; ``brief``: one that will end by itself."""
+    """Another process delivers from this outbox; ``brief`` means that it will end by itself."""
 
     remedy = "Stop the other bot, or give this one its own HANGBOT_OUTBOX."
 
@@ -308,13 +308,13 @@ class OutboxBusy(OutboxError):
 
 
 class OutboxFull(OutboxError):
-    """As many messages wait as may; nothing of this one was accepted, nothing of the others lost."""
+    """As many messages wait as may: this one was not accepted, and none of the others is lost."""
 
     remedy = "Wait until the bot has delivered some, or give up old ones: `hangbot outbox drop ID`."
 
 
 class OutboxOfAnother(OutboxError):
-    """The file is another bot's: what was accepted for that one is not said by this one."""
+    """The file is another bot's, and this bot does not send the other's messages."""
 
     remedy = "Give this bot a HANGBOT_OUTBOX of its own, or start it with the other bot's configuration."
     exit_code = MISCONFIGURED
@@ -327,7 +327,7 @@ class OutboxUnusable(OutboxError):
 
 
 class OutboxNotOurs(OutboxUnusable):
-    """The file turned out to be another bot's only when the service told who this one is."""
+    """The file is another bot's, which was not known until the service said who this bot is."""
 
     remedy = (
         "Give this bot a HANGBOT_OUTBOX of its own; COMETCHAT_UID beside the token tells at once whose it is."
@@ -335,7 +335,7 @@ class OutboxNotOurs(OutboxUnusable):
 
 
 class OutboxLocked(OutboxUnusable):
-    """Another program holds the file locked, for longer than it was waited for."""
+    """Another program kept the file locked for longer than hangbot waits."""
 
     remedy = "Let whatever has the file open end (`fuser -v FILE` names it), and try again."
     retryable = True
@@ -361,7 +361,7 @@ class UnknownMessage(OutboxError):
 
 
 def worst(*codes: int) -> int:
-    """Return the exit code that counts of several: 2 before 1 before 4 before 3 before 0."""
+    """Return the worst of several exit codes: 2, then 1, 4, 3 and 0."""
     return min(codes, key=_WORST_FIRST.index, default=0)
 
 
@@ -369,6 +369,6 @@ _WORST_FIRST: Final = (MISCONFIGURED, FAILED, PUT_OUT, CANNOT_TELL, 0)
 
 
 def first_of(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
-    """Take the first error out of a group of tasks' errors: an operator reads one line."""
+    """Return the first error of a group, because an operator reads one line."""
     first = group.exceptions[0]
     return first_of(first) if isinstance(first, BaseExceptionGroup) else first

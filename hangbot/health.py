@@ -1,8 +1,8 @@
 """What is wrong with a bot right now, in sentences that each have a remedy.
 
-Whoever meets a lasting trouble (a token refused, a full disk, a group that keeps the bot out) sets a
-condition under the name of its part, and clears it when it is over; `hangbot.bot.bot.Bot.health`
-shows them. What waiting mends by itself within a minute or two is none.
+Code that meets a lasting problem (a refused token, a full disk, a group that keeps the bot out) sets a
+condition under the name of its part and clears it when the problem is over; `hangbot.bot.bot.Bot.health`
+shows them. A problem that passes by itself within a minute or two is no condition.
 """
 
 import logging
@@ -18,8 +18,8 @@ class Condition:
     """One thing that is wrong.
 
     Attributes:
-        part: What it is wrong with, such as ``room token`` or ``outbox``: a name of the log, too.
-        sentence: What happened, and to what; without a stop at its end.
+        part: The part that has the problem, such as ``room token`` or ``outbox``; the log names it, too.
+        sentence: What happened, and to what; without a full stop.
         remedy: What the operator is to do, in a whole sentence.
     """
 
@@ -32,13 +32,13 @@ class Condition:
 
 
 class Conditions:
-    """What is wrong at the moment, by part: one line of the log when that begins, one when it ends."""
+    """The conditions that hold at the moment, by part; one log line when one begins, one when it ends."""
 
     def __init__(self) -> None:
         self._by_part: dict[str, Condition] = {}
 
     def red(self, part: str, sentence: str, remedy: str) -> None:
-        """Say that a part is in trouble; while it is, only the sentence changes and nothing is logged."""
+        """Set a part's condition and log it; setting it again changes the sentence and logs nothing."""
         known = part in self._by_part
         condition = Condition(part, sentence.rstrip("."), remedy)
         self._by_part[part] = condition
@@ -46,12 +46,12 @@ class Conditions:
             logger.error("[ERROR] %s", condition, extra={"action": "red", "part": part})
 
     def clear(self, part: str) -> None:
-        """Say that a part works; of one that did all along nothing is said."""
+        """Clear a part's condition and log that; without one, do nothing."""
         if self._by_part.pop(part, None):
             logger.info("[OK] %s: in order again", part, extra={"action": "green", "part": part})
 
     def all(self) -> tuple[Condition, ...]:
-        """Return them, the one that lasts longest first."""
+        """Return the conditions, the oldest first."""
         return tuple(self._by_part.values())
 
 
@@ -64,7 +64,7 @@ class Health:
         reads_chat: Whether it has begun to read the chat.
         chat_down_for: Seconds since the chat counts as down, or ``None`` while it works.
         reason: What the chat's last failure said.
-        red: What is wrong, each with its remedy; nothing of it when all is well.
+        red: The conditions that hold; empty when all is well.
     """
 
     in_room: bool

@@ -1,4 +1,4 @@
-"""This machine and the world: a proxy is for the world, and so is a certificate."""
+"""This machine and the rest of the network: only the latter needs proxies and certificates."""
 
 import functools
 import os
@@ -30,11 +30,11 @@ def has_proxy() -> bool:
 
 
 class Proxied(httpx.AsyncBaseTransport):
-    """Carries requests over the environment's proxy, as httpx reads it.
+    """Send requests through the environment's proxy, as httpx reads it.
 
     Args:
-        context: How TLS is spoken.
-        past: Addresses that are reached without it.
+        context: The TLS context.
+        past: Addresses that are reached without the proxy.
 
     Raises:
         ImportError, OSError, ValueError, httpx.InvalidURL: The proxy cannot be used.
@@ -48,7 +48,7 @@ class Proxied(httpx.AsyncBaseTransport):
         """Send a request, and return its answer when its head has arrived."""
         try:
             return await self._client.send(request, stream=True)
-        except httpx.InvalidURL:  # of a redirect, which httpx reads although nobody follows it
+        except httpx.InvalidURL:  # httpx parses the address of a redirect although it is not followed
             raise httpx.RemoteProtocolError("a redirect to what is no address") from None
 
     async def aclose(self) -> None:
@@ -58,7 +58,7 @@ class Proxied(httpx.AsyncBaseTransport):
 
 @functools.cache
 def unverified() -> ssl.SSLContext:
-    """Return the context for TLS within this machine: whatever certificate a sandbox was given will do."""
+    """Return the TLS context for this machine, which accepts any certificate a sandbox may have."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -66,7 +66,7 @@ def unverified() -> ssl.SSLContext:
 
 
 def verified() -> ssl.SSLContext:
-    """Return the context for HTTPS with the world, as httpx would make it for each client anew.
+    """Return the TLS context for the rest of the network; httpx would make a new one for each client.
 
     Raises:
         OSError: The environment names a file of certificates that cannot be read.
@@ -76,15 +76,15 @@ def verified() -> ssl.SSLContext:
 
 @functools.cache
 def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Read the certificates, once for what the environment names: it takes 50 ms."""
+    """Read the certificates once for each pair of names, because it takes 50 ms."""
     return httpx.create_ssl_context()
 
 
 def check_environment(*urls: str) -> None:
-    """Look whether what the environment names for the way to these addresses can be used.
+    """Check that the proxies and certificates which the environment names for these addresses can be used.
 
     Raises:
-        ConfigError: A proxy or a file for TLS cannot; with a line for each.
+        ConfigError: Some cannot; it has a line for each.
     """
     world = [url for url in urls if not is_loopback(url)]
     if world and has_proxy():

@@ -1,7 +1,7 @@
 """The proxies and certificates that the environment names: whether they can be used, and what is wrong.
 
-What is asked here is what httpx and websockets will make of them. No message shows a proxy's
-address: it may hold a password, and one that does not parse cannot be told from the rest.
+The checks follow what httpx and websockets will make of them. No message shows a proxy's address: it may
+hold a password, which cannot be found in an address that does not parse.
 """
 
 import os
@@ -30,7 +30,7 @@ _WRITTEN: Final = (
 
 
 class Named(NamedTuple):
-    """A proxy of the environment: for which scheme, by which variable, and as what."""
+    """A proxy of the environment, with its scheme and the variable that names it."""
 
     scheme: str
     variable: str
@@ -38,7 +38,7 @@ class Named(NamedTuple):
 
 
 def named_proxies(environ: Mapping[str, str] = os.environ) -> Iterator[Named]:
-    """Yield the proxies that the environment names; one without a scheme is spoken to in HTTP."""
+    """Yield the proxies that the environment names; an address without a scheme means HTTP."""
     known = getproxies()
     for scheme in _SCHEMES:
         if url := known.get(scheme):
@@ -48,10 +48,10 @@ def named_proxies(environ: Mapping[str, str] = os.environ) -> Iterator[Named]:
 
 
 def check_proxies(environ: Mapping[str, str] = os.environ) -> None:
-    """Look at every proxy of the environment: httpx takes all or none.
+    """Check every proxy of the environment, because httpx refuses all of them if one is wrong.
 
     Raises:
-        ConfigError: With a line for each that cannot be used, or for ``NO_PROXY``.
+        ConfigError: Some proxies, or ``NO_PROXY``, cannot be used; it has a line for each.
     """
     found = [(named.variable, *fault) for named in named_proxies(environ) if (fault := _fault(named.url))]
     if found:
@@ -62,7 +62,7 @@ def check_proxies(environ: Mapping[str, str] = os.environ) -> None:
         )
     if environ.get("NO_PROXY") or environ.get("no_proxy"):
         try:
-            # Only httpx knows how it reads that.
+            # Only httpx knows how it reads NO_PROXY.
             httpx.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         except (ValueError, httpx.InvalidURL):
             raise ConfigError(
@@ -78,7 +78,7 @@ def _correct(variables: Sequence[str], *hints: str) -> str:
 
 
 def _fault(url: str) -> tuple[str, str] | None:
-    """Say what is wrong with a proxy's address, and what to do."""
+    """Return what is wrong with a proxy's address and what to do, or ``None``."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -101,10 +101,10 @@ def _fault(url: str) -> tuple[str, str] | None:
 
 
 def check_certificates(environ: Mapping[str, str] = os.environ) -> None:
-    """Look at the files that the environment names for TLS.
+    """Check the files that the environment names for TLS.
 
     Raises:
-        ConfigError: With a line for each that cannot be used.
+        ConfigError: Some cannot be used; it has a line for each.
     """
     found = list(_certificate_faults(environ))
     if found:
@@ -135,7 +135,7 @@ def _certificate_faults(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]
 
 
 def unusable_environment(error: Exception) -> ConfigError:
-    """Say what is at fault where a client could not be made; the error's own words may hold a password."""
+    """Explain why a client could not be made, without the error's own words: they may hold a password."""
     try:
         check_proxies()
         check_certificates()

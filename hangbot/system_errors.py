@@ -1,7 +1,7 @@
-"""What is wrong with this machine rather than with hangbot: errors of the system in an operator's words.
+"""Errors of the machine rather than of hangbot, explained to an operator.
 
-An error that reaches the end of the program has no better explanation than the system's own. Whoever
-knows more (which setting, which file, what it was for) says so where it happens.
+An error that reaches the end of the program has no better explanation than the system's own. Code that
+knows more (which setting, which file, what it was for) says so where the error happens.
 """
 
 import errno
@@ -21,7 +21,7 @@ _BUILT_IN: Final = {
     "zlib": "zlib",
     "_ctypes": "ctypes",
 }
-"""What a Python may have been built without."""
+"""Modules that a Python may have been built without."""
 _AGAIN: Final = "python -m pip install --force-reinstall"
 _UNIX_ONLY: Final = frozenset({"fcntl", "termios", "resource", "pwd", "grp"})
 _REMEDIES: Final = {
@@ -47,21 +47,21 @@ _OTHERWISE: Final = "Mend that and run it again; where nothing is wrong with it,
 
 
 class Environment(HangbotError):
-    """This machine, or the shell around, does not give what hangbot needs."""
+    """The machine, or the shell, does not provide what hangbot needs."""
 
     remedy = _OTHERWISE
 
 
 def remedy_for(error: OSError) -> str:
-    """Say what to do about an error of the system; empty where only whoever asked can tell."""
+    """Return what to do about an error of the system; empty where that depends on what was asked for."""
     return _REMEDIES.get(error.errno or 0, "")
 
 
 def explained(error: BaseException) -> HangbotError | None:
-    """Explain an error by the environment, or hand back the operator's error that it is or holds.
+    """Return the `HangbotError` that an error is or holds, or one that explains it by the machine.
 
     Returns:
-        ``None`` where nothing of the environment explains it.
+        ``None`` where nothing about the machine explains it.
     """
     match error:
         case HangbotError():
@@ -74,7 +74,7 @@ def explained(error: BaseException) -> HangbotError | None:
             return Environment("there is not enough memory", remedy=_REMEDIES[errno.ENOMEM])
         case OSError():
             return _of_system(error)
-        case RuntimeError() if "start new thread" in str(error):  # so says Python, and nothing else tells it
+        case RuntimeError() if "start new thread" in str(error):  # Python gives no other sign
             return Environment(
                 "the system gives no more threads",
                 remedy="Let it have more memory (`ulimit -v`) and more processes (`ulimit -u`).",
@@ -90,7 +90,7 @@ def explained(error: BaseException) -> HangbotError | None:
 
 
 def _of_group(group: BaseExceptionGroup[BaseException]) -> HangbotError | None:
-    """Explain a group by its first error, where all of them can be explained."""
+    """Explain a group by its first error if every error in it can be explained."""
     found = [explained(error) for error in group.exceptions]
     ours = group.subgroup(HangbotError)
     if ours is not None:

@@ -1,8 +1,8 @@
-"""Text that somebody else wrote, made safe to show: names, chat lines, the words of servers and of errors.
+"""Text from outside, made safe to show: names, chat lines, the words of servers and of errors. PURE.
 
-What a terminal would act on, what would begin another line, and what turns the reading round or
-hides is shown escaped, as Python writes it in a string. Nothing is escaped on its way in: what is
-kept, sent or written as JSON stays as it was, and each output escapes what it shows. PURE.
+Characters that a terminal acts on, that begin another line, that change the reading direction or that
+hide are shown escaped, as Python writes them in a string. Nothing is escaped on its way in: what is
+kept, sent or written as JSON stays as it was, and each output escapes what it shows.
 """
 
 import re
@@ -11,20 +11,20 @@ from typing import Final, TextIO
 
 __all__ = ["encodable", "is_uuid", "one_line", "printable", "printable_lines", "quote_server_text", "whole"]
 
-# Listed rather than asked of `unicodedata`, which would have to be loaded, and which says "format" of
-# letters that are seen as well (U+0600, for example). A test compares the two.
+# A list instead of `unicodedata`, which would have to be loaded and also calls visible letters "format"
+# (U+0600, for example). A test compares the two.
 _HIDDEN: Final = (
     r"\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: cursor, colours, clipboard, titles, line ends
     r"\u2028\u2029"  # line and paragraph separator
-    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # turn the reading round
-    r"\xad\u034f\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb"  # are not seen at all
-    r"\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters, and not seen either
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the reading direction
+    r"\xad\u034f\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb"  # invisible
+    r"\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters, but invisible as well
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e00ff"  # tags: a whole text can be hidden in them
-    r"\ud800-\udfff"  # half characters, which no UTF-8 stream takes
+    r"\ud800-\udfff"  # surrogates, which no UTF-8 stream takes
 )
 _JOINERS: Final = r"\u200c\u200d"
-"""Join or part what stands beside them: an emoji's parts, letters of Persian. Elsewhere they only hide."""
+"""Join or separate the characters beside them: parts of an emoji, Persian letters. They hide elsewhere."""
 _JOINED: Final = rf"[^\x00-\x7f{_JOINERS}{_HIDDEN}]"
 _LOOSE: Final = rf"(?<!{_JOINED})[{_JOINERS}]|[{_JOINERS}](?!{_JOINED})"
 _UNSAFE: Final = re.compile(rf"[{_HIDDEN}]|{_LOOSE}")
@@ -38,14 +38,14 @@ _PLAINER: Final = str.maketrans(
 
 
 def printable(text: str) -> str:
-    r"""Return a text as one line that a terminal can be given: ``"a\x1b[2Jb"`` becomes ``r"a\x1b[2Jb"``."""
+    r"""Return a text as one line that is safe on a terminal: ``"a\x1b[2Jb"`` becomes ``r"a\x1b[2Jb"``."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(_escaped, text)
 
 
 def printable_lines(text: str) -> str:
-    """Return the same for a text whose line ends are meant as such, like a traceback."""
+    """Return the same for a text that keeps its line ends, such as a traceback."""
     return _UNSAFE_BUT_LINES.sub(_escaped, text.replace("\r\n", "\n"))
 
 
@@ -54,22 +54,22 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def one_line(text: str, most: int | None = None) -> str:
-    """Fold white space, line ends included, into single blanks, and cut at so many characters."""
+    """Fold white space, line ends included, into single blanks, and cut after ``most`` characters."""
     return " ".join(text.split())[:most]
 
 
 def quote_server_text(words: str, mask: Callable[[str], str] = str) -> str:
-    """Show a server's own words: on one line, and at most 200 characters.
+    """Return a server's own words on one line of at most 200 characters.
 
     Args:
         words: What the server said.
-        mask: Takes out a secret that it may echo; before the cut, which could split one.
+        mask: Removes a secret that the server may echo; it runs first, because the cut could split one.
     """
     return one_line(mask(words), _LONGEST_QUOTE)
 
 
 def encodable(line: str, stream: TextIO) -> str:
-    """Write in ASCII what a stream that is not UTF-8 could not show: names come in any language."""
+    """Return a line in ASCII unless its stream is UTF-8, because names come in any language."""
     if (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "") == "utf8":
         return line
     return line.translate(_PLAINER).encode("ascii", "backslashreplace").decode("ascii")
@@ -78,7 +78,7 @@ def encodable(line: str, stream: TextIO) -> str:
 def whole(text: str) -> str:
     """Read a text of the command line or the environment as UTF-8, which Python in a C locale does not do.
 
-    What is no UTF-8 stays as it is, with half characters for its bytes.
+    Bytes that are no UTF-8 stay as they are, as surrogates.
     """
     if text.isascii():
         return text
@@ -89,7 +89,7 @@ def whole(text: str) -> str:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID; tells a room's uuid from its slug."""
+    """Return whether a text is a UUID: a room's slug is none."""
     return _UUID.fullmatch(text) is not None
 
 
