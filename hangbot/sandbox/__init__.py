@@ -7,11 +7,12 @@ code would agree with its mistakes.
 from hangbot.sandbox.actors import Actor, Users
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT, SRECHAT, Dialect
 from hangbot.sandbox.chat.rules import ChatRules
+from hangbot.sandbox.chat_tokens import ChatTokenRules
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
-from hangbot.sandbox.people import ChatTokenRules, Identity, Person
+from hangbot.sandbox.people import Identity, Person
 from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.service import Sandbox

@@ -321,7 +321,7 @@ class Sandbox:
         self.rooms.renew()
         self.services.cut("room")
         self.faults.clear()
-        self.people.forgive()
+        self.people.unrevoke_all()
         self.journal.unrouted.clear()
         self.chat.reset()
         self.gateway.api.reset()

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.sandbox.people import TOKEN_ROLES, BadToken, ChatTokenRules, People, Person
+from hangbot.sandbox.chat_tokens import ChatTokenRules
+from hangbot.sandbox.people import TOKEN_ROLES, People, Person
+from hangbot.sandbox.user_tokens import BadToken
 
 
 class Now:
@@ -131,7 +133,7 @@ def test_forgiving_makes_revoked_tokens_good_again() -> None:
     alice = people.add("alice")
     people.revoke(alice.token)
 
-    people.forgive()
+    people.unrevoke_all()
 
     assert people.by_token(alice.token) == alice
 

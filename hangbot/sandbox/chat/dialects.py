@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TypeAlias
 from hangbot.sandbox.chat.errors import COMETCHAT_ERRORS, OPENCHAT_ERRORS, Wording
 from hangbot.sandbox.chat.rows import Push, Row
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
-from hangbot.sandbox.people import ChatTokenRules
+from hangbot.sandbox.chat_tokens import ChatTokenRules
 
 __all__ = ["COMETCHAT", "DIALECTS", "OPENCHAT", "SRECHAT", "Dialect", "DialectName"]
 

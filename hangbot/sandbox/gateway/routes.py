@@ -22,7 +22,8 @@ from hangbot.sandbox.gateway.call import (
 )
 from hangbot.sandbox.gateway.playlists import Playlists
 from hangbot.sandbox.ids import Ids
-from hangbot.sandbox.people import BadToken, People, Person
+from hangbot.sandbox.people import People, Person
+from hangbot.sandbox.user_tokens import BadToken
 
 __all__ = ["Gateway", "Moderation", "Rooms"]
 
