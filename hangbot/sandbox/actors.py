@@ -1,6 +1,6 @@
 """What other people in the sandbox do, seen by every connected client."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from hangbot.sandbox.chat.server import ChatService
@@ -17,13 +17,13 @@ _HOLD: Final = "actor"
 
 
 class Actor:
-    """A person who acts without a client of his own.
+    """A person that acts without a client of its own.
 
     A refusal by the room raises ``ActionRefused``, one by the chat ``ChatRefusal``.
 
     Args:
-        uid: Whose actor this is.
-        people: Where his person is found.
+        uid: The person's uid.
+        people: All users.
         rooms: The rooms.
         desk: Tells clients what happened in a room.
         chat: The chat service.
@@ -50,34 +50,34 @@ class Actor:
 
     @property
     def person(self) -> Person:
-        """The person as he is now."""
+        """The person with the present profile."""
         return self._people.get(self.uid)
 
     @property
     def nickname(self) -> str:
-        """His name."""
+        """The name that others see."""
         return self.person.nickname
 
     @property
     def token(self) -> str:
-        """His JWT for room socket and gateway."""
+        """The JWT for room socket and gateway."""
         return self.person.token
 
     @property
     def chat_token(self) -> str:
-        """His chat token."""
+        """The chat token."""
         return self.person.chat_token
 
     async def join(self, room: Room | None = None) -> None:
-        """Enter a room and its chat group; a bot's connection of that user may be there too."""
+        """Enter a room and its chat group; a client of that user may be there, too."""
         room = room or self._rooms.first
         room.admit(self.person, room.password, room.guest_password)
-        # The chat first: where its group refuses him, he is not in the room either.
+        # The chat first: a person that its group refuses does not enter the room either.
         await self._chat.join(self.person, room.uuid)
         self._desk.tell(room, room.enter(self.person, _HOLD))
 
     async def leave(self, room: Room | None = None) -> None:
-        """Leave a room at once (unless a client of his stays) and its chat group."""
+        """Leave a room at once (unless a client of that user stays) and its chat group."""
         room = room or self._rooms.first
         room.release(self.uid, _HOLD)
         if not room.is_held(self.uid):
@@ -140,16 +140,20 @@ class Users:
 
     Args:
         people: All users.
-        make: Makes the actor of a uid.
-        rooms: Where room roles are given.
-        desk: Tells clients of a room role.
+        rooms: The rooms.
+        desk: Tells clients what happened in a room.
+        chat: The chat service.
+        clock: The sandbox's clock.
     """
 
-    def __init__(self, people: People, make: Callable[[str], Actor], rooms: Rooms, desk: RoomDesk) -> None:
+    def __init__(
+        self, people: People, rooms: Rooms, desk: RoomDesk, chat: ChatService, clock: SandboxClock
+    ) -> None:
         self._people = people
-        self._make = make
         self._rooms = rooms
         self._desk = desk
+        self._chat = chat
+        self._clock = clock
         self._actors: dict[str, Actor] = {}
 
     def __iter__(self) -> Iterator[Actor]:
@@ -161,7 +165,7 @@ class Users:
     def add(
         self, nickname: str, role: str = "user", *, room_role: str | None = None, uid: str | None = None
     ) -> Actor:
-        """A new user, perhaps with a role in the first room; he is nowhere yet.
+        """A new user, perhaps with a role in the first room; it is in no room yet.
 
         Raises:
             ValueError: A role is unknown, the nickname is empty, or the uid is taken.
@@ -176,8 +180,11 @@ class Users:
         """The actor of a user.
 
         Raises:
-            KeyError: Nobody has that uid.
+            KeyError: There is no such user.
         """
         if uid not in self._actors:
-            self._actors[self._people.get(uid).uid] = self._make(uid)
+            uid = self._people.get(uid).uid
+            self._actors[uid] = Actor(
+                uid, self._people, self._rooms, self._desk, self._chat, clock=self._clock
+            )
         return self._actors[uid]

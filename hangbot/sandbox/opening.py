@@ -13,7 +13,6 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.control import LARGEST_COMMAND, control_api
 from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.hosts import service_of
-from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.ids import Ids, Rng
 from hangbot.sandbox.journal import Event
 from hangbot.sandbox.people import Identity
@@ -88,20 +87,17 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         stack.callback(sandbox.clock.close)
         stack.callback(sandbox.server.close)
         stack.push_async_callback(sandbox.services.close)
+        stack.callback(sandbox.chat.close)
         sandbox.server.open()
         listen = sandbox.services.open
         if by_host:
-            port = await listen(SERVICES, service_of, http_port, tls, largest_body=LARGEST_BODY)
-            sandbox.room_port = sandbox.http_port = port
+            await listen(SERVICES, service_of, http_port, tls, largest_body=LARGEST_BODY)
         else:
-            sandbox.room_port = await listen(["room"], _room, room_port, tls, largest_body=LARGEST_REQUEST)
-            sandbox.http_port = await listen(
-                ["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY
-            )
-        stack.callback(sandbox.chat.close)
+            await listen(["room"], _room, room_port, tls, largest_body=LARGEST_REQUEST)
+            await listen(["chat", "gateway"], _chat_or_gateway, http_port, tls, largest_body=LARGEST_BODY)
         if control:
-            sandbox.control_port = await serve_http(
-                stack, control_api(sandbox), control_port, largest_body=LARGEST_COMMAND
+            await sandbox.services.open_control(
+                control_api(sandbox), control_port, largest_body=LARGEST_COMMAND
             )
         yield sandbox
 

@@ -1,6 +1,7 @@
 """Room, chat and gateway on their ports: which answers a request, and which of them is down."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ class Service:
         handle: Answers its requests.
         cut: Ends its WebSockets without a close.
         down: Whether it is down.
-        restarts: How often it was; tells a restart of the past from the last one.
+        restarts: How often it was restarted; tells an earlier restart from the last one.
+        up_again: When it comes up again.
     """
 
     handle: Handler
@@ -50,9 +52,9 @@ class Services:
     only be down alone as it is behind a proxy: its requests are read, and cut.
 
     Args:
-        journal: Takes what no handler has noted.
+        journal: Takes what no handler recorded.
         services: The services by name.
-        whose: Tells by its headers whose a request is.
+        whose: Tells from headers which user makes a request.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Services:
         self._journal = journal
         self._services = services
         self._ports: list[_Port] = []
+        self._control: HttpServer | None = None
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -76,8 +79,8 @@ class Services:
         tls: ssl.SSLContext | None,
         *,
         largest_body: int,
-    ) -> int:
-        """Open a port for some services; returns its number.
+    ) -> None:
+        """Open a port for some services.
 
         Raises:
             HangbotError: The port is taken.
@@ -92,10 +95,26 @@ class Services:
         server = HttpServer(handle, port, tls, largest_body=largest_body, witness=witness)
         self._ports.append(_Port(server, names))
         await server.listen()
-        return server.port
+
+    async def open_control(self, handler: Handler, port: int, *, largest_body: int) -> None:
+        """Open the port of the control API.
+
+        Raises:
+            HangbotError: The port is taken.
+        """
+        self._control = HttpServer(handler, port, largest_body=largest_body)
+        await self._control.listen()
+
+    def port(self, name: ServiceName | Literal["control"]) -> int | None:
+        """The port of a service or of the control API, ``None`` until it is opened."""
+        if name == "control":
+            return None if self._control is None else self._control.port
+        return next((port.server.port for port in self._ports if name in port.names), None)
 
     async def close(self) -> None:
         """End everything; nothing comes up again. Idempotent."""
+        if self._control is not None:
+            await self._control.close()
         for service in self._services.values():
             if service.up_again is not None:
                 service.up_again.cancel()
@@ -106,13 +125,22 @@ class Services:
         for port in self._ports:
             await port.server.close()
 
-    async def restart(self, names: Collection[ServiceName] = SERVICES, down_s: float = 0) -> None:
-        """What a redeployment does: connections end without a close frame (1006), then none is taken.
+    async def restart(self, names: Collection[ServiceName] = SERVICES, down_ms: float = 0) -> None:
+        """Do what a redeployment does: connections end without a close frame (1006), then none is taken.
 
-        What the services know survives. They are up again after ``down_s`` on the clock of the event
+        What the services know survives. They are up again after ``down_ms`` on the clock of the event
         loop, whatever the sandbox's own clock says. Returns when they are down, or up again where
-        ``down_s`` is 0.
+        ``down_ms`` is 0.
+
+        Raises:
+            ValueError: There is no such service, or none is named; or ``down_ms`` is negative or not finite.
         """
+        unknown = [name for name in names if name not in SERVICES]
+        if unknown or not names:
+            problem = f"no such service: {unknown[0]!r}" if unknown else "no service named"
+            raise ValueError(f"{problem}; there are {', '.join(SERVICES)}")
+        if not 0 <= down_ms < math.inf:
+            raise ValueError("down_ms must be 0 or more, and finite")
         loop = asyncio.get_running_loop()
         async with self._changing:
             for name in names:
@@ -128,12 +156,12 @@ class Services:
                 if port.server.listening and self._is_down(port):
                     await port.server.stop()
         restarts = {name: self._services[name].restarts for name in names}
-        if down_s <= 0:
+        if down_ms <= 0:
             await self._come_up(restarts)
             return
         for name in names:
             alone = {name: restarts[name]}
-            self._services[name].up_again = loop.call_later(down_s, self._begin_to_come_up, alone)
+            self._services[name].up_again = loop.call_later(down_ms / 1000, self._begin_to_come_up, alone)
 
     def cut(self, name: ServiceName) -> None:
         """End every connection of a service, which stays up."""

@@ -618,7 +618,7 @@ class SandboxMachine(RuleBasedStateMachine):
             if client.joined:
                 assert client.state == state, client.who
         assert len(self.sandbox.server.connections) == len(self.clients)
-        assert self.sandbox.complaints() == []
+        assert self.sandbox.problems() == []
 
     def listed(self, users: list[dict[str, Any]]) -> list[str]:
         return [self.names[user["uuid"]] for user in users]

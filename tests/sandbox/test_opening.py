@@ -297,7 +297,7 @@ async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_token
         assert sandbox.env() == env
         assert sandbox.messages == []
         assert sandbox.state["allUsers"] == []
-        assert sandbox.complaints() == []
+        assert sandbox.problems() == []
         await alice.join()
         await alice.say("after")
         assert len(sandbox.messages) == 1
@@ -321,10 +321,10 @@ async def test_what_went_unused_or_unknown_is_complained_about() -> None:
         async with http.get(sandbox.chat_url + "/api/nothing-service/at-all"):
             pass
 
-        complaints = sandbox.complaints()
+        problems = sandbox.problems()
 
-        assert any("hang on chat.send" in line for line in complaints)
-        assert any("/api/nothing-service" in line for line in complaints)
+        assert any("hang on chat.send" in line for line in problems)
+        assert any("/api/nothing-service" in line for line in problems)
 
 
 async def test_actors_do_in_room_and_chat_what_people_do() -> None:

@@ -51,7 +51,7 @@ async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
     await sandbox.journal.wait_for(lambda e: e["kind"] == "http")
 
     assert not waiting.done()
-    assert any("/socket.io/" in line for line in sandbox.complaints())
+    assert any("/socket.io/" in line for line in sandbox.problems())
     waiting.cancel()
     with suppress(asyncio.CancelledError):
         await waiting
