@@ -20,7 +20,13 @@ SEAMS: Final = frozenset(
 
 REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
     # a command is a process of its own, which nothing simulates
-    "hangbot/cli/send.py": ("asyncio.sleep", "asyncio.timeout", "asyncio.wait", "loop.time"),
+    "hangbot/cli/send_delivery.py": (
+        "asyncio.sleep",
+        "asyncio.timeout",
+        "asyncio.timeout_at",
+        "asyncio.wait",
+        "loop.time",
+    ),
     "hangbot/cli/signals.py": ("loop.time",),
     # the disk's thread has no loop
     "hangbot/delivery/tables.py": ("time.sleep",),

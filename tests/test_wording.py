@@ -28,32 +28,13 @@ NAME_PARTS: Final = re.compile(
 )
 NAMES: Final = re.compile(
     r"Carrier|Deliberate|Dispatch|Doctor|Drafts?|Earlier|Ended|Endpoint|Gate|House|Hub|Life|Place|Question|"
-    r"Result|Stored|Subject|Tapped|Waiters|Why|Wire|about_(?:bot|chat|drift|files|room)|examine|hang_up|"
+    r"Result|Stored|Subject|Tapped|Waiters|Why|Wire|about_(?:bot|chat|drift|files|room)|hang_up|"
     r"parts_of|showable|strangers|summarise|unasked"
 )
 """Names that have given way to the field's own: see `docs/architecture.md`."""
 
 UNREAD: Final = frozenset(
     {
-        "hangbot/cli/app.py",
-        "hangbot/cli/demo.py",
-        "hangbot/cli/early_signals.py",
-        "hangbot/cli/init.py",
-        "hangbot/cli/listing.py",
-        "hangbot/cli/logs.py",
-        "hangbot/cli/marked_file.py",
-        "hangbot/cli/masking.py",
-        "hangbot/cli/outbox.py",
-        "hangbot/cli/output.py",
-        "hangbot/cli/preflight.py",
-        "hangbot/cli/run.py",
-        "hangbot/cli/sandbox.py",
-        "hangbot/cli/sandbox_env.py",
-        "hangbot/cli/sandbox_tls.py",
-        "hangbot/cli/send.py",
-        "hangbot/cli/signals.py",
-        "hangbot/cli/stdin_lines.py",
-        "hangbot/config/envfile.py",
         "hangbot/delivery/backup.py",
         "hangbot/delivery/courier.py",
         "hangbot/delivery/database.py",
@@ -76,15 +57,6 @@ UNREAD: Final = frozenset(
         "hangbot/delivery/write_sql.py",
         "hangbot/delivery/writer.py",
         "hangbot/factory.py",
-        "hangbot/preflight/__init__.py",
-        "hangbot/preflight/chat.py",
-        "hangbot/preflight/diagnosis.py",
-        "hangbot/preflight/group.py",
-        "hangbot/preflight/model.py",
-        "hangbot/preflight/protocol.py",
-        "hangbot/preflight/room.py",
-        "hangbot/preflight/shapes.py",
-        "hangbot/preflight/storage.py",
         "hangbot/redact.py",
         "hangbot/sandbox/actors.py",
         "hangbot/sandbox/chat/auth.py",

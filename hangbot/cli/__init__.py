@@ -1,4 +1,4 @@
-"""The command line: one module a command, each loaded only when it is called."""
+"""The command line: one module a command, loaded when it is called."""
 
 import sys
 
@@ -13,14 +13,14 @@ def main(argv: list[str] | None = None) -> int:
     early_signals.catch()
     from hangbot.cli import output  # noqa: PLC0415  a signal may come while it loads
 
-    given = sys.argv[1:] if argv is None else argv
+    words = sys.argv[1:] if argv is None else argv
     with output.guarded_streams():
-        if given == ["--version"]:
+        if words == ["--version"]:
             print(f"hangbot {__version__}")  # noqa: T201  before anything else is loaded
             return 1 if output.write_failure() else 0
         from hangbot.cli.commands import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 
         try:
-            return dispatch(given)
+            return dispatch(words)
         except SystemExit as ended:  # argparse's own, with the help or with what is wrong with the call
             return int(ended.code or (1 if output.write_failure() else 0))

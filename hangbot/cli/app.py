@@ -1,4 +1,4 @@
-"""The author's own app, by ``--app MODULE:NAME``: what is wrong with it is told at the start, with a line."""
+"""Load the author's own app, ``--app MODULE:NAME``; report at the start what is wrong with it."""
 
 import inspect
 import sys
@@ -17,7 +17,7 @@ _SHAPE: Final = "Give an `async def NAME(bot, message)`."
 
 
 def load_app(named: str | None) -> App | None:
-    """Import what ``--app`` names, from the working directory as well; ``None`` where nothing is named.
+    """Import the app that ``--app`` names, also from the working directory; ``None`` where it names none.
 
     Raises:
         UsageError: It cannot be imported, is not there, or is no ``async def`` that takes (bot, message).
@@ -28,7 +28,7 @@ def load_app(named: str | None) -> App | None:
     if not module or not name:
         raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
     app = _attribute(named, _imported(named, module), name)
-    where = _place(app)
+    where = _definition(app)
     if inspect.isclass(app):
         raise UsageError(f"--app {named}{where} is a class", remedy="Name an instance of it.")
     if not callable(app):
@@ -39,7 +39,7 @@ def load_app(named: str | None) -> App | None:
         inspect.signature(app).bind(object(), object())
     except TypeError as exc:
         raise UsageError(f"--app {named}{where} does not take (bot, message): {exc}", remedy=_SHAPE) from None
-    except ValueError:  # it has no signature to look at
+    except ValueError:  # it has no signature
         pass
     return cast("App", app)
 
@@ -50,17 +50,17 @@ def _imported(named: str, module: str) -> object:
         sys.path.insert(0, here)
     try:
         return import_module(module)
-    except BaseException as exc:  # whatever the author's module raises is the author's, an exit too
+    except BaseException as exc:  # any error of the author's module is the author's, even an exit
         if early_signals.came():
-            raise  # but that was a signal
+            raise  # a signal, not the module
         if isinstance(exc, ModuleNotFoundError) and exc.name and module.startswith(exc.name):
             raise UsageError(
                 f"--app {named}: there is no module {exc.name} in {here}, nor is one installed",
                 remedy="Start hangbot in the folder of the module, or correct the name.",
             ) from None
-        told = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+        reason = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
         raise UsageError(
-            f"--app {named} cannot be imported{_line_of(exc)} ({told})",
+            f"--app {named} cannot be imported{_line_of(exc)} ({reason})",
             remedy="Correct the module.",
         ) from exc
 
@@ -94,14 +94,14 @@ def _is_async(app: Any) -> bool:  # noqa: ANN401  whatever stands under the name
     )
 
 
-def _place(app: object) -> str:
-    """Say where something was defined, where that can be told."""
+def _definition(app: object) -> str:
+    """Say where something is defined, where that is known."""
     code = getattr(inspect.unwrap(app) if callable(app) else app, "__code__", None)
     return f" ({Path(code.co_filename).name} line {code.co_firstlineno})" if code else ""
 
 
 def _line_of(error: BaseException) -> str:
-    """Say on which line of the author's an import failed."""
+    """Say on which line of the author's code an import failed."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" at {Path(error.filename).name} line {error.lineno}"
     frames = [

@@ -1,4 +1,4 @@
-"""What most commands begin with: the configuration, and the logs without a secret."""
+"""The start of most commands: the configuration, and logs without its secrets."""
 
 import argparse
 import os
@@ -18,14 +18,14 @@ from hangbot.redact import Redactor
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
-__all__ = ["ENV_FILE", "embedded", "load_settings", "set_up_logs"]
+__all__ = ["ENV_FILE", "load_settings", "open_embedded_sandbox", "set_up_logs"]
 
 ENV_FILE = Path("hang-fm-config.env")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def load_settings(args: argparse.Namespace) -> Settings:
-    """Read the configuration and hide its secrets from the logs.
+    """Read the configuration and mask its secrets in the logs.
 
     Raises:
         ConfigError: With every fault at once.
@@ -37,23 +37,25 @@ def load_settings(args: argparse.Namespace) -> Settings:
 
 
 def set_up_logs(args: argparse.Namespace, settings: Settings) -> None:
-    """Log to standard error, never with one of the configuration's secrets."""
+    """Log to standard error, with the configuration's secrets masked."""
     mask_also(settings.secrets())
     logs.set_up(args.log_format, args.log_level, Redactor(settings.secrets()))
 
 
 @asynccontextmanager
-async def embedded(scaled: Mapping[str, str] = _NOTHING) -> AsyncIterator[tuple["Sandbox", Settings]]:
-    """Open a sandbox, and settings of a bot in it with a temporary outbox; no file is read.
+async def open_embedded_sandbox(
+    scaled: Mapping[str, str] = _NOTHING,
+) -> AsyncIterator[tuple["Sandbox", Settings]]:
+    """Open a sandbox, and settings for a bot in it with a temporary outbox; read no file.
 
     Args:
-        scaled: Further environment names, with the values that this command chose.
+        scaled: Further environment names, with this command's values.
     """
     from hangbot.sandbox import open_sandbox  # noqa: PLC0415  only the commands that use it pay for it
 
     with tempfile.TemporaryDirectory(prefix="hangbot-") as folder:
         async with open_sandbox() as sandbox:
-            given = dict.fromkeys(sandbox.env(), "the sandbox") | dict.fromkeys(scaled, "scaled down")
+            origins = dict.fromkeys(sandbox.env(), "the sandbox") | dict.fromkeys(scaled, "scaled down")
             outbox = {"HANGBOT_OUTBOX": str(Path(folder) / "outbox.sqlite3")}
-            sources = given | dict.fromkeys(outbox, "temporary")
+            sources = origins | dict.fromkeys(outbox, "temporary")
             yield sandbox, Settings.from_env({**sandbox.env(), **scaled, **outbox}, sources=sources)

@@ -1,7 +1,7 @@
-"""Signals that come while the program still loads: no command is known yet that could end in order.
+"""Signals that arrive while the program still loads, when no command can end in order yet.
 
-Loads nothing but `signal`, and is itself loaded before everything else: what a supervisor stops in its
-first tenth of a second has opened nothing, and ends well.
+Imports nothing but `signal`, and is imported before everything else: a program that a supervisor stops
+in its first tenth of a second has opened nothing, and ends well.
 """
 
 import signal
@@ -9,14 +9,14 @@ import signal
 __all__ = ["SIGNALS", "came", "catch", "end_at_once", "give_back"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What asks a program to stop."""
+"""The signals that ask a program to stop."""
 
 _came: list[int] = []
 _before: dict[int, object] = {}
 
 
 def catch() -> None:
-    """From now on only remember the signals that come; a thread that must not do so changes nothing."""
+    """From now on only record signals; outside of the main thread, change nothing."""
     _came.clear()
     try:
         for number in SIGNALS:
@@ -26,12 +26,12 @@ def catch() -> None:
 
 
 def came() -> int:
-    """Return the first that has come since `catch`; 0 where none has."""
+    """Return the first signal since `catch`; 0 where there was none."""
     return _came[0] if _came else 0
 
 
 def end_at_once() -> None:
-    """Let them end the program with 0 until somebody else looks after them; one that has come does it now."""
+    """Let signals end the program with 0 until other handlers are set; one that has arrived ends it now."""
     if _came:
         raise SystemExit(0)
     for number in _before:
@@ -39,7 +39,7 @@ def end_at_once() -> None:
 
 
 def give_back() -> None:
-    """Let them do what they did before `catch`; one that has come does it now."""
+    """Restore the handlers from before `catch`; a signal that has arrived is raised again."""
     for number, handler in _before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` itself returned
     _before.clear()

@@ -1,4 +1,4 @@
-"""``hangbot init``: a configuration from one token and a room; everything else is derived."""
+"""``hangbot init``: write a configuration from one token and a room; derive everything else."""
 
 import argparse
 import asyncio
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli.context import ENV_FILE, set_up_logs
-from hangbot.cli.invocation import hangbot
+from hangbot.cli.invocation import hangbot_command
 from hangbot.cli.output import write_line
-from hangbot.cli.pasted import rooms_in, token_in
+from hangbot.cli.pasted import find_rooms, find_token
 from hangbot.config import ENV, Settings, render_env_file
 from hangbot.config.parsing import unquoted
 from hangbot.errors import HangbotError, NotFound, UsageError
@@ -26,7 +26,7 @@ __all__ = ["add_arguments", "run"]
 _STDIN = Path("-")
 _LONGEST_TOKEN = 65_536
 _PASTING: Final = 0.05
-"""Seconds in which the next line of what was pasted is there."""
+"""Seconds within which the next line of pasted text arrives."""
 _ANY_ROOM = "00000000-0000-0000-0000-000000000000"
 
 
@@ -45,40 +45,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask for what is missing, derive the rest, write the file for its owner alone."""
+    """Ask for missing values, derive the rest, write the file for its owner alone."""
     path: Path = args.env_file or ENV_FILE
     if path.exists() and not args.force and not _agrees(f"{path} exists. Write it anew?"):
         raise UsageError(f"{path} exists; it was left as it is", remedy="Give --force to write it anew.")
-    given = {env.name: value for env in ENV.values() if (value := unquoted(os.environ.get(env.name, ""))[0])}
+    values = {env.name: value for env in ENV.values() if (value := unquoted(os.environ.get(env.name, ""))[0])}
     sources: dict[str, str] = {}
-    given["BOT_USER_TOKEN"], sources["BOT_USER_TOKEN"] = _token(args, given)
-    room = args.room or given.get("ROOM_UUID")
-    settings = Settings.from_env(given | {"ROOM_UUID": _ANY_ROOM}, sources=sources)
+    values["BOT_USER_TOKEN"], sources["BOT_USER_TOKEN"] = _token(args, values)
+    room = args.room or values.get("ROOM_UUID")
+    settings = Settings.from_env(values | {"ROOM_UUID": _ANY_ROOM}, sources=sources)
     set_up_logs(args, settings)
     asyncio.run(_identify(settings))
-    given["ROOM_UUID"] = _find(settings, room)
-    Settings.from_env(given, sources=sources)  # what the gateway told must be usable, too
-    _write(path, given)
+    values["ROOM_UUID"] = _find(settings, room)
+    Settings.from_env(values, sources=sources)  # the room's uuid must be usable as well
+    _write(path, values)
     write_line(f"wrote {path}, readable by you alone")
-    write_line(f"next: {hangbot()} preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
+    write_line(f"next: {hangbot_command()} preflight" + (f" --env-file {path}" if path != ENV_FILE else ""))
     return 0
 
 
-def _token(args: argparse.Namespace, given: dict[str, str]) -> tuple[str, str]:
-    """Return the token, and where it was read."""
+def _token(args: argparse.Namespace, values: dict[str, str]) -> tuple[str, str]:
+    """Return the token, and where it was read from."""
     if args.token_file:
         where = _shown(args.token_file)
-        return token_in(_read(args.token_file), where=where), where
-    if "BOT_USER_TOKEN" in given:
-        return token_in(given["BOT_USER_TOKEN"], where="BOT_USER_TOKEN of the environment"), "environment"
+        return find_token(_read(args.token_file), where=where), where
+    if "BOT_USER_TOKEN" in values:
+        return find_token(values["BOT_USER_TOKEN"], where="BOT_USER_TOKEN of the environment"), "environment"
     answer = _ask(
         "The bot's token (it is not shown; docs/bot-token.md tells where it comes from): ", secret=True
     )
-    return token_in(answer, where="what was entered"), "what was entered"
+    return find_token(answer, where="what was entered"), "what was entered"
 
 
 def _read(path: Path) -> str:
-    """Read the token from a file, or with ``-`` from what is piped in: never from the command line."""
+    """Read the token from a file, or with ``-`` from standard input: never from the command line."""
     try:
         if path == _STDIN:
             return sys.stdin.read(_LONGEST_TOKEN)
@@ -109,9 +109,9 @@ def _ask(prompt: str, *, secret: bool = False) -> str:
 
 
 def _secret(prompt: str) -> str:
-    """Ask without an echo, and take every line of what was pasted.
+    """Ask without an echo, and read every line of pasted text.
 
-    `getpass` throws away what follows the first line; and the next question is not to get it.
+    `getpass` discards the lines behind the first, and the next question must not read them.
     """
     try:
         terminal = sys.stdin.fileno()
@@ -147,7 +147,7 @@ def _input(prompt: str) -> str:
 
 
 async def _identify(settings: Settings) -> None:
-    """Try the token at gateway and chat, and say what was derived from where."""
+    """Try the token at the gateway and the chat, and say what was derived from where."""
     async with open_clients(settings) as clients:
         await clients.gateway.exchange_token()
         write_line(f"chat token: exchanged at {clients.gateway.address} whenever needed; not written")
@@ -156,11 +156,11 @@ async def _identify(settings: Settings) -> None:
 
 
 def _find(settings: Settings, room: str | None) -> str:
-    """Return the room's uuid; where that is not to be found, ask for the room again, and only for that."""
+    """Return the room's uuid; where it cannot be found, ask for the room again, and for nothing else."""
     while True:
         try:
             wanted = room or _ask("The room: its address, the last part of it, or its UUID: ")
-            return asyncio.run(_room(settings, rooms_in(wanted)))
+            return asyncio.run(_room(settings, find_rooms(wanted)))
         except (NotFound, UsageError) as exc:
             if not sys.stdin.isatty() or (room is None and not wanted):
                 raise
@@ -186,17 +186,17 @@ async def _room(settings: Settings, names: Sequence[str]) -> str:
                 raise HangbotError(
                     f"the gateway named no uuid for room {name}", remedy="Give --room its UUID."
                 )
-            told = f", told by {clients.gateway.address} for {name}" if found != name else ""
-            write_line(f"the room: {found}{told}")
+            source = f", told by {clients.gateway.address} for {name}" if found != name else ""
+            write_line(f"the room: {found}{source}")
             return found
     raise AssertionError("there is always a name")
 
 
 def _write(path: Path, values: dict[str, str]) -> None:
-    """Write beside it and rename: what was there stays whole until the new one is."""
+    """Write beside the file and rename: an earlier file stays complete until the new one is."""
     made = path.with_name(path.name + ".new")
     try:
-        made.unlink(missing_ok=True)  # a file that is there may be open to others, or lead elsewhere
+        made.unlink(missing_ok=True)  # an existing file may be readable by others, or be a link
         with os.fdopen(
             os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as file:

@@ -1,4 +1,4 @@
-"""A list of messages for people: a heading, a line a message, in sixty columns. PURE."""
+"""List messages for people: a heading and a line a message, in sixty columns. PURE."""
 
 import unicodedata
 from bisect import bisect_right
@@ -12,23 +12,23 @@ from hangbot.cli.show import table
 from hangbot.delivery.record import OutboxRow
 from hangbot.text import one_line, printable
 
-__all__ = ["WIDTH", "ago", "listed"]
+__all__ = ["WIDTH", "ago", "list_lines"]
 
 WIDTH: Final = 60
-"""Columns; the narrowest terminal that a list is for."""
+"""Columns; the narrowest terminal to fit."""
 _LEAST_TEXT: Final = 12
 _HEADING: Final = ("ID", "STATE", "ACCEPTED", "TEXT")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-def listed(
+def list_lines(
     rows: Sequence[OutboxRow], names: Mapping[str, str], now: float, *, width: int = WIDTH
 ) -> Iterator[str]:
-    """Show messages under a heading; under one that did not arrive, why.
+    """Show messages below a heading, and the reason below one that did not arrive.
 
     Args:
         rows: The messages; there is at least one.
-        names: The name of each id by which a person may call it.
+        names: The short name of each id.
         now: Seconds since the epoch.
         width: Columns. An id that leaves no room for the text stands on a line of its own.
     """
@@ -50,7 +50,7 @@ def listed(
 
 
 def _left(cells: Sequence[tuple[str, str, str]], width: int) -> int:
-    """Return how many columns the first three leave to the text."""
+    """Return how many columns the other cells leave for the text."""
     widths = [max(map(len, column)) for column in zip(_HEADING[:3], *cells, strict=True)]
     return width - sum(widths) - 2 * len(widths)
 
@@ -61,7 +61,7 @@ def _said(row: OutboxRow) -> str:
 
 
 def _fitting(text: str, width: int) -> str:
-    """Cut a text between graphemes to so many columns, of which some letters take two."""
+    """Cut a text between graphemes to a width in columns, of which some letters take two."""
     clusters: list[str] = regex.findall(r"\X", printable(text))
     ends = list(accumulate(map(_columns, clusters)))
     if not ends or ends[-1] <= width:
@@ -70,7 +70,7 @@ def _fitting(text: str, width: int) -> str:
 
 
 def _columns(grapheme: str) -> int:
-    """Return the most columns that a terminal takes for it: some put an emoji's parts side by side."""
+    """Return the most columns that any terminal takes for it: some show an emoji's parts side by side."""
     return sum(
         2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in grapheme
@@ -79,7 +79,7 @@ def _columns(grapheme: str) -> int:
 
 
 def ago(seconds: float) -> str:
-    """Tell how long something is past, in its largest unit: ``3 min ago``."""
+    """Say how long ago something was, in its largest unit: ``3 min ago``."""
     for size, unit in _UNITS:
         if seconds >= size:
             return f"{seconds // size:.0f} {unit} ago"

@@ -1,33 +1,33 @@
-"""Logs to standard error, without a secret, for people or for machines."""
+"""Log to standard error, without secrets, for people or for machines."""
 
 import json
 import logging
 import sys
 import threading
-import time
 from datetime import UTC, datetime
+from typing import Final
 
+from hangbot.clock import SystemClock
+from hangbot.delivery.record import EXPIRED_AT_START, Step
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.system_errors import explained
 from hangbot.text import printable, printable_lines
 
-__all__ = ["set_up"]
+__all__ = ["log_step", "set_up"]
 
 logger = logging.getLogger("hangbot")
 
+_clock = SystemClock()
 _NOT_ACCEPTED = "socket.accept() out of system resource"
-_SAID_EVERY = 10.0
+_LOG_EVERY = 10.0
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class _Text(logging.Formatter):
-    """A line a record, and nothing of another's text raw: only a record begins at the margin.
-
-    What belongs to a record, its traceback, stands below it and is indented.
-    """
+    """Formats a record as one line with the text of others escaped; its traceback is indented below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one line, and those that belong to it."""
+        """Return the line, and the indented ones."""
         when = self.formatTime(record)
         lines = [printable(f"{when} | {record.name} | {record.levelname} | {record.getMessage()}")]
         for more in (record.exc_text, record.stack_info):
@@ -37,10 +37,10 @@ class _Text(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """A JSON object a line; what a record carries as ``extra`` stands beside the message."""
+    """Formats a record as a JSON object on one line, with its ``extra`` beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one line."""
+        """Return the line."""
         row = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "logger": record.name,
@@ -54,21 +54,23 @@ class _Json(logging.Formatter):
 
 
 class _OutOfFiles(logging.Filter):
-    """Says now and then, in a line, what asyncio says a hundred times a second with a traceback each."""
+    """Passes one line every ten seconds, where asyncio logs a hundred tracebacks a second."""
 
     _quiet_until = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let one through, in our words, and none of the next ten seconds."""
+        """Rewrite the first such record, and drop those of the next ten seconds."""
         if record.name != "asyncio" or not str(record.msg).startswith(_NOT_ACCEPTED):
             return True
-        now = time.monotonic()
+        now = _clock.now()
         if now < self._quiet_until:
             return False
-        self._quiet_until = now + _SAID_EVERY
+        self._quiet_until = now + _LOG_EVERY
         cause = record.exc_info[1] if record.exc_info else None
-        told = explained(cause) if cause else None
-        record.msg = "a connection cannot be taken: " + (f"{told}. {told.remedy}" if told else "no resources")
+        known = explained(cause) if cause else None
+        record.msg = "a connection cannot be taken: " + (
+            f"{known}. {known.remedy}" if known else "no resources"
+        )
         record.args, record.exc_info, record.exc_text = (), None, None
         return True
 
@@ -76,7 +78,7 @@ class _OutOfFiles(logging.Filter):
 def set_up(log_format: str, level: str, redactor: Redactor) -> None:
     """Send every log line to standard error, through the redactor; calling it again replaces it.
 
-    So goes what Python would print there itself: warnings, and what ends a thread or a finaliser.
+    That includes what Python prints there itself: warnings, and errors that end a thread or a finaliser.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if log_format == "json" else _Text())
@@ -100,5 +102,26 @@ def _log_end_of_thread(failed: threading.ExceptHookArgs) -> None:
 
 
 def _log_unraisable(failed: "sys.UnraisableHookArgs") -> None:
-    told, more = failed.err_msg or "an exception was ignored in", {"action": "exception_ignored"}
-    logger.error("[ERROR] %s %r", told, failed.object, exc_info=failed.exc_value, extra=more)
+    message, more = failed.err_msg or "an exception was ignored in", {"action": "exception_ignored"}
+    logger.error("[ERROR] %s %r", message, failed.object, exc_info=failed.exc_value, extra=more)
+
+
+_TAGS: Final = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}
+
+
+def log_step(step: Step) -> None:
+    """Log a step of delivery, with the tag that operators search for."""
+    if step.settlement is EXPIRED_AT_START:
+        return  # logged once for all of them
+    tag = _TAGS.get(step.kind)
+    level = logging.DEBUG if step.kind in {"accepted", "attempt"} else logging.INFO
+    if step.kind == "answer":
+        timed_out = step.detail.startswith("AckTimeout")
+        tag = "[ACK]" if step.detail == "acknowledged" else "[TIMEOUT]" if timed_out else "[ERROR]"
+    elif step.settlement:
+        arrived = step.settlement.state == "delivered"
+        tag, level = ("[OK]", logging.INFO) if arrived else ("[ERROR]", logging.ERROR)
+    more = {"action": f"delivery_{step.kind}", "message_id": step.id, "attempt": step.attempt}
+    logger.log(
+        level, "%s %s %s (attempt %d) %s", tag, step.id, step.kind, step.attempt, step.detail, extra=more
+    )

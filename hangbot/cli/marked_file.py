@@ -1,7 +1,7 @@
-"""Files that a command writes, and writes anew, without ever taking the place of somebody else's.
+"""Files that a command writes and rewrites without ever replacing a file that another program made.
 
-Whose a file is stands in its first line. Everything is looked at before anything is done, and the
-file is written beside its place and moved there whole.
+The first line marks a file as the command's own. Everything is checked before anything is written, and
+the file is written beside its place and then moved there.
 """
 
 import errno
@@ -21,13 +21,12 @@ _LARGEST: Final = 65_536
 
 
 class MarkedFile:
-    """A place in which only one's own earlier file is replaced.
+    """A path at which only a file with the same mark is replaced.
 
-    As a context it proves at its beginning that it can be written, and leaves nothing half done at
-    its end.
+    As a context it proves on entry that it can be written, and leaves nothing unfinished on exit.
 
     Args:
-        path: The place.
+        path: The path.
         mark: The first line of every file that is written here.
         option: The option that named it, for messages.
         force: Whether to replace what is there, as long as it is a file or a link.
@@ -40,10 +39,10 @@ class MarkedFile:
         self._option = option
         self._force = force
         self._mode = mode
-        self._draft = path.parent / f".{path.name}.{os.getpid()}.new"
+        self._unfinished = path.parent / f".{path.name}.{os.getpid()}.new"
 
     def __enter__(self) -> Self:
-        """Look whether it can be written.
+        """Check that it can be written.
 
         Raises:
             UsageError: Something else is there, and ``force`` was not given.
@@ -51,7 +50,7 @@ class MarkedFile:
         """
         self.earlier()
         try:
-            os.close(os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
+            os.close(os.open(self._unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
         except OSError as exc:
             raise self._unusable(exc) from None
         return self
@@ -62,21 +61,21 @@ class MarkedFile:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Leave no draft behind."""
+        """Remove an unfinished file."""
         with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+            self._unfinished.unlink(missing_ok=True)
 
     def earlier(self) -> str | None:
-        """The text of the earlier file, if it is one's own; ``None`` if there is none, or it gives way.
+        """Return the text of the earlier file with the mark; ``None`` where there is none, or it is replaced.
 
         Raises:
             UsageError: Something else is there, and ``force`` was not given.
-            HangbotError: What is there is no file, or cannot be read.
+            HangbotError: It is no file, or cannot be read.
         """
         try:
             found = self.path.lstat()
             if stat.S_ISLNK(found.st_mode):
-                self._give_way("is a symbolic link")
+                self._refuse_unless_forced("is a symbolic link")
                 return None
             if stat.S_ISDIR(found.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -92,28 +91,28 @@ class MarkedFile:
             raise self._unusable(exc) from None
         own = data.partition(b"\n")[0].rstrip(b"\r") == self._mark.encode()
         if not own or len(data) > _LARGEST:
-            self._give_way("was not made by this command")
+            self._refuse_unless_forced("was not made by this command")
             return None
         return data.decode("utf-8", "replace")
 
     def write(self, text: str) -> None:
-        """Write the file anew, below its mark.
+        """Write the file, below its mark.
 
         Raises:
-            UsageError: Something else came there meanwhile.
+            UsageError: Another file has appeared there.
             HangbotError: It cannot be written.
         """
         self.earlier()
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-            with os.fdopen(os.open(self._draft, flags, 0o600), "w", encoding="utf-8") as file:
+            with os.fdopen(os.open(self._unfinished, flags, 0o600), "w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), self._mode)
                 file.write(f"{self._mark}\n{text}")
-            self._draft.replace(self.path)
+            self._unfinished.replace(self.path)
         except OSError as exc:
             raise self._unusable(exc) from None
 
-    def _give_way(self, what: str) -> None:
+    def _refuse_unless_forced(self, what: str) -> None:
         if not self._force:
             raise UsageError(
                 f"{self.path} {what}; it was left as it is",

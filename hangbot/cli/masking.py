@@ -1,8 +1,8 @@
-"""The secrets within reach of a command, so that nothing it says shows one, wherever that was put by mistake.
+"""Mask the secrets within a command's reach in its messages, wherever a secret was put by mistake.
 
-A token lands in the wrong place: as an argument, as the name of a file, behind another setting's name.
-What is said of it then must not hold it, also before a configuration could be read, and also when it
-cannot be. The shape of a token is masked in any case; here are those without one.
+A token may stand in the wrong place: as an argument, as the name of a file, behind another setting's
+name. An error about it must not show it, even before a configuration is read and when it cannot be.
+Text with the shape of a token is masked in any case; this finds the secrets without that shape.
 """
 
 import os
@@ -18,9 +18,9 @@ __all__ = ["mask_also", "masked", "reset_masking"]
 
 _ENV_FILE: Final = "hang-fm-config.env"
 _ADDRESS: Final = re.compile(r"(?s)(?:.*?:?//|https?:/)?(.+)@")
-"""What stands before the host of an address, however odd: a user and a password."""
+"""The user and password of an address, however malformed."""
 _HOSTLESS: Final = re.compile(r"(?s)(?:.*?//)?([^/:@\[\]]*:[^/\[\]]*[^/0-9\[\]][^/\[\]]*)")
-"""The same where the host was forgotten, and the password stands in a port's place."""
+"""The same where the host is missing, and the password stands in the port's place."""
 _PARTS: Final = re.compile(r"[!-~]{6,}")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 _LARGEST: Final = 65_536
@@ -30,18 +30,18 @@ _redactor: list[Redactor] = []
 
 
 def reset_masking(argv: Sequence[str]) -> None:
-    """Begin a command: what another one knew is forgotten, and looked for when something is said."""
+    """Begin a command: forget the secrets of an earlier one; they are looked up before the first message."""
     _argv[:] = argv
     _redactor.clear()
 
 
 def mask_also(secrets: Sequence[str]) -> None:
-    """Hide these, too."""
+    """Mask these as well."""
     _known().add(*_spellings(secrets))
 
 
 def masked(text: str) -> str:
-    """Return a text without the secrets within reach, and without what looks like one."""
+    """Return a text without the secrets within reach, and without text that looks like one."""
     return _known().text(text)
 
 
@@ -49,7 +49,7 @@ def _known() -> Redactor:
     if not _redactor:
         try:
             found = list(_spellings(_within_reach()))
-        except Exception:  # noqa: BLE001  a message must be told also where nothing of the rest works
+        except Exception:  # noqa: BLE001  the message matters more than why this failed
             found = []
         _redactor.append(Redactor(found))
     return _redactor[0]
@@ -73,7 +73,7 @@ def _files() -> Iterator[Path]:
     yield Path(_ENV_FILE)
     for place, word in enumerate(_argv):
         option, equals, value = word.partition("=")
-        if option.startswith("--env"):  # argparse takes an option's beginning for it
+        if option.startswith("--env"):  # argparse accepts the beginning of an option
             yield from map(Path, [value] if equals else _argv[place + 1 : place + 2])
 
 
@@ -94,7 +94,7 @@ def _of(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _login_in(text: str) -> Iterator[str]:
-    """Yield the login of what may be an address; a text with an ``@`` in it is none yet."""
+    """Yield the login of a text that may be an address; an ``@`` alone does not make it one."""
     plain = unquote(text)
     if "//" in plain or ("@" in plain and ":" in plain.partition("@")[0]):
         yield from _login(text)
@@ -103,7 +103,7 @@ def _login_in(text: str) -> Iterator[str]:
 def _login(address: str) -> Iterator[str]:
     for spelling in dict.fromkeys((address.strip(), unquote(address.strip()))):
         login = _ADDRESS.match(spelling) or _HOSTLESS.fullmatch(spelling.rstrip("/"))
-        whole = spelling.rpartition("@")[0]  # what looks like a scheme may be the beginning of a password
+        whole = spelling.rpartition("@")[0]  # a seeming scheme may be the beginning of a password
         for found in dict.fromkeys((login[1] if login else "", whole)):
             yield found
             user, colon, password = found.partition(":")
@@ -111,7 +111,7 @@ def _login(address: str) -> Iterator[str]:
 
 
 def _spellings(secrets: Iterator[str] | Sequence[str]) -> Iterator[str]:
-    """Yield each secret as it is, in its parts, and as the path it becomes where a file is meant."""
+    """Yield each secret as it is, in parts, and as a path spells it."""
     for secret in secrets:
         for part in (secret.strip(), *_PARTS.findall(secret)):
             yield part

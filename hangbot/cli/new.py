@@ -1,4 +1,4 @@
-"""``hangbot new``: a folder with a bot of one's own, and a test of it that is green at once."""
+"""``hangbot new``: make a folder with a bot, and a test of it that is green at once."""
 
 import argparse
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from hangbot.cli.invocation import python
+from hangbot.cli.invocation import python_command
 from hangbot.cli.output import write_line
 from hangbot.errors import HangbotError, UsageError
 
@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the folder whole or not at all.
+    """Make the folder, completely or not at all.
 
     Raises:
-        UsageError: There is something in the folder, or it is none.
+        UsageError: The folder is not empty, or is no folder.
         HangbotError: It cannot be written.
     """
     folder: Path = args.folder
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             f"{folder} cannot be made: {exc.strerror or exc}", remedy="Name a folder that can be written."
         ) from exc
     write_line(f"made {folder}: a bot in bot.py, its test in test_bot.py")
-    write_line(f"next: cd {shlex.quote(str(folder))} && {python(elsewhere=True)} -m pytest")
+    write_line(f"next: cd {shlex.quote(str(folder))} && {python_command(elsewhere=True)} -m pytest")
     return 0
 
 
@@ -67,4 +67,4 @@ def _make(folder: Path) -> None:
             path = made / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(template.substitute(name=name), encoding="utf-8")
-        made.rename(folder)  # over an empty folder, too
+        made.rename(folder)  # replaces an empty folder as well

@@ -1,4 +1,4 @@
-"""``hangbot outbox``: look at messages and act on what failed, while the bot is up or down."""
+"""``hangbot outbox``: list messages and act on failed ones, whether the bot is up or down."""
 
 import argparse
 import asyncio
@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Final
 
 from hangbot.cli import show
 from hangbot.cli.context import ENV_FILE
-from hangbot.cli.listing import WIDTH, listed
+from hangbot.cli.listing import WIDTH, list_lines
 from hangbot.cli.output import write_failure, write_json, write_line
 from hangbot.cli.parser import Parser, add_common_options, add_json_option
+from hangbot.clock import SystemClock
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
@@ -30,7 +30,7 @@ __all__ = ["add_arguments", "run"]
 
 _TERMINATED: Final = 128 + signal.SIGTERM
 _PATIENCE: Final = 60.0
-"""Seconds for which an outbox is waited for that another program has locked."""
+"""Seconds to wait for an outbox that another program has locked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retry.add_argument("ids", nargs="*", metavar="ID")
     retry.add_argument("--all-failed", action="store_true", help="all failed ones")
     retry.add_argument("--all-uncertain", action="store_true", help="all uncertain ones")
-    drop = what.add_parser("drop", help="give messages up; they stay listed as dropped")
+    drop = what.add_parser("drop", help="give messages up; they stay list_lines as dropped")
     drop.add_argument("ids", nargs="+", metavar="ID")
     stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
     backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")
@@ -62,13 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one of the six."""
+    """Run the chosen action."""
     return asyncio.run(_ACTIONS[args.what](args))
 
 
 @asynccontextmanager
 async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
-    """Open the outbox that is there; looking at one must not make one."""
+    """Open an outbox that exists; looking at one must not create it."""
     path = _path(args)
     if not path.exists():
         raise OutboxUnusable(
@@ -84,19 +84,19 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
 
 def _path(args: argparse.Namespace) -> Path:
     """Find the outbox as `run` does; the rest of the configuration may be missing or wrong."""
-    told = os.environ.get(OUTBOX, "").strip()
+    named = os.environ.get(OUTBOX, "").strip()
     file: Path = args.env_file or ENV_FILE
-    if not told and (args.env_file or file.exists()):
+    if not named and (args.env_file or file.exists()):
         entry = read_env_file(file).values.get(OUTBOX)
-        told = entry.value.strip() if entry else ""
-    return outbox_location(file, unquoted(told)[0] or None).path
+        named = entry.value.strip() if entry else ""
+    return outbox_location(file, unquoted(named)[0] or None).path
 
 
 async def _list(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
         states: list[State] = list(args.states or ())
         if "queued" in states:
-            states.append("sending")  # to an operator both are on their way
+            states.append("sending")  # to an operator both are queued
         rows = await outbox.rows(states)
         group_ids = await outbox.group_ids()
     if not rows and not args.json:
@@ -105,8 +105,8 @@ async def _list(args: argparse.Namespace) -> int:
             if args.states and group_ids
             else "the outbox is empty"
         )
-    _print(rows, group_ids, as_json=args.json)
-    return _shown()
+    _print_rows(rows, group_ids, as_json=args.json)
+    return _output_code()
 
 
 async def _show(args: argparse.Namespace) -> int:
@@ -117,7 +117,7 @@ async def _show(args: argparse.Namespace) -> int:
         others = [await outbox.get(part) for part in parts]
     if args.json:
         write_json(show.message_row(row, history))
-        return _shown()
+        return _output_code()
     write_line(show.stored_line(row))
     if row.remedy:
         write_line(f"  -> {row.remedy}")
@@ -126,15 +126,15 @@ async def _show(args: argparse.Namespace) -> int:
         write_line(f"  {shown['at']}  {shown['event']:<8}  {shown['detail']}".rstrip())
     for other in others:
         write_line(show.stored_line(other))
-    return _shown()
+    return _output_code()
 
 
 async def _held_up_by(outbox: Outbox, row: OutboxRow) -> list[Step]:
-    """Return what the message before it waits for: a receiver's messages go out in order, one at a time."""
+    """Return why the message before it waits: a receiver's messages are sent in order, one at a time."""
     if row.state != "queued":
         return []
-    lane = (each for each in await outbox.rows(["queued", "sending"]) if each.message.to == row.message.to)
-    first = next(lane, row)
+    waiting = (each for each in await outbox.rows(["queued", "sending"]) if each.message.to == row.message.to)
+    first = next(waiting, row)
     if first.message.id == row.message.id:
         return []
     last = (await outbox.history(first.message.id))[-1]
@@ -155,9 +155,9 @@ async def _retry(args: argparse.Namespace) -> int:
             raise UsageError(
                 "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
             )
-        rows = await outbox.requeue(list(dict.fromkeys(keys)), time.time())
+        rows = await outbox.requeue(list(dict.fromkeys(keys)), SystemClock().wall())
         running = _runs(outbox.path)
-    _print(rows, group_ids, as_json=args.json)
+    _print_rows(rows, group_ids, as_json=args.json)
     if not args.json:
         write_line(
             "nothing to retry"
@@ -173,14 +173,14 @@ async def _drop(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
         group_ids = await outbox.group_ids()
         keys = [key for given in args.ids for key in named(given, group_ids)]
-        rows = await outbox.drop(list(dict.fromkeys(keys)), time.time())
-    _print(rows, group_ids, as_json=args.json)
+        rows = await outbox.drop(list(dict.fromkeys(keys)), SystemClock().wall())
+    _print_rows(rows, group_ids, as_json=args.json)
     return FAILED if any(row.state == "delivered" for row in rows) else 0
 
 
 async def _stats(args: argparse.Namespace) -> int:
     async with _open(args) as outbox:
-        figures = compute_stats(await outbox.timings(), time.time()).as_row()
+        figures = compute_stats(await outbox.timings(), SystemClock().wall()).as_row()
     if args.json:
         write_json(figures)
     else:
@@ -188,16 +188,16 @@ async def _stats(args: argparse.Namespace) -> int:
             [("figure", "value"), *((name, _value(value)) for name, value in figures.items())]
         ):
             write_line(line)
-    return _shown()
+    return _output_code()
 
 
-def _shown() -> int:
-    """Fail where there was nothing to do but to show something, and that could not be written."""
+def _output_code() -> int:
+    """Return the exit code of an action whose only purpose is output: a failure to write is a failure."""
     return FAILED if write_failure() else 0
 
 
 async def _backup(args: argparse.Namespace) -> int:
-    ended = asyncio.Event()  # by SIGTERM, too, with nothing half done: the copy is finished or removed
+    ended = asyncio.Event()  # on SIGTERM as well, the copy is either finished or removed
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with _open(args) as outbox:
         messages = await outbox.back_up(args.file)
@@ -217,16 +217,16 @@ def _runs(path: Path) -> bool:
         return True
 
 
-def _print(rows: list[OutboxRow], group_ids: Mapping[str, str], *, as_json: bool) -> None:
+def _print_rows(rows: list[OutboxRow], group_ids: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         write_json([show.message_row(row) for row in rows])
     elif rows:
-        for line in listed(rows, short_names(group_ids), time.time(), width=_width()):
+        for line in list_lines(rows, short_names(group_ids), SystemClock().wall(), width=_width()):
             write_line(line)
 
 
 def _width() -> int:
-    """Return the columns there are: of a terminal, else as few as any has."""
+    """Return the columns of the terminal; without one, the least."""
     stream = sys.stdout
     return max(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH) if stream.isatty() else WIDTH
 

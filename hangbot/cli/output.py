@@ -1,8 +1,8 @@
-"""Standard output and standard error of a command: a failure to print is told, and changes nothing else.
+"""Standard output and standard error of a command: a failure to print is reported, and changes nothing else.
 
-What a command did is done, whether or not anybody could read of it: a full disk behind ``>``, a
-reader that has gone, a stream that was closed before the start or an encoding that lacks a letter
-must not turn "accepted" into "failed", since whoever asked would then ask again.
+The command's work is done, even if its output cannot be shown: a full disk behind ``>``, a reader that
+has gone, a stream that was closed before the start or an encoding that lacks a letter must not turn
+"accepted" into "failed", because the caller would then send again.
 """
 
 import errno
@@ -20,11 +20,11 @@ _CLOSED: Final = OSError(errno.EBADF, "it is closed")
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Let no failure to print leave the block; at its end both streams are flushed, or led to nowhere."""
-    _plug()
+    """Keep failures to print inside the block; at its end flush both streams, or discard what is left."""
+    _occupy_closed()
     before = sys.stdout, sys.stderr
-    err = _Kept(sys.stderr)
-    out = _Kept(sys.stdout, told=_tell_once)
+    err = _Guarded(sys.stderr)
+    out = _Guarded(sys.stdout, on_failure=_report_unwritable)
     sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", err)
     try:
         yield
@@ -35,11 +35,11 @@ def guarded_streams() -> Iterator[None]:
 
 
 def write_failure() -> Exception | None:
-    """Return why something that was printed so far could not be written, or ``None``.
+    """Return why output so far could not be written, or ``None``.
 
-    For commands that do nothing but show something: there, that is a failure.
+    For commands whose only purpose is to show something: for them it is a failure.
     """
-    if not isinstance(sys.stdout, _Kept):
+    if not isinstance(sys.stdout, _Guarded):
         return None
     sys.stdout.flush()
     return sys.stdout.failure
@@ -48,12 +48,12 @@ def write_failure() -> Exception | None:
 def write_line(
     line: str = "", *, paint: Callable[[str], str] = str, to: TextIO | None = None, end: str = "\n"
 ) -> None:
-    """Print a line for people, without a secret; what others wrote is shown escaped, and begins no line.
+    """Print a line for people, with secrets masked and the text of others escaped.
 
     Args:
         line: The line, without its end.
-        paint: Colours what is printed.
-        to: Where to; standard output by default.
+        paint: Colours the line.
+        to: The stream; standard output by default.
         end: Printed behind it.
     """
     from hangbot.cli.masking import masked  # noqa: PLC0415  `--version` needs none of it
@@ -64,20 +64,20 @@ def write_line(
 
 
 def write_json(row: object) -> None:
-    """Print JSON for scripts, on a line: it says exactly what it was given, and is safe to show."""
+    """Print JSON for scripts, on one line: the values exactly as they are, in a form that is safe to show."""
     import json  # noqa: PLC0415  `--version` needs none of it
 
     print(json.dumps(row), flush=True)
 
 
 def report(line: str) -> None:
-    """Say something to the operator, on standard error; where that fails there is nobody to tell."""
+    """Print a line for the operator on standard error; a failure to do so is ignored."""
     with suppress(OSError, ValueError):
         write_line(f"hangbot: {line}", to=sys.stderr)
 
 
 def report_lines(text: str) -> None:
-    """Do the same for what has lines of its own, a traceback."""
+    """Do the same for text with several lines, such as a traceback."""
     from hangbot.cli.masking import masked  # noqa: PLC0415  `--version` needs none of it
     from hangbot.text import encodable, printable_lines  # noqa: PLC0415  see above
 
@@ -85,9 +85,9 @@ def report_lines(text: str) -> None:
         print(encodable(printable_lines(masked(text)), sys.stderr), file=sys.stderr, flush=True)
 
 
-def _tell_once(failure: Exception) -> None:
+def _report_unwritable(failure: Exception) -> None:
     if isinstance(failure, BrokenPipeError):
-        return  # its reader has read enough: nothing is wrong
+        return  # its reader has read enough
     cause = getattr(failure, "strerror", None) or str(failure)
     report(
         f"standard output cannot be written ({cause}); what the command does is done all the same. "
@@ -95,10 +95,11 @@ def _tell_once(failure: Exception) -> None:
     )
 
 
-def _plug() -> None:
-    """Take the places of closed streams: the next file that is opened, an outbox say, would get one.
+def _occupy_closed() -> None:
+    """Occupy the descriptors of closed streams.
 
-    Whoever then writes to "standard error" writes into it.
+    Otherwise the next file that is opened, such as an outbox, would get one, and text for standard error
+    would be written into it.
     """
     for number in _STANDARD:
         try:
@@ -108,25 +109,27 @@ def _plug() -> None:
                 os.open(os.devnull, os.O_RDWR)  # the lowest free number, and those below are taken
 
 
-class _Kept:
-    """A text stream whose failures are kept instead of raised; all else is the stream's own.
+class _Guarded:
+    """A text stream that records failures instead of raising them; everything else is the stream's own.
 
     Args:
         stream: The stream; ``None``, as Python has it, where it was closed before the start.
-        told: Called with the first failure.
+        on_failure: Called with the first failure.
 
     Attributes:
         failure: The first failure.
     """
 
-    def __init__(self, stream: TextIO | None, told: Callable[[Exception], None] = lambda _: None) -> None:
+    def __init__(
+        self, stream: TextIO | None, on_failure: Callable[[Exception], None] = lambda _: None
+    ) -> None:
         self._stream = stream
-        self._told = told
+        self._on_failure = on_failure
         self.failure: Exception | None = None
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             with suppress(OSError, ValueError):
-                reconfigure(errors="backslashreplace")  # rather a letter that looks odd than none at all
+                reconfigure(errors="backslashreplace")  # better an odd letter than no line
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
         if self._stream is None:
@@ -134,16 +137,16 @@ class _Kept:
         return getattr(self._stream, name)
 
     def isatty(self) -> bool:
-        """Whether somebody looks at a terminal."""
+        """Whether it is a terminal."""
         return self._stream is not None and not self._stream.closed and self._stream.isatty()
 
     def write(self, text: str) -> int:
-        """Write, or keep why not."""
+        """Write, or record why not."""
         self._try(lambda stream: stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or keep why not."""
+        """Flush, or record why not."""
         if self._stream is not None:
             self._try(lambda stream: stream.flush())
 
@@ -152,13 +155,13 @@ class _Kept:
             if self._stream is None:
                 raise _CLOSED
             do(self._stream)
-        except (OSError, ValueError) as exc:  # ValueError: closed meanwhile
+        except (OSError, ValueError) as exc:  # ValueError: closed
             if self.failure is None:
                 self.failure = exc
-                self._told(exc)
+                self._on_failure(exc)
 
     def finish(self) -> None:
-        """Flush; what still cannot be written must not fail again when the interpreter ends."""
+        """Flush; output that still cannot be written must not fail again when the interpreter exits."""
         self.flush()
         if self._stream is not None and self.failure is not None:
             with suppress(OSError, ValueError):

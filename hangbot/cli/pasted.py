@@ -1,4 +1,4 @@
-"""What people paste: the bot's token out of whatever stands around it, and a room out of an address. PURE."""
+"""Find the bot's token and the room in pasted text, whatever stands around them. PURE."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from hangbot.claims import read_claims
 from hangbot.errors import UsageError
 from hangbot.text import is_uuid
 
-__all__ = ["rooms_in", "token_in"]
+__all__ = ["find_rooms", "find_token"]
 
 _JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _WRAPPED: Final = re.compile(r"[\w.-]+[\"',;}\])\s]*", re.ASCII)
-"""A line that holds nothing but the rest of a token."""
+"""A line with nothing but the rest of a token."""
 _TOKEN_CHARACTER: Final = re.compile(r"[\w.-]\Z", re.ASCII)
 _BEFORE: Final = re.compile(
     r"""\s*(?:export\s+)?(?:BOT_USER_TOKEN\s*=\s*)?["']?(?:Authorization\s*:\s*)?(?:Bearer\s+)?""",
@@ -23,18 +23,18 @@ _INVISIBLE: Final = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad
 _NAME: Final = re.compile(r"[\w.~-]{1,200}")
 _PAGE: Final = "docs/bot-token.md tells where a bot's token comes from."
 _CATEGORY: Final = "da"
-"""What stands before the slug in an address: ``https://hang.fm/da/SLUG`` (a public bot's guide)."""
+"""The part before the slug in an address: ``https://hang.fm/da/SLUG`` (a public bot's guide)."""
 
 
-def token_in(text: str, *, where: str) -> str:
-    """Return the bot's token out of what was pasted.
+def find_token(text: str, *, where: str) -> str:
+    """Return the bot's token from pasted text.
 
     A byte order mark, quotes, line breaks, ``Bearer``, a header, ``BOT_USER_TOKEN=``, an answer in JSON
     or a line of cookies may stand around it, and it may be wrapped over several lines.
 
     Args:
         text: What was read.
-        where: Where, for the errors: a file, standard input, the environment.
+        where: The source, for the errors: a file, standard input, the environment.
 
     Raises:
         UsageError: There is none, it is a person's, or there are tokens of several bots.
@@ -64,7 +64,7 @@ def token_in(text: str, *, where: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Join lines that are the rest of the token before them."""
+    """Join lines that continue the token before them."""
     joined = ""
     for line in filter(None, map(str.strip, text.splitlines())):
         another = line.startswith("eyJ") and not joined.endswith(".")
@@ -73,8 +73,8 @@ def _unwrapped(text: str) -> str:
     return joined
 
 
-def rooms_in(text: str) -> Sequence[str]:
-    """Return what may name the room in what was given, the likeliest first: uuids and slugs.
+def find_rooms(text: str) -> Sequence[str]:
+    """Return the possible names of the room in a text, the likeliest first: uuids and slugs.
 
     Args:
         text: A slug in any case, a UUID, or the address of any page of the room.
@@ -85,7 +85,7 @@ def rooms_in(text: str) -> Sequence[str]:
     text = text.translate(_INVISIBLE).strip().strip("\"'<>").strip()
     try:
         path = urlsplit(text if "://" in text else f"https://{text}").path if "/" in text else text
-    except ValueError:  # an address that is none
+    except ValueError:  # not an address
         path = ""
     names = [name for part in path.split("/") if _NAME.fullmatch(name := unquote(part).strip())]
     if not names:

@@ -1,4 +1,4 @@
-"""``hangbot preflight``: the checks of `run`, without running."""
+"""``hangbot preflight``: run the checks of `run`, without the bot."""
 
 import argparse
 import asyncio
@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the checks, print them, and say by the exit code what came of it.
+    """Run the checks, print them, and return what came of them as the exit code.
 
     Raises:
-        ConfigError: There is nothing to examine; that is printed as the first check, too.
+        ConfigError: There is nothing to check; it is also printed as the first check.
     """
     try:
         settings = load_settings(args)
@@ -56,17 +56,17 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             _print_checks(results)
         verdict = _print_verdict(args, results, where)
-        _summarise(results, verdict, where)
+        _append_summary(results, verdict, where)
         raise
     results = asyncio.run(print_checks(settings, quiet=args.json))
     where = describe_target(settings, results)
     verdict = _print_verdict(args, results, where)
-    _summarise(results, verdict, where)
+    _append_summary(results, verdict, where)
     return exit_code(results)
 
 
-def _summarise(results: Sequence[CheckResult], verdict: Overall, where: str) -> None:
-    """Put a table on the run's page; where that cannot be written the verdict stands all the same."""
+def _append_summary(results: Sequence[CheckResult], verdict: Overall, where: str) -> None:
+    """Add a table to the page of the CI run; where it cannot be written, the verdict stands all the same."""
     try:
         append_step_summary(results, verdict, where)
     except OSError as exc:
@@ -83,7 +83,7 @@ def _print_verdict(args: argparse.Namespace, results: Sequence[CheckResult], whe
 
 
 def _print_checks(results: Sequence[CheckResult]) -> None:
-    """Print each, but those that were skipped for one and the same cause on one line."""
+    """Print each result, but results that were skipped for the same cause on one line."""
     for cause, alike in groupby(results, lambda result: result.verdict == "skipped" and result.message):
         several = list(alike)
         if cause and len(several) > 1:
@@ -94,15 +94,15 @@ def _print_checks(results: Sequence[CheckResult]) -> None:
 
 
 async def print_checks(settings: Settings, *, quiet: bool = False) -> list[CheckResult]:
-    """Make the checks and print each as it comes."""
+    """Run the checks and print each result as it comes."""
     results: list[CheckResult] = []
-    told = 0
+    printed = 0
     async with open_subject(settings) as context:
         async for result in examine(context):
             results.append(result)
             if not quiet and result.verdict != "skipped":
-                _print_checks(results[told:])
-                told = len(results)
+                _print_checks(results[printed:])
+                printed = len(results)
     if not quiet:
-        _print_checks(results[told:])
+        _print_checks(results[printed:])
     return results

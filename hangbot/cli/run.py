@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
@@ -11,12 +10,13 @@ from typing import Final
 from hangbot.bot.bot import App, Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
-from hangbot.cli.context import embedded, load_settings, set_up_logs
+from hangbot.cli.context import load_settings, open_embedded_sandbox, set_up_logs
+from hangbot.cli.logs import log_step
 from hangbot.cli.output import write_line
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
+from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
-from hangbot.delivery.record import EXPIRED_AT_START, Step
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
@@ -29,18 +29,18 @@ from hangbot.preflight import (
     verdict_line,
 )
 
-__all__ = ["add_arguments", "log_step", "run"]
+__all__ = ["add_arguments", "run"]
 
 logger = logging.getLogger("hangbot")
 
 _GUEST: Final = "you"
-"""Who speaks to a bot on a sandbox of its own."""
+"""The user who speaks to a bot on its own sandbox."""
 
 _LEVELS = {
     "rejected": logging.ERROR,
     "cannot_tell": logging.WARNING,
     "warn": logging.WARNING,
-    "skipped": logging.DEBUG,  # its cause was told just before
+    "skipped": logging.DEBUG,  # its cause was logged just before
 }
 
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _until_stopped(args: argparse.Namespace, settings: Settings | None, app: App | None) -> int:
-    """Listen to signals before anything is opened, and until everything is closed."""
+    """Handle signals before anything is opened, and until everything is closed."""
     try:
         with stopping() as signals:
             if settings is None:
@@ -77,7 +77,7 @@ async def _until_stopped(args: argparse.Namespace, settings: Settings | None, ap
 
 
 async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signals) -> int:
-    async with embedded() as (sandbox, settings):
+    async with open_embedded_sandbox() as (sandbox, settings):
         set_up_logs(args, settings)
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
         await sandbox.users.add(_GUEST, uid=_GUEST).join()
@@ -95,7 +95,7 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signal
 async def _run(
     settings: Settings, app: App | None, signals: Signals, once_it_runs: Callable[[], None] = lambda: None
 ) -> int:
-    with ExitStack() as last:  # the right is given back when the outbox is closed, and all is written
+    with ExitStack() as last:  # released when the outbox is closed, with everything written
         async with open_outbox(settings) as outbox:
             turn = last.enter_context(Turn(settings.outbox))
             if turn.had:
@@ -111,8 +111,8 @@ async def _preflight_and_run(
     signals: Signals,
     once_it_runs: Callable[[], None],
 ) -> int:
-    async def when_had(given_up: Callable[[], bool]) -> bool:
-        """Have the outbox when the command that has it now hands over: the bot is in the room before."""
+    async def take_outbox(given_up: Callable[[], bool]) -> bool:
+        """Take the outbox over from the command that has it now; the bot joins the room before."""
         waits = not turn.had
         had = await turn.take(given_up)
         if had and waits:
@@ -121,7 +121,7 @@ async def _preflight_and_run(
 
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
-    async with open_bot(settings, outbox, app=app, notify=log_step, turn=when_had) as bot:
+    async with open_bot(settings, outbox, app=app, notify=log_step, turn=take_outbox) as bot:
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 
         def stop() -> None:
@@ -135,20 +135,20 @@ async def _preflight_and_run(
             preflight.cancel()
         if not preflight.cancelled() and (code := preflight.result()):
             return code
-        telling = asyncio.create_task(
-            _tell_that_it_runs(bot, settings.room_uuid, outbox, once_it_runs), name="hangbot-tell"
+        announcing = asyncio.create_task(
+            _announce(bot, settings.room_uuid, outbox, once_it_runs), name="hangbot-announce"
         )
         try:
             await bot.run()
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            announcing.cancel()
+            await asyncio.gather(announcing, return_exceptions=True)
             await _print_report(outbox, bot)
     return 0
 
 
-async def _tell_that_it_runs(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable[[], None]) -> None:
-    """Say in a line that all is well, once it is, and below the checks what to do with it."""
+async def _announce(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable[[], None]) -> None:
+    """Log a line once the bot is ready, so that it stands below the checks, then call ``and_then``."""
     await bot.ready()
     state = bot.room.state if bot.room else None
     room = (state.room_name() if state else None) or room_uuid
@@ -163,7 +163,7 @@ async def _tell_that_it_runs(bot: Bot, room_uuid: str, outbox: Outbox, and_then:
 
 
 async def _preflight(settings: Settings) -> int:
-    """Log the checks, and return 0 where the bot may start: only a rejection keeps it from that."""
+    """Log the checks, and return 0 where the bot may start: only a rejection prevents it."""
     results = []
     async with open_subject(settings) as context:
         async for result in examine(context):
@@ -175,35 +175,16 @@ async def _preflight(settings: Settings) -> int:
         logger.warning("not every check has an answer yet: starting all the same, and trying on")
     if verdict != "not_ready":
         return 0
-    # Said last: what was rejected stands in the middle of the checks, and the bot ends here.
+    # Logged last: the rejected check stands in the middle of the others, and the bot ends here.
     reached = verdict_line(verdict, describe_target(settings, results))
     logger.info("%s; the bot was not started", reached, extra={"action": "preflight"})
     return exit_code(results)
 
 
 async def _print_report(outbox: Outbox, bot: Bot) -> None:
-    """Print what became of the messages since the bot began: the figures, and what did not arrive."""
+    """Print the figures since the bot began, and the messages that did not arrive."""
     listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
-    for line in show.report(listed, compute_stats(await outbox.timings(since=bot.started_at), time.time())):
+    for line in show.report(
+        listed, compute_stats(await outbox.timings(since=bot.started_at), SystemClock().wall())
+    ):
         write_line(line)
-
-
-_TAGS = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}
-
-
-def log_step(step: Step) -> None:
-    """Log a step of delivery with the tag that an operator looks for."""
-    if step.settlement is EXPIRED_AT_START:
-        return  # told once for all of them
-    tag = _TAGS.get(step.kind)
-    level = logging.DEBUG if step.kind in {"accepted", "attempt"} else logging.INFO
-    if step.kind == "answer":
-        timed_out = step.detail.startswith("AckTimeout")
-        tag = "[ACK]" if step.detail == "acknowledged" else "[TIMEOUT]" if timed_out else "[ERROR]"
-    elif step.settlement:
-        arrived = step.settlement.state == "delivered"
-        tag, level = ("[OK]", logging.INFO) if arrived else ("[ERROR]", logging.ERROR)
-    more = {"action": f"delivery_{step.kind}", "message_id": step.id, "attempt": step.attempt}
-    logger.log(
-        level, "%s %s %s (attempt %d) %s", tag, step.id, step.kind, step.attempt, step.detail, extra=more
-    )

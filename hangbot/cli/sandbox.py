@@ -1,4 +1,4 @@
-"""``hangbot sandbox``: Hang.fm on 127.0.0.1, standing alone."""
+"""``hangbot sandbox``: serve Hang.fm on 127.0.0.1 for any bot."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from hangbot.cli import logs
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.cli.output import report, write_failure, write_json, write_line
 from hangbot.cli.parser import count, port
-from hangbot.cli.sandbox_env import MARK, kept_identity, rendered
+from hangbot.cli.sandbox_env import MARK, kept_identity, render
 from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import FAILED, HangbotError, UsageError
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what does not go together, before anything is done."""
+    """Refuse options that do not go together, before anything is opened."""
     if (args.tls_cert is None) != (args.tls_key is None):
         raise UsageError("TLS takes both --tls-cert and --tls-key", remedy="Give both, or neither.")
     if args.tls and args.tls_cert:
@@ -127,14 +127,14 @@ async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
                 )
             )
             if out:
-                out.write(rendered(sandbox, earlier))
+                out.write(render(sandbox, earlier))
             if made:
                 made.publish()
                 for line in advice(made.path, sandbox.app_id, sandbox.http_port).split("\n"):
                     write_line(line, to=sys.stderr)
             write_json(sandbox.ready())
-            if isinstance(write_failure(), BrokenPipeError) and not _is_found_otherwise(args):
-                return FAILED  # whoever started it has gone, and nobody else can know where it is
+            if isinstance(write_failure(), BrokenPipeError) and not _has_known_ports(args):
+                return FAILED  # its caller has gone, and no other program can know its ports
             await stop.wait()
     except OSError as exc:
         raise _cannot_open(exc) from exc
@@ -147,7 +147,7 @@ def _env_file(stack: AsyncExitStack, args: argparse.Namespace) -> MarkedFile | N
     return stack.enter_context(MarkedFile(args.env_out, MARK, "--env-out", force=args.force))
 
 
-def _is_found_otherwise(args: argparse.Namespace) -> bool:
+def _has_known_ports(args: argparse.Namespace) -> bool:
     return bool(args.env_out or args.tls or args.room_port or args.http_port or args.control_port)
 
 

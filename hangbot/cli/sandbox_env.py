@@ -1,6 +1,6 @@
-"""The configuration that ``hangbot sandbox --env-out`` writes, and what the next sandbox takes over from it.
+"""The configuration that ``hangbot sandbox --env-out`` writes, and the identity that the next sandbox keeps.
 
-The outbox beside the file belongs to the bot and the room in it: they stay when the sandbox is
+The outbox beside the file belongs to the bot and the room in it: they stay the same when the sandbox is
 started again.
 """
 
@@ -13,7 +13,7 @@ from hangbot.config.validators import ID
 from hangbot.errors import ConfigError
 from hangbot.sandbox import Identity, Sandbox
 
-__all__ = ["MARK", "kept_identity", "rendered"]
+__all__ = ["MARK", "kept_identity", "render"]
 
 MARK: Final = "# A bot in the sandbox; made by `hangbot sandbox --env-out`, and written anew by the next one."
 _KEPT: Final = "# Kept as it stood here."
@@ -21,7 +21,7 @@ _OTHERS: Final = "# The same under the names that other public bots read."
 
 
 def kept_identity(path: Path) -> Identity | None:
-    """The bot and the room of an earlier file, or ``None`` where it names none that can be taken over."""
+    """Return the bot and the room of an earlier file; ``None`` where it names none that can be kept."""
     values = _values(path)
     token, room = values.get("BOT_USER_TOKEN", ""), values.get("ROOM_UUID", "")
     if not token or not ID.fullmatch(room):
@@ -33,14 +33,14 @@ def kept_identity(path: Path) -> Identity | None:
         return None
 
 
-def rendered(sandbox: Sandbox, earlier: Path | None) -> str:
-    """The text for a bot in this sandbox; what else an earlier file held is kept at the end.
+def render(sandbox: Sandbox, earlier: Path | None) -> str:
+    """Return the configuration of a bot in this sandbox; other values of an earlier file stay at the end.
 
     Args:
         sandbox: The sandbox.
-        earlier: One's own earlier file, or ``None``.
+        earlier: The earlier file, or ``None``.
     """
-    # Its chat token and uid too, which hangbot would find by itself: other bots' names stand beside them.
+    # Also its chat token and uid, which hangbot would find by itself: other bots need them.
     bot = {"COMETCHAT_UID": sandbox.bot.uid, "COMETCHAT_AUTH": sandbox.bot.chat_token}
     own, others = sandbox.env() | bot, sandbox.env_of_others()
     lines = [*_lines(own), _OTHERS, *_lines(others)]
@@ -52,7 +52,7 @@ def rendered(sandbox: Sandbox, earlier: Path | None) -> str:
 
 
 _OURS: Final[dict[str, str]] = {"COMETCHAT_APPID": ""}
-"""What is written for one dialect, and would be wrong for the other."""
+"""Names that are written for one dialect, and would be wrong for the other."""
 
 
 def _lines(values: Mapping[str, str]) -> list[str]:
@@ -63,4 +63,4 @@ def _values(path: Path) -> dict[str, str]:
     try:
         return {name: entry.value for name, entry in read_env_file(path).values.items()}
     except ConfigError:
-        return {}  # somebody's pen slipped in it: it is written anew
+        return {}  # edited by hand and no longer valid: it is written anew

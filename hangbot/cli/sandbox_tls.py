@@ -1,7 +1,7 @@
-"""``hangbot sandbox --tls``: an authority of its own, and a certificate for Hang.fm's host names.
+"""The authority of ``hangbot sandbox --tls``, and its certificate for Hang.fm's host names.
 
-The authority's key and the certificate's are made in memory and end with the process; the only thing
-on disk is the authority's own certificate, which is no secret.
+Both keys exist in memory only and end with the process; the file on disk is the authority's own
+certificate, which is no secret.
 """
 
 import ssl
@@ -21,15 +21,15 @@ __all__ = ["Authority", "advice", "authority"]
 _MARK: Final = "# The authority of a sandbox; made by `hangbot sandbox --tls`, and made anew by the next one."
 _NAME: Final = "sandbox.ca.pem"
 _READABLE: Final = 0o644
-"""A bot of another user, in a container say, has to read it; it holds no key."""
+"""A bot of another user, for example in a container, has to read the file; it holds no key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """An authority and what it certified.
+    """An authority, and a server context that it certified.
 
     Attributes:
-        context: What the sandbox serves with.
+        context: The sandbox's TLS context.
         certificate: Its own certificate, PEM.
     """
 
@@ -43,24 +43,24 @@ class Authority:
         return self._file.path.absolute()
 
     def publish(self) -> None:
-        """Write that file.
+        """Write the file.
 
         Raises:
-            HangbotError: It cannot be written, or something else came there meanwhile.
+            HangbotError: It cannot be written, or another file has appeared in its place.
         """
         self._file.write(self.certificate)
 
 
 @contextmanager
 def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
-    """Make an authority, whose file is yet to be published; it stays only beside a configuration.
+    """Make an authority and reserve its file, which outlives the process only beside a configuration.
 
     Args:
         beside: The configuration, or ``None``.
-        force: Whether a file of somebody else is replaced.
+        force: Whether to replace a file that another program made.
 
     Raises:
-        UsageError: The extra is missing, or the file is somebody else's.
+        UsageError: The extra is missing, or another program made the file.
         HangbotError: The file cannot be written.
     """
     try:
@@ -99,7 +99,7 @@ def _temporary() -> Iterator[Path]:
 
 
 def advice(path: Path, app_id: str, port: int) -> str:
-    """What a bot with Hang.fm's addresses in its code needs, in the words of the operator's own files."""
+    """Return what a bot with Hang.fm's addresses in its code needs, as lines for the operator's own files."""
     names = hosts(app_id)
     lines = [
         "A bot with Hang.fm's addresses in its code runs here, too.",

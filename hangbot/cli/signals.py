@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks to stop, the second stops."""
+"""SIGINT and SIGTERM: the first asks a command to stop, the second ends it at once."""
 
 import asyncio
 import signal
@@ -11,12 +11,12 @@ from hangbot.cli import early_signals
 __all__ = ["SecondSignal", "Signals", "Stopped", "stopping"]
 
 _ONE_SIGNAL: Final = 1.0
-"""Seconds within which a further signal is the same one again: `timeout`, npm and shells signal a process
-and its group, and so it twice."""
+"""Seconds within which a further signal counts as the same one: `timeout`, npm and shells signal both a
+process and its group."""
 
 
 class Stopped(Exception):
-    """The operator asked to stop while there was nothing yet that could end in order."""
+    """The operator asked to stop before there was anything to end in order."""
 
 
 class SecondSignal(Exception):
@@ -24,24 +24,24 @@ class SecondSignal(Exception):
 
 
 class Signals:
-    """What signals do to the task that listens to them.
+    """The effect of signals on the task that handles them.
 
     Attributes:
-        stop: What the first one calls; ``None``: it leaves the block with `Stopped`.
+        stop: Called at the first signal; with ``None`` the block ends with `Stopped`.
     """
 
     def __init__(self, stop: Callable[[], None] | None) -> None:
         self.stop = stop
         self.cause: type[Exception] | None = None
-        """With what the block is left, once it was told to end at once."""
+        """The exception that ends the block at once, if any."""
         self.first: int | None = None
-        """Which one came first, if one came."""
+        """The first signal, if there was one."""
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._first_at = 0.0
 
     def take(self, number: int) -> None:
-        """Act on one that has come."""
+        """Act on a signal."""
         now = self._loop.time()
         if self.first is None:
             self.first, self._first_at = number, now
@@ -62,11 +62,11 @@ class Signals:
 def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
     """Call ``stop`` at the first signal; at one more than a second later, leave the block.
 
-    After the block one that came is not answered any more, to the end of the process: it is ending.
+    If there was one, further signals are ignored behind the block: the process is ending.
 
     Raises:
-        Stopped: The first came, and there was no ``stop`` to call.
-        SecondSignal: A second came.
+        Stopped: At the first signal, without a ``stop`` to call.
+        SecondSignal: At the second.
     """
     loop = asyncio.get_running_loop()
     signals = Signals(stop)

@@ -1,4 +1,4 @@
-"""Lines of a file, a pipe or a terminal as they come: the loop is never held up, and memory is bounded."""
+"""Read lines of a file, a pipe or a terminal as they arrive, without blocking the loop, in bounded memory."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from hangbot.errors import HangbotError
 
-__all__ = ["LONGEST_LINE", "Line", "lines_of"]
+__all__ = ["LONGEST_LINE", "Line", "read_lines"]
 
 LONGEST_LINE: Final = 65_536
 """Bytes; more than any text that can be sent."""
@@ -26,11 +26,11 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-async def lines_of(handle: int) -> AsyncIterator[Line]:
-    """Yield each line as soon as its end is there; what follows the last end is a line, too.
+async def read_lines(handle: int) -> AsyncIterator[Line]:
+    """Yield each line as soon as it is complete; text behind the last line end is a line as well.
 
     Args:
-        handle: The descriptor to read; it may be slow, and stay open for ever.
+        handle: The descriptor; it may be slow, and stay open for ever.
 
     Raises:
         HangbotError: It cannot be read any further.
@@ -54,7 +54,7 @@ async def lines_of(handle: int) -> AsyncIterator[Line]:
             yield _line(number, bytes(raw), too_long=dropping or len(raw) > LONGEST_LINE)
             dropping = False
         dropping = dropping or len(rest) > LONGEST_LINE
-        pending = bytearray(rest[:1] if dropping else rest)  # something, so that its end is seen as one
+        pending = bytearray(rest[:1] if dropping else rest)  # not empty, so that its end still counts as one
 
 
 def _line(number: int, raw: bytes, *, too_long: bool) -> Line:
@@ -69,10 +69,10 @@ def _line(number: int, raw: bytes, *, too_long: bool) -> Line:
 
 
 async def _chunk(handle: int) -> bytes:
-    """Read what is there next, in a thread that nobody has to wait for when the command ends.
+    """Read the next chunk in a daemon thread, which need not end before the command does.
 
-    Not through ``sys.stdin``: its lock would be held by that thread, and the interpreter dies over
-    it at its end. Not by the loop either: that makes the descriptor non-blocking, for everybody who
+    Not through ``sys.stdin``: the thread would hold its lock, on which the interpreter aborts at exit.
+    Not with the loop's reader either: that makes the descriptor non-blocking for every program that
     has the terminal open.
     """
     loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ async def _chunk(handle: int) -> bytes:
                 found = os.read(handle, _CHUNK)
         except OSError as exc:
             found = exc
-        with suppress(RuntimeError):  # the loop has ended meanwhile
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, found)
 
     threading.Thread(target=read, name="hangbot-lines", daemon=True).start()

@@ -45,7 +45,7 @@ class Entry:
     Attributes:
         value: As the file has it, without quotes; empty where nothing follows the ``=``.
         line: The number of the line it begins on, from 1.
-        cut: Whether a comment stood behind it on its line, without quotes to tell the two apart.
+        cut: Whether a comment stood behind it on its line, without quotes that separate the two.
     """
 
     value: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""Questions about the chat: is it one, whose token is it, is the bot let into the room's group?"""
+"""Checks of the chat server: is it one, and whose is the chat token?"""
 
 from typing import Final
 
@@ -69,19 +69,21 @@ async def chat_server(context: CheckContext) -> Finding:
 
 
 class WrongDialect(HangbotError):
-    """The chat is the other one of the two than is configured."""
+    """The chat server is not the one that CHAT_DIALECT names."""
 
     remedy = f"Leave CHAT_DIALECT out (auto reads both), or name what it is; else check {SETTING['chat']}."
 
 
 def _check_dialect(context: CheckContext, spoken: Server | None) -> None:
-    told = context.settings.chat_dialect
-    if spoken is not None and told not in {"auto", spoken}:
-        raise WrongDialect(f"{context.chat.address} speaks as {NAMES[spoken]} does, CHAT_DIALECT says {told}")
+    configured = context.settings.chat_dialect
+    if spoken is not None and configured not in {"auto", spoken}:
+        raise WrongDialect(
+            f"{context.chat.address} speaks as {NAMES[spoken]} does, CHAT_DIALECT says {configured}"
+        )
 
 
 async def _health(context: CheckContext) -> str:
-    """Say what OpenChat's own health page says: whether the server runs behind what is in trouble."""
+    """Say what OpenChat's health page answers: whether a server runs behind the failing address."""
     try:
         status = (await _raw(context, "/health", what="its health")).status
     except HangbotError:
@@ -90,7 +92,7 @@ async def _health(context: CheckContext) -> str:
 
 
 async def _raw(context: CheckContext, path: str, *, what: str, token: str | None = None) -> HttpResponse:
-    """Ask as the chat client does, for the answer as it came."""
+    """Send a request as the chat client does, and return the answer as it came."""
     headers = {}
     if context.settings.chat_app_id:
         headers["appId"] = context.settings.chat_app_id
@@ -126,8 +128,8 @@ def _read(context: CheckContext, answer: HttpResponse, *, what: str) -> object:
 )
 async def chat_token(context: CheckContext) -> Finding:
     """The chat server accepts the chat token; one that is configured must be good by itself."""
-    told = context.settings.chat_token
-    refusal = await _refusal(context, told.get_secret_value()) if told else ""
+    configured = context.settings.chat_token
+    refusal = await _refusal(context, configured.get_secret_value()) if configured else ""
     try:
         me = await context.chat.me()
     except Refused as exc:
@@ -144,7 +146,7 @@ async def chat_token(context: CheckContext) -> Finding:
 
 
 async def _refusal(context: CheckContext, token: str) -> str:
-    """Say why the configured token is refused; nothing where it is accepted."""
+    """Say why the configured token is refused; return nothing where it is accepted."""
     try:
         _read(
             context,
@@ -168,18 +170,18 @@ async def _refusal(context: CheckContext, token: str) -> str:
 async def chat_uid(context: CheckContext) -> Finding:
     """The chat token is the bot's own."""
     settings = context.settings
-    told, uid = settings.chat_uid, (await context.chat.me()).get("uid")
-    if told is None or uid == told:
+    configured, uid = settings.chat_uid, (await context.chat.me()).get("uid")
+    if configured is None or uid == configured:
         return Finding(f"the chat token belongs to {uid}")
     claims = read_claims(settings.bot_user_token.get_secret_value())
     own = claims.uid if claims else None
     if own is not None and uid == own:
         raise TokenRejected(
-            f"the chat token belongs to {uid} like BOT_USER_TOKEN, COMETCHAT_UID says {told}",
+            f"the chat token belongs to {uid} like BOT_USER_TOKEN, COMETCHAT_UID says {configured}",
             service="chat",
             remedy="Remove COMETCHAT_UID: it is derived from BOT_USER_TOKEN.",
         )
-    if settings.chat_token is not None and told == own:
+    if settings.chat_token is not None and configured == own:
         raise TokenRejected(
             f"the chat token COMETCHAT_AUTH belongs to {uid}, BOT_USER_TOKEN to {own}",
             service="chat",
@@ -187,7 +189,7 @@ async def chat_uid(context: CheckContext) -> Finding:
         )
     origin = settings.origins.get("chat_uid", "COMETCHAT_UID")
     raise TokenRejected(
-        f"the chat token belongs to {uid}, COMETCHAT_UID ({origin}) says {told}",
+        f"the chat token belongs to {uid}, COMETCHAT_UID ({origin}) says {configured}",
         service="chat",
         remedy="Remove COMETCHAT_UID and COMETCHAT_AUTH: both are derived from BOT_USER_TOKEN.",
     )

@@ -1,6 +1,6 @@
-"""Why a service cannot be reached, or is none: errors and answers in, a cause in words out.
+"""Turn errors and answers into the cause, in words: why a service cannot be reached, or is not one. PURE.
 
-PURE. Each cause has a line of its own, so that the operator need not guess among several.
+Each cause has a line of its own, so that the operator need not guess among several.
 """
 
 import json
@@ -37,7 +37,7 @@ SETTING: Final = {
 SET_THE_CLOCK: Final = "Set the clock (`timedatectl set-ntp true`): tokens and song ends are judged by it."
 
 IN_ITS_PLACE: Final = "if it is right, a proxy, a firewall or a login page answers in its place."
-"""The other cause of an answer that is none of the service's; to stand behind the first."""
+"""The other possible cause of an answer that is not the service's; follows the first."""
 
 _ADDRESSES: Final = frozenset(SETTING.values())
 _COMETCHAT_TOKEN: Final = re.compile(r"[0-9A-Za-z-]{1,100}_[0-9a-f]{16,}")
@@ -54,13 +54,13 @@ class Cause(NamedTuple):
 
 
 class Unexplained(HangbotError):
-    """A refusal whose cause neither its code nor anything else tells: its words may, to a person."""
+    """A refusal whose cause neither its code nor anything else shows; a person may understand its words."""
 
     remedy = "Ask the room's moderators: the server's own words stand in the line."
 
 
 def of_lookup(error: socket.gaierror, host: str, setting: str) -> Cause:
-    """Tell a name that does not exist from a name server that does not answer."""
+    """Distinguish a name that does not exist from a name server that does not answer."""
     if error.errno == socket.EAI_AGAIN:
         return Cause(
             f"no name server answers the question for {host} (DNS)",
@@ -73,7 +73,7 @@ def of_lookup(error: socket.gaierror, host: str, setting: str) -> Cause:
 
 
 def of_connect(error: OSError, where: str, setting: str, timeout: float) -> Cause:
-    """Tell a closed port from a machine that does not answer, and from no way to it."""
+    """Distinguish a closed port, a machine that does not answer, and a missing route."""
     if isinstance(error, ConnectionRefusedError):
         who = "service" if setting in _ADDRESSES else "proxy"
         return Cause(
@@ -93,7 +93,7 @@ def of_connect(error: OSError, where: str, setting: str, timeout: float) -> Caus
 
 
 def of_tls(error: Exception, where: str, setting: str, timeout: float) -> Cause:
-    """Tell what is wrong with a certificate, or that there is no TLS at all."""
+    """Say what is wrong with a certificate, or that there is no TLS at all."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error, where, setting)
     if isinstance(error, TimeoutError):
@@ -160,7 +160,7 @@ def _of_certificate(error: ssl.SSLCertVerificationError, where: str, setting: st
 
 
 def of_proxy(status: int | None, where: str, proxy: str, variable: str) -> Cause:
-    """Tell what a proxy says to a connection; ``None`` where it says nothing that can be read."""
+    """Explain a proxy's status for a connection; ``None`` where its answer cannot be read."""
     if status is None:
         return Cause(
             f"{proxy} ({variable}) is in the way to {where} and is no proxy that can be understood",
@@ -178,7 +178,7 @@ def of_proxy(status: int | None, where: str, proxy: str, variable: str) -> Cause
 
 
 def what_answered(answer: HttpResponse) -> str:
-    """Say what kind of thing gave an answer that is not the one that was expected."""
+    """Say what kind of thing gave an unexpected answer."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     start = answer.body[:512].lstrip().lower()
     if kind == "text/html" or start.startswith((b"<!doctype html", b"<html")):
@@ -193,10 +193,10 @@ def what_answered(answer: HttpResponse) -> str:
 
 
 def looks_like_cometchat_token(token: str) -> bool:
-    """Whether a token has the look of those that CometChat gave out until June 2026."""
+    """Whether a token looks like those that CometChat gave out until June 2026."""
     return _COMETCHAT_TOKEN.fullmatch(token) is not None and not looks_like_chat_token(token)
 
 
 def looks_like_chat_token(token: str) -> bool:
-    """Whether a token has the look of those that OpenChat gives out."""
+    """Whether a token looks like those that OpenChat gives out."""
     return _CHAT_TOKEN.fullmatch(token) is not None

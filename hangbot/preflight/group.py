@@ -23,7 +23,7 @@ async def chat_group(context: CheckContext) -> Finding:
         group = await context.chat.group()
     except NotFound as exc:
         if exc.code == "ERR_GUID_NOT_FOUND":
-            more, exc.remedy, exc.blames = await _whose_fault(context)
+            more, exc.remedy, exc.blames = await _explain_missing_group(context)
             exc.args = (f"{exc}; {more}",)
         raise
     name = group.get("name")
@@ -32,11 +32,11 @@ async def chat_group(context: CheckContext) -> Finding:
     )
 
 
-async def _whose_fault(context: CheckContext) -> tuple[str, str, str]:
-    """Tell why there is no group: a wrong receiver, a slug, or a room that nobody knows.
+async def _explain_missing_group(context: CheckContext) -> tuple[str, str, str]:
+    """Find out why there is no group: a wrong receiver, a slug, or a room that does not exist.
 
     Returns:
-        What is wrong, what to do, and the setting that is to blame.
+        What is wrong, the remedy, and the setting to blame.
     """
     settings = context.settings
     if settings.chat_receiver != settings.room_uuid:
@@ -76,7 +76,7 @@ async def _whose_fault(context: CheckContext) -> tuple[str, str, str]:
     remedy="Ask the room's moderators whether the bot is banned.",
 )
 async def chat_member(context: CheckContext) -> Finding:
-    """The bot is in the chat group: joining is idempotent, asking is not reliable on OpenChat."""
+    """The bot is in the chat group: joining is idempotent, while asking is not reliable on OpenChat."""
     if not context.settings.auto_join:
         return Finding("not asked: AUTO_JOIN is off, and only joining tells for sure")
     try:
@@ -90,19 +90,19 @@ async def chat_member(context: CheckContext) -> Finding:
 
 
 async def _explain_refused_join(context: CheckContext, exc: Refused) -> None:
-    """Tell a ban from a private group, by the group's type: the code is the same on OpenChat.
+    """Distinguish a ban from a private group by the group's type: the code is the same on OpenChat.
 
-    By the documents a join of a public group is refused with ``ERR_FORBIDDEN`` only to the
-    banned; of a private one to everybody. The words are not relied upon.
+    By the documentation, joining a public group is refused with ``ERR_FORBIDDEN`` only when banned,
+    joining a private one always. The server's words are not relied upon.
 
     Raises:
-        Unexplained: Neither the code nor the type tells the cause.
+        Unexplained: Neither the code nor the type shows the cause.
     """
     if exc.code == "ERR_BANNED_GROUPMEMBER":
         exc.args = (f"the bot is banned from the group: {exc}",)
         exc.remedy = _ASK_TO_LIFT
         return
-    if type(exc) is Refused and exc.code not in KINDS:  # the others are told by their status
+    if type(exc) is Refused and exc.code not in KINDS:  # the others are recognised by their status
         raise Unexplained(f"{exc}; these are the server's own words, and no cause is known for them") from exc
     if exc.code != "ERR_FORBIDDEN":
         return

@@ -202,8 +202,8 @@ _BECAUSE = "because of "
 
 def result_of(check: Check, error: HangbotError, seconds: float = 0.0) -> CheckResult:
     """Turn an error into the result of the check that met it."""
-    passes = error.exit_code == CANNOT_TELL or isinstance(error, OutboxLocked)  # a bot waits for its end
-    verdict: Verdict = "cannot_tell" if passes else "rejected"
+    temporary = error.exit_code == CANNOT_TELL or isinstance(error, OutboxLocked)  # a bot waits for a lock
+    verdict: Verdict = "cannot_tell" if temporary else "rejected"
     message = "; ".join(error.faults) if isinstance(error, ConfigError) and error.faults else str(error)
     return CheckResult(
         check.id,
@@ -218,13 +218,13 @@ def result_of(check: Check, error: HangbotError, seconds: float = 0.0) -> CheckR
 
 
 def exit_code(results: Sequence[CheckResult]) -> int:
-    """Return a command's exit code for these results; being kicked is told apart from other rejections."""
+    """Return a command's exit code for these results; being kicked has a code of its own."""
     codes = {"rejected": FAILED, "cannot_tell": CANNOT_TELL}
     return worst(*(PUT_OUT if result.code == PUT_OUT else codes.get(result.verdict, 0) for result in results))
 
 
 def overall(results: Sequence[CheckResult], *, sandbox: bool = False) -> Overall:
-    """Return the verdict of a run: one rejection decides it, then one check that cannot tell."""
+    """Return the verdict of a run: one rejection decides it, then one check without an answer."""
     verdicts = {result.verdict for result in results}
     if "rejected" in verdicts:
         return "not_ready"

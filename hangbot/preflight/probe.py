@@ -36,7 +36,7 @@ SPEC: Final = "/primus/spec"
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy of the environment: where it is, and which variable names it."""
+    """A proxy from the environment, and the variable that names it."""
 
     host: str
     port: int
@@ -47,12 +47,12 @@ class Proxy:
 
     @property
     def where(self) -> str:
-        """Host and port, without the user and password that the variable may hold."""
+        """Host and port, without the login that the variable may hold."""
         return f"{self.host}:{self.port}"
 
     @property
     def words(self) -> str:
-        """What to call it."""
+        """What an error calls it."""
         return f"the proxy {self.where} ({self.variable})"
 
 
@@ -60,7 +60,7 @@ def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> Proxy | None
     """Return the proxy that the clients use for an address; loopback has none.
 
     httpx looks at the scheme's own variable and ``ALL_PROXY``, websockets at ``HTTPS_PROXY``
-    as well for ``wss://``; both pass over what ``NO_PROXY`` names.
+    as well for ``wss://``; both skip what ``NO_PROXY`` names.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -111,7 +111,7 @@ async def room_spec(context: CheckContext) -> Mapping[str, Any] | None:
 
 
 class _Probe:
-    """One way to one service."""
+    """One connection to one service."""
 
     def __init__(self, context: CheckContext, service: Service, url: str, limit: float) -> None:
         parts = urlsplit(url)
@@ -127,7 +127,7 @@ class _Probe:
         self.where = f"{self._host}:{self._port}"
 
     async def run(self) -> str:
-        """Go through the layers, and say how it was reached."""
+        """Go through the layers, and say how the service was reached."""
         proxy, setting = self._proxy, SETTING[self._service]
         if proxy is None:
             reader, writer = await self._connect(self._host, self._port, setting)
@@ -143,7 +143,7 @@ class _Probe:
         return how
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close the connection, if there is one."""
         if self._streams is not None:
             writer = self._streams[1]
             writer.close()
@@ -187,7 +187,7 @@ class _Probe:
         return self._streams
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: Proxy) -> None:
-        """Ask a proxy for the service's port, as the clients do."""
+        """Ask a proxy for a tunnel to the service, as the clients do."""
         lines = [f"CONNECT {self.where} HTTP/1.1", f"Host: {self.where}"]
         if proxy.login:
             lines.append(f"Proxy-Authorization: Basic {b64encode(proxy.login.encode()).decode()}")
@@ -211,7 +211,7 @@ class _Probe:
         return str(found.version()) if found else "TLS"
 
     def _context(self) -> ssl.SSLContext:
-        """The certificates that the service's client trusts."""
+        """Return a context that trusts what the service's client trusts."""
         if self._local:
             return unverified()
         return ssl.create_default_context() if self._service == "room" else verified()

@@ -1,4 +1,4 @@
-"""Do the services still speak as this hangbot knows them?"""
+"""Check whether the services still speak as this hangbot knows them."""
 
 import json
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _KNOWN_SPEC: Final = {"pathname": "/primus", "parser": "json", "transformer": "w
 async def protocol_drift(context: CheckContext) -> Finding:
     """The live answers and frames are of the shapes that hangbot knows.
 
-    What is new is a note, since nothing reads it; what is gone or changed is a warning.
+    A new field is a note, since nothing reads it; one that is gone or changed is a warning.
     """
     found: list[Difference] = []
     compared = [
@@ -39,9 +39,11 @@ async def protocol_drift(context: CheckContext) -> Finding:
     note = f"; new, and not read: {_named(new)}" if new else ""
     if bad:
         gone, changed = ([d for d in bad if d.what == what] for what in ("gone", "changed"))
-        told = [f"{what}: {_named(those)}" for what, those in (("changed", changed), ("gone", gone)) if those]
+        kinds = [
+            f"{what}: {_named(those)}" for what, those in (("changed", changed), ("gone", gone)) if those
+        ]
         return Finding(
-            f"the services speak otherwise than hangbot knows: {'; '.join(told)}{note}",
+            f"the services speak otherwise than hangbot knows: {'; '.join(kinds)}{note}",
             "Update hangbot (`pip install --upgrade hangbot`); if that is the newest, report this line.",
         )
     return Finding(f"{', '.join(compared) or 'nothing'} as hangbot knows them{note}")
@@ -54,7 +56,7 @@ def _named(differences: Iterable[Difference]) -> str:
 
 
 async def _chat(context: CheckContext, found: list[Difference]) -> list[str]:
-    """Compare what the chat answers; what cannot be asked is another question's business."""
+    """Compare the chat's answers; a request that fails is the matter of another check."""
     compared = []
     with suppress(HangbotError):
         found += compare(shapes.ME, dict(await context.chat.me()), "me")
@@ -75,7 +77,7 @@ async def _chat(context: CheckContext, found: list[Difference]) -> list[str]:
 
 
 async def _room(context: CheckContext, found: list[Difference]) -> list[str]:
-    """Compare the frames of one visit, and what the server says of itself."""
+    """Compare the frames of one visit, and the server's description of itself."""
     compared = []
     frames: list[str | bytes] = []
     with suppress(HangbotError):

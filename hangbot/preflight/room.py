@@ -1,4 +1,4 @@
-"""Questions about the room socket: the upgrade, the heartbeat, the join, the time."""
+"""Checks of the room socket: the upgrade, the heartbeat, the join, the time."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from hangbot.preflight.probe import SPEC, reach, room_spec
 __all__ = ["clock_offset", "room_connect", "room_heartbeat", "room_joined", "room_reach"]
 
 _CLOCK_OFF: Final = 5.0
-"""Seconds of difference from which song ends and expiry are judged wrongly."""
+"""Seconds of difference from which song ends and expiry would be judged wrongly."""
 
 
 def _token_setting(settings: Settings) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ async def room_connect(context: CheckContext) -> Finding:
     remedy="Ask whoever runs the room server to set pingInterval.",
 )
 async def room_heartbeat(context: CheckContext) -> Finding:
-    """The room server sends heartbeats, and often enough; told by its specification, without waiting."""
+    """The room server sends heartbeats, and often enough, by its own description and without waiting."""
     spec = await room_spec(context)
     silence = context.settings.heartbeat_timeout
     if spec is None:
@@ -123,18 +123,18 @@ async def room_joined(context: CheckContext) -> Finding:
                 "The room server hears nothing or is slow: try again; raise SOCKET_TIMEOUT_MS if it is."
             )
             raise
-        told = state.room_name()
+        known_name = state.room_name()
         users = list(state.users())
-    name = told or context.settings.room_uuid
+    name = known_name or context.settings.room_uuid
     if context.settings.chat_uid and context.settings.chat_uid not in users:
         return Finding(
             f'joined "{name}", but the bot is not among its {len(users)} users yet',
             "Nothing to do if it appears within seconds; else check ROOM_UUID.",
-            room=told or "",
+            room=known_name or "",
         )
     others = len(users) - 1
     company = f"{others} {'other' if others == 1 else 'others'}"
-    return Finding(f'the bot is in "{name}" with {company}', room=told or "")
+    return Finding(f'the bot is in "{name}" with {company}', room=known_name or "")
 
 
 def _check_owner(context: CheckContext) -> None:
@@ -150,12 +150,12 @@ def _check_owner(context: CheckContext) -> None:
 
 
 async def _explain_refused_join(context: CheckContext, exc: JoinRefused) -> None:
-    """Find the cause of a refusal in what the gateway tells; the room's own words are not known.
+    """Find the cause of a refusal at the gateway, since the room's own words are not documented.
 
     The gateway's room has roles and says whether it has a password (seen in public bots).
 
     Raises:
-        Unexplained: The gateway tells nothing either: a full room, or a rule of its own.
+        Unexplained: The gateway shows nothing either: a full room, or a rule of its own.
     """
     settings = context.settings
     try:
@@ -200,10 +200,10 @@ async def clock_offset(context: CheckContext) -> Finding:
     async with context.open_room() as room:
         await room.welcome(context.settings.welcome_timeout)
         await room.join()
-        told = (room.joined or {}).get("serverTime")
-    if isinstance(told, bool) or not isinstance(told, int | float):
+        theirs = (room.joined or {}).get("serverTime")
+    if isinstance(theirs, bool) or not isinstance(theirs, int | float):
         return Finding("the room server does not tell its time", "Nothing to do.")
-    offset = context.clock.wall() - told / 1000
+    offset = context.clock.wall() - theirs / 1000
     if abs(offset) > _CLOCK_OFF:
         word = "ahead of" if offset > 0 else "behind"
         return Finding(f"this machine's clock is {abs(offset):.0f} s {word} the room server's", SET_THE_CLOCK)

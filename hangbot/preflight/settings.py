@@ -1,4 +1,4 @@
-"""Questions about the bot itself: its configuration, its token, its outbox; and the gateway's answer."""
+"""Checks of the settings themselves: are they complete, and does the token last?"""
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -43,15 +43,15 @@ async def configuration(context: CheckContext) -> Finding:
     remedy="Renew BOT_USER_TOKEN.",
 )
 async def token_expiry(context: CheckContext) -> Finding:
-    """The bot's token is valid for another week at least, by its own (unverified) words.
+    """The bot's token is valid for another week at least, by its own (unverified) claims.
 
-    Before a token counts as expired, or as not issued yet, a service is asked what time it is:
-    a wrong clock is another cause, with another remedy.
+    Before a token counts as expired, or as not issued yet, ask a service for its time: a wrong clock
+    is another cause, with another remedy.
     """
     token = context.settings.bot_user_token.get_secret_value()
     claims = read_claims(token)
     if claims is None and (looks_like_chat_token(token) or looks_like_cometchat_token(token)):
-        raise _blaming(
+        raise _blame_token(
             TokenRejected(
                 "BOT_USER_TOKEN holds a chat token, not the bot's own (a JWT, which begins with eyJ)",
                 service="gateway",
@@ -71,7 +71,7 @@ async def token_expiry(context: CheckContext) -> Finding:
                 SET_THE_CLOCK,
             )
     if left <= 0:
-        raise _blaming(
+        raise _blame_token(
             TokenRejected(f"BOT_USER_TOKEN expired {-left / _DAY:.1f} days ago", service="gateway")
         )
     if left < _EXPIRES_SOON:
@@ -81,7 +81,7 @@ async def token_expiry(context: CheckContext) -> Finding:
     return Finding(f"BOT_USER_TOKEN is valid for another {left / _DAY:.0f} days")
 
 
-def _blaming(error: TokenRejected) -> TokenRejected:
+def _blame_token(error: TokenRejected) -> TokenRejected:
     error.blames = _TOKEN
     return error
 

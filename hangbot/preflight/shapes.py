@@ -1,8 +1,8 @@
-"""What the services' answers look like, and how far an answer is from that.
+"""The known shapes of the services' answers, and how an answer differs from its shape. PURE.
 
-PURE. The shapes hold what the documents of the protocol and recordings name, each with the
-kinds that were seen. A field that nobody has seen is a note; one that has another kind, or is
-gone although the bot reads it, is a warning.
+The shapes hold the fields that documents and recordings of the protocol name, each with the kinds that
+were seen. A field that was never seen is a note; one of another kind, or one that is gone although the
+bot reads it, is a warning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _NAMES: Final[Mapping[type, Kind]] = {
     type(None): "null",
 }
 _MOST_ROWS: Final = 20
-"""Rows of a list that are looked at: a room may have hundreds of users, all alike."""
+"""Rows of a list to compare: a room may have hundreds of users, all alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Shape:
     """A value that is known.
 
     Attributes:
-        kinds: Of which kinds it was seen; empty for any.
-        needed: Whether the bot cannot do without it.
-        inner: The fields of an object, where they are known; ``None`` where they are not looked at.
+        kinds: The kinds that were seen; empty for any.
+        needed: Whether the bot needs it.
+        inner: The fields of an object; ``None`` where they are not compared.
         each: The shape of each row of a list, or of each value of an object without fixed names.
     """
 
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where an answer is not as it is known."""
+    """Where an answer differs from its shape."""
 
     where: str
     what: Literal["new", "changed", "gone"]

@@ -1,4 +1,4 @@
-"""Questions about the bot's files: who can read them, and whether they last where they are."""
+"""Checks of the bot's files: can the outbox be written, are they private, and do they last?"""
 
 import stat
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _OTHERS_READ: Final = stat.S_IRGRP | stat.S_IROTH
     remedy="Check HANGBOT_OUTBOX: its folder must exist and be writable.",
 )
 async def outbox_writable(context: CheckContext) -> Finding:
-    """The outbox can be written and locked: both are done, since asking for leave is not having it."""
+    """The outbox can be written and locked: both are tried, since permission bits prove neither."""
     path = context.settings.outbox
     async with context.open_outbox() as outbox:
         await outbox.prove()
@@ -46,14 +46,14 @@ async def outbox_writable(context: CheckContext) -> Finding:
 )
 async def files_safe(context: CheckContext) -> Finding:
     """The configuration is the bot's alone, and the outbox is where it lasts."""
-    found = list(_oddities(context.settings))
+    found = list(_risks(context.settings))
     if found:
         return Finding("; ".join(odd for odd, _ in found), " ".join(remedy for _, remedy in found))
     read = context.settings.file
     return Finding("the outbox lasts" + (f", and nobody else reads {read.name}" if read else ""))
 
 
-def _oddities(settings: Settings) -> Iterator[tuple[str, str]]:
+def _risks(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.file and (mode := _mode(settings.file)) & _OTHERS_READ:
         yield (
             f"{settings.file} holds a token, and others can read it (mode {mode:04o})",
@@ -75,7 +75,7 @@ def _oddities(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def former_outbox(settings: Settings) -> tuple[str, str] | None:
-    """Tell of messages that an earlier version left in the working directory, and what to do with them."""
+    """Return what an earlier version left in the working directory, and the remedy; ``None`` for nothing."""
     former = settings.former_outbox
     if former is None or not (messages := count_messages(former)):
         return None

@@ -41,8 +41,8 @@ def test_the_tour_shows_every_tier_and_ends_well(folder: Path, capsys: pytest.Ca
 def test_an_outcome_that_is_not_the_announced_one_is_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = demo._Act("hello", "nothing goes wrong", tier=3)
-    monkeypatch.setattr(demo, "_ACTS", (wrong,))
+    wrong = demo._Scenario("hello", "nothing goes wrong", tier=3)
+    monkeypatch.setattr(demo, "_SCENARIOS", (wrong,))
 
     code = main(["demo"])
 
@@ -55,17 +55,17 @@ def test_an_outcome_that_is_not_the_announced_one_is_1(
 def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    never = demo._Act("hello", "no answer, ever", tier=1, fault="hang", times=0)
-    monkeypatch.setattr(demo, "_ACTS", (never,))
+    never = demo._Scenario("hello", "no answer, ever", tier=1, fault="hang", times=0)
+    monkeypatch.setattr(demo, "_SCENARIOS", (never,))
     monkeypatch.setitem(demo._SCALED, "HANGBOT_DRAIN_MS", "50")
     playing = threading.Event()
-    play = demo._play
+    play = demo._run_scenario
 
     async def seen(*args: object) -> bool:
         playing.set()
         return await play(*args)  # type: ignore[arg-type]  # passed on as they are
 
-    monkeypatch.setattr(demo, "_play", seen)
+    monkeypatch.setattr(demo, "_run_scenario", seen)
 
     def interrupt() -> None:
         if playing.wait(WITHIN):

@@ -1,6 +1,6 @@
 import pytest
 
-from hangbot.cli.listing import ago, listed
+from hangbot.cli.listing import ago, list_lines
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow, State
 
@@ -32,7 +32,7 @@ def test_a_list_has_a_heading_and_says_why_something_did_not_arrive_and_to_whom_
         stored("bad", "no", state="failed", reason="refused", to="ann"),
     ]
 
-    assert list(listed(rows, {"good": "good", "bad": "bad"}, 1_180.0)) == [
+    assert list(list_lines(rows, {"good": "good", "bad": "bad"}, 1_180.0)) == [
         "ID    STATE      ACCEPTED   TEXT",
         "good  delivered  3 min ago  hello\\nthere",
         "bad   failed     3 min ago  to ann: no",
@@ -44,7 +44,7 @@ def test_an_id_that_leaves_no_room_stands_on_a_line_of_its_own() -> None:
     long = "playlist-of-the-evening-2026-11-28-number-000017"
     rows = [stored(long, "x" * 200, reason="y" * 200)]
 
-    lines = list(listed(rows, {long: long}, 1_000.0))
+    lines = list(list_lines(rows, {long: long}, 1_000.0))
 
     assert lines[1] == long
     assert lines[2].split() == ["queued", "now", lines[2].split()[-1]]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.cli import main
-from hangbot.cli import send as send_command
+from hangbot.cli import main, send_delivery
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -284,7 +283,7 @@ def test_a_copy_holds_all_and_is_the_owners_alone_and_what_waits_in_it_is_asked_
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["send", "there", "--id", "m-1"]) == 0
-    monkeypatch.setattr(send_command, "_deliver", _by_nobody)
+    monkeypatch.setattr(send_delivery, "_deliver", _by_nobody)
     assert main(["send", "waits", "--id", "m-2"]) == 0
     capsys.readouterr()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.cli.pasted import rooms_in, token_in
+from hangbot.cli.pasted import find_rooms, find_token
 from hangbot.errors import UsageError
 
 
@@ -45,11 +45,11 @@ UUID = "1118e3f7-147b-4359-a744-4327855441c0"
     ],
 )
 def test_the_bots_token_is_taken_out_of_what_stands_around_it(pasted: str) -> None:
-    assert token_in(pasted, where="token.txt") == BOT
+    assert find_token(pasted, where="token.txt") == BOT
 
 
 def test_a_token_that_is_no_jwt_is_taken_without_its_quotes() -> None:
-    assert token_in(" BOT_USER_TOKEN='abc.def' \n", where="token.txt") == "abc.def"
+    assert find_token(" BOT_USER_TOKEN='abc.def' \n", where="token.txt") == "abc.def"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_token_that_is_no_jwt_is_taken_without_its_quotes() -> None:
 )
 def test_what_is_no_bots_token_is_refused_by_name_and_place(pasted: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        token_in(pasted, where="token.txt")
+        find_token(pasted, where="token.txt")
 
     assert said in str(refused.value)
     assert pasted.strip("\ufeff \n\"'") not in str(refused.value) or len(pasted) < 5
@@ -85,22 +85,22 @@ def test_what_is_no_bots_token_is_refused_by_name_and_place(pasted: str, said: s
     ],
 )
 def test_a_room_is_taken_as_people_have_it(given_: str, first: str) -> None:
-    assert rooms_in(given_)[0] == first
+    assert find_rooms(given_)[0] == first
 
 
 def test_a_slug_is_also_looked_for_in_small_letters() -> None:
-    assert list(rooms_in("My-Room")) == ["My-Room", "my-room"]
+    assert list(find_rooms("My-Room")) == ["My-Room", "my-room"]
 
 
 @pytest.mark.parametrize("given_", ["", "  ", "https://hang.fm/", "two words", "https://[", "a" * 300])
 def test_what_names_no_room_is_refused(given_: str) -> None:
     with pytest.raises(UsageError, match="no room's name"):
-        rooms_in(given_)
+        find_rooms(given_)
 
 
 @given(st.text())
 def test_any_text_is_taken_or_refused(text: str) -> None:
     with suppress(UsageError):
-        assert token_in(text, where="token.txt")
+        assert find_token(text, where="token.txt")
     with suppress(UsageError):
-        assert rooms_in(text)
+        assert find_rooms(text)

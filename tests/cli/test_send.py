@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.cli import main
-from hangbot.cli import send as command
+from hangbot.cli import main, send_delivery
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import exclusive
@@ -179,7 +178,7 @@ def test_while_a_bot_runs_waiting_for_it_has_an_end_too(
 def test_a_command_that_only_looks_whether_a_bot_runs_is_not_taken_for_one(
     configured: Live, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_GLANCE", 30)
+    monkeypatch.setattr(send_delivery, "_HOLD", 30)
     looking = ExitStack()
     looking.enter_context(exclusive(folder / "outbox.sqlite3", brief=True))
     soon = threading.Timer(0.05, looking.close)

@@ -350,8 +350,8 @@ MUTANTS: Final = (
         "print-failure-decides",
         "what cannot be printed turns accepted into failed",
         "hangbot/cli/output.py",
-        before="                self._told(exc)\n",
-        after="                self._told(exc)\n            raise\n",
+        before="                self._on_failure(exc)\n",
+        after="                self._on_failure(exc)\n            raise\n",
         killed_by=(
             "tests/cli/test_output.py::test_what_was_accepted_is_told_as_accepted_wherever_the_id_went[full]",
         ),
