@@ -8,9 +8,10 @@ from hangbot.redact import Redactor
 from hangbot.sandbox import env
 from hangbot.sandbox.actors import Users
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.chat.request import Wire
+from hangbot.sandbox.chat.request import open_to_origin
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.exchange import HttpExchange
 from hangbot.sandbox.faults import Faults
 from hangbot.sandbox.gateway.routes import Gateway
 from hangbot.sandbox.gateway.server import GatewayService
@@ -87,7 +88,7 @@ class Sandbox:
         moderation = RoomModeration(self.rooms, self.people, self.server.desk)
         self.gateway = GatewayService(
             Gateway(self.people, self.rooms, moderation, ids),
-            Wire(injector, self.journal, whose=self.people.behind),
+            HttpExchange("gateway", injector, self.journal, whose=self.people.behind, cors=open_to_origin),
         )
         self.services = Services(
             self.journal,

@@ -1,19 +1,15 @@
 """One real-time connection of the chat: whose it is, and how faults treat what it is sent."""
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from hangbot.sandbox.clock import SandboxClock, TimerHandle
 from hangbot.sandbox.faults import FRAME_DEEDS, REQUEST_DEEDS, Fault
-from hangbot.sandbox.websocket import SocketOptions
+from hangbot.sandbox.injector import End
+from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.websocket import ConnectionListener, SocketOptions, WebSocketConnection
 
-if TYPE_CHECKING:
-    from hangbot.sandbox.chat.rows import Json
-    from hangbot.sandbox.clock import SandboxClock, TimerHandle
-    from hangbot.sandbox.injector import End
-    from hangbot.sandbox.journal import Journal
-    from hangbot.sandbox.websocket import WebSocketConnection
-
-__all__ = ["CLOSED", "FRAME_FAULTS", "POINT", "SOCKET_OPTIONS", "UPGRADE_FAULTS", "ChatConnection"]
+__all__ = ["CLOSED", "FRAME_FAULTS", "POINT", "UPGRADE_FAULTS", "ChatConnection"]
 
 POINT: Final = "chat.ws"
 FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
@@ -31,6 +27,7 @@ class ChatConnection:
     """What the chat knows of a connection; faults reach it as a ``FrameChannel``.
 
     Args:
+        listener: Hears what happens to it.
         number: Counted per server from 1; the journal's ``conn``.
         path: Where it was opened.
         journal: Takes every frame.
@@ -44,9 +41,15 @@ class ChatConnection:
         timers: When it is pinged, and closed if nothing authenticates it.
     """
 
-    socket: "WebSocketConnection[ChatConnection]"
-
-    def __init__(self, number: int, path: str, journal: "Journal", clock: "SandboxClock") -> None:
+    def __init__(
+        self,
+        listener: ConnectionListener["ChatConnection"],
+        number: int,
+        path: str,
+        journal: Journal,
+        clock: SandboxClock,
+    ) -> None:
+        self.socket = WebSocketConnection(listener, self, SOCKET_OPTIONS)
         self.number = number
         self.path = path
         self.uid: str | None = None
@@ -78,10 +81,10 @@ class ChatConnection:
 
     def send_garbled(self, text: str, fault: Fault) -> None:  # noqa: ARG002  of this frame nothing is left
         """Send the fault's body in a frame's place: a text as it is, anything else as JSON."""
-        body: Json = "<html>no frame</html>" if fault.body is None else fault.body
+        body = "<html>no frame</html>" if fault.body is None else fault.body
         self.socket.send_first(body if isinstance(body, str) else json.dumps(body, separators=(",", ":")))
 
-    def end(self, how: "End", fault: int) -> None:  # noqa: ARG002  likewise
+    def end(self, how: End, fault: int) -> None:  # noqa: ARG002  likewise
         """End the connection."""
         if how == "abort":
             self.socket.abort()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hangbot.sandbox.chat.call import Answer
 from hangbot.sandbox.chat.dialects import Dialect
-from hangbot.sandbox.chat.request import Outcome
 from hangbot.sandbox.chat.rules import ChatRefusal
 
 __all__ = ["RateLimit", "RateLimiter"]
@@ -41,7 +41,7 @@ class RateLimiter:
         """Begin a new minute."""
         self._minute, self._used = 0, 0
 
-    def count(self, now: int) -> tuple[Mapping[str, str], Outcome | None]:
+    def count(self, now: int) -> tuple[Mapping[str, str], Answer | None]:
         """Count one request: headers for its answer, and the refusal if it was one too many."""
         limit = self.limit
         if limit is None:
@@ -59,7 +59,7 @@ class RateLimiter:
             headers["Retry-After"] = limit.retry_after
         if self._dialect.name == "openchat":
             page = "<html><body><h1>429 Too Many Requests</h1></body></html>"
-            return headers, Outcome(TOO_MANY, page, {"Content-Type": "text/html", **headers})
+            return {"Content-Type": "text/html", **headers}, Answer(TOO_MANY, page)
         headers["X-Rate-Limit-Reset"] = str((self._minute + 1) * 60)
         status, body = self._dialect.refusal(ChatRefusal("too_many_requests"))
-        return headers, Outcome(status, body, headers)
+        return headers, Answer(status, body)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hangbot.sandbox.chat.connection import CLOSED, FRAME_FAULTS, POINT, SOCKET_OPTIONS, ChatConnection
+from hangbot.sandbox.chat.connection import CLOSED, FRAME_FAULTS, POINT, ChatConnection
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
@@ -20,16 +20,15 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.http import Request
 from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.websocket import WebSocketConnection
 
-__all__ = ["SocketHub"]
+__all__ = ["RealtimeConnections"]
 
 UNAUTHENTICATED_S: Final = 30.0
 PING_EVERY_S: Final = 25.0
 CRASHED: Final = 1011
 
 
-class SocketHub:
+class RealtimeConnections:
     """All real-time connections of one chat server.
 
     Args:
@@ -68,12 +67,12 @@ class SocketHub:
         """Whether a user has an authenticated socket."""
         return bool(self._by_uid.get(uid))
 
-    # -- one connection ----------------------------------------------------------------
+    # -- one connection
 
     def open(self, request: Request) -> None:
         """Upgrade a request; its connection lives by itself from then on."""
-        connection = ChatConnection(next(self._numbers), request.target, self._journal, self._clock)
-        connection.socket = WebSocketConnection(self, connection, SOCKET_OPTIONS)
+        number = next(self._numbers)
+        connection = ChatConnection(self, number, request.target, self._journal, self._clock)
         request.hand_over(connection.socket)
 
     def on_open(self, connection: ChatConnection) -> None:
@@ -122,7 +121,7 @@ class SocketHub:
             if not mine:
                 self._by_uid.pop(connection.uid, None)
 
-    # -- frames in ---------------------------------------------------------------------
+    # -- frames in
 
     def on_ping(self, connection: ChatConnection) -> None:
         """Part of ``ConnectionListener``."""
@@ -193,7 +192,7 @@ class SocketHub:
         asked = {c.uid for c in self._open.values() if c.wants_presence and c.uid not in (None, uid)}
         self.push(self._rules.presence(uid, tuple(filter(None, asked)), online=online))
 
-    # -- frames out --------------------------------------------------------------------
+    # -- frames out
 
     def push(self, pushes: Iterable[Push]) -> None:
         """Send each frame to every socket of those whom it is for, in order."""
@@ -212,7 +211,7 @@ class SocketHub:
         # A fault on `chat.*` means requests, an upgrade among them, and no frames.
         self._injector.send_frame(connection, text, POINT, kinds=FRAME_FAULTS, exact=True)
 
-    # -- the end -----------------------------------------------------------------------
+    # -- the end
 
     def abort_all(self) -> None:
         """Drop every connection at once."""

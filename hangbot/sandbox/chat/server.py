@@ -1,10 +1,11 @@
 """The chat server: REST and real-time WebSocket.
 
-One handler reads a request and hands it to the pure parts: to `ChatApi`, or to `SocketHub` for
+One handler reads a request and hands it to the pure parts: to `ChatApi`, or to `RealtimeConnections` for
 an upgrade.
 """
 
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 from hangbot.sandbox.chat.auth import Authenticator
@@ -13,10 +14,16 @@ from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
 from hangbot.sandbox.chat.rate_limit import RateLimit, RateLimiter
-from hangbot.sandbox.chat.realtime import SocketHub
+from hangbot.sandbox.chat.realtime import RealtimeConnections
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat.receipts import store_message
-from hangbot.sandbox.chat.request import Outcome, Wire, is_preflight, read_body, seen_of
+from hangbot.sandbox.chat.request import (
+    is_preflight,
+    journal_row,
+    open_to_origin,
+    open_to_pages,
+    read_body,
+)
 from hangbot.sandbox.chat.routes import ChatApi
 from hangbot.sandbox.chat.rows import NewMessage, ReceiverType, Row
 from hangbot.sandbox.chat.send_body import web_client_line
@@ -24,6 +31,7 @@ from hangbot.sandbox.chat.socket_token import SocketTokens
 from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.exchange import HandlerResult, HttpExchange
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.injector import FaultInjector
@@ -73,7 +81,7 @@ class ChatService:
         self.api_key = self._ids.hex(20)
         self.world = ChatWorld(clock.now_s, self.dialect.rules, history=history)
         tokens = SocketTokens(self._ids)
-        self.realtime = SocketHub(
+        self.realtime = RealtimeConnections(
             dialect=self.dialect,
             clock=clock,
             injector=self._injector,
@@ -93,9 +101,8 @@ class ChatService:
         self._api = ChatApi(ChatContext(self.world, self.dialect, people, self._auth, self._ids))
         self._journal = journal
         self._limiter = RateLimiter(self.dialect)
-        self._wire = Wire(
-            self._injector, journal, whose=people.behind, open_chat=self.dialect.name == "openchat"
-        )
+        cors = open_to_pages if self.dialect.name == "openchat" else open_to_origin
+        self._exchange = HttpExchange("chat", injector, journal, whose=people.behind, cors=cors)
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -173,40 +180,37 @@ class ChatService:
         if upgrade and request.can_upgrade and tidy_path(path) in SOCKET_PATHS:
             return await self._upgrade(request)
         if is_preflight(request):
-            return self._wire.allow(request, "chat")
+            return self._exchange.allow(request)
         body, unreadable = read_body(request)
-        segments = split_path(path)
-        words = query_words(query)
+        segments, words = split_path(path), query_words(query)
         call = Call(request.method, path, segments, words, request.headers, body, unreadable)
-        seen = partial(seen_of, request, body, unreadable)
+        return await self._exchange.handle(
+            request,
+            point=fault_point(request.method, segments),
+            seen=partial(journal_row, request, body, unreadable),
+            handler=partial(self._answer, call),
+        )
 
-        def do() -> Outcome:
-            headers, refused = self._limiter.count(self.world.now)
-            if refused is not None:
-                return refused
-            answer = self._api.answer(call)
-            pushes = answer.pushes
-            return Outcome(
-                answer.status,
-                answer.body,
-                headers,
-                answer.delay_s,
-                answer.unknown_route,
-                answer.uid,
-                (lambda: self.realtime.push(pushes)) if pushes else None,
-                self.dialect.frame_first,
-            )
-
-        point = fault_point(request.method, segments)
-        return await self._wire.exchange(request, service="chat", point=point, seen=seen, do=do)
+    def _answer(self, call: Call) -> HandlerResult:
+        headers, refused = self._limiter.count(self.world.now)
+        answer = self._api.answer(call) if refused is None else refused
+        return HandlerResult(
+            answer.status,
+            answer.body,
+            headers,
+            answer.delay_s,
+            answer.unknown_route,
+            answer.uid,
+            partial(self.realtime.push, answer.pushes) if answer.pushes else None,
+            self.dialect.frame_first,
+        )
 
     async def _upgrade(self, request: Request) -> Response | None:
         before = self._injector.before_request(POINT, UPGRADE_FAULTS)
+        self._journal.record("chat", "in", "http", fault=before.fault_id, **request.note())
         if before.fault is not None:
-            self._journal.record("chat", "in", "http", fault=before.fault_id, **request.note())
-            return await self._wire.instead(request, "chat", before)
-        self._journal.record("chat", "in", "http", **request.note())
+            return await self._exchange.answer_fault(request, before)
         if not may_open_socket(request.headers.get("Origin"), self.dialect.socket_origins):
-            return self._wire.respond(request, "chat", Outcome(403))
+            return self._exchange.respond(request, HandlerResult(HTTPStatus.FORBIDDEN))
         self.realtime.open(request)
         return None
