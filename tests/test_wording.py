@@ -79,7 +79,6 @@ UNREAD: Final = frozenset(
         "hangbot/sandbox/journal.py",
         "hangbot/sandbox/moderation.py",
         "hangbot/sandbox/page.py",
-        "hangbot/sandbox/people.py",
         "hangbot/sandbox/room/connection.py",
         "hangbot/sandbox/room/frames.py",
         "hangbot/sandbox/room/handler.py",
@@ -94,6 +93,7 @@ UNREAD: Final = frozenset(
         "hangbot/sandbox/room/variants.py",
         "hangbot/sandbox/service.py",
         "hangbot/sandbox/services.py",
+        "hangbot/sandbox/user_tokens.py",
         "hangbot/sandbox/websocket.py",
     }
 )
