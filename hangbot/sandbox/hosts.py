@@ -1,7 +1,7 @@
 """The host names of Hang.fm, and which service each stands for.
 
-PURE. The three of today as public bots have them in their code; the direct hosts that bots called in
-2023 and 2024; the hosts of CometChat's service, which the chat was until June 2026 (the regional forms
+PURE. These are today's three, as public bots have them in their code; the direct hosts that bots called in
+2023 and 2024; and the hosts of CometChat's service, which was the chat until June 2026 (the regional forms
 are those of the SDK 4.2.0).
 """
 
@@ -38,16 +38,16 @@ CERTIFIED: Final = (
     "127.0.0.1",
     "::1",
 )
-"""What a certificate must name, so that every bot finds whom it calls."""
+"""The names that a certificate needs, so that every bot accepts it."""
 
 
 def hosts(app_id: str) -> tuple[str, ...]:
-    """The names that a hosts file has to lead here, for a chat with that app id; it knows no wildcards."""
+    """Return the names to put into a hosts file, which knows no wildcards, for a chat with this app id."""
     return (*_NAMED, f"{app_id}.apiclient-us.cometchat.io", f"{app_id}.websocket-us.cometchat.io")
 
 
 def service_of(host: str, path: str) -> ServiceName:
-    """The service behind a host; behind a name that is none of these, such as 127.0.0.1, the path tells."""
+    """Return the service behind a host; for other names, such as 127.0.0.1, the path decides."""
     host = host.rstrip(".")
     named = _NAMED.get(host)
     if named is not None:
@@ -60,5 +60,5 @@ def service_of(host: str, path: str) -> ServiceName:
 
 
 def direct_service(host: str) -> str | None:
-    """The gateway's service whose paths a direct host has without their beginning (`/rooms/…`)."""
+    """Return the gateway's service behind a direct host, whose paths lack their beginning (`/rooms/…`)."""
     return _DIRECT.get(host.rstrip("."))

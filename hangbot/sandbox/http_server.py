@@ -1,7 +1,7 @@
 """HTTP/1.1 for room, chat, gateway and control: h11 reads it, a task answers each request.
 
-A request is read whole before it is handled, and the answer goes out in one write. The handler
-may do to the connection what no service should: cut it, or never answer.
+A request is read whole before it is handled, and the answer goes out in one write. A handler may
+do what no service should: cut the connection, or never answer.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from typing import Final, cast
 import h11
 
 from hangbot.sandbox.clock import wall_s
-from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded, unpacked, written
+from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded
+from hangbot.sandbox.http_bytes import unpacked, written
 from hangbot.sandbox.listen import Listener
 
 __all__ = ["Handler", "HttpServer", "Witness", "serve_http"]
@@ -25,22 +26,22 @@ _LARGEST_HEAD: Final = 64 * 1024
 _LONGEST_TARGET: Final = 8000
 
 Handler = Callable[[Request], Awaitable[Response | None]]
-"""Answers a request; ``None`` says that it was answered, cut or handed over already."""
+"""Answers a request; returns ``None`` if it was answered, cut or handed over already."""
 
 Witness = Callable[[Unserved], object]
-"""Is told of what came and no handler has noted: cut in the middle, unreadable, or its handler failed."""
+"""Given each request that no handler has noted: cut, unreadable, or its handler failed."""
 
 
 class HttpServer:
-    """HTTP on one port, which is kept also while the server is stopped.
+    """HTTP on one port, which stays reserved while the server is stopped.
 
     Args:
-        handler: Answers; it is cancelled when its client goes.
+        handler: Answers requests; it is cancelled when its client disconnects.
         port: Port, 0 = chosen by the kernel.
         tls: Server context, or ``None``.
-        largest_body: Bytes of a body, packed and unpacked; of a larger one the handler hears only that.
-        witness: Told of what no handler has noted.
-        now_s: The time that answers show.
+        largest_body: The limit for a body in bytes, compressed or not; a larger one is dropped.
+        witness: Given the requests that no handler has noted.
+        now_s: The time for the answers' dates.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """Its port; the one that the system chose once it has listened."""
+        """Its port; one that the system chose is known once it has listened."""
         return self._listener.port
 
     async def listen(self) -> None:
@@ -80,19 +81,19 @@ class HttpServer:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """End every connection, and refuse new ones; the port is kept."""
-        await self._listener.stop_accepting()  # first: a connection accepted meanwhile would be left over
+        """End every connection and refuse new ones, but keep the port."""
+        await self._listener.stop_accepting()  # first, or a connection accepted meanwhile would stay open
         ended = [connection.end() for connection in tuple(self._connections)]
         await asyncio.gather(*filter(None, ended), return_exceptions=True)
         await self._listener.abort_rest()
 
     async def close(self) -> None:
-        """End every connection and let the port go; idempotent."""
+        """End every connection and release the port; idempotent."""
         await self.stop()
         self._listener.release()
 
     def cut(self, service: str) -> None:
-        """End the connections that were last asked for that service."""
+        """End the connections whose last request was for this service."""
         for connection in tuple(self._connections):
             if connection.service == service:
                 connection.end()
@@ -111,7 +112,7 @@ async def serve_http(
     largest_body: int,
     witness: Witness = lambda _: None,
 ) -> int:
-    """Serve on loopback until the stack is closed; returns the port. The arguments are ``HttpServer``'s.
+    """Serve on loopback until the stack is closed, and return the port; arguments as for ``HttpServer``.
 
     Raises:
         HangbotError: The port is taken.
@@ -123,11 +124,11 @@ async def serve_http(
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, on which one request is answered after the other.
+    """A connection, whose requests are answered one after the other.
 
     Attributes:
-        number: Counted per server from 1.
-        service: Which service it was last asked for.
+        number: Its number, counted per server from 1.
+        service: The service of its last request.
     """
 
     transport: asyncio.Transport
@@ -160,22 +161,22 @@ class _Connection(asyncio.Protocol):
         if request is None and self._head is not None:
             request = self._as_far_as_it_came(self._head)
         if request is not None:
-            self._tell(Unserved(request))
+            self._report(Unserved(request))
         elif (raw := b"".join(self._came)).strip():
-            self._tell(Unserved(None, raw=raw))
+            self._report(Unserved(None, raw=raw))
 
     def pause_writing(self) -> None:
-        self._stalled = True  # who does not read is not read either
+        self._stalled = True  # a client that does not read is not read from either
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._stalled = False
-        # Later: a transport that is closed from within this call loses its connection twice.
+        # Later: a transport that is closed within this call reports the loss twice.
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def data_received(self, data: bytes) -> None:
         if self._head is None:
-            self._came.append(data)  # what cannot be read is shown as it came
+            self._came.append(data)  # an unreadable request is shown as it came
         self._http.receive_data(data)
         if self._task is not None and len(self._http.trailing_data[0]) > _LARGEST_HEAD:
             self.transport.pause_reading()  # enough for later
@@ -184,7 +185,7 @@ class _Connection(asyncio.Protocol):
     # -- in
 
     def _go_on(self) -> None:
-        """Begin with the next request, unless one is at work, or nobody reads its answer."""
+        """Begin with the next request, unless one is being handled or the client does not read."""
         if self._task is None and not self._stalled and not self.transport.is_closing():
             self._read()
 
@@ -211,20 +212,20 @@ class _Connection(asyncio.Protocol):
             self.transport.write(self._http.send(go_on) or b"")
 
     def _refuse(self, status: int, problem: str) -> None:
-        """Answer what cannot be read, and hang up."""
+        """Answer a request that cannot be read, and close the connection."""
         request = None if self._head is None else self._as_far_as_it_came(self._head)
-        self._tell(Unserved(request, status, b"".join(self._came), problem))
+        self._report(Unserved(request, status, b"".join(self._came), problem))
         self._came.clear()
         self._head = None
         self.write(Response(status), last=True)
 
-    def _tell(self, unserved: Unserved) -> None:
-        """Tell the witness what no handler has noted."""
+    def _report(self, unserved: Unserved) -> None:
+        """Give the witness a request that no handler has noted."""
         if unserved.request is None or not unserved.request.noted:
             self._server.witness(unserved)
 
     def _keep(self, piece: bytes) -> None:
-        """Keep a piece of the body. What is too large is read to its end, or nobody would hear the answer."""
+        """Keep a piece of the body; one over the limit is read to its end, for an answer."""
         self._size += len(piece)
         if self._size <= self._server.largest_body:
             self._body += piece
@@ -250,24 +251,24 @@ class _Connection(asyncio.Protocol):
             response = await self._server.handler(request)
             if response is not None:
                 request.answer(response)
-        except Exception as exc:  # noqa: BLE001  a service answers whatever happens in it
+        except Exception as exc:  # noqa: BLE001  a service answers in any case
             _log.exception("%s %s failed", request.method, request.target.partition("?")[0])
-            if not request.answered:  # a second answer would be taken for the next request's
+            if not request.answered:  # the client would take a second answer for the next request's
                 status = HTTPStatus.INTERNAL_SERVER_ERROR
-                self._tell(Unserved(request, status, problem=type(exc).__name__))
+                self._report(Unserved(request, status, problem=type(exc).__name__))
                 request.answer(Response(status))
         self._task = self._request = None
         if self.transport.get_protocol() is self:
             behind, self._http = self._http.trailing_data[0], _reader()
             self._came = [behind]
-            if behind:  # nothing would mean to h11 that the client has hung up
+            if behind:  # h11 takes empty data for the end of the connection
                 self._http.receive_data(behind)
             self._go_on()
 
     # -- out
 
     def write(self, response: Response, *, method: str = "", last: bool) -> None:
-        """Write an answer; after the last one, and after one that says so, the connection is closed."""
+        """Write an answer, and close the connection after the last one or one that says so."""
         if self.transport.is_closing():
             return
         data, last = written(response, method, last=last, now_s=self._server.now_s())
@@ -276,24 +277,24 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     def hand_over(self, protocol: Upgraded, head: bytes) -> None:
-        """Be replaced by another protocol."""
+        """Give the connection to another protocol."""
         self._everyone.discard(self)
         self._request = None
-        # asyncio asks for one of its own; to be called like one is enough.
+        # The type asks for asyncio's class; its methods are enough.
         self.transport.set_protocol(cast("asyncio.Protocol", protocol))
         protocol.connection_made(self.transport)
         protocol.data_received(head)
         self.transport.resume_reading()
         behind = self._http.trailing_data[0]
-        if behind:  # apart: what answers the head must be out before what answers this
+        if behind:  # separately: the answer to the head must go out first
             protocol.data_received(behind)
 
     def end(self) -> asyncio.Task[None] | None:
-        """Cut it, which cancels what works on its request; returns that, for those who wait for it."""
+        """Cut it, which cancels the task of its request; return that task for callers that wait for it."""
         self.transport.abort()
         return self._task
 
 
 def _reader() -> h11.Connection:
-    """What reads one request, and keeps what comes behind it."""
+    """Return a reader for one request, which keeps what comes after it."""
     return h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGEST_HEAD)

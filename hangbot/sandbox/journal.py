@@ -1,4 +1,4 @@
-"""Everything that goes over the sandbox's wires, in order, secrets masked."""
+"""Everything that goes over the sandbox's connections, in order, with secrets masked."""
 
 import asyncio
 from collections import deque
@@ -11,14 +11,14 @@ from hangbot.redact import Redactor
 __all__ = ["KEPT_EVENTS", "Event", "Journal"]
 
 Event = dict[str, Any]
-"""One row: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, perhaps ``fault``, and the row's own data."""
+"""A row: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, sometimes ``fault``, and the row's own data."""
 
 KEPT_EVENTS: Final = 10_000
 KEPT_CHARS: Final = 8_192
-"""Longer texts are cut in the journal, so that ten thousand events stay a matter of megabytes."""
+"""Longer texts are cut, so that ten thousand events take megabytes and no more."""
 
 _Row = tuple[int, int, str, str, str, int | None, dict[str, Any] | tuple[int, str | None, str]]
-"""An event as it was written, not masked: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, fault, data."""
+"""An event as it was recorded, unmasked: ``n``, ``t_ms``, ``service``, ``dir``, ``kind``, fault, data."""
 
 _FRAME_FIELDS: Final = ("conn", "uid", "frame")
 
@@ -29,9 +29,9 @@ _UNROUTED_KEPT: Final = 100
 class Journal:
     """A ring of the newest events.
 
-    A row's texts are masked when somebody reads it rather than when it is written: a room
-    that answers ten thousand actions a second would otherwise spend most of its time on
-    masking rows that nobody looks at. What leaves the journal is masked, always.
+    A row is masked when it is read rather than when it is recorded: otherwise a room that answers ten
+    thousand actions a second would spend most of its time masking rows that are never looked at.
+    Whatever leaves the journal is masked.
 
     Args:
         now_ms: The sandbox's clock.
@@ -55,7 +55,7 @@ class Journal:
         self._masked_to = 0
         self._count = 0
         self.unrouted: list[str] = []
-        """The first hundred requests that no route knows; a test that made one did not mean to."""
+        """The first hundred requests without a route: a test never makes one on purpose."""
         self._news: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Journal:
 
     @property
     def last_n(self) -> int:
-        """Number of the newest event; 0 before the first."""
+        """The number of the newest event; 0 before the first."""
         return self._count
 
     def record(
@@ -75,7 +75,7 @@ class Journal:
         fault: int | None = None,
         **data: Any,  # noqa: ANN401  any JSON value
     ) -> int:
-        """Write one event and return its number.
+        """Record an event and return its number.
 
         Args:
             service: ``room``, ``chat`` or ``gateway``.
@@ -84,7 +84,7 @@ class Journal:
             fault: Id of the fault that caused or changed it.
             data: What belongs to it: ``method``, ``path``, ``status``, ``body``, ``frame``,
                 ``uid``, ``conn`` … Containers are copied now, so later changes do not show.
-                ``unknown_route`` marks a request that nobody here knows.
+                ``unknown_route`` marks a request that no route knows.
         """
         self._count += 1
         for name, value in data.items():
@@ -103,7 +103,7 @@ class Journal:
         return self._count
 
     def frame(self, dir: str, conn: int, uid: str | None, text: str, fault: int | None = None) -> None:  # noqa: A002  as above
-        """Write one frame of the room socket: what ``record`` does, for what is by far most frequent."""
+        """Record a frame of the room socket: ``record`` for what is by far the most frequent."""
         self._count += 1
         if len(text) > KEPT_CHARS:
             text = self._frozen(text)
@@ -122,7 +122,7 @@ class Journal:
                     waiter.set_result(None)
 
     def since(self, n: int = 0) -> tuple[list[Event], bool]:
-        """The events after number ``n``, masked, and whether older ones of them are gone."""
+        """Return the events after number ``n``, masked, and whether the ring has dropped some of them."""
         first_kept = self._count - len(self._ring) + 1
         truncated = n + 1 < first_kept
         asked_for = len(self._ring) - max(0, n + 1 - first_kept)
@@ -133,13 +133,13 @@ class Journal:
         return [dict(event) for event in newest_first if isinstance(event, dict)][::-1], truncated
 
     def events(self, *, since: int = 0, **wanted: Any) -> list[Event]:  # noqa: ANN401  any JSON value
-        """The kept events whose fields equal ``wanted``, e.g. ``events(service="room", dir="in")``."""
+        """Return the kept events whose fields equal ``wanted``: ``events(service="room", dir="in")``."""
         return [event for event in self.since(since)[0] if _fits(event, wanted)]
 
     async def wait_for(
         self, predicate: Callable[[Event], bool], *, within: float = 5.0, since: int = 0
     ) -> Event:
-        """The first event after ``since`` that fits, waiting up to ``within`` seconds for it.
+        """Return the first event after ``since`` that fits, waiting up to ``within`` seconds for it.
 
         Raises:
             TimeoutError: None came; the message names what came instead.
@@ -159,7 +159,7 @@ class Journal:
             raise TimeoutError(self._instead(since, within)) from None
 
     def clear(self) -> None:
-        """Forget the events; the numbers go on."""
+        """Forget the events; the numbers continue."""
         self._ring.clear()
         self.unrouted.clear()
 
@@ -171,13 +171,13 @@ class Journal:
         return f"no such event within {within:g} s; the last of {len(events)} were: {shown}"
 
     def _frozen(self, value: Any) -> Any:  # noqa: ANN401  any JSON value
-        """A copy that nobody else holds, with long texts cut."""
+        """Return a private copy with long texts cut."""
         if isinstance(value, str):
-            # Mask first: a cut through a secret would leave its first half unrecognised.
+            # Mask before cutting: the first half of a secret would not be recognised.
             return self._redactor.text(value[: 2 * KEPT_CHARS])[:KEPT_CHARS] + f"… ({len(value)} characters)"
         if isinstance(value, bytes | bytearray | memoryview):
             return f"<{len(value)} bytes>"
-        if isinstance(value, dict | Mapping):  # nearly always a dict, and to ask for that costs little
+        if isinstance(value, dict | Mapping):  # nearly always a dict, which is the cheaper test
             return {
                 str(k): self._frozen(v) if not isinstance(v, str) or len(v) > KEPT_CHARS else v
                 for k, v in value.items()
@@ -198,7 +198,7 @@ class Journal:
         return event
 
     def _mask_all(self) -> None:
-        """Mask what is new since the last reader, in place."""
+        """Mask the rows that are new since the last call, in place."""
         ring = self._ring
         for index in range(len(ring) - min(len(ring), self._count - self._masked_to), len(ring)):
             row = ring[index]

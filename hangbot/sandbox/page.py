@@ -1,4 +1,4 @@
-"""The page at the control address: the room as a user sees it, and everything that can be steered."""
+"""The page at the control address: the room as a user sees it, and all the controls."""
 
 import json
 from functools import cache
@@ -17,12 +17,12 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
 }
-"""It loads nothing from anywhere; what others say is shown as text only."""
+"""The page loads nothing from elsewhere, and shows what others say as text only."""
 
 
 @cache
 def page() -> Response:
-    """Return the page; it is read when somebody looks at it for the first time."""
+    """Return the page, which is read from disk on first use."""
     template = Template((files("hangbot.sandbox") / "page.html").read_text(encoding="utf-8"))
     choices = json.dumps({"on": sorted(POINTS), "do": sorted(DEEDS)})
     return Response(200, template.substitute(choices=choices).encode(), _HEADERS)
