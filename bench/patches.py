@@ -124,12 +124,12 @@ def _stream(users: int, number: int) -> dict[str, Any]:
     """Make a room of so many users, and so many batches of patches of each kind."""
     rng = random.Random(users)  # noqa: S311  a stream, not a secret
     people, room = People(lambda: 1_800_000_000.0), Room("room", "room", "Room", RoomVariants())
-    room.update_settings({"roomSize": 2 * users})
+    room.moderation.update_settings({"roomSize": 2 * users})
     there = [people.add(f"user {at}") for at in range(users)]
     for person in there:
-        room.enter(person, "bench")
+        room.presence.enter(person, "bench")
     for person in there[:_DJS]:
-        room.add_dj(person.uid, long_song("first"), 0)
+        room.stage.add_dj(person.uid, long_song("first"), 0)
     stream: dict[str, Any] = {"state": json.loads(json.dumps(room.state)), "batches": []}
 
     def take(kind: str, *changes: list[RoomMessage]) -> None:
@@ -141,21 +141,23 @@ def _stream(users: int, number: int) -> dict[str, Any]:
             take(
                 "vote",
                 *(
-                    room.vote(one.uid, {"like": rng.choice((True, False))})
+                    room.votes.cast(one.uid, {"like": rng.choice((True, False))})
                     for one in rng.sample(there, _BATCH)
                 ),
             )
         guests = [people.add(f"guest {at}") for _ in range(_BATCH)]
-        take("join", *(room.enter(guest, "bench") for guest in guests))
-        take("leave", *(room.leave(guest.uid, 0) for guest in reversed(guests)))
+        take("join", *(room.presence.enter(guest, "bench") for guest in guests))
+        take("leave", *(room.presence.leave(guest.uid, 0) for guest in reversed(guests)))
         gone = [there.pop(rng.randrange(_DJS, len(there))) for _ in range(_BATCH)]
-        take("shift", *(room.leave(one.uid, 0) for one in gone))
+        take("shift", *(room.presence.leave(one.uid, 0) for one in gone))
         there += [people.add(f"newer {at}") for _ in range(_BATCH)]
-        take("join", *(room.enter(one, "bench") for one in there[-_BATCH:]))
-        songs = [room.update_next_song(dj["uuid"], long_song(f"song {at}"), 0) for dj in room.state["djs"]]
-        votes = [room.vote(one.uid, {"like": True}) for one in rng.sample(there, _BATCH)]
+        take("join", *(room.presence.enter(one, "bench") for one in there[-_BATCH:]))
+        songs = [
+            room.stage.update_next_song(dj["uuid"], long_song(f"song {at}"), 0) for dj in room.state["djs"]
+        ]
+        votes = [room.votes.cast(one.uid, {"like": True}) for one in rng.sample(there, _BATCH)]
         take("besides", *songs, *votes)
-        take("song", room.next_song(at))
+        take("song", room.stage.next_song(at))
     return stream
 
 

@@ -80,7 +80,7 @@ class _SandboxServer:
             faulty: The seed of a faulty network in front of the room socket, or ``None``.
         """
         sandbox = self._sandbox = await self._stack.enter_async_context(open_sandbox(control=False))
-        sandbox.room.update_settings({"roomSize": crowd + clients + 10})
+        sandbox.room.moderation.update_settings({"roomSize": crowd + clients + 10})
         await sandbox.users.get(sandbox.bot.uid).join()
         every = [sandbox.room, *(sandbox.add_room(f"bench-{number}") for number in range(1, rooms))]
         for room in every:
@@ -89,7 +89,7 @@ class _SandboxServer:
             await dj.dj(long_song("first"), room)
         for number in range(crowd):
             # Into the room alone: a chat group does not take as many.
-            sandbox.room.enter(sandbox.people.add(f"listener {number}"), "crowd")
+            sandbox.room.presence.enter(sandbox.people.add(f"listener {number}"), "crowd")
         people = [sandbox.users.add(f"client {number}") for number in range(clients)]
         env = sandbox.env()
         if faulty is not None:

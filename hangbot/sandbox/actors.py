@@ -7,7 +7,7 @@ from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.people import People, Person
 from hangbot.sandbox.room import songs
-from hangbot.sandbox.room.handler import RoomDesk
+from hangbot.sandbox.room.broadcast import Broadcaster
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
 
@@ -25,7 +25,7 @@ class Actor:
         uid: The person's uid.
         people: All users.
         rooms: The rooms.
-        desk: Tells clients what happened in a room.
+        broadcaster: Tells clients what happened in a room.
         chat: The chat service.
         clock: The sandbox's clock.
     """
@@ -35,7 +35,7 @@ class Actor:
         uid: str,
         people: People,
         rooms: Rooms,
-        desk: RoomDesk,
+        broadcaster: Broadcaster,
         chat: ChatService,
         *,
         clock: SandboxClock,
@@ -43,7 +43,7 @@ class Actor:
         self.uid = uid
         self._people = people
         self._rooms = rooms
-        self._desk = desk
+        self._broadcaster = broadcaster
         self._chat = chat
         self._clock = clock
         self._songs = 0
@@ -71,17 +71,17 @@ class Actor:
     async def join(self, room: Room | None = None) -> None:
         """Enter a room and its chat group; a client of that user may be there, too."""
         room = room or self._rooms.first
-        room.admit(self.person, room.password, room.guest_password)
+        room.presence.admit(self.person, room.presence.password, room.presence.guest_password)
         # The chat first: a person that its group refuses does not enter the room either.
         await self._chat.join(self.person, room.uuid)
-        self._desk.tell(room, room.enter(self.person, _HOLD))
+        self._broadcaster.broadcast(room, room.presence.enter(self.person, _HOLD))
 
     async def leave(self, room: Room | None = None) -> None:
         """Leave a room at once (unless a client of that user stays) and its chat group."""
         room = room or self._rooms.first
-        room.release(self.uid, _HOLD)
-        if not room.is_held(self.uid):
-            self._desk.tell(room, room.leave(self.uid, self._clock.now_ms()))
+        room.presence.release(self.uid, _HOLD)
+        if not room.presence.is_held(self.uid):
+            self._broadcaster.broadcast(room, room.presence.leave(self.uid, self._clock.now_ms()))
         await self._chat.leave(self.person, room.uuid)
 
     async def say(self, text: str, room: Room | None = None) -> dict[str, Any]:
@@ -98,37 +98,41 @@ class Actor:
         """Vote on the playing song; ``like=False`` is a downvote."""
         votes = {name: given for name, given in (("like", like), ("star", star)) if given is not None}
         room = room or self._rooms.first
-        self._desk.tell(room, room.vote(self.uid, votes))
+        self._broadcaster.broadcast(room, room.votes.cast(self.uid, votes))
 
     async def dj(self, song: dict[str, Any] | None = None, room: Room | None = None) -> None:
         """Enter the DJ line with a song (one is made up if none is given)."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.add_dj(self.uid, song or self._song(), self._clock.now_ms()))
+        self._broadcaster.broadcast(
+            room, room.stage.add_dj(self.uid, song or self._song(), self._clock.now_ms())
+        )
 
     async def next_song(self, song: dict[str, Any] | None = None, room: Room | None = None) -> None:
         """Set the song to play next (one is made up if none is given)."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.update_next_song(self.uid, song or self._song(), self._clock.now_ms()))
+        self._broadcaster.broadcast(
+            room, room.stage.update_next_song(self.uid, song or self._song(), self._clock.now_ms())
+        )
 
     async def step_down(self, room: Room | None = None) -> None:
         """Leave the DJ line."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.remove_dj(self.uid, None, self._clock.now_ms()))
+        self._broadcaster.broadcast(room, room.stage.remove_dj(self.uid, None, self._clock.now_ms()))
 
     async def skip(self, room: Room | None = None) -> None:
         """Skip the playing song."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.skip(self.uid, self._clock.now_ms()))
+        self._broadcaster.broadcast(room, room.stage.skip(self.uid, self._clock.now_ms()))
 
     async def jump(self, room: Room | None = None) -> None:
         """Jump."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.animate(self.uid, "jump", None))
+        self._broadcaster.broadcast(room, room.animate(self.uid, "jump", None))
 
     async def emoji(self, emoji: str, room: Room | None = None) -> None:
         """Show an emoji."""
         room = room or self._rooms.first
-        self._desk.tell(room, room.animate(self.uid, "emoji", emoji))
+        self._broadcaster.broadcast(room, room.animate(self.uid, "emoji", emoji))
 
     def _song(self) -> dict[str, Any]:
         self._songs += 1
@@ -141,17 +145,17 @@ class Users:
     Args:
         people: All users.
         rooms: The rooms.
-        desk: Tells clients what happened in a room.
+        broadcaster: Tells clients what happened in a room.
         chat: The chat service.
         clock: The sandbox's clock.
     """
 
     def __init__(
-        self, people: People, rooms: Rooms, desk: RoomDesk, chat: ChatService, clock: SandboxClock
+        self, people: People, rooms: Rooms, broadcaster: Broadcaster, chat: ChatService, clock: SandboxClock
     ) -> None:
         self._people = people
         self._rooms = rooms
-        self._desk = desk
+        self._broadcaster = broadcaster
         self._chat = chat
         self._clock = clock
         self._actors: dict[str, Actor] = {}
@@ -173,7 +177,7 @@ class Users:
         person = self._people.add(nickname, role=role, uid=uid)
         if room_role is not None:
             room = self._rooms.first
-            self._desk.tell(room, room.set_role(person.uid, room_role))
+            self._broadcaster.broadcast(room, room.moderation.set_role(person.uid, room_role))
         return self.get(person.uid)
 
     def get(self, uid: str) -> Actor:
@@ -185,6 +189,6 @@ class Users:
         if uid not in self._actors:
             uid = self._people.get(uid).uid
             self._actors[uid] = Actor(
-                uid, self._people, self._rooms, self._desk, self._chat, clock=self._clock
+                uid, self._people, self._rooms, self._broadcaster, self._chat, clock=self._clock
             )
         return self._actors[uid]

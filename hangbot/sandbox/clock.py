@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 
-__all__ = ["SandboxClock", "TimerHandle", "wall_s"]
+__all__ = ["SandboxClock", "TimerHandle", "happens_within", "wall_s"]
 
 wall_s = time.time
 """Seconds since 1970 by the machine's own clock."""
@@ -150,3 +150,13 @@ class SandboxClock:
                 heapq.heappop(self._timers)[2].fn()
         finally:
             self._set_alarm()
+
+
+async def happens_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event on the event loop's clock, and return whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from hangbot.sandbox.journal import Event, Journal
 from hangbot.sandbox.listen import HOST
 from hangbot.sandbox.moderation import RoomModeration
 from hangbot.sandbox.people import Identity, People, Person
+from hangbot.sandbox.room.context import RoomContext
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.rooms import Rooms
 from hangbot.sandbox.room.server import RoomServer
@@ -72,7 +73,9 @@ class Sandbox:
         injector = FaultInjector(self.faults, self.clock)
         self.people = People(self.clock.now_s, mask_new_tokens(redactor), spoken.tokens, ids)
         self.rooms = Rooms(variants, ids)
-        self.server = RoomServer(self.people, self.rooms, self.faults, self.journal, self.clock, ids)
+        self.server = RoomServer(
+            RoomContext(self.people, self.rooms, injector, self.journal, self.clock, ids)
+        )
         self.dialect: str = spoken.name
         self.app_id = (identity and identity.app_id) or ids.hex(8)
         self.chat = ChatService(
@@ -85,7 +88,7 @@ class Sandbox:
             app_id=self.app_id,
             ids=ids,
         )
-        moderation = RoomModeration(self.rooms, self.people, self.server.desk)
+        moderation = RoomModeration(self.rooms, self.people, self.server)
         self.gateway = GatewayService(
             Gateway(self.people, self.rooms, moderation, ids),
             HttpExchange("gateway", injector, self.journal, whose=self.people.behind, cors=open_to_origin),
@@ -99,7 +102,7 @@ class Sandbox:
             },
             self.people.behind,
         )
-        self.users = Users(self.people, self.rooms, self.server.desk, self.chat, self.clock)
+        self.users = Users(self.people, self.rooms, self.server.broadcaster, self.chat, self.clock)
         if identity is None:
             self._bot_uid = self.people.add("hangbot", role="bot").uid
         else:
@@ -224,32 +227,32 @@ class Sandbox:
             ValueError: ``seconds`` is negative or not finite.
         """
         self.clock.advance(seconds)
-        await self.server.settle()
+        await self.server.heartbeat.settle()
 
     async def kick(self, uid: str, room: Room | None = None) -> None:
         """A moderator removes a user from the room."""
-        self.server.desk.expel(room or self.room, uid)
+        self.server.endings.remove_user(room or self.room, uid)
 
     async def ban(self, uid: str, room: Room | None = None) -> None:
         """A moderator bans a user from the room and its chat."""
         room = room or self.room
-        self.server.desk.expel(room, uid, ban=True)
+        self.server.endings.remove_user(room, uid, ban=True)
         await self.chat.ban(uid, room.uuid)
 
     async def unban(self, uid: str, room: Room | None = None) -> None:
         """A moderator lifts a ban from the room and its chat; for any other user nothing happens."""
         room = room or self.room
         if room.roles.get(uid) == "banned":
-            self.server.desk.tell(room, room.set_role(uid, None))
+            self.server.broadcaster.broadcast(room, room.moderation.set_role(uid, None))
         await self.chat.unban(uid, room.uuid)
 
     async def reset_room(self, room: Room | None = None) -> None:
         """The service resets a room: its state is cleared and its connections are closed."""
-        self.server.desk.reset_room(room or self.room)
+        self.server.endings.reset_room(room or self.room)
 
     async def forget(self, uid: str, room: Room | None = None) -> None:
         """A patch takes a connected user out of the room's state; that user's client hears it, too."""
-        self.server.desk.forget(room or self.room, uid)
+        self.server.endings.forget_user(room or self.room, uid)
 
     async def silence(self, room: Room | None = None) -> None:
         """The playing song ends now, and no client is told.
@@ -257,17 +260,17 @@ class Sandbox:
         Raises:
             ActionRefused: Nothing is playing.
         """
-        self.server.desk.silence(room or self.room)
+        self.server.endings.silence(room or self.room)
 
     async def set_guest_password(self, password: str | None, room: Room | None = None) -> None:
         """Guests need this password from now on; ``None`` lets them in without."""
         room = room or self.room
-        self.server.desk.tell(room, room.set_guest_password(password))
+        self.server.broadcaster.broadcast(room, room.moderation.set_guest_password(password))
 
     async def next_song(self, room: Room | None = None) -> None:
         """The playing song ends now."""
         room = room or self.room
-        self.server.desk.tell(room, room.next_song(self.clock.now_ms()))
+        self.server.broadcaster.broadcast(room, room.stage.next_song(self.clock.now_ms()))
 
     async def restart(self, down_ms: float = 0, services: Collection[ServiceName] = SERVICES) -> None:
         """Restart services; see ``Services.restart``.
@@ -279,7 +282,7 @@ class Sandbox:
 
     async def reset(self) -> None:
         """Begin a fresh world on the same ports with the same tokens and rooms; connections are cut."""
-        self.server.desk.close()
+        self.server.cancel_timers()
         self.rooms.renew()
         self.services.cut("room")
         self.faults.clear()

@@ -7,8 +7,10 @@ a second leave no time for a task switch each.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar, cast
 
 from websockets.frames import CloseCode, Frame, Opcode
@@ -55,25 +57,25 @@ class SocketOptions:
 class ConnectionListener(Protocol[Peer_contra]):
     """What a server hears of a connection. ``peer`` is what it keeps about the connection."""
 
-    def on_open(self, peer: Peer_contra) -> None:
+    def on_open(self, peer: Peer_contra, /) -> None:
         """Handle the end of the handshake."""
 
-    def on_refused(self, peer: Peer_contra, status: int, body: str) -> None:
+    def on_refused(self, peer: Peer_contra, status: int, body: str, /) -> None:
         """Handle a request that was no handshake, and was answered so."""
 
-    def on_message(self, peer: Peer_contra, message: str | bytes) -> None:
+    def on_message(self, peer: Peer_contra, message: str | bytes, /) -> None:
         """Handle a whole message; bytes are a binary one."""
 
-    def on_ping(self, peer: Peer_contra) -> None:
+    def on_ping(self, peer: Peer_contra, /) -> None:
         """Handle a ping frame; its pong is sent anyway."""
 
-    def on_sent(self, peer: Peer_contra, text: str, fault: int | None) -> None:
+    def on_sent(self, peer: Peer_contra, text: str, fault: int | None, /) -> None:
         """Note a text that goes out, and the fault that made it so."""
 
-    def on_slow_reader(self, peer: Peer_contra) -> None:
+    def on_slow_reader(self, peer: Peer_contra, /) -> None:
         """Handle a backlog above the limit; it grows on unless the connection is ended here."""
 
-    def on_closed(self, peer: Peer_contra) -> None:
+    def on_closed(self, peer: Peer_contra, /) -> None:
         """Handle the end of a connection that was open."""
 
 
@@ -92,6 +94,8 @@ class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
         self._listener = listener
         self._peer = peer
         self._options = options
+        self.flushes = 0
+        """How often what was sent has been written."""
         self._ws = ServerProtocol(max_size=options.largest, logger=_silent)
         self._closing = False
         self._failed = False
@@ -106,11 +110,6 @@ class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
     def is_open(self) -> bool:
         """Whether texts can be sent."""
         return not self._closing and not self.transport.is_closing() and self._ws.state is not CONNECTING
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether a text waits for this iteration of the event loop to end."""
-        return bool(self._out)
 
     @property
     def close_code(self) -> int | None:
@@ -169,6 +168,7 @@ class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
     def flush(self) -> None:
         """Write what was sent so far."""
         out, self._out = self._out, []
+        self.flushes += 1
         if out:
             self._write(out[0] if len(out) == 1 else b"".join(out))
 
@@ -210,7 +210,10 @@ class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
 
     def _write_protocol(self) -> None:
         """Write what websockets has to send (handshake, pongs, closes), behind what was sent before."""
-        for piece in self._ws.data_to_send():
+        self._write_pieces(self._ws.data_to_send())
+
+    def _write_pieces(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
             self.flush()
             if piece:
                 self._write(piece)
@@ -258,11 +261,15 @@ class WebSocketConnection(asyncio.Protocol, Generic[Peer]):
         """Handle what a client sent, frame by frame."""
         ws = self._ws
         ws.receive_data(data)
+        replies = iter(ws.data_to_send())  # a pong for each ping, then what ends the connection
         for event in ws.events_received():
             if isinstance(event, Frame):
                 self._on_frame(event)
+                if event.opcode is Opcode.PING:
+                    self._write_pieces(islice(replies, 1))
             elif isinstance(event, Request):
                 self._on_handshake(event)
+        self._write_pieces(replies)
         self._write_protocol()
         if ws.state is not OPEN:
             # Only now: what came before a close, or before what breaks the protocol, is answered before it.

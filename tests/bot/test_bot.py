@@ -735,8 +735,8 @@ async def test_a_bot_that_is_kicked_while_it_joins_does_not_try_again(
     async with running(hangfm_settings) as run:
         await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
         server = hangfm_sandbox.server.connections[-1]
-        server.push('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
-        server.finish(deliberate=True)
+        server.send('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
+        server.end("close_deliberate")
         with pytest.raises(RemovedFromRoom):
             await run.end()
 

@@ -418,13 +418,13 @@ def forbidden_for_unknown_reasons(w: World) -> None:
 
 def banned_from_room(w: World) -> None:
     async def ban(sandbox: Sandbox) -> None:
-        sandbox.server.desk.expel(sandbox.room, sandbox.bot.uid, ban=True)
+        sandbox.server.endings.remove_user(sandbox.room, sandbox.bot.uid, ban=True)
 
     w.live.do(ban)
 
 
 def room_with_password(w: World) -> None:
-    w.sandbox.room.password = "secret"
+    w.sandbox.room.presence.password = "secret"
     w.sandbox.room.state["settings"]["isPasswordProtected"] = True
 
 
@@ -440,8 +440,7 @@ def room_token_of_another(w: World) -> None:
 
 def heartbeat(seconds: float) -> Callable[[World], None]:
     def arrange(w: World) -> None:
-        handshake = w.sandbox.server._handshake
-        handshake._variants = replace(handshake._variants, ping_interval_s=seconds)
+        w.sandbox.rooms.variants = replace(w.sandbox.rooms.variants, ping_interval_s=seconds)
 
     return arrange
 

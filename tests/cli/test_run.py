@@ -375,7 +375,7 @@ def test_a_kick_that_comes_during_the_checks_is_4_as_well(
         configured.do(push)
 
     async def push(sandbox: Sandbox) -> None:
-        sandbox.server.connections[-1].push('{"context":"user","message":{"name":"kickedFromRoom"}}')
+        sandbox.server.connections[-1].send('{"context":"user","message":{"name":"kickedFromRoom"}}')
 
     configured.sandbox.faults.add("room.joinRoom", "hang")
     thread = threading.Thread(target=story, name="story")

@@ -241,7 +241,7 @@ async def test_a_doubled_answer_to_the_join_does_not_bring_the_old_state_back(
     alice = await hangfm_open_user("alice")
     await hangfm_room_events.expect("userJoined")
 
-    server_side(hangfm_sandbox).push(answer)
+    server_side(hangfm_sandbox).send(answer)
     await hangfm_room.act("playOneTimeAnimation", animation="jump")
 
     assert hangfm_room.state is not None
@@ -355,7 +355,7 @@ async def test_an_answer_with_nobodys_id_settles_nothing(
         await room.welcome(WITHIN)
         joining = asyncio.create_task(room.join(), name="join")
         await until_hit(hangfm_sandbox, armed)
-        server_side(hangfm_sandbox).push(f'{{"context":"response","messageId":{number},"state":{{}}}}')
+        server_side(hangfm_sandbox).send(f'{{"context":"response","messageId":{number},"state":{{}}}}')
         with pytest.raises(Refused):  # when it is answered, what was pushed has been read
             await room.act("playOneTimeAnimation", animation="jump")
         await clock.advance(hangfm_settings.ack_timeout)
@@ -413,7 +413,7 @@ async def test_a_frame_that_nobody_expects_is_passed_over(
     assert hangfm_room.state is not None
     before = json.dumps(hangfm_room.state.data)
 
-    server_side(hangfm_sandbox).push(frame)
+    server_side(hangfm_sandbox).send(frame)
     await hangfm_room.act("playOneTimeAnimation", animation="jump")
 
     assert not hangfm_room.ended.done()
@@ -423,7 +423,7 @@ async def test_a_frame_that_nobody_expects_is_passed_over(
 async def test_a_binary_frame_is_passed_over(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     server = server_side(hangfm_sandbox)
 
-    server.transport.write(b"\x82\x02\x00\xff")
+    server.socket.transport.write(b"\x82\x02\x00\xff")
     await hangfm_room.act("playOneTimeAnimation", animation="jump")
 
     assert not hangfm_room.ended.done()
@@ -432,7 +432,7 @@ async def test_a_binary_frame_is_passed_over(hangfm_sandbox: Sandbox, hangfm_roo
 async def test_a_frame_beyond_all_measure_ends_the_connection_and_says_so(
     hangfm_sandbox: Sandbox, hangfm_room: RoomClient
 ) -> None:
-    server_side(hangfm_sandbox).push(json.dumps("x" * (17 * 2**20)))
+    server_side(hangfm_sandbox).send(json.dumps("x" * (17 * 2**20)))
 
     ended = await end_of(hangfm_room)
 
@@ -519,7 +519,7 @@ async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at
     await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
 
     message = {"context": "user", "message": {"name": "votedOnSong", "statePatch": patch}}
-    server_side(hangfm_sandbox).push(json.dumps(message))
+    server_side(hangfm_sandbox).send(json.dumps(message))
     async with asyncio.timeout(WITHIN):
         with pytest.raises(ConnectionLost, match="state lost"):
             await pending
@@ -639,7 +639,7 @@ async def test_messages_before_the_join_change_nothing(
     room = await hangfm_open_room(join=False)
     message = {"name": "userLeft", "statePatch": [{"op": "remove", "path": "/allUsers/7"}]}
 
-    server_side(hangfm_sandbox).push(json.dumps({"context": "user", "message": message}))
+    server_side(hangfm_sandbox).send(json.dumps({"context": "user", "message": message}))
     state = await room.join()
 
     assert list(state.users())
@@ -728,7 +728,7 @@ async def test_a_kick_ends_the_connection_whether_or_not_the_server_hangs_up(
         await room.welcome(WITHIN)
         await room.join()
 
-        server_side(hangfm_sandbox).push('{"context":"user","message":{"name":"kickedFromRoom"}}')
+        server_side(hangfm_sandbox).send('{"context":"user","message":{"name":"kickedFromRoom"}}')
 
         assert (await end_of(room)).reason == "kicked"
 

@@ -75,7 +75,7 @@ async def crowd(stack: AsyncExitStack, sandbox: Sandbox) -> list[Spectator]:
     """A room of two thousand, a hundred of them with a client."""
     actors = [sandbox.users.add(f"user-{number}") for number in range(USERS)]
     for actor in actors[CLIENTS:]:
-        sandbox.server.desk.tell(sandbox.room, sandbox.room.enter(actor.person, "actor"))
+        sandbox.server.broadcaster.broadcast(sandbox.room, sandbox.room.presence.enter(actor.person, "actor"))
     base = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token="
     spectators = []
     for actor in actors[:CLIENTS]:

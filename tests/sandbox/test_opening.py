@@ -415,4 +415,4 @@ async def test_an_actor_whom_the_chat_does_not_take_is_not_in_the_room_either() 
             await ben.join()
 
         assert ben.uid not in sandbox.room
-        assert not sandbox.room.is_held(ben.uid)
+        assert not sandbox.room.presence.is_held(ben.uid)

@@ -1,146 +1,154 @@
-"""Who hears what: room messages, responses, and what faults make of them."""
+"""What goes out to the clients in a room: its messages, and the answers to their actions."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import Fault, Faults
-from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.faults import Fault
 from hangbot.sandbox.room import primus
 from hangbot.sandbox.room.connection import RoomConnection
+from hangbot.sandbox.room.context import RoomContext
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.room.state import RoomMessage
+from hangbot.sandbox.websocket import text_frame
 
-__all__ = ["GARBAGE", "Delivery"]
+if TYPE_CHECKING:
+    from hangbot.sandbox.clock import TimerHandle
+
+__all__ = ["Broadcaster"]
 
 _SERVER: Final = "0"
 """``from`` of what the server itself broadcasts (captured from ActionHero 29.3.5)."""
 
-GARBAGE: Final = "<html><body>502 Bad Gateway</body></html>"
 
-
-class Delivery:
-    """Puts frames on connections, unless a fault has it otherwise.
+class Broadcaster:
+    """Sends what rooms and actions lead to, and books the end of each song that begins by it.
 
     Args:
-        faults: What goes wrong.
-        journal: Where everything is written.
-        clock: The sandbox's clock.
+        context: The surroundings.
     """
 
-    def __init__(self, faults: Faults, journal: Journal, clock: SandboxClock) -> None:
-        self._faults = faults
-        self._journal = journal
-        self._clock = clock
-        self.rooms: defaultdict[str, dict[RoomConnection, int]] = defaultdict(dict)
-        """The connections in each room, by its uuid, with when they joined (ms)."""
+    def __init__(self, context: RoomContext) -> None:
+        self._context = context
+        self._injector = context.injector
+        self._members: defaultdict[str, dict[RoomConnection, int]] = defaultdict(dict)
+        self._songs: dict[str, tuple[int, TimerHandle]] = {}
 
-    def members(self, room: Room) -> dict[RoomConnection, int]:
-        """The connections in a room, with when they joined."""
-        return self.rooms[room.uuid]
+    def close(self) -> None:
+        """Forget the ends of songs."""
+        for _, timer in self._songs.values():
+            timer.cancel()
+        self._songs.clear()
 
-    def tell(self, room: Room, messages: Iterable[RoomMessage], *, but: RoomConnection | None = None) -> None:
-        """Deliver a room's messages, each written once for everybody."""
+    # -- who hears a room
+
+    def members(self, uuid: str) -> dict[RoomConnection, int]:
+        """Return the connections in a room, with when they joined (ms)."""
+        return self._members[uuid]
+
+    def add_member(self, conn: RoomConnection, uuid: str) -> None:
+        """Let a connection hear a room."""
+        now_ms = self._context.clock.now_ms()
+        conn.rooms.setdefault(uuid, now_ms)
+        self._members[uuid].setdefault(conn, now_ms)
+
+    def remove_member(self, conn: RoomConnection, uuid: str) -> None:
+        """Let a connection hear a room no more."""
+        conn.rooms.pop(uuid, None)
+        self._members[uuid].pop(conn, None)
+
+    # -- out
+
+    def broadcast(
+        self, room: Room, messages: Iterable[RoomMessage], *, but: RoomConnection | None = None
+    ) -> None:
+        """Send a room's messages, each written once for everyone.
+
+        Args:
+            room: The room.
+            messages: What its members hear.
+            but: The only connection that does not.
+        """
         for message in messages:
             if message.to is not None:
-                for conn in tuple(self.members(room)):
+                for conn in tuple(self._members[room.uuid]):
                     if conn.uid == message.to:
                         self.send_to(conn, room, message.body())
                 continue
             text = self._envelope(room.uuid, message.body(), _SERVER)
-            frame = primus.text_frame(text)
-            for conn in tuple(self.members(room)):
+            frame = text_frame(text)
+            for conn in tuple(self._members[room.uuid]):
                 if conn is not but:
-                    self.send(conn, text, frame, "room.message")
-
-    def send(self, conn: RoomConnection, text: str, frame: bytes | None, point: str) -> None:
-        """Deliver one frame, unless a fault of that point has it otherwise."""
-        fault = self._faults.take(point) if self._faults.armed and conn.is_open else None
-        if fault is None:
-            conn.push(text, frame)
-        else:
-            self.spoil(conn, text, fault)
+                    self._injector.send_frame(conn, text, "room.message", frame)
+        self.book_song_end(room)
 
     def send_to(
         self, conn: RoomConnection, room: Room, body: dict[str, Any], *, sent_at: bool = True
     ) -> None:
-        """A room message for one connection, in the form that direct ones have."""
+        """Send one connection a room message, in the form that direct ones have."""
         envelope: dict[str, Any] = {"context": "user", "from": _SERVER, "room": room.uuid}
         if sent_at:
-            envelope["sentAt"] = self._clock.now_ms()
-        self.send(conn, primus.encode({**envelope, "message": body}), None, "room.message")
+            envelope["sentAt"] = self._context.clock.now_ms()
+        self._injector.send_frame(conn, primus.encode({**envelope, "message": body}), "room.message")
+
+    def send_profiles(self, conn: RoomConnection, room: Room) -> None:
+        """Send a joiner ``updatedUserData``: the profiles, some time after the response."""
+        context, variants = self._context, self._context.variants
+
+        def send() -> None:
+            if room.uuid not in conn.rooms or context.rooms.get(room.uuid) is not room:
+                return  # it has left meanwhile, or the room is another
+            body = RoomMessage("updatedUserData", room.presence.profiles()).body()
+            self.send_to(conn, room, body, sent_at=variants.profiles_sent_at)
+
+        if variants.profiles_ms > 0:
+            context.clock.call_later(variants.profiles_ms / 1000, send)
+        else:
+            send()
+
+    def respond(self, conn: RoomConnection, text: str, fault: Fault | None) -> None:
+        """Send an action's response, or what its fault makes of it."""
+        if fault is None:
+            conn.send(text)
+        else:
+            self._injector.send_faulty(conn, text, fault)
+
+    def say(self, conn: RoomConnection, uuid: str, text: str) -> None:
+        """Send a plain text to a room, after the answer to the verb ``say``."""
+        envelope = self._envelope(uuid, text, conn.hero_id)
+        asyncio.get_running_loop().call_soon(self._send_all, uuid, envelope, text_frame(envelope))
+
+    def _send_all(self, uuid: str, text: str, frame: bytes) -> None:
+        for member in tuple(self._members.get(uuid, ())):
+            self._injector.send_frame(member, text, "room.message", frame)
 
     def _envelope(self, uuid: str, message: object, sender: str) -> str:
         # Put together by hand: this is written for every message of every room.
         return (
             f'{{"message":{primus.encode(message)},"room":{primus.encode(uuid)},"from":"{sender}",'
-            f'"context":"user","sentAt":{self._clock.now_ms()}}}'
+            f'"context":"user","sentAt":{self._context.clock.now_ms()}}}'
         )
 
-    def respond(self, conn: RoomConnection, text: str, fault: Fault | None) -> None:
-        """An action's response, or what its fault makes of it."""
-        if fault is None:
-            conn.push(text)
-        else:
-            self.spoil(conn, text, fault)
+    # -- the end of a song
 
-    def spoil(self, conn: RoomConnection, text: str, fault: Fault) -> None:
-        """What a fault makes of one outgoing frame."""
-        match fault.do:
-            case "drop" | "hang":
-                self.note(conn, fault, text)
-            case "duplicate":
-                conn.push(text, fault=fault.id)
-                conn.push(text, fault=fault.id)
-            case "reorder":
-                conn.hold_back(text, fault.id)
-            case "delay":
-                self._clock.call_later((fault.ms or 0) / 1000, lambda: conn.push(text, fault=fault.id))
-            case "garbage" | "status":
-                conn.push(_spoiled(text, fault), fault=fault.id)
-            case _:
-                self.end(conn, fault)
+    def book_song_end(self, room: Room) -> None:
+        """Book the end of the playing song, if it is not booked already."""
+        ends_ms = room.stage.song_ends_ms()
+        booked = self._songs.get(room.uuid)
+        if booked is not None:
+            if booked[0] == ends_ms:
+                return
+            booked[1].cancel()
+            del self._songs[room.uuid]
+        if ends_ms is None:
+            return
+        context = self._context
 
-    def end(self, conn: RoomConnection, fault: Fault) -> None:
-        """End a connection in the fault's own way."""
-        if fault.do in {"close", "close_deliberate"}:
-            conn.finish(deliberate=fault.do == "close_deliberate", fault=fault.id)
-        else:
-            conn.abort(fault.id)
+        def over() -> None:
+            self._songs.pop(room.uuid, None)
+            if context.rooms.get(room.uuid) is room:  # otherwise it is another room by now
+                self.broadcast(room, room.stage.next_song(max(ends_ms, context.clock.now_ms())))
 
-    def note(self, conn: RoomConnection, fault: Fault, text: str = "") -> None:
-        """What a fault kept from going out stands in the journal, as not sent."""
-        self._journal.record(
-            "room",
-            "out",
-            "frame",
-            fault=fault.id,
-            conn=conn.number,
-            uid=conn.uid,
-            frame=text,
-            sent=False,
-            deed=fault.do,
-        )
-
-    def say(self, conn: RoomConnection, uuid: str, text: str) -> None:
-        """ActionHero's ``say``: a plain text to everybody, after the verb's own answer."""
-        envelope = self._envelope(uuid, text, conn.hero_id)
-        asyncio.get_running_loop().call_soon(self._send_all, uuid, envelope, primus.text_frame(envelope))
-
-    def _send_all(self, uuid: str, text: str, frame: bytes) -> None:
-        for member in tuple(self.rooms.get(uuid, ())):
-            self.send(member, text, frame, "room.message")
-
-
-def _spoiled(text: str, fault: Fault) -> str:
-    """Garbage: the fault's text as it is, or its body in the place of a room message's ``message``."""
-    if isinstance(fault.body, str):
-        return fault.body
-    if fault.body is None:
-        return GARBAGE
-    envelope = primus.decode(text)
-    if not isinstance(envelope, dict) or envelope.get("context") != "user":
-        return primus.encode(fault.body)
-    return primus.encode({**envelope, "message": fault.body})
+        timer = context.clock.call_later(ends_ms / 1000 - context.clock.now_s(), over)
+        self._songs[room.uuid] = ends_ms, timer

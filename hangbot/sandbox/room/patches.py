@@ -11,7 +11,7 @@ from itertools import compress
 from operator import is_not
 from typing import Any, Final
 
-__all__ = ["MISSING", "Draft", "Operation", "compare", "pointer"]
+__all__ = ["MISSING", "Operation", "PatchBuilder", "compare", "pointer"]
 
 Operation = dict[str, Any]
 """One RFC 6902 operation: ``op``, ``path`` and, but for ``remove``, ``value``."""
@@ -90,7 +90,7 @@ def _compare_arrays(before: list[object], after: list[object], path: str, ops: l
     )
 
 
-class Draft:
+class PatchBuilder:
     """Changes to a state, remembered so that only what was touched is compared.
 
     A vote in a room of two thousand touches one user; comparing the whole state for it

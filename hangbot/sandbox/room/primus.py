@@ -23,7 +23,6 @@ __all__ = [
     "ping",
     "spark_id",
     "spec",
-    "text_frame",
 ]
 
 SERVER_CLOSE: Final = '"primus::server::close"'
@@ -36,8 +35,6 @@ MAX_MESSAGE_BYTES: Final = 10_485_760
 _PONG: Final = "primus::pong::"
 _ID: Final = "primus::id::"
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-_SMALL: Final = 126
-_MEDIUM: Final = 65_536
 
 
 class Unreadable(ValueError):
@@ -85,17 +82,6 @@ def encode(value: Any) -> str:  # noqa: ANN401  any JSON value
     except UnicodeEncodeError:
         return _write_ascii(_without_infinities(value))
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def text_frame(text: str) -> bytes:
-    """A whole unmasked text frame, made once for however many connections hear it."""
-    payload = text.encode()
-    length = len(payload)
-    if length < _SMALL:
-        return bytes((0x81, length)) + payload
-    if length < _MEDIUM:
-        return b"\x81\x7e" + length.to_bytes(2) + payload
-    return b"\x81\x7f" + length.to_bytes(8) + payload
 
 
 def ping(now_ms: int) -> str:

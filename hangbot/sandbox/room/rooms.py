@@ -76,5 +76,5 @@ def _shown(room: Room) -> dict[str, Any]:
         "usersInRoomUuids": [user["uuid"] for user in room.state["allUsers"]],
         "song": None if playing is None else playing["song"],
         "roomRoles": room.state["settings"]["roomRoles"],
-        "recent_songs": list(room.recent_songs),
+        "recent_songs": list(room.stage.recent_songs),
     }

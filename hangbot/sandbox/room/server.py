@@ -1,151 +1,115 @@
-"""The room socket: Primus and ActionHero on 127.0.0.1.
+"""The room socket: Primus and ActionHero on 127.0.0.1, wired bottom up."""
 
-Three layers: this server (handshake, heartbeat, endings), ``RoomDesk``
-(what a frame asks for and who hears what), and ``Room`` (the rules).
-"""
-
-import asyncio
-from typing import Final
-
-from websockets.http11 import Response
-
-from hangbot.sandbox.clock import SandboxClock, TimerHandle
-from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.ids import Ids
-from hangbot.sandbox.journal import Journal
-from hangbot.sandbox.people import People
+from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.room import primus
+from hangbot.sandbox.room.actions import Actions
+from hangbot.sandbox.room.broadcast import Broadcaster
 from hangbot.sandbox.room.connection import RoomConnection
-from hangbot.sandbox.room.handler import RoomDesk
+from hangbot.sandbox.room.context import RoomContext
+from hangbot.sandbox.room.departures import Departures
+from hangbot.sandbox.room.endings import Endings
+from hangbot.sandbox.room.handler import FrameHandler
 from hangbot.sandbox.room.handshake import Handshake
-from hangbot.sandbox.room.rooms import Rooms
+from hangbot.sandbox.room.heartbeat import Heartbeat
+from hangbot.sandbox.room.verbs import Verbs
 
 __all__ = ["RoomServer"]
 
-_SETTLE_S: Final = 0.2
-
 
 class RoomServer:
-    """Accepts room clients, sends heartbeats, ends connections in every way there is.
+    """Accepts room clients; it is what their connections report to (a ``ConnectionListener``).
 
     Args:
-        people: Whose tokens are good.
-        rooms: The rooms.
-        faults: What goes wrong.
-        journal: Where everything is written.
-        clock: The sandbox's clock.
-        ids: Where ids of connections and messages come from.
+        context: The surroundings.
+
+    Attributes:
+        broadcaster: Sends what happens in rooms.
+        endings: What moderators, time and the service do to those who are in a room.
+        actions: Runs actions.
+        heartbeat: Pings, and closes what does not answer.
+        on_message: Handles a message of a connection.
     """
 
-    def __init__(
-        self,
-        people: People,
-        rooms: Rooms,
-        faults: Faults,
-        journal: Journal,
-        clock: SandboxClock,
-        ids: Ids | None = None,
-    ) -> None:
-        self._ids = ids or Ids()
-        self._variants = rooms.variants
-        self._journal = journal
-        self._clock = clock
-        self._open: dict[RoomConnection, None] = {}
-        self._heartbeat: TimerHandle | None = None
-        self._quiet: asyncio.Event = asyncio.Event()
-        self._handshake = Handshake(self, people, faults, journal, clock, variants=rooms.variants)
-        self.handle = self._handshake.handle
-        self.desk = RoomDesk(people, rooms, faults, journal, clock, self._ids)
+    def __init__(self, context: RoomContext) -> None:
+        self._context = context
+        self.broadcaster = Broadcaster(context)
+        self._departures = Departures(context, self.broadcaster)
+        self.endings = Endings(context, self.broadcaster, self._departures)
+        self.heartbeat = Heartbeat(context)
+        self.actions = Actions(context)
+        verbs = Verbs(context.rooms, self.broadcaster, self._departures)
+        self._handler = FrameHandler(
+            context, self.actions, verbs, self.broadcaster, self._departures, self.heartbeat
+        )
+        self.on_message = self._handler.on_message
+        self._handshake = Handshake(context, self)
 
     @property
     def connections(self) -> tuple[RoomConnection, ...]:
         """The open connections, oldest first."""
-        return tuple(self._open)
+        return self.heartbeat.connections
 
     # -- life
 
     def open(self) -> None:
         """Start the heartbeat."""
-        self._heartbeat = self._clock.call_every(self._variants.ping_interval_s, self.tick)
+        self.heartbeat.start()
 
     def close(self) -> None:
         """Cut every connection and forget the timers; idempotent."""
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-        self.desk.close()
+        self.heartbeat.stop()
+        self.cancel_timers()
         self.disconnect_all()
+
+    def cancel_timers(self) -> None:
+        """Forget the ends of songs and who is leaving."""
+        self.broadcaster.close()
+        self._departures.close()
 
     def disconnect_all(self) -> None:
         """Cut every connection."""
         for conn in self.connections:
-            conn.abort()
+            conn.end("abort")
 
-    # -- one connection
+    async def handle(self, request: Request) -> Response | None:
+        """Answer a request, or make it a connection."""
+        return await self._handshake.handle(request)
 
-    def on_open(self, conn: RoomConnection) -> None:
-        """Part of ``Hub``: greet it."""
-        conn.hero_id, conn.spark = self._ids.uuid(), primus.new_spark_id(self._ids)
-        conn.connected_ms = self._clock.now_ms()
-        self._open[conn] = None
-        self._journal.record("room", "in", "open", conn=conn.number, uid=conn.uid)
+    # -- what connections report
+
+    def on_open(self, conn: RoomConnection, /) -> None:
+        """Part of ``ConnectionListener``."""
+        ids = self._context.ids
+        conn.hero_id, conn.spark = ids.uuid(), primus.new_spark_id(ids)
+        conn.connected_ms = self._context.clock.now_ms()
+        self.heartbeat.add(conn)
+        self._context.journal.record("room", "in", "open", conn=conn.number, uid=conn.uid)
         if conn.ending is not None:
-            self.desk.delivery.end(conn, conn.ending)
+            conn.end(*conn.ending)
         else:
-            self.desk.greet(conn)
+            self._handler.send_welcome(conn)
 
-    def on_refused(self, conn: RoomConnection, response: Response) -> None:
-        """Part of ``Hub``."""
-        body = (response.body or b"").decode()
-        self._journal.record("room", "out", "http", conn=conn.number, status=response.status_code, body=body)
+    def on_refused(self, conn: RoomConnection, status: int, body: str, /) -> None:
+        """Part of ``ConnectionListener``."""
+        self._context.journal.record("room", "out", "http", conn=conn.number, status=status, body=body)
 
-    def on_data(self, conn: RoomConnection, data: bytes, *, binary: bool) -> None:
-        """Part of ``Hub``."""
-        self.desk.on_data(conn, data, binary=binary)
-        if not self._quiet.is_set() and all(other.alive for other in self._open):
-            self._quiet.set()
+    def on_ping(self, conn: RoomConnection, /) -> None:
+        """Part of ``ConnectionListener``: Primus counts ping frames as life; pong frames it does not."""
+        self.heartbeat.on_life(conn)
 
-    def on_out(self, conn: RoomConnection, text: str, fault: int | None) -> None:
-        """Part of ``Hub``."""
-        self._journal.frame("out", conn.number, conn.uid, text, fault)
+    def on_sent(self, conn: RoomConnection, text: str, fault: int | None, /) -> None:
+        """Part of ``ConnectionListener``."""
+        self._context.journal.frame("out", conn.number, conn.uid, text, fault)
 
-    def on_closing(self, conn: RoomConnection, how: str, fault: int | None) -> None:
-        """Part of ``Hub``."""
-        code = 1006 if how == "abort" else None
-        self._journal.record(
-            "room", "out", "close", fault=fault, conn=conn.number, uid=conn.uid, how=how, code=code
+    def on_slow_reader(self, conn: RoomConnection, /) -> None:
+        """Part of ``ConnectionListener``: a reader that is 64 MiB behind is cut off."""
+        conn.end("abort")
+
+    def on_closed(self, conn: RoomConnection, /) -> None:
+        """Part of ``ConnectionListener``: its user lingers for a while in the rooms that it was in."""
+        self.heartbeat.remove(conn)
+        for uuid in tuple(conn.rooms):
+            self._departures.leave_room(conn, uuid)
+        self._context.journal.record(
+            "room", "in", "close", conn=conn.number, uid=conn.uid, code=conn.close_code
         )
-
-    def on_lost(self, conn: RoomConnection) -> None:
-        """Part of ``Hub``."""
-        if self._open.pop(conn, self) is self:
-            return
-        self.desk.on_lost(conn)
-        self._journal.record("room", "in", "close", conn=conn.number, uid=conn.uid, code=conn.close_code)
-        self._quiet.set()
-
-    # -- heartbeat
-
-    def tick(self) -> None:
-        """One beat for all: who gave no sign of life since the last is closed, the others are pinged."""
-        # A process that slept shows the time to which it woke: whoever reads it knows how long that was.
-        ping = primus.ping(self._clock.arrival_ms())
-        frame = primus.text_frame(ping)
-        self._quiet.clear()
-        for conn in self.connections:
-            if not conn.is_open:
-                continue
-            if not conn.alive:
-                # A ping that has not even left (the clock was advanced twice in one go) kills nobody.
-                if not conn.ping_waits:
-                    conn.finish()
-                continue
-            conn.alive, conn.ping_waits = False, True
-            self.desk.delivery.send(conn, ping, frame, "room.ping")
-
-    async def settle(self, within: float = _SETTLE_S) -> None:
-        """Wait until everybody has answered the last ping, but not long."""
-        if any(not conn.alive for conn in self._open):
-            try:
-                await asyncio.wait_for(self._quiet.wait(), within)
-            except TimeoutError:
-                return

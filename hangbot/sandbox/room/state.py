@@ -1,4 +1,4 @@
-"""The parts of a room's state, and the messages about it.
+"""The state of a room that its parts share, the shapes in it, and the messages about it.
 
 PURE. The shapes are those of a recorded join response and of recorded messages.
 """
@@ -7,20 +7,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from hangbot.sandbox.room import roles
-from hangbot.sandbox.room.patches import Operation, pointer
+from hangbot.sandbox.room.patches import Operation
 from hangbot.sandbox.room.variants import RoomVariants
 
 __all__ = [
+    "NOTHING_PLAYS",
+    "NOT_IN_ROOM",
     "STAMPS",
     "ActionRefused",
     "RoomMessage",
-    "counted",
+    "RoomState",
     "first_settings",
     "first_state",
     "sorted_in",
     "user_entry",
     "user_profile",
-    "vote_patch",
     "with_song",
 ]
 
@@ -61,12 +62,8 @@ _REAL_PROFILE: Final[dict[str, Any]] = {
     "displayPronouns": False,
 }
 
-
-Votes = dict[str, bool]
-"""``songVotes`` of a user: ``like``, ``star``, or neither."""
-
-# Differences go through keys from the last to the first; the state has likes, dislikes, stars.
-_COUNTS_IN_ORDER: Final = ("stars", "dislikes", "likes")
+NOTHING_PLAYS: Final = "Nothing is playing right now."  # confirmed in production by a public bot
+NOT_IN_ROOM: Final = "You are not in this room."
 
 
 class ActionRefused(Exception):
@@ -98,53 +95,56 @@ class RoomMessage(NamedTuple):  # made in a quarter of the time of a frozen data
         return body
 
 
-def counted(counts: Mapping[str, int], cast: Votes, now: Votes) -> dict[str, int]:
-    """``voteCounts`` once a user's votes ``cast`` are replaced by those of ``now``."""
-    after = dict(counts)
-    for sign, votes in ((-1, cast), (1, now)):
-        like = votes.get("like")
-        if like is not None:
-            after["likes" if like else "dislikes"] += sign
-        if votes.get("star"):
-            after["stars"] += sign
-    return after
+class RoomState:
+    """What presence, stage, votes and moderation of one room share.
 
+    Values inside the state are never changed in place (see ``patches``); only the top level and
+    ``allUserData`` are.
 
-def vote_patch(
-    uid: str,
-    votes: tuple[Votes, Votes],
-    counts: tuple[Mapping[str, int], Mapping[str, int]],
-    vibe: tuple[float, float],
-) -> list[Operation]:
-    """What a vote changes; each argument but ``uid`` is a value before and after it.
+    Args:
+        settings: The room's settings.
+        variants: The unknowns, settled.
 
-    Written down directly instead of compared: votes are by far the most frequent change.
+    Attributes:
+        shown: The state as clients hold it.
+        entries: What the user lists show of each user, by uid.
+        roles: Room roles by uid.
+        live: Whether the server holds a state for the room; the first join makes one (``didCreate``).
     """
-    before, after = counts
-    ops: list[Operation] = [
-        {"op": "replace", "path": f"/voteCounts/{name}", "value": after[name]}
-        for name in _COUNTS_IN_ORDER
-        if after[name] != before[name]
-    ]
-    if vibe[1] != vibe[0]:
-        ops.append({"op": "replace", "path": "/vibeMeter", "value": vibe[1]})
-    old, new = votes
-    path = f"/allUserData{pointer(uid)}/songVotes"
-    ops += [
-        {"op": "replace", "path": f"{path}/{name}", "value": new[name]}
-        for name in reversed(old)
-        if old[name] is not new[name]
-    ]
-    ops += [
-        {"op": "add", "path": f"{path}/{name}", "value": given}
-        for name, given in new.items()
-        if name not in old
-    ]
-    return ops
+
+    def __init__(self, settings: dict[str, Any], variants: RoomVariants) -> None:
+        self.variants = variants
+        self.shown: dict[str, Any] = first_state(settings)
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.roles: dict[str, str] = {}
+        self.live = False
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self.shown["allUserData"]
+
+    def require(self, uid: str) -> dict[str, Any]:
+        """Return the entry of a user who is here.
+
+        Raises:
+            ActionRefused: The user is not.
+        """
+        if uid not in self:
+            raise ActionRefused(NOT_IN_ROOM)
+        return self.entries[uid]
+
+    def moderates(self, uid: str, token_role: str) -> bool:
+        """Whether a user is a moderator here."""
+        return roles.is_moderator(token_role, self.roles.get(uid))
+
+    def empty(self) -> None:
+        """Begin again with the same settings and roles, and without users."""
+        self.shown = first_state(self.shown["settings"])
+        self.entries.clear()
+        self.live = False
 
 
 def user_entry(uid: str, token_role: str, role: str | None) -> dict[str, Any]:
-    """A user as the lists show him."""
+    """A user as the lists show one."""
     user = {"uuid": uid, "tokenRole": token_role, "canDj": role not in {"djDisabled", "banned"}}
     # A plain user has no such key at all (seen in recorded states).
     return user if role is None else {**user, "highestRole": role}

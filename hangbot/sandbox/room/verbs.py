@@ -1,15 +1,18 @@
 """ActionHero's verbs on a room connection (captured from ActionHero 29.3.5)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hangbot.sandbox.room import actionhero
 from hangbot.sandbox.room.actionhero import Verb
+from hangbot.sandbox.room.broadcast import Broadcaster
 from hangbot.sandbox.room.connection import RoomConnection
+from hangbot.sandbox.room.departures import Departures
+from hangbot.sandbox.room.rooms import Rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["VerbFailed", "Verbs"]
-
-Members = Mapping[str, Mapping[RoomConnection, int]]
 
 
 class VerbFailed(Exception):
@@ -24,26 +27,15 @@ class Verbs:
     """What verbs do; each returns the answer's ``data``, ``None`` for none.
 
     Args:
-        exists: Whether there is such a room.
-        members: The connections of each ActionHero room.
-        enter: Put a connection into a room.
-        leave: Take it out.
-        say: Broadcast a text to a room.
+        rooms: The rooms.
+        broadcaster: The connections in each room.
+        departures: How connections leave rooms.
     """
 
-    def __init__(
-        self,
-        exists: Callable[[str], bool],
-        members: Members,
-        enter: Callable[[RoomConnection, str], object],
-        leave: Callable[[RoomConnection, str], object],
-        say: Callable[[RoomConnection, str, str], object],
-    ) -> None:
-        self._exists = exists
-        self._members = members
-        self._enter = enter
-        self._leave = leave
-        self._say = say
+    def __init__(self, rooms: Rooms, broadcaster: Broadcaster, departures: Departures) -> None:
+        self._rooms = rooms
+        self._broadcaster = broadcaster
+        self._departures = departures
         self._verbs: dict[str, Callable[[RoomConnection, list[Any]], Any]] = {
             "roomAdd": self._room_add,
             "roomLeave": self._room_leave,
@@ -66,22 +58,22 @@ class Verbs:
 
     def _room_add(self, conn: RoomConnection, words: list[Any]) -> bool:
         room = _first(words)
-        if not self._exists(room):
+        if self._rooms.get(room) is None:
             raise VerbFailed("room does not exist")
         if room in conn.rooms:
             raise VerbFailed(f"connection already in this room ({room})")
-        self._enter(conn, room)
+        self._broadcaster.add_member(conn, room)
         return True
 
     def _room_leave(self, conn: RoomConnection, words: list[Any]) -> bool:
-        self._leave(conn, self._own(conn, words))
+        self._departures.leave_room(conn, self._own(conn, words))
         return True
 
     def _room_view(self, conn: RoomConnection, words: list[Any]) -> dict[str, Any]:
         room = self._own(conn, words)
         members = {
             other.hero_id: {"id": other.hero_id, "joinedAt": joined_ms}
-            for other, joined_ms in self._members[room].items()
+            for other, joined_ms in self._broadcaster.members(room).items()
         }
         return {"room": room, "members": members, "membersCount": len(members)}
 
@@ -89,7 +81,7 @@ class Verbs:
         text = " ".join(actionhero.js_text(word) for word in words[1:])
         if not words or not text:
             raise VerbFailed("both room and message are required")
-        self._say(conn, self._own(conn, words), text)
+        self._broadcaster.say(conn, self._own(conn, words), text)
 
     def _own(self, conn: RoomConnection, words: list[Any]) -> str:
         room = _first(words)
@@ -103,7 +95,7 @@ def _first(words: list[Any]) -> str:
 
 
 def _details(conn: RoomConnection, _words: list[Any]) -> dict[str, Any]:
-    host, port = (conn.transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
+    host, port = (conn.socket.transport.get_extra_info("peername") or ("127.0.0.1", 0))[:2]
     return {
         "id": conn.hero_id,
         "fingerprint": conn.hero_id,

@@ -147,7 +147,7 @@ async def test_join_and_ping_tell_the_servers_own_time(sandbox: Sandbox, open_cl
     client = await open_client(sandbox)
 
     joined = await client.join()
-    sandbox.server.tick()
+    sandbox.server.heartbeat.tick()
     ping = await client.next()
 
     now = sandbox.clock.now_ms()
@@ -200,14 +200,14 @@ async def test_an_answer_too_deep_to_be_written_ends_its_connection_alone(
     sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep, other = await open_client(sandbox), await open_client(sandbox, sandbox.users.add("ben").token)
-    execute = sandbox.server.desk.actions.execute
+    execute = sandbox.server.actions.run
 
     def too_deep(conn: "RoomConnection", call: "Call") -> "Outcome":
         if call.id == "deep":
             raise RecursionError
         return execute(conn, call)
 
-    monkeypatch.setattr(sandbox.server.desk.actions, "execute", too_deep)
+    monkeypatch.setattr(sandbox.server.actions, "run", too_deep)
     await deep.send({"event": "action", "params": {"action": "nope"}, "messageId": "deep"})
     answer = await other.act("nope")
 

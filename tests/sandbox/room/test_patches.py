@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangbot.sandbox.room.patches import MISSING, Draft, compare, pointer
+from hangbot.sandbox.room.patches import MISSING, PatchBuilder, compare, pointer
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["a", "b", ""])
 VALUES = st.recursive(
@@ -83,7 +83,7 @@ def test_a_draft_says_the_same_as_a_comparison_of_everything(data: st.DataObject
     users = data.draw(st.dictionaries(st.sampled_from("uvwxyz"), st.integers(0, 3), max_size=5), "users")
     state = {"allUserData": dict(users), "a": 1, "z": [1]}
     before = {"allUserData": dict(users), "a": 1, "z": [1]}
-    draft = Draft(state)
+    draft = PatchBuilder(state)
 
     for key, value in data.draw(
         st.dictionaries(st.sampled_from("uvwxyz"), st.none() | st.integers(0, 3))

@@ -48,17 +48,6 @@ def test_what_is_no_json_is_unreadable(text: str) -> None:
         primus.decode(text)
 
 
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
-def test_a_text_frame_is_framed_as_rfc_6455_says(length: int) -> None:
-    frame = primus.text_frame("x" * length)
-
-    assert frame[0] == 0x81
-    assert frame.endswith(b"x" * length)
-    header = len(frame) - length
-    assert header == (2 if length < 126 else 4 if length < 65_536 else 10)
-    assert int.from_bytes(frame[1:2] if header == 2 else frame[2:header]) == length
-
-
 @pytest.mark.parametrize(
     ("value", "pong", "asks_id"),
     [

@@ -130,14 +130,14 @@ class Player:
         )
         if isinstance(name, str) and name.startswith("primus::ping"):
             await self.find()
-            self.sandbox.server.tick()
+            self.sandbox.server.heartbeat.tick()
         elif name == "kickedFromRoom":
             await self.sandbox.kick("user-9", self.room())
         elif name == "roomReset":
             await self.sandbox.reset_room(self.room())
         elif row["case"] == "server-close" if "case" in row else False:
             if name == "primus::server::close" and done != "kickedFromRoom":
-                self.sandbox.server.connections[0].finish(deliberate=True)
+                self.sandbox.server.connections[0].end("close_deliberate")
         elif gap_ms >= 250:
             await self.find()
             self.sandbox.clock.advance(gap_ms / 1000)
@@ -157,7 +157,7 @@ class Player:
             return
         if row["from"] == "server" and row["ends"] == "close":
             if self.expected[-1] != "primus::server::close":
-                self.sandbox.server.tick()
+                self.sandbox.server.heartbeat.tick()
             await asyncio.wait_for(self.ws.wait_closed(), WITHIN)
             assert self.ws.protocol.close_rcvd is not None
             assert self.ws.close_code == 1005
@@ -177,7 +177,7 @@ def _has_message(frame: Any) -> bool:  # noqa: ANN401  any JSON value
 async def test_the_recorded_session_of_the_official_client_replays_frame_by_frame() -> None:
     async with open_sandbox(control=False) as sandbox:
         room = sandbox.add_room("lab-room", "Lab Room", uuid=ROOM)
-        room.update_settings({"roomSize": 50})
+        room.moderation.update_settings({"roomSize": 50})
         bot = sandbox.users.add("nick-1111", "bot", uid=BOT)
         player = Player(sandbox, {0: bot.token})
 

@@ -411,7 +411,7 @@ async def test_profiles_do_not_come_to_who_has_left_meanwhile(open_client: "Open
 
 async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
-    sandbox.room.password = "sesame"
+    sandbox.room.presence.password = "sesame"
 
     refused = await client.act("joinRoom")
     admitted = await client.act("joinRoom", password="sesame")
@@ -635,7 +635,7 @@ async def test_verbs_can_be_closed_to_clients(open_client: "OpenClient") -> None
 async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(sandbox)
 
-    sandbox.server.desk.actions.stopping = True
+    sandbox.server.actions.stopping = True
 
     assert (await client.act("joinRoom"))["error"] == "the server is shutting down"
 
@@ -730,9 +730,8 @@ async def test_whatever_a_socket_sends_disturbs_nobody(
 
 @pytest.mark.slow
 async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
-    sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    monkeypatch.setattr("hangbot.sandbox.room.connection._SLOW_READER_BYTES", 1_000_000)
     slow = await open_client(sandbox, token=sandbox.users.add("slow").token)
     await slow.join()
     slow.ws.transport.pause_reading()
@@ -745,8 +744,12 @@ async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
     )
 
     while not cut.done():
-        sandbox.server.desk.tell(sandbox.room, sandbox.room.update_settings({"description": "x" * 500_000}))
-        sandbox.server.desk.tell(sandbox.room, sandbox.room.update_settings({"description": "y" * 500_000}))
+        sandbox.server.broadcaster.broadcast(
+            sandbox.room, sandbox.room.moderation.update_settings({"description": "x" * 4_000_000})
+        )
+        sandbox.server.broadcaster.broadcast(
+            sandbox.room, sandbox.room.moderation.update_settings({"description": "y" * 4_000_000})
+        )
         await quick.until("updatedRoomSettings")
         await quick.until("updatedRoomSettings")
 

@@ -27,7 +27,7 @@ GHOST = PEOPLE.add("ghost-9910", role="guest")
 def room_with(*people: Person, **variants: Any) -> Room:  # noqa: ANN401  passed on
     room = Room("room-uuid", "room", "Room", RoomVariants(**variants))
     for person in people:
-        room.enter(person, "test")
+        room.presence.enter(person, "test")
     return room
 
 
@@ -42,7 +42,7 @@ def lists(room: Room, key: str) -> list[str]:
 def test_who_enters_is_seen_by_the_room_with_his_profile() -> None:
     room = room_with(ANN)
 
-    messages = room.enter(BEN, "x")
+    messages = room.presence.enter(BEN, "x")
 
     assert names(messages) == ["userJoined"]
     paths = [op["path"] for op in messages[0].patch or []]
@@ -52,28 +52,28 @@ def test_who_enters_is_seen_by_the_room_with_his_profile() -> None:
 def test_a_second_connection_of_a_user_is_invisible_and_so_is_its_end() -> None:
     room = room_with(ANN)
 
-    messages = room.enter(ANN, "second")
-    last = room.release(ANN.uid, "test")
+    messages = room.presence.enter(ANN, "second")
+    last = room.presence.release(ANN.uid, "test")
 
     assert messages == []
     assert not last
-    assert room.release(ANN.uid, "second")
+    assert room.presence.release(ANN.uid, "second")
 
 
 def test_who_was_never_here_cannot_be_released() -> None:
     room = room_with(ANN)
 
-    assert not room.release(ANN.uid, "unknown")
-    assert not room.release(BEN.uid, "test")
+    assert not room.presence.release(ANN.uid, "unknown")
+    assert not room.presence.release(BEN.uid, "test")
 
 
 def test_users_are_listed_by_role_and_then_by_arrival() -> None:
     room = room_with(ANN, BEN)
-    room.set_role(CAT.uid, "moderator")
-    room.set_role(DAN.uid, "owner")
+    room.moderation.set_role(CAT.uid, "moderator")
+    room.moderation.set_role(DAN.uid, "owner")
 
-    room.enter(CAT, "x")
-    room.enter(DAN, "x")
+    room.presence.enter(CAT, "x")
+    room.presence.enter(DAN, "x")
 
     assert lists(room, "allUsers") == ["dan", "cat", "ann", "ben"]
     assert room.state["allUsers"][0]["highestRole"] == "owner"
@@ -84,7 +84,7 @@ def test_the_first_song_starts_at_once_and_takes_the_whole_nowplaying() -> None:
     room = room_with(ANN, BEN)
     song = default_song(1, duration_s=100)
 
-    messages = room.add_dj(ANN.uid, song, NOW)
+    messages = room.stage.add_dj(ANN.uid, song, NOW)
 
     assert names(messages) == ["addedDj", "playedSong"]
     assert room.state["nowPlaying"] == {"song": song, "startTime": NOW, "endTime": NOW + 100_000}
@@ -98,12 +98,12 @@ def test_the_first_song_starts_at_once_and_takes_the_whole_nowplaying() -> None:
 def test_the_line_rotates_when_a_song_ends() -> None:
     room = room_with(ANN, BEN, CAT)
     for person in (ANN, BEN, CAT):
-        room.add_dj(person.uid, default_song(), NOW)
-    room.update_next_song(ANN.uid, default_song(2), NOW)
+        room.stage.add_dj(person.uid, default_song(), NOW)
+    room.stage.update_next_song(ANN.uid, default_song(2), NOW)
 
     order = []
     for _ in range(3):
-        room.next_song(NOW)
+        room.stage.next_song(NOW)
         order.append(lists(room, "djs")[0])
 
     assert order == ["ben", "cat", "ann"]
@@ -111,26 +111,26 @@ def test_the_line_rotates_when_a_song_ends() -> None:
 
 def test_a_dj_without_a_song_is_passed_over() -> None:
     room = room_with(ANN, BEN, CAT)
-    room.add_dj(ANN.uid, default_song(), NOW)
-    room.add_dj(BEN.uid, None, NOW)
-    room.add_dj(CAT.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(BEN.uid, None, NOW)
+    room.stage.add_dj(CAT.uid, default_song(), NOW)
 
-    room.next_song(NOW)
+    room.stage.next_song(NOW)
 
     assert lists(room, "djs") == ["cat", "ann", "ben"]
 
 
 def test_a_dj_plays_as_many_songs_in_a_row_as_the_room_allows() -> None:
     room = room_with(ANN, BEN)
-    room.update_settings({"songsPerDj": 2})
-    room.add_dj(ANN.uid, default_song(1), NOW)
-    room.add_dj(BEN.uid, default_song(2), NOW)
-    room.update_next_song(ANN.uid, default_song(3), NOW)
+    room.moderation.update_settings({"songsPerDj": 2})
+    room.stage.add_dj(ANN.uid, default_song(1), NOW)
+    room.stage.add_dj(BEN.uid, default_song(2), NOW)
+    room.stage.update_next_song(ANN.uid, default_song(3), NOW)
     left_first = room.state["songsRemainingForDj"]
 
-    room.next_song(NOW)
+    room.stage.next_song(NOW)
     still, left_second = lists(room, "djs")[0], room.state["songsRemainingForDj"]
-    room.next_song(NOW)
+    room.stage.next_song(NOW)
 
     assert (left_first, still, left_second) == (1, "ann", 0)
     assert lists(room, "djs")[0] == "ben"
@@ -138,41 +138,41 @@ def test_a_dj_plays_as_many_songs_in_a_row_as_the_room_allows() -> None:
 
 def test_when_nothing_follows_nowplaying_becomes_null_and_stays_quiet() -> None:
     room = room_with(ANN)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
-    over = room.next_song(NOW)
-    again = room.next_song(NOW)
+    over = room.stage.next_song(NOW)
+    again = room.stage.next_song(NOW)
 
     assert names(over) == ["playedSong"]
     assert room.state["nowPlaying"] is None
     assert again == []
-    assert room.song_ends_ms() is None
+    assert room.stage.song_ends_ms() is None
 
 
 def test_a_next_song_starts_when_nothing_plays() -> None:
     room = room_with(ANN)
-    silent = room.add_dj(ANN.uid, None, NOW)
+    silent = room.stage.add_dj(ANN.uid, None, NOW)
 
-    messages = room.update_next_song(ANN.uid, default_song(), NOW)
+    messages = room.stage.update_next_song(ANN.uid, default_song(), NOW)
 
     assert names(silent) == ["addedDj"]
     assert names(messages) == ["updatedNextSong", "playedSong"]
-    assert room.song_ends_ms() == NOW + 240_000
+    assert room.stage.song_ends_ms() == NOW + 240_000
 
 
 def test_clearing_the_next_song_starts_nothing() -> None:
     room = room_with(ANN)
-    room.add_dj(ANN.uid, None, NOW)
+    room.stage.add_dj(ANN.uid, None, NOW)
 
-    assert names(room.update_next_song(ANN.uid, None, NOW)) == ["updatedNextSong"]
+    assert names(room.stage.update_next_song(ANN.uid, None, NOW)) == ["updatedNextSong"]
 
 
 def test_the_playing_dj_who_leaves_takes_his_song_along() -> None:
     room = room_with(ANN, BEN)
-    room.add_dj(ANN.uid, default_song(1), NOW)
-    room.add_dj(BEN.uid, default_song(2), NOW)
+    room.stage.add_dj(ANN.uid, default_song(1), NOW)
+    room.stage.add_dj(BEN.uid, default_song(2), NOW)
 
-    messages = room.leave(ANN.uid, NOW)
+    messages = room.presence.leave(ANN.uid, NOW)
 
     assert names(messages) == ["removedDj", "playedSong", "userLeft"]
     assert room.state["nowPlaying"]["song"]["trackName"] == "Song 2"
@@ -181,21 +181,21 @@ def test_the_playing_dj_who_leaves_takes_his_song_along() -> None:
 
 def test_a_waiting_dj_who_leaves_ends_no_song() -> None:
     room = room_with(ANN, BEN)
-    room.add_dj(ANN.uid, default_song(1), NOW)
-    room.add_dj(BEN.uid, default_song(2), NOW)
+    room.stage.add_dj(ANN.uid, default_song(1), NOW)
+    room.stage.add_dj(BEN.uid, default_song(2), NOW)
 
-    assert names(room.remove_dj(BEN.uid, None, NOW)) == ["removedDj"]
+    assert names(room.stage.remove_dj(BEN.uid, None, NOW)) == ["removedDj"]
     assert room.state["nowPlaying"]["song"]["trackName"] == "Song 1"
 
 
 def test_votes_count_and_a_later_vote_replaces_the_earlier() -> None:
     room = room_with(*(PEOPLE.add(f"u{n}") for n in range(7)), ANN, BEN, CAT)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
-    liked = room.vote(BEN.uid, {"like": True})
+    liked = room.votes.cast(BEN.uid, {"like": True})
     vibe = room.state["vibeMeter"]
-    room.vote(CAT.uid, {"like": True, "star": True})
-    room.vote(BEN.uid, {"like": False})
+    room.votes.cast(CAT.uid, {"like": True, "star": True})
+    room.votes.cast(BEN.uid, {"like": False})
 
     assert [op["path"] for op in liked[0].patch or []] == [
         "/voteCounts/likes",
@@ -208,11 +208,11 @@ def test_votes_count_and_a_later_vote_replaces_the_earlier() -> None:
 
 def test_a_new_song_takes_all_votes_away() -> None:
     room = room_with(ANN, BEN, CAT)
-    room.add_dj(ANN.uid, default_song(1), NOW)
-    room.vote(BEN.uid, {"like": True})
-    room.vote(CAT.uid, {"star": True})
+    room.stage.add_dj(ANN.uid, default_song(1), NOW)
+    room.votes.cast(BEN.uid, {"like": True})
+    room.votes.cast(CAT.uid, {"star": True})
 
-    room.next_song(NOW)
+    room.stage.next_song(NOW)
 
     assert room.state["voteCounts"] == {"likes": 0, "dislikes": 0, "stars": 0}
     assert all(data["songVotes"] == {} for data in room.state["allUserData"].values())
@@ -222,8 +222,8 @@ def test_a_placeholder_is_looked_up_where_it_stands() -> None:
     room = room_with(ANN)
     placeholder = {"artistName": "a", "trackName": "b", "musicProviders": {}}
 
-    playing = room.add_dj(ANN.uid, dict(placeholder), NOW)
-    waiting = room.update_next_song(ANN.uid, dict(placeholder), NOW)
+    playing = room.stage.add_dj(ANN.uid, dict(placeholder), NOW)
+    waiting = room.stage.update_next_song(ANN.uid, dict(placeholder), NOW)
 
     assert names(playing) == ["addedDj", "playedSong", "lookedUpSong"]
     assert names(waiting) == ["updatedNextSong", "lookedUpSong"]
@@ -233,11 +233,11 @@ def test_a_placeholder_is_looked_up_where_it_stands() -> None:
 
 def test_a_moderator_removes_a_dj_and_nobody_else_does() -> None:
     room = room_with(ANN, BEN, MOD)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
     with pytest.raises(ActionRefused, match="not allowed"):
-        room.remove_dj(BEN.uid, ANN.uid, NOW)
-    messages = room.remove_dj(MOD.uid, ANN.uid, NOW)
+        room.stage.remove_dj(BEN.uid, ANN.uid, NOW)
+    messages = room.stage.remove_dj(MOD.uid, ANN.uid, NOW)
 
     assert names(messages) == ["removedDj", "playedSong"]
 
@@ -248,37 +248,37 @@ def test_a_moderator_removes_a_dj_and_nobody_else_does() -> None:
 )
 def test_who_may_skip_is_a_variant(variants: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001  a table's column
     room = room_with(ANN, BEN, **variants)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
     if allowed:
-        assert names(room.skip(BEN.uid, NOW)) == ["playedSong"]
+        assert names(room.stage.skip(BEN.uid, NOW)) == ["playedSong"]
     else:
         with pytest.raises(ActionRefused, match="skip"):
-            room.skip(BEN.uid, NOW)
+            room.stage.skip(BEN.uid, NOW)
 
 
 def test_whether_a_dj_votes_on_his_own_song_is_a_variant() -> None:
     strict = room_with(ANN, dj_may_vote=False)
-    strict.add_dj(ANN.uid, default_song(), NOW)
+    strict.stage.add_dj(ANN.uid, default_song(), NOW)
 
     with pytest.raises(ActionRefused, match="own song"):
-        strict.vote(ANN.uid, {"like": True})
+        strict.votes.cast(ANN.uid, {"like": True})
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing() -> None:
     room = room_with(ANN, BEN)
-    room.update_settings({"numberOfDjs": 1})
-    room.add_dj(BEN.uid, None, NOW)
+    room.moderation.update_settings({"numberOfDjs": 1})
+    room.stage.add_dj(BEN.uid, None, NOW)
     before = repr(room.state)
     refusals = []
 
     acts: list[Callable[[], object]] = [
-        lambda: room.vote(ANN.uid, {"like": True}),
-        lambda: room.skip(ANN.uid, NOW),
-        lambda: room.add_dj(BEN.uid, None, NOW),
-        lambda: room.add_dj(ANN.uid, None, NOW),
-        lambda: room.remove_dj(ANN.uid, None, NOW),
-        lambda: room.update_next_song(ANN.uid, None, NOW),
+        lambda: room.votes.cast(ANN.uid, {"like": True}),
+        lambda: room.stage.skip(ANN.uid, NOW),
+        lambda: room.stage.add_dj(BEN.uid, None, NOW),
+        lambda: room.stage.add_dj(ANN.uid, None, NOW),
+        lambda: room.stage.remove_dj(ANN.uid, None, NOW),
+        lambda: room.stage.update_next_song(ANN.uid, None, NOW),
         lambda: room.animate(CAT.uid, "jump", None),
     ]
     for act in acts:
@@ -300,14 +300,14 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing() -> None:
 
 def test_the_door_knows_bans_passwords_and_the_size_of_the_room() -> None:
     room = room_with(ANN)
-    room.set_role(BEN.uid, "banned")
-    room.password, room.guest_password = "open", "ghosts"
-    room.update_settings({"roomSize": 2})
+    room.moderation.set_role(BEN.uid, "banned")
+    room.presence.password, room.presence.guest_password = "open", "ghosts"
+    room.moderation.update_settings({"roomSize": 2})
 
-    room.admit(CAT, "open", None)
-    room.admit(GHOST, None, "ghosts")
-    room.admit(MOD, None, None)
-    room.enter(DAN, "x")
+    room.presence.admit(CAT, "open", None)
+    room.presence.admit(GHOST, None, "ghosts")
+    room.presence.admit(MOD, None, None)
+    room.presence.enter(DAN, "x")
 
     for person, password, error in (
         (BEN, "open", "banned"),
@@ -315,14 +315,14 @@ def test_the_door_knows_bans_passwords_and_the_size_of_the_room() -> None:
         (CAT, "open", "full"),
     ):
         with pytest.raises(ActionRefused, match=error):
-            room.admit(person, password, None)
-    room.admit(DAN, "open", None)
+            room.presence.admit(person, password, None)
+    room.presence.admit(DAN, "open", None)
 
 
 def test_a_guest_appears_as_in_the_recorded_example() -> None:
     room = room_with(ANN)
 
-    patch = room.enter(GHOST, "x")[0].patch or []
+    patch = room.presence.enter(GHOST, "x")[0].patch or []
 
     assert patch[0]["value"] == {"uuid": GHOST.uid, "tokenRole": "guest", "canDj": True}
     assert set(patch[-1]["value"]["userProfile"]) == {"color", "nickname", "uuid", "avatarId"}
@@ -330,9 +330,9 @@ def test_a_guest_appears_as_in_the_recorded_example() -> None:
 
 def test_a_kick_takes_the_dj_off_and_tells_him_alone() -> None:
     room = room_with(ANN, BEN)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
-    messages = room.kick(ANN.uid, NOW)
+    messages = room.moderation.kick(ANN.uid, NOW)
 
     assert names(messages) == ["removedDj", "playedSong", "kickedFromRoom"]
     assert messages[-1] == RoomMessage("kickedFromRoom", to=ANN.uid)
@@ -341,7 +341,7 @@ def test_a_kick_takes_the_dj_off_and_tells_him_alone() -> None:
 def test_a_ban_is_a_kick_with_a_role() -> None:
     room = room_with(ANN)
 
-    messages = room.kick(ANN.uid, NOW, ban=True)
+    messages = room.moderation.kick(ANN.uid, NOW, ban=True)
 
     assert names(messages) == ["updatedRoomSettings", "kickedFromRoom"]
     assert room.state["settings"]["roomRoles"][0]["role"] == "banned"
@@ -349,7 +349,7 @@ def test_a_ban_is_a_kick_with_a_role() -> None:
 
 def test_a_reset_empties_the_room_and_keeps_its_settings() -> None:
     room = room_with(ANN)
-    room.update_settings({"description": "kept"})
+    room.moderation.update_settings({"description": "kept"})
 
     messages = room.reset()
 
@@ -361,11 +361,11 @@ def test_a_reset_empties_the_room_and_keeps_its_settings() -> None:
 
 def test_a_song_after_a_song_is_many_small_replacements_and_a_new_dj_one_too() -> None:
     room = room_with(ANN, BEN)
-    room.add_dj(ANN.uid, default_song(1), NOW)
-    room.add_dj(BEN.uid, default_song(2) | {"thumbnails": {"youtube": "x"}}, NOW)
-    room.update_next_song(ANN.uid, default_song(3), NOW)
+    room.stage.add_dj(ANN.uid, default_song(1), NOW)
+    room.stage.add_dj(BEN.uid, default_song(2) | {"thumbnails": {"youtube": "x"}}, NOW)
+    room.stage.update_next_song(ANN.uid, default_song(3), NOW)
 
-    patch = room.next_song(NOW)[0].patch or []
+    patch = room.stage.next_song(NOW)[0].patch or []
 
     paths = {op["path"] for op in patch}
     assert {op["op"] for op in patch} <= {"add", "replace", "remove"}
@@ -382,8 +382,8 @@ def test_a_song_after_a_song_is_many_small_replacements_and_a_new_dj_one_too() -
 def test_changed_settings_and_roles_stand_below_settings() -> None:
     room = room_with(ANN)
 
-    changed = room.update_settings({"songsPerDj": 2})
-    given = room.set_role(BEN.uid, "moderator")
+    changed = room.moderation.update_settings({"songsPerDj": 2})
+    given = room.moderation.set_role(BEN.uid, "moderator")
 
     assert changed[0].patch == [{"op": "replace", "path": "/settings/songsPerDj", "value": 2}]
     assert given[0].patch is not None
@@ -395,16 +395,16 @@ def test_changed_settings_and_roles_stand_below_settings() -> None:
 def test_a_guest_password_is_told_and_asked_for() -> None:
     room = room_with(ANN)
 
-    set_, taken = room.set_guest_password("boo"), room.set_guest_password(None)
+    set_, taken = room.moderation.set_guest_password("boo"), room.moderation.set_guest_password(None)
 
     assert names(set_ + taken) == ["updatedGuestPassword"] * 2
     assert [op["value"] for message in set_ + taken for op in message.patch or []] == [True, False]
-    room.admit(GHOST, None, None)
+    room.presence.admit(GHOST, None, None)
 
 
 def test_a_role_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="no such room role"):
-        room_with(ANN).set_role(ANN.uid, "king")
+        room_with(ANN).moderation.set_role(ANN.uid, "king")
 
 
 def test_a_profile_change_shows() -> None:
@@ -412,11 +412,11 @@ def test_a_profile_change_shows() -> None:
     eve = people.add("eve")
     room = room_with(eve)
 
-    messages = room.update_profile(people.change(eve.uid, nickname="Eva"))
+    messages = room.moderation.update_profile(people.change(eve.uid, nickname="Eva"))
 
     path = f"/allUserData/{eve.uid}/userProfile/nickname"
     assert messages[0].patch == [{"op": "replace", "path": path, "value": "Eva"}]
-    assert room.update_profile(BEN) == []
+    assert room.moderation.update_profile(BEN) == []
 
 
 def test_an_animation_carries_its_parameters() -> None:
@@ -434,7 +434,7 @@ def test_an_animation_carries_its_parameters() -> None:
 def test_newer_play_ids_and_large_posters_are_variants() -> None:
     room = room_with(ANN, play_id=True, poster_bytes=2_000_000)
 
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
 
     assert room.state["nowPlaying"]["playId"]
     assert len(room.state["settings"]["posterFile"]) > 2_000_000
@@ -471,47 +471,49 @@ class Replica(RuleBasedStateMachine):
 
     @rule(person=who)
     def enter(self, person: Person) -> None:
-        self.hear(self.room.enter(person, "x"))
+        self.hear(self.room.presence.enter(person, "x"))
 
     @rule(person=who)
     def leave(self, person: Person) -> None:
-        self.hear(self.room.leave(person.uid, self.now))
+        self.hear(self.room.presence.leave(person.uid, self.now))
 
     @rule(person=who, song=st.none() | st.integers(1, 3))
     def add_dj(self, person: Person, song: int | None) -> None:
-        self.attempt(self.room.add_dj, person.uid, song and default_song(song), self.now)
+        self.attempt(self.room.stage.add_dj, person.uid, song and default_song(song), self.now)
 
     @rule(person=who, other=st.none() | who)
     def remove_dj(self, person: Person, other: Person | None) -> None:
-        self.attempt(self.room.remove_dj, person.uid, other and other.uid, self.now)
+        self.attempt(self.room.stage.remove_dj, person.uid, other and other.uid, self.now)
 
     @rule(person=who, song=st.none() | st.sampled_from([{}, {"trackName": "x"}, default_song(4)]))
     def update_next_song(self, person: Person, song: dict[str, Any] | None) -> None:
-        self.attempt(self.room.update_next_song, person.uid, None if song is None else dict(song), self.now)
+        self.attempt(
+            self.room.stage.update_next_song, person.uid, None if song is None else dict(song), self.now
+        )
 
     @rule(person=who, votes=st.dictionaries(st.sampled_from(["like", "star"]), st.booleans(), min_size=1))
     def vote(self, person: Person, votes: dict[str, bool]) -> None:
-        self.attempt(self.room.vote, person.uid, votes)
+        self.attempt(self.room.votes.cast, person.uid, votes)
 
     @rule(person=who)
     def skip(self, person: Person) -> None:
-        self.attempt(self.room.skip, person.uid, self.now)
+        self.attempt(self.room.stage.skip, person.uid, self.now)
 
     @rule()
     def song_ends(self) -> None:
-        self.hear(self.room.next_song(self.now))
+        self.hear(self.room.stage.next_song(self.now))
 
     @rule(person=who, role=st.sampled_from([None, "owner", "coOwner", "moderator", "djDisabled", "banned"]))
     def set_role(self, person: Person, role: str | None) -> None:
-        self.hear(self.room.set_role(person.uid, role))
+        self.hear(self.room.moderation.set_role(person.uid, role))
 
     @rule(person=who, ban=st.booleans())
     def kick(self, person: Person, ban: bool) -> None:  # noqa: FBT001  drawn by hypothesis
-        self.hear(self.room.kick(person.uid, self.now, ban=ban))
+        self.hear(self.room.moderation.kick(person.uid, self.now, ban=ban))
 
     @rule(per_dj=st.integers(1, 3))
     def change_settings(self, per_dj: int) -> None:
-        self.hear(self.room.update_settings({"songsPerDj": per_dj}))
+        self.hear(self.room.moderation.update_settings({"songsPerDj": per_dj}))
 
     @rule()
     def reset(self) -> None:
@@ -561,11 +563,11 @@ TestReplicaAtLength.settings = settings(max_examples=300, stateful_step_count=50
 @given(st.lists(st.tuples(st.sampled_from(Replica.people), st.booleans() | st.none()), max_size=12))
 def test_votes_add_up_in_any_order(votes: list[tuple[Person, bool | None]]) -> None:
     room = room_with(*Replica.people)
-    room.add_dj(ANN.uid, default_song(), NOW)
+    room.stage.add_dj(ANN.uid, default_song(), NOW)
     last: dict[str, bool] = {}
 
     for person, like in votes:
-        room.vote(person.uid, {"star": True} if like is None else {"like": like})
+        room.votes.cast(person.uid, {"star": True} if like is None else {"like": like})
         if like is not None:
             last[person.uid] = like
 
