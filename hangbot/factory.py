@@ -20,13 +20,14 @@ from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify
-from hangbot.delivery.retry import Retrier, RetryPolicy
-from hangbot.delivery.throttle import ThrottleLimits
+from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.throttle import Throttle
 from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
@@ -247,16 +248,20 @@ def make_courier(
     who = None
     if settings.chat_uid is None and isinstance(sink, ChatClient):
         who = functools.partial(_who, sink)
+    clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, conditions or Conditions()
+    limits = ThrottleLimits(
+        TokenBucket(settings.rate, settings.burst),
+        RetryBudget(),
+        CircuitBreaker(reconnect_policy(settings)),
+        in_flight=settings.http_concurrency,
+    )
+    throttle = Throttle(limits, clock, rng, sink, conditions)
     return Courier(
         outbox,
         sink,
-        retrier=Retrier(send_policy(settings), clock or SystemClock(), rng or SYSTEM_RNG, notify),
-        limits=ThrottleLimits(
-            TokenBucket(settings.rate, settings.burst),
-            RetryBudget(),
-            CircuitBreaker(reconnect_policy(settings)),
-            in_flight=settings.http_concurrency,
-        ),
+        retrier=Retrier(send_policy(settings), clock, rng, throttle),
+        throttle=throttle,
+        notify=notify,
         ttl=settings.message_ttl,
         conditions=conditions,
         who=who,
@@ -311,7 +316,8 @@ async def open_bot(
             ),
             open_room=lambda: open_room(settings, clock=clock),
             check_action=check_name,
-            retrier=Retrier(send_policy(settings), clock, rng, notify),
+            retrier=Retrier(send_policy(settings), clock, rng),
+            notify=notify,
             reconnects=reconnect_policy(settings),
             app=app,
             conditions=conditions,

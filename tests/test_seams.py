@@ -35,7 +35,6 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
     "hangbot/sandbox/journal.py": ("asyncio.timeout",),
     # not yet
     "hangbot/bot/bot.py": ("asyncio.wait",),
-    "hangbot/delivery/courier.py": ("asyncio.timeout", "loop.time"),
     "hangbot/delivery/lock.py": ("asyncio.sleep", "loop.time"),
     "hangbot/hangfm/http1.py": ("asyncio.timeout", "loop.time"),
     "hangbot/hangfm/socket.py": ("asyncio.timeout",),

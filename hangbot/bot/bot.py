@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from hangbot.bot.app import AppRunner, log_not_accepted
+from hangbot.bot.direct_action import DirectAction
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
@@ -18,9 +19,10 @@ from hangbot.bot.ports import ChatFeed, ChatReader, OpenRoom, RoomSession
 from hangbot.bot.services import Deliverer, RoomKeeper, Service
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import Outgoing
-from hangbot.delivery.record import OutboxRow, Settlement
-from hangbot.delivery.retry import Retrier, RetryPolicy
-from hangbot.errors import ActionLost, HangbotError, OutboxError, Unreachable, first_of
+from hangbot.delivery.record import Notify, OutboxRow, Settlement
+from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.errors import HangbotError, OutboxError, Unreachable, first_of
 from hangbot.health import Conditions, Health
 from hangbot.ids import new_id
 
@@ -46,7 +48,8 @@ class Bot:
         courier: Delivers what `say` accepts.
         open_room: Opens a room connection; called again after each loss.
         check_action: Raises `UsageError` for a room action whose name is misspelt.
-        retrier: Carries room actions; its clock and randomness are the bot's.
+        retrier: Runs room actions to their end; its clock and randomness are the bot's.
+        notify: Is given each step of them.
         reconnects: How long to wait before the next connection.
         app: The author's own part, or ``None``.
         on_event: Handles what happens in the room, or ``None``.
@@ -63,6 +66,7 @@ class Bot:
         open_room: OpenRoom,
         check_action: Callable[[str], None],
         retrier: Retrier,
+        notify: Notify,
         reconnects: RetryPolicy,
         app: App | None = None,
         on_event: Callable[["Bot", RoomEvent], Awaitable[None]] | None = None,
@@ -83,6 +87,7 @@ class Bot:
         self.started_at = runner.started_at
         self._courier = courier
         self._retrier = retrier
+        self._notify = notify
         self._check_action = check_action
         self._keeper = RoomKeeper(
             open_room,
@@ -156,7 +161,7 @@ class Bot:
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         started = room.action(action, params, me=lambda: self.chat.uid or "")
         key = f"{action}-{new_id(self._retrier.rng)[:8]}"
-        return await self._retrier.run(key, started.send, started.find, if_uncertain=ActionLost.remedy)
+        return await self._retrier.run(DirectAction(key, started, self._retrier.clock, self._notify))
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""

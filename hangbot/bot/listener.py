@@ -119,7 +119,8 @@ class ChatListener:
         failures = 0
         while True:
             try:
-                answer = await self._courier.through(request)
+                async with self._courier.request():
+                    answer = await request()
             except ServiceError as exc:
                 failed_at = self._clock.now()
                 failures += 1

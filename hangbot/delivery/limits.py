@@ -13,7 +13,7 @@ from typing import Final, Literal
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.ids import Rng
 
-__all__ = ["BreakerState", "CircuitBreaker", "RetryBudget", "TokenBucket"]
+__all__ = ["BreakerState", "CircuitBreaker", "RetryBudget", "ThrottleLimits", "TokenBucket"]
 
 _WINDOW: Final = 60.0
 """Seconds that a retry budget looks back."""
@@ -116,7 +116,7 @@ class CircuitBreaker:
         wait = self.policy.longest_wait(rng) if at_the_cap else self.policy.wait_after(self._probes, rng)
         self.retry_at = now + max(wait, at_least)
 
-    def abandoned(self, now: float) -> None:
+    def probe_cancelled(self, now: float) -> None:
         """A probe was called off before it could tell: the next one is due."""
         if self.state == "probing":
             self.state = "open"
@@ -180,3 +180,20 @@ class TokenBucket:
         if self._at is None:
             return self._tokens
         return min(self._burst, self._tokens + (now - self._at) * self._rate)
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleLimits:
+    """What holds for all messages to one service together.
+
+    Attributes:
+        bucket: How many a second.
+        budget: How many retries.
+        breaker: Whether the service is known to be down.
+        in_flight: How many requests at a time: each takes a connection of its own.
+    """
+
+    bucket: TokenBucket
+    budget: RetryBudget
+    breaker: CircuitBreaker
+    in_flight: int = 4

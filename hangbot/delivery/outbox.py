@@ -253,7 +253,7 @@ class Outbox:
 
         Args:
             receiver: For whom.
-            only_look: Leave it queued; `sending` is to be called before it is sent.
+            only_look: Leave it queued; `mark_sending` is to be called before it is sent.
 
         Returns:
             It as it was, but for the state (``sending``, or ``queued`` after only a look).
@@ -274,7 +274,7 @@ class Outbox:
         """Return how many messages of other rooms wait."""
         return await self._read(write_sql.count_others, self._rooms)
 
-    async def sending(self, key: str, steps: Sequence[Step]) -> bool:
+    async def mark_sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.
 
         Returns:
@@ -323,9 +323,9 @@ class Outbox:
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
         return write_sql.prune(database, now - self._bounds.keep_for, self._bounds.keep_most)
 
-    async def note(self, key: str, steps: Sequence[Step]) -> None:
+    async def append_steps(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self._deliver(write_sql.note, key, steps)
+        await self._deliver(write_sql.append_steps, key, steps)
 
     async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[OutboxRow]:
         """Return messages in these states (all, when none is named), oldest first.

@@ -1,34 +1,19 @@
-"""One message from its first attempt to its settlement.
+"""What comes next for a message or a room action, from its first attempt to its end. PURE.
 
-The same loop carries chat messages and room actions; what differs is handed in: how to send,
-and how to ask whether an earlier attempt arrived. Whatever may have arrived is asked about
+`decide` is the one verdict; `hangbot.delivery.retrier` acts on it. What may have arrived is asked about
 before it is sent again, so a lost acknowledgement neither loses nor doubles.
 """
 
 import math
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Literal
 
 from hangbot.clock import Clock, steady
-from hangbot.delivery.record import Notify, Settlement, Step, StepKind
+from hangbot.delivery.record import Settlement
 from hangbot.errors import ActionLost, AnswerLost, RateLimited, Refused, ServiceError, Unreachable
 from hangbot.ids import Rng
 
-__all__ = ["Progress", "Retrier", "RetryPolicy", "Service", "Strategy"]
-
-_ROUNDED: Final = 1e-6
-"""Seconds by which sums of waits may differ: who waits until a time must not look a hair too early."""
-
-Send = Callable[[], Awaitable[object]]
-Turn = Callable[[bool], Awaitable[bool]]
-"""Waits until an attempt may begin; ``False``: not before the deadline.
-
-Told whether it is a retry: what an earlier run of the program sent is not held against this one.
-"""
-Ask = Callable[[], Awaitable[bool]]
-"""True: an earlier attempt arrived; False: it did not; a `ServiceError`: cannot tell."""
-
+__all__ = ["Moment", "Next", "Progress", "RetryPolicy", "Strategy", "Until", "decide"]
 
 Strategy = Literal["seed", "equal", "full"]
 
@@ -80,256 +65,179 @@ class RetryPolicy:
         return step * rng.random()
 
 
-class Service(Protocol):
-    """What is known of a service over all that is sent to it: what is down costs a message nothing."""
-
-    def worked_for(self) -> float:
-        """Return a time (seconds) that stands still while it is down."""
-
-    async def answers(self, since: float) -> bool:
-        """Tell whether it has worked since then, or does now."""
-
-    def longest_wait(self) -> float:
-        """Return the seconds to wait after something that waiting alone does not mend."""
-
-    async def pause(self, seconds: float) -> None:
-        """Wait before another try."""
-
-
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What a message brings with it.
+class Until:
+    """Until when a send, or a question about one, is worth waiting for.
 
     Attributes:
-        attempts: Attempts that earlier runs made.
-        in_doubt: Whether one of those may have arrived: then it is asked about first.
-        expires_at: When it is not worth sending any more (as `hangbot.clock.steady` tells it), or ``None``.
-        deadline: When it is given up, as `Service.worked_for` counts, or ``None`` for the policy's own.
+        deadline: In the time for which the service has worked: what it is down for costs nothing.
+        expires_at: When a send is not wanted any more, as `hangbot.clock.steady` counts, or ``None``.
+        ask_until: Of a question: until when (monotonic seconds) it is put while the service is down, even
+            about what has expired. ``None`` for a send.
+    """
+
+    deadline: float = math.inf
+    expires_at: float | None = None
+    ask_until: float | None = None
+
+    def left(self, clock: Clock, worked_for: float, *, down: bool) -> float:
+        """Return the seconds that are left, as far as is known now."""
+        fresh = math.inf if self.expires_at is None else self.expires_at - steady(clock)
+        if self.ask_until is not None and down:
+            return max(fresh, self.ask_until - clock.now())
+        working = math.inf if down else self.deadline - worked_for
+        return working if self.ask_until is not None else min(working, fresh)
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has become of a message so far, earlier runs of the program included.
+
+    Attributes:
+        attempts: Attempts made.
+        in_doubt: Whether one of them may have arrived: then it is asked about first.
+        expires_at: When it is not worth sending any more (as `hangbot.clock.steady` counts), or ``None``.
+        unknown_remedy: As of its `Sendable`.
+        begun: When this run began (monotonic seconds).
+        deadline: When it is given up, in the time for which the service has worked.
+        retried: Whether its end is tier 2 at best.
+        counted_attempts: Attempts that failed while the service worked.
+        waits: Pauses made.
+        acknowledged: Whether the last attempt was.
+        found: Whether it was found when asked about.
+        last_error: Of the last attempt that failed.
+        asking_error: Of a question that failed and has not been paused after.
+        failed_at: When the last of both failed (monotonic seconds).
+        paused: Whether there was a pause after the last failed attempt.
+        withdrawn: Whether another process ended or queued it before the last attempt.
+        refused: Whether the last attempt was not admitted in time.
+        works: Whether the service answers since `failed_at`; ``None``: not asked yet.
     """
 
     attempts: int = 0
     in_doubt: bool = False
     expires_at: float | None = None
-    deadline: float | None = None
+    unknown_remedy: str = AnswerLost.remedy
+    begun: float = 0.0
+    deadline: float = math.inf
+    retried: bool = False
+    counted_attempts: int = 0
+    waits: int = 0
+    acknowledged: bool = False
+    found: bool = False
+    last_error: ServiceError | None = None
+    asking_error: ServiceError | None = None
+    failed_at: float = 0.0
+    paused: bool = False
+    withdrawn: bool = False
+    refused: bool = False
+    works: bool | None = None
+
+    def __post_init__(self) -> None:
+        self.retried = self.retried or self.attempts > 0 or self.in_doubt
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the next attempt counts as a retry; after a refused token it does not."""
+        return self.last_error is not None and not self.last_error.about_token
+
+    def failed(self, error: ServiceError, now: float) -> None:
+        """Note that an attempt failed."""
+        self.last_error = error
+        self.failed_at = now
+        self.retried = True
+        self.paused = False
+        self.in_doubt = error.ambiguous
+
+    def asked(self, *, found: bool) -> None:
+        """Note what a question was answered."""
+        self.in_doubt = False
+        self.found = found
+
+    def could_not_ask(self, error: ServiceError, now: float) -> None:
+        """Note that a question failed."""
+        self.asking_error = error
+        self.failed_at = now
+
+    def resumed(self, *, works: bool) -> None:
+        """Note the end of a pause, and whether the service answers then.
+
+        What never reached the service, or was asked to wait, is no counted attempt.
+        """
+        error = self.last_error
+        if works and error and not self.paused and self.asking_error is None:
+            excused = isinstance(error, Unreachable | RateLimited) or error.about_token
+            self.counted_attempts += not excused
+        self.asking_error = None
+        self.paused = True
+        self.works = None
 
 
 @dataclass(frozen=True, slots=True)
-class Retrier:
-    """Carries under one policy, one clock, one source of randomness, telling one listener.
+class Moment:
+    """What the clocks say about a message: all that `decide` knows of the time.
 
-    Where ``service`` is given, neither attempts nor time count that it was down for.
+    Attributes:
+        late: Whether its total time is over.
+        expired: Whether it is not worth sending any more.
+        asked_long: Whether it has been asked about for its total time, whatever the service did meanwhile.
     """
 
-    policy: RetryPolicy
-    clock: Clock
-    rng: Rng
-    notify: Notify
-    service: Service | None = None
-
-    async def run(
-        self,
-        key: str,
-        send: Send,
-        ask: Ask,
-        *,
-        turn: Turn | None = None,
-        earlier: Progress | None = None,
-        if_uncertain: str = AnswerLost.remedy,
-    ) -> Settlement:
-        """Send until acknowledged, refused or given up.
-
-        Args:
-            key: The stable id, for the records.
-            send: One attempt. Raises `ServiceError`.
-            ask: Whether an earlier attempt arrived. Raises `ServiceError` when it cannot tell.
-            turn: Awaited before each attempt, which begins when it returns.
-            earlier: What is left of earlier runs.
-            if_uncertain: What the operator is to do where it cannot be told whether it arrived: only
-                who calls knows what there is to ask with.
-
-        Returns:
-            How it ended; never raises a `ServiceError`.
-        """
-        journey = _Journey(self, key, send, ask, turn, earlier or Progress(), if_uncertain=if_uncertain)
-        return await journey.run()
+    late: bool = False
+    expired: bool = False
+    asked_long: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _AlwaysThere:
-    """A service of which nothing is known but what it answers."""
-
-    clock: Clock
-    policy: RetryPolicy
-
-    def worked_for(self) -> float:
-        return self.clock.now()
-
-    async def answers(self, since: float) -> bool:  # noqa: ARG002  the protocol's
-        return True
-
-    def longest_wait(self) -> float:
-        return self.policy.longest
-
-    async def pause(self, seconds: float) -> None:
-        await self.clock.sleep(seconds)
+Next = Literal["send", "find", "pause", "probe"]
+"""``probe``: find out whether the service works at all; what it is down for ends no message."""
 
 
-class _Journey:
-    def __init__(
-        self,
-        retrier: Retrier,
-        key: str,
-        send: Send,
-        ask: Ask,
-        turn: Turn | None,
-        earlier: Progress,
-        *,
-        if_uncertain: str,
-    ) -> None:
-        self._if_uncertain = if_uncertain
-        self._policy = retrier.policy
-        self._clock = retrier.clock
-        self._rng = retrier.rng
-        self._notify = retrier.notify
-        self._key = key
-        self._send = send
-        self._ask = ask
-        self._turn = turn
-        self._attempts = earlier.attempts
-        self._retried = earlier.attempts > 0 or earlier.in_doubt
-        self._in_doubt = earlier.in_doubt
-        self._expires_at = earlier.expires_at
-        self._spent = 0
-        self._tries = 0
-        self._trouble: ServiceError | None = None
-        self._failed_at = self._begun = retrier.clock.now()
-        self._service = retrier.service or _AlwaysThere(retrier.clock, retrier.policy)
-        own = self._service.worked_for() + retrier.policy.total
-        self._deadline = own if earlier.deadline is None else earlier.deadline
+def decide(progress: Progress, policy: RetryPolicy, now: Moment) -> Settlement | Next:
+    """Return how a message ends, or what is done next about it."""
+    if progress.withdrawn:
+        return Settlement("dropped", None, progress.attempts, "withdrawn before it was sent")
+    if progress.acknowledged or progress.found:
+        return Settlement("delivered", 2 if progress.found or progress.retried else 1, progress.attempts)
+    if progress.asking_error:
+        return _after_asking(progress, progress.asking_error, now)
+    error = progress.last_error
+    if error and not progress.paused:
+        if error.retryable or error.about_token:
+            return "pause"
+        if error.ambiguous:
+            return Settlement("uncertain", None, progress.attempts, str(error), error.remedy)
+        return Settlement("failed", 3, progress.attempts, str(error), error.remedy)
+    if progress.in_doubt:
+        return "find"
+    return _unless_over(progress, policy, now)
 
-    async def run(self) -> Settlement:
-        while True:
-            settlement = await (self._settle_by_asking() if self._in_doubt else self._settle_by_sending())
-            if settlement:
-                self._tell("settled", settlement.reason or f"tier {settlement.tier}", settlement=settlement)
-                return settlement
 
-    async def _settle_by_sending(self) -> Settlement | None:
-        return self._expired() or await self._given_up() or await self._attempt()
+def _after_asking(progress: Progress, error: ServiceError, now: Moment) -> Settlement | Next:
+    reason = f"sent, not acknowledged, and asking failed too: {error}"
+    unknown = Settlement("uncertain", None, progress.attempts, reason, progress.unknown_remedy)
+    if isinstance(error, Refused | ActionLost) and not error.about_token:
+        return unknown
+    if now.expired and now.asked_long:
+        return unknown
+    if not now.late or progress.works is False:
+        return "pause"
+    return unknown if progress.works else "probe"
 
-    async def _attempt(self) -> Settlement | None:
-        if self._turn and not await self._turn(self._is_retry()):
-            return self._expired() or await self._given_up() or await self._never_sent()
-        if expired := self._expired():
-            return expired
-        self._attempts += 1
-        self._tell("attempt")
-        started = self._clock.now()
-        try:
-            await self._send()
-        except ServiceError as exc:
-            return await self._after(exc, self._clock.now() - started)
-        self._tell("answer", "acknowledged", seconds=self._clock.now() - started)
-        return Settlement("delivered", 2 if self._retried else 1, self._attempts)
 
-    async def _after(self, trouble: ServiceError, seconds: float) -> Settlement | None:
-        self._tell("answer", _in_words(trouble), seconds=seconds)
-        self._trouble = trouble
-        self._failed_at = self._clock.now()
-        self._retried = True
-        if not (trouble.retryable or trouble.about_token):
-            if trouble.ambiguous:
-                return Settlement("uncertain", None, self._attempts, str(trouble), trouble.remedy)
-            return Settlement("failed", 3, self._attempts, str(trouble), trouble.remedy)
-        self._in_doubt = trouble.ambiguous
-        await self._wait(trouble)
-        # What never reached the service, or was told to wait, is no attempt spent.
-        at_fault = not (isinstance(trouble, Unreachable | RateLimited) or trouble.about_token)
-        if await self._answers() and at_fault:
-            self._spent += 1
-        return None
-
-    def _is_retry(self) -> bool:
-        """Tell whether an attempt counts as a retry; one that only the token was refused for does not."""
-        return self._trouble is not None and not self._trouble.about_token
-
-    async def _answers(self) -> bool:
-        """Tell whether the service works, by a question put to it since the last trouble."""
-        return await self._service.answers(self._failed_at)
-
-    async def _settle_by_asking(self) -> Settlement | None:
-        """Find out whether an earlier attempt arrived; ``None``: it did not, or ask again."""
-        try:
-            found = await self._ask()
-        except ServiceError as exc:
-            self._tell("asked", f"no answer: {_in_words(exc)}")
-            self._failed_at = self._clock.now()
-            if isinstance(exc, Refused | ActionLost) and not exc.about_token:
-                return self._uncertain(exc)
-            if self._asked_long_enough() or (self._late() and await self._answers() and self._late()):
-                return self._uncertain(exc)
-            await self._wait(exc)
-            await self._answers()
-            return None
-        self._in_doubt = False
-        self._tell("asked", "it arrived" if found else "it did not arrive")
-        return Settlement("delivered", 2, self._attempts) if found else None
-
-    def _uncertain(self, why: ServiceError) -> Settlement:
-        reason = f"sent, not acknowledged, and asking failed too: {why}"
-        return Settlement("uncertain", None, self._attempts, reason, self._if_uncertain)
-
-    def _expired(self) -> Settlement | None:
-        if self._expires_at is None or steady(self._clock) < self._expires_at - _ROUNDED:
-            return None
+def _unless_over(progress: Progress, policy: RetryPolicy, now: Moment) -> Settlement | Next:
+    """Give up what is too old; when time or attempts are over, only while the service works."""
+    if now.expired:
         reason = "older than its time to live, and not (known to be) in the room"
-        return Settlement("expired", None, self._attempts, reason, "Say it anew if it is still wanted.")
-
-    def _asked_long_enough(self) -> bool:
-        """Tell whether it is too old to be asked about; at a start there is time for that in any case."""
-        if self._expires_at is None or steady(self._clock) < self._expires_at:
-            return False
-        return self._clock.now() >= self._begun + self._policy.total
-
-    def _late(self) -> bool:
-        return self._service.worked_for() >= self._deadline - _ROUNDED
-
-    async def _never_sent(self) -> Settlement | None:
-        if not self._late() or not await self._answers():
-            return None  # it was to expire before its turn, and the clock was set back meanwhile
-        reason = f"given up after {self._policy.total:g} s: its turn did not come; nothing was sent"
-        return Settlement("failed", 3, self._attempts, reason, Unreachable.remedy)
-
-    async def _given_up(self) -> Settlement | None:
-        trouble = self._trouble
-        if self._in_doubt or trouble is None or trouble.about_token:
-            return None
-        if not (self._late() or self._spent >= self._policy.attempts) or not await self._answers():
-            return None
-        late = self._late()
-        if self._spent < self._policy.attempts and not late:
-            return None
-        bound = f"after {self._policy.total:g} s" if late else f"after {self._spent} attempts"
-        return Settlement("failed", 3, self._attempts, f"given up {bound}: {trouble}", trouble.remedy)
-
-    async def _wait(self, trouble: ServiceError) -> None:
-        self._tries += 1
-        wait, asked = self._policy.wait_after(self._tries, self._rng), trouble.retry_after
-        if asked is not None:
-            wait = max(wait, self._policy.longest if math.isinf(asked) else asked)
-        if trouble.about_token:
-            wait = self._service.longest_wait()
-            self._deadline += wait  # a message is not to suffer for the token
-        wait = max(0.0, min(wait, self._deadline - self._service.worked_for()))
-        self._tell("waiting", f"{wait:.3f} s", seconds=wait)
-        await self._service.pause(wait)
-
-    def _tell(
-        self, kind: StepKind, detail: str = "", *, seconds: float = 0.0, settlement: Settlement | None = None
-    ) -> None:
-        at = self._clock.wall()
-        self._notify(Step(self._key, at, kind, self._attempts, detail, seconds, settlement))
-
-
-def _in_words(error: ServiceError) -> str:
-    return f"{type(error).__name__}: {error}"
+        return Settlement("expired", None, progress.attempts, reason, "Say it anew if it is still wanted.")
+    error, attempts = progress.last_error, progress.counted_attempts
+    if error and not error.about_token and (now.late or attempts >= policy.attempts):
+        bound = f"after {policy.total:g} s" if now.late else f"after {attempts} attempts"
+        reason, remedy = f"given up {bound}: {error}", error.remedy
+    elif progress.refused and now.late:
+        reason = f"given up after {policy.total:g} s: its turn did not come; nothing was sent"
+        remedy = Unreachable.remedy
+    else:
+        return "send"
+    if progress.works is None:
+        return "probe"
+    return Settlement("failed", 3, progress.attempts, reason, remedy) if progress.works else "send"

@@ -1,65 +1,50 @@
-"""What a request to the service passes: the breaker, the retry budget, the rate.
+"""What every request to a service passes: the breaker, the retry budget, the rate, the slots.
 
-The rules are pure (`CircuitBreaker`, `RetryBudget`, `TokenBucket`); this waits for them. What waits long is
-given the cause (`Held`), and nothing waits long once the program is to stop (`Stopped`).
+The rules are pure (`hangbot.delivery.limits`); this waits for them. What waits long gets a `Hold` back, to
+show it and wait on; when the program is to stop, what waits gets `Stopped`.
 """
 
 import asyncio
-import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Final, Self
 
 from hangbot.clock import Clock
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.limits import ThrottleLimits
+from hangbot.delivery.ports import Probed
+from hangbot.delivery.prober import TOKEN, Prober
+from hangbot.delivery.retry import Until
+from hangbot.delivery.waits import Stopped, Waits
 from hangbot.errors import AnswerLost, RateLimited, ServiceError, Unavailable, Unreachable
 from hangbot.health import Conditions
 from hangbot.ids import Rng
 
-__all__ = ["LONG", "Held", "Stopped", "Throttle", "ThrottleLimits", "Until"]
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-Until = Callable[[], float]
-"""Until when it is worth waiting (monotonic seconds), as far as is known now."""
-Held = Callable[[str, float], Awaitable[None]]
-"""Told once a wait that has taken, or is about to take, longer than `LONG`: by what, and how long."""
+__all__ = ["LONG", "Hold", "Request", "Stopped", "Throttle"]
 
 LONG: Final = 5.0
-"""Seconds from which on a wait is told, and ends when the program is to stop."""
+"""Seconds from which on a wait is shown, and ends when the program is to stop."""
 _LOOK_EVERY: Final = 1.0
 """Seconds between looks at the retry budget: every send makes room in it."""
-_PART: Final = "chat token"
 _BUDGET: Final = "the retry budget: retries are at most a tenth of the sends of a minute, or ten"
 _RATE: Final = "the rate of sends (HANGBOT_RATE)"
 _SLOTS: Final = "other requests that are still on their way"
-
-
-class Stopped(Exception):
-    """The program is to stop: what waits goes on after its next start."""
+_FOR_EVER: Final = Until()
 
 
 @dataclass(frozen=True, slots=True)
-class ThrottleLimits:
-    """What holds for all messages to one service together.
+class Hold:
+    """What holds something up.
 
     Attributes:
-        bucket: How many a second.
-        budget: How many retries.
-        breaker: Whether the service is known to be down.
-        in_flight: How many requests at a time: each takes a connection of its own.
+        cause: In words.
+        seconds: How long it has, or is about to.
+        late: Whether it is not worth waiting any more.
     """
 
-    bucket: TokenBucket
-    budget: RetryBudget
-    breaker: CircuitBreaker
-    in_flight: int = 4
-
-
-async def _nobody_is_told(_cause: str, _seconds: float) -> None: ...
+    cause: str
+    seconds: float
+    late: bool = False
 
 
 class Throttle:
@@ -69,8 +54,8 @@ class Throttle:
         limits: The limits.
         clock: Measures and waits.
         rng: Draws the waits between probes.
-        probe: Asks the service whether it works at all; raises `ServiceError` where it does not.
-        conditions: Told when the service refuses the token.
+        service: Is probed when requests fail.
+        conditions: Shows that the service refuses the token.
     """
 
     def __init__(
@@ -78,7 +63,7 @@ class Throttle:
         limits: ThrottleLimits,
         clock: Clock,
         rng: Rng,
-        probe: Callable[[], Awaitable[None]],
+        service: Probed,
         conditions: Conditions | None = None,
     ) -> None:
         self.breaker = limits.breaker
@@ -86,17 +71,13 @@ class Throttle:
         self._budget = limits.budget
         self._clock = clock
         self._rng = rng
-        self._ask_whether_it_works = probe
         self._conditions = conditions or Conditions()
+        self._waits = Waits()
+        self._prober = Prober(service, self.breaker, clock, rng, self._conditions, self._waits)
         self._pace = asyncio.Lock()
         self._in_line = 0
-        """How many wait until it is their turn to take a token of the rate."""
+        """How many wait to take a token of the rate."""
         self._slots = asyncio.Semaphore(limits.in_flight)
-        self._asking = asyncio.Lock()
-        self._answered_at = -math.inf
-        """When the last probe that was answered was begun."""
-        self._waits: set[asyncio.Task[Any]] = set()
-        self._stopping = False
         self._under_way = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -107,13 +88,12 @@ class Throttle:
         return not (self.breaker.down or self._bucket.wait(self._clock.now()) or self._pace.locked())
 
     async def quiet(self) -> None:
-        """Wait until no request is under way; those that wait for their turn are none."""
+        """Wait until no request is under way; what waits to be admitted is none."""
         await self._quiet.wait()
 
     def stop(self) -> None:
-        """Hold up nobody any more: whoever waits is told that it is to stop."""
-        self._stopping = True
-        self._tell()
+        """Hold nothing up any more: what waits gets `Stopped`."""
+        self._waits.stop()
 
     def worked_for(self) -> float:
         """Return a time (seconds) that stands still while the service is down."""
@@ -123,6 +103,10 @@ class Throttle:
         """Draw the wait after something that waiting alone does not mend."""
         return self.breaker.policy.longest_wait(self._rng)
 
+    async def answers(self, since: float) -> bool:
+        """Return whether the service works, by a probe that was made since then, or is made now."""
+        return await self._prober.answers(since)
+
     async def pause(self, seconds: float) -> None:
         """Wait before another try; raises `Stopped` from a long wait."""
         if seconds <= LONG:
@@ -130,21 +114,26 @@ class Throttle:
             return
         end = self._clock.now() + seconds
         while (left := end - self._clock.now()) > 0:
-            await self._unless_stopped(self._clock.sleep(left))
+            await self._waits.run(self._clock.sleep(left))
 
-    async def turn(self, *, retry: bool, until: Until, held: Held = _nobody_is_told) -> bool:
-        """Wait until a send may go; ``False`` when that is not before ``until``.
+    async def acquire(
+        self, *, retry: bool, until: Until = _FOR_EVER, patience: float = math.inf
+    ) -> Hold | None:
+        """Wait until a send may go; ``None`` when it may, and in this very iteration of the loop.
 
-        The send has to begin in the same turn of the loop: then nobody else has taken its place.
+        Args:
+            retry: Whether it counts as a retry.
+            until: Until when that is worth waiting for.
+            patience: Seconds after which to return, to show what holds it up and call again.
 
         Raises:
             Stopped: It would have to wait on.
         """
         while True:
-            if not await self._until_open(retry=retry, until=until, held=held):
-                return False
-            if (wait := self._wait_in_line()) > LONG:
-                await held(_RATE, wait)
+            if hold := await self.until_open(retry=retry, until=until, patience=patience):
+                return hold
+            if patience < math.inf and (wait := self._wait_in_line()) > LONG:
+                return Hold(_RATE, wait)
             self._in_line += 1
             try:
                 await self._pace.acquire()  # first come, first served
@@ -152,69 +141,67 @@ class Throttle:
                 self._in_line -= 1
             try:
                 if await self._paced(retry=retry):
-                    return True
+                    return None
             finally:
                 self._pace.release()
 
-    async def through(
-        self, request: Callable[[], Awaitable[T]], *, until: Until, held: Held = _nobody_is_told
-    ) -> T:
-        """Make a request while the service is not known to be down.
+    def request(self, *, until: Until = _FOR_EVER) -> "Request":
+        """Return a request: ``async with`` it, wait while it is `Request.held_up`, and make it."""
+        return Request(self, self._slots, self._clock, until)
 
-        Raises:
-            Unreachable: The service was down until then; nothing was sent.
-            Stopped: It would have to wait on.
-            ServiceError: What the request raised.
-        """
-        while True:
-            begun = self._clock.now()
-            async with self._slots:  # first: whoever waits here is not on its way when the service goes
-                waited = self._clock.now() - begun
-                if not self.breaker.down:
-                    if waited > LONG:
-                        await held(_SLOTS, waited)
-                    return await self._watched(request)
-            if not await self._until_open(retry=False, until=until, held=held):
-                raise Unreachable(f"the service is down ({self.breaker.reason})", service="chat")
+    async def until_open(self, *, retry: bool, until: Until, patience: float) -> Hold | None:
+        """Wait until neither the breaker nor, for a retry, the budget holds it up."""
+        begun = self._clock.now()
+        while blocked := self._blocked(retry=retry):
+            if self._waits.stopping:
+                raise Stopped
+            cause, wait = blocked
+            now = self._clock.now()
+            left = until.left(self._clock, self.worked_for(), down=self.breaker.down)
+            if left <= 0:
+                return Hold(cause, now - begun, late=True)
+            if now >= begun + patience:
+                return Hold(cause, now - begun)
+            if self.breaker.begin_probe(now):
+                await self._waits.run(self._prober.probe())
+            else:
+                await self._waits.run(self._clock.sleep(min(wait, left, begun + patience - now)))
+        return None
 
-    async def answers(self, since: float) -> bool:
-        """Tell whether the service works: by a probe that was made since then, or by one that is made now."""
-        async with self._asking:
-            if self.breaker.down:
-                return False
-            return self._answered_at >= since or await self._probe()
-
-    async def _watched(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Make a request and tell the breaker how it ended."""
+    def begin(self) -> None:
+        """Note that a request begins."""
         self._under_way += 1
         self._quiet.clear()
-        try:
-            result = await request()
-        except ServiceError as exc:
-            if exc.about_token:
-                self._conditions.red(_PART, str(exc), exc.remedy)
-            if not (exc.about_token or isinstance(exc, Unreachable | AnswerLost | Unavailable | RateLimited)):
-                self.breaker.succeeded()
-            elif self.breaker.failed(failed_at := self._clock.now(), str(exc)):
-                await self.answers(failed_at)
-            raise
-        finally:
-            self._under_way -= 1
-            if not self._under_way:
-                self._quiet.set()
+
+    def end(self) -> None:
+        """Note that a request has ended."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._quiet.set()
+
+    def succeeded(self) -> None:
+        """Learn that a request was answered as it was meant to."""
         self.breaker.succeeded()
-        self._conditions.clear(_PART)
-        return result
+        self._conditions.clear(TOKEN)
+
+    async def failed(self, error: ServiceError) -> None:
+        """Learn that a request failed; after several in a row the service is probed."""
+        if error.about_token:
+            self._conditions.red(TOKEN, str(error), error.remedy)
+        if not (error.about_token or isinstance(error, Unreachable | AnswerLost | Unavailable | RateLimited)):
+            self.breaker.succeeded()
+        elif self.breaker.failed(failed_at := self._clock.now(), str(error)):
+            await self.answers(failed_at)
 
     async def _paced(self, *, retry: bool) -> bool:
-        """Take a token and wait for it; ``False`` when it is held up before (no token then) or after."""
-        if self._hold(retry=retry):
+        """Take a token and wait for it; ``False`` when it is blocked before (no token then) or after."""
+        if self._blocked(retry=retry):
             return False
         now = self._clock.now()
         if wait := self._bucket.take(now):
             while (left := now + wait - self._clock.now()) > 0:
-                await self._unless_stopped(self._clock.sleep(left))
-            if self._hold(retry=retry):
+                await self._waits.run(self._clock.sleep(left))
+            if self._blocked(retry=retry):
                 return False
         if retry:
             self._budget.retried(self._clock.now())
@@ -223,35 +210,11 @@ class Throttle:
         return True
 
     def _wait_in_line(self) -> float:
-        """Return the seconds after which a token of the rate is there for who comes now, roughly."""
+        """Return the seconds after which a token of the rate is there for the next in line, roughly."""
         return self._bucket.wait(self._clock.now(), behind=self._in_line)
 
-    async def _until_open(self, *, retry: bool, until: Until, held: Held) -> bool:
-        """Wait until neither breaker nor budget holds it up; ``False`` when that took until the end."""
-        begun, told = self._clock.now(), False
-        tell_at = begun + LONG
-        while hold := self._hold(retry=retry):
-            if self._stopping:
-                raise Stopped
-            cause, wait = hold
-            now = self._clock.now()
-            left = until() - now
-            if left <= 0:
-                return False
-            if not told and now >= tell_at:
-                told = True
-                await held(cause, now - begun)
-                continue  # the time has moved on
-            if self.breaker.begin_probe(now):
-                await self._unless_stopped(self._probe())
-            else:
-                await self._unless_stopped(
-                    self._clock.sleep(min(wait, left, math.inf if told else tell_at - now))
-                )
-        return True
-
-    def _hold(self, *, retry: bool) -> tuple[str, float] | None:
-        """Return what holds a request up, and when it is worth looking again; ``None`` when nothing does."""
+    def _blocked(self, *, retry: bool) -> tuple[str, float] | None:
+        """Return what blocks a request, and when it is worth looking again; ``None`` when nothing does."""
         now = self._clock.now()
         if self.breaker.down:
             return f"the service, which is down: {self.breaker.reason}", self.breaker.wait(now)
@@ -259,68 +222,73 @@ class Throttle:
             return _BUDGET, min(wait, _LOOK_EVERY)
         return None
 
-    async def _unless_stopped(self, waiting: Coroutine[Any, Any, object]) -> None:
-        """Await something, or until the breaker changes; raises `Stopped` when the program is to stop."""
-        if self._stopping:
-            waiting.close()
-            raise Stopped
-        task = asyncio.create_task(waiting, name="hangbot-gate")
-        self._waits.add(task)
+
+class Request:
+    """One request: it waits for a slot, and its end tells the breaker how the service does.
+
+    Args:
+        throttle: What it passes.
+        slots: One is had while it is under way.
+        clock: Measures.
+        until: Until when it is worth waiting for.
+    """
+
+    def __init__(self, throttle: Throttle, slots: asyncio.Semaphore, clock: Clock, until: Until) -> None:
+        self._throttle = throttle
+        self._slots = slots
+        self._clock = clock
+        self._until = until
+        self._granted = False
+        self._shown = False
+        self._abandoned = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def held_up(self) -> Hold | None:
+        """Wait for a slot of a service that is not known to be down; ``None`` when the request may be made.
+
+        Returns:
+            What holds it up, once, when that takes long: it is called again then, and waits on.
+
+        Raises:
+            Unreachable: The service was down for as long as it was worth waiting; nothing was sent.
+            Stopped: It would have to wait on.
+        """
+        while not self._granted:
+            begun = self._clock.now()
+            # Before the breaker is asked: what still waits for a slot is not sent to a service that is down.
+            await self._slots.acquire()
+            if not self._throttle.breaker.down:
+                self._granted = True
+                self._throttle.begin()
+                waited = self._clock.now() - begun
+                return Hold(_SLOTS, waited) if waited > LONG else None
+            self._slots.release()
+            patience = math.inf if self._shown else LONG
+            hold = await self._throttle.until_open(retry=False, until=self._until, patience=patience)
+            if hold and hold.late:
+                reason = self._throttle.breaker.reason
+                raise Unreachable(f"the service is down ({reason})", service="chat")
+            if hold:
+                self._shown = True
+                return hold
+        return None
+
+    def abandon(self) -> None:
+        """Make no request after all: that is no news of the service."""
+        self._abandoned = True
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._granted:
+            return
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait([task])
-            raise
+            if isinstance(error, ServiceError):
+                await self._throttle.failed(error)
+            elif error is None and not self._abandoned:
+                self._throttle.succeeded()
         finally:
-            self._waits.discard(task)
-        if not task.cancelled():
-            task.result()
-        if self._stopping:
-            raise Stopped
-
-    async def _probe(self) -> bool:
-        """Ask the service whether it works, and let everybody know."""
-        begun, was_down = self._clock.now(), self.breaker.since is not None
-        try:
-            await self._ask_whether_it_works()
-        except ServiceError as exc:
-            self._unanswered(exc, was_down=was_down)
-            return False
-        except BaseException:
-            self.breaker.abandoned(self._clock.now())
-            self._tell()
-            raise
-        self._answered_at = begun
-        self.breaker.answered(self._clock.now())
-        self._conditions.clear(_PART)
-        if was_down:
-            logger.info("[OK] the chat is back", extra={"action": "breaker_closed"})
-        self._tell()
-        return True
-
-    def _unanswered(self, error: ServiceError, *, was_down: bool) -> None:
-        asked = error.retry_after or 0.0
-        self.breaker.unanswered(
-            self._clock.now(),
-            self._rng,
-            str(error),
-            at_least=0.0 if math.isinf(asked) else asked,
-            at_the_cap=error.about_token or math.isinf(asked),
-        )
-        if error.about_token:
-            self._conditions.red(_PART, str(error), error.remedy)
-        if not was_down:
-            logger.error(
-                "[ERROR] the chat is down (%s): from here on only asked now and then",
-                error,
-                extra={"action": "breaker_open"},
-            )
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake everyone who waits but whoever tells it; each looks for himself."""
-        me = asyncio.current_task()
-        for waiting in self._waits:
-            if waiting is not me:
-                waiting.cancel()
+            self._throttle.end()
+            self._slots.release()

@@ -235,7 +235,7 @@ def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) 
     query = f"UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND {_WAITS}"  # noqa: S608  constant
     if not database.execute(query, (key,)).rowcount:
         return False
-    note(database, key, steps)
+    append_steps(database, key, steps)
     return True
 
 
@@ -263,10 +263,10 @@ def settle(
         ),
     )
     _keep(database, _seq(database, key), steps)
-    return [] if settlement.state == "delivered" else _give_up_rest(database, key, now)
+    return [] if settlement.state == "delivered" else fail_remaining_parts(database, key, now)
 
 
-def _give_up_rest(database: sqlite3.Connection, key: str, now: float) -> list[str]:
+def fail_remaining_parts(database: sqlite3.Connection, key: str, now: float) -> list[str]:
     """Fail the parts behind one that did not arrive: half a text is worse than none of its end."""
     reason = f"not sent: part {key} of the same text did not arrive"
     remedy = f"`hangbot outbox retry` with {key} and the parts behind it, in their order."
@@ -307,7 +307,7 @@ def fail_queued(
     return [key for key, _ in found]
 
 
-def note(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
+def append_steps(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
     """Keep steps and the number of attempts they tell of."""
     attempts = max((step.attempt for step in steps), default=0)
     database.execute("UPDATE message SET attempts = max(attempts, ?) WHERE id = ?", (attempts, key))
@@ -406,7 +406,7 @@ def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[
         if changed:
             _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
             if waits:
-                _give_up_rest(database, key, now)
+                fail_remaining_parts(database, key, now)
     return [get(database, key) for key in keys]
 
 

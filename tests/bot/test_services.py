@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -23,12 +23,10 @@ from tests.bounds import WITHIN
 from tests.rng import FixedRng
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from hangbot.bot.ports import StartedAction
     from hangbot.delivery.courier import Courier
-
-T = TypeVar("T")
 
 NICKNAMES = {"bob": "Bobby"}
 
@@ -62,8 +60,9 @@ class Chat:
     async def look(self) -> Look:
         return self._looks.pop() if self._looks else Look()
 
-    async def through(self, request: Callable[[], Awaitable[T]]) -> T:
-        return await request()
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        yield
 
 
 class Session:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery import courier as module
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import OutboxRow, Settlement, Step
-from hangbot.delivery.retry import Retrier, RetryPolicy
-from hangbot.delivery.throttle import ThrottleLimits
+from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.throttle import Throttle
 from hangbot.errors import (
     AckTimeout,
     GroupClosed,
@@ -30,6 +30,7 @@ from hangbot.errors import (
     Unreachable,
     UsageError,
 )
+from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.rng import FixedRng
@@ -102,15 +103,23 @@ class Desk:
         default_factory=lambda: CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0))
     )
     ttl: float | None = None
+    max_workers: int = 256
+    look_every: float = 0.05
     steps: list[Step] = field(default_factory=list)
 
     def courier(self) -> Courier:
+        limits, conditions = ThrottleLimits(self.bucket, RetryBudget(), self.breaker), Conditions()
+        throttle = Throttle(limits, self.clock, FixedRng(), self.service, conditions)
         return Courier(
             self.outbox,
             self.service,
-            retrier=Retrier(self.policy, self.clock, FixedRng(), self.steps.append),
-            limits=ThrottleLimits(self.bucket, RetryBudget(), self.breaker),
+            retrier=Retrier(self.policy, self.clock, FixedRng(), throttle),
+            throttle=throttle,
+            notify=self.steps.append,
             ttl=self.ttl,
+            conditions=conditions,
+            max_workers=self.max_workers,
+            look_every=self.look_every,
         )
 
     async def state(self, key: str) -> tuple[str, int | None, int]:
@@ -445,7 +454,7 @@ async def test_of_a_group_that_is_closed_what_may_have_arrived_before_is_asked_a
     desk.service.script["m0"] = [GroupClosed("banned", service="chat")]
     await desk.courier().accept(message("m0"))
     await desk.courier().accept(message("m1"))
-    await desk.outbox.sending("m1", [])
+    await desk.outbox.mark_sending("m1", [])
     desk.service.room = ["m1"]
 
     await desk.courier().run_until_empty()
@@ -530,11 +539,10 @@ async def test_other_requests_wait_with_the_messages_for_a_service_that_is_down(
     go_down(desk)
     courier = desk.courier()
 
-    async def poll() -> str:
-        return "news"
+    async with courier.request():
+        probed = desk.service.probed
 
-    assert await courier.through(poll) == "news"
-    assert desk.service.probed == 1
+    assert probed == 1
     assert await courier.answers(desk.clock.now())
 
 
@@ -651,9 +659,9 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
 
 
 async def test_more_receivers_than_can_be_served_at_once_are_all_served(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_LANES", 3)
+    desk.max_workers = 3
     courier = desk.courier()
     for number in range(10):
         await courier.accept(message(f"m{number}", f"r{number}"))
@@ -951,9 +959,9 @@ async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
 
 
 async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
-    desk: Desk, elsewhere: Outbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, elsewhere: Outbox
 ) -> None:
-    monkeypatch.setattr(module, "_LOOK_EVERY", 1000.0)
+    desk.look_every = 1000.0
     desk.service.held = {"first"}
     courier = desk.courier()
 
@@ -1045,9 +1053,9 @@ async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk
 
 
 async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk,
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_LANES", 1)
+    desk.max_workers = 1
     desk.service.held = {"busy", "m"}
     courier = desk.courier()
 

@@ -25,12 +25,13 @@ from hypothesis.stateful import (
 
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.database import connect
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.record import OutboxRow, Step
-from hangbot.delivery.retry import Retrier, RetryPolicy
-from hangbot.delivery.throttle import ThrottleLimits
+from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import Job, serve
 from hangbot.errors import (
     AckTimeout,
@@ -303,13 +304,16 @@ class Delivery(RuleBasedStateMachine):
             group=RECEIVERS[0],
             uid="bot",
         )
+        limits = ThrottleLimits(
+            TokenBucket(5.0, 2), RetryBudget(floor=4), CircuitBreaker(RetryPolicy(longest=8.0), 3)
+        )
+        throttle = Throttle(limits, self.clock, rng, chat)
         self.courier = Courier(
             self.outbox,
             chat,
-            retrier=Retrier(RetryPolicy(total=TOTAL), self.clock, rng, self.told.append),
-            limits=ThrottleLimits(
-                TokenBucket(5.0, 2), RetryBudget(floor=4), CircuitBreaker(RetryPolicy(longest=8.0), 3)
-            ),
+            retrier=Retrier(RetryPolicy(total=TOTAL), self.clock, rng, throttle),
+            throttle=throttle,
+            notify=self.told.append,
             ttl=TTL,
         )
 

@@ -150,7 +150,7 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         "    await box.open()\n"
         "    await box.put([Outgoing('m', 'room', 'hi')], 1.0)\n"
         "    await box.put([Outgoing('n', 'room', 'hi')], 2.0)\n"
-        "    await box.sending('m', [])\n"
+        "    await box.mark_sending('m', [])\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
     )
@@ -230,7 +230,7 @@ async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox:
     for number, to in enumerate(["b", "c", "b", "a", "d"]):
         await outbox.put([message(f"m{number}", to=to)], 100.0 - number)
     await settle(outbox, "m0", DELIVERED)
-    await outbox.sending("m4", [])
+    await outbox.mark_sending("m4", [])
 
     everyone = await outbox.receivers()
     without = await outbox.receivers(without={"a", "b"})
@@ -269,7 +269,7 @@ async def test_what_was_claimed_and_not_sent_is_queued_again_as_it_was(
 ) -> None:
     await outbox.put([message()], 10.0)
     if doubt:
-        await outbox.sending("m", [step("m", 1)])
+        await outbox.mark_sending("m", [step("m", 1)])
         await outbox.recover(20.0)
     before = await outbox.get("m")
     claimed = await outbox.claim("room")
@@ -310,8 +310,8 @@ async def test_nobody_waits_in_an_empty_outbox(outbox: Outbox) -> None:
 async def test_sending_puts_a_message_in_doubt_and_keeps_its_steps(outbox: Outbox) -> None:
     await outbox.put([message()], 10.0)
 
-    sent = await outbox.sending("m", [step("m", 1)])
-    sent_again = await outbox.sending("m", [step("m", 2)])
+    sent = await outbox.mark_sending("m", [step("m", 1)])
+    sent_again = await outbox.mark_sending("m", [step("m", 2)])
 
     row = await outbox.get("m")
     assert (sent, sent_again) == (True, True)
@@ -328,7 +328,7 @@ async def test_what_has_ended_is_not_sent(outbox: Outbox, end: Settlement) -> No
     await outbox.put([message()], 10.0)
     await settle(outbox, "m", end)
 
-    sent = await outbox.sending("m", [step("m", 9)])
+    sent = await outbox.mark_sending("m", [step("m", 9)])
 
     row = await outbox.get("m")
     assert not sent
@@ -350,7 +350,7 @@ async def test_an_end_is_written_with_all_that_is_known(
     doubt: bool,  # noqa: FBT001  a row of the table
 ) -> None:
     await outbox.put([message()], 10.0)
-    await outbox.sending("m", [])
+    await outbox.mark_sending("m", [])
 
     await outbox.settle("m", end, [step("m", 3)], 20.0)
 
@@ -387,7 +387,7 @@ async def test_what_arrived_although_it_was_dropped_is_delivered(outbox: Outbox)
 @pytest.mark.parametrize("end", [FAILED, UNCERTAIN], ids=lambda end: end.state)
 async def test_a_message_queued_again_is_asked_about_first(outbox: Outbox, end: Settlement) -> None:
     await outbox.put([message()], 10.0)
-    await outbox.sending("m", [step("m")])
+    await outbox.mark_sending("m", [step("m")])
     await settle(outbox, "m", end)
 
     rows = await outbox.requeue(["m"], 30.0)
@@ -413,7 +413,7 @@ async def test_queueing_again_changes_nothing_that_is_on_its_way_or_there(
 ) -> None:
     await outbox.put([message()], 10.0)
     if state == "sending":
-        await outbox.sending("m", [])
+        await outbox.mark_sending("m", [])
     if state == "delivered":
         await settle(outbox, "m", DELIVERED)
     before = await outbox.get("m")
@@ -452,7 +452,7 @@ async def test_an_unknown_id_among_known_ones_changes_none(outbox: Outbox) -> No
 
 
 async def test_an_unknown_id_is_named_whatever_is_asked_of_it(outbox: Outbox) -> None:
-    for question in (outbox.get("ghost"), outbox.history("ghost"), outbox.note("ghost", [])):
+    for question in (outbox.get("ghost"), outbox.history("ghost"), outbox.append_steps("ghost", [])):
         with pytest.raises(UnknownMessage, match="no message ghost"):
             await question
 
@@ -471,9 +471,9 @@ async def test_rows_are_found_by_their_states(outbox: Outbox) -> None:
 async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outbox) -> None:
     await outbox.put([message()], 10.0)
 
-    await outbox.note("m", [step("m", 2)])
-    await outbox.note("m", [step("m", 1)])
-    await outbox.note("m", [])
+    await outbox.append_steps("m", [step("m", 2)])
+    await outbox.append_steps("m", [step("m", 1)])
+    await outbox.append_steps("m", [])
 
     assert (await outbox.get("m")).attempts == 2
     assert len(await outbox.history("m")) == 3
@@ -1295,7 +1295,7 @@ async def test_who_gives_up_before_it_is_begun_takes_no_message_from_who_deliver
 ) -> None:
     await outbox.put([message()], 1.0)
     asking = asyncio.create_task(
-        outbox.claim("room") if what == "claim" else outbox.sending("m", []), name="ask"
+        outbox.claim("room") if what == "claim" else outbox.mark_sending("m", []), name="ask"
     )
     await asyncio.sleep(0)  # one turn: it has asked, and the thread has not heard of it
 

@@ -16,20 +16,21 @@ MUTANTS: Final = (
         "sent-again-unasked",
         "what may have arrived is sent again without asking",
         "hangbot/delivery/retry.py",
-        before="self._in_doubt = trouble.ambiguous",
-        after="self._in_doubt = False",
+        before="self.in_doubt = error.ambiguous",
+        after="self.in_doubt = False",
         killed_by=(
-            "tests/delivery/test_retry.py::test_whatever_may_have_arrived_is_asked_about_before_it_is_sent_again",
+            "tests/delivery/test_retry.py::test_one_verdict",
+            "tests/delivery/test_retrier.py::test_a_message_ends_as_the_service_answers",
         ),
     ),
     Mutant(
         "found-is-tier-1",
         "what was found by asking counts as delivered at once",
         "hangbot/delivery/retry.py",
-        before='return Settlement("delivered", 2, self._attempts) if found else None',
-        after='return Settlement("delivered", 1, self._attempts) if found else None',
+        before='return Settlement("delivered", 2 if progress.found or progress.retried else 1, progress.attempts)',
+        after='return Settlement("delivered", 1 if progress.found or not progress.retried else 2, progress.attempts)',
         killed_by=(
-            "tests/delivery/test_retry.py::test_a_lost_answer_is_asked_about_and_found_is_tier_2_after_one_attempt",
+            "tests/delivery/test_retry.py::test_a_delivery_is_tier_1_only_where_the_first_attempt_was_acknowledged",
         ),
     ),
     Mutant(
@@ -53,22 +54,24 @@ MUTANTS: Final = (
         "the disk learns of an attempt only after the request",
         "hangbot/delivery/sending.py",
         before="""\
-        if not self._marked or self._clock.now() > self._begun + _CLAIM_HOLDS:
-            steps, self.unwritten = self.unwritten, []
-            if not await self._dispatch.outbox.sending(self._row.message.id, steps):
-                self.unwritten = steps[:-1]  # all but the attempt, which is not made
-                raise _Withdrawn
-        self._marked = False  # the next attempt is written before it is made
-        self.may_be_there = self.asks = True
-        try:
-            await self._dispatch.transport.send(self._row.message)
+            if not self._marked or self._clock.now() > self._begun + _CLAIM_HOLDS:
+                steps, self.unwritten = self.unwritten, []
+                if not await self._outbox.mark_sending(self.key, steps):
+                    self.unwritten = steps[:-1]  # all but the attempt, which is not made
+                    self._withdrawn = True
+                    request.abandon()
+                    return False
+            self._marked = False  # the next attempt is written before it is made
+            self._may_be_there = self._under_way = True
+            try:
+                await self._sink.send(self.row.message)
 """,
         after="""\
-        self.may_be_there = self.asks = True
-        try:
-            await self._dispatch.transport.send(self._row.message)
-            steps, self.unwritten = self.unwritten, []
-            await self._dispatch.outbox.sending(self._row.message.id, steps)
+            self._may_be_there = self._under_way = True
+            try:
+                await self._sink.send(self.row.message)
+                steps, self.unwritten = self.unwritten, []
+                await self._outbox.mark_sending(self.key, steps)
 """,
         killed_by=(
             "tests/delivery/test_courier.py::test_before_an_attempt_leaves_it_is_on_disk_that_it_may_have",
@@ -77,8 +80,8 @@ MUTANTS: Final = (
     Mutant(
         "overtaken",
         "nothing keeps a message from overtaking another to the same receiver that is tried again",
-        "hangbot/delivery/courier.py",
-        before="return self._turns.setdefault(receiver, asyncio.Lock())",
+        "hangbot/delivery/workers.py",
+        before="return self._locks.setdefault(receiver, asyncio.Lock())",
         after="return asyncio.Lock()",
         killed_by=(
             "tests/delivery/test_courier.py::test_a_message_that_run_carries_can_be_delivered_too_and_is_in_the_room_once",

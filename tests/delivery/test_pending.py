@@ -1,0 +1,160 @@
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.pending import PendingSettlements
+from hangbot.delivery.record import Settlement
+from hangbot.errors import HangbotError, UnknownMessage
+
+DELIVERED = Settlement("delivered", 1, 1)
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    box = Outbox(tmp_path / "outbox.sqlite3")
+    await box.open()
+    for key in ("m", "n"):
+        await box.put([Outgoing(key, "room", "hello")], 0.0)
+    yield box
+    await box.close()
+
+
+@pytest.fixture
+def pending(outbox: Outbox) -> PendingSettlements:
+    return PendingSettlements(outbox)
+
+
+def wait(pending: PendingSettlements, key: str) -> asyncio.Task[Settlement]:
+    """Begin to wait for a message that was accepted here: the disk is not asked."""
+    pending.watch(key)
+    return asyncio.create_task(pending.settled(key), name=f"wait for {key}")
+
+
+async def test_everybody_who_waits_is_told(pending: PendingSettlements) -> None:
+    waiting = [wait(pending, key) for key in ("m", "m", "n")]
+    await asyncio.sleep(0)  # one turn: they wait
+
+    pending.resolve("m", DELIVERED)
+
+    assert await asyncio.gather(*waiting[:2]) == [DELIVERED, DELIVERED]
+    pending.resolve("n", DELIVERED)
+    assert await waiting[2] == DELIVERED
+
+
+async def test_who_comes_late_is_told_what_the_disk_says(pending: PendingSettlements, outbox: Outbox) -> None:
+    await outbox.settle("m", DELIVERED, [], 1.0)
+
+    assert await pending.settled("m") == DELIVERED
+
+
+async def test_what_another_process_has_ended_is_told_after_a_look(
+    pending: PendingSettlements, outbox: Outbox
+) -> None:
+    dropped, still_open = wait(pending, "m"), wait(pending, "n")
+    await asyncio.sleep(0)
+    await outbox.drop(["m"], 5.0)
+
+    await pending.refresh()
+
+    assert (await dropped).state == "dropped"
+    assert not still_open.done()
+    pending.resolve("n", DELIVERED)
+    await still_open
+
+
+async def test_waiting_for_an_unknown_message_is_an_error(pending: PendingSettlements) -> None:
+    with pytest.raises(UnknownMessage, match="ghost"):
+        await pending.settled("ghost")
+
+
+async def test_a_look_passes_over_a_message_that_is_not_there(
+    pending: PendingSettlements, outbox: Outbox
+) -> None:
+    ghost, known = wait(pending, "ghost"), wait(pending, "m")
+    await asyncio.sleep(0)
+    await outbox.drop(["m"], 0.0)
+
+    await pending.refresh()
+
+    assert (await known).state == "dropped"
+    assert not ghost.done()
+    ghost.cancel()
+    await asyncio.wait([ghost])
+
+
+async def test_who_stops_waiting_is_forgotten_and_disturbs_nobody(pending: PendingSettlements) -> None:
+    patient, hasty = wait(pending, "m"), wait(pending, "m")
+    await asyncio.sleep(0)
+
+    hasty.cancel()
+    await asyncio.wait([hasty])
+    pending.resolve("m", DELIVERED)
+
+    assert await patient == DELIVERED
+
+
+async def test_at_the_end_who_waits_is_sent_away_and_who_comes_then_too(pending: PendingSettlements) -> None:
+    waiting = wait(pending, "m")
+    await asyncio.sleep(0)
+
+    pending.close()
+
+    for late in (waiting, wait(pending, "n")):
+        with pytest.raises(HangbotError, match="it waits in the outbox"):
+            await late
+
+
+async def test_after_a_new_beginning_one_can_wait_again(pending: PendingSettlements) -> None:
+    pending.close()
+    pending.open()
+    waiting = wait(pending, "m")
+    await asyncio.sleep(0)
+
+    pending.resolve("m", DELIVERED)
+
+    assert await waiting == DELIVERED
+
+
+async def test_who_was_told_in_the_turn_of_the_end_keeps_what_it_was_told(
+    pending: PendingSettlements,
+) -> None:
+    waiting = wait(pending, "m")
+    await asyncio.sleep(0)
+
+    pending.resolve("m", DELIVERED)
+    pending.close()
+
+    assert await waiting == DELIVERED
+
+
+async def test_who_stops_waiting_in_the_turn_of_the_end_is_not_told(pending: PendingSettlements) -> None:
+    waiting = wait(pending, "m")
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+    pending.resolve("m", DELIVERED)
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+
+
+async def test_who_learns_the_end_from_the_disk_leaves_no_error_behind(
+    pending: PendingSettlements, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await outbox.drop(["m"], 1.0)
+    waiting = asyncio.create_task(pending.settled("m"), name="wait for m")
+    await asyncio.sleep(0)  # one turn: it has asked the one thread
+
+    pending.close()
+    end = await waiting
+    del waiting
+    gc.collect()
+
+    assert end.state == "dropped"
+    assert caplog.messages == []

@@ -1,0 +1,352 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from hangbot.clock import steady
+from hangbot.delivery.record import Settlement, Step
+from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.retry import Progress, RetryPolicy, Until
+from hangbot.errors import (
+    AckTimeout,
+    ActionLost,
+    ConnectionLost,
+    NotAMember,
+    RateLimited,
+    Refused,
+    Unavailable,
+    Unreachable,
+)
+from pytest_hangfm.manual_clock import ManualClock
+from tests.rng import FixedRng
+
+LOST = AckTimeout("no answer", service="chat")
+CUT = ConnectionLost("cut", service="chat")
+DOWN = Unavailable("503", service="chat", status=503)
+AWAY = Unreachable("no connection", service="chat")
+REFUSED = Refused("no", service="chat", status=400)
+OUT = NotAMember("out", service="chat")
+BUSY = RateLimited("slow down", service="chat", status=429, retry_after=15.0)
+GONE = ActionLost("gone", service="room")
+
+Outcome = Exception | bool | None
+SEED = RetryPolicy(strategy="seed")
+
+
+def steps_of(seconds: float) -> RetryPolicy:
+    return RetryPolicy(strategy="seed", jitter=0.0, total=seconds)
+
+
+@dataclass
+class Script:
+    """Something sendable with a script; what the script does not hold is a failure of the test."""
+
+    sends: list[Outcome] = field(default_factory=list)
+    finds: list[Outcome] = field(default_factory=list)
+    admits: list[float | None] = field(default_factory=list)
+    """Seconds until each attempt is admitted; ``None``: not in five minutes. The others are at once."""
+    clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
+    send_takes: float = 0.0
+    on_admit: Callable[[], None] = lambda: None
+    key: str = "m"
+    unknown_remedy: str = "Ask again by hand."
+
+    def __post_init__(self) -> None:
+        self.steps: list[Step] = []
+        self.retries: list[bool] = []
+
+    def record(self, step: Step) -> None:
+        self.steps.append(step)
+
+    async def admit(self, *, retry: bool, until: Until) -> bool:  # noqa: ARG002  the protocol's
+        self.retries.append(retry)
+        self.on_admit()
+        wait = self.admits.pop(0) if self.admits else 0.0
+        if wait != 0.0:
+            await self.clock.sleep(300.0 if wait is None else wait)
+        return wait is not None
+
+    async def send(self, *, until: Until) -> bool:  # noqa: ARG002  the protocol's
+        if self.send_takes:
+            await self.clock.sleep(self.send_takes)
+        return self._play(self.sends) is not False
+
+    async def find(self, *, until: Until) -> bool:  # noqa: ARG002  the protocol's
+        return bool(self._play(self.finds))
+
+    async def pause(self, seconds: float) -> None:
+        await self.clock.sleep(seconds)
+
+    def _play(self, script: list[Outcome]) -> Outcome:
+        outcome = script.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def run(self, policy: RetryPolicy = SEED, progress: Progress | None = None) -> Settlement:
+        end = await Retrier(policy, self.clock, FixedRng()).run(self, progress)
+        assert (self.sends, self.finds) == ([], []), "the script was not played to its end"
+        return end
+
+    @property
+    def story(self) -> list[str]:
+        return [f"{step.kind} {step.attempt}" for step in self.steps]
+
+    def expiring(self, seconds: float, *, in_doubt: bool = False) -> Progress:
+        return Progress(in_doubt=in_doubt, expires_at=steady(self.clock) + seconds)
+
+
+@pytest.mark.parametrize(
+    ("sends", "finds", "state", "tier", "attempts"),
+    [
+        pytest.param([None], [], "delivered", 1, 1, id="acknowledged"),
+        pytest.param([LOST], [True], "delivered", 2, 1, id="lost and found"),
+        pytest.param([LOST, LOST, None], [False, False], "delivered", 2, 3, id="lost and not found"),
+        pytest.param([CUT, CUT, None], [False, False], "delivered", 2, 3, id="cut and not found"),
+        pytest.param([DOWN, DOWN, None], [False, False], "delivered", 2, 3, id="503 and not found"),
+        pytest.param([AWAY, None], [], "delivered", 2, 2, id="never reached: not asked about"),
+        pytest.param([BUSY, None], [], "delivered", 2, 2, id="told to wait: not asked about"),
+        pytest.param([AWAY] * 6 + [None], [], "delivered", 2, 7, id="away for long: no attempt counts"),
+        pytest.param([DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3, id="the last one arrived"),
+        pytest.param(
+            [LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2, id="asked again and again"
+        ),
+        pytest.param([REFUSED], [], "failed", 3, 1, id="refused"),
+        pytest.param([DOWN, REFUSED], [False], "failed", 3, 2, id="refused after a retry"),
+        pytest.param([DOWN] * 3, [False] * 3, "failed", 3, 3, id="attempts used up"),
+        pytest.param([LOST], [REFUSED], "uncertain", None, 1, id="a refused question"),
+        pytest.param([LOST], [OUT], "uncertain", None, 1, id="a question of who is no member"),
+        pytest.param([GONE], [], "uncertain", None, 1, id="a room action whose connection went"),
+    ],
+)
+async def test_a_message_ends_as_the_service_answers(
+    *, sends: list[Outcome], finds: list[Outcome], state: str, tier: int | None, attempts: int
+) -> None:
+    script = Script(list(sends), list(finds))
+
+    end = await script.run()
+
+    assert (end.state, end.tier, end.attempts) == (state, tier, attempts)
+    assert script.steps[-1].settlement == end
+
+
+@pytest.mark.parametrize(
+    ("sends", "finds", "reason", "remedy"),
+    [
+        pytest.param([None], [], "", "", id="delivered"),
+        pytest.param([REFUSED], [], "no", REFUSED.remedy, id="refused"),
+        pytest.param([GONE], [], "gone", GONE.remedy, id="gone"),
+        pytest.param([DOWN] * 3, [False] * 3, "given up after 3 attempts: 503", DOWN.remedy, id="given up"),
+        pytest.param(
+            [LOST],
+            [REFUSED],
+            "sent, not acknowledged, and asking failed too: no",
+            "Ask again by hand.",
+            id="cannot be told",
+        ),
+    ],
+)
+async def test_an_end_says_why_and_what_to_do(
+    sends: list[Outcome], finds: list[Outcome], reason: str, remedy: str
+) -> None:
+    end = await Script(list(sends), list(finds)).run()
+
+    assert (end.reason, end.remedy) == (reason, remedy)
+
+
+@pytest.mark.parametrize(
+    ("sends", "finds", "policy", "state", "slept"),
+    [
+        pytest.param([None], [], SEED, "delivered", [], id="nothing when acknowledged"),
+        pytest.param([REFUSED], [], SEED, "failed", [], id="nothing when refused"),
+        pytest.param([DOWN] * 3, [False] * 3, SEED, "failed", [1.1, 2.1, 4.1], id="steps and jitter"),
+        pytest.param([BUSY, None], [], SEED, "delivered", [15.0], id="as long as the service wants"),
+        pytest.param(
+            [RateLimited("x", service="chat", retry_after=0.0), None],
+            [],
+            SEED,
+            "delivered",
+            [1.1],
+            id="never shorter than the step",
+        ),
+        pytest.param(
+            [RateLimited("x", service="chat", retry_after=float("inf")), None],
+            [],
+            SEED,
+            "delivered",
+            [30.0],
+            id="for ever: the longest step",
+        ),
+        pytest.param([BUSY], [], RetryPolicy(total=10.0), "failed", [10.0], id="not beyond the total time"),
+        pytest.param(
+            [Unavailable("503", service="chat", retry_after=7.0)],
+            [True],
+            SEED,
+            "delivered",
+            [7.0],
+            id="before a question, too",
+        ),
+        pytest.param([AWAY] * 6, [], steps_of(60), "failed", [1, 2, 4, 8, 16, 29], id="away to the end"),
+        pytest.param([LOST], [DOWN] * 5, steps_of(20), "uncertain", [1, 2, 4, 8, 5], id="asking to the end"),
+        pytest.param(
+            [LOST],
+            [DOWN] * 4 + [True],
+            steps_of(20),
+            "delivered",
+            [1, 2, 4, 8, 5],
+            id="the last question when the time is over",
+        ),
+    ],
+)
+async def test_it_waits_as_the_policy_and_the_service_say(
+    sends: list[Outcome], finds: list[Outcome], policy: RetryPolicy, state: str, slept: list[float]
+) -> None:
+    script = Script(list(sends), list(finds))
+
+    end = await script.run(policy)
+
+    assert end.state == state
+    assert script.clock.slept == pytest.approx(slept)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "in_doubt", "sends", "finds", "end"),
+    [
+        pytest.param(2, True, [], [True], Settlement("delivered", 2, 2), id="asked about first, and found"),
+        pytest.param(1, True, [None], [False], Settlement("delivered", 2, 2), id="not found: tier 2"),
+        pytest.param(
+            5,
+            False,
+            [DOWN] * 3,
+            [False] * 3,
+            Settlement("failed", 3, 8, "given up after 3 attempts: 503", DOWN.remedy),
+            id="its attempts are not held against this run",
+        ),
+    ],
+)
+async def test_an_earlier_run_goes_on(
+    *, attempts: int, in_doubt: bool, sends: list[Outcome], finds: list[Outcome], end: Settlement
+) -> None:
+    assert await Script(list(sends), list(finds)).run(progress=Progress(attempts, in_doubt)) == end
+
+
+async def test_each_attempt_is_admitted_before_it_begins_and_only_this_runs_own_are_retries() -> None:
+    script = Script([DOWN, None], [False, False], admits=[5.0, 5.0])
+
+    await script.run(progress=Progress(attempts=1, in_doubt=True))
+
+    assert script.retries == [False, True]
+    assert [step.seconds for step in script.steps if step.kind == "answer"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("sends", "finds", "admits", "attempts", "reason", "remedy"),
+    [
+        pytest.param(
+            [],
+            [],
+            [None],
+            0,
+            "given up after 300 s: its turn did not come; nothing was sent",
+            AWAY.remedy,
+            id="never sent",
+        ),
+        pytest.param([DOWN], [False], [0.0, None], 1, "given up after 300 s: 503", DOWN.remedy, id="retry"),
+    ],
+)
+async def test_what_is_not_admitted_in_time_is_given_up(
+    *,
+    sends: list[Outcome],
+    finds: list[Outcome],
+    admits: list[float | None],
+    attempts: int,
+    reason: str,
+    remedy: str,
+) -> None:
+    end = await Script(list(sends), list(finds), admits).run()
+
+    assert end == Settlement("failed", 3, attempts, reason, remedy)
+
+
+@pytest.mark.parametrize(
+    ("sends", "finds", "admits", "expires_in", "in_doubt", "state", "attempts"),
+    [
+        pytest.param([], [], [], 0.0, False, "expired", 0, id="too old"),
+        pytest.param([], [], [5.0], 5.0, False, "expired", 0, id="when it is admitted"),
+        pytest.param([], [], [None], 5.0, False, "expired", 0, id="before it is admitted"),
+        pytest.param([BUSY], [], [], 10.0, False, "expired", 1, id="between two attempts"),
+        pytest.param([], [True], [], -5.0, True, "delivered", 0, id="asked about all the same, and found"),
+        pytest.param([], [False], [], -5.0, True, "expired", 0, id="asked about all the same"),
+    ],
+)
+async def test_what_is_too_old_is_not_sent(
+    *,
+    sends: list[Outcome],
+    finds: list[Outcome],
+    admits: list[float | None],
+    expires_in: float,
+    in_doubt: bool,
+    state: str,
+    attempts: int,
+) -> None:
+    script = Script(list(sends), list(finds), list(admits))
+
+    end = await script.run(progress=script.expiring(expires_in, in_doubt=in_doubt))
+
+    assert (end.state, end.attempts) == (state, attempts)
+
+
+@pytest.mark.parametrize("days", [-3_000, 3_000])
+async def test_a_wall_clock_that_is_set_makes_nothing_older_or_younger(days: int) -> None:
+    script = Script([BUSY, None], admits=[2.0, 2.0])
+    script.on_admit = lambda: script.clock.set_wall(script.clock.wall() + days * 86_400)
+
+    end = await script.run(progress=script.expiring(60.0))
+    late = await script.run(progress=script.expiring(-0.001))
+
+    assert (end.state, end.attempts) == ("delivered", 2)
+    assert late.state == "expired"
+
+
+async def test_every_step_says_when_and_how_long() -> None:
+    script = Script([DOWN, None], [False], send_takes=0.25)
+
+    await script.run()
+
+    assert [(step.kind, step.attempt, step.detail, step.seconds) for step in script.steps] == [
+        ("attempt", 1, "", 0.0),
+        ("answer", 1, "Unavailable: 503", 0.25),
+        ("waiting", 1, "1.100 s", pytest.approx(1.1)),
+        ("asked", 1, "it did not arrive", 0.0),
+        ("attempt", 2, "", 0.0),
+        ("answer", 2, "acknowledged", 0.25),
+        ("settled", 2, "tier 2", 0.0),
+    ]
+    assert script.steps[3].at - script.steps[2].at == pytest.approx(1.1)
+
+
+async def test_what_is_withdrawn_ends_without_a_step_of_its_own() -> None:
+    script = Script([False])
+
+    end = await script.run()
+
+    assert end.state == "dropped"
+    assert script.story == ["attempt 1"]
+
+
+async def test_cancelling_goes_through_at_once() -> None:
+    script = Script([DOWN], clock=ManualClock())
+    task = asyncio.create_task(script.run(), name="run")
+    await script.clock.next_wait()
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert script.clock.waits() == []
+
+
+async def test_a_fault_that_is_no_service_error_is_not_swallowed() -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        await Script([ValueError("a bug")]).run()
