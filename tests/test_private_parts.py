@@ -21,7 +21,6 @@ EXCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     "hangbot/redact.py": ("logging.makeLogRecord({}).__dict__", "record.__dict__"),  # likewise
     # not yet
     "hangbot/hangfm/socket.py": ("websockets.proxy",),
-    "hangbot/sandbox/room/frames.py": ("websockets.speedups", "websockets.utils"),
 }
 """What stays, and what is still to be replaced: an exception that nothing needs any more fails the test."""
 
