@@ -1,4 +1,4 @@
-"""What other people in the sandbox do, seen by every connected client."""
+"""What people of the sandbox do, seen by every connected client."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -25,7 +25,7 @@ class Actor:
         uid: The person's uid.
         people: All users.
         rooms: The rooms.
-        broadcaster: Tells clients what happened in a room.
+        broadcaster: Shows clients what happens in a room.
         chat: The chat service.
         clock: The sandbox's clock.
     """
@@ -145,7 +145,7 @@ class Users:
     Args:
         people: All users.
         rooms: The rooms.
-        broadcaster: Tells clients what happened in a room.
+        broadcaster: Shows clients what happens in a room.
         chat: The chat service.
         clock: The sandbox's clock.
     """

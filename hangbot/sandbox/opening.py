@@ -54,8 +54,8 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         control_port: Port of the control API.
         history: Chat messages kept per conversation.
         tls: Server context for room, chat and gateway (``https``, ``wss``), or ``None``.
-        by_host: Whether all three are on ``http_port``, told apart by the ``Host`` that is asked for, as
-            Hang.fm's names lead there.
+        by_host: Whether all three are on ``http_port``, selected by the ``Host`` of a request: for
+            clients to which Hang.fm's names lead here.
         record: File that keeps the whole journal, one JSON object a line, or ``None``.
         room_slug: Slug of the bot's room.
         control: Whether to open the control API.

@@ -1,4 +1,4 @@
-"""A whole sandbox, and everything that a test asks of it."""
+"""A whole sandbox, and what a test does with it."""
 
 import json
 from collections.abc import Callable, Collection
@@ -255,7 +255,7 @@ class Sandbox:
         self.server.endings.forget_user(room or self.room, uid)
 
     async def silence(self, room: Room | None = None) -> None:
-        """The playing song ends now, and no client is told.
+        """The playing song ends now, and no client learns of it.
 
         Raises:
             ActionRefused: Nothing is playing.

@@ -2,7 +2,7 @@
 
 PURE: no clock but the one that is passed in. The claims are those of a sample that is printed in
 public documentation: ``id``, ``sub``, ``role``, ``capabilities``, ``type``, ``iat``, ``exp``,
-``iss``; a token lives ten years unless told otherwise.
+``iss``; a token lives ten years by default.
 """
 
 import itertools

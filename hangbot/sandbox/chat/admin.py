@@ -1,6 +1,6 @@
 """The admin API: calls that need the admin key, whatever a user's role.
 
-PURE. OpenChat answers everybody else with 403, also without any token (measured). With the key,
+PURE. OpenChat answers calls without the key with 403, with or without a token (measured). With the key,
 calls whose answer was recorded are carried out; the others are unknown routes here.
 """
 

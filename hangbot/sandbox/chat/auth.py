@@ -29,7 +29,7 @@ class Caller:
 
 
 class Authenticator:
-    """Tells who calls, and refuses calls without what the dialect wants.
+    """Finds the caller of a call, and refuses calls without what the dialect wants.
 
     Args:
         world: Where a caller becomes a chat user.
@@ -61,7 +61,7 @@ class Authenticator:
         self._online = online
 
     def caller(self, call: Call, *, keyed: bool = False) -> Caller:
-        """Find out who calls, and refuse a wrong `apikey`.
+        """Find the caller, and refuse a wrong `apikey`.
 
         OpenChat looks at `apikey` only in calls that its admin API has as well: sends, joins that name
         participants, lists of members (measured); CometChat everywhere.

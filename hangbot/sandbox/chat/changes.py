@@ -43,7 +43,10 @@ def stored_message(world: ChatWorld, number: str, unknown: str = "message_unknow
 def edit_message(
     world: ChatWorld, uid: str, row: Row, data: dict[str, Json], resource: str | None
 ) -> tuple[Row, list[Push]]:
-    """Change fields of a message's `data`: the action, and who sees it. `metadata` at its top stays.
+    """Change fields of a message's `data`; `metadata` at its top stays.
+
+    Returns:
+        The action, and what is pushed.
 
     Raises:
         ChatRefusal: `edit_other`, `message_deleted`.
@@ -58,7 +61,7 @@ def delete_message(world: ChatWorld, uid: str, row: Row, resource: str | None) -
     """Mark a message as deleted; its text stays, and part of what is attached (measured).
 
     Returns:
-        The action, and who sees it.
+        The action, and what is pushed.
 
     Raises:
         ChatRefusal: `delete_other`, `message_deleted`.
@@ -169,11 +172,11 @@ def _reacted(world: ChatWorld, uid: str, row: Row, body: Row, resource: str | No
     """Store the message with its counts; the reaction's `edited` action stands in no history."""
     changed = _with_counts(world, _with_fresh_entities(world, row))
     world.store.keep(changed)
-    user, told = world.ensure_user(uid), world.audience(changed)
+    user, recipients = world.ensure_user(uid), world.audience(changed)
     edited = _action_on(world, body["id"], "edited", user, changed)
     body = {**body, "messageId": row["id"], "reactedAt": world.now, "reactedBy": user_entity(user)}
-    push = Push(told, "reaction", uid, row["receiver"], row["receiverType"], body, resource or "server")
-    return changed, [world.message_push(edited, told, resource), push]
+    push = Push(recipients, "reaction", uid, row["receiver"], row["receiverType"], body, resource or "server")
+    return changed, [world.message_push(edited, recipients, resource), push]
 
 
 def _with_counts(world: ChatWorld, row: Row) -> Row:

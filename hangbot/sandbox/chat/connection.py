@@ -37,7 +37,7 @@ class ChatConnection:
         socket: The connection itself.
         uid: Whose it is, once it has authenticated.
         device: The `deviceId` of its auth frame.
-        wants_presence: Whether it is sent who comes and goes.
+        wants_presence: Whether it asked to see users come and go.
         timers: When it is pinged, and closed if nothing authenticates it.
     """
 

@@ -25,7 +25,7 @@ class ChatContext:
         world: What the server knows.
         dialect: How it speaks.
         people: The people of the sandbox, chat users or not.
-        auth: Tells who calls.
+        auth: Finds the caller of a call.
         ids: Where new ids come from.
     """
 

@@ -1,4 +1,4 @@
-"""The two chat servers behind one protocol: what they do and how they say it.
+"""The chat servers behind one protocol: what they do and how they word it.
 
 PURE. `openchat` is what Hang.fm runs since June 2026, measured on a local build;
 `cometchat` is the service it replaced, from its documentation and from public bots.
@@ -19,7 +19,7 @@ DialectName: TypeAlias = Literal["openchat", "cometchat"]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One server's manners. Change single ones with `dataclasses.replace`.
+    """How one server behaves. Change single fields with `dataclasses.replace`.
 
     Where a document says "unknown", the field's default is the sandbox's choice and its
     other values are the variants.
@@ -50,12 +50,12 @@ class Dialect:
     socket_refuses: bool = True
     """A wrong socket auth is answered; CometChat was met with silence (seen in a public bot)."""
     socket_origins: frozenset[str] | None = None
-    """Hosts, and all below them, whose pages may open a socket; None: everybody's. OpenChat has such a
-    list; the build that was measured let every page in, and production's list is unknown."""
+    """Hosts, and all below them, whose pages may open a socket; None: any page. OpenChat has such a
+    list; the build that was measured let every page in; production's list is unknown."""
     passes_on: frozenset[str] = frozenset()
     """Types of client frames that other users get to see."""
     presence: bool = False
-    """Says who comes and goes to sockets that asked for it in their auth frame."""
+    """Shows users coming and going to sockets that asked for it in their auth frame."""
     jwt_lifetime_s: float = 24 * 3600.0
     jwt_dies_with_token: bool = False
     """Unknown for Hang.fm: so in the successor server SREChat."""
@@ -102,7 +102,7 @@ class Dialect:
     # -- rows --------------------------------------------------------------------------
 
     def render(self, row: Row, viewer: str | None = None, reactors: frozenset[str] = frozenset()) -> Row:
-        """A row as this server shows it to `viewer`, who made the reactions in `reactors`."""
+        """A row as this server shows it to `viewer`, whose own reactions to it are `reactors`."""
         if reactors and viewer is not None:
             row = _with_own_reactions(row, reactors)
         if not self.id_is_string:
@@ -140,7 +140,7 @@ class Dialect:
 
 
 class _Blanks(dict[str, str]):
-    """Details of a refusal; what is not there reads as nothing."""
+    """Details of a refusal; a missing one reads as an empty text."""
 
     def __missing__(self, _key: str) -> str:
         return ""

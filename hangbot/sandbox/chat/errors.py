@@ -77,7 +77,7 @@ OPENCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "bad_receiver_type": Wording(
         400, "INVALID_RECEIVERTYPE", "receiverType must be user or group.", ("parameter",)
     ),
-    # What it cannot read, or did not expect, makes it crash: 500 without a body.
+    # A body that it cannot read or does not expect makes it crash: 500 without a body.
     "trace": Wording(501, None),
     "silent_method": Wording(404, None),
     "malformed": Wording(500, None),
@@ -130,7 +130,7 @@ COMETCHAT_ERRORS: Final[Mapping[str, Wording]] = {
     "change_unknown": _GONE,
     "parent_unknown": _GONE,
     "look_outside": _OUTSIDE,
-    "look_other": _GONE,  # nobody is told of what others say to each other
+    "look_other": _GONE,  # a stranger does not learn that the message exists
     "other_conversation": _BAD,
     "other_thread": _BAD,
     "react_deleted": Wording(403, "ERR_MESSAGE_ACTION_NOT_ALLOWED", "The message {id} is deleted."),

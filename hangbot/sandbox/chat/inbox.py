@@ -74,7 +74,7 @@ def get_conversation(chat: ChatContext, call: Call, name: str) -> Answer:
 
 
 def hide_conversation(chat: ChatContext, call: Call, name: str) -> Answer:
-    """Take a conversation out of the caller's list until something new is said."""
+    """Take a conversation out of the caller's list until its next message."""
     caller = chat.auth.caller(call)
     return data_answer(caller.uid, hide(chat.world, caller.uid, _side(call, name)))
 

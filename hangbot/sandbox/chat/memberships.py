@@ -1,4 +1,4 @@
-"""Users, groups, and who is a member of what.
+"""Users, groups and memberships.
 
 PURE. Every change returns what is to be pushed.
 """
@@ -27,7 +27,7 @@ class Memberships:
     """Users and groups; `hangbot.sandbox.chat.world.ChatWorld` adds the messages.
 
     Args:
-        store: Numbers the actions that say who came and went.
+        store: Numbers the actions that announce a change.
         rules: What this server does.
     """
 
@@ -177,11 +177,11 @@ class Memberships:
             ChatRefusal: `group_unknown`, `user_unknown`.
         """
         group, user = self.group(guid), self.user(uid)
-        told = tuple(group.members)
+        recipients = tuple(group.members)
         group.members.pop(uid, None)
         if "kicked" not in self.rules.announces:
             return self._gone("left", user, user, group)
-        return self._gone("kicked", self.ensure_user(by), user, group, told)
+        return self._gone("kicked", self.ensure_user(by), user, group, recipients)
 
     def ban(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
         """Take the membership away and refuse every later join.
@@ -190,10 +190,10 @@ class Memberships:
             ChatRefusal: `group_unknown`, `user_unknown`.
         """
         group, user = self.group(guid), self.user(uid)
-        told = tuple(group.members)
+        recipients = tuple(group.members)
         group.members.pop(uid, None)
         group.banned.add(uid)
-        return self._gone("banned", self.ensure_user(by), user, group, told)
+        return self._gone("banned", self.ensure_user(by), user, group, recipients)
 
     def unban(self, uid: str, guid: str, by: str = SYSTEM) -> list[Push]:
         """Let a banned user join again.
@@ -235,14 +235,14 @@ class Memberships:
         return self._member_action(action, self.ensure_user(by), who, group, target, tuple(group.members))[1]
 
     def _gone(
-        self, action: str, by: User, who: User, group: Group, told: tuple[str, ...] | None = None
+        self, action: str, by: User, who: User, group: Group, recipients: tuple[str, ...] | None = None
     ) -> list[Push]:
         # Measured: the group of a `left` action has no members, whatever it really has.
         target = group_entity(group, count=0)
-        return self._member_action(action, by, who, group, target, told or tuple(group.members))[1]
+        return self._member_action(action, by, who, group, target, recipients or tuple(group.members))[1]
 
     def _member_action(
-        self, action: str, by: User, who: User, group: Group, target: Row, told: tuple[str, ...]
+        self, action: str, by: User, who: User, group: Group, target: Row, recipients: tuple[str, ...]
     ) -> tuple[Row, list[Push]]:
         """Announce a change of membership. It takes a number and stands in no history."""
         if action not in self.rules.announces:
@@ -262,4 +262,4 @@ class Memberships:
             target=target,
             of=of,
         )
-        return row, [Push(told, "message", by.uid, group.guid, "group", row)]
+        return row, [Push(recipients, "message", by.uid, group.guid, "group", row)]

@@ -95,8 +95,8 @@ def page_size(query: Mapping[str, str], default: int = DEFAULT_SIZE) -> tuple[in
 def pagination(count: int, per_page: int, page: int) -> Row:
     """Say of a page whether there is more, in the words of a pagination (measured).
 
-    `total` and `total_pages` only tell whether this page was full, for which the size counts as it
-    was sent. So `limit=0` gives one row and "there is more", a nonsense number one row and "the
+    `total` and `total_pages` only show whether this page was full, compared with the size as it was
+    sent. So `limit=0` gives one row and "there is more", a nonsense number one row and "the
     end", and a last page that is just full is followed by an empty one.
     """
     full = count > 0 and count >= per_page

@@ -21,7 +21,7 @@ class RateLimit:
     """A limit by the minute of the sandbox's clock.
 
     CometChat's limit is documented (headers and 429); OpenChat has none of its own, so there
-    it stands for a proxy in front: 429 with HTML.
+    it acts like a proxy in front: 429 with HTML.
     """
 
     per_minute: int

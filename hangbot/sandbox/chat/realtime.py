@@ -1,4 +1,4 @@
-"""The chat server's real-time connections: who is behind them, and what they are sent.
+"""The chat server's real-time connections: whose they are, and what they are sent.
 
 The envelope, the string code "200", the 30 s that an unauthenticated socket has, the ping
 every 25 s and the silence towards what is not understood were measured on an OpenChat build
@@ -37,7 +37,7 @@ class RealtimeConnections:
         injector: Faults on `chat.ws`.
         journal: Takes every frame.
         app_id: Stands in every envelope.
-        rules: Who is let in, and what a frame does.
+        rules: Which tokens open a connection, and what its frames do.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class RealtimeConnections:
             return
         text_for_body = isinstance(frame.get("body"), str) and frame.get("type") in ("auth", "receipts")
         if text_for_body and self._dialect.name == "openchat":
-            connection.socket.close(CRASHED)  # measured: it falls over
+            connection.socket.close(CRASHED)  # measured: it crashes
         elif frame.get("action") == "ping" or frame.get("type") == "ping":
             self._write(connection, '{"action":"pong"}')
         elif frame.get("type") == "auth":
@@ -186,7 +186,7 @@ class RealtimeConnections:
             self._announce(uid, online=True)
 
     def _announce(self, uid: str, *, online: bool) -> None:
-        """Tell those who asked for it that somebody came or went."""
+        """Show a user coming or going to the connections that asked for it."""
         if not self._dialect.presence:
             return
         asked = {c.uid for c in self._open.values() if c.wants_presence and c.uid not in (None, uid)}
@@ -195,7 +195,7 @@ class RealtimeConnections:
     # -- frames out
 
     def push(self, pushes: Iterable[Push]) -> None:
-        """Send each frame to every socket of those whom it is for, in order."""
+        """Send each frame to every socket of its recipients, in order."""
         if not self._by_uid:
             return
         for push in pushes:

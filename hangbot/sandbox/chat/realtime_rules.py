@@ -1,4 +1,4 @@
-"""What a real-time connection may do: who is let in, and which frames mean something.
+"""What a real-time connection may do: which tokens open it, and which frames mean something.
 
 PURE.
 """
@@ -22,11 +22,11 @@ _TOKEN_PLACES: Final = ("auth", "authToken")
 
 
 def may_open_socket(origin: str | None, allowed: Iterable[str] | None) -> bool:
-    """Whether a page from `origin` may open a socket; without the header everybody may (measured).
+    """Whether a page from `origin` may open a socket; without the header any client may (measured).
 
     Args:
         origin: The header `Origin`.
-        allowed: Hosts that may, and all below them; None: everybody.
+        allowed: Hosts that may, and all below them; None: any.
     """
     if allowed is None or origin is None or origin == "null":
         return True
@@ -38,10 +38,10 @@ def may_open_socket(origin: str | None, allowed: Iterable[str] | None) -> bool:
 
 
 class SocketRules:
-    """Who is behind a socket, and what his frames do.
+    """Which user opens a socket, and what the frames of that user do.
 
     Args:
-        people: Who is behind an auth token.
+        people: The users behind auth tokens.
         tokens: Reads the token that `/me` handed out.
         dialect: How the server speaks.
         clock: Tokens expire on it.
@@ -70,7 +70,7 @@ class SocketRules:
         return next(iter((*inside, *beside)), None)
 
     def user(self, auth: object) -> str | None:
-        """Find out who is behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
+        """The user behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
         known = self._tokens.read(auth, self._clock.now_s())
         if known is None:
             person = self._people.by_chat_token(auth) if self._dialect.socket_takes_auth_token else None
@@ -108,17 +108,17 @@ class SocketRules:
         receiver, kind = str(frame.get("receiver")), frame.get("receiverType")
         if kind == "group":
             group = self._world.groups.get(receiver)
-            told = tuple(group.members) if group is not None and uid in group.members else ()
+            recipients = tuple(group.members) if group is not None and uid in group.members else ()
         else:
-            told = (receiver,)
+            recipients = (receiver,)
         device = str(frame.get("deviceId", ""))
-        return (Push(told, str(frame["type"]), uid, receiver, str(kind), body, device),)
+        return (Push(recipients, str(frame["type"]), uid, receiver, str(kind), body, device),)
 
-    def presence(self, uid: str, told: tuple[str, ...], *, online: bool) -> Iterable[Push]:
-        """Say that somebody came or went."""
+    def presence(self, uid: str, recipients: tuple[str, ...], *, online: bool) -> Iterable[Push]:
+        """Say that a user came or went."""
         body = {
             "action": "online" if online else "offline",
             "user": user_entity(self._world.ensure_user(uid)),
             "timestamp": self._world.now,
         }
-        return (Push(told, "presence", uid, "", "user", body),)
+        return (Push(recipients, "presence", uid, "", "user", body),)

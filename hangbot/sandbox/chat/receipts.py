@@ -1,4 +1,4 @@
-"""How far each user has read, what was delivered to him, and how a conversation shows it.
+"""How far each user has read, what was delivered, and how a conversation shows it.
 
 PURE functions on a `ChatWorld`. Measured: setting a read mark again never moves it back; only taking
 it back does.
@@ -76,8 +76,8 @@ def mark_unread(world: ChatWorld, uid: str, side: tuple[ReceiverType, str], numb
 def mark(world: ChatWorld, uid: str, row: Row, action: str) -> tuple[Row, list[Push]]:
     """Mark a message as `read` or `delivered`: the answer's data, and the receipts that go out.
 
-    In a group every member sees the receipt, its maker too; in a direct conversation only
-    the other one (measured).
+    In a group every member sees the receipt, also the one that reads; in a direct conversation
+    only the other side does (measured).
     """
     conversation, number = row["conversationId"], row["id"]
     key = (uid, conversation)
@@ -86,10 +86,10 @@ def mark(world: ChatWorld, uid: str, row: Row, action: str) -> tuple[Row, list[P
     else:
         _deliver(world, key, number)
     if row["receiverType"] == "group":
-        receiver, told = row["receiver"], world.audience(row)
+        receiver, recipients = row["receiver"], world.audience(row)
     else:
         receiver = row["sender"] if row["sender"] != uid else row["receiver"]
-        told = (receiver,)
+        recipients = (receiver,)
     body = _receipt(world, uid, action, conversation, number)
     answer = {
         "conversationId": conversation,
@@ -97,7 +97,7 @@ def mark(world: ChatWorld, uid: str, row: Row, action: str) -> tuple[Row, list[P
         f"{action}At": world.now,
         "success": True,
     }
-    return answer, [Push(told, "receipts", uid, receiver, row["receiverType"], body)]
+    return answer, [Push(recipients, "receipts", uid, receiver, row["receiverType"], body)]
 
 
 def _deliver(world: ChatWorld, key: tuple[str, str], number: int) -> None:
@@ -172,7 +172,7 @@ def conversations(world: ChatWorld, uid: str) -> list[Row]:
 
 
 def conversation_with(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:
-    """One conversation; empty where nothing was said yet, or it is hidden.
+    """One conversation; empty where it has no message yet, or is hidden.
 
     Raises:
         ChatRefusal: `look_outside`: a group that the user is not in.
@@ -208,7 +208,7 @@ def _shown(world: ChatWorld, uid: str, conversation: str) -> Row:
 
 
 def hide(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:
-    """Take a conversation out of the list until something new is said; its rows stay.
+    """Take a conversation out of the list until its next message; its rows stay.
 
     Raises:
         ChatRefusal: `look_outside`.

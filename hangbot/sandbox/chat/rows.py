@@ -1,7 +1,7 @@
 """The rows a chat world is made of, in the form that OpenChat builds them.
 
 PURE. A row is a plain JSON object and is never changed once it is stored: an edit makes a
-new one. So whoever was given a row keeps what he was given.
+new one, so a row that was handed out stays what it was.
 
 The shapes were measured on a local OpenChat build (fe3cc1e); the other dialect is derived
 from them at the edge (`hangbot.sandbox.chat.dialects`).
@@ -36,12 +36,12 @@ Row: TypeAlias = dict[str, Any]
 ReceiverType: TypeAlias = Literal["user", "group"]
 
 SYSTEM: Final = "system"
-"""Owner of a group that has no other, and who kicks and bans when no person does."""
+"""Owner of a group without another, and author of kicks and bans that no person made."""
 
 
 @dataclass(slots=True)
 class User:
-    """A user as the chat server knows him; times are epoch seconds."""
+    """A user of the chat server; times are epoch seconds."""
 
     uid: str
     name: str
@@ -75,7 +75,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What a client asked to have stored."""
+    """A message that a client asks to have stored."""
 
     receiver: str
     receiver_type: ReceiverType
@@ -94,7 +94,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One real-time frame and the users whose sockets are to see it."""
+    """One real-time frame and the users whose sockets get it."""
 
     to: tuple[str, ...]
     type: str
@@ -119,7 +119,7 @@ def conversation_of(sender: str, receiver: str, receiver_type: str) -> str:
 
 
 def user_entity(user: User) -> Row:
-    """A user as he stands in every row."""
+    """A user as every row shows it."""
     return {
         "lastActiveAt": user.created_at,
         "metadata": user.metadata,
@@ -132,7 +132,7 @@ def user_entity(user: User) -> Row:
 
 
 def group_entity(group: Group, *, has_joined: bool = False, count: int | None = None) -> Row:
-    """A group as it stands in every row.
+    """A group as every row shows it.
 
     OpenChat says `hasJoined: false` here even to a member; only the answer to a join says true.
     """
@@ -162,7 +162,7 @@ def member_entity(group: Group, user: User) -> Row:
 
 
 def entities_of(sender: User, receiver: Row, receiver_type: str, *, beside: Json = None) -> Row:
-    """The two sides of a message, beside whatever its sender put there."""
+    """The two sides of a message, beside what its sender put there."""
     return {
         **(beside if isinstance(beside, dict) else {}),
         "sender": {"entityType": "user", "entity": user_entity(sender)},
@@ -235,7 +235,7 @@ def invent_chat_message(row: Row, sender: User, media: Row, *, muid: str | None)
 
     Args:
         row: The new row.
-        sender: Who wrote it.
+        sender: The user that wrote it.
         media: What is attached: `imageUrls`, `media`, and the `name` that stands in for a text.
         muid: The row's `muid` as text.
     """

@@ -1,4 +1,4 @@
-"""What a chat server's world may refuse, and where the two servers differ in what they do.
+"""What a chat server's world may refuse, and where the servers differ in what they do.
 
 PURE.
 """
@@ -9,7 +9,7 @@ __all__ = ["ChatRefusal", "ChatRules"]
 
 
 class ChatRefusal(Exception):
-    """The world does not do what was asked.
+    """The world refuses what was asked.
 
     Attributes:
         reason: A key of the dialects' tables.
@@ -24,7 +24,7 @@ class ChatRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChatRules:
-    """Where the two servers differ in what they do, not in how they say it."""
+    """Where the servers differ in what they do, not in how they word it."""
 
     send_joins: bool = True
     """A send to a public group joins its sender; otherwise it is refused."""
@@ -44,8 +44,8 @@ class ChatRules:
     """A second message of a user with the same muid is the first one again. OpenChat makes two
     (measured); whether CometChat does is unknown."""
     announces: frozenset[str] = frozenset({"joined", "left"})
-    """What the members hear of each other's coming and going. OpenChat tells a kick as if the user had
-    left, and nothing of a ban, its end, a new scope or an adding (measured)."""
+    """Which changes of membership the members see. OpenChat shows a kick as if the user had left,
+    and nothing of a ban, its end, a new scope or an adding (measured)."""
     leaves_unknown: bool = True
     """Leaving a group that does not exist succeeds; otherwise it is refused."""
     group_limit: int = 1000

@@ -75,7 +75,7 @@ def change_blocks(chat: ChatContext, call: Call) -> Answer:
 
 
 def blocked_users(chat: ChatContext, call: Call) -> Answer:
-    """List the users whom the caller blocked, and those who blocked the caller."""
+    """List the users that the caller blocked, and those that blocked the caller."""
     uid = chat.auth.caller(call).uid
     blocked, direction = chat.world.blocked, call.query.get("direction", "both")
     mine = {other for by, other in blocked if by == uid and direction != "hasBlockedMe"}

@@ -63,7 +63,7 @@ class ChatWorld(Memberships):
             marks.clear()
 
     def send(self, uid: str, message: NewMessage, *, admin: bool = False) -> tuple[Row, list[Push]]:
-        """Store a message: its row, and who is to see it. An admin need not be a member.
+        """Store a message: its row, and what is pushed. An admin need not be a member.
 
         Raises:
             ChatRefusal: `send_group_unknown`, `send_not_member`, `receiver_unknown`,
@@ -79,12 +79,12 @@ class ChatWorld(Memberships):
             group = self.group(message.receiver, "send_group_unknown")
             if not admin:
                 self.require_sender(group, uid)
-            receiver, told = group_entity(group), tuple(group.members)
+            receiver, recipients = group_entity(group), tuple(group.members)
         else:
             if message.receiver not in self.users and not self.rules.invents_users:
                 raise ChatRefusal("receiver_unknown", uid=message.receiver)
             receiver = user_entity(self.ensure_user(message.receiver))
-            told = (message.receiver, uid) if message.receiver != uid else (uid,)
+            recipients = (message.receiver, uid) if message.receiver != uid else (uid,)
         number = self.store.next_id()
         row = message_row(number, message, sender, receiver, self.now)
         if self.rules.makes_muid:
@@ -92,7 +92,7 @@ class ChatWorld(Memberships):
         if self.rules.invents_chat_message and message.category == "message":
             invent_chat_message(row, sender, message.media, muid=muid)
         self.store.keep(row)
-        return row, [self.message_push(row, told, message.resource)]
+        return row, [self.message_push(row, recipients, message.resource)]
 
     def _require_parent(self, message: NewMessage, uid: str) -> None:
         """A reply stays in the conversation of what it answers.
@@ -156,10 +156,10 @@ class ChatWorld(Memberships):
         elif uid not in (row["sender"], row["receiver"]):
             raise ChatRefusal("look_other", id=str(row["id"]))
 
-    def message_push(self, row: Row, told: Iterable[str], resource: str | None) -> Push:
-        """Tell `told` about a message or an action, stamped with the sender's `resource`."""
+    def message_push(self, row: Row, recipients: Iterable[str], resource: str | None) -> Push:
+        """The frame that shows a message or an action, stamped with the sender's `resource`."""
         return Push(
-            tuple(told),
+            tuple(recipients),
             "message",
             row["sender"],
             row["receiver"],
