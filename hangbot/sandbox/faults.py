@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["DEEDS", "FRAME_DEEDS", "POINTS", "REQUEST_DEEDS", "Fault", "Faults"]
+__all__ = ["FRAME_KINDS", "KINDS", "POINTS", "REQUEST_KINDS", "Fault", "Faults"]
 
 POINTS: Final = frozenset(
     {
@@ -30,11 +30,11 @@ POINTS: Final = frozenset(
 )
 """Where a fault can hit. A point that ends in ``.*`` is hit by everything of that service."""
 
-REQUEST_DEEDS: Final = frozenset(
+REQUEST_KINDS: Final = frozenset(
     {"refuse", "status", "hang", "garbage", "delay", "cut_before_store", "cut_after_store"}
 )
-FRAME_DEEDS: Final = frozenset({"drop", "duplicate", "reorder", "close", "abort", "close_deliberate"})
-DEEDS: Final = REQUEST_DEEDS | FRAME_DEEDS
+FRAME_KINDS: Final = frozenset({"drop", "duplicate", "reorder", "close", "abort", "close_deliberate"})
+KINDS: Final = REQUEST_KINDS | FRAME_KINDS
 
 _LOWEST_STATUS: Final = 100
 _HIGHEST_STATUS: Final = 599
@@ -47,7 +47,7 @@ class Fault:
     Attributes:
         id: Number of the fault, from 1.
         on: The point that it hits.
-        do: The deed.
+        do: Its kind.
         times: How often it hits; 0 means for ever.
         after: How many passages of the point it lets through first.
         ms: How long ``delay`` holds the answer, or after how long a cut comes.
@@ -115,7 +115,7 @@ class Faults:
         """Arm a fault.
 
         Raises:
-            ValueError: The point or the deed is unknown, they do not go together, or a
+            ValueError: The point or the kind is unknown, they do not go together, or a
                 number is out of range; the message says what is possible.
         """
         fault = Fault(next(self._ids), on, do, times, after, ms, status, headers, body)
@@ -130,19 +130,19 @@ class Faults:
         """Whether any fault still waits to hit."""
         return bool(self._live)
 
-    def take(self, point: str, deeds: frozenset[str] | None = None, *, exact: bool = False) -> Fault | None:
+    def take(self, point: str, kinds: frozenset[str] | None = None, *, exact: bool = False) -> Fault | None:
         """Count a passage of ``point``; return the fault that hits it, if any.
 
         Args:
             point: What is being passed.
-            deeds: Only faults with one of these deeds concern this passage; ``None`` = all.
+            kinds: Only faults of one of these kinds concern this passage; ``None`` = all.
             exact: Only faults on this very point do, none on ``service.*``.
         """
         if not self._live:
             return None
         for armed in self._live:
             fault = armed.fault
-            if not fault.matches(point, exact=exact) or (deeds is not None and fault.do not in deeds):
+            if not fault.matches(point, exact=exact) or (kinds is not None and fault.do not in kinds):
                 continue
             if armed.passed < armed.fault.after:
                 armed.passed += 1
@@ -188,9 +188,9 @@ class Faults:
 def _check(fault: Fault) -> None:
     if fault.on not in POINTS:
         raise ValueError(f"no such point: {fault.on!r}; there are {', '.join(sorted(POINTS))}")
-    if fault.do not in DEEDS:
-        raise ValueError(f"no such deed: {fault.do!r}; there are {', '.join(sorted(DEEDS))}")
-    if fault.do in FRAME_DEEDS and not (fault.on.startswith("room.") or fault.on == "chat.ws"):
+    if fault.do not in KINDS:
+        raise ValueError(f"no such deed: {fault.do!r}; there are {', '.join(sorted(KINDS))}")
+    if fault.do in FRAME_KINDS and not (fault.on.startswith("room.") or fault.on == "chat.ws"):
         raise ValueError(f"{fault.do!r} is for frames (room.* and chat.ws), not for {fault.on!r}")
     for name, number in (("times", fault.times), ("after", fault.after)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 
-from hangbot.sandbox.faults import DEEDS, POINTS
+from hangbot.sandbox.faults import KINDS, POINTS
 from hangbot.sandbox.http import Response
 
 __all__ = ["page"]
@@ -24,5 +24,5 @@ _HEADERS: Final = {
 def page() -> Response:
     """Return the page, which is read from disk on first use."""
     template = Template((files("hangbot.sandbox") / "page.html").read_text(encoding="utf-8"))
-    choices = json.dumps({"on": sorted(POINTS), "do": sorted(DEEDS)})
+    choices = json.dumps({"on": sorted(POINTS), "do": sorted(KINDS)})
     return Response(200, template.substitute(choices=choices).encode(), _HEADERS)

@@ -8,15 +8,16 @@ a second leave no time for a task switch each.
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
-from typing import Final, Generic, Protocol, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import CONNECTING, OPEN
 from websockets.server import ServerProtocol
+
+from hangbot.sandbox.connection_listener import ConnectionListener, SocketOptions
 
 __all__ = ["ABNORMAL", "ConnectionListener", "SocketOptions", "WebSocketConnection", "text_frame"]
 
@@ -26,7 +27,6 @@ ABNORMAL: Final = 1006
 _READ_BYTES: Final = 16 * 1024
 
 Peer = TypeVar("Peer")
-Peer_contra = TypeVar("Peer_contra", contravariant=True)
 
 # Outside the logging tree, where no configuration can switch it on: request lines and frames hold tokens.
 _silent: Final = logging.Logger("hangbot.sandbox.websocket", logging.CRITICAL + 1)  # noqa: LOG001  on purpose
@@ -35,50 +35,6 @@ _silent: Final = logging.Logger("hangbot.sandbox.websocket", logging.CRITICAL + 
 def text_frame(text: str) -> bytes:
     """Return a whole unmasked text frame, made once for however many connections get it."""
     return Frame(Opcode.TEXT, text.encode("utf-8", "replace")).serialize(mask=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SocketOptions:
-    """How a server treats its connections.
-
-    Attributes:
-        largest: Bytes of a message; a larger one is answered with a close of code 1009.
-        backlog: Bytes that may wait for a slow reader.
-        close_timeout_s: How long a client has to answer a close, and to hang up.
-        corked: Whether what is sent in one iteration of the event loop goes out in one write, at its end.
-        dated: Whether the answer to the handshake has a date.
-    """
-
-    largest: int
-    backlog: int
-    close_timeout_s: float
-    corked: bool = True
-    dated: bool = True
-
-
-class ConnectionListener(Protocol[Peer_contra]):
-    """What a server hears of a connection. ``peer`` is what it keeps about the connection."""
-
-    def on_open(self, peer: Peer_contra, /) -> None:
-        """Handle the end of the handshake."""
-
-    def on_refused(self, peer: Peer_contra, status: int, body: str, /) -> None:
-        """Handle a request that was no handshake, and was answered so."""
-
-    def on_message(self, peer: Peer_contra, message: str | bytes, /) -> None:
-        """Handle a whole message; bytes are a binary one."""
-
-    def on_ping(self, peer: Peer_contra, /) -> None:
-        """Handle a ping frame; its pong is sent anyway."""
-
-    def on_sent(self, peer: Peer_contra, text: str, fault: int | None, /) -> None:
-        """Note a text that goes out, and the fault that made it so."""
-
-    def on_slow_reader(self, peer: Peer_contra, /) -> None:
-        """Handle a backlog above the limit; it grows on unless the connection is ended here."""
-
-    def on_closed(self, peer: Peer_contra, /) -> None:
-        """Handle the end of a connection that was open."""
 
 
 class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):

@@ -253,11 +253,11 @@ async def test_what_is_edited_or_deleted_is_no_new_line(
 
 # -- whatever happens, in whatever order
 
-DEEDS = st.sampled_from(["say", "say", "say", "look", "edit", "delete", "second", "empty", "copy", "restore"])
+KINDS = st.sampled_from(["say", "say", "say", "look", "edit", "delete", "second", "empty", "copy", "restore"])
 
 
 @given(
-    deeds=st.lists(DEEDS, max_size=40),
+    deeds=st.lists(KINDS, max_size=40),
     shows_deleted=st.booleans(),
     keeps=st.sampled_from([3, 60, 1000]),
 )

@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from hangbot.sandbox.clock import SandboxClock, TimerHandle
-from hangbot.sandbox.faults import FRAME_DEEDS, REQUEST_DEEDS, Fault
+from hangbot.sandbox.faults import FRAME_KINDS, REQUEST_KINDS, Fault
 from hangbot.sandbox.injector import End
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.websocket import ConnectionListener, SocketOptions, WebSocketConnection
@@ -12,9 +12,9 @@ from hangbot.sandbox.websocket import ConnectionListener, SocketOptions, WebSock
 __all__ = ["CLOSED", "FRAME_FAULTS", "POINT", "UPGRADE_FAULTS", "ChatConnection"]
 
 POINT: Final = "chat.ws"
-FRAME_FAULTS: Final = FRAME_DEEDS | {"delay", "garbage"}
+FRAME_FAULTS: Final = FRAME_KINDS | {"delay", "garbage"}
 """An upgrade and a frame are both passages of `chat.ws`, but a dropped frame is no refused upgrade."""
-UPGRADE_FAULTS: Final = REQUEST_DEEDS - FRAME_FAULTS
+UPGRADE_FAULTS: Final = REQUEST_KINDS - FRAME_FAULTS
 
 SOCKET_OPTIONS: Final = SocketOptions(
     largest=10_000_000, backlog=8 * 1024 * 1024, close_timeout_s=1.0, corked=False
