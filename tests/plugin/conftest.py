@@ -3,17 +3,36 @@
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Final
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-QUICK = "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
-EVERYDAY = {
+from pytest_hangfm.options import Options
+
+REPOSITORY: Final = Path(__file__).parents[2]
+QUICK: Final = "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
+WITHOUT_ALLURE: Final = ("-p", "no:allure_pytest")
+EVERYDAY: Final = {
     "test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected",
     "test_a_configured_target_is_ready_and_the_command_says_the_same",
 }
 """The inner runs of `make test`; the others start a pytest each, and are among the long proofs."""
-UNWANTED = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
+UNWANTED: Final = ("BOT_USER_TOKEN", "ROOM_UUID", "CI", "GITHUB_STEP_SUMMARY")
+UNCONFIGURED: Final = Options(
+    target="auto",
+    env_file=Path("hang-fm-config.env"),
+    env_file_named=False,
+    json=None,
+    live_writes=False,
+    only=(),
+    ignore=(),
+    strict=False,
+    guard="auto",
+    from_file=False,
+    from_environment=False,
+    in_ci=False,
+)
+"""The options of a run that was asked for nothing."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -31,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
     """Pytest's own, which forgets no module that the outer run has imported meanwhile.
 
-    Forgotten and imported once more, httpx would raise exceptions that nobody else knows.
+    If they were forgotten and imported once more, httpx would raise exceptions of classes that no test knows.
     """
     pytester._sys_modules_snapshot = SimpleNamespace(restore=lambda: None)  # type: ignore[assignment]  # in its place
     return pytester
@@ -42,33 +61,26 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A folder for an inner run: no configuration, no CI, strict asyncio mode, no plugins that take time."""
     for name in UNWANTED:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(
-        "PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
-    )
+    monkeypatch.setenv("PYTEST_ADDOPTS", QUICK)
     pytester.makeini(
-        """
-        [pytest]
-        asyncio_mode = strict
-        asyncio_default_fixture_loop_scope = function
-        filterwarnings = error
-        """
+        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"
+        "filterwarnings = error\n"
     )
     return pytester
+
+
+def copied(folder: str, inner: pytest.Pytester) -> pytest.Pytester:
+    shutil.copytree(REPOSITORY / folder, inner.path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return inner
 
 
 @pytest.fixture
 def with_checks(inner: pytest.Pytester) -> pytest.Pytester:
     """The same with a copy of `checks/`."""
-    shutil.copytree(
-        REPOSITORY / "checks", inner.path / "checks", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    return inner
+    return copied("checks", inner)
 
 
 @pytest.fixture
 def with_stages(inner: pytest.Pytester) -> pytest.Pytester:
     """The same with a copy of `stages/`."""
-    shutil.copytree(
-        REPOSITORY / "stages", inner.path / "stages", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    return inner
+    return copied("stages", inner)

@@ -1,20 +1,27 @@
-"""The plugin in the company of others: asyncio modes and loops, xdist, random order, no Allure."""
+"""The plugin in the company of others: asyncio modes and loops, xdist, random order, no configuration."""
 
 import sys
 
 import pytest
 
+from hangbot.preflight import CHECKS
+from tests.plugin.conftest import WITHOUT_ALLURE
+
 TESTS = """
     import asyncio
     import pytest
 
-    pytestmark = pytest.mark.asyncio
+    async def test_as_the_readme_has_it(hangfm_sandbox, hangfm_bot):
+        hangfm_sandbox.faults.add("chat.send", "cut_after_store")
+        (stored,) = await hangfm_bot.say("hello")
+        assert (await hangfm_bot.settled(stored.message.id)).tier == 2
 
-    async def test_a_bot_speaks(hangfm_bot, hangfm_room_log):
-        await hangfm_bot.say("hello")
-        await hangfm_room_log.expect("hello")
+    class TestAClass:
+        async def test_in_a_class(self, hangfm_bot):
+            await hangfm_bot.ready()
 
-    async def test_a_song_is_seen(hangfm_room, hangfm_room_events, hangfm_user):
+    @pytest.mark.asyncio
+    async def test_with_a_mark_of_its_own(hangfm_room, hangfm_room_events, hangfm_user):
         await hangfm_user.dj()
         await hangfm_room_events.expect("playedSong")
 
@@ -26,60 +33,18 @@ TESTS = """
     async def test_a_leak(hangfm_target):
         asyncio.create_task(asyncio.sleep(100), name="forgotten")
 """
-STRICT = ("asyncio_mode=strict", "asyncio_default_fixture_loop_scope=function")
-AUTO = ("asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function")
-ONE_LOOP = (
-    "asyncio_mode=auto",
-    "asyncio_default_fixture_loop_scope=session",
-    "asyncio_default_test_loop_scope=session",
-)
-NO_ALLURE = ("-p", "no:allure_pytest")
+ON_OTHER_LOOPS = """
+    import pytest
 
+    @pytest.mark.anyio
+    async def test_on_anyio(hangfm_bot): ...
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        pytest.param(STRICT, id="strict"),
-        pytest.param(AUTO, id="auto"),
-        pytest.param(ONE_LOOP, id="one loop for the session"),
-    ],
-)
-def test_any_asyncio_mode_will_do(inner: pytest.Pytester, given: tuple[str, ...]) -> None:
-    inner.makepyfile(TESTS)
-    options = [part for line in given for part in ("-o", line)]
+    @pytest.mark.asyncio(loop_scope="module")
+    async def test_on_the_modules_loop(hangfm_bot): ...
 
-    result = inner.runpytest_subprocess(*NO_ALLURE, *options)
-
-    result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines(["*the test left 1 task(s) running: forgotten*"])
-
-
-def test_with_xdist_every_check_is_in_the_summary_in_its_order(with_checks: pytest.Pytester) -> None:
-    from hangbot.preflight import CHECKS  # noqa: PLC0415  what is expected, not what is run
-
-    result = with_checks.runpytest_subprocess(
-        "-n", "2", "-m", "preflight", "--hangfm-target=sandbox", *NO_ALLURE
-    )
-
-    text = result.stdout.str()
-    assert result.parseoutcomes() == {"passed": text.count("\n[OK]")}
-    places = [text.index(f"[OK]   {question.title}") for question in CHECKS]
-    assert places == sorted(places)
-    result.stdout.fnmatch_lines(["SANDBOX ONLY: the sandbox, nothing live was checked"])
-
-
-def test_in_any_order_and_over_two_processes_the_tests_are_the_same(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
-    inner.makepyfile(test_one=TESTS, test_two=TESTS)
-
-    result = inner.runpytest_subprocess("-n", "2", "-p", "randomly", "-p", "no:allure_pytest")
-
-    result.assert_outcomes(passed=8, errors=2)
-    result.stdout.fnmatch_lines(["Using --randomly-seed=*"])
-
-
+    @pytest.mark.asyncio(loop_scope="module")
+    async def test_without_our_fixtures(): ...
+"""
 FROZEN = """
     import gc
     import pytest
@@ -89,26 +54,130 @@ FROZEN = """
         yield
         print("frozen:", gc.get_freeze_count() > 0, "enabled:", gc.isenabled())
 
-    @pytest.mark.preflight
+    @pytest.mark.preflight("my.own")
     def test_a_check(): ...
 
     @pytest.mark.preflight
     def test_another(): ...
 """
+OF_OTHERS = "async def test_of_others(): ...\ndef test_ours(hangfm_target): ..."
+ONE_BOT = "async def test_a_bot(hangfm_bot):\n    await hangfm_bot.ready()"
+
+
+@pytest.mark.parametrize(
+    ("mode", "scope"),
+    [
+        pytest.param("strict", "function", id="strict"),
+        pytest.param("auto", "function", id="auto"),
+        pytest.param("auto", "session", id="one loop for the session"),
+    ],
+)
+def test_any_asyncio_mode_will_do_without_a_mark(inner: pytest.Pytester, mode: str, scope: str) -> None:
+    inner.makepyfile(TESTS)
+    scopes = [f"-oasyncio_default_{whose}_loop_scope={scope}" for whose in ("fixture", "test")]
+
+    result = inner.runpytest_subprocess(*WITHOUT_ALLURE, f"-oasyncio_mode={mode}", *scopes)
+
+    result.assert_outcomes(passed=5, errors=1)
+    result.stdout.fnmatch_lines(["*the test left 1 task(s) running: forgotten*"])
+
+
+def test_in_any_order_and_over_two_processes_the_tests_are_the_same(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
+    inner.makepyfile(test_one=TESTS, test_two=TESTS)
+
+    result = inner.runpytest_subprocess("-n", "2", "-p", "randomly", *WITHOUT_ALLURE)
+
+    result.assert_outcomes(passed=10, errors=2)
+    result.stdout.fnmatch_lines(["Using --randomly-seed=*"])
+
+
+@pytest.mark.parametrize(("configuration", "warned"), [(None, False), ("[pytest]\n", True)])
+def test_an_empty_folder_is_not_lectured_on_a_setting_of_pytest_asyncio(
+    inner: pytest.Pytester,
+    configuration: str | None,
+    warned: bool,  # noqa: FBT001  column of the table
+) -> None:
+    inner.path.joinpath("tox.ini").unlink()
+    if configuration is not None:
+        inner.makefile(".ini", pytest=configuration)
+    inner.makepyfile(ONE_BOT)
+
+    result = inner.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1)
+    assert ("asyncio_default_fixture_loop_scope" in result.stderr.str()) is warned
+
+
+def test_an_async_test_of_others_is_left_to_them(inner: pytest.Pytester) -> None:
+    inner.makepyfile(OF_OTHERS)
+
+    result = inner.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*async def functions are not natively supported*"])
+
+
+def test_another_loop_is_one_sentence(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS")  # anyio's plugin is part of this
+    inner.makepyfile(ON_OTHER_LOOPS)
+
+    result = inner.runpytest_subprocess("-p", "no:randomly")
+
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "hangfm_bot runs on pytest-asyncio, and this test on anyio: take the mark `anyio` off;*",
+            "this test runs on the event loop of its module, and hangfm_bot on that of its function: *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*RuntimeError*")
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_project_without_checks_has_those_of_the_plugin_in_their_order(
+    inner: pytest.Pytester, processes: str
+) -> None:
+    inner.makepyfile("def test_of_the_project(): ...")
+
+    result = inner.runpytest_subprocess("-m", "preflight", "-n", processes, *WITHOUT_ALLURE)
+
+    text = result.stdout.str()
+    assert result.parseoutcomes()["passed"] == text.count("\n[OK]")
+    places = [text.index(f"[OK]   {check.title}") for check in CHECKS]
+    assert places == sorted(places)
+    result.stdout.fnmatch_lines(["SANDBOX ONLY: the sandbox, nothing live was checked"])
+
+
+@pytest.mark.parametrize(
+    ("text", "outcomes"),
+    [
+        pytest.param(FROZEN, {"passed": 2}, id="of its own"),
+        pytest.param("import no_such_module", {"errors": 1}, id="that cannot be imported"),
+    ],
+)
+def test_a_project_with_checks_has_only_them(
+    inner: pytest.Pytester, text: str, outcomes: dict[str, int]
+) -> None:
+    inner.makepyfile(text)
+
+    inner.runpytest_subprocess("-m", "preflight").assert_outcomes(**outcomes)
 
 
 @pytest.mark.parametrize(
     ("chosen", "frozen"),
     [
         pytest.param("preflight", "True", id="checks alone"),
-        pytest.param("not stage", "False", id="whatever there is"),
+        pytest.param("not stage", "False", id="any tests"),
     ],
 )
-def test_a_run_of_checks_alone_is_spared_the_search_for_garbage_and_puts_it_back(
+def test_the_garbage_collector_passes_over_a_run_of_checks_alone_and_comes_back(
     inner: pytest.Pytester, chosen: str, frozen: str
 ) -> None:
     inner.makepyfile(test_checks=FROZEN)
-    run = f"pytest.main(['-s', '-p', 'no:allure_pytest', '-m', {chosen!r}]); left = gc.get_freeze_count()"
+    run = f"pytest.main(['-s', *{WITHOUT_ALLURE}, '-m', {chosen!r}]); left = gc.get_freeze_count()"
 
     result = inner.run(sys.executable, "-c", f"import gc, pytest; {run}; print('left:', left)")
 

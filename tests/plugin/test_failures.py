@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.plugin.conftest import WITHOUT_ALLURE
+
 EXPECTS_IN_VAIN = """
     async def test_the_bot_answers(hangfm_bot, hangfm_user, hangfm_room_log):
         await hangfm_user.say("/ping")
@@ -36,11 +38,9 @@ BLOCKS = """
         while time.thread_time() < end:
             pass
 """
-
-
-ACTION_RESULTS = """
+ACTIONS = """
     import pytest
-    from hangbot.delivery.record import Settlement
+    from hangbot import Settlement
 
     async def act(bot):
         return await bot.act("voteOnSong", songVotes={"like": True})
@@ -72,72 +72,69 @@ ACTION_RESULTS = """
             with pytest.raises(Exception, match="no room action voteOnsong; did you mean voteOnSong"):
                 await act("voteOnsong", songVotes={"like": True})
 """
+VIRTUAL_PROGRAM = """
+    import pytest
+
+    @pytest.mark.virtual_time
+    async def test_both(hangfm_open_process): ...
+"""
 
 
-def test_an_action_that_failed_and_that_nobody_looked_at_fails_the_test(inner: pytest.Pytester) -> None:
-    path = inner.makepyfile(ACTION_RESULTS)
-
-    result = inner.runpytest_subprocess("-rA")
-    markers = inner.runpytest_subprocess("--markers")
-
-    result.assert_outcomes(passed=4, failed=2)
-    result.stdout.fnmatch_lines(
-        [f"*nobody looked at the result of voteOnSong ({path.name}:5) failed: *Assert on what `act` returns*"]
-    )
-    for name in ("nobody_looks", "the_app_does_not_look"):
-        result.stdout.fnmatch_lines([f"FAILED *::test_{name}*"])
-    markers.stdout.fnmatch_lines(["@pytest.mark.allow_failed_actions: *"])
-
-
-def test_a_failed_expectation_shows_its_line_and_the_conversation_once(inner: pytest.Pytester) -> None:
-    inner.makepyfile(EXPECTS_IN_VAIN)
-
-    result = inner.runpytest_subprocess()
-
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(['>*await hangfm_room_log.expect("pong", within=0.1)'])
-    assert str(result.stdout).count("hangbot -> room: joinRoom") == 1
-
-
-def test_a_leaked_task_is_told_by_its_coroutine_and_the_line_that_made_it(inner: pytest.Pytester) -> None:
-    path = inner.makepyfile(LEAKS)
-
-    result = inner.runpytest_subprocess()
-
-    result.assert_outcomes(passed=2, errors=2)
-    result.stdout.fnmatch_lines_random(
-        [
-            f"the test left 1 task(s) running: forgets, made at {path.name}:7; await or cancel*",
-            f"the test left 1 task(s) running: poller: forgets, made at {path.name}:10; await or cancel*",
-        ]
-    )
-
-
-def test_a_test_that_blocks_the_loop_is_told_its_line_and_one_that_computes_is_not(
-    inner: pytest.Pytester,
+@pytest.mark.parametrize(
+    ("text", "outcomes", "lines"),
+    [
+        pytest.param(
+            EXPECTS_IN_VAIN,
+            {"failed": 1},
+            ['>*await hangfm_room_log.expect("pong", within=0.1)', "*hangbot -> room: joinRoom*"],
+            id="an expectation, with its line and the conversation",
+        ),
+        pytest.param(
+            LEAKS,
+            {"passed": 2, "errors": 2},
+            [
+                "the test left 1 task(s) running: forgets, made at test_it.py:7; await or cancel*",
+                "the test left 1 task(s) running: poller: forgets, made at test_it.py:10; await or cancel*",
+            ],
+            id="a leaked task, by its coroutine and the line that made it",
+        ),
+        pytest.param(
+            BLOCKS,
+            {"passed": 1, "failed": 2},
+            [
+                "the test has blocked the event loop for 2 s in line 7 of test_it.py (urlopen): *",
+                "the test has blocked the event loop for 2 s in line 10 of test_it.py (run): *",
+            ],
+            id="a blocked loop, by its line",
+        ),
+        pytest.param(
+            ACTIONS,
+            {"passed": 4, "failed": 2},
+            [
+                "*nobody looked at the result of voteOnSong (test_it.py:5) failed: *Assert on what `act`*",
+                "FAILED *::test_nobody_looks*",
+                "FAILED *::test_the_app_does_not_look*",
+            ],
+            id="a failed action whose result was not read",
+        ),
+        pytest.param(
+            VIRTUAL_PROGRAM,
+            {"errors": 1},
+            ["a program of its own does not share this test's clock: *"],
+            id="a program under virtual time",
+        ),
+    ],
+)
+def test_a_failure_says_where_and_what(
+    inner: pytest.Pytester, text: str, outcomes: dict[str, int], lines: list[str]
 ) -> None:
-    path = inner.makepyfile(BLOCKS)
+    inner.makepyfile(test_it=text)
 
-    result = inner.runpytest_subprocess()
+    result = inner.runpytest_subprocess(*WITHOUT_ALLURE)
 
-    result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines_random(
-        [
-            f"the test has blocked the event loop for 2 s in line 7 of {path.name} (urlopen): *",
-            f"the test has blocked the event loop for 2 s in line 10 of {path.name} (run): *",
-        ]
-    )
-
-
-def test_a_program_under_virtual_time_is_refused_at_once(inner: pytest.Pytester) -> None:
-    inner.makepyfile("""
-        import pytest
-
-        @pytest.mark.virtual_time
-        async def test_both(hangfm_open_process): ...
-    """)
-
-    result = inner.runpytest_subprocess()
-
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["a program of its own does not share this test's clock: *"])
+    result.assert_outcomes(**outcomes)
+    result.stdout.fnmatch_lines_random(lines)
+    shown = result.stdout.str()
+    assert not (
+        "over the wires" in shown and "on the sandbox's wires" in shown
+    )  # the transcript is there once

@@ -24,36 +24,25 @@ async def test_it_stands_still_until_it_is_moved() -> None:
     assert (clock.now(), clock.wall()) == (7.5, 102.5)
 
 
-async def test_sleepers_wake_in_the_order_of_their_time_each_at_its_own() -> None:
-    clock = ManualClock(now=0.0)
-    diary: list[tuple[str, float]] = []
-
-    async with asyncio.TaskGroup() as tasks:
-        for name, seconds in [("late", 3.0), ("early", 1.0), ("middle", 2.0)]:
-            tasks.create_task(note(clock, seconds, diary, name))
-        await clock.advance(10.0)
-
-    assert diary == [("early", 1.0), ("middle", 2.0), ("late", 3.0)]
-    assert clock.now() == 10.0
-
-
-async def test_who_is_woken_can_sleep_again_within_the_same_advance() -> None:
+async def test_sleepers_wake_in_the_order_of_their_time_and_can_sleep_again_within_one_advance() -> None:
     clock = ManualClock(now=0.0)
     diary: list[tuple[str, float]] = []
 
     async def twice() -> None:
         await note(clock, 1.0, diary, "first")
-        await note(clock, 2.0, diary, "second")
+        await note(clock, 2.0, diary, "third")
 
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(note(clock, 4.0, diary, "last"))
         tasks.create_task(twice())
-        tasks.create_task(note(clock, 2.0, diary, "other"))
-        await clock.advance(3.0)
+        tasks.create_task(note(clock, 2.0, diary, "second"))
+        await clock.advance(10.0)
 
-    assert diary == [("first", 1.0), ("other", 2.0), ("second", 3.0)]
+    assert diary == [("first", 1.0), ("second", 2.0), ("third", 3.0), ("last", 4.0)]
+    assert clock.now() == 10.0
 
 
-async def test_a_sleep_that_is_not_over_goes_on() -> None:
+async def test_a_sleep_that_is_not_over_goes_on_and_is_noted_when_it_begins() -> None:
     clock = ManualClock()
     sleeping = asyncio.create_task(clock.sleep(2.0), name="sleeper")
 
@@ -63,40 +52,28 @@ async def test_a_sleep_that_is_not_over_goes_on() -> None:
 
     assert not early
     assert sleeping.done()
+    assert clock.slept == [2.0]
 
 
-async def test_the_next_wait_can_be_advanced_by_exactly() -> None:
+async def test_the_next_wait_can_be_advanced_by_exactly_also_after_work_in_a_thread() -> None:
     clock = ManualClock()
     waits: list[float] = []
 
     async def sleeper() -> None:
         for seconds in (0.1, 1.1, 0.7, 2.3):
+            await asyncio.to_thread(sum, range(1000))
             await clock.sleep(seconds)
 
     task = asyncio.create_task(sleeper(), name="sleeper")
-    while not task.done():
+    for _ in range(4):
         waits.append(await clock.next_wait())
         await clock.advance(waits[-1])
+    await task
 
     assert waits == [0.1, 1.1, 0.7, 2.3]
 
 
-async def test_the_next_wait_is_waited_for_while_real_work_is_under_way() -> None:
-    clock = ManualClock()
-
-    async def work_in_a_thread_first() -> None:
-        await asyncio.to_thread(sum, range(1000))
-        await clock.sleep(4.0)
-
-    task = asyncio.create_task(work_in_a_thread_first(), name="worker")
-    wait = await clock.next_wait()
-    await clock.advance(wait)
-    await task
-
-    assert wait == 4.0
-
-
-async def test_nobody_who_sleeps_is_a_time_out_and_no_endless_wait() -> None:
+async def test_without_a_sleeper_the_next_wait_times_out() -> None:
     clock = ManualClock()
 
     with pytest.raises(TimeoutError):
@@ -105,7 +82,7 @@ async def test_nobody_who_sleeps_is_a_time_out_and_no_endless_wait() -> None:
     assert clock.waits(limits=True) == []
 
 
-async def test_the_next_wait_counts_time_outs_only_when_it_is_told_to() -> None:
+async def test_the_next_wait_counts_time_outs_only_on_request() -> None:
     clock = ManualClock()
     limited = asyncio.create_task(clock.wait_for(never(), 3.0), name="limited")
     sleeping = asyncio.create_task(clock.sleep(5.0), name="sleeping")
@@ -170,7 +147,7 @@ async def test_a_cancelled_sleeper_leaves_nothing_behind() -> None:
     assert clock.waits() == []
 
 
-async def test_a_sleeper_cancelled_in_the_turn_it_is_woken_does_not_break_the_clock() -> None:
+async def test_a_sleeper_cancelled_in_the_iteration_that_wakes_it_does_not_break_the_clock() -> None:
     clock = ManualClock()
     first = asyncio.create_task(clock.sleep(1.0), name="first")
     await clock.next_wait()
@@ -183,35 +160,18 @@ async def test_a_sleeper_cancelled_in_the_turn_it_is_woken_does_not_break_the_cl
     assert first.cancelled()
 
 
-async def test_an_automatic_clock_sleeps_at_once_and_moves_by_itself() -> None:
+async def test_an_automatic_clock_sleeps_at_once_moves_by_itself_and_lets_time_outs_pass() -> None:
     clock = ManualClock(now=0.0, auto=True)
+    waiting = asyncio.create_task(clock.wait_for(never(), 3.0), name="waiting")
+    await clock.next_wait(limits=True)
 
     for seconds in (1.2, 0.0, 2.2):
         await clock.sleep(seconds)
 
-    assert clock.slept == [1.2, 2.2]
-    assert clock.now() == pytest.approx(3.4)
-
-
-async def test_an_automatic_sleep_lets_a_time_out_pass() -> None:
-    clock = ManualClock(auto=True)
-    waiting = asyncio.create_task(clock.wait_for(never(), 3.0), name="waiting")
-    await clock.next_wait(limits=True)
-
-    await clock.sleep(3.0)
-
     with pytest.raises(TimeoutError):
         await waiting
-
-
-async def test_a_standing_clock_notes_what_was_slept_too() -> None:
-    clock = ManualClock()
-    sleeping = asyncio.create_task(clock.sleep(1.5), name="sleeping")
-
-    await clock.advance(1.5)
-    await sleeping
-
-    assert clock.slept == [1.5]
+    assert clock.slept == [1.2, 2.2]
+    assert clock.now() == pytest.approx(3.4)
 
 
 async def test_a_wait_within_a_wait_keeps_both_limits() -> None:

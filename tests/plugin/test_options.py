@@ -1,26 +1,12 @@
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from hangbot.config import ENV
 from hangbot.config.fields import Need
 from pytest_hangfm.options import REQUIRED_NAMES, Options, read_options, target_of
+from tests.plugin.conftest import UNCONFIGURED
 
-UNCONFIGURED = Options(
-    target="auto",
-    env_file=Path("hang-fm-config.env"),
-    env_file_named=False,
-    json=None,
-    live_writes=False,
-    only=(),
-    ignore=(),
-    strict=False,
-    guard="auto",
-    from_file=False,
-    from_environment=False,
-    in_ci=False,
-)
 CONFIGURED = UNCONFIGURED._replace(from_file=True)
 LIVE = UNCONFIGURED._replace(target="live")
 SANDBOX = CONFIGURED._replace(target="sandbox")
@@ -34,13 +20,6 @@ def test_the_required_names_are_those_of_the_settings() -> None:
     required = tuple(env.name for env in ENV.values() if env.need is Need.REQUIRED)
 
     assert required == REQUIRED_NAMES
-
-
-def test_without_anything_said_it_is_the_sandbox(pytester: pytest.Pytester) -> None:
-    options = options_of(pytester)
-
-    assert (options.target, options.configured, options.guard) == ("auto", False, "auto")
-    assert "nothing live is touched" in options.header()
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_ini_file(
@@ -139,6 +118,7 @@ def test_what_a_test_runs_against(options: Options, markers: set[str], target: s
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        pytest.param(UNCONFIGURED, "nothing live is touched", id="nothing-said"),
         pytest.param(
             CONFIGURED, "LIVE: preflight on what is configured in hang-fm-config.env (", id="configured"
         ),

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -15,140 +16,115 @@ from hangbot.redact import MASK, Redactor
 from pytest_hangfm.reporting.masking import mask_report
 from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.secrets import SECRET_NAMES, configured_secrets
+from tests.plugin.conftest import QUICK
 
-SENTINEL = "sentinel-4711-of-nobody-you-know"
-FOREIGN = "another-program's password"
-ROOM = "1d0a1c9a-8b1a-4b7a-9a63-000000000001"
+SENTINEL: Final = "sentinel-4711-of-nobody-you-know"
+FOREIGN: Final = "another-program's password"
+ROOM: Final = "1d0a1c9a-8b1a-4b7a-9a63-000000000001"
+PIECES: Final = (SENTINEL[:10], SENTINEL[-10:], FOREIGN[:12])
+"""What pytest leaves of a secret that it shortens is masked as well."""
 
-NINE_WAYS = f"""
-    import json, logging, os, sys, warnings
-    from pathlib import Path
-    import httpx, jsonpatch, pydantic, pytest
+PLACES: Final = {
+    "an_assertion_that_shows_both_sides": "assert TOKEN == 'something else'",
+    "an_argument_in_the_traceback": "raise ValueError('look above')",
+    "a_local_under_showlocals": "unwrapped = TOKEN + ''; raise ValueError('look below')",
+    "the_name_of_a_test": "assert not token",
+    "a_validation_error_with_its_input": "pydantic.create_model('Port', port=(int, ...))(port=TOKEN)",
+    "the_url_of_a_request_in_log_and_error": "caplog.set_level('INFO'); request(TOKEN).raise_for_status()",
+    "a_header_in_a_debug_log": (
+        "logging.getLogger('websockets.client').warning('> apikey: %s', TOKEN); raise AssertionError"
+    ),
+    "a_property": "record_property('token', TOKEN); raise AssertionError",
+    "standard_output_and_error": "print(TOKEN); print(TOKEN, file=sys.stderr); raise AssertionError",
+    "what_is_attached": "attach(TOKEN); raise AssertionError",
+    "a_patch_that_prints_the_whole_document": (
+        "jsonpatch.apply_patch({'token': TOKEN}, [{'op': 'remove', 'path': '/nothing'}])"
+    ),
+    "a_chain_of_errors_and_another_programs_secret": f"""
+    try:
+        raise KeyError(TOKEN)
+    except KeyError as exc:
+        raise RuntimeError("{FOREIGN}") from exc""",
+    "a_warning": "warnings.warn(f'the token is {TOKEN}', UserWarning)",
+}
+"""Where a secret can leave by; each is a test that fails, but for the warning."""
+SUITE: Final = """
+import json, logging, os, sys, warnings
+from pathlib import Path
+import httpx, jsonpatch, pydantic, pytest
 
-    TOKEN = os.environ["BOT_USER_TOKEN"]
-
-
-    def test_1_an_assertion_that_shows_both_sides():
-        assert TOKEN == "something else"
-
-
-    class Config:
-        def __init__(self, token):
-            self.token = token
-
-        def __repr__(self):
-            return f"Config(token={{self.token!r}})"
-
-
-    @pytest.fixture
-    def config():
-        return Config(TOKEN)
-
-
-    def test_2_an_argument_in_the_traceback(config):
-        raise ValueError("look above")
-
-
-    def test_3_a_local_under_showlocals():
-        unwrapped = TOKEN + ""
-        raise ValueError("look below")
-
-
-    @pytest.mark.parametrize("token", [TOKEN])
-    def test_4_the_name_of_a_test(token):
-        assert not token
+TOKEN = os.environ["BOT_USER_TOKEN"]
 
 
-    def test_5_a_validation_error_with_its_input():
-        class Settings(pydantic.BaseModel):
-            port: int
-
-        Settings(port=TOKEN)
-
-
-    def test_6_the_url_of_a_request_in_log_and_error(caplog):
-        caplog.set_level(logging.INFO)
-        respond = lambda request: httpx.Response(403, request=request)
-        with httpx.Client(transport=httpx.MockTransport(respond), trust_env=False) as client:
-            client.get("http://127.0.0.1/room", params={{"key": TOKEN}}).raise_for_status()
-
-
-    def test_7_every_header_in_a_debug_log():
-        logging.getLogger("websockets.client").warning("> apikey: %s", TOKEN)
-        raise AssertionError("see the log")
-
-
-    def test_8_what_is_printed_and_attached(record_property):
-        record_property("token", TOKEN)
-        print("standard output:", TOKEN)
-        print("standard error:", TOKEN, file=sys.stderr)
-        try:
-            import allure
-        except ImportError:
-            pass
-        else:
-            allure.attach(json.dumps({{"token": TOKEN}}), "by hand", allure.attachment_type.JSON)
-            allure.attach(TOKEN.encode(), "as bytes", allure.attachment_type.TEXT)
-            Path("note.txt").write_text(TOKEN)
-            allure.attach.file("note.txt", "a file", allure.attachment_type.TEXT)
-            with allure.step(f"a step with {{TOKEN}}"):
-                pass
-            allure.dynamic.parameter("token", TOKEN)
-        raise AssertionError("see the sections")
-
-
-    def test_9_a_patch_that_prints_the_whole_document():
-        jsonpatch.apply_patch({{"token": TOKEN}}, [{{"op": "remove", "path": "/nothing"}}])
-
-
-    def test_10_a_warning():
-        warnings.warn(f"the token is {{TOKEN}}", UserWarning)
-
-
-    def test_11_a_chain_of_errors_and_another_programs_secret():
-        try:
-            raise KeyError(TOKEN)
-        except KeyError as exc:
-            raise RuntimeError("{FOREIGN}") from exc
-"""
+class Config:
+    def __repr__(self):
+        return f"Config(token={TOKEN!r})"
 
 
 @pytest.fixture
-def configured(inner: pytest.Pytester) -> pytest.Pytester:
-    """A folder with a configuration that holds the sentinel, under one of our names and a foreign one."""
+def config():
+    return Config()
+
+
+def request(token):
+    respond = lambda request: httpx.Response(403, request=request)
+    with httpx.Client(transport=httpx.MockTransport(respond), trust_env=False) as client:
+        return client.get("http://127.0.0.1/room", params={"key": token})
+
+
+def attach(token):
+    try:
+        import allure
+    except ImportError:
+        return
+    allure.attach(json.dumps({"token": token}), "by hand", allure.attachment_type.JSON)
+    allure.attach(token.encode(), "as bytes", allure.attachment_type.TEXT)
+    Path("note.txt").write_text(token)
+    allure.attach.file("note.txt", "a file", allure.attachment_type.TEXT)
+    with allure.step(f"a step with {token}"):
+        pass
+    allure.dynamic.parameter("token", token)
+
+
+""" + "\n\n".join(
+    f"@pytest.mark.parametrize('token', [TOKEN])\ndef test_{name}(token):\n    {body}\n"
+    if name == "the_name_of_a_test"
+    else f"def test_{name}(config, caplog, record_property):\n    {body}\n"
+    for name, body in PLACES.items()
+)
+
+
+@pytest.fixture
+def configured(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder whose configuration holds the sentinel and another program's secret; the environment, too."""
     inner.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\nlog_file = run.log\n")
     inner.path.joinpath("hang-fm-config.env").write_text(
         f"BOT_USER_TOKEN='{SENTINEL}'\nROOM_UUID={ROOM}\nSPOTIFY_CLIENT_SECRET=\"{FOREIGN}\"  # not ours\n",
         encoding="utf-8",
     )
+    monkeypatch.setenv("BOT_USER_TOKEN", SENTINEL)
+    monkeypatch.setenv("PYTEST_ADDOPTS", QUICK.replace("-p no:cacheprovider", ""))
     return inner
 
 
-PIECES = (SENTINEL[:10], SENTINEL[-10:], FOREIGN[:12])
-"""What pytest leaves of a secret that it shortens is masked as well."""
-
-
-def leaks(folder: Path) -> list[str]:
-    """Name the files below a folder that hold a secret, but those where it was put."""
+def leaks(folder: Path, done: pytest.RunResult) -> list[str]:
+    """Name what a run left that holds a piece of a secret, but where it was put."""
     put = {"hang-fm-config.env", "note.txt", "stdout", "stderr"}
-    return sorted(
-        str(path.relative_to(folder))
+    left = {
+        str(path.relative_to(folder)): path.read_text("utf-8", "replace")
         for path in folder.rglob("*")
-        if path.is_file()
-        and path.name not in put
-        and any(secret in path.read_text("utf-8", "replace") for secret in PIECES)
-        and path.suffix not in {".py", ".pyc"}
-    )
+        if path.is_file() and path.name not in put and path.suffix not in {".py", ".pyc"}
+    }
+    left |= {"what was printed": done.stdout.str() + done.stderr.str()}
+    return sorted(name for name, text in left.items() if any(piece in text for piece in PIECES))
 
 
 @pytest.mark.parametrize("allure", ["--alluredir=results", "-pno:allure_pytest"], ids=["allure", "plain"])
 @pytest.mark.parametrize("style", ["long", "short", "line", "native"])
 def test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves(
-    configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, style: str, allure: str
+    configured: pytest.Pytester, style: str, allure: str
 ) -> None:
-    configured.makepyfile(NINE_WAYS)
-    monkeypatch.setenv("BOT_USER_TOKEN", SENTINEL)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:randomly -p no:anyio")
+    configured.makepyfile(SUITE)
 
     done = configured.runpytest_subprocess(
         "--showlocals",
@@ -159,10 +135,9 @@ def test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves(
         allure,
     )
 
-    done.assert_outcomes(failed=10, passed=1, warnings=1)
-    assert [piece for piece in PIECES if piece in done.stdout.str() + done.stderr.str()] == []
+    done.assert_outcomes(failed=len(PLACES) - 1, passed=1, warnings=1)
     assert MASK in done.stdout.str()
-    assert leaks(configured.path) == []
+    assert leaks(configured.path, done) == []
     done.stdout.fnmatch_lines(["hangfm: a secret would have been part of the names of tests (1 value(s))*"])
     done.stdout.no_fnmatch_line("*result file(s) held a secret*")
 
@@ -170,66 +145,61 @@ def test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves(
 def test_the_report_still_reads_as_pytest_wrote_it(
     configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configured.makepyfile(NINE_WAYS)
-    monkeypatch.setenv("BOT_USER_TOKEN", SENTINEL)
+    monkeypatch.setenv("COLUMNS", "200")
+    configured.makepyfile(SUITE)
 
-    done = configured.runpytest_subprocess("-k", "test_1_ or test_11", "--junitxml=junit.xml")
+    done = configured.runpytest_subprocess("-k", "an_assertion", "--junitxml=junit.xml")
 
     done.stdout.fnmatch_lines(
         [
             f"E       AssertionError: assert '{MASK}...{MASK}' == 'something else'",
             "E         - something else",
             f"E         + {MASK}",
-            "FAILED *test_1_an_assertion_that_shows_both_sides*",
+            f"FAILED *test_an_assertion_that_shows_both_sides* - AssertionError: assert '{MASK}...*",
         ]
     )
     written = (configured.path / "junit.xml").read_text(encoding="utf-8")
     assert "message=\"AssertionError: assert '&lt;masked&gt;..." in written
 
 
-def test_a_secret_in_an_error_at_collection_is_masked(
-    configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BOT_USER_TOKEN", SENTINEL)
+def test_a_secret_in_an_error_at_collection_is_masked(configured: pytest.Pytester) -> None:
     configured.makepyfile("import os\nraise ValueError(os.environ['BOT_USER_TOKEN'])")
 
     done = configured.runpytest_subprocess("--junitxml=junit.xml", "--alluredir=results")
 
     done.assert_outcomes(errors=1)
-    assert SENTINEL not in done.stdout.str()
-    assert leaks(configured.path) == []
+    assert leaks(configured.path, done) == []
 
 
+OF_A_SANDBOX: Final = "async def test_it(hangfm_sandbox):\n    write(hangfm_sandbox.bot.chat_token)"
+
+
+@pytest.mark.parametrize(
+    ("test", "arguments"),
+    [
+        pytest.param("def test_it():\n    write(os.environ['BOT_USER_TOKEN'])", (), id="a configured one"),
+        pytest.param(OF_A_SANDBOX, (), id="a sandbox's"),
+        pytest.param(OF_A_SANDBOX, ("-n", "1"), id="a sandbox's, which only a worker of xdist knows"),
+    ],
+)
 def test_what_slips_through_is_masked_at_the_end_and_fails_the_run(
-    configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    configured: pytest.Pytester, test: str, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.setenv("BOT_USER_TOKEN", SENTINEL)
-    configured.makepyfile(
-        """
-        import os
-        from pathlib import Path
+    late = configured.mkdir("results") / "by-another-tool.txt"
+    configured.makepyfile(f"import os, pathlib\nwrite = pathlib.Path({str(late)!r}).write_text\n\n{test}")
 
-        def test_it():
-            Path("results").mkdir(exist_ok=True)
-            Path("results", "by-another-tool.txt").write_text("token " + os.environ["BOT_USER_TOKEN"])
-        """
-    )
-
-    done = configured.runpytest_subprocess("--alluredir=results")
+    done = configured.runpytest_subprocess("--alluredir=results", *arguments)
 
     done.assert_outcomes(passed=1)
     assert done.ret == 1
     done.stdout.fnmatch_lines(["hangfm: 1 result file(s) held a secret*by-another-tool.txt*"])
-    assert (configured.path / "results" / "by-another-tool.txt").read_text() == f"token {MASK}"
+    assert late.read_text() == MASK
 
 
 def test_tokens_of_a_sandbox_are_masked_in_its_own_test(inner: pytest.Pytester) -> None:
     inner.makepyfile(
         """
-        import pytest
         from pathlib import Path
-
-        pytestmark = pytest.mark.asyncio
 
         async def test_it(hangfm_sandbox, hangfm_open_user):
             alice = await hangfm_open_user("alice")
@@ -237,55 +207,20 @@ def test_tokens_of_a_sandbox_are_masked_in_its_own_test(inner: pytest.Pytester) 
             Path("kept.list").write_text("\\n".join(tokens))
             print(*tokens)
             assert not tokens
-
-        async def test_it_leaks(hangfm_sandbox):
-            Path("kept.list").open("a").write("\\n" + hangfm_sandbox.bot.chat_token)
-            Path("results", "late.txt").write_text(hangfm_sandbox.bot.chat_token)
         """
     )
-    inner.path.joinpath("results").mkdir()
 
     done = inner.runpytest_subprocess("--alluredir=results", "--junitxml=junit.xml", "-Wignore")
 
     tokens = inner.path.joinpath("kept.list").read_text().split()
-    done.assert_outcomes(failed=1, passed=1)
-    assert len(tokens) == 4
-    assert [token for token in tokens if token in done.stdout.str()] == []
-    done.stdout.fnmatch_lines(["hangfm: 1 result file(s) held a secret*late.txt*"])
-    left = [*inner.path.joinpath("results").iterdir(), inner.path / "junit.xml"]
-    assert [path for path in left for token in tokens if token in path.read_text("utf-8")] == []
+    done.assert_outcomes(failed=1)
+    assert len(tokens) == 3
+    left = [path.read_text("utf-8") for path in (*inner.path.glob("results/*"), inner.path / "junit.xml")]
+    assert [token for token in tokens for text in (*left, done.stdout.str()) if token in text] == []
 
 
-def test_with_xdist_the_controller_looks_for_what_its_workers_knew(inner: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    inner.makepyfile(
-        """
-        import pytest
-        from pathlib import Path
-
-        @pytest.mark.asyncio
-        async def test_it(hangfm_sandbox):
-            Path("results", "late.txt").write_text(hangfm_sandbox.bot.chat_token)
-        """
-    )
-    inner.path.joinpath("results").mkdir()
-
-    done = inner.runpytest_subprocess("--alluredir=results", "-n", "1")
-
-    assert done.ret == 1
-    assert inner.path.joinpath("results", "late.txt").read_text() == MASK
-
-
-def test_a_run_without_secrets_and_without_our_fixtures_is_none_of_our_business(
-    inner: pytest.Pytester,
-) -> None:
-    inner.makepyfile(
-        """
-        def test_it():
-            text = "http://user:word@127.0.0.1/?token=abcdefgh"
-            assert text == ""
-        """
-    )
+def test_a_run_without_secrets_and_without_our_fixtures_is_left_as_it_is(inner: pytest.Pytester) -> None:
+    inner.makepyfile("def test_it():\n    assert 'http://user:word@127.0.0.1/?token=abcdefgh' == ''")
 
     done = inner.runpytest_subprocess("--junitxml=junit.xml")
 
@@ -329,9 +264,9 @@ def test_secrets_are_found_in_a_file_in_whatever_state_it_is(
 
 
 def test_secrets_are_found_in_the_environment_where_there_is_no_file(tmp_path: Path) -> None:
-    assert configured_secrets(tmp_path / "none", {"COMETCHAT_AUTH": "abc-def", "OTHER_TOKEN": "x"}) == (
-        "abc-def",
-    )
+    environ = {"COMETCHAT_AUTH": "abc-def", "OTHER_TOKEN": "x"}
+
+    assert configured_secrets(tmp_path / "none", environ) == ("abc-def",)
 
 
 def test_a_scan_masks_known_secrets_only_and_keeps_every_other_byte(tmp_path: Path) -> None:
