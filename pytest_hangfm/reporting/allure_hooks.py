@@ -22,6 +22,7 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
 from pytest_hangfm import fixtures
 from pytest_hangfm.fenced import RUNNER_FIXTURES, rewrite_result
 from pytest_hangfm.items import remedy_of, title_of, uses_plugin
+from pytest_hangfm.reporting.escaping import escape_surrogates
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
 from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures
@@ -212,7 +213,7 @@ class AllureHooks:
 
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
-        rewrite_result(thing, self._redaction.shown if masks else _writable)
+        rewrite_result(thing, self._redaction.shown if masks else escape_surrogates)
 
 
 def _shorten(step: Any) -> None:  # noqa: ANN401  Allure's, untyped
@@ -226,11 +227,6 @@ def _with_purpose(name: str) -> str:
     """Return a fixture's name with the first sentence of its docstring, if it is one of the plugin."""
     purpose = inspect.getdoc(getattr(fixtures, name, None)) if name.startswith("hangfm_") else None
     return f"{name}: {purpose.splitlines()[0].rstrip('.').replace('``', '')}" if purpose else name
-
-
-def _writable(text: str) -> str:
-    """Escape half characters: Allure cannot write a file with one, and takes the whole run down."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _as_allure(node: StepNode) -> Any:  # noqa: ANN401  Allure's, untyped

@@ -9,7 +9,7 @@ from typing import Final
 
 from hangbot.text import printable_lines
 
-__all__ = ["escape_record", "escape_text"]
+__all__ = ["escape_record", "escape_surrogates", "escape_text"]
 
 _COLOURS: Final = re.compile(r"(\x1b\[(?:(?:0?[0-4]|3[1-79]|49|9[0-7])(?:;(?=[\d])|(?=m)))*m)")
 """The colours that pytest and Pygments use: black, reverse and concealed are none of them."""
@@ -27,6 +27,11 @@ def escape_text(text: str, *, colours: bool = False) -> str:
         return printable_lines(text)
     parts = _COLOURS.split(text)
     return "".join(part if place % 2 else printable_lines(part) for place, part in enumerate(parts))
+
+
+def escape_surrogates(text: str) -> str:
+    """Escape half characters: Allure cannot write a file with one, and takes the whole run down."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def escape_record(record: logging.LogRecord) -> logging.LogRecord:

@@ -29,19 +29,23 @@ def blocks(language: str, page: str | None = None) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("language", ["js", "python"])
+@pytest.fixture(params=["js", "python"])
+def command(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """How the page's bot is started, in each language."""
+    (code,) = blocks(request.param)
+    if request.param == "js":  # Node looks for packages above the file that imports them
+        file, program = request.getfixturevalue("packages") / "bot.mjs", shutil.which("node") or "node"
+    else:
+        file, program = tmp_path / "bot.py", sys.executable
+    file.write_text(code, encoding="utf-8")
+    return program, str(file)
+
+
 async def test_the_bot_answers_likes_a_song_and_comes_back_after_a_restart(
-    open_sandbox_process: "OpenSandboxProcess",
-    start: "Start",
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    language: str,
+    open_sandbox_process: "OpenSandboxProcess", start: "Start", command: tuple[str, str], tmp_path: Path
 ) -> None:
-    (code,) = blocks(language)
-    # Node looks for packages above the file that imports them; Python needs none of npm's.
-    folder = request.getfixturevalue("packages") if language == "js" else tmp_path
     ready = await open_sandbox_process("--env-out", str(tmp_path / "sandbox.env"))
-    bot = await start(*command(language, code, folder), env=settings(tmp_path / "sandbox.env"))
+    bot = await start(*command, env=settings(tmp_path / "sandbox.env"))
 
     async with httpx.AsyncClient(base_url=ready["control_url"], trust_env=False) as control:
         await says(bot, "in the room, 1 there", "listening")
@@ -62,16 +66,9 @@ async def test_the_bot_answers_likes_a_song_and_comes_back_after_a_restart(
     assert texts(messages) == ["/hello", "hello yourself"]
 
 
-@pytest.mark.parametrize("language", ["js", "python"])
 async def test_a_bot_that_only_knows_the_services_own_addresses_runs_here_too(
-    open_sandbox_process: "OpenSandboxProcess",
-    start: "Start",
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    language: str,
+    open_sandbox_process: "OpenSandboxProcess", start: "Start", command: tuple[str, str], tmp_path: Path
 ) -> None:
-    (code,) = blocks(language)
-    folder = request.getfixturevalue("packages") if language == "js" else tmp_path
     ready = await open_sandbox_process(
         "--tls", "--http-port", "0", "--env-out", str(tmp_path / "sandbox.env")
     )
@@ -79,7 +76,7 @@ async def test_a_bot_that_only_knows_the_services_own_addresses_runs_here_too(
     (tmp_path / "sitecustomize.py").write_text(HOSTS_FILE, encoding="utf-8")
     trusted = str(tmp_path / "sandbox.ca.pem")
     bot = await start(
-        *command(language, code, folder),
+        *command,
         env={
             "BOT_USER_TOKEN": ready["bot_token"],
             "ROOM_UUID": ready["room_uuid"],
@@ -112,12 +109,6 @@ socket.getaddrinfo = lambda host, *more, **named: lookup(
     "127.0.0.1" if str(host).rstrip("'").endswith(".tt.fm") else host, *more, **named
 )
 """
-
-
-def command(language: str, code: str, folder: Path) -> tuple[str, str]:
-    file = folder / {"js": "bot.mjs", "python": "bot.py"}[language]
-    file.write_text(code, encoding="utf-8")
-    return (sys.executable if language == "python" else shutil.which("node") or "node"), str(file)
 
 
 def settings(file: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.text import printable_lines
-from pytest_hangfm.reporting.escaping import escape_record, escape_text
+from pytest_hangfm.reporting.escaping import escape_record, escape_surrogates, escape_text
 
 HOSTILE = "hi\x1b[2J\x1b[31m\r\n2026-01-01 00:00:00,000 ERROR forged\u2028\u202egnp\u200b\x9b31m\x7f"
 
@@ -76,6 +76,10 @@ def test_colours_of_pytests_own_stay_where_there_are_any() -> None:
 
     assert escape_text(text, colours=True) == "\x1b[31mE\x1b[0m \x1b[39;49;00mdiff\\x1b[8m hidden\\x1b[2J"
     assert "\x1b" not in escape_text(text)
+
+
+def test_half_a_character_is_escaped() -> None:
+    assert escape_surrogates("half: \ud800 \udc80 é") == "half: \\ud800 \\udc80 é"
 
 
 def test_of_a_record_only_its_first_line_stands_at_the_margin() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from hangbot import Bot
 from hangbot.errors import ConnectionLost
@@ -27,73 +28,54 @@ def hangfm_sandbox_options() -> dict[str, object]:
     return {"variants": RoomVariants(profiles_ms=0)}
 
 
-async def recorded(
-    path: Path, hangfm_record: OpenRecording, hangfm_open_room: OpenRoom, alice: Actor
-) -> None:
-    """Record a session: the bot joins, alice plays a song, the bot jumps."""
-    recording = await hangfm_record(path)
+@pytest_asyncio.fixture
+async def session(
+    hangfm_record: OpenRecording, hangfm_open_room: OpenRoom, hangfm_user: Actor, tmp_path: Path
+) -> Path:
+    """A recorded session: the bot joins, alice plays a song, the bot jumps."""
+    recording = await hangfm_record(tmp_path / "deep" / "session.jsonl")
     events = RoomEvents()
     room = await hangfm_open_room(room_url=recording.url, on_message=events)
-    await alice.dj()
+    await hangfm_user.dj()
     await events.expect("playedSong")
     await room.act("playOneTimeAnimation", **JUMP)
     await events.expect("playedOneTimeAnimation")
+    return recording.path
 
 
-async def test_a_recording_has_every_frame_and_no_token(
-    hangfm_record: OpenRecording,
-    hangfm_open_room: OpenRoom,
-    hangfm_sandbox: Sandbox,
-    hangfm_user: Actor,
-    tmp_path: Path,
-) -> None:
-    await recorded(tmp_path / "deep" / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
+async def test_a_recording_has_every_frame_and_no_token(hangfm_sandbox: Sandbox, session: Path) -> None:
+    text = text_of(session)
 
-    text = (tmp_path / "deep" / "session.jsonl").read_text(encoding="utf-8")
-    head, opened, *rows = map(json.loads, text.splitlines())
+    head, opened, *events = map(json.loads, text.splitlines())
     assert head["format"] == 1
     assert "test_a_recording_has_every_frame" in head["recorded"]
     assert opened["open"] == hangfm_sandbox.bot.uid
     on_the_wire = [row["frame"] for row in hangfm_sandbox.journal.events(service="room", kind="frame")]
-    assert sorted(row["frame"] for row in rows) == sorted(on_the_wire)
+    assert sorted(event["frame"] for event in events) == sorted(on_the_wire)
     assert hangfm_sandbox.bot.token not in text
 
 
 async def test_a_recorded_session_is_played_to_the_client_again(
-    hangfm_record: OpenRecording,
-    hangfm_replay: OpenReplay,
-    hangfm_open_room: OpenRoom,
-    hangfm_user: Actor,
-    tmp_path: Path,
+    hangfm_replay: OpenReplay, hangfm_open_room: OpenRoom, hangfm_user: Actor, session: Path
 ) -> None:
-    await recorded(tmp_path / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
-    replay, events = await hangfm_replay(tmp_path / "session.jsonl"), RoomEvents()
+    replay, events = await hangfm_replay(session), RoomEvents()
 
     room = await hangfm_open_room(room_url=replay.url, on_message=events)
     await room.act("playOneTimeAnimation", **JUMP)
     await events.expect("playedOneTimeAnimation")
     await replay.finished()
 
-    assert [message.name for message in events.seen] == [
-        "updatedUserData",
-        "addedDj",
-        "playedSong",
-        "playedOneTimeAnimation",
-    ]
+    names = [message.name for message in events.seen]
+    assert names == ["updatedUserData", "addedDj", "playedSong", "playedOneTimeAnimation"]
     assert room.state is not None
     assert hangfm_user.uid in room.state.users()
     assert replay.unexpected == []
 
 
-async def test_a_client_that_does_not_do_what_it_did_then_is_told_with_the_conversation(
-    hangfm_record: OpenRecording,
-    hangfm_replay: OpenReplay,
-    hangfm_open_room: OpenRoom,
-    hangfm_user: Actor,
-    tmp_path: Path,
+async def test_a_client_that_does_something_else_than_then_fails_with_the_conversation(
+    hangfm_replay: OpenReplay, hangfm_open_room: OpenRoom, session: Path
 ) -> None:
-    await recorded(tmp_path / "session.jsonl", hangfm_record, hangfm_open_room, hangfm_user)
-    replay = await hangfm_replay(tmp_path / "session.jsonl")
+    replay = await hangfm_replay(session)
     await hangfm_open_room(room_url=replay.url)
 
     with pytest.raises(pytest.fail.Exception) as caught:
@@ -205,8 +187,12 @@ async def test_a_room_that_cannot_be_reached_is_a_cut_connection(
     assert [row.get("close", "open") for row in rows(relay.path)] == ["open", 1006]
 
 
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
 def rows(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    return [json.loads(line) for line in text_of(path).splitlines()[1:]]
 
 
 @pytest.mark.slow

@@ -5,11 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import allure_commons.model2  # type: ignore[import-untyped,unused-ignore]  # it has no types
 import pytest
-
-from pytest_hangfm.fenced import rewrite_result
-from pytest_hangfm.reporting.allure_hooks import _writable
 
 pytest.importorskip("allure_pytest")
 
@@ -49,6 +45,21 @@ SUITE = '''
 '''
 
 
+FAILS = """
+    import pytest
+    from pytest_hangfm import hangfm_step
+
+    @pytest.mark.asyncio
+    @pytest.mark.remedy("Ask again <tomorrow>.")
+    async def test_at_once(hangfm_sandbox, hangfm_bot, hangfm_acks):
+        hangfm_sandbox.faults.add("chat.send", "cut_before_store", times=1)
+        await hangfm_bot.say("hello", key="m-1")
+        await hangfm_acks.settled("m-1")
+        with hangfm_step("it was delivered at once"):
+            hangfm_acks.assert_delivered("m-1", tier=1)
+"""
+
+
 class Results:
     """The result files of an inner run."""
 
@@ -71,29 +82,27 @@ class Results:
         }
 
 
-@pytest.fixture
-def results(inner: pytest.Pytester) -> Results:
-    inner.makepyfile(SUITE)
-    inner.runpytest_subprocess("--alluredir=results").assert_outcomes(passed=3, skipped=1)
+def run(inner: pytest.Pytester, text: str, *args: str, **outcomes: int) -> Results:
+    inner.makepyfile(text)
+    inner.runpytest_subprocess("--alluredir=results", *args).assert_outcomes(**outcomes)
     return Results(inner.path / "results")
 
 
-def test_an_inner_run_leaves_a_report_that_people_can_read(results: Results) -> None:
-    lost = results.test("test_a_lost_answer")
+def test_an_inner_run_leaves_a_report_that_people_can_read(inner: pytest.Pytester) -> None:
+    results = run(inner, SUITE, passed=3, skipped=1)
+
+    lost, own = results.test("test_a_lost_answer"), results.test("test_at_once")
     assert lost["name"] == "A lost answer (two)"
-    assert "**If it fails:** Ask again tomorrow." in lost["description"]
+    assert lost["description"] == "**If it fails:** Ask again tomorrow."
+    assert (own["name"], own["description"].strip()) == ("At once", "In the author's own words.")
     labels = results.labels("test_a_lost_answer")
     assert (labels["epic"], labels["severity"], labels["hangfm"]) == ("Stages", "critical", "stage")
     assert [label["value"] for label in lost["labels"] if label["name"] == "tag"] == []
+    assert results.labels("test_the_real_thing")["epic"] == "Tests"
 
     attached = results.attached("test_a_lost_answer")
-    assert list(attached) == [
-        "Timeline",
-        "Events",
-        "Deliveries, raw",
-        "On the sandbox's wires",
-        "Journal, raw",
-    ]
+    wires = ["On the sandbox's wires", "Journal, raw"]
+    assert list(attached) == ["Timeline", "Events", "Deliveries, raw", *wires]
     assert "delivered · tier 2" in attached["Timeline"]
     assert "ConnectionLost" in attached["Events"]
     assert json.loads(attached["Deliveries, raw"])[0]["id"] == "m-1"
@@ -102,33 +111,23 @@ def test_an_inner_run_leaves_a_report_that_people_can_read(results: Results) -> 
     assert (step["name"], step["status"]) == ("the bot speaks", "passed")
     assert step["stop"] >= step["start"] > 0
 
-    own = results.test("test_at_once")
-    assert own["name"] == "At once"
-    assert own["description"].strip() == "In the author's own words."
-    assert results.labels("test_the_real_thing")["epic"] == "Tests"
+    other = results.test("test_of_somebody_else")
+    assert other["name"] == "test_of_somebody_else"
+    assert "epic" not in results.labels("test_of_somebody_else")
+
+    prepared = {
+        each["name"]
+        for container in results.containers
+        for each in (*container.get("befores", ()), *container.get("afters", ()))
+    }
+    assert "hangfm_sandbox: Hang.fm on 127.0.0.1, fresh for each test" in prepared
+    assert [name for name in prepared if "lambda" in name or name.startswith("_") or name == "attempts"] == []
+    assert not prepared & {"event_loop_policy", "tmp_path_factory", "hangfm_no_leaks"}
 
 
 def test_a_failed_delivery_shows_its_picture_and_says_its_error_once(inner: pytest.Pytester) -> None:
-    inner.makepyfile(
-        """
-        import pytest
-        from pytest_hangfm import hangfm_step
+    failed = run(inner, FAILS, failed=1).test("test_at_once")
 
-
-        @pytest.mark.asyncio
-        @pytest.mark.remedy("Ask again <tomorrow>.")
-        async def test_at_once(hangfm_sandbox, hangfm_bot, hangfm_acks):
-            hangfm_sandbox.faults.add("chat.send", "cut_before_store", times=1)
-            await hangfm_bot.say("hello", key="m-1")
-            await hangfm_acks.settled("m-1")
-            with hangfm_step("it was delivered at once"):
-                hangfm_acks.assert_delivered("m-1", tier=1)
-        """
-    )
-
-    inner.runpytest_subprocess("--alluredir=results").assert_outcomes(failed=1)
-
-    failed = Results(inner.path / "results").test("test_at_once")
     error = failed["statusDetails"]
     assert error["message"].startswith("Failed: m-1 was to be delivered in tier 1")
     assert "\n" not in error["message"]
@@ -141,64 +140,28 @@ def test_a_failed_delivery_shows_its_picture_and_says_its_error_once(inner: pyte
     assert "Ask again &lt;tomorrow&gt;." in failed["descriptionHtml"]
 
 
-def test_what_is_not_ours_is_left_as_it_is(results: Results) -> None:
-    other = results.test("test_of_somebody_else")
-
-    assert other["name"] == "test_of_somebody_else"
-    assert "epic" not in results.labels("test_of_somebody_else")
-
-
-def test_set_up_and_tear_down_hold_no_plumbing(results: Results) -> None:
-    names = {
-        each["name"]
-        for container in results.containers
-        for each in (*container.get("befores", ()), *container.get("afters", ()))
-    }
-
-    assert "hangfm_sandbox: Hang.fm on 127.0.0.1, fresh for each test" in names
-    assert [name for name in names if "lambda" in name or name.startswith("_") or name == "attempts"] == []
-    assert not names & {"event_loop_policy", "tmp_path_factory", "hangfm_no_leaks"}
-
-
-def test_the_run_as_a_whole_has_its_facts_and_its_numbers(results: Results) -> None:
-    environment = (results.folder / "environment.properties").read_text()
-    executor = json.loads((results.folder / "executor.json").read_text())
-    categories = json.loads((results.folder / "categories.json").read_text())
-    (perf,) = [json.loads(path.read_text()) for path in results.folder.glob("*-perf.json")]
-    numbers = {row["key"]: row["value"] for row in perf}
-
-    assert "Target = everything on the sandbox on 127.0.0.1" in environment
-    assert executor["name"] == "by hand"
-    assert categories[0]["name"].startswith("Not ready")
-    assert numbers["hangfm.delivered"] == 1  # the other test had a fault
-    assert numbers["hangfm.first_try"] == 100
-    assert 0 < numbers["hangfm.ack.p50"] <= numbers["hangfm.ack.max"]
-
-
-def test_on_github_the_executor_links_to_the_run(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_the_run_as_a_whole_has_its_facts_and_the_numbers_of_all_processes(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, processes: str
 ) -> None:
     monkeypatch.setenv("GITHUB_RUN_ID", "77")
     monkeypatch.setenv("GITHUB_RUN_NUMBER", "5")
     monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/bot")
     monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
-    inner.makepyfile("def test_it(hangfm_target):\n    assert hangfm_target == 'sandbox'")
 
-    inner.runpytest_subprocess("--alluredir=results")
+    results = run(inner, SUITE, "-n", processes, passed=3, skipped=1)
 
-    executor = json.loads((inner.path / "results" / "executor.json").read_text())
+    executor = json.loads((results.folder / "executor.json").read_text())
+    categories = json.loads((results.folder / "categories.json").read_text())
+    (perf,) = [json.loads(path.read_text()) for path in results.folder.glob("*-perf.json")]
+    numbers = {row["key"]: row["value"] for row in perf}
+    assert "Target = everything on the sandbox" in (results.folder / "environment.properties").read_text()
     assert executor["buildUrl"] == "https://github.com/somebody/bot/actions/runs/77"
     assert executor["buildOrder"] == 5
-
-
-def test_with_xdist_the_numbers_of_all_processes_are_written_once(inner: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    inner.makepyfile(SUITE)
-
-    inner.runpytest_subprocess("--alluredir=results", "-n", "2").assert_outcomes(passed=3, skipped=1)
-
-    (perf,) = [json.loads(path.read_text()) for path in (inner.path / "results").glob("*-perf.json")]
-    assert {row["key"]: row["value"] for row in perf}["hangfm.delivered"] == 1
+    assert categories[0]["name"].startswith("Not ready")
+    assert numbers["hangfm.delivered"] == 1  # the other test had a fault
+    assert numbers["hangfm.first_try"] == 100
+    assert 0 < numbers["hangfm.ack.p50"] <= numbers["hangfm.ack.max"]
 
 
 def test_a_rejected_check_says_so_in_its_description_and_its_error(with_checks: pytest.Pytester) -> None:
@@ -238,11 +201,3 @@ def test_the_plugin_itself_imports_neither_allure_nor_the_redactor(inner: pytest
     code = f"import sys, pytest_hangfm; print(sorted({unwanted} & set(sys.modules)))"
 
     inner.run(sys.executable, "-c", code).stdout.fnmatch_lines(["[[]]"])
-
-
-def test_half_a_character_is_written_escaped() -> None:
-    result = allure_commons.model2.TestResult(name="\udc80", description="half: \ud800")
-
-    rewrite_result(result, _writable)
-
-    assert (result.name, result.description) == ("\\udc80", "half: \\ud800")

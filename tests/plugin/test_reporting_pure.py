@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.record import Settlement, Step
+from hangbot import Settlement, Step
 from pytest_hangfm.reporting.failure import as_html, headline, picture, said_once
 from pytest_hangfm.reporting.labels import labels_of
 from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
+from pytest_hangfm.reporting.run_info import executor
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import MOST_ROWS, MOST_STEPS, duration, timeline
 
@@ -46,42 +47,32 @@ def words(svg: str) -> list[str]:
     return ["".join(node.itertext()) for node in ET.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314  our own
 
 
-def test_a_timeline_tells_what_was_sent_awaited_asked_and_how_it_ended() -> None:
-    said = words(timeline(tier_3()))
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        pytest.param(
+            tier_3(),
+            [
+                *("m-1", "accepted", "sent +0 ms", "10 s", "AckTimeout", "waits", "1.1 s"),
+                *("asked: it did not arrive", "retry 1 +11.1 s", "failed · tier 3"),
+            ],
+            id="what was sent, awaited, asked, and how it ended",
+        ),
+        pytest.param(tier_1()[:1], ["sent +0 ms", "not ended"], id="no end yet"),
+        pytest.param(
+            [*tier_3(), *tier_1()], ["failed · tier 3", "delivered · tier 1"], id="taken up again by hand"
+        ),
+        pytest.param(
+            [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")],
+            ["… and 5 more messages"],
+            id="too many to be drawn",
+        ),
+    ],
+)
+def test_a_timeline_says_what_became_of_each_message(steps: list[Step], said: list[str]) -> None:
+    found = words(timeline(steps))
 
-    told = [
-        "m-1",
-        "accepted",
-        "sent +0 ms",
-        "10 s",
-        "AckTimeout",
-        "waits",
-        "1.1 s",
-        "asked: it did not arrive",
-    ]
-    assert [word for word in told if word not in said] == []
-    assert "retry 1 +11.1 s" in said
-    assert "failed · tier 3" in said
-
-
-def test_a_message_without_an_end_says_so() -> None:
-    said = words(timeline(tier_1()[:1]))
-
-    assert "sent +0 ms" in said
-    assert "not ended" in said
-
-
-def test_a_message_that_was_taken_up_again_by_hand_shows_both_ends() -> None:
-    said = words(timeline([*tier_3(), *tier_1()]))
-
-    assert "failed · tier 3" in said
-    assert "delivered · tier 1" in said
-
-
-def test_many_messages_are_counted_not_drawn() -> None:
-    steps = [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")]
-
-    assert "… and 5 more messages" in words(timeline(steps))
+    assert [word for word in said if word not in found] == []
 
 
 def test_a_message_that_is_tried_for_ever_ends_in_a_picture_of_bounded_width() -> None:
@@ -94,8 +85,12 @@ def test_a_message_that_is_tried_for_ever_ends_in_a_picture_of_bounded_width() -
     assert "failed · tier 3" in words(timeline([*steps, end]))
 
 
-def test_nothing_told_is_an_empty_picture() -> None:
+def test_without_a_step_the_picture_is_empty() -> None:
     assert ET.fromstring(timeline([])).tag == f"{SVG}svg"  # noqa: S314  our own
+
+
+def test_a_run_by_hand_has_no_link() -> None:
+    assert executor({}) == {"name": "by hand", "type": "local", "reportName": "hangbot"}
 
 
 kinds = st.sampled_from(["accepted", "attempt", "answer", "waiting", "asked", "settled"])
@@ -179,29 +174,21 @@ def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 @pytest.mark.parametrize(
     ("nodeid", "markers", "place"),
     [
-        pytest.param(
-            "checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker"), id="check"
-        ),
-        pytest.param(
-            "pytest_hangfm/checks/test_chat.py::test_x",
-            {"preflight"},
-            ("Preflight", "Chat", "", "blocker"),
-            id="wheel",
-        ),
-        pytest.param(
+        ("checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
+        ("pytest_hangfm/checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
+        (
             "stages/test_chat_ack_retry.py::test_x[a::b]",
             {"stage"},
             ("Stages", "Chat ACK retry", "", "critical"),
-            id="stage",
         ),
-        pytest.param(
+        (
             "tests/sandbox/room/test_handler.py::test_x",
             set(),
             ("Tests", "Sandbox / Room", "Handler", "normal"),
-            id="test",
         ),
-        pytest.param("test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal"), id="no-folder"),
+        ("test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal")),
     ],
+    ids=["check", "wheel", "stage", "test", "no-folder"],
 )
 def test_a_test_stands_where_its_folder_and_its_markers_say(
     nodeid: str, markers: set[str], place: tuple[str, ...]
