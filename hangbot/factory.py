@@ -1,21 +1,16 @@
 """The one place that opens anything: clients, room connections, outboxes, the bot.
 
-Each ``open_…`` is an async context manager that closes what it opened, on every path. The
-command line, the bot and the fixtures of `pytest_hangfm` call the same ones.
+Each ``open_…`` is an async context manager that closes what it opened, on every path.
 """
 
-import functools
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
-
-import httpx
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangbot.bot.bot import App, Bot
 from hangbot.bot.options import BotOptions
+from hangbot.bot.pace import reconnect_policy
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
@@ -28,21 +23,18 @@ from hangbot.delivery.record import Notify
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
-from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.feed import PollingFeed
 from hangbot.hangfm.gateway import GatewayClient
-from hangbot.hangfm.http import HttpClient
-from hangbot.hangfm.http1 import Http1Transport
+from hangbot.hangfm.http import HttpClient, open_transport
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
 from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.health import Conditions
 from hangbot.ids import SYSTEM_RNG, Rng
-from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
-from hangbot.proxies import unusable_environment
+from hangbot.net import over_http
 
 if TYPE_CHECKING:
     from hangbot.preflight import CheckContext, Service
@@ -57,22 +49,13 @@ __all__ = [
     "open_outbox",
     "open_room",
     "open_subject",
-    "reconnect_policy",
-    "send_policy",
 ]
 
 _CHECK_WAITS: Final = 5.0
 """Seconds for which a check waits for a file that another process has locked."""
-Turn = Callable[[Callable[[], bool]], Awaitable[bool]]
-"""Waits until this process may deliver; see `hangbot.delivery.courier.Courier`."""
-
-_FIRST_TRY: Final = 1.0
-_LONGEST_WAIT: Final = 60.0
-"""Seconds until a lost connection is tried again: the first time, and at the most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clients:
+class Clients(NamedTuple):
     """The two HTTP clients of a bot, over one connection pool."""
 
     gateway: GatewayClient
@@ -96,21 +79,14 @@ async def open_clients(
         guard: Called with the method and path of each chat request before it is sent; what it raises
             keeps it from being sent.
     """
-    clock = clock or SystemClock()
-    token = settings.bot_user_token.get_secret_value()
-    async with _open_http(settings.chat_url, settings.gateway_url) as http:
-        gateway = GatewayClient(
-            HttpClient(
-                http, settings.gateway_url, service="gateway", clock=clock, timeout=settings.ack_timeout
-            ),
-            token,
-        )
+    clock, limit = clock or SystemClock(), settings.ack_timeout
+    async with open_transport(settings.chat_url, settings.gateway_url) as http:
+        asking = HttpClient(http, settings.gateway_url, service="gateway", clock=clock, timeout=limit)
+        gateway = GatewayClient(asking, settings.bot_user_token.get_secret_value())
+        known = settings.chat_token.get_secret_value() if settings.chat_token else None
         chat = ChatClient(
-            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=settings.ack_timeout),
-            token=ChatToken(
-                gateway.exchange_token,
-                settings.chat_token.get_secret_value() if settings.chat_token else None,
-            ),
+            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=limit),
+            token=ChatToken(gateway.exchange_token, known),
             group=settings.chat_receiver,
             app_id=settings.chat_app_id,
             uid=settings.chat_uid,
@@ -151,18 +127,16 @@ async def open_room(
     Args:
         settings: The configuration.
         clock: Bounds every wait.
-        on_message: Told every room message.
+        on_message: Given every room message.
         on_frame: Shown every frame as it came, before it is read.
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
 
     Raises:
         HangbotError: As `hangbot.hangfm.socket.connect_room` does.
     """
-    token = settings.ttfm_api_token.get_secret_value()
+    token, within = settings.ttfm_api_token.get_secret_value(), settings.connect_timeout
     claims, clock = read_claims(token), clock or SystemClock()
-    connection = await connect_room(
-        settings.room_url, token, within=settings.connect_timeout, now=clock.wall()
-    )
+    connection = await connect_room(settings.room_url, token, within=within, now=clock.wall())
     room = RoomClient(
         connection if on_frame is None else FrameTap(connection, on_frame),
         settings.room_uuid,
@@ -210,15 +184,13 @@ async def open_subject(
     """Open what checks run against."""
     from hangbot.preflight import CheckContext  # noqa: PLC0415  only what runs checks pays for it
 
-    clock = clock or SystemClock()
+    clock, room = clock or SystemClock(), over_http(settings.room_url)
+    urls = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": room}
 
     @asynccontextmanager
-    async def open_http(service: "Service") -> AsyncIterator[HttpClient]:
-        url = {"gateway": settings.gateway_url, "chat": settings.chat_url, "room": _over_http(settings)}[
-            service
-        ]
-        async with _open_http(url) as http:
-            yield HttpClient(http, url, service=service, clock=clock, timeout=settings.ack_timeout)
+    async def open_one(service: "Service") -> AsyncIterator[HttpClient]:
+        async with open_transport(urls[service]) as http:
+            yield HttpClient(http, urls[service], service=service, clock=clock, timeout=settings.ack_timeout)
 
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         yield CheckContext(
@@ -227,7 +199,7 @@ async def open_subject(
             clients.chat,
             lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame),
             lambda: open_outbox(settings, binds=False, patience=_CHECK_WAITS),
-            open_http,
+            open_one,
             clock,
             rng or SYSTEM_RNG,
         )
@@ -242,24 +214,19 @@ def make_courier(
     rng: Rng | None = None,
     notify: Notify = lambda _: None,
     conditions: Conditions | None = None,
-    turn: Turn | None = None,
+    turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
-    who = None
-    if settings.chat_uid is None and isinstance(sink, ChatClient):
-        who = functools.partial(_who, sink)
+    who = sink.own_uid if settings.chat_uid is None and isinstance(sink, ChatClient) else None
     clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, conditions or Conditions()
-    limits = ThrottleLimits(
-        TokenBucket(settings.rate, settings.burst),
-        RetryBudget(),
-        CircuitBreaker(reconnect_policy(settings)),
-        in_flight=settings.http_concurrency,
-    )
+    bucket = TokenBucket(settings.rate, settings.burst)
+    breaker = CircuitBreaker(reconnect_policy(settings.retry_base))
+    limits = ThrottleLimits(bucket, RetryBudget(), breaker, in_flight=settings.http_concurrency)
     throttle = Throttle(limits, clock, rng, sink, conditions)
     return Courier(
         outbox,
         sink,
-        retrier=Retrier(send_policy(settings), clock, rng, throttle),
+        retrier=Retrier(_send_policy(settings), clock, rng, throttle),
         throttle=throttle,
         notify=notify,
         ttl=settings.message_ttl,
@@ -267,15 +234,6 @@ def make_courier(
         who=who,
         turn=turn,
     )
-
-
-async def _who(chat: ChatClient) -> str:
-    """Return the uid of the bot whose token it is, which the token itself does not tell."""
-    if chat.uid is None:
-        await chat.me()
-    if chat.uid is None:
-        raise Unavailable("the chat did not say who the token belongs to (/me without a uid)", service="chat")
-    return chat.uid
 
 
 @asynccontextmanager
@@ -287,45 +245,46 @@ async def open_bot(
     clock: Clock | None = None,
     rng: Rng | None = None,
     notify: Notify = lambda _: None,
-    turn: Turn | None = None,
+    turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
     clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
+    options = BotOptions(
+        name=settings.bot_name,
+        boot_message=settings.boot_message,
+        drain=settings.drain,
+        welcome_timeout=settings.welcome_timeout,
+        poll_interval=settings.poll_interval,
+        joins=settings.auto_join,
+        learns_owner=settings.chat_uid is None,
+    )
     async with open_clients(settings, clock=clock, rng=rng) as clients:
+        courier = make_courier(
+            settings,
+            outbox,
+            clients.chat,
+            clock=clock,
+            rng=rng,
+            notify=notify,
+            conditions=conditions,
+            turn=turn,
+        )
         yield Bot(
-            BotOptions(
-                name=settings.bot_name,
-                boot_message=settings.boot_message,
-                drain=settings.drain,
-                welcome_timeout=settings.welcome_timeout,
-                poll_interval=settings.poll_interval,
-                joins=settings.auto_join,
-                learns_owner=settings.chat_uid is None,
-            ),
+            options,
             chat=clients.chat,
             feed=PollingFeed(clients.chat),
-            courier=make_courier(
-                settings,
-                outbox,
-                clients.chat,
-                clock=clock,
-                rng=rng,
-                notify=notify,
-                conditions=conditions,
-                turn=turn,
-            ),
+            courier=courier,
             open_room=lambda: open_room(settings, clock=clock),
             check_action=check_name,
-            retrier=Retrier(send_policy(settings), clock, rng),
+            retrier=Retrier(_send_policy(settings), clock, rng),
             notify=notify,
-            reconnects=reconnect_policy(settings),
+            reconnects=reconnect_policy(settings.retry_base),
             app=app,
             conditions=conditions,
         )
 
 
-def send_policy(settings: Settings) -> RetryPolicy:
-    """Return when a send is tried again."""
+def _send_policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(
         attempts=settings.retry_attempts,
         base=settings.retry_base,
@@ -335,42 +294,3 @@ def send_policy(settings: Settings) -> RetryPolicy:
         strategy=settings.retry_strategy,
         total=settings.retry_total,
     )
-
-
-def reconnect_policy(settings: Settings) -> RetryPolicy:
-    """Return when a connection is tried again, and a service that is down asked again.
-
-    From the whole step, so that bots spread out; at the cap from its upper half, which bounds how often a
-    service is asked that is away for long (43 times in 18 minutes at the most, 30 on average) and how long
-    after its return a bot is back. The first try is never later than a second after the loss.
-    """
-    return RetryPolicy(
-        base=min(settings.retry_base, _FIRST_TRY),
-        factor=2.0,
-        longest=_LONGEST_WAIT,
-        jitter=0.0,
-        strategy="full",
-        at_longest="equal",
-    )
-
-
-@asynccontextmanager
-async def _open_http(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """Open what carries requests to some addresses: a proxy of the environment is for the world only."""
-    local = [url for url in urls if is_loopback(url)]
-    world = len(local) < len(urls)
-    check_environment(*urls)
-    try:
-        context = verified() if world else unverified()
-        transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context)
-    except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
-        raise unusable_environment(exc) from None
-    async with transport as http:
-        yield http
-
-
-def _over_http(settings: Settings) -> str:
-    """Return where the room server answers plain HTTP, without the user that its address may name."""
-    parts = urlsplit(settings.room_url)
-    scheme = "https" if parts.scheme in {"https", "wss"} else "http"
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -12,11 +12,11 @@ import httpx
 
 from hangbot.proxies import check_certificates, check_proxies
 
-__all__ = ["Proxied", "check_environment", "has_proxy", "is_loopback", "unverified", "verified"]
+__all__ = ["Proxied", "check_environment", "has_proxy", "is_loopback", "over_http", "unverified", "verified"]
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether an address is this machine, without asking a name server."""
+    """Return whether an address is this machine, without asking a name server."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -24,8 +24,15 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def over_http(url: str) -> str:
+    """Return where a WebSocket server answers plain HTTP, without the user that its address may name."""
+    parts = urlsplit(url)
+    scheme = "https" if parts.scheme in {"https", "wss"} else "http"
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 def has_proxy() -> bool:
-    """Tell whether the environment names a proxy that httpx would take."""
+    """Return whether the environment names a proxy that httpx would take."""
     return not {"http", "https", "all"}.isdisjoint(getproxies())
 
 

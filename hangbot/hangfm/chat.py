@@ -77,6 +77,19 @@ class ChatClient:
             self.name = user["name"]
         return user
 
+    async def own_uid(self) -> str:
+        """Return the uid of the bot whose token it is, which the token itself may not tell.
+
+        Raises:
+            Unavailable: The chat does not say who the token belongs to.
+        """
+        if self.uid is None:
+            await self.me()
+        if self.uid is None:
+            what = "the chat did not say who the token belongs to (/me without a uid)"
+            raise Unavailable(what, service="chat")
+        return self.uid
+
     async def group(self, guid: str | None = None) -> Mapping[str, Any]:
         """Return a group (the room's): ``guid, name, type…``; OpenChat's ``hasJoined`` is always false."""
         guid = guid or self.group_id

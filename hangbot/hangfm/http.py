@@ -6,7 +6,8 @@ nothing was sent, after any later failure the request may have been carried out.
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,10 +17,13 @@ import httpx
 
 from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
+from hangbot.hangfm.http1 import Http1Transport
+from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
+from hangbot.proxies import unusable_environment
 from hangbot.redact import Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["HttpClient", "HttpResponse"]
+__all__ = ["HttpClient", "HttpResponse", "open_transport"]
 
 _CONNECT_SHARE: Final = 0.8
 """The share of the time-out in which a connection must be made: otherwise nothing was sent."""
@@ -27,6 +31,25 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Some servers refuse these without a length, be it 0."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hangbot"}
+
+
+@asynccontextmanager
+async def open_transport(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Open what carries requests to some addresses.
+
+    Raises:
+        ConfigError: A proxy or certificate file of the environment cannot be used.
+    """
+    local = [url for url in urls if is_loopback(url)]
+    world = len(local) < len(urls)
+    check_environment(*urls)
+    try:
+        context = verified() if world else unverified()
+        transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context)
+    except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
+        raise unusable_environment(exc) from None
+    async with transport as http:
+        yield http
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from dataclasses import dataclass
 from statistics import median
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
-from hangbot import factory
+from hangbot.bot.pace import reconnect_policy
 from hangbot.clock import SystemClock
 from hangbot.errors import ServiceError, Unreachable
 from hangbot.factory import open_bot, open_outbox
@@ -184,7 +185,8 @@ async def test_eighteen_minutes_cost_few_tries_and_no_message_and_a_bot_is_back_
 async def test_the_same_in_real_time_a_second_for_a_minute(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(factory, "_LONGEST_WAIT", BACK_WITHIN / SCALE)
+    soon = functools.partial(reconnect_policy, longest=BACK_WITHIN / SCALE)
+    monkeypatch.setattr("hangbot.factory.reconnect_policy", soon)
     settings = hangfm_settings.with_changes(
         **(AS_SHIPPED | {"retry_base": 1 / SCALE, "retry_jitter": 0.2 / SCALE})
     )

@@ -250,7 +250,7 @@ MUTANTS: Final = (
         "hangbot/bot/pace.py",
         before="return self._policy.wait_after(self._losses, self._rng)",
         after="return self._policy.step(self._losses)",
-        killed_by=("tests/bot/test_reconnect.py::test_bots_that_were_lost_together_do_not_return_together",),
+        killed_by=("tests/bot/test_pace.py::test_how_long_a_connection_is_waited_for",),
     ),
     Mutant(
         "stops-without-draining",
