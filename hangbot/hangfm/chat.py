@@ -78,7 +78,7 @@ class ChatClient:
         return user
 
     async def own_uid(self) -> str:
-        """Return the uid of the bot whose token it is, which the token itself may not tell.
+        """Return the uid of the bot whose token it is, where the token itself does not name it.
 
         Raises:
             Unavailable: The chat does not say who the token belongs to.
