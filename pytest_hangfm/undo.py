@@ -16,7 +16,7 @@ from hangbot.errors import NotFound, Refused, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from hangbot import Bot, ChatClient, Settings, Settlement
+    from hangbot import Bot, ChatClient, ChatMessage, Outgoing, Settings, Settlement
 
 __all__ = ["Undo"]
 
@@ -34,18 +34,16 @@ class Undo:
 
     def follow_chat(self, chat: ChatClient) -> None:
         """Remember what this client sends, before it is sent: its answer may be lost."""
-        call = chat.call
+        send = chat.send
 
-        async def followed(method: str, path: str, **more: Any) -> object:  # noqa: ANN401  as the original
-            if (method, path) != ("POST", "/messages"):
-                return await call(method, path, **more)
-            muid = more["body"]["muid"]
-            self._messages.setdefault(muid, None)
-            row = await call(method, path, **more)
-            self._messages[muid] = _number(row)
-            return row
+        async def followed(message: Outgoing) -> ChatMessage | None:
+            self._messages.setdefault(message.id, None)
+            sent = await send(message)
+            if sent is not None:
+                self._messages[message.id] = str(sent.id)
+            return sent
 
-        chat.call = followed  # type: ignore[method-assign]  # this one client's, on purpose
+        chat.send = followed  # type: ignore[method-assign]  # this one client's, on purpose
 
     def follow_bot(self, bot: Bot) -> None:
         """Remember what this bot sends, and whether it goes on stage; its room connections come and go."""
