@@ -521,7 +521,7 @@ async def test_a_state_of_two_megabytes_is_no_problem_and_a_frame_of_seventeen_e
     async with open_room(hangfm_settings) as room:
         await room.welcome(WITHIN)
         joined = await room.join()
-        hangfm_sandbox.server.connections[-1].push(json.dumps("x" * (17 * 2**20)))
+        hangfm_sandbox.server.connections[-1].send(json.dumps("x" * (17 * 2**20)))
         ended = await end_of(room)
 
     assert len(joined.data["settings"]["posterFile"]) == 2**21

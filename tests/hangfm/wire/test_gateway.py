@@ -9,6 +9,7 @@ from hangbot.hangfm.wire import gateway
 
 NOW, DAY = 1_795_347_777.0, 86_400.0
 HTML = b"<html>"
+TOKEN = "a-token-of-no-known-shape"
 RENEW, ADDRESS, WAIT = "Renew BOT_USER_TOKEN", "TTFM_GATEWAY_BASE_URL", "wait"
 
 
@@ -21,11 +22,9 @@ def own(status: int, message: object = "no") -> bytes:
     return json.dumps({"statusCode": status, "message": message}).encode()
 
 
-def refused(  # noqa: S107  no password
-    status: int, body: bytes, *, token: str = "none", headers: dict[str, str] | None = None
-) -> ServiceError:
+def refused(status: int, body: bytes, *, token: str = TOKEN, **headers: str) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
-        gateway.read_document(status, headers or {}, body, what="it", token=token, now=NOW)
+        gateway.read_document(status, headers, body, what="it", token=token, now=NOW)
     assert caught.value.service == "gateway"
     assert token not in f"{caught.value!r} {caught.value.remedy}"
     return caught.value
@@ -80,16 +79,14 @@ def test_a_refused_token_is_named_with_its_age(token: str, says: str) -> None:
 
 
 def test_the_gateways_words_are_shown_on_one_line_without_the_token_that_they_echo() -> None:
-    token = "a-token-of-no-known-shape"
-
-    error = refused(400, own(400, f"who is\n{token}?" + "!" * 1000), token=token)
+    error = refused(400, own(400, f"who is\n{TOKEN}?" + "!" * 1000))
 
     assert "who is <masked>?!" in str(error)
     assert len(str(error)) < 300
 
 
 def test_a_wait_that_cannot_be_kept_is_named() -> None:
-    error = refused(503, b"", headers={"retry-after": "999999"})
+    error = refused(503, b"", **{"retry-after": "999999"})
 
     assert error.retry_after == math.inf
     assert "its Retry-After (999999)" in str(error)
