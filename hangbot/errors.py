@@ -1,4 +1,4 @@
-"""Every error that hangbot raises on purpose.
+"""Every error that hangbot raises on purpose. Its message says what happened; it never holds a secret.
 
 ::
 
@@ -31,65 +31,19 @@
         │   ├── OutboxDiskFull      there is no room on its disk
         │   └── OutboxTaken         the file was taken away while it was in use
         └── UnknownMessage          no message with that id
-
-Each class says whether the same call may be made again (``retryable``), whether the
-server may have done it nevertheless (``ambiguous``), and what the operator should do
-(``remedy``). The message says what happened, and to what; it never holds a secret.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
-__all__ = [
-    "AckTimeout",
-    "ActionLost",
-    "AnswerLost",
-    "ConfigError",
-    "ConnectionLost",
-    "GroupClosed",
-    "HangbotError",
-    "JoinRefused",
-    "NotAMember",
-    "NotFound",
-    "OutboxBusy",
-    "OutboxDiskFull",
-    "OutboxError",
-    "OutboxFull",
-    "OutboxLocked",
-    "OutboxNotOurs",
-    "OutboxOfAnother",
-    "OutboxTaken",
-    "OutboxUnusable",
-    "RateLimited",
-    "Refused",
-    "RemovedFromRoom",
-    "ServiceError",
-    "TokenRejected",
-    "Unavailable",
-    "UnknownMessage",
-    "Unreachable",
-    "UsageError",
-    "WireError",
-    "first_of",
-    "worst",
-]
-
-UNAUTHORISED: Final = 401
-"""The HTTP status."""
-
-FAILED: Final = 1
-MISCONFIGURED: Final = 2
-CANNOT_TELL: Final = 3
-PUT_OUT: Final = 4
-INTERRUPTED: Final = 130
+from hangbot.exit_codes import CANNOT_TELL, FAILED, MISCONFIGURED, PUT_OUT
 
 
 class HangbotError(Exception):
     """Base of every error raised on purpose.
 
     Attributes:
-        remedy: The sentence that an operator acts on. It is separate from the message, so that the
-            command line, a failing check and a report can each show it in their own way.
+        remedy: The sentence that an operator acts on, shown beside the message or in a line of its own.
         retryable: Whether the same call may succeed when it is made again.
         ambiguous: Whether the server may have done it although this error was raised.
         exit_code: The exit code of a command that ends with this error.
@@ -109,12 +63,7 @@ class HangbotError(Exception):
 
 
 class ConfigError(HangbotError):
-    """The configuration is wrong or incomplete; ``faults`` names every fault at once.
-
-    Attributes:
-        faults: One line for each fault.
-        warnings: What else is odd, a line each; it may explain a fault.
-    """
+    """The configuration is wrong; ``faults`` names each fault in a line, ``warnings`` what else is odd."""
 
     remedy = (
         "Correct the lines named above in hang-fm-config.env; `hangbot init` writes one that explains each."
@@ -155,7 +104,11 @@ class ServiceError(HangbotError):
         service: ``gateway``, ``chat`` or ``room``.
         status: HTTP status of the answer, or ``None`` where there was none.
         code: The service's own error code (``ERR_…``), or ``None``.
+        retry_after: Seconds that the service asks to wait; ``inf`` for a wait too long to keep.
+        refuses_token: Whether such a refusal is about the token; ``None``: any 401, whatever its code.
     """
+
+    refuses_token: ClassVar[bool | None] = False
 
     def __init__(
         self,
@@ -172,12 +125,11 @@ class ServiceError(HangbotError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
-        """Seconds that the service asks to wait; ``inf`` for a wait too long to keep, ``None`` for none."""
 
     @property
     def about_token(self) -> bool:
         """Whether the service refused only the token: the same request may pass with another one."""
-        return False
+        return self.status == 401 if self.refuses_token is None else self.refuses_token  # noqa: PLR2004  HTTP
 
 
 class Unreachable(ServiceError):
@@ -237,33 +189,21 @@ class Refused(ServiceError):
     """The service understood the request and refused it; the same request will be refused again."""
 
     remedy = "Read the service's own words; the same request will be refused again."
-
-    @property
-    def about_token(self) -> bool:
-        """Whether the service refused only the token: any 401, whatever its code."""
-        return self.status == UNAUTHORISED
+    refuses_token: ClassVar[bool | None] = None
 
 
 class TokenRejected(Refused):
     """The token is unknown, expired, revoked or another user's."""
 
     remedy = "Renew BOT_USER_TOKEN (and remove COMETCHAT_AUTH, so that a new one is exchanged for it)."
-
-    @property
-    def about_token(self) -> bool:
-        """Whether the service refused only the token: always."""
-        return True
+    refuses_token = True
 
 
 class NotAMember(Refused):
     """The bot is not a member of the chat group."""
 
     remedy = "Join the group: check COMETCHAT_RECEIVER, and that the bot is not banned."
-
-    @property
-    def about_token(self) -> bool:
-        """Whether the service refused only the token: never, although CometChat answers with a 401."""
-        return False
+    refuses_token = False  # although CometChat answers with a 401
 
 
 class GroupClosed(NotAMember):
@@ -358,17 +298,3 @@ class UnknownMessage(OutboxError):
     """No message with that id is in the outbox."""
 
     remedy = "`hangbot outbox list` shows the ids."
-
-
-def worst(*codes: int) -> int:
-    """Return the worst of several exit codes: 2, then 1, 4, 3 and 0."""
-    return min(codes, key=_WORST_FIRST.index, default=0)
-
-
-_WORST_FIRST: Final = (MISCONFIGURED, FAILED, PUT_OUT, CANNOT_TELL, 0)
-
-
-def first_of(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
-    """Return the first error of a group, because an operator reads one line."""
-    first = group.exceptions[0]
-    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

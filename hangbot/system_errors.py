@@ -8,9 +8,9 @@ import errno
 import os
 from typing import Final
 
-from hangbot.errors import HangbotError, first_of
+from hangbot.errors import HangbotError
 
-__all__ = ["Environment", "explained", "remedy_for"]
+__all__ = ["Environment", "explained", "first_of", "remedy_for"]
 
 _OWN: Final = frozenset({"hangbot", "pytest_hangfm"})
 _BUILT_IN: Final = {
@@ -140,3 +140,9 @@ def _has_folder() -> bool:
     except OSError:
         return False
     return True
+
+
+def first_of(group: BaseExceptionGroup[HangbotError]) -> HangbotError:
+    """Return the first error of a group, because an operator reads one line."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

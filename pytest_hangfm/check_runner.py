@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from hangbot.errors import CANNOT_TELL, ConfigError, HangbotError
+from hangbot.errors import ConfigError, HangbotError
+from hangbot.exit_codes import CANNOT_TELL
 from hangbot.factory import open_subject
 from hangbot.net import check_environment
 from hangbot.preflight import (

@@ -22,9 +22,10 @@ from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import Notify, OutboxRow, Settlement
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
-from hangbot.errors import HangbotError, OutboxError, Unreachable, first_of
+from hangbot.errors import HangbotError, OutboxError, Unreachable
 from hangbot.health import Conditions, Health
 from hangbot.ids import new_id
+from hangbot.system_errors import first_of
 
 __all__ = ["App", "Bot", "BotOptions", "Health"]
 

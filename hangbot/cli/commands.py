@@ -16,7 +16,8 @@ from hangbot.cli import early_signals
 from hangbot.cli.masking import reset_masking
 from hangbot.cli.output import report, report_lines
 from hangbot.cli.parser import CommandParser, Parser, add_common_options
-from hangbot.errors import FAILED, INTERRUPTED, ConfigError, HangbotError
+from hangbot.errors import ConfigError, HangbotError
+from hangbot.exit_codes import FAILED, INTERRUPTED
 from hangbot.system_errors import explained
 
 __all__ = ["COMMANDS", "dispatch", "parse"]

@@ -22,7 +22,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import OutboxRow
 from hangbot.delivery.stats import compute_stats
-from hangbot.errors import FAILED, INTERRUPTED
+from hangbot.exit_codes import FAILED, INTERRUPTED
 from hangbot.factory import open_bot, open_outbox
 from hangbot.preflight import overall
 

@@ -24,7 +24,8 @@ from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.record import OutboxRow, State, Step
 from hangbot.delivery.stats import compute_stats
-from hangbot.errors import FAILED, OutboxBusy, OutboxUnusable, UsageError
+from hangbot.errors import OutboxBusy, OutboxUnusable, UsageError
+from hangbot.exit_codes import FAILED
 
 __all__ = ["add_arguments", "run"]
 

@@ -18,7 +18,7 @@ from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.stats import compute_stats
-from hangbot.errors import FAILED
+from hangbot.exit_codes import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
 from hangbot.preflight import (
     describe_target,

@@ -17,7 +17,8 @@ from hangbot.cli.parser import count, port
 from hangbot.cli.sandbox_env import MARK, kept_identity, render
 from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import SecondSignal, stopping
-from hangbot.errors import FAILED, HangbotError, UsageError
+from hangbot.errors import HangbotError, UsageError
+from hangbot.exit_codes import FAILED
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
 from hangbot.system_errors import remedy_for

@@ -17,17 +17,12 @@ from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.record import OutboxRow
-from hangbot.errors import (
-    CANNOT_TELL,
-    FAILED,
-    HangbotError,
-    OutboxFull,
-    UsageError,
-    first_of,
-)
+from hangbot.errors import HangbotError, OutboxFull, UsageError
+from hangbot.exit_codes import CANNOT_TELL, FAILED
 from hangbot.factory import make_courier, open_chat, open_outbox
 from hangbot.ids import SYSTEM_RNG, new_id
 from hangbot.preflight.storage import former_outbox
+from hangbot.system_errors import first_of
 from hangbot.text import printable, whole
 
 __all__ = ["add_arguments", "run"]

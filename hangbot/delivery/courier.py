@@ -28,9 +28,9 @@ from hangbot.errors import (
     OutboxTaken,
     OutboxUnusable,
     UsageError,
-    first_of,
 )
 from hangbot.health import Conditions
+from hangbot.system_errors import first_of
 
 __all__ = ["Courier"]
 

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox
-from hangbot.errors import CANNOT_TELL, FAILED, PUT_OUT, ConfigError, HangbotError, OutboxLocked, worst
+from hangbot.errors import ConfigError, HangbotError, OutboxLocked
+from hangbot.exit_codes import CANNOT_TELL, FAILED, PUT_OUT, worst
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import HttpClient

@@ -16,7 +16,8 @@ from hangbot.config import ENV, UNBUILT, Row, Settings, render_env_file
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import Need
 from hangbot.config.parsing import LONGEST_SHOWN
-from hangbot.errors import MISCONFIGURED, ConfigError
+from hangbot.errors import ConfigError
+from hangbot.exit_codes import MISCONFIGURED
 from hangbot.redact import Redactor
 
 UID = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e"
