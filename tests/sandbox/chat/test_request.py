@@ -16,8 +16,10 @@ from hangbot.sandbox.chat.rate_limit import RateLimit
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
+    from hangbot.sandbox.chat.rows import Json
     from tests.sandbox.conftest import ChatBench, OpenBench
 
+GARBAGE = "<!doctype html><title>not what you asked for</title>"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -76,27 +78,13 @@ async def test_the_journal_holds_requests_and_answers_and_no_token(bench: "ChatB
     await bench.call("GET", f"/v3.0/me?authToken={bench.alice.chat_token}")
 
     asked, answered = bench.journal.events(kind="http")[:2]
-    told = json.dumps(bench.journal.since(0))
-    said = json.loads(answered["body"])["data"]
-    assert (asked["dir"], asked["method"], asked["path"], asked["resource"]) == (
-        "in",
-        "PUT",
-        "/v3.0/me",
-        "device-1",
-    )
-    assert (asked["uid"], asked["body"], asked["token_in"]) == (
-        bench.bot.uid,
-        {"platform": "WEB"},
-        ["authtoken"],
-    )
-    assert (answered["dir"], answered["status"], said["uid"]) == (
-        "out",
-        200,
-        bench.bot.uid,
-    )
-    for person in (bench.bot, bench.alice):
-        assert person.chat_token not in told
-    assert said["jwt"] == "<masked>"
+    request = {"dir": "in", "method": "PUT", "path": "/v3.0/me", "resource": "device-1", "uid": bench.bot.uid}
+    assert asked | request | {"body": {"platform": "WEB"}, "token_in": ["authtoken"]} == asked
+    assert (answered["dir"], answered["status"]) == ("out", 200)
+    data = json.loads(answered["body"])["data"]
+    assert (data["uid"], data["jwt"]) == (bench.bot.uid, "<masked>")
+    written = json.dumps(bench.journal.since(0))
+    assert not any(person.chat_token in written for person in (bench.bot, bench.alice))
 
 
 async def test_a_browser_may_ask_first_and_read_every_answer(open_bench: "OpenBench") -> None:
@@ -129,6 +117,11 @@ async def test_openchat_is_open_to_every_page_but_for_an_empty_500(bench: "ChatB
     assert last is None
 
 
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+FIELD = b'--b\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=no\r\n\r\nx'
+UNKNOWN_ENCODING = FIELD + b"\r\n--b--"
+
+
 @pytest.mark.parametrize(
     ("data", "headers", "openchat", "cometchat"),
     [
@@ -140,17 +133,8 @@ async def test_openchat_is_open_to_every_page_but_for_an_empty_500(bench: "ChatB
         pytest.param(b"{}", {"Content-Type": "text/plain"}, 500, 400, id="a wrong content type"),
         pytest.param(b"x" * 10_000_001, JSON_TYPE, 500, 413, id="more than 10,000,000 bytes"),
         pytest.param(b"", JSON_TYPE, 400, 400, id="an empty body"),
-        pytest.param(
-            b"{}", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 500, 400, id="no gzip"
-        ),
-        pytest.param(
-            b'--b\r\nContent-Disposition: form-data; name="a"\r\n'
-            b"Content-Type: text/plain; charset=no\r\n\r\nx\r\n--b--",
-            {"Content-Type": "multipart/form-data; boundary=b"},
-            500,
-            400,
-            id="a form in no encoding",
-        ),
+        pytest.param(b"{}", JSON_TYPE | {"Content-Encoding": "gzip"}, 500, 400, id="no gzip"),
+        pytest.param(UNKNOWN_ENCODING, FORM, 500, 400, id="a form in no encoding"),
     ],
 )
 async def test_a_body_that_cannot_be_used_is_answered_and_nothing_stored(
@@ -194,7 +178,7 @@ async def test_a_path_longer_than_any_server_takes_is_refused(bench: "ChatBench"
     assert (await bench.call("GET", "/v3.0/me"))[0] == 200
 
 
-# -- faults ------------------------------------------------------------------------------
+# -- faults
 
 
 @pytest.mark.parametrize("deed", ["refuse", "cut_before_store", "cut_after_store"])
@@ -210,65 +194,68 @@ async def test_a_cut_connection_stores_or_does_not_as_it_says(bench: "ChatBench"
     assert [e["deed"] for e in bench.journal.events(fault=fault.id, dir="out")] == [deed]
 
 
-async def test_a_status_comes_with_its_headers_and_body_and_stores_nothing(bench: "ChatBench") -> None:
-    bench.faults.add("chat.send", "status", status=429, headers={"Retry-After": "soon"}, body={"error": "no"})
-    bench.faults.add("chat.send", "status", status=503, body="<h1>Bad Gateway</h1>")
-    bench.faults.add("chat.send", "status")
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [
+        pytest.param(
+            {"do": "status", "status": 429, "body": {"error": "no"}}, (429, {"error": "no"}), id="JSON"
+        ),
+        pytest.param({"do": "status", "body": "<h1>Bad</h1>"}, (503, "<h1>Bad</h1>"), id="a text"),
+        pytest.param({"do": "status"}, (503, ""), id="nothing"),
+        pytest.param({"do": "garbage"}, (200, GARBAGE), id="garbage"),
+        pytest.param({"do": "garbage", "body": {"other": 1}}, (200, '{"other":1}'), id="another JSON"),
+    ],
+)
+async def test_an_answer_in_the_place_of_the_services_stores_nothing(
+    bench: "ChatBench", fault: dict[str, "Json"], answer: tuple[int, "Json"]
+) -> None:
+    bench.faults.add("chat.send", headers={"Retry-After": "soon"}, **fault)
 
-    answers = [await bench.send("refused") for _ in range(3)]
-
-    assert answers == [(429, {"error": "no"}), (503, "<h1>Bad Gateway</h1>"), (503, "")]
+    assert await bench.send("refused") == answer
     assert bench.answers[0].headers["Retry-After"] == "soon"
     assert bench.texts == []
 
 
-async def test_garbage_is_200_and_no_json_and_stores_nothing(bench: "ChatBench") -> None:
-    bench.faults.add("chat.send", "garbage")
-
-    status, body = await bench.send("garbled")
-
-    assert status == 200
-    with pytest.raises(ValueError, match="Expecting value"):
-        json.loads(body)
-    assert bench.texts == []
-
-
-async def test_a_delayed_answer_is_stored_at_once(bench: "ChatBench") -> None:
-    bench.faults.add("chat.send", "delay", ms=60_000)
-
-    sending = asyncio.create_task(bench.send("slow"), name="a slow send")
-    await bench.journal.wait_for(lambda e: e["dir"] == "in" and e["kind"] == "http")
-    stored_meanwhile = list(bench.texts)
-    bench.clock.advance(60)
-    async with asyncio.timeout(WITHIN):
-        status, _ = await sending
-
-    assert stored_meanwhile == ["slow"]
-    assert status == 201
-
-
-async def test_a_hanging_request_ends_when_its_client_goes_and_stores_nothing(bench: "ChatBench") -> None:
+@pytest.mark.parametrize("ends", ["its client goes", "the sandbox closes"])
+async def test_a_request_that_hangs_stores_nothing(bench: "ChatBench", ends: str) -> None:
     bench.faults.add("chat.send", "hang")
-
     sending = asyncio.create_task(bench.send("never"), name="a hanging send")
     await bench.journal.wait_for(lambda e: e["dir"] == "in" and "fault" in e)
-    sending.cancel()
-    await asyncio.gather(sending, return_exceptions=True)
-    await bench.send("next")
 
+    if ends == "its client goes":
+        sending.cancel()
+    else:
+        bench.service.close()
+
+    with pytest.raises((asyncio.CancelledError, aiohttp.ClientConnectionError)):
+        await sending
+    await bench.send("next")
     assert bench.texts == ["next"]
 
 
-async def test_a_hanging_request_ends_when_the_sandbox_closes(bench: "ChatBench") -> None:
-    bench.faults.add("chat.send", "hang")
-    sending = asyncio.create_task(bench.send("never"), name="a hanging send")
-    await bench.journal.wait_for(lambda e: e["dir"] == "in" and "fault" in e)
+@pytest.mark.parametrize(
+    ("fault_ms", "method", "path", "stored"),
+    [
+        pytest.param(60_000, "POST", "/v3.0/messages", ["slow"], id="an answer that a fault delays"),
+        pytest.param(None, "GET", "/v3.0/users/alice/messages", [], id="direct history: 600 ms"),
+    ],
+)
+async def test_a_late_answer_was_stored_at_once_and_waits_for_the_sandboxs_clock(
+    bench: "ChatBench", fault_ms: int | None, method: str, path: str, stored: list[str]
+) -> None:
+    if fault_ms is not None:
+        bench.faults.add("chat.send", "delay", ms=fault_ms)
+    line = {"receiver": "room", "receiverType": "group", "data": {"text": "slow"}}
 
-    bench.service.close()
+    asking = asyncio.create_task(bench.call(method, path, json=line), name="a slow call")
+    await bench.journal.wait_for(lambda e: e["dir"] == "in" and e["kind"] == "http")
+    before = (list(bench.texts), bench.journal.events(dir="out"))
+    bench.clock.advance((fault_ms or 600) / 1000)
+    async with asyncio.timeout(WITHIN):
+        status, _ = await asking
 
-    with pytest.raises(aiohttp.ClientConnectionError):
-        await sending
-    assert bench.texts == []
+    assert before == (stored, [])
+    assert status in (200, 201)
 
 
 async def test_a_request_whose_client_went_before_its_body_was_whole_is_not_stored(
@@ -286,14 +273,14 @@ async def test_a_request_whose_client_went_before_its_body_was_whole_is_not_stor
 @pytest.mark.parametrize(
     ("point", "method", "path"),
     [
-        pytest.param("chat.me", "GET", "/v3.0/me", id="chat.me"),
-        pytest.param("chat.group", "GET", "/v3.0/groups/room", id="chat.group"),
-        pytest.param("chat.join", "POST", "/v3.0/groups/room/members", id="chat.join"),
-        pytest.param("chat.lookup", "GET", "/v3.0/user/messages/m", id="chat.lookup"),
-        pytest.param("chat.history", "GET", "/v3.0/groups/room/messages", id="chat.history"),
-        pytest.param("chat.*", "GET", "/v3.0/conversations", id="chat.*"),
-        pytest.param("gateway.token", "GET", "/api/user-service/comet-chat/user-token", id="gateway.token"),
-        pytest.param("gateway.*", "GET", "/api/user-service/users/profile", id="gateway.*"),
+        ("chat.me", "GET", "/v3.0/me"),
+        ("chat.group", "GET", "/v3.0/groups/room"),
+        ("chat.join", "POST", "/v3.0/groups/room/members"),
+        ("chat.lookup", "GET", "/v3.0/user/messages/m"),
+        ("chat.history", "GET", "/v3.0/groups/room/messages"),
+        ("chat.*", "GET", "/v3.0/conversations"),
+        ("gateway.token", "GET", "/api/user-service/comet-chat/user-token"),
+        ("gateway.*", "GET", "/api/user-service/users/profile"),
     ],
 )
 async def test_a_fault_hits_its_point_as_often_as_told(
@@ -309,7 +296,7 @@ async def test_a_fault_hits_its_point_as_often_as_told(
     assert bench.faults.hits(fault.id) == 2
 
 
-# -- limits ------------------------------------------------------------------------------
+# -- limits
 
 
 async def test_cometchat_counts_requests_and_says_how_long_to_wait(open_bench: "OpenBench") -> None:
@@ -338,7 +325,7 @@ async def test_in_front_of_openchat_a_proxy_limits_with_html(bench: "ChatBench")
     assert bench.texts == []
 
 
-# -- people ------------------------------------------------------------------------------
+# -- people
 
 
 async def test_what_people_do_is_seen_like_what_clients_do(
@@ -382,18 +369,6 @@ async def test_a_reset_forgets_messages_and_groups_and_keeps_tokens(bench: "Chat
     assert (await bench.send("after"))[0] == 201
 
 
-async def test_direct_history_takes_600_ms_of_the_sandboxs_clock(bench: "ChatBench") -> None:
-    asking = asyncio.create_task(bench.call("GET", f"/v3.0/users/{bench.alice.uid}/messages"), name="ask")
-    await bench.journal.wait_for(lambda e: e["dir"] == "in")
-    answered_before = bench.journal.events(dir="out")
-    bench.clock.advance(0.6)
-    async with asyncio.timeout(WITHIN):
-        status, _ = await asking
-
-    assert answered_before == []
-    assert status == 200
-
-
 async def test_a_dialect_can_be_varied_in_single_manners(open_bench: "OpenBench") -> None:
     closed = replace(OPENCHAT, rules=replace(OPENCHAT.rules, public_reads=False))
     bench = await open_bench(closed)
@@ -404,7 +379,7 @@ async def test_a_dialect_can_be_varied_in_single_manners(open_bench: "OpenBench"
     assert replace(COMETCHAT, send_status=201).send_status == 201
 
 
-# -- whatever a client sends -------------------------------------------------------------
+# -- whatever a client sends
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
