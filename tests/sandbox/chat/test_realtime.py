@@ -89,48 +89,6 @@ async def test_every_path_authenticates_with_a_code_that_is_text(
     }
 
 
-async def test_a_ping_is_answered_before_and_after_authentication(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    ws = await open_socket(bench)
-
-    before = await ping(ws)
-    await authenticate(bench, ws, bench.bot)
-    await hear(ws)
-    after = await ping(ws)
-
-    assert before == after == {"action": "pong"}
-
-
-async def test_openchat_refuses_a_wrong_auth_and_takes_the_auth_token(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    ws = await open_socket(bench)
-
-    await ws.send_json({"type": "auth", "body": {"auth": "wrong"}})
-    refused = await hear(ws)
-    await ws.send_json({"type": "auth", "body": {"auth": bench.bot.chat_token}})
-    accepted = await hear(ws)
-
-    assert refused["body"] == {"status": "ERROR", "code": "ERR_NO_AUTH"}
-    assert accepted["body"] == {"status": "OK", "code": "200"}
-
-
-@pytest.mark.parametrize(
-    "places", [{"auth": "{}"}, {"body": {"authToken": "{}"}}, {"body": {"auth": "{}"}, "auth": "wrong"}]
-)
-async def test_openchat_finds_the_token_in_three_places_and_says_whose_it_is(
-    bench: "ChatBench", open_socket: OpenSocket, places: Json
-) -> None:
-    ws = await open_socket(bench)
-    frame = json.dumps({"type": "auth", "sender": "somebody else", **places})
-
-    await ws.send_str(frame.replace("{}", bench.bot.chat_token))
-
-    answer = await hear(ws)
-    assert (answer["body"]["code"], answer["sender"], answer["deviceId"]) == ("200", bench.bot.uid, "")
-
-
 async def test_cometchat_meets_a_wrong_auth_and_the_auth_token_with_silence(
     open_bench: "OpenBench", open_socket: OpenSocket
 ) -> None:
@@ -191,63 +149,25 @@ async def test_a_socket_that_never_authenticates_is_closed_after_30_s_and_pinged
     assert still_open == {"action": "pong"}
 
 
-async def test_a_message_reaches_every_member_stamped_with_the_senders_resource(
-    bench: "ChatBench", open_socket: OpenSocket
+@pytest.mark.parametrize(
+    ("dialect", "order"),
+    [
+        pytest.param("openchat", ["in http", "out frame", "out http"], id="openchat: before it"),
+        pytest.param("cometchat", ["in http", "out http", "out frame"], id="cometchat: after it"),
+    ],
+)
+async def test_a_frame_comes_before_or_after_the_http_answer(
+    open_bench: "OpenBench", open_socket: OpenSocket, dialect: str, order: list[str]
 ) -> None:
-    for person in (bench.bot, bench.alice):
-        await bench.service.join(person, "room")
-    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
-
-    await bench.send("stamped", headers={"resource": "my-device"})
-    stamped = [await hear(ws) for ws in (mine, hers)]
-    await bench.send("bare")
-    bare = [await hear(ws) for ws in (mine, hers)]
-
-    assert [frame["deviceId"] for frame in stamped] == ["my-device"] * 2
-    assert [frame["deviceId"] for frame in bare] == ["server"] * 2
-    assert {frame["body"]["data"]["text"] for frame in stamped} == {"stamped"}
-
-
-async def test_who_has_left_sees_nothing_more_and_the_others_see_him_leave(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    for person in (bench.bot, bench.alice):
-        await bench.service.join(person, "room")
-    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
-
-    await bench.call("DELETE", "/v3.0/groups/room/members", by=bench.alice)
-    left = await hear(mine)
-    await bench.send("gone?")
-
-    assert left["body"]["data"]["action"] == "left"
-    assert await ping(hers) == {"action": "pong"}
-
-
-async def test_on_openchat_the_frame_comes_before_the_http_answer(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    ws = await open_socket(bench, bench.bot)
-
-    await bench.send("first come")
-    order = [(e["dir"], e["kind"]) for e in bench.journal.since(0)[0][-3:]]
-
-    assert order == [("in", "http"), ("out", "frame"), ("out", "http")]
-    assert (await hear(ws))["body"]["data"]["text"] == "first come"
-
-
-async def test_on_cometchat_the_frame_comes_after_the_http_answer(
-    open_bench: "OpenBench", open_socket: OpenSocket
-) -> None:
-    bench = await open_bench("cometchat")
+    bench = await open_bench(dialect)
     await bench.service.join(bench.bot, "room")
     ws = await open_socket(bench, bench.bot)
 
-    await bench.send("answer first")
-    frame = await hear(ws)
-    order = [(e["dir"], e["kind"]) for e in bench.journal.since(0)[0][-3:]]
+    await bench.send("hello")
+    heard = await hear(ws)
 
-    assert order == [("in", "http"), ("out", "http"), ("out", "frame")]
-    assert frame["body"]["id"] == "2"
+    assert heard["body"]["data"]["text"] == "hello"
+    assert [f"{e['dir']} {e['kind']}" for e in bench.journal.since(0)[0][-3:]] == order
 
 
 async def test_receipts_are_passed_on_and_typing_only_on_cometchat(
@@ -313,20 +233,6 @@ async def test_a_socket_outlives_its_users_logout_and_not_a_reset(
     assert dropped.type in (WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
 
 
-async def test_a_new_auth_on_the_same_socket_moves_it_to_the_new_user(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    ws = await open_socket(bench, bench.alice)
-    await authenticate(bench, ws, bench.bot)
-    await hear(ws)
-    carol = bench.people.add("carol")
-
-    await bench.service.dm(carol, bench.alice.uid, "for alice")
-    await bench.service.dm(carol, bench.bot.uid, "for the bot")
-
-    assert (await hear(ws))["body"]["data"]["text"] == "for the bot"
-
-
 @pytest.mark.parametrize(
     ("origin", "welcome"),
     [
@@ -359,7 +265,40 @@ async def test_whose_pages_may_open_a_socket_is_a_variant(
     assert refused.value.status == 403
 
 
-# -- faults ------------------------------------------------------------------------------
+# -- faults: what each kind does to a frame is in test_websocket.py and test_injector.py
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard"),
+    [
+        pytest.param({"do": "drop"}, ["two", "three"], id="drop"),
+        pytest.param({"do": "duplicate"}, ["one", "one", "two", "three"], id="duplicate"),
+        pytest.param({"do": "reorder"}, ["two", "one", "three"], id="reorder"),
+        pytest.param({"do": "delay", "ms": 60_000}, ["one", "two", "three"], id="delay: the others wait"),
+        pytest.param({"do": "garbage"}, ["<html>no frame</html>", "two", "three"], id="garbage"),
+        pytest.param({"do": "garbage", "body": "no json"}, ["no json", "two", "three"], id="a text"),
+        pytest.param({"do": "garbage", "body": {"a": 1}}, ['{"a":1}', "two", "three"], id="another frame"),
+    ],
+)
+async def test_a_frame_comes_as_the_fault_says(
+    bench: "ChatBench", open_socket: OpenSocket, fault: dict[str, Json], heard: list[str]
+) -> None:
+    ws = await open_socket(bench, bench.bot)
+    armed = bench.faults.add("chat.ws", **fault)
+
+    for text in ("one", "two", "three"):
+        await bench.send(text)
+    bench.clock.advance(60)
+    frames: list[str] = []
+    async with asyncio.timeout(WITHIN):
+        while len(frames) < len(heard):
+            message = await ws.receive()
+            frames += [message.data] if message.type is WSMsgType.TEXT else []
+
+    texts = [json.loads(f)["body"]["data"]["text"] if f.startswith('{"appId"') else f for f in frames]
+    assert texts == heard
+    (hit,) = bench.journal.events(fault=armed.id, deed=fault["do"])
+    assert json.loads(hit["frame"])["body"]["data"]["text"] == "one"
 
 
 async def test_an_upgrade_can_be_refused_answered_otherwise_or_cut(bench: "ChatBench") -> None:
@@ -373,18 +312,6 @@ async def test_an_upgrade_can_be_refused_answered_otherwise_or_cut(bench: "ChatB
 
     assert refused.value.status == 503
     assert bench.faults.leftovers() == ()
-
-
-async def test_a_dropped_frame_waits_for_a_frame_and_is_no_refused_upgrade(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    fault = bench.faults.add("chat.ws", "drop")
-    ws = await open_socket(bench)
-
-    await authenticate(bench, ws, bench.bot)
-
-    assert await ping(ws) == {"action": "pong"}
-    assert [json.loads(e["frame"])["type"] for e in bench.journal.events(fault=fault.id)] == ["auth"]
 
 
 async def test_upgrade_faults_and_frame_faults_wait_for_their_own_kind_in_any_order(
@@ -427,58 +354,6 @@ async def test_a_fault_on_every_request_hits_the_upgrade_and_no_frame(
     assert refused.value.status == 503
 
 
-async def test_frames_are_duplicated_reordered_and_garbled(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    ws = await open_socket(bench, bench.bot)
-    for deed in ("duplicate", "reorder", "garbage"):
-        bench.faults.add("chat.ws", deed)
-
-    for text in ("one", "two", "three", "four"):
-        await bench.send(text)
-    async with asyncio.timeout(WITHIN):
-        heard = [(await ws.receive()).data for _ in range(5)]
-
-    texts = [json.loads(h)["body"]["data"]["text"] if h.startswith("{") else "garbage" for h in heard]
-    assert texts == ["one", "one", "garbage", "four", "two"]
-
-
-async def test_a_delayed_frame_keeps_the_order(bench: "ChatBench", open_socket: OpenSocket) -> None:
-    ws = await open_socket(bench, bench.bot)
-    bench.faults.add("chat.ws", "delay", ms=60_000)
-
-    await bench.send("one")
-    await bench.send("two")
-    sent_before = bench.journal.events(kind="frame", dir="out", deed="delay")
-    bench.clock.advance(60)
-    heard = [(await hear(ws))["body"]["data"]["text"] for _ in range(2)]
-
-    assert len(sent_before) == 1
-    assert heard == ["one", "two"]
-
-
-@pytest.mark.parametrize(
-    ("body", "heard"),
-    [
-        pytest.param("no json", "no json", id="a text"),
-        pytest.param(
-            {"type": "transient_message"}, '{"type":"transient_message"}', id="a frame of one's own"
-        ),
-        pytest.param(None, "<html>no frame</html>", id="nothing in particular"),
-    ],
-)
-async def test_any_frame_at_all_can_come_in_the_place_of_another(
-    bench: "ChatBench", open_socket: OpenSocket, body: Json, heard: str
-) -> None:
-    ws = await open_socket(bench, bench.bot)
-    bench.faults.add("chat.ws", "garbage", body=body)
-
-    await ws.send_str('{"action":"ping"}')
-
-    async with asyncio.timeout(WITHIN):
-        assert (await ws.receive()).data == heard
-
-
 @pytest.mark.parametrize("echoes", [True, False])
 async def test_whether_a_device_hears_itself_is_a_variant(
     open_bench: "OpenBench",
@@ -496,22 +371,6 @@ async def test_whether_a_device_hears_itself_is_a_variant(
     first = await ping(mine)
     assert (first.get("type") == "message") is echoes
     assert (await hear(another))["body"]["data"]["text"] == "hello"
-
-
-async def test_reactions_come_as_an_edit_and_as_a_reaction(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    await bench.service.join(bench.alice, "room")
-    ws = await open_socket(bench, bench.bot)
-    _, sent = await bench.send("react!")
-    await hear(ws)
-
-    await bench.call("POST", f"/v3.0/messages/{sent['data']['id']}/reactions/x", by=bench.alice)
-    edited, reaction = await hear(ws), await hear(ws)
-
-    assert edited["body"]["data"]["action"] == "edited"
-    assert reaction["type"] == "reaction"
-    assert set(reaction["body"]) == {"action", "id", "messageId", "reaction", "reactedBy", "reactedAt"}
 
 
 async def test_a_receipt_without_action_or_message_marks_the_newest_as_read_and_a_wrong_one_is_dropped(
@@ -563,7 +422,7 @@ async def test_a_socket_ends_as_the_fault_says(
     assert not bench.service.realtime.online(bench.bot.uid)
 
 
-# -- whatever a client sends -------------------------------------------------------------
+# -- whatever a client sends
 
 
 ANY_JSON = st.recursive(
