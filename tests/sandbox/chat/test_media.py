@@ -7,7 +7,7 @@ import pytest
 
 from hangbot.sandbox.chat.media import Upload, uploads
 from hangbot.sandbox.ids import Ids
-from tests.sandbox.chat.desk import LINE, Desk, refusal
+from tests.sandbox.chat.api_bench import LINE, ApiBench, refusal
 
 URL = "http://127.0.0.1/a.png"
 PICTURE = {"url": URL, "name": "a.png", "extension": "png", "mimeType": "image/png", "size": 7}
@@ -20,9 +20,9 @@ def said(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_address_becomes_an_attachment_and_a_caption_that_is_empty() -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
 
-    row = desk.send(type="video", data={"url": "http://127.0.0.1/a.mp4"})
+    row = chat.send(type="video", data={"url": "http://127.0.0.1/a.mp4"})
 
     assert row["data"]["attachments"] == [
         {
@@ -37,14 +37,14 @@ def test_an_address_becomes_an_attachment_and_a_caption_that_is_empty() -> None:
 
 
 def test_of_a_picture_by_its_address_the_line_says_where_it_is() -> None:
-    row = Desk().joined().send(type="image", data={"url": URL})
+    row = ApiBench().joined().send(type="image", data={"url": URL})
 
     assert said(row) == {"imageUrls": [URL]}
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_what_the_client_attached_stays_as_it_is_and_stands_in_the_line(kind: str) -> None:
-    row = Desk().joined().send(type=kind, data={"attachments": [PICTURE], "text": "see"})
+    row = ApiBench().joined().send(type=kind, data={"attachments": [PICTURE], "text": "see"})
 
     assert row["data"]["attachments"] == [PICTURE]
     assert (row["type"], row["data"]["caption"], row["data"]["text"]) == (kind, "see", "see")
@@ -57,7 +57,9 @@ def test_what_the_client_attached_stays_as_it_is_and_stands_in_the_line(kind: st
 
 def test_without_a_text_the_line_says_the_name_of_what_is_attached() -> None:
     row = (
-        Desk().joined().send(type="file", data={"attachments": [{"url": "http://x/a.txt", "name": "a.txt"}]})
+        ApiBench()
+        .joined()
+        .send(type="file", data={"attachments": [{"url": "http://x/a.txt", "name": "a.txt"}]})
     )
 
     assert said(row) == {
@@ -69,7 +71,7 @@ def test_without_a_text_the_line_says_the_name_of_what_is_attached() -> None:
 def test_a_picture_without_an_address_is_none_in_the_line() -> None:
     picture = {"mimeType": "image/png", "name": "a.png"}
 
-    row = Desk().joined().send(type="image", data={"attachments": [picture]})
+    row = ApiBench().joined().send(type="image", data={"attachments": [picture]})
 
     assert said(row) == {"message": "a.png", "media": {"name": "a.png", "type": "image/png"}}
 
@@ -77,7 +79,7 @@ def test_a_picture_without_an_address_is_none_in_the_line() -> None:
 @pytest.mark.parametrize("data", [{}, {"attachments": []}, {"attachments": None}])
 @pytest.mark.parametrize("kind", ["image", "file", "audio", "video"])
 def test_a_picture_without_a_picture_is_a_text(kind: str, data: dict[str, Any]) -> None:
-    row = Desk().joined().send(type=kind, data=data)
+    row = ApiBench().joined().send(type=kind, data=data)
 
     assert (row["type"], row["data"]["text"], row["data"]["caption"]) == ("text", None, "")
     assert "attachments" not in row["data"]
@@ -87,13 +89,13 @@ def test_a_picture_without_a_picture_is_a_text(kind: str, data: dict[str, Any]) 
     "data", [{"attachments": "x"}, {"attachments": {}}, {"url": 5}, {"attachments": [5]}]
 )
 def test_what_cannot_be_attached_crashes_it(data: dict[str, Any]) -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
 
-    assert refusal(desk.ask("POST", "messages", {**LINE, "type": "image", "data": data})) == (500, None)
+    assert refusal(chat.ask("POST", "messages", {**LINE, "type": "image", "data": data})) == (500, None)
 
 
 def test_a_custom_message_is_stored_as_it_is() -> None:
-    row = Desk().joined().send(category="custom", type="image", data={"url": URL, "customData": 5})
+    row = ApiBench().joined().send(category="custom", type="image", data={"url": URL, "customData": 5})
 
     assert row["data"]["url"] == URL
     assert "attachments" not in row["data"]
@@ -101,10 +103,10 @@ def test_a_custom_message_is_stored_as_it_is() -> None:
 
 
 def test_of_a_deleted_picture_less_is_told() -> None:
-    desk = Desk().joined()
-    number = desk.send(type="image", data={"attachments": [PICTURE], "url": URL})["id"]
+    chat = ApiBench().joined()
+    number = chat.send(type="image", data={"attachments": [PICTURE], "url": URL})["id"]
 
-    deleted = desk.ask("DELETE", f"messages/{number}").body["data"]["data"]["entities"]["on"]["entity"]
+    deleted = chat.ask("DELETE", f"messages/{number}").body["data"]["data"]["entities"]["on"]["entity"]
 
     assert deleted["data"]["attachments"] == [{name: PICTURE[name] for name in PICTURE if name != "size"}]
     assert "url" not in deleted["data"]
@@ -131,12 +133,12 @@ def test_of_a_deleted_picture_less_is_told() -> None:
 def test_an_edit_changes_what_it_names_and_the_metadata_at_the_top_stays(
     body: dict[str, Any], data: dict[str, Any], top: dict[str, Any]
 ) -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
     line = {"chatMessage": {"id": "mine"}}
-    number = desk.send(data={"text": "a", "metadata": {"a": 1, **line}})["id"]
+    number = chat.send(data={"text": "a", "metadata": {"a": 1, **line}})["id"]
 
-    action = desk.ask("PUT", f"messages/{number}", body).body["data"]
-    row = desk.ask("GET", f"messages/{number}").body["data"]
+    action = chat.ask("PUT", f"messages/{number}", body).body["data"]
+    row = chat.ask("GET", f"messages/{number}").body["data"]
 
     kept = {name: row["data"][name] for name in row["data"] if name not in ("entities", "reactions")}
     if "metadata" not in body.get("data", {}):
@@ -164,16 +166,16 @@ def test_an_edit_changes_what_it_names_and_the_metadata_at_the_top_stays(
     ],
 )
 def test_a_sends_fields_are_kept_as_they_came(more: dict[str, Any], field: str, value: object) -> None:
-    row = Desk().joined().send(**more)
+    row = ApiBench().joined().send(**more)
 
     assert row[field] == value
 
 
 def test_without_a_receiver_type_the_receiver_is_a_user() -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
 
     for body in ({"receiver": "room", "data": {"text": "lost"}}, {**LINE, "receiverType": None}):
-        row = desk.ask("POST", "messages", body).body["data"]
+        row = chat.ask("POST", "messages", body).body["data"]
 
         assert (row["receiverType"], row["conversationId"]) == ("user", "user_bot_room")
 
@@ -182,24 +184,24 @@ def test_without_a_receiver_type_the_receiver_is_a_user() -> None:
     ("muid", "word"), [(77, "77"), (1.5, "1.5"), (True, "true"), ("ü /", "%C3%BC%20%2F")]
 )
 def test_a_muid_is_looked_up_as_text(muid: object, word: str) -> None:
-    desk = Desk().joined()
-    number = desk.send(muid=muid)["id"]
+    chat = ApiBench().joined()
+    number = chat.send(muid=muid)["id"]
 
-    assert desk.ask("GET", f"user/messages/{word}").body["data"]["id"] == number
+    assert chat.ask("GET", f"user/messages/{word}").body["data"]["id"] == number
 
 
 @pytest.mark.parametrize("name", ["parentId", "parentMessageId"])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_reply_keeps_its_parent_as_it_was_sent_and_its_conversation(name: str, *, as_text: bool) -> None:
-    desk = Desk().joined()
-    number = desk.send()["id"]
-    direct = desk.send(receiver="alice", receiverType="user")["id"]
+    chat = ApiBench().joined()
+    number = chat.send()["id"]
+    direct = chat.send(receiver="alice", receiverType="user")["id"]
     parent = str(number) if as_text else number
 
-    assert desk.ask("POST", "messages", {**LINE, name: parent}).body["data"]["parentId"] == parent
-    assert refusal(desk.ask("POST", "messages", {**LINE, name: direct})) == (403, "ERR_FORBIDDEN")
-    assert refusal(desk.ask("POST", f"messages/{direct}/thread", LINE)) == (403, "ERR_FORBIDDEN")
-    assert desk.ask("POST", f"messages/{number}/thread", LINE).body["data"]["parentId"] == str(number)
+    assert chat.ask("POST", "messages", {**LINE, name: parent}).body["data"]["parentId"] == parent
+    assert refusal(chat.ask("POST", "messages", {**LINE, name: direct})) == (403, "ERR_FORBIDDEN")
+    assert refusal(chat.ask("POST", f"messages/{direct}/thread", LINE)) == (403, "ERR_FORBIDDEN")
+    assert chat.ask("POST", f"messages/{number}/thread", LINE).body["data"]["parentId"] == str(number)
 
 
 def test_an_upload_has_an_address_of_its_own() -> None:

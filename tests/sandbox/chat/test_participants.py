@@ -4,7 +4,7 @@ import pytest
 
 from hangbot.sandbox.chat.call import Answer
 from hangbot.sandbox.people import Person
-from tests.sandbox.chat.desk import API_KEY, LINE, Desk, refusal
+from tests.sandbox.chat.api_bench import API_KEY, LINE, ApiBench, refusal
 
 FORBIDDEN = (403, "ERR_FORBIDDEN")
 NOT_IN = (400, "ERR_NOT_A_MEMBER")
@@ -21,7 +21,7 @@ def seen(answer: Answer) -> tuple[int, str | None]:
     return (answer.status, None) if answer.status < 400 else refusal(answer)
 
 
-class Room(Desk):
+class Room(ApiBench):
     """A public room with alice, a message of hers on which she reacted, one of ben's, and ben in his role."""
 
     def __init__(self, role: str) -> None:
@@ -84,15 +84,15 @@ def test_what_hangs_on_a_message_is_for_those_who_are_in_the_group_now(
 
 
 def test_on_cometchat_who_looks_from_outside_is_told_to_join() -> None:
-    desk = Desk("cometchat").joined()
-    number = desk.send(by=desk.alice, muid="hers")["id"]
-    direct = desk.send(by=desk.alice, receiver="alice", receiverType="user")["id"]
-    desk.world.leave("bot", "room")
+    chat = ApiBench("cometchat").joined()
+    number = chat.send(by=chat.alice, muid="hers")["id"]
+    direct = chat.send(by=chat.alice, receiver="alice", receiverType="user")["id"]
+    chat.world.leave("bot", "room")
 
-    outside = {refusal(desk.ask("GET", path)) for path in (f"messages/{number}", "user/messages/hers")}
+    outside = {refusal(chat.ask("GET", path)) for path in (f"messages/{number}", "user/messages/hers")}
 
     assert outside == {(401, "ERR_GROUP_NOT_JOINED")}
-    assert refusal(desk.ask("GET", f"messages/{direct}")) == (404, "ERR_MESSAGE_ID_NOT_FOUND")
+    assert refusal(chat.ask("GET", f"messages/{direct}")) == (404, "ERR_MESSAGE_ID_NOT_FOUND")
 
 
 @pytest.mark.parametrize("role", EVERYBODY)

@@ -12,7 +12,7 @@ from hangbot.sandbox.chat.changes import reaction_rows
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT
 from hangbot.sandbox.chat.errors import Wording
 from hangbot.sandbox.chat.rows import Json
-from tests.sandbox.chat.desk import API_KEY, APP_ID, LINE, Desk, refusal
+from tests.sandbox.chat.api_bench import API_KEY, APP_ID, LINE, ApiBench, refusal
 
 DIALECTS = ("openchat", "cometchat")
 SEND = ("POST", "messages")
@@ -81,14 +81,14 @@ openchat   GET    user_sessions                            404 ERR_ROUTE_NOT_FOU
 @pytest.mark.parametrize("row", [pytest.param(row, id=" ".join(row.split())) for row in REFUSED])
 def test_what_cannot_be_done_is_refused_as_the_dialect_does(row: str) -> None:
     dialect, method, path, *body, status, code = row.split()
-    desk = Desk(dialect)
+    chat = ApiBench(dialect)
     text = "".join(body)
     sent = {**LINE, **json.loads(text[1:])} if text.startswith("+") else json.loads(text or "null")
 
-    answer = desk.ask(method, path.replace("-", ""), sent)
+    answer = chat.ask(method, path.replace("-", ""), sent)
 
     assert refusal(answer) == (int(status), None if code == "-" else code)
-    assert desk.world.store.messages() == []
+    assert chat.world.store.messages() == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_cannot_be_done_is_refused_as_the_dialect_does(row: str) -> None:
 def test_a_call_without_a_good_token_is_refused_as_the_dialect_does(
     dialect: str, headers: dict[str, str], expected: tuple[int, str]
 ) -> None:
-    assert refusal(Desk(dialect).ask("GET", "me", headers=headers)) == expected
+    assert refusal(ApiBench(dialect).ask("GET", "me", headers=headers)) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,10 +118,10 @@ def test_a_call_without_a_good_token_is_refused_as_the_dialect_does(
 )
 def test_openchat_takes_the_token_from_other_places_too(headers: str | None, query: str | None) -> None:
     for dialect, status in (("openchat", 200), ("cometchat", 401)):
-        desk = Desk(dialect)
-        token = desk.bot.chat_token
+        chat = ApiBench(dialect)
+        token = chat.bot.chat_token
 
-        answer = desk.ask(
+        answer = chat.ask(
             "GET",
             "me",
             headers={"appId": APP_ID} | ({"Authorization": headers.format(token)} if headers else {}),
@@ -132,21 +132,21 @@ def test_openchat_takes_the_token_from_other_places_too(headers: str | None, que
 
 
 def test_the_app_id_sent_as_an_apikey_is_refused_though_the_token_is_good() -> None:
-    desk = Desk()
-    headers = {"authtoken": desk.bot.chat_token, "apikey": APP_ID}
+    chat = ApiBench()
+    headers = {"authtoken": chat.bot.chat_token, "apikey": APP_ID}
 
-    sent = desk.ask("POST", "messages", LINE, headers=headers)
-    joined = desk.ask("POST", "groups/room/members", {"participants": ["bot"]}, headers=headers)
-    members = desk.ask("GET", "groups/room/members", headers=headers)
-    read = desk.ask("GET", "me", headers=headers)
-    joined_without_names = desk.ask("POST", "groups/room/members", {}, headers=headers)
+    sent = chat.ask("POST", "messages", LINE, headers=headers)
+    joined = chat.ask("POST", "groups/room/members", {"participants": ["bot"]}, headers=headers)
+    members = chat.ask("GET", "groups/room/members", headers=headers)
+    read = chat.ask("GET", "me", headers=headers)
+    joined_without_names = chat.ask("POST", "groups/room/members", {}, headers=headers)
 
     assert refusal(sent) == refusal(joined) == refusal(members) == (403, "ERR_FORBIDDEN")
     assert read.status == joined_without_names.status == 200
 
 
 def test_cometchat_names_the_faulty_field() -> None:
-    answer = Desk("cometchat").ask("POST", "messages", {**LINE, "receiver": ""})
+    answer = ApiBench("cometchat").ask("POST", "messages", {**LINE, "receiver": ""})
 
     error = answer.body["error"]
     assert list(error) == ["code", "message", "devMessage", "details", "source"]
@@ -168,18 +168,18 @@ SDK_JOIN = {"hasJoined": False, "membersCount": 0, "isBanned": False, "guid": "r
 )
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_join_body_joins_the_caller(dialect: str, body: Json) -> None:
-    desk = Desk(dialect)
+    chat = ApiBench(dialect)
 
-    answer = desk.ask("POST", "groups/room/members", body)
+    answer = chat.ask("POST", "groups/room/members", body)
 
     joined = answer.body["data"]["data"]["entities"]["for"]["entity"]
     assert answer.status == 200
     assert (joined["guid"], joined["hasJoined"], joined["membersCount"]) == ("room", True, 1)
-    assert list(desk.world.groups["room"].members) == ["bot"]
+    assert list(chat.world.groups["room"].members) == ["bot"]
 
 
 def test_joining_twice_is_the_same_again_on_openchat_and_417_on_cometchat() -> None:
-    openchat, cometchat = Desk().joined(), Desk("cometchat").joined()
+    openchat, cometchat = ApiBench().joined(), ApiBench("cometchat").joined()
 
     again = openchat.ask("POST", "groups/room/members", {})
     refused = cometchat.ask("POST", "groups/room/members", {})
@@ -189,21 +189,21 @@ def test_joining_twice_is_the_same_again_on_openchat_and_417_on_cometchat() -> N
 
 
 def test_cometchat_tells_a_missing_password_from_a_wrong_one() -> None:
-    desk = Desk("cometchat")
-    desk.world.ensure_group("pw", kind="password", password="sesame")
+    chat = ApiBench("cometchat")
+    chat.world.ensure_group("pw", kind="password", password="sesame")
 
-    answers = [desk.ask("POST", "groups/pw/members", body) for body in ({}, {"password": "open"})]
+    answers = [chat.ask("POST", "groups/pw/members", body) for body in ({}, {"password": "open"})]
 
     assert [refusal(answer)[1] for answer in answers] == ["ERR_EMPTY_GROUP_PASS", "ERR_WRONG_GROUP_PASS"]
 
 
 def test_with_the_admin_key_cometchat_adds_others_and_says_how_it_went_for_each() -> None:
-    desk = Desk("cometchat").joined(Desk("cometchat").bot)
+    chat = ApiBench("cometchat").joined(ApiBench("cometchat").bot)
     admin = {"apikey": API_KEY, "appId": APP_ID}
     people = {"participants": ["alice", "ghost"], "moderators": ["bot"], "usersToBan": ["alice"]}
 
-    answer = desk.ask("POST", "groups/room/members", people, headers=admin)
-    too_many = desk.ask(
+    answer = chat.ask("POST", "groups/room/members", people, headers=admin)
+    too_many = chat.ask(
         "POST", "groups/room/members", {"admins": [f"u{n}" for n in range(26)]}, headers=admin
     )
 
@@ -211,20 +211,20 @@ def test_with_the_admin_key_cometchat_adds_others_and_says_how_it_went_for_each(
     assert outcomes["alice"]["success"] is True
     assert outcomes["ghost"]["error"]["code"] == "ERR_UID_NOT_FOUND"
     assert outcomes["bot"]["error"]["code"] == "ERR_ALREADY_JOINED"
-    assert desk.world.groups["room"].banned == {"alice"}
+    assert chat.world.groups["room"].banned == {"alice"}
     assert refusal(too_many) == (400, "ERR_BAD_REQUEST")
 
 
 def test_a_full_group_lets_nobody_in() -> None:
-    desk = Desk()
+    chat = ApiBench()
     for n in range(1000):
-        desk.world.add_member(desk.world.groups["room"], f"user-{n}")
+        chat.world.add_member(chat.world.groups["room"], f"user-{n}")
 
-    assert refusal(desk.ask("POST", "groups/room/members", {})) == (400, "ERR_LIMIT_EXCEEDED")
+    assert refusal(chat.ask("POST", "groups/room/members", {})) == (400, "ERR_LIMIT_EXCEEDED")
 
 
 def test_a_send_is_201_with_an_integer_id_on_openchat_and_200_with_a_string_on_cometchat() -> None:
-    openchat, cometchat = Desk().joined(), Desk("cometchat").joined()
+    openchat, cometchat = ApiBench().joined(), ApiBench("cometchat").joined()
 
     one = openchat.ask(*SEND, LINE)
     other = cometchat.ask(*SEND, LINE)
@@ -234,71 +234,71 @@ def test_a_send_is_201_with_an_integer_id_on_openchat_and_200_with_a_string_on_c
 
 
 def test_cometchat_lower_cases_guids_and_uids() -> None:
-    desk = Desk("cometchat").joined()
+    chat = ApiBench("cometchat").joined()
 
-    sent = desk.ask(*SEND, {**LINE, "receiver": "ROOM"})
+    sent = chat.ask(*SEND, {**LINE, "receiver": "ROOM"})
 
     assert sent.body["data"]["receiver"] == "room"
-    assert desk.ask("GET", "groups/ROOM").status == 200
-    assert desk.ask("GET", "users/Alice").body["data"]["uid"] == "alice"
-    assert Desk().joined().ask("GET", "groups/ROOM").status == 404
+    assert chat.ask("GET", "groups/ROOM").status == 200
+    assert chat.ask("GET", "users/Alice").body["data"]["uid"] == "alice"
+    assert ApiBench().joined().ask("GET", "groups/ROOM").status == 404
 
 
 def test_how_long_data_may_be_is_a_variant_where_it_is_validated() -> None:
     too_long = {**LINE, "data": {"text": "x" * 65_537}}
     long = {**LINE, "data": {"text": "hi", "metadata": {"pad": "x" * 20_000}}}
-    desk = Desk("cometchat").joined()
-    strict = Desk(replace(COMETCHAT, data_limit=10_240)).joined()
+    chat = ApiBench("cometchat").joined()
+    strict = ApiBench(replace(COMETCHAT, data_limit=10_240)).joined()
 
-    assert refusal(desk.ask(*SEND, too_long)) == (400, "ERR_BAD_REQUEST")
-    assert desk.ask(*SEND, long).status == 200
+    assert refusal(chat.ask(*SEND, too_long)) == (400, "ERR_BAD_REQUEST")
+    assert chat.ask(*SEND, long).status == 200
     assert refusal(strict.ask(*SEND, long)) == (400, "ERR_BAD_REQUEST")
-    assert Desk().joined().ask(*SEND, long).status == 201
+    assert ApiBench().joined().ask(*SEND, long).status == 201
 
 
 def test_whether_a_muid_makes_one_message_or_two_is_a_variant() -> None:
-    desk = Desk(replace(OPENCHAT, rules=replace(OPENCHAT.rules, muid_once=True))).joined()
+    chat = ApiBench(replace(OPENCHAT, rules=replace(OPENCHAT.rules, muid_once=True))).joined()
 
-    first, again = desk.send("one", muid="m"), desk.send("two", muid="m")
-    foreign = desk.send("three", muid="m", by=desk.alice)
+    first, again = chat.send("one", muid="m"), chat.send("two", muid="m")
+    foreign = chat.send("three", muid="m", by=chat.alice)
 
     assert first["id"] == again["id"] != foreign["id"]
-    assert [m["data"]["text"] for m in desk.world.store.messages()] == ["one", "three"]
+    assert [m["data"]["text"] for m in chat.world.store.messages()] == ["one", "three"]
 
 
 def test_which_headers_every_call_needs_is_a_variant() -> None:
-    desk = Desk(replace(OPENCHAT, required_headers=frozenset({"origin", "sdk"})))
-    headers = {"authtoken": desk.bot.chat_token, "Origin": "https://tt.live"}
+    chat = ApiBench(replace(OPENCHAT, required_headers=frozenset({"origin", "sdk"})))
+    headers = {"authtoken": chat.bot.chat_token, "Origin": "https://tt.live"}
 
-    refused = desk.ask("GET", "me", headers=headers)
+    refused = chat.ask("GET", "me", headers=headers)
 
     assert refusal(refused) == (403, "ERR_FORBIDDEN")
     assert "sdk" in refused.body["error"]["message"]
-    assert desk.ask("GET", "me", headers={**headers, "SDK": "javascript@3.0.10"}).status == 200
+    assert chat.ask("GET", "me", headers={**headers, "SDK": "javascript@3.0.10"}).status == 200
 
 
 def test_a_status_that_nobody_knows_can_be_chosen() -> None:
     errors = {**COMETCHAT.errors, "bad_token": Wording(403, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "gone")}
-    desk = Desk(replace(COMETCHAT, errors=errors))
+    chat = ApiBench(replace(COMETCHAT, errors=errors))
 
-    answer = desk.ask("GET", "me", headers={"appId": APP_ID, "authtoken": "x"})
+    answer = chat.ask("GET", "me", headers={"appId": APP_ID, "authtoken": "x"})
 
     assert refusal(answer) == (403, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND")
 
 
 def test_a_message_is_marked_as_interacted_on_cometchat_only() -> None:
-    openchat, cometchat = Desk().joined(), Desk("cometchat").joined()
+    openchat, cometchat = ApiBench().joined(), ApiBench("cometchat").joined()
 
     statuses = [
-        desk.ask("PATCH", f"messages/{desk.send()['id']}/interacted", {}).status
-        for desk in (openchat, cometchat)
+        chat.ask("PATCH", f"messages/{chat.send()['id']}/interacted", {}).status
+        for chat in (openchat, cometchat)
     ]
 
     assert statuses == [404, 200]
 
 
 def test_a_direct_message_to_an_unknown_uid_makes_that_user_on_openchat_only() -> None:
-    openchat, cometchat = Desk(), Desk("cometchat")
+    openchat, cometchat = ApiBench(), ApiBench("cometchat")
     line = {**LINE, "receiver": "ghost", "receiverType": "user"}
 
     made = openchat.ask(*SEND, line)
@@ -310,12 +310,12 @@ def test_a_direct_message_to_an_unknown_uid_makes_that_user_on_openchat_only() -
 
 
 def test_cometchat_writes_ids_as_texts_and_names_direct_conversations_its_own_way() -> None:
-    desk = Desk("cometchat").joined()
+    chat = ApiBench("cometchat").joined()
     line = {**LINE, "receiver": "alice", "receiverType": "user"}
 
-    sent = desk.ask(*SEND, line).body["data"]
-    reply = desk.send("re", parentId=int(sent["id"]), receiver="alice", receiverType="user")
-    edited = desk.ask("PUT", f"messages/{reply['id']}", {"data": {"text": "new"}}).body["data"]
+    sent = chat.ask(*SEND, line).body["data"]
+    reply = chat.send("re", parentId=int(sent["id"]), receiver="alice", receiverType="user")
+    edited = chat.ask("PUT", f"messages/{reply['id']}", {"data": {"text": "new"}}).body["data"]
 
     assert sent["conversationId"] == "alice_user_bot"
     assert reply["parentId"] == sent["id"]
@@ -323,13 +323,13 @@ def test_cometchat_writes_ids_as_texts_and_names_direct_conversations_its_own_wa
 
 
 def test_a_direct_message_is_acknowledged_to_both_whether_its_receiver_is_there_or_not() -> None:
-    desk = Desk()
+    chat = ApiBench()
     line = {**LINE, "receiver": "alice", "receiverType": "user"}
 
-    unseen = desk.ask(*SEND, line).pushes
-    desk.online.add("alice")
-    seen = desk.ask(*SEND, line).pushes
-    to_oneself = desk.ask(*SEND, {**line, "receiver": "bot"}).pushes
+    unseen = chat.ask(*SEND, line).pushes
+    chat.online.add("alice")
+    seen = chat.ask(*SEND, line).pushes
+    to_oneself = chat.ask(*SEND, {**line, "receiver": "bot"}).pushes
 
     assert [(push.type, set(push.to)) for push in seen] == [
         ("message", {"bot", "alice"}),
@@ -340,18 +340,18 @@ def test_a_direct_message_is_acknowledged_to_both_whether_its_receiver_is_there_
 
 
 def test_reactions_are_counted_shown_and_taken_back() -> None:
-    desk = Desk().joined()
-    number = desk.send()["id"]
+    chat = ApiBench().joined()
+    number = chat.send()["id"]
     path = f"messages/{number}/reactions/%F0%9F%94%A5"
 
-    added = desk.ask("POST", path)
-    desk.ask("POST", path, by=desk.alice)
-    twice = desk.ask("POST", path)
-    listed = desk.ask("GET", f"messages/{number}/reactions").body
-    of_one = desk.ask("GET", path).body["data"]
-    seen_by_bot = desk.ask("GET", f"messages/{number}").body["data"]["data"]["reactions"]
-    removed = desk.ask("DELETE", path)
-    never_made = desk.ask("DELETE", f"messages/{number}/reactions/x")
+    added = chat.ask("POST", path)
+    chat.ask("POST", path, by=chat.alice)
+    twice = chat.ask("POST", path)
+    listed = chat.ask("GET", f"messages/{number}/reactions").body
+    of_one = chat.ask("GET", path).body["data"]
+    seen_by_bot = chat.ask("GET", f"messages/{number}").body["data"]["data"]["reactions"]
+    removed = chat.ask("DELETE", path)
+    never_made = chat.ask("DELETE", f"messages/{number}/reactions/x")
 
     assert [push.type for push in added.pushes] == [push.type for push in twice.pushes]
     assert [push.type for push in added.pushes] == ["message", "reaction"]
@@ -365,18 +365,18 @@ def test_reactions_are_counted_shown_and_taken_back() -> None:
     assert seen_by_bot == [{"reaction": "🔥", "count": 2, "reactedByMe": True}]
     assert removed.body["data"]["data"]["reactions"] == [{"reaction": "🔥", "count": 1, "reactedByMe": False}]
     assert removed.pushes[1].body["action"] == "message_reaction_removed"
-    assert len(desk.ask(*HISTORY).body["data"]) == 1
+    assert len(chat.ask(*HISTORY).body["data"]) == 1
 
 
 def test_marking_an_empty_conversation_is_404() -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
 
-    assert desk.ask("POST", "groups/room/conversation/read", {}).status == 404
-    assert desk.ask("POST", "groups/room/conversation/read", {"messageId": "x"}).status == 404
+    assert chat.ask("POST", "groups/room/conversation/read", {}).status == 404
+    assert chat.ask("POST", "groups/room/conversation/read", {"messageId": "x"}).status == 404
 
 
 def test_cometchat_pages_its_members_and_openchat_does_not() -> None:
-    openchat, cometchat = Desk().joined(), Desk("cometchat").joined()
+    openchat, cometchat = ApiBench().joined(), ApiBench("cometchat").joined()
     query = {"per_page": "1", "page": "2"}
 
     everybody = openchat.ask("GET", "groups/room/members", query=query).body
@@ -395,9 +395,9 @@ def test_cometchat_pages_its_members_and_openchat_does_not() -> None:
 
 
 def test_settings_need_no_token_and_name_the_host_that_was_reached() -> None:
-    openchat = Desk().ask("GET", "settings", headers={"Host": "127.0.0.1:4711"})
-    cometchat = Desk("cometchat").ask("GET", "settings", headers={"Host": "chat", "appId": APP_ID})
-    refused = Desk("cometchat").ask("GET", "settings", headers={})
+    openchat = ApiBench().ask("GET", "settings", headers={"Host": "127.0.0.1:4711"})
+    cometchat = ApiBench("cometchat").ask("GET", "settings", headers={"Host": "chat", "appId": APP_ID})
+    refused = ApiBench("cometchat").ask("GET", "settings", headers={})
 
     assert openchat.body["data"]["CHAT_HOST"] == "127.0.0.1"
     assert openchat.body["data"]["CHAT_WSS_PORT"] == "4711"
@@ -406,7 +406,7 @@ def test_settings_need_no_token_and_name_the_host_that_was_reached() -> None:
 
 
 def test_the_settings_have_the_fields_that_the_sdk_reads() -> None:
-    data = Desk().ask("GET", "settings", headers={"Host": "127.0.0.1:4711"}).body["data"]
+    data = ApiBench().ask("GET", "settings", headers={"Host": "127.0.0.1:4711"}).body["data"]
 
     fixed = {
         "CHAT_HOST_OVERRIDE": None,
@@ -431,51 +431,51 @@ def test_the_settings_have_the_fields_that_the_sdk_reads() -> None:
 
 
 def test_after_logging_out_the_token_is_dead() -> None:
-    desk = Desk()
+    chat = ApiBench()
 
-    out = desk.ask("DELETE", "me")
-    after = desk.ask("GET", "me")
+    out = chat.ask("DELETE", "me")
+    after = chat.ask("GET", "me")
 
     assert out.body == {"data": {"success": True}}
     assert refusal(after) == (401, "ERR_NO_AUTH")
 
 
 def test_cometchat_gives_token_and_settings_at_login_only() -> None:
-    desk = Desk("cometchat")
+    chat = ApiBench("cometchat")
 
-    looked, logged_in = desk.ask("GET", "me"), desk.ask("PUT", "me", {"platform": "WEB"})
+    looked, logged_in = chat.ask("GET", "me"), chat.ask("PUT", "me", {"platform": "WEB"})
 
     assert "authToken" not in looked.body["data"]
-    assert logged_in.body["data"]["authToken"] == desk.bot.chat_token
+    assert logged_in.body["data"]["authToken"] == chat.bot.chat_token
     assert logged_in.body["data"]["wsChannel"] == {"identity": f"[{APP_ID}]bot"}
 
 
 def test_the_admin_key_issues_tokens_and_speaks_for_others() -> None:
-    desk = Desk()
+    chat = ApiBench()
     admin = {"apikey": API_KEY}
 
-    issued = desk.ask("POST", "users/alice/auth_tokens", {}, headers=admin)
-    sent = desk.ask(*SEND, {**LINE, "sender": "app_system"}, headers=admin)
-    anonymous = desk.ask(*SEND, LINE, headers={**admin, "onBehalfOf": "alice"})
-    unknown = desk.ask("POST", "users/ghost/auth_tokens", {}, headers=admin)
-    keyless = Desk("cometchat").ask("POST", "users/alice/auth_tokens", {}, headers={"appId": APP_ID})
-    documented = Desk("cometchat").ask(
+    issued = chat.ask("POST", "users/alice/auth_tokens", {}, headers=admin)
+    sent = chat.ask(*SEND, {**LINE, "sender": "app_system"}, headers=admin)
+    anonymous = chat.ask(*SEND, LINE, headers={**admin, "onBehalfOf": "alice"})
+    unknown = chat.ask("POST", "users/ghost/auth_tokens", {}, headers=admin)
+    keyless = ApiBench("cometchat").ask("POST", "users/alice/auth_tokens", {}, headers={"appId": APP_ID})
+    documented = ApiBench("cometchat").ask(
         "POST", "users/alice/auth_tokens", {}, headers={**admin, "appId": APP_ID}
     )
 
-    assert issued.body["data"]["authToken"] == desk.alice.chat_token
+    assert issued.body["data"]["authToken"] == chat.alice.chat_token
     assert sent.body["data"]["sender"] == "app_system"
     assert anonymous.body["data"]["sender"] == "system"  # measured: OpenChat does not look at onBehalfOf
-    assert "app_system" not in desk.world.groups["room"].members
+    assert "app_system" not in chat.world.groups["room"].members
     assert unknown.status == 404
     assert refusal(keyless) == (401, "AUTH_ERR_EMPTY_APIKEY")
     assert list(documented.body["data"]) == ["uid", "authToken", "createdAt"]
 
 
 def test_srechat_numbers_by_time_and_always_has_a_muid() -> None:
-    desk = Desk("srechat").joined()
+    chat = ApiBench("srechat").joined()
 
-    one, two = desk.send(), desk.send(muid="mine")
+    one, two = chat.send(), chat.send(muid="mine")
 
     assert 2**40 < one["id"] < two["id"] < 2**53
     assert one["muid"]
@@ -483,42 +483,42 @@ def test_srechat_numbers_by_time_and_always_has_a_muid() -> None:
 
 
 def test_a_history_keeps_its_newest_rows_and_forgets_muids_with_the_rest() -> None:
-    desk = Desk().joined()
+    chat = ApiBench().joined()
     for n in range(60):
-        desk.send(f"line {n}", muid=f"m-{n}")
+        chat.send(f"line {n}", muid=f"m-{n}")
 
-    listed = desk.ask(*HISTORY, query={"limit": "100"}).body["data"]
+    listed = chat.ask(*HISTORY, query={"limit": "100"}).body["data"]
 
     assert [row["muid"] for row in listed] == [f"m-{n}" for n in range(10, 60)]
-    assert desk.ask("GET", "user/messages/m-9").status == 404
-    assert desk.ask("GET", "user/messages/m-10").status == 200
+    assert chat.ask("GET", "user/messages/m-9").status == 404
+    assert chat.ask("GET", "user/messages/m-10").status == 200
 
 
 def test_rows_older_than_30_days_are_gone() -> None:
-    desk = Desk().joined()
-    desk.send("old", muid="old")
-    desk.seconds += 31 * 24 * 3600
-    desk.send("new")
+    chat = ApiBench().joined()
+    chat.send("old", muid="old")
+    chat.seconds += 31 * 24 * 3600
+    chat.send("new")
 
-    assert [row["data"]["text"] for row in desk.ask(*HISTORY).body["data"]] == ["new"]
-    assert desk.ask("GET", "user/messages/old").status == 404
+    assert [row["data"]["text"] for row in chat.ask(*HISTORY).body["data"]] == ["new"]
+    assert chat.ask("GET", "user/messages/old").status == 404
 
 
 def test_a_planted_row_stands_in_the_history_as_it_is() -> None:
-    desk = Desk().joined()
-    desk.world.store.plant("room", {"sender": None, "data": "no object"})
+    chat = ApiBench().joined()
+    chat.world.store.plant("room", {"sender": None, "data": "no object"})
 
-    assert desk.ask(*HISTORY).body["data"][0]["data"] == "no object"
+    assert chat.ask(*HISTORY).body["data"][0]["data"] == "no object"
 
 
 def test_a_name_changes_for_others_only_when_its_user_joins_again() -> None:
-    desk = Desk().joined()
-    desk.people.change("alice", nickname="Alicia")
+    chat = ApiBench().joined()
+    chat.people.change("alice", nickname="Alicia")
 
-    before = desk.send(by=desk.alice)
-    desk.ask("DELETE", "groups/room/members", by=desk.alice)
-    desk.ask("POST", "groups/room/members", {}, by=desk.alice)
-    after = desk.send(by=desk.alice)
+    before = chat.send(by=chat.alice)
+    chat.ask("DELETE", "groups/room/members", by=chat.alice)
+    chat.ask("POST", "groups/room/members", {}, by=chat.alice)
+    after = chat.send(by=chat.alice)
 
     names = [row["data"]["entities"]["sender"]["entity"]["name"] for row in (before, after)]
     assert names == ["alice", "Alicia"]
@@ -526,54 +526,54 @@ def test_a_name_changes_for_others_only_when_its_user_joins_again() -> None:
 
 def test_where_memberships_are_visits_they_fade_after_half_an_hour_of_absence() -> None:
     fading = replace(OPENCHAT, rules=replace(OPENCHAT.rules, visit_s=1800))
-    desk = Desk(fading).joined()
-    desk.online.add("alice")
-    carol = desk.people.add("carol", uid="carol")
-    desk.joined(carol)
+    chat = ApiBench(fading).joined()
+    chat.online.add("alice")
+    carol = chat.people.add("carol", uid="carol")
+    chat.joined(carol)
 
-    desk.seconds += 1801
-    desk.ask("GET", "me")
+    chat.seconds += 1801
+    chat.ask("GET", "me")
 
-    assert sorted(desk.world.groups["room"].members) == ["alice", "bot"]
+    assert sorted(chat.world.groups["room"].members) == ["alice", "bot"]
 
 
 def test_what_counts_without_an_affix_can_be_chosen() -> None:
-    desk = Desk(replace(COMETCHAT, default_affix="append")).joined()
-    first = desk.send()
-    desk.send()
+    chat = ApiBench(replace(COMETCHAT, default_affix="append")).joined()
+    first = chat.send()
+    chat.send()
 
-    page = desk.ask(*HISTORY, query={"limit": "1"}).body
+    page = chat.ask(*HISTORY, query={"limit": "1"}).body
 
     assert [row["id"] for row in page["data"]] == [first["id"]]
 
 
 def test_the_order_of_a_list_without_an_affix_can_be_chosen() -> None:
-    desk = Desk(replace(COMETCHAT, bare_newest_first=True)).joined()
-    first, second = desk.send(), desk.send()
+    chat = ApiBench(replace(COMETCHAT, bare_newest_first=True)).joined()
+    first, second = chat.send(), chat.send()
 
-    bare = desk.ask(*HISTORY).body["data"]
-    asked = desk.ask(*HISTORY, query={"affix": "prepend"}).body["data"]
+    bare = chat.ask(*HISTORY).body["data"]
+    asked = chat.ask(*HISTORY, query={"affix": "prepend"}).body["data"]
 
     assert [row["id"] for row in bare] == [second["id"], first["id"]]
     assert [row["id"] for row in asked] == [first["id"], second["id"]]
 
 
 def test_a_forgotten_message_takes_its_reactions_along() -> None:
-    desk = Desk().joined()
-    number = desk.send()["id"]
-    desk.ask("POST", f"messages/{number}/reactions/x")
+    chat = ApiBench().joined()
+    number = chat.send()["id"]
+    chat.ask("POST", f"messages/{number}/reactions/x")
 
     for _ in range(50):
-        desk.send()
+        chat.send()
 
-    assert reaction_rows(desk.world, number, "bot") == []
+    assert reaction_rows(chat.world, number, "bot") == []
 
 
 def test_a_row_that_the_server_itself_stumbles_over_is_answered() -> None:
-    desk = Desk("cometchat").joined()
-    desk.world.store.plant("room", {"data": "no object"})
+    chat = ApiBench("cometchat").joined()
+    chat.world.store.plant("room", {"data": "no object"})
 
-    answer = desk.ask(*HISTORY, query={"searchKey": "x"})
+    answer = chat.ask(*HISTORY, query={"searchKey": "x"})
 
     assert refusal(answer) == (400, "ERR_BAD_REQUEST")
 
@@ -600,7 +600,7 @@ def test_each_call_has_its_fault_point(call: str, point: str) -> None:
 
 
 def test_a_group_shows_a_member_that_it_has_joined_on_cometchat_only() -> None:
-    openchat, cometchat = (Desk(dialect).joined().ask("GET", "groups/room") for dialect in DIALECTS)
+    openchat, cometchat = (ApiBench(dialect).joined().ask("GET", "groups/room") for dialect in DIALECTS)
 
     common = {"guid", "name", "type", "owner", "membersCount", "hasJoined", "createdAt", "metadata", "tags"}
     assert (set(openchat.body["data"]), openchat.body["data"]["hasJoined"]) == (common, False)
@@ -647,12 +647,12 @@ PATHS = """messages messages/3 messages/3/thread messages/3/interactions message
 def test_json_of_every_shape_is_answered(
     dialect: str, key: dict[str, str], method: str, path: str, body: Json
 ) -> None:
-    desk = Desk(dialect).joined()
-    desk.send()
-    headers = {"authtoken": desk.bot.chat_token, "appId": APP_ID, **key}
+    chat = ApiBench(dialect).joined()
+    chat.send()
+    headers = {"authtoken": chat.bot.chat_token, "appId": APP_ID, **key}
 
-    answer = desk.ask(method, path, body, headers=headers)
+    answer = chat.ask(method, path, body, headers=headers)
 
     assert 200 <= answer.status <= 500
-    assert desk.ask("GET", "me", by=desk.alice).status == 200
-    assert desk.ask("GET", "groups/room/messages", by=desk.alice).status < 500
+    assert chat.ask("GET", "me", by=chat.alice).status == 200
+    assert chat.ask("GET", "groups/room/messages", by=chat.alice).status < 500

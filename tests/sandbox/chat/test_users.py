@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from hangbot.sandbox.chat.rows import Json
-from tests.sandbox.chat.desk import API_KEY, LINE, Desk, refusal
+from tests.sandbox.chat.api_bench import API_KEY, LINE, ApiBench, refusal
 
 
-class Town(Desk):
+class Town(ApiBench):
     """A bot, alice, ben and carol; a room, a private group, and a club."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ LINE = {
 }
 
 
-class Desk:
+class ApiBench:
     """A chat API at a standing clock, with a bot, alice, a room and a private group."""
 
     def __init__(self, dialect: str | Dialect = "openchat") -> None:
@@ -77,7 +77,7 @@ class Desk:
         )
         return self.api.answer(call)
 
-    def joined(self, *people: Person) -> "Desk":
+    def joined(self, *people: Person) -> "ApiBench":
         for person in people or (self.bot, self.alice):
             self.world.ensure_user(person.uid, person.nickname)
             self.world.join(person.uid, "room")
