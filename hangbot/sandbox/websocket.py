@@ -141,12 +141,12 @@ class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):
             self._ws.send_ping(b"")
             self._write_protocol()
 
-    def close(self, code: int | None = None, *, hang_up: bool = False) -> None:
+    def close(self, code: int | None = None, *, at_once: bool = False) -> None:
         """Send a close frame, and end the connection when its client does not.
 
         Args:
             code: The code, or ``None`` for none.
-            hang_up: Whether to end the connection without waiting for the client.
+            at_once: Whether to end the connection without waiting for the client.
         """
         if not self.is_open:
             return
@@ -154,7 +154,7 @@ class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):
             self._ws.send_close(code)
         self._write_protocol()
         self._closing = True
-        if hang_up:
+        if at_once:
             self.transport.close()
         self._start_close_timeout()
 

@@ -257,7 +257,7 @@ async def test_what_is_held_back_goes_out_after_the_next_text_and_behind_a_gate_
     [
         pytest.param({}, b"\x88\x00", id="without a code"),
         pytest.param({"code": 1000}, b"\x88\x02\x03\xe8", id="with a code"),
-        pytest.param({"hang_up": True}, b"\x88\x00", id="and hung up"),
+        pytest.param({"at_once": True}, b"\x88\x00", id="and hung up"),
     ],
 )
 async def test_a_close_goes_out_behind_what_was_sent_and_nothing_after_it(
@@ -273,7 +273,7 @@ async def test_a_close_goes_out_behind_what_was_sent_and_nothing_after_it(
     await asyncio.sleep(0)
 
     assert b"".join(client.wire.writes) == b"\x81\x011" + out
-    assert client.wire.ended == ("closed" if "hang_up" in options else "")
+    assert client.wire.ended == ("closed" if "at_once" in options else "")
     client.socket.connection_lost(None)
 
 

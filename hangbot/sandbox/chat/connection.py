@@ -89,7 +89,7 @@ class ChatConnection:
         if how == "abort":
             self.socket.abort()
         elif how == "close":
-            self.socket.close(hang_up=True)
+            self.socket.close(at_once=True)
         else:
             self.socket.close(CLOSED)
 

@@ -61,7 +61,7 @@ class Verb(NamedTuple):
 
 
 def message_id(given: object, new_id: Callable[[], str]) -> Any:  # noqa: ANN401  echoed unchanged whatever it is
-    """What the answer carries: any value that JavaScript holds for true, else a random UUID."""
+    """Return what the answer carries: any value that JavaScript holds for true, otherwise a random UUID."""
     if given is None or given is False or given == "":
         return new_id()
     if isinstance(given, int | float) and given == 0:

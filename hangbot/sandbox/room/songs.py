@@ -58,7 +58,7 @@ def looked_up(song: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_song(number: int = 1, *, duration_s: int = 240) -> dict[str, Any]:
-    """A song for an actor who brings none."""
+    """Make a song for an actor that brings none."""
     return {
         "artistName": "The Sandbox",
         "trackName": f"Song {number}",

@@ -71,7 +71,7 @@ class ActionRefused(Exception):
 
 
 class RoomMessage(NamedTuple):  # made in a quarter of the time of a frozen dataclass
-    """What a change tells: stateful ones carry a patch, stateless ones perhaps ``params``.
+    """What a room sends of a change: stateful ones carry a patch, stateless ones perhaps ``params``.
 
     Attributes:
         name: The message's name, e.g. ``votedOnSong``.

@@ -1,4 +1,4 @@
-"""What nobody outside knows about the service, as switches with a named default."""
+"""What is not known about the service from outside, as switches with a named default."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,12 +23,12 @@ class RoomVariants:
         second_join: ``allowed``, or ``refused`` as plain ActionHero's ``addMember`` would.
         response_first: Whether an action's response goes out before its room messages.
         profiles_ms: How long after the join response ``updatedUserData`` comes; the others' votes and
-            leaves are told meanwhile, as a real server tells them.
+            leaves come meanwhile, as on a real server.
         profiles_sent_at: Whether ``updatedUserData`` carries ``sentAt``.
         action_ms: How long an action is pending before it runs.
         action_state: Whether actions answer with the server's state or with nothing.
         skip_by: Who may skip a song: the playing DJ and moderators, or anyone in the room.
-        dj_may_vote: Whether the playing DJ may vote on his own song.
+        dj_may_vote: Whether the playing DJ may vote on the own song.
         verbs: Whether ``say``, ``roomAdd``, ``roomLeave`` and the like are open to clients.
         play_id: Whether ``nowPlaying`` carries a ``playId``, as in newer recordings.
         poster_bytes: Size of ``settings.posterFile``, which makes the state large; 0 = none.
@@ -36,7 +36,7 @@ class RoomVariants:
             service have beyond those of the lab.
         kick_deliberate: Whether kick, ban and reset say ``primus::server::close`` before they close,
             as a plain ActionHero does.
-        spec: Whether ``/primus/spec`` is answered; Primus can be told not to.
+        spec: Whether ``/primus/spec`` is answered; Primus can be set not to.
         ping_interval_s: Seconds between two heartbeats, one timer for the whole server.
         user_left_s: Seconds from a user's last connection to ``userLeft``.
     """
