@@ -21,7 +21,8 @@ class Client:
     """A room client: sends, receives, keeps a state by strict patches."""
 
     ws: ClientConnection
-    room: str
+    sandbox: Sandbox
+    room: str = ""
     state: Any = None
     heard: list[Any] = field(default_factory=list)
     ids: int = 0
@@ -54,8 +55,19 @@ class Client:
         """The response to an action."""
         self.ids += 1
         mine = self.ids
-        params = {"roomUuid": self.room, **params, "action": action}
-        await self.send({"event": "action", "params": params, "messageId": mine})
+        await self.ask(action, mine, **params)
+        return await self.response(mine)
+
+    async def ask(self, action: str, number: int, **params: Any) -> None:  # noqa: ANN401  any JSON value
+        """Run an action without waiting."""
+        params = {"roomUuid": self.room or self.sandbox.room_uuid, **params, "action": action}
+        await self.send({"event": "action", "params": params, "messageId": number})
+
+    async def verb(self, event: str, **fields: Any) -> Any:  # noqa: ANN401  any JSON value
+        """The answer to a verb."""
+        self.ids += 1
+        mine = f"verb {self.ids}"
+        await self.send({"event": event, **fields, "messageId": mine})
         return await self.response(mine)
 
     async def response(self, to: object) -> Any:  # noqa: ANN401  any JSON value
@@ -93,25 +105,52 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest_asyncio.fixture
-async def open_client() -> AsyncIterator[OpenClient]:
-    """Connect clients on demand; all are closed after the test."""
+async def open_client(sandbox: Sandbox) -> AsyncIterator[OpenClient]:
+    """Connect clients on demand, of the bot or of a new user; all are closed after the test.
+
+    With variants a client has a sandbox of its own, with those.
+    """
     async with AsyncExitStack() as stack:
 
         async def open_one(
-            sandbox: Sandbox, token: str | None = None, path: str | None = None, *, welcome: bool = True
+            user: str = "",
+            role: str = "user",
+            *,
+            token: str = "",
+            path: str = "",
+            welcome_read: bool = True,
+            joined: bool = False,
+            at: Sandbox = sandbox,
+            **variants: Any,  # noqa: ANN401  passed on
         ) -> Client:
-            token = sandbox.bot.token if token is None else token
-            path = path or f"/primus?token={token}&_primuscb=Q82yMyf"
-            url = sandbox.room_url.replace("http", "ws", 1) + path
+            if variants:
+                opening = open_sandbox(control=False, variants=RoomVariants(**variants))
+                at = await stack.enter_async_context(opening)
+            token = token or (at.users.add(user, role).token if user else at.bot.token)
+            url = at.room_url.replace("http", "ws", 1) + (path or f"/primus?token={token}&_primuscb=Q82yMyf")
             ws = await stack.enter_async_context(
                 connect(url, proxy=None, ping_interval=None, max_size=2**24, close_timeout=1)
             )
-            client = Client(ws, sandbox.room_uuid)
-            if welcome:
+            client = Client(ws, at)
+            if welcome_read:
                 assert (await client.next())["context"] == "api"
+            if joined:
+                await client.join()
             return client
 
         yield open_one
+
+
+@pytest_asyncio.fixture
+async def client(open_client: OpenClient) -> Client:
+    """Connect the bot."""
+    return await open_client()
+
+
+@pytest_asyncio.fixture
+async def joined(open_client: OpenClient) -> Client:
+    """Connect the bot, and join the room."""
+    return await open_client(joined=True)
 
 
 @pytest.fixture(scope="session")

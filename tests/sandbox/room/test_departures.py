@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
+from hangbot.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import OpenClient
@@ -14,29 +14,25 @@ if TYPE_CHECKING:
 async def test_user_left_comes_after_the_verb_room_leave_too(
     open_client: "OpenClient", seconds: float
 ) -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(user_left_s=seconds)) as sandbox:
-        watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
-        await watcher.join()
-        client = await open_client(sandbox)
-        await client.join()
+    watcher = await open_client("watcher", joined=True, user_left_s=seconds)
+    sandbox = watcher.sandbox
+    client = await open_client(joined=True, at=sandbox)
 
-        await client.send({"event": "roomLeave", "room": sandbox.room_uuid, "messageId": 9})
-        left = await client.response(9)
-        lingering = sandbox.bot.uid in sandbox.room
-        sandbox.clock.advance(seconds)
-        told = await watcher.until("userLeft")
+    left = await client.verb("roomLeave", room=sandbox.room_uuid)
+    lingering = sandbox.bot.uid in sandbox.room
+    sandbox.clock.advance(seconds)
+    told = await watcher.until("userLeft")
 
-        assert left["status"] == "OK"
-        assert lingering
-        assert told["statePatch"][-1] == {"op": "remove", "path": f"/allUserData/{sandbox.bot.uid}"}
-        assert await client.quiet()
+    assert left["status"] == "OK"
+    assert lingering
+    assert told["statePatch"][-1] == {"op": "remove", "path": f"/allUserData/{sandbox.bot.uid}"}
+    assert await client.quiet()
 
 
 async def test_on_a_dead_network_a_user_lingers_until_the_heartbeat_and_twenty_seconds_more(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
 
     sandbox.clock.advance(30)
     await client.next()  # the ping, which stays unanswered

@@ -31,41 +31,47 @@ async def test_a_token_is_read_from_the_query_however_it_is_written(
     token = sandbox.bot.token
     quoted = quote(token, safe="").replace(".", "%2E")
 
-    client = await open_client(sandbox, path="/primus?" + query.format(token=token, quoted=quoted))
+    client = await open_client(path="/primus?" + query.format(token=token, quoted=quoted))
 
     assert "error" not in await client.join()
 
 
-@pytest.mark.parametrize("path", ["/primus", "/primus?token="])
+@pytest.mark.parametrize("path", ["/primus", "/primus?token=", "/primus?token=rubbish"])
 async def test_without_a_token_the_connection_stands_and_only_actions_fail(
-    sandbox: Sandbox, open_client: "OpenClient", path: str
+    open_client: "OpenClient", path: str
 ) -> None:
-    client = await open_client(sandbox, path=path)
+    client = await open_client(path=path)
 
     assert (await client.act("joinRoom"))["error"] == "Unauthorized"
+    assert (await client.act("nope"))["error"] == "unknown action or invalid apiVersion"
 
 
 async def test_whether_a_token_is_looked_at_again_and_what_its_refusal_says_are_variants(
     open_client: "OpenClient",
 ) -> None:
-    variants = RoomVariants(recheck_token=False, token_error="no entry")
-    async with open_sandbox(control=False, variants=variants) as sandbox:
-        trusted, stranger = await open_client(sandbox), await open_client(sandbox, token="rubbish")
+    trusted = await open_client(recheck_token=False, token_error="no entry")
+    unknown = await open_client(token="rubbish", at=trusted.sandbox)
 
-        sandbox.people.revoke(sandbox.bot.token)
+    trusted.sandbox.people.revoke(trusted.sandbox.bot.token)
 
-        assert "error" not in await trusted.join()
-        assert (await stranger.act("joinRoom"))["error"] == "no entry"
+    assert "error" not in await trusted.join()
+    assert (await unknown.act("joinRoom"))["error"] == "no entry"
 
 
 @pytest.mark.parametrize(
-    ("path", "status"),
-    [("/primus", 426), ("/primusXYZ/anything", 426), ("/socket.io/?transport=polling", 404)],
+    ("path", "status", "body"),
+    [
+        ("/primus", 426, "Upgrade Required"),
+        ("/primusXYZ/anything", 426, "Upgrade Required"),
+        ("/socket.io/?transport=polling", 404, "That file is not found"),
+    ],
 )
-async def test_what_is_no_upgrade_is_answered_in_plain_text(sandbox: Sandbox, path: str, status: int) -> None:
+async def test_what_is_no_upgrade_is_answered_in_plain_text(
+    sandbox: Sandbox, path: str, status: int, body: str
+) -> None:
     async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:
-        assert answer.status == status
-        assert answer.content_type == "text/plain"
+        assert (answer.status, answer.content_type) == (status, "text/plain")
+        assert await answer.text() == body
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD"])

@@ -5,15 +5,13 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from hangbot.errors import HangbotError
-from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
+from hangbot.sandbox import Room, Sandbox, open_sandbox
 from hangbot.sandbox.room.songs import default_song
 from tests.bounds import WITHIN
 
@@ -25,17 +23,13 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("path", ["/primus", "/primus/", "/primusXYZ/anything", "/primus?x=1&token="])
-async def test_any_path_that_begins_with_primus_is_taken(
-    sandbox: Sandbox, open_client: "OpenClient", path: str
-) -> None:
-    client = await open_client(sandbox, path=path)
+async def test_any_path_that_begins_with_primus_is_taken(open_client: "OpenClient", path: str) -> None:
+    client = await open_client(path=path)
 
     assert client.heard[0]["context"] == "api"
 
 
-async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-
+async def test_the_answer_to_the_upgrade_is_bare(client: "Client") -> None:
     assert client.ws.response is not None
     assert {name.lower() for name in client.ws.response.headers} == {
         "upgrade",
@@ -47,7 +41,7 @@ async def test_the_answer_to_the_upgrade_is_bare(sandbox: Sandbox, open_client: 
 async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    waiting = asyncio.create_task(open_client(sandbox, path="/socket.io/?EIO=4", welcome=False))
+    waiting = asyncio.create_task(open_client(path="/socket.io/?EIO=4", welcome_read=False))
     await sandbox.journal.wait_for(lambda e: e["kind"] == "http")
 
     assert not waiting.done()
@@ -57,45 +51,18 @@ async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
         await waiting
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "body"),
-    [
-        pytest.param("/primus", 426, "Upgrade Required", id="primus"),
-        pytest.param("/primus/spec", 200, '"pingInterval":30000', id="spec"),
-        pytest.param("/elsewhere", 404, "not found", id="elsewhere"),
-    ],
-)
-async def test_a_plain_get_is_answered(sandbox: Sandbox, path: str, status: int, body: str) -> None:
-    async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:
-        assert answer.status == status
-        assert body in await answer.text()
-
-
-async def test_a_bad_token_is_accepted_and_its_actions_fail(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    client = await open_client(sandbox, token="rubbish")
-
-    joined = await client.act("joinRoom")
-    unknown = await client.act("nope")
-
-    assert joined["error"] == "Unauthorized"
-    assert unknown["error"] == "unknown action or invalid apiVersion"
-
-
 async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: "OpenClient") -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(bad_token="handshake")) as sandbox:
-        with pytest.raises(InvalidStatus) as caught:
-            await open_client(sandbox, token="rubbish")
+    with pytest.raises(InvalidStatus) as caught:
+        await open_client(token="rubbish", bad_token="handshake")
 
-        assert caught.value.response.status_code == 401
+    assert caught.value.response.status_code == 401
 
 
 async def test_a_token_that_expires_later_fails_later_actions(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
     token = sandbox.people.issue(sandbox.bot.uid, lifetime_s=60)
-    client = await open_client(sandbox, token=token)
+    client = await open_client(token=token)
     first = await client.join()
 
     sandbox.clock.advance(61)
@@ -104,10 +71,8 @@ async def test_a_token_that_expires_later_fails_later_actions(
     assert (await client.act("skipSong"))["error"] == "Unauthorized"
 
 
-async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-    await client.send({"event": "nonsense", "token": sandbox.bot.token, "messageId": 1})
-    await client.response(1)
+async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, client: "Client") -> None:
+    await client.verb("nonsense", token=sandbox.bot.token)
 
     assert sandbox.bot.token not in json.dumps(sandbox.journal.since(0)[0])
 
@@ -115,10 +80,8 @@ async def test_the_token_never_reaches_the_journal(sandbox: Sandbox, open_client
 # -- frames
 
 
-async def test_json_null_ends_only_the_connection_that_sent_it(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    victim, other = await open_client(sandbox), await open_client(sandbox)
+async def test_json_null_ends_only_the_connection_that_sent_it(open_client: "OpenClient") -> None:
+    victim, other = await open_client(), await open_client()
 
     await victim.send("null")
 
@@ -126,9 +89,7 @@ async def test_json_null_ends_only_the_connection_that_sent_it(
     assert "error" not in await other.join()
 
 
-async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-
+async def test_binary_frames_are_no_verb(client: "Client") -> None:
     await client.send(b"\x01\x02")
 
     answer = await client.next()
@@ -136,26 +97,9 @@ async def test_binary_frames_are_no_verb(sandbox: Sandbox, open_client: "OpenCli
     assert answer["data"] == {"type": "Buffer", "data": [1, 2]}
 
 
-async def test_text_that_is_no_utf8_closes_with_1007(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-
-    await client.ws.send(b'"\xff"', text=True)
-
-    assert await client.end() == 1007
-
-
-async def test_a_message_in_fragments_is_one_message(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-
-    await client.ws.send(['{"event":"non', 'sense","mess', 'ageId":3}'])
-
-    assert (await client.response(3))["error"].endswith("(nonsense)")
-
-
 async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
-    sandbox: Sandbox, open_client: "OpenClient"
+    client: "Client",
 ) -> None:
-    client = await open_client(sandbox)
     frame = '{"event":"action","params":{"action":"nope","x":"%s"},"messageId":1}'
     fill = 10_485_760 - len(frame % "")
 
@@ -169,35 +113,30 @@ async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
 
 
 async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_client: "OpenClient") -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(setup_ms=500)) as sandbox:
-        client = await open_client(sandbox, welcome=False)
-        await client.send({"event": "nonsense", "messageId": 1})
-        await sandbox.journal.wait_for(lambda e: e["kind"] == "frame")
+    client = await open_client(welcome_read=False, setup_ms=500)
+    await client.send({"event": "nonsense", "messageId": 1})
+    await client.sandbox.journal.wait_for(lambda e: e["kind"] == "frame")
 
-        sandbox.clock.advance(0.5)
-        await client.send({"event": "nonsense", "messageId": 2})
+    client.sandbox.clock.advance(0.5)
+    await client.send({"event": "nonsense", "messageId": 2})
 
-        assert (await client.next())["context"] == "api"
-        assert (await client.next())["messageId"] == 2
+    assert (await client.next())["context"] == "api"
+    assert (await client.next())["messageId"] == 2
 
 
-@pytest.mark.parametrize(
-    "variants", [RoomVariants(welcome=None), RoomVariants()], ids=["no welcome", "welcome"]
-)
+@pytest.mark.parametrize("variants", [{"welcome": None}, {}], ids=["no welcome", "welcome"])
 async def test_a_join_sent_before_the_welcome_is_read_is_answered(
-    open_client: "OpenClient", variants: RoomVariants
+    open_client: "OpenClient", variants: dict[str, Any]
 ) -> None:
-    async with open_sandbox(control=False, variants=variants) as sandbox:
-        client = await open_client(sandbox, welcome=False)
+    client = await open_client(welcome_read=False, **variants)
 
-        assert "error" not in await client.join()
+    assert "error" not in await client.join()
 
 
 # -- actions
 
 
-async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
+async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, client: "Client") -> None:
     params = {"roomUuid": sandbox.room_uuid, "action": "joinRoom"}
     frames = [json.dumps({"event": "action", "params": params, "messageId": n}) for n in range(1, 9)]
 
@@ -214,7 +153,7 @@ async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
 ) -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
-    client = await open_client(sandbox)
+    client = await open_client()
 
     answer = await client.act("joinRoom")
     without = dict(answer["state"]["allUserData"])
@@ -228,8 +167,7 @@ async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
 async def test_what_others_do_arrives_as_patches_that_keep_the_state(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
     alice, bob = sandbox.users.add("alice"), sandbox.users.add("bob", room_role="moderator")
 
     await alice.join()
@@ -245,8 +183,7 @@ async def test_what_others_do_arrives_as_patches_that_keep_the_state(
 
 
 async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
 
     answers = [
         await client.act("addDj"),
@@ -277,7 +214,7 @@ async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: 
 
 async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_client: "OpenClient") -> None:
     other = sandbox.add_room("other")
-    here, there = await open_client(sandbox), await open_client(sandbox, token=sandbox.users.add("eve").token)
+    here, there = await open_client(), await open_client("eve")
     there.room = other.uuid
     await here.join()
     await there.join()
@@ -287,10 +224,8 @@ async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_cl
     assert await there.quiet()
 
 
-async def test_two_connections_of_a_user_both_hear_the_room(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    first, second = await open_client(sandbox), await open_client(sandbox)
+async def test_two_connections_of_a_user_both_hear_the_room(open_client: "OpenClient") -> None:
+    first, second = await open_client(), await open_client()
     await first.join()
     await second.join()
 
@@ -310,24 +245,12 @@ async def test_two_connections_of_a_user_both_hear_the_room(
 async def test_response_and_message_come_in_either_order(
     open_client: "OpenClient", variants: dict[str, Any], names: list[str]
 ) -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(**variants)) as sandbox:
-        client = await open_client(sandbox)
-        await client.join()
+    client = await open_client(joined=True, **variants)
 
-        await client.send(
-            {
-                "event": "action",
-                "params": {
-                    "action": "playOneTimeAnimation",
-                    "animation": "jump",
-                    "roomUuid": sandbox.room_uuid,
-                },
-                "messageId": 50,
-            }
-        )
+    await client.ask("playOneTimeAnimation", 50, animation="jump")
 
-        frames = [await client.next(), await client.next()]
-        assert [f["message"]["name"] if "message" in f else f["context"] for f in frames] == names
+    frames = [await client.next(), await client.next()]
+    assert [f["message"]["name"] if "message" in f else f["context"] for f in frames] == names
 
 
 @pytest.mark.parametrize("in_state", [True, False])
@@ -337,80 +260,69 @@ async def test_the_four_kinds_of_join_are_variants(
     in_state: bool,  # noqa: FBT001  a table's column
     own: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    variants = RoomVariants(joiner_in_state=in_state, own_user_joined=own)
-    async with open_sandbox(control=False, variants=variants) as sandbox:
-        client = await open_client(sandbox)
+    client = await open_client(joiner_in_state=in_state, own_user_joined=own)
 
-        answer = await client.act("joinRoom")
-        users = len(answer["state"]["allUsers"])
-        told = [(await client.next())["message"]["name"]]
-        if own:
-            told.append((await client.next())["message"]["name"])
+    answer = await client.act("joinRoom")
+    users = len(answer["state"]["allUsers"])
+    told = [(await client.next())["message"]["name"]]
+    if own:
+        told.append((await client.next())["message"]["name"])
 
-        assert users == in_state
-        assert told == (["userJoined"] if own else []) + ["updatedUserData"]
+    assert users == in_state
+    assert told == (["userJoined"] if own else []) + ["updatedUserData"]
 
 
-async def test_a_second_join_is_allowed_unless_told_otherwise(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    client = await open_client(sandbox)
-    await client.join()
+async def test_a_second_join_is_allowed_unless_told_otherwise(open_client: "OpenClient") -> None:
+    client = await open_client(joined=True)
     again = await client.join()
-    async with open_sandbox(control=False, variants=RoomVariants(second_join="refused")) as strict:
-        other = await open_client(strict)
-        await other.join()
+    other = await open_client(joined=True, second_join="refused")
 
-        refused = await other.act("joinRoom")
+    refused = await other.act("joinRoom")
 
     assert again["didCreate"] is False
     assert "already in this room" in refused["error"]
 
 
 @pytest.mark.parametrize(
-    ("variants", "late_s"),
+    ("profiles_ms", "late_s"),
     [
-        pytest.param(RoomVariants(), 0.3, id="unless told otherwise"),
-        pytest.param(RoomVariants(profiles_ms=4000), 4.0, id="as told"),
+        pytest.param(300, 0.3, id="unless told otherwise"),
+        pytest.param(4000, 4.0, id="as told"),
     ],
 )
 async def test_profiles_come_late_and_votes_are_told_before_them(
-    open_client: "OpenClient", variants: RoomVariants, late_s: float
+    open_client: "OpenClient", profiles_ms: float, late_s: float
 ) -> None:
-    async with open_sandbox(control=False, variants=variants) as sandbox:
-        alice = sandbox.users.add("alice")
-        await alice.join()
-        await alice.dj()
-        client = await open_client(sandbox)
-        answer = await client.act("joinRoom")
-        client.state = None  # strict patches would fail
+    client = await open_client(profiles_ms=profiles_ms)
+    alice = client.sandbox.users.add("alice")
+    await alice.join()
+    await alice.dj()
+    answer = await client.act("joinRoom")
+    client.state = None  # strict patches would fail
 
-        await alice.vote(like=True)
-        vote = (await client.next())["message"]
-        sandbox.clock.advance(late_s)
-        profiles = (await client.next())["message"]
+    await alice.vote(like=True)
+    vote = (await client.next())["message"]
+    client.sandbox.clock.advance(late_s)
+    profiles = (await client.next())["message"]
 
-        assert answer["state"]["allUserData"] == {}
-        assert (vote["name"], profiles["name"]) == ("votedOnSong", "updatedUserData")
-        assert f"/allUserData/{alice.uid}/songVotes/like" in [step["path"] for step in vote["statePatch"]]
-        held = {step["path"]: step["value"]["songVotes"] for step in profiles["statePatch"]}
-        assert held[f"/allUserData/{alice.uid}"] == {"like": True}
+    assert answer["state"]["allUserData"] == {}
+    assert (vote["name"], profiles["name"]) == ("votedOnSong", "updatedUserData")
+    assert f"/allUserData/{alice.uid}/songVotes/like" in [step["path"] for step in vote["statePatch"]]
+    held = {step["path"]: step["value"]["songVotes"] for step in profiles["statePatch"]}
+    assert held[f"/allUserData/{alice.uid}"] == {"like": True}
 
 
 async def test_profiles_do_not_come_to_who_has_left_meanwhile(open_client: "OpenClient") -> None:
-    async with open_sandbox(control=False) as sandbox:
-        client = await open_client(sandbox)
-        await client.act("joinRoom")
-        await client.send({"event": "roomLeave", "room": sandbox.room_uuid, "messageId": "out"})
-        await client.response("out")
+    client = await open_client(profiles_ms=300)
+    await client.act("joinRoom")
+    await client.verb("roomLeave", room=client.sandbox.room_uuid)
 
-        sandbox.clock.advance(1)
+    client.sandbox.clock.advance(1)
 
-        assert await client.quiet()
+    assert await client.quiet()
 
 
-async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
+async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, client: "Client") -> None:
     sandbox.room.presence.password = "sesame"
 
     refused = await client.act("joinRoom")
@@ -423,8 +335,7 @@ async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, open_client: 
 
 
 async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
     await client.act("addDj", song=default_song(1, duration_s=200))
     await client.act("updateNextSong", song=default_song(2, duration_s=100))
 
@@ -445,7 +356,7 @@ async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient"
 async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_without_a_code(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    lively, silent = await open_client(sandbox), await open_client(sandbox)
+    lively, silent = await open_client(), await open_client()
 
     sandbox.clock.advance(30)
     ping = await lively.next()
@@ -460,9 +371,8 @@ async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_with
 
 @pytest.mark.parametrize("frame", ["primus::pong::1", '{"event":"nonsense"}'], ids=["unquoted", "traffic"])
 async def test_nothing_but_a_quoted_pong_counts_as_life(
-    sandbox: Sandbox, open_client: "OpenClient", frame: str
+    sandbox: Sandbox, client: "Client", frame: str
 ) -> None:
-    client = await open_client(sandbox)
     sandbox.clock.advance(30)
 
     await client.send(frame)
@@ -472,8 +382,7 @@ async def test_nothing_but_a_quoted_pong_counts_as_life(
     assert await client.end() == 1005
 
 
-async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
+async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, client: "Client") -> None:
     sandbox.clock.advance(30)
 
     await asyncio.wait_for(await client.ws.ping(), WITHIN)
@@ -484,10 +393,8 @@ async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, open_client: "O
 
 
 async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
-    sandbox: Sandbox, open_client: "OpenClient"
+    sandbox: Sandbox, client: "Client"
 ) -> None:
-    client = await open_client(sandbox)
-
     async def answer() -> None:
         while True:
             await client.send(json.dumps((await client.next()).replace("ping", "pong")))
@@ -503,10 +410,8 @@ async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
 async def test_user_left_comes_twenty_seconds_after_the_last_connection(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
-    await watcher.join()
-    bot = await open_client(sandbox)
-    await bot.join()
+    watcher = await open_client("watcher", joined=True)
+    bot = await open_client(joined=True)
     await watcher.until("userJoined")
 
     await bot.ws.close()
@@ -523,16 +428,14 @@ async def test_user_left_comes_twenty_seconds_after_the_last_connection(
 async def test_a_return_within_twenty_seconds_is_invisible(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    watcher = await open_client(sandbox, token=sandbox.users.add("watcher").token)
-    await watcher.join()
-    first = await open_client(sandbox)
-    await first.join()
+    watcher = await open_client("watcher", joined=True)
+    first = await open_client(joined=True)
     await watcher.until("userJoined")
     await first.ws.close()
     await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
 
     sandbox.clock.advance(10)
-    again = await (await open_client(sandbox)).join()
+    again = await (await open_client()).join()
     sandbox.clock.advance(15)
 
     assert again["didCreate"] is False
@@ -540,11 +443,10 @@ async def test_a_return_within_twenty_seconds_is_invisible(
     assert sandbox.bot.uid in sandbox.room
 
 
-async def test_a_reconnect_without_a_join_is_a_zombie(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    first = await open_client(sandbox)
-    await first.join()
+async def test_a_reconnect_without_a_join_is_a_zombie(open_client: "OpenClient") -> None:
+    first = await open_client(joined=True)
     first.ws.transport.abort()
-    zombie = await open_client(sandbox)
+    zombie = await open_client()
 
     answer = await zombie.act("playOneTimeAnimation", animation="jump")
 
@@ -558,23 +460,26 @@ async def test_kick_and_ban_tell_then_close_deliberately(
     open_client: "OpenClient",
     ban: bool,  # noqa: FBT001  a table's column
 ) -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    victims = [await open_client(joined=True), await open_client(joined=True)]
+    bystander = await open_client("bystander", joined=True)
 
     await (sandbox.ban if ban else sandbox.kick)(sandbox.bot.uid)
-    await client.until("kickedFromRoom")
-    last = await client.next()
-    code = await client.end()
-    again = await (await open_client(sandbox)).act("joinRoom")
+    ends = []
+    for client in victims:
+        await client.until("kickedFromRoom")
+        ends.append((await client.next(), await client.end()))
+    again = await (await open_client()).act("joinRoom")
+    await bystander.act("playOneTimeAnimation", animation="jump")
 
-    assert (last, code) == ("primus::server::close", 1005)
+    assert ends == [("primus::server::close", 1005)] * 2
     assert ("error" in again) is ban
+    assert "kickedFromRoom" not in json.dumps(bystander.heard)
 
 
 async def test_a_reset_tells_then_closes_everybody_in_the_room(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    client, outside = await open_client(sandbox), await open_client(sandbox)
+    client, outside = await open_client(), await open_client()
     await client.join()
 
     await sandbox.reset_room()
@@ -589,24 +494,19 @@ async def test_a_reset_tells_then_closes_everybody_in_the_room(
 async def test_a_restart_cuts_everybody_off_and_keeps_the_room(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
     port = sandbox.room_port
 
     await sandbox.restart()
 
     assert await client.end() == 1006
     assert sandbox.room_port == port
-    again = await (await open_client(sandbox)).join()
+    again = await (await open_client()).join()
     assert again["didCreate"] is False
 
 
 @pytest.mark.parametrize("verb", ["quit", "exit"])
-async def test_quit_and_exit_are_answered_with_a_close(
-    sandbox: Sandbox, open_client: "OpenClient", verb: str
-) -> None:
-    client = await open_client(sandbox)
-
+async def test_quit_and_exit_are_answered_with_a_close(client: "Client", verb: str) -> None:
     await client.send({"event": verb, "messageId": 1})
 
     assert await client.next() == "primus::server::close"
@@ -614,36 +514,26 @@ async def test_quit_and_exit_are_answered_with_a_close(
 
 
 async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-    await client.join()
+    client = await open_client(joined=True)
 
-    await client.send({"event": "say", "room": sandbox.room_uuid, "message": "hello", "messageId": 9})
+    said = await client.verb("say", room=sandbox.room_uuid, message="hello")
 
-    assert (await client.response(9))["status"] == "OK"
+    assert said["status"] == "OK"
     assert (await client.next())["message"] == "hello"
 
 
 async def test_verbs_can_be_closed_to_clients(open_client: "OpenClient") -> None:
-    async with open_sandbox(control=False, variants=RoomVariants(verbs=False)) as sandbox:
-        client = await open_client(sandbox)
+    client = await open_client(verbs=False)
 
-        await client.send({"event": "detailsView", "messageId": 1})
+    refused = await client.verb("detailsView")
 
-        assert (await client.response(1))["error"] == "Error: verb not found or not allowed (detailsView)"
+    assert refused["error"] == "Error: verb not found or not allowed (detailsView)"
 
 
-async def test_a_server_that_stops_says_so(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(sandbox)
-
+async def test_a_server_that_stops_says_so(sandbox: Sandbox, client: "Client") -> None:
     sandbox.server.actions.stopping = True
 
     assert (await client.act("joinRoom"))["error"] == "the server is shutting down"
-
-
-async def test_a_port_that_is_taken_is_named(sandbox: Sandbox) -> None:
-    with pytest.raises(HangbotError, match=str(sandbox.room_port)):
-        async with open_sandbox(room_port=sandbox.room_port):
-            pass
 
 
 # -- whatever comes
@@ -696,7 +586,7 @@ def test_whatever_a_client_sends_disturbs_nobody(
                 with suppress(ConnectionClosed):
                     for frame in frames:
                         await fuzzer.send(frame)
-                witness = client_type(bystander, room.uuid)
+                witness = client_type(bystander, sandbox, room.uuid)
                 answer = await witness.act("joinRoom")
 
             assert "error" not in answer
@@ -722,7 +612,7 @@ async def test_whatever_a_socket_sends_disturbs_nobody(
     writer.write(raw)
     await asyncio.wait_for(writer.drain(), WITHIN)
 
-    assert "error" not in await (await open_client(sandbox)).join()
+    assert "error" not in await (await open_client()).join()
     writer.close()
     with suppress(ConnectionError):
         await asyncio.wait_for(writer.wait_closed(), WITHIN)
@@ -732,11 +622,9 @@ async def test_whatever_a_socket_sends_disturbs_nobody(
 async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
     sandbox: Sandbox, open_client: "OpenClient"
 ) -> None:
-    slow = await open_client(sandbox, token=sandbox.users.add("slow").token)
-    await slow.join()
+    slow = await open_client("slow", joined=True)
     slow.ws.transport.pause_reading()
-    quick = await open_client(sandbox)
-    await quick.join()
+    quick = await open_client(joined=True)
     cut = asyncio.create_task(
         sandbox.journal.wait_for(
             lambda e: e.get("how") == "abort", since=sandbox.journal.last_n, within=WITHIN
