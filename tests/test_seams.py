@@ -38,7 +38,6 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
     "hangbot/delivery/lock.py": ("asyncio.sleep", "loop.time"),
     "hangbot/hangfm/http1.py": ("asyncio.timeout", "loop.time"),
     "hangbot/hangfm/socket.py": ("asyncio.timeout",),
-    "hangbot/sandbox/services.py": ("loop.call_later",),
 }
 """Exceptions, of which one that nothing needs any more fails the test."""
 

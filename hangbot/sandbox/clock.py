@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 
-__all__ = ["SandboxClock", "TimerHandle", "happens_within", "wall_s"]
+__all__ = ["SandboxClock", "TimerHandle", "call_in_loop_time", "happens_within", "wall_s"]
 
 wall_s = time.time
 """Seconds since 1970 by the machine's own clock."""
@@ -150,6 +150,11 @@ class SandboxClock:
                 heapq.heappop(self._timers)[2].fn()
         finally:
             self._set_alarm()
+
+
+def call_in_loop_time(seconds: float, fn: Callable[[], object]) -> asyncio.TimerHandle:
+    """Book ``fn`` on the event loop's clock, which ``advance`` does not move."""
+    return asyncio.get_running_loop().call_later(seconds, fn)
 
 
 async def happens_within(event: asyncio.Event, seconds: float) -> bool:

@@ -59,7 +59,7 @@ class HttpServer:
         self.witness = witness
         self.now_s = now_s
         self._listener = Listener(self._new_connection, port, tls)
-        self._connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # in order, so that a simulation ends them alike
         self._numbers = 0
 
     @property
@@ -133,7 +133,7 @@ class _Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: HttpServer, everyone: set["_Connection"], number: int) -> None:
+    def __init__(self, server: HttpServer, everyone: dict["_Connection", None], number: int) -> None:
         self.number = number
         self.service = ""
         self._server = server
@@ -151,10 +151,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        self._everyone.add(self)
+        self._everyone[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        self._everyone.discard(self)
+        self._everyone.pop(self, None)
         if self._task is not None:
             self._task.cancel()
         request = self._request
@@ -278,7 +278,7 @@ class _Connection(asyncio.Protocol):
 
     def hand_over(self, protocol: Upgraded, head: bytes) -> None:
         """Give the connection to another protocol."""
-        self._everyone.discard(self)
+        self._everyone.pop(self, None)
         self._request = None
         # The type asks for asyncio's class; its methods are enough.
         self.transport.set_protocol(cast("asyncio.Protocol", protocol))

@@ -88,11 +88,11 @@ class FaultInjector:
     def __init__(self, faults: Faults, clock: SandboxClock) -> None:
         self._faults = faults
         self._clock = clock
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     def close(self) -> None:
         """End every hang and every pause."""
-        for waiting in self._waiting:
+        for waiting in tuple(self._waiting):
             _resolve(waiting)
 
     # -- requests: HTTP, handshakes, actions
@@ -156,11 +156,11 @@ class FaultInjector:
         await self._wait(asyncio.get_running_loop().create_future())
 
     async def _wait(self, over: asyncio.Future[None]) -> None:
-        self._waiting.add(over)
+        self._waiting[over] = None
         try:
             await over
         finally:
-            self._waiting.discard(over)
+            self._waiting.pop(over, None)
 
     # -- frames
 

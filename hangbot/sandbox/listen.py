@@ -19,15 +19,15 @@ _HANDSHAKE_S: Final = 10.0
 _ITERATIONS_TO_ACCEPT: Final = 3
 _ITERATIONS_TO_CLOSE: Final = 4
 
-_Transports = WeakKeyDictionary[asyncio.Transport, socket.socket | None]
+_Transports = WeakKeyDictionary[asyncio.Transport, Callable[[], int] | None]
 
 
 class Listener:
     """A port that takes connections, refuses them while its service is down, and takes them again.
 
     To end it: ``stop_accepting``, then what the owner of the protocols has to do, then ``abort_rest``.
-    While it does not listen, a bound socket keeps the port. The server of a simulated loop shows no
-    sockets: its port is the one that was asked for, and nothing keeps it.
+    While it does not listen, a bound socket keeps the port. Nothing keeps that of a simulated loop, whose
+    sockets have no file descriptor.
 
     Args:
         factory: Makes the protocol of a connection.
@@ -84,13 +84,14 @@ class Listener:
         server, self._server = self._server, None
         if server is None:
             return
-        loop, simulated = asyncio.get_running_loop(), not server.sockets
-        for listening in server.sockets:
+        loop = asyncio.get_running_loop()
+        real = [listening for listening in server.sockets if hasattr(listening, "fileno")]
+        for listening in real:
             loop.remove_reader(listening)
         for _ in range(_ITERATIONS_TO_ACCEPT):
             await asyncio.sleep(0)
         server.close()
-        if not simulated:
+        if real:
             self._holder = _bound(self._host, self.port)
 
     async def abort_rest(self) -> None:
@@ -98,8 +99,8 @@ class Listener:
 
         Left are those in a TLS handshake, and those that wait for a slow reader or for its TLS close.
         """
-        for transport, sock in tuple(self._accepted.items()):
-            if sock is None or sock.fileno() != -1:  # asyncio's abort fails once the socket is closed
+        for transport, fileno in tuple(self._accepted.items()):
+            if fileno is None or fileno() != -1:  # asyncio's abort fails once the socket is closed
                 transport.abort()
         for _ in range(_ITERATIONS_TO_CLOSE):
             await asyncio.sleep(0)
@@ -134,7 +135,7 @@ class _Accepted(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         plain = cast("asyncio.Transport", transport)
-        self._accepted[plain] = plain.get_extra_info("socket")
+        self._accepted[plain] = getattr(plain.get_extra_info("socket"), "fileno", None)
         if self._tls is None:
             self._hand_over(plain)
         else:

@@ -5,8 +5,10 @@ import math
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
+from hangbot.sandbox.clock import call_in_loop_time
 from hangbot.sandbox.http import Request, Response, Unserved
 from hangbot.sandbox.http_server import Handler, HttpServer
 from hangbot.sandbox.journal import Journal
@@ -141,7 +143,6 @@ class Services:
             raise ValueError(f"{problem}; there are {', '.join(SERVICES)}")
         if not 0 <= down_ms < math.inf:
             raise ValueError("down_ms must be 0 or more, and finite")
-        loop = asyncio.get_running_loop()
         async with self._changing:
             for name in names:
                 service = self._services[name]
@@ -160,8 +161,8 @@ class Services:
             await self._come_up(restarts)
             return
         for name in names:
-            alone = {name: restarts[name]}
-            self._services[name].up_again = loop.call_later(down_ms / 1000, self._begin_to_come_up, alone)
+            begin = partial(self._begin_to_come_up, {name: restarts[name]})
+            self._services[name].up_again = call_in_loop_time(down_ms / 1000, begin)
 
     def cut(self, name: ServiceName) -> None:
         """End every connection of a service, which stays up."""

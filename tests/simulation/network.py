@@ -200,8 +200,17 @@ class Transport(asyncio.Transport):
             if self._closing:
                 continue
             if isinstance(self._protocol, asyncio.BufferedProtocol):
-                raise NotImplementedError("a buffered protocol in a simulation")
-            cast("asyncio.Protocol", self._protocol).data_received(data)
+                self._fill(self._protocol, data)
+            else:
+                cast("asyncio.Protocol", self._protocol).data_received(data)
+
+    def _fill(self, protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+        """Give a protocol with a buffer of its own what fits, and the rest again."""
+        while data and protocol is self._protocol:
+            buffer = memoryview(protocol.get_buffer(-1)).cast("B")
+            size = min(len(buffer), len(data))
+            buffer[:size], data = data[:size], data[size:]
+            protocol.buffer_updated(size)
 
     def pause_reading(self) -> None:
         """Keep what arrives."""

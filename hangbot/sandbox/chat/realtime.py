@@ -189,8 +189,8 @@ class RealtimeConnections:
         """Show a user coming or going to the connections that asked for it."""
         if not self._dialect.presence:
             return
-        asked = {c.uid for c in self._open.values() if c.wants_presence and c.uid not in (None, uid)}
-        self.push(self._rules.presence(uid, tuple(filter(None, asked)), online=online))
+        asked = (c.uid for c in self._open.values() if c.wants_presence and c.uid != uid)
+        self.push(self._rules.presence(uid, tuple(dict.fromkeys(filter(None, asked))), online=online))
 
     # -- frames out
 
