@@ -1,10 +1,10 @@
 """One redactor for everything that leaves the program: logs, journals, reports.
 
-It masks two kinds of text: the secrets it was told (in every form in which they travel
-through URLs, headers and JSON), and whatever has the shape of a token although nobody
-told it. The tokens of Hang.fm travel in the query of the room socket's URL (captured
-from ActionHero 29.3.5), in the chat's ``authToken`` header and as ``Authorization:
-Bearer`` to the gateway (seen in public bots), so those are the shapes.
+It masks two kinds of text: the secrets it was given (in every form in which they travel
+through URLs, headers and JSON), and any other text that has the shape of a token. The
+tokens of Hang.fm travel in the query of the room socket's URL (captured from ActionHero
+29.3.5), in the chat's ``authToken`` header and as ``Authorization: Bearer`` to the gateway
+(seen in public bots), so those are the shapes.
 """
 
 import base64
@@ -26,20 +26,20 @@ MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 6
 DEEPEST: Final = 64
 
-# What may stand in a token's place, up to the end of it; MASK itself, so that a token of which
-# only the beginning was known goes as a whole, and so that masking twice changes nothing.
+# What may stand in a token's place, up to its end. MASK is included, so that a token of which only the
+# beginning was known is masked whole, and so that masking twice changes nothing.
 _VALUE: Final = rf"""(?:{MASK}|[^\s"'`&,;<>\\)\]}}])+"""
 # Between a name and its value: `name: value`, `name=value`, `"name": "value"`, `(b'name', b'value')`.
 _BETWEEN: Final = r"""(?:\\?["']\s*[:=,]\s*(?:b?\\?["'])?|\s*[:=]\s*(?:b?\\?["'])?)"""
 _IN_WORD: Final = rf"""(?:{MASK}|[^\s"'<>])"""
-# An empty group marks where the part to keep ends. The scheme stands before name=value:
-# `Authorization: Bearer TOKEN` would lose its "Bearer" otherwise, and keep its token.
-# Every alternative begins with a plain letter, so that the search passes over other letters quickly.
+# An empty group marks the end of the part to keep. The scheme comes before name=value: otherwise
+# `Authorization: Bearer TOKEN` would lose its "Bearer" and keep its token.
+# Every alternative begins with a plain letter, so that the search skips other letters quickly.
 _SHAPES: Final = re.compile(
     "|".join(
         (
             r"eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*",
-            r"eyJ[A-Za-z0-9_-]{9,}(?:\.[A-Za-z0-9_-]*)?",  # or what was left of one
+            r"eyJ[A-Za-z0-9_-]{9,}(?:\.[A-Za-z0-9_-]*)?",  # or the rest of one
             *(rf"{a}(?i:uthorization){_BETWEEN}(?i:bearer|basic)\s+(){_VALUE}" for a in "Aa"),
             *(rf"{a}(?i:uthorization){_BETWEEN}()[A-Za-z0-9._~+/=-]{{16,}}" for a in "Aa"),
             *(rf"{b}(?i:earer)\s+()[A-Za-z0-9._~+/=-]{{16,}}" for b in "Bb"),
@@ -47,15 +47,15 @@ _SHAPES: Final = re.compile(
             *(rf"{t}(?i:oken)(?:=|%3[Dd])(){_VALUE}" for t in "Tt"),
             *(rf"""{t}(?i:oken)\\?["']\s*:\s*\\?["'](){_VALUE}""" for t in "Tt"),
             r"auth_[A-Za-z0-9_-]{40,}",
-            r"auth_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{12,}",  # or what was left of one
-            # Up to the last @ of the word: a password may hold what should have been quoted. Bounded, so
+            r"auth_(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{12,}",  # or the rest of one
+            # Up to the last @ of the word, because a password may hold unquoted characters. Bounded, so
             # that a text full of these takes no longer than any other.
             rf"""://()(?=(?:{MASK}|[^\s/@"'<>]){{0,100}}:){_IN_WORD}{{1,400}}(?=@)""",
             rf"://()(?:{MASK}|[^\s/?#\"'<>])+(?=@)",
         )
     )
 )
-# CometChat's, apart since it is looked for in nearly every text; the id (a UUID) before it is no secret.
+# CometChat's, separate because nearly every text is searched for it; the UUID before it is no secret.
 _OLD_TOKEN: Final = re.compile(r"_(?<=-[0-9A-Fa-f]{12}_)[0-9a-f]{12,}")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _PADDINGS: Final = ("", "=", "==", "%3D", "%3D%3D")
@@ -70,7 +70,7 @@ class Redactor:
     Args:
         secrets: Values to mask wherever they appear: as they are, percent-quoted, escaped
             as in JSON or ``repr``, and in base64. A value of fewer than six characters is
-            passed over: masking it would tear ordinary text apart.
+            ignored, because masking it would spoil ordinary text.
         pieces: Whether to mask, too, what is left of a secret where a longer text was cut: twelve or more
             characters of its beginning or end, and before or after ``...`` four. To look for them takes
             as long again.
@@ -86,8 +86,8 @@ class Redactor:
         return f"<Redactor of {len(self._known)} secrets>"
 
     def add(self, *secrets: str) -> None:
-        """Mask these too, from now on; one that is known already changes nothing."""
-        # A piece of the mask itself cannot be masked: what replaces it would hold it again.
+        """Mask these as well from now on; a known one changes nothing."""
+        # A part of the mask itself cannot be masked, because the mask would contain it again.
         for secret in secrets:
             if len(secret) >= SHORTEST_SECRET and secret not in MASK and secret not in self._known:
                 self._known[secret] = found = _Secret.of(secret)
@@ -95,9 +95,9 @@ class Redactor:
                     self._cuttable += found.cuttable
 
     def text(self, s: str) -> str:
-        """The same text with ``<masked>`` in the place of every secret."""
+        """Return the text with ``<masked>`` in the place of every secret."""
         folded = s.casefold()
-        # Looking for whole strings is many times faster than a pattern, and nearly all text holds no secret.
+        # Searching for strings is many times faster than a pattern, and nearly no text holds a secret.
         found = [
             secret for secret in self._known.values() if any(part in folded for part in secret.tell_tales)
         ]
@@ -116,7 +116,7 @@ class Redactor:
         return s
 
     def holds(self, s: str) -> bool:
-        """Whether a text holds a secret that this was told; what only has a token's shape does not count."""
+        """Return whether a text holds a known secret; the mere shape of a token does not count."""
         folded = s.casefold()
         return any(
             form in s
@@ -126,7 +126,7 @@ class Redactor:
         )
 
     def value(self, obj: T) -> T:
-        """A copy of ``obj`` with every secret masked, through dicts, lists and tuples.
+        """Return a copy of ``obj`` with every secret masked, through dicts, lists and tuples.
 
         Keys are masked too, and text under a key that names a token (``authToken``,
         ``Authorization``) goes as a whole. Values of other types are handed back as they are.
@@ -154,13 +154,13 @@ class Redactor:
 
     @property
     def filter(self) -> "RedactingFilter":
-        """A logging filter that masks with this redactor; to put on handlers."""
+        """A logging filter for handlers that masks with this redactor."""
         return RedactingFilter(self)
 
 
 def without_login(address: str) -> str:
-    """An address without what may be a password: the one of an address that does not parse is anywhere."""
-    found = _SCHEME.match(address)  # what is no scheme before a :// may be the beginning of a password
+    """Return an address without anything that may be a password, even if the address does not parse."""
+    found = _SCHEME.match(address)  # anything else before a :// may be the beginning of a password
     before, there = (found[0], address[found.end() :]) if found else ("", address)
     _, at, host = there.rpartition("@")
     return f"{before}{MASK}@{host}" if at else before + _NO_PORT.sub(MASK, there)
@@ -173,7 +173,7 @@ _NO_PORT: Final = re.compile(r"(?s)(?<=:)(?![0-9]{1,5}(?:/|\Z)).+")
 class RedactingFilter(logging.Filter):
     """Masks a log record before a handler formats it.
 
-    To put on *handlers*: a filter on a logger does not see what child loggers hand up.
+    It belongs on *handlers*: a filter on a logger does not see the records of child loggers.
     The record is formatted here once, its traceback too, so that no later formatter can
     reach the arguments or the exception, which may hold a secret.
     """
@@ -186,8 +186,8 @@ class RedactingFilter(logging.Filter):
         """Mask the record in place; it is always let through."""
         try:
             message = record.getMessage()
-        except Exception as exc:  # noqa: BLE001  whatever an argument's __str__ raises, the line must come out
-            said = self._redactor.text(repr(record.msg))  # before it is cut: what is left would not be known
+        except Exception as exc:  # noqa: BLE001  the line must come out, whatever an argument's __str__ raises
+            said = self._redactor.text(repr(record.msg))  # before the cut: the rest would not be recognised
             message = f"(a log line that cannot be formatted: {type(exc).__name__}) {said:.200}"
         record.msg, record.args = self._redactor.text(message), ()
         if record.exc_info and not record.exc_text:
@@ -215,7 +215,7 @@ class _Secret:
     forms: frozenset[str]
     """Every spelling in which the secret may travel."""
     tell_tales: tuple[str, ...]
-    """Case-folded; where none of them is in a case-folded text, none of the forms is in the text."""
+    """Case-folded texts; a case-folded text without any of them holds none of the forms."""
     cuttable: tuple[Cuttable, ...]
     hidden: str
     """The secret without the public part before it."""
@@ -224,7 +224,7 @@ class _Secret:
     def of(cls, secret: str) -> "_Secret":
         raw = secret.encode("utf-8", "surrogatepass")
         forms = {secret}
-        if not _UNRESERVED.fullmatch(secret):  # else nothing has to quote or escape any of it
+        if not _UNRESERVED.fullmatch(secret):  # otherwise no form quotes or escapes any of it
             forms |= {
                 repr(secret)[1:-1],
                 json.dumps(secret)[1:-1],
@@ -234,12 +234,12 @@ class _Secret:
         standard = base64.b64encode(raw).decode("ascii").rstrip("=")
         bare = {standard, standard.replace("+", "-").replace("/", "_")}
         bare.add(standard.replace("+", "%2B").replace("/", "%2F"))
-        # What is told by its beginning needs no tell-tale of its own.
+        # A form that contains another tell-tale needs none of its own.
         tellers = {form.casefold() for form in forms | bare}
         forms |= {form + padding for form in bare for padding in _PADDINGS}
         tales = tuple(f for f in tellers if not any(g in f for g in tellers - {f}))
         public = len(owner[0]) if (owner := _OWNER.match(secret)) else 0
-        # As it is shown, and in an address; what is in base64 was made for a machine, and is not cut.
+        # As it is shown, and in an address; base64 is made for machines and is not cut.
         spelt = dict.fromkeys((secret, repr(secret)[1:-1], quote(raw, safe="")))
         cuttable = (Cuttable.of(form, public if form == secret else 0) for form in spelt)
         pieces = tuple(found for found in cuttable if found is not None)
@@ -247,9 +247,9 @@ class _Secret:
 
 
 _OWNER: Final = re.compile(r"[0-9A-Za-z-]{1,100}_(?=[0-9a-f]{16,}\Z)")
-"""What a token of CometChat begins with: the user's id, which is no secret."""
+"""The beginning of CometChat's tokens: the user's id, which is no secret."""
 
 
 def _form_pattern(form: str) -> str:
-    """The form as a pattern; the hex digits of a percent-escape may be of either case."""
+    """Return a form as a pattern in which the hex digits of percent-escapes may be of either case."""
     return re.sub(r"%([0-9A-F]{2})", lambda m: f"%(?i:{m[1]})", re.escape(form))

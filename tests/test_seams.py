@@ -45,7 +45,6 @@ FENCED: Final = frozenset({"pytest_hangfm/fenced.py"})
 LOOKS_INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
     # not yet
     "hangbot/config/settings.py": ("SLF001",),
-    "hangbot/delivery/descriptor.py": ("SLF001",),
 }
 
 

@@ -15,7 +15,7 @@ _OWN: Final = ("", "-wal", "-shm", "-journal", ".lock")
 
 
 def refuse_place(outbox: Path, place: Path) -> None:
-    """Refuse a place for a copy that is taken, or belongs to an outbox.
+    """Refuse a place for a copy that is taken or belongs to the outbox.
 
     Raises:
         UsageError: Nothing was written.
@@ -34,11 +34,11 @@ def refuse_place(outbox: Path, place: Path) -> None:
 def back_up(database: sqlite3.Connection, place: Path) -> int:
     """Copy all of an outbox into one new file, and return the number of its messages.
 
-    In the copy everything that waits is in doubt: whoever puts it in the outbox's place has a bot that
-    asks whether a message arrived meanwhile before it sends it again.
+    In the copy every waiting message is in doubt: a bot that is given the copy asks whether the message
+    arrived in the meantime before sending it again.
 
     Raises:
-        UsageError: The place was taken meanwhile.
+        UsageError: The place was taken in the meantime.
         HangbotError: It cannot be written; nothing stays there.
     """
     part = place.with_name(f".{place.name}.{os.getpid()}.part")
@@ -46,11 +46,11 @@ def back_up(database: sqlite3.Connection, place: Path) -> int:
         os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with closing(sqlite3.connect(part.absolute(), isolation_level=None)) as copy:
             database.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with no log beside it
+            copy.execute("PRAGMA journal_mode = DELETE")  # a single file without a log
             copy.execute("PRAGMA synchronous = FULL")
             wait_in_doubt(copy)
             (messages,) = copy.execute("SELECT count(*) FROM message").fetchone()
-        os.link(part, place)  # unlike a rename it takes nobody's place
+        os.link(part, place)  # unlike a rename it replaces no file
     except FileExistsError:
         raise UsageError(f"{place} exists; it was left as it is", remedy="Name a new file.") from None
     except (OSError, sqlite3.Error) as exc:

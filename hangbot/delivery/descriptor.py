@@ -1,12 +1,12 @@
-"""One descriptor of an outbox's file for the whole process, and the locks that hang on it.
+"""One descriptor of an outbox's file for the whole process, and the locks on it.
 
-SQLite's locks are POSIX locks: when a process closes *any* descriptor of a file, all of its POSIX
-locks on that file are gone, SQLite's too, and another process may take the write-ahead log away.
-So nobody here opens the file beside SQLite for a moment: `borrow` opens it once, before SQLite
-does, and it is closed when the last borrower is done.
+SQLite's locks are POSIX locks: when a process closes *any* descriptor of a file, it loses all of its
+POSIX locks on that file, SQLite's too, and another process may remove the write-ahead log. So the file
+is never opened just for a moment beside SQLite: `borrow` opens it once, before SQLite does, and it is
+closed when the last borrower has given it back.
 
-The locks on it are open file description locks (Linux) on bytes that SQLite never touches. They
-belong to the file itself, by whatever name it is opened, and die with the process.
+The locks are open file description locks (Linux) on bytes that SQLite never touches. They belong to
+the file itself, under whichever name it is opened, and end with the process.
 """
 
 import errno
@@ -25,20 +25,20 @@ from hangbot.system_errors import remedy_for
 __all__ = ["BOT", "DELIVERS", "WANTED", "Descriptor", "borrow", "is_borrowed", "refused"]
 
 DELIVERS: Final = 0
-"""Held by who delivers."""
+"""Held by the process that delivers."""
 BOT: Final = 1
-"""Held besides by a bot, which does not end by itself."""
+"""Held as well by a bot, which does not end by itself."""
 WANTED: Final = 2
-"""Held by a bot that waits for its turn."""
+"""Held by a bot that waits until it may deliver."""
 
 _FIRST_BYTE: Final = 1 << 62
-"""Far behind what SQLite locks (from 1 GiB on) and what a file can be long."""
+"""Far beyond the bytes that SQLite locks (from 1 GiB on) and the end of any file."""
 _FLOCK: Final = struct.Struct("hhqqi0q")
 """C's ``struct flock`` with 64-bit offsets: type, whence, start, length, pid."""
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK})
-"""What no other HANGBOT_OUTBOX would help with."""
+"""Errors that another HANGBOT_OUTBOX would not help with."""
 
 _set: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 _ask: Final[int | None] = getattr(fcntl, "F_OFD_GETLK", None)
@@ -46,10 +46,10 @@ _ask: Final[int | None] = getattr(fcntl, "F_OFD_GETLK", None)
 
 @dataclass(slots=True)
 class Descriptor:
-    """An open file, shared by all of this process that use it.
+    """An open file, shared by all its users in this process.
 
     Attributes:
-        number: Of the descriptor.
+        number: The descriptor's number.
         identity: Device and inode.
     """
 
@@ -60,7 +60,7 @@ class Descriptor:
     _held: set[int] = field(default_factory=set)
 
     def lock(self, byte: int) -> bool | None:
-        """Take a lock; ``False``: it is taken; ``None``: it is had, but only this process knows of it.
+        """Take a lock; ``False``: it is taken; ``None``: taken, but other processes cannot see it.
 
         Raises:
             OSError: The file system cannot lock.
@@ -68,30 +68,30 @@ class Descriptor:
         with _guard:
             if byte in self._held:
                 return False
-            taken = self._told(_set, byte, fcntl.F_WRLCK)
+            taken = self._fcntl(_set, byte, fcntl.F_WRLCK)
             if taken is not False:
                 self._held.add(byte)
             return taken
 
     def unlock(self, byte: int) -> None:
-        """Give a lock back."""
+        """Release a lock."""
         with _guard:
             if byte in self._held:
                 self._held.discard(byte)
-                self._told(_set, byte, fcntl.F_UNLCK)
+                self._fcntl(_set, byte, fcntl.F_UNLCK)
 
     def holds(self, byte: int) -> bool:
-        """Tell whether this process holds a lock."""
+        """Return whether this process holds a lock."""
         with _guard:
             return byte in self._held
 
     def is_locked(self, byte: int) -> bool:
-        """Tell whether anybody holds a lock, this process included."""
+        """Return whether any process holds a lock, this one included."""
         with _guard:
-            return byte in self._held or self._told(_ask, byte, fcntl.F_WRLCK) is False
+            return byte in self._held or self._fcntl(_ask, byte, fcntl.F_WRLCK) is False
 
-    def _told(self, command: int | None, byte: int, kind: int) -> bool | None:
-        """Have the system do it, or ask it: ``True``: done, or free."""
+    def _fcntl(self, command: int | None, byte: int, kind: int) -> bool | None:
+        """Set or query a lock; ``True``: set, or free; ``None``: the system has no such locks."""
         if command is None:
             return None
         wish = _FLOCK.pack(kind, os.SEEK_SET, _FIRST_BYTE + byte, 1, 0)
@@ -101,18 +101,22 @@ class Descriptor:
             return False
         except OSError as exc:
             if exc.errno in {errno.EINVAL, errno.EOPNOTSUPP}:
-                return None  # a kernel, or an emulation of one, that does not know them
+                return None  # a kernel, or an emulation of one, without such locks
             raise
         return bool(command == _set or answer[0] == fcntl.F_UNLCK)
 
     def shared(self) -> "Descriptor":
-        """Borrow it once more."""
+        """Return it for another borrower."""
         with _guard:
             self._borrowers += 1
             return self
 
+    def close_later(self, number: int) -> None:
+        """Keep another descriptor of the same file open as long as this one."""
+        self._more.append(number)
+
     def give_back(self) -> None:
-        """Be done with it; the last one closes the file. SQLite's connection is closed before."""
+        """End a loan; the last one closes the file. SQLite's connection must be closed before."""
         with _guard:
             self._borrowers -= 1
             if self._borrowers:
@@ -127,15 +131,15 @@ _open: dict[tuple[int, int], Descriptor] = {}
 
 
 def refused(what: str, error: OSError) -> OutboxUnusable:
-    """Say what the system refused to do with the outbox, or a file beside it."""
-    told = f"{what}: {error.strerror}"
+    """Return the error for what the system refused to do with the outbox or a file beside it."""
+    sentence = f"{what}: {error.strerror}"
     if error.errno in _FULL:
-        return OutboxDiskFull(told)
-    return OutboxUnusable(told, remedy=(error.errno in _EXHAUSTED and remedy_for(error)) or None)
+        return OutboxDiskFull(sentence)
+    return OutboxUnusable(sentence, remedy=(error.errno in _EXHAUSTED and remedy_for(error)) or None)
 
 
 def borrow(path: Path) -> Descriptor:
-    """Open an outbox's file, making it (for its owner alone) where there is none; or share what is open.
+    """Open an outbox's file, or share it if it is open; a new file is readable by its owner only.
 
     Raises:
         OutboxUnusable: It cannot be opened for writing, or is no regular file.
@@ -154,8 +158,8 @@ def _opened(path: Path) -> Descriptor:
     number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o600)
     status = os.fstat(number)
     identity = _identity(status)
-    if identity in _open:  # it took another's place just now: closing it would take SQLite's locks
-        _open[identity]._more.append(number)  # noqa: SLF001  the same module
+    if identity in _open:  # an open file was moved here just now: closing this would drop SQLite's locks
+        _open[identity].close_later(number)
         return _open[identity]
     if not stat.S_ISREG(status.st_mode):
         os.close(number)
@@ -165,7 +169,7 @@ def _opened(path: Path) -> Descriptor:
 
 
 def is_borrowed(path: Path) -> bool:
-    """Tell whether this process has a file open as an outbox."""
+    """Return whether this process has a file open as an outbox."""
     try:
         return _identity(path.stat()) in _open
     except OSError:

@@ -1,4 +1,4 @@
-"""How a person names a message: by its id, or by so much of it as fits no other. PURE."""
+"""How an operator names a message: by its id, or by a beginning of it that fits no other. PURE."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -8,18 +8,18 @@ from hangbot.errors import UnknownMessage, UsageError
 __all__ = ["named", "short_names"]
 
 _SHORTEST: Final = 8
-_MOST_TOLD: Final = 3
+_MOST_NAMED: Final = 3
 
 
 def named(given: str, group_ids: Mapping[str, str]) -> Sequence[str]:
-    """Return the ids that are meant: those of all parts of a text, or the one of a part.
+    """Return the ids that a name means: those of all parts of a text, or that of one part.
 
-    An id itself counts before ids that begin like it. What begins like a text's id names the text,
-    not its parts; with ``.2`` behind it, its second part.
+    A complete id comes before ids that begin with it. The beginning of a text's id names the whole text,
+    and with ``.2`` added its second part.
 
     Args:
         given: An id, or its beginning.
-        group_ids: Every id of the outbox with that of the text that it is a part of, oldest first.
+        group_ids: Every id of the outbox with the id of the text that it is part of, oldest first.
 
     Raises:
         UnknownMessage: Nothing fits.
@@ -41,16 +41,16 @@ def _one(given: str, found: Sequence[str]) -> Sequence[str]:
     if not found:
         raise UnknownMessage(f"no message {given} is in the outbox")
     if len(found) > 1:
-        told = ", ".join(found[:_MOST_TOLD]) + (", …" if len(found) > _MOST_TOLD else "")
+        some = ", ".join(found[:_MOST_NAMED]) + (", …" if len(found) > _MOST_NAMED else "")
         raise UsageError(
-            f"{given} fits {len(found)} messages ({told}); nothing was done",
+            f"{given} fits {len(found)} messages ({some}); nothing was done",
             remedy="Give more of the id.",
         )
     return found
 
 
 def short_names(group_ids: Mapping[str, str]) -> dict[str, str]:
-    """Return for each id the shortest name by which `named` finds it, of eight characters at least."""
+    """Return for each id the shortest name by which `named` finds it, at least eight characters long."""
     shared: dict[str, int] = dict.fromkeys(group_ids.values(), 0)
     ordered = sorted({*group_ids, *shared})
     for ids in (ordered, ordered[::-1]):
@@ -58,15 +58,15 @@ def short_names(group_ids: Mapping[str, str]) -> dict[str, str]:
     names = {}
     for key, whole in group_ids.items():
         length = max(shared[whole] + 1, _SHORTEST)
-        if whole[length : length + 1] == ".":  # else it would end like a part
+        if whole[length : length + 1] == ".":  # otherwise it would look like a part
             length = len(whole)
         names[key] = whole[:length] + key[len(whole) :]
     return names
 
 
 def _note_neighbours(ids: Iterable[str], group_ids: Mapping[str, str], shared: dict[str, int]) -> None:
-    """Note how much of each text's id the nearest before it in order shares that is another text's."""
-    last, other = ("", ""), ("", "")  # the last id with its text, and the last of another text
+    """Note how long a beginning each text's id shares with the nearest id of another text before it."""
+    last, other = ("", ""), ("", "")  # the last id with its text, and the last one of another text
     for key in ids:
         text = group_ids.get(key, key)
         if text != last[1]:
@@ -76,6 +76,6 @@ def _note_neighbours(ids: Iterable[str], group_ids: Mapping[str, str], shared: d
 
 
 def _alike(one: str, another: str) -> int:
-    """Return how many characters two texts begin with alike."""
+    """Return the length of the beginning that two texts share."""
     pairs = enumerate(zip(one, another, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(another)))

@@ -7,7 +7,7 @@ from hangbot.delivery.message import Outgoing
 __all__ = ["ANY_ROOM", "Owner"]
 
 ANY_ROOM = ""
-"""The room of what belongs to the bot wherever it is: its direct messages."""
+"""Stands for every room: direct messages belong to the bot wherever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,10 @@ class Owner:
     """The bot that opens an outbox.
 
     Attributes:
-        uid: Its user id, or ``None`` as long as only the chat could tell.
+        uid: Its user id, or ``None`` as long as only the chat knows it.
         room: The room in which it accepts messages.
-        groups: What else stands for that room: its chat group, where that has another id.
-        binds: Whether a file that is nobody's becomes its own; who only looks takes nothing.
+        groups: Other ids of that room: its chat group, if that has an id of its own.
+        binds: Whether a file without an owner becomes this bot's; commands that only look leave it free.
     """
 
     uid: str | None
@@ -32,5 +32,5 @@ class Owner:
         return self.groups | {self.room, ANY_ROOM}
 
     def room_of(self, message: Outgoing) -> str:
-        """Return the room that a message belongs to which this bot accepts."""
+        """Return the room of a message that this bot accepts."""
         return ANY_ROOM if message.direct else self.room

@@ -109,7 +109,7 @@ def _gaps(kind: re.Pattern[str], text: str, window: Span, whole: Sequence[Span])
     """
     for found in reversed(list(kind.finditer(text, window.start, window.end + 1))):
         start = found.start()
-        # Some signs stand before what they belong to, be it a blank; it takes no more than these two to tell.
+        # Some signs stand before what they belong to, even before a blank; two characters are enough to know.
         if start == window.start or _within(start, whole) or next(_graphemes(text, start - 1)) > start:
             continue
         gap = _THROUGH_LINE_END.match(text, start) or _GAP.match(text, start)

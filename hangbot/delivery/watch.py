@@ -1,4 +1,4 @@
-"""Notices that the file in use is no longer the one that is found under its name."""
+"""Notices that the open file is no longer the one under its name."""
 
 import os
 import sqlite3
@@ -19,7 +19,7 @@ _CUT: Final = "was truncated"
 
 
 class FileWatch:
-    """Looks at an open outbox from outside; what it finds has to be so at two looks.
+    """Watch an open outbox from outside; only what is found twice in a row is reported.
 
     Args:
         path: The name of the outbox.
@@ -35,17 +35,17 @@ class FileWatch:
         self._suspicion: str | None = None
 
     def look(self) -> str | None:
-        """Return what became of the file, in words, or ``None`` while it is where it was."""
+        """Return what happened to the file, in words, or ``None`` while it is where it was."""
         found = self.look_once()
         known, self._suspicion = self._suspicion, found
         return found if found == known else None
 
     def look_once(self) -> str | None:
-        """Return the same of one look: to be believed where SQLite has said that something is wrong."""
+        """Return the same after a single look, which is enough once SQLite has reported an error."""
         try:
             return self._trouble()
         except OSError:
-            return None  # it cannot be told at the moment; whoever writes there is told by SQLite
+            return None  # not known at the moment; SQLite reports it at the next write
 
     def _trouble(self) -> str | None:
         status, here = os.fstat(self._file.number), _identity(self._path)
@@ -58,9 +58,9 @@ class FileWatch:
         return self._trouble_with_the_log()
 
     def leave(self, database: sqlite3.Connection, /) -> None:
-        """Write all into the file that was taken away, and leave no log where another file may be by now.
+        """Write everything into the file that was taken away, and leave no log under its old name.
 
-        SQLite would put a log that it finds there into whatever file has that name.
+        SQLite would apply a log that it finds there to any new file of that name.
         """
         if self._trouble() in {None, _CUT}:
             return
@@ -76,7 +76,7 @@ class FileWatch:
             self._log.with_name(self._log.name.removesuffix("-wal") + "-shm").unlink()
 
     def _is_cut(self, size: int) -> bool:
-        """Tell whether the file is shorter than its own head says, or has lost it."""
+        """Return whether the file is shorter than its header says, or has lost the header."""
         head = os.pread(self._file.number, _PAGES_AT + 4, 0)
         if len(head) < _PAGES_AT + 4:
             return self._had_pages

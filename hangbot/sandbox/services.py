@@ -30,7 +30,7 @@ class Service:
         handle: Answers its requests.
         cut: Ends its WebSockets without a close.
         down: Whether it is down.
-        restarts: How often it was restarted; tells an earlier restart from the last one.
+        restarts: How often it was restarted, by which an earlier restart differs from the last one.
         up_again: When it comes up again.
     """
 
