@@ -160,7 +160,7 @@ async def open_outbox(
     Args:
         settings: The configuration.
         check: Whether to look through all of it for damage first.
-        binds: Whether a file that is nobody's becomes this bot's.
+        binds: Whether a file without an owner becomes this bot's.
         patience: Seconds for which a file is waited for that another process has locked.
 
     Raises:

@@ -98,9 +98,7 @@ class Redactor:
         """Return the text with ``<masked>`` in the place of every secret."""
         folded = s.casefold()
         # Searching for strings is many times faster than a pattern, and nearly no text holds a secret.
-        found = [
-            secret for secret in self._known.values() if any(part in folded for part in secret.tell_tales)
-        ]
+        found = [secret for secret in self._known.values() if any(part in folded for part in secret.needles)]
         if found:
             forms = sorted((form for secret in found for form in secret.forms), key=len, reverse=True)
             s = re.sub("|".join(map(_form_pattern, forms)), MASK, s)
@@ -121,7 +119,7 @@ class Redactor:
         return any(
             form in s
             for secret in self._known.values()
-            if any(part in folded for part in secret.tell_tales)
+            if any(part in folded for part in secret.needles)
             for form in secret.forms
         )
 
@@ -214,7 +212,7 @@ def _keep_prefix(match: re.Match[str]) -> str:
 class _Secret:
     forms: frozenset[str]
     """Every spelling in which the secret may travel."""
-    tell_tales: tuple[str, ...]
+    needles: tuple[str, ...]
     """Case-folded texts; a case-folded text without any of them holds none of the forms."""
     cuttable: tuple[Cuttable, ...]
     hidden: str
@@ -234,7 +232,7 @@ class _Secret:
         standard = base64.b64encode(raw).decode("ascii").rstrip("=")
         bare = {standard, standard.replace("+", "-").replace("/", "_")}
         bare.add(standard.replace("+", "%2B").replace("/", "%2F"))
-        # A form that contains another tell-tale needs none of its own.
+        # A form that contains another needle needs none of its own.
         tellers = {form.casefold() for form in forms | bare}
         forms |= {form + padding for form in bare for padding in _PADDINGS}
         tales = tuple(f for f in tellers if not any(g in f for g in tellers - {f}))
