@@ -1,3 +1,8 @@
+"""Which rows a page of a history holds."""
+
+import re
+from urllib.parse import parse_qsl
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,81 +24,76 @@ def page(rows: list[Row], *, documented: bool = False, **query: str) -> list[int
     return [found["id"] for found in cut.rows]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        pytest.param({}, [3, 4, 7, 8, 9, 12], id="without parameters everything, oldest first"),
-        pytest.param({"per_page": "2"}, [9, 12], id="prepend without a cursor is the newest"),
-        pytest.param({"limit": "2"}, [9, 12], id="limit is another word for per_page"),
-        pytest.param(
-            {"per_page": "2", "affix": "append"}, [3, 4], id="append without a cursor is the oldest"
-        ),
-        pytest.param({"affix": "append", "id": "7"}, [8, 9, 12], id="append after an id excludes it"),
-        pytest.param({"affix": "prepend", "id": "7"}, [3, 4], id="prepend before an id excludes it"),
-        pytest.param({"id": "7"}, [3, 4], id="an id alone pages backwards: the polling bot goes deaf"),
-        pytest.param({"affix": "sideways", "id": "7"}, [3, 4], id="an unknown affix is prepend"),
-        pytest.param({"affix": "append", "id": "5"}, [7, 8, 9, 12], id="the id need not exist"),
-        pytest.param({"affix": "append", "sentAt": "101"}, [12], id="a time alone loses its own second"),
-        pytest.param({"affix": "prepend", "sentAt": "101"}, [3, 4, 7], id="also backwards"),
-        pytest.param(
-            {"affix": "append", "sentAt": "101", "id": "8"}, [9, 12], id="time and id are one compound cursor"
-        ),
-        pytest.param({"affix": "append", "updatedAt": "101"}, [12], id="updatedAt counts as sentAt"),
-        pytest.param({"affix": "append", "fromTimestamp": "101"}, [12], id="so does fromTimestamp"),
-        pytest.param({"limit": "abc"}, [12], id="a nonsense limit gives one row (measured)"),
-        pytest.param({"id": "abc", "affix": "append"}, [3, 4, 7, 8, 9, 12], id="a nonsense id is none"),
-        pytest.param({"limit": "-5"}, [12], id="a limit below one is one"),
-        pytest.param({"id": "9" * 40}, [3, 4, 7, 8, 9, 12], id="a number too long is none"),
-    ],
-)
-def test_a_page_is_cut_as_measured_on_openchat(query: dict[str, str], expected: list[int]) -> None:
+MEASURED = """
+                                              prepend  3 4 7 8 9 12  everything, oldest first
+per_page=2                                    prepend  9 12          without a cursor the newest
+limit=2                                       prepend  9 12          another word for per_page
+per_page=1&limit=3                            prepend  12            which wins
+per_page=1&page=2                             prepend  12            a page number moves nothing
+limit=2.9                                     prepend  9 12          leading digits count
+per_page=2abc                                 prepend  9 12
+limit=02                                      prepend  9 12
+limit=abc                                     prepend  12            nonsense, and less than one, is one
+limit=                                        prepend  12
+per_page=+5                                   prepend  12
+limit=-5                                      prepend  12
+per_page=0                                    prepend  12
+per_page=2&affix=append                       append   3 4           without a cursor the oldest
+affix=append&id=7                             append   8 9 12        an id is excluded
+affix=prepend&id=7                            prepend  3 4
+id=7                                          prepend  3 4           alone it pages back: polling goes deaf
+affix=sideways&id=7                           sideways 3 4           an unknown word pages back
+affix=append&id=5                             append   7 8 9 12      the id need not exist
+affix=append&id=abc                           append   3 4 7 8 9 12  no number is 0
+affix=append&id=8x                            append   9 12
+affix=append&id=-1                            append   3 4 7 8 9 12
+id=abc                                        prepend  -             before 0 lies nothing
+id=9999999999999999999999999999999999999999   prepend  3 4 7 8 9 12
+affix=append&sentAt=101                       append   12            a time alone loses its own second
+affix=prepend&sentAt=101                      prepend  3 4 7
+affix=append&sentAt=101&id=8                  append   9 12          time and id are one compound cursor
+affix=append&updatedAt=101                    append   12
+affix=append&fromTimestamp=101                append   12
+fromTimestamp=101                             append   12            a time to begin from goes forward
+fromTimeStamp=101                             append   12
+from_timestamp=101                            append   12
+fromTimestamp=                                append   3 4 7 8 9 12
+fromId=8                                      append   9 12          so does an id to begin from
+afterId=8                                     append   9 12
+messageId=8                                   prepend  3 4 7
+beforeId=8                                    prepend  3 4 7
+sentAt=101                                    prepend  3 4 7
+timestamp=101                                 prepend  3 4 7
+updatedAt=101                                 prepend  3 4 7
+sentAt=&affix=prepend                         prepend  -
+fromTimestamp=101&affix=prepend               prepend  3 4 7         the word wins
+fromTimestamp=101&affix=APPEND                APPEND   3 4 7         in these letters
+cursorAffix=append&id=8                       append   9 12
+cursorField=id&cursorValue=8                  prepend  3 4 7         a named cursor
+cursorField=sentAt&cursorValue=101&cursorId=8&affix=append  append  9 12
+cursorId=8                                    prepend  3 4 7 8 9 12  alone it is nothing
+toTimestamp=100                               prepend  3 4 7 8 9 12
+sentAt=101&updatedAt=102                      prepend  3 4 7         sentAt wins
+updatedAt=101&fromTimestamp=1                 append   12            updatedAt wins over fromTimestamp
+""".strip("\n").splitlines()
+"""Query, the affix that `meta` echoes, ids of the page, and what the line is about."""
+LINE = re.compile(r"(\S*)\s+(\S+)\s+(-|\d+(?: \d+)*)(?:\s.*)?")
+
+
+@pytest.mark.parametrize("line", [pytest.param(line, id=" ".join(line.split())) for line in MEASURED])
+def test_which_way_a_list_goes_and_from_where(line: str) -> None:
+    match = LINE.fullmatch(line)
+    assert match is not None
+    query = dict(parse_qsl(match[1].replace("+", "%20"), keep_blank_values=True))
+
     cut = cut_page(ROWS, history_query(query, documented=False))
 
-    assert [found["id"] for found in cut.rows] == expected
+    assert " ".join(str(found["id"]) for found in cut.rows) == match[3].replace("-", "")
+    assert cut.meta["cursor"]["affix"] == match[2]
 
 
-@pytest.mark.parametrize(
-    ("query", "affix", "expected"),
-    [
-        pytest.param({"fromTimestamp": "101"}, "append", [12], id="a time to begin from goes forward"),
-        pytest.param({"fromTimeStamp": "101"}, "append", [12], id="in other letters, too"),
-        pytest.param({"from_timestamp": "101"}, "append", [12], id="and with a stroke"),
-        pytest.param({"fromTimestamp": ""}, "append", [3, 4, 7, 8, 9, 12], id="empty, it is 0"),
-        pytest.param({"fromId": "8"}, "append", [9, 12], id="an id to begin from"),
-        pytest.param({"afterId": "8"}, "append", [9, 12], id="an id to come after"),
-        pytest.param({"messageId": "8"}, "prepend", [3, 4, 7], id="messageId goes back"),
-        pytest.param({"beforeId": "8"}, "prepend", [3, 4, 7], id="beforeId goes back"),
-        pytest.param({"sentAt": "101"}, "prepend", [3, 4, 7], id="sentAt goes back"),
-        pytest.param({"timestamp": "101"}, "prepend", [3, 4, 7], id="timestamp is sentAt"),
-        pytest.param({"updatedAt": "101"}, "prepend", [3, 4, 7], id="updatedAt goes back"),
-        pytest.param({"fromTimestamp": "101", "affix": "prepend"}, "prepend", [3, 4, 7], id="the word wins"),
-        pytest.param({"fromTimestamp": "101", "affix": ""}, "", [3, 4, 7], id="even an empty one"),
-        pytest.param({"fromTimestamp": "101", "affix": "APPEND"}, "APPEND", [3, 4, 7], id="letters count"),
-        pytest.param({"cursorAffix": "append", "id": "8"}, "append", [9, 12], id="cursorAffix is affix"),
-        pytest.param({"cursorField": "id", "cursorValue": "8"}, "prepend", [3, 4, 7], id="a named cursor"),
-        pytest.param(
-            {"cursorField": "sentAt", "cursorValue": "101", "cursorId": "8", "affix": "append"},
-            "append",
-            [9, 12],
-            id="a named compound cursor",
-        ),
-        pytest.param({"cursorId": "8"}, "prepend", [3, 4, 7, 8, 9, 12], id="cursorId alone is nothing"),
-        pytest.param({"toTimestamp": "100"}, "prepend", [3, 4, 7, 8, 9, 12], id="toTimestamp does nothing"),
-        pytest.param({"sentAt": "101", "updatedAt": "102"}, "prepend", [3, 4, 7], id="sentAt wins"),
-        pytest.param(
-            {"updatedAt": "101", "fromTimestamp": "1"}, "append", [12], id="updatedAt wins over fromTimestamp"
-        ),
-        pytest.param({"id": "abc"}, "prepend", [], id="nothing lies before no number"),
-        pytest.param({"id": "8x", "affix": "append"}, "append", [9, 12], id="leading digits count"),
-        pytest.param({"id": "-1", "affix": "append"}, "append", [3, 4, 7, 8, 9, 12], id="a negative id"),
-        pytest.param({"sentAt": "", "affix": "prepend"}, "prepend", [], id="an empty time is 0"),
-    ],
-)
-def test_which_way_a_list_goes_and_from_where(query: dict[str, str], affix: str, expected: list[int]) -> None:
-    cut = cut_page(ROWS, history_query(query, documented=False))
-
-    assert [found["id"] for found in cut.rows] == expected
-    assert cut.meta["cursor"]["affix"] == affix
+def test_an_empty_affix_wins_over_a_time_to_begin_from() -> None:
+    assert page(ROWS, fromTimestamp="101", affix="") == [3, 4, 7]
 
 
 @pytest.mark.parametrize(
@@ -117,34 +117,6 @@ def test_milliseconds_are_read_as_openchat_does(
     assert [found["id"] for found in cut_page(rows, asked).rows] == expected
 
 
-@pytest.mark.parametrize("size", ["2", "2.9", "2e1", "2abc", "02"])
-@pytest.mark.parametrize("name", ["per_page", "limit"])
-def test_of_a_size_the_leading_digits_count(name: str, size: str) -> None:
-    cut = cut_page(ROWS, history_query({name: size}, documented=False))
-
-    assert [found["id"] for found in cut.rows] == [9, 12]
-
-
-@pytest.mark.parametrize("size", ["", "abc", " 5", "0", "-3", "null"])
-@pytest.mark.parametrize("name", ["per_page", "limit"])
-def test_a_size_that_is_none_or_less_than_one_is_one(name: str, size: str) -> None:
-    cut = cut_page(ROWS, history_query({name: size}, documented=False))
-
-    assert [found["id"] for found in cut.rows] == [12]
-
-
-def test_per_page_wins_over_limit_and_a_page_number_moves_nothing() -> None:
-    assert page(ROWS, per_page="1", limit="3") == page(ROWS, per_page="1", page="2") == [12]
-
-
-def test_a_time_in_milliseconds_is_recognised() -> None:
-    rows = [row(1, 1_795_346_503), row(2, 1_795_346_504)]
-
-    found = page(rows, affix="append", sentAt="1795346503000")
-
-    assert found == [2]
-
-
 def test_a_page_has_at_most_100_rows() -> None:
     rows = [row(n) for n in range(250)]
 
@@ -155,54 +127,25 @@ def test_a_page_has_at_most_100_rows() -> None:
 @pytest.mark.parametrize(
     ("query", "cursor", "pagination"),
     [
-        pytest.param(
-            {"per_page": "3", "affix": "append"},
-            {"affix": "append", "id": 7, "sentAt": 100},
-            {"count": 3, "current_page": 1, "per_page": 3, "total": 4, "total_pages": 2},
-            id="append names the last row, and that there is more",
-        ),
-        pytest.param(
-            {"per_page": "10"},
-            {"affix": "prepend", "id": 3, "sentAt": 100},
-            {"count": 6, "current_page": 1, "per_page": 10, "total": 6, "total_pages": 1},
-            id="prepend names the first row, and the end",
-        ),
-        pytest.param(
-            {"affix": "append", "id": "12"},
-            {"affix": "append", "id": 0, "sentAt": 0},
-            {"count": 0, "current_page": 1, "per_page": 30, "total": 0, "total_pages": 1},
-            id="an empty page names zeros",
-        ),
-        pytest.param(
-            {"limit": "0"},
-            {"affix": "prepend", "id": 12, "sentAt": 102},
-            {"count": 1, "current_page": 1, "per_page": 0, "total": 1, "total_pages": 2},
-            id="a limit of zero gives one row and says there is more (measured)",
-        ),
-        pytest.param(
-            {"limit": "6"},
-            {"affix": "prepend", "id": 3, "sentAt": 100},
-            {"count": 6, "current_page": 1, "per_page": 6, "total": 7, "total_pages": 2},
-            id="a last page that is just full says that there is more (measured)",
-        ),
-        pytest.param(
-            {"limit": "abc"},
-            {"affix": "prepend", "id": 12, "sentAt": 102},
-            {"count": 1, "current_page": 1, "per_page": 30, "total": 1, "total_pages": 1},
-            id="a nonsense limit gives one row, and the end (measured)",
-        ),
-        pytest.param(
-            {"affix": "sideways", "limit": "5000"},
-            {"affix": "sideways", "id": 3, "sentAt": 100},
-            {"count": 6, "current_page": 1, "per_page": 5000, "total": 6, "total_pages": 1},
-            id="meta echoes what was sent, sense or not",
-        ),
+        pytest.param("per_page=3&affix=append", ("append", 7, 100), (3, 3, 4, 2), id="append: the last row"),
+        pytest.param("per_page=10", ("prepend", 3, 100), (6, 10, 6, 1), id="prepend: the first row"),
+        pytest.param("affix=append&id=12", ("append", 0, 0), (0, 30, 0, 1), id="an empty page: zeros"),
+        pytest.param("limit=0", ("prepend", 12, 102), (1, 0, 1, 2), id="none: one row, there is more"),
+        pytest.param("limit=6", ("prepend", 3, 100), (6, 6, 7, 2), id="a page just full: there is more"),
+        pytest.param("limit=abc", ("prepend", 12, 102), (1, 30, 1, 1), id="nonsense: one row, the end"),
+        pytest.param("affix=x&limit=5000", ("x", 3, 100), (6, 5000, 6, 1), id="sense or not, it is echoed"),
     ],
 )
-def test_meta_says_where_the_page_ends(query: dict[str, str], cursor: Row, pagination: Row) -> None:
-    cut = cut_page(ROWS, history_query(query, documented=False))
+def test_meta_says_where_the_page_ends(
+    query: str, cursor: tuple[str, int, int], pagination: tuple[int, int, int, int]
+) -> None:
+    cut = cut_page(ROWS, history_query(dict(parse_qsl(query)), documented=False))
 
-    assert cut.meta == {"cursor": cursor, "pagination": pagination}
+    names = ("count", "per_page", "total", "total_pages")
+    assert cut.meta == {
+        "cursor": dict(zip(("affix", "id", "sentAt"), cursor, strict=True)),
+        "pagination": {"current_page": 1, **dict(zip(names, pagination, strict=True))},
+    }
 
 
 def test_only_singular_filters_filter_on_openchat_and_both_where_documented() -> None:
@@ -246,28 +189,17 @@ def test_documented_filters_do_what_their_names_say() -> None:
     assert page(rows, documented=True, toTimestamp="200") == [1, 2]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("hideReplies", "onlyDeleted", "searchKey", "tags", "withTags", "toTimestamp", "onlyUpdates"),
-        *("unread", "undelivered", "hideMessagesFromBlockedUsers", "withThreadSubscribed", "count"),
-    ],
-)
-def test_openchat_ignores_what_else_is_documented(name: str) -> None:
+NO_FILTERS = "unread undelivered withTags hideMessagesFromBlockedUsers withThreadSubscribed"
+DOCUMENTED_FILTERS = "hideReplies onlyDeleted searchKey tags toTimestamp onlyUpdates count"
+
+
+@pytest.mark.parametrize("documented", [False, True])
+def test_what_is_no_filter_filters_nothing(*, documented: bool) -> None:
     rows = [row(1), row(2, parentId=1, tags=["a"]), row(3, 300)]
+    names = NO_FILTERS if documented else f"{NO_FILTERS} {DOCUMENTED_FILTERS}"
 
-    cut = cut_page(rows, history_query({name: "1"}, documented=False))
-
-    assert [found["id"] for found in cut.rows] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "name", ["unread", "undelivered", "withTags", "hideMessagesFromBlockedUsers", "withThreadSubscribed"]
-)
-def test_what_would_need_receipts_or_block_lists_filters_nothing_where_documented_either(name: str) -> None:
-    cut = cut_page([row(1), row(2, tags=["a"])], history_query({name: "1"}, documented=True))
-
-    assert [found["id"] for found in cut.rows] == [1, 2]
+    for name in names.split():
+        assert page(rows, documented=documented, **{name: "1"}) == [1, 2, 3], name
 
 
 def test_tags_filter_where_documented() -> None:
@@ -298,25 +230,12 @@ def test_polling_with_append_sees_every_row_once_and_in_order(times: list[int], 
     assert seen == [found["id"] for found in rows]
 
 
+NAMES = "affix id limit per_page sentAt updatedAt type category sender hideDeleted"
+
+
 @settings(max_examples=50)
 @given(
-    query=st.dictionaries(
-        st.sampled_from(
-            [
-                "affix",
-                "id",
-                "limit",
-                "per_page",
-                "sentAt",
-                "updatedAt",
-                "type",
-                "category",
-                "sender",
-                "hideDeleted",
-            ]
-        ),
-        st.text(max_size=25),
-    ),
+    query=st.dictionaries(st.sampled_from(NAMES.split()), st.text(max_size=25)),
     documented=st.booleans(),
 )
 def test_no_query_breaks_a_page(query: dict[str, str], *, documented: bool) -> None:
