@@ -13,6 +13,7 @@ from hangbot.sandbox.control_calls import CALLS, ControlCall
 from hangbot.sandbox.control_request import MalformedCall, UnknownThing, answer, path_of, refusal
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
+from hangbot.sandbox.paths import match_path
 from hangbot.sandbox.room.room import ActionRefused
 from hangbot.sandbox.service import Sandbox
 
@@ -55,15 +56,13 @@ async def _route(sandbox: Sandbox, request: Request) -> Response:
     return await call(sandbox, request, *ids)
 
 
-def _calls_at(segments: list[str]) -> tuple[dict[str, ControlCall], list[str]]:
+def _calls_at(segments: list[str]) -> tuple[dict[str, ControlCall], tuple[str, ...]]:
     """What can be called at a path, by method, and the segments that are ids."""
     for path, calls in CALLS.items():
-        pairs = list(zip(path.split("/"), segments, strict=False))
-        if len(pairs) == len(segments) == path.count("/") + 1 and all(
-            part in ("{}", segment) for part, segment in pairs
-        ):
-            return calls, [segment for part, segment in pairs if part == "{}"]
-    return {}, []
+        ids = match_path(path, segments)
+        if ids is not None:
+            return calls, ids
+    return {}, ()
 
 
 def _is_loopback(url: str) -> bool:

@@ -21,7 +21,7 @@ from hangbot.sandbox.services import SERVICES
 __all__ = ["CALLS", "ControlCall"]
 
 ControlCall = Callable[Concatenate[Sandbox, Request, ...], Awaitable[Response]]
-"""A call; the segments that `{}` stands for in its path follow the request."""
+"""A call; the segments that its path leaves open follow the request."""
 
 _FAULT_FIELDS: Final = ("on", "do", "times", "after", "ms", "status", "headers", "body")
 _LONGEST_NUMBER: Final = 18
@@ -230,4 +230,4 @@ CALLS: Final[dict[str, dict[str, ControlCall]]] = {
     "faults": {"GET": _list_faults, "POST": _add_fault, "DELETE": _clear_faults},
     "faults/{}": {"DELETE": _remove_fault},
 }
-"""By path (`{}` is any one segment) and method."""
+"""By path (a pattern of ``match_path``) and method."""

@@ -13,11 +13,12 @@ from hangbot.sandbox.chat.call import Answer, Call, tidy_path
 from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DialectName
 from hangbot.sandbox.chat.rules import ChatRefusal
+from hangbot.sandbox.paths import match_path
 
 __all__ = ["ROUTES", "ChatApi", "Route"]
 
 Handler = Callable[Concatenate[ChatContext, Call, ...], Answer]
-"""Answers a call; the segments that `{}` stands for in the route follow the call."""
+"""Answers a call; the segments that its path leaves open follow the call."""
 
 _NO_CALLS: Final = {"HEAD": 404, "OPTIONS": 204, "TRACE": 501}
 """What OpenChat answers to these, whatever the path (measured)."""
@@ -30,7 +31,7 @@ class Route:
 
     Attributes:
         method: The method; `*` is any.
-        path: Its segments below the version: `{}` is any one of them, a last `*` all that follow.
+        path: Its path below the version, a pattern of ``match_path``.
         handler: Answers it.
         keyed: Whether it belongs to the admin API alone, and needs the key.
         only: The one dialect that has it, or `None`.
@@ -41,18 +42,6 @@ class Route:
     handler: Handler
     keyed: bool = False
     only: DialectName | None = None
-
-    def ids(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
-        """The segments that `{}` and `*` stand for; `None` where the path is another one."""
-        parts = self.path.split("/")
-        if parts[-1] == "*":
-            parts = [*parts[:-1], *("{}" for _ in segments[len(parts) - 1 :])]
-        if len(parts) != len(segments):
-            return None
-        pairs = tuple(zip(parts, segments, strict=True))
-        if any(part not in ("{}", segment) for part, segment in pairs):
-            return None
-        return tuple(segment for part, segment in pairs if part == "{}")
 
 
 ROUTES: Final = (
@@ -171,7 +160,7 @@ class ChatApi:
         if call.method in _WRITES:
             call.fields()  # a body that cannot be read is refused before the route is looked at
         for route in self._routes.get(call.segments[0], ()) if call.segments else ():
-            ids = route.ids(call.segments) if route.method in ("*", call.method) else None
+            ids = match_path(route.path, call.segments) if route.method in ("*", call.method) else None
             if ids is not None:
                 if route.keyed:
                     self._context.auth.check_key(call)

@@ -5,11 +5,11 @@ read; answers hold nothing else. Where a shape is unknown the answer is the smal
 that those bots accept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
-from hangbot.sandbox.chat.rows import Json, Row
+from hangbot.sandbox.chat.rows import Row
 from hangbot.sandbox.gateway.call import (
     GatewayAnswer,
     GatewayCall,
@@ -22,6 +22,7 @@ from hangbot.sandbox.gateway.call import (
 )
 from hangbot.sandbox.gateway.playlists import Playlists
 from hangbot.sandbox.ids import Ids
+from hangbot.sandbox.paths import match_path
 from hangbot.sandbox.people import People, Person
 from hangbot.sandbox.user_tokens import BadToken
 
@@ -55,6 +56,10 @@ class Moderation(Protocol):
         """Show a user's changed profile in every room."""
 
 
+Handler = Callable[..., GatewayAnswer]
+"""Answers a call; the segments that its path leaves open follow the call."""
+
+
 class Gateway:
     """The gateway's calls.
 
@@ -76,6 +81,25 @@ class Gateway:
         self._bots: dict[str, str] = {}
         self._changes: dict[str, Row] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
+        self._routes: tuple[tuple[str, str, Handler], ...] = (
+            ("GET", "user-service/comet-chat/user-token", self._exchange),
+            ("GET", "user-service/users/profile", self._own_profile),
+            ("POST", "user-service/users/profile", self._change_profile),
+            ("GET", "user-service/users/profiles", self._profiles),
+            ("GET", "user-service/profile/{}", self._profile_of),
+            ("POST", "user-service/users/sign-up-bot", self._sign_up_bot),
+            ("GET", "user-service/users/bot-token", self._bot_token),
+            ("POST", "user-service/users/bot-token", self._bot_token),
+            ("POST", "user-service/auth/login", self._login),
+            ("GET", "room-service/rooms/uuid/{}", self._room_by_uuid),
+            ("GET", "room-service/rooms/{}", self._room_by_slug),
+            ("POST", "room-service/rooms/{}/join", self._join_room),
+            ("PATCH", "room-service/rooms/{}", self._change_room),
+            ("POST", "room-service/roomUserRoles/kick-user-from-room", self._kick),
+            ("GET", "room-service/roomUserRoles/{}/{}", self._roles),
+            ("GET", "playlist-service/rooms/{}/recent-songs", self._recent_songs),
+            ("*", "playlist-service/*", self._playlist),
+        )
 
     def reset(self) -> None:
         """Forget bots signed up, changed rooms and crates."""
@@ -95,47 +119,15 @@ class Gateway:
             return failure(400, "Bad Request")
 
     def _answer(self, call: GatewayCall) -> GatewayAnswer:
-        match call.segments[:1]:
-            case ("user-service",):
-                return self._user_service(call)
-            case ("room-service",):
-                return self._room_service(call)
-            case ("playlist-service",):
-                return self._playlist_service(call)
-            case _:
-                return no_route(call)
+        for method, path, handler in self._routes:
+            ids = match_path(path, call.segments) if method in ("*", call.method) else None
+            if ids is not None:
+                return handler(call, *ids)
+        return no_route(call)
 
     def _caller(self, call: GatewayCall) -> Person:
         scheme, _, token = call.authorization.partition(" ")
         return self._people.verify(token.strip() if scheme.lower() == "bearer" else "")
-
-    # -- users -------------------------------------------------------------------------
-
-    def _user_service(self, call: GatewayCall) -> GatewayAnswer:  # noqa: PLR0911  one line a route
-        match (call.method, *call.segments[1:]):
-            case ("GET", "comet-chat", "user-token"):
-                person = self._caller(call)
-                token = self._people.exchange(call.authorization.partition(" ")[2].strip())
-                return GatewayAnswer(200, {"cometAuthToken": token}, uid=person.uid)
-            case ("GET", "users", "profile"):
-                return self._profile(self._caller(call))
-            case ("POST", "users", "profile"):
-                return self._change_profile(call)
-            case ("GET", "profile", uid):
-                self._caller(call)
-                return self._profile(self._known(uid))
-            case ("GET", "users", "profiles"):
-                self._caller(call)
-                found = (self._people.find(uid) for uid in parse_qs(call.query).get("users", []))
-                return GatewayAnswer(200, [{"userProfile": p.profile()} for p in found if p is not None])
-            case ("POST", "users", "sign-up-bot"):
-                return self._sign_up_bot(call)
-            case ("GET" | "POST", "users", "bot-token"):
-                return self._bot_token(call)
-            case ("POST", "auth", "login"):
-                return self._login(call)
-            case _:
-                return no_route(call)
 
     def _known(self, uid: str) -> Person:
         person = self._people.find(uid)
@@ -143,8 +135,25 @@ class Gateway:
             raise Problem(404, "User not found")
         return person
 
-    def _profile(self, person: Person) -> GatewayAnswer:
+    # -- users
+
+    def _exchange(self, call: GatewayCall) -> GatewayAnswer:
+        person = self._caller(call)
+        token = self._people.exchange(call.authorization.partition(" ")[2].strip())
+        return GatewayAnswer(200, {"cometAuthToken": token}, uid=person.uid)
+
+    def _own_profile(self, call: GatewayCall) -> GatewayAnswer:
+        person = self._caller(call)
         return GatewayAnswer(200, person.profile(), uid=person.uid)
+
+    def _profile_of(self, call: GatewayCall, uid: str) -> GatewayAnswer:
+        self._caller(call)
+        return GatewayAnswer(200, self._known(uid).profile(), uid=uid)
+
+    def _profiles(self, call: GatewayCall) -> GatewayAnswer:
+        self._caller(call)
+        found = (self._people.find(uid) for uid in parse_qs(call.query).get("users", []))
+        return GatewayAnswer(200, [{"userProfile": p.profile()} for p in found if p is not None])
 
     def _change_profile(self, call: GatewayCall) -> GatewayAnswer:
         person, fields = self._caller(call), object_of(call)
@@ -187,30 +196,24 @@ class Gateway:
             raise Problem(401, "Unauthorized")
         return GatewayAnswer(201, {"accessToken": person.token}, uid=person.uid)
 
-    # -- rooms -------------------------------------------------------------------------
+    # -- rooms
 
-    def _room_service(self, call: GatewayCall) -> GatewayAnswer:
-        match (call.method, *call.segments[1:]):
-            case ("GET", "rooms", "uuid", uuid):
-                self._caller(call)
-                return GatewayAnswer(200, self._room(self._rooms.by_uuid(uuid)))
-            case ("GET", "rooms", slug):
-                self._caller(call)
-                return GatewayAnswer(200, self._room(self._rooms.by_slug(slug)))
-            case ("POST", "rooms", slug, "join"):
-                person = self._caller(call)
-                return GatewayAnswer(201, self._room(self._rooms.by_slug(slug)), uid=person.uid)
-            case ("PATCH", "rooms", slug):
-                self._caller(call)
-                return self._change_room(self._room(self._rooms.by_slug(slug)), object_of(call))
-            case ("POST", "roomUserRoles", "kick-user-from-room"):
-                return self._kick(call)
-            case ("GET", "roomUserRoles", slug, uid):
-                self._caller(call)
-                room = self._room(self._rooms.by_slug(slug))
-                return GatewayAnswer(200, [{"role": role} for role in roles_of(room, uid)])
-            case _:
-                return no_route(call)
+    def _room_by_uuid(self, call: GatewayCall, uuid: str) -> GatewayAnswer:
+        self._caller(call)
+        return GatewayAnswer(200, self._room(self._rooms.by_uuid(uuid)))
+
+    def _room_by_slug(self, call: GatewayCall, slug: str) -> GatewayAnswer:
+        self._caller(call)
+        return GatewayAnswer(200, self._room(self._rooms.by_slug(slug)))
+
+    def _join_room(self, call: GatewayCall, slug: str) -> GatewayAnswer:
+        person = self._caller(call)
+        return GatewayAnswer(201, self._room(self._rooms.by_slug(slug)), uid=person.uid)
+
+    def _roles(self, call: GatewayCall, slug: str, uid: str) -> GatewayAnswer:
+        self._caller(call)
+        room = self._room(self._rooms.by_slug(slug))
+        return GatewayAnswer(200, [{"role": role} for role in roles_of(room, uid)])
 
     def _room(self, room: Mapping[str, Any] | None) -> Row:
         if room is None:
@@ -218,8 +221,10 @@ class Gateway:
         shown = {name: value for name, value in room.items() if name != "recent_songs"}
         return {"pinnedMessages": [], **shown, **self._changes.get(str(room.get("uuid")), {})}
 
-    def _change_room(self, room: Row, fields: dict[str, Json]) -> GatewayAnswer:
+    def _change_room(self, call: GatewayCall, slug: str) -> GatewayAnswer:
         """Take over settings; a room's roles and users are not changed here."""
+        self._caller(call)
+        room, fields = self._room(self._rooms.by_slug(slug)), object_of(call)
         changes = {name: value for name, value in fields.items() if name not in _NOT_CHANGED}
         for name, value in changes.items():
             before = room.get(name)
@@ -241,19 +246,15 @@ class Gateway:
         self._moderation.kick(str(room["uuid"]), target.uid)
         return GatewayAnswer(201, {}, uid=person.uid)
 
-    # -- playlists ---------------------------------------------------------------------
+    # -- playlists
 
-    def _playlist_service(self, call: GatewayCall) -> GatewayAnswer:
+    def _recent_songs(self, call: GatewayCall, slug: str) -> GatewayAnswer:
+        person, room = self._caller(call), self._rooms.by_slug(slug)
+        if room is None:
+            raise Problem(404, "Room not found")
+        return GatewayAnswer(200, {"songPlays": list(room.get("recent_songs", ()))}, uid=person.uid)
+
+    def _playlist(self, call: GatewayCall, *below: str) -> GatewayAnswer:
         person = self._caller(call)
-        match (call.method, *call.segments[1:]):
-            case ("GET", "rooms", slug, "recent-songs"):
-                room = self._rooms.by_slug(slug)
-                if room is None:
-                    raise Problem(404, "Room not found")
-                return GatewayAnswer(200, {"songPlays": list(room.get("recent_songs", ()))}, uid=person.uid)
-            case (method, *rest):
-                found = self._playlists.answer(person.uid, method, tuple(rest), call.query, call.body)
-                if found is None:
-                    return no_route(call)
-                return GatewayAnswer(found[0], found[1], uid=person.uid)
-        return no_route(call)
+        found = self._playlists.answer(person.uid, call.method, below, call.query, call.body)
+        return no_route(call) if found is None else GatewayAnswer(found[0], found[1], uid=person.uid)
