@@ -133,7 +133,7 @@ MUTANTS: Final = (
         before="        return (RateLimited if rate_limited else Unavailable)(\n",
         after="        return (RateLimited if rate_limited else Refused if is_refusal(status) else Unavailable)(\n",
         killed_by=(
-            "tests/hangfm/wire/test_chat.py::test_what_is_not_in_the_chats_own_words_refuses_nothing",
+            "tests/hangfm/wire/test_chat_errors.py::test_what_is_not_in_the_chats_own_words_refuses_nothing",
         ),
     ),
     Mutant(
