@@ -184,13 +184,13 @@ def test_an_id_is_a_number_or_its_digits(value: object, number: int) -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        *[None, True, 1.5, math.inf, math.nan, "", " 5 ", "1_000", "٣", "-5", [5]],
-        pytest.param("9" * 5_000, id="too long to read"),
+        *[row(id=odd) for odd in (None, True, 1.5, math.inf, math.nan, "", " 5 ", "1_000", "٣", "-5", [5])],
+        row(id="9" * 5_000),
+        *[{}, None, "row", [row()]],
     ],
 )
 def test_a_row_without_an_id_is_no_message(odd: object) -> None:
-    assert read_message(row(id=odd)) is None
-    assert [read_message(other) for other in ({}, None, "row", [row()])] == [None] * 4
+    assert read_message(odd) is None
 
 
 ENTITY = {"entities": {"sender": {"entity": {"uid": "e"}}}}
