@@ -3,14 +3,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hangbot.clock import SystemClock
-from hangbot.errors import OutboxUnusable, RemovedFromRoom, UnknownMessage, Unreachable
+from hangbot.errors import OutboxUnusable, RemovedFromRoom, Unreachable
 from hangbot.factory import open_bot, open_outbox
-from hangbot.sandbox.chat.changes import delete_message, edit_message
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.rng import FixedRng
@@ -167,181 +166,6 @@ async def test_an_app_hears_others_in_order_and_never_the_bot_itself(
     assert ears.heard == ["one", "two", "three"]
 
 
-async def test_a_wrong_uid_in_the_configuration_does_not_make_the_bot_hear_itself(
-    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_acks: AckRecorder
-) -> None:
-    ears = Ears()
-    bot = await hangfm_open_bot(app=ears, chat_uid="somebody-else")
-    alice = await hangfm_open_user("alice")
-
-    await bot.say("I speak", key="m-1")
-    await hangfm_acks.settled("m-1")
-    await alice.say("after")
-    await ears.until("after")
-
-    assert ears.heard == ["after"]
-
-
-async def test_what_was_said_before_the_bot_came_is_not_answered(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
-) -> None:
-    alice = await hangfm_open_user("alice")
-    await alice.say("/uptime")
-
-    await hangfm_open_bot()
-    await alice.say("/uptime")
-    await hangfm_room_log.expect("has been up")
-    await alice.say("/uptime")
-    await hangfm_room_log.expect("has been up")
-
-    assert len(hangfm_room_log.texts(from_=hangfm_sandbox.bot)) == 2
-
-
-async def test_a_newest_row_that_cannot_be_read_does_not_bring_the_whole_history_back(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
-) -> None:
-    alice = await hangfm_open_user("alice")
-    for number in range(3):
-        await alice.say(f"old {number}")
-    rows: list[Any] = [*hangfm_sandbox.messages, {"id": "unreadable"}]
-    hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
-    ears = Ears()
-
-    await hangfm_open_bot(app=ears)
-    await alice.say("new")
-    await ears.until("new")
-
-    assert ears.heard == ["new"]
-    asked = [row["path"] for row in hangfm_sandbox.journal.events(service="chat", dir="in", method="GET")]
-    first = next(path for path in asked if "/messages?" in path)
-    assert "per_page=1&" not in f"{first}&", "one row would be the one that cannot be read"
-
-
-async def test_rows_that_cannot_be_read_do_not_stop_the_bot(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
-) -> None:
-    ears = Ears()
-    await hangfm_open_bot(app=ears)
-    alice = await hangfm_open_user("alice")
-    for rows in (["x", None, {}, {"id": None}, {"id": {"a": 1}}], {"no": "list"}, None):
-        hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
-    hangfm_sandbox.faults.add("chat.history", "garbage")
-
-    await alice.say("still there?")
-
-    await ears.until("still there?")
-
-
-@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
-async def test_a_chat_that_counts_from_the_beginning_again_is_told_once_and_heard_on(
-    hangfm_sandbox: Sandbox,
-    hangfm_open_bot: OpenBot,
-    hangfm_open_user: OpenUser,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    ears = Ears()
-    await hangfm_open_bot(app=ears)
-    alice = await hangfm_open_user("alice")
-    for number in range(5):
-        await alice.say(f"before {number}")
-    await ears.until("before 4")
-
-    with caplog.at_level(logging.WARNING, "hangbot.hangfm.feed"):
-        await hangfm_sandbox.reset()
-        await alice.say("since")
-        await ears.until("since")
-        await alice.say("and on")
-        await ears.until("and on")
-
-    assert ears.heard == [*(f"before {number}" for number in range(5)), "since", "and on"]
-    told = [record for record in caplog.records if record.name == "hangbot.hangfm.feed"]
-    assert len(told) == 1
-    assert told[0].__dict__["action"] in {"chat_ids_restarted", "chat_emptied"}
-
-
-@pytest.mark.parametrize("hangfm_sandbox_options", [{"history": 10}])
-async def test_what_was_said_and_is_no_longer_held_is_told_with_its_size(
-    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, caplog: pytest.LogCaptureFixture
-) -> None:
-    ears = Ears()
-    await hangfm_open_bot(app=ears)
-    alice = await hangfm_open_user("alice")
-    await alice.say("before")
-    await ears.until("before")
-
-    with caplog.at_level(logging.WARNING, "hangbot.hangfm.feed"):
-        for number in range(25):  # nothing else runs in between
-            await alice.say(f"line {number}")
-        await ears.until("line 24")
-
-    assert ears.heard == ["before", *(f"line {number}" for number in range(15, 25))]
-    (told,) = [record for record in caplog.records if record.name == "hangbot.hangfm.feed"]
-    assert told.__dict__["missed"] == 15
-    assert "up to 15 message(s)" in told.getMessage()
-
-
-@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
-async def test_a_row_that_was_edited_or_deleted_is_no_new_line(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
-) -> None:
-    ears = Ears()
-    await hangfm_open_bot(app=ears)
-    alice, world = await hangfm_open_user("alice"), hangfm_sandbox.chat.world
-    heard = [await alice.say(text) for text in ("first", "second")]
-    await ears.until("second")
-
-    edit_message(world, alice.uid, heard[0], {"text": "first, edited"}, None)
-    delete_message(world, alice.uid, heard[1], None)
-    edit_message(world, alice.uid, await alice.say("edited before it was heard"), {"text": "other"}, None)
-    delete_message(world, alice.uid, await alice.say("deleted before it was heard"), None)
-    await alice.say("last")
-    await ears.until("last")
-
-    assert ears.heard == ["first", "second", "last"]
-
-
-async def test_a_crowd_that_talks_at_once_is_heard_once_each_and_in_order(
-    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
-) -> None:
-    ears = Ears()
-    await hangfm_open_bot(app=ears)
-    alice = await hangfm_open_user("alice")
-
-    for number in range(130):
-        await alice.say(f"line {number}")
-    await ears.until("line 129")
-
-    assert ears.heard == [f"line {number}" for number in range(130)]
-
-
-async def test_a_server_that_gives_the_same_full_page_again_and_again_is_not_hammered(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    page = [{"id": number, "sender": "a", "data": {"text": "again"}} for number in range(1, 51)]
-    hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": page}, times=0)
-    clock, ears = ManualClock(), Ears()
-
-    async with running(hangfm_settings, app=ears, clock=clock) as run:
-        await run.ready()
-        wait = await clock.next_wait()
-
-    assert wait == pytest.approx(hangfm_settings.poll_interval)
-    assert ears.heard == []
-
-
-@pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
-async def test_a_bot_that_was_put_out_of_the_chat_group_joins_it_again(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
-) -> None:
-    await hangfm_open_bot()
-    alice = await hangfm_open_user("alice")
-
-    await hangfm_sandbox.chat.kick(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
-    await alice.say("/uptime")
-
-    await hangfm_room_log.expect("has been up", from_=hangfm_sandbox.bot)
-
-
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(WITHIN):
         while not true():  # noqa: ASYNC110  what it waits for is told by no event
@@ -350,28 +174,6 @@ async def until(true: Callable[[], object]) -> None:
 
 def red(bot: Bot) -> list[str]:
     return [condition.part for condition in bot.health().red]
-
-
-async def test_a_bot_that_is_banned_from_the_chat_group_tries_on_at_the_cap_in_red_until_it_is_let_in(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    clock, ears = ManualClock(), Ears()
-
-    async with running(hangfm_settings, app=ears, clock=clock) as run:
-        await run.ready()
-        await clock.next_wait()
-        await hangfm_sandbox.chat.ban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
-        await clock.advance(hangfm_settings.poll_interval)
-        await until(lambda: red(run.bot) == ["chat group"])
-        (condition,) = run.bot.health().red
-        await clock.next_wait()
-        wait = clock.waits()[-1]
-        await hangfm_sandbox.chat.unban(hangfm_sandbox.bot.uid, hangfm_sandbox.room_uuid)
-        await clock.advance(wait)
-        await until(lambda: run.bot.health().ok)
-
-    assert "You are banned from this group" in str(condition)
-    assert 30.0 <= wait <= 60.0
 
 
 @pytest.mark.slow
@@ -422,49 +224,6 @@ async def test_a_chat_in_trouble_at_the_start_is_waited_for(
 # -- the app
 
 
-class OurBug(Exception):
-    pass
-
-
-async def cancelled_itself() -> None:
-    task = asyncio.create_task(asyncio.sleep(3600), name="the app's own")
-    task.cancel()
-    await task
-
-
-async def test_what_an_app_raises_is_logged_and_does_not_stop_the_bot(
-    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, caplog: pytest.LogCaptureFixture
-) -> None:
-    ears = Ears()
-
-    async def app(bot: Bot, message: ChatMessage) -> None:
-        await ears(bot, message)
-        match message.text:
-            case "bug":
-                raise OurBug("the app's own")
-            case "cancel":
-                await cancelled_itself()
-            case "unknown":
-                raise UnknownMessage("no message m-1 is in the outbox")
-            case "empty":
-                await bot.say("   ")
-
-    await hangfm_open_bot(app=app)
-    alice = await hangfm_open_user("alice")
-    for text in ("bug", "cancel", "unknown", "empty", "fine"):
-        await alice.say(text)
-    await ears.until("fine")
-
-    failures = [record for record in caplog.records if getattr(record, "action", "") == "app_failed"]
-    kinds = [record.exc_info[0] for record in failures if record.exc_info]
-    assert [kind.__name__ for kind in kinds if kind] == [
-        "OurBug",
-        "CancelledError",
-        UnknownMessage.__name__,
-        "UsageError",
-    ]
-
-
 async def test_a_bot_that_stops_takes_its_app_with_it(
     hangfm_settings: Settings, hangfm_open_user: OpenUser
 ) -> None:
@@ -490,22 +249,6 @@ async def test_a_bot_that_stops_takes_its_app_with_it(
 
 
 # -- in and out of the room
-
-
-async def test_a_refused_join_is_tried_again_and_never_called_joined(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=3)
-
-    async with running(hangfm_settings) as run:
-        await losses.count(3)
-        in_the_meantime = run.bot.room
-        await run.ready()
-
-        assert in_the_meantime is None
-        assert run.bot.room is not None
-    assert all("the room is full" in line for line in losses.lines)
-    assert len(losses.lines) == 3
 
 
 async def test_after_a_reset_the_bot_joins_again_at_once_and_has_the_new_state(
@@ -556,18 +299,6 @@ async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_
     assert red.remedy.startswith("Renew BOT_USER_TOKEN")
     (room,) = [condition for condition in refused.red if condition.part == "room"]
     assert room.remedy == red.remedy  # not that it connects again by itself
-
-
-async def test_rooms_that_are_reset_again_and_again_are_not_hammered(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    async with running(hangfm_settings.with_changes(retry_base=0.01)) as run:
-        for number in range(1, 4):
-            await run.ready()
-            await hangfm_sandbox.reset_room()
-            await losses.count(number)
-
-    assert losses.waits == pytest.approx([0.0, 0.02, 0.04])
 
 
 async def test_a_lost_state_is_fetched_anew(
@@ -625,88 +356,6 @@ async def test_while_a_state_is_fetched_anew_the_old_one_is_readable_and_nobody_
     assert hangfm_sandbox.bot.uid in [user["uuid"] for user in hangfm_sandbox.state["allUsers"]]
 
 
-async def test_a_state_that_is_lost_again_and_again_is_fetched_ever_more_seldom_and_turns_the_bot_red(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    clock = ManualClock()
-    patient = hangfm_settings.with_changes(heartbeat_timeout=3600.0, poll_interval=3600.0)
-    waits = [0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 600.0, 600.0]
-
-    async with running(patient, clock=clock) as run:
-        for number, wait in enumerate(waits, 1):
-            await joined_again(hangfm_sandbox, number)
-            await run.ready()
-            await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
-            await losses.count(number)
-            red = [str(each) for each in run.bot.health().red if each.part == "room state"]
-            assert len(red) == (number > 1)
-            if wait:
-                await clock.advance(wait - 1)
-                assert joins(hangfm_sandbox) == number
-                await clock.advance(1)
-        await joined_again(hangfm_sandbox, len(waits) + 1)
-        await run.ready()
-        await clock.advance(601)
-        sound = run.bot.health()
-        await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
-        await losses.count(len(waits) + 1)
-
-    assert sound.ok
-    assert losses.waits == [*waits, 0.0]
-
-
-async def test_a_bot_that_bears_with_a_lost_state_hears_that_it_is_kicked(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    async with running(hangfm_settings, clock=ManualClock()) as run:
-        for number in (1, 2):
-            await joined_again(hangfm_sandbox, number)
-            await run.ready()
-            await hangfm_sandbox.forget(hangfm_sandbox.bot.uid)
-            await losses.count(number)
-        await hangfm_sandbox.kick(hangfm_sandbox.bot.uid)
-
-        with pytest.raises(RemovedFromRoom):
-            await run.end()
-
-
-async def test_while_the_service_restarts_the_bot_waits_longer_each_time_and_then_joins(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    settings = hangfm_settings.with_changes(retry_base=0.001, retry_max=0.004)
-
-    async with running(settings) as run:
-        await run.ready()
-        await hangfm_sandbox.restart(down_ms=3_600_000, services=["room"])
-        await losses.count(8)
-        await hangfm_sandbox.restart(services=["room"])
-        await joined_again(hangfm_sandbox, 2)
-        await run.ready()
-
-    assert losses.waits[:8] == pytest.approx([0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128])
-    assert "close code 1006" in losses.lines[0]
-    assert "no connection" in losses.lines[1]
-
-
-async def test_only_a_minute_in_the_room_makes_the_waits_short_again(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    clock = ManualClock()
-    patient = hangfm_settings.with_changes(
-        retry_base=1.0, retry_max=30.0, heartbeat_timeout=3600.0, poll_interval=3600.0
-    )
-
-    async with running(patient, clock=clock) as run:
-        for number, healthy in enumerate((0, 0, 61), 1):
-            await run.ready()
-            await clock.advance(healthy)
-            await hangfm_sandbox.restart(services=["room"])
-            await losses.count(number)
-            await clock.advance(losses.waits[-1])
-
-    assert losses.waits == pytest.approx([1.0, 2.0, 1.0])
-
-
 async def test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
@@ -724,22 +373,6 @@ async def test_a_kicked_bot_finishes_its_messages_and_ends_with_that_reason(
 
         row = await run.outbox.get("m-1")
     assert (row.state, row.tier) == ("delivered", 1)
-    assert joins(hangfm_sandbox) == 1
-
-
-async def test_a_bot_that_is_kicked_while_it_joins_does_not_try_again(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", "hang")
-
-    async with running(hangfm_settings) as run:
-        await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
-        server = hangfm_sandbox.server.connections[-1]
-        server.send('{"context":"user","from":"0","message":{"name":"kickedFromRoom"}}')
-        server.end("close_deliberate")
-        with pytest.raises(RemovedFromRoom):
-            await run.end()
-
     assert joins(hangfm_sandbox) == 1
 
 
@@ -765,18 +398,6 @@ async def test_an_action_whose_answer_is_lost_is_found_in_the_state_and_not_repe
     assert len(hangfm_sandbox.state["djs"]) == 1
 
 
-async def test_an_action_that_leaves_no_trace_is_uncertain_and_not_repeated(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
-) -> None:
-    bot = await hangfm_open_bot(ack_timeout=0.5)
-    hangfm_sandbox.faults.add("room.action", "drop")
-
-    end = await bot.act("playOneTimeAnimation", animation="jump")
-
-    assert (end.state, end.attempts) == ("uncertain", 1)
-    assert end.remedy == "Look at the room, and do it again by hand if it is still wanted."
-
-
 @pytest.mark.parametrize("deed", ["drop", "hang", "abort", "close", "cut_after_store", "status"])
 @pytest.mark.parametrize("action", ["addDj", "playOneTimeAnimation"])
 async def test_whatever_becomes_of_an_action_its_remedy_names_no_command_that_knows_only_messages(
@@ -793,21 +414,6 @@ async def test_whatever_becomes_of_an_action_its_remedy_names_no_command_that_kn
     assert not any(word in end.remedy for word in ("outbox", "HANGBOT_RATE", "hangbot ")), end
 
 
-async def test_an_action_is_not_replayed_on_the_next_connection(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot
-) -> None:
-    bot = await hangfm_open_bot()
-    hangfm_sandbox.faults.add("room.action", "cut_before_store")
-
-    end = await bot.act("addDj", song=SONG)
-    await joined_again(hangfm_sandbox, 2)
-    async with asyncio.timeout(WITHIN):
-        await bot.ready()
-
-    assert (end.state, end.attempts) == ("uncertain", 1)
-    assert hangfm_sandbox.state["djs"] == []
-
-
 async def test_a_refused_action_says_why(hangfm_open_bot: OpenBot) -> None:
     bot = await hangfm_open_bot()
 
@@ -815,24 +421,6 @@ async def test_a_refused_action_says_why(hangfm_open_bot: OpenBot) -> None:
 
     assert (end.state, end.tier) == ("failed", 3)
     assert "the room refused skipSong" in end.reason
-
-
-async def test_a_vote_does_not_hit_the_next_song(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser
-) -> None:
-    alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
-    await alice.dj()
-    await bob.dj()
-    bot = await hangfm_open_bot(ack_timeout=0.5)
-    hangfm_sandbox.faults.add("room.action", "hang")
-
-    voting = asyncio.create_task(bot.act("voteOnSong", songVotes={"like": True}), name="vote")
-    await hangfm_sandbox.journal.wait_for(lambda row: row.get("deed") == "hang")
-    await hangfm_sandbox.next_song()
-    end = await voting
-
-    assert end.state in {"failed", "uncertain"}
-    assert hangfm_sandbox.state["voteCounts"]["likes"] == 0
 
 
 # -- the beginning and the end
@@ -914,27 +502,6 @@ async def test_the_drain_has_a_limit_and_what_it_leaves_is_in_doubt(
         row = await run.outbox.get("m-1")
     assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 1)
     assert "left in the outbox" in caplog.text
-
-
-async def test_the_next_start_asks_before_it_sends_again(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    hangfm_sandbox.faults.add("chat.send", "delay", ms=3_600_000)
-    async with running(hangfm_settings.with_changes(drain=0.05, ack_timeout=600.0)) as run:
-        await run.ready()
-        await run.bot.say("stored, not acknowledged", key="m-1")
-        await hangfm_sandbox.journal.wait_for(
-            lambda row: row.get("method") == "POST" and "/messages" in row["path"]
-        )
-        run.bot.stop()
-        await run.end()
-
-    async with running(hangfm_settings) as again:
-        async with asyncio.timeout(WITHIN):
-            end = await again.bot.settled("m-1")
-
-    assert (end.state, end.tier, end.attempts) == ("delivered", 2, 1)
-    assert [row.get("muid") for row in hangfm_sandbox.messages].count("m-1") == 1
 
 
 async def test_a_disk_that_fails_ends_the_bot(hangfm_settings: Settings) -> None:

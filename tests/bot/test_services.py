@@ -1,4 +1,4 @@
-"""The services alone, over a room, a chat and a courier that do as they are told."""
+"""The services alone, over a room, a chat and a courier that do as they are told, in virtual time."""
 
 from __future__ import annotations
 
@@ -13,85 +13,32 @@ from hangbot.bot.app import AppRunner
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
+from hangbot.bot.pace import reconnect_policy
 from hangbot.bot.ports import Disconnect
 from hangbot.bot.services import RoomKeeper
-from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.waits import Stopped
+from hangbot.errors import (
+    HangbotError,
+    JoinRefused,
+    Refused,
+    RemovedFromRoom,
+    ServiceError,
+    TokenRejected,
+    Unavailable,
+    Unreachable,
+)
 from hangbot.hangfm.wire.state import RoomState
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
-from tests.bounds import WITHIN
 from tests.rng import FixedRng
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.loop import simulated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from hangbot.bot.ports import StartedAction
     from hangbot.delivery.courier import Courier
-
-NICKNAMES = {"bob": "Bobby"}
-
-
-class Look:
-    """What a look at the chat found."""
-
-    def __init__(self, *lines: ChatMessage) -> None:
-        self.lines: Sequence[ChatMessage] = lines
-        self.more = False
-
-
-class Chat:
-    """A chat in which these lines are new at the first look; it is its own feed and courier."""
-
-    uid = "bot"
-    group_id = "room"
-
-    def __init__(self, *lines: ChatMessage) -> None:
-        self._looks = [Look(*lines)]
-
-    async def me(self) -> Mapping[str, Any]:
-        return {"uid": "its-own-id"}
-
-    async def join(self) -> None:
-        pass
-
-    async def begin(self) -> int:
-        return 6
-
-    async def look(self) -> Look:
-        return self._looks.pop() if self._looks else Look()
-
-    @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
-        yield
-
-
-class Session:
-    """A room connection in which these things happen."""
-
-    room = "room"
-    joined = None
-
-    def __init__(self, *events: RoomEvent) -> None:
-        self.state = RoomState({"allUsers": [], "settings": {"name": "The Room"}})
-        self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
-        self.closed = self.ended
-        self.all_seen = asyncio.Event()
-        self._events = events
-
-    async def welcome(self, within: float) -> bool:
-        return within > 0
-
-    async def join(self, password: str | None = None) -> RoomState:
-        assert password is None
-        return self.state
-
-    def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
-        raise NotImplementedError
-
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        for event in self._events:
-            yield event
-        self.all_seen.set()
 
 
 class Ears:
@@ -108,7 +55,241 @@ async def never(_: str) -> None:
     pytest.fail("nothing is to be said")
 
 
-async def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_length_is_logged(
+def waits_of(caplog: pytest.LogCaptureFixture) -> list[float]:
+    return [record.__dict__["wait_s"] for record in caplog.records if "wait_s" in record.__dict__]
+
+
+# -- the room
+
+
+class Session:
+    """A room connection that ends so many seconds after the join."""
+
+    room = "room"
+    joined = None
+
+    def __init__(
+        self,
+        end: Disconnect,
+        after: float = 0.0,
+        *,
+        closed: tuple[Disconnect, float] | None = None,
+        events: Sequence[RoomEvent] = (),
+    ) -> None:
+        self.state = RoomState({"allUsers": [], "settings": {"name": "The Room"}})
+        self._end, self._after = end, after
+        self._closed, self._events = closed, events
+
+    async def welcome(self, within: float) -> bool:
+        return within > 0
+
+    async def join(self, password: str | None = None) -> RoomState:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Disconnect] = loop.create_future()
+        self.closed: asyncio.Future[Disconnect] = loop.create_future()
+        loop.call_later(self._after, self.ended.set_result, self._end)
+        if self._closed:
+            loop.call_later(self._closed[1], self.closed.set_result, self._closed[0])
+        assert password is None
+        return self.state
+
+    def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
+        raise NotImplementedError
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        for event in self._events:
+            yield event
+
+
+class Rooms:
+    """Opens one connection after the other; then none answers any more."""
+
+    def __init__(self, visits: Sequence[Session | HangbotError]) -> None:
+        self._visits = list(visits)
+        self.no_more = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Session]:
+        if not self._visits:
+            self.no_more.set()
+            await asyncio.Event().wait()
+        visit = self._visits.pop(0)
+        if isinstance(visit, HangbotError):
+            raise visit
+        yield visit
+
+
+def keep(visits: Sequence[Session | HangbotError], app: AppRunner | None = None) -> tuple[object, list[str]]:
+    """Keep a room until nothing more is told to happen; return how that ended, and what is red then."""
+
+    async def main() -> tuple[object, list[str]]:
+        clock, rooms, conditions = SimulatedClock(), Rooms(visits), Conditions()
+        keeper = RoomKeeper(
+            rooms.open,
+            clock,
+            FixedRng(1.0),
+            reconnect_policy(1.0),
+            options=BotOptions(),
+            conditions=conditions,
+            app=app or AppRunner(clock, None, never),
+        )
+        keeping = asyncio.create_task(keeper.run(), name="keeping")
+        over = asyncio.create_task(rooms.no_more.wait(), name="over")
+        await asyncio.wait([keeping, over], return_when=asyncio.FIRST_COMPLETED)
+        red = [condition.part for condition in (*conditions.all(), *keeper.status())]
+        over.cancel()
+        keeping.cancel()
+        (end,) = await asyncio.gather(keeping, return_exceptions=True)
+        return end, red
+
+    return simulated(main())
+
+
+LOST = Disconnect("lost", "close code 1006")
+RESET = Disconnect("reset")
+STATE_LOST = Disconnect("state lost", "a patch does not fit")
+KICKED = Disconnect("kicked")
+AWAY = Unreachable("no connection", service="room")
+FULL = JoinRefused("the room is full", service="room")
+EXPIRED = TokenRejected("the token expired", service="room")
+
+
+@pytest.mark.parametrize(
+    ("visits", "waits", "red"),
+    [
+        pytest.param([AWAY] * 4, [1, 2, 4, 8], ["room"], id="a service that is away"),
+        pytest.param([Session(LOST), AWAY, AWAY], [1, 2, 4], ["room"], id="a connection that went"),
+        pytest.param([Session(LOST, 61), AWAY], [1, 2], ["room"], id="the same after a minute"),
+        pytest.param([FULL] * 3, [1, 2, 4], ["room admission", "room"], id="a refused join"),
+        pytest.param([FULL, Session(LOST)], [1, 1], ["room"], id="a refused join, then a good one"),
+        pytest.param([EXPIRED] * 3, [60, 60, 60], ["room admission", "room"], id="a refused token"),
+        pytest.param([Session(RESET)], [0], ["room"], id="a reset room is there at once"),
+        pytest.param([Session(RESET) for _ in "123"], [0, 2, 4], ["room"], id="reset again and again"),
+        pytest.param([Session(STATE_LOST)], [0], ["room"], id="a lost state is fetched at once"),
+        pytest.param(
+            [Session(STATE_LOST) for _ in "1234"], [0, 10, 20, 40], ["room state", "room"], id="lost anew"
+        ),
+        pytest.param(
+            [Session(STATE_LOST), Session(STATE_LOST), Session(STATE_LOST, 61)],
+            [0, 10, 0],
+            ["room"],
+            id="a state that was sound for a minute",
+        ),
+    ],
+)
+def test_how_a_connection_ends_decides_when_the_next_one_is_made_and_what_is_red(
+    visits: list[Session | HangbotError], waits: list[float], red: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert keep(visits)[1] == red
+    assert waits_of(caplog) == waits
+
+
+@pytest.mark.parametrize(
+    "visits",
+    [
+        pytest.param([Session(KICKED)], id="in the room"),
+        pytest.param([RemovedFromRoom("the bot was kicked", service="room")], id="while it joins"),
+        pytest.param(
+            [Session(STATE_LOST), Session(STATE_LOST, closed=(KICKED, 5.0))], id="with a state that was lost"
+        ),
+    ],
+)
+def test_a_bot_that_a_moderator_puts_out_does_not_come_back(visits: list[Session | HangbotError]) -> None:
+    end, _ = keep(visits)
+
+    assert isinstance(end, RemovedFromRoom)
+
+
+@pytest.mark.parametrize("wants", [pytest.param(True, id="wants"), pytest.param(False, id="does not want")])
+def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> None:  # noqa: FBT001  a row
+    ears, events = Ears(), [RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server")]
+
+    keep(
+        [Session(LOST, 1.0, events=events)],
+        AppRunner(ManualClock(), None, never, ears, ears if wants else None),
+    )
+
+    assert ears.heard == events * wants
+
+
+# -- the chat
+
+
+class Look:
+    """What a look at the chat found."""
+
+    def __init__(self, *lines: ChatMessage, more: bool = False) -> None:
+        self.lines, self.more = lines, more
+
+
+class Chat:
+    """A chat, its own feed and courier: each call is answered by the next thing that it is told."""
+
+    uid = "bot"
+    group_id = "room"
+
+    def __init__(self, *answers: Look | ServiceError) -> None:
+        self._answers = list(answers)
+        self.looks_at: list[float] = []
+        self.belongs: list[str] = []
+        self.joins = 0
+
+    async def me(self) -> Mapping[str, Any]:
+        return {"uid": "its-own-id"}
+
+    async def join(self) -> None:
+        self.joins += 1
+
+    async def begin(self) -> int:
+        return 6
+
+    async def look(self) -> Look:
+        if not self._answers:
+            raise Stopped
+        self.looks_at.append(round(asyncio.get_running_loop().time(), 3))
+        answer = self._answers.pop(0)
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+    @asynccontextmanager
+    async def request(self) -> AsyncIterator[None]:
+        yield
+
+    async def answers(self, since: float) -> bool:
+        return since >= 0
+
+    async def belongs_to(self, uid: str) -> None:
+        self.belongs.append(uid)
+
+
+def listen(
+    chat: Chat, ears: Ears | None = None, options: BotOptions | None = None
+) -> tuple[list[str], list[str]]:
+    """Listen until the chat has no more to say; return what was red before and after."""
+
+    async def main() -> tuple[list[str], list[str]]:
+        clock, conditions = SimulatedClock(), Conditions()
+        listener = ChatListener(
+            chat,
+            chat,
+            cast("Courier", chat),
+            clock,
+            FixedRng(1.0),
+            reconnect_policy(1.0),
+            options=options or BotOptions(),
+            conditions=conditions,
+            app=AppRunner(clock, None, never, ears),
+            nickname={"bob": "Bobby"}.get,
+        )
+        before = [str(each.sentence) for each in listener.status()]
+        await listener.run()
+        return before, [each.part for each in (*conditions.all(), *listener.status())]
+
+    return simulated(main())
+
+
+def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_length_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lines = (
@@ -118,29 +299,11 @@ async def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_
         ChatMessage(10, None, "room", "nobody's", 0.0),
     )
     own = [ChatMessage(number, uid, "room", "mine", 0.0) for number, uid in ((11, "bot"), (12, "its-own-id"))]
-    clock, ears, chat = ManualClock(), Ears(), Chat(*lines, *own)
+    ears = Ears()
     caplog.set_level(logging.INFO, "hangbot.bot")
-    listener = ChatListener(
-        chat,
-        chat,
-        cast("Courier", chat),
-        clock,
-        FixedRng(1.0),
-        RetryPolicy(),
-        options=BotOptions(),
-        conditions=Conditions(),
-        app=AppRunner(clock, None, never, ears),
-        nickname=NICKNAMES.get,
-    )
 
-    before = listener.status()
-    reading = asyncio.create_task(listener.run(), name="reading")
-    async with asyncio.timeout(WITHIN):
-        await clock.next_wait()
-    reading.cancel()
+    assert listen(Chat(Look(*lines, *own)), ears) == (["the chat is not read (it has not asked yet)"], [])
 
-    assert [each.sentence for each in before] == ["the chat is not read (it has not asked yet)"]
-    assert listener.status() == ()
     assert ears.heard == [*lines]
     assert [line for line in caplog.messages if "HEARD" in line] == [
         "[HEARD] ann, to the bot alone: 18 characters",
@@ -150,31 +313,37 @@ async def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_
     ]
 
 
-@pytest.mark.parametrize("wants", [True, False])
-async def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> None:  # noqa: FBT001  a row
-    clock, ears = ManualClock(), Ears()
-    session = Session(RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server"))
+def test_a_full_page_is_followed_at_once_and_the_others_in_the_interval() -> None:
+    chat = Chat(Look(more=True), Look(), Look())
 
-    @asynccontextmanager
-    async def open_room() -> AsyncIterator[Session]:
-        yield session
+    listen(chat, options=BotOptions(poll_interval=2.0))
 
-    keeper = RoomKeeper(
-        open_room,
-        clock,
-        FixedRng(1.0),
-        RetryPolicy(),
-        options=BotOptions(),
-        conditions=Conditions(),
-        app=AppRunner(clock, None, never, ears, ears if wants else None),
-    )
-    keeping = asyncio.create_task(keeper.run(), name="keeping")
-    async with asyncio.timeout(WITHIN):
-        await keeper.in_room.wait()
-        if wants:
-            await session.all_seen.wait()
-        session.ended.set_result(Disconnect("kicked"))
-        end = await keeping
+    assert chat.looks_at == [0.0, 0.0, 2.0]
 
-    assert ears.heard == [RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server")] * wants
-    assert "a moderator" in str(end)
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_bot_joins_and_learns_whose_the_outbox_is_where_it_is_to(asked: bool) -> None:  # noqa: FBT001  a row
+    chat = Chat()
+
+    listen(chat, options=BotOptions(joins=asked, learns_owner=asked))
+
+    assert (chat.joins, chat.belongs) == ((1, ["bot"]) if asked else (0, []))
+
+
+BANNED = Refused("You are banned from this group", service="chat")
+
+
+@pytest.mark.parametrize(
+    ("answers", "waits", "red"),
+    [
+        pytest.param([Unavailable("503", service="chat")] * 3, [1, 2, 4], [], id="in trouble"),
+        pytest.param([BANNED] * 2, [60, 60], ["chat group"], id="banned, in red"),
+        pytest.param([BANNED, Look()], [60], [], id="let in again"),
+        pytest.param([EXPIRED], [60], [], id="a token, of which the request has said so"),
+    ],
+)
+def test_a_chat_that_does_not_answer_well_is_asked_again_and_again(
+    answers: list[Look | ServiceError], waits: list[float], red: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert listen(Chat(*answers))[1] == red
+    assert waits_of(caplog) == waits

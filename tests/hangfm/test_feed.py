@@ -2,6 +2,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,28 @@ async def test_what_was_said_before_is_not_heard_and_what_is_said_after_is(serve
 
     assert await heard(feed) == ["one", "two"]
     assert await heard(feed) == []
+
+
+async def test_a_newest_row_that_cannot_be_read_does_not_bring_the_whole_history_back(server: Server) -> None:
+    server.rows.append({"id": 3.5})
+    feed = await begun(server)
+
+    server.say("new")
+
+    assert await heard(feed) == ["new"]
+
+
+async def test_a_server_that_gives_the_same_full_page_again_and_again_is_not_asked_at_once(
+    server: Server,
+) -> None:
+    for number in range(50):
+        server.say(f"line {number}")
+    page = await server.history()
+    server.history = AsyncMock(return_value=page)  # type: ignore[method-assign]  # whatever is asked for
+
+    look = await (await begun(server)).look()
+
+    assert (look.lines, look.more) == ([], False)
 
 
 async def test_a_look_is_one_request(server: Server) -> None:

@@ -16,10 +16,12 @@ from weakref import WeakSet
 
 from tests.simulation.network import Network
 
-__all__ = ["SimulatedLoop"]
+__all__ = ["SimulatedLoop", "simulated"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+_PASS: Final = 1e-6
+"""Seconds that each pass takes: what asks again and again until a time has come gets there."""
 Coro = Generator[Any, None, T] | Coroutine[Any, Any, T]
 
 
@@ -100,6 +102,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(timers)[2])
+        self._now += _PASS
         for _ in range(len(self._ready)):
             handle = self._ready.popleft()
             if handle.cancelled():
@@ -235,3 +238,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     async def create_server(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401  asyncio's own
         """Listen in memory."""
         return self.network.listen(*args, **options)
+
+
+def simulated(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in virtual time, and return what came of it."""
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        return runner.run(main)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, cast
@@ -32,9 +33,8 @@ class Network:
     def listen(
         self, make: Callable[[], asyncio.BaseProtocol], host: str, port: int, **options: object
     ) -> "Server":
-        """Accept connections; port 0 is the next free one."""
+        """Accept connections."""
         _refuse(options, "sock", "ssl")
-        port = port or next(self._ports)
         if (host, port) in self._servers:
             raise OSError(errno.EADDRINUSE, "Address already in use")
         server = self._servers[host, port] = Server(self._loop, make, (host, port), self._servers)
@@ -60,7 +60,9 @@ class Network:
 
 
 class Server(asyncio.AbstractServer):
-    """A port that listens."""
+    """A port that listens. It shows no sockets, since it has none."""
+
+    sockets = ()
 
     def __init__(
         self,
@@ -70,7 +72,6 @@ class Server(asyncio.AbstractServer):
         everyone: dict[tuple[str, int], "Server"],
     ) -> None:
         self.make = make
-        self.sockets = (Socket(address, None),)
         self._loop = loop
         self._address = address
         self._everyone = everyone
@@ -101,15 +102,20 @@ class Server(asyncio.AbstractServer):
 class Socket:
     """What a transport shows as its socket: two addresses, and options that change nothing."""
 
-    def __init__(self, here: tuple[str, int], there: tuple[str, int] | None) -> None:
+    def __init__(self, here: tuple[str, int], there: tuple[str, int]) -> None:
         self.family, self.type, self.proto = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        self.open = True
         self._here, self._there = here, there
+
+    def fileno(self) -> int:
+        """Return a number that is no descriptor; -1 once it is closed."""
+        return sys.maxsize if self.open else -1
 
     def getsockname(self) -> tuple[str, int]:
         """Return its own address."""
         return self._here
 
-    def getpeername(self) -> tuple[str, int] | None:
+    def getpeername(self) -> tuple[str, int]:
         """Return the other side's address."""
         return self._there
 
@@ -123,7 +129,8 @@ class Transport(asyncio.Transport):
     def __init__(
         self, loop: asyncio.AbstractEventLoop, here: tuple[str, int], there: tuple[str, int]
     ) -> None:
-        super().__init__({"socket": Socket(here, there), "sockname": here, "peername": there})
+        self._socket = Socket(here, there)
+        super().__init__({"socket": self._socket, "sockname": here, "peername": there})
         self._loop = loop
         self._inbox: deque[bytes | None] = deque()
         """What has arrived and was not read yet; ``None`` is the end."""
@@ -261,6 +268,7 @@ class Transport(asyncio.Transport):
     def _lose(self, error: Exception | None) -> None:
         if not self._over:
             self._over = True
+            self._socket.open = False
             self._inbox.clear()
             self._protocol.connection_lost(error)
 

@@ -25,7 +25,7 @@ def test_an_hour_passes_at_once_and_timers_run_in_order() -> None:
 
         async def wait(seconds: float, name: str) -> None:
             await asyncio.sleep(seconds)
-            seen.append((loop.time(), name))
+            seen.append((round(loop.time(), 3), name))
 
         async with asyncio.TaskGroup() as tasks:
             for seconds, name in ((3600.0, "late"), (5.0, "first"), (5.0, "second")):
@@ -33,7 +33,7 @@ def test_an_hour_passes_at_once_and_timers_run_in_order() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(10.0):
                 await loop.create_future()
-        seen.append((loop.time(), "timed out"))
+        seen.append((round(loop.time(), 3), "timed out"))
         return seen
 
     seen, _ = run(main())
@@ -87,9 +87,8 @@ def test_bytes_travel_in_order_under_back_pressure_and_the_end_arrives() -> None
     sent = bytes(range(256)) * 4096
 
     async def main() -> bytes:
-        server = await asyncio.get_running_loop().create_server(lambda: Accepting(echo), "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        reader, writer = await asyncio.open_connection(host, port)
+        server = await asyncio.get_running_loop().create_server(lambda: Accepting(echo), "127.0.0.1", 4000)
+        reader, writer = await asyncio.open_connection("127.0.0.1", 4000)
 
         async def send() -> None:
             writer.write(sent)
