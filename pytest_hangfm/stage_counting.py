@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hangbot.errors import ServiceError
-from pytest_hangfm.stage_summary import Exchanges
-from pytest_hangfm.stash import EXCHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
     from hangbot import ChatClient, ChatMessage, Outgoing, RoomClient
 
-__all__ = ["counted_chat", "counted_room"]
+__all__ = ["Exchanges", "counted_chat", "counted_room"]
 
 
-def counted_room(room: RoomClient, item: pytest.Item) -> RoomClient:
+@dataclass(slots=True)
+class Exchanges:
+    """What a client did without delivery: each is acknowledged at once, or refused."""
+
+    acknowledged: int = 0
+    refused: int = 0
+
+
+def counted_room(room: RoomClient, exchanges: Exchanges) -> RoomClient:
     """Count the actions of a room connection, but for the join."""
-    act, exchanges = room.act, _of(item)
+    act = room.act
 
     async def counted(action: str, **params: object) -> Mapping[str, Any]:
         if action == "joinRoom":
@@ -37,9 +42,9 @@ def counted_room(room: RoomClient, item: pytest.Item) -> RoomClient:
     return room
 
 
-def counted_chat(chat: ChatClient, item: pytest.Item) -> ChatClient:
+def counted_chat(chat: ChatClient, exchanges: Exchanges) -> ChatClient:
     """Count the messages of a chat client."""
-    send, exchanges = chat.send, _of(item)
+    send = chat.send
 
     async def counted(message: Outgoing) -> ChatMessage | None:
         try:
@@ -52,7 +57,3 @@ def counted_chat(chat: ChatClient, item: pytest.Item) -> ChatClient:
 
     chat.send = counted  # type: ignore[method-assign]  # this one client's, on purpose
     return chat
-
-
-def _of(item: pytest.Item) -> Exchanges:
-    return item.stash.setdefault(EXCHANGES, Exchanges())

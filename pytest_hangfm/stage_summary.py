@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.recorder import AckRecorder
 
-__all__ = ["Exchanges", "StageSummary", "stage_row"]
-
-
-@dataclass(slots=True)
-class Exchanges:
-    """What a client did without delivery: each is acknowledged at once, or refused."""
-
-    acknowledged: int = 0
-    refused: int = 0
+__all__ = ["StageSummary", "stage_row"]
 
 
 @dataclass(slots=True)
@@ -60,14 +52,15 @@ class _Tally:
 def stage_row(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
     """Return the numbers of one stage test, ready to cross processes."""
     acks = item.stash.get(ACKS, None)
-    plain = item.stash.get(EXCHANGES, None) or Exchanges()
+    plain = item.stash.get(EXCHANGES, None)
     ends = list(_ends(acks)) if acks is not None else []
     return {
         "stage": labels_of(item.nodeid, {"stage"}).feature,
         "failed": int(report.failed),
-        "at_once": plain.acknowledged + sum(end == ("delivered", 1) for end in ends),
+        "at_once": (plain.acknowledged if plain else 0) + sum(end == ("delivered", 1) for end in ends),
         "after_retry": sum(end == ("delivered", 2) for end in ends),
-        "refused": plain.refused + sum(state in {"failed", "expired", "dropped"} for state, _ in ends),
+        "refused": (plain.refused if plain else 0)
+        + sum(state in {"failed", "expired", "dropped"} for state, _ in ends),
         "uncertain": sum(state == "uncertain" for state, _ in ends),
     }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.failed_actions import ActionResults
     from pytest_hangfm.recorder import AckRecorder
     from pytest_hangfm.socket_guard import SocketGuard
-    from pytest_hangfm.stage_summary import Exchanges
+    from pytest_hangfm.stage_counting import Exchanges
 
 __all__ = [
     "ACKS",

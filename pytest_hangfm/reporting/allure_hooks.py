@@ -19,7 +19,6 @@ from allure_commons.model2 import (  # type: ignore[import-untyped,unused-ignore
     TestStepResult,
 )
 
-from pytest_hangfm import fixtures
 from pytest_hangfm.fenced import RUNNER_FIXTURES, rewrite_result
 from pytest_hangfm.items import remedy_of, title_of, uses_plugin
 from pytest_hangfm.reporting.escaping import escape_surrogates
@@ -130,7 +129,7 @@ class AllureHooks:
         container.befores = [each for each in container.befores if not self._is_plumbing(each)]
         container.afters = [each for each in container.afters if not self._is_plumbing(each)]
         for fixture in container.befores:
-            fixture.name = _with_purpose(fixture.name)
+            fixture.name = self._with_purpose(fixture.name)
         for fixture in container.afters:
             fixture.name = str(fixture.name).removesuffix("::finalizer")
         self._mask(container, self._item)
@@ -211,6 +210,12 @@ class AllureHooks:
         is_inner = finalizer not in {"", "finalizer"}
         return is_inner or name in _PLUMBING or name in self._params
 
+    def _with_purpose(self, name: str) -> str:
+        """Return a fixture's name with the first sentence of its docstring, if it is one of the plugin."""
+        plugin = self._config.pluginmanager.get_plugin("pytest_hangfm")
+        purpose = inspect.getdoc(getattr(plugin, name, None)) if name.startswith("hangfm_") else None
+        return f"{name}: {purpose.splitlines()[0].rstrip('.').replace('``', '')}" if purpose else name
+
     def _mask(self, thing: Any, item: pytest.Item | None) -> None:  # noqa: ANN401  Allure's, untyped
         masks = item is None or self._redaction.concerns(item)
         rewrite_result(thing, self._redaction.shown if masks else escape_surrogates)
@@ -221,12 +226,6 @@ def _shorten(step: Any) -> None:  # noqa: ANN401  Allure's, untyped
         step.statusDetails.message = headline(step.statusDetails.message or "")
     for child in step.steps:
         _shorten(child)
-
-
-def _with_purpose(name: str) -> str:
-    """Return a fixture's name with the first sentence of its docstring, if it is one of the plugin."""
-    purpose = inspect.getdoc(getattr(fixtures, name, None)) if name.startswith("hangfm_") else None
-    return f"{name}: {purpose.splitlines()[0].rstrip('.').replace('``', '')}" if purpose else name
 
 
 def _as_allure(node: StepNode) -> Any:  # noqa: ANN401  Allure's, untyped

@@ -11,13 +11,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from hangbot import read_claims
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hangbot.redact import Redactor
 
-__all__ = ["FORMAT", "Event", "Session", "UnreadableSession", "read_session", "without_secrets"]
+__all__ = ["FORMAT", "Event", "Session", "UnreadableSession", "read_session", "uid_of", "without_secrets"]
 
 FORMAT: Final = 1
 _KINDS: Final = ("frame", "open", "close")
@@ -147,3 +150,9 @@ def _impersonal(value: Any) -> Any:  # noqa: ANN401  any JSON value
     if str(value.get("path", "")).rpartition("/")[2] in _PERSONAL and "value" in value:  # a change of one
         plain["value"] = None
     return plain
+
+
+def uid_of(path: str) -> str:
+    """Return the uid that the token in a connection's address names, or nothing."""
+    claims = read_claims(parse_qs(urlsplit(path).query).get("token", [""])[-1])
+    return (claims.uid if claims else None) or ""

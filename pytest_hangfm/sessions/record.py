@@ -13,22 +13,21 @@ import logging
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from hangbot import is_loopback, read_claims
+from hangbot import is_loopback
 from hangbot.redact import Redactor
 from hangbot.sandbox import ServedSocket, serve_websocket
-from pytest_hangfm.sessions.format import FORMAT, Event, without_secrets
+from pytest_hangfm.sessions.format import FORMAT, Event, uid_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
     from typing import Literal, TextIO
 
-__all__ = ["Recording", "recording", "uid_of"]
+__all__ = ["Recording", "recording"]
 
 _ABNORMAL: Final = 1006
 _LARGEST_FRAME: Final = 16 * 2**20
@@ -149,9 +148,3 @@ async def recording(
         relay = Recording(path, file, upstream, Redactor(secrets))
         async with serve_websocket(relay.relay) as relay.url:
             yield relay
-
-
-def uid_of(path: str) -> str:
-    """Return the uid that the token in a connection's address names, or nothing."""
-    claims = read_claims(parse_qs(urlsplit(path).query).get("token", [""])[-1])
-    return (claims.uid if claims else None) or ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from hangbot.sandbox import ServedSocket, serve_websocket
-from pytest_hangfm.sessions.record import uid_of
+from pytest_hangfm.sessions.format import uid_of
 from pytest_hangfm.sessions.script import Script
 from pytest_hangfm.transcript import describe_frame
 
