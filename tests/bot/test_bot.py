@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from tests.bounds import WITHIN
 from tests.rng import FixedRng
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    import logging
+    from collections.abc import AsyncIterator, Callable
 
     from hangbot.bot.bot import App, Bot
     from hangbot.bot.events import ChatMessage
@@ -83,35 +84,13 @@ async def running(
             await asyncio.gather(run.task, return_exceptions=True)
 
 
-class Losses(logging.Handler):
-    """Hears how the bot came to be out of its room, and for how long."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-        self.lines: list[str] = []
-        self._news = asyncio.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "action", "") == "room_lost":
-            self.waits.append(record.__dict__["wait_s"])
-            self.lines.append(record.getMessage())
-            self._news.set()
-
-    async def count(self, number: int) -> None:
-        async with asyncio.timeout(WITHIN):
-            while len(self.waits) < number:
-                self._news.clear()
-                await self._news.wait()
+def lost(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """How the bot came to be out of its room."""
+    return [record for record in caplog.records if getattr(record, "action", "") == "room_lost"]
 
 
-@pytest.fixture
-def losses() -> Iterator[Losses]:
-    handler = Losses()
-    logger = logging.getLogger("hangbot.bot")
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
+def has_lost(caplog: pytest.LogCaptureFixture, times: int) -> bool:
+    return len(lost(caplog)) == times
 
 
 def joins(sandbox: Sandbox) -> int:
@@ -251,25 +230,9 @@ async def test_a_bot_that_stops_takes_its_app_with_it(
 # -- in and out of the room
 
 
-async def test_after_a_reset_the_bot_joins_again_at_once_and_has_the_new_state(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
-) -> None:
-    clock = ManualClock()  # it is never moved: whoever waits, waits for ever
-
-    async with running(hangfm_settings, clock=clock) as run:
-        await run.ready()
-        first = run.bot.room
-        await hangfm_sandbox.reset_room()
-        await joined_again(hangfm_sandbox, 2)
-        await run.ready()
-
-        assert run.bot.room is not first
-    assert losses.waits == [0.0]
-
-
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_in_red_with_its_remedy(
-    status: int, hangfm_sandbox: Sandbox, hangfm_settings: Settings, losses: Losses
+    status: int, hangfm_sandbox: Sandbox, hangfm_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = hangfm_sandbox.people.issue(hangfm_sandbox.bot.uid, lifetime_s=3600)
     clock = ManualClock(wall=hangfm_sandbox.clock.now_s())
@@ -282,17 +245,17 @@ async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_
         clock.set_wall(clock.wall() + 2 * 86_400)
         refusing = hangfm_sandbox.faults.add("room.connect", "status", status=status, times=0)
         await hangfm_sandbox.restart(services=["room"])
-        for number in range(2, 5):
-            await losses.count(number - 1)
-            await clock.advance(losses.waits[-1])
-            await losses.count(number)
+        for number in range(1, 4):
+            await until(functools.partial(has_lost, caplog, number))
+            await clock.advance(lost(caplog)[-1].__dict__["wait_s"])
+        await until(functools.partial(has_lost, caplog, 4))
         refused = run.bot.health()
         hangfm_sandbox.faults.remove(refusing.id)
         await clock.advance(60)
         await run.ready()
 
         assert run.bot.health().ok
-    assert losses.waits[1:] == [60.0, 60.0, 60.0]
+    assert [record.__dict__["wait_s"] for record in lost(caplog)[1:]] == [60.0, 60.0, 60.0]
     (red,) = [condition for condition in refused.red if condition.part == "room admission"]
     assert not refused.ok
     assert f"refused the connection with status {status}; the token expired 2.0 days ago" in red.sentence
@@ -302,20 +265,22 @@ async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_
 
 
 async def test_a_lost_state_is_fetched_anew(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, hangfm_open_user: OpenUser, losses: Losses
+    hangfm_sandbox: Sandbox,
+    hangfm_settings: Settings,
+    hangfm_open_user: OpenUser,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with running(hangfm_settings) as run:
         await run.ready()
         hangfm_sandbox.faults.add("room.message", "duplicate")
         alice = await hangfm_open_user("alice")
-        await losses.count(1)
+        await until(lambda: lost(caplog))
         await run.ready()
 
         assert run.bot.room is not None
         assert run.bot.room.state is not None
         assert sorted(run.bot.room.state.users()) == sorted([alice.uid, hangfm_sandbox.bot.uid])
-    assert "state lost" in losses.lines[0]
-    assert losses.waits == [0.0]
+    assert ["state lost" in record.getMessage() for record in lost(caplog)] == [True]
 
 
 async def test_while_a_state_is_fetched_anew_the_old_one_is_readable_and_nobody_sees_the_bot_leave(
