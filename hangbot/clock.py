@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Boot", "Clock", "SystemClock", "age", "steadily", "steady"]
+__all__ = ["Boot", "Clock", "SystemClock", "age", "file_date", "steadily", "steady"]
 
 T = TypeVar("T")
 
@@ -79,6 +79,11 @@ def steadily(until: float, since: float, boot: Boot | None, clock: Clock) -> flo
         clock: Gives the current time.
     """
     return steady(clock) + (until - since) - age(since, boot, clock)
+
+
+def file_date(clock: Clock) -> str:
+    """Return the local date and time as part of a file's name."""
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(clock.wall()))
 
 
 class SystemClock:

@@ -28,14 +28,10 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
         "loop.time",
     ),
     "hangbot/cli/signals.py": ("loop.time",),
-    # the disk's thread has no loop
-    "hangbot/delivery/tables.py": ("time.sleep",),
-    "hangbot/delivery/writer.py": ("time.sleep",),
     # a test waits for what comes over the wires: in real time, whatever time it is in the sandbox
     "hangbot/sandbox/journal.py": ("asyncio.timeout",),
     # not yet
     "hangbot/bot/bot.py": ("asyncio.wait",),
-    "hangbot/delivery/lock.py": ("asyncio.sleep", "loop.time"),
     "hangbot/hangfm/http1.py": ("asyncio.timeout", "loop.time"),
     "hangbot/hangfm/socket.py": ("asyncio.timeout",),
 }

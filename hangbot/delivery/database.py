@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
-import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
+from hangbot.clock import Clock, SystemClock, file_date
 from hangbot.delivery import tables
 from hangbot.delivery.descriptor import DELIVERS, Descriptor, borrow
 from hangbot.delivery.lock import exclusive
@@ -39,7 +39,7 @@ class Connection(sqlite3.Connection):
             self.file = None
 
 
-def connect(path: Path, *, check: bool) -> Connection:
+def connect(path: Path, *, check: bool, clock: Clock | None = None) -> Connection:
     """Open the file, make or migrate its tables; with ``check`` look through all of it for damage.
 
     Who checks holds the outbox's lock.
@@ -51,6 +51,7 @@ def connect(path: Path, *, check: bool) -> Connection:
     """
     if not path.parent.is_dir():
         raise OutboxUnusable(f"the outbox {path} cannot be made: its folder does not exist")
+    clock = clock or SystemClock()
     file = borrow(path)
     try:
         _refuse_a_second_log(path, file)
@@ -67,7 +68,7 @@ def connect(path: Path, *, check: bool) -> Connection:
         raise
     database.file = file
     try:
-        tables.prepare(database)
+        tables.prepare(database, clock)
         _keep_private(path, file)
         if check:
             look_through(database)
@@ -78,7 +79,7 @@ def connect(path: Path, *, check: bool) -> Connection:
             if isinstance(exc, OutboxUnusable):
                 raise OutboxUnusable(f"the outbox {path} cannot be used: {exc}", remedy=exc.remedy) from None
             if is_damage(exc):
-                raise broken(path, file, exc, alone=check) from None
+                raise broken(path, file, exc, alone=check, clock=clock) from None
         finally:
             file.give_back()
         raise
@@ -142,7 +143,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def broken(path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool) -> OutboxUnusable:
+def broken(
+    path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool, clock: Clock
+) -> OutboxUnusable:
     """Say that an outbox is damaged, and put it aside unless a bot delivers from it just now.
 
     Args:
@@ -150,6 +153,7 @@ def broken(path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool
         damaged: Which file was looked at; no connection to it is open any more.
         cause: What is wrong with it.
         alone: Whether this process holds its lock.
+        clock: Dates its new name.
     """
     if not tables.is_outbox(os.pread(damaged.number, tables.HEAD, 0)):  # never was one: left where it stands
         return OutboxUnusable(f"the outbox {path} cannot be used: {cause}")
@@ -158,7 +162,7 @@ def broken(path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool
             # Another process may have been first, and a third may have made a new one.
             if _identity(path) != damaged.identity:
                 return OutboxUnusable(f"the outbox {path} was damaged", remedy="Run the same command again.")
-            aside = _put_aside(Path(os.path.realpath(path)))
+            aside = _quarantine(Path(os.path.realpath(path)), clock)
     except OutboxBusy:
         return OutboxUnusable(
             f"the outbox {path} is damaged ({cause}); it was left to the bot that uses it",
@@ -170,9 +174,9 @@ def broken(path: Path, damaged: Descriptor, cause: BaseException, *, alone: bool
     )
 
 
-def _put_aside(path: Path) -> str:
+def _quarantine(path: Path, clock: Clock) -> str:
     """Rename a file with all that belongs to it, as it is, and return its new name."""
-    name = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = f"{path.name}.damaged-{file_date(clock)}"
     while path.with_name(name).exists():
         name += "-too"
     for ending in _BESIDE:

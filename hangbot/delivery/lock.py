@@ -5,7 +5,6 @@ of the outbox lets another one in. Beside it stands the lock file of earlier ver
 for systems without such locks.
 """
 
-import asyncio
 import fcntl
 import logging
 import os
@@ -14,6 +13,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
+from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.descriptor import BOT, DELIVERS, WANTED, Descriptor, borrow, refused
 from hangbot.errors import OutboxBusy
 
@@ -22,7 +22,7 @@ __all__ = ["Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY: Final = 0.05
-_TOLD_AFTER: Final = 5.0
+_SHOWN_AFTER: Final = 5.0
 _BRIEF: Final = b"brief"
 
 
@@ -49,27 +49,29 @@ def exclusive(path: Path, *, brief: bool = False) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def exclusive_soon(path: Path, *, within: float, brief: bool = False) -> AsyncIterator[None]:
+async def exclusive_soon(
+    path: Path, *, within: float, brief: bool = False, clock: Clock | None = None
+) -> AsyncIterator[None]:
     """Hold the same, and wait so many seconds for a command that holds it; for a bot not at all.
 
     While a bot waits, `is_wanted` says so to the command.
     """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
+    clock = clock or SystemClock()
+    deadline = clock.now() + within
     with ExitStack() as held:
         with ExitStack() as waiting:
-            told = brief
+            shown = brief
             while True:
                 try:
                     held.enter_context(exclusive(path, brief=brief))
                     break
                 except OutboxBusy as busy:
-                    if not busy.brief or loop.time() > deadline:
+                    if not busy.brief or clock.now() > deadline:
                         raise
-                    if not told:
+                    if not shown:
                         waiting.enter_context(_waiting(path))
-                        told = True
-                await asyncio.sleep(_LOOK_EVERY)
+                        shown = True
+                await clock.sleep(_LOOK_EVERY)
         yield
 
 
@@ -78,14 +80,16 @@ class Turn:
 
     Args:
         path: The outbox.
+        clock: Waits for the command.
 
     Attributes:
         had: Whether it is had.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.had = False
         self._path = path
+        self._clock = clock or SystemClock()
         self._held = ExitStack()
         self._waiting = ExitStack()
 
@@ -107,19 +111,18 @@ class Turn:
 
     async def take(self, given_up: Callable[[], bool] = lambda: False) -> bool:
         """Wait until it is had; ``False`` when that is given up. Raises as entering does."""
-        loop = asyncio.get_running_loop()
-        tell_at = loop.time() + _TOLD_AFTER
+        show_at = self._clock.now() + _SHOWN_AFTER
         while not self.had and not self._try():
             if given_up():
                 return False
-            if loop.time() >= tell_at:
-                tell_at = float("inf")
+            if self._clock.now() >= show_at:
+                show_at = float("inf")
                 logger.warning(
                     "a `hangbot send` still delivers from the outbox %s: what is queued waits for its end",
                     self._path,
                     extra={"action": "outbox_wait"},
                 )
-            await asyncio.sleep(_LOOK_EVERY)
+            await self._clock.sleep(_LOOK_EVERY)
         return True
 
     def _try(self) -> bool:

@@ -1,11 +1,12 @@
 """The outbox's tables, what marks a file as one, and how an older one becomes a newer one."""
 
 import sqlite3
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from hangbot.clock import Clock, SystemClock
 from hangbot.errors import OutboxUnusable
 
 __all__ = ["HEAD", "VERSION", "is_outbox", "prepare", "rewrite", "wait_in_doubt"]
@@ -71,7 +72,7 @@ _SWITCHED_WITHIN: Final = 5.0
 _SWITCH_AGAIN_AFTER: Final = 0.005
 
 
-def prepare(database: sqlite3.Connection) -> None:
+def prepare(database: sqlite3.Connection, clock: Clock | None = None) -> None:
     """Make the tables where there are none, and migrate those of an earlier version.
 
     Raises:
@@ -89,7 +90,7 @@ def prepare(database: sqlite3.Connection) -> None:
             f"the outbox is of version {version}, this hangbot knows up to {VERSION}",
             remedy="Use the hangbot that made it, or a newer one.",
         )
-    _write_ahead(database)
+    _write_ahead(database, clock or SystemClock())
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA foreign_keys = ON")
     if version == VERSION:
@@ -113,18 +114,18 @@ def rewrite(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA user_version = {_pragma(database, 'user_version')}")
 
 
-def _write_ahead(database: sqlite3.Connection) -> None:
+def _write_ahead(database: sqlite3.Connection, clock: Clock) -> None:
     """Switch to a write-ahead log: while others open the file, SQLite refuses that without waiting."""
-    deadline = time.monotonic() + _SWITCHED_WITHIN
+    deadline = clock.now() + _SWITCHED_WITHIN
     while True:
         try:
             database.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or clock.now() > deadline:
                 raise
         else:
             return
-        time.sleep(_SWITCH_AGAIN_AFTER)
+        threading.Event().wait(_SWITCH_AGAIN_AFTER)  # on the writer's thread, which has no loop
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from hangbot.clock import Clock, file_date
 from hangbot.delivery.descriptor import Descriptor
 
 __all__ = ["FileWatch"]
@@ -24,11 +24,13 @@ class FileWatch:
     Args:
         path: The name of the outbox.
         file: What is open.
+        clock: Dates the new name of a log.
     """
 
-    def __init__(self, path: Path, file: Descriptor) -> None:
+    def __init__(self, path: Path, file: Descriptor, clock: Clock) -> None:
         self._path = path
         self._file = file
+        self._clock = clock
         self._log = Path(os.path.realpath(path) + "-wal")
         self._log_identity: tuple[int, int] | None = None
         self._had_pages = False
@@ -69,7 +71,7 @@ class FileWatch:
         if self._log_identity is None or _identity(self._log) != self._log_identity:
             return
         if self._log.stat().st_size:
-            self._log.rename(self._log.with_name(f"{self._log.name}.lost-{time.strftime('%Y%m%d-%H%M%S')}"))
+            self._log.rename(self._log.with_name(f"{self._log.name}.lost-{file_date(self._clock)}"))
         else:
             self._log.unlink()
         with suppress(FileNotFoundError):

@@ -1,33 +1,23 @@
-"""The outbox in SQL: one function a question, run on the outbox's thread inside a transaction."""
+"""What changes the outbox, in SQL: one function a statement, run by its writer inside a transaction."""
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS, Outgoing
-from hangbot.delivery.record import EXPIRED_AT_START, MessageTiming, OutboxRow, Settlement, State, Step
+from hangbot.delivery.read_sql import QUEUED, WAITS, Rooms, first, get, owner, rooms_of
+from hangbot.delivery.record import EXPIRED_AT_START, OutboxRow, Settlement, Step
 from hangbot.errors import UnknownMessage, UsageError
 
-_WAITS: Final = "state IN ('queued', 'sending')"
-_QUEUED: Final = f"{_WAITS} AND state = 'queued'"
-"""SQLite only uses the index of what waits where its own condition is named."""
-_COLUMNS: Final = (
-    "id, receiver, direct, text, extra, state, tier, attempts, in_doubt,"
-    " accepted_at, settled_at, reason, remedy, whole, expires_at, room, boot_id, boot_at"
-)
 _PUT: Final = (
     "INSERT INTO message"
     " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
     " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-_EARLIEST: Final = f"SELECT min(seq) FROM message WHERE {_QUEUED} AND room = ? AND receiver = ?"  # noqa: S608  constants
 
 _NO_BOOT: Final = (None, None)
-
-Rooms = Collection[str] | None
-"""The rooms whose messages are meant; ``None``: all."""
 
 
 class NewMessage(NamedTuple):
@@ -38,12 +28,6 @@ class NewMessage(NamedTuple):
     expires_at: float | None = None
     room: str = ""
     boot: Boot | None = None
-
-
-def owner(database: sqlite3.Connection) -> str | None:
-    """Return the uid of the bot whose file this is, or ``None`` where it is nobody's yet."""
-    row = database.execute("SELECT uid FROM owner").fetchone()
-    return row[0] if row else None
 
 
 def bind(database: sqlite3.Connection, uid: str) -> str:
@@ -108,27 +92,9 @@ def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> OutboxRow:
     return get(database, part.id)
 
 
-def count_waiting(database: sqlite3.Connection, rooms: Rooms = None) -> int:
-    """Count what is to be delivered."""
-    if rooms is None:
-        query = f"SELECT count(*) FROM message WHERE {_WAITS}"  # noqa: S608  a constant
-        return int(database.execute(query).fetchone()[0])
-    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room = ?"  # noqa: S608  a constant
-    return sum(int(database.execute(query, (room,)).fetchone()[0]) for room in rooms)
-
-
-def count_others(database: sqlite3.Connection, rooms: Rooms) -> int:
-    """Count what waits for other rooms, in one look: between two of them a message may end."""
-    if rooms is None:
-        return 0
-    marks = ", ".join("?" * len(rooms))
-    query = f"SELECT count(*) FROM message WHERE {_WAITS} AND room NOT IN ({marks})"  # noqa: S608  constants
-    return int(database.execute(query, tuple(rooms)).fetchone()[0])
-
-
 def recover(database: sqlite3.Connection, now: float) -> None:
     """Queue again what is left in sending; where no attempt is noted, the last one was cut off by the end."""
-    left = f"state = 'sending' AND {_WAITS}"
+    left = f"state = 'sending' AND {WAITS}"
     cut_off = database.execute(f"SELECT seq, id FROM message WHERE {left} AND attempts = 0").fetchall()  # noqa: S608  constant
     for seq, key in cut_off:
         step = Step(key, now, "attempt", 1, "the program ended while it was on its way")
@@ -147,14 +113,14 @@ def expire(
         The id of each and when it was accepted, the oldest first.
     """
     too_old = (
-        f"SELECT seq, id, accepted_at FROM message WHERE {_QUEUED} AND NOT in_doubt AND room = :room"  # noqa: S608  constants
+        f"SELECT seq, id, accepted_at FROM message WHERE {QUEUED} AND NOT in_doubt AND room = :room"  # noqa: S608  constants
         " AND expires_at - accepted_at <="
         " CASE WHEN boot_id = :boot AND boot_at <= :at THEN :at - boot_at ELSE :now - accepted_at END"
     )
     told = {"now": now, "boot": boot and boot.id, "at": boot and boot.at}
     found = [
         row
-        for room in list(_rooms(database, rooms))
+        for room in list(rooms_of(database, rooms))
         for row in database.execute(too_old, told | {"room": room}).fetchall()
     ]
     database.executemany(
@@ -164,53 +130,6 @@ def expire(
     for seq, key, _ in found:
         _keep(database, seq, [Step(key, now, "settled", detail=EXPIRED_AT_START.reason)])
     return sorted(((key, accepted_at) for _, key, accepted_at in found), key=lambda each: each[1])
-
-
-def receivers(database: sqlite3.Connection, without: frozenset[str], rooms: Rooms = None) -> list[str]:
-    """Return for whom messages are queued, the longest first; a step a receiver, not a message."""
-    query = f"""
-        WITH RECURSIVE waiting (receiver) AS (
-            SELECT min(receiver) FROM message WHERE {_QUEUED} AND room = :room
-            UNION ALL
-            SELECT (
-                SELECT min(receiver) FROM message
-                WHERE {_QUEUED} AND room = :room AND receiver > waiting.receiver
-            )
-            FROM waiting WHERE waiting.receiver IS NOT NULL
-        )
-        SELECT receiver, (
-            SELECT min(seq) FROM message
-            WHERE {_QUEUED} AND room = :room AND receiver = waiting.receiver
-        )
-        FROM waiting WHERE receiver IS NOT NULL
-        """  # noqa: S608  constants
-    earliest: dict[str, int] = {}
-    for room in _rooms(database, rooms):
-        for receiver, seq in database.execute(query, {"room": room}):
-            earliest[receiver] = min(seq, earliest.get(receiver, seq))
-    return [receiver for receiver in sorted(earliest, key=earliest.__getitem__) if receiver not in without]
-
-
-def _rooms(database: sqlite3.Connection, rooms: Rooms) -> Collection[str]:
-    """Return the rooms that are meant; of all, those for which something waits."""
-    if rooms is not None:
-        return rooms
-    found: list[str] = []
-    query = f"SELECT min(room) FROM message WHERE {_WAITS} AND room > ?"  # noqa: S608  constant
-    (room,) = database.execute(f"SELECT min(room) FROM message WHERE {_WAITS}").fetchone()  # noqa: S608  constant
-    while room is not None:
-        found.append(room)
-        (room,) = database.execute(query, (room,)).fetchone()
-    return found
-
-
-def first(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> OutboxRow | None:
-    """Return the oldest message that is queued for a receiver."""
-    found = (database.execute(_EARLIEST, (room, receiver)).fetchone()[0] for room in _rooms(database, rooms))
-    seq = min((seq for seq in found if seq is not None), default=None)
-    if seq is None:
-        return None
-    return _stored(database.execute(f"SELECT {_COLUMNS} FROM message WHERE seq = ?", (seq,)).fetchone())  # noqa: S608  constant
 
 
 def claim(database: sqlite3.Connection, receiver: str, rooms: Rooms = None) -> OutboxRow | None:
@@ -232,7 +151,7 @@ def release(database: sqlite3.Connection, key: str, in_doubt: bool) -> None:  # 
 
 def mark_sending(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> bool:
     """Write that from here on the message may be in the room; ``False``: it has ended, and must not be."""
-    query = f"UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND {_WAITS}"  # noqa: S608  constant
+    query = f"UPDATE message SET state = 'sending', in_doubt = 1 WHERE id = ? AND {WAITS}"  # noqa: S608  constant
     if not database.execute(query, (key,)).rowcount:
         return False
     append_steps(database, key, steps)
@@ -249,7 +168,7 @@ def settle(
     """
     database.execute(
         "UPDATE message SET state = ?, tier = ?, attempts = ?, reason = ?,"  # noqa: S608  constant
-        f" remedy = ?, settled_at = ?, in_doubt = ? WHERE id = ? AND ({_WAITS} OR ? = 'delivered')",
+        f" remedy = ?, settled_at = ?, in_doubt = ? WHERE id = ? AND ({WAITS} OR ? = 'delivered')",
         (
             settlement.state,
             settlement.tier,
@@ -272,7 +191,7 @@ def fail_remaining_parts(database: sqlite3.Connection, key: str, now: float) -> 
     remedy = f"`hangbot outbox retry` with {key} and the parts behind it, in their order."
     first, whole = database.execute("SELECT seq, whole FROM message WHERE id = ?", (key,)).fetchone()
     rest = database.execute(  # the parts of a text were written one after the other
-        f"SELECT id, seq FROM message WHERE seq > ? AND seq < ? AND whole = ? AND {_WAITS}",  # noqa: S608  constant
+        f"SELECT id, seq FROM message WHERE seq > ? AND seq < ? AND whole = ? AND {WAITS}",  # noqa: S608  constant
         (first, first + MOST_PARTS, whole),
     ).fetchall()
     for part, seq in rest:
@@ -290,7 +209,7 @@ def fail_queued(
 ) -> list[str]:
     """End what is queued for a group and was never in doubt in the same words; return the ids."""
     query = (
-        f"SELECT id, seq, room FROM message WHERE {_QUEUED} AND receiver = ? AND NOT direct AND NOT in_doubt"  # noqa: S608  constant
+        f"SELECT id, seq, room FROM message WHERE {QUEUED} AND receiver = ? AND NOT direct AND NOT in_doubt"  # noqa: S608  constant
     )
     found = [
         (key, seq)
@@ -323,57 +242,6 @@ def prune(database: sqlite3.Connection, before: float, most: int) -> int:
         (most,),
     )
     return old.rowcount + surplus.rowcount
-
-
-def rows(database: sqlite3.Connection, states: Sequence[State], since: float) -> list[OutboxRow]:
-    """Return messages in these states (all, when none is named), oldest first.
-
-    ``since`` leaves out what had ended before that time.
-    """
-    marks = ", ".join("?" * len(states))
-    named = f"state IN ({marks}) AND" if states else ""
-    query = (
-        f"SELECT {_COLUMNS} FROM message"  # noqa: S608  constants and marks
-        f" WHERE {named} (settled_at IS NULL OR settled_at >= ?) ORDER BY seq"
-    )
-    return [_stored(row) for row in database.execute(query, (*states, since))]
-
-
-def timings(database: sqlite3.Connection, since: float) -> list[MessageTiming]:
-    """Return the figures of what had not ended before that time, oldest first."""
-    found = database.execute(
-        "SELECT state, tier, accepted_at, settled_at FROM message"
-        " WHERE settled_at IS NULL OR settled_at >= ? ORDER BY seq",
-        (since,),
-    )
-    return [MessageTiming(*row) for row in found]
-
-
-def group_ids(database: sqlite3.Connection) -> dict[str, str]:
-    """Return every id with that of the text that it is a part of, oldest first."""
-    return dict(database.execute("SELECT id, whole FROM message ORDER BY seq"))
-
-
-def get(database: sqlite3.Connection, key: str) -> OutboxRow:
-    """Return one message."""
-    query = f"SELECT {_COLUMNS} FROM message WHERE id = ?"  # noqa: S608  a constant
-    row = database.execute(query, (key,)).fetchone()
-    if row is None:
-        raise UnknownMessage(f"no message {key} is in the outbox")
-    return _stored(row)
-
-
-def history(database: sqlite3.Connection, key: str) -> list[Step]:
-    """Return the steps of a message, oldest first."""
-    seq, accepted_at = database.execute(
-        "SELECT seq, accepted_at FROM message WHERE id = ?", (key,)
-    ).fetchone() or (None, 0.0)
-    if seq is None:
-        raise UnknownMessage(f"no message {key} is in the outbox")
-    found = database.execute(
-        "SELECT at, kind, attempt, detail, seconds FROM step WHERE message = ? ORDER BY rowid", (seq,)
-    )
-    return [Step(key, accepted_at, "accepted"), *(Step(key, *row) for row in found)]
 
 
 def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
@@ -410,11 +278,6 @@ def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[
     return [get(database, key) for key in keys]
 
 
-def version(database: sqlite3.Connection) -> int:
-    """Return SQLite's own counter of other connections' commits."""
-    return int(database.execute("PRAGMA data_version").fetchone()[0])
-
-
 def _seq(database: sqlite3.Connection, key: str) -> int:
     row = database.execute("SELECT seq FROM message WHERE id = ?", (key,)).fetchone()
     if row is None:
@@ -436,11 +299,3 @@ def _extra(part: Outgoing, parts: int) -> str:
     return json.dumps(
         {"mentions": list(part.mentions), "images": list(part.images), "parts": parts}, sort_keys=True
     )
-
-
-def _stored(row: tuple[Any, ...]) -> OutboxRow:
-    key, receiver, direct, text, extra, state, tier, attempts, in_doubt, *rest, boot_id, boot_at = row
-    more = json.loads(extra)
-    message = Outgoing(key, receiver, text, bool(direct), tuple(more["mentions"]), tuple(more["images"]))
-    boot = None if boot_id is None else Boot(boot_id, boot_at)
-    return OutboxRow._make((message, state, tier, attempts, bool(in_doubt), *rest, boot))

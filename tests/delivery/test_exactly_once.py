@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import random
+import sqlite3
 import tempfile
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Generator
@@ -24,7 +25,6 @@ from hypothesis.stateful import (
 )
 
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.database import connect
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
@@ -32,7 +32,7 @@ from hangbot.delivery.record import OutboxRow, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
-from hangbot.delivery.writer import Job, serve
+from hangbot.delivery.writer import Job, run_batch
 from hangbot.errors import (
     AckTimeout,
     ConnectionLost,
@@ -112,45 +112,43 @@ class _Killed(BaseException):
     """Ends a run where it stands."""
 
 
-class PointedOutbox(Outbox):
-    """The real outbox without its thread, so that a run can be repeated exactly."""
+class PointedWriter:
+    """Runs an outbox's statements without a thread, so that a run can be repeated exactly."""
 
-    def __init__(self, path: Path, point: Points) -> None:
-        super().__init__(path, BOUNDS)
+    def __init__(self, connect: Callable[[], sqlite3.Connection], point: Points) -> None:
+        self.connect = connect
         self.point = point
-        self.asked: deque[Job] = deque()
+        self.submitted: deque[Job] = deque()
 
-    async def open(self, *, check: bool = False) -> None:
-        self.database = connect(self.path, check=check)
+    async def open(self) -> None:
+        self.database = self.connect()
         self.database.execute("PRAGMA synchronous = OFF")  # no power is cut here
 
     async def close(self) -> None:
-        self._closed = True
         self.database.close()
 
-    def _ask(self, work: Callable[..., Any], **how: Any) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
+    def submit(self, work: Callable[..., Any], **how: Any) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
         job = Job(work, done=asyncio.get_running_loop().create_future(), **how)
-        self.asked.append(job)
+        self.submitted.append(job)
         return Pointed(self, job)
 
-    def serve(self, until: Job) -> None:
-        """Do what was asked for, each a transaction, up to one of them."""
-        while until in self.asked:
-            job = self.asked.popleft()
-            serve(self.database, [job])
+    def run(self, until: Job) -> None:
+        """Run what was submitted, each a transaction, up to one of them."""
+        while until in self.submitted:
+            run_batch(self.database, [self.submitted.popleft()])
 
 
 class Pointed:
-    """What an outbox without its thread returns: done when awaited, behind all that was asked before."""
+    """What is returned in place of a future: done when awaited, behind all that was submitted before."""
 
-    def __init__(self, outbox: PointedOutbox, job: Job) -> None:
-        self.outbox = outbox
+    def __init__(self, writer: PointedWriter, job: Job) -> None:
+        self.writer = writer
         self.job = job
 
     def __await__(self) -> Generator[Any, None, Any]:
-        yield from self.outbox.point().__await__()
-        self.outbox.serve(self.job)
-        yield from self.outbox.point().__await__()
+        yield from self.writer.point().__await__()
+        self.writer.run(self.job)
+        yield from self.writer.point().__await__()
         if self.job.error:
             raise self.job.error
         return self.job.result
@@ -295,7 +293,11 @@ class Delivery(RuleBasedStateMachine):
     def open(self) -> None:
         """Start the program."""
         self.point.dead, self.point.left = False, None
-        self.outbox = PointedOutbox(Path(self.folder.name) / "outbox.sqlite3", self.point)
+        self.outbox = Outbox(
+            Path(self.folder.name) / "outbox.sqlite3",
+            BOUNDS,
+            make_writer=lambda connect, *_: PointedWriter(connect, self.point),
+        )
         self.runner.run(self.outbox.open())
         rng = random.Random(7)  # noqa: S311  no secret
         chat = ChatClient(

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery import database, tables, writer
-from hangbot.delivery import outbox as module
+from hangbot.delivery import database, outbox_file, tables
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits, exclusive
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import MessageTiming, Settlement, State, Step
+from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.errors import (
     OutboxDiskFull,
     OutboxFull,
@@ -31,6 +31,7 @@ from hangbot.errors import (
     UsageError,
 )
 from tests.bounds import WITHIN
+from tests.delivery.threads import no_thread_is_left
 
 DELIVERED = Settlement("delivered", 1, 1)
 FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
@@ -44,9 +45,29 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "outbox.sqlite3"
 
 
+class KeptWriter:
+    """Makes the writer of an outbox, and lets the test use its connection, too."""
+
+    def __init__(self, *, shown_after: float = 5.0, full_again_after: float = 0.01) -> None:
+        self.shown, self.full = shown_after, full_again_after
+
+    def __call__(self, *wiring: Any) -> ThreadWriter:  # noqa: ANN401  passed on as it is
+        self.writer = ThreadWriter(*wiring, shown_after=self.shown, full_again_after=self.full)
+        return self.writer
+
+    async def read(self, work: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401  of any kind
+        return await self.writer.submit(work, writes=False)
+
+
+@pytest.fixture
+def writing() -> KeptWriter:
+    """The writer of `outbox`; a full disk it tries again soon."""
+    return KeptWriter()
+
+
 @pytest_asyncio.fixture
-async def outbox(path: Path) -> AsyncIterator[Outbox]:
-    box = Outbox(path)
+async def outbox(path: Path, writing: KeptWriter) -> AsyncIterator[Outbox]:
+    box = Outbox(path, make_writer=writing)
     try:
         await box.open()
         yield box
@@ -87,9 +108,9 @@ def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def pragma(box: Outbox, text: str) -> Any:  # noqa: ANN401  of any kind
+async def pragma(writing: KeptWriter, text: str) -> Any:  # noqa: ANN401  of any kind
     """Ask or tell the connection, on its thread."""
-    return await box._read(lambda database: (database.execute(f"PRAGMA {text}").fetchone() or [None])[0])
+    return await writing.read(lambda database: (database.execute(f"PRAGMA {text}").fetchone() or [None])[0])
 
 
 async def refusal(path: Path) -> OutboxUnusable:
@@ -133,8 +154,9 @@ async def test_accepted_is_committed_where_another_connection_sees_it(outbox: Ou
     assert seen == [("m", "hi")]
 
 
-async def test_it_is_written_through_to_the_disk(outbox: Outbox) -> None:
-    pragmas = [await pragma(outbox, name) for name in ("journal_mode", "synchronous")]
+@pytest.mark.usefixtures("outbox")
+async def test_it_is_written_through_to_the_disk(writing: KeptWriter) -> None:
+    pragmas = [await pragma(writing, name) for name in ("journal_mode", "synchronous")]
 
     assert pragmas == ["wal", 2]  # 2 is FULL
 
@@ -559,9 +581,9 @@ async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path
 
     await asyncio.gather(*(box.open() for box in boxes))
 
+    assert [await box.rows() for box in boxes] == [[]] * 12
     for box in boxes:
         await box.close()
-    assert {box._closed for box in boxes} == {True}
 
 
 def boxed(path: Path, **bounds: Any) -> Outbox:  # noqa: ANN401  passed on as they are
@@ -621,9 +643,8 @@ async def test_a_message_that_waits_already_is_the_same_in_a_full_queue_too(path
     await box.close()
 
 
-async def test_another_process_fills_the_same_queue(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_COUNT_EVERY", 2)
-    mine, theirs = boxed(path, queue=10), boxed(path, queue=10)
+async def test_another_process_fills_the_same_queue(path: Path) -> None:
+    mine, theirs = (boxed(path, queue=10, count_every=2) for _ in range(2))
     await mine.open()
     await theirs.open()
     await mine.put([message("m")], 10.0)
@@ -651,8 +672,9 @@ async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_someb
 
     assert gone == 1
     assert [row.message.id for row in await box.rows()] == [*list(ends)[1:], "waits"]
-    assert await box._read(lambda db: db.execute("SELECT count(*) FROM step").fetchone()[0]) == 4
     await box.close()
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM step").fetchone() == (4,)
 
 
 async def test_the_newest_delivered_messages_are_kept(path: Path) -> None:
@@ -669,9 +691,8 @@ async def test_the_newest_delivered_messages_are_kept(path: Path) -> None:
     await box.close()
 
 
-async def test_it_prunes_by_itself_now_and_then(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PRUNE_EVERY", 3)
-    box = boxed(path, keep_most=1)
+async def test_it_prunes_by_itself_now_and_then(path: Path) -> None:
+    box = boxed(path, keep_most=1, prune_every=3)
     await box.open()
     kept = []
     for number in range(4):
@@ -939,25 +960,25 @@ async def test_a_name_that_means_memory_to_sqlite_is_a_file(
 
 
 @pytest_asyncio.fixture
-async def full(outbox: Outbox) -> Outbox:
+async def full(outbox: Outbox, writing: KeptWriter) -> Outbox:
     """An outbox on a disk without room, from here on until `max_page_count` is raised again."""
-    pages = await pragma(outbox, "page_count")
-    await pragma(outbox, f"max_page_count = {pages}")
+    pages = await pragma(writing, "page_count")
+    await pragma(writing, f"max_page_count = {pages}")
     return outbox
 
 
-async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(full: Outbox) -> None:
+async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(full: Outbox, writing: KeptWriter) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", "x" * 50_000)], 10.0)
 
     assert await full.rows() == []
-    assert not await full._read(lambda database: database.in_transaction)
+    assert not await writing.read(lambda database: database.in_transaction)
 
 
-async def test_when_there_is_room_again_it_accepts_again(full: Outbox) -> None:
+async def test_when_there_is_room_again_it_accepts_again(full: Outbox, writing: KeptWriter) -> None:
     with pytest.raises(OutboxUnusable):
         await full.put([message(text="x" * 50_000)], 10.0)
-    await pragma(full, "max_page_count = 1000000")
+    await pragma(writing, "max_page_count = 1000000")
 
     await full.put([message(text="x" * 50_000)], 11.0)
 
@@ -965,14 +986,13 @@ async def test_when_there_is_room_again_it_accepts_again(full: Outbox) -> None:
 
 
 async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_goes_on(
-    full: Outbox, monkeypatch: pytest.MonkeyPatch
+    full: Outbox, writing: KeptWriter
 ) -> None:
-    monkeypatch.setattr(writer, "_FULL_AGAIN_AFTER", 0.01)
-    await pragma(full, "max_page_count = 1000000")
+    await pragma(writing, "max_page_count = 1000000")
     await full.put([message()], 1.0)
     await full.claim("room")
-    pages = await pragma(full, "page_count")
-    await pragma(full, f"max_page_count = {pages}")
+    pages = await pragma(writing, "page_count")
+    await pragma(writing, f"max_page_count = {pages}")
     steps = [Step("m", 5.0, "answer", 1, "x" * 50_000)]
 
     settling = asyncio.ensure_future(full.settle("m", DELIVERED, steps, 20.0))
@@ -981,7 +1001,7 @@ async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_g
         await full.put([message("n", "x" * 50_000)], 21.0)
     red = [condition.sentence for condition in full.conditions.all()]
     still = await full.get("m")
-    await pragma(full, "max_page_count = 1000000")
+    await pragma(writing, "max_page_count = 1000000")
     async with asyncio.timeout(WITHIN):
         await settling
 
@@ -994,9 +1014,8 @@ async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_g
 
 
 async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(
-    full: Outbox, monkeypatch: pytest.MonkeyPatch
+    full: Outbox,
 ) -> None:
-    monkeypatch.setattr(writer, "_FULL_AGAIN_AFTER", 0.01)
     with pytest.raises(OutboxDiskFull):
         await full.put([message(text="x" * 50_000)], 10.0)
 
@@ -1036,7 +1055,7 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
 
     unlucky = True
     connect = database.connect
-    monkeypatch.setattr(module, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
+    monkeypatch.setattr(outbox_file, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
     box = Outbox(path)
     await box.open()
     with pytest.raises(OutboxUnusable, match="disk I/O error"):
@@ -1078,8 +1097,7 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.01)
-    monkeypatch.setattr(writer, "_TOLD_AFTER", 0.05)
-    box = Outbox(path)
+    box = Outbox(path, make_writer=KeptWriter(shown_after=0.05))
     await box.open()
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as rival:
         rival.execute("BEGIN IMMEDIATE")
@@ -1174,7 +1192,7 @@ async def test_after_damage_a_new_outbox_takes_its_place_and_the_old_one_stays(s
 async def test_damage_does_not_take_the_place_of_earlier_damage(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "strftime", lambda _: "now")
+    monkeypatch.setattr(time, "strftime", lambda *_: "now")
     for number in range(3):
         box = Outbox(path)
         await box.open()
@@ -1283,9 +1301,7 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     await asyncio.wait([opening])
     await box.close()
 
-    assert box._writer
-    box._writer._thread.join(WITHIN)
-    assert not box._writer._thread.is_alive()
+    assert no_thread_is_left()
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
 
 

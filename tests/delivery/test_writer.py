@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery import writer as module
-from hangbot.delivery.writer import Work, Writer
+from hangbot.delivery.thread_writer import ThreadWriter
+from hangbot.delivery.writer import Work
 from tests.bounds import WITHIN
+from tests.delivery.threads import no_thread_is_left
 
 
 @dataclass
@@ -56,8 +57,8 @@ def database(tmp_path: Path) -> Iterator[Watched]:
 
 
 @pytest_asyncio.fixture
-async def writer(database: Watched) -> AsyncIterator[Writer]:
-    writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
+async def writer(database: Watched) -> AsyncIterator[ThreadWriter]:
+    writer = ThreadWriter(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
     try:
         await writer.open()
         yield writer
@@ -78,7 +79,7 @@ def fail(_: sqlite3.Connection) -> None:
 
 
 @pytest_asyncio.fixture
-async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
+async def held(writer: ThreadWriter) -> AsyncIterator[Callable[[], None]]:
     """Keep the thread busy until told otherwise, so that what is asked for meanwhile is one batch."""
     begun, go = threading.Event(), threading.Event()
 
@@ -86,7 +87,7 @@ async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
         begun.set()
         go.wait(WITHIN)
 
-    blocking = writer.do(block, writes=False)
+    blocking = writer.submit(block, writes=False)
     await asyncio.to_thread(begun.wait, WITHIN)
     yield go.set
     go.set()
@@ -94,42 +95,43 @@ async def held(writer: Writer) -> AsyncIterator[Callable[[], None]]:
 
 
 async def test_what_waits_is_committed_together_and_in_order(
-    writer: Writer, database: Watched, held: Callable[[], None]
+    writer: ThreadWriter, database: Watched, held: Callable[[], None]
 ) -> None:
-    jobs = [writer.do(write(f"{number}"), writes=True) for number in range(20)]
+    jobs = [writer.submit(write(f"{number}"), writes=True) for number in range(20)]
 
     held()
     results = await asyncio.gather(*jobs)
 
     assert results == [1] * 20
     assert database.transactions == 1
-    assert await writer.do(read, writes=False) == [f"{number}" for number in range(20)]
+    assert await writer.submit(read, writes=False) == [f"{number}" for number in range(20)]
 
 
 async def test_more_than_fit_into_one_batch_are_done_all_the_same(
-    writer: Writer, database: Watched, held: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    database: Watched,
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_AT_ONCE", 3)
-    tasks = [writer.do(write("x"), writes=True) for _ in range(10)]
+    writer = ThreadWriter(lambda: database, most_at_once=3)  # type: ignore[arg-type, return-value]  # as good as one
+    await writer.open()
+    tasks = [writer.submit(write("x"), writes=True) for _ in range(10)]
 
-    held()
     await asyncio.gather(*tasks)
+    await writer.close()
 
     assert database.transactions == 4
 
 
-async def test_reading_alone_takes_no_transaction(writer: Writer, database: Watched) -> None:
-    await asyncio.gather(*(writer.do(read, writes=False) for _ in range(3)))
+async def test_reading_alone_takes_no_transaction(writer: ThreadWriter, database: Watched) -> None:
+    await asyncio.gather(*(writer.submit(read, writes=False) for _ in range(3)))
 
     assert database.transactions == 0
 
 
 async def test_who_reads_behind_a_write_of_the_same_batch_sees_it(
-    writer: Writer, held: Callable[[], None]
+    writer: ThreadWriter, held: Callable[[], None]
 ) -> None:
     tasks = [
-        writer.do(write("x"), writes=True),
-        writer.do(read, writes=False),
+        writer.submit(write("x"), writes=True),
+        writer.submit(read, writes=False),
     ]
 
     held()
@@ -138,24 +140,24 @@ async def test_who_reads_behind_a_write_of_the_same_batch_sees_it(
 
 
 async def test_a_job_that_fails_undoes_itself_and_nobody_else(
-    writer: Writer, held: Callable[[], None]
+    writer: ThreadWriter, held: Callable[[], None]
 ) -> None:
     def half(database: sqlite3.Connection) -> None:
         write("half")(database)
         raise ValueError("a bug")
 
     works: list[tuple[Work, bool]] = [(write("a"), True), (half, True), (fail, False), (write("b"), True)]
-    tasks = [writer.do(work, writes=writes) for work, writes in works]
+    tasks = [writer.submit(work, writes=writes) for work, writes in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [type(end).__name__ for end in ends] == ["int", "ValueError", "ValueError", "int"]
-    assert await writer.do(read, writes=False) == ["a", "b"]
+    assert await writer.submit(read, writes=False) == ["a", "b"]
 
 
 async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their_place(
-    writer: Writer, held: Callable[[], None]
+    writer: ThreadWriter, held: Callable[[], None]
 ) -> None:
     calls: list[list[str]] = []
 
@@ -165,9 +167,9 @@ async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their
         return [f"{text} written" for text in texts]
 
     def share(text: str) -> asyncio.Future[str]:
-        return writer.do(write_all, writes=True, shared=True, item=text)
+        return writer.submit(write_all, writes=True, shared=True, item=text)
 
-    jobs = [share("a"), share("b"), writer.do(read, writes=False), share("c")]
+    jobs = [share("a"), share("b"), writer.submit(read, writes=False), share("c")]
 
     held()
 
@@ -175,29 +177,31 @@ async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their
     assert calls == [["a", "b"], ["c"]]
 
 
-async def test_one_of_those_that_want_the_same_fails_alone(writer: Writer, held: Callable[[], None]) -> None:
+async def test_one_of_those_that_want_the_same_fails_alone(
+    writer: ThreadWriter, held: Callable[[], None]
+) -> None:
     def write_all(database: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
         database.executemany("INSERT INTO line VALUES (?)", [(text,) for text in texts])
         if "bad" in texts:
             raise ValueError("a bug")
         return list(texts)
 
-    jobs = [writer.do(write_all, writes=True, shared=True, item=text) for text in ("a", "bad", "b")]
+    jobs = [writer.submit(write_all, writes=True, shared=True, item=text) for text in ("a", "bad", "b")]
 
     held()
     good, bad, also_good = await asyncio.gather(*jobs, return_exceptions=True)
 
     assert (good, also_good) == ("a", "b")
     assert isinstance(bad, ValueError)
-    assert await writer.do(read, writes=False) == ["a", "b"]
+    assert await writer.submit(read, writes=False) == ["a", "b"]
 
 
 async def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
-    writer: Writer, database: Watched, held: Callable[[], None]
+    writer: ThreadWriter, database: Watched, held: Callable[[], None]
 ) -> None:
     database.fails_at = {"COMMIT"}
     works: list[tuple[Work, bool]] = [(write("a"), True), (fail, True), (read, False), (write("b"), True)]
-    tasks = [writer.do(work, writes=writes) for work, writes in works]
+    tasks = [writer.submit(work, writes=writes) for work, writes in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -209,48 +213,48 @@ async def test_nobody_is_told_that_it_is_done_when_the_commit_fails(
         "COMMIT: disk I/O error",  # it may have read what is not there now
         "COMMIT: disk I/O error",
     ]
-    assert await writer.do(read, writes=False) == []
+    assert await writer.submit(read, writes=False) == []
 
 
 async def test_when_the_whole_transaction_is_gone_with_a_job_all_are_told(
-    writer: Writer, database: Watched, held: Callable[[], None]
+    writer: ThreadWriter, database: Watched, held: Callable[[], None]
 ) -> None:
     def full(database: sqlite3.Connection) -> None:
         database.execute("ROLLBACK")  # as SQLite does by itself
         raise sqlite3.OperationalError("database or disk is full")
 
     works = [write("a"), full, write("b")]
-    tasks = [writer.do(work, writes=True) for work in works]
+    tasks = [writer.submit(work, writes=True) for work in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [str(end) for end in ends] == ["database or disk is full"] * 3
     assert not database.in_transaction
-    assert await writer.do(write("c"), writes=True) == 1
-    assert await writer.do(read, writes=False) == ["c"]
+    assert await writer.submit(write("c"), writes=True) == 1
+    assert await writer.submit(read, writes=False) == ["c"]
 
 
 @pytest.mark.parametrize("what", ["BEGIN IMMEDIATE", "COMMIT"])
 async def test_a_disk_that_fails_anywhere_is_told_and_tried_again_next_time(
-    writer: Writer, database: Watched, what: str
+    writer: ThreadWriter, database: Watched, what: str
 ) -> None:
     database.fails_at = {what}
     with pytest.raises(sqlite3.OperationalError, match=what):
-        await writer.do(write("a"), writes=True)
+        await writer.submit(write("a"), writes=True)
     database.fails_at.clear()
 
-    await writer.do(write("b"), writes=True)
+    await writer.submit(write("b"), writes=True)
 
-    assert await writer.do(read, writes=False) == ["b"]
+    assert await writer.submit(read, writes=False) == ["b"]
 
 
 @pytest.mark.parametrize("what", ["SAVEPOINT job", "RELEASE job"])
 async def test_a_disk_that_fails_while_a_failed_batch_is_done_anew_is_told_to_all(
-    writer: Writer, database: Watched, held: Callable[[], None], what: str
+    writer: ThreadWriter, database: Watched, held: Callable[[], None], what: str
 ) -> None:
     database.fails_at = {what}
-    both = [writer.do(write("a"), writes=True), writer.do(fail, writes=True)]
+    both = [writer.submit(write("a"), writes=True), writer.submit(fail, writes=True)]
 
     held()
     ends = await asyncio.gather(*both, return_exceptions=True)
@@ -258,56 +262,60 @@ async def test_a_disk_that_fails_while_a_failed_batch_is_done_anew_is_told_to_al
 
     assert what in str(ends[0])
     assert all(isinstance(end, Exception) for end in ends)
-    assert await writer.do(read, writes=False) == []
+    assert await writer.submit(read, writes=False) == []
 
 
 async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
-    writer: Writer, database: Watched
+    writer: ThreadWriter, database: Watched
 ) -> None:
     database.fails_at = {"COMMIT", "ROLLBACK"}
     with pytest.raises(sqlite3.OperationalError, match="COMMIT"):
-        await writer.do(write("a"), writes=True)
+        await writer.submit(write("a"), writes=True)
     with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
-        await writer.do(write("b"), writes=True)
+        await writer.submit(write("b"), writes=True)
     database.fails_at.clear()
     with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
-        await writer.do(write("c"), writes=True)
+        await writer.submit(write("c"), writes=True)
 
-    await writer.do(write("d"), writes=True)
+    await writer.submit(write("d"), writes=True)
 
-    assert await writer.do(read, writes=False) == ["d"]
+    assert await writer.submit(read, writes=False) == ["d"]
 
 
-async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(writer: Writer, database: Watched) -> None:
+async def test_a_job_that_cannot_be_undone_takes_the_batch_with_it(
+    writer: ThreadWriter, database: Watched
+) -> None:
     database.fails_at = {"ROLLBACK TO job"}
     with pytest.raises(sqlite3.OperationalError, match="ROLLBACK TO"):
-        await writer.do(fail, writes=True)
+        await writer.submit(fail, writes=True)
     database.fails_at.clear()
 
-    assert await writer.do(read, writes=False) == []
+    assert await writer.submit(read, writes=False) == []
 
 
-async def test_whoever_stops_waiting_does_not_stop_the_work(writer: Writer, held: Callable[[], None]) -> None:
-    hasty = writer.do(write("hasty"), writes=True)
-    failing = writer.do(fail, writes=True)
+async def test_whoever_stops_waiting_does_not_stop_the_work(
+    writer: ThreadWriter, held: Callable[[], None]
+) -> None:
+    hasty = writer.submit(write("hasty"), writes=True)
+    failing = writer.submit(fail, writes=True)
 
     for task in (hasty, failing):
         task.cancel()
     await asyncio.wait([hasty, failing])
     held()
 
-    assert await writer.do(read, writes=False) == ["hasty"]
+    assert await writer.submit(read, writes=False) == ["hasty"]
 
 
 async def test_closing_finishes_what_was_asked_for(
-    writer: Writer, database: Watched, held: Callable[[], None], tmp_path: Path
+    writer: ThreadWriter, database: Watched, held: Callable[[], None], tmp_path: Path
 ) -> None:
-    tasks = [writer.do(write(f"{n}"), writes=True) for n in range(5)]
+    tasks = [writer.submit(write(f"{n}"), writes=True) for n in range(5)]
 
     closing_it = asyncio.create_task(writer.close(), name="close")
     await asyncio.sleep(0)  # one turn: it has begun
     with pytest.raises(RuntimeError, match="closed"):
-        await writer.do(write("late"), writes=True)
+        await writer.submit(write("late"), writes=True)
     held()
     await closing_it
 
@@ -318,12 +326,12 @@ async def test_closing_finishes_what_was_asked_for(
         database.real.execute("SELECT 1")
 
 
-async def test_closing_twice_at_the_same_time_is_harmless(writer: Writer) -> None:
+async def test_closing_twice_at_the_same_time_is_harmless(writer: ThreadWriter) -> None:
     await asyncio.gather(writer.close(), writer.close())
 
 
 async def test_a_connection_that_will_not_close_keeps_nobody_waiting(
-    writer: Writer, database: Watched
+    writer: ThreadWriter, database: Watched
 ) -> None:
     database.fails_at = {"close"}
 
@@ -334,15 +342,14 @@ async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -
     def connect() -> sqlite3.Connection:
         raise sqlite3.OperationalError("unable to open database file")
 
-    writer = Writer(connect)
+    writer = ThreadWriter(connect)
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         await writer.open()
     with pytest.raises(RuntimeError, match="closed"):
-        await writer.do(read, writes=False)
+        await writer.submit(read, writes=False)
 
     await asyncio.wait_for(writer.close(), WITHIN)
-    writer._thread.join(WITHIN)
-    assert not writer._thread.is_alive()
+    assert no_thread_is_left()
 
 
 async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
@@ -352,7 +359,7 @@ async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
         go.wait(WITHIN)
         raise sqlite3.OperationalError("unable to open database file")
 
-    writer = Writer(connect)
+    writer = ThreadWriter(connect)
     opening = asyncio.create_task(writer.open(), name="open")
     await asyncio.sleep(0)  # one turn: it has begun
     opening.cancel()
@@ -364,7 +371,7 @@ async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
 
 
 async def test_closing_what_was_never_opened_is_harmless(database: Watched) -> None:
-    await Writer(lambda: database).close()  # type: ignore[arg-type, return-value]  # as good as one
+    await ThreadWriter(lambda: database).close()  # type: ignore[arg-type, return-value]  # as good as one
 
 
 def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Watched) -> None:
@@ -375,36 +382,34 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
         go.wait(WITHIN)
         write("slow")(connection)
 
-    async def main() -> Writer:
-        writer = Writer(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
+    async def main() -> None:
+        writer = ThreadWriter(lambda: database)  # type: ignore[arg-type, return-value]  # as good as one
         await writer.open()
-        waiting = writer.do(slow, writes=True)
+        waiting = writer.submit(slow, writes=True)
         await asyncio.to_thread(begun.wait, WITHIN)
         for task in (waiting, asyncio.create_task(writer.close(), name="close")):
             await asyncio.sleep(0)  # one turn: it has begun
             task.cancel()
-        return writer
 
-    writer = asyncio.run(main())
+    asyncio.run(main())
     go.set()
-    writer._thread.join(WITHIN)
 
-    assert not writer._thread.is_alive()
+    assert no_thread_is_left()
     assert database.transactions == 1
 
 
 async def test_a_read_with_which_the_whole_transaction_is_gone_takes_the_batch_with_it(
-    writer: Writer, held: Callable[[], None]
+    writer: ThreadWriter, held: Callable[[], None]
 ) -> None:
     def broken(database: sqlite3.Connection) -> None:
         database.execute("ROLLBACK")  # as SQLite does by itself
         raise sqlite3.OperationalError("disk I/O error")
 
     works: list[tuple[Work, bool]] = [(write("a"), True), (broken, False), (write("b"), True)]
-    tasks = [writer.do(work, writes=writes) for work, writes in works]
+    tasks = [writer.submit(work, writes=writes) for work, writes in works]
 
     held()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
 
     assert [str(end) for end in ends] == ["disk I/O error"] * 3
-    assert await writer.do(read, writes=False) == []
+    assert await writer.submit(read, writes=False) == []

@@ -100,7 +100,7 @@ MUTANTS: Final = (
     Mutant(
         "busy-is-final",
         "a file that another process has locked for a moment is an error at once",
-        "hangbot/delivery/writer.py",
+        "hangbot/delivery/thread_writer.py",
         before="        if self._closing or waited >= self._patience:\n            return False\n",
         after="        if self._closing or waited >= 0:\n            return False\n",
         killed_by=(
@@ -111,8 +111,8 @@ MUTANTS: Final = (
         "counted-in-two-looks",
         "what waits for other rooms is counted in two looks, between which a message may end",
         "hangbot/delivery/outbox.py",
-        before="return await self._read(write_sql.count_others, self._rooms)",
-        after="return await self._read(write_sql.count_waiting) - await self.count_waiting()",
+        before="return await self._file.read(read_sql.count_others, self._rooms)",
+        after="return await self._file.read(read_sql.count_waiting) - await self.count_waiting()",
         killed_by=(
             "tests/delivery/test_outbox.py::test_what_is_accepted_while_others_are_counted_is_not_taken_off_them",
         ),

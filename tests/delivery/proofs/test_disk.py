@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hangbot.delivery import database
-from hangbot.delivery import outbox as module
+from hangbot.delivery import outbox_file as module
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable

@@ -21,7 +21,7 @@ import pytest
 from hangbot.delivery import tables, write_sql
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow, Settlement, Step
-from hangbot.delivery.writer import Job, Work, serve
+from hangbot.delivery.writer import Job, Work, run_batch
 
 Left = Literal["dropped", "in part", "kept"]
 """What becomes of writes that were not synced."""
@@ -163,7 +163,7 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
         for number in range(batches):
             works = [_work(f"{number}-{n}", open_now, rng) for n in range(rng.randint(1, 8))]
             jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
-            serve(connection, jobs)
+            run_batch(connection, jobs)
             assert not [job.error for job in jobs if job.error]
             disk.log.append(Event("acknowledged"))
             recording.snapshots.append(_snapshot(connection))
@@ -315,7 +315,7 @@ def test_a_disk_that_fails_now_and_then_loses_nothing_that_was_acknowledged(tmp_
             works = [_work(f"{number}-{n}", open_now, disk.rng) for n in range(disk.rng.randint(1, 8))]
             jobs = [Job(work, True, loop.create_future()) for work in works]  # noqa: FBT003  it writes
             disk.fails = 0.02
-            serve(connection, jobs)
+            run_batch(connection, jobs)
             disk.fails = 0.0
             ends["failed" if any(job.error for job in jobs) else "written"] += 1
             for job in jobs:
