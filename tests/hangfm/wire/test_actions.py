@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from hangbot.hangfm.wire.actions import ACTIONS, find_action, song_id
+from hangbot.errors import UsageError
+from hangbot.hangfm.wire.actions import ACTIONS, check_name, find_action, song_id
 from hangbot.hangfm.wire.state import RoomState
 
 ME = "me"
@@ -33,15 +34,27 @@ def tell(action: str, params: dict[str, Any], state: RoomState | None, before: o
         pytest.param(None, None, id="no state"),
         pytest.param(room(), None, id="silence"),
         pytest.param(room(nowPlaying=PLAYING), ("p1", 100), id="a song with a play id"),
-        pytest.param(
-            room(nowPlaying={"song": SONG, "startTime": 5}), (None, 5), id="a song of an older server"
-        ),
+        pytest.param(room(nowPlaying={"startTime": 5}), (None, 5), id="a song of an older server"),
     ],
 )
 def test_a_song_is_told_from_any_other_by_its_play_and_its_start(
     state: RoomState | None, key: object
 ) -> None:
     assert song_id(state) == key
+
+
+@pytest.mark.parametrize("name", [*ACTIONS, "kickUser", "nope", "", "vote", "x" * 100_000])
+def test_a_known_action_and_one_of_another_kind_may_be_sent(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("voteOnsong", "voteOnSong"), ("addDJ", "addDj"), ("updateNextSongs", "updateNextSong")],
+)
+def test_a_misspelt_action_is_refused_with_what_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"there is no room action {name}; did you mean {meant}\?"):
+        check_name(name)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -95,12 +108,7 @@ def test_leaving_the_line_is_seen_by_who_is_still_in_it(params: dict[str, Any], 
         pytest.param({"song": None}, None, True, id="taken away"),
         pytest.param({}, None, True, id="taken away by leaving it out"),
         pytest.param({"song": None}, SONG, False, id="not taken away"),
-        pytest.param(
-            {"song": SONG | {"isrc": None}},
-            SONG | {"genre": "g"},
-            True,
-            id="filled in by the server's look-up",
-        ),
+        pytest.param({"song": SONG | {"isrc": None}}, SONG | {"genre": "g"}, True, id="filled in"),
         pytest.param({"song": {"trackName": "T"}}, SONG, True, id="only a name was said"),
         pytest.param({"song": {"trackName": "U"}}, SONG, False, id="only another name was said"),
         pytest.param({"song": {"musicProviders": {}}}, SONG, None, id="nothing was said to know it by"),
@@ -120,24 +128,17 @@ def test_who_is_no_dj_has_no_next_song_to_look_at() -> None:
 
 
 MINE = {"song": SONG, "startTime": 300, "endTime": 400, "playId": "p2"}
+PLAYS = room(djs=[dj(ME)], nowPlaying=MINE)
 
 
 @pytest.mark.parametrize(
     ("state", "before", "done"),
     [
-        pytest.param(room(djs=[dj(ME)], nowPlaying=MINE), None, True, id="nothing played: it plays at once"),
-        pytest.param(
-            room(djs=[dj(ME)], nowPlaying=MINE), ("p1", 100), True, id="the song before ended: it plays now"
-        ),
-        pytest.param(
-            room(djs=[dj(ME)], nowPlaying=MINE), ("p2", 300), False, id="it played before it was asked for"
-        ),
-        pytest.param(
-            room(djs=[dj("you"), dj(ME)], nowPlaying=MINE), None, False, id="the same song of another DJ"
-        ),
-        pytest.param(
-            room(djs=[dj(ME)], nowPlaying=MINE | {"song": OTHER}), None, False, id="another song began"
-        ),
+        pytest.param(PLAYS, None, True, id="nothing played: it plays at once"),
+        pytest.param(PLAYS, ("p1", 100), True, id="the song before ended: it plays now"),
+        pytest.param(PLAYS, ("p2", 300), False, id="it played before it was asked for"),
+        pytest.param(room(djs=[dj("you"), dj(ME)], nowPlaying=MINE), None, False, id="that of another DJ"),
+        pytest.param(room(djs=[dj(ME)], nowPlaying=MINE | {"song": OTHER}), None, False, id="another song"),
     ],
 )
 def test_a_next_song_that_plays_already_is_not_sent_again(
@@ -165,13 +166,7 @@ def test_a_vote_is_seen_in_the_users_votes(votes: object, state: RoomState, done
     assert tell("voteOnSong", {"songVotes": votes}, state, ("p1", 100)) is done
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        pytest.param(voted(), id="cleared"),
-        pytest.param(voted(like=True), id="a vote on the next song"),
-    ],
-)
+@pytest.mark.parametrize("state", [voted(), voted(like=True)], ids=["cleared", "a vote on the next song"])
 def test_votes_that_went_with_their_song_tell_nothing(state: RoomState) -> None:
     assert tell("voteOnSong", {"songVotes": {"like": True}}, state, ("p0", 1)) is None
 

@@ -46,6 +46,9 @@ def test_replacing_a_member_that_is_not_there_sets_it() -> None:
     assert after["settings"] == {"name": "Lab", "vibe": 1}
 
 
+ODD: list[object] = [{}, None, 7, "add"]
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -67,8 +70,7 @@ def test_replacing_a_member_that_is_not_there_sets_it() -> None:
         pytest.param({"op": "add", "path": "/voteCounts/likes/x", "value": 1}, id="a member of a number"),
         pytest.param({"op": "remove", "path": "/settings/name/0"}, id="a letter of a text"),
         pytest.param(
-            {"op": "add", "path": "/allUserData/me/userProfile/badges/7", "value": 1},
-            id="a list in a profile",
+            {"op": "add", "path": "/allUserData/me/userProfile/badges/7", "value": 1}, id="in badges"
         ),
         pytest.param({"op": "move", "from": "/djs", "path": "/djs/x"}, id="into itself"),
         pytest.param(
@@ -78,13 +80,20 @@ def test_replacing_a_member_that_is_not_there_sets_it() -> None:
         pytest.param({"op": "copy", "from": "/allUserData/ghost/x", "path": "/x"}, id="of a late profile"),
         pytest.param({"op": "test", "path": "/allUserData/ghost/x", "value": 1}, id="test of a late profile"),
         pytest.param({"op": "add", "path": "/a~2", "value": 1}, id="a wrong escape"),
+        pytest.param({"op": "add", "path": "no-slash", "value": 1}, id="no pointer"),
+        pytest.param({"op": "add", "path": 5, "value": 1}, id="a number as path"),
+        pytest.param({"op": "add", "value": 1}, id="no path"),
+        pytest.param({"op": "add", "path": "/x"}, id="no value"),
+        pytest.param({"op": "copy", "path": "/x"}, id="copy from nowhere"),
+        pytest.param({"op": "merge", "path": "/x", "value": 1}, id="unknown operation"),
+        pytest.param({"op": ["add"], "path": "/x", "value": 1}, id="an operation that is no text"),
+        pytest.param({"path": "/x", "value": 1}, id="no operation"),
+        *[pytest.param(odd, id=f"{odd} as operation") for odd in ODD],
         pytest.param({"op": "copy", "from": "djs", "path": "/x"}, id="copy from no pointer"),
-        pytest.param(
-            {"op": "add", "path": "/allUserData/me/list/0/a/b", "value": 1}, id="in a profile's list"
-        ),
+        pytest.param({"op": "add", "path": "/allUserData/me/list/0/a/b", "value": 1}, id="a profile's list"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step: Step) -> None:
+def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step: Any) -> None:  # noqa: ANN401  as it may come
     data, log, late = room(), list[Change](), {"old": True}
     before: list[Step] = [
         {"op": "replace", "path": "/voteCounts/likes", "value": 2},

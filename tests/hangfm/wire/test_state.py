@@ -1,6 +1,5 @@
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonpatch
@@ -12,8 +11,8 @@ from hangbot.errors import WireError
 from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.hangfm.wire.frames import Reply, decode
 from hangbot.hangfm.wire.state import RoomState
+from tests.hangfm.wire.documents import recorded
 
-SAMPLES = Path(__file__).parent / "samples"
 BOT = "11111111-1111-4111-8111-111111111111"
 Patch = list[dict[str, Any]]
 
@@ -31,8 +30,7 @@ def room_state(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a JS
 
 
 def test_a_recorded_session_is_followed_from_the_join_to_the_end() -> None:
-    rows = [json.loads(line) for line in (SAMPLES / "room_session.jsonl").read_text().splitlines()]
-    events = [decode(row["frame"]) for row in rows if row.get("from") == "server"]
+    events = [decode(row["frame"]) for row in recorded("room_session.jsonl") if row["from"] == "server"]
     joined = next(event for event in events if isinstance(event, Reply))
 
     state = RoomState(joined.fields["state"])
@@ -50,14 +48,7 @@ def test_a_recorded_session_is_followed_from_the_join_to_the_end() -> None:
     assert state.djs() == []
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param({}, id="nothing"),
-        pytest.param({"allUsers": None}, id="no list"),
-        pytest.param({"allUsers": {}}, id="an object"),
-    ],
-)
+@pytest.mark.parametrize("answer", [{}, {"allUsers": None}, {"allUsers": {}}])
 def test_an_answer_without_users_is_no_room_state(answer: dict[str, object]) -> None:
     with pytest.raises(WireError, match="no room state"):
         RoomState(answer)
@@ -77,22 +68,6 @@ def test_a_vote_is_seen_after_its_patch() -> None:
     assert state.data["voteCounts"]["likes"] == 1
 
 
-def test_a_patch_without_operations_changes_nothing() -> None:
-    state = RoomState(room_state())
-
-    state.apply([])
-
-    assert state.data == room_state()
-
-
-def test_a_key_with_slash_and_tilde_is_found_by_its_escapes() -> None:
-    state = RoomState(room_state(allUserData={"a/b~c": {"songVotes": {}}}))
-
-    state.apply([{"op": "add", "path": "/allUserData/a~1b~0c/songVotes/like", "value": True}])
-
-    assert state.votes("a/b~c") == {"like": True}
-
-
 def nested(depth: int) -> dict[str, Any]:
     root: dict[str, Any] = {}
     inner = root
@@ -102,96 +77,41 @@ def nested(depth: int) -> dict[str, Any]:
     return root
 
 
+TOO_DEEP: Patch = [
+    {"op": "add", "path": "/deep", "value": nested(5_000)},
+    {"op": "copy", "from": "/deep", "path": "/x"},
+]
+FITS, WHOLE, USERS = "does not fit the room state", "replaced the whole room", "took the list `allUsers`"
+
+
+# What does not fit, the table of `test_patch` says; here is that it is whole or not at all, and why.
 @pytest.mark.parametrize(
-    "patch",
+    ("patch", "says"),
     [
-        pytest.param([{"op": "remove", "path": "/djs/1"}], id="index beyond the end"),
-        pytest.param([{"op": "add", "path": "/djs/3", "value": {}}], id="add beyond the end"),
-        pytest.param([{"op": "replace", "path": "/nothing/here", "value": 1}], id="missing path"),
-        pytest.param([{"op": "replace", "path": "/djs/x", "value": 1}], id="a name as index"),
-        pytest.param([{"op": "add", "path": "/settings/name/deeper", "value": 1}], id="into a text"),
-        pytest.param([{"op": "add", "path": "no-slash", "value": 1}], id="no pointer"),
-        pytest.param([{"op": "add", "path": "/a~2", "value": 1}], id="a wrong escape"),
-        pytest.param([{"op": "add", "path": 5, "value": 1}], id="a number as path"),
-        pytest.param([{"op": "add", "value": 1}], id="no path"),
-        pytest.param([{"op": "add", "path": "/x"}], id="no value"),
-        pytest.param([{"op": "merge", "path": "/x", "value": 1}], id="unknown operation"),
-        pytest.param([{"op": ["add"], "path": "/x", "value": 1}], id="an operation that is no text"),
-        pytest.param([{"path": "/x", "value": 1}], id="no operation"),
-        pytest.param([{}], id="an empty operation"),
-        pytest.param([None], id="null as operation"),
-        pytest.param([7], id="a number as operation"),
-        pytest.param(["add"], id="a text as operation"),
-        pytest.param([{"op": "test", "path": "/settings/name", "value": "Other"}], id="a failed test"),
-        pytest.param([{"op": "move", "from": "/ghost", "path": "/x"}], id="move of nothing"),
-        pytest.param([{"op": "copy", "path": "/x"}], id="copy from nowhere"),
+        pytest.param(
+            [{"op": "remove", "path": "/djs/9"}], f"a patch of 2 operations {FITS}", id="a position"
+        ),
+        pytest.param([None], FITS, id="no operation"),
+        pytest.param([{"op": "test", "path": "/settings/name", "value": "Other"}], FITS, id="a failed test"),
+        pytest.param(TOO_DEEP, FITS, id="deeper than the stack"),
+        pytest.param([{"op": "replace", "path": "", "value": []}], WHOLE, id="the root, by a list"),
+        pytest.param([{"op": "replace", "path": "", "value": room_state()}], WHOLE, id="by a whole state"),
+        pytest.param([{"op": "remove", "path": "/allUsers"}], USERS, id="all users removed"),
+        pytest.param([{"op": "replace", "path": "/allUsers", "value": None}], USERS, id="all users null"),
+        pytest.param(
+            [{"op": "replace", "path": "/allUsers", "value": {}}], USERS, id="users that are no list"
+        ),
     ],
 )
-def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Any) -> None:  # noqa: ANN401  as it may come
+def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Patch, says: str) -> None:
     state = RoomState(room_state())
 
-    with pytest.raises(WireError, match="does not fit the room state") as caught:
+    with pytest.raises(WireError, match=says) as caught:
         state.apply([{"op": "remove", "path": "/allUsers/0"}, *patch])
 
     assert "Lab Room" not in str(caught.value)
     assert state.data == room_state()
     assert "me" in state
-
-
-def test_a_patch_deeper_than_the_stack_changes_nothing() -> None:
-    state = RoomState(room_state())
-    patch: list[dict[str, Any]] = [
-        {"op": "add", "path": "/deep", "value": nested(5_000)},
-        {"op": "copy", "from": "/deep", "path": "/x"},
-    ]
-
-    with pytest.raises(WireError, match="does not fit the room state"):
-        state.apply(patch)
-
-    assert state.data == room_state()
-
-
-def test_one_wrong_operation_among_right_ones_is_not_passed_over() -> None:
-    state = RoomState(room_state())
-
-    with pytest.raises(WireError, match="a patch of 2 operations"):
-        state.apply(
-            [{"op": "replace", "path": "/voteCounts/likes", "value": 1}, {"op": "remove", "path": "/djs/9"}]
-        )
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param([], id="list"),
-        pytest.param(None, id="null"),
-        pytest.param(room_state(), id="a whole state"),
-    ],
-)
-def test_a_patch_of_the_root_is_no_patch_of_a_room(value: object) -> None:
-    state = RoomState(room_state())
-
-    with pytest.raises(WireError, match="replaced the whole room state"):
-        state.apply([{"op": "replace", "path": "", "value": value}])
-
-    assert state.data == room_state()
-
-
-@pytest.mark.parametrize(
-    "patch",
-    [
-        pytest.param([{"op": "remove", "path": "/allUsers"}], id="removed"),
-        pytest.param([{"op": "replace", "path": "/allUsers", "value": None}], id="null"),
-        pytest.param([{"op": "replace", "path": "/allUsers", "value": {}}], id="an object"),
-    ],
-)
-def test_a_patch_that_takes_the_users_away_is_told_and_changes_nothing(patch: Patch) -> None:
-    state = RoomState(room_state())
-
-    with pytest.raises(WireError, match="took the list `allUsers`"):
-        state.apply(patch)
-
-    assert state.data == room_state()
 
 
 @pytest.mark.parametrize("others", [pytest.param(0, id="few"), pytest.param(20, id="many")])
@@ -260,10 +180,7 @@ def test_who_has_no_uuid_is_not_counted_and_breaks_nothing() -> None:
     "odd",
     [
         pytest.param({}, id="missing"),
-        pytest.param(
-            dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], None),
-            id="null",
-        ),
+        pytest.param(dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], None), id="null"),
         pytest.param(dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], "text"), id="text"),
         pytest.param(
             {"allUserData": {"me": 5}, "djs": [None, 5], "nowPlaying": [], "settings": {"name": 5}},
@@ -275,16 +192,8 @@ def test_who_has_no_uuid_is_not_counted_and_breaks_nothing() -> None:
 def test_what_is_missing_or_odd_reads_as_nothing(odd: dict[str, Any]) -> None:
     state = RoomState({"allUsers": []} | odd)
 
-    read = (
-        state.djs(),
-        state.dj("me"),
-        state.now_playing(),
-        state.votes("me"),
-        state.nickname("me"),
-        state.room_name(),
-    )
-
-    assert read == ([], None, None, {}, None, None)
+    assert (state.djs(), state.dj("me"), state.now_playing()) == ([], None, None)
+    assert (state.votes("me"), state.nickname("me"), state.room_name()) == ({}, None, None)
 
 
 def test_users_of_a_state_that_lost_them_are_nobody() -> None:
