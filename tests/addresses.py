@@ -1,8 +1,11 @@
-"""Addresses on which nobody answers."""
+"""Names that only a test knows, and addresses that do not answer."""
 
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
 
 
 @contextmanager
@@ -18,3 +21,14 @@ def unanswering(port: int) -> Iterator[str]:
             knocking.settimeout(0)
             knocking.connect_ex((address, port))
         yield address
+
+
+def know(patch: pytest.MonkeyPatch, name: str, *addresses: str) -> None:
+    """Let a name have these addresses for this test alone; one name a test, since `dial` remembers."""
+    asks = socket.getaddrinfo
+
+    def ask(host: str, *args: Any, **more: Any) -> list[Any]:  # noqa: ANN401  as `socket` has it
+        known = addresses if host == name else [host]
+        return [row for address in known for row in asks(address, *args, **more)]
+
+    patch.setattr(socket, "getaddrinfo", ask)

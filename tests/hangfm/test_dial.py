@@ -8,11 +8,9 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from hangbot.hangfm import dial as dialling
 from hangbot.hangfm.dial import dial
-from tests.addresses import unanswering
+from tests.addresses import know, unanswering
 
-NAME: Final = "dialled.example"
 LIVE: Final = "127.0.0.1"
 OTHER: Final = "127.0.0.8"
 
@@ -36,8 +34,7 @@ def port(server: asyncio.Server) -> int:
 
 @pytest_asyncio.fixture
 async def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that were connected to, in order; nothing is remembered from before."""
-    monkeypatch.setattr(dialling, "_answered", {})
+    """The addresses that were connected to, in order."""
     loop, addresses = asyncio.get_running_loop(), list[str]()
     connect = loop.sock_connect
 
@@ -49,25 +46,14 @@ async def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-def name(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    asks = socket.getaddrinfo
-
-    def ask(host: str, *args: Any, **more: Any) -> list[Any]:  # noqa: ANN401  as `socket` has it
-        return [
-            row for known in (addresses if host == NAME else [host]) for row in asks(known, *args, **more)
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", ask)
-
-
 async def test_a_dead_address_is_waited_for_once(
     port: int, tried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with unanswering(port) as dead:
-        name(monkeypatch, dead, LIVE)
+        know(monkeypatch, "dead.example", dead, LIVE)
 
         for _ in range(5):
-            (await dial(NAME, port)).close()
+            (await dial("dead.example", port)).close()
 
     assert tried == [dead, *[LIVE] * 5]
 
@@ -75,13 +61,13 @@ async def test_a_dead_address_is_waited_for_once(
 async def test_an_address_that_has_died_since_is_left_for_one_that_lives(
     server: asyncio.Server, port: int, tried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name(monkeypatch, LIVE, OTHER)
-    (await dial(NAME, port)).close()
+    know(monkeypatch, "dying.example", LIVE, OTHER)
+    (await dial("dying.example", port)).close()
     server.close()
 
     with socket.create_server((OTHER, port)):
         for _ in range(2):
-            (await dial(NAME, port)).close()
+            (await dial("dying.example", port)).close()
 
     assert tried == [LIVE, LIVE, OTHER, OTHER]
 
@@ -90,9 +76,9 @@ async def test_where_no_address_answers_the_cause_is_told(
     server: asyncio.Server, port: int, tried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.close()
-    name(monkeypatch, LIVE)
+    know(monkeypatch, "gone.example", LIVE)
 
     with pytest.raises(ConnectionRefusedError):
-        await dial(NAME, port)
+        await dial("gone.example", port)
 
     assert tried == [LIVE]

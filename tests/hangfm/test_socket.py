@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import pytest
 
 from hangbot.errors import ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.factory import open_room, open_subject
-from hangbot.hangfm import dial
 from hangbot.preflight import CHECKS, run_check
-from tests.addresses import unanswering
+from tests.addresses import know, unanswering
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from hangbot.config import Settings
+    from hangbot.sandbox import Sandbox
 
 NAME: Final = "room.example"
 PAGE: Final = b"<html><body>Sign in to the network</body></html>"
@@ -58,93 +57,53 @@ async def answering(
         yield server.sockets[0].getsockname()[1], asked
 
 
-class Resolver:
-    """Names that only this test knows."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._asks = socket.getaddrinfo
-        self._known: dict[str, list[str]] = {}
-        monkeypatch.setattr(socket, "getaddrinfo", self._ask)
-        monkeypatch.setattr(dial, "_answered", {})
-
-    def know(self, name: str, *addresses: str) -> None:
-        self._known[name] = list(addresses)
-
-    def _ask(self, host: Any, port: Any, *args: Any, **more: Any) -> list[Any]:  # noqa: ANN401  as `socket` has it
-        return [
-            row
-            for address in self._known.get(host, [host])
-            for row in self._asks(address, port, *args, **more)
-        ]
-
-
 @pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
+def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Without a proxy of the environment."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    return Resolver(monkeypatch)
+    return monkeypatch
 
 
 @pytest.fixture
 def dead(hangfm_settings: Settings) -> Iterator[str]:
-    """An address on which nobody answers, on the port of the sandbox's room."""
+    """An address that does not answer on the port of the sandbox's room."""
     with unanswering(urlsplit(hangfm_settings.room_url).port or 0) as address:
         yield address
 
 
-# -- somebody answers in the room's place
+# -- another answers in the room's place
 
 
-@pytest.mark.parametrize(
-    ("said", "kind", "words"),
-    [
-        pytest.param(
-            http("302 Found", b"", "Location: https://login.example/?next=/primus"),
-            Unavailable,
-            "status 302, a redirect to login.example",
-            id="a redirect to a login",
-        ),
-        pytest.param(
-            http("302 Found", b"", "Location: https://[::1"), Unavailable, "redirect", id="to no address"
-        ),
-        pytest.param(
-            http("307 Temporary Redirect", b"", "Location: /login", "Location: /other"),
-            Unavailable,
-            "a redirect",
-            id="to two places",
-        ),
-        pytest.param(
-            http("200 OK", PAGE, "Content-Type: text/html"), Unavailable, "200, a web page", id="a page"
-        ),
-        pytest.param(
-            http("403 Forbidden", PAGE, "Content-Type: text/html"),
-            Unavailable,
-            "a web page",
-            id="a 403's page",
-        ),
-        pytest.param(http("401 Unauthorized", PAGE), Unavailable, "a web page", id="a 401's page, untyped"),
-        pytest.param(http("403 Forbidden"), TokenRejected, "status 403", id="the room's own 403"),
-        pytest.param(
-            http("401 Unauthorized", b"Unauthorized"), TokenRejected, "401", id="the room's own 401"
-        ),
-        pytest.param(http("503 Service Unavailable"), Unavailable, "status 503", id="in trouble"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", Unavailable, "InvalidMessage", id="another protocol"),
-        pytest.param(b"\x00\xff" * 50_000, Unavailable, "does not speak websocket", id="noise"),
-        pytest.param(b"", Unavailable, "InvalidMessage", id="nothing"),
-        pytest.param(
-            b"HTTP/1.1 101 Switching Protocols\r\n\r\n", Unavailable, "Invalid", id="half an upgrade"
-        ),
-        pytest.param(
-            f"HTTP/1.1 {UPGRADE}\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\n".encode(),
-            Unavailable,
-            "Invalid",
-            id="a wrong key",
-        ),
-    ],
-)
+HTML: Final = "Content-Type: text/html"
+LOGIN: Final = "Location: https://login.example/?next=/primus"
+WRONG_KEY: Final = f"HTTP/1.1 {UPGRADE}\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\n".encode()
+ANSWERS: dict[str, tuple[bytes, str]] = {
+    "a redirect to a login": (http("302 Found", b"", LOGIN), "status 302, a redirect to login.example"),
+    "a redirect to no address": (http("302 Found", b"", "Location: https://[::1"), "a redirect"),
+    "a redirect to two": (http("307 Temporary Redirect", b"", "Location: /a", "Location: /b"), "a redirect"),
+    "a page": (http("200 OK", PAGE, HTML), "status 200, a web page"),
+    "a 403's page": (http("403 Forbidden", PAGE, HTML), "status 403, a web page"),
+    "a 401's page, untyped": (http("401 Unauthorized", PAGE), "status 401, a web page"),
+    "the room's own 403": (http("403 Forbidden"), "refused the connection with status 403"),
+    "the room's own 401": (
+        http("401 Unauthorized", b"Unauthorized"),
+        "refused the connection with status 401",
+    ),
+    "in trouble": (http("503 Service Unavailable"), "status 503"),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "InvalidMessage"),
+    "noise": (b"\x00\xff" * 50_000, "does not speak websocket"),
+    "nothing": (b"", "InvalidMessage"),
+    "half an upgrade": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "Invalid"),
+    "a wrong key": (WRONG_KEY, "Invalid"),
+}
+
+
+@pytest.mark.parametrize(("said", "words"), ANSWERS.values(), ids=ANSWERS)
 async def test_whatever_answers_is_no_fault_of_the_configuration(
-    said: bytes, kind: type[ServiceError], words: str, hangfm_settings: Settings
+    said: bytes, words: str, hangfm_settings: Settings
 ) -> None:
+    kind = TokenRejected if words.startswith("refused") else Unavailable
     async with answering(said) as (port, asked):
         settings = hangfm_settings.with_changes(room_url=f"http://127.0.0.1:{port}")
         with pytest.raises(ServiceError, match=words) as met:
@@ -158,10 +117,34 @@ async def test_whatever_answers_is_no_fault_of_the_configuration(
         assert "Check SOCKET_SERVER_URL; if it is right, something on the way" in met.value.remedy
 
 
-async def test_a_certificate_that_is_refused_is_no_fault_of_the_configuration(
-    tls: ssl.SSLContext, hangfm_settings: Settings, resolver: Resolver
+@pytest.mark.parametrize(
+    ("deed", "kind", "says"),
+    [
+        pytest.param("refuse", Unavailable, "does not speak websocket", id="cut off"),
+        pytest.param("hang", Unreachable, r"no connection to http://.* in 0\.3 s", id="hanging"),
+        pytest.param(None, Unreachable, "no connection to http://127.0.0.8:9: Connect", id="refused"),
+    ],
+)
+async def test_a_connection_that_is_not_made_says_why_and_may_be_tried_again(
+    deed: str | None, kind: type[ServiceError], says: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
-    resolver.know(NAME, "127.0.0.1")
+    settings = hangfm_settings.with_changes(connect_timeout=0.3 if deed == "hang" else WITHIN)
+    if deed:
+        hangfm_sandbox.faults.add("room.connect", deed)
+    else:
+        settings = settings.with_changes(room_url="http://127.0.0.8:9")
+
+    with pytest.raises(kind, match=says) as failed:
+        async with open_room(settings):
+            pass
+
+    assert failed.value.retryable
+
+
+async def test_a_certificate_that_is_refused_is_no_fault_of_the_configuration(
+    tls: ssl.SSLContext, hangfm_settings: Settings, patch: pytest.MonkeyPatch
+) -> None:
+    know(patch, NAME, "127.0.0.1")
 
     async with answering(b"", tls=tls) as (port, _):
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
@@ -171,12 +154,12 @@ async def test_a_certificate_that_is_refused_is_no_fault_of_the_configuration(
 
 @pytest.mark.parametrize("location", ["mailto:somebody", "https://[::1", "\x00", "https://login.example/"])
 async def test_nor_is_a_redirect_of_a_proxy(
-    location: str, hangfm_settings: Settings, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+    location: str, hangfm_settings: Settings, patch: pytest.MonkeyPatch
 ) -> None:
-    resolver.know(NAME, "127.0.0.1")
+    know(patch, NAME, "127.0.0.1")
 
     async with answering(http("302 Found", b"", f"Location: {location}")) as (port, _):
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+        patch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
         settings = hangfm_settings.with_changes(gateway_url=f"http://{NAME}", chat_url=f"http://{NAME}")
         async with open_subject(settings) as subject:
             with pytest.raises(ServiceError) as met:
@@ -190,10 +173,10 @@ async def test_nor_is_a_redirect_of_a_proxy(
 
 @pytest.mark.parametrize("first", ["dead", "live"])
 async def test_a_room_with_a_dead_address_is_joined_at_its_live_one_as_preflight_says(
-    first: str, dead: str, hangfm_settings: Settings, resolver: Resolver
+    first: str, dead: str, hangfm_settings: Settings, patch: pytest.MonkeyPatch
 ) -> None:
     addresses = [dead, "127.0.0.1"] if first == "dead" else ["127.0.0.1", dead]
-    resolver.know(NAME, *addresses)
+    know(patch, NAME, *addresses)
     settings = hangfm_settings.with_changes(
         room_url=f"http://{NAME}:{urlsplit(hangfm_settings.room_url).port}", connect_timeout=WITHIN
     )
@@ -212,9 +195,9 @@ async def test_a_room_with_a_dead_address_is_joined_at_its_live_one_as_preflight
 
 
 async def test_where_all_addresses_refuse_the_cause_is_told_as_of_one(
-    hangfm_settings: Settings, resolver: Resolver
+    hangfm_settings: Settings, patch: pytest.MonkeyPatch
 ) -> None:
-    resolver.know(NAME, "127.0.0.8", "127.0.0.9")
+    know(patch, NAME, "127.0.0.8", "127.0.0.9")
 
     async with open_subject(hangfm_settings.with_changes(room_url=f"http://{NAME}:9")) as subject:
         reach = next(question for question in CHECKS if question.id == "room.reach")
