@@ -121,6 +121,7 @@ async def open_client(sandbox: Sandbox) -> AsyncIterator[OpenClient]:
             welcome_read: bool = True,
             joined: bool = False,
             at: Sandbox = sandbox,
+            max_size: int = 2**24,
             **variants: Any,  # noqa: ANN401  passed on
         ) -> Client:
             if variants:
@@ -129,7 +130,7 @@ async def open_client(sandbox: Sandbox) -> AsyncIterator[OpenClient]:
             token = token or (at.users.add(user, role).token if user else at.bot.token)
             url = at.room_url.replace("http", "ws", 1) + (path or f"/primus?token={token}&_primuscb=Q82yMyf")
             ws = await stack.enter_async_context(
-                connect(url, proxy=None, ping_interval=None, max_size=2**24, close_timeout=1)
+                connect(url, proxy=None, ping_interval=None, max_size=max_size, close_timeout=1)
             )
             client = Client(ws, at)
             if welcome_read:

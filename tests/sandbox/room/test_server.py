@@ -16,6 +16,9 @@ from hangbot.sandbox.room.songs import default_song
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
+    from hangbot.sandbox.room.actionhero import Call
+    from hangbot.sandbox.room.actions import Outcome
+    from hangbot.sandbox.room.connection import RoomConnection
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
@@ -131,6 +134,50 @@ async def test_a_join_sent_before_the_welcome_is_read_is_answered(
     client = await open_client(welcome_read=False, **variants)
 
     assert "error" not in await client.join()
+
+
+async def test_response_and_the_message_after_it_come_in_one_piece(
+    sandbox: Sandbox, client: "Client"
+) -> None:
+    socket = sandbox.server.connections[0].socket
+    before = socket.flushes
+
+    await client.join()
+
+    assert [frame.get("context") for frame in client.heard] == ["api", "response", "user"]
+    assert socket.flushes - before == 1
+
+
+async def test_an_answer_too_deep_to_be_written_ends_its_connection_alone(
+    sandbox: Sandbox, open_client: "OpenClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep, other = await open_client(), await open_client("ben")
+    execute = sandbox.server.actions.run
+
+    def too_deep(conn: "RoomConnection", call: "Call") -> "Outcome":
+        if call.id == "deep":
+            raise RecursionError
+        return execute(conn, call)
+
+    monkeypatch.setattr(sandbox.server.actions, "run", too_deep)
+    await deep.send({"event": "action", "params": {"action": "nope"}, "messageId": "deep"})
+    answer = await other.act("nope")
+
+    assert "error" in answer
+    assert await deep.end() == 1006
+
+
+async def test_a_state_of_more_than_a_mebibyte_is_too_much_for_a_client_of_default_size(
+    open_client: "OpenClient",
+) -> None:
+    client = await open_client(max_size=2**20, poster_bytes=1_100_000)
+
+    await client.ask("joinRoom", 1)
+    await client.end()
+
+    assert client.ws.protocol.close_sent is not None
+    assert client.ws.protocol.close_sent.code == 1009
+    assert (await client.sandbox.journal.wait_for(lambda e: e["kind"] == "close"))["code"] == 1009
 
 
 # -- actions
@@ -351,60 +398,6 @@ async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient"
 
 
 # -- life and death
-
-
-async def test_a_client_that_answers_pings_lives_and_a_silent_one_is_closed_without_a_code(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    lively, silent = await open_client(), await open_client()
-
-    sandbox.clock.advance(30)
-    ping = await lively.next()
-    await lively.send(json.dumps(ping.replace("ping", "pong")))
-    await sandbox.journal.wait_for(lambda e: e["dir"] == "in" and "primus::pong" in e.get("frame", ""))
-    sandbox.clock.advance(30)
-
-    assert await silent.end() == 1005
-    assert (await lively.next()).startswith("primus::ping::")
-    assert '"primus::server::close"' not in json.dumps(silent.heard)
-
-
-@pytest.mark.parametrize("frame", ["primus::pong::1", '{"event":"nonsense"}'], ids=["unquoted", "traffic"])
-async def test_nothing_but_a_quoted_pong_counts_as_life(
-    sandbox: Sandbox, client: "Client", frame: str
-) -> None:
-    sandbox.clock.advance(30)
-
-    await client.send(frame)
-    await sandbox.journal.wait_for(lambda e: e["dir"] == "in" and e["kind"] == "frame")
-    sandbox.clock.advance(30)
-
-    assert await client.end() == 1005
-
-
-async def test_a_websocket_ping_counts_as_life(sandbox: Sandbox, client: "Client") -> None:
-    sandbox.clock.advance(30)
-
-    await asyncio.wait_for(await client.ws.ping(), WITHIN)
-    sandbox.clock.advance(30)
-
-    assert (await client.next()).startswith("primus::ping::")
-    assert (await client.next()).startswith("primus::ping::")
-
-
-async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
-    sandbox: Sandbox, client: "Client"
-) -> None:
-    async def answer() -> None:
-        while True:
-            await client.send(json.dumps((await client.next()).replace("ping", "pong")))
-
-    answering = asyncio.create_task(answer())
-    for _ in range(5):
-        await sandbox.advance(3600)
-
-    answering.cancel()
-    assert len(sandbox.server.connections) == 1
 
 
 async def test_user_left_comes_twenty_seconds_after_the_last_connection(
