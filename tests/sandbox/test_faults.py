@@ -7,15 +7,6 @@ from hypothesis import strategies as st
 from hangbot.sandbox.faults import Faults
 
 
-def test_a_fault_hits_once_unless_told_otherwise() -> None:
-    faults = Faults()
-    fault = faults.add("chat.send", "status", status=503)
-
-    taken = [faults.take("chat.send") for _ in range(3)]
-
-    assert taken == [fault, None, None]
-
-
 @given(times=st.integers(0, 5), after=st.integers(0, 5), passages=st.integers(0, 15))
 def test_a_fault_hits_exactly_as_often_as_told(times: int, after: int, passages: int) -> None:
     faults = Faults()
@@ -103,52 +94,37 @@ def test_the_list_shows_what_was_asked_for_and_the_hits() -> None:
     ]
 
 
-def test_a_removed_fault_hits_no_more() -> None:
+def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on() -> None:
     faults = Faults()
-    fault = faults.add("chat.send", "hang", times=0)
-
-    faults.remove(fault.id)
-
-    assert faults.take("chat.send") is None
-    assert faults.list() == []
-
-
-def test_removing_what_is_not_there_is_told() -> None:
-    with pytest.raises(KeyError):
-        Faults().remove(7)
-
-
-def test_clearing_forgets_everything_but_numbers_go_on() -> None:
-    faults = Faults()
-    faults.add("chat.send", "hang")
+    faults.remove(faults.add("chat.send", "hang", times=0).id)
+    faults.add("chat.me", "hang")
 
     faults.clear()
 
+    assert (faults.take("chat.send"), faults.take("chat.me"), faults.list()) == (None, None, [])
     assert faults.leftovers() == ()
-    assert faults.add("chat.send", "hang").id == 2
+    assert faults.add("chat.send", "hang").id == 3
+    with pytest.raises(KeyError):
+        faults.remove(7)
 
 
-@pytest.mark.parametrize(
-    ("on", "do", "options", "text"),
-    [
-        pytest.param("chat.sned", "hang", {}, "no such point", id="unknown point"),
-        pytest.param("chat.send", "explode", {}, "no such deed", id="unknown deed"),
-        pytest.param("chat.send", "drop", {}, "is for frames", id="frame deed on a request"),
-        pytest.param("chat.send", "delay", {}, "needs ms", id="delay without ms"),
-        pytest.param("chat.send", "delay", {"ms": -1}, "ms must be", id="negative ms"),
-        pytest.param("chat.send", "delay", {"ms": True}, "ms must be", id="ms is a truth value"),
-        pytest.param("chat.send", "status", {"status": 42}, "status must be", id="no status"),
-        pytest.param("chat.send", "status", {"headers": {"a": 1}}, "headers must be", id="headers"),
-        pytest.param(
-            "chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line", id="two headers"
-        ),
-        pytest.param(
-            "chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character", id="half a character"
-        ),
-        pytest.param("chat.send", "hang", {"times": -1}, "times must be", id="negative times"),
-        pytest.param("chat.send", "hang", {"after": 1.5}, "after must be", id="half an after"),
-    ],
-)
+IMPOSSIBLE: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "unknown point": ("chat.sned", "hang", {}, "no such point"),
+    "unknown kind": ("chat.send", "explode", {}, "no such deed"),
+    "a frame's kind on a request": ("chat.send", "drop", {}, "is for frames"),
+    "delay without ms": ("chat.send", "delay", {}, "needs ms"),
+    "negative ms": ("chat.send", "delay", {"ms": -1}, "ms must be"),
+    "ms is a truth value": ("chat.send", "delay", {"ms": True}, "ms must be"),
+    "no status": ("chat.send", "status", {"status": 42}, "status must be"),
+    "headers": ("chat.send", "status", {"headers": {"a": 1}}, "headers must be"),
+    "two headers": ("chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line"),
+    "half a character": ("chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character"),
+    "negative times": ("chat.send", "hang", {"times": -1}, "times must be"),
+    "half an after": ("chat.send", "hang", {"after": 1.5}, "after must be"),
+}
+
+
+@pytest.mark.parametrize(("on", "do", "options", "text"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_a_fault_that_cannot_be_is_refused_with_what_can(
     on: str, do: str, options: dict[str, Any], text: str
 ) -> None:

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
-async def shapes(client: "Client", count: int) -> list[str]:
-    """What the next frames are; a client whose patches are garbled keeps no state."""
-    return [shape(await asyncio.wait_for(client.ws.recv(), WITHIN)) for _ in range(count)]
-
-
 def shape(text: str | bytes) -> str:
     try:
         frame = json.loads(text)
@@ -105,64 +100,117 @@ async def test_a_handshake_can_be_delayed_and_cannot_come_twice(
     assert (await waiting).heard[0]["context"] == "api"
 
 
-@pytest.mark.parametrize(
-    ("do", "frames", "code"),
-    [
-        pytest.param("close", [], 1005, id="close"),
-        pytest.param("close_deliberate", ["primus::server::close"], 1005, id="deliberate"),
-        pytest.param("cut_after_store", [], 1006, id="cut"),
-    ],
-)
-async def test_a_connection_can_end_as_soon_as_it_stands(
-    sandbox: Sandbox, open_client: "OpenClient", do: str, frames: list[str], code: int
-) -> None:
-    fault = sandbox.faults.add("room.connect", do)
+# -- what is said
 
+
+WHOLE = ["api", "answer 1", "updatedUserData", "answer 2", "addedDj", "userJoined", "userLeft"]
+ON_PURPOSE = "primus::server::close"
+INVALID = {"name": "addedDj", "statePatch": [{"op": "remove", "path": "/nowhere"}]}
+
+
+def without(*left_out: str, **instead: str) -> list[str]:
+    """All that is heard without a fault, but these, and others in the place of some."""
+    return [instead.get(name.replace(" ", "_"), name) for name in WHOLE if name not in left_out]
+
+
+def moved(name: str, to: int) -> list[str]:
+    heard = without(name)
+    heard.insert(to, name)
+    return heard
+
+
+REFUSED = without("addedDj", answer_2="error 2")
+FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str], int | None]] = {
+    "nothing goes wrong": ("room.ping", "drop", {}, WHOLE, None),
+    "connect: close": ("room.connect", "close", {}, [], 1005),
+    "connect: close on purpose": ("room.connect", "close_deliberate", {}, [ON_PURPOSE], 1005),
+    "connect: cut": ("room.connect", "cut_after_store", {}, [], 1006),
+    "welcome: none, but it listens": ("room.welcome", "drop", {}, without("api"), None),
+    "welcome: late": ("room.welcome", "reorder", {}, moved("api", 1), None),
+    "welcome: frames before it are lost": ("room.welcome", "delay", {"ms": 5000}, ["api"], None),
+    "welcome: garbage": ("room.welcome", "garbage", {}, without(api="garbage"), None),
+    "welcome: odd": ("room.welcome", "garbage", {"body": {"context": "x"}}, without(api="x"), None),
+    "join: never answered": ("room.joinRoom", "hang", {}, ["api", "error 2"], None),
+    "join: its answer lost": ("room.joinRoom", "drop", {}, without("answer 1"), None),
+    "join: refused": ("room.joinRoom", "status", {}, ["api", "error 1", "error 2"], None),
+    "answer: lost": ("room.action", "drop", {}, without("answer 2"), None),
+    "answer: twice": ("room.action", "duplicate", {}, [*WHOLE[:4], "answer 2", *WHOLE[4:]], None),
+    "answer: after its message": ("room.action", "reorder", {}, moved("answer 2", 4), None),
+    "answer: delayed": ("room.action", "delay", {"ms": 5000}, moved("answer 2", 6), None),
+    "answer: an error": ("room.action", "status", {"body": "Nope."}, REFUSED, None),
+    "answer: an error without a text": ("room.action", "status", {}, REFUSED, None),
+    "answer: an object": ("room.action", "status", {"body": {"error": {"odd": 1}}}, REFUSED, None),
+    "answer: garbage": ("room.action", "garbage", {}, without("addedDj", answer_2="garbage"), None),
+    "action: cut before": ("room.action", "refuse", {}, WHOLE[:3], 1006),
+    "action: cut after": ("room.action", "cut_after_store", {}, WHOLE[:3], 1006),
+    "action: closed on purpose": ("room.action", "close_deliberate", {}, [*WHOLE[:3], ON_PURPOSE], 1005),
+    "message: lost": ("room.message", "drop", {"after": 1}, without("addedDj"), None),
+    "message: twice": ("room.message", "duplicate", {"after": 1}, [*WHOLE[:5], "addedDj", *WHOLE[5:]], None),
+    "message: out of order": ("room.message", "reorder", {"after": 1}, moved("addedDj", 5), None),
+    "message: delayed": ("room.message", "delay", {"after": 1, "ms": 5000}, moved("addedDj", 6), None),
+    "message: garbage": ("room.message", "garbage", {"after": 1}, without(addedDj="garbage"), None),
+    "message: a list": ("room.message", "garbage", {"after": 1, "body": [0]}, without(addedDj="[0]"), None),
+    "message: an invalid patch": ("room.message", "garbage", {"after": 1, "body": INVALID}, WHOLE, None),
+    "message: close at the third": ("room.message", "close", {"after": 2}, WHOLE[:5], 1005),
+    "message: abort at the third": ("room.message", "abort", {"after": 2}, WHOLE[:5], 1006),
+    "everything of the room": ("room.*", "abort", {"after": 2}, ["api"], 1006),
+}
+"""What goes wrong, what is heard then, how the connection ends. The first message has the profiles."""
+
+
+@pytest.mark.parametrize(("on", "do", "options", "heard", "code"), FAULTS.values(), ids=FAULTS)
+async def test_a_fault_changes_what_is_heard(  # noqa: PLR0917  columns of the table
+    sandbox: Sandbox,
+    open_client: "OpenClient",
+    on: str,
+    do: str,
+    options: dict[str, Any],
+    heard: list[str],
+    code: int | None,
+) -> None:
+    fault = sandbox.faults.add(on, do, **options)
     client = await open_client(welcome_read=False)
+    alice = sandbox.users.add("alice")
+    seen: list[str] = []
+
+    def is_read(event: dict[str, Any]) -> bool:
+        return event["kind"] == "close" or '"messageId": 2' in event.get("frame", "")
+
     with suppress(ConnectionClosed):
-        while True:
-            await client.next()
-
-    assert client.heard == frames
-    assert await client.end() == code
-    assert hit_once(sandbox, fault)
-
-
-# -- room.welcome
-
-
-@pytest.mark.parametrize(
-    ("do", "options", "heard"),
-    [
-        pytest.param("drop", {}, ["answer 1", "updatedUserData"], id="no welcome, but a server that listens"),
-        pytest.param("reorder", {}, ["answer 1", "api", "updatedUserData"], id="a late welcome"),
-        pytest.param("garbage", {}, ["garbage", "answer 1"], id="garbage"),
-        pytest.param("garbage", {"body": {"context": "odd"}}, ["odd", "answer 1"], id="a body of one's own"),
-    ],
-)
-async def test_the_welcome_can_go_wrong(
-    sandbox: Sandbox, open_client: "OpenClient", do: str, options: dict[str, Any], heard: list[str]
-) -> None:
-    fault = sandbox.faults.add("room.welcome", do, **options)
-    client = await open_client(welcome_read=False)
-
-    await client.ask("joinRoom", 1)
-
-    assert await shapes(client, len(heard)) == heard
-    assert hit_once(sandbox, fault)
-
-
-async def test_frames_before_a_delayed_welcome_are_lost(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    fault = sandbox.faults.add("room.welcome", "delay", ms=5000)
-    client = await open_client(welcome_read=False)
-    await client.ask("joinRoom", 1)
-    await sandbox.journal.wait_for(lambda e: e["kind"] == "frame" and e["dir"] == "in")
-
+        await client.ask("joinRoom", 1)
+        await client.ask("addDj", 2)
+    await sandbox.journal.wait_for(is_read)
+    await asyncio.sleep(0)  # what was read is done in the next iteration
+    await alice.join()
+    await alice.leave()
     sandbox.clock.advance(5)
-    await client.ask("joinRoom", 2)
+    with suppress(ConnectionClosed):
+        await client.ask("nope", 3)
+    with suppress(ConnectionClosed):
+        while not seen or seen[-1] != "error 3":
+            seen.append(shape(await asyncio.wait_for(client.ws.recv(), WITHIN)))
 
-    assert await shapes(client, 2) == ["api", "answer 2"]
-    assert hit_once(sandbox, fault)
+    assert [name for name in seen if name != "error 3"] == heard
+    assert client.ws.close_code == code
+    assert on == "room.ping" or hit_once(sandbox, fault)
+
+
+@pytest.mark.parametrize(("do", "done"), [("refuse", False), ("cut_after_store", True), ("close", True)])
+async def test_an_action_can_end_the_connection_before_or_after_it_is_done(
+    sandbox: Sandbox,
+    joined: "Client",
+    do: str,
+    done: bool,  # noqa: FBT001  a table's column
+) -> None:
+    sandbox.faults.add("room.action", do)
+
+    await joined.ask("addDj", 2)
+    await joined.end()
+
+    assert bool(sandbox.state["djs"]) is done
+
+
+# -- what is said no more
 
 
 async def test_a_server_that_never_sets_up_answers_nothing(
@@ -179,165 +227,15 @@ async def test_a_server_that_never_sets_up_answers_nothing(
     assert hit_once(sandbox, fault)
 
 
-# -- responses
-
-
-@pytest.mark.parametrize(
-    ("do", "options", "heard"),
-    [
-        pytest.param("drop", {}, ["playedOneTimeAnimation"], id="lost"),
-        pytest.param("duplicate", {}, ["answer 2", "answer 2", "playedOneTimeAnimation"], id="twice"),
-        pytest.param("reorder", {}, ["playedOneTimeAnimation", "answer 2"], id="after its message"),
-        pytest.param("status", {"body": "Nope."}, ["error 2"], id="an error"),
-        pytest.param("status", {}, ["error 2"], id="an error without a text"),
-        pytest.param("status", {"body": {"error": {"odd": 1}}}, ["error 2"], id="an error that is an object"),
-        pytest.param("garbage", {}, ["garbage"], id="garbage"),
-    ],
-)
-async def test_a_response_can_go_wrong(
-    sandbox: Sandbox, joined: "Client", do: str, options: dict[str, Any], heard: list[str]
-) -> None:
-    fault = sandbox.faults.add("room.action", do, **options)
-
-    await joined.ask("playOneTimeAnimation", 2, animation="jump")
-    seen = await shapes(joined, len(heard))
-    await joined.ask("playOneTimeAnimation", 3, animation="jump")
-
-    assert seen == heard
-    assert await shapes(joined, 1) == ["answer 3"]
-    assert hit_once(sandbox, fault)
-
-
-async def test_a_delayed_response_is_executed_at_once(sandbox: Sandbox, joined: "Client") -> None:
-    sandbox.faults.add("room.action", "delay", ms=8000)
-
-    await joined.ask("addDj", 2)
-    first = await shapes(joined, 1)
-    sandbox.clock.advance(8)
-
-    assert first == ["addedDj"]
-    assert await shapes(joined, 1) == ["answer 2"]
-
-
-@pytest.mark.parametrize(
-    ("do", "code", "executed"),
-    [
-        pytest.param("refuse", 1006, False, id="before"),
-        pytest.param("cut_after_store", 1006, True, id="after"),
-        pytest.param("close_deliberate", 1005, True, id="deliberate"),
-    ],
-)
-async def test_an_action_can_end_the_connection_before_or_after_it_is_done(
-    sandbox: Sandbox,
-    joined: "Client",
-    do: str,
-    code: int,
-    executed: bool,  # noqa: FBT001  a table's column
-) -> None:
-    fault = sandbox.faults.add("room.action", do)
-
-    await joined.ask("addDj", 2)
-
-    assert await joined.end() == code
-    assert bool(sandbox.state["djs"]) is executed
-    assert hit_once(sandbox, fault)
-
-
 async def test_an_action_that_hangs_is_not_done_and_stays_pending(sandbox: Sandbox, joined: "Client") -> None:
     fault = sandbox.faults.add("room.action", "hang", times=5)
 
     for number in range(2, 8):
         await joined.ask("addDj", number)
 
-    assert await shapes(joined, 1) == ["error 7"]
+    assert shape(await joined.ws.recv()) == "error 7"
     assert sandbox.state["djs"] == []
     assert sandbox.faults.hits(fault.id) == 5
-
-
-@pytest.mark.parametrize(
-    ("do", "heard", "inside"),
-    [
-        pytest.param("hang", [], False, id="never answered"),
-        pytest.param("drop", ["updatedUserData"], True, id="answer lost"),
-        pytest.param("status", ["error 1"], False, id="refused"),
-    ],
-)
-async def test_a_join_has_faults_of_its_own(
-    sandbox: Sandbox,
-    client: "Client",
-    do: str,
-    heard: list[str],
-    inside: bool,  # noqa: FBT001  a table's column
-) -> None:
-    fault = sandbox.faults.add("room.joinRoom", do)
-
-    await client.ask("joinRoom", 1)
-    seen = await shapes(client, len(heard))
-    await sandbox.journal.wait_for(lambda e: e.get("fault") == fault.id)
-
-    assert seen == heard
-    assert (sandbox.bot.uid in sandbox.room) is inside
-    assert hit_once(sandbox, fault)
-
-
-# -- room messages and pings
-
-
-@pytest.mark.parametrize(
-    ("do", "options", "heard"),
-    [
-        pytest.param("drop", {}, ["userLeft"], id="lost"),
-        pytest.param("duplicate", {}, ["userJoined", "userJoined", "userLeft"], id="twice"),
-        pytest.param("reorder", {}, ["userLeft", "userJoined"], id="out of order"),
-        pytest.param("garbage", {}, ["garbage", "userLeft"], id="garbage"),
-        pytest.param("garbage", {"body": ["odd"]}, ["['odd']", "userLeft"], id="a message that is a list"),
-        pytest.param(
-            "garbage",
-            {"body": {"name": "userJoined", "statePatch": [{"op": "remove", "path": "/nowhere"}]}},
-            ["userJoined", "userLeft"],
-            id="an invalid patch",
-        ),
-    ],
-)
-async def test_a_room_message_can_go_wrong(
-    sandbox: Sandbox, joined: "Client", do: str, options: dict[str, Any], heard: list[str]
-) -> None:
-    fault = sandbox.faults.add("room.message", do, **options)
-    alice = sandbox.users.add("alice")
-
-    await alice.join()
-    await alice.leave()
-
-    assert await shapes(joined, len(heard)) == heard
-    assert hit_once(sandbox, fault)
-
-
-async def test_a_delayed_room_message_comes_later(sandbox: Sandbox, joined: "Client") -> None:
-    sandbox.faults.add("room.message", "delay", ms=3000)
-    alice = sandbox.users.add("alice")
-    await alice.join()
-    await alice.leave()
-
-    first = await shapes(joined, 1)
-    sandbox.clock.advance(3)
-
-    assert first == ["userLeft"]
-    assert await shapes(joined, 1) == ["userJoined"]
-
-
-@pytest.mark.parametrize(("do", "code"), [("close", 1005), ("abort", 1006), ("close_deliberate", 1005)])
-async def test_the_connection_can_end_at_the_nth_message(
-    sandbox: Sandbox, joined: "Client", do: str, code: int
-) -> None:
-    fault = sandbox.faults.add("room.message", do, after=1)
-    alice = sandbox.users.add("alice")
-
-    await alice.join()
-    await alice.leave()
-
-    assert await shapes(joined, 1) == ["userJoined"]
-    assert await joined.end() == code
-    assert hit_once(sandbox, fault)
 
 
 async def test_pings_can_stop(sandbox: Sandbox, joined: "Client") -> None:
@@ -347,14 +245,4 @@ async def test_pings_can_stop(sandbox: Sandbox, joined: "Client") -> None:
 
     assert sandbox.journal.events(fault=fault.id)[0]["sent"] is False
     await joined.ask("playOneTimeAnimation", 2, animation="jump")
-    assert await shapes(joined, 1) == ["answer 2"]
-
-
-async def test_everything_of_the_room_can_be_hit_at_once(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    fault = sandbox.faults.add("room.*", "abort", after=2, times=0)
-    client = await open_client()
-
-    await client.ask("joinRoom", 1)
-
-    assert await client.end() == 1006
-    assert hit_once(sandbox, fault)
+    assert shape(await joined.ws.recv()) == "answer 2"
