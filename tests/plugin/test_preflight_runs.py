@@ -255,23 +255,6 @@ async def test_a_proxy_that_cannot_be_used_is_one_rejection_with_its_own_remedy_
     assert "hunter2" not in result.stdout.str()
 
 
-async def test_the_stages_run_on_a_configured_server_when_writing_was_allowed(
-    with_stages: pytest.Pytester, hangfm_sandbox: Sandbox
-) -> None:
-    configure(with_stages.path, hangfm_sandbox)
-
-    result, _ = await run(with_stages, "--hangfm-target=live", "--hangfm-live-writes", "-rs")
-
-    assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(
-        ["SKIPPED*needs the sandbox: it makes faults and people that a live service*"]
-    )
-    outcomes = result.parseoutcomes()
-    assert outcomes.keys() == {"passed", "skipped"}
-    assert outcomes["passed"] >= 12
-    assert hangfm_sandbox.messages != []
-
-
 def test_every_check_of_preflight_is_one_test_and_every_test_one_check() -> None:
     names = [runpy.run_path(str(path)) for path in (REPOSITORY / "checks").glob("test_*.py")]
     marks = [test.pytestmark for found in names for name, test in found.items() if name.startswith("test_")]
