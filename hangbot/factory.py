@@ -19,10 +19,12 @@ from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits,
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.ports import MessageSink
-from hangbot.delivery.record import Notify
+from hangbot.delivery.record import Notify, notify_all
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
+from hangbot.delivery.writer import MakeWriter
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.feed import PollingFeed
@@ -153,7 +155,13 @@ async def open_room(
 
 @asynccontextmanager
 async def open_outbox(
-    settings: Settings, *, check: bool = False, binds: bool = True, patience: float = math.inf
+    settings: Settings,
+    *,
+    check: bool = False,
+    binds: bool = True,
+    patience: float = math.inf,
+    clock: Clock | None = None,
+    make_writer: MakeWriter = ThreadWriter,
 ) -> AsyncIterator[Outbox]:
     """Open a bot's outbox.
 
@@ -162,14 +170,16 @@ async def open_outbox(
         check: Whether to look through all of it for damage first.
         binds: Whether a file without an owner becomes this bot's.
         patience: Seconds for which a file is waited for that another process has locked.
+        clock: Dates what is quarantined.
+        make_writer: Makes what runs its statements; `hangbot.delivery.writer.InlineWriter` takes no thread.
 
     Raises:
         OutboxUnusable: The file cannot be used.
         OutboxOfAnother: It is another bot's.
     """
-    bounds = OutboxLimits(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
+    limits = OutboxLimits(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
-    outbox = Outbox(settings.outbox, bounds, owner, patience=patience)
+    outbox = Outbox(settings.outbox, limits, owner, patience=patience, clock=clock, make_writer=make_writer)
     try:
         await outbox.open(check=check)
         yield outbox
@@ -228,7 +238,7 @@ def make_courier(
         sink,
         retrier=Retrier(_send_policy(settings), clock, rng, throttle),
         throttle=throttle,
-        notify=notify,
+        notify=notify_all(notify),
         ttl=settings.message_ttl,
         conditions=conditions,
         who=who,
@@ -277,7 +287,7 @@ async def open_bot(
             open_room=lambda: open_room(settings, clock=clock),
             check_action=check_name,
             retrier=Retrier(_send_policy(settings), clock, rng),
-            notify=notify,
+            notify=notify_all(notify),
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
             conditions=conditions,

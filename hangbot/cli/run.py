@@ -99,7 +99,7 @@ async def _run(
         async with open_outbox(settings) as outbox:
             turn = last.enter_context(Turn(settings.outbox))
             if turn.had:
-                await outbox.check()
+                await outbox.file.check()
             return await _preflight_and_run(settings, outbox, turn, app, signals, once_it_runs)
 
 
@@ -116,7 +116,7 @@ async def _preflight_and_run(
         waits = not turn.had
         had = await turn.take(given_up)
         if had and waits:
-            await outbox.check()
+            await outbox.file.check()
         return had
 
     origin = settings.origins["outbox"]

@@ -258,7 +258,7 @@ class Courier:
             await self._others.wait_for(self._until_empty(), self._total)
         await self._throttle.quiet()  # each request has its own bound
         with suppress(OutboxUnusable):
-            await self._outbox.leave_lost()
+            await self._outbox.file.leave_lost()
         raise OutboxTaken(cause)
 
     async def _until_empty(self) -> None:
@@ -282,7 +282,7 @@ class Courier:
         now = self._others.now()
         if now >= self._watch_at:
             self._watch_at = now + _WATCH_EVERY
-            self._lost = await self._outbox.lost()
+            self._lost = await self._outbox.file.lost()
 
 
 def _moment(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Opening an outbox's file; a damaged one is put aside, as it is, for whoever wants to rescue something."""
+"""Opening an outbox's file; a damaged one is quarantined as it is, for a rescue."""
 
 import os
 import sqlite3
@@ -95,7 +95,7 @@ def _refuse_a_second_log(path: Path, file: Descriptor) -> None:
         OutboxUnusable: It is so.
     """
     other = file.is_locked(DELIVERS) and not file.holds(DELIVERS)
-    # Where the file has one name only, whoever delivers is about to make that log.
+    # Where the file has one name only, the process that delivers is about to make that log.
     if other and (has_second_name(path) or is_mounted_alone(path)) and not _log_of(path).exists():
         raise OutboxUnusable(
             f"the outbox {path} is in use under another name, with its log beside that; nothing was written",
@@ -108,7 +108,7 @@ def _log_of(path: Path) -> Path:
 
 
 def _keep_private(path: Path, file: Descriptor) -> None:
-    """Let nobody else read what is said: also in a file that was made before, or by hand."""
+    """Keep what is said from other users: also in a file that was made before, or by hand."""
     with suppress(PermissionError):  # another's file, which its owner lets this user write
         if os.fstat(file.number).st_mode & 0o777 != _PRIVATE:
             os.fchmod(file.number, _PRIVATE)

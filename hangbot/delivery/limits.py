@@ -55,14 +55,14 @@ class CircuitBreaker:
             return 0.0
         if self.state == "open":
             return max(0.0, self.retry_at - now)
-        return self.policy.longest  # its end tells, sooner
+        return self.policy.longest  # its end wakes the waits sooner
 
     def worked_for(self, now: float) -> float:
         """Return a time that stands still while the service is down; what was down is only known later."""
         return now - self._down_before - (0.0 if self.since is None else now - self.since)
 
     def succeeded(self) -> None:
-        """A request was answered, whatever it was told: the failures before it are not in a row any more.
+        """Note that a request was answered, whatever the answer: the failures before it do not go on.
 
         Of a service that is down, only a probe says that it is back.
         """
@@ -72,7 +72,7 @@ class CircuitBreaker:
             self.reason = ""
 
     def failed(self, now: float, reason: str) -> bool:
-        """A request was not answered by the service; return whether it is to be probed at once."""
+        """Note that a request was not answered by the service; return whether it is to be probed at once."""
         if self.state != "closed":
             return False  # it was on its way before: that is known
         self._failures += 1
@@ -88,7 +88,7 @@ class CircuitBreaker:
         return True
 
     def answered(self, now: float) -> None:
-        """A probe was answered: the service works."""
+        """Note that a probe was answered: the service works."""
         if self.since is not None:
             self._down_before += now - self.since
         self.state = "closed"
@@ -99,7 +99,7 @@ class CircuitBreaker:
     def unanswered(
         self, now: float, rng: Rng, reason: str, *, at_least: float = 0.0, at_the_cap: bool = False
     ) -> None:
-        """A probe failed: the service is down.
+        """Note that a probe failed: the service is down.
 
         Args:
             now: Monotonic seconds.
@@ -117,7 +117,7 @@ class CircuitBreaker:
         self.retry_at = now + max(wait, at_least)
 
     def probe_cancelled(self, now: float) -> None:
-        """A probe was called off before it could tell: the next one is due."""
+        """Note that a probe was called off before its answer: the next one is due."""
         if self.state == "probing":
             self.state = "open"
             self.retry_at = now
@@ -156,7 +156,7 @@ class RetryBudget:
 
 
 class TokenBucket:
-    """So many a second on average, so many at once; told the time, never asking for it."""
+    """So many a second on average, so many at once."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate

@@ -1,7 +1,7 @@
 """Who may deliver from an outbox: one process at a time, with a lock that dies with it.
 
-The lock is on the file itself, so that neither a lock file that somebody removed nor a second name
-of the outbox lets another one in. Beside it stands the lock file of earlier versions, for these and
+The lock is on the file itself, so that neither a removed lock file nor a second name of the
+outbox lets another one in. Beside it stands the lock file of earlier versions, for these and
 for systems without such locks.
 """
 
@@ -235,7 +235,7 @@ def _locked(lock: Path, handle: int) -> bool:
 
 
 def _note(handle: int, what: bytes) -> None:
-    """Leave word of what holds the lock; on a full disk whoever comes takes it for a bot."""
+    """Leave word of what holds the lock; on a full disk the next process takes it for a bot."""
     with suppress(OSError):
         os.fchmod(handle, 0o600)
         os.ftruncate(handle, 0)

@@ -1,4 +1,4 @@
-"""What may be sent: texts checked and cut at the door, so that nothing is accepted that cannot be sent."""
+"""What may be sent: texts are checked and cut before they are accepted, so that each can be sent."""
 
 import json
 import math

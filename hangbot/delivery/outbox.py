@@ -63,6 +63,7 @@ class Outbox:
 
     Attributes:
         path: As above.
+        file: The file while it is in use.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Outbox:
         make_writer: MakeWriter = ThreadWriter,
     ) -> None:
         self.path = path
-        self._file = OutboxFile(path, patience=patience, clock=clock, make_writer=make_writer)
+        self.file = OutboxFile(path, patience=patience, clock=clock, make_writer=make_writer)
         self._limits = limits or OutboxLimits()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
@@ -87,11 +88,11 @@ class Outbox:
     @property
     def conditions(self) -> Conditions:
         """Show what keeps the file from being written."""
-        return self._file.conditions
+        return self.file.conditions
 
     @conditions.setter
     def conditions(self, conditions: Conditions) -> None:
-        self._file.conditions = conditions
+        self.file.conditions = conditions
 
     async def open(self, *, check: bool = False) -> None:
         """Open the file, and make or migrate its tables; with ``check`` look for damage first.
@@ -99,35 +100,19 @@ class Outbox:
         Raises:
             OutboxOfAnother: The file is another bot's.
         """
-        await self._file.open(check=check)
+        await self.file.open(check=check)
         if self._owner and self._owner.uid:
             await self.bind(self._owner.uid)
 
-    async def check(self) -> None:
-        """Look through the whole file for damage; the caller holds the right to deliver.
-
-        Raises:
-            OutboxUnusable: It is damaged: it was closed, and quarantined.
-        """
-        await self._file.check()
-
-    async def lost(self) -> str | None:
-        """Return what became of the file while it was open, or ``None``; ask about once a second."""
-        return await self._file.lost()
-
-    async def leave_lost(self) -> None:
-        """Write all into a file that was taken away, so that nothing of it is in the way of another."""
-        await self._file.leave_lost()
-
     async def bind(self, uid: str) -> None:
-        """Make the file a bot's where it is nobody's yet; who only looks leaves it so.
+        """Make the file a bot's where it has no owner yet; a process that only looks leaves it so.
 
         Raises:
             OutboxOfAnother: It is another's.
         """
-        found = await self._file.read(read_sql.owner)
+        found = await self.file.read(read_sql.owner)
         if found is None and self._owner and self._owner.binds:
-            found = await self._file.write(write_sql.bind, uid)
+            found = await self.file.write(write_sql.bind, uid)
         if found not in {None, uid}:
             raise OutboxOfAnother(
                 f"the outbox {self.path} is the bot {found}'s; this configuration is for the bot {uid}"
@@ -135,11 +120,11 @@ class Outbox:
 
     async def prove(self) -> None:
         """Write something that changes nothing; raises `OutboxUnusable` where nothing can be written."""
-        await self._file.write(tables.rewrite)
+        await self.file.write(tables.rewrite)
 
     async def close(self) -> None:
         """Finish what was submitted and close the file; closing twice is harmless."""
-        await self._file.close()
+        await self.file.close()
 
     def put(
         self,
@@ -149,7 +134,7 @@ class Outbox:
         expires_at: float | None = None,
         boot: Boot | None = None,
     ) -> Awaitable[list[OutboxRow]]:
-        """Accept all parts of a message, or none; ``now`` and ``boot`` tell when, ``expires_at`` until when.
+        """Accept all parts of a message, or none; ``now`` and ``boot`` say when, ``expires_at`` until when.
 
         The same id with the same content is the same message: it is returned as it stands.
 
@@ -159,7 +144,7 @@ class Outbox:
         """
         room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
         new = write_sql.NewMessage(parts, now, expires_at, room, boot)
-        return self._file.writer.submit(self._put, writes=True, shared=True, item=new)
+        return self.file.writer.submit(self._put, writes=True, shared=True, item=new)
 
     def _put(
         self, database: sqlite3.Connection, texts: Sequence[write_sql.NewMessage]
@@ -177,41 +162,41 @@ class Outbox:
 
     async def recover(self, now: float) -> None:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
-        await self._file.write_patiently(write_sql.recover, now)
+        await self.file.write_patiently(write_sql.recover, now)
 
     async def expire(self, now: float, boot: Boot | None) -> list[tuple[str, float]]:
         """End what is too old to be sent; return the id of each and when it was accepted, oldest first."""
-        return await self._file.write_patiently(write_sql.expire, now, boot, self._rooms)
+        return await self.file.write_patiently(write_sql.expire, now, boot, self._rooms)
 
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
-        """Return for whom messages are queued, but the ones named; whoever has waited longest first."""
-        return await self._file.read(read_sql.receivers, frozenset(without), self._rooms)
+        """Return the receivers of queued messages, but the ones named; the longest wait first."""
+        return await self.file.read(read_sql.receivers, frozenset(without), self._rooms)
 
     async def claim(self, receiver: str, *, only_look: bool = False) -> OutboxRow | None:
         """Take the oldest message that is queued for a receiver: from here on it is in doubt.
 
         Args:
-            receiver: For whom.
+            receiver: Its messages are meant.
             only_look: Leave it queued; `mark_sending` is to be called before it is sent.
 
         Returns:
             It as it was, but for the state (``sending``, or ``queued`` after only a look).
         """
         if only_look:
-            return await self._file.read(read_sql.first, receiver, self._rooms)
-        return await self._file.write_if_wanted(write_sql.claim, receiver, self._rooms)
+            return await self.file.read(read_sql.first, receiver, self._rooms)
+        return await self.file.write_if_wanted(write_sql.claim, receiver, self._rooms)
 
     async def release(self, row: OutboxRow) -> None:
         """Queue again what was claimed and not sent, as it was."""
-        await self._file.write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
+        await self.file.write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
         """Return how many messages wait that are delivered from here."""
-        return await self._file.read(read_sql.count_waiting, self._rooms)
+        return await self.file.read(read_sql.count_waiting, self._rooms)
 
     async def count_others(self) -> int:
         """Return how many messages of other rooms wait."""
-        return await self._file.read(read_sql.count_others, self._rooms)
+        return await self.file.read(read_sql.count_others, self._rooms)
 
     async def mark_sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.
@@ -219,7 +204,7 @@ class Outbox:
         Returns:
             ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
         """
-        return await self._file.write_if_wanted(write_sql.mark_sending, key, steps)
+        return await self.file.write_if_wanted(write_sql.mark_sending, key, steps)
 
     def settle(
         self, key: str, settlement: Settlement, steps: Sequence[Step], now: float
@@ -229,7 +214,7 @@ class Outbox:
         Returns:
             The ids of the parts behind it that were given up with it: all parts or a clear stop.
         """
-        return self._file.writer.submit(
+        return self.file.writer.submit(
             lambda database: self._settle(database, key, settlement, steps, now), writes=True, patient=True
         )
 
@@ -253,41 +238,41 @@ class Outbox:
         Returns:
             The ids of what ended.
         """
-        return await self._file.write(write_sql.fail_queued, receiver, settlement, now, self._rooms)
+        return await self.file.write(write_sql.fail_queued, receiver, settlement, now, self._rooms)
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
-        return await self._file.write_patiently(self._prune, now)
+        return await self.file.write_patiently(self._prune, now)
 
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
         return write_sql.prune(database, now - self._limits.keep_for, self._limits.keep_most)
 
     async def append_steps(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self._file.write_patiently(write_sql.append_steps, key, steps)
+        await self.file.write_patiently(write_sql.append_steps, key, steps)
 
     async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[OutboxRow]:
         """Return messages in these states (all, when none is named), oldest first.
 
         ``since`` (seconds since the epoch) leaves out what had ended before.
         """
-        return await self._file.read(read_sql.rows, states, since)
+        return await self.file.read(read_sql.rows, states, since)
 
     async def timings(self, *, since: float = 0.0) -> list[MessageTiming]:
         """Return the few figures of each message that a summary needs, oldest first."""
-        return await self._file.read(read_sql.timings, since)
+        return await self.file.read(read_sql.timings, since)
 
     async def get(self, key: str) -> OutboxRow:
         """Return one message; raises `UnknownMessage`."""
-        return await self._file.read(read_sql.get, key)
+        return await self.file.read(read_sql.get, key)
 
     async def group_ids(self) -> dict[str, str]:
         """Return every id with that of the text that it is a part of, oldest first."""
-        return await self._file.read(read_sql.group_ids)
+        return await self.file.read(read_sql.group_ids)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
-        return await self._file.read(read_sql.history, key)
+        return await self.file.read(read_sql.history, key)
 
     async def requeue(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Queue failed, uncertain, expired or dropped messages again; they are asked about first.
@@ -295,7 +280,7 @@ class Outbox:
         Raises:
             UnknownMessage: One of the ids is not there; none is queued then.
         """
-        return await self._file.write(self._requeue, keys, now)
+        return await self.file.write(self._requeue, keys, now)
 
     def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
         self._free_slots = 0  # they wait again: the next one that is put has everything counted
@@ -303,7 +288,7 @@ class Outbox:
 
     async def drop(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
-        return await self._file.write(write_sql.drop, keys, now)
+        return await self.file.write(write_sql.drop, keys, now)
 
     async def back_up(self, place: Path) -> int:
         """Copy all of it into a new file while it is in use, and return the number of its messages.
@@ -313,8 +298,8 @@ class Outbox:
             HangbotError: The place cannot be written; nothing stays there.
         """
         refuse_place(self.path, place)
-        return await self._file.read(back_up, place)
+        return await self.file.read(back_up, place)
 
     async def version(self) -> int:
         """Return a number that changes when another process has written."""
-        return await self._file.read(read_sql.version)
+        return await self.file.read(read_sql.version)

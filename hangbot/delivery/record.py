@@ -1,5 +1,6 @@
 """What delivery says while it works: one frozen record a step, for every listener alike."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
@@ -16,7 +17,12 @@ __all__ = [
     "State",
     "Step",
     "StepKind",
+    "notify_all",
 ]
+
+logger = logging.getLogger(__name__)
+
+_FAILED: Final = {"action": "listener_failed"}
 
 State = Literal["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 StepKind = Literal["accepted", "attempt", "answer", "waiting", "asked", "settled"]
@@ -75,6 +81,20 @@ class Step(NamedTuple):
 
 
 Notify = Callable[[Step], None]
+"""A listener."""
+
+
+def notify_all(*listeners: Notify) -> Notify:
+    """Return a listener that gives each step to all of these; one that fails ends no delivery."""
+
+    def notify(step: Step) -> None:
+        for listener in listeners:
+            try:
+                listener(step)
+            except Exception:
+                logger.exception("[ERROR] a listener failed on a step of %s", step.id, extra=_FAILED)
+
+    return notify
 
 
 class OutboxRow(NamedTuple):
@@ -85,7 +105,7 @@ class OutboxRow(NamedTuple):
         state: Where it stands.
         tier: As in `Settlement`.
         attempts: How often it was sent.
-        in_doubt: Whether an attempt may have arrived that nobody knows the answer to.
+        in_doubt: Whether an attempt may have arrived whose answer is not known.
         accepted_at: When it was written.
         settled_at: When it ended, or ``None``.
         reason: Why it did not arrive.

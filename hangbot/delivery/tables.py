@@ -12,7 +12,7 @@ from hangbot.errors import OutboxUnusable
 __all__ = ["HEAD", "VERSION", "is_outbox", "prepare", "rewrite", "wait_in_doubt"]
 
 _APPLICATION: Final = 0x48414E47
-"""``HANG``: tells an outbox from any other SQLite file."""
+"""``HANG``: the mark by which an outbox is known from any other SQLite file."""
 
 _MIGRATIONS: Final = (
     """
@@ -64,7 +64,7 @@ CREATE INDEX message_waiting ON message (room, receiver, seq) WHERE state IN ('q
 
 VERSION: Final = len(_MIGRATIONS)
 HEAD: Final = 100
-"""Bytes that tell what a file is."""
+"""Bytes that say what a file is."""
 _APPLICATION_AT: Final = 68
 """Where SQLite keeps the application's mark, in the first hundred bytes of a file."""
 _SWITCHED_WITHIN: Final = 5.0
@@ -105,7 +105,7 @@ def prepare(database: sqlite3.Connection, clock: Clock | None = None) -> None:
 
 
 def wait_in_doubt(database: sqlite3.Connection) -> None:
-    """Put all that waits in doubt: from a copy nobody knows what was sent since it was made."""
+    """Put all that waits in doubt: a copy does not know what was sent since it was made."""
     database.execute("UPDATE message SET in_doubt = 1 WHERE state IN ('queued', 'sending')")
 
 

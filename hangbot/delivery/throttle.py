@@ -224,7 +224,7 @@ class Throttle:
 
 
 class Request:
-    """One request: it waits for a slot, and its end tells the breaker how the service does.
+    """One request: it waits for a slot, and from its end the breaker learns how the service does.
 
     Args:
         throttle: What it passes.

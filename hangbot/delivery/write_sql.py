@@ -16,12 +16,11 @@ _PUT: Final = (
     " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
     " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-
 _NO_BOOT: Final = (None, None)
 
 
 class NewMessage(NamedTuple):
-    """All parts of a message; ``now`` and ``boot`` tell when it is accepted, ``room`` for which room."""
+    """All parts of a message; ``now`` and ``boot`` say when it is accepted, ``room`` for which room."""
 
     parts: Sequence[Outgoing]
     now: float
@@ -31,7 +30,7 @@ class NewMessage(NamedTuple):
 
 
 def bind(database: sqlite3.Connection, uid: str) -> str:
-    """Make the file a bot's unless it is somebody's already; return whose it is."""
+    """Make the file a bot's unless it is a bot's already; return whose it is."""
     database.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (uid,))
     return owner(database) or uid
 
@@ -117,11 +116,11 @@ def expire(
         " AND expires_at - accepted_at <="
         " CASE WHEN boot_id = :boot AND boot_at <= :at THEN :at - boot_at ELSE :now - accepted_at END"
     )
-    told = {"now": now, "boot": boot and boot.id, "at": boot and boot.at}
+    times = {"now": now, "boot": boot and boot.id, "at": boot and boot.at}
     found = [
         row
         for room in list(rooms_of(database, rooms))
-        for row in database.execute(too_old, told | {"room": room}).fetchall()
+        for row in database.execute(too_old, times | {"room": room}).fetchall()
     ]
     database.executemany(
         "UPDATE message SET state = 'expired', settled_at = ?, reason = ?, remedy = ? WHERE seq = ?",
@@ -227,7 +226,7 @@ def fail_queued(
 
 
 def append_steps(database: sqlite3.Connection, key: str, steps: Sequence[Step]) -> None:
-    """Keep steps and the number of attempts they tell of."""
+    """Keep steps and the number of attempts they speak of."""
     attempts = max((step.attempt for step in steps), default=0)
     database.execute("UPDATE message SET attempts = max(attempts, ?) WHERE id = ?", (attempts, key))
     _keep(database, _seq(database, key), steps)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
-from hangbot.delivery.writer import Work
+from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
 from tests.delivery.threads import no_thread_is_left
 
@@ -413,3 +416,44 @@ async def test_a_read_with_which_the_whole_transaction_is_gone_takes_the_batch_w
 
     assert [str(end) for end in ends] == ["disk I/O error"] * 3
     assert await writer.submit(read, writes=False) == []
+
+
+# -- in the caller
+
+
+async def test_a_writer_without_a_thread_has_done_it_when_it_returns(database: Watched) -> None:
+    writer = InlineWriter(lambda: database, lambda error: RuntimeError(f"translated: {error}"))  # type: ignore[arg-type, return-value]  # as good as one
+    await writer.open()
+
+    done = [writer.submit(write("a"), writes=True), writer.submit(fail, writes=True)]
+    states = [each.done() for each in done]
+    seen = await writer.submit(read, writes=False)
+    await writer.close()
+    await writer.close()
+
+    assert (states, seen, database.transactions) == ([True, True], ["a"], 2)
+    with pytest.raises(RuntimeError, match="translated: a bug"):
+        await done[1]
+    with pytest.raises(RuntimeError, match="the writer is closed"):
+        writer.submit(read, writes=False)
+
+
+async def test_an_opening_in_the_caller_that_fails_is_translated() -> None:
+    def connect() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    with pytest.raises(RuntimeError, match="unable to open"):
+        await InlineWriter(connect, lambda error: RuntimeError(str(error))).open()
+
+
+async def test_an_outbox_without_a_thread_accepts_and_settles(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox.sqlite3", make_writer=InlineWriter)
+    await box.open()
+    await box.put([Outgoing("m", "room", "hello")], 10.0)
+    claimed = await box.claim("room")
+    await box.settle("m", Settlement("delivered", 1, 1), [], 20.0)
+
+    assert claimed
+    assert (await box.get("m")).state == "delivered"
+    assert no_thread_is_left()
+    await box.close()

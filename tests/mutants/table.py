@@ -111,8 +111,8 @@ MUTANTS: Final = (
         "counted-in-two-looks",
         "what waits for other rooms is counted in two looks, between which a message may end",
         "hangbot/delivery/outbox.py",
-        before="return await self._file.read(read_sql.count_others, self._rooms)",
-        after="return await self._file.read(read_sql.count_waiting) - await self.count_waiting()",
+        before="return await self.file.read(read_sql.count_others, self._rooms)",
+        after="return await self.file.read(read_sql.count_waiting) - await self.count_waiting()",
         killed_by=(
             "tests/delivery/test_outbox.py::test_what_is_accepted_while_others_are_counted_is_not_taken_off_them",
         ),
