@@ -1,14 +1,16 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import uvloop
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from hangbot.errors import HangbotError
 from hangbot.sandbox import COMETCHAT, OPENCHAT, ActionRefused, Sandbox, open_sandbox
@@ -17,15 +19,36 @@ from hangbot.sandbox.journal import KEPT_EVENTS
 from tests.bounds import WITHIN
 
 
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox(control=False) as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as http:
+        yield http
+
+
+def room_socket(sandbox: Sandbox) -> connect:
+    url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+    return connect(url, proxy=None)
+
+
+async def enter_room(ws: ClientConnection, sandbox: Sandbox) -> None:
+    params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
+    await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
+    for _ in range(3):
+        await asyncio.wait_for(ws.recv(), WITHIN)
+
+
 async def listening(sandbox: Sandbox) -> tuple[int, int, int]:
     async with aiohttp.ClientSession() as http:
         statuses = []
-        for url in (
-            sandbox.room_url + "/primus/spec",
-            sandbox.chat_url + "/v3.0/me",
-            sandbox.control_url + "/state",
-        ):
-            async with http.get(url) as answer:
+        ours = (sandbox.room_url, sandbox.chat_url, sandbox.control_url)
+        for url, path in zip(ours, ("/primus/spec", "/v3.0/me", "/state"), strict=True):
+            async with http.get(url + path) as answer:
                 statuses.append(answer.status)
     return statuses[0], statuses[1], statuses[2]
 
@@ -66,14 +89,8 @@ async def test_the_environment_holds_what_a_bot_cannot_derive() -> None:
     async with open_sandbox(control=False) as openchat, open_sandbox(dialect="cometchat") as cometchat:
         names = set(openchat.env())
 
-        assert names == {
-            "BOT_USER_TOKEN",
-            "ROOM_UUID",
-            "OPENCHAT_BASE_URL",
-            "TTFM_GATEWAY_BASE_URL",
-            "SOCKET_SERVER_URL",
-            "CHAT_DIALECT",
-        }
+        urls = {"OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"}
+        assert names == {"BOT_USER_TOKEN", "ROOM_UUID", "CHAT_DIALECT"} | urls
         assert set(cometchat.env()) - names == {"COMETCHAT_APPID"}
         assert openchat.control_url == ""
 
@@ -82,19 +99,8 @@ async def test_the_ready_line_has_the_fields_of_the_contract() -> None:
     async with open_sandbox(room_slug="my-room") as sandbox:
         line = sandbox.ready()
 
-        assert list(line) == [
-            "event",
-            "room_url",
-            "chat_url",
-            "gateway_url",
-            "control_url",
-            "room_uuid",
-            "room_slug",
-            "bot_uid",
-            "bot_token",
-            "chat_token",
-            "app_id",
-        ]
+        urls, bot = "room_url chat_url gateway_url control_url", "bot_uid bot_token chat_token app_id"
+        assert list(line) == f"event {urls} room_uuid room_slug {bot}".split()
         assert line["event"] == "ready"
         assert line["room_slug"] == "my-room"
         assert json.loads(json.dumps(line)) == line
@@ -113,11 +119,10 @@ async def test_ten_sandboxes_in_one_process_know_nothing_of_each_other() -> None
     assert lives == [(str(number), 1) for number in range(10)]
 
 
-async def test_no_secret_is_in_the_representation() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        shown = repr(sandbox) + repr(sandbox.bot) + repr(sandbox.users.get(sandbox.bot.uid))
+async def test_no_secret_is_in_the_representation(sandbox: Sandbox) -> None:
+    shown = repr(sandbox) + repr(sandbox.bot) + repr(sandbox.users.get(sandbox.bot.uid))
 
-        assert sandbox.bot.token not in shown
+    assert sandbox.bot.token not in shown
 
 
 async def test_a_dialect_can_be_given_as_a_value() -> None:
@@ -143,11 +148,10 @@ async def test_the_successor_server_speaks_openchat_to_its_clients() -> None:
         assert sandbox.env()["CHAT_DIALECT"] == "openchat"
 
 
-async def test_the_app_id_has_sixteen_hex_characters_and_the_room_is_the_chat_group() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        assert re.fullmatch(r"[0-9a-f]{16}", sandbox.app_id)
-        assert list(sandbox.chat.world.groups) == [sandbox.room_uuid]
-        assert sandbox.bot.uid == sandbox.people.by_chat_token(sandbox.bot.chat_token).uid  # type: ignore[union-attr]  # it is the bot's
+async def test_the_app_id_has_sixteen_hex_characters_and_the_room_is_the_chat_group(sandbox: Sandbox) -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", sandbox.app_id)
+    assert list(sandbox.chat.world.groups) == [sandbox.room_uuid]
+    assert sandbox.bot.uid == sandbox.people.by_chat_token(sandbox.bot.chat_token).uid  # type: ignore[union-attr]  # it is the bot's
 
 
 @pytest.mark.parametrize("dialect", ["openchat", "cometchat"])
@@ -162,50 +166,42 @@ async def test_no_chat_token_of_either_look_is_in_the_journal(dialect: str) -> N
         assert not [user for user in users if user.chat_token in shown]
 
 
-async def test_a_kick_over_rest_reaches_the_room() -> None:
-    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
-        moderator = sandbox.users.add("mod", room_role="moderator")
-        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
-        kick = f"{sandbox.gateway_url}/api/room-service/roomUserRoles/kick-user-from-room"
-        async with connect(url, proxy=None) as ws:
-            params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
-            await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
-            for _ in range(3):
-                await asyncio.wait_for(ws.recv(), WITHIN)
+async def test_a_kick_over_rest_reaches_the_room(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+    moderator = sandbox.users.add("mod", room_role="moderator")
+    kick = f"{sandbox.gateway_url}/api/room-service/roomUserRoles/kick-user-from-room"
+    async with room_socket(sandbox) as ws:
+        await enter_room(ws, sandbox)
 
-            body = {"userUuid": sandbox.bot.uid, "slug": sandbox.room_slug}
-            headers = {"Authorization": f"Bearer {moderator.token}"}
-            async with http.post(kick, json=body, headers=headers) as answer:
-                status = answer.status
-            told = [json.loads(await asyncio.wait_for(ws.recv(), WITHIN)) for _ in range(2)]
+        body = {"userUuid": sandbox.bot.uid, "slug": sandbox.room_slug}
+        headers = {"Authorization": f"Bearer {moderator.token}"}
+        async with http.post(kick, json=body, headers=headers) as answer:
+            status = answer.status
+        told = [json.loads(await asyncio.wait_for(ws.recv(), WITHIN)) for _ in range(2)]
 
-        assert status == 201
-        assert told[0]["message"] == {"name": "kickedFromRoom"}
-        assert told[1] == "primus::server::close"
+    assert status == 201
+    assert told[0]["message"] == {"name": "kickedFromRoom"}
+    assert told[1] == "primus::server::close"
 
 
-async def test_settings_changed_over_rest_are_told_to_the_room_and_hold() -> None:
-    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
-        alice = sandbox.users.add("alice")
-        await alice.join()
-        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
-        async with connect(url, proxy=None) as ws:
-            params = {"action": "joinRoom", "roomUuid": sandbox.room_uuid}
-            await ws.send(json.dumps({"event": "action", "params": params, "messageId": 1}))
-            for _ in range(3):
-                await asyncio.wait_for(ws.recv(), WITHIN)
+async def test_settings_changed_over_rest_are_told_to_the_room_and_hold(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    async with room_socket(sandbox) as ws:
+        await enter_room(ws, sandbox)
 
-            rooms = f"{sandbox.gateway_url}/api/room-service/rooms/{sandbox.room_slug}"
-            headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
-            async with http.patch(rooms, json={"songsPerDj": 2, "explicit": True}, headers=headers) as answer:
-                room = await answer.json()
-            told = json.loads(await asyncio.wait_for(ws.recv(), WITHIN))["message"]
+        rooms = f"{sandbox.gateway_url}/api/room-service/rooms/{sandbox.room_slug}"
+        headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
+        async with http.patch(rooms, json={"songsPerDj": 2, "explicit": True}, headers=headers) as answer:
+            room = await answer.json()
+        told = json.loads(await asyncio.wait_for(ws.recv(), WITHIN))["message"]
 
-        assert (told["name"], {op["path"] for op in told["statePatch"]}) == (
-            "updatedRoomSettings",
-            {"/settings/songsPerDj", "/settings/explicit"},
-        )
-        assert room["songsPerDj"] == sandbox.state["settings"]["songsPerDj"] == 2
+    assert (told["name"], {op["path"] for op in told["statePatch"]}) == (
+        "updatedRoomSettings",
+        {"/settings/songsPerDj", "/settings/explicit"},
+    )
+    assert room["songsPerDj"] == sandbox.state["settings"]["songsPerDj"] == 2
 
 
 async def test_a_dialect_that_is_none_is_refused() -> None:
@@ -236,8 +232,7 @@ async def test_chosen_ports_are_taken() -> None:
 async def test_the_record_keeps_the_whole_journal_without_secrets(tmp_path: Path) -> None:
     record = tmp_path / "journal.jsonl"
     async with open_sandbox(record=record, control=False) as sandbox:
-        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
-        async with connect(url, proxy=None) as ws:
+        async with room_socket(sandbox) as ws:
             await ws.recv()
         token = sandbox.bot.token
 
@@ -263,147 +258,125 @@ async def test_the_record_keeps_what_the_journal_has_forgotten(tmp_path: Path) -
     assert answers[0]["events"][0]["n"] == 501
 
 
-async def test_the_tokens_of_the_thousandth_user_are_masked_too() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        for number in range(1000):
-            user = sandbox.users.add(f"user-{number}")
+async def test_the_tokens_of_the_thousandth_user_are_masked_too(sandbox: Sandbox) -> None:
+    for number in range(1000):
+        user = sandbox.users.add(f"user-{number}")
 
-        sandbox.journal.record(
-            "room", "in", "http", path=f"/primus?token={user.token}", body=[user.chat_token]
-        )
-        sandbox.journal.record(
-            "room", "in", "frame", frame=json.dumps({"a": user.token, "b": user.chat_token})
-        )
+    sandbox.journal.record("room", "in", "http", path=f"/primus?token={user.token}", body=[user.chat_token])
+    sandbox.journal.record("room", "in", "frame", frame=json.dumps({"a": user.token, "b": user.chat_token}))
 
-        shown = json.dumps(sandbox.journal.since(0)[0])
-        assert user.token not in shown
-        assert user.chat_token not in shown
+    shown = json.dumps(sandbox.journal.since(0)[0])
+    assert user.token not in shown
+    assert user.chat_token not in shown
 
 
-async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_tokens() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        env = sandbox.env()
-        alice = sandbox.users.add("alice")
-        await alice.join()
-        await alice.say("before")
-        sandbox.faults.add("room.connect", "refuse")
-        sandbox.people.revoke(sandbox.bot.token)
-        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
+async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_tokens(sandbox: Sandbox) -> None:
+    env = sandbox.env()
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    await alice.say("before")
+    sandbox.faults.add("room.connect", "refuse")
+    sandbox.people.revoke(sandbox.bot.token)
+
+    await sandbox.reset()
+
+    async with room_socket(sandbox) as ws:
+        await ws.recv()
+    assert sandbox.env() == env
+    assert sandbox.messages == []
+    assert sandbox.state["allUsers"] == []
+    assert sandbox.problems() == []
+    await alice.join()
+    await alice.say("after")
+    assert len(sandbox.messages) == 1
+
+
+async def test_a_reset_cuts_the_connections(sandbox: Sandbox) -> None:
+    async with room_socket(sandbox) as ws:
+        await ws.recv()
 
         await sandbox.reset()
 
-        async with connect(url, proxy=None) as ws:
-            await ws.recv()
-        assert sandbox.env() == env
-        assert sandbox.messages == []
-        assert sandbox.state["allUsers"] == []
-        assert sandbox.problems() == []
-        await alice.join()
-        await alice.say("after")
-        assert len(sandbox.messages) == 1
+        await asyncio.wait_for(ws.wait_closed(), WITHIN)
+        assert ws.close_code == 1006
 
 
-async def test_a_reset_cuts_the_connections() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
-        async with connect(url, proxy=None) as ws:
-            await ws.recv()
+async def test_what_went_unused_or_unknown_is_complained_about(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    sandbox.faults.add("chat.send", "hang")
+    async with http.get(sandbox.chat_url + "/api/nothing-service/at-all"):
+        pass
 
-            await sandbox.reset()
+    problems = sandbox.problems()
 
-            await asyncio.wait_for(ws.wait_closed(), WITHIN)
-            assert ws.close_code == 1006
-
-
-async def test_what_went_unused_or_unknown_is_complained_about() -> None:
-    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
-        sandbox.faults.add("chat.send", "hang")
-        async with http.get(sandbox.chat_url + "/api/nothing-service/at-all"):
-            pass
-
-        problems = sandbox.problems()
-
-        assert any("hang on chat.send" in line for line in problems)
-        assert any("/api/nothing-service" in line for line in problems)
+    assert any("hang on chat.send" in line for line in problems)
+    assert any("/api/nothing-service" in line for line in problems)
 
 
-async def test_actors_do_in_room_and_chat_what_people_do() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        alice, bob = sandbox.users.add("alice"), sandbox.users.add("bob", room_role="moderator")
-        await alice.join()
-        await bob.join()
+async def test_actors_do_in_room_and_chat_what_people_do(sandbox: Sandbox) -> None:
+    alice, bob = sandbox.users.add("alice"), sandbox.users.add("bob", room_role="moderator")
+    await alice.join()
+    await bob.join()
 
-        await alice.dj()
-        await alice.next_song()
-        await bob.vote(like=True)
-        await bob.jump()
-        await bob.emoji("💜")
-        await alice.say("hello")
-        await bob.dm(alice.uid, "psst")
-        await bob.skip()
-        playing = sandbox.state["nowPlaying"]["song"]["trackName"]
-        await alice.step_down()
-        await bob.leave()
+    await alice.dj()
+    await alice.next_song()
+    await bob.vote(like=True)
+    await bob.jump()
+    await bob.emoji("💜")
+    await alice.say("hello")
+    await bob.dm(alice.uid, "psst")
+    await bob.skip()
+    playing = sandbox.state["nowPlaying"]["song"]["trackName"]
+    await alice.step_down()
+    await bob.leave()
 
-        assert playing == "Song 2"
-        assert [row["data"]["text"] for row in sandbox.messages] == ["hello", "psst"]
-        assert [user["uuid"] for user in sandbox.state["allUsers"]] == [alice.uid]
-        assert sandbox.users.get(alice.uid) is alice
-
-
-async def test_an_actor_is_refused_like_everybody_else() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        alice = sandbox.users.add("alice")
-
-        with pytest.raises(ActionRefused, match="not in this room"):
-            await alice.vote(like=True)
+    assert playing == "Song 2"
+    assert [row["data"]["text"] for row in sandbox.messages] == ["hello", "psst"]
+    assert [user["uuid"] for user in sandbox.state["allUsers"]] == [alice.uid]
+    assert sandbox.users.get(alice.uid) is alice
 
 
-async def test_a_banned_user_stays_out_of_room_and_chat() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        alice = sandbox.users.add("alice")
+async def test_an_actor_is_refused_like_everybody_else(sandbox: Sandbox) -> None:
+    alice = sandbox.users.add("alice")
+
+    with pytest.raises(ActionRefused, match="not in this room"):
+        await alice.vote(like=True)
+
+
+async def test_a_banned_user_stays_out_of_room_and_chat(sandbox: Sandbox) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+
+    await sandbox.ban(alice.uid)
+
+    assert sandbox.state["allUsers"] == []
+    with pytest.raises(ActionRefused, match="banned"):
         await alice.join()
 
-        await sandbox.ban(alice.uid)
 
-        assert sandbox.state["allUsers"] == []
-        with pytest.raises(ActionRefused, match="banned"):
-            await alice.join()
+async def test_rooms_show_at_the_gateway_with_who_is_there_and_what_plays(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
+    alice = sandbox.users.add("alice")
+    await alice.join()
+    await alice.dj()
+    headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
+    base = f"{sandbox.gateway_url}/api/room-service/rooms"
 
+    async with http.get(f"{base}/uuid/{sandbox.room_uuid}", headers=headers) as answer:
+        by_uuid = await answer.json()
+    async with http.get(f"{base}/{sandbox.room_slug}", headers=headers) as answer:
+        by_slug = await answer.json()
 
-async def test_rooms_show_at_the_gateway_with_who_is_there_and_what_plays() -> None:
-    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
-        alice = sandbox.users.add("alice")
-        await alice.join()
-        await alice.dj()
-        headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
-        base = f"{sandbox.gateway_url}/api/room-service/rooms"
-
-        async with http.get(f"{base}/uuid/{sandbox.room_uuid}", headers=headers) as answer:
-            by_uuid = await answer.json()
-        async with http.get(f"{base}/{sandbox.room_slug}", headers=headers) as answer:
-            by_slug = await answer.json()
-
-        assert by_uuid["slug"] == sandbox.room_slug
-        assert by_slug["usersInRoomUuids"] == [alice.uid]
-        assert by_slug["song"]["trackName"] == "Song 1"
+    assert by_uuid["slug"] == sandbox.room_slug
+    assert by_slug["usersInRoomUuids"] == [alice.uid]
+    assert by_slug["song"]["trackName"] == "Song 1"
 
 
-@pytest.mark.parametrize("path", ["nothing", "uuid/nothing"])
-async def test_a_room_that_is_not_there_is_not_shown(path: str) -> None:
-    async with open_sandbox(control=False) as sandbox, aiohttp.ClientSession() as http:
-        headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
-
-        async with http.get(
-            f"{sandbox.gateway_url}/api/room-service/rooms/{path}", headers=headers
-        ) as answer:
-            assert answer.status == 404
-
-
-async def test_two_rooms_cannot_share_a_name() -> None:
-    async with open_sandbox(control=False) as sandbox:
-        with pytest.raises(ValueError, match="already"):
-            sandbox.add_room(sandbox.room_slug)
+async def test_two_rooms_cannot_share_a_name(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="already"):
+        sandbox.add_room(sandbox.room_slug)
 
 
 async def test_an_actor_whom_the_chat_does_not_take_is_not_in_the_room_either() -> None:
