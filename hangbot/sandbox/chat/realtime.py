@@ -60,9 +60,6 @@ class RealtimeConnections:
         self._open: dict[int, ChatConnection] = {}
         self._by_uid: dict[str, dict[int, ChatConnection]] = {}
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     def online(self, uid: str) -> bool:
         """Whether a user has an authenticated socket."""
         return bool(self._by_uid.get(uid))

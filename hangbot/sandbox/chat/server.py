@@ -13,7 +13,7 @@ from hangbot.sandbox.chat.call import Call, fault_point, split_path, tidy_path
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
-from hangbot.sandbox.chat.rate_limit import RateLimit, RateLimiter
+from hangbot.sandbox.chat.rate_limit import RateLimiter
 from hangbot.sandbox.chat.realtime import RealtimeConnections
 from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat.receipts import store_message
@@ -38,7 +38,7 @@ from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People, Person
 
-__all__ = ["ChatService", "RateLimit"]
+__all__ = ["ChatService"]
 
 SOCKET_PATHS: Final = ("/", "/ws", "/socket")
 
@@ -60,6 +60,7 @@ class ChatService:
         api_key: The admin key of the header `apikey`.
         world: Users, groups and messages.
         realtime: The sockets.
+        limiter: Limits requests, once it is given a limit.
     """
 
     def __init__(
@@ -100,18 +101,9 @@ class ChatService:
         )
         self._api = ChatApi(ChatContext(self.world, self.dialect, people, self._auth, self._ids))
         self._journal = journal
-        self._limiter = RateLimiter(self.dialect)
+        self.limiter = RateLimiter(self.dialect)
         cors = open_to_pages if self.dialect.name == "openchat" else open_to_origin
         self._exchange = HttpExchange("chat", injector, journal, whose=people.behind, cors=cors)
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """How many requests a minute are taken; None is unlimited."""
-        return self._limiter.limit
-
-    @rate_limit.setter
-    def rate_limit(self, limit: RateLimit | None) -> None:
-        self._limiter.limit = limit
 
     # -- what people in the sandbox do
 
@@ -163,7 +155,7 @@ class ChatService:
     def reset(self) -> None:
         """Start a fresh world: no groups, no messages, sockets dropped. Tokens stay."""
         self.realtime.abort_all()
-        self._limiter.reset()
+        self.limiter.reset()
         self.world.clear()
 
     def close(self) -> None:
@@ -192,7 +184,7 @@ class ChatService:
         )
 
     def _answer(self, call: Call) -> HandlerResult:
-        headers, refused = self._limiter.count(self.world.now)
+        headers, refused = self.limiter.count(self.world.now)
         answer = self._api.answer(call) if refused is None else refused
         return HandlerResult(
             answer.status,

@@ -301,7 +301,7 @@ async def test_a_fault_hits_its_point_as_often_as_told(
 
 async def test_cometchat_counts_requests_and_says_how_long_to_wait(open_bench: "OpenBench") -> None:
     bench = await open_bench("cometchat")
-    bench.service.rate_limit = RateLimit(per_minute=2)
+    bench.service.limiter.limit = RateLimit(per_minute=2)
 
     statuses = [(await bench.call("GET", "/v3.0/me"))[0] for _ in range(3)]
     bench.clock.advance(60)
@@ -316,7 +316,7 @@ async def test_cometchat_counts_requests_and_says_how_long_to_wait(open_bench: "
 
 
 async def test_in_front_of_openchat_a_proxy_limits_with_html(bench: "ChatBench") -> None:
-    bench.service.rate_limit = RateLimit(per_minute=0, retry_after=None)
+    bench.service.limiter.limit = RateLimit(per_minute=0, retry_after=None)
 
     status, body = await bench.send("too much")
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
-from hangbot.sandbox.chat.call import fault_point, split_path
+from hangbot.sandbox.chat.call import Call, fault_point, split_path
 from hangbot.sandbox.chat.changes import reaction_rows
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT
 from hangbot.sandbox.chat.errors import Wording
@@ -25,6 +26,7 @@ cometchat  GET    nothing                                  404 ERR_API_NOT_FOUND
 openchat   GET    -                                        404 ERR_ROUTE_NOT_FOUND
 openchat   GET    users/x                                  404 ERR_UID_NOT_FOUND
 cometchat  GET    users/x                                  404 ERR_UID_NOT_FOUND
+cometchat  GET    users/x/messages                         404 ERR_UID_NOT_FOUND
 openchat   GET    groups/x                                 404 ERR_GUID_NOT_FOUND
 openchat   GET    groups/x/members                         404 ERR_GUID_NOT_FOUND
 openchat   POST   groups/x/members            {}           400 ERR_GUID_NOT_FOUND
@@ -50,6 +52,10 @@ openchat   POST   messages  +{"data":5}                    500 -
 openchat   POST   messages  +{"data":"{"}                  500 -
 openchat   POST   messages  +{"data":{"metadata":5}}       500 -
 openchat   POST   messages  +{"muid":{}}                   500 -
+openchat   POST   messages  +{"type":"image","data":{"attachments":"x"}}   500 -
+openchat   POST   messages  +{"type":"image","data":{"attachments":{}}}    500 -
+openchat   POST   messages  +{"type":"image","data":{"attachments":[5]}}   500 -
+openchat   POST   messages  +{"type":"image","data":{"url":5}}             500 -
 cometchat  POST   messages  +{"tags":"x"}                  400 ERR_BAD_REQUEST
 cometchat  POST   messages  +{"tags":[5]}                  400 ERR_BAD_REQUEST
 openchat   POST   messages  +{"parentId":[]}               400 ERR_MESSAGE_NOT_FOUND
@@ -129,6 +135,39 @@ def test_openchat_takes_the_token_from_other_places_too(headers: str | None, que
         )
 
         assert answer.status == status
+
+
+def test_the_jwt_works_in_the_tokens_place_and_can_be_had_anew() -> None:
+    chat = ApiBench()
+    jwt = chat.ask("POST", "me/jwt", {}).body["data"]["jwt"]
+
+    for headers in ({"authtoken": jwt}, {"Authorization": f"BEARER {jwt}"}):
+        assert chat.ask("GET", "me", headers=headers).body["data"]["uid"] == "bot"
+    for headers in (
+        {"Authorization": chat.bot.chat_token},
+        {"Authorization": f"Basic {chat.bot.chat_token}"},
+        {"x-auth-token": chat.bot.chat_token},
+        {"cookie": f"authToken={chat.bot.chat_token}"},
+        {"authtoken": "wrong", "Authorization": f"Bearer {chat.bot.chat_token}"},
+    ):
+        assert refusal(chat.ask("GET", "me", headers=headers)) == (401, "ERR_NO_AUTH")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        pytest.param("GET", "me", {"apikey": API_KEY}, 401, id="the key is nobody"),
+        pytest.param("GET", "groups/room/members", {"apikey": API_KEY}, 200, id="members, by the key"),
+        pytest.param("GET", "groups/room/members", {"apikey": "x"}, 403, id="members, by a wrong one"),
+        pytest.param("GET", "groups/room/messages", {"apikey": API_KEY}, 401, id="no history by the key"),
+        pytest.param("POST", "groups/room/members", {"apikey": "x"}, 403, id="a join without a token"),
+        pytest.param("POST", "groups/room/members", {}, 401, id="a join without anything"),
+    ],
+)
+def test_where_openchat_looks_at_the_key(
+    method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    assert ApiBench().ask(method, path, {}, headers=headers).status == status
 
 
 def test_the_app_id_sent_as_an_apikey_is_refused_though_the_token_is_good() -> None:
@@ -284,6 +323,28 @@ def test_a_status_that_nobody_knows_can_be_chosen() -> None:
     answer = chat.ask("GET", "me", headers={"appId": APP_ID, "authtoken": "x"})
 
     assert refusal(answer) == (403, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND")
+
+
+def test_cometchat_shows_conversations_in_its_own_names() -> None:
+    chat = ApiBench("cometchat").joined()
+    sent = chat.send(by=chat.alice, receiver="bot", receiverType="user")
+
+    (shown,) = chat.ask("GET", "conversations", query={"conversationType": "user"}).body["data"]
+
+    assert (shown["conversationId"], shown["updatedAt"]) == ("alice_user_bot", sent["updatedAt"])
+    assert shown["lastMessage"]["id"] == sent["id"]
+
+
+def test_cometchat_takes_the_analytics_of_its_sdk() -> None:
+    call = Call("POST", "/v1/ping", split_path("/v1/ping"), {}, CIMultiDict())
+
+    assert ApiBench("cometchat").api.answer(call).body == {"data": {"success": True}}
+
+
+def test_cometchat_refuses_an_edit_without_an_object() -> None:
+    chat = ApiBench("cometchat").joined()
+
+    assert refusal(chat.ask("PUT", f"messages/{chat.send()['id']}", {"data": 5})) == (400, "ERR_BAD_REQUEST")
 
 
 def test_a_message_is_marked_as_interacted_on_cometchat_only() -> None:
@@ -556,6 +617,29 @@ def test_the_order_of_a_list_without_an_affix_can_be_chosen() -> None:
 
     assert [row["id"] for row in bare] == [second["id"], first["id"]]
     assert [row["id"] for row in asked] == [first["id"], second["id"]]
+
+
+def test_reactions_come_in_pages_the_newest_first() -> None:
+    chat = ApiBench().joined()
+    number = chat.send()["id"]
+    for emoji in "abc":
+        chat.ask("POST", f"messages/{number}/reactions/{emoji}")
+
+    def page(**query: str) -> tuple[list[str], dict[str, Json]]:
+        answer = chat.ask("GET", f"messages/{number}/reactions", query=query).body
+        return [row["reaction"] for row in answer["data"]], answer["meta"]
+
+    newest, meta = page(limit="2")
+    older, last = page(limit="2", affix="prepend", id=str(meta["previous"]["cursorId"]))
+
+    assert (newest, older) == (["c", "b"], ["a"])
+    assert (meta["pagination"]["total"], meta["pagination"]["total_pages"]) == (3, 2)
+    assert last["previous"]["affix"] == "prepend"
+    assert page(affix="append")[0] == ["a", "b", "c"]
+    assert page(affix="append")[1]["next"]["cursorValue"] == 3
+    assert chat.ask("GET", f"messages/{number}/reactions/none").body["meta"] == {
+        "pagination": {"count": 0, "current_page": 1, "per_page": 10, "total": 0, "total_pages": 0}
+    }
 
 
 def test_a_forgotten_message_takes_its_reactions_along() -> None:
