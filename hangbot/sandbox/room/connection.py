@@ -42,7 +42,6 @@ class RoomConnection:
         alive: Whether a sign of life came since the last ping.
         pinged_at: How often the socket was flushed before the last ping.
         listening: Whether the server reads frames already; before that they are lost.
-        early: Messages that came before the server read, while they are kept.
         pending: Actions that are running.
         total: Actions run so far.
         rooms: The ActionHero rooms that it is in, with the time of joining in ms.
@@ -64,7 +63,6 @@ class RoomConnection:
         self.alive = True
         self.pinged_at = -1
         self.listening = False
-        self.early: list[str | bytes] | None = []
         self.pending = 0
         self.total = 0
         self.rooms: dict[str, int] = {}

@@ -65,13 +65,11 @@ class FrameHandler:
         before = self._injector.before_request("room.welcome", in_frames=True)
         if before.fault is not None and before.instead == "hang":
             conn.on_dropped("", before.fault)
-            conn.early = None
             return
         after = self._injector.after_request(before.fault)
         delayed = after.end is None and after.wait_s > 0
         delay_s = after.wait_s if delayed else self._variants.setup_ms / 1000
         if delay_s > 0:
-            conn.early = None
             self._clock.call_later(delay_s, lambda: self._welcome(conn, before.fault, delayed=delayed))
         else:
             self._welcome(conn, before.fault, delayed=delayed)
@@ -85,17 +83,11 @@ class FrameHandler:
             self._injector.send_faulty(conn, text, fault)
         elif self._variants.welcome is not None:
             conn.send(text)
-        early, conn.early = conn.early or [], None
-        for message in early:
-            self.on_message(conn, message)
 
     # -- in
 
     def on_message(self, conn: RoomConnection, message: str | bytes, /) -> None:
         """Handle a whole message; whatever it is, it harms no other connection."""
-        if not conn.listening and conn.early is not None:
-            conn.early.append(message)
-            return
         text = message if isinstance(message, str) else f"<{len(message)} bytes>"
         self._journal.frame("in", conn.number, conn.uid, text)
         try:
