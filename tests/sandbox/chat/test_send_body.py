@@ -43,3 +43,11 @@ def test_an_upload_has_an_address_of_its_own() -> None:
 
     assert re.fullmatch(r"/media/[\w-]+-upload\.txt", one["url"])
     assert (one["extension"], two["extension"]) == ("txt", "")
+
+
+@pytest.mark.parametrize("kind", ["image", "file", "audio", "video"])
+def test_what_attaches_nothing_is_a_text(kind: str) -> None:
+    row = ApiBench().joined().send(type=kind, data={"attachments": []})
+
+    assert (row["type"], row["data"]["text"], row["data"]["caption"]) == ("text", None, "")
+    assert "attachments" not in row["data"]
