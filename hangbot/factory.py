@@ -258,7 +258,7 @@ async def open_bot(
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
-    clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
+    clock, rng, red = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
     options = BotOptions(
         name=settings.bot_name,
         boot_message=settings.boot_message,
@@ -270,14 +270,7 @@ async def open_bot(
     )
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         courier = make_courier(
-            settings,
-            outbox,
-            clients.chat,
-            clock=clock,
-            rng=rng,
-            notify=notify,
-            conditions=conditions,
-            turn=turn,
+            settings, outbox, clients.chat, clock=clock, rng=rng, notify=notify, conditions=red, turn=turn
         )
         yield Bot(
             options,
@@ -290,7 +283,7 @@ async def open_bot(
             notify=notify_all(notify),
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
-            conditions=conditions,
+            conditions=red,
         )
 
 

@@ -17,9 +17,14 @@ _HIGH_WATER: Final = 64 * 1024
 
 
 class Network:
-    """What listens, by host and port."""
+    """What listens, by host and port.
+
+    Attributes:
+        tries: When which port was connected to, and whether something listened there.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.tries: list[tuple[float, int, bool]] = []
         self._loop = loop
         self._servers: dict[tuple[str, int], Server] = {}
         self._ports = iter(range(_FIRST_PORT, 65_536))
@@ -47,6 +52,7 @@ class Network:
         _refuse(options, "sock", "ssl")
         await asyncio.sleep(_LATENCY)
         server = self._servers.get((host, port))
+        self.tries.append((self._loop.time(), port, server is not None))
         if server is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
         here, there = (host, next(self._ports)), (host, port)
