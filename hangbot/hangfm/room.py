@@ -152,8 +152,6 @@ class RoomClient:
         params = {"password": password} if password else {}
         try:
             await self.act("joinRoom", **params)
-        except JoinRefused:
-            raise
         except Refused as exc:
             raise JoinRefused(str(exc), service="room") from exc
         if self.state is None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Actor, Fault, Sandbox
     from pytest_hangfm import OpenChat
 
+    Fresh = Callable[..., Awaitable["Chat"]]
+
 BOTH = pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
 COMETCHAT = pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "cometchat"}])
 
@@ -76,9 +78,7 @@ def line(hangfm_settings: Settings) -> Outgoing:
 
 
 @pytest_asyncio.fixture
-async def fresh(
-    hangfm_sandbox: Sandbox, hangfm_open_chat: OpenChat, line: Outgoing
-) -> Callable[..., Awaitable[Chat]]:
+async def fresh(hangfm_sandbox: Sandbox, hangfm_open_chat: OpenChat, line: Outgoing) -> Fresh:
     """Opens a client that is no member yet and has no token."""
 
     async def open_one(**changes: object) -> Chat:
@@ -139,9 +139,7 @@ async def test_a_direct_message_reaches_one_user_and_is_found_again(chat: Chat, 
     assert "between us" not in [row.text for row in await chat.client.history()]
 
 
-async def test_every_request_says_whose_it_is_and_none_shows_an_api_key(
-    fresh: Callable[..., Awaitable[Chat]],
-) -> None:
+async def test_every_request_says_whose_it_is_and_none_shows_an_api_key(fresh: Fresh) -> None:
     chat = await fresh(chat_app_id="an-app")
 
     await chat.client.send(chat.line)
@@ -245,9 +243,7 @@ async def test_every_other_request_fails_in_words_and_can_be_made_again(
 # -- tokens
 
 
-async def test_a_token_is_exchanged_at_the_first_call_and_kept(
-    fresh: Callable[..., Awaitable[Chat]],
-) -> None:
+async def test_a_token_is_exchanged_at_the_first_call_and_kept(fresh: Fresh) -> None:
     chat = await fresh()
 
     await asyncio.gather(*(chat.client.me() for _ in range(10)))
@@ -266,9 +262,7 @@ async def test_a_dead_token_is_exchanged_once_however_many_calls_find_it_dead(ch
     assert chat.exchanges() - before == 1
 
 
-async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(
-    fresh: Callable[..., Awaitable[Chat]],
-) -> None:
+async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(fresh: Fresh) -> None:
     chat = await fresh(http_concurrency=10)
     await chat.client.me()
     chat.fault("chat.me", 401, own("ERR_NO_AUTH"), times=0)
@@ -294,7 +288,7 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(
     ],
 )
 async def test_an_exchange_that_fails_fails_for_all_calls_that_waited_for_it_and_nothing_was_sent(
-    answer: tuple[int, object], kind: type[ServiceError], says: str, fresh: Callable[..., Awaitable[Chat]]
+    answer: tuple[int, object], kind: type[ServiceError], says: str, fresh: Fresh
 ) -> None:
     chat = await fresh()
     chat.fault("gateway.token", *answer)
@@ -308,9 +302,7 @@ async def test_an_exchange_that_fails_fails_for_all_calls_that_waited_for_it_and
     assert await chat.client.me()
 
 
-async def test_a_call_that_is_cancelled_while_it_exchanges_leaves_the_next_one_its_own(
-    fresh: Callable[..., Awaitable[Chat]],
-) -> None:
+async def test_a_call_that_is_cancelled_while_it_exchanges_leaves_the_next_one_its_own(fresh: Fresh) -> None:
     chat = await fresh()
     chat.sandbox.faults.add("gateway.token", "hang")
     first = asyncio.create_task(chat.client.me(), name="first")
@@ -324,9 +316,7 @@ async def test_a_call_that_is_cancelled_while_it_exchanges_leaves_the_next_one_i
         await first
 
 
-async def test_a_401_that_says_not_joined_is_no_token_problem(
-    fresh: Callable[..., Awaitable[Chat]],
-) -> None:
+async def test_a_401_that_says_not_joined_is_no_token_problem(fresh: Fresh) -> None:
     chat = await fresh()
     await chat.client.me()
     chat.fault("chat.send", 401, own("ERR_GROUP_NOT_JOINED"))
@@ -350,7 +340,7 @@ async def test_a_401_without_own_words_has_the_token_exchanged_and_no_message_se
     assert await chat.client.me(), "a look is made once more"
 
 
-async def test_a_token_that_the_chat_echoes_is_in_no_error(fresh: Callable[..., Awaitable[Chat]]) -> None:
+async def test_a_token_that_the_chat_echoes_is_in_no_error(fresh: Fresh) -> None:
     token = "uid-1_0123456789abcdef"
     chat = await fresh(chat_token=token)
     chat.fault("chat.me", 400, own("ERR_BAD", f"what is {token}?"))
@@ -396,7 +386,7 @@ async def test_a_bot_that_was_put_out_of_the_group_joins_again_and_sends_and_rea
 
 
 @COMETCHAT
-async def test_without_auto_join_a_bot_never_joins_by_itself(fresh: Callable[..., Awaitable[Chat]]) -> None:
+async def test_without_auto_join_a_bot_never_joins_by_itself(fresh: Fresh) -> None:
     chat = await fresh(auto_join=False)
     chat.fault("chat.lookup", 403, own("ERR_FORBIDDEN"))
 

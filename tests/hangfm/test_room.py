@@ -21,7 +21,6 @@ from hangbot.errors import (
     UsageError,
 )
 from hangbot.factory import open_room
-from hangbot.sandbox.room.variants import RoomVariants
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.hangfm.scripted import ME, ScriptedRoom, came, end_of, message, settle, state
@@ -592,37 +591,6 @@ async def test_a_dropped_patch_is_noticed_and_the_old_state_stays_readable(
     assert ended.reason == "state lost"
     assert hangfm_room.state is not None
     assert list(hangfm_room.state.users()) == [hangfm_sandbox.bot.uid]
-
-
-@pytest.mark.parametrize(
-    "hangfm_sandbox_options", [{"variants": RoomVariants(profiles_ms=3_600_000)}], ids=[""]
-)
-async def test_votes_and_leaves_before_the_profiles_came_are_heard_and_lose_nothing(
-    hangfm_sandbox: Sandbox,
-    hangfm_open_user: OpenUser,
-    hangfm_open_room: OpenRoom,
-    hangfm_room_events: RoomEvents,
-) -> None:
-    alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
-    await alice.dj()
-    room = await hangfm_open_room(on_message=hangfm_room_events)
-    state = room.state
-    assert state is not None
-
-    await alice.vote(like=True)
-    await bob.leave()
-    await alice.vote(star=True)
-    await hangfm_room_events.expect("userLeft")
-    await hangfm_room_events.expect("votedOnSong")
-    early = (dict(state.votes(alice.uid)), state.nickname(alice.uid))
-    await hangfm_sandbox.advance(3_600)
-    await hangfm_room_events.expect("updatedUserData")
-    await room.act("playOneTimeAnimation", animation="jump")
-
-    assert early == ({"like": True, "star": True}, None)
-    assert not room.ended.done()
-    assert state.nickname(alice.uid) == "alice"
-    assert state.data == hangfm_sandbox.state
 
 
 @pytest.mark.parametrize(
