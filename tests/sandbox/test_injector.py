@@ -135,12 +135,7 @@ def test_what_a_fault_does_to_a_frame(do: str, done: list[tuple[Any, ...]]) -> N
         pytest.param("chat.ws", {}, False, False, id="a connection that is closing"),
     ],
 )
-def test_which_frames_a_fault_concerns(
-    on: str,
-    options: dict[str, Any],
-    is_open: bool,  # noqa: FBT001  a table's column
-    hit: bool,  # noqa: FBT001  a table's column
-) -> None:
+def test_which_frames_a_fault_concerns(on: str, options: dict[str, Any], *, is_open: bool, hit: bool) -> None:
     injector, faults = injector_with(on, "refuse")
 
     injector.send_frame(Channel(is_open=is_open), "x", "chat.ws", **options)

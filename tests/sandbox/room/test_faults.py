@@ -197,10 +197,7 @@ async def test_a_fault_changes_what_is_heard(  # noqa: PLR0917  columns of the t
 
 @pytest.mark.parametrize(("do", "done"), [("refuse", False), ("cut_after_store", True), ("close", True)])
 async def test_an_action_can_end_the_connection_before_or_after_it_is_done(
-    sandbox: Sandbox,
-    joined: "Client",
-    do: str,
-    done: bool,  # noqa: FBT001  a table's column
+    sandbox: Sandbox, joined: "Client", do: str, *, done: bool
 ) -> None:
     sandbox.faults.add("room.action", do)
 

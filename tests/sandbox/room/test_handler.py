@@ -108,8 +108,7 @@ async def test_profiles_go_to_the_joiner_alone_and_the_others_hear_of_him(open_c
 
 @pytest.mark.parametrize("sent_at", [True, False])
 async def test_whether_the_profiles_carry_a_time_is_a_variant(
-    open_client: "OpenClient",
-    sent_at: bool,  # noqa: FBT001  a table's column
+    open_client: "OpenClient", *, sent_at: bool
 ) -> None:
     client = await open_client(profiles_sent_at=sent_at)
     await client.act("joinRoom")

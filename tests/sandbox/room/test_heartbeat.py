@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     ],
 )
 async def test_what_counts_as_life_and_how_a_silent_client_ends(
-    sandbox: Sandbox,
-    client: "Client",
-    answer: str,
-    lives: bool,  # noqa: FBT001  a table's column
+    sandbox: Sandbox, client: "Client", answer: str, *, lives: bool
 ) -> None:
     sandbox.clock.advance(30)
     ping = await client.next()

@@ -18,9 +18,7 @@ from hangbot.sandbox.room import roles
     ],
 )
 def test_moderators_are_those_with_a_role_here_or_everywhere(
-    token_role: str,
-    room_role: str | None,
-    moderates: bool,  # noqa: FBT001  a table's column
+    token_role: str, room_role: str | None, *, moderates: bool
 ) -> None:
     assert roles.is_moderator(token_role, room_role) is moderates
 
@@ -37,10 +35,7 @@ def test_moderators_are_those_with_a_role_here_or_everywhere(
     ],
 )
 def test_a_room_says_who_may_dj(
-    token_role: str,
-    room_role: str | None,
-    dj_type: str,
-    allowed: bool,  # noqa: FBT001  a table's column
+    token_role: str, room_role: str | None, dj_type: str, *, allowed: bool
 ) -> None:
     assert roles.may_dj(token_role, room_role, dj_type) is allowed
 

@@ -303,9 +303,7 @@ async def test_response_and_message_come_in_either_order(
 @pytest.mark.parametrize("in_state", [True, False])
 @pytest.mark.parametrize("own", [True, False])
 async def test_the_four_kinds_of_join_are_variants(
-    open_client: "OpenClient",
-    in_state: bool,  # noqa: FBT001  a table's column
-    own: bool,  # noqa: FBT001  a table's column
+    open_client: "OpenClient", *, in_state: bool, own: bool
 ) -> None:
     client = await open_client(joiner_in_state=in_state, own_user_joined=own)
 
@@ -449,9 +447,7 @@ async def test_a_reconnect_without_a_join_is_a_zombie(open_client: "OpenClient")
 
 @pytest.mark.parametrize("ban", [False, True])
 async def test_kick_and_ban_tell_then_close_deliberately(
-    sandbox: Sandbox,
-    open_client: "OpenClient",
-    ban: bool,  # noqa: FBT001  a table's column
+    sandbox: Sandbox, open_client: "OpenClient", *, ban: bool
 ) -> None:
     victims = [await open_client(joined=True), await open_client(joined=True)]
     bystander = await open_client("bystander", joined=True)
