@@ -138,7 +138,7 @@ async def open_room(
     """
     token, within = settings.ttfm_api_token.get_secret_value(), settings.connect_timeout
     claims, clock = read_claims(token), clock or SystemClock()
-    connection = await connect_room(settings.room_url, token, within=within, now=clock.wall())
+    connection = await connect_room(settings.room_url, token, within=within, clock=clock)
     room = RoomClient(
         connection if on_frame is None else FrameTap(connection, on_frame),
         settings.room_uuid,

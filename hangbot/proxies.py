@@ -11,13 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from hangbot.errors import ConfigError
 
-__all__ = ["Named", "check_certificates", "check_proxies", "named_proxies", "unusable_environment"]
+__all__ = [
+    "Named",
+    "check_certificates",
+    "check_proxies",
+    "is_proxied",
+    "named_proxies",
+    "unusable_environment",
+]
 
 _SCHEMES: Final = ("http", "https", "all")
 _SOCKS: Final = frozenset({"socks5", "socks5h"})
@@ -45,6 +52,12 @@ def named_proxies(environ: Mapping[str, str] = os.environ) -> Iterator[Named]:
             names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY")
             variable = next((name for name in names if environ.get(name)), names[1])
             yield Named(scheme, variable, url if "://" in url else f"http://{url}")
+
+
+def is_proxied(host: str, port: int, *, secure: bool) -> bool:
+    """Return whether the environment names a proxy between a WebSocket and its host."""
+    schemes = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
+    return not proxy_bypass(f"{host}:{port}") and any(getproxies().get(scheme) for scheme in schemes)
 
 
 def check_proxies(environ: Mapping[str, str] = os.environ) -> None:

@@ -4,6 +4,7 @@ import certifi
 import pytest
 
 from hangbot.net import unverified, verified
+from hangbot.proxies import is_proxied
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,27 @@ def test_certificates_that_cannot_be_read_are_tried_again(
     path.write_text(Path(certifi.where()).read_text(encoding="utf-8"), encoding="utf-8")
 
     assert verified().get_ca_certs()
+
+
+@pytest.mark.parametrize(
+    ("names", "proxied"),
+    [
+        pytest.param({}, (False, False), id="none"),
+        pytest.param({"wss_proxy": "http://p:1"}, (False, True), id="for encrypted sockets"),
+        pytest.param({"https_proxy": "http://p:1"}, (True, True), id="for HTTPS, which serves both"),
+        pytest.param({"http_proxy": "http://p:1"}, (True, False), id="for HTTP"),
+        pytest.param(
+            {"https_proxy": "http://p:1", "no_proxy": "room.example"}, (False, False), id="not there"
+        ),
+    ],
+)
+def test_a_websocket_has_the_proxy_of_its_kind(
+    names: dict[str, str], proxied: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http", "https", "ws", "wss", "socks", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+
+    assert tuple(is_proxied("room.example", 443, secure=secure) for secure in (False, True)) == proxied

@@ -31,9 +31,7 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
     # a test waits for what comes over the wires: in real time, whatever time it is in the sandbox
     "hangbot/sandbox/journal.py": ("asyncio.timeout",),
     # not yet
-    "hangbot/bot/bot.py": ("asyncio.wait",),
     "hangbot/hangfm/http1.py": ("asyncio.timeout", "loop.time"),
-    "hangbot/hangfm/socket.py": ("asyncio.timeout",),
 }
 """Exceptions, of which one that nothing needs any more fails the test."""
 

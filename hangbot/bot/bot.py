@@ -111,6 +111,7 @@ class Bot:
             app=runner,
             nickname=self._keeper.nickname,
         )
+        self._clock = clock
         self._deliverer = Deliverer(courier, clock)
         self._stopping = asyncio.Event()
         self._stop_error: HangbotError | None = None
@@ -223,8 +224,9 @@ class Bot:
 
     async def _drain(self, delivering: asyncio.Task[None]) -> None:
         self._deliverer.stop()
-        _, late = await asyncio.wait([delivering], timeout=self.options.drain)
-        if late:
+        try:
+            await self._clock.wait_for(asyncio.wait([delivering]), self.options.drain)
+        except TimeoutError:
             more = {"action": "drain_late"}
             logger.warning("still on its way after %g s: left in the outbox", self.options.drain, extra=more)
             delivering.cancel()

@@ -5,7 +5,6 @@ misspells) is a fault of the configuration. Any answer may be a firewall's, a lo
 server in trouble, and may be another one in a minute: it is never final.
 """
 
-import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -23,16 +22,16 @@ from websockets.exceptions import (
     WebSocketException,
 )
 from websockets.http11 import Response
-from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from hangbot.claims import read_claims
+from hangbot.clock import Clock
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.hangfm.dial import dial, is_address
 from hangbot.hangfm.wire.answers import is_page, refuses_upgrade
 from hangbot.hangfm.wire.frames import socket_url
 from hangbot.net import is_loopback, unverified
-from hangbot.proxies import unusable_environment
+from hangbot.proxies import is_proxied, unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
@@ -64,14 +63,14 @@ class Connection(Protocol):
         """Close it, within a bounded time."""
 
 
-async def connect_room(where: str, token: str, *, within: float, now: float) -> ClientConnection:
+async def connect_room(where: str, token: str, *, within: float, clock: Clock) -> ClientConnection:
     """Connect to the room socket.
 
     Args:
         where: The room's address, as it is configured.
         token: The room token.
         within: Seconds for all of it.
-        now: Seconds since the epoch, to say since when a token has expired.
+        clock: Bounds it, and says since when a token has expired.
 
     Raises:
         Unreachable: No connection.
@@ -82,21 +81,9 @@ async def connect_room(where: str, token: str, *, within: float, now: float) -> 
     url, local = socket_url(where, token), is_loopback(where)
     # Every `from None`: the library's exceptions may hold the address, and with it the token.
     try:
-        async with asyncio.timeout(within):
-            return await _Connect(
-                url,
-                proxy=None if local else True,
-                ssl=(unverified() if local else True) if url.startswith("wss:") else None,
-                open_timeout=None,
-                close_timeout=1.0,
-                max_size=_LARGEST_FRAME,
-                compression=None,
-                logger=_wire_logger,
-                user_agent_header="hangbot",
-                sock=await _dialled(url, local=local),
-            )
+        return await clock.wait_for(_connect(url, local=local), within)
     except InvalidStatus as exc:
-        raise _refused(where, exc.response, token, now) from None
+        raise _refused(where, exc.response, token, clock.wall()) from None
     except (InvalidURI, UnicodeError):
         raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
     except InvalidProxy as exc:
@@ -115,12 +102,29 @@ async def connect_room(where: str, token: str, *, within: float, now: float) -> 
         raise unusable_environment(exc) from None
 
 
+async def _connect(url: str, *, local: bool) -> ClientConnection:
+    sock = await _dialled(url, local=local)
+    return await _Connect(
+        url,
+        proxy=None if local or sock else True,
+        ssl=(unverified() if local else True) if url.startswith("wss:") else None,
+        open_timeout=None,
+        close_timeout=1.0,
+        max_size=_LARGEST_FRAME,
+        compression=None,
+        logger=_wire_logger,
+        user_agent_header="hangbot",
+        sock=sock,
+    )
+
+
 async def _dialled(url: str, *, local: bool) -> socket.socket | None:
     """Connect to a name; ``None`` for an address or a proxy, to which the library connects by itself."""
     uri = parse_uri(url)
     if is_address(uri.host):
         return None
-    return await dial(uri.host, uri.port) if local or get_proxy(uri) is None else None
+    proxied = not local and is_proxied(uri.host, uri.port, secure=uri.secure)
+    return None if proxied else await dial(uri.host, uri.port)
 
 
 class _Connect(connect):
