@@ -58,10 +58,6 @@ class Live:
         """Do something in the sandbox's own loop, and return what it returned."""
         return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(2 * WITHIN)
 
-    async def turn(self) -> None:
-        """Return when the sandbox's loop has turned once, for whoever waits in another."""
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop))
-
     def wait_for(
         self, predicate: Callable[[dict[str, Any]], bool], *, since: int = 0, within: float = WITHIN
     ) -> dict[str, Any]:

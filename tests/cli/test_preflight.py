@@ -61,6 +61,19 @@ def test_what_is_rejected_is_1_with_its_remedy_under_it(
     assert out.splitlines()[-1].startswith("NOT READY: ")
 
 
+def test_a_warning_is_0_with_its_remedy_under_it(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    live.configure(COMETCHAT_AUTH=f"auth_{'x' * 43}")
+
+    code = main(["preflight"])
+
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = (number for number, line in enumerate(lines) if line.startswith("[WARN]"))
+    assert code == 0
+    assert lines[place].startswith("[WARN] Chat token is accepted: COMETCHAT_AUTH is dead or never was")
+    assert lines[place + 1] == "       -> Remove COMETCHAT_AUTH: the bot exchanges a fresh token by itself."
+    assert lines[-1].startswith("READY: ")
+
+
 def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(
     live: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,8 +162,12 @@ def test_a_faulty_configuration_has_its_lines_too(live: Live, capsys: pytest.Cap
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 2
-    assert lines[0].startswith("[FAIL] Configuration is complete: ROOM_UUID")
-    assert lines[2:] == [
+    assert lines == [
+        ("[FAIL] Configuration is complete: ROOM_UUID (hang-fm-config.env line 2): required, and empty"),
+        (
+            "       -> Correct that in hang-fm-config.env or in the environment; a file that `hangbot init` "
+            "writes explains each name, docs/bot-token.md where a token comes from."
+        ),
         (
             f"[SKIP] Bot token is not about to expire, and {len(CHECKS) - 2} more: "
             'because of "Configuration is complete"'

@@ -376,9 +376,7 @@ MUTANTS: Final = (
         "hangbot/preflight/storage.py",
         before="        await outbox.prove()\n",
         after="",
-        killed_by=(
-            "tests/preflight/test_configuration.py::test_an_outbox_that_is_ready_has_been_written_to",
-        ),
+        killed_by=("tests/preflight/test_storage.py::test_an_outbox_that_is_ready_has_been_written_to",),
     ),
     # -- the sandbox
     Mutant(

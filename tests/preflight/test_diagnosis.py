@@ -1,6 +1,8 @@
 import errno
 import socket
 import ssl
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,12 @@ from hangbot.preflight import diagnosis
 
 WHERE = "chat.example:443"
 SETTING = "OPENCHAT_BASE_URL"
+CAUSES: Final = {
+    name: lines
+    for block in (Path(__file__).parent / "samples" / "network.txt").read_text(encoding="utf-8").split("\n\n")
+    for name, *lines in [block.strip().split("\n")]
+}
+"""Each failure as an operator sees it."""
 
 
 def certificate_error(code: int, words: str = "?") -> ssl.SSLCertVerificationError:
@@ -25,43 +33,57 @@ def tls_error(reason: str) -> ssl.SSLError:
     return error
 
 
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        pytest.param(OSError(errno.ENETUNREACH, "Network is unreachable"), "there is no way to", id="no way"),
-        pytest.param(ConnectionRefusedError(111, "refused"), "refuses connections", id="refused"),
-        pytest.param(TimeoutError(), "does not answer (TCP) in 2 s", id="silent"),
-    ],
-)
-def test_connections_fail_in_words_of_their_own(error: OSError, says: str) -> None:
-    cause = diagnosis.of_connect(error, WHERE, SETTING, 2.0)
-
-    assert says in cause.message
-    assert WHERE in cause.message
-    assert cause.remedy
+def lookup(code: int, words: str) -> diagnosis.Cause:
+    return diagnosis.of_lookup(socket.gaierror(code, words), "chat.example", SETTING)
 
 
-def test_no_two_failures_of_tls_read_alike() -> None:
-    errors: list[Exception] = [
-        *(certificate_error(code) for code in (9, 10, 18, 20, 62, 23)),
-        tls_error("WRONG_VERSION_NUMBER"),
-        tls_error("TLSV1_ALERT_PROTOCOL_VERSION"),
-        TimeoutError(),
-        ConnectionResetError(),
-    ]
-
-    found = [diagnosis.of_tls(error, WHERE, SETTING, 1.0) for error in errors]
-
-    assert len({cause.message for cause in found}) == len(found)
-    assert all(cause.remedy for cause in found)
+def connect(error: OSError, where: str = WHERE, setting: str = SETTING) -> diagnosis.Cause:
+    return diagnosis.of_connect(error, where, setting, 2.0)
 
 
-def test_a_name_that_does_not_exist_is_not_a_name_server_that_is_silent() -> None:
-    unknown = diagnosis.of_lookup(socket.gaierror(socket.EAI_NONAME, "unknown"), "chat.example", SETTING)
-    silent = diagnosis.of_lookup(socket.gaierror(socket.EAI_AGAIN, "again"), "chat.example", SETTING)
+def tls(error: Exception) -> diagnosis.Cause:
+    return diagnosis.of_tls(error, WHERE, SETTING, 2.0)
 
-    assert unknown.message == "chat.example does not exist (DNS: unknown)"
-    assert silent.message == "no name server answers the question for chat.example (DNS)"
+
+def proxy(status: int | None) -> diagnosis.Cause:
+    return diagnosis.of_proxy(status, WHERE, "proxy:3128", "HTTPS_PROXY")
+
+
+FOUND: Final = {
+    "no such name": lookup(socket.EAI_NONAME, "unknown"),
+    "no name server": lookup(socket.EAI_AGAIN, "again"),
+    "no way": connect(OSError(errno.ENETUNREACH, "Network is unreachable")),
+    "port closed": connect(ConnectionRefusedError(111, "refused")),
+    "proxy closed": connect(
+        ConnectionRefusedError(111, "refused"), "the proxy proxy:3128 (HTTPS_PROXY)", "HTTPS_PROXY"
+    ),
+    "packets dropped": connect(TimeoutError()),
+    "certificate of the future": tls(certificate_error(9)),
+    "certificate expired": tls(certificate_error(10)),
+    "certificate self-signed": tls(certificate_error(18)),
+    "certificate of an unknown issuer": tls(certificate_error(20)),
+    "certificate for another name": tls(certificate_error(62)),
+    "certificate refused": tls(certificate_error(23, "revoked")),
+    "no TLS": tls(tls_error("WRONG_VERSION_NUMBER")),
+    "no common version": tls(tls_error("TLSV1_ALERT_PROTOCOL_VERSION")),
+    "TLS swallowed": tls(TimeoutError()),
+    "TLS cut": tls(ConnectionResetError()),
+    "proxy wants a login": proxy(407),
+    "proxy refuses": proxy(403),
+    "proxy is none": proxy(None),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_each_failure_on_the_way_has_its_words_and_its_remedy(name: str) -> None:
+    cause = FOUND[name]
+
+    assert [cause.message, f"-> {cause.remedy}"] == CAUSES[name]
+
+
+def test_no_two_failures_read_alike() -> None:
+    assert CAUSES.keys() == FOUND.keys()
+    assert len({cause.message for cause in FOUND.values()}) == len(FOUND)
 
 
 @pytest.mark.parametrize(

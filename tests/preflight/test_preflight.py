@@ -1,286 +1,64 @@
+"""A run of all checks: their order, what is skipped because of what, and the verdict."""
+
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot import preflight
-from hangbot.errors import ConfigError
+from hangbot.errors import ConfigError, TokenRejected
 from hangbot.factory import open_subject
-from hangbot.preflight import CHECKS, CheckResult, examine, overall, result_of, skipped_because
+from hangbot.preflight import (
+    CHECKS,
+    Check,
+    CheckContext,
+    CheckResult,
+    Finding,
+    overall,
+    result_of,
+    results_for_bad_config,
+    run_check,
+    skipped_because,
+)
 from hangbot.sandbox.room.variants import RoomVariants
-from pytest_hangfm.manual_clock import ManualClock
-from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.preflight import Overall, Verdict
     from hangbot.sandbox import Sandbox
-
-DAY = 86_400
-NEVER = {"times": 0}
-
-
-async def examined(settings: Settings, clock: Clock | None = None) -> dict[str, CheckResult]:
-    async with open_subject(settings, clock=clock) as subject:
-        return {result.id: result async for result in examine(subject)}
-
-
-@asynccontextmanager
-async def patience_runs_out(sandbox: Sandbox, clock: ManualClock) -> AsyncIterator[None]:
-    """Move the clock by as much as anybody waits, whenever the sandbox keeps an answer back."""
-
-    async def move() -> None:
-        seen = 0
-        while True:
-            row = await sandbox.journal.wait_for(lambda row: "fault" in row, since=seen, within=WITHIN)
-            seen = row["n"]
-            await clock.advance(5)
-
-    moving = asyncio.create_task(move(), name="patience")
-    try:
-        yield
-    finally:
-        moving.cancel()
-        await asyncio.gather(moving, return_exceptions=True)
+    from tests.preflight.conftest import RunAll, RunOne
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
 async def test_every_question_is_answered_well_where_nothing_is_wrong(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, checked: RunAll
 ) -> None:
-    results = await examined(hangfm_settings)
+    results = await checked()
 
     assert {result.verdict for result in results.values()} == {"ok"}, results
-    assert [result.id for result in results.values()] == [question.id for question in CHECKS]
+    assert list(results) == [check.id for check in CHECKS]
     assert [row for row in hangfm_sandbox.messages if row["category"] == "message"] == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "question", "verdict", "says"),
-    [
-        pytest.param(
-            {
-                "on": "gateway.token",
-                "do": "status",
-                "status": 401,
-                "body": {"statusCode": 401, "message": "Unauthorized"},
-            },
-            "gateway.token",
-            "rejected",
-            "401",
-            id="token refused",
-        ),
-        pytest.param(
-            {"on": "gateway.token", "do": "status", "status": 403, "body": "<html>blocked</html>"},
-            "gateway.token",
-            "cannot_tell",
-            "403",
-            id="a firewall's page for the gateway",
-        ),
-        pytest.param(
-            {"on": "gateway.token", "do": "status", "status": 500},
-            "gateway.token",
-            "cannot_tell",
-            "500",
-            id="gateway in trouble",
-        ),
-        pytest.param(
-            {"on": "gateway.token", "do": "garbage"},
-            "gateway.token",
-            "cannot_tell",
-            "no JSON",
-            id="gateway is none",
-        ),
-        pytest.param(
-            {"on": "gateway.token", "do": "hang"},
-            "gateway.token",
-            "cannot_tell",
-            "no answer",
-            id="gateway silent",
-        ),
-        pytest.param(
-            {
-                "on": "chat.me",
-                "do": "status",
-                "status": 401,
-                "body": {"error": {"code": "ERR_NO_AUTH", "message": "Who?"}},
-                "times": 2,
-            },
-            "chat.token",
-            "rejected",
-            "ERR_NO_AUTH: Who?",
-            id="chat token refused",
-        ),
-        pytest.param(
-            {"on": "chat.me", "do": "status", "status": 401, "body": "<html>log in</html>", "times": 2},
-            "chat.token",
-            "cannot_tell",
-            "401",
-            id="a log-in page for the chat",
-        ),
-        pytest.param(
-            {"on": "chat.me", "do": "refuse"}, "chat.token", "cannot_tell", "connection", id="chat cut off"
-        ),
-        pytest.param(
-            {"on": "chat.me", "do": "status", "status": 200, "body": {"data": {"uid": "else"}}},
-            "chat.uid",
-            "rejected",
-            "belongs to else",
-            id="another's token",
-        ),
-        pytest.param(
-            {
-                "on": "chat.group",
-                "do": "status",
-                "status": 404,
-                "body": {"error": {"code": "ERR_GUID_NOT_FOUND"}},
-            },
-            "chat.group",
-            "rejected",
-            "ERR_GUID_NOT_FOUND",
-            id="no such group",
-        ),
-        pytest.param(
-            {
-                "on": "chat.join",
-                "do": "status",
-                "status": 400,
-                "body": {"error": {"code": "ERR_FORBIDDEN", "message": "banned"}},
-            },
-            "chat.member",
-            "rejected",
-            "banned",
-            id="banned from the chat",
-        ),
-        pytest.param(
-            {"on": "chat.history", "do": "garbage"},
-            "chat.history",
-            "cannot_tell",
-            "answered",
-            id="no history",
-        ),
-        pytest.param(
-            {"on": "room.connect", "do": "status", "status": 401},
-            "room.connect",
-            "rejected",
-            "401",
-            id="room refuses the token",
-        ),
-        pytest.param(
-            {"on": "room.connect", "do": "status", "status": 502},
-            "room.connect",
-            "cannot_tell",
-            "502",
-            id="room behind a broken proxy",
-        ),
-        pytest.param(
-            {"on": "room.connect", "do": "hang"},
-            "room.connect",
-            "cannot_tell",
-            "no connection",
-            id="room silent",
-        ),
-        pytest.param(
-            {"on": "room.welcome", "do": "close"}, "room.connect", "cannot_tell", "ended", id="room hangs up"
-        ),
-        pytest.param(
-            {"on": "room.welcome", "do": "drop"}, "room.connect", "warn", "no welcome", id="no welcome"
-        ),
-        pytest.param(
-            {"on": "room.joinRoom", "do": "status", "body": "full"},
-            "room.joined",
-            "rejected",
-            "full",
-            id="join refused",
-        ),
-        pytest.param(
-            {"on": "room.joinRoom", "do": "hang"},
-            "room.joined",
-            "cannot_tell",
-            "no acknowledgement",
-            id="join not answered",
-        ),
-    ],
-)
-async def test_each_fault_is_found_by_its_question(
-    fault: dict[str, Any],
-    question: str,
-    verdict: Verdict,
-    says: str,
-    hangfm_sandbox: Sandbox,
-    hangfm_settings: Settings,
-) -> None:
-    hangfm_sandbox.faults.add(**(NEVER | fault))
-    settings = hangfm_settings.with_changes(ack_timeout=5.0, welcome_timeout=5.0)
-    if fault["on"] == "room.connect" and fault["do"] == "hang":
-        settings = settings.with_changes(connect_timeout=0.2)  # the library's own, in real time
-    clock = ManualClock(wall=hangfm_sandbox.clock.now_s())
-
-    if fault["do"] in {"hang", "drop"}:
-        async with patience_runs_out(hangfm_sandbox, clock):
-            results = await examined(settings, clock)
-    else:
-        results = await examined(settings, clock)
-
-    found = results[question]
-    assert (found.verdict, says in found.message) == (verdict, True), found
-    assert found.remedy
-    before = [result for result in results.values() if result.verdict not in {"ok", "skipped"}]
-    assert before[0] is found, "the first bad line is the one to act on"
-
-
 async def test_a_bad_answer_makes_those_that_need_it_pointless_and_no_others(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, checked: RunAll
 ) -> None:
-    hangfm_sandbox.faults.add(
-        "gateway.token", "status", status=401, times=0, body={"statusCode": 401, "message": "No."}
-    )
+    refusal = {"statusCode": 401, "message": "No."}
+    hangfm_sandbox.faults.add("gateway.token", "status", status=401, times=0, body=refusal)
 
-    results = await examined(hangfm_settings)
+    results = await checked()
+    without_chat = await checked(chat_url="http://127.0.0.1:9")
 
-    skipped = {id_ for id_, result in results.items() if result.verdict == "skipped"}
-    assert skipped == {
-        *("chat.token", "chat.uid", "chat.group", "chat.member", "chat.history"),
-        *("room.connect", "room.heartbeat", "room.joined", "clock", "drift"),
-    }
+    chat = {"chat.token", "chat.uid", "chat.group", "chat.member", "chat.history"}
+    room = {"room.connect", "room.heartbeat", "room.joined", "clock", "drift"}
+    assert {id_ for id_, result in results.items() if result.verdict == "skipped"} == chat | room
     assert results["chat.token"].message == 'because of "Gateway accepts the bot token"'
     assert results["room.reach"].verdict == "ok"
+    assert without_chat["chat.server"].message == 'because of "Chat can be reached"'
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "verdict", "says"),
-    [
-        pytest.param(30 * DAY, "ok", "another 30 days", id="a month"),
-        pytest.param(3 * DAY + 60, "warn", "expires in 3.0 days", id="three days"),
-        pytest.param(-2 * DAY, "rejected", "expired 2.0 days ago", id="expired"),
-    ],
-)
-async def test_the_tokens_expiry_is_told_in_days(
-    lifetime: float, verdict: Verdict, says: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    token = hangfm_sandbox.people.issue(hangfm_sandbox.bot.uid, lifetime_s=lifetime)
-
-    result = (await examined(hangfm_settings.with_changes(bot_user_token=token)))["token.expiry"]
-
-    assert (result.verdict, says in result.message) == (verdict, True), result
-
-
-async def test_a_token_without_an_expiry_is_no_reason_to_stop(hangfm_settings: Settings) -> None:
-    result = (await examined(hangfm_settings.with_changes(bot_user_token="opaque")))["token.expiry"]
-
-    assert (result.verdict, result.message) == ("warn", "BOT_USER_TOKEN names no expiry")
-
-
-async def test_without_auto_join_nothing_is_joined(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    results = await examined(hangfm_settings.with_changes(auto_join=False))
+async def test_without_auto_join_nothing_is_joined(hangfm_sandbox: Sandbox, checked: RunAll) -> None:
+    results = await checked(auto_join=False)
 
     assert results["chat.member"].message == "not asked: AUTO_JOIN is off, and only joining tells for sure"
     joins = hangfm_sandbox.journal.events(service="chat", method="POST")
@@ -289,60 +67,74 @@ async def test_without_auto_join_nothing_is_joined(
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(joiner_in_state=False)}])
 async def test_a_bot_that_is_not_in_the_state_yet_is_warned_about(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, check: RunOne
 ) -> None:
     await hangfm_sandbox.users.add("alice").join()
 
-    result = (await examined(hangfm_settings))["room.joined"]
+    result = await check("room.joined")
 
-    assert result.verdict == "warn"
-    assert "the bot is not among its" in result.message
-
-
-@pytest.mark.parametrize(
-    ("off", "word"),
-    [pytest.param(60, "60 s behind", id="behind"), pytest.param(-60, "60 s ahead of", id="ahead")],
-)
-async def test_a_clock_that_is_off_is_warned_about(
-    off: float, word: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    clock = ManualClock(wall=hangfm_sandbox.clock.now_s() - off)
-    async with open_subject(hangfm_settings, clock=clock) as subject:
-        found = await preflight.clock_offset(subject)
-
-    assert word in found.message
-    assert "timedatectl" in found.remedy
+    assert (result.verdict, "the bot is not among its" in result.message) == ("warn", True)
 
 
 @pytest.mark.parametrize("told", [None, "noon", True])
 async def test_a_server_that_tells_no_time_is_no_fault(
-    told: object, hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    told: object, hangfm_sandbox: Sandbox, check: RunOne
 ) -> None:
     body = {"state": {"allUsers": []}, "serverTime": told}
     hangfm_sandbox.faults.add("room.joinRoom", "status", body=body)
 
-    async with open_subject(hangfm_settings) as subject:
-        found = await preflight.clock_offset(subject)
+    result = await check("clock")
 
-    assert found.message == "the room server does not tell its time"
-
-
-async def test_an_outbox_that_is_no_database_is_found_and_left_as_it_is(hangfm_settings: Settings) -> None:
-    hangfm_settings.outbox.write_text("a shopping list, and no database at all\n" * 100)
-
-    result = (await examined(hangfm_settings))["outbox"]
-
-    assert result.verdict == "rejected"
-    assert "HANGBOT_OUTBOX" in result.remedy
-    assert hangfm_settings.outbox.read_text().startswith("a shopping list")
+    assert result.message == "the room server does not tell its time"
 
 
-def test_a_faulty_configuration_is_one_result_with_every_fault() -> None:
-    error = ConfigError("2 faults", faults=["A: missing", "B: wrong"])
+async def test_where_the_gateway_cannot_be_asked_an_unknown_group_is_only_that(
+    hangfm_sandbox: Sandbox, check: RunOne
+) -> None:
+    token, away = hangfm_sandbox.bot.chat_token, "http://127.0.0.1:9"
 
-    result = result_of(CHECKS[0], error, 0.0125)
+    result = await check("chat.group", room_uuid="unknown", chat_token=token, gateway_url=away)
 
-    assert (result.verdict, result.message, result.duration_ms) == ("rejected", "A: missing; B: wrong", 12.5)
+    assert result.message.endswith("; the gateway cannot be asked")
+    assert result.remedy == "Check ROOM_UUID; the room may be closed."
+
+
+async def test_no_answer_shows_a_secret_whoever_says_it(hangfm_settings: Settings) -> None:
+    token = hangfm_settings.bot_user_token.get_secret_value()
+
+    async def leak(_: CheckContext) -> Finding:
+        raise TokenRejected(f"who is {token}?", service="room", remedy=f"Not {token}.")
+
+    async with open_subject(hangfm_settings) as context:
+        result = await run_check(Check("own", "Own", leak), context)
+
+    assert (result.message, result.remedy) == ("who is <masked>?", "Not <masked>.")
+
+
+async def _never(_: CheckContext) -> Finding:
+    pytest.fail("asked")
+
+
+def test_the_cause_at_the_root_is_named() -> None:
+    first = CheckResult("a", "Is a", "rejected", "no")
+    second = skipped_because(Check("b", "Is b", _never, ("a",)), [first])
+    assert second is not None
+
+    third = skipped_because(Check("c", "Is c", _never, ("b",)), [first, second])
+
+    assert third is not None
+    assert (second.message, third.message) == ('because of "Is a"', 'because of "Is a"')
+
+
+def test_an_unusable_configuration_is_one_rejection_with_every_fault() -> None:
+    error = ConfigError("two", faults=["A: missing", "B: wrong"])
+
+    results = results_for_bad_config(error)
+
+    assert [result.id for result in results] == [check.id for check in CHECKS]
+    assert (results[0].verdict, results[0].message) == ("rejected", "A: missing; B: wrong")
+    assert {result.verdict for result in results[1:]} == {"skipped"}
+    assert result_of(CHECKS[0], error, 0.0125).duration_ms == 12.5
 
 
 @pytest.mark.parametrize(
@@ -367,8 +159,8 @@ def test_the_worst_answer_decides(
 
 def test_every_question_needs_only_earlier_ones() -> None:
     known: set[str] = set()
-    for question in CHECKS:
-        assert set(question.needs) <= known, question.id
-        known.add(question.id)
+    for check in CHECKS:
+        assert set(check.needs) <= known, check.id
+        known.add(check.id)
 
     assert skipped_because(CHECKS[0], []) is None

@@ -1,40 +1,245 @@
+"""Each layer on the way to a service fails in its own words; proxies are asked as the clients ask them."""
+
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import socket
+import ssl
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
+import trustme
 
-from hangbot.factory import open_subject
-from hangbot.preflight import chat_reach, gateway_reach, room_reach
 from hangbot.preflight.probe import proxy_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
-    from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
+    from tests.preflight.conftest import Json, RunOne
 
-LIVE = "https://chat.example"
-VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+NAME: Final = "chat.hangbot.test"
+LIVE: Final = "https://chat.example"
+VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+DATES: Final = {
+    "good": (2020, 2049),
+    "untrusted": (2020, 2049),
+    "expired": (2020, 2021),
+    "future": (2048, 2049),
+    "other": (2020, 2049),
+}
 
 
 @pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+def this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is set, and names under hangbot.test are this machine, but for two that are not found."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    lookup = socket.getaddrinfo
+    missing = {
+        "silent.hangbot.test": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        "nowhere.hangbot.test": socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+    }
+
+    def getaddrinfo(host: bytes | str, *args: object, **more: object) -> object:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if name in missing:
+            raise missing[name]
+        return lookup("127.0.0.1" if name.endswith(".hangbot.test") else host, *args, **more)  # type: ignore[arg-type]  # passed on
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-async def test_each_service_of_the_sandbox_is_reached(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
-    async with open_subject(hangfm_settings) as subject:
-        found = [(await ask(subject)).message for ask in (gateway_reach, chat_reach, room_reach)]
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates of one authority: good, expired, not valid yet, and for another name."""
+    folder, authority = tmp_path_factory.mktemp("certificates"), trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    for name, (start, end) in DATES.items():
+        made = authority.issue_cert(
+            "other.hangbot.test" if name == "other" else NAME,
+            not_before=datetime(start, 1, 1, tzinfo=UTC),
+            not_after=datetime(end, 1, 1, tzinfo=UTC),
+        )
+        made.private_key_and_cert_chain_pem.write_to_path(folder / f"{name}.pem")
+    return folder
+
+
+class Serve(Protocol):
+    async def __call__(self, answer: bytes = b"", certificate: str = "") -> int: ...
+
+
+@pytest.fixture
+async def serve(certificates: Path) -> AsyncIterator[Serve]:
+    """Open servers that give these bytes to whatever comes, and hang up."""
+    servers: list[asyncio.Server] = []
+
+    async def open_one(answer: bytes = b"", certificate: str = "") -> int:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(4096)
+            writer.write(answer)
+            writer.close()
+
+        tls = None
+        if certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(certificates / f"{certificate}.pem")
+        servers.append(await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls))
+        return int(servers[-1].sockets[0].getsockname()[1])
+
+    yield open_one
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def sockets() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def port(sockets: ExitStack, *, listen: int | None = None) -> int:
+    """Bind a port that refuses; with ``listen`` one that takes connections and never answers."""
+    bound = sockets.enter_context(socket.socket())
+    bound.bind(("127.0.0.1", 0))
+    if listen is not None:
+        bound.listen(listen)
+    return int(bound.getsockname()[1])
+
+
+async def test_each_service_of_the_sandbox_is_reached(hangfm_sandbox: Sandbox, check: RunOne) -> None:
+    found = [(await check(f"{name}.reach")).message for name in ("gateway", "chat", "room")]
 
     chat, room = (url.removeprefix("http://") for url in (hangfm_sandbox.chat_url, hangfm_sandbox.room_url))
     assert found == [f"{chat} is reached", f"{chat} is reached", f"{room} is reached"]
+
+
+@pytest.mark.parametrize(
+    ("service", "setting"),
+    [
+        ("gateway", "TTFM_GATEWAY_BASE_URL"),
+        ("chat", "OPENCHAT_BASE_URL"),
+        ("room", "SOCKET_SERVER_URL"),
+    ],
+)
+async def test_a_name_that_does_not_exist_is_told_with_the_services_own_setting(
+    service: str, setting: str, check: RunOne
+) -> None:
+    elsewhere: Json = {f"{service}_url": "https://nowhere.hangbot.test"}
+
+    result = await check(f"{service}.reach", **elsewhere)
+
+    assert result.verdict == "cannot_tell"
+    assert result.message == "nowhere.hangbot.test does not exist (DNS: Name or service not known)"
+    assert result.remedy.startswith(f"Check {setting} for a typing error; `getent hosts nowhere.")
+
+
+async def test_a_name_server_that_does_not_answer_is_told(check: RunOne) -> None:
+    result = await check("chat.reach", chat_url="https://silent.hangbot.test")
+
+    assert result.message == "no name server answers the question for silent.hangbot.test (DNS)"
+
+
+async def test_a_closed_port_and_one_that_drops_packets_differ(check: RunOne, sockets: ExitStack) -> None:
+    closed, full = port(sockets), port(sockets, listen=0)
+    for _ in range(4):
+        waiting = sockets.enter_context(socket.socket())
+        waiting.setblocking(False)  # noqa: FBT003  the library's own
+        waiting.connect_ex(("127.0.0.1", full))
+
+    refused = await check("chat.reach", chat_url=f"http://127.0.0.1:{closed}")
+    dropped = await check("chat.reach", chat_url=f"http://127.0.0.1:{full}", connect_timeout=0.3)
+
+    assert refused.message == f"127.0.0.1:{closed} refuses connections (TCP): nothing listens there"
+    assert dropped.message == f"127.0.0.1:{full} does not answer (TCP) in 0.3 s"
+
+
+async def test_a_handshake_that_is_swallowed_is_told(check: RunOne, sockets: ExitStack) -> None:
+    silent = port(sockets, listen=9)
+
+    result = await check("chat.reach", chat_url=f"https://{NAME}:{silent}", connect_timeout=0.3)
+
+    where = f"{NAME}:{silent}"
+    assert result.message == f"{where} takes connections, but does not answer the TLS handshake in 0.3 s"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param(b"HTTP/1.1 400 Bad Request" + bytes(9), "{} speaks no TLS", id="no TLS"),
+        pytest.param(b"", "{} hangs up during the TLS handshake", id="cut"),
+    ],
+)
+async def test_a_server_without_tls_is_told(answer: bytes, message: str, check: RunOne, serve: Serve) -> None:
+    where = f"{NAME}:{await serve(answer)}"
+
+    result = await check("chat.reach", chat_url=f"https://{where}")
+
+    assert result.message == message.format(where)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "message"),
+    [
+        pytest.param("good", "{} is reached (TLSv1.3)", id="good"),
+        pytest.param("expired", "the certificate of {} has expired (TLS)", id="expired"),
+        pytest.param("future", "the certificate of {} is not valid yet (TLS)", id="not yet"),
+        pytest.param("other", "the certificate of {} is for another name (TLS)", id="other name"),
+        pytest.param("untrusted", "the certificate of {} has an issuer that this machine", id="unknown"),
+    ],
+)
+async def test_a_certificate_is_told_by_what_is_wrong_with_it(
+    certificate: str,
+    message: str,
+    check: RunOne,
+    serve: Serve,
+    certificates: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if certificate != "untrusted":
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
+    where = f"{NAME}:{await serve(certificate=certificate)}"
+
+    result = await check("chat.reach", chat_url=f"https://{where}")
+
+    assert result.message.startswith(message.format(where))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param(None, "the proxy {} (HTTPS_PROXY) refuses connections (TCP): nothing", id="away"),
+        pytest.param(b"HTTP/1.1 407 P\r\n\r\n", "the proxy {} (HTTPS_PROXY) wants a user and a", id="login"),
+        pytest.param(
+            b"HTTP/1.1 403 Forbidden\r\n\r\n",
+            f"the proxy {{}} (HTTPS_PROXY) does not connect to {NAME}:443 (status 403)",
+            id="refuses",
+        ),
+        pytest.param(
+            b"220 mail.example ESMTP\r\n\r\n",
+            f"{{}} (HTTPS_PROXY) is in the way to {NAME}:443 and is no proxy",
+            id="none",
+        ),
+    ],
+)
+async def test_a_proxy_that_does_not_help_is_told(
+    answer: bytes | None,
+    message: str,
+    check: RunOne,
+    serve: Serve,
+    sockets: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where = f"127.0.0.1:{port(sockets) if answer is None else await serve(answer)}"
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{where}")
+
+    result = await check("chat.reach", chat_url=f"https://{NAME}")
+
+    assert result.message.startswith(message.format(where))
 
 
 @pytest.mark.parametrize(
@@ -43,15 +248,11 @@ async def test_each_service_of_the_sandbox_is_reached(
         pytest.param(LIVE, {}, None, id="none"),
         pytest.param(LIVE, {"HTTPS_PROXY": "http://p:3128"}, "the proxy p:3128 (HTTPS_PROXY)", id="https"),
         pytest.param(LIVE, {"ALL_PROXY": "p:3128"}, "the proxy p:3128 (ALL_PROXY)", id="all"),
-        pytest.param(
-            "wss://room.example", {"HTTPS_PROXY": "http://p"}, "the proxy p:80 (HTTPS_PROXY)", id="wss"
-        ),
+        pytest.param("wss://room.x", {"HTTPS_PROXY": "http://p"}, "the proxy p:80 (HTTPS_PROXY)", id="wss"),
         pytest.param("http://chat.example", {"HTTPS_PROXY": "http://p"}, None, id="plain"),
         pytest.param(LIVE, {"HTTPS_PROXY": "http://p", "NO_PROXY": "chat.example"}, None, id="excepted"),
         pytest.param("https://127.0.0.1:1", {"HTTPS_PROXY": "http://p"}, None, id="loopback"),
-        pytest.param(
-            LIVE, {"HTTPS_PROXY": "http://u:pw@p:1"}, "the proxy p:1 (HTTPS_PROXY)", id="with a login"
-        ),
+        pytest.param(LIVE, {"HTTPS_PROXY": "http://u:pw@p:1"}, "the proxy p:1 (HTTPS_PROXY)", id="login"),
         pytest.param(LIVE, {"HTTPS_PROXY": "http://p:port"}, None, id="nonsense"),
     ],
 )
@@ -67,35 +268,23 @@ def test_the_environments_proxy_is_found_as_the_clients_find_it(
     assert "pw" not in repr(found)
 
 
-@asynccontextmanager
-async def proxy(to: str, heads: list[str]) -> AsyncIterator[str]:
-    """A proxy that leads every connection to one place, keeps what it was asked, and then hangs up."""
-    host, _, port = to.partition(":")
+async def test_a_proxy_is_asked_with_its_user_and_password_and_never_shown_with_them(
+    check: RunOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[str] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        _, onward = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await writer.drain()
         await reader.read(1)
-        onward.close()
         writer.close()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def test_a_proxy_is_asked_with_its_user_and_password_and_never_shown_with_them(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heads: list[str] = []
-    async with proxy(hangfm_sandbox.chat_url.removeprefix("http://"), heads) as where:
+        where = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass%20word@{where}")
-        settings = hangfm_settings.with_changes(chat_url=LIVE)
-        async with open_subject(settings) as subject:
-            with pytest.raises(Exception, match="TLS") as caught:
-                await chat_reach(subject)
+        result = await check("chat.reach", chat_url=LIVE)
 
     assert heads[0].startswith("CONNECT chat.example:443 HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk\r\n" in heads[0]
-    assert "pass" not in str(caught.value)
+    assert "TLS" in result.message
+    assert "pass" not in result.message

@@ -1,31 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import json
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot.factory import open_subject
-from hangbot.preflight import CHECKS, CheckResult, run_check
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
-    from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
-
-BY_ID = {question.id: question for question in CHECKS}
-
-
-async def asked(name: str, settings: Settings, **changes: Any) -> CheckResult:  # noqa: ANN401  settings of any kind
-    async with open_subject(settings.with_changes(**changes)) as subject:
-        return await run_check(BY_ID[name], subject)
+    from tests.preflight.conftest import RunOne
 
 
 async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, check: RunOne
 ) -> None:
     hangfm_sandbox.faults.add("room.connect", "hang")
 
-    result = await asked("room.connect", hangfm_settings, connect_timeout=0.1)
+    result = await check("room.connect", connect_timeout=0.1)
 
     assert (result.verdict, result.message) == (
         "cannot_tell",
@@ -39,8 +32,8 @@ async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(bad_token="handshake")}])
 @pytest.mark.usefixtures("hangfm_sandbox")
-async def test_a_token_that_the_room_refuses_is_rejected(hangfm_settings: Settings) -> None:
-    result = await asked("room.connect", hangfm_settings, ttfm_api_token="opaque")
+async def test_a_token_that_the_room_refuses_is_rejected(check: RunOne) -> None:
+    result = await check("room.connect", ttfm_api_token="opaque")
 
     assert (result.verdict, "refused the connection with status 401" in result.message) == ("rejected", True)
     assert result.remedy.startswith("Renew BOT_USER_TOKEN (or TTFM_API_TOKEN")
@@ -48,8 +41,8 @@ async def test_a_token_that_the_room_refuses_is_rejected(hangfm_settings: Settin
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(spec=False)}])
 @pytest.mark.usefixtures("hangfm_sandbox")
-async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(hangfm_settings: Settings) -> None:
-    result = await asked("room.heartbeat", hangfm_settings)
+async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(check: RunOne) -> None:
+    result = await check("room.heartbeat")
 
     assert (result.verdict, result.message) == (
         "ok",
@@ -57,24 +50,22 @@ async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(hangfm_settin
     )
 
 
-async def test_a_password_of_the_address_is_not_shown(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_a_password_of_the_address_is_not_shown(hangfm_sandbox: Sandbox, check: RunOne) -> None:
     url = hangfm_sandbox.room_url.replace("://", "://me:hunter22@")
 
-    result = await asked("room.heartbeat", hangfm_settings, room_url=url)
+    result = await check("room.heartbeat", room_url=url)
 
     assert "hunter22" not in result.message
     assert result.verdict == "ok"
 
 
 async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_there_is(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, check: RunOne
 ) -> None:
     hangfm_sandbox.faults.add("room.joinRoom", "status", body="not today")
     hangfm_sandbox.faults.add("gateway.*", "refuse")
 
-    result = await asked("room.joined", hangfm_settings)
+    result = await check("room.joined")
 
     assert (result.verdict, result.message) == (
         "rejected",
@@ -87,11 +78,46 @@ async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_the
 
 @pytest.mark.parametrize(("guests", "says"), [(0, "0 others"), (1, "1 other"), (2, "2 others")])
 async def test_company_is_counted_in_words(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings, guests: int, says: str
+    hangfm_sandbox: Sandbox, check: RunOne, guests: int, says: str
 ) -> None:
     for number in range(guests):
         await hangfm_sandbox.users.add(f"guest {number}").join()
 
-    result = await asked("room.joined", hangfm_settings)
+    result = await check("room.joined")
 
     assert result.message.endswith(f" with {says}")
+
+
+@pytest.mark.parametrize(
+    ("interval", "message", "remedy"),
+    [
+        pytest.param(
+            0,
+            "the room server sends no heartbeat (/primus/spec: pingInterval 0)",
+            "set pingInterval: the bot connects anew after 45 s of silence.",
+            id="off",
+        ),
+        pytest.param(
+            60_000,
+            "the room server sends a heartbeat every 60 s only, "
+            "and after 45 s of silence a connection counts as dead",
+            "lower pingInterval: the official client waits 45 s as well.",
+            id="slow",
+        ),
+    ],
+)
+async def test_a_heartbeat_that_comes_too_seldom_is_warned_about(
+    interval: int, message: str, remedy: str, check: RunOne
+) -> None:
+    async def describe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        spec = json.dumps({"pathname": "/primus", "pingInterval": interval})
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(spec)}\r\n\r\n{spec}".encode())
+        writer.close()
+
+    async with await asyncio.start_server(describe, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        result = await check("room.heartbeat", room_url=f"http://127.0.0.1:{port}", heartbeat_timeout=45.0)
+
+    assert (result.verdict, result.message) == ("warn", message)
+    assert result.remedy == f"Ask whoever runs the room server to {remedy}"
