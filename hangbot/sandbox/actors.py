@@ -169,7 +169,7 @@ class Users:
     def add(
         self, nickname: str, role: str = "user", *, room_role: str | None = None, uid: str | None = None
     ) -> Actor:
-        """A new user, perhaps with a role in the first room; it is in no room yet.
+        """Add a user, perhaps with a role in the first room; it is in no room yet.
 
         Raises:
             ValueError: A role is unknown, the nickname is empty, or the uid is taken.
@@ -181,7 +181,7 @@ class Users:
         return self.get(person.uid)
 
     def get(self, uid: str) -> Actor:
-        """The actor of a user.
+        """Return the actor of a user.
 
         Raises:
             KeyError: There is no such user.

@@ -66,6 +66,6 @@ class ChatTokens:
             del self._owners[tokens.pop(0)]
 
     def owner(self, token: str) -> str | None:
-        """The uid whose token this is, as long as it lives."""
+        """Return the uid whose token this is, as long as it lives."""
         uid, expires_s = self._owners.get(token, (None, 0.0))
         return uid if self._now_s() < expires_s else None

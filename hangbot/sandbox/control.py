@@ -26,7 +26,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def control_api(sandbox: Sandbox) -> Handler:
-    """The control API of a sandbox; every refusal is a JSON object with ``error``."""
+    """Return the control API of a sandbox; every refusal is a JSON object with ``error``."""
 
     async def handle(request: Request) -> Response:
         if not _is_loopback(f"http://{request.headers.get('Host', '')}"):
@@ -57,7 +57,7 @@ async def _route(sandbox: Sandbox, request: Request) -> Response:
 
 
 def _calls_at(segments: list[str]) -> tuple[dict[str, ControlCall], tuple[str, ...]]:
-    """What can be called at a path, by method, and the segments that are ids."""
+    """Return what can be called at a path, by method, and the segments that are ids."""
     for path, calls in CALLS.items():
         ids = match_path(path, segments)
         if ids is not None:

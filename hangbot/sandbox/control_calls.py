@@ -129,7 +129,7 @@ async def _act(sandbox: Sandbox, request: Request, uid: str, act: str) -> Respon
 
 
 def _on_room(act: Callable[[Sandbox, Room], Awaitable[object]]) -> ControlCall:
-    """A call without a body about a room."""
+    """Make a call about a room, without a body."""
 
     async def call(sandbox: Sandbox, request: Request) -> Response:
         json_object(request)
@@ -140,7 +140,7 @@ def _on_room(act: Callable[[Sandbox, Room], Awaitable[object]]) -> ControlCall:
 
 
 def _on_user(act: Callable[[Sandbox, str, Room], Awaitable[object]]) -> ControlCall:
-    """A call about a user and a room."""
+    """Make a call about a user and a room."""
 
     async def call(sandbox: Sandbox, request: Request) -> Response:
         uid = _known(sandbox, json_object(request, {"uid": str})["uid"])

@@ -31,7 +31,7 @@ class UnknownThing(Exception):
 
 
 def json_object(request: Request, needs: Body | None = None, may: Body | None = None) -> Body:
-    """The request's JSON object: the fields it needs and may have, of those types, and no others.
+    """Return the request's JSON object: the fields it needs and may have, of those types, and no others.
 
     Raises:
         MalformedCall: It is another one, or none.
@@ -59,7 +59,7 @@ def json_object(request: Request, needs: Body | None = None, may: Body | None = 
 
 
 def positive(number: float, name: str) -> float:
-    """A duration of at most ten years.
+    """Return a duration, if it is one of at most ten years.
 
     Raises:
         MalformedCall: It is none.
@@ -70,12 +70,12 @@ def positive(number: float, name: str) -> float:
 
 
 def path_of(request: Request) -> str:
-    """The path, without the query."""
+    """Return the path, without the query."""
     return request.target.partition("?")[0]
 
 
 def query_of(request: Request, name: str) -> str:
-    """A parameter of the query; empty where it is missing."""
+    """Return a parameter of the query; empty where it is missing."""
     query = request.target.partition("?")[2]
     return parse_qs(query, keep_blank_values=True).get(name, [""])[0]
 

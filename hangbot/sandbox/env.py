@@ -9,7 +9,7 @@ __all__ = ["of_bot", "of_other_bots", "ready_line"]
 
 
 def of_bot(sandbox: "Sandbox") -> dict[str, str]:
-    """The environment of a bot, without what it derives by itself."""
+    """Return the environment of a bot, without what it derives by itself."""
     env = {
         "BOT_USER_TOKEN": sandbox.bot.token,
         "ROOM_UUID": sandbox.room_uuid,
@@ -22,7 +22,7 @@ def of_bot(sandbox: "Sandbox") -> dict[str, str]:
 
 
 def of_other_bots(sandbox: "Sandbox") -> dict[str, str]:
-    """The same under the names that other public bots read."""
+    """Return the same under the names that other public bots read."""
     return {
         "HANGOUT_ID": sandbox.room_uuid,
         "BOT_UID": sandbox.bot.uid,
@@ -34,7 +34,7 @@ def of_other_bots(sandbox: "Sandbox") -> dict[str, str]:
 
 
 def ready_line(sandbox: "Sandbox") -> dict[str, str]:
-    """The first line that ``hangbot sandbox`` prints."""
+    """Return the first line that ``hangbot sandbox`` prints."""
     return {
         "event": "ready",
         "room_url": sandbox.room_url,

@@ -9,7 +9,7 @@ __all__ = ["match_path"]
 
 
 def match_path(pattern: str, segments: Sequence[str]) -> tuple[str, ...] | None:
-    """The segments of a path that a pattern leaves open; `None` where the path is another one.
+    """Return the segments of a path that a pattern leaves open; `None` where the path is another one.
 
     Args:
         pattern: Its segments: `{}` is any one of them, a last `*` all that follow, or none.

@@ -166,7 +166,7 @@ class People:
         return self._people[uid]
 
     def get(self, uid: str) -> Person:
-        """The user with the present profile.
+        """Return the user with the present profile.
 
         Raises:
             KeyError: There is no such user.
@@ -174,7 +174,7 @@ class People:
         return self._people[uid]
 
     def find(self, uid: object) -> Person | None:
-        """The user with the present profile, or ``None``."""
+        """Return the user with the present profile, or ``None``."""
         return self._people.get(uid) if isinstance(uid, str) else None
 
     def change(
@@ -195,7 +195,7 @@ class People:
         return self._people[uid]
 
     def verify(self, token: object) -> Person:
-        """The user whose valid JWT this is.
+        """Return the user whose valid JWT this is.
 
         Raises:
             BadToken: It is missing, malformed, signed elsewhere, expired, revoked, or no user has it.
@@ -213,20 +213,20 @@ class People:
         return person
 
     def by_token(self, token: object) -> Person | None:
-        """The user whose valid JWT this is, or ``None``."""
+        """Return the user whose valid JWT this is, or ``None``."""
         try:
             return self.verify(token)
         except BadToken:
             return None
 
     def by_chat_token(self, token: object) -> Person | None:
-        """The user whose live chat token this is, or ``None``."""
+        """Return the user whose live chat token this is, or ``None``."""
         if not isinstance(token, str) or token in self._revoked:
             return None
         return self.find(self._chat_tokens.owner(token))
 
     def behind(self, headers: Mapping[str, str]) -> str | None:
-        """The uid whose live token a request has in its headers, or ``None``."""
+        """Return the uid whose live token a request has in its headers, or ``None``."""
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")
         shown = [headers.get("authtoken", ""), bearer.strip() if scheme.lower() == "bearer" else ""]
         found = (self.by_chat_token(token) or self.by_token(token) for token in shown if token)

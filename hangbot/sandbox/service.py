@@ -150,15 +150,15 @@ class Sandbox:
         return "" if self.control_port is None else f"http://{HOST}:{self.control_port}"
 
     def env(self) -> dict[str, str]:
-        """What a bot is configured with, without what it derives by itself."""
+        """Return what a bot is configured with, without what it derives by itself."""
         return env.of_bot(self)
 
     def env_of_others(self) -> dict[str, str]:
-        """The same under the names that other public bots read."""
+        """Return the same under the names that other public bots read."""
         return env.of_other_bots(self)
 
     def ready(self) -> dict[str, str]:
-        """The first line that ``hangbot sandbox`` prints."""
+        """Return the first line that ``hangbot sandbox`` prints."""
         return env.ready_line(self)
 
     # -- the world
@@ -194,7 +194,7 @@ class Sandbox:
         return state_of(self.room)
 
     def add_room(self, slug: str, name: str | None = None, *, uuid: str | None = None) -> Room:
-        """One more room, with its chat group.
+        """Add a room, with its chat group.
 
         Raises:
             ValueError: The slug or the uuid is taken.
@@ -204,7 +204,7 @@ class Sandbox:
         return room
 
     def problems(self, *, faults: bool = True, requests: bool = True) -> list[str]:
-        """What a test should fail for at its end.
+        """Return what a test should fail for at its end.
 
         Args:
             faults: Whether faults that never hit are problems.
@@ -230,32 +230,32 @@ class Sandbox:
         await self.server.heartbeat.settle()
 
     async def kick(self, uid: str, room: Room | None = None) -> None:
-        """A moderator removes a user from the room."""
+        """Remove a user from the room, as a moderator does."""
         self.server.endings.remove_user(room or self.room, uid)
 
     async def ban(self, uid: str, room: Room | None = None) -> None:
-        """A moderator bans a user from the room and its chat."""
+        """Ban a user from the room and its chat, as a moderator does."""
         room = room or self.room
         self.server.endings.remove_user(room, uid, ban=True)
         await self.chat.ban(uid, room.uuid)
 
     async def unban(self, uid: str, room: Room | None = None) -> None:
-        """A moderator lifts a ban from the room and its chat; for any other user nothing happens."""
+        """Lift a ban from the room and its chat; for a user that is not banned nothing happens."""
         room = room or self.room
         if room.roles.get(uid) == "banned":
             self.server.broadcaster.broadcast(room, room.moderation.set_role(uid, None))
         await self.chat.unban(uid, room.uuid)
 
     async def reset_room(self, room: Room | None = None) -> None:
-        """The service resets a room: its state is cleared and its connections are closed."""
+        """Reset a room, as the service does: its state is cleared and its connections are closed."""
         self.server.endings.reset_room(room or self.room)
 
     async def forget(self, uid: str, room: Room | None = None) -> None:
-        """A patch takes a connected user out of the room's state; that user's client hears it, too."""
+        """Take a connected user out of the room's state by a patch; that user's client hears it, too."""
         self.server.endings.forget_user(room or self.room, uid)
 
     async def silence(self, room: Room | None = None) -> None:
-        """The playing song ends now, and no client learns of it.
+        """End the playing song; no client learns of it.
 
         Raises:
             ActionRefused: Nothing is playing.
@@ -263,12 +263,12 @@ class Sandbox:
         self.server.endings.silence(room or self.room)
 
     async def set_guest_password(self, password: str | None, room: Room | None = None) -> None:
-        """Guests need this password from now on; ``None`` lets them in without."""
+        """Ask guests for this password from now on; ``None`` lets them in without."""
         room = room or self.room
         self.server.broadcaster.broadcast(room, room.moderation.set_guest_password(password))
 
     async def next_song(self, room: Room | None = None) -> None:
-        """The playing song ends now."""
+        """End the playing song."""
         room = room or self.room
         self.server.broadcaster.broadcast(room, room.stage.next_song(self.clock.now_ms()))
 
@@ -295,6 +295,6 @@ class Sandbox:
 
 
 def state_of(room: Room) -> dict[str, Any]:
-    """A copy of a room's state."""
+    """Return a copy of a room's state."""
     state: dict[str, Any] = json.loads(json.dumps(room.state))
     return state

@@ -108,7 +108,7 @@ class Services:
         await self._control.listen()
 
     def port(self, name: ServiceName | Literal["control"]) -> int | None:
-        """The port of a service or of the control API, ``None`` until it is opened."""
+        """Return the port of a service or of the control API, ``None`` until it is opened."""
         if name == "control":
             return None if self._control is None else self._control.port
         return next((port.server.port for port in self._ports if name in port.names), None)

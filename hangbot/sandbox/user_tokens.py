@@ -74,7 +74,7 @@ class UserTokens:
         self._known[token] = user_and_expiry(token)
 
     def owner(self, token: str) -> tuple[str, bool]:
-        """The uid of a token, and whether the token has expired.
+        """Return the uid of a token, and whether the token has expired.
 
         Raises:
             BadToken: It is malformed or signed elsewhere.

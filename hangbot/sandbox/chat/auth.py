@@ -150,7 +150,7 @@ class Authenticator:
         return self._people.find(known[0]) if known is not None else None
 
     def _admin(self, call: Call) -> Caller:
-        """The admin API acts for the body's `sender`, on CometChat also for `onBehalfOf`."""
+        """Act for the body's `sender`, on CometChat also for `onBehalfOf`, as the admin API does."""
         body = call.body if isinstance(call.body, dict) else {}
         uid, otherwise = body.get("sender"), SYSTEM
         if self._dialect.name == "cometchat":

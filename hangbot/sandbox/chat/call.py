@@ -33,7 +33,7 @@ class Call:
     """Why the body could not be read: the reason of a refusal."""
 
     def fields(self) -> dict[str, Json]:
-        """The body's object; a body that is none counts as empty.
+        """Return the body's object; a body that is none counts as empty.
 
         Raises:
             ChatRefusal: The body cannot be read.
@@ -59,7 +59,7 @@ class Answer:
 def data_answer(
     uid: str | None, data: Json, pushes: Iterable[Push] = (), *, status: int = 200, **beside: Json
 ) -> Answer:
-    """The usual answer to `uid`: `data`, what stands beside it, and what is pushed."""
+    """Return the usual answer to `uid`: `data`, what stands beside it, and what is pushed."""
     return Answer(status, {"data": data, **beside}, list(pushes), uid=uid)
 
 

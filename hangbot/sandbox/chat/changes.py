@@ -25,7 +25,7 @@ _MODERATORS: Final = ("moderator", "admin", "owner")
 
 
 def stored_message(world: ChatWorld, number: str, unknown: str = "message_unknown") -> Row:
-    """The message that a call names.
+    """Return the message that a call names.
 
     Raises:
         ChatRefusal: `unknown`, the reason of the call that names it.
@@ -95,7 +95,7 @@ def _announce(
 
 
 def _action_on(world: ChatWorld, number: int, action: str, by: User, message: Row) -> Row:
-    """The action that says what was done to a message."""
+    """Return the action that says what was done to a message."""
     target = message["data"]["entities"]["receiver"]["entity"]
     return action_row(
         number, action, world.now, by=by, on=message, on_type="message", target=target, of=message
@@ -145,7 +145,7 @@ def take_back(
 
 
 def reaction_rows(world: ChatWorld, number: int, viewer: str, emoji: str | None = None) -> list[Row]:
-    """The reactions to a message, oldest first."""
+    """Return the reactions to a message, oldest first."""
     found = [
         {
             "id": given_id,

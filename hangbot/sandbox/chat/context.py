@@ -36,7 +36,7 @@ class ChatContext:
     ids: Ids
 
     def shown(self, uid: str, row: Row) -> Row:
-        """A row as a user sees it."""
+        """Return a row as a user sees it."""
         return self.dialect.render(row, uid, self.world.reactions.own(row["id"], uid))
 
     def page(self, call: Call, caller: Caller, rows: list[Row]) -> Answer:

@@ -102,7 +102,7 @@ class Dialect:
     # -- rows --------------------------------------------------------------------------
 
     def render(self, row: Row, viewer: str | None = None, reactors: frozenset[str] = frozenset()) -> Row:
-        """A row as this server shows it to `viewer`, whose own reactions to it are `reactors`."""
+        """Return a row as this server shows it to `viewer`, whose own reactions to it are `reactors`."""
         if reactors and viewer is not None:
             row = _with_own_reactions(row, reactors)
         if not self.id_is_string:
@@ -126,7 +126,7 @@ class Dialect:
         return {**data, "entities": {**entities, "on": on}}
 
     def frame(self, push: Push, app_id: str) -> Row:
-        """The envelope of a real-time frame."""
+        """Return the envelope of a real-time frame."""
         body = self.render(push.body) if push.type == "message" else push.body
         return {
             "appId": app_id,

@@ -106,12 +106,12 @@ def mark_as_unread(chat: ChatContext, call: Call, name: str) -> Answer:
 
 
 def _side(call: Call, name: str) -> tuple[ReceiverType, str]:
-    """The other side of the conversation that a path names."""
+    """Return the other side of the conversation that a path names."""
     return _KINDS[call.segments[0]], name
 
 
 def _shown(chat: ChatContext, caller: Caller, conversation: Row) -> Row:
-    """A conversation in the dialect."""
+    """Return a conversation in the dialect."""
     if not conversation:
         return {}
     shown = {**conversation, "lastMessage": chat.shown(caller.uid, conversation["lastMessage"])}

@@ -45,7 +45,7 @@ def new_session(chat: ChatContext, call: Call) -> Answer:
 
 
 def session(chat: ChatContext, call: Call, uid: str, token: str) -> Row:
-    """A user with what a login needs."""
+    """Return a user with what a login needs."""
     user = chat.world.user(uid)
     own: Row = {**user_entity(user), "authToken": token}
     if chat.dialect.name == "cometchat":

@@ -69,7 +69,7 @@ def _at(url: str) -> Row:
 
 
 def _line(kind: Json, given: list[Row], url: str | None) -> Row:
-    """What the invented `chatMessage` says; of an address alone only that it is a picture."""
+    """Return what the invented `chatMessage` says; of an address alone only that it is a picture."""
     pictures = [item.get("url") for item in given if str(item.get("mimeType")).startswith("image/")]
     if kind == "image" and url:
         pictures.append(url)
@@ -88,7 +88,7 @@ def _line(kind: Json, given: list[Row], url: str | None) -> Row:
 
 
 def without_details(data: Row) -> Row:
-    """What a deleted message still says of what is attached: no size, and its address there alone."""
+    """Return what a deleted message still says of what is attached: no size, and its address there alone."""
     attached = data.get("attachments")
     if not isinstance(attached, list) or not attached:
         return data

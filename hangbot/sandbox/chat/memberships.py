@@ -51,7 +51,7 @@ class Memberships:
         return self.store.now
 
     def ensure_user(self, uid: str, name: str = "", role: str = "default") -> User:
-        """The user, made if new."""
+        """Return the user, made if new."""
         user = self.users.get(uid)
         if user is None:
             user = self.users[uid] = User(uid, name or uid, role, self.now, seen_at=self.now)
@@ -73,7 +73,7 @@ class Memberships:
                     del group.members[member]
 
     def user(self, uid: str) -> User:
-        """The user.
+        """Return the user.
 
         Raises:
             ChatRefusal: `user_unknown`.
@@ -92,14 +92,14 @@ class Memberships:
         password: str | None = None,
         owner: str = SYSTEM,
     ) -> Group:
-        """The group, made if new."""
+        """Return the group, made if new."""
         group = self.groups.get(guid)
         if group is None:
             group = self.groups[guid] = Group(guid, name or guid, kind, password, self.now, owner)
         return group
 
     def group(self, guid: str, reason: str = "group_unknown") -> Group:
-        """The group.
+        """Return the group.
 
         Raises:
             ChatRefusal: `reason`, that of the call that names it.
@@ -110,7 +110,7 @@ class Memberships:
             raise ChatRefusal(reason, guid=guid) from None
 
     def others(self, group: Group, uid: str) -> tuple[str, ...]:
-        """Every member but one."""
+        """Return all members but one."""
         return tuple(member for member in group.members if member != uid)
 
     def block(self, uid: str, other: str) -> None:

@@ -36,7 +36,7 @@ __all__ = [
 
 
 def _readable(chat: ChatContext, caller: Caller, number: str, unknown: str = "message_unknown") -> Row:
-    """A message that the caller may see.
+    """Return a message that the caller may see.
 
     Raises:
         ChatRefusal: `unknown`, `look_outside`, `look_other`.

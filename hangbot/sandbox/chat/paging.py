@@ -81,7 +81,7 @@ class Page:
 
 
 def page_size(query: Mapping[str, str], default: int = DEFAULT_SIZE) -> tuple[int, int]:
-    """How many rows were asked for, as `meta` echoes it, and how many there will be.
+    """Return how many rows are asked for, as `meta` echoes it, and how many there will be.
 
     Measured: `per_page` wins over `limit`, nonsense and less than one mean one, 100 is the most.
     """
@@ -110,7 +110,7 @@ def pagination(count: int, per_page: int, page: int) -> Row:
 
 
 def wants_append(query: Mapping[str, str], default: str = "prepend") -> bool:
-    """Whether a list goes forward from its cursor."""
+    """Return whether a list goes forward from its cursor."""
     return _affix(query, default, forward=True) == "append"
 
 
@@ -230,7 +230,7 @@ def _passes(row: Row, query: HistoryQuery) -> bool:  # noqa: C901, PLR0911  one 
 
 
 def _beyond(row: Row, query: HistoryQuery) -> bool:
-    """Whether the row lies on the wanted side of the cursor."""
+    """Return whether the row lies on the wanted side of the cursor."""
     if query.at is None:
         if query.id is None:
             return True

@@ -39,11 +39,11 @@ class Reactions:
         self._by_message.pop(number, None)
 
     def on(self, number: int) -> Given:
-        """The reactions to a message."""
+        """Return the reactions to a message."""
         return self._by_message.get(number, {})
 
     def own(self, number: int, uid: str | None) -> frozenset[str]:
-        """The emojis that `uid` put on a message."""
+        """Return the emojis that `uid` put on a message."""
         given = self._by_message.get(number)
         if not given or uid is None:
             return frozenset()

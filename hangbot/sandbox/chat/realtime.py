@@ -61,7 +61,7 @@ class RealtimeConnections:
         self._by_uid: dict[str, dict[int, ChatConnection]] = {}
 
     def online(self, uid: str) -> bool:
-        """Whether a user has an authenticated socket."""
+        """Return whether a user has an authenticated socket."""
         return bool(self._by_uid.get(uid))
 
     # -- one connection

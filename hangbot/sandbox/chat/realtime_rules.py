@@ -22,7 +22,7 @@ _TOKEN_PLACES: Final = ("auth", "authToken")
 
 
 def may_open_socket(origin: str | None, allowed: Iterable[str] | None) -> bool:
-    """Whether a page from `origin` may open a socket; without the header any client may (measured).
+    """Return whether a page from `origin` may open a socket; without the header any client may (measured).
 
     Args:
         origin: The header `Origin`.
@@ -70,7 +70,7 @@ class SocketRules:
         return next(iter((*inside, *beside)), None)
 
     def user(self, auth: object) -> str | None:
-        """The user behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
+        """Return the user behind `auth`: the JWT of `/me`, or (OpenChat) the auth token itself."""
         known = self._tokens.read(auth, self._clock.now_s())
         if known is None:
             person = self._people.by_chat_token(auth) if self._dialect.socket_takes_auth_token else None
@@ -94,7 +94,7 @@ class SocketRules:
         return ()
 
     def _receipt(self, uid: str, frame: Mapping[str, Json], body: Row) -> Iterable[Push]:
-        """A mark like those by REST; measured: without an action it is `read`, and wrong ones are dropped."""
+        """Mark as by REST; measured: without an action it is `read`, and wrong marks are dropped."""
         action, receiver = body.get("action", "read"), frame.get("receiver")
         kind: ReceiverType = "group" if frame.get("receiverType") == "group" else "user"
         if action not in ("read", "delivered") or not isinstance(receiver, str):

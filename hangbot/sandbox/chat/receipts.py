@@ -31,7 +31,7 @@ __all__ = [
 
 
 def _target(world: ChatWorld, uid: str, side: tuple[ReceiverType, str], number: Json) -> Row:
-    """The message up to which a conversation is marked: the newest where none is named.
+    """Return the message up to which a conversation is marked: the newest where none is named.
 
     Raises:
         ChatRefusal: `look_outside`, `message_unknown`, `other_conversation`.
@@ -128,7 +128,7 @@ def store_message(
 
 
 def _delivered(world: ChatWorld, row: Row) -> list[Push]:
-    """The receipt of a direct message, which both sides see; there is none for one to oneself."""
+    """Return the receipt of a direct message, which both sides see; there is none for one to oneself."""
     sender, receiver, conversation = row["sender"], row["receiver"], row["conversationId"]
     if sender == receiver:
         return []
@@ -138,7 +138,7 @@ def _delivered(world: ChatWorld, row: Row) -> list[Push]:
 
 
 def unread_counts(world: ChatWorld, uid: str) -> list[Row]:
-    """How many rows of others a user has not read, a line for each conversation; actions count, too."""
+    """Count the rows of others that a user has not read, by conversation; actions count, too."""
     lines = []
     for conversation in world.conversations(uid):
         count = _unread(world, uid, conversation)
@@ -165,14 +165,14 @@ def _other_side(world: ChatWorld, uid: str, row: Row) -> tuple[str, str, Row]:
 
 
 def conversations(world: ChatWorld, uid: str) -> list[Row]:
-    """Every conversation that is not hidden, that with the newest row first (by seconds)."""
+    """Return every conversation that is not hidden, that with the newest row first (by seconds)."""
     found = [_shown(world, uid, conversation) for conversation in world.conversations(uid)]
     seen = [row for row in found if row]
     return sorted(seen, key=lambda row: int(row["lastMessage"]["sentAt"]), reverse=True)
 
 
 def conversation_with(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:
-    """One conversation; empty where it has no message yet, or is hidden.
+    """Return one conversation; empty where it has no message yet, or is hidden.
 
     Raises:
         ChatRefusal: `look_outside`: a group that the user is not in.

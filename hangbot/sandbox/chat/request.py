@@ -31,7 +31,7 @@ def open_to_pages(_request: Request, status: int) -> Mapping[str, str]:
 
 
 def open_to_origin(request: Request, _status: int) -> Mapping[str, str]:
-    """What a browser wants to see before it lets a page read the answer."""
+    """Return what a browser wants to see before it lets a page read the answer."""
     origin = request.headers.get("Origin")
     if origin is None:
         return {}
@@ -70,7 +70,7 @@ def _parse(raw: bytes, content_type: str) -> tuple[Json, str | None]:
 
 
 def _form(raw: bytes, content_type: str) -> dict[str, Json]:
-    """The fields of a form; of its files name, kind and size."""
+    """Return the fields of a form; of its files name, kind and size."""
     from email.parser import BytesParser  # noqa: PLC0415  forms are rare, and this takes 10 ms
     from email.policy import HTTP  # noqa: PLC0415  likewise
 
@@ -87,12 +87,12 @@ def _form(raw: bytes, content_type: str) -> dict[str, Json]:
 
 
 def is_preflight(request: Request) -> bool:
-    """Whether a browser asks whether it may send a page's request."""
+    """Return whether a browser asks whether it may send a page's request."""
     return request.method == "OPTIONS" and "Origin" in request.headers
 
 
 def journal_row(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
-    """What the journal keeps of a request; of tokens only the headers they stood in."""
+    """Return what the journal keeps of a request; of tokens only the headers they stood in."""
     headers = request.headers
     seen = request.note(body if unreadable is None else None)
     if unreadable is not None:

@@ -119,7 +119,7 @@ def conversation_of(sender: str, receiver: str, receiver_type: str) -> str:
 
 
 def user_entity(user: User) -> Row:
-    """A user as every row shows it."""
+    """Return a user as every row shows it."""
     return {
         "lastActiveAt": user.created_at,
         "metadata": user.metadata,
@@ -132,7 +132,7 @@ def user_entity(user: User) -> Row:
 
 
 def group_entity(group: Group, *, has_joined: bool = False, count: int | None = None) -> Row:
-    """A group as every row shows it.
+    """Return a group as every row shows it.
 
     OpenChat says `hasJoined: false` here even to a member; only the answer to a join says true.
     """
@@ -150,7 +150,7 @@ def group_entity(group: Group, *, has_joined: bool = False, count: int | None = 
 
 
 def member_entity(group: Group, user: User) -> Row:
-    """A line of the list of members; `role` repeats the scope, as measured."""
+    """Return a line of the list of members; `role` repeats the scope, as measured."""
     member = group.members[user.uid]
     return {
         **user_entity(user),
@@ -162,7 +162,7 @@ def member_entity(group: Group, user: User) -> Row:
 
 
 def entities_of(sender: User, receiver: Row, receiver_type: str, *, beside: Json = None) -> Row:
-    """The two sides of a message, beside what its sender put there."""
+    """Return the two sides of a message, beside what its sender put there."""
     return {
         **(beside if isinstance(beside, dict) else {}),
         "sender": {"entityType": "user", "entity": user_entity(sender)},
@@ -171,7 +171,7 @@ def entities_of(sender: User, receiver: Row, receiver_type: str, *, beside: Json
 
 
 def message_row(number: int, message: NewMessage, sender: User, receiver: Row, now: int) -> Row:
-    """The stored message: `receiver` is the entity of the group or the user.
+    """Return the stored message: `receiver` is the entity of the group or the user.
 
     `metadata` stands twice: in `data`, where it can be edited, and at the top, where it stays.
     """
@@ -207,7 +207,7 @@ def message_row(number: int, message: NewMessage, sender: User, receiver: Row, n
 def action_row(
     number: int, action: str, now: int, *, by: User, on: Row, on_type: str, target: Row, of: Row
 ) -> Row:
-    """An action message: `of` names conversation, receiver and receiverType; `target` stands in `for`."""
+    """Return an action message: `of` names conversation and receiver; `target` stands in `for`."""
     kind = "message" if on_type == "message" else "groupMember"
     return {
         "id": number,

@@ -104,7 +104,7 @@ def _data(fields: dict[str, Json]) -> dict[str, Json]:
 
 
 def edited_data(fields: dict[str, Json], *, documented: bool) -> dict[str, Json]:
-    """What an edit changes: the fields of `data`, or of a body that has none.
+    """Return what an edit changes: the fields of `data`, or of a body that has none.
 
     Args:
         fields: The body.

@@ -99,7 +99,7 @@ class ChatStore:
             self._by_muid.pop(muid, None)
 
     def rows(self, conversation: str) -> list[Row]:
-        """A conversation's rows, oldest first, without those past the retention time."""
+        """Return a conversation's rows, oldest first, without those past the retention time."""
         rows = self._rows.get(conversation, [])
         oldest = self.now - RETENTION_S
         while rows and rows[0]["sentAt"] < oldest:
@@ -107,23 +107,23 @@ class ChatStore:
         return rows
 
     def direct_rows(self, uid: str, other: str) -> list[Row]:
-        """What two users wrote each other, oldest first."""
+        """Return what two users wrote each other, oldest first."""
         return self.rows(conversation_of(uid, other, "user"))
 
     def newest_rows(self) -> dict[str, Row]:
-        """The newest row of each conversation that has any."""
+        """Return the newest row of each conversation that has any."""
         return {conversation: rows[-1] for conversation, rows in self._rows.items() if rows}
 
     def by_id(self, number: int | None) -> Row | None:
-        """The stored row with that id, whatever its category."""
+        """Return the stored row with that id, whatever its category."""
         return None if number is None else self._by_id.get(number)
 
     def by_muid(self, muid: str) -> Row | None:
-        """The newest stored message with that client-made id."""
+        """Return the newest stored message with that client-made id."""
         return self._by_muid.get(muid)
 
     def messages(self) -> list[Row]:
-        """Every message held (no actions), oldest first."""
+        """Return every message held (no actions), oldest first."""
         rows = (self._by_id[number] for number in sorted(self._by_id))
         return [dict(row) for row in rows if row.get("category") != "action"]
 

@@ -50,7 +50,7 @@ def named_page(call: Call, rows: Iterable[Row], key: str) -> list[Row]:
 
 
 def _with_blocks(chat: ChatContext, uid: str, user: User) -> Row:
-    """A user, and which of the two blocked the other."""
+    """Return a user, and which of the two blocked the other."""
     blocked = chat.world.blocked
     return {
         **user_entity(user),

@@ -95,7 +95,7 @@ class ChatWorld(Memberships):
         return row, [self.message_push(row, recipients, message.resource)]
 
     def _require_parent(self, message: NewMessage, uid: str) -> None:
-        """A reply stays in the conversation of what it answers.
+        """Refuse a reply outside the conversation of what it answers.
 
         Raises:
             ChatRefusal: `parent_unknown`, `other_thread`.
@@ -157,7 +157,7 @@ class ChatWorld(Memberships):
             raise ChatRefusal("look_other", id=str(row["id"]))
 
     def message_push(self, row: Row, recipients: Iterable[str], resource: str | None) -> Push:
-        """The frame that shows a message or an action, stamped with the sender's `resource`."""
+        """Return the frame that shows a message or an action, stamped with the sender's `resource`."""
         return Push(
             tuple(recipients),
             "message",
@@ -169,7 +169,7 @@ class ChatWorld(Memberships):
         )
 
     def audience(self, row: Row) -> tuple[str, ...]:
-        """The users whose sockets see what happens to a stored message."""
+        """Return the users whose sockets see what happens to a stored message."""
         if row["receiverType"] == "group":
             group = self.groups.get(row["receiver"])
             return tuple(group.members) if group else ()

@@ -63,7 +63,7 @@ _NAMES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404:
 
 
 def is_for_gateway(path: str) -> bool:
-    """Whether a path is the gateway's, where it shares a port with the chat."""
+    """Return whether a path is the gateway's, where it shares a port with the chat."""
     first = path.partition("?")[0].lstrip("/").partition("/")[0]
     return unquote(first, errors="replace") in {"api", *DIRECT}
 
@@ -92,7 +92,7 @@ def gateway_point(segments: tuple[str, ...]) -> str:
 
 
 def roles_of(room: Mapping[str, Any], uid: str) -> list[str]:
-    """The room roles of a user; `roomRoles` is a list of `{userUuid, role}` (seen in recorded rooms)."""
+    """Return the room roles of a user; `roomRoles` lists `{userUuid, role}` (seen in recorded rooms)."""
     roles = room.get("roomRoles", ())
     if isinstance(roles, Mapping):
         role = roles.get(uid)

@@ -37,10 +37,10 @@ class Rooms(Protocol):
     """What the gateway reads of the room world."""
 
     def by_slug(self, slug: str) -> Mapping[str, Any] | None:
-        """The state of the room with that slug."""
+        """Return the state of the room with that slug."""
 
     def by_uuid(self, uuid: str) -> Mapping[str, Any] | None:
-        """The state of the room with that UUID."""
+        """Return the state of the room with that UUID."""
 
 
 class Moderation(Protocol):
