@@ -279,11 +279,7 @@ async def test_what_is_edited_or_deleted_is_no_new_line(
 KINDS = st.sampled_from(["say", "say", "say", "look", "edit", "delete", "second", "empty", "copy", "restore"])
 
 
-@given(
-    deeds=st.lists(KINDS, max_size=40),
-    shows_deleted=st.booleans(),
-    keeps=st.sampled_from([3, 60, 1000]),
-)
+@given(deeds=st.lists(KINDS, max_size=40), shows_deleted=st.booleans(), keeps=st.sampled_from([3, 60, 1000]))
 @settings(deadline=None)
 def test_every_line_is_heard_once_and_in_order_as_long_as_it_is_held_at_a_look(
     deeds: list[str], *, shows_deleted: bool, keeps: int

@@ -436,14 +436,6 @@ async def test_every_close_is_an_end(frames: Sequence[Frame], code: int | None, 
         assert await end_of(room) == ended
 
 
-async def test_a_kick_ends_the_connection_whether_or_not_the_server_hangs_up() -> None:
-    server = ScriptedRoom()
-    async with server.joined() as room:
-        server.say(KICK)
-
-        assert await end_of(room) == Disconnect("kicked")
-
-
 async def test_leaving_closes_the_connection_and_ends_what_is_pending() -> None:
     async with ScriptedRoom(addDj=None).joined() as room:
         pending = asyncio.create_task(room.act("addDj"), name="act")

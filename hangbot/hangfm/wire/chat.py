@@ -13,12 +13,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.hangfm.wire.answers import is_success, read_json
 from hangbot.hangfm.wire.chat_errors import is_joined_already, read_refusal
 
-__all__ = [
-    "join_body",
-    "message_body",
-    "read_answer",
-    "read_message",
-]
+__all__ = ["join_body", "message_body", "read_answer", "read_message"]
 
 _MILLISECONDS: Final = 100_000_000_000
 """A time above this is in milliseconds; the chat speaks of seconds, but not every writer does."""

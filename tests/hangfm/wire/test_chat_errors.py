@@ -127,8 +127,7 @@ def test_words_with_a_status_that_is_no_refusal_are_not_final(code: str, status:
 
 
 @pytest.mark.parametrize(
-    "status",
-    [302, 304, 400, 401, 403, 404, 405, 407, 408, 413, 414, 417, 425, 429, 431, 500, 503, 599],
+    "status", [302, 304, 400, 401, 403, 404, 405, 407, 408, 413, 414, 417, 425, 429, 431, 500, 503, 599]
 )
 @pytest.mark.parametrize(
     "body",
