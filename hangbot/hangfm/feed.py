@@ -23,11 +23,11 @@ _PAGE: Final = 50
 _REMEMBERED: Final = 500
 """Messages that are recognised; a page has fewer, so what is held up to the cursor is among them."""
 
-_Print = tuple[str | None, float, object]
+_Fingerprint = tuple[str | None, float, object]
 """The parts of a message that no edit changes: sender, time and the sender's own id."""
 
 
-def _print(message: ChatMessage) -> _Print:
+def _fingerprint(message: ChatMessage) -> _Fingerprint:
     return message.sender, message.sent_at, message.raw.get("muid")
 
 
@@ -53,7 +53,7 @@ class Cursor:
         """The id of the last message seen; 0 where there was none."""
         self._seen: dict[int, ChatMessage] = {}
         self._sent_at = 0.0
-        self._old: frozenset[_Print] = frozenset()
+        self._old: frozenset[_Fingerprint] = frozenset()
         self._old_up_to = 0
         self._old_before = 0.0
 
@@ -109,16 +109,18 @@ class Cursor:
         self._old_before = self._sent_at
         # Times are whole seconds: in the last one, what was seen is old, unless the server kept nothing.
         kept_some = any(row.sent_at < self._sent_at for row in rows)
-        self._old = frozenset(map(_print, self._seen.values())) if kept_some else frozenset()
+        self._old = frozenset(map(_fingerprint, self._seen.values())) if kept_some else frozenset()
         self._seen.clear()
         self.newest, self._sent_at = 0, 0.0
 
     def _is_old(self, row: ChatMessage) -> bool:
-        return row.id <= self._old_up_to and (row.sent_at < self._old_before or _print(row) in self._old)
+        return row.id <= self._old_up_to and (
+            row.sent_at < self._old_before or _fingerprint(row) in self._old
+        )
 
     def _knows(self, row: ChatMessage) -> bool:
         seen = self._seen.get(row.id)
-        if seen is None or _print(seen) != _print(row):
+        if seen is None or _fingerprint(seen) != _fingerprint(row):
             return False
         return seen.text == row.text or row.edited or row.deleted
 

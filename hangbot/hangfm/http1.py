@@ -93,14 +93,14 @@ class _Connection(asyncio.Protocol):
     """One connection; idle again when the whole response has arrived and nothing beyond it.
 
     Args:
-        everyone: The open connections, this one among them while it is open.
+        opened: The open connections, this one among them while it is open.
         idle: The idle ones to the same server.
     """
 
     _transport: asyncio.Transport
 
-    def __init__(self, everyone: set["_Connection"], idle: list["_Connection"]) -> None:
-        self._everyone = everyone
+    def __init__(self, opened: set["_Connection"], idle: list["_Connection"]) -> None:
+        self._opened = opened
         self._idle = idle
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
         self._response: _Response | None = None
@@ -132,7 +132,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        self._everyone.add(self)
+        self._opened.add(self)
         with suppress(OSError):  # the server has hung up already
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
@@ -156,7 +156,7 @@ class _Connection(asyncio.Protocol):
             self.data_received(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._everyone.discard(self)
+        self._opened.discard(self)
         self._retire()
         if self._response is not None:
             self._response.fail(httpx.ReadError(str(exc or "the connection was closed")))

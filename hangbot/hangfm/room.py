@@ -84,7 +84,7 @@ class RoomClient:
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._last_ping_at = clock.now()
-        self._song = SongWatch(clock, lambda: self.state, self.ping_and_wait)
+        self._song = SongWatch(clock, lambda: self._replica.state, self._pending.ping_and_wait)
         self._disconnect_reason: Reason | None = None
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended or its state was lost, with how."""

@@ -1,4 +1,4 @@
-"""What the room says to everyone in it, and what a bot's app hears of that. PURE."""
+"""The messages of a room to all in it, and what a bot's app hears of them. PURE."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

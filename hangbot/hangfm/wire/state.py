@@ -93,7 +93,7 @@ class RoomState:
             raise WireError("after a patch a user is in the room twice")
 
     def users(self) -> Iterator[str]:
-        """Yield the uuid of everyone in the room."""
+        """Yield the uuid of each user in the room."""
         users = self.data.get("allUsers")
         for user in users if isinstance(users, list) else ():
             uuid = _uuid(user)
@@ -130,8 +130,8 @@ class RoomState:
         return name if isinstance(name, str) else None
 
     def _user_data(self, uuid: str, part: str) -> dict[str, Any]:
-        everyone = self.data.get("allUserData")
-        user = everyone.get(uuid) if isinstance(everyone, dict) else None
+        profiles = self.data.get("allUserData")
+        user = profiles.get(uuid) if isinstance(profiles, dict) else None
         value = user.get(part) if isinstance(user, dict) else None
         return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
