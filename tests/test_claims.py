@@ -69,25 +69,18 @@ def test_text_that_is_no_token_has_no_claims(text: str) -> None:
     assert claims is None
 
 
-@given(st.text())
-def test_no_text_makes_it_raise(text: str) -> None:
-    claims = read_claims(text)
-
-    assert claims is None or isinstance(claims, Claims)
-
-
 @given(
-    st.one_of(
-        st.binary(),
-        st.recursive(st.none() | st.floats() | st.text(max_size=9), st.lists, max_leaves=5).map(
-            lambda v: json.dumps(v).encode()
-        ),
-    )
+    st.text(),
+    st.binary()
+    | st.recursive(st.none() | st.floats() | st.text(max_size=9), st.lists).map(
+        lambda value: json.dumps(value).encode()
+    ),
 )
-def test_no_payload_makes_it_raise(payload: bytes) -> None:
-    claims = read_claims(f"e30.{base64.urlsafe_b64encode(payload).decode()}.c2ln")
+def test_nothing_makes_it_raise(text: str, payload: bytes) -> None:
+    for token in (text, f"e30.{base64.urlsafe_b64encode(payload).decode()}.c2ln"):
+        claims = read_claims(token)
 
-    assert claims is None or isinstance(claims, Claims)
+        assert claims is None or isinstance(claims, Claims)
 
 
 @given(
@@ -97,6 +90,4 @@ def test_no_payload_makes_it_raise(payload: bytes) -> None:
     )
 )
 def test_whatever_the_claims_hold_they_are_read(payload: dict[str, object]) -> None:
-    claims = read_claims(jwt(payload))
-
-    assert claims is not None
+    assert read_claims(jwt(payload)) is not None

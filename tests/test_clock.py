@@ -8,11 +8,11 @@ from hangbot.clock import Boot, SystemClock, age, steadily, steady
 from pytest_hangfm.manual_clock import ManualClock
 
 
-def test_an_age_is_exact_whatever_becomes_of_the_wall_clock() -> None:
+async def test_an_age_is_exact_whatever_becomes_of_the_wall_clock() -> None:
     clock = ManualClock(wall=1_000.0)
     since, boot = clock.wall(), clock.boot()
-    clock._now += 5.0
 
+    await clock.advance(5.0)
     clock.set_wall(9_000_000.0)
 
     assert age(since, boot, clock) == 5.0

@@ -178,27 +178,21 @@ def test_an_address_is_shown_without_what_may_be_a_password(address: str, shown:
     assert without_login(address) == shown
 
 
-def test_the_longer_of_two_secrets_goes_first() -> None:
-    redactor = Redactor(["secret", "secret-and-more"])
-
-    text = redactor.text("secret-and-more, secret")
-
-    assert text == f"{MASK}, {MASK}"
-
-
-def test_a_token_of_which_only_the_beginning_is_known_goes_as_a_whole() -> None:
-    redactor = Redactor(["abcdef"])
-
-    text = redactor.text("?token=abcdef1234&x=1")
-
-    assert text == f"?token={MASK}&x=1"
-
-
-@pytest.mark.parametrize("secret", ["", "short", "masked"])
-def test_a_secret_that_cannot_be_told_from_text_is_passed_over(secret: str) -> None:
-    redactor = Redactor([secret])
-
-    assert redactor.text("a short masked text") == "a short masked text"
+@pytest.mark.parametrize(
+    ("secrets", "text", "masked"),
+    [
+        pytest.param(
+            ["secret", "secret-and-more"],
+            "secret-and-more, secret",
+            f"{MASK}, {MASK}",
+            id="the longer of two first",
+        ),
+        pytest.param(["abcdef"], "?token=abcdef1234&x=1", f"?token={MASK}&x=1", id="the rest of a token too"),
+        pytest.param(["", "short", "masked"], "a short masked text", "a short masked text", id="mere words"),
+    ],
+)
+def test_which_part_of_a_text_is_a_secret(secrets: list[str], text: str, masked: str) -> None:
+    assert Redactor(secrets).text(text) == masked
 
 
 def test_a_secret_can_be_added_later_and_twice() -> None:

@@ -184,24 +184,6 @@ async def test_a_token_that_is_refused_again_after_an_exchange_keeps_its_message
     assert (end.state, end.tier) == ("delivered", 2)
 
 
-async def test_a_chat_in_trouble_at_the_start_is_waited_for(
-    hangfm_sandbox: Sandbox, hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
-) -> None:
-    for point, deed in (
-        ("gateway.token", "status"),
-        ("chat.me", "refuse"),
-        ("chat.join", "garbage"),
-        ("chat.history", "cut_after_store"),
-    ):
-        hangfm_sandbox.faults.add(point, deed)
-
-    await hangfm_open_bot()
-    alice = await hangfm_open_user("alice")
-    await alice.say("/uptime")
-
-    await hangfm_room_log.expect("has been up")
-
-
 # -- the app
 
 
