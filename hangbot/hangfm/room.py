@@ -152,6 +152,8 @@ class RoomClient:
         params = {"password": password} if password else {}
         try:
             await self.act("joinRoom", **params)
+        except JoinRefused:  # removed from the room meanwhile
+            raise
         except Refused as exc:
             raise JoinRefused(str(exc), service="room") from exc
         if self.state is None:

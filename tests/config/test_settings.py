@@ -321,54 +321,50 @@ def test_a_fault_alone_stands_on_one_line() -> None:
     assert str(caught.value) == "configuration: ROOM_UUID: required, and not set"
 
 
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [
-        ("BOT_USER_TOKN", "; BOT_USER_TOKN (environment): did you mean BOT_USER_TOKEN?"),
-        ("bot_user_token", "; bot_user_token (environment): did you mean BOT_USER_TOKEN?"),
-        ("BOT-USER-TOKEN", "; a name (environment): did you mean BOT_USER_TOKEN?"),
-        ("PATH", ""),
-    ],
-)
-def test_a_required_name_that_is_misspelt_is_recognised(name: str, suffix: str) -> None:
-    faults = faults_of({name: TOKEN, "ROOM_UUID": ROOM})
-
-    assert faults == (f"BOT_USER_TOKEN: required, and not set{suffix}",)
+CASES = {
+    title: [(line[:5].strip(), line[6:]) for line in lines]
+    for block in (Path(__file__).parent / "samples" / "configurations.txt").read_text().split("\n\n# ")
+    for title, *lines in [block.removeprefix("# ").rstrip("\n").split("\n")]
+}
+"""Configurations, line by line: what stands in the file and in the environment, and what comes of it."""
 
 
-def test_what_is_pasted_along_with_a_token_is_left_off_with_a_warning() -> None:
-    settings = Settings.from_env({"BOT_USER_TOKEN": f" Bearer {TOKEN}\n", "ROOM_UUID": ROOM})
+@pytest.mark.parametrize("title", CASES)
+def test_a_configuration_says_in_lines_what_is_wrong_and_what_is_odd(env_file: Path, title: str) -> None:
+    case = {kind: [text for other, text in CASES[title] if other == kind] for kind, _ in CASES[title]}
+    known = {"<token>": TOKEN, "<room>": ROOM, "<person>": jwt(role="user")}
 
-    assert settings.bot_user_token.get_secret_value() == TOKEN
-    assert settings.warnings == (
-        "BOT_USER_TOKEN (environment): taken without the white space around it and the 'Bearer' before it",
-    )
+    def lines(kind: str) -> list[str]:
+        found = "\n".join(case.get(kind, []))
+        for name, value in known.items():
+            found = found.replace(name, value)
+        return found.split("\n") if found else []
+
+    if "file" in case:
+        env_file.write_text("\n".join(lines("file")) + "\n")
+    environ = dict(line.split("=", 1) for line in lines("env"))
+
+    try:
+        settings, error = Settings.load(env_file, environ, required="file" in case), None
+    except ConfigError as exc:
+        settings, error = None, exc
+
+    assert list(error.faults if error else ()) == lines("fault")
+    assert list((error or settings).warnings) == lines("warn")  # type: ignore[union-attr]  # one of the two
+    assert not error or str(env_file) in error.remedy or "`hangbot init`" in error.remedy
+    for name, _, value in (line.partition(" ") for line in lines("value")):
+        assert str(getattr(settings, name)) == value
 
 
-def test_a_room_that_is_no_uuid_gets_a_warning() -> None:
-    settings = Settings.from_env(REQUIRED | {"ROOM_UUID": "my-room"})
+def test_another_bots_token_with_another_value_is_masked_and_its_other_values_are_not(
+    env_file: Path,
+) -> None:
+    for name in ("HANGOUT_ID", "TTL_USER_TOKEN", "COMET_BASE_URL", "BOT_UID", "CHAT_TOKEN"):
+        write(env_file, REQUIRED | {name: "https://another.example"})
 
-    assert settings.room_uuid == "my-room"
-    assert settings.warnings == (
-        (
-            "ROOM_UUID (environment): this does not look like a uuid; if it is the room's name in its "
-            "address, `hangbot init --room NAME` finds the uuid"
-        ),
-    )
+        secrets = Settings.load(env_file, {}).secrets()
 
-
-@pytest.mark.parametrize(
-    ("name", "address", "scheme"),
-    [
-        ("OPENCHAT_BASE_URL", "http://chat.example", "http"),
-        ("TTFM_GATEWAY_BASE_URL", "http://10.0.0.1", "http"),
-        ("SOCKET_SERVER_URL", "ws://room.example", "ws"),
-    ],
-)
-def test_an_unencrypted_address_elsewhere_gets_a_warning(name: str, address: str, scheme: str) -> None:
-    settings = Settings.from_env(REQUIRED | {name: address})
-
-    assert settings.warnings == (f"{name} (environment): tokens travel unencrypted over {scheme}://",)
+        assert ("https://another.example" in secrets) is (name in {"TTL_USER_TOKEN", "CHAT_TOKEN"})
 
 
 def test_the_environment_wins_over_the_file_and_each_value_knows_its_place(env_file: Path) -> None:
@@ -391,89 +387,6 @@ def test_the_environment_wins_over_the_file_and_each_value_knows_its_place(env_f
     assert settings.warnings == ()
 
 
-def test_faults_of_the_file_and_of_the_values_come_together(env_file: Path) -> None:
-    env_file.write_text(
-        "BOT_USER_TOKN=abc\nwhat is this\nROOM_UUID=x y\nROOM_UUID=x\nHANGBOT_RATE=${RATE}\nBOT_NAMES=x\n"
-    )
-
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(env_file, {"HANGBOT_BURST": "many"})
-
-    assert caught.value.faults == (
-        'hang-fm-config.env line 2: cannot be read; expected NAME=value, or NAME="value with # or quotes"',
-        "hang-fm-config.env line 4: ROOM_UUID is set again, first on line 3; keep one",
-        (
-            "BOT_USER_TOKEN: required, and not set; "
-            "BOT_USER_TOKN (hang-fm-config.env line 1): did you mean BOT_USER_TOKEN?"
-        ),
-        "ROOM_UUID (hang-fm-config.env line 3): expected at most 100 letters, digits, '-' and '_', not 'x y'",
-        "HANGBOT_RATE (hang-fm-config.env line 5): expected a number from 0 to 10000, not '${RATE}'",
-        "HANGBOT_BURST (environment): expected a whole number from 1 to 10000, not 'many'",
-    )
-    assert str(env_file) in caught.value.remedy
-
-
-def test_a_file_with_nothing_but_a_wrong_line_is_wrong(env_file: Path) -> None:
-    env_file.write_text(f"BOT_USER_TOKEN={TOKEN}\nROOM_UUID={ROOM}\nBOT_NAME\n")
-
-    with pytest.raises(ConfigError, match=r"line 3: there is no '=' after the name$"):
-        Settings.load(env_file, {})
-
-
-def test_unknown_names_in_the_file_are_warnings(env_file: Path) -> None:
-    write(env_file, REQUIRED | {"BOT_NAMES": "x", "LASTFM_KEY": "y", "s3cret": "", "BOT_USER_TOKEN_2": "z"})
-
-    settings = Settings.load(env_file, {"BOT_NAMEZ": "passed over"})
-
-    assert settings.warnings == (
-        "hang-fm-config.env line 3: BOT_NAMES is unknown to hangbot; did you mean BOT_NAME?",
-        "hang-fm-config.env line 4: LASTFM_KEY is unknown to hangbot; it is passed over",
-        "hang-fm-config.env line 5: s3cret is unknown to hangbot; it is passed over".replace(
-            "S3CRET", "s3cret"
-        ),
-        "hang-fm-config.env line 6: BOT_USER_TOKEN_2 is unknown to hangbot; it is passed over",
-    )
-
-
-OTHERS = {
-    "HANGOUT_ID": ROOM,
-    "TTL_USER_TOKEN": TOKEN,
-    "COMET_BASE_URL": "https://openchat.prod.tt.fm/v3.0/",
-    "BOT_UID": "the-bot",
-    "CHAT_USER_ID": "the-bot",
-    "CHAT_TOKEN": "auth_of_the_chat",
-}
-
-
-def test_names_of_other_bots_are_silent_beside_ours_with_the_same_value(env_file: Path) -> None:
-    ours = {"COMETCHAT_UID": "the-bot", "COMETCHAT_AUTH": "auth_of_the_chat"}
-    write(env_file, REQUIRED | ours | OTHERS)
-
-    assert Settings.load(env_file, {}).warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "ours"),
-    [
-        ("HANGOUT_ID", "ROOM_UUID"),
-        ("TTL_USER_TOKEN", "BOT_USER_TOKEN"),
-        ("COMET_BASE_URL", "OPENCHAT_BASE_URL"),
-        ("BOT_UID", "COMETCHAT_UID"),
-        ("CHAT_TOKEN", "COMETCHAT_AUTH"),
-    ],
-)
-def test_names_of_other_bots_with_another_value_are_told_and_their_tokens_masked(
-    env_file: Path, name: str, ours: str
-) -> None:
-    write(env_file, REQUIRED | {name: "https://another.example"})
-
-    settings = Settings.load(env_file, {})
-
-    (warning,) = settings.warnings
-    assert warning.startswith(f"hang-fm-config.env line 3: {name} is {ours} here")
-    assert ("https://another.example" in settings.secrets()) is (name in {"TTL_USER_TOKEN", "CHAT_TOKEN"})
-
-
 def test_a_token_under_another_bots_name_is_a_secret_wherever_it_stands(env_file: Path) -> None:
     write(env_file, REQUIRED | {"SPOTIFY_TOKEN": "BQD-of-the-songs-0123", "API_KEY": "short", "X_KEY": ROOM})
 
@@ -484,29 +397,6 @@ def test_a_token_under_another_bots_name_is_a_secret_wherever_it_stands(env_file
     assert {"BQD-of-the-songs-0123", "of-the-environment"} <= set(settings.secrets())
     assert not {"short", ROOM, "none-of-our-business"} & set(settings.secrets())
     assert settings.with_changes(burst=3).secrets() == settings.secrets()
-
-
-def test_a_required_name_that_stands_there_as_other_bots_have_it_is_found(env_file: Path) -> None:
-    write(env_file, {"TTL_USER_TOKEN": TOKEN, "HANGOUT_ID": ROOM})
-
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(env_file, {})
-
-    assert "TTL_USER_TOKEN (hang-fm-config.env line 1) is BOT_USER_TOKEN here" in str(caught.value)
-    assert "HANGOUT_ID (hang-fm-config.env line 2) is ROOM_UUID here" in str(caught.value)
-
-
-def test_a_bots_token_that_stands_only_in_the_sockets_name_is_offered(env_file: Path) -> None:
-    write(env_file, {"TTFM_API_TOKEN": TOKEN, "ROOM_UUID": ROOM})
-
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(env_file, {})
-
-    (fault,) = caught.value.faults
-    assert fault == (
-        "BOT_USER_TOKEN: required, and not set; "
-        "TTFM_API_TOKEN (hang-fm-config.env line 1) holds a bot's token: name it BOT_USER_TOKEN"
-    )
 
 
 @pytest.mark.parametrize("name", ["GAB_USER_TOKEN", "TTL_USER_TOKEN", "TTFM_API_TOKEN", "BOT_USER_TOKENS"])
@@ -520,80 +410,6 @@ def test_a_persons_token_is_never_offered_for_the_bots(env_file: Path, name: str
 
     assert caught.value.faults == ("BOT_USER_TOKEN: required, and not set",)
     assert theirs[name] not in f"{caught.value}{caught.value.warnings}"
-
-
-def test_what_is_odd_is_told_beside_a_fault_once_and_in_a_line_each(env_file: Path) -> None:
-    write(env_file, {"HANGOUT_ID": ROOM, "BOT_UID": "x", "GAB_USER_TOKEN": jwt(role="user"), "LASTFM": "y"})
-
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(env_file, {})
-
-    assert caught.value.faults == (
-        "BOT_USER_TOKEN: required, and not set",
-        "ROOM_UUID: required, and not set; HANGOUT_ID (hang-fm-config.env line 1) is ROOM_UUID here",
-    )
-    assert caught.value.warnings == (
-        "hang-fm-config.env line 2: BOT_UID is COMETCHAT_UID here",
-        "hang-fm-config.env line 3: GAB_USER_TOKEN is a person's token, not the bot's",
-        "hang-fm-config.env line 4: LASTFM is unknown to hangbot; it is passed over",
-    )
-
-
-def test_quotes_that_docker_leaves_in_the_environment_are_taken_off_every_value_and_told(
-    env_file: Path,
-) -> None:
-    quoted = {name: f'"{value}"' for name, value in REQUIRED.items()}
-    quoted |= {
-        "HANGBOT_RATE": "'2'",
-        "AUTO_JOIN": '"no"',
-        "BOOT_MESSAGE": '"We are #1"',
-        "HANGBOT_OUTBOX": '"/data/o.sqlite3"',
-    }
-
-    settings = Settings.load(env_file, quoted, required=False)
-
-    assert (settings.room_uuid, settings.rate, settings.auto_join) == (ROOM, 2.0, False)
-    assert (settings.boot_message, settings.outbox) == ("We are #1", Path("/data/o.sqlite3"))
-    assert sorted(settings.warnings) == sorted(
-        f"{name} (environment): taken without the quotes around it" for name in quoted
-    )
-
-
-def test_quotes_within_a_files_quotes_and_in_a_text_are_meant(env_file: Path) -> None:
-    write(env_file, REQUIRED | {"BOOT_MESSAGE": "\"'Hello'\""})
-
-    settings = Settings.load(env_file, {"BOT_NAME": '"A" and "B"'})
-
-    assert (settings.boot_message, settings.bot_name) == ("'Hello'", '"A" and "B"')
-    assert settings.warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("line", "text", "warned"),
-    [
-        ("BOOT_MESSAGE=We are #1", "We are", True),
-        ("export BOOT_MESSAGE = We are # one", "We are", True),
-        ('BOOT_MESSAGE="We are #1"', "We are #1", False),
-        ("BOOT_MESSAGE='We are' # a comment", "We are", False),
-        ("BOOT_MESSAGE=We are#1", "We are#1", False),
-        ("BOOT_MESSAGE=#1 of all", "#1 of all", False),
-        ("BOOT_MESSAGE= # none", None, False),
-    ],
-)
-def test_a_text_that_loses_its_end_to_a_comment_is_told_with_its_line(
-    env_file: Path, line: str, text: str | None, *, warned: bool
-) -> None:
-    write(env_file, {"ROOM_UUID": f"{ROOM} # the lounge", "BOT_USER_TOKEN": TOKEN})
-    env_file.write_text(env_file.read_text() + line + "\n")
-
-    settings = Settings.load(env_file, {})
-
-    assert settings.boot_message == text
-    warning = (
-        "BOOT_MESSAGE (hang-fm-config.env line 3): ends before the ' #', which begins a comment; "
-        "put the value into quotes if it goes on"
-    )
-    assert settings.warnings == ((warning,) if warned else ())
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -906,13 +722,3 @@ def test_every_setting_is_read_by_something_and_one_that_is_not_says_so_to_whoev
     assert [name for name in UNBUILT if name in read] == [], (
         "it is built: nothing is to be said of it any more"
     )
-
-
-@pytest.mark.parametrize(("name", "value"), [("HANGBOT_STATUS_PORT", "8080"), ("HANGBOT_STATUS_HOST", "::1")])
-def test_who_sets_what_is_not_built_yet_is_told(name: str, value: str) -> None:
-    asked = Settings.from_env(REQUIRED | {name: value})
-    silent = Settings.from_env(REQUIRED | {name: ""})
-
-    (warning,) = asked.warnings
-    assert warning == f"{name} (environment): the status page is not built yet, so nothing listens there"
-    assert silent.warnings == ()
