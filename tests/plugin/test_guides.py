@@ -1,44 +1,51 @@
-"""The Python in the README and in the guides of `docs/`, run as it stands there."""
+"""The Python in the README, in the guides of `docs/` and in the pages of the fixtures, run as it stands."""
 
 import ast
 import inspect
 import logging
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+import pytest_hangfm.fixtures
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import OpenBot, RoomLog
 from tests.bounds import WITHIN
+from tests.plugin.conftest import REPOSITORY, WITHOUT_ALLURE
 
-REPOSITORY: Final = Path(__file__).parents[2]
-GUIDES: Final = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES: Final = REPOSITORY / "docs" / "fixtures"
 ELSEWHERE: Final = {"bots-in-any-language.md"}
 """Whose bots are programs: `tests/interop/test_how_to.py` runs them."""
+GUIDES: Final = [
+    page
+    for page in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+    if page.name not in ELSEWHERE
+]
+SESSION: Final = REPOSITORY / "tests" / "hangfm" / "wire" / "samples" / "room_session.jsonl"
+FIXTURES: Final = sorted(pytest_hangfm.fixtures.__all__)
 
 
-def blocks() -> Iterator[tuple[str, str]]:
+def blocks(pages: Iterable[Path]) -> dict[str, str]:
     """Name and text of each block of Python."""
-    for page in GUIDES:
-        found = re.findall(
-            r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    return {
+        f"{page.stem}_{number}".replace("-", "_"): block
+        for page in pages
+        for number, block in enumerate(
+            re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
         )
-        if page.name not in ELSEWHERE:
-            yield from (
-                (f"{page.stem}_{number}".replace("-", "_"), block) for number, block in enumerate(found)
-            )
+    }
 
 
 def those(*, tests: bool = False, app: bool = False) -> list[Any]:
-    """The blocks of a kind: tests, apps, and what is neither."""
-    kinds = ((name, block, "def test_" in block, "def on_message" in block) for name, block in blocks())
+    """The guides' blocks of a kind: tests, apps, and what is neither."""
     return [
         pytest.param(block, id=name)
-        for name, block, is_tests, is_app in kinds
-        if (is_tests, is_app) == (tests, app)
+        for name, block in blocks(GUIDES).items()
+        if ("def test_" in block, "def on_message" in block) == (tests, app)
     ]
 
 
@@ -59,10 +66,12 @@ def test_there_is_some_of_each_kind() -> None:
 
 
 def test_every_test_passes_as_it_stands(inner: pytest.Pytester) -> None:
-    tests = {f"test_{param.id}": param.values[0] for param in those(tests=True)}
-    inner.makepyfile(**tests)
+    tests = {param.id: param.values[0] for param in those(tests=True)} | blocks(PAGES.glob("hangfm_*.md"))
+    inner.makepyfile(**{f"test_{name}": block for name, block in tests.items()})
+    shutil.copytree(SESSION.parent, inner.path / "sessions")
+    (inner.path / "sessions" / SESSION.name).rename(inner.path / "sessions" / "evening.jsonl")
 
-    done = inner.runpytest_subprocess("-p", "no:allure_pytest", "-q")
+    done = inner.runpytest_subprocess(*WITHOUT_ALLURE, "-q")
 
     done.assert_outcomes(passed=sum(block.count("def test_") for block in tests.values()))
 
@@ -102,3 +111,26 @@ async def test_everything_else_runs(
     names = await run(block)
 
     assert names["settings"].room_uuid == hangfm_sandbox.room_uuid
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_every_fixture_has_a_page_with_an_example_and_a_line_in_the_index(name: str) -> None:
+    page, index = PAGES / f"{name}.md", (PAGES / "README.md").read_text(encoding="utf-8")
+
+    assert page.is_file(), f"docs/fixtures/{name}.md is missing"
+    assert page.read_text(encoding="utf-8").startswith(f"# {name}\n")
+    used = "virtual_time" if name == "hangfm_virtual_time" else name  # that one by its marker
+    assert any(used in example for example in blocks([page]).values())
+    assert f"({name}.md)" in index
+
+
+def test_every_page_is_of_a_fixture_and_every_link_leads_somewhere() -> None:
+    broken = [
+        f"{page.name}: {target}"
+        for page in PAGES.glob("*.md")
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+        if not (PAGES / target).exists()
+    ]
+
+    assert sorted(page.stem for page in PAGES.glob("hangfm_*.md")) == FIXTURES
+    assert broken == []

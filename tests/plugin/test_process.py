@@ -47,24 +47,26 @@ async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProce
     assert process.returncode == 3
 
 
-async def test_a_process_that_dies_before_it_joins_is_told_with_its_last_words(
-    hangfm_open_process: OpenProcess,
+@pytest.mark.parametrize(
+    ("code", "how", "failure"),
+    [
+        pytest.param("print('hi')", "joined", "did not join the room within", id="it ends before it joins"),
+        pytest.param("print('hi'); raise SystemExit(4)", "opened", "ended with exit code 4", id="it fails"),
+        pytest.param("print('hi')", "printed", "did not print 'ready'", id="it says something else"),
+    ],
+)
+async def test_what_a_program_does_not_do_fails_with_its_last_words(
+    hangfm_open_process: OpenProcess, code: str, how: str, failure: str
 ) -> None:
-    process = await hangfm_open_process([sys.executable, "-c", "print('no such room')"], join=False)
+    async def watched() -> None:
+        argv = [sys.executable, "-c", code]
+        process = await hangfm_open_process(argv, join=how == "opened", within=WITHIN)
+        await (process.joined(within=WITHIN) if how == "joined" else process.expect("ready", within=WITHIN))
 
-    with pytest.raises(pytest.fail.Exception, match="did not join the room") as caught:
-        await process.joined(within=WITHIN)
+    with pytest.raises(pytest.fail.Exception, match=failure) as caught:
+        await watched()
 
-    assert "  | no such room" in str(caught.value)
-
-
-async def test_it_is_not_handed_over_before_it_has_joined(hangfm_open_process: OpenProcess) -> None:
-    with pytest.raises(pytest.fail.Exception, match="ended with exit code 4") as caught:
-        await hangfm_open_process(
-            [sys.executable, "-c", "print('no token'); raise SystemExit(4)"], within=WITHIN
-        )
-
-    assert "  | no token" in str(caught.value)
+    assert "  | hi" in str(caught.value)
 
 
 async def test_it_is_the_person_whose_token_it_was_given(
@@ -76,13 +78,6 @@ async def test_it_is_the_person_whose_token_it_was_given(
     its = await hangfm_open_process([*NOTHING], join=False)
 
     assert (hers.uid, its.uid) == (alice.uid, hangfm_sandbox.bot.uid)
-
-
-async def test_a_process_that_says_something_else_is_told(hangfm_open_process: OpenProcess) -> None:
-    process = await hangfm_open_process([sys.executable, "-c", "print('hi')"], join=False)
-
-    with pytest.raises(pytest.fail.Exception, match="did not print 'ready'"):
-        await process.expect("ready", within=WITHIN)
 
 
 async def test_a_program_that_is_not_there_is_one_line(
@@ -103,3 +98,25 @@ async def test_who_does_not_listen_to_sigterm_is_killed(hangfm_open_process: Ope
     code = await process.stop(within=0.05)
 
     assert code == -signal.SIGKILL
+
+
+async def test_a_line_beyond_the_limit_ends_the_reading_and_not_the_program(
+    hangfm_open_process: OpenProcess,
+) -> None:
+    code = "print('x' * (3 * 2**20)); print('no more'); raise SystemExit(5)"
+    process = await hangfm_open_process([sys.executable, "-c", code], join=False)
+
+    await process.expect("its output is read no further", within=WITHIN)
+
+    assert await process.wait(within=WITHIN) == 5
+    assert process.lines == ["(a line of more than 1048576 bytes: its output is read no further)"]
+
+
+async def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(hangfm_open_process: OpenProcess) -> None:
+    code = "import subprocess; subprocess.Popen(['sleep', '30'], start_new_session=True); print('on')"
+    process = await hangfm_open_process([sys.executable, "-c", code], join=False)
+    await process.expect("on", within=WITHIN)
+    await process.wait(within=WITHIN)
+
+    assert await process.stop() == 0
+    assert process.lines == ["on"]

@@ -1,7 +1,6 @@
 import pytest
 
-from hangbot import Bot
-from hangbot.hangfm.wire.events import RoomMessage
+from hangbot import Bot, RoomMessage
 from hangbot.sandbox import Actor
 from pytest_hangfm import OpenUser, RoomEvents, RoomLog
 from tests.bounds import WITHIN

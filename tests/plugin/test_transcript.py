@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 
-from hangbot.delivery.message import Outgoing
+from hangbot import ChatClient, GatewayClient, Outgoing
 from hangbot.errors import HangbotError
-from hangbot.hangfm.chat import ChatClient
-from hangbot.hangfm.gateway import GatewayClient
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
 from pytest_hangfm.transcript import describe_frame, transcribe, transcript
@@ -111,22 +109,22 @@ async def test_a_failure_shows_who_said_and_who_did_what(
     first, said, heading, *done = str(caught.value).splitlines()
     assert (first, said) == ("hangbot did not say 'yes' within 0.01 s:", "  alice: is anybody here?")
     assert heading == "over the wires, in seconds:"
-    told = [line.partition(" s  ")[2] for line in done]
-    assert "hangbot -> room: joinRoom #1" in told
-    assert "room -> hangbot: userJoined (alice)" in told
-    assert "room -> hangbot: addedDj" in told
+    lines = [line.partition(" s  ")[2] for line in done]
+    assert "hangbot -> room: joinRoom #1" in lines
+    assert "room -> hangbot: userJoined (alice)" in lines
+    assert "room -> hangbot: addedDj" in lines
     assert hangfm_sandbox.bot.token not in str(caught.value)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "deed", ["refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"]
+    "fault", ["refuse", "cut_before_store", "cut_after_store", "hang", "status", "garbage"]
 )
 async def test_a_request_is_the_bots_also_where_it_was_cut(
-    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, hangfm_gateway: GatewayClient, deed: str
+    hangfm_sandbox: Sandbox, hangfm_chat: ChatClient, hangfm_gateway: GatewayClient, fault: str
 ) -> None:
-    hangfm_sandbox.faults.add("chat.send", deed)
-    hangfm_sandbox.faults.add("gateway.token", deed)
+    hangfm_sandbox.faults.add("chat.send", fault)
+    hangfm_sandbox.faults.add("gateway.token", fault)
 
     message = Outgoing("m-1", hangfm_chat.group_id, "hi")
     for request in (hangfm_chat.send(message), hangfm_gateway.exchange_token()):
@@ -134,10 +132,10 @@ async def test_a_request_is_the_bots_also_where_it_was_cut(
             async with asyncio.timeout(0.5):
                 await request
 
-    told = transcript(hangfm_sandbox)
-    assert any("hangbot -> chat: POST /v3.0/messages: 'hi'" in line for line in told)
-    assert any("hangbot -> gateway: GET " in line for line in told)
-    assert not any("somebody" in line for line in told)
+    lines = transcript(hangfm_sandbox)
+    assert any("hangbot -> chat: POST /v3.0/messages: 'hi'" in line for line in lines)
+    assert any("hangbot -> gateway: GET " in line for line in lines)
+    assert not any("somebody" in line for line in lines)
 
 
 async def test_a_request_to_a_service_that_is_down_is_the_bots(
@@ -148,6 +146,6 @@ async def test_a_request_to_a_service_that_is_down_is_the_bots(
     with suppress(HangbotError):
         await hangfm_gateway.exchange_token()
 
-    told = transcript(hangfm_sandbox)
-    assert any("hangbot -> gateway: GET " in line for line in told)
-    assert not any("somebody" in line for line in told)
+    lines = transcript(hangfm_sandbox)
+    assert any("hangbot -> gateway: GET " in line for line in lines)
+    assert not any("somebody" in line for line in lines)
