@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import getpass
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,16 +44,29 @@ def terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
     monkeypatch.setattr(getpass, "getpass", answer)
 
 
-@pytest.mark.parametrize("by", ["slug", "uuid"])
+@pytest.mark.parametrize(
+    ("source", "room"),
+    [
+        pytest.param("token", "{slug}", id="a file and a slug"),
+        pytest.param("-", "{uuid}", id="a pipe and a uuid"),
+        pytest.param("-", "https://hang.example/{slug}/?from=mail", id="the room's address"),
+    ],
+)
 def test_one_token_and_a_room_make_a_configuration_that_works(
-    by: str, known: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+    source: str,
+    room: str,
+    known: Live,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     sandbox = known.sandbox
-    room = sandbox.room_slug if by == "slug" else sandbox.room_uuid
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{sandbox.bot.token}\n"))
+    named = room.format(slug=sandbox.room_slug, uuid=sandbox.room_uuid)
 
-    code = main(["init", "--token-file", "token", "--room", room])
+    code = main(["init", "--token-file", source, "--room", named])
 
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     settings = Settings.load(folder / FILE, {})
     assert code == 0
     assert settings.room_uuid == sandbox.room_uuid
@@ -60,8 +74,21 @@ def test_one_token_and_a_room_make_a_configuration_that_works(
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
     assert f"the bot: hangbot ({sandbox.bot.uid})" in out
     assert f"the room: {sandbox.room_uuid}" in out
-    assert sandbox.bot.token not in out
+    assert sandbox.bot.token not in out + err
     assert main(["preflight"]) == 0
+
+
+def test_an_empty_pipe_is_one_line_and_2(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("  \n"))
+
+    code = main(["init", "--token-file", "-", "--room", "sandbox"])
+
+    said = capsys.readouterr().err
+    assert (code, said.count("\n")) == (2, 1)
+    assert "no token in standard input" in said
+    assert not (folder / FILE).exists()
 
 
 @pytest.mark.usefixtures("known")

@@ -3,6 +3,7 @@ import base64
 import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,6 @@ from pydantic import SecretStr
 from hangbot.config import ENV, UNBUILT, Row, Settings, render_env_file
 from hangbot.config.envfile import read_env_file
 from hangbot.config.fields import Need
-from hangbot.config.parsing import LONGEST_SHOWN
 from hangbot.errors import ConfigError
 from hangbot.exit_codes import MISCONFIGURED
 from hangbot.redact import Redactor
@@ -23,6 +23,7 @@ from hangbot.redact import Redactor
 UID = "5d7ff9ab-6a7c-4f0c-b9a5-8dc2b9d54d5e"
 ROOM = "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11"
 ROOT = Path(__file__).parents[2]
+SAMPLES = Path(__file__).parent / "samples"
 EXAMPLE = ROOT / "hang-fm-config.example.env"
 
 
@@ -97,78 +98,23 @@ def test_two_names_are_enough_and_the_rest_has_its_default() -> None:
     assert settings.warnings == ()
 
 
+EVERY_NAME = [
+    re.fullmatch(r"([A-Z_]+) ('.*'|\".*\") ([a-z_]+) (.+)", line)
+    for line in (SAMPLES / "every_name.txt").read_text().replace("<room>", ROOM).splitlines()
+]
+"""Each name, its text, its field, and the value that this is."""
+
+
 def test_every_name_is_read_and_milliseconds_become_seconds() -> None:
-    env = {
-        "BOT_USER_TOKEN": "bot-token",
-        "ROOM_UUID": ROOM,
-        "TTFM_API_TOKEN": "room-token",
-        "COMETCHAT_APPID": "app-1",
-        "COMETCHAT_API_KEY": "key-1",
-        "COMETCHAT_UID": "uid-1",
-        "COMETCHAT_AUTH": "chat-token",
-        "COMETCHAT_RECEIVER": "group-1",
-        "CHAT_DIALECT": "CometChat",
-        "OPENCHAT_BASE_URL": "http://127.0.0.1:1/v3.0/",
-        "TTFM_GATEWAY_BASE_URL": "http://localhost:2/",
-        "SOCKET_SERVER_URL": "ws://[::1]:3",
-        "SOCKET_TIMEOUT_MS": "20",
-        "STAGE_RETRY_MAX_ATTEMPTS": "7",
-        "STAGE_RETRY_BASE_MS": "1.5",
-        "STAGE_RETRY_BACKOFF_FACTOR": "1.25",
-        "STAGE_RETRY_MAX_MS": "2000",
-        "STAGE_RETRY_JITTER_MS": "0",
-        "STAGE_RETRY_STRATEGY": "Seed",
-        "STAGE_RETRY_TOTAL_MS": "5000",
-        "HANGBOT_RATE": "0",
-        "HANGBOT_BURST": "1",
-        "HANGBOT_DRAIN_MS": "0",
-        "HANGBOT_OUTBOX": "/var/lib/bot.sqlite3",
-        "HANGBOT_STATUS_PORT": "0",
-        "HANGBOT_STATUS_HOST": "::1",
-        "BOT_NAME": " Bot ",
-        "BOOT_MESSAGE": "Hello\nroom",
-        "AUTO_JOIN": "off",
-    }
+    rows = [match.groups() for match in EVERY_NAME if match]
+    settings = Settings.from_env({name: ast.literal_eval(text) for name, text, _, _ in rows})
 
-    settings = Settings.from_env(env)
-
-    assert env.keys() == {meta.name for meta in ENV.values()}
-    assert settings.model_dump(include=set(ENV)) == {
-        "bot_user_token": SecretStr("bot-token"),
-        "room_uuid": ROOM,
-        "ttfm_api_token": SecretStr("room-token"),
-        "chat_app_id": "app-1",
-        "chat_api_key": SecretStr("key-1"),
-        "chat_uid": "uid-1",
-        "chat_token": SecretStr("chat-token"),
-        "chat_receiver": "group-1",
-        "chat_dialect": "cometchat",
-        "chat_url": "http://127.0.0.1:1",
-        "gateway_url": "http://localhost:2",
-        "room_url": "ws://[::1]:3",
-        "ack_timeout": 0.02,
-        "retry_attempts": 7,
-        "retry_base": 0.0015,
-        "retry_factor": 1.25,
-        "retry_max": 2.0,
-        "retry_jitter": 0.0,
-        "retry_strategy": "seed",
-        "retry_total": 5.0,
-        "rate": 0.0,
-        "burst": 1,
-        "drain": 0.0,
-        "outbox": Path("/var/lib/bot.sqlite3"),
-        "status_port": 0,
-        "status_host": "::1",
-        "bot_name": "Bot",
-        "boot_message": "Hello\nroom",
-        "auto_join": False,
-    }
+    assert [name for name, *_ in rows] == [meta.name for meta in ENV.values()]
+    for _, _, field, expected in rows:
+        value = getattr(settings, field)
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        assert (str(plain) if isinstance(plain, Path) else plain) == ast.literal_eval(expected), field
     assert set(settings.origins.values()) == {"environment", "default"}
-    assert [line.partition(" ")[0] for line in settings.warnings] == [
-        "HANGBOT_STATUS_PORT",
-        "HANGBOT_STATUS_HOST",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -228,58 +174,15 @@ def test_what_is_not_set_is_derived_and_says_from_where(
 BASE = "STAGE_RETRY_BASE_MS"
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "problem"),
-    [
-        ("BOT_USER_TOKEN", "", "required, and empty"),
-        ("BOT_USER_TOKEN", "Bearer ", "is empty"),
-        ("BOT_USER_TOKEN", "a b", "holds white space, which no HTTP header can carry (character 2 of 3)"),
-        ("COMETCHAT_AUTH", "caf\xe9", "holds U+00E9, which no HTTP header can carry (character 4 of 4)"),
-        ("COMETCHAT_API_KEY", "a\x07", "holds U+0007, which no HTTP header can carry (character 2 of 2)"),
-        (
-            "ROOM_UUID",
-            "https://hang.fm/x",
-            (
-                "expected at most 100 letters, digits, '-' and '_', not 'https://hang.fm/x'; "
-                "give the room's uuid, `hangbot init --room URL` finds it"
-            ),
-        ),
-        ("ROOM_UUID", TOKEN, "expected at most 100 letters, digits, '-' and '_', not '<masked>'"),
-        ("COMETCHAT_APPID", "a.b", "expected at most 100 letters, digits, '-' and '_', not 'a.b'"),
-        ("CHAT_DIALECT", "cometchat", "cometchat needs COMETCHAT_APPID, too"),
-        ("CHAT_DIALECT", "irc", "expected auto, openchat or cometchat, not 'irc'"),
-        (
-            "OPENCHAT_BASE_URL",
-            "chat.example",
-            "expected an address that begins with https:// or http://, not 'chat.example'",
-        ),
-        (
-            "SOCKET_SERVER_URL",
-            "ftp://u:pass@x",
-            (
-                "expected an address that begins with https:// or http:// or wss:// or ws://, "
-                "not 'ftp://<masked>@x'"
-            ),
-        ),
-        ("SOCKET_TIMEOUT_MS", "0", "expected milliseconds above 0, up to 600000, not '0'"),
-        ("SOCKET_TIMEOUT_MS", "nan", "expected milliseconds above 0, up to 600000, not 'nan'"),
-        ("STAGE_RETRY_MAX_ATTEMPTS", "3.0", "expected a whole number from 1 to 100, not '3.0'"),
-        ("STAGE_RETRY_MAX_ATTEMPTS", "abc", "expected a whole number from 1 to 100, not 'abc'"),
-        ("STAGE_RETRY_MAX_ATTEMPTS", "101", "expected a whole number from 1 to 100, not '101'"),
-        ("STAGE_RETRY_BACKOFF_FACTOR", "0.9", "expected a number from 1 to 100, not '0.9'"),
-        ("STAGE_RETRY_MAX_MS", "999", "expected at least STAGE_RETRY_BASE_MS (1000), not '999'"),
-        ("STAGE_RETRY_STRATEGY", "none", "expected seed, equal or full, not 'none'"),
-        ("HANGBOT_RATE", "-1", "expected a number from 0 to 10000, not '-1'"),
-        ("HANGBOT_BURST", "0", "expected a whole number from 1 to 10000, not '0'"),
-        ("HANGBOT_OUTBOX", "~/x", "expected the path of a file, written out (no '~'), not '~/x'"),
-        ("HANGBOT_STATUS_PORT", "70000", "expected a whole number from 0 to 65535, not '70000'"),
-        ("HANGBOT_STATUS_PORT", "http", "expected a whole number from 0 to 65535, not 'http'"),
-        ("BOT_NAME", "x" * 101, f"expected a name of at most 100 characters, not '{'x' * LONGEST_SHOWN}'…"),
-        ("BOT_NAME", "a\nb", "expected text on one line, without control characters, not 'a\\nb'"),
-        ("BOOT_MESSAGE", "\x1bx", "expected text without control characters, not '\\x1bx'"),
-        ("AUTO_JOIN", "maybe", "expected true or false, not 'maybe'"),
-    ],
-)
+WRONG = [
+    (name, TOKEN if text == "<token>" else ast.literal_eval(text), problem.strip())
+    for row in re.findall(r"(.+\n  .+)\n", (SAMPLES / "wrong_values.txt").read_text(encoding="utf-8"))
+    for (name, _, text), problem in [(row.split("\n")[0].partition(" "), row.split("\n")[1])]
+]
+"""A name, a text that is wrong for it, and what is said of that."""
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), WRONG)
 def test_a_wrong_value_is_one_line_that_says_what_is_expected(name: str, text: str, problem: str) -> None:
     assert faults_of(REQUIRED | {name: text}) == (f"{name} (environment): {problem}",)
 
@@ -323,7 +226,7 @@ def test_a_fault_alone_stands_on_one_line() -> None:
 
 CASES = {
     title: [(line[:5].strip(), line[6:]) for line in lines]
-    for block in (Path(__file__).parent / "samples" / "configurations.txt").read_text().split("\n\n# ")
+    for block in (SAMPLES / "configurations.txt").read_text(encoding="utf-8").split("\n\n# ")
     for title, *lines in [block.removeprefix("# ").rstrip("\n").split("\n")]
 }
 """Configurations, line by line: what stands in the file and in the environment, and what comes of it."""

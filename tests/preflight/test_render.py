@@ -1,4 +1,6 @@
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hangbot.preflight import (
     describe_target,
     preflight_row,
     result_lines,
+    unwritable_summary,
     verdict_line,
 )
 
@@ -118,3 +121,27 @@ def test_where_no_page_is_named_none_is_written(tmp_path: Path, env: dict[str, s
     append_step_summary([], "ready", "here", env)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        pytest.param(Path.mkdir, "Is a directory", id="a folder"),
+        pytest.param(os.mkfifo, "No such device or address", id="a pipe that nobody reads"),
+        pytest.param(lambda path: path.symlink_to("/dev/full"), "No space left on device", id="a full disk"),
+        pytest.param(lambda path: path.symlink_to("gone/it"), "No such file or directory", id="no folder"),
+    ],
+)
+def test_a_page_that_cannot_be_written_says_why(
+    spoil: Callable[[Path], object], why: str, tmp_path: Path
+) -> None:
+    page = tmp_path / "page"
+    spoil(page)
+
+    with pytest.raises(OSError, match=why) as caught:
+        append_step_summary([], "ready", "here", {"GITHUB_STEP_SUMMARY": str(page)})
+
+    assert unwritable_summary(caught.value) == (
+        f"{page} cannot be written: {why}. "
+        "Let GITHUB_STEP_SUMMARY name a file that can be written, or unset it."
+    )
