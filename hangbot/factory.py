@@ -82,7 +82,7 @@ async def open_clients(
             keeps it from being sent.
     """
     clock, limit = clock or SystemClock(), settings.ack_timeout
-    async with open_transport(settings.chat_url, settings.gateway_url) as http:
+    async with open_transport(settings.chat_url, settings.gateway_url, clock=clock) as http:
         asking = HttpClient(http, settings.gateway_url, service="gateway", clock=clock, timeout=limit)
         gateway = GatewayClient(asking, settings.bot_user_token.get_secret_value())
         known = settings.chat_token.get_secret_value() if settings.chat_token else None
@@ -199,7 +199,7 @@ async def open_subject(
 
     @asynccontextmanager
     async def open_one(service: "Service") -> AsyncIterator[HttpClient]:
-        async with open_transport(urls[service]) as http:
+        async with open_transport(urls[service], clock=clock) as http:
             yield HttpClient(http, urls[service], service=service, clock=clock, timeout=settings.ack_timeout)
 
     async with open_clients(settings, clock=clock, rng=rng) as clients:

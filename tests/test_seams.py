@@ -30,14 +30,12 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
     "hangbot/cli/signals.py": ("loop.time",),
     # a test waits for what comes over the wires: in real time, whatever time it is in the sandbox
     "hangbot/sandbox/journal.py": ("asyncio.timeout",),
-    # not yet
-    "hangbot/hangfm/http1.py": ("asyncio.timeout", "loop.time"),
 }
 """Exceptions, of which one that nothing needs any more fails the test."""
 
 FENCED: Final = frozenset({"pytest_hangfm/fenced.py"})
 LOOKS_INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
-    # not yet
+    # its constructors complete the new instance
     "hangbot/config/settings.py": ("SLF001",),
 }
 

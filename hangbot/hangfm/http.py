@@ -34,7 +34,7 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "Use
 
 
 @asynccontextmanager
-async def open_transport(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
+async def open_transport(*urls: str, clock: Clock) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Open what carries requests to some addresses.
 
     Raises:
@@ -45,7 +45,7 @@ async def open_transport(*urls: str) -> AsyncIterator[httpx.AsyncBaseTransport]:
     check_environment(*urls)
     try:
         context = verified() if world else unverified()
-        transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context)
+        transport = Proxied(context, past=local) if world and has_proxy() else Http1Transport(context, clock)
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
         raise unusable_environment(exc) from None
     async with transport as http:

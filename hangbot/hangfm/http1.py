@@ -16,6 +16,7 @@ from typing import Final, cast
 import h11
 import httpx
 
+from hangbot.clock import Clock
 from hangbot.hangfm.dial import dial, is_address
 
 __all__ = ["Http1Transport"]
@@ -36,12 +37,14 @@ class Http1Transport(httpx.AsyncBaseTransport):
 
     Args:
         context: How TLS is spoken.
+        clock: Bounds a connection's making, and measures how long one is idle.
         idle_for: Seconds for which an idle connection is kept, as httpx has it: later it may be gone.
     """
 
-    def __init__(self, context: ssl.SSLContext, *, idle_for: float = 5.0) -> None:
+    def __init__(self, context: ssl.SSLContext, clock: Clock, *, idle_for: float = 5.0) -> None:
         context.set_alpn_protocols(["http/1.1"])
         self._context = context
+        self._clock = clock
         self._idle_for = idle_for
         self._open: set[_Connection] = set()
         self._idle: dict[tuple[str, str, int | None], list[_Connection]] = {}
@@ -72,16 +75,18 @@ class Http1Transport(httpx.AsyncBaseTransport):
         secure = url.scheme == "https"
         port = url.port or (443 if secure else 80)
         tls, name = (self._context, host) if secure else (None, None)
-        connection, loop = _Connection(self._open, idle), asyncio.get_running_loop()
+        connection, loop = _Connection(self._open, idle, self._clock), asyncio.get_running_loop()
+
+        async def connect() -> None:
+            if is_address(host):
+                await loop.create_connection(lambda: connection, host, port, ssl=tls, server_hostname=name)
+            else:
+                sock = await dial(host, port)
+                await loop.create_connection(lambda: connection, sock=sock, ssl=tls, server_hostname=name)
+
         try:
-            async with asyncio.timeout(request.extensions.get("timeout", {}).get("connect")):
-                if is_address(host):
-                    await loop.create_connection(
-                        lambda: connection, host, port, ssl=tls, server_hostname=name
-                    )
-                else:
-                    sock = await dial(host, port)
-                    await loop.create_connection(lambda: connection, sock=sock, ssl=tls, server_hostname=name)
+            limit = request.extensions.get("timeout", {}).get("connect")
+            await (connect() if limit is None else self._clock.wait_for(connect(), limit))
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc
         except OSError as exc:  # ssl.SSLError is one
@@ -95,21 +100,22 @@ class _Connection(asyncio.Protocol):
     Args:
         opened: The open connections, this one among them while it is open.
         idle: The idle ones to the same server.
+        clock: Measures how long it is idle.
     """
 
     _transport: asyncio.Transport
 
-    def __init__(self, opened: set["_Connection"], idle: list["_Connection"]) -> None:
+    def __init__(self, opened: set["_Connection"], idle: list["_Connection"], clock: Clock) -> None:
         self._opened = opened
         self._idle = idle
+        self._clock = clock
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
         self._response: _Response | None = None
         self._idle_since = 0.0
 
     def is_stale(self, idle_for: float) -> bool:
         """Return whether it has been idle for too long, or the server has hung up."""
-        now = asyncio.get_running_loop().time()
-        return self._transport.is_closing() or now > self._idle_since + idle_for
+        return self._transport.is_closing() or self._clock.now() > self._idle_since + idle_for
 
     def abort(self) -> None:
         """Close it without sending the rest."""
@@ -181,7 +187,7 @@ class _Connection(asyncio.Protocol):
             return
         self._http.start_next_cycle()
         self._transport.resume_reading()
-        self._idle_since = asyncio.get_running_loop().time()
+        self._idle_since = self._clock.now()
         self._idle.append(self)
 
     def _retire(self) -> None:

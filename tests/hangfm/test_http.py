@@ -30,7 +30,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 @pytest_asyncio.fixture
 async def http() -> AsyncIterator[Http1Transport]:
-    async with Http1Transport(unverified()) as transport:
+    async with Http1Transport(unverified(), SystemClock()) as transport:
         yield transport
 
 

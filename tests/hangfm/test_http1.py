@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from hangbot.clock import SystemClock
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.net import unverified
 from tests.addresses import unanswering
@@ -25,7 +26,7 @@ NO_LINGER = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # on, zero: closing sends a res
 
 @asynccontextmanager
 async def opened(times: httpx.Timeout | None = None, **more: float) -> AsyncIterator[httpx.AsyncClient]:
-    transport = Http1Transport(unverified(), **more)
+    transport = Http1Transport(unverified(), SystemClock(), **more)
     async with httpx.AsyncClient(transport=transport, timeout=times or httpx.Timeout(5)) as client:
         yield client
 
