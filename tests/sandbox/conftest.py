@@ -1,8 +1,12 @@
 """Fixtures of the sandbox's own tests."""
 
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -86,3 +90,31 @@ async def bench(open_bench: OpenBench) -> ChatBench:
 def either_dialect(request: pytest.FixtureRequest) -> str:
     """Both dialects, one after the other."""
     return str(request.param)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1 and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("makes its certificate with the program openssl")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    arguments = [*made.split(), *named, "-out", str(cert), "-keyout", str(key)]
+    subprocess.run([openssl, *arguments], check=True, capture_output=True)  # noqa: S603  our own arguments
+    return cert, key
+
+
+@pytest.fixture
+def tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """Make a server's context."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+@pytest.fixture
+def trusting(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """Make the context of a client that trusts it."""
+    return ssl.create_default_context(cafile=certificate[0])

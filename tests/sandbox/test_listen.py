@@ -1,12 +1,9 @@
 import asyncio
 import contextlib
 import errno
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,24 +14,10 @@ from hangbot.sandbox.http_server import Handler, serve_http
 from hangbot.sandbox.listen import HOST, Listener
 from tests.bounds import WITHIN
 
-OPENSSL = shutil.which("openssl")
 LARGE = 32 * 1024 * 1024
 REQUEST = b"GET / HTTP/1.1\r\nHost: sandbox\r\n\r\n"
 
 Meet = Callable[[int], socket.socket]
-
-
-@pytest.fixture
-def tls(tmp_path: Path) -> ssl.SSLContext:
-    """Make a server's context with a certificate for 127.0.0.1."""
-    if OPENSSL is None:
-        pytest.skip("makes its certificate with the program openssl")
-    made = ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-newkey", "ec"]
-    made += ["-pkeyopt", "ec_paramgen_curve:prime256v1", "-out", "cert.pem", "-keyout", "key.pem"]
-    subprocess.run([OPENSSL, "req", "-x509", *made], cwd=tmp_path, check=True, capture_output=True)  # noqa: S603  our own arguments
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
-    return context
 
 
 def strangers() -> ssl.SSLContext:

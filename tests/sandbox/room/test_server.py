@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from hangbot.sandbox import Room, Sandbox, open_sandbox
+from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
 from hangbot.sandbox.room.songs import default_song
 from tests.bounds import WITHIN
 
@@ -330,10 +330,8 @@ async def test_a_second_join_is_allowed_unless_told_otherwise(open_client: "Open
 
 @pytest.mark.parametrize(
     ("profiles_ms", "late_s"),
-    [
-        pytest.param(300, 0.3, id="unless told otherwise"),
-        pytest.param(4000, 4.0, id="as told"),
-    ],
+    [(RoomVariants().profiles_ms, 0.3), (4000, 4.0)],
+    ids=["unless told otherwise", "as told"],
 )
 async def test_profiles_come_late_and_votes_are_told_before_them(
     open_client: "OpenClient", profiles_ms: float, late_s: float
