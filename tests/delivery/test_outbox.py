@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,25 @@ async def outbox(path: Path, writing: KeptWriter) -> AsyncIterator[Outbox]:
         await box.close()
 
 
-@pytest_asyncio.fixture
-async def other(outbox: Outbox) -> AsyncIterator[Outbox]:
-    """Another connection to the same file, as another process has one."""
-    box = Outbox(outbox.path)
+@asynccontextmanager
+async def opened(
+    path: Path,
+    owner: Owner | None = None,
+    **limits: Any,  # noqa: ANN401  passed on as they are
+) -> AsyncIterator[Outbox]:
+    box = Outbox(path, OutboxLimits(**limits), owner)
     try:
         await box.open()
         yield box
     finally:
         await box.close()
+
+
+@pytest_asyncio.fixture
+async def other(outbox: Outbox) -> AsyncIterator[Outbox]:
+    """Another connection to the same file, as another process has one."""
+    async with opened(outbox.path) as box:
+        yield box
 
 
 def message(key: str = "m", text: str = "hi", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
@@ -166,7 +176,7 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         "import asyncio, os, signal, sys\n"
         "from pathlib import Path\n"
         "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.hangfm.wire.chat import Outgoing\n"
+        "from hangbot.delivery.message import Outgoing\n"
         "async def main():\n"
         "    box = Outbox(Path(sys.argv[1]))\n"
         "    await box.open()\n"
@@ -178,14 +188,12 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
     )
 
     killed = run(code, path)
-    box = Outbox(path)
-    await box.open()
-    rows = await box.rows(["queued", "sending"])
-    await box.recover(20.0)
-    recovered = await box.get("m")
-    history = await box.history("m")
-    waiting = [await box.claim("room"), await box.claim("room")]
-    await box.close()
+    async with opened(path) as box:
+        rows = await box.rows(["queued", "sending"])
+        await box.recover(20.0)
+        recovered = await box.get("m")
+        history = await box.history("m")
+        waiting = [await box.claim("room"), await box.claim("room")]
 
     assert killed.returncode == -9
     assert [(row.message.id, row.state, row.in_doubt) for row in rows] == [
@@ -285,77 +293,77 @@ async def test_a_look_takes_nothing(outbox: Outbox) -> None:
     assert await outbox.claim("nobody", only_look=True) is None
 
 
-@pytest.mark.parametrize("doubt", [False, True], ids=["new", "in doubt"])
-async def test_what_was_claimed_and_not_sent_is_queued_again_as_it_was(
-    outbox: Outbox, *, doubt: bool
+ENDS = {"delivered": DELIVERED, "failed": FAILED, "uncertain": UNCERTAIN, "expired": EXPIRED}
+
+
+async def do(box: Outbox, action: str) -> None:
+    """Have one thing happen to the message, and to the part behind it."""
+    if action in ENDS:
+        await settle(box, "m", ENDS[action])
+    elif action == "claim":
+        await box.claim("room")
+    elif action == "release":  # as it was when it was queued
+        await box.release((await box.get("m"))._replace(in_doubt=False))
+    elif action.startswith("attempt"):
+        await box.mark_sending("m", [step("m", int(action.split()[1]))])
+    elif action == "recover":
+        await box.recover(20.0)
+    else:
+        what, key = action.split()
+        await (box.drop([key], 15.0) if what == "drop" else box.requeue([key], 30.0))
+
+
+@pytest.mark.parametrize(
+    ("actions", "first", "second"),
+    [
+        pytest.param([], ("queued", False, 0), "queued", id="accepted"),
+        pytest.param(["claim"], ("sending", True, 0), "queued", id="claimed: it may be there from here on"),
+        pytest.param(["claim", "release"], ("queued", False, 0), "queued", id="not sent: as it was"),
+        pytest.param(["attempt 1", "attempt 2"], ("sending", True, 2), "queued", id="sent"),
+        pytest.param(["attempt 1", "recover"], ("queued", True, 1), "queued", id="cut off, in doubt"),
+        pytest.param(["claim", "recover"], ("queued", True, 1), "queued", id="cut off before it was noted"),
+        pytest.param(["delivered", "attempt 9"], ("delivered", False, 1), "queued", id="there: not sent"),
+        pytest.param(["failed", "attempt 9"], ("failed", False, 3), "failed", id="failed: not sent"),
+        pytest.param(["uncertain", "attempt 9"], ("uncertain", True, 1), "failed", id="unknown: not sent"),
+        pytest.param(["drop m", "failed"], ("dropped", False, 0), "failed", id="an end undoes no other"),
+        pytest.param(["drop m", "delivered"], ("delivered", False, 1), "failed", id="dropped, and arrived"),
+        pytest.param(["claim", "drop m", "release"], ("dropped", True, 0), "failed", id="stays dropped"),
+        pytest.param(["drop m", "requeue m"], ("queued", False, 0), "failed", id="never sent: no doubt"),
+        pytest.param(["claim", "drop m", "requeue m"], ("queued", True, 1), "failed", id="perhaps sent"),
+        pytest.param(["attempt 1", "failed", "requeue m"], ("queued", True, 3), "failed", id="asked about"),
+        pytest.param(["attempt 1", "uncertain", "requeue m"], ("queued", True, 1), "failed", id="too"),
+        pytest.param(["requeue m"], ("queued", False, 0), "queued", id="queued already"),
+        pytest.param(["attempt 1", "requeue m"], ("sending", True, 1), "queued", id="on its way already"),
+        pytest.param(["delivered", "requeue m"], ("delivered", False, 1), "queued", id="there already"),
+        pytest.param(["drop m", "drop m.2"], ("dropped", False, 0), "dropped", id="both dropped"),
+        pytest.param(["failed", "requeue m.2", "drop m"], ("dropped", False, 3), "queued", id="only one"),
+    ],
+)
+async def test_what_happens_to_a_message_and_the_part_behind_it(
+    outbox: Outbox, actions: list[str], first: tuple[State, bool, int], second: State
 ) -> None:
+    await outbox.put([message(), message("m.2")], 10.0, expires_at=99.0)
+
+    for action in actions:
+        await do(outbox, action)
+
+    row, behind = await outbox.rows()
+    assert (row.state, row.in_doubt, row.attempts) == first
+    assert behind.state == second
+    assert (row.expires_at is None) == ("requeue m" in actions and row.state == "queued" and len(actions) > 1)
+
+
+async def test_a_message_queued_again_is_as_if_new(outbox: Outbox) -> None:
     await outbox.put([message()], 10.0)
-    if doubt:
-        await outbox.mark_sending("m", [step("m", 1)])
-        await outbox.recover(20.0)
-    before = await outbox.get("m")
-    claimed = await outbox.claim("room")
-    assert claimed
+    await settle(outbox, "m", FAILED)
 
-    await outbox.release(claimed)
+    (row,) = await outbox.requeue(["m"], 30.0)
 
-    assert await outbox.get("m") == before
-    assert before.in_doubt is doubt
-
-
-async def test_what_was_dropped_on_its_way_is_in_doubt_when_it_is_queued_again(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    await outbox.claim("room")  # and it may have been sent, before the attempt was written
-    await outbox.drop(["m"], 20.0)
-
-    [row] = await outbox.requeue(["m"], 30.0)
-
-    assert (row.state, row.in_doubt, row.attempts) == ("queued", True, 1)
-
-
-async def test_what_was_dropped_by_hand_is_not_queued_again_by_a_release(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    claimed = await outbox.claim("room")
-    assert claimed
-    await outbox.drop(["m"], 20.0)
-
-    await outbox.release(claimed)
-
-    assert (await outbox.get("m")).state == "dropped"
-
-
-async def test_nobody_waits_in_an_empty_outbox(outbox: Outbox) -> None:
-    assert await outbox.receivers() == []
-    assert await outbox.count_waiting() == 0
-
-
-async def test_sending_puts_a_message_in_doubt_and_keeps_its_steps(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-
-    sent = await outbox.mark_sending("m", [step("m", 1)])
-    sent_again = await outbox.mark_sending("m", [step("m", 2)])
-
-    row = await outbox.get("m")
-    assert (sent, sent_again) == (True, True)
-    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 2)
-    assert [(each.kind, each.attempt) for each in await outbox.history("m")] == [
-        ("accepted", 0),
-        ("attempt", 1),
-        ("attempt", 2),
-    ]
-
-
-@pytest.mark.parametrize("end", [DELIVERED, FAILED, UNCERTAIN], ids=lambda end: end.state)
-async def test_what_has_ended_is_not_sent(outbox: Outbox, end: Settlement) -> None:
-    await outbox.put([message()], 10.0)
-    await settle(outbox, "m", end)
-
-    sent = await outbox.mark_sending("m", [step("m", 9)])
-
-    row = await outbox.get("m")
-    assert not sent
-    assert (row.state, row.attempts) == (end.state, end.attempts)
-    assert len(await outbox.history("m")) == 1
+    assert (row.accepted_at, row.tier, row.reason, row.remedy, row.settled_at) == (10.0, None, "", "", None)
+    assert [(each.kind, each.detail) for each in await outbox.history("m")][-1] == (
+        "accepted",
+        "queued again by hand",
+    )
 
 
 @pytest.mark.parametrize(
@@ -386,64 +394,6 @@ async def test_an_end_is_written_with_all_that_is_known(
     )
     assert (row.settled_at, row.in_doubt) == (20.0, doubt)
     assert (await outbox.history("m"))[-1] == step("m", 3)
-
-
-async def test_an_end_does_not_undo_another(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    await outbox.drop(["m"], 15.0)
-
-    await settle(outbox, "m", FAILED)
-
-    assert (await outbox.get("m")).state == "dropped"
-
-
-async def test_what_arrived_although_it_was_dropped_is_delivered(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    await outbox.drop(["m"], 15.0)
-
-    await settle(outbox, "m", DELIVERED)
-
-    assert (await outbox.get("m")).state == "delivered"
-
-
-@pytest.mark.parametrize("end", [FAILED, UNCERTAIN], ids=lambda end: end.state)
-async def test_a_message_queued_again_is_asked_about_first(outbox: Outbox, end: Settlement) -> None:
-    await outbox.put([message()], 10.0)
-    await outbox.mark_sending("m", [step("m")])
-    await settle(outbox, "m", end)
-
-    rows = await outbox.requeue(["m"], 30.0)
-
-    row = rows[0]
-    assert (row.state, row.in_doubt, row.attempts, row.accepted_at) == ("queued", True, end.attempts, 10.0)
-    assert (row.tier, row.reason, row.remedy, row.settled_at) == (None, "", "", None)
-    assert (await outbox.history("m"))[-1].detail == "queued again by hand"
-
-
-async def test_a_message_dropped_before_it_was_ever_sent_needs_no_question(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    await outbox.drop(["m"], 15.0)
-
-    rows = await outbox.requeue(["m"], 30.0)
-
-    assert (rows[0].state, rows[0].in_doubt) == ("queued", False)
-
-
-@pytest.mark.parametrize("state", ["queued", "sending", "delivered"])
-async def test_queueing_again_changes_nothing_that_is_on_its_way_or_there(
-    outbox: Outbox, state: State
-) -> None:
-    await outbox.put([message()], 10.0)
-    if state == "sending":
-        await outbox.mark_sending("m", [])
-    if state == "delivered":
-        await settle(outbox, "m", DELIVERED)
-    before = await outbox.get("m")
-
-    rows = await outbox.requeue(["m"], 30.0)
-
-    assert rows == [before]
-    assert "queued again by hand" not in [each.detail for each in await outbox.history("m")]
 
 
 async def test_dropping_ends_what_is_not_delivered(outbox: Outbox) -> None:
@@ -550,7 +500,7 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
         "import asyncio, sys\n"
         "from pathlib import Path\n"
         "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.hangfm.wire.chat import Outgoing\n"
+        "from hangbot.delivery.message import Outgoing\n"
         "async def main():\n"
         "    sys.stdin.readline()\n"
         "    box = Outbox(Path(sys.argv[1]))\n"
@@ -570,10 +520,8 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
     ends = [maker.communicate("go\n", timeout=WITHIN) for maker in makers]
 
     assert [(maker.returncode, end[1]) for maker, end in zip(makers, ends, strict=True)] == [(0, "")] * 4
-    box = Outbox(path)
-    await box.open()
-    assert len(await box.rows()) == 4
-    await box.close()
+    async with opened(path) as box:
+        assert len(await box.rows()) == 4
 
 
 async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path: Path) -> None:
@@ -586,122 +534,106 @@ async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path
         await box.close()
 
 
-def boxed(path: Path, **bounds: Any) -> Outbox:  # noqa: ANN401  passed on as they are
-    return Outbox(path, OutboxLimits(**bounds))
-
-
 async def test_what_is_queued_again_by_hand_counts_as_waiting(path: Path) -> None:
-    box = boxed(path, queue=3)
-    await box.open()
-    dropped = ["a", "b", "c"]
-    for key in dropped:
-        await box.put([message(key)], 10.0)
-    await box.drop(dropped, 11.0)
-    await box.put([message("d")], 12.0)
+    async with opened(path, queue=3) as box:
+        dropped = ["a", "b", "c"]
+        for key in dropped:
+            await box.put([message(key)], 10.0)
+        await box.drop(dropped, 11.0)
+        await box.put([message("d")], 12.0)
 
-    await box.requeue(dropped, 13.0)
+        await box.requeue(dropped, 13.0)
 
-    with pytest.raises(OutboxFull, match="4 messages wait"):
-        await box.put([message("e")], 14.0)
-    await box.close()
+        with pytest.raises(OutboxFull, match="4 messages wait"):
+            await box.put([message("e")], 14.0)
 
 
 async def test_a_queue_that_is_full_takes_nothing_more_and_loses_nothing(path: Path) -> None:
-    box = boxed(path, queue=3)
-    await box.open()
-    await box.put([message("a"), message("a.2")], 10.0)
+    async with opened(path, queue=3) as box:
+        await box.put([message("a"), message("a.2")], 10.0)
 
-    with pytest.raises(OutboxFull, match=r"2 messages wait in the outbox .* already"):
-        await box.put([message("b"), message("b.2")], 11.0)
-    await box.put([message("c")], 12.0)
-    with pytest.raises(OutboxFull, match="3 messages wait"):
-        await box.put([message("d")], 13.0)
+        with pytest.raises(OutboxFull, match=r"2 messages wait in the outbox .* already"):
+            await box.put([message("b"), message("b.2")], 11.0)
+        await box.put([message("c")], 12.0)
+        with pytest.raises(OutboxFull, match="3 messages wait"):
+            await box.put([message("d")], 13.0)
 
-    assert [row.message.id for row in await box.rows()] == ["a", "a.2", "c"]
-    await box.close()
+        assert [row.message.id for row in await box.rows()] == ["a", "a.2", "c"]
 
 
 async def test_what_has_ended_makes_room(path: Path) -> None:
-    box = boxed(path, queue=1)
-    await box.open()
-    for number in range(3):
-        await box.put([message(f"m{number}")], 10.0)
-        await settle(box, f"m{number}", DELIVERED)
+    async with opened(path, queue=1) as box:
+        for number in range(3):
+            await box.put([message(f"m{number}")], 10.0)
+            await settle(box, f"m{number}", DELIVERED)
 
-    assert len(await box.rows()) == 3
-    await box.close()
+        assert len(await box.rows()) == 3
 
 
 async def test_a_message_that_waits_already_is_the_same_in_a_full_queue_too(path: Path) -> None:
-    box = boxed(path, queue=1)
-    await box.open()
-    await box.put([message()], 10.0)
+    async with opened(path, queue=1) as box:
+        await box.put([message()], 10.0)
 
-    again = await box.put([message()], 11.0)
+        again = await box.put([message()], 11.0)
 
-    assert [row.accepted_at for row in again] == [10.0]
-    await box.close()
+        assert [row.accepted_at for row in again] == [10.0]
 
 
 async def test_another_process_fills_the_same_queue(path: Path) -> None:
-    mine, theirs = (boxed(path, queue=10, count_every=2) for _ in range(2))
-    await mine.open()
-    await theirs.open()
-    await mine.put([message("m")], 10.0)
-    for number in range(9):
-        await theirs.put([message(f"t{number}")], 10.0)
+    limits: dict[str, Any] = {"queue": 10, "count_every": 2}
+    async with opened(path, **limits) as mine, opened(path, **limits) as theirs:
+        await mine.put([message("m")], 10.0)
+        for number in range(9):
+            await theirs.put([message(f"t{number}")], 10.0)
 
-    await mine.put([message("n")], 10.0)  # at most so many more as it had counted
-    with pytest.raises(OutboxFull):
-        await mine.put([message("o")], 10.0)
-
-    await mine.close()
-    await theirs.close()
+        await mine.put([message("n")], 10.0)  # at most so many more as it had counted
+        with pytest.raises(OutboxFull):
+            await mine.put([message("o")], 10.0)
 
 
 async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_somebody_acts(path: Path) -> None:
-    box = boxed(path, keep_for=100.0)
-    await box.open()
-    ends = {"old": DELIVERED, "failed": FAILED, "uncertain": UNCERTAIN, "dropped": DROPPED, "new": DELIVERED}
-    for number, (key, end) in enumerate(ends.items()):
-        await box.put([message(key)], 10.0)
-        await box.settle(key, end, [step(key)], 20.0 + number)
-    await box.put([message("waits")], 10.0)
+    async with opened(path, keep_for=100.0) as box:
+        ends = {
+            "old": DELIVERED,
+            "failed": FAILED,
+            "uncertain": UNCERTAIN,
+            "dropped": DROPPED,
+            "new": DELIVERED,
+        }
+        for number, (key, end) in enumerate(ends.items()):
+            await box.put([message(key)], 10.0)
+            await box.settle(key, end, [step(key)], 20.0 + number)
+        await box.put([message("waits")], 10.0)
 
-    gone = await box.prune(122.0)
+        gone = await box.prune(122.0)
 
-    assert gone == 1
-    assert [row.message.id for row in await box.rows()] == [*list(ends)[1:], "waits"]
-    await box.close()
+        assert gone == 1
+        assert [row.message.id for row in await box.rows()] == [*list(ends)[1:], "waits"]
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT count(*) FROM step").fetchone() == (4,)
 
 
 async def test_the_newest_delivered_messages_are_kept(path: Path) -> None:
-    box = boxed(path, keep_most=2)
-    await box.open()
-    for number in range(5):
-        await box.put([message(f"m{number}")], 10.0)
-        await settle(box, f"m{number}", DELIVERED)
+    async with opened(path, keep_most=2) as box:
+        for number in range(5):
+            await box.put([message(f"m{number}")], 10.0)
+            await settle(box, f"m{number}", DELIVERED)
 
-    gone = await box.prune(21.0)
+        gone = await box.prune(21.0)
 
-    assert gone == 3
-    assert [row.message.id for row in await box.rows()] == ["m3", "m4"]
-    await box.close()
+        assert gone == 3
+        assert [row.message.id for row in await box.rows()] == ["m3", "m4"]
 
 
 async def test_it_prunes_by_itself_now_and_then(path: Path) -> None:
-    box = boxed(path, keep_most=1, prune_every=3)
-    await box.open()
-    kept = []
-    for number in range(4):
-        await box.put([message(f"m{number}")], 10.0)
-        await settle(box, f"m{number}", DELIVERED)
-        kept.append(len(await box.rows()))
+    async with opened(path, keep_most=1, prune_every=3) as box:
+        kept = []
+        for number in range(4):
+            await box.put([message(f"m{number}")], 10.0)
+            await settle(box, f"m{number}", DELIVERED)
+            kept.append(len(await box.rows()))
 
-    assert kept == [1, 2, 1, 2]
-    await box.close()
+        assert kept == [1, 2, 1, 2]
 
 
 async def test_what_ended_before_a_moment_can_be_left_out(outbox: Outbox) -> None:
@@ -745,68 +677,24 @@ async def test_an_end_that_is_no_delivery_ends_the_parts_behind_it_too(outbox: O
     }
 
 
-async def test_a_delivered_part_ends_no_other(outbox: Outbox) -> None:
-    await outbox.put([message("m"), message("m.2")], 10.0)
-
-    given_up = await outbox.settle("m", DELIVERED, [], 20.0)
-
-    assert given_up == []
-    assert (await outbox.get("m.2")).state == "queued"
-
-
-async def test_dropping_all_parts_drops_them_all(outbox: Outbox) -> None:
-    await outbox.put([message("m"), message("m.2"), message("m.3")], 10.0)
-
-    rows = await outbox.drop(["m", "m.2", "m.3"], 20.0)
-
-    assert [row.state for row in rows] == ["dropped"] * 3
-
-
-async def test_dropping_a_part_that_has_failed_leaves_alone_what_was_queued_again(outbox: Outbox) -> None:
-    await outbox.put([message("m"), message("m.2")], 10.0)
-    await settle(outbox, "m", FAILED)
-    await outbox.requeue(["m.2"], 25.0)
-
-    await outbox.drop(["m"], 30.0)
-
-    assert (await outbox.get("m.2")).state == "queued"
-
-
-async def test_what_was_queued_again_by_hand_does_not_expire(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0, expires_at=20.0)
-    await settle(outbox, "m", EXPIRED)
-
-    rows = await outbox.requeue(["m"], 30.0)
-
-    assert (rows[0].state, rows[0].expires_at) == ("queued", None)
-
-
-async def opened(path: Path, owner: Owner | None) -> Outbox:
-    box = Outbox(path, owner=owner)
-    await box.open()
-    return box
-
-
 async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(path: Path) -> None:
     lounge, attic = Owner("bot", "lounge", frozenset({"lounge-chat"})), Owner("bot", "attic")
-    in_attic = await opened(path, attic)
-    await in_attic.put([message("a", to="attic")], 1.0)
-    await in_attic.put([message("d", to="alice", direct=True)], 2.0)
-    await in_attic.put([message("e", to="alice")], 3.0)
-    await in_attic.close()
+    async with opened(path, attic) as in_attic:
+        await in_attic.put([message("a", to="attic")], 1.0)
+        await in_attic.put([message("d", to="alice", direct=True)], 2.0)
+        await in_attic.put([message("e", to="alice")], 3.0)
 
-    box = await opened(path, lounge)
-    await box.put([message("l", to="lounge-chat")], 4.0)
-    await box.put([message("m", to="alice", direct=True)], 5.0)
-    claimed = [await box.claim("alice"), await box.claim("alice"), await box.claim("alice")]
-    seen = (
-        await box.receivers(),
-        await box.claim("attic"),
-        await box.count_waiting(),
-        await box.count_others(),
-    )
-    rooms = [row.room for row in await box.rows()]
-    await box.close()
+    async with opened(path, lounge) as box:
+        await box.put([message("l", to="lounge-chat")], 4.0)
+        await box.put([message("m", to="alice", direct=True)], 5.0)
+        claimed = [await box.claim("alice"), await box.claim("alice"), await box.claim("alice")]
+        seen = (
+            await box.receivers(),
+            await box.claim("attic"),
+            await box.count_waiting(),
+            await box.count_others(),
+        )
+        rooms = [row.room for row in await box.rows()]
 
     assert [row and row.message.id for row in claimed] == ["d", "m", None]
     assert seen == (["lounge-chat"], None, 3, 2)
@@ -814,52 +702,49 @@ async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(p
 
 
 async def test_what_is_accepted_while_others_are_counted_is_not_taken_off_them(path: Path) -> None:
-    box = await opened(path, Owner("bot", "lounge"))
-
-    counting = asyncio.create_task(box.count_others(), name="counting")
-    await asyncio.sleep(0)  # it has asked
-    await box.put([message("l", to="lounge")], 1.0)
-    others = await counting
-    await box.close()
+    async with opened(path, Owner("bot", "lounge")) as box:
+        counting = asyncio.create_task(box.count_others(), name="counting")
+        await asyncio.sleep(0)  # it has asked
+        await box.put([message("l", to="lounge")], 1.0)
+        others = await counting
 
     assert others == 0
 
 
 async def test_who_names_no_bot_sees_all_rooms_oldest_first(path: Path) -> None:
     for number, room in enumerate(("b", "a", "c")):
-        box = await opened(path, Owner("bot", room))
-        await box.put([message(room, to=f"to-{room}")], float(number))
-        await box.put([message(f"{room}2", to="all")], float(number))
-        await box.close()
+        async with opened(path, Owner("bot", room)) as box:
+            await box.put([message(room, to=f"to-{room}")], float(number))
+            await box.put([message(f"{room}2", to="all")], float(number))
 
-    box = await opened(path, None)
-    receivers = await box.receivers()
-    firsts = [await box.claim("all") for _ in range(4)]
-    await box.close()
+    async with opened(path, None) as box:
+        receivers = await box.receivers()
+        firsts = [await box.claim("all") for _ in range(4)]
 
     assert receivers == ["to-b", "all", "to-a", "to-c"]
     assert [row and row.message.id for row in firsts] == ["b2", "a2", "c2", None]
 
 
 async def test_a_file_stays_the_bots_that_opened_it_first(path: Path) -> None:
-    await (await opened(path, Owner("one", "room"))).close()
-    box = Outbox(path, owner=Owner("two", "room"))
+    async with opened(path, Owner("one", "room")):
+        pass
 
     with pytest.raises(OutboxOfAnother, match=r"the bot one's; this configuration is for the bot two"):
-        await box.open()
-    await box.close()
+        async with opened(path, Owner("two", "room")):
+            pass
 
-    await (await opened(path, None)).close()
+    async with opened(path):
+        pass
 
 
 async def test_who_only_looks_makes_a_file_nobodys(path: Path) -> None:
-    await (await opened(path, Owner("one", "room", binds=False))).close()
+    async with opened(path, Owner("one", "room", binds=False)):
+        pass
 
-    box = await opened(path, Owner("two", "room"))
-    with pytest.raises(OutboxOfAnother):
-        await box.bind("three")
-    await box.bind("two")
-    await box.close()
+    async with opened(path, Owner("two", "room")) as box:
+        with pytest.raises(OutboxOfAnother):
+            await box.bind("three")
+        await box.bind("two")
 
 
 async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
@@ -894,9 +779,8 @@ async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> No
 
 
 async def test_an_outbox_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.close()
+    async with opened(path):
+        pass
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
 
@@ -1056,16 +940,14 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
     unlucky = True
     connect = database.connect
     monkeypatch.setattr(outbox_file, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
-    box = Outbox(path)
-    await box.open()
-    with pytest.raises(OutboxUnusable, match="disk I/O error"):
-        await box.put([message()], 10.0)
-    unlucky = False
+    async with opened(path) as box:
+        with pytest.raises(OutboxUnusable, match="disk I/O error"):
+            await box.put([message()], 10.0)
+        unlucky = False
 
-    await box.put([message("n")], 11.0)
+        await box.put([message("n")], 11.0)
 
-    assert [row.message.id for row in await box.rows()] == ["n"]
-    await box.close()
+        assert [row.message.id for row in await box.rows()] == ["n"]
 
 
 async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_told(path: Path) -> None:
@@ -1135,10 +1017,8 @@ async def test_a_locked_outbox_keeps_nobody_from_closing_it(path: Path) -> None:
 
 
 async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.put([message(text="x" * 900)], 10.0)
-    await box.close()
+    async with opened(path) as box:
+        await box.put([message(text="x" * 900)], 10.0)
     spoilt = path.read_bytes()[:100] + b"\xff" * (path.stat().st_size - 100)
     path.write_bytes(spoilt)
 
@@ -1152,11 +1032,9 @@ async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: 
 @pytest_asyncio.fixture
 async def spoilt(path: Path) -> Path:
     """An outbox that opens, but whose pages do not fit together."""
-    box = Outbox(path)
-    await box.open()
-    for number in range(50):
-        await box.put([message(f"m{number}", "x" * 900)], 10.0)
-    await box.close()
+    async with opened(path) as box:
+        for number in range(50):
+            await box.put([message(f"m{number}", "x" * 900)], 10.0)
     whole = bytearray(path.read_bytes())
     whole[6 * 4096 : 7 * 4096] = b"\xff" * 4096
     path.write_bytes(whole)
@@ -1205,9 +1083,8 @@ async def test_damage_does_not_take_the_place_of_earlier_damage(
 
 
 async def test_damage_is_left_to_the_bot_that_works_on_it(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.close()
+    async with opened(path):
+        pass
     spoilt = path.read_bytes()[:100] + b"\xff" * 5_000
     path.write_bytes(spoilt)
 
@@ -1221,9 +1098,8 @@ async def test_damage_is_left_to_the_bot_that_works_on_it(path: Path) -> None:
 async def test_a_new_outbox_is_not_put_aside_for_the_damage_of_the_one_before(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.close()
+    async with opened(path):
+        pass
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
     is_outbox = tables.is_outbox
 
@@ -1243,9 +1119,8 @@ async def test_a_new_outbox_is_not_put_aside_for_the_damage_of_the_one_before(
 async def test_a_file_that_is_gone_when_it_is_to_be_put_aside_is_no_second_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.close()
+    async with opened(path):
+        pass
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
     is_outbox = tables.is_outbox
 
@@ -1259,10 +1134,8 @@ async def test_a_file_that_is_gone_when_it_is_to_be_put_aside_is_no_second_error
 
 
 async def test_a_closed_outbox_says_so_and_closes_twice(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.close()
-    await box.close()
+    async with opened(path) as box:
+        await box.close()
 
     with pytest.raises(OutboxUnusable, match="is closed"):
         await box.put([message()], 10.0)
