@@ -181,37 +181,6 @@ async def test_a_song_is_silenced_and_nobody_is_told(api: Api) -> None:
     assert api.sandbox.journal.events(since=before, service="room") == []
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status", "words"),
-    [
-        pytest.param("/room/forget", {}, 400, "uid is missing", id="forget nobody"),
-        pytest.param("/room/forget", {"uid": 5}, 400, "wrong type", id="forget a number"),
-        pytest.param("/room/forget", {"uid": "nobody"}, 404, "no user nobody", id="forget an unknown user"),
-        pytest.param("/room/forget", {"uid": "", "x": 1}, 400, "unknown field", id="forget with more"),
-        pytest.param("/room/forget?room=nowhere", {"uid": "$bot"}, 404, "no room", id="in an unknown room"),
-        pytest.param("/room/forget", {"uid": "$bot"}, 404, "not in the room", id="forget who is not there"),
-        pytest.param("/room/silence", {"x": 1}, 400, "unknown field", id="silence with more"),
-        pytest.param("/room/silence", [], 400, "JSON object", id="silence with a list"),
-        pytest.param("/room/silence?room=nowhere", {}, 404, "no room", id="silence an unknown room"),
-        pytest.param("/room/silence", {}, 400, "Nothing is playing", id="silence where nothing plays"),
-    ],
-)
-async def test_forgetting_and_silencing_what_is_not_there_is_refused_in_a_line(
-    api: Api,
-    path: str,
-    body: Any,  # noqa: ANN401  as it may come
-    status: int,
-    words: str,
-) -> None:
-    if isinstance(body, dict) and body.get("uid") == "$bot":
-        body = {"uid": api.sandbox.bot.uid}
-
-    answer = await api.call("POST", path, body)
-
-    assert answer[0] == status
-    assert words in answer[1]["error"]
-
-
 async def test_calls_about_a_room_name_it(api: Api) -> None:
     other = api.sandbox.add_room("other")
     alice = await api.user()
@@ -272,71 +241,79 @@ async def test_a_restart_and_a_reset_come_back_on_the_same_ports(api: Api) -> No
         assert answer.status == 200
 
 
+REFUSED = """
+POST /users {} 400 nickname is missing
+POST /users {"nickname":5} 400 wrong type
+POST /users {"nickname":"a","role":"king"} 400 no such role
+POST /users {"nickname":"a","extra":1} 400 unknown field
+POST /users [] 400 JSON object
+POST /users null 400 JSON object
+POST /users { 400 no JSON
+POST /users/nobody/join {} 404 no user
+POST /users/BOT/dance {} 404 cannot dance
+POST /users/BOT/say {} 400 text is missing
+POST /users/BOT/dm {"to":"nobody","text":"x"} 404 no user
+POST /users/BOT/vote {} 400 like is missing
+POST /users/BOT/vote {"like":1} 400 wrong type
+POST /users/BOT/vote {"like":true} 400 refused
+POST /room/kick {"uid":"nobody"} 404 no user nobody
+POST /room/kick {} 400 uid is missing
+POST /room/unban {"uid":"nobody"} 404 no user
+POST /room/forget {} 400 uid is missing
+POST /room/forget {"uid":5} 400 wrong type
+POST /room/forget {"uid":"nobody"} 404 no user nobody
+POST /room/forget {"uid":"","x":1} 400 unknown field
+POST /room/forget?room=nowhere {"uid":"BOT"} 404 no room
+POST /room/forget {"uid":"BOT"} 404 not in the room
+POST /room/silence {"x":1} 400 unknown field
+POST /room/silence [] 400 JSON object
+POST /room/silence?room=nowhere {} 404 no room
+POST /room/silence {} 400 Nothing is playing
+POST /chat/kick {"uid":"nobody"} 404 no user
+POST /chat/ban {"uid":5} 400 wrong type
+POST /chat/ban?room=nowhere {"uid":"BOT"} 404 no room
+POST /chat/unban {"uid":"BOT","for":1} 400 unknown field
+POST /chat/mute {"uid":"BOT"} 404 Not Found
+DELETE /clock - 405 Method Not Allowed
+POST /clock {"advance_s":-1} 400 0 or more
+POST /clock {"advance_s":true} 400 wrong type
+POST /clock {} 400 advance_s is missing
+POST /restart {"down_ms":-5} 400 0 or more
+POST /faults {"on":"chat.send"} 400 do is missing
+POST /faults {"on":"chat.sned","do":"hang"} 400 no such point
+POST /faults {"on":"chat.send","do":"hang","tiems":1} 400 unknown field
+DELETE /faults/77 - 404 no fault 77
+DELETE /faults/x - 404 no fault x
+GET /journal?since=x - 400 number of an event
+GET /nowhere - 404 Not Found
+PUT /users {} 405 Method Not Allowed
+""".strip().splitlines()
+"""Call, body, status, and what the refusal says."""
+
+
+@pytest.mark.parametrize("line", REFUSED)
+async def test_what_cannot_be_done_is_refused_in_a_line(api: Api, line: str) -> None:
+    method, path, body, status, words = line.replace("BOT", api.sandbox.bot.uid).split(maxsplit=4)
+
+    answer = await api.call(method, path, data=None if body == "-" else body)
+
+    assert answer[0] == int(status)
+    assert words in answer[1]["error"]
+    assert "\n" not in answer[1]["error"]
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
+    ("raw", "headers", "error"),
     [
-        pytest.param("POST", "/users", {}, 400, id="no nickname"),
-        pytest.param("POST", "/users", {"nickname": 5}, 400, id="nickname is a number"),
-        pytest.param("POST", "/users", {"nickname": "a", "role": "king"}, 400, id="unknown role"),
-        pytest.param("POST", "/users", {"nickname": "a", "extra": 1}, 400, id="unknown field"),
-        pytest.param("POST", "/users", [], 400, id="a list"),
-        pytest.param("POST", "/users/nobody/join", {}, 404, id="unknown user"),
-        pytest.param("POST", "/users/BOT/dance", {}, 404, id="unknown act"),
-        pytest.param("POST", "/users/BOT/say", {}, 400, id="no text"),
-        pytest.param("POST", "/users/BOT/dm", {"to": "nobody", "text": "x"}, 404, id="unknown receiver"),
-        pytest.param("POST", "/users/BOT/vote", {}, 400, id="no vote"),
-        pytest.param("POST", "/users/BOT/vote", {"like": 1}, 400, id="vote is a number"),
-        pytest.param("POST", "/users/BOT/vote", {"like": True}, 400, id="refused by the room"),
-        pytest.param("POST", "/room/kick", {"uid": "nobody"}, 404, id="kick nobody"),
-        pytest.param("POST", "/room/kick", {}, 400, id="kick without uid"),
-        pytest.param("POST", "/room/unban", {"uid": "nobody"}, 404, id="unban nobody"),
-        pytest.param("POST", "/chat/kick", {"uid": "nobody"}, 404, id="kick nobody from the chat"),
-        pytest.param("POST", "/chat/ban", {"uid": 5}, 400, id="ban a number from the chat"),
-        pytest.param("POST", "/chat/ban?room=nowhere", {"uid": "BOT"}, 404, id="ban from no chat"),
-        pytest.param("POST", "/chat/unban", {"uid": "BOT", "for": 1}, 400, id="unban with an unknown field"),
-        pytest.param("POST", "/chat/mute", {"uid": "BOT"}, 404, id="unknown deed in the chat"),
-        pytest.param("DELETE", "/clock", None, 405, id="no clock"),
-        pytest.param("POST", "/clock", {"advance_s": -1}, 400, id="backwards"),
-        pytest.param("POST", "/clock", {"advance_s": True}, 400, id="advance is a truth value"),
-        pytest.param("POST", "/clock", {}, 400, id="no advance"),
-        pytest.param("POST", "/restart", {"down_ms": -5}, 400, id="negative down time"),
-        pytest.param("POST", "/faults", {"on": "chat.send"}, 400, id="no deed"),
-        pytest.param("POST", "/faults", {"on": "chat.sned", "do": "hang"}, 400, id="unknown point"),
-        pytest.param("POST", "/faults", {"on": "chat.send", "do": "hang", "tiems": 1}, 400, id="misspelt"),
-        pytest.param("DELETE", "/faults/77", None, 404, id="unknown fault"),
-        pytest.param("DELETE", "/faults/x", None, 404, id="fault is no number"),
-        pytest.param("GET", "/journal?since=x", None, 400, id="since is no number"),
-        pytest.param("GET", "/nowhere", None, 404, id="unknown route"),
-        pytest.param("PUT", "/users", {}, 405, id="unknown method"),
+        pytest.param(b"\xff\xfe", {}, "the body is no JSON", id="noise"),
+        pytest.param(b"[" * 100_000, {}, "the body is no JSON", id="deep"),
+        pytest.param(b"x", {"Content-Encoding": "gzip"}, "the body cannot be unpacked", id="no gzip"),
     ],
 )
-async def test_what_cannot_be_done_is_told(
-    api: Api, method: str, path: str, body: object, status: int
+async def test_a_body_that_cannot_be_read_does_nothing(
+    api: Api, raw: bytes, headers: dict[str, str], error: str
 ) -> None:
-    bot = api.sandbox.bot.uid
-    if isinstance(body, dict) and body.get("uid") == "BOT":
-        body = {**body, "uid": bot}
-    answer = await api.call(method, path.replace("BOT", bot), body)
-
-    assert answer[0] == status
-    assert answer[1]["error"]
-
-
-@pytest.mark.parametrize(
-    "raw", [b"{", b"\xff\xfe", b"[" * 100_000, b"null"], ids=["half", "noise", "deep", "null"]
-)
-async def test_a_body_that_is_no_object_is_told(api: Api, raw: bytes) -> None:
-    status, body = await api.call("POST", "/users", data=raw)
-
-    assert status == 400
-    assert body["error"]
-
-
-async def test_a_body_that_cannot_be_unpacked_is_told_and_does_nothing(api: Api) -> None:
-    await api.user()
-    status, body = await api.call("POST", "/reset", data=b"rubbish", headers={"Content-Encoding": "gzip"})
-
-    assert (status, body) == (400, {"error": "the body cannot be unpacked"})
+    assert await api.call("POST", "/reset", data=raw, headers=headers) == (400, {"error": error})
 
 
 @pytest.mark.parametrize(
