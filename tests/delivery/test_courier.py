@@ -421,15 +421,6 @@ async def test_a_poisoned_message_holds_up_its_receiver_no_longer_than_the_total
     assert desk.service.room == ["elsewhere", "behind-it"]
 
 
-async def test_a_token_that_is_refused_ends_no_message(desk: Desk) -> None:
-    desk.policy = RetryPolicy(total=30.0)
-    desk.service.script["m"] = [DEAD] * 20  # although the service answers: about this message alone
-
-    end = await desk.courier().deliver(message("m"))
-
-    assert end == Settlement("delivered", 2, 21)
-
-
 async def test_a_group_that_does_not_let_the_bot_in_ends_what_is_queued_for_it_in_its_words(
     desk: Desk,
 ) -> None:
@@ -576,16 +567,6 @@ async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
     assert desk.steps == []
 
 
-async def test_the_same_message_delivered_twice_is_in_the_room_once(desk: Desk) -> None:
-    courier = desk.courier()
-
-    first = await courier.deliver(message("m"))
-    second = await courier.deliver(message("m"))
-
-    assert first == second == Settlement("delivered", 1, 1)
-    assert desk.service.attempts == ["m"]
-
-
 async def test_the_same_message_delivered_twice_at_the_same_time_is_in_the_room_once(desk: Desk) -> None:
     courier = desk.courier()
 
@@ -625,21 +606,6 @@ async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver
     await courier.run_until_empty()
 
     assert desk.service.room == ["a", "b", "c"]
-
-
-async def test_receivers_do_not_wait_for_each_other(desk: Desk) -> None:
-    desk.service.held = {"slow"}
-    courier = desk.courier()
-    await courier.accept(message("slow", "here"))
-    await courier.accept(message("quick", "there"))
-
-    async with running(courier):
-        end = await courier.settled("quick")
-        slow = await desk.state("slow")
-        desk.service.release.set()
-
-    assert end.state == "delivered"
-    assert slow[0] == "sending"
 
 
 async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(desk: Desk) -> None:
@@ -724,17 +690,6 @@ async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_n
     assert (before.state, before.in_doubt, before.attempts) == ("queued", False, 0)
     assert desk.service.asked == []
     assert await desk.state("m") == ("delivered", 1, 1)
-
-
-async def test_sends_are_paced(desk: Desk) -> None:
-    desk.bucket = TokenBucket(4.0, 2)
-    courier = desk.courier()
-    for number in range(4):
-        await courier.accept(message(f"m{number}"))
-
-    await courier.run_until_empty()
-
-    assert desk.clock.slept == pytest.approx([0.25, 0.25])
 
 
 async def test_a_message_dropped_between_two_attempts_is_not_sent_again(

@@ -15,6 +15,7 @@ from hangbot.errors import (
     NotAMember,
     RateLimited,
     Refused,
+    TokenRejected,
     Unavailable,
     Unreachable,
 )
@@ -28,6 +29,7 @@ AWAY = Unreachable("no connection", service="chat")
 REFUSED = Refused("no", service="chat", status=400)
 OUT = NotAMember("out", service="chat")
 BUSY = RateLimited("slow down", service="chat", status=429, retry_after=15.0)
+DEAD = TokenRejected("a dead token", service="chat")
 GONE = ActionLost("gone", service="room")
 
 Outcome = Exception | bool | None
@@ -108,6 +110,7 @@ class Script:
         pytest.param([AWAY, None], [], "delivered", 2, 2, id="never reached: not asked about"),
         pytest.param([BUSY, None], [], "delivered", 2, 2, id="told to wait: not asked about"),
         pytest.param([AWAY] * 6 + [None], [], "delivered", 2, 7, id="away for long: no attempt counts"),
+        pytest.param([DEAD] * 20 + [None], [], "delivered", 2, 21, id="a refused token costs nothing"),
         pytest.param([DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3, id="the last one arrived"),
         pytest.param(
             [LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2, id="asked again and again"
