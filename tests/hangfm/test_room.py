@@ -108,6 +108,7 @@ JOINS: dict[str, tuple[object, type[ServiceError], str]] = {
     "not answered": (None, AckTimeout, "joinRoom from the room in 10 s"),
     "answered with garbage": (["garbage"], AckTimeout, "joinRoom from the room in 10 s"),
     "ended by the server": ([CLOSING], ConnectionLost, "closed by the server"),
+    "removed meanwhile": ([KICK], RemovedFromRoom, "kicked"),
 }
 
 
