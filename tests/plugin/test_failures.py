@@ -80,61 +80,31 @@ VIRTUAL_PROGRAM = """
 """
 
 
-@pytest.mark.parametrize(
-    ("text", "outcomes", "lines"),
-    [
-        pytest.param(
-            EXPECTS_IN_VAIN,
-            {"failed": 1},
-            ['>*await hangfm_room_log.expect("pong", within=0.1)', "*hangbot -> room: joinRoom*"],
-            id="an expectation, with its line and the conversation",
-        ),
-        pytest.param(
-            LEAKS,
-            {"passed": 2, "errors": 2},
-            [
-                "the test left 1 task(s) running: forgets, made at test_it.py:7; await or cancel*",
-                "the test left 1 task(s) running: poller: forgets, made at test_it.py:10; await or cancel*",
-            ],
-            id="a leaked task, by its coroutine and the line that made it",
-        ),
-        pytest.param(
-            BLOCKS,
-            {"passed": 1, "failed": 2},
-            [
-                "the test has blocked the event loop for 2 s in line 7 of test_it.py (urlopen): *",
-                "the test has blocked the event loop for 2 s in line 10 of test_it.py (run): *",
-            ],
-            id="a blocked loop, by its line",
-        ),
-        pytest.param(
-            ACTIONS,
-            {"passed": 4, "failed": 2},
-            [
-                "*nobody looked at the result of voteOnSong (test_it.py:5) failed: *Assert on what `act`*",
-                "FAILED *::test_nobody_looks*",
-                "FAILED *::test_the_app_does_not_look*",
-            ],
-            id="a failed action whose result was not read",
-        ),
-        pytest.param(
-            VIRTUAL_PROGRAM,
-            {"errors": 1},
-            ["a program of its own does not share this test's clock: *"],
-            id="a program under virtual time",
-        ),
-    ],
-)
-def test_a_failure_says_where_and_what(
-    inner: pytest.Pytester, text: str, outcomes: dict[str, int], lines: list[str]
-) -> None:
-    inner.makepyfile(test_it=text)
+def test_each_failure_says_where_and_what(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        test_expects=EXPECTS_IN_VAIN,
+        test_leaks=LEAKS,
+        test_blocks=BLOCKS,
+        test_actions=ACTIONS,
+        test_virtual=VIRTUAL_PROGRAM,
+    )
 
     result = inner.runpytest_subprocess(*WITHOUT_ALLURE)
 
-    result.assert_outcomes(**outcomes)
-    result.stdout.fnmatch_lines_random(lines)
-    shown = result.stdout.str()
-    assert not (
-        "over the wires" in shown and "on the sandbox's wires" in shown
-    )  # the transcript is there once
+    result.assert_outcomes(passed=7, failed=5, errors=3)
+    blocked = "the test has blocked the event loop for 2 s in line"
+    result.stdout.fnmatch_lines_random(
+        [
+            '>*await hangfm_room_log.expect("pong", within=0.1)',
+            "the test left 1 task(s) running: forgets, made at test_leaks.py:7; await or cancel*",
+            "the test left 1 task(s) running: poller: forgets, made at test_leaks.py:10; await or cancel*",
+            f"{blocked} 7 of test_blocks.py (urlopen): *",
+            f"{blocked} 10 of test_blocks.py (run): *",
+            "*nobody looked at the result of voteOnSong (test_actions.py:5) failed: *Assert on what `act`*",
+            "FAILED *::test_nobody_looks*",
+            "FAILED *::test_the_app_does_not_look*",
+            "a program of its own does not share this test's clock: *",
+        ]
+    )
+    behind_the_conversation = result.stdout.str().partition("over the wires, in seconds:")[2]
+    assert "on the sandbox's wires" not in behind_the_conversation.partition("\n____")[0]  # not a second time

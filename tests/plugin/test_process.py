@@ -113,7 +113,7 @@ async def test_a_line_beyond_the_limit_ends_the_reading_and_not_the_program(
 
 
 async def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(hangfm_open_process: OpenProcess) -> None:
-    code = "import subprocess; subprocess.Popen(['sleep', '30'], start_new_session=True); print('on')"
+    code = "import subprocess; subprocess.Popen(['sleep', '3'], start_new_session=True); print('on')"
     process = await hangfm_open_process([sys.executable, "-c", code], join=False)
     await process.expect("on", within=WITHIN)
     await process.wait(within=WITHIN)
