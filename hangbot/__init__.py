@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.message import Outgoing
     from hangbot.delivery.outbox import Outbox
     from hangbot.delivery.record import Notify, Settlement, Step
+    from hangbot.delivery.writer import InlineWriter
     from hangbot.errors import HangbotError
     from hangbot.factory import (
         open_bot,
@@ -44,6 +45,7 @@ __all__ = [
     "Courier",
     "GatewayClient",
     "HangbotError",
+    "InlineWriter",
     "Notify",
     "Outbox",
     "Outgoing",
@@ -80,6 +82,7 @@ _HOMES = {
     "Courier": "delivery.courier",
     "GatewayClient": "hangfm.gateway",
     "HangbotError": "errors",
+    "InlineWriter": "delivery.writer",
     "Notify": "delivery.record",
     "Outbox": "delivery.outbox",
     "Outgoing": "delivery.message",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from hangbot import exclusive
-from hangbot.factory import make_courier, open_bot, open_chat, open_outbox
+from hangbot.factory import make_courier, open_bot, open_chat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
-    from hangbot import App, Bot, Courier, Notify
+    from hangbot import App, Bot, Courier, Notify, Outbox
     from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.ids import Rng
@@ -29,11 +30,17 @@ _MORE_THAN_THE_DRAIN: Final = 5.0
 
 @asynccontextmanager
 async def open_courier(
-    settings: Settings, *, clock: Clock | None, rng: Rng | None, notify: Notify, undo: Undo | None
+    settings: Settings,
+    opening: AbstractAsyncContextManager[Outbox],
+    *,
+    clock: Clock | None,
+    rng: Rng | None,
+    notify: Notify,
+    undo: Undo | None,
 ) -> AsyncIterator[Courier]:
     """Open a courier whose chat client is a member of the room's group."""
     with exclusive(settings.outbox):
-        async with open_outbox(settings) as outbox, open_chat(settings, clock=clock) as chat:
+        async with opening as outbox, open_chat(settings, clock=clock) as chat:
             if undo:
                 undo.follow_chat(chat)
             await chat.me()
@@ -44,6 +51,7 @@ async def open_courier(
 @asynccontextmanager
 async def running_bot(
     settings: Settings,
+    opening: AbstractAsyncContextManager[Outbox],
     *,
     app: App | None,
     clock: Clock | None,
@@ -58,7 +66,7 @@ async def running_bot(
     """
     with exclusive(settings.outbox):
         async with (
-            open_outbox(settings) as outbox,
+            opening as outbox,
             open_bot(settings, outbox, app=app, clock=clock, notify=notify) as bot,
         ):
             if undo:

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 
 import pytest
@@ -30,6 +31,12 @@ async def test_a_back_off_of_half_a_minute_takes_no_time_over_real_sockets(
 
     hangfm_acks.assert_delivered("m-1", tier=2, attempts=3)
     assert sum(hangfm_acks.waits("m-1")) >= 90
+
+
+@pytest.mark.virtual_time
+@pytest.mark.usefixtures("hangfm_outbox", "hangfm_bot")
+async def test_no_thread_writes_to_disk_while_the_clock_could_jump_over_it() -> None:
+    assert [thread.name for thread in threading.enumerate() if "outbox" in thread.name] == []
 
 
 async def test_without_the_marker_time_is_real() -> None:
