@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.text import printable_lines
-from tests.cli.test_sandbox import until
+from tests.cli.stories import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

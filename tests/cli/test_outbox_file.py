@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hangbot.cli import main, send_delivery
 from tests.bounds import WITHIN
+from tests.cli.stories import is_a_send, listed, until_so
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,26 +32,11 @@ def box(folder: Path) -> Path:
     return folder / "outbox.sqlite3"
 
 
-def until(condition: Callable[[], object], within: float = WITHIN) -> None:
-    """Look again until something outside of this process is so."""
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
-
-
 def start_bot(start: Start, **env: str) -> Command:
     bot = start("run", env=env)
-    until(lambda: "reading the chat" in bot.err or bot.process.poll() is not None)
+    until_so(lambda: "reading the chat" in bot.err or bot.process.poll() is not None)
     assert bot.process.poll() is None, bot.err
     return bot
-
-
-def listed(capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, Any]]:
-    capsys.readouterr()
-    assert main(["outbox", "list", "--json", *more]) == 0
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return rows
 
 
 def remove(box: Path) -> None:
@@ -112,7 +98,7 @@ def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what
     begun = time.monotonic()
 
     take(box)
-    until(lambda: cause in bot.err, within=WITHIN)
+    until_so(lambda: cause in bot.err, within=WITHIN)
     noticed = time.monotonic() - begun
     code = bot.wait()
 
@@ -137,12 +123,12 @@ def test_a_file_that_another_program_locks_is_waited_for_without_an_end(
     with closing(sqlite3.connect(box, isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
         sender = start("send", "hello", "--id", "m-1")
-        until(lambda: "another program has the outbox" in sender.err)
+        until_so(lambda: "another program has the outbox" in sender.err)
         time.sleep(4)  # 9 s in all, with which earlier versions gave up
         rival.execute("ROLLBACK")
 
     assert sender.wait() == 0
-    until(lambda: configured.muids == ["m-1"])
+    until_so(lambda: configured.muids == ["m-1"])
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
     assert [row["state"] for row in listed(capsys)] == ["delivered"]
@@ -159,9 +145,9 @@ def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_
         bot = start("run")
         sender = start("send", "never", "--wait", "1")
         code = sender.wait()
-        until(lambda: "another program has the outbox" in bot.err)
+        until_so(lambda: "another program has the outbox" in bot.err)
         rival.execute("ROLLBACK")
-    until(lambda: "reading the chat" in bot.err)
+    until_so(lambda: "reading the chat" in bot.err)
     bot.send(signal.SIGTERM)
 
     assert (code, bot.wait()) == (1, 0)
@@ -194,7 +180,7 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
     configured.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
     bot = start_bot(start)
     assert start("send", "before", "--id", "m-1").wait() == 0
-    until(lambda: configured.muids == ["m-1"])
+    until_so(lambda: configured.muids == ["m-1"])
     with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 512)
@@ -204,17 +190,17 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
     alice = configured.sandbox.users.add("alice")
     configured.do(lambda _: alice.join())
     configured.do(lambda _: alice.say("/uptime"))
-    until(lambda: "is full: nothing is accepted" in bot.err)
+    until_so(lambda: "is full: nothing is accepted" in bot.err)
     assert bot.process.poll() is None
     (small_disk / "filling").unlink()
-    until(lambda: "in order again" in bot.err)
+    until_so(lambda: "in order again" in bot.err)
     after = start("send", "after", "--id", "m-3")
 
     assert code == 1
     assert "is full" in refused.err
     assert refused.out == ""
     assert after.wait() == 0
-    until(lambda: "m-3" in configured.muids)
+    until_so(lambda: "m-3" in configured.muids)
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
     assert {row["id"]: row["state"] for row in listed(capsys)} == {"m-1": "delivered", "m-3": "delivered"}
@@ -233,14 +219,11 @@ def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_tha
     assert sender.process.stdin
     sender.process.stdin.write(b"".join(b"line %d\n" % number for number in range(20)))
     sender.process.stdin.close()
-    until(lambda: len(configured.muids) > 2)
+    until_so(lambda: len(configured.muids) > 2)
     configured.sandbox.faults.add("chat.send", "delay", ms=3_000)
-    until(
-        lambda: configured.sandbox.faults.all()[0].hits if hasattr(configured.sandbox.faults, "all") else True
-    )
 
     bot = start("run")
-    until(lambda: "[SOCKET] joined" in bot.err)
+    until_so(lambda: "[SOCKET] joined" in bot.err)
     joined_with = len(configured.muids)
     code = sender.wait()
     bot.send(signal.SIGTERM)
@@ -263,7 +246,7 @@ def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_
     )
     configured.sandbox.faults.add("chat.send", "status", status=503)
     sender = start("send", "again", "--id", "m-1", "--json")
-    configured.wait_for(lambda row: row.get("method") == "POST" and str(row["path"]).endswith("/messages"))
+    configured.wait_for(is_a_send)
 
     bot = start("run")
     code = sender.wait()

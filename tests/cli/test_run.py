@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import logging
-import os
 import re
 import shlex
 import signal
@@ -12,7 +10,7 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,7 +19,7 @@ from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
 from tests.addresses import unanswering
 from tests.bounds import WITHIN
-from tests.cli.test_sandbox import until
+from tests.cli.stories import Heard, is_a_send, run_while, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,53 +28,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command, Live
 
     Start = Callable[..., Command]
-
-
-def run_while(story: Callable[[], object], *argv: str) -> int:
-    """Run a command here, play a story beside it, and end the command with SIGTERM."""
-    failed: list[BaseException] = []
-    over = threading.Event()
-
-    def play() -> None:
-        try:
-            story()
-        except BaseException as exc:  # noqa: BLE001  raised below, in the thread that counts
-            failed.append(exc)
-        if not over.is_set():
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=play, name="story")
-    thread.start()
-    code = main(list(argv))
-    over.set()
-    thread.join(WITHIN)
-    if failed:
-        raise failed[0]
-    return code
-
-
-class Heard(logging.Handler):
-    """Waits for a line of the bot's log."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-        self._heard = threading.Event()
-        self._logger = logging.getLogger("hangbot.bot")
-
-    def __enter__(self) -> Self:
-        self._logger.addHandler(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._text in record.getMessage():
-            self._heard.set()
-
-    def wait(self) -> None:
-        assert self._heard.wait(WITHIN), f"nobody logged {self._text!r}"
 
 
 def one_line(err: str) -> str:
@@ -509,10 +460,6 @@ def test_a_second_bot_on_one_outbox_is_one_line(
 
 
 # -- processes and signals
-
-
-def is_a_send(row: dict[str, Any]) -> bool:
-    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
 
 
 @pytest.mark.slow

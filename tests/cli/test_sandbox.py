@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from hangbot.cli import main
 from hangbot.cli.sandbox_env import MARK
 from tests.bounds import WITHIN
+from tests.cli.stories import control, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,32 +33,6 @@ def first_line(command: Command, *, within: float = WITHIN) -> dict[str, Any]:
     line = until(command, lambda: "\n" in command.out and command.out.splitlines()[0], within=within)
     row: dict[str, Any] = json.loads(line)
     return row
-
-
-def until(command: Command, look: Callable[[], Any], *, within: float = WITHIN) -> Any:  # noqa: ANN401  what was looked for
-    """Look until it is there: a process's file tells nobody that it grew."""
-    for _ in range(int(within / 0.02)):
-        if found := look():
-            return found
-        try:
-            code = command.process.wait(0.02)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"ended with {code}: {command.err}")
-    return pytest.fail(f"not within {within} s; logged: {command.err}")
-
-
-def control(ready: dict[str, Any], method: str, path: str, body: object = None) -> dict[str, Any]:
-    request = urllib.request.Request(  # noqa: S310  loopback
-        ready["control_url"] + path,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=WITHIN) as answer:
-        row: dict[str, Any] = json.loads(answer.read())
-        return row
 
 
 @pytest.mark.slow

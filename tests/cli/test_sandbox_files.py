@@ -21,7 +21,8 @@ from hangbot.cli import main
 from hangbot.cli.sandbox_env import MARK
 from hangbot.config import Settings
 from tests.bounds import WITHIN
-from tests.cli.test_sandbox import control, first_line, until
+from tests.cli.stories import control, until
+from tests.cli.test_sandbox import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,6 +16,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import exclusive
 from hangbot.errors import OutboxBusy
 from tests.bounds import WITHIN
+from tests.cli.stories import is_a_send, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,14 +31,6 @@ REFUSED = {"error": {"code": "ERR_BAD_REQUEST", "message": "No."}}
 ROW = {
     "id", "to", "state", "tier", "attempts", "text", "accepted_at", "settled_at", "reason", "remedy",
 }  # fmt: skip
-
-
-def listed(capsys: pytest.CaptureFixture[str], *states: str) -> list[dict[str, Any]]:
-    """The outbox, as its own command shows it."""
-    capsys.readouterr()
-    assert main(["outbox", "list", "--json", *states]) == 0
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return rows
 
 
 @pytest.fixture
@@ -324,10 +317,6 @@ def test_each_line_is_delivered_as_it_comes_and_a_bot_may_have_the_outbox_betwee
     assert code == 0
     assert len(sending.out.split()) == 3
     assert configured.muids == sending.out.split()[:2]
-
-
-def is_a_send(row: dict[str, Any]) -> bool:
-    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
 
 
 def as_a_bot(path: Path) -> ExitStack:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.bounds import WITHIN
+from tests.cli.stories import is_a_send
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     Start = Callable[..., Command]
 
 STRAY: Final = ("Traceback", "Exception ignored", "never retrieved")
-
-
-def is_a_send(row: dict[str, Any]) -> bool:
-    return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
 
 
 def until_it_catches(command: Command, number: int) -> None:

@@ -6,13 +6,13 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
-from tests.cli.test_run import Heard, run_while
+from tests.cli.stories import Heard, listed, run_while
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Live
@@ -108,13 +108,6 @@ def test_and_a_mismatch_then_is_1_and_nothing_is_said(
     assert opaque.muids == []
     row = listed(capsys)[0]
     assert (row["state"], row["attempts"]) == ("queued", 0)
-
-
-def listed(capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, Any]]:
-    capsys.readouterr()
-    assert main(["outbox", "list", "--json", *more]) == 0
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return rows
 
 
 def test_a_run_leaves_what_is_for_other_rooms_and_says_how_much_that_is(
