@@ -11,6 +11,7 @@ import pytest
 from tests.source_tree import ROOT, parsed
 
 PAGE: Final = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+DECISIONS: Final = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
 _PLACE: Final = re.compile(r"([a-z_0-9/]+\.py):([A-Za-z_][\w.]*)")
 _PATH: Final = re.compile(r"`((?:hangbot|pytest_hangfm|checks|tests|docs|bench)/[\w/.]*)`")
 _HOP: Final = re.compile(r"(?m)^ {0,3}(\d+) +(\S+)")
@@ -44,7 +45,7 @@ def test_what_is_drawn_is_there(path: str, name: str) -> None:
     assert name in set(names_in(module.body))
 
 
-@pytest.mark.parametrize("path", sorted(set(_PATH.findall(PAGE))))
+@pytest.mark.parametrize("path", sorted(set(_PATH.findall(PAGE + DECISIONS))))
 def test_a_file_that_is_named_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
