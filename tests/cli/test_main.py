@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,6 @@ from hangbot.cli import main
 from hangbot.cli import outbox as command
 from hangbot.cli.app import load_app
 from hangbot.errors import ConfigError, HangbotError, OutboxBusy, Unreachable, UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
@@ -116,39 +114,16 @@ def test_the_version_is_answered_before_anything_else_is_loaded() -> None:
     assert "argparse" not in modules.split()
 
 
-@pytest.mark.parametrize(
-    ("code", "given", "says"),
-    [
-        pytest.param("async def app(bot, message): ...", "mod", "expected MODULE:NAME", id="no name"),
-        pytest.param("async def app(bot, message): ...", ":app", "expected MODULE:NAME", id="no module"),
-        pytest.param(
-            "async def app(bot, message): ...",
-            "nowhere:app",
-            "there is no module nowhere in",
-            id="no such module",
-        ),
-        pytest.param("async def app(bot, message): ...", "mod:other", "mod has no other", id="no such name"),
-        pytest.param("app = 7", "mod:app", "cannot be called", id="a number"),
-        pytest.param("\ndef (", "mod:app", "at mod.py line 2 (SyntaxError", id="a typo"),
-        pytest.param(
-            "import nowhere_at_all", "mod:app", "at mod.py line 1 (ModuleNotFoundError", id="its own import"
-        ),
-        pytest.param("None.x", "mod:app", "at mod.py line 1 (AttributeError", id="its own attribute"),
-        pytest.param("\n\n1 / 0", "mod:app", "at mod.py line 3 (ZeroDivisionError", id="its own fault"),
-        pytest.param("import sys\nsys.exit(0)", "mod:app", "at mod.py line 2 (SystemExit", id="its own end"),
-        pytest.param(
-            "\ndef app(bot, message): ...", "mod:app", "(mod.py line 2) is no `async def`", id="sync"
-        ),
-        pytest.param(
-            "async def app(message): ...", "mod:app", "(mod.py line 1) does not take (bot, message)", id="one"
-        ),
-        pytest.param(
-            "async def app(bot, message, *, db): ...", "mod:app", "does not take (bot, message)", id="more"
-        ),
-        pytest.param("class app: ...", "mod:app", "is a class", id="a class"),
-        pytest.param("async def app(b, m): ...", "mod:ap", "mod has no ap; there is app", id="a near name"),
-    ],
-)
+APPS = [
+    pytest.param(ast.literal_eval(code), given, says, id=name)
+    for block in (Path(__file__).parent / "samples" / "apps.txt").read_text(encoding="utf-8").split("\n\n")
+    for name, call, says in [block.strip().split("\n")]
+    for code, _, given in [call.rpartition(" ")]
+]
+"""A module's code, what of it is named as the app, and what is said of that."""
+
+
+@pytest.mark.parametrize(("code", "given", "says"), APPS)
 def test_an_app_that_cannot_be_had_is_a_wrong_call_and_no_fault_of_hangbot(
     code: str,
     given: str,

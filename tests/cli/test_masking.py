@@ -26,33 +26,37 @@ OLD_TOKEN: Final = "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11_0123456789abcdef0123456
 CUT: Final = 49
 
 CALLS: Final = [
-    ["{}"],
-    ["--app", "{}", "run"],
-    ["--app={}:hear", "run"],
-    ["run", "{}"],
-    ["run", "--log-level", "{}"],
-    ["preflight", "{}"],
-    ["preflight", "--env-file", "{}"],
-    ["preflight", "--json", "--env-file={}"],
-    ["send", "--stdin", "{}"],
-    ["send", "hi", "--wait", "{}"],
-    ["send", "hi", "--id", "{}"],
-    ["send", "hi", "--to", "{}"],
-    ["send", "hi", "--env-file", "{}"],
-    ["outbox", "show", "{}"],
-    ["outbox", "retry", "{}"],
-    ["outbox", "drop", "{}"],
-    ["outbox", "{}"],
-    ["outbox", "list", "--env-file", "{}.env"],
-    ["init", "--token-file", "{}"],
-    ["init", "--room", "{}", "--token-file", "/dev/null"],
-    ["sandbox", "--room-port", "{}"],
-    ["sandbox", "--dialect", "{}"],
-    ["sandbox", "--env-out", "{}/x"],
-    ["sandbox", "--tls-cert", "{}", "--tls-key", "{}"],
-    ["demo", "{}"],
-    ["--{}"],
+    call.split()
+    for call in [
+        "{}",
+        "--app {} run",
+        "--app={}:hear run",
+        "run {}",
+        "run --log-level {}",
+        "preflight {}",
+        "preflight --env-file {}",
+        "preflight --json --env-file={}",
+        "send --stdin {}",
+        "send hi --wait {}",
+        "send hi --id {}",
+        "send hi --to {}",
+        "send hi --env-file {}",
+        "outbox show {}",
+        "outbox retry {}",
+        "outbox drop {}",
+        "outbox {}",
+        "outbox list --env-file {}.env",
+        "init --token-file {}",
+        "init --room {} --token-file /dev/null",
+        "sandbox --room-port {}",
+        "sandbox --dialect {}",
+        "sandbox --env-out {}/x",
+        "sandbox --tls-cert {} --tls-key {}",
+        "demo {}",
+        "--{}",
+    ]
 ]
+"""Calls with a secret in every place that an argument has."""
 ADDRESSES: Final = [name for name, env in ((env.name, env) for env in ENV.values()) if env.is_address]
 
 NAMES: Final = sorted(env.name for env in ENV.values())

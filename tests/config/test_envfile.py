@@ -1,3 +1,4 @@
+import ast
 import os
 from pathlib import Path
 
@@ -49,75 +50,22 @@ def test_a_file_is_read_as_python_dotenv_reads_it(
     assert file.faults == ()
 
 
-MALFORMED = 'cannot be read; expected NAME=value, or NAME="value with # or quotes"'
-RUNAWAY = "a quote is opened here and not closed on the same line"
+MALFORMED = [
+    pytest.param(ast.literal_eval(text), faults, names.removeprefix("= ").split(), id=name)
+    for block in (Path(__file__).parent / "samples" / "malformed.txt").read_text().split("\n\n")
+    for name, text, *faults, names in [block.strip().split("\n")]
+]
+"""A file's text, a fault for each wrong line, and the names that can be read all the same."""
 
 
-@pytest.mark.parametrize(
-    ("text", "faults", "names"),
-    [
-        pytest.param("A=1\n\n=s3cret\nB=2", [f"bot.env line 3: {MALFORMED}"], "AB", id="no name"),
-        pytest.param("A=1\ns3cret s3cret\nB=2", [f"bot.env line 2: {MALFORMED}"], "AB", id="words"),
-        pytest.param("A: s3cret\nB=2", [f"bot.env line 1: {MALFORMED}"], "B", id="YAML"),
-        pytest.param("A='x' s3cret\nB=2", [f"bot.env line 1: {MALFORMED}"], "B", id="text after a quote"),
-        pytest.param(
-            "A=1\ns3cret\n\nB=2", ["bot.env line 2: there is no '=' after the name"], "AB", id="no equal sign"
-        ),
-        pytest.param(
-            "A=1\nB=2\nA=s3cret",
-            ["bot.env line 3: A is set again, first on line 1; keep one"],
-            "AB",
-            id="twice",
-        ),
-        pytest.param(
-            "s3cret=1\ns3cret=2",
-            ["bot.env line 2: a name is set again, first on line 1; keep one"],
-            ["s3cret"],
-            id="twice, and no name to show",
-        ),
-        pytest.param(
-            "A=\nA=1\nA=2",
-            ["bot.env line 3: A is set again, first on line 2; keep one"],
-            "A",
-            id="twice behind an empty one, which may be filled in further down",
-        ),
-        pytest.param(
-            "A='s3cret\nB=2\nC=3", [f"bot.env line 1: {MALFORMED}"], "BC", id="a quote never closed"
-        ),
-        pytest.param(
-            "\n\nA='s3cret\nB='x'\nC=3",
-            [f"bot.env line 3: {RUNAWAY}"],
-            "BC",
-            id="a quote closed by another, and text left",
-        ),
-        pytest.param(
-            'A="s3cret\nB=2\nC=3"\nD=4',
-            [f"bot.env line 1: {RUNAWAY}"],
-            "BCD",
-            id="a quote closed at the end of another line",
-        ),
-        pytest.param(
-            "A='s3cret\r\n export B=2\r\nC='\r\nD=4",
-            [f"bot.env line 1: {RUNAWAY}", f"bot.env line 3: {MALFORMED}"],
-            "BD",
-            id="with other line ends",
-        ),
-        pytest.param("0 0\r\n0=", [f"bot.env line 1: {MALFORMED}"], "0", id="the line after a wrong one"),
-        pytest.param(
-            "A='1\nB='2\nC='3\nD=4",
-            [f"bot.env line {n}: {RUNAWAY}" for n in (1, 2)] + [f"bot.env line 3: {MALFORMED}"],
-            "D",
-            id="one after the other",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("text", "faults", "names"), MALFORMED)
 def test_every_wrong_line_is_named_and_none_is_shown(
-    path: Path, text: str, faults: list[str], names: str
+    path: Path, text: str, faults: list[str], names: list[str]
 ) -> None:
     file = read(path, text)
 
     assert list(file.faults) == faults
-    assert list(file.values) == list(names)
+    assert list(file.values) == names
 
 
 def test_of_a_name_given_twice_the_first_stays(path: Path) -> None:

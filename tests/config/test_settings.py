@@ -117,57 +117,24 @@ def test_every_name_is_read_and_milliseconds_become_seconds() -> None:
     assert set(settings.origins.values()) == {"environment", "default"}
 
 
-@pytest.mark.parametrize(
-    ("env", "field", "value", "origin"),
-    [
-        pytest.param({}, "ttfm_api_token", TOKEN, "derived from BOT_USER_TOKEN", id="room token"),
-        pytest.param({}, "chat_receiver", ROOM, "derived from ROOM_UUID", id="group"),
-        pytest.param({}, "chat_uid", UID, "derived from BOT_USER_TOKEN (claim sub)", id="uid"),
-        pytest.param(
-            {"BOT_USER_TOKEN": "opaque"},
-            "chat_uid",
-            None,
-            "asked of the chat (/me) when needed",
-            id="no claims",
-        ),
-        pytest.param(
-            {"BOT_USER_TOKEN": jwt(sub="a b")},
-            "chat_uid",
-            None,
-            "asked of the chat (/me) when needed",
-            id="an odd claim",
-        ),
-        pytest.param({}, "chat_token", None, "exchanged at the gateway when needed", id="chat token"),
-        pytest.param(
-            {"COMETCHAT_APPID": "app-1"}, "chat_api_key", "app-1", "derived from COMETCHAT_APPID", id="key"
-        ),
-        pytest.param(
-            {"COMETCHAT_API_KEY": "key-1"},
-            "chat_app_id",
-            "key-1",
-            "derived from COMETCHAT_API_KEY",
-            id="app id",
-        ),
-        pytest.param({}, "chat_app_id", None, "not set", id="no app id"),
-        pytest.param({}, "chat_api_key", None, "not set", id="no key"),
-        pytest.param({}, "poll_interval", 1.0, "default", id="no name outside"),
-        pytest.param(
-            {"COMETCHAT_UID": "", "ROOM_UUID": "x"},
-            "chat_uid",
-            UID,
-            "derived from BOT_USER_TOKEN (claim sub)",
-            id="empty is absent",
-        ),
-        pytest.param({"COMETCHAT_UID": "uid-1"}, "chat_uid", "uid-1", "environment", id="set"),
-    ],
-)
+KNOWN = {"<token>": TOKEN, "<room>": ROOM, "<uid>": UID, "<odd>": jwt(sub="a b")}
+DERIVED = [
+    (dict(name.split("=") for name in env.split() if name != "-"), *what.split(" = "), origin)
+    for line in (SAMPLES / "derived.txt").read_text().splitlines()
+    for env, what, origin in [line.split(" | ")]
+]
+"""What is set, a field, its value then, and where that comes from."""
+
+
+@pytest.mark.parametrize(("env", "field", "value", "origin"), DERIVED)
 def test_what_is_not_set_is_derived_and_says_from_where(
-    env: dict[str, str], field: str, value: object, origin: str
+    env: dict[str, str], field: str, value: str, origin: str
 ) -> None:
-    settings = Settings.from_env(REQUIRED | env)
+    settings = Settings.from_env(REQUIRED | {name: KNOWN.get(text, text) for name, text in env.items()})
 
     found = getattr(settings, field)
-    assert (found.get_secret_value() if isinstance(found, SecretStr) else found) == value
+    plain = found.get_secret_value() if isinstance(found, SecretStr) else found
+    assert str(plain) == KNOWN.get(value, value)
     assert settings.origins[field] == origin
 
 
