@@ -126,15 +126,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self.stop()
 
     def stop(self) -> None:
-        """Stop after what is ready now."""
         self._stopping = True
 
     def is_running(self) -> bool:
-        """Whether it runs."""
         return self._running
 
     def is_closed(self) -> bool:
-        """Whether it was closed."""
         return self._closed
 
     def close(self) -> None:
@@ -146,7 +143,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # -- time and callbacks
 
     def time(self) -> float:
-        """Return the virtual seconds since the beginning."""
         return self._now
 
     def call_soon(
@@ -155,7 +151,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        """Run a callback in the next pass."""
         handle = _Handle(self._now, callback, args, self, context)
         self._ready.append(handle)
         return handle
@@ -169,7 +164,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Run a callback after so many seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(
@@ -179,17 +173,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Run a callback at a time."""
         handle = _Handle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._order), handle))
         return handle
 
     def create_future(self) -> asyncio.Future[Any]:
-        """Return a future of this loop."""
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coro[T], **options: Any) -> asyncio.Task[T]:  # noqa: ANN401  the task's own
-        """Run a coroutine as a task."""
         return asyncio.Task(coro, loop=self, **options)
 
     def get_task_factory(self) -> None:

@@ -87,18 +87,15 @@ class Server(asyncio.AbstractServer):
         self._everyone.pop(self._address, None)
 
     def is_serving(self) -> bool:
-        """Whether it accepts."""
         return self._address in self._everyone
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return its loop."""
         return self._loop
 
     async def start_serving(self) -> None:
         """It does from the beginning."""
 
     async def serve_forever(self) -> None:
-        """Never return."""
         await self._loop.create_future()
 
     async def wait_closed(self) -> None:
@@ -118,11 +115,9 @@ class Socket:
         return sys.maxsize if self.open else -1
 
     def getsockname(self) -> tuple[str, int]:
-        """Return its own address."""
         return self._here
 
     def getpeername(self) -> tuple[str, int]:
-        """Return the other side's address."""
         return self._there
 
     def setsockopt(self, *_: object) -> None:
@@ -149,12 +144,10 @@ class Transport(asyncio.Transport):
         self._told_to_pause = False
 
     def join(self, peer: "Transport", protocol: asyncio.BaseProtocol) -> None:
-        """Learn who is at the other end, and who reads here."""
         self._peer = peer
         self._protocol = protocol
 
     def begin(self) -> None:
-        """Tell the protocol that it is connected."""
         self._protocol.connection_made(self)
 
     # -- writing
@@ -171,17 +164,14 @@ class Transport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def write_eof(self) -> None:
-        """Say that nothing more comes."""
         if not self._ended_writing:
             self._ended_writing = True
             self._loop.call_later(_LATENCY, self._peer.arrive, None)
 
     def can_write_eof(self) -> bool:
-        """It can."""
         return True
 
     def get_write_buffer_size(self) -> int:
-        """Return the bytes that the other side has not read yet."""
         return self._under_way
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -230,26 +220,21 @@ class Transport(asyncio.Transport):
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Read on."""
         self._reading = True
         self._loop.call_soon(self._read)
 
     def is_reading(self) -> bool:
-        """Whether it reads."""
         return self._reading and not self._closing
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return who reads here."""
         return self._protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Have another one read here."""
         self._protocol = protocol
 
     # -- the end
 
     def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
         return self._closing
 
     def close(self) -> None:
