@@ -11,7 +11,6 @@ import os
 import re
 import select
 import stat
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -21,6 +20,7 @@ from typing import Final
 
 from dotenv.parser import Binding, parse_stream
 
+from hangbot.clock import SystemClock
 from hangbot.errors import ConfigError
 
 __all__ = ["Entry", "EnvFile", "location", "may_show", "quoted", "read_env_file"]
@@ -69,8 +69,12 @@ class EnvFile:
     faults: tuple[str, ...]
 
 
-def read_env_file(path: Path) -> EnvFile:
+def read_env_file(path: Path, *, patience: float = PATIENCE) -> EnvFile:
     """Read and parse a configuration file.
+
+    Args:
+        path: The file, or a pipe.
+        patience: Seconds to wait for a pipe.
 
     Raises:
         ConfigError: There is no such file (the cause is then ``FileNotFoundError``), it is
@@ -78,7 +82,7 @@ def read_env_file(path: Path) -> EnvFile:
     """
     values: dict[str, Entry] = {}
     faults = []
-    for item in _items(_text(path)):
+    for item in _items(_text(path, patience)):
         if isinstance(item, _Fault):
             faults.append(f"{location(path, item.line)}: {item.problem}")
         elif item.name in values and values[item.name].value:  # an empty one may be filled in further down
@@ -122,9 +126,9 @@ class _Fault:
     problem: str
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, patience: float) -> str:
     try:
-        data = _bytes(path)
+        data = _bytes(path, patience)
     except FileNotFoundError as exc:
         remedy = (
             "Run `hangbot init`, which writes it; where nobody can answer its questions (CI, a container) "
@@ -155,7 +159,7 @@ def _text(path: Path) -> str:
     return _NEWLINE.sub("\n", text)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, patience: float) -> bytes:
     """Read just enough of a file to see whether it is too large; wait for a pipe, but not for ever.
 
     Raises:
@@ -167,17 +171,18 @@ def _bytes(path: Path) -> bytes:
         if stat.S_ISREG(os.fstat(handle).st_mode):
             with os.fdopen(handle, "rb", closefd=False) as file:
                 return file.read(LARGEST + 1)
-        return _piped(handle)
+        return _piped(handle, patience)
     finally:
         os.close(handle)
 
 
-def _piped(handle: int) -> bytes:
-    data, deadline = b"", time.monotonic() + PATIENCE
+def _piped(handle: int, patience: float) -> bytes:
+    clock = SystemClock()
+    data, deadline = b"", clock.now() + patience
     while len(data) <= LARGEST:
-        ready, *_ = select.select([handle], [], [], max(deadline - time.monotonic(), 0.0))
+        ready, *_ = select.select([handle], [], [], max(deadline - clock.now(), 0.0))
         if not ready:
-            raise TimeoutError(errno.ETIMEDOUT, f"nothing came out of it in {PATIENCE:g} s")
+            raise TimeoutError(errno.ETIMEDOUT, f"nothing came out of it in {patience:g} s")
         chunk = os.read(handle, LARGEST + 1 - len(data))
         if not chunk:
             break
