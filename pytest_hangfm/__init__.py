@@ -7,49 +7,9 @@ options by ``pytest --help``. The types for annotations load on first use.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_hangfm.fixtures import (
-    hangfm_acks,
-    hangfm_allow_unknown_requests,
-    hangfm_allow_unused_faults,
-    hangfm_bot,
-    hangfm_chat,
-    hangfm_check,
-    hangfm_clock,
-    hangfm_courier,
-    hangfm_gateway,
-    hangfm_no_leaks,
-    hangfm_open_bot,
-    hangfm_open_chat,
-    hangfm_open_courier,
-    hangfm_open_process,
-    hangfm_open_room,
-    hangfm_open_user,
-    hangfm_outbox,
-    hangfm_record,
-    hangfm_replay,
-    hangfm_room,
-    hangfm_room_events,
-    hangfm_room_log,
-    hangfm_sandbox,
-    hangfm_sandbox_options,
-    hangfm_settings,
-    hangfm_target,
-    hangfm_user,
-    hangfm_virtual_time,
-)
-from pytest_hangfm.hooks import (
-    pytest_addoption,
-    pytest_collection,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_pycollect_makeitem,
-    pytest_report_header,
-    pytest_runtest_call,
-    pytest_runtest_makereport,
-    pytest_runtest_protocol,
-    pytest_runtest_setup,
-    pytest_runtest_teardown,
-)
+from pytest_hangfm import fixtures, hooks
+from pytest_hangfm.fixtures import *  # noqa: F403  a fixture is public by its module, see there
+from pytest_hangfm.hooks import *  # noqa: F403  pytest finds the hooks here
 
 if TYPE_CHECKING:
     from pytest_hangfm.manual_clock import ManualClock
@@ -88,47 +48,10 @@ __all__ = [
     "Replay",
     "RoomEvents",
     "RoomLog",
-    "hangfm_acks",
-    "hangfm_allow_unknown_requests",
-    "hangfm_allow_unused_faults",
-    "hangfm_bot",
-    "hangfm_chat",
-    "hangfm_check",
-    "hangfm_clock",
-    "hangfm_courier",
-    "hangfm_gateway",
-    "hangfm_no_leaks",
-    "hangfm_open_bot",
-    "hangfm_open_chat",
-    "hangfm_open_courier",
-    "hangfm_open_process",
-    "hangfm_open_room",
-    "hangfm_open_user",
-    "hangfm_outbox",
-    "hangfm_record",
-    "hangfm_replay",
-    "hangfm_room",
-    "hangfm_room_events",
-    "hangfm_room_log",
-    "hangfm_sandbox",
-    "hangfm_sandbox_options",
-    "hangfm_settings",
     "hangfm_step",
-    "hangfm_target",
-    "hangfm_user",
-    "hangfm_virtual_time",
-    "pytest_addoption",
-    "pytest_collection",
-    "pytest_collection_modifyitems",
-    "pytest_configure",
-    "pytest_pycollect_makeitem",
-    "pytest_report_header",
-    "pytest_runtest_call",
-    "pytest_runtest_makereport",
-    "pytest_runtest_protocol",
-    "pytest_runtest_setup",
-    "pytest_runtest_teardown",
 ]
+__all__ += fixtures.__all__
+__all__ += hooks.__all__
 
 _HOMES = {
     "AckRecorder": "recorder",
