@@ -122,6 +122,13 @@ class Desk:
             look_every=self.look_every,
         )
 
+    async def accepting(self, *keys: str) -> Courier:
+        """Return a courier that has accepted messages with these ids for one receiver."""
+        courier = self.courier()
+        for key in keys:
+            await courier.accept(message(key))
+        return courier
+
     async def state(self, key: str) -> tuple[str, int | None, int]:
         row = await self.outbox.get(key)
         return row.state, row.tier, row.attempts
@@ -324,8 +331,7 @@ async def test_while_it_stops_nothing_is_accepted(desk: Desk) -> None:
 
 async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk: Desk) -> None:
     desk.ttl = 60.0
-    courier = desk.courier()
-    await courier.accept(message("old"))
+    courier = await desk.accepting("old")
     await desk.clock.advance(60.0)
     await courier.accept(message("new"))
 
@@ -351,8 +357,7 @@ async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk:
 async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
     desk.breaker = CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
     desk.service.script["m"] = [DOWN]
-    courier = desk.courier()
-    await courier.accept(message("m"))
+    courier = await desk.accepting("m")
     await courier.accept(message("n", "elsewhere"))
 
     await courier.run_until_empty()
@@ -539,9 +544,7 @@ async def test_other_requests_wait_with_the_messages_for_a_service_that_is_down(
 
 async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk: Desk) -> None:
     desk.service.held = {"first"}
-    courier = desk.courier()
-    for key in ("first", "second"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("first", "second")
 
     async with running(courier) as task:
         waiting = asyncio.create_task(courier.settled("second"), name="settled")
@@ -599,9 +602,7 @@ async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(de
 
 async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver(desk: Desk) -> None:
     desk.service.script["a"] = [DOWN, (True, LOST)]
-    courier = desk.courier()
-    for key in ("a", "b", "c"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("a", "b", "c")
 
     await courier.run_until_empty()
 
@@ -729,9 +730,7 @@ async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_to
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"first"}
-    courier = desk.courier()
-    for key in ("first", "second", "third"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("first", "second", "third")
 
     async with running(courier):
         await desk.service.reached.wait()
@@ -796,9 +795,7 @@ async def test_what_another_process_queues_again_is_asked_about_first(desk: Desk
 
 async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk) -> None:
     desk.service.held = {"first"}
-    courier = desk.courier()
-    for key in ("first", "second"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("first", "second")
 
     async with running(courier) as task:
         await desk.service.reached.wait()
@@ -812,9 +809,7 @@ async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk:
 
 async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
     desk.service.held = {"first"}
-    courier = desk.courier()
-    for key in ("first", "second"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("first", "second")
     delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
     await desk.service.reached.wait()
 
@@ -828,8 +823,7 @@ async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
 async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
+    courier = await desk.accepting("m")
     claim = desk.outbox.claim
 
     async def claim_and_stop(receiver: str, **more: bool) -> OutboxRow | None:
@@ -880,8 +874,7 @@ async def test_a_settlement_that_the_disk_refuses_ends_the_run(
         written.set_exception(OutboxUnusable("the disk is full"))
         return written
 
-    courier = desk.courier()
-    await courier.accept(message("m"))
+    courier = await desk.accepting("m")
     monkeypatch.setattr(desk.outbox, "settle", full)
 
     with pytest.raises(OutboxUnusable, match="the disk is full"):
@@ -940,8 +933,7 @@ async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
     async def full(*_: object, **__: object) -> OutboxRow:
         raise OutboxUnusable("the disk is full")
 
-    courier = desk.courier()
-    await courier.accept(message("m"))
+    courier = await desk.accepting("m")
     monkeypatch.setattr(desk.outbox, "claim", full)
 
     with pytest.raises(OutboxUnusable, match="the disk is full"):
@@ -983,9 +975,7 @@ async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_o
 
 async def test_who_waits_is_told_when_the_delivery_of_a_queue_is_given_up(desk: Desk) -> None:
     desk.service.held = {"first"}
-    courier = desk.courier()
-    for key in ("first", "second"):
-        await courier.accept(message(key))
+    courier = await desk.accepting("first", "second")
     delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
     waiting = asyncio.create_task(courier.settled("second"), name="settled")
     await desk.service.reached.wait()
@@ -997,8 +987,7 @@ async def test_who_waits_is_told_when_the_delivery_of_a_queue_is_given_up(desk: 
 
 
 async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m"))
+    courier = await desk.accepting("m")
     courier.stop()
     await courier.run()
 

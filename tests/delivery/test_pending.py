@@ -36,67 +36,46 @@ def wait(pending: PendingSettlements, key: str) -> asyncio.Task[Settlement]:
     return asyncio.create_task(pending.settled(key), name=f"wait for {key}")
 
 
-async def test_everybody_who_waits_is_told(pending: PendingSettlements) -> None:
-    waiting = [wait(pending, key) for key in ("m", "m", "n")]
-    await asyncio.sleep(0)  # one turn: they wait
-
-    pending.resolve("m", DELIVERED)
-
-    assert await asyncio.gather(*waiting[:2]) == [DELIVERED, DELIVERED]
-    pending.resolve("n", DELIVERED)
-    assert await waiting[2] == DELIVERED
-
-
-async def test_who_comes_late_is_told_what_the_disk_says(pending: PendingSettlements, outbox: Outbox) -> None:
-    await outbox.settle("m", DELIVERED, [], 1.0)
-
-    assert await pending.settled("m") == DELIVERED
-
-
-async def test_what_another_process_has_ended_is_told_after_a_look(
+async def test_all_that_wait_learn_the_end_and_so_does_what_comes_late(
     pending: PendingSettlements, outbox: Outbox
 ) -> None:
-    dropped, still_open = wait(pending, "m"), wait(pending, "n")
+    waiting = [wait(pending, key) for key in ("m", "m", "n")]
+    await asyncio.sleep(0)  # one turn: they wait
+    hasty = wait(pending, "m")
+    await asyncio.sleep(0)
+
+    hasty.cancel()  # which disturbs none of the others
+    pending.resolve("m", DELIVERED)
+    await outbox.settle("m", DELIVERED, [], 1.0)
+
+    assert await asyncio.gather(*waiting[:2]) == [DELIVERED, DELIVERED]
+    assert await pending.settled("m") == DELIVERED
+    assert not waiting[2].done()
+    pending.resolve("n", DELIVERED)
+    assert await waiting[2] == DELIVERED
+    await asyncio.wait([hasty])
+    assert hasty.cancelled()
+
+
+async def test_what_another_process_has_ended_is_found_by_a_refresh_and_what_is_unknown_is_passed_over(
+    pending: PendingSettlements, outbox: Outbox
+) -> None:
+    ghost, dropped, still_open = (wait(pending, key) for key in ("ghost", "m", "n"))
     await asyncio.sleep(0)
     await outbox.drop(["m"], 5.0)
 
     await pending.refresh()
 
     assert (await dropped).state == "dropped"
-    assert not still_open.done()
-    pending.resolve("n", DELIVERED)
-    await still_open
+    assert [still_open.done(), ghost.done()] == [False, False]
+    for task in (ghost, still_open):
+        task.cancel()
+    await asyncio.wait([ghost, still_open])
 
 
 async def test_waiting_for_an_unknown_message_is_an_error(pending: PendingSettlements) -> None:
     with pytest.raises(UnknownMessage, match="ghost"):
         await pending.settled("ghost")
-
-
-async def test_a_look_passes_over_a_message_that_is_not_there(
-    pending: PendingSettlements, outbox: Outbox
-) -> None:
-    ghost, known = wait(pending, "ghost"), wait(pending, "m")
-    await asyncio.sleep(0)
-    await outbox.drop(["m"], 0.0)
-
-    await pending.refresh()
-
-    assert (await known).state == "dropped"
-    assert not ghost.done()
-    ghost.cancel()
-    await asyncio.wait([ghost])
-
-
-async def test_who_stops_waiting_is_forgotten_and_disturbs_nobody(pending: PendingSettlements) -> None:
-    patient, hasty = wait(pending, "m"), wait(pending, "m")
-    await asyncio.sleep(0)
-
-    hasty.cancel()
-    await asyncio.wait([hasty])
-    pending.resolve("m", DELIVERED)
-
-    assert await patient == DELIVERED
 
 
 async def test_at_the_end_who_waits_is_sent_away_and_who_comes_then_too(pending: PendingSettlements) -> None:
@@ -131,17 +110,6 @@ async def test_who_was_told_in_the_turn_of_the_end_keeps_what_it_was_told(
     pending.close()
 
     assert await waiting == DELIVERED
-
-
-async def test_who_stops_waiting_in_the_turn_of_the_end_is_not_told(pending: PendingSettlements) -> None:
-    waiting = wait(pending, "m")
-    await asyncio.sleep(0)
-
-    waiting.cancel()
-    pending.resolve("m", DELIVERED)
-    await asyncio.wait([waiting])
-
-    assert waiting.cancelled()
 
 
 async def test_who_learns_the_end_from_the_disk_leaves_no_error_behind(

@@ -193,29 +193,18 @@ async def test_a_service_that_refuses_is_a_service_that_works() -> None:
     assert (bench.breaker.state, bench.service.probed) == ("closed", 0)
 
 
-async def test_a_probe_that_was_made_since_then_needs_no_other() -> None:
+async def test_a_probe_that_was_made_since_then_needs_no_other_and_is_shared() -> None:
     bench = Bench()
     then = bench.clock.now()
     await bench.clock.advance(1.0)
 
-    answers = [
-        await bench.throttle.answers(then),
-        await bench.throttle.answers(then),
-        await bench.throttle.answers(then + 1),
-    ]
+    answers = await asyncio.gather(*(bench.throttle.answers(then) for _ in range(5)))
+    again = await bench.throttle.answers(then + 1)
+    probed = bench.service.probed
     later = await bench.throttle.answers(then + 2)
 
-    assert answers == [True] * 3
-    assert (later, bench.service.probed) == (True, 2)
-
-
-async def test_those_who_want_to_know_at_the_same_time_share_a_probe() -> None:
-    bench = Bench()
-    now = bench.clock.now()
-
-    answers = await asyncio.gather(*(bench.throttle.answers(now) for _ in range(5)))
-
-    assert (answers, bench.service.probed) == ([True] * 5, 1)
+    assert (answers, again, later) == ([True] * 5, True, True)
+    assert (probed, bench.service.probed) == (1, 2)
 
 
 async def test_a_token_that_is_refused_is_in_red_and_asked_about_seldom_until_it_is_taken() -> None:
@@ -256,38 +245,21 @@ async def test_a_service_that_wants_to_be_left_alone_is_for_a_time_that_can_be_k
     assert bench.breaker.wait(bench.clock.now()) == wait
 
 
-async def test_while_it_is_shut_nobody_is_let_and_when_time_is_up_they_are_told() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+async def test_while_it_is_shut_nothing_goes_and_when_time_is_up_it_says_so(seconds: float) -> None:
     bench = Bench()
     await bench.break_down()
 
-    turns = bench.admits(3, until=bench.within(5))
-    await bench.clock.next_wait()
-    early = [turn.done() for turn in turns]
-    await bench.clock.advance(5.0)
+    turns = bench.admits(3, until=bench.within(seconds))
+    asking = asyncio.create_task(bench.request(until=bench.within(seconds)), name="ask")
+    await asyncio.sleep(0)  # one turn: they have begun
+    await bench.clock.advance(seconds)
 
-    assert early == [False] * 3
     assert [await turn for turn in turns] == [False] * 3
-    assert bench.gone == []
-    assert bench.clock.waits() == []
-
-
-async def test_time_that_is_up_already_is_told_at_once() -> None:
-    bench = Bench()
-    await bench.break_down()
-
-    assert not await bench.admit(until=bench.within(0))
-
-
-async def test_a_question_that_cannot_be_put_in_time_tells_that_nothing_was_sent() -> None:
-    bench = Bench()
-    await bench.break_down()
-    asking = asyncio.create_task(bench.request(until=bench.within(5)), name="ask")
-    await bench.clock.next_wait()
-
-    await bench.clock.advance(5.0)
-
     with pytest.raises(Unreachable, match=r"the service is down \(503\)"):
         await asking
+    assert bench.gone == []
+    assert bench.clock.waits() == []
 
 
 async def test_one_probes_and_the_others_go_when_it_has_found_the_service_well(
@@ -341,16 +313,18 @@ async def test_a_probe_that_is_cancelled_hands_its_part_to_the_next() -> None:
     assert (state, bench.breaker.state, bench.service.probed) == ("probing", "closed", 3)
 
 
-async def test_those_that_were_on_their_way_when_it_shut_and_fail_do_not_count_as_probes() -> None:
+@pytest.mark.parametrize("error", [None, DOWN], ids=["answered", "failed"])
+async def test_what_was_on_its_way_when_it_shut_is_no_probe(error: ServiceError | None) -> None:
     bench = Bench()
     late = asyncio.Event()
-    before = bench.requests(20, DOWN, after=late)
+    before = bench.requests(20, error, after=late)
     await asyncio.sleep(0)  # one turn: they have begun
     await bench.break_down()
 
     late.set()
     await asyncio.gather(*before, return_exceptions=True)
 
+    assert bench.breaker.down
     assert bench.breaker.wait(bench.clock.now()) == 10.0
 
 
@@ -366,19 +340,6 @@ async def test_who_stands_behind_others_when_it_shuts_does_not_go_out() -> None:
 
     assert len(bench.gone) == 2
     await end_all(*tasks)
-
-
-async def test_a_late_answer_of_one_that_was_on_its_way_is_no_probe() -> None:
-    bench = Bench()
-    late = asyncio.Event()
-    before = asyncio.create_task(bench.request(after=late), name="late")
-    await asyncio.sleep(0)  # one turn: it has begun
-    await bench.break_down()
-
-    late.set()
-
-    assert await before == "answer"
-    assert bench.breaker.down
 
 
 async def test_after_an_outage_nobody_uses_a_token_of_the_time_before() -> None:
@@ -482,15 +443,6 @@ async def test_sends_make_room_for_a_retry_that_waits() -> None:
     await bench.clock.advance(1.0)
 
     assert [await retry for retry in retries] == [True, True]
-
-
-async def test_on_a_clock_that_moves_by_itself_an_outage_takes_no_real_time() -> None:
-    bench = Bench(clock=ManualClock(auto=True))
-    await bench.break_down()
-
-    answers = await asyncio.gather(*(bench.request() for _ in range(5)))
-
-    assert answers == ["answer"] * 5
 
 
 async def test_a_fault_of_the_clock_is_not_swallowed() -> None:
