@@ -793,31 +793,19 @@ async def test_what_another_process_queues_again_is_asked_about_first(desk: Desk
     assert desk.service.room == ["m"]
 
 
-async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk) -> None:
+@pytest.mark.parametrize("how", ["run", "run_until_empty"])
+async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk, how: str) -> None:
     desk.service.held = {"first"}
     courier = await desk.accepting("first", "second")
-
-    async with running(courier) as task:
-        await desk.service.reached.wait()
-        courier.stop()
-        desk.service.release.set()
-        await asyncio.wait_for(task, WITHIN)
-
-    assert desk.service.room == ["first"]
-    assert await desk.state("second") == ("queued", None, 0)
-
-
-async def test_stopping_ends_the_delivery_of_a_queue_too(desk: Desk) -> None:
-    desk.service.held = {"first"}
-    courier = await desk.accepting("first", "second")
-    delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
+    task = asyncio.create_task(courier.run() if how == "run" else courier.run_until_empty(), name="courier")
     await desk.service.reached.wait()
 
     courier.stop()
     desk.service.release.set()
-    await asyncio.wait_for(delivering, WITHIN)
+    await asyncio.wait_for(task, WITHIN)
 
     assert desk.service.room == ["first"]
+    assert await desk.state("second") == ("queued", None, 0)
 
 
 async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(

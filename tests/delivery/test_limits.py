@@ -17,14 +17,6 @@ def opened(*, now: float = 100.0) -> CircuitBreaker:
     return breaker
 
 
-def test_a_service_that_works_is_let_through_without_waiting() -> None:
-    breaker = CircuitBreaker(RetryPolicy())
-
-    assert not breaker.down
-    assert breaker.wait(0.0) == 0.0
-    assert (breaker.state, breaker.since) == ("closed", None)
-
-
 def test_failures_in_a_row_ask_for_a_probe_and_open_nothing_by_themselves() -> None:
     breaker = CircuitBreaker(RetryPolicy(), failures_to_open=3)
 
@@ -61,18 +53,13 @@ def test_the_time_that_it_is_down_does_not_count() -> None:
     assert counted == [13.0, 10.0, 10.0, 10.0, 20.0]
 
 
-def test_an_open_one_lets_nothing_through_and_wants_no_probe_until_its_wait_is_over() -> None:
-    breaker = opened(now=100.0)
-
-    assert not breaker.begin_probe(100.9)
-    assert breaker.wait(100.25) == pytest.approx(0.75)
-
-
 def test_after_the_wait_there_is_one_probe_at_a_time() -> None:
     breaker = opened(now=100.0)
+    early = (breaker.begin_probe(100.9), breaker.wait(100.25))
 
     begun = [breaker.begin_probe(101.0) for _ in range(3)]
 
+    assert early == (False, 0.75)
     assert begun == [True, False, False]
     assert breaker.state == "probing"
     assert breaker.wait(101.0) > 0
@@ -91,20 +78,19 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
     assert breaker.since == 0.0
 
 
-def test_what_waiting_does_not_mend_is_asked_about_seldom_from_the_first_time_on() -> None:
+@pytest.mark.parametrize(
+    ("at_the_cap", "at_least", "wait"),
+    [
+        pytest.param(True, 0.0, 30.0, id="what waiting alone does not mend: seldom from the first time on"),
+        pytest.param(False, 20.0, 20.0, id="what wants to be left alone: so long"),
+    ],
+)
+def test_the_first_wait_may_be_longer(*, at_the_cap: bool, at_least: float, wait: float) -> None:
     breaker = CircuitBreaker(SEED)
 
-    breaker.unanswered(0.0, FixedRng(), "the token is dead", at_the_cap=True)
+    breaker.unanswered(0.0, FixedRng(), "no", at_least=at_least, at_the_cap=at_the_cap)
 
-    assert breaker.wait(0.0) == 30.0
-
-
-def test_a_service_that_wants_to_be_left_alone_is() -> None:
-    breaker = CircuitBreaker(SEED)
-
-    breaker.unanswered(0.0, FixedRng(), "429", at_least=20.0)
-
-    assert breaker.wait(0.0) == 20.0
+    assert breaker.wait(0.0) == wait
 
 
 def test_only_a_probe_that_is_answered_closes_it() -> None:
@@ -130,12 +116,13 @@ def test_a_probe_that_was_called_off_makes_way_for_the_next() -> None:
     assert [breaker.begin_probe(101.5), breaker.begin_probe(101.5)] == [True, False]
 
 
-def test_a_request_that_was_called_off_while_it_is_closed_changes_nothing() -> None:
+def test_a_closed_one_lets_all_through_and_a_probe_that_was_called_off_changes_nothing() -> None:
     breaker = CircuitBreaker(RetryPolicy())
 
     breaker.probe_cancelled(5.0)
 
     assert breaker == CircuitBreaker(RetryPolicy())
+    assert (breaker.down, breaker.wait(0.0), breaker.since) == (False, 0.0, None)
 
 
 @given(st.lists(st.sampled_from(["fails", "works", "no answer", "answer", "called off", "time"])))
@@ -168,60 +155,33 @@ def test_whatever_happens_time_never_runs_faster_and_a_service_that_works_again_
     assert not breaker.down
 
 
-def test_a_quiet_bot_may_retry_as_often_as_the_floor_says() -> None:
-    budget = RetryBudget(floor=3)
+@pytest.mark.parametrize(
+    ("floor", "sends", "retries", "waits"),
+    [
+        pytest.param(3, [], [100.0] * 2, {100.0: 0.0}, id="a quiet bot, below the floor"),
+        pytest.param(3, [], [100.0] * 3, {100.0: 60.0}, id="at the floor"),
+        pytest.param(1, [100.0 + n / 100 for n in range(50)], [110.0] * 4, {110.0: 0.0}, id="below a tenth"),
+        pytest.param(
+            1, [100.0 + n / 100 for n in range(50)], [110.0] * 5, {110.0: 50.0 + 10.0}, id="a tenth"
+        ),
+        pytest.param(1, [101.0] * 11, [100.0], {101.0: 0.0}, id="sends make room at once"),
+        pytest.param(
+            1, [], [100.0], {100.0: 60.0, 159.0: 1.0, 160.0: 0.0}, id="a retry is forgotten after a minute"
+        ),
+        pytest.param(1, [100.0] * 20, [130.0], {140.0: 0.0, 161.0: 29.0}, id="and so are sends"),
+        pytest.param(0, [], [], {100.0: 60.0}, id="nothing: looked at again in a minute"),
+    ],
+)
+def test_a_budget_allows_the_floor_or_a_tenth_of_the_sends_of_the_last_minute(
+    floor: int, sends: list[float], retries: list[float], waits: dict[float, float]
+) -> None:
+    budget = RetryBudget(floor=floor)
+    for at in sends:
+        budget.sent(at)
+    for at in retries:
+        budget.retried(at)
 
-    waits = []
-    for _ in range(4):
-        waits.append(budget.wait(100.0))
-        budget.retried(100.0)
-
-    assert waits == [0.0, 0.0, 0.0, 60.0]
-
-
-def test_retries_may_be_a_tenth_of_the_sends_of_the_last_minute() -> None:
-    budget = RetryBudget(floor=1)
-    for number in range(50):
-        budget.sent(100.0 + number / 100)
-
-    retries = 0
-    while not budget.wait(110.0):
-        budget.retried(110.0)
-        retries += 1
-
-    assert retries == 5
-
-
-def test_sends_make_room_for_retries_at_once() -> None:
-    budget = RetryBudget(floor=1)
-    budget.retried(100.0)
-    before = budget.wait(101.0)
-
-    for _ in range(11):
-        budget.sent(101.0)
-
-    assert before == 59.0
-    assert budget.wait(101.0) == 0.0
-
-
-def test_after_a_minute_a_retry_is_forgotten() -> None:
-    budget = RetryBudget(floor=1)
-    budget.retried(100.0)
-
-    assert [budget.wait(now) for now in (100.0, 159.0, 160.0)] == [60.0, 1.0, 0.0]
-
-
-def test_after_a_minute_sends_allow_nothing_any_more() -> None:
-    budget = RetryBudget(floor=1)
-    for _ in range(20):
-        budget.sent(100.0)
-    budget.retried(130.0)
-
-    assert [budget.wait(now) for now in (140.0, 161.0)] == [0.0, 29.0]
-
-
-def test_a_budget_of_nothing_is_looked_at_again_in_a_minute() -> None:
-    assert RetryBudget(floor=0).wait(100.0) == pytest.approx(60.0)
+    assert {now: budget.wait(now) for now in waits} == pytest.approx(waits)
 
 
 @given(
@@ -246,36 +206,20 @@ def test_within_any_minute_retries_are_the_floor_or_the_share_of_what_was_sent_b
             assert lately[1] <= max(floor, 0.5 * lately[0] + 1)
 
 
-def test_a_bucket_lets_a_burst_through_and_then_paces() -> None:
-    bucket = TokenBucket(5.0, 3)
+@pytest.mark.parametrize(
+    ("rate", "burst", "takes", "waits"),
+    [
+        pytest.param(5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4], id="a burst, then the pace"),
+        pytest.param(5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2], id="it fills up"),
+        pytest.param(5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2], id="but not beyond its burst"),
+        pytest.param(0.0, 1, [0.0] * 100, [0.0] * 100, id="without a rate nothing waits"),
+        pytest.param(2.0, 0, [0.0, 0.0], [0.5, 1.0], id="without a burst one by one goes"),
+    ],
+)
+def test_a_bucket_paces(rate: float, burst: int, takes: list[float], waits: list[float]) -> None:
+    bucket = TokenBucket(rate, burst)
 
-    waits = [bucket.take(100.0) for _ in range(5)]
-
-    assert waits == pytest.approx([0.0, 0.0, 0.0, 0.2, 0.4])
-
-
-def test_a_bucket_fills_up_while_nothing_is_sent_but_not_beyond_its_burst() -> None:
-    bucket = TokenBucket(5.0, 2)
-    for _ in range(2):
-        bucket.take(0.0)
-
-    soon = [bucket.take(0.2), bucket.take(0.2)]
-    late = [bucket.take(1_000.0) for _ in range(3)]
-
-    assert soon == pytest.approx([0.0, 0.2])
-    assert late == pytest.approx([0.0, 0.0, 0.2])
-
-
-def test_a_bucket_without_a_rate_never_waits() -> None:
-    bucket = TokenBucket(0.0, 1)
-
-    assert [bucket.take(0.0) for _ in range(100)] == [0.0] * 100
-
-
-def test_a_bucket_without_a_burst_still_lets_one_by_one_through() -> None:
-    bucket = TokenBucket(2.0, 0)
-
-    assert [bucket.take(0.0), bucket.take(0.0)] == [0.5, 1.0]
+    assert [bucket.take(at) for at in takes] == pytest.approx(waits)
 
 
 @given(

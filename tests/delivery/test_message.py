@@ -23,8 +23,25 @@ def test_a_short_text_is_one_message_and_stays_as_it_is() -> None:
     assert split(message) == [message]
 
 
-def test_the_longest_text_is_one_message() -> None:
-    assert texts("x" * LONGEST_TEXT) == ["x" * LONGEST_TEXT]
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        pytest.param("x" * 900, ["x" * 900], id="the longest"),
+        pytest.param(
+            "a" * 500 + "\n" + "b" * 399 + " " + "c" * 10,
+            ["a" * 500, "b" * 399 + " " + "c" * 10],
+            id="at the last line end that fits",
+        ),
+        pytest.param("a" * 900 + " b", ["a" * 900, "b"], id="a word that ends at the limit stays whole"),
+        pytest.param("é" * 1_000, ["é" * 900, "é" * 100], id="within a word that is longer"),
+        pytest.param(" " * 2_000 + "a", ["a"], id="no empty part of white space at the start"),
+        pytest.param("a" * 900 + " " * 2_000, ["a" * 900], id="nor at the end"),
+        pytest.param("a" * 890 + " " * 100 + "b", ["a" * 890, "b"], id="nor between"),
+        pytest.param("x" * 9_000, ["x" * 900] * 10, id="ten full parts"),
+    ],
+)
+def test_a_text_is_cut_into_parts_that_fit(text: str, parts: list[str]) -> None:
+    assert texts(text) == parts
 
 
 def test_the_parts_are_numbered_from_the_second_on() -> None:
@@ -34,41 +51,10 @@ def test_the_parts_are_numbered_from_the_second_on() -> None:
     assert {(part.to, part.direct) for part in parts} == {("room", False)}
 
 
-def test_a_text_is_cut_at_the_last_line_end_that_fits() -> None:
-    text = "a" * 500 + "\n" + "b" * 399 + " " + "c" * 10
-
-    assert texts(text) == ["a" * 500, "b" * 399 + " " + "c" * 10]
-
-
-def test_a_word_that_ends_exactly_at_the_limit_stays_whole() -> None:
-    assert texts("a" * LONGEST_TEXT + " b") == ["a" * LONGEST_TEXT, "b"]
-
-
-def test_a_word_longer_than_a_message_is_cut_within() -> None:
-    assert texts("é" * 1_000) == ["é" * 900, "é" * 100]
-
-
-def test_white_space_at_a_cut_is_left_out_and_makes_no_empty_part() -> None:
-    assert texts(" " * 2_000 + "a") == ["a"]
-    assert texts("a" * 900 + " " * 2_000) == ["a" * 900]
-    assert texts("a" * 890 + " " * 100 + "b") == ["a" * 890, "b"]
-
-
-def test_ten_full_parts_are_sent() -> None:
-    parts = split(outgoing("x" * LONGEST_TEXT * MOST_PARTS))
-
-    assert [len(part.text) for part in parts] == [LONGEST_TEXT] * MOST_PARTS
-    assert parts[-1].id == "id.10"
-
-
-def test_one_character_more_is_refused_whole() -> None:
-    with pytest.raises(UsageError, match="9001 characters would take more than 10 messages"):
-        split(outgoing("x" * (LONGEST_TEXT * MOST_PARTS + 1)))
-
-
-def test_an_endless_text_is_refused_without_being_cut_up() -> None:
-    with pytest.raises(UsageError, match="1000000 characters would take more than 10 messages"):
-        split(outgoing("word " * 200_000))
+@pytest.mark.parametrize("text", ["x" * 9_001, "word " * 200_000], ids=["one more", "endless"])
+def test_what_would_take_more_than_ten_parts_is_refused_whole(text: str) -> None:
+    with pytest.raises(UsageError, match=f"{len(text)} characters would take more than 10 messages"):
+        split(outgoing(text))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +67,7 @@ def test_an_endless_text_is_refused_without_being_cut_up() -> None:
         pytest.param(b"x" * 2_000 + b"\xed\xb0\x80", "half a character", id="a lone surrogate far down"),
     ],
 )
-def test_a_text_that_cannot_be_sent_is_refused_at_the_door(text: str | bytes, words: str) -> None:
+def test_a_text_that_cannot_be_sent_is_refused(text: str | bytes, words: str) -> None:
     # As bytes where Allure could not write the parameter.
     text = text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
 
@@ -92,34 +78,16 @@ def test_a_text_that_cannot_be_sent_is_refused_at_the_door(text: str | bytes, wo
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("odd", "words"),
     [
-        pytest.param("", id="empty"),
-        pytest.param("a b", id="blank"),
-        pytest.param("a/b", id="slash"),
-        pytest.param("a\n", id="a line's end"),
-        pytest.param("é", id="not ASCII"),
-        pytest.param("x" * 101, id="too long"),
+        *((outgoing(key=key), "an id is") for key in ("", "a b", "a/b", "a\n", "é", "x" * 101)),
+        *((outgoing(to=to), "a receiver is") for to in ("", "a.b", "a/../b", "room\n", "x" * 101)),
     ],
+    ids=lambda each: repr((each.id, each.to))[:30] if isinstance(each, Outgoing) else each,
 )
-def test_an_odd_id_is_refused(key: str) -> None:
-    with pytest.raises(UsageError, match="an id is"):
-        split(outgoing(key=key))
-
-
-@pytest.mark.parametrize(
-    "to",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("a.b", id="dot"),
-        pytest.param("a/../b", id="path"),
-        pytest.param("room\n", id="a line's end"),
-        pytest.param("x" * 101, id="too long"),
-    ],
-)
-def test_an_odd_receiver_is_refused(to: str) -> None:
-    with pytest.raises(UsageError, match="a receiver is"):
-        split(outgoing(to=to))
+def test_an_odd_id_or_receiver_is_refused(odd: Outgoing, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        split(odd)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +102,7 @@ def test_an_odd_receiver_is_refused(to: str) -> None:
         pytest.param({"images": ["\ud800"]}, id="half a character in an address"),
     ],
 )
-def test_mentions_and_images_that_cannot_be_written_are_refused_at_the_door(more: dict[str, Any]) -> None:
+def test_mentions_and_images_that_cannot_be_written_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"mentions or images .* nothing was accepted"):
         split(outgoing(**more))
 

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -555,28 +555,14 @@ async def test_a_queue_that_is_full_takes_nothing_more_and_loses_nothing(path: P
         with pytest.raises(OutboxFull, match=r"2 messages wait in the outbox .* already"):
             await box.put([message("b"), message("b.2")], 11.0)
         await box.put([message("c")], 12.0)
+        again = await box.put([message("c")], 12.5)  # the same message takes no more room
         with pytest.raises(OutboxFull, match="3 messages wait"):
             await box.put([message("d")], 13.0)
+        await settle(box, "c", DELIVERED)
+        await box.put([message("e")], 14.0)
 
-        assert [row.message.id for row in await box.rows()] == ["a", "a.2", "c"]
-
-
-async def test_what_has_ended_makes_room(path: Path) -> None:
-    async with opened(path, queue=1) as box:
-        for number in range(3):
-            await box.put([message(f"m{number}")], 10.0)
-            await settle(box, f"m{number}", DELIVERED)
-
-        assert len(await box.rows()) == 3
-
-
-async def test_a_message_that_waits_already_is_the_same_in_a_full_queue_too(path: Path) -> None:
-    async with opened(path, queue=1) as box:
-        await box.put([message()], 10.0)
-
-        again = await box.put([message()], 11.0)
-
-        assert [row.accepted_at for row in again] == [10.0]
+        assert [row.message.id for row in await box.rows()] == ["a", "a.2", "c", "e"]
+        assert [row.accepted_at for row in again] == [12.0]
 
 
 async def test_another_process_fills_the_same_queue(path: Path) -> None:
@@ -747,49 +733,48 @@ async def test_who_only_looks_makes_a_file_nobodys(path: Path) -> None:
         await box.bind("two")
 
 
-async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
-    path.write_bytes(b"shopping list\n" * 100)
-
-    error = await refusal(path)
-
-    assert "not a database" in str(error)
-    assert path.read_bytes() == b"shopping list\n" * 100
-
-
-async def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE cookies (id)")
+@pytest.mark.parametrize(
+    ("sql", "words", "remedy"),
+    [
+        pytest.param(None, "not a database", "", id="no database"),
+        pytest.param(
+            "CREATE TABLE cookies (id)",
+            "another program's database; it was left as it is",
+            "",
+            id="another's",
+        ),
+        pytest.param(
+            "PRAGMA application_id = 0x48414E47; PRAGMA user_version = 99; CREATE TABLE message (id)",
+            "version 99, this hangbot knows up to 3",
+            "newer",
+            id="a later version's",
+        ),
+    ],
+)
+async def test_what_is_no_outbox_of_this_version_is_refused_and_left_alone(
+    path: Path, sql: str | None, words: str, remedy: str
+) -> None:
+    if sql is None:
+        path.write_bytes(b"shopping list\n" * 100)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.executescript(sql)
     before = path.read_bytes()
 
     error = await refusal(path)
 
-    assert "another program's database; it was left as it is" in str(error)
+    assert words in str(error)
+    assert remedy in error.remedy
     assert path.read_bytes() == before
 
 
 async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> None:
     path.touch()
-    box = Outbox(path)
 
-    await box.open()
-    await box.put([message()], 1.0)
-    await box.close()
+    async with opened(path) as box:
+        await box.put([message()], 1.0)
 
     assert path.stat().st_size > 0
-
-
-async def test_an_outbox_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:
-    async with opened(path):
-        pass
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 99")
-
-    error = await refusal(path)
-
-    assert "version 99, this hangbot knows up to 3" in str(error)
-    assert "newer" in error.remedy
-    with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (99,)
 
 
 @pytest.mark.parametrize(
@@ -851,21 +836,17 @@ async def full(outbox: Outbox, writing: KeptWriter) -> Outbox:
     return outbox
 
 
-async def test_on_a_full_disk_nothing_is_accepted_and_it_says_so(full: Outbox, writing: KeptWriter) -> None:
+async def test_on_a_full_disk_nothing_is_accepted_until_there_is_room_again(
+    full: Outbox, writing: KeptWriter
+) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", "x" * 50_000)], 10.0)
-
-    assert await full.rows() == []
-    assert not await writing.read(lambda database: database.in_transaction)
-
-
-async def test_when_there_is_room_again_it_accepts_again(full: Outbox, writing: KeptWriter) -> None:
-    with pytest.raises(OutboxUnusable):
-        await full.put([message(text="x" * 50_000)], 10.0)
+    refused = (await full.rows(), await writing.read(lambda database: database.in_transaction))
     await pragma(writing, "max_page_count = 1000000")
 
     await full.put([message(text="x" * 50_000)], 11.0)
 
+    assert refused == ([], False)
     assert len(await full.rows()) == 1
 
 
@@ -1016,17 +997,23 @@ async def test_a_locked_outbox_keeps_nobody_from_closing_it(path: Path) -> None:
         await put
 
 
-async def test_an_outbox_that_went_bad_is_an_error_and_put_aside_as_it_is(path: Path) -> None:
+@pytest_asyncio.fixture
+async def damaged(path: Path) -> Path:
+    """An outbox of which only the head is left."""
     async with opened(path) as box:
         await box.put([message(text="x" * 900)], 10.0)
-    spoilt = path.read_bytes()[:100] + b"\xff" * (path.stat().st_size - 100)
-    path.write_bytes(spoilt)
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * (path.stat().st_size - 100))
+    return path
 
-    error = await refusal(path)
+
+async def test_an_outbox_that_went_bad_is_an_error_and_quarantined_as_it_is(damaged: Path) -> None:
+    content = damaged.read_bytes()
+
+    error = await refusal(damaged)
 
     assert "is damaged; it was put aside as outbox.sqlite3.damaged-" in str(error)
-    assert not path.exists()
-    assert [each.read_bytes() for each in path.parent.glob("*.damaged-*")] == [spoilt]
+    assert not damaged.exists()
+    assert [each.read_bytes() for each in damaged.parent.glob("*.damaged-*")] == [content]
 
 
 @pytest_asyncio.fixture
@@ -1041,30 +1028,27 @@ async def spoilt(path: Path) -> Path:
     return path
 
 
-async def test_damage_inside_is_found_by_looking_through_and_put_aside(spoilt: Path) -> None:
+async def test_damage_inside_is_found_by_looking_through_and_a_new_outbox_takes_its_place(
+    spoilt: Path,
+) -> None:
     content = spoilt.read_bytes()
-    box = Outbox(spoilt)
 
     with exclusive(spoilt), pytest.raises(OutboxUnusable, match=r"is damaged; it was put aside as"):
-        await box.open(check=True)
-    await box.close()
+        await checked(spoilt)
+    there = spoilt.exists()
+    await checked(spoilt)
 
-    assert not spoilt.exists()
+    assert not there
     assert [each.read_bytes() for each in spoilt.parent.glob("*.damaged-*")] == [content]
 
 
-async def test_after_damage_a_new_outbox_takes_its_place_and_the_old_one_stays(spoilt: Path) -> None:
-    box = Outbox(spoilt)
-    with pytest.raises(OutboxUnusable):
+async def checked(path: Path) -> None:
+    box = Outbox(path)
+    try:
         await box.open(check=True)
-    await box.close()
-    again = Outbox(spoilt)
-
-    await again.open(check=True)
-    await again.put([message()], 10.0)
-    await again.close()
-
-    assert len(list(spoilt.parent.glob("*.damaged-*"))) == 1
+        await box.put([message()], 10.0)
+    finally:
+        await box.close()
 
 
 async def test_damage_does_not_take_the_place_of_earlier_damage(
@@ -1072,9 +1056,8 @@ async def test_damage_does_not_take_the_place_of_earlier_damage(
 ) -> None:
     monkeypatch.setattr(time, "strftime", lambda *_: "now")
     for number in range(3):
-        box = Outbox(path)
-        await box.open()
-        await box.close()
+        async with opened(path):
+            pass
         path.write_bytes(path.read_bytes()[:100] + b"%d" % number * 5_000)
         await refusal(path)
 
@@ -1082,73 +1065,48 @@ async def test_damage_does_not_take_the_place_of_earlier_damage(
     assert aside == [f"{path.name}.damaged-now{more}" for more in ("", "-too", "-too-too")]
 
 
-async def test_damage_is_left_to_the_bot_that_works_on_it(path: Path) -> None:
-    async with opened(path):
-        pass
-    spoilt = path.read_bytes()[:100] + b"\xff" * 5_000
-    path.write_bytes(spoilt)
+async def test_damage_is_left_to_the_bot_that_works_on_it(damaged: Path) -> None:
+    content = damaged.read_bytes()
 
-    with exclusive(path):
-        error = await refusal(path)
+    with exclusive(damaged):
+        error = await refusal(damaged)
 
     assert "it was left to the bot that uses it" in str(error)
-    assert path.read_bytes() == spoilt
+    assert damaged.read_bytes() == content
 
 
-async def test_a_new_outbox_is_not_put_aside_for_the_damage_of_the_one_before(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("new", [b"new", None], ids=["a new file", "no file"])
+async def test_what_took_the_place_of_damage_meanwhile_is_left_alone(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
-    async with opened(path):
-        pass
-    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
     is_outbox = tables.is_outbox
 
     def meanwhile(head: bytes) -> bool:
-        path.rename(path.with_name("aside"))
-        path.write_bytes(b"new")
+        damaged.rename(damaged.with_name("elsewhere"))
+        if new is not None:
+            damaged.write_bytes(new)
         return is_outbox(head)
 
     monkeypatch.setattr(tables, "is_outbox", meanwhile)
 
-    error = await refusal(path)
+    error = await refusal(damaged)
 
     assert "was damaged" in str(error)
-    assert path.read_bytes() == b"new"
+    assert damaged.read_bytes() == (new or b"")  # to be locked, a file is made where there is none
 
 
-async def test_a_file_that_is_gone_when_it_is_to_be_put_aside_is_no_second_error(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with opened(path):
-        pass
-    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 5_000)
-    is_outbox = tables.is_outbox
-
-    def meanwhile(head: bytes) -> bool:
-        path.unlink()
-        return is_outbox(head)
-
-    monkeypatch.setattr(tables, "is_outbox", meanwhile)
-
-    assert "was damaged" in str(await refusal(path))
-
-
-async def test_a_closed_outbox_says_so_and_closes_twice(path: Path) -> None:
+async def test_an_outbox_that_is_not_open_says_so_and_closes_twice(path: Path) -> None:
+    box = Outbox(path)
+    with pytest.raises(OutboxUnusable, match="is closed"):
+        await box.rows()
+    await box.close()
+    made = path.exists()
     async with opened(path) as box:
         await box.close()
 
     with pytest.raises(OutboxUnusable, match="is closed"):
         await box.put([message()], 10.0)
-
-
-async def test_an_outbox_that_was_never_opened_says_so(path: Path) -> None:
-    box = Outbox(path)
-
-    with pytest.raises(OutboxUnusable, match="is closed"):
-        await box.rows()
-
-    await box.close()
-    assert not path.exists()
+    assert not made
 
 
 async def test_a_write_whose_caller_went_away_is_written_all_the_same(outbox: Outbox) -> None:
@@ -1178,32 +1136,31 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
 
 
-@pytest.mark.parametrize("what", ["claim", "sending"])
-async def test_who_gives_up_before_it_is_begun_takes_no_message_from_who_delivers_next(
-    outbox: Outbox, what: str
+@pytest.mark.parametrize(
+    ("claimed", "what", "left"),
+    [
+        pytest.param(False, "claim", ("queued", False), id="a claim takes nothing"),
+        pytest.param(False, "sending", ("queued", False), id="a mark marks nothing"),
+        pytest.param(True, "release", ("sending", True), id="a release leaves it in doubt"),
+    ],
+)
+async def test_what_is_given_up_before_it_began_changes_nothing_for_what_delivers_next(
+    *, outbox: Outbox, claimed: bool, what: str, left: tuple[str, bool]
 ) -> None:
     await outbox.put([message()], 1.0)
-    asking = asyncio.create_task(
-        outbox.claim("room") if what == "claim" else outbox.mark_sending("m", []), name="ask"
-    )
+    row = await outbox.get("m")
+    if claimed:
+        await outbox.claim("room")
+    ask: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "claim": lambda: outbox.claim("room"),
+        "sending": lambda: outbox.mark_sending("m", []),
+        "release": lambda: outbox.release(row),
+    }
+    asking = asyncio.create_task(ask[what](), name="ask")
     await asyncio.sleep(0)  # one turn: it has asked, and the thread has not heard of it
 
     asking.cancel()
     await asyncio.wait([asking])
 
     row = await outbox.get("m")
-    assert (row.state, row.in_doubt) == ("queued", False)
-
-
-async def test_who_gives_up_putting_back_what_is_claimed_leaves_it_in_doubt(outbox: Outbox) -> None:
-    await outbox.put([message()], 1.0)
-    row = await outbox.claim("room")
-    assert row
-    asking = asyncio.create_task(outbox.release(row), name="release")
-    await asyncio.sleep(0)  # one turn: it has asked, and the thread has not heard of it
-
-    asking.cancel()
-    await asyncio.wait([asking])
-
-    row = await outbox.get("m")
-    assert (row.state, row.in_doubt) == ("sending", True)
+    assert (row.state, row.in_doubt) == left

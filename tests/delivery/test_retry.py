@@ -163,20 +163,70 @@ def test_one_verdict(progress: Progress, now: Moment, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("progress", "tier"),
+    ("progress", "now", "end"),
     [
-        pytest.param(Progress(acknowledged=True), 1, id="one attempt"),
-        pytest.param(Progress(1, found=True), 2, id="found"),
-        pytest.param(Progress(2, acknowledged=True, retried=True), 2, id="after a retry"),
+        pytest.param(Progress(acknowledged=True), Moment(), Settlement("delivered", 1, 0), id="at once"),
+        pytest.param(Progress(1, found=True), Moment(), Settlement("delivered", 2, 1), id="found"),
+        pytest.param(
+            Progress(2, acknowledged=True, retried=True),
+            Moment(),
+            Settlement("delivered", 2, 2),
+            id="retried",
+        ),
+        pytest.param(
+            after(REFUSED, paused=False),
+            Moment(),
+            Settlement("failed", 3, 1, "no", REFUSED.remedy),
+            id="refused",
+        ),
+        pytest.param(
+            after(GONE, paused=False),
+            Moment(),
+            Settlement("uncertain", None, 1, "gone", GONE.remedy),
+            id="gone",
+        ),
+        pytest.param(
+            after(AWAY, counted_attempts=3, works=True),
+            Moment(),
+            Settlement("failed", 3, 1, "given up after 3 attempts: no connection", AWAY.remedy),
+            id="attempts used up",
+        ),
+        pytest.param(
+            after(AWAY, works=True),
+            Moment(late=True),
+            Settlement("failed", 3, 1, "given up after 300 s: no connection", AWAY.remedy),
+            id="time used up",
+        ),
+        pytest.param(
+            Progress(refused=True, works=True),
+            Moment(late=True),
+            Settlement(
+                "failed",
+                3,
+                0,
+                "given up after 300 s: its turn did not come; nothing was sent",
+                Unreachable.remedy,
+            ),
+            id="never sent",
+        ),
+        pytest.param(
+            asking(REFUSED),
+            Moment(),
+            Settlement(
+                "uncertain",
+                None,
+                1,
+                "sent, not acknowledged, and asking failed too: no",
+                "Ask again by hand.",
+            ),
+            id="not to be known",
+        ),
     ],
 )
-def test_a_delivery_is_tier_1_only_where_the_first_attempt_was_acknowledged(
-    progress: Progress, tier: int
-) -> None:
-    end = decide(progress, RetryPolicy(), Moment())
+def test_an_end_says_its_tier_why_and_what_to_do(progress: Progress, now: Moment, end: Settlement) -> None:
+    progress.unknown_remedy = "Ask again by hand."
 
-    assert isinstance(end, Settlement)
-    assert end.tier == tier
+    assert decide(progress, RetryPolicy(), now) == end
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,7 @@ MUTANTS: Final = (
         "hangbot/delivery/retry.py",
         before='return Settlement("delivered", 2 if progress.found or progress.retried else 1, progress.attempts)',
         after='return Settlement("delivered", 1 if progress.found or not progress.retried else 2, progress.attempts)',
-        killed_by=(
-            "tests/delivery/test_retry.py::test_a_delivery_is_tier_1_only_where_the_first_attempt_was_acknowledged",
-        ),
+        killed_by=("tests/delivery/test_retry.py::test_an_end_says_its_tier_why_and_what_to_do",),
     ),
     Mutant(
         "total-during-outage",
