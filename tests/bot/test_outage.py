@@ -56,7 +56,7 @@ async def outage(world: World) -> Outage:
     return Outage([*tries.values()], [*late.values()], red, arrived)
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_eighteen_minutes_cost_few_tries_and_no_message_and_a_bot_is_back_within_one(
     times: int, tmp_path: Path
 ) -> None:
