@@ -101,28 +101,6 @@ def test_a_port_that_is_taken_is_one_line(name: str, capsys: pytest.CaptureFixtu
     )
 
 
-@pytest.mark.parametrize(
-    ("argv", "code", "says"),
-    [
-        pytest.param(["--record", "no/such/file"], 1, "no/such/file: No such file", id="record"),
-        pytest.param(["--env-out", "no/such/file"], 1, "no/such/file: No such file", id="env"),
-        pytest.param(["--env-out", "."], 1, ".: Is a directory", id="a folder"),
-        pytest.param(["--tls-cert", "x"], 2, "both --tls-cert and --tls-key", id="half of TLS"),
-        pytest.param(["--tls-cert", "x", "--tls-key", "y"], 1, "cannot be used for TLS", id="no certificate"),
-    ],
-)
-def test_files_that_cannot_be_used_are_one_line(
-    argv: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    returned = main(["sandbox", *argv])
-
-    said = capsys.readouterr()
-    assert returned == code
-    assert said.out == ""
-    assert says in said.err
-    assert said.err.count("\n") == 1
-
-
 def test_nobody_to_read_the_first_line_is_no_matter_of_ports(folder: Path) -> None:
     shell = f"exec 3> >(true); sleep 0.1; exec {sys.executable} -m hangbot sandbox >&3"
     ended = subprocess.run(  # noqa: S603  our own command

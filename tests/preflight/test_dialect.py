@@ -10,14 +10,21 @@ import pytest
 from hangbot.config import Settings
 from hangbot.errors import ConfigError
 from hangbot.factory import open_subject
-from hangbot.preflight import CHECKS, run_check
+from hangbot.preflight import chat_token, run_check
 from hangbot.sandbox import open_sandbox
 
 if TYPE_CHECKING:
+    from hangbot.preflight import CheckResult
+    from hangbot.sandbox import Sandbox
     from hangbot.sandbox.chat.dialects import DialectName
 
-(TOKEN,) = (question for question in CHECKS if question.id == "chat.token")
 NAMES = {"openchat": "OpenChat", "cometchat": "CometChat"}
+
+
+async def checked_as(told: str, sandbox: Sandbox) -> CheckResult:
+    settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": told})
+    async with open_subject(settings) as context:
+        return await run_check(chat_token, context)
 
 
 @pytest.mark.parametrize("served", ["openchat", "cometchat"])
@@ -26,9 +33,7 @@ async def test_the_other_server_is_rejected_and_named_and_auto_takes_either(
     served: DialectName, told: str
 ) -> None:
     async with open_sandbox(dialect=served) as sandbox:
-        settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": told})
-        async with open_subject(settings) as subject:
-            result = await run_check(TOKEN, subject)
+        result = await checked_as(told, sandbox)
 
     if told in {"auto", served}:
         assert result.verdict == "ok"
@@ -56,10 +61,8 @@ async def test_the_other_server_is_named_by_how_it_refuses_too(
     served: DialectName, code: str, other: str
 ) -> None:
     async with open_sandbox(dialect=served) as sandbox:
-        settings = Settings.from_env({"COMETCHAT_APPID": "any"} | sandbox.env() | {"CHAT_DIALECT": other})
         refusal = {"error": {"code": code, "message": "No."}}
         sandbox.faults.add("chat.me", "status", status=401, body=refusal, times=0)
-        async with open_subject(settings) as subject:
-            result = await run_check(TOKEN, subject)
+        result = await checked_as(other, sandbox)
 
     assert result.message.endswith(f"speaks as {NAMES[served]} does, CHAT_DIALECT says {other}")
