@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOG_HANDLERS",
     "RUNNER_FIXTURES",
+    "Crash",
     "MaskedFailure",
     "crash_of",
     "fixture_names",
@@ -57,9 +58,21 @@ def pytest_log_handlers(config: pytest.Config) -> list[logging.Handler]:
     return [handler for handler in found if isinstance(handler, logging.Handler)]
 
 
-def crash_of(report: pytest.TestReport | pytest.CollectReport) -> Any:  # noqa: ANN401  pytest's, private
-    """Return where and with which words a test failed, or ``None``: the line of the short summary."""
-    return getattr(report.longrepr, "reprcrash", None)
+class Crash(NamedTuple):
+    """Where and with which words a test failed, under the names by which pytest reads them."""
+
+    path: str
+    lineno: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.lineno}: {self.message}"
+
+
+def crash_of(report: pytest.TestReport | pytest.CollectReport) -> Crash | None:
+    """Return where and with which words a test failed: the line of the short summary."""
+    found: Any = getattr(report.longrepr, "reprcrash", None)
+    return None if found is None else Crash(str(found.path), found.lineno, str(found.message))
 
 
 class MaskedFailure:
@@ -67,14 +80,13 @@ class MaskedFailure:
 
     Args:
         text: The whole failure, masked.
-        crash: As `crash_of` returned it.
-        mask: Masks the crash's path and words.
+        crash: Where it failed, masked as well.
     """
 
-    def __init__(self, text: str, crash: Any, mask: Callable[[str], str]) -> None:  # noqa: ANN401  pytest's, private
+    def __init__(self, text: str, crash: Crash | None) -> None:
         self._text = text
         if crash is not None:
-            self.reprcrash = type(crash)(mask(crash.path), crash.lineno, mask(crash.message))
+            self.reprcrash = crash
 
     def __str__(self) -> str:
         return self._text

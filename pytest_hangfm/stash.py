@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from pytest_hangfm.socket_guard import SocketGuard
     from pytest_hangfm.stage_counting import Exchanges
 
+    _Report = pytest.TestReport | pytest.CollectReport
+
 __all__ = [
     "ACKS",
     "ACTION_RESULTS",
     "CHECK",
+    "CRASH",
     "EXCHANGES",
     "MEASURES",
     "PASSED",
@@ -44,17 +47,19 @@ PASSED: Final = pytest.StashKey[bool]()
 
 CHECK: Final = "hangfm_check"
 """The attribute of a report that carries how a preflight check ended."""
+CRASH: Final = "hangfm_crash"
+"""The attribute of a report that carries where a masked failure is."""
 MEASURES: Final = "hangfm_measures"
 """The attribute of a report that carries what a test's deliveries cost."""
 STAGE: Final = "hangfm_stage"
 """The attribute of a report that carries a stage test's numbers."""
 
 
-def put_on_report(report: pytest.TestReport, name: str, data: Mapping[str, Any]) -> None:
+def put_on_report(report: _Report, name: str, data: Mapping[str, Any]) -> None:
     """Let a report carry data (text, numbers, lists): it crosses processes with xdist."""
     setattr(report, name, data)
 
 
-def report_data(report: pytest.TestReport, name: str) -> Mapping[str, Any] | None:
+def report_data(report: _Report, name: str) -> Mapping[str, Any] | None:
     """Return what a report carries, or ``None``: reports of other tests carry nothing."""
     return getattr(report, name, None)

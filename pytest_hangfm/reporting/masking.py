@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_hangfm.fenced import MaskedFailure, crash_of
+from pytest_hangfm.fenced import Crash, MaskedFailure, crash_of
+from pytest_hangfm.stash import CRASH, put_on_report, report_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-__all__ = ["mask_report"]
+__all__ = ["mask_report", "restore_crash"]
 
 _CAPTURED: Final = "Captured"
 _COMPARES: Final = ("AssertionError", "assert ")
@@ -43,11 +44,20 @@ def mask_report(
         _mask_failure(report, shown)
 
 
+def restore_crash(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Give a masked failure that came from another process its crash: as text it has crossed without."""
+    if (crash := report_data(report, CRASH)) is not None:
+        report.longrepr = MaskedFailure(str(report.longrepr), Crash(**crash))  # type: ignore[assignment]  # see below
+
+
 def _mask_failure(
     report: pytest.TestReport | pytest.CollectReport, shown: Callable[[str, bool], str]
 ) -> None:
-    crash = crash_of(report)
-    compares = str(getattr(crash, "message", "")).startswith(_COMPARES)
-    text = report.longreprtext
-    if (masked := shown(text, compares)) != text:
-        report.longrepr = MaskedFailure(masked, crash, lambda part: shown(part, compares))  # type: ignore[assignment]  # pytest takes any object that it can show
+    crash, text = crash_of(report), report.longreprtext
+    compares = crash is not None and crash.message.startswith(_COMPARES)
+    if (masked := shown(text, compares)) == text:
+        return
+    if crash is not None:
+        crash = Crash(shown(crash.path, False), crash.lineno, shown(crash.message, compares))  # noqa: FBT003  see above
+        put_on_report(report, CRASH, crash._asdict())
+    report.longrepr = MaskedFailure(masked, crash)  # type: ignore[assignment]  # pytest takes any object that it can show

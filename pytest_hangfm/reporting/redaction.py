@@ -199,6 +199,18 @@ class Redaction:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return result
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(
+        self,
+    ) -> Generator[None, pytest.TestReport | pytest.CollectReport | None, object]:
+        """Let a report from a worker of xdist read like one of this process."""
+        report = yield
+        if report is not None:
+            from pytest_hangfm.reporting.masking import restore_crash  # noqa: PLC0415  only with xdist
+
+            restore_crash(report)
+        return report
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  xdist's
         """Take over the tokens that a worker of xdist knew."""

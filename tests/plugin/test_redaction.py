@@ -142,13 +142,14 @@ def test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves(
     done.stdout.no_fnmatch_line("*result file(s) held a secret*")
 
 
+@pytest.mark.parametrize("processes", ["0", "1"])
 def test_the_report_still_reads_as_pytest_wrote_it(
-    configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    configured: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, processes: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     configured.makepyfile(SUITE)
 
-    done = configured.runpytest_subprocess("-k", "an_assertion", "--junitxml=junit.xml")
+    done = configured.runpytest_subprocess("-k", "an_assertion", "--junitxml=junit.xml", "-n", processes)
 
     done.stdout.fnmatch_lines(
         [
