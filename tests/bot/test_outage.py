@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -73,5 +72,3 @@ def test_eighteen_minutes_cost_few_tries_and_no_message_and_a_bot_is_back_within
         assert max(each.late) <= BACK_WITHIN
         assert each.red >= {"room", "delivery"}
         assert sorted(each.arrived) == ["m-0", "m-1", "m-2"]
-    if times > 10:  # of a few, chance makes the middle
-        assert median(late for each in seen for late in each.late) < BACK_WITHIN / 2
