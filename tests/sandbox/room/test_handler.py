@@ -9,7 +9,7 @@ import pytest
 from hangbot.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from tests.sandbox.room.conftest import OpenClient
+    from tests.sandbox.room.conftest import Client, OpenClient
 
 
 async def test_responses_come_in_another_order_when_one_takes_longer(
@@ -147,59 +147,6 @@ async def test_a_connection_in_two_rooms_hears_both(sandbox: Sandbox, open_clien
     assert heard == [sandbox.room_uuid, other.uuid]
 
 
-async def test_a_doubled_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    client = await open_client(joined=True)
-    alice = sandbox.users.add("alice")
-    sandbox.faults.add("room.message", "duplicate")
-
-    await alice.join()
-    await client.until("userJoined")
-    await client.until("userJoined")
-    drifted = [user["uuid"] for user in client.state["allUsers"]]
-    await client.join()
-
-    assert drifted.count(alice.uid) == 2
-    assert client.state == sandbox.state
-
-
-async def test_a_lost_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
-    client = await open_client(joined=True)
-    alice, bob, cat = (sandbox.users.add(name) for name in ("alice", "bob", "cat"))
-    for actor in (alice, bob):
-        await actor.join()
-        await client.until("userJoined")
-    sandbox.faults.add("room.message", "drop")
-
-    await alice.leave()
-    await cat.join()
-    await client.until("userJoined")
-    drifted = [user["uuid"] for user in client.state["allUsers"]]
-    await client.join()
-
-    assert drifted == [sandbox.bot.uid, alice.uid, cat.uid, bob.uid]
-    assert client.state == sandbox.state
-
-
-@pytest.mark.parametrize("do", ["kick", "reset_room"])
-async def test_whether_kick_and_reset_say_that_they_close_on_purpose_is_a_variant(
-    open_client: "OpenClient", do: str
-) -> None:
-    client = await open_client(kick_deliberate=False)
-    sandbox = client.sandbox
-    await client.join()
-
-    await (sandbox.kick(sandbox.bot.uid) if do == "kick" else sandbox.reset_room())
-    last = await client.next()
-    code = await client.end()
-
-    assert last["message"]["name"] in {"kickedFromRoom", "roomReset"}
-    assert code == 1005
-
-
 async def test_an_action_of_a_client_that_is_gone_by_then_is_not_done(open_client: "OpenClient") -> None:
     client = await open_client(action_ms=1000)
     sandbox = client.sandbox
@@ -227,3 +174,43 @@ async def test_members_have_the_fields_of_recordings_and_guests_four_where_that_
     assert {"badges", "firstName", "zodiac", "displayPronouns"} < set(profiles[client.sandbox.bot.uid])
     assert set(profiles[ghost.uid]) == {"uuid", "nickname", "avatarId", "color"}
     assert {"discordServer", "explicit", "posterFile"} < set(joined["state"]["settings"])
+
+
+@pytest.mark.parametrize(
+    ("do", "leaves", "drifted"),
+    [
+        pytest.param("duplicate", False, ["hangbot", "alice", "bob", "cat", "cat"], id="doubled"),
+        pytest.param("drop", True, ["hangbot", "alice", "cat", "bob"], id="lost"),
+    ],
+)
+async def test_a_wrong_number_of_a_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
+    sandbox: Sandbox, joined: "Client", do: str, drifted: list[str], *, leaves: bool
+) -> None:
+    alice, bob, cat = (sandbox.users.add(name) for name in ("alice", "bob", "cat"))
+    await alice.join()
+    await bob.join()
+    sandbox.faults.add("room.message", do)
+
+    if leaves:
+        await alice.leave()
+    await cat.join()
+    while not await joined.quiet():
+        pass
+    seen = [sandbox.people.get(user["uuid"]).nickname for user in joined.state["allUsers"]]
+    await joined.join()
+
+    assert seen == drifted
+    assert joined.state == sandbox.state
+
+
+@pytest.mark.parametrize("do", ["kick", "reset_room"])
+async def test_whether_kick_and_reset_say_that_they_close_on_purpose_is_a_variant(
+    open_client: "OpenClient", do: str
+) -> None:
+    client = await open_client(kick_deliberate=False, joined=True)
+
+    await (client.sandbox.kick(client.sandbox.bot.uid) if do == "kick" else client.sandbox.reset_room())
+    last = await client.next()
+
+    assert last["message"]["name"] in {"kickedFromRoom", "roomReset"}
+    assert await client.end() == 1005
