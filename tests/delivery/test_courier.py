@@ -651,30 +651,15 @@ async def test_what_was_on_its_way_when_the_courier_was_cancelled_is_asked_about
     await desk.clock.next_wait()
     await crash(delivering)
     desk.clock.auto = True
-    before = await desk.outbox.get("m")
+    before, kept = await desk.outbox.get("m"), await desk.outbox.history("m")
 
     await desk.courier().run_until_empty()
 
     assert (before.state, before.in_doubt, before.attempts) == ("queued", True, 1)
+    assert [step.kind for step in kept] == ["accepted", "attempt", "answer", "waiting"]
     assert desk.service.asked == ["m"]
     assert await desk.state("m") == ("delivered", 2, 1)
     assert desk.service.room == ["m"]
-
-
-async def test_the_steps_before_a_crash_are_kept(desk: Desk) -> None:
-    desk.service.script["m"] = [DOWN]
-    desk.clock.auto = False
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
-    await desk.clock.next_wait()
-
-    await crash(delivering)
-
-    assert [step.kind for step in await desk.outbox.history("m")] == [
-        "accepted",
-        "attempt",
-        "answer",
-        "waiting",
-    ]
 
 
 async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_never_sent(desk: Desk) -> None:
@@ -959,29 +944,6 @@ async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_o
     await asyncio.wait_for(courier.run_until_empty(), WITHIN)
 
     assert desk.service.room == ["m"]
-
-
-async def test_who_waits_is_told_when_the_delivery_of_a_queue_is_given_up(desk: Desk) -> None:
-    desk.service.held = {"first"}
-    courier = await desk.accepting("first", "second")
-    delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
-    waiting = asyncio.create_task(courier.settled("second"), name="settled")
-    await desk.service.reached.wait()
-
-    await crash(delivering)
-
-    with pytest.raises(HangbotError, match="it waits in the outbox"):
-        await asyncio.wait_for(waiting, WITHIN)
-
-
-async def test_who_asks_after_the_run_is_told_what_became_of_it_since(desk: Desk) -> None:
-    courier = await desk.accepting("m")
-    courier.stop()
-    await courier.run()
-
-    await desk.courier().run_until_empty()
-
-    assert (await courier.settled("m")).state == "delivered"
 
 
 async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(

@@ -155,22 +155,6 @@ async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
     )
 
 
-async def test_accepted_is_committed_where_another_connection_sees_it(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-
-    with closing(sqlite3.connect(outbox.path)) as database:
-        seen = database.execute("SELECT id, text FROM message").fetchall()
-
-    assert seen == [("m", "hi")]
-
-
-@pytest.mark.usefixtures("outbox")
-async def test_it_is_written_through_to_the_disk(writing: KeptWriter) -> None:
-    pragmas = [await pragma(writing, name) for name in ("journal_mode", "synchronous")]
-
-    assert pragmas == ["wal", 2]  # 2 is FULL
-
-
 async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
     code = (
         "import asyncio, os, signal, sys\n"
@@ -244,16 +228,6 @@ async def test_a_text_that_is_the_start_of_an_accepted_longer_one_is_another_mes
 
     with pytest.raises(UsageError, match="used for another message"):
         await outbox.put([message()], 11.0)
-
-
-async def test_after_a_refusal_the_outbox_works_on(outbox: Outbox) -> None:
-    await outbox.put([message()], 10.0)
-    with pytest.raises(UsageError):
-        await outbox.put([message("n"), message(text="other")], 11.0)
-
-    await outbox.put([message("n")], 12.0)
-
-    assert [row.message.id for row in await outbox.rows()] == ["m", "n"]
 
 
 async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
@@ -427,17 +401,6 @@ async def test_an_unknown_id_is_named_whatever_is_asked_of_it(outbox: Outbox) ->
     for question in (outbox.get("ghost"), outbox.history("ghost"), outbox.append_steps("ghost", [])):
         with pytest.raises(UnknownMessage, match="no message ghost"):
             await question
-
-
-async def test_rows_are_found_by_their_states(outbox: Outbox) -> None:
-    for key, end in [("a", DELIVERED), ("b", FAILED), ("c", UNCERTAIN)]:
-        await outbox.put([message(key)], 10.0)
-        await settle(outbox, key, end)
-
-    found = await outbox.rows(["failed", "uncertain"])
-
-    assert [row.message.id for row in found] == ["b", "c"]
-    assert len(await outbox.rows()) == 3
 
 
 async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outbox) -> None:

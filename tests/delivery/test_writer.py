@@ -129,19 +129,6 @@ async def test_reading_alone_takes_no_transaction(writer: ThreadWriter, database
     assert database.transactions == 0
 
 
-async def test_who_reads_behind_a_write_of_the_same_batch_sees_it(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
-    tasks = [
-        writer.submit(write("x"), writes=True),
-        writer.submit(read, writes=False),
-    ]
-
-    held()
-
-    assert await asyncio.gather(*tasks) == [1, ["x"]]
-
-
 async def test_a_job_that_fails_undoes_itself_and_nobody_else(
     writer: ThreadWriter, held: Callable[[], None]
 ) -> None:
