@@ -78,7 +78,7 @@ class Courier:
         look_every: float = 0.05,
     ) -> None:
         self._outbox = outbox
-        self._conditions = outbox.conditions = conditions or Conditions()
+        self._conditions = outbox.file.conditions = conditions or Conditions()
         self._clock = retrier.clock
         self._total = retrier.policy.total
         self._notify = notify

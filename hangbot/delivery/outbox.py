@@ -21,7 +21,6 @@ from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State,
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
 from hangbot.errors import OutboxFull, OutboxOfAnother
-from hangbot.health import Conditions
 
 __all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
@@ -84,15 +83,6 @@ class Outbox:
         self._free_slots = 0
         """So many more may be put before they are counted again. The writer's own."""
         self._settled = 0
-
-    @property
-    def conditions(self) -> Conditions:
-        """Show what keeps the file from being written."""
-        return self.file.conditions
-
-    @conditions.setter
-    def conditions(self, conditions: Conditions) -> None:
-        self.file.conditions = conditions
 
     async def open(self, *, check: bool = False) -> None:
         """Open the file, and make or migrate its tables; with ``check`` look for damage first.

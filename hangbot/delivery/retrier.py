@@ -119,7 +119,7 @@ class Retrier:
                     await self._find(sendable, progress)
                 case "pause":
                     await self._pause(sendable, progress)
-                case "probe":
+                case _:  # probe
                     progress.works = await self._service.answers(progress.failed_at)
 
     def _moment(self, progress: Progress) -> Moment:

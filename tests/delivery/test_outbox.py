@@ -827,7 +827,7 @@ async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_g
     reading = await asyncio.gather(*(full.rows() for _ in range(3)))
     with pytest.raises(OutboxDiskFull, match="is full"):
         await full.put([message("n", "x" * 50_000)], 21.0)
-    red = [condition.sentence for condition in full.conditions.all()]
+    red = [condition.sentence for condition in full.file.conditions.all()]
     still = await full.get("m")
     await pragma(writing, "max_page_count = 1000000")
     async with asyncio.timeout(WITHIN):
@@ -838,7 +838,7 @@ async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_g
     assert len(red) == 1
     assert "is full: nothing is accepted" in red[0]
     assert (await full.get("m")).state == "delivered"
-    assert full.conditions.all() == ()
+    assert full.file.conditions.all() == ()
 
 
 async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(
@@ -848,7 +848,7 @@ async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_
         await full.put([message(text="x" * 50_000)], 10.0)
 
     async with asyncio.timeout(WITHIN):
-        while full.conditions.all():  # noqa: ASYNC110  told from a thread
+        while full.file.conditions.all():  # noqa: ASYNC110  told from a thread
             await asyncio.sleep(0.005)
 
     assert await full.rows() == []
@@ -929,9 +929,9 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
         rival.execute("BEGIN IMMEDIATE")
         puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
         async with asyncio.timeout(WITHIN):
-            while not box.conditions.all():  # noqa: ASYNC110  told from a thread
+            while not box.file.conditions.all():  # noqa: ASYNC110  told from a thread
                 await asyncio.sleep(0.005)
-        red = [str(condition) for condition in box.conditions.all()]
+        red = [str(condition) for condition in box.file.conditions.all()]
         assert not any(put.done() for put in puts)
 
         rival.execute("ROLLBACK")
@@ -940,7 +940,7 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
     assert len(red) == 1
     assert "another program has the outbox" in red[0]
     assert [row.message.id for row in await box.rows()] == ["m0", "m1", "m2"]
-    assert box.conditions.all() == ()
+    assert box.file.conditions.all() == ()
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
     await box.close()
 
