@@ -559,3 +559,18 @@ async def test_while_it_stops_what_need_not_wait_still_goes() -> None:
 
     assert await bench.admit(retry=True)
     assert await bench.request() == "answer"
+
+
+async def test_a_request_that_is_abandoned_is_no_news_of_the_service() -> None:
+    bench = Bench()
+    bench.service.trouble = DOWN
+
+    with pytest.raises(Unavailable):
+        await bench.request(DOWN)
+    async with bench.throttle.request() as request:
+        assert await request.held_up() is None
+        request.abandon()
+    with pytest.raises(Unavailable):
+        await bench.request(DOWN)
+
+    assert (bench.breaker.state, bench.service.probed) == ("open", 1)
