@@ -220,11 +220,12 @@ def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_tha
     sender.process.stdin.write(b"".join(b"line %d\n" % number for number in range(20)))
     sender.process.stdin.close()
     until_so(lambda: len(configured.muids) > 2)
-    configured.sandbox.faults.add("chat.send", "delay", ms=3_000)
+    slow = configured.sandbox.faults.add("chat.send", "delay", ms=2_000, times=0)
 
     bot = start("run")
     until_so(lambda: "[SOCKET] joined" in bot.err)
     joined_with = len(configured.muids)
+    configured.sandbox.faults.remove(slow.id)
     code = sender.wait()
     bot.send(signal.SIGTERM)
 
