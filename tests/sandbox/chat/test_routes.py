@@ -642,6 +642,20 @@ def test_reactions_come_in_pages_the_newest_first() -> None:
     }
 
 
+@pytest.mark.parametrize("path", ["v1/react", "extensions/reactions"])
+@pytest.mark.parametrize(
+    "names", [("messageId", "reaction"), ("msgId", "emoji")], ids=["as messages", "as the web client"]
+)
+def test_the_extension_reacts_to_a_message(path: str, names: tuple[str, str]) -> None:
+    chat = ApiBench().joined()
+    body = {"messageId": None, names[0]: chat.send()["id"], names[1]: "🔥"}
+
+    answer = chat.ask("POST", path, body)
+
+    assert (answer.status, len(answer.pushes)) == (200, 2)
+    assert [count["reaction"] for count in answer.body["data"]["data"]["reactions"]] == ["🔥"]
+
+
 def test_a_forgotten_message_takes_its_reactions_along() -> None:
     chat = ApiBench().joined()
     number = chat.send()["id"]
