@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hangbot.hangfm.http import HttpResponse
     from tests.conftest import OpenRaw
 
+Http = Http1Transport
 TOKEN = "a-token-of-no-known-shape"
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -41,7 +42,7 @@ def closed_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-async def ask(transport: Http1Transport, base: str, *, within: float = WITHIN, **more: int) -> HttpResponse:
+async def ask(transport: Http, base: str, *, within: float = WITHIN, **more: int) -> HttpResponse:
     client = HttpClient(transport, base, service="chat", clock=SystemClock(), timeout=within, **more)
     return await client.request("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
@@ -56,7 +57,7 @@ async def ask(transport: Http1Transport, base: str, *, within: float = WITHIN, *
     ],
 )
 async def test_an_answer_comes_whole_with_header_names_in_lower_case(
-    head: bytes, body: bytes | None, http: Http1Transport, open_raw: OpenRaw
+    head: bytes, body: bytes | None, http: Http, open_raw: OpenRaw
 ) -> None:
     base = await open_raw(head + (body or gzip.compress(b"hello" * 1000)))
 
@@ -66,9 +67,7 @@ async def test_an_answer_comes_whole_with_header_names_in_lower_case(
     assert answer.body == (body or b"hello" * 1000)
 
 
-async def test_a_refused_connection_means_that_nothing_was_sent(
-    http: Http1Transport, closed_url: str
-) -> None:
+async def test_a_refused_connection_means_that_nothing_was_sent(http: Http, closed_url: str) -> None:
     with pytest.raises(Unreachable, match=f"no connection to {closed_url} for who I am") as unsent:
         await ask(http, closed_url)
 
@@ -86,7 +85,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(
     ],
 )
 async def test_a_broken_answer_leaves_open_whether_it_was_done_and_shows_no_token(
-    spoken: bytes, http: Http1Transport, open_raw: OpenRaw
+    spoken: bytes, http: Http, open_raw: OpenRaw
 ) -> None:
     with pytest.raises(ConnectionLost) as lost:
         await ask(http, await open_raw(spoken))
@@ -103,7 +102,7 @@ def assert_hides_the_token(error: Exception) -> None:
 
 
 async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_later(
-    http: Http1Transport, open_raw: OpenRaw
+    http: Http, open_raw: OpenRaw
 ) -> None:
     hung_up = asyncio.Event()
 
@@ -119,7 +118,7 @@ async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_
         await hung_up.wait()
 
 
-async def test_an_answer_that_does_not_end_is_cut_off(http: Http1Transport, open_raw: OpenRaw) -> None:
+async def test_an_answer_that_does_not_end_is_cut_off(http: Http, open_raw: OpenRaw) -> None:
     async def endless(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(OK + b"\r\n")
         while True:
@@ -130,9 +129,7 @@ async def test_an_answer_that_does_not_end_is_cut_off(http: Http1Transport, open
         await ask(http, await open_raw(endless), largest=1000)
 
 
-async def test_a_packed_body_is_unpacked_no_further_than_is_safe(
-    http: Http1Transport, open_raw: OpenRaw
-) -> None:
+async def test_a_packed_body_is_unpacked_no_further_than_is_safe(http: Http, open_raw: OpenRaw) -> None:
     base = await open_raw(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50_000_000)))
 
     tracemalloc.start()
@@ -164,8 +161,6 @@ async def test_a_request_that_could_have_a_body_says_that_it_has_none(
 
 
 @pytest.mark.parametrize("base", ["http://xn--a", "ftp://127.0.0.1"])
-async def test_an_address_that_is_none_is_a_fault_of_the_configuration(
-    base: str, http: Http1Transport
-) -> None:
+async def test_an_address_that_is_none_is_a_fault_of_the_configuration(base: str, http: Http) -> None:
     with pytest.raises(ConfigError, match="is no address of a chat service"):
         await ask(http, base)

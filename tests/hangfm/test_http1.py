@@ -18,6 +18,7 @@ from tests.addresses import unanswering
 from tests.bounds import WITHIN
 from tests.conftest import OpenRaw
 
+Http = httpx.AsyncClient
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 OTHER = ANSWER.replace(b"ok", b"no")
 AT_ONCE = httpx.Timeout(5, connect=0.05)
@@ -109,7 +110,7 @@ async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 # -- requests, and which connection they take
 
 
-async def test_head_and_body_leave_in_one_piece_on_one_connection(http: httpx.AsyncClient) -> None:
+async def test_head_and_body_leave_in_one_piece_on_one_connection(http: Http) -> None:
     server = Server()
     async with server.serving() as url:
         answers = [await http.post(url, json={"number": number}) for number in range(3)]
@@ -120,7 +121,7 @@ async def test_head_and_body_leave_in_one_piece_on_one_connection(http: httpx.As
     assert len(server.open) == 1
 
 
-async def test_a_large_body_arrives_whole(http: httpx.AsyncClient, open_raw: OpenRaw) -> None:
+async def test_a_large_body_arrives_whole(http: Http, open_raw: OpenRaw) -> None:
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         body = await reader.readexactly(5_000_000)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n%d" % len(body))
@@ -139,7 +140,7 @@ async def test_a_large_body_arrives_whole(http: httpx.AsyncClient, open_raw: Ope
     ],
 )
 async def test_a_connection_that_is_spent_is_not_used_again(
-    server: dict[str, int | bytes], http: httpx.AsyncClient
+    server: dict[str, int | bytes], http: Http
 ) -> None:
     spending = Server(**server)  # type: ignore[arg-type]  # a row of the table
     async with spending.serving() as url:
@@ -160,7 +161,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again() -> None:
         await server.has_lost_one()
 
 
-async def test_an_answer_that_was_not_asked_for_is_not_taken_for_the_next(http: httpx.AsyncClient) -> None:
+async def test_an_answer_that_was_not_asked_for_is_not_taken_for_the_next(http: Http) -> None:
     server = Server()
     async with server.serving() as url:
         await http.post(url, json={})
@@ -186,7 +187,7 @@ def test_it_asks_on_uvloop_too(host: str) -> None:
 # -- requests that are given up
 
 
-async def test_a_request_that_is_given_up_ends_its_connection(http: httpx.AsyncClient) -> None:
+async def test_a_request_that_is_given_up_ends_its_connection(http: Http) -> None:
     server = Server()
     async with server.serving() as url:
         with pytest.raises(TimeoutError):
@@ -198,9 +199,7 @@ async def test_a_request_that_is_given_up_ends_its_connection(http: httpx.AsyncC
     assert (again.text, len(server.open)) == ("ok", 2)
 
 
-async def test_a_body_that_is_given_up_ends_its_connection(
-    http: httpx.AsyncClient, open_raw: OpenRaw
-) -> None:
+async def test_a_body_that_is_given_up_ends_its_connection(http: Http, open_raw: OpenRaw) -> None:
     hung_up = asyncio.Event()
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -215,9 +214,7 @@ async def test_a_body_that_is_given_up_ends_its_connection(
     await asyncio.wait_for(hung_up.wait(), WITHIN)
 
 
-async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_sent_later(
-    http: httpx.AsyncClient,
-) -> None:
+async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_sent_later(http: Http) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -237,7 +234,7 @@ async def test_what_the_system_still_had_to_send_of_a_given_up_request_is_not_se
             list(iter(lambda: accepted.recv(4096), b""))
 
 
-async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: httpx.AsyncClient) -> None:
+async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: Http) -> None:
     begun = asyncio.Event()
 
     async def silent_from_then(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -303,7 +300,7 @@ async def test_a_request_that_still_connects_when_all_is_closed_is_not_sent() ->
         await server.has_lost_one()
 
 
-async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: httpx.AsyncClient) -> None:
+async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: Http) -> None:
     server = Server()
     async with server.serving() as url:
         asking = [asyncio.create_task(http.post(url, json={"hold": n}), name=f"ask {n}") for n in range(20)]
@@ -332,9 +329,7 @@ CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\n
         pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER, b"ok", id="behind a hint"),
     ],
 )
-async def test_an_answer_is_whole_wherever_it_is_cut(
-    spoken: bytes, body: bytes, http: httpx.AsyncClient
-) -> None:
+async def test_an_answer_is_whole_wherever_it_is_cut(spoken: bytes, body: bytes, http: Http) -> None:
     for cut in range(len(spoken)):
         async with Server(answers=1, reply=spoken, cut=cut).serving() as url:
             answer = await http.get(url)
@@ -353,9 +348,7 @@ async def test_an_answer_is_whole_wherever_it_is_cut(
         pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", id="a switch"),
     ],
 )
-async def test_what_is_no_whole_answer_is_a_protocol_error_of_httpx(
-    spoken: bytes, http: httpx.AsyncClient
-) -> None:
+async def test_what_is_no_whole_answer_is_a_protocol_error_of_httpx(spoken: bytes, http: Http) -> None:
     async with Server(answers=1, reply=spoken).serving() as url:
         with pytest.raises(httpx.RemoteProtocolError):
             await asyncio.wait_for(http.get(url), WITHIN)
@@ -378,9 +371,7 @@ async def test_a_connection_that_fails_is_an_error_of_httpx(open_raw: OpenRaw) -
     assert "secret" not in str(refused.value)
 
 
-async def test_a_body_that_is_not_taken_waits_at_the_server(
-    http: httpx.AsyncClient, open_raw: OpenRaw
-) -> None:
+async def test_a_body_that_is_not_taken_waits_at_the_server(http: Http, open_raw: OpenRaw) -> None:
     size, written = 50_000_000, asyncio.Event()
 
     async def pour(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -418,7 +409,7 @@ async def serving_tls(tls: ssl.SSLContext, reply: bytes) -> AsyncIterator[str]:
 
 
 async def test_over_tls_a_connection_that_ends_with_the_answer_is_not_used_again(
-    http: httpx.AsyncClient, tls: ssl.SSLContext
+    http: Http, tls: ssl.SSLContext
 ) -> None:
     async with serving_tls(tls, b"HTTP/1.1 200 OK\r\n\r\nok") as url:
         answers = [await http.get(url) for _ in range(3)]
@@ -427,7 +418,7 @@ async def test_over_tls_a_connection_that_ends_with_the_answer_is_not_used_again
 
 
 async def test_a_server_that_hangs_up_before_its_answer_is_taken_disturbs_nothing(
-    http: httpx.AsyncClient, tls: ssl.SSLContext
+    http: Http, tls: ssl.SSLContext
 ) -> None:
     size, failed = 500_000, list[object]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))

@@ -267,17 +267,11 @@ async def test_a_connection_that_goes_while_something_is_written_is_a_loss() -> 
     "frame",
     [
         pytest.param("not json", id="garbage"),
-        pytest.param("[" * 100_000, id="too deep"),
-        pytest.param("null", id="null"),
-        pytest.param("[1, 2]", id="a list"),
         pytest.param(b"\x00\xff", id="binary"),
         pytest.param('"primus::new::thing"', id="an unknown control string"),
         pytest.param('{"context":"user","message":"hello","room":"r","from":"x"}', id="a string to the room"),
-        pytest.param('{"context":"user","message":{"name":7}}', id="a name that is none"),
         pytest.param('{"context":"user","message":{"name":"userJoined","statePatch":"x"}}', id="no patch"),
-        pytest.param('{"context":"announcement","x":1}', id="an unknown context"),
         pytest.param('{"context":"response"}', id="an answer without an id"),
-        pytest.param('{"id":"x"}', id="no context"),
     ],
 )
 async def test_a_frame_that_nobody_expects_is_passed_over(frame: str | bytes) -> None:
@@ -315,11 +309,8 @@ async def test_messages_are_heard_after_their_patch_and_are_events_until_the_end
 @pytest.mark.parametrize(
     "patch",
     [
-        pytest.param({"op": "replace", "path": "/nowhere/at/all", "value": 1}, id="a path that is not there"),
-        pytest.param({"op": "replace", "path": "", "value": []}, id="the whole state"),
-        pytest.param({"path": "/x"}, id="no operation"),
-        pytest.param("add", id="a text"),
-        pytest.param({"op": "remove", "path": "/allUsers"}, id="all users"),
+        pytest.param({"op": "replace", "path": "/nowhere/at/all", "value": 1}, id="it does not fit"),
+        pytest.param("add", id="it is none"),
         pytest.param(came(ME)["message"]["statePatch"][0], id="the bot twice"),
         pytest.param({"op": "remove", "path": "/allUsers/0"}, id="the bot gone"),
     ],
