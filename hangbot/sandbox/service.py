@@ -227,7 +227,7 @@ class Sandbox:
             ValueError: ``seconds`` is negative or not finite.
         """
         self.clock.advance(seconds)
-        await self.server.heartbeat.settle()
+        await self.server.heartbeat.wait_until_quiet()
 
     async def kick(self, uid: str, room: Room | None = None) -> None:
         """Remove a user from the room, as a moderator does."""
@@ -283,7 +283,7 @@ class Sandbox:
     async def reset(self) -> None:
         """Begin a fresh world on the same ports with the same tokens and rooms; connections are cut."""
         self.server.cancel_timers()
-        self.rooms.renew()
+        self.rooms.reset()
         self.services.cut("room")
         self.faults.clear()
         self.people.unrevoke_all()

@@ -11,7 +11,7 @@ from hangbot.sandbox.websocket import text_frame
 
 __all__ = ["Heartbeat"]
 
-_SETTLE_S: Final = 0.2
+_QUIET_WITHIN_S: Final = 0.2
 
 
 class Heartbeat:
@@ -73,7 +73,7 @@ class Heartbeat:
             conn.alive, conn.pinged_at = False, conn.socket.flushes
             self._context.injector.send_frame(conn, ping, "room.ping", frame)
 
-    async def settle(self) -> None:
+    async def wait_until_quiet(self) -> None:
         """Wait until the last ping was answered by all, but not long."""
         if any(not conn.alive for conn in self._open):
-            await happens_within(self._quiet, _SETTLE_S)
+            await happens_within(self._quiet, _QUIET_WITHIN_S)

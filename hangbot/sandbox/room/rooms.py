@@ -51,7 +51,7 @@ class Rooms:
         """The room of that uuid, or ``None``."""
         return self._rooms.get(uuid) if isinstance(uuid, str) else None
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Every room empty again, as it was when it was added."""
         for room in self:
             self._rooms[room.uuid] = Room(room.uuid, room.slug, room.name, self.variants, self._ids)
