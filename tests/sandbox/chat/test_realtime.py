@@ -16,10 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hangbot.sandbox.chat.dialects import OPENCHAT
-from hangbot.sandbox.chat.realtime_rules import may_open_socket
+from hangbot.sandbox.chat.realtime_rules import SocketRules, may_open_socket
 from hangbot.sandbox.chat.rows import Json
+from hangbot.sandbox.chat.socket_token import SocketTokens
+from hangbot.sandbox.clock import SandboxClock
+from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.people import Person
 from tests.bounds import WITHIN
+from tests.sandbox.chat.api_bench import ApiBench
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import ChatBench, OpenBench
@@ -253,6 +257,39 @@ def test_a_page_of_a_foreign_origin_opens_no_socket(origin: str | None, *, welco
     assert may_open_socket(origin, None) is True
 
 
+TO_ALICE = {"type": "receipts", "receiver": "alice", "receiverType": "user"}
+TO_ROOM = {"type": "receipts", "receiver": "room", "receiverType": "group"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "action"),
+    [
+        pytest.param({**TO_ALICE, "body": {}}, "read", id="read, and the newest, by themselves"),
+        pytest.param({**TO_ALICE, "body": {"action": "delivered", "messageId": 3}}, "delivered", id="named"),
+        pytest.param({**TO_ALICE, "body": {"messageId": 2}}, None, id="a message of another conversation"),
+        pytest.param({**TO_ALICE, "body": {"messageId": 999}}, None, id="no message"),
+        pytest.param({**TO_ALICE, "body": {"action": "nonsense"}}, None, id="no action"),
+        pytest.param({**TO_ALICE, "receiver": None, "body": {}}, None, id="no receiver"),
+        pytest.param({**TO_ALICE, "body": "text"}, None, id="no body"),
+        pytest.param(
+            {**TO_ALICE, "receiverType": "group", "receiver": "room", "body": {}}, None, id="outside"
+        ),
+        pytest.param({**TO_ALICE, "type": ["receipts"], "body": {}}, None, id="no type"),
+    ],
+)
+def test_a_receipt_marks_a_conversation_and_a_wrong_one_is_dropped(
+    frame: dict[str, Json], action: str | None
+) -> None:
+    chat = ApiBench()
+    chat.joined(chat.alice).send(by=chat.alice)
+    chat.send(by=chat.alice, receiver="bot", receiverType="user")
+    rules = SocketRules(chat.people, SocketTokens(Ids()), chat.dialect, SandboxClock(), chat.world)
+
+    pushes = list(rules.frame("bot", frame))
+
+    assert [(push.to, push.body["action"]) for push in pushes] == ([(("alice",), action)] if action else [])
+
+
 async def test_whose_pages_may_open_a_socket_is_a_variant(
     bench: "ChatBench", open_bench: "OpenBench"
 ) -> None:
@@ -371,31 +408,6 @@ async def test_whether_a_device_hears_itself_is_a_variant(
     first = await ping(mine)
     assert (first.get("type") == "message") is echoes
     assert (await hear(another))["body"]["data"]["text"] == "hello"
-
-
-async def test_a_receipt_without_action_or_message_marks_the_newest_as_read_and_a_wrong_one_is_dropped(
-    bench: "ChatBench", open_socket: OpenSocket
-) -> None:
-    await bench.service.join(bench.alice, "room")
-    in_room = await bench.service.say(bench.alice, "room", "in the room")
-    direct = await bench.service.dm(bench.alice, bench.bot.uid, "for the bot")
-    mine, hers = await open_socket(bench, bench.bot), await open_socket(bench, bench.alice)
-    to_alice = {"type": "receipts", "receiver": bench.alice.uid, "receiverType": "user"}
-
-    for wrong in (
-        {**to_alice, "body": {"messageId": in_room["id"]}},
-        {**to_alice, "body": {"messageId": 999}},
-        {**to_alice, "body": {"action": "nonsense"}},
-        {"type": "receipts", "receiver": "room", "receiverType": "group", "body": {}},  # not in it
-        {"type": "receipts", "body": {}},
-        {**to_alice, "body": {}},
-    ):
-        await mine.send_json(wrong)
-    heard = await hear(hers)
-
-    assert (heard["type"], heard["body"]["action"]) == ("receipts", "read")
-    assert heard["body"]["messageId"] == str(direct["id"])
-    assert await ping(hers) == {"action": "pong"}
 
 
 @pytest.mark.parametrize(
