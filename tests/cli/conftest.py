@@ -11,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import pytest
 
@@ -189,3 +189,6 @@ def start(folder: Path) -> Iterator[Callable[..., Command]]:
     yield start_one
     for command in commands:
         command.close()
+
+
+Start: TypeAlias = "Callable[..., Command]"

@@ -13,12 +13,9 @@ from hangbot.text import printable_lines
 from tests.cli.stories import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Live
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Command, Live, Start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

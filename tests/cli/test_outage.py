@@ -16,9 +16,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Command, Live
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Live, Start
 
 PAGE: dict[str, Any] = {
     "status": 403,

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Live
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Command, Live, Start
 
 
 @pytest.fixture

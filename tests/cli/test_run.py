@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hangbot.sandbox import Sandbox
-    from tests.cli.conftest import Command, Live
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Live, Start
 
 
 def one_line(err: str) -> str:

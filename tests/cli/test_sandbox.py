@@ -16,12 +16,9 @@ from tests.bounds import WITHIN
 from tests.cli.stories import control, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Command
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Command, Start
 
 READY = [
     "event", "room_url", "chat_url", "gateway_url", "control_url", "room_uuid", "room_slug", "bot_uid",

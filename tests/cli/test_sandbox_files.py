@@ -25,14 +25,12 @@ from tests.cli.stories import control, until
 from tests.cli.test_sandbox import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from aiohttp.abc import ResolveResult
 
-    from tests.cli.conftest import Command
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Command, Start
 
 
 @pytest.fixture

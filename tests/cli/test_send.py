@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Live
+    from tests.cli.conftest import Live, Start
 
     Feed = Callable[[bytes], None]
-    Start = Callable[..., Command]
 
 REFUSED = {"error": {"code": "ERR_BAD_REQUEST", "message": "No."}}
 ROW = {

@@ -16,11 +16,7 @@ from tests.bounds import WITHIN
 from tests.cli.stories import is_a_send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.cli.conftest import Command, Live
-
-    Start = Callable[..., Command]
+    from tests.cli.conftest import Command, Live, Start
 
 STRAY: Final = ("Traceback", "Exception ignored", "never retrieved")
 

@@ -12,6 +12,7 @@ from hangbot.preflight import examine, find_check, run_check
 if TYPE_CHECKING:
     from hangbot.clock import Clock
     from hangbot.config import Settings
+    from hangbot.ids import Rng
     from hangbot.preflight import CheckResult
 
 
@@ -23,7 +24,9 @@ class RunAll(Protocol):
 
 
 class RunOne(Protocol):
-    async def __call__(self, check: str, *, clock: Clock | None = None, **changes: Json) -> CheckResult: ...
+    async def __call__(
+        self, check: str, *, clock: Clock | None = None, rng: Rng | None = None, **changes: Json
+    ) -> CheckResult: ...
 
 
 @pytest.fixture
@@ -41,10 +44,12 @@ def checked(hangfm_settings: Settings) -> RunAll:
 def check(hangfm_settings: Settings) -> RunOne:
     """Run one check alone with these changes of the settings."""
 
-    async def run(check: str, *, clock: Clock | None = None, **changes: Json) -> CheckResult:
+    async def run(
+        check: str, *, clock: Clock | None = None, rng: Rng | None = None, **changes: Json
+    ) -> CheckResult:
         found = find_check(check)
         assert found is not None
-        async with open_subject(hangfm_settings.with_changes(**changes), clock=clock) as context:
+        async with open_subject(hangfm_settings.with_changes(**changes), clock=clock, rng=rng) as context:
             return await run_check(found, context)
 
     return run

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.factory import open_subject
-from hangbot.preflight import protocol_drift, shapes
+from hangbot.preflight import shapes
 from hangbot.preflight.shapes import Difference, Shape, compare, frame_of
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
-    from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
+    from tests.preflight.conftest import RunOne
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
@@ -89,17 +88,14 @@ def test_frames_of_the_room_are_compared(frame: object, differences: list[Differ
         pytest.param({"variants": RoomVariants(real_shapes=True, play_id=True)}, id="real shapes"),
     ],
 )
-async def test_what_the_recordings_hold_is_no_drift(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_what_the_recordings_hold_is_no_drift(hangfm_sandbox: Sandbox, check: RunOne) -> None:
     alice = hangfm_sandbox.users.add("alice")
     await alice.join()
     await alice.say("hello")
     await alice.dj()
 
-    async with open_subject(hangfm_settings) as subject:
-        await subject.chat.join()
-        found = await protocol_drift(subject)
+    await check("chat.member")
+    found = await check("drift")
 
     assert (found.message, found.remedy) == (
         "me, group, messages, joinRoom, spec as hangbot knows them",
@@ -108,28 +104,26 @@ async def test_what_the_recordings_hold_is_no_drift(
 
 
 async def test_a_message_of_another_shape_is_warned_about_and_named(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+    hangfm_sandbox: Sandbox, check: RunOne
 ) -> None:
     rows = [
         {"id": 1, "sender": "a", "receiver": "b", "receiverType": "group", "category": "message", "data": "x"}
     ]
     hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
 
-    async with open_subject(hangfm_settings) as subject:
-        found = await protocol_drift(subject)
+    found = await check("drift")
 
     assert "changed: messages[].data (text, not object); gone: messages[].sentAt" in found.message
     assert found.remedy.startswith("Update hangbot")
 
 
-async def test_no_token_of_an_answer_is_told(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
+async def test_no_token_of_an_answer_is_told(hangfm_sandbox: Sandbox, check: RunOne) -> None:
     token = hangfm_sandbox.bot.chat_token
     hangfm_sandbox.faults.add(
         "chat.me", "status", status=200, body={"data": {"uid": 7, "secretToken": token}}
     )
 
-    async with open_subject(hangfm_settings) as subject:
-        found = await protocol_drift(subject)
+    found = await check("drift")
 
     assert "me.secretToken" in found.message
     assert token not in json.dumps([found.message, found.remedy])
