@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.runner import Mutant, Tree, faulty_rows, kill_all
-from tests.mutants.table import MUTANTS
+from tests.mutants.table import MUTANTS, read
 
 TESTS = """
 import product
@@ -96,6 +96,16 @@ def test_a_row_that_the_product_has_left_behind_is_told(tree: Tree, row: Mutant,
 
     assert len(lines) == (told is not None)
     assert all(line.startswith("stale: m: ") and str(told) in line for line in lines)
+
+
+def test_a_table_is_read_like_a_patch() -> None:
+    text = "Words.\n\n== m: in words\nin a.py\nby t.py::one\nby t.py::two\n-    old\n-\n+    new\n"
+
+    assert read(text) == [
+        Mutant("m", "in words", "a.py", "    old\n\n", "    new\n", ("t.py::one", "t.py::two"))
+    ]
+    with pytest.raises(AssertionError, match="m: no line of a table: else"):
+        read(f"{text}else\n")
 
 
 def test_an_id_names_one_mutant(tree: Tree) -> None:
