@@ -553,29 +553,6 @@ def test_whatever_a_client_sends_disturbs_nobody(
     asyncio.run(fuzz())
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"\x00\xff" * 50, id="noise"),
-        pytest.param(b"POST /primus HTTP/1.1\r\nHost: x\r\n\r\n", id="post"),
-        pytest.param(b"GET /" + b"a" * 100_000, id="endless path"),
-        pytest.param(b"GET /primus HTTP/1.1\r\n", id="half a request"),
-    ],
-)
-async def test_whatever_a_socket_sends_disturbs_nobody(
-    sandbox: Sandbox, open_client: "OpenClient", raw: bytes
-) -> None:
-    _reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.room_port)
-    writer.write(raw)
-    await asyncio.wait_for(writer.drain(), WITHIN)
-
-    assert "error" not in await (await open_client()).join()
-    writer.close()
-    with suppress(ConnectionError):
-        await asyncio.wait_for(writer.wait_closed(), WITHIN)
-
-
 @pytest.mark.slow
 async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
     sandbox: Sandbox, open_client: "OpenClient"
