@@ -1,19 +1,28 @@
 """Acknowledgements: which actions of a connection wait for an answer, and what each answer means."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
+from hangbot.bot.ports import Disconnect
 from hangbot.clock import Clock
-from hangbot.errors import AckTimeout, ConnectionLost, RateLimited, Refused, ServiceError, Unavailable
+from hangbot.errors import (
+    AckTimeout,
+    ConnectionLost,
+    RateLimited,
+    Refused,
+    RemovedFromRoom,
+    ServiceError,
+    Unavailable,
+)
 from hangbot.hangfm.socket import Connection
 from hangbot.hangfm.wire.frames import Reply, encode_action
 from hangbot.text import quote_server_text
 
-__all__ = ["PendingActions", "read_reply"]
+__all__ = ["PendingActions", "disconnect_error", "read_reply"]
 
 _TOO_MANY: Final = "you have too many pending requests"
 _SHUTTING_DOWN: Final = "the server is shutting down"
@@ -90,11 +99,11 @@ class PendingActions:
         if answered is not None and not answered.done():
             answered.set_result(reply)
 
-    def fail_all(self, error: Callable[[], ServiceError]) -> None:
+    def fail_all(self, ended: Disconnect) -> None:
         """Fail every action that still waits."""
         for answered in self._waiting.values():
             if not answered.done():
-                answered.set_exception(error())
+                answered.set_exception(disconnect_error(ended))
 
     @contextmanager
     def _register(self) -> Iterator[tuple[int, asyncio.Future[Reply]]]:
@@ -142,3 +151,11 @@ def read_reply(action: str, reply: Reply) -> Mapping[str, Any]:
     if reply.error == _SHUTTING_DOWN:
         raise Unavailable(f"the room puts off {action} ({reply.error})", service="room")
     raise Refused(f"the room refused {action} ({quote_server_text(reply.error)})", service="room")
+
+
+def disconnect_error(ended: Disconnect) -> ServiceError:
+    """Return what the end of a connection means for whatever waits on it."""
+    if ended.reason == "kicked":
+        return RemovedFromRoom("the bot was kicked from the room", service="room")
+    detail = f" ({ended.detail})" if ended.detail else ""
+    return ConnectionLost(f"the room connection ended: {ended.reason}{detail}", service="room")

@@ -18,16 +18,13 @@ from hangbot.bot.events import RoomEvent
 from hangbot.bot.ports import Disconnect, Reason
 from hangbot.clock import Clock
 from hangbot.errors import (
-    ConnectionLost,
     JoinRefused,
     Refused,
-    RemovedFromRoom,
-    ServiceError,
     Unavailable,
     Unreachable,
     WireError,
 )
-from hangbot.hangfm.acks import PendingActions, read_reply
+from hangbot.hangfm.acks import PendingActions, disconnect_error, read_reply
 from hangbot.hangfm.action import RoomAction
 from hangbot.hangfm.event_queue import EventQueue
 from hangbot.hangfm.replica import StateReplica
@@ -137,7 +134,7 @@ class RoomClient:
         except TimeoutError:
             return False
         if not welcomed:
-            raise _disconnect_error(self.ended.result())
+            raise disconnect_error(self.ended.result())
         return True
 
     async def join(self, password: str | None = None) -> RoomState:
@@ -296,11 +293,4 @@ class RoomClient:
         self.ended.set_result(ended)
         if not self._welcomed.done():
             self._welcomed.set_result(False)
-        self._pending.fail_all(lambda: _disconnect_error(ended))
-
-
-def _disconnect_error(ended: Disconnect) -> ServiceError:
-    if ended.reason == "kicked":
-        return RemovedFromRoom("the bot was kicked from the room", service="room")
-    detail = f" ({ended.detail})" if ended.detail else ""
-    return ConnectionLost(f"the room connection ended: {ended.reason}{detail}", service="room")
+        self._pending.fail_all(ended)
