@@ -16,23 +16,11 @@ def row(
 
 
 def test_nothing_has_no_rates() -> None:
-    figures = compute_stats([], now=0.0)
+    figures = compute_stats([], now=0.0).as_row()
 
-    assert figures.as_row() == {
-        "delivered": 0,
-        "tier1": 0,
-        "tier2": 0,
-        "failed": 0,
-        "uncertain": 0,
-        "queued": 0,
-        "expired": 0,
-        "dropped": 0,
-        "first_try_rate": None,
-        "p50_ms": None,
-        "p95_ms": None,
-        "p99_ms": None,
-        "oldest_queued_s": None,
-    }
+    none = ["first_try_rate", "p50_ms", "p95_ms", "p99_ms", "oldest_queued_s"]
+    counts = ["delivered", "tier1", "tier2", "failed", "uncertain", "queued", "expired", "dropped"]
+    assert figures == dict.fromkeys(counts, 0) | dict.fromkeys(none)
 
 
 def test_messages_are_counted_by_how_they_ended() -> None:
@@ -56,44 +44,28 @@ def test_messages_are_counted_by_how_they_ended() -> None:
     assert figures.first_try_rate == 0.4  # of what was delivered, failed or is uncertain
 
 
-def test_the_quantiles_are_those_of_the_nearest_rank() -> None:
-    rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in range(1, 101)]
-
-    figures = compute_stats(rows, now=200.0)
-
-    assert (figures.p50_ms, figures.p95_ms, figures.p99_ms) == (50.0, 95.0, 99.0)
-
-
 @pytest.mark.parametrize(
-    ("times", "median"),
+    ("settled", "quantiles"),
     [
-        pytest.param([7], 7.0, id="one"),
-        pytest.param([1, 9], 1.0, id="two"),
-        pytest.param([1, 5, 9], 5.0, id="three"),
+        pytest.param([100.0 + ms / 1000 for ms in range(1, 101)], (50.0, 95.0, 99.0), id="a hundred"),
+        pytest.param([100.007], (7.0, 7.0, 7.0), id="one"),
+        pytest.param([100.001, 100.009], (1.0, 9.0, 9.0), id="two"),
+        pytest.param([100.001, 100.005, 100.009], (5.0, 9.0, 9.0), id="three"),
+        pytest.param([40.0], (0.0, 0.0, 0.0), id="settled before it was accepted: a clock was set back"),
     ],
 )
-def test_the_median_of_few_is_one_of_them(times: list[int], median: float) -> None:
-    rows = [row("delivered", 1, settled=100.0 + ms / 1000) for ms in times]
+def test_the_quantiles_of_what_was_delivered_are_those_of_the_nearest_rank(
+    settled: list[float], quantiles: tuple[float, float, float]
+) -> None:
+    others = [row("failed", 3, settled=500.0), row("dropped", settled=500.0)]
 
-    assert compute_stats(rows, now=200.0).p50_ms == median
+    figures = compute_stats([row("delivered", 1, settled=at) for at in settled] + others, now=600.0)
 
-
-def test_only_delivered_messages_have_a_latency() -> None:
-    rows = [
-        row("failed", 3, settled=500.0),
-        row("dropped", settled=500.0),
-        row("delivered", 1, settled=100.5),
-    ]
-
-    assert compute_stats(rows, now=600.0).p99_ms == 500.0
+    assert (figures.p50_ms, figures.p95_ms, figures.p99_ms) == quantiles
 
 
-def test_a_clock_that_was_set_back_makes_nothing_negative() -> None:
-    rows = [row("delivered", 1, settled=40.0), row("queued", accepted=100.0)]
-
-    figures = compute_stats(rows, now=50.0)
-
-    assert (figures.p50_ms, figures.oldest_queued_s) == (0.0, 0.0)
+def test_a_clock_that_was_set_back_makes_no_age_negative() -> None:
+    assert compute_stats([row("queued", accepted=100.0)], now=50.0).oldest_queued_s == 0.0
 
 
 ROWS = st.lists(
