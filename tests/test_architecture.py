@@ -1,13 +1,19 @@
 """What `docs/architecture.md` draws is there: modules, classes, methods, layers, and the number of hops."""
 
 import ast
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 import pytest
 
+from hangbot.config import Settings
+from hangbot.delivery.message import Outgoing
+from hangbot.factory import make_courier, open_clients, open_outbox
+from hangbot.sandbox import Sandbox
 from tests.source_tree import ROOT, parsed
 
 PAGE: Final = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -67,3 +73,27 @@ def test_the_layers_are_those_that_are_enforced() -> None:
     assert [re.findall(r"\w+", line) for line in drawn] == [
         re.findall(r"\w+", layer.replace("hangbot.", "")) for layer in layers
     ]
+
+
+async def test_a_message_takes_the_way_that_is_drawn(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    ways: list[list[str]] = []
+
+    def note_way(method: str, path: str) -> None:
+        if (method, path) == ("POST", "/messages"):
+            ways.append([call.frame.f_code.co_qualname for call in reversed(inspect.stack())])
+
+    async with (
+        open_outbox(hangfm_settings) as outbox,
+        open_clients(hangfm_settings, guard=note_way) as clients,
+    ):
+        courier = make_courier(hangfm_settings, outbox, clients.chat)
+        await courier.accept(Outgoing("m", hangfm_sandbox.room_uuid, "hello"))
+        await courier.run_until_empty()
+
+    drawn = [place.partition(":")[2] for _, place in _HOP.findall(section("One message"))]
+    (way,) = ways
+    begun = way[way.index(drawn[4]) : way.index("ChatRequests.call")]
+    classes = [name for name, _ in groupby(call.partition(".")[0] for call in begun)]
+    assert classes == [hop.partition(".")[0] for hop in drawn[4:10] if hop != "Throttle.request"]
