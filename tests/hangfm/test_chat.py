@@ -340,6 +340,21 @@ async def test_a_401_without_own_words_has_the_token_exchanged_and_no_message_se
     assert await chat.client.me(), "a look is made once more"
 
 
+async def test_a_401_without_own_words_stays_one_where_no_token_is_to_be_had(chat: Chat) -> None:
+    chat.fault("chat.me", 401, "<html>log in</html>")
+    chat.fault("gateway.token", 503)
+
+    with pytest.raises(Unavailable, match="status 401"):
+        await chat.client.me()
+
+
+async def test_where_the_gateway_cannot_be_reached_nothing_was_sent(fresh: Fresh) -> None:
+    chat = await fresh(gateway_url="http://127.0.0.8:9")
+
+    with pytest.raises(Unreachable, match=r"no connection to http://127\.0\.0\.8:9"):
+        await chat.client.send(chat.line)
+
+
 async def test_a_token_that_the_chat_echoes_is_in_no_error(fresh: Fresh) -> None:
     token = "uid-1_0123456789abcdef"
     chat = await fresh(chat_token=token)
@@ -418,13 +433,24 @@ async def test_a_group_that_does_not_let_the_bot_in_is_told_from_one_that_it_onl
     assert chat.requests("POST", "/messages") == 2
 
 
-@pytest.mark.parametrize("deed", ["cut_before_store", "garbage"])
-async def test_where_joining_fails_for_another_reason_nothing_was_sent(deed: str, chat: Chat) -> None:
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        pytest.param({"do": "cut_before_store"}, Unreachable, id="cut off"),
+        pytest.param({"do": "garbage"}, Unreachable, id="garbage"),
+        pytest.param(status(429), RateLimited, id="too often"),
+    ],
+)
+async def test_where_joining_fails_for_another_reason_nothing_was_sent(
+    fault: dict[str, Any], kind: type[ServiceError], chat: Chat
+) -> None:
     chat.fault("chat.send", 400, own("ERR_NOT_A_MEMBER"))
-    chat.sandbox.faults.add("chat.join", deed)
+    chat.sandbox.faults.add("chat.join", **fault)
 
-    with pytest.raises(Unreachable, match="not in group"):
+    with pytest.raises(kind) as failed:
         await chat.client.send(chat.line)
+
+    assert not failed.value.ambiguous
 
 
 async def test_where_joining_shows_that_the_token_is_dead_it_is_that(chat: Chat) -> None:

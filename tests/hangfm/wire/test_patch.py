@@ -72,6 +72,9 @@ ODD: list[object] = [{}, None, 7, "add"]
         pytest.param(
             {"op": "add", "path": "/allUserData/me/userProfile/badges/7", "value": 1}, id="in badges"
         ),
+        pytest.param(
+            {"op": "add", "path": "/allUserData/me/userProfile/nickname/x/y", "value": 1}, id="name"
+        ),
         pytest.param({"op": "move", "from": "/djs", "path": "/djs/x"}, id="into itself"),
         pytest.param(
             {"op": "move", "from": "/allUserData/me", "path": "/allUserData/me/x"}, id="a profile so"
@@ -104,6 +107,7 @@ def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step
         {"op": "add", "path": "/settings/name", "value": "Other"},
         {"op": "add", "path": "/allUserData/me/list", "value": [{}]},
         {"op": "add", "path": "/allUserData/ghost/songVotes/like", "value": True},
+        {"op": "add", "path": "/allUserData/other", "value": {"userProfile": {}}},
         {"op": "add", "path": "/allUserData/ghost", "value": {"userProfile": {}}},
         {"op": "move", "from": "/allUsers/1", "path": "/djs/-"},
         {"op": "copy", "from": "/djs", "path": "/visibleDjs"},
