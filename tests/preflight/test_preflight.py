@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hangbot.config import Settings
 from hangbot.errors import ConfigError, TokenRejected
 from hangbot.factory import open_subject
 from hangbot.preflight import (
@@ -14,6 +15,7 @@ from hangbot.preflight import (
     CheckContext,
     CheckResult,
     Finding,
+    configuration,
     overall,
     result_of,
     results_for_bad_config,
@@ -23,7 +25,6 @@ from hangbot.preflight import (
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
-    from hangbot.config import Settings
     from hangbot.preflight import Overall, Verdict
     from hangbot.sandbox import Sandbox
     from tests.preflight.conftest import RunAll, RunOne
@@ -55,6 +56,16 @@ async def test_a_bad_answer_makes_those_that_need_it_pointless_and_no_others(
     assert results["chat.token"].message == 'because of "Gateway accepts the bot token"'
     assert results["room.reach"].verdict == "ok"
     assert without_chat["chat.server"].message == 'because of "Chat can be reached"'
+
+
+async def test_what_is_odd_about_the_configuration_is_a_warning(hangfm_sandbox: Sandbox) -> None:
+    odd = Settings.from_env(hangfm_sandbox.env() | {"ROOM_UUID": "my-room"})
+
+    async with open_subject(odd) as context:
+        result = await run_check(configuration, context)
+
+    assert (result.verdict, result.message) == ("warn", odd.warnings[0])
+    assert result.remedy == "Correct or remove these lines of the configuration file."
 
 
 async def test_without_auto_join_nothing_is_joined(hangfm_sandbox: Sandbox, checked: RunAll) -> None:
