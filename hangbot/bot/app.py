@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.clock import Clock
@@ -11,6 +12,8 @@ from hangbot.errors import OutboxError, OutboxFull, OutboxUnusable
 __all__ = ["AppRunner", "log_not_accepted", "uptime"]
 
 logger = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
 
 
 class AppRunner:
@@ -48,18 +51,18 @@ class AppRunner:
         """Have the app handle a message or an event; returns when it has."""
         if isinstance(news, RoomEvent):
             if self._on_event is not None:
-                await _guarded(self._on_event(news), f"event {news.name}")
+                await _guarded(self._on_event, news, f"event {news.name}")
             return
         what = f"message {news.id}"
         if news.text is not None and news.text.strip() == "/uptime":
-            await _guarded(self._say(uptime(self._name, self._clock.wall() - self.started_at)), what)
+            await _guarded(self._say, uptime(self._name, self._clock.wall() - self.started_at), what)
         elif self._on_message is not None:
-            await _guarded(self._on_message(news), what)
+            await _guarded(self._on_message, news, what)
 
 
-async def _guarded(call: Awaitable[object], what: str) -> None:
+async def _guarded(handle: Callable[[Given], Awaitable[object]], given: Given, what: str) -> None:
     try:
-        await call
+        await handle(given)  # a decorated handler may fail before there is anything to await
     except (OutboxFull, OutboxUnusable) as exc:
         log_not_accepted(f"the answer to {what}", exc)
     except asyncio.CancelledError as exc:

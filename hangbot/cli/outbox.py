@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retry.add_argument("ids", nargs="*", metavar="ID")
     retry.add_argument("--all-failed", action="store_true", help="all failed ones")
     retry.add_argument("--all-uncertain", action="store_true", help="all uncertain ones")
-    drop = what.add_parser("drop", help="give messages up; they stay list_lines as dropped")
+    drop = what.add_parser("drop", help="give messages up; they stay listed as dropped")
     drop.add_argument("ids", nargs="+", metavar="ID")
     stats = what.add_parser("stats", help="show counts, first-try rate and latencies")
     backup = what.add_parser("backup", help="copy the outbox into one new file, also while the bot runs")

@@ -31,6 +31,10 @@ async def raises(error: Exception) -> None:
     raise error
 
 
+def fails_before_it_awaits() -> Awaitable[None]:
+    raise OurBug("a decorator's")
+
+
 async def says(_: str) -> None:
     pytest.fail("nothing is to be said")
 
@@ -39,6 +43,7 @@ async def says(_: str) -> None:
     ("call", "kind"),
     [
         pytest.param(lambda: raises(OurBug("the app's own")), "OurBug", id="a bug"),
+        pytest.param(fails_before_it_awaits, "OurBug", id="a bug of a decorator"),
         pytest.param(cancelled_itself, "CancelledError", id="a task of its own that was cancelled"),
         pytest.param(lambda: raises(UnknownMessage("none")), "UnknownMessage", id="an error of ours"),
         pytest.param(lambda: raises(UsageError("empty")), "UsageError", id="a text that cannot be sent"),

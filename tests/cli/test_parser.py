@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,16 @@ def test_the_help_of_each_command_tells_the_exit_codes(
     assert "4 kicked or banned by the room: not to be started again by itself;" in said
     assert "130 Ctrl-C" in said
     assert "--env-file" in said
+
+
+@pytest.mark.parametrize("what", ["list", "show", "retry", "drop", "stats", "backup"])
+def test_the_help_of_the_outbox_is_in_words(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["outbox", "--help"])
+
+    said = capsys.readouterr().out
+    assert f"    {what} " in said
+    assert not re.search("[a-z]_[a-z]", said)
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
