@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from hangbot.bot.app import AppRunner, log_not_accepted
+from hangbot.bot.app_runner import AppRunner, log_not_accepted
 from hangbot.bot.direct_action import DirectAction
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.bot.listener import ChatListener

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from hangbot.bot.app import AppRunner
+from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.options import BotOptions
 from hangbot.bot.ports import ChatFeed, ChatReader

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from hangbot.bot.app import AppRunner
+from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import ReconnectPace, ResyncPace
 from hangbot.bot.ports import Disconnect, OpenRoom, RoomSession

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from hangbot.bot.app import AppRunner
+from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hangbot.bot.app import AppRunner, uptime
+from hangbot.bot.app_runner import AppRunner, uptime
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.errors import OutboxFull, UnknownMessage, UsageError
 from pytest_hangfm.manual_clock import ManualClock
