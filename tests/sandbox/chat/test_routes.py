@@ -697,6 +697,16 @@ def test_each_call_has_its_fault_point(call: str, point: str) -> None:
     assert fault_point(method, split_path(path)) == point
 
 
+def test_people_that_never_called_are_users_of_the_chat_too() -> None:
+    chat = ApiBench()
+    chat.people.add("Carol", uid="carol")
+
+    listed = chat.ask("GET", "users").body["data"]
+
+    assert [row["uid"] for row in listed] == ["alice", "bot", "carol"]
+    assert ApiBench().ask("GET", "users/alice").body["data"]["name"] == "alice"
+
+
 def test_a_group_shows_a_member_that_it_has_joined_on_cometchat_only() -> None:
     openchat, cometchat = (ApiBench(dialect).joined().ask("GET", "groups/room") for dialect in DIALECTS)
 
