@@ -15,7 +15,7 @@ from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import Identity, Person
 from hangbot.sandbox.room.room import ActionRefused, Room
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.service import Sandbox
+from hangbot.sandbox.sandbox import Sandbox
 from hangbot.sandbox.websocket_server import ServedSocket, serve_websocket
 
 __all__ = [

@@ -15,7 +15,7 @@ from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.paths import match_path
 from hangbot.sandbox.room.room import ActionRefused
-from hangbot.sandbox.service import Sandbox
+from hangbot.sandbox.sandbox import Sandbox
 
 __all__ = ["LARGEST_COMMAND", "control_api"]
 

@@ -15,7 +15,7 @@ from hangbot.sandbox.control_request import (
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.page import page
 from hangbot.sandbox.room.room import Room
-from hangbot.sandbox.service import Sandbox, state_of
+from hangbot.sandbox.sandbox import Sandbox, state_of
 from hangbot.sandbox.services import SERVICES
 
 __all__ = ["CALLS", "ControlCall"]

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hangbot.sandbox.service import Sandbox
+    from hangbot.sandbox.sandbox import Sandbox
 
 __all__ = ["of_bot", "of_other_bots", "ready_line"]
 

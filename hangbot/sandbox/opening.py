@@ -18,7 +18,7 @@ from hangbot.sandbox.journal import Event
 from hangbot.sandbox.people import Identity
 from hangbot.sandbox.room.handshake import LARGEST_REQUEST
 from hangbot.sandbox.room.variants import RoomVariants
-from hangbot.sandbox.service import Sandbox
+from hangbot.sandbox.sandbox import Sandbox
 from hangbot.sandbox.services import SERVICES, ServiceName
 
 __all__ = ["open_sandbox"]
