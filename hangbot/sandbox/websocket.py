@@ -58,6 +58,7 @@ class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):
         self.flushes = 0
         """How often what was sent has been written."""
         self._ws = ServerProtocol(max_size=options.largest, logger=_silent)
+        self._opened = False
         self._closing = False
         self._failed = False
         self._out: list[bytes] = []
@@ -210,9 +211,8 @@ class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):
         """Report the end."""
         if self._timeout is not None:
             self._timeout.cancel()
-        was_open = self._ws.state is not CONNECTING
         self._ws.receive_eof()
-        if was_open:
+        if self._opened:
             self._listener.on_closed(self._peer)
 
     def eof_received(self) -> None:
@@ -256,6 +256,7 @@ class WebSocketConnection(asyncio.BufferedProtocol, Generic[Peer]):
         self._ws.send_response(response)
         self._write_protocol()
         if accepted:
+            self._opened = True
             self._listener.on_open(self._peer)
         else:
             self._listener.on_refused(self._peer, response.status_code, (response.body or b"").decode())

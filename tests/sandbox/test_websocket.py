@@ -193,6 +193,7 @@ async def test_the_answer_to_the_handshake_has_a_date_where_the_server_gives_one
 
 async def test_what_is_no_handshake_is_answered_and_was_never_open() -> None:
     client = Client(upgrade=UPGRADE.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    client.socket.eof_received()  # as a client does that has read the answer
     client.socket.connection_lost(None)
 
     assert client.handshake.startswith(b"HTTP/1.1 505 ")
