@@ -1,13 +1,11 @@
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
@@ -17,29 +15,12 @@ from hangbot.delivery.record import OutboxRow, Settlement, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
-from hangbot.errors import (
-    AckTimeout,
-    GroupClosed,
-    HangbotError,
-    OutboxUnusable,
-    RateLimited,
-    Refused,
-    ServiceError,
-    TokenRejected,
-    Unavailable,
-    Unreachable,
-    UsageError,
-)
+from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimited, ServiceError, UsageError
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
+from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, message
 from tests.rng import FixedRng
-
-LOST = AckTimeout("no answer", service="chat")
-AWAY = Unreachable("no connection", service="chat")
-DEAD = TokenRejected("a dead token", service="chat")
-DOWN = Unavailable("503", service="chat", status=503)
-REFUSED = Refused("no", service="chat", status=400)
 
 
 @dataclass
@@ -58,7 +39,6 @@ class Service:
     )
     answers: dict[str, list[ServiceError]] = field(default_factory=lambda: defaultdict(list))
     held: set[str] = field(default_factory=set)
-    busy: int = 0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     probes: list[ServiceError] = field(default_factory=list)
@@ -122,43 +102,39 @@ class Desk:
             look_every=self.look_every,
         )
 
-    async def accepting(self, *keys: str) -> Courier:
-        """Return a courier that has accepted messages with these ids for one receiver."""
+    async def accepting(self, *messages: Outgoing | str) -> Courier:
+        """Return a courier that has accepted these messages, or such with these ids for one receiver."""
         courier = self.courier()
-        for key in keys:
-            await courier.accept(message(key))
+        for each in messages:
+            await courier.accept(message(each) if isinstance(each, str) else each)
         return courier
 
-    async def state(self, key: str) -> tuple[str, int | None, int]:
+    def delivering(self, key: str = "m") -> asyncio.Task[Settlement]:
+        return asyncio.create_task(self.courier().deliver(message(key)), name="deliver")
+
+    async def state(self, key: str = "m") -> tuple[str, int | None, int]:
         row = await self.outbox.get(key)
         return row.state, row.tier, row.attempts
 
+    async def doubt(self, key: str = "m") -> tuple[str, bool, int]:
+        row = await self.outbox.get(key)
+        return row.state, row.in_doubt, row.attempts
 
-def go_down(desk: Desk) -> None:
-    """Have the service be known to be down, and not be asked again for 200 s."""
-    desk.breaker = CircuitBreaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
-    desk.breaker.unanswered(desk.clock.now(), FixedRng(), "503")
+    def go_down(self) -> None:
+        """Have the service be known to be down, and not be asked again for 200 s."""
+        self.breaker = CircuitBreaker(
+            RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1
+        )
+        self.breaker.unanswered(self.clock.now(), FixedRng(), "503")
+
+    def count(self, kind: str, key: str = "") -> int:
+        """Return how many steps of a kind were told, of one message or of all."""
+        return sum(step.kind == kind and step.id.startswith(key) for step in self.steps)
 
 
-@pytest_asyncio.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    outbox = Outbox(tmp_path / "outbox.sqlite3")
-    try:
-        await outbox.open()
-        yield Desk(outbox)
-    finally:
-        await outbox.close()
-
-
-@pytest_asyncio.fixture
-async def elsewhere(desk: Desk) -> AsyncIterator[Outbox]:
-    """The outbox as another process sees it: `hangbot outbox` and `hangbot send`."""
-    outbox = Outbox(desk.outbox.path)
-    try:
-        await outbox.open()
-        yield outbox
-    finally:
-        await outbox.close()
+@pytest.fixture
+def desk(outbox: Outbox) -> Desk:
+    return Desk(outbox)
 
 
 @asynccontextmanager
@@ -174,10 +150,10 @@ async def running(courier: Courier) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait([task])
 
 
-async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Look again until something on disk is so; there is no event for it."""
+async def soon(condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    """Look again until something is so; there is no event for it."""
     async with asyncio.timeout(WITHIN):
-        while not await condition():  # noqa: ASYNC110  see above
+        while not (found if isinstance(found := condition(), bool) else await found):  # noqa: ASYNC110  see above
             await asyncio.sleep(0.005)
 
 
@@ -187,59 +163,44 @@ async def crash(task: asyncio.Task[object]) -> None:
     assert task.cancelled()
 
 
-def message(key: str, to: str = "room", text: str = "hi") -> Outgoing:
-    return Outgoing(key, to, text)
-
-
 async def test_a_delivered_message_is_settled_on_disk_with_its_story(desk: Desk) -> None:
     desk.service.script["m"] = [DOWN]
 
-    end = await desk.courier().deliver(message("m"))
+    end = await desk.courier().deliver(message())
 
     assert end == Settlement("delivered", 2, 2)
-    assert await desk.state("m") == ("delivered", 2, 2)
+    assert await desk.state() == ("delivered", 2, 2)
     told = [(step.kind, step.attempt, step.detail) for step in desk.steps]
     written = [(step.kind, step.attempt, step.detail) for step in await desk.outbox.history("m")]
     assert told == written
-    assert [kind for kind, *_ in told] == [
-        "accepted",
-        "attempt",
-        "answer",
-        "waiting",
-        "asked",
-        "attempt",
-        "answer",
-        "settled",
-    ]
+    kinds = "accepted attempt answer waiting asked attempt answer settled"
+    assert [kind for kind, *_ in told] == kinds.split()
 
 
 async def test_before_an_attempt_leaves_it_is_on_disk_that_it_may_have(desk: Desk) -> None:
     desk.service.held = {"m"}
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    delivering = desk.delivering()
 
     await desk.service.reached.wait()
-    row = await desk.outbox.get("m")
+    on_disk = await desk.doubt()
     desk.service.release.set()
     await delivering
 
-    assert (row.state, row.in_doubt, row.attempts) == ("sending", True, 1)
+    assert on_disk == ("sending", True, 1)
 
 
 async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk: Desk) -> None:
     desk.service.script["m.2"] = [REFUSED]
 
-    end = await desk.courier().deliver(message("m", text="word " * 500))
+    end = await desk.courier().deliver(message(text="word " * 500))
 
     assert end.state == "failed"
     assert desk.service.room == ["m"]
     assert desk.service.attempts == ["m", "m.2"]
-    last = await desk.outbox.get("m.3")
-    assert (last.state, last.tier, last.reason) == (
-        "failed",
-        3,
-        "not sent: part m.2 of the same text did not arrive",
-    )
-    assert [(step.id, step.kind, step.detail) for step in desk.steps][-1] == ("m.3", "settled", last.reason)
+    last, told = await desk.outbox.get("m.3"), desk.steps[-1]
+    words = "not sent: part m.2 of the same text did not arrive"
+    assert (last.state, last.tier, last.reason) == ("failed", 3, words)
+    assert (told.id, told.kind, told.detail) == ("m.3", "settled", words)
     assert [step.kind for step in await desk.outbox.history("m.3")] == ["accepted", "settled"]
 
 
@@ -255,7 +216,7 @@ async def test_parts_end_with_the_one_before_them_in_one_write(
 
     monkeypatch.setattr(desk.outbox, "settle", last_write)
     with pytest.raises(asyncio.CancelledError):
-        await desk.courier().deliver(message("m", text="word " * 500))
+        await desk.courier().deliver(message(text="word " * 500))
     monkeypatch.undo()
 
     await desk.courier().run_until_empty()
@@ -277,7 +238,7 @@ async def test_a_part_that_somebody_queues_again_at_once_is_not_told_as_ended(
 
     monkeypatch.setattr(desk.outbox, "settle", and_again)
 
-    await desk.courier().deliver(message("m", text="word " * 250))
+    await desk.courier().deliver(message(text="word " * 250))
 
     assert [step.id for step in desk.steps if step.settlement] == ["m", "m.2"]
     assert desk.service.room == ["m.2"]
@@ -285,8 +246,7 @@ async def test_a_part_that_somebody_queues_again_at_once_is_not_told_as_ended(
 
 async def test_who_waits_for_a_later_part_is_told_that_it_will_not_be_sent(desk: Desk) -> None:
     desk.service.script["m"] = [REFUSED]
-    courier = desk.courier()
-    await courier.accept(message("m", text="word " * 500))
+    courier = await desk.accepting(message(text="word " * 500))
 
     async with running(courier):
         end = await courier.settled("m.3")
@@ -295,9 +255,7 @@ async def test_who_waits_for_a_later_part_is_told_that_it_will_not_be_sent(desk:
 
 
 async def test_dropping_a_part_that_waits_stops_the_parts_behind_it(desk: Desk, elsewhere: Outbox) -> None:
-    courier = desk.courier()
-    await courier.accept(message("m", text="word " * 500))
-    await courier.accept(message("n"))
+    courier = await desk.accepting(message(text="word " * 500), "n")
 
     await elsewhere.drop(["m.2"], 5.0)
     await courier.run_until_empty()
@@ -311,7 +269,7 @@ async def test_a_text_that_was_stopped_is_sent_to_its_end_when_it_is_queued_agai
 ) -> None:
     desk.service.script["m.2"] = [REFUSED]
     courier = desk.courier()
-    await courier.deliver(message("m", text="word " * 500))
+    await courier.deliver(message(text="word " * 500))
 
     await elsewhere.requeue(["m.2", "m.3"], 5.0)
     await courier.run_until_empty()
@@ -324,7 +282,7 @@ async def test_while_it_stops_nothing_is_accepted(desk: Desk) -> None:
     courier.stop()
 
     with pytest.raises(UsageError, match="the bot is stopping; nothing was accepted"):
-        await courier.accept(message("m"))
+        await courier.accept(message())
 
     assert await desk.outbox.rows() == []
 
@@ -345,10 +303,10 @@ async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk
 
 async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk: Desk) -> None:
     desk.ttl = 20.0
-    go_down(desk)
+    desk.go_down()
     started = desk.clock.now()
 
-    end = await desk.courier().deliver(message("m"))
+    end = await desk.courier().deliver(message())
 
     assert (end.state, end.attempts) == ("expired", 0)
     assert desk.clock.now() - started == pytest.approx(20.0)
@@ -357,8 +315,7 @@ async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk:
 async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
     desk.breaker = CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
     desk.service.script["m"] = [DOWN]
-    courier = await desk.accepting("m")
-    await courier.accept(message("n", "elsewhere"))
+    courier = await desk.accepting("m", message("n", "elsewhere"))
 
     await courier.run_until_empty()
 
@@ -374,7 +331,7 @@ async def test_what_cannot_be_asked_until_its_time_to_live_is_over_is_uncertain(
     desk.service.probes = [DOWN] * 20
     started = desk.clock.now()
 
-    end = await desk.courier().deliver(message("m"))
+    end = await desk.courier().deliver(message())
 
     assert (end.state, end.attempts) == ("uncertain", 1)
     assert desk.service.asked == []
@@ -384,17 +341,16 @@ async def test_what_cannot_be_asked_until_its_time_to_live_is_over_is_uncertain(
 @pytest.mark.parametrize("trouble", [DOWN, LOST, AWAY, DEAD], ids=lambda error: type(error).__name__)
 async def test_an_outage_of_whatever_length_costs_nothing_but_time(desk: Desk, trouble: ServiceError) -> None:
     desk.policy = RetryPolicy(total=30.0)
-    desk.service.script = defaultdict(list, {"m0": [trouble]})
+    desk.service.script["m0"] = [trouble]
     desk.service.probes = [trouble] * 50
-    courier = desk.courier()
-    for number in range(10):
-        await courier.accept(message(f"m{number}"))
+    keys = [f"m{number}" for number in range(10)]
+    courier = await desk.accepting(*keys)
     started = desk.clock.now()
 
     await courier.run_until_empty()
 
     assert desk.clock.now() - started > 1_000
-    assert desk.service.room == [f"m{number}" for number in range(10)]
+    assert desk.service.room == keys
     assert len(desk.service.attempts) == 11
     assert {row.state for row in await desk.outbox.rows()} == {"delivered"}
 
@@ -403,7 +359,7 @@ async def test_attempts_that_an_outage_cost_are_not_counted_after_it(desk: Desk)
     desk.service.script["m"] = [DOWN, DOWN, DOWN, DOWN, DOWN]
     desk.service.probes = [DOWN, DOWN, DOWN]  # after the first of them; then it answers, but to this message
 
-    end = await desk.courier().deliver(message("m"))
+    end = await desk.courier().deliver(message())
 
     assert (end.state, end.attempts) == ("failed", 4)
     assert end.reason == "given up after 3 attempts: 503"
@@ -414,9 +370,7 @@ async def test_a_poisoned_message_holds_up_its_receiver_no_longer_than_the_total
 ) -> None:
     desk.policy = RetryPolicy(attempts=1_000, total=30.0)
     desk.service.script["poison"] = [DOWN] * 100
-    courier = desk.courier()
-    for key, to in (("poison", "room"), ("behind it", "room"), ("elsewhere", "other")):
-        await courier.accept(message(key.replace(" ", "-"), to))
+    courier = await desk.accepting("poison", "behind-it", message("elsewhere", "other"))
     started = desk.clock.now()
 
     await courier.run_until_empty()
@@ -430,12 +384,9 @@ async def test_a_group_that_does_not_let_the_bot_in_ends_what_is_queued_for_it_i
     desk: Desk,
 ) -> None:
     closed = GroupClosed("banned", service="chat")
-    desk.service.script = defaultdict(list, {"m0": [closed], "dm": []})
-    courier = desk.courier()
+    desk.service.script["m0"] = [closed]
     keys = [f"m{number}" for number in range(5)]
-    for key in keys:
-        await courier.accept(message(key))
-    await courier.accept(message("elsewhere", "other"))
+    courier = await desk.accepting(*keys, message("elsewhere", "other"))
 
     async with running(courier):
         ends = await asyncio.gather(*(courier.settled(key) for key in [*keys, "elsewhere"]))
@@ -448,12 +399,11 @@ async def test_a_group_that_does_not_let_the_bot_in_ends_what_is_queued_for_it_i
 
 async def test_of_a_group_that_is_closed_what_may_have_arrived_before_is_asked_about(desk: Desk) -> None:
     desk.service.script["m0"] = [GroupClosed("banned", service="chat")]
-    await desk.courier().accept(message("m0"))
-    await desk.courier().accept(message("m1"))
+    courier = await desk.accepting("m0", "m1")
     await desk.outbox.mark_sending("m1", [])
     desk.service.room = ["m1"]
 
-    await desk.courier().run_until_empty()
+    await courier.run_until_empty()
 
     assert await desk.state("m0") == ("failed", 3, 1)
     assert await desk.state("m1") == ("delivered", 2, 1)
@@ -461,20 +411,17 @@ async def test_of_a_group_that_is_closed_what_may_have_arrived_before_is_asked_a
 
 async def test_whoever_is_held_up_says_so_in_its_history_while_it_waits(desk: Desk) -> None:
     desk.clock.auto = False
-    go_down(desk)
-    courier = desk.courier()
+    desk.go_down()
 
-    async with running(courier):
-        await courier.accept(message("m"))
+    async with running(await desk.accepting("m")):
         await desk.clock.next_wait()
         await desk.clock.advance(6.0)
         await soon(lambda: has_history(desk.outbox, "m", "waiting"))
-        courier.stop()
 
     (_, waiting) = await desk.outbox.history("m")
     assert waiting.detail == "held up by the service, which is down: 503 (5 s)"
     assert [step.detail for step in desk.steps if step.kind == "waiting"] == [waiting.detail]
-    assert await desk.state("m") == ("queued", None, 0)
+    assert await desk.state() == ("queued", None, 0)
 
 
 async def has_history(outbox: Outbox, key: str, kind: str) -> bool:
@@ -484,45 +431,36 @@ async def has_history(outbox: Outbox, key: str, kind: str) -> bool:
 async def test_a_long_wait_that_the_service_asked_for_is_on_disk_before_it_begins(desk: Desk) -> None:
     desk.clock.auto = False
     desk.service.script["m"] = [RateLimited("slow down", service="chat", retry_after=120.0)]
-    courier = desk.courier()
 
-    async with running(courier):
-        await courier.accept(message("m"))
+    async with running(await desk.accepting("m")):
         await desk.clock.next_wait()
         kinds = [step.kind for step in await desk.outbox.history("m")]
-        waiting = await desk.outbox.get("m")
-        courier.stop()
+        waiting = await desk.doubt()
 
     assert kinds == ["accepted", "attempt", "answer", "waiting"]
-    assert (waiting.state, waiting.in_doubt) == ("queued", False)
-    row = await desk.outbox.get("m")
-    assert (row.state, row.in_doubt, row.attempts) == ("queued", False, 1)
+    assert waiting[:2] == ("queued", False)
+    assert await desk.doubt() == ("queued", False, 1)
 
 
 async def test_what_only_waits_when_the_courier_stops_is_queued_as_it_was(desk: Desk) -> None:
     desk.clock.auto = False
-    desk.service.script = defaultdict(list, {"lost": [(True, LOST)], "away": [AWAY]})
+    desk.service.script |= {"lost": [(True, LOST)], "away": [AWAY]}
     desk.service.probes = [DOWN] * 9
-    courier = desk.courier()
 
-    async with running(courier):
-        for key in ("lost", "away"):
-            await courier.accept(message(key, key))
-        await soon(lambda: are(2, [step for step in desk.steps if step.kind == "waiting"]))
+    async with running(await desk.accepting(message("lost", "a"), message("away", "b"))):
+        await soon(lambda: desk.count("waiting") == 2)
         await desk.clock.advance(4.0)
-        courier.stop()
 
-    rows = {row.message.id: (row.state, row.in_doubt, row.attempts) for row in await desk.outbox.rows()}
-    assert rows == {"lost": ("queued", True, 1), "away": ("queued", False, 1)}
+    assert [await desk.doubt("lost"), await desk.doubt("away")] == [("queued", True, 1), ("queued", False, 1)]
 
 
 async def test_who_delivers_one_message_is_told_when_the_courier_stops_before_it_has_ended(
     desk: Desk,
 ) -> None:
     desk.clock.auto = False
-    go_down(desk)
+    desk.go_down()
     courier = desk.courier()
-    delivering = asyncio.create_task(courier.deliver(message("m")), name="deliver")
+    delivering = asyncio.create_task(courier.deliver(message()), name="deliver")
     await desk.clock.next_wait()
 
     courier.stop()
@@ -532,7 +470,7 @@ async def test_who_delivers_one_message_is_told_when_the_courier_stops_before_it
 
 
 async def test_other_requests_wait_with_the_messages_for_a_service_that_is_down(desk: Desk) -> None:
-    go_down(desk)
+    desk.go_down()
     courier = desk.courier()
 
     async with courier.request():
@@ -564,7 +502,7 @@ async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk:
 
 async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
     with pytest.raises(UsageError):
-        await desk.courier().accept(message("m", text=" "))
+        await desk.courier().accept(message(text=" "))
 
     assert await desk.outbox.rows() == []
     assert desk.steps == []
@@ -573,7 +511,7 @@ async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
 async def test_the_same_message_delivered_twice_at_the_same_time_is_in_the_room_once(desk: Desk) -> None:
     courier = desk.courier()
 
-    ends = await asyncio.gather(*(courier.deliver(message("m")) for _ in range(3)))
+    ends = await asyncio.gather(*(courier.deliver(message()) for _ in range(3)))
 
     assert ends == [Settlement("delivered", 1, 1)] * 3
     assert desk.service.attempts == ["m"]
@@ -593,7 +531,7 @@ async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(de
     courier = desk.courier()
 
     async with running(courier):
-        await courier.accept(message("m"))
+        await courier.accept(message())
         ends = await asyncio.gather(courier.settled("m"), courier.settled("m"))
 
     assert set(ends) == {Settlement("delivered", 1, 1)}
@@ -611,10 +549,7 @@ async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver
 
 async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(desk: Desk) -> None:
     desk.service.held = {"a0"}
-    courier = desk.courier()
-    for number in range(70):
-        await courier.accept(message(f"a{number}", "a"))
-    await courier.accept(message("b", "b"))
+    courier = await desk.accepting(*(message(f"a{number}", "a") for number in range(70)), message("b", "b"))
 
     delivering = asyncio.create_task(courier.run_until_empty(), name="deliver")
     end = await asyncio.wait_for(courier.settled("b"), WITHIN)
@@ -625,13 +560,9 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
     assert desk.service.room == ["b", *(f"a{number}" for number in range(70))]
 
 
-async def test_more_receivers_than_can_be_served_at_once_are_all_served(
-    desk: Desk,
-) -> None:
+async def test_more_receivers_than_can_be_served_at_once_are_all_served(desk: Desk) -> None:
     desk.max_workers = 3
-    courier = desk.courier()
-    for number in range(10):
-        await courier.accept(message(f"m{number}", f"r{number}"))
+    courier = await desk.accepting(*(message(f"m{number}", f"r{number}") for number in range(10)))
 
     await courier.run_until_empty()
 
@@ -647,35 +578,35 @@ async def test_nothing_to_deliver_is_done_at_once(desk: Desk) -> None:
 async def test_what_was_on_its_way_when_the_courier_was_cancelled_is_asked_about_first(desk: Desk) -> None:
     desk.service.script["m"] = [(True, LOST)]
     desk.clock.auto = False
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    delivering = desk.delivering()
     await desk.clock.next_wait()
     await crash(delivering)
     desk.clock.auto = True
-    before, kept = await desk.outbox.get("m"), await desk.outbox.history("m")
+    before, kept = await desk.doubt(), await desk.outbox.history("m")
 
     await desk.courier().run_until_empty()
 
-    assert (before.state, before.in_doubt, before.attempts) == ("queued", True, 1)
+    assert before == ("queued", True, 1)
     assert [step.kind for step in kept] == ["accepted", "attempt", "answer", "waiting"]
     assert desk.service.asked == ["m"]
-    assert await desk.state("m") == ("delivered", 2, 1)
+    assert await desk.state() == ("delivered", 2, 1)
     assert desk.service.room == ["m"]
 
 
 async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_never_sent(desk: Desk) -> None:
     desk.clock.auto = False
     desk.bucket = TokenBucket(1.0, 0)
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    delivering = desk.delivering()
     await desk.clock.next_wait()
     await crash(delivering)
     desk.clock.auto = True
-    before = await desk.outbox.get("m")
+    before = await desk.doubt()
 
     await desk.courier().run_until_empty()
 
-    assert (before.state, before.in_doubt, before.attempts) == ("queued", False, 0)
+    assert before == ("queued", False, 0)
     assert desk.service.asked == []
-    assert await desk.state("m") == ("delivered", 1, 1)
+    assert await desk.state() == ("delivered", 1, 1)
 
 
 async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
@@ -683,7 +614,7 @@ async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
 ) -> None:
     desk.service.script["m"] = [DOWN]
     desk.clock.auto = False
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    delivering = desk.delivering()
     await desk.clock.next_wait()
 
     await elsewhere.drop(["m"], 5.0)
@@ -692,7 +623,7 @@ async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
 
     assert end.state == "dropped"
     assert desk.service.attempts == ["m"]
-    assert await desk.state("m") == ("dropped", None, 1)
+    assert await desk.state() == ("dropped", None, 1)
     assert [step.kind for step in await elsewhere.history("m")][-1] != "attempt"
 
 
@@ -700,7 +631,7 @@ async def test_a_message_dropped_while_it_was_on_its_way_and_that_arrived_is_del
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"m"}
-    delivering = asyncio.create_task(desk.courier().deliver(message("m")), name="deliver")
+    delivering = desk.delivering()
     await desk.service.reached.wait()
 
     await elsewhere.drop(["m"], 5.0)
@@ -708,7 +639,7 @@ async def test_a_message_dropped_while_it_was_on_its_way_and_that_arrived_is_del
     end = await delivering
 
     assert end.state == "delivered"
-    assert (await desk.state("m"))[0] == "delivered"
+    assert (await desk.state())[0] == "delivered"
 
 
 async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_told(
@@ -731,7 +662,7 @@ async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_to
 
 async def test_what_another_process_accepts_is_taken_up(desk: Desk, elsewhere: Outbox) -> None:
     async with running(desk.courier()):
-        await elsewhere.put([message("m")], 5.0)
+        await elsewhere.put([message()], 5.0)
         await soon(lambda: ended(elsewhere, "m"))
 
     assert desk.service.room == ["m"]
@@ -741,8 +672,7 @@ async def test_who_waits_goes_on_waiting_while_another_process_writes_something_
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"mine"}
-    courier = desk.courier()
-    await courier.accept(message("mine", "a"))
+    courier = await desk.accepting(message("mine", "a"))
 
     async with running(courier):
         waiting = asyncio.create_task(courier.settled("mine"), name="settled")
@@ -768,21 +698,23 @@ async def test_what_another_process_queues_again_is_asked_about_first(desk: Desk
     courier = desk.courier()
 
     async with running(courier):
-        await courier.accept(message("m"))
+        await courier.accept(message())
         first = await courier.settled("m")
         await elsewhere.requeue(["m"], 5.0)
         await soon(lambda: ended(elsewhere, "m"))
 
     assert first.state == "uncertain"
-    assert await desk.state("m") == ("delivered", 2, 1)
+    assert await desk.state() == ("delivered", 2, 1)
     assert desk.service.room == ["m"]
 
 
-@pytest.mark.parametrize("how", ["run", "run_until_empty"])
-async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk, how: str) -> None:
+@pytest.mark.parametrize("how", [Courier.run, Courier.run_until_empty])
+async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(
+    desk: Desk, how: Callable[[Courier], Coroutine[Any, Any, None]]
+) -> None:
     desk.service.held = {"first"}
     courier = await desk.accepting("first", "second")
-    task = asyncio.create_task(courier.run() if how == "run" else courier.run_until_empty(), name="courier")
+    task = asyncio.create_task(how(courier), name="courier")
     await desk.service.reached.wait()
 
     courier.stop()
@@ -808,24 +740,22 @@ async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
 
     await courier.run_until_empty()
 
-    row = await desk.outbox.get("m")
-    assert (row.state, row.in_doubt, row.attempts) == ("queued", False, 0)
+    assert await desk.doubt() == ("queued", False, 0)
     assert desk.service.attempts == []
 
 
 async def test_a_message_is_not_in_doubt_while_the_service_is_known_to_be_down(desk: Desk) -> None:
-    go_down(desk)
+    desk.go_down()
     desk.clock.auto = False
-    courier = desk.courier()
+    courier = await desk.accepting("m")
 
     async with running(courier):
-        await courier.accept(message("m"))
         await desk.clock.next_wait()
-        row = await desk.outbox.get("m")
+        waiting = await desk.doubt()
         courier.stop()
         await desk.clock.advance(1000.0)
 
-    assert (row.state, row.in_doubt) == ("queued", False)
+    assert waiting == ("queued", False, 0)
 
 
 async def test_who_is_told_finds_the_end_on_disk_behind_what_is_written(desk: Desk) -> None:
@@ -853,8 +783,7 @@ async def test_a_settlement_that_the_disk_refuses_ends_the_run(
     with pytest.raises(OutboxUnusable, match="the disk is full"):
         await courier.run_until_empty()
 
-    row = await desk.outbox.get("m")
-    assert (row.state, row.in_doubt) == ("sending", True)  # the next start asks
+    assert (await desk.doubt())[:2] == ("sending", True)  # the next start asks
 
 
 async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
@@ -868,7 +797,7 @@ async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
         accepted.append(asyncio.create_task(accepting, name="accept"))
         raise OutboxUnusable("the disk is full")
 
-    await courier.accept(message("m"))
+    await courier.accept(message())
     with monkeypatch.context() as patched:
         patched.setattr(desk.outbox, "settle", full)
         with pytest.raises(OutboxUnusable):
@@ -884,11 +813,9 @@ async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
 ) -> None:
     desk.look_every = 1000.0
     desk.service.held = {"first"}
-    courier = desk.courier()
+    courier = await desk.accepting("first", "second")
 
     async with running(courier):
-        for key in ("first", "second"):
-            await courier.accept(message(key))
         waiting = asyncio.create_task(courier.settled("second"), name="second")
         await desk.service.reached.wait()
         await elsewhere.drop(["second"], 5.0)
@@ -926,10 +853,9 @@ async def test_a_fault_of_the_transport_leaves_the_message_in_doubt(
     monkeypatch.setattr(desk.service, "send", broken)
 
     with pytest.raises(ValueError, match="a bug"):
-        await desk.courier().deliver(message("m"))
+        await desk.courier().deliver(message())
 
-    row = await desk.outbox.get("m")
-    assert (row.state, row.in_doubt) == ("sending", True)
+    assert (await desk.doubt())[:2] == ("sending", True)
 
 
 async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_one(desk: Desk) -> None:
@@ -939,16 +865,14 @@ async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_o
         await desk.outbox.version()
 
     task.cancel()
-    await courier.accept(message("m"))  # its lane is made in the turn in which the run ends
+    await courier.accept(message())  # its lane is made in the turn in which the run ends
     await asyncio.wait([task])
     await asyncio.wait_for(courier.run_until_empty(), WITHIN)
 
     assert desk.service.room == ["m"]
 
 
-async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
-    desk: Desk,
-) -> None:
+async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(desk: Desk) -> None:
     desk.max_workers = 1
     desk.service.held = {"busy", "m"}
     courier = desk.courier()
@@ -956,8 +880,8 @@ async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(
     async with running(courier):
         await courier.accept(message("busy", "other"))
         await desk.service.reached.wait()
-        delivering = asyncio.create_task(courier.deliver(message("m")), name="deliver")
-        await soon(lambda: are(2, desk.service.attempts))
+        delivering = asyncio.create_task(courier.deliver(message()), name="deliver")
+        await soon(lambda: len(desk.service.attempts) == 2)
         await courier.accept(message("n"))
         await crash(delivering)
         desk.service.release.set()
@@ -974,18 +898,18 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     desk.breaker = CircuitBreaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
     first = [f"m{number}" for number in range(4)]  # as many as may be on their way
     desk.service.held = set(first)
-    desk.service.script = defaultdict(list, {key: [DOWN] for key in first})
+    desk.service.script |= {key: [DOWN] for key in first}
     desk.service.probes = [DOWN]
     courier = desk.courier()
     delivering = [asyncio.create_task(courier.deliver(message(key, key)), name=key) for key in first]
-    await soon(lambda: are(4, desk.service.attempts))
+    await soon(lambda: len(desk.service.attempts) == 4)
     late = asyncio.create_task(courier.deliver(message("late", "late")), name="late")
-    await soon(lambda: are(5, [step for step in desk.steps if step.kind == "attempt"]))
+    await soon(lambda: desk.count("attempt") == 5)
 
     desk.service.release.set()
-    await soon(lambda: are(5, desk.clock.waits()))
+    await soon(lambda: len(desk.clock.waits()) == 5)
     await desk.clock.advance(20.0)
-    await soon(lambda: are(1, [step for step in desk.steps if (step.id, step.kind) == ("late", "answer")]))
+    await soon(lambda: desk.count("answer", "late") == 1)
     await desk.clock.advance(2.0)
     end = await asyncio.wait_for(late, WITHIN)
     for task in delivering:
@@ -995,19 +919,14 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     assert "late" not in desk.service.attempts
 
 
-async def are(many: int, things: Sequence[object]) -> bool:
-    return len(things) == many
-
-
 async def test_a_message_dropped_while_it_waits_for_its_turn_is_not_sent(
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.clock.auto = False
     desk.bucket = TokenBucket(1.0, 1)
-    courier = desk.courier()
+    courier = await desk.accepting(message("m", "a"), message("n", "b"))
 
     async with running(courier):
-        await asyncio.gather(*(courier.accept(message(key, key)) for key in ("m", "n")))
         await desk.clock.next_wait()  # both were claimed when there was room for one
         await elsewhere.drop(["n"], 5.0)
         end = await asyncio.wait_for(courier.settled("n"), WITHIN)
@@ -1021,7 +940,7 @@ async def test_many_messages_to_many_receivers_arrive_once_each_in_order(desk: D
     courier = desk.courier()
     keys = [f"m{number}" for number in range(60)]
     for number, key in enumerate(keys):
-        desk.service.script[key] = [[DOWN], [(True, LOST)], [], []][number % 4]  # type: ignore[assignment]  # a mixed list
+        desk.service.script[key] += ([DOWN], [(True, LOST)], [], [])[number % 4]
 
     async with running(courier):
         for number, key in enumerate(keys):

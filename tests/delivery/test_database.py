@@ -3,17 +3,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hangbot.delivery import tables
-from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.tables import VERSION, is_outbox, prepare
 from hangbot.errors import OutboxOfAnother, OutboxUnusable
+from tests.delivery.builders import message, opened
 
-VERSION_1 = """
+TABLES = """
 CREATE TABLE message (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT NOT NULL UNIQUE,
@@ -29,7 +29,7 @@ CREATE TABLE message (
     settled_at  REAL,
     reason      TEXT NOT NULL DEFAULT '',
     remedy      TEXT NOT NULL DEFAULT ''
-);
+{since_version_2});
 CREATE TABLE step (
     message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
     at      REAL NOT NULL,
@@ -38,125 +38,78 @@ CREATE TABLE step (
     detail  TEXT NOT NULL,
     seconds REAL NOT NULL
 );
-CREATE INDEX message_waiting ON message (seq) WHERE state IN ('queued', 'sending');
 CREATE INDEX step_of ON step (message);
+CREATE INDEX message_waiting ON message ({waiting}) WHERE state IN ('queued', 'sending');
 PRAGMA application_id = 0x48414E47;
-PRAGMA user_version = 1;
+PRAGMA user_version = {version};
 PRAGMA journal_mode = WAL;
 INSERT INTO message
     (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
 VALUES
-    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
+    ('there', 'room', 0, 'hi', '{{"images": [], "mentions": [], "parts": 1}}',
      'delivered', 1, 1, 0, 10.0, 11.0),
-    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
+    ('away', 'b', 1, 'ho', '{{"images": ["i"], "mentions": [{{"start": 0}}], "parts": 1}}',
      'sending', NULL, 1, 1, 12.0, NULL),
-    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
+    ('long', 'a', 0, 'one', '{{"images": [], "mentions": [], "parts": 2}}',
      'queued', NULL, 0, 0, 13.0, NULL),
-    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
+    ('long.2', 'a', 0, 'two', '{{"images": [], "mentions": [], "parts": 2}}',
      'queued', NULL, 0, 0, 13.0, NULL);
 INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
 """
-"""What the first version of hangbot made, word for word; it is never changed."""
-
-VERSION_2 = """
-CREATE TABLE message (
-    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
-    id          TEXT NOT NULL UNIQUE,
-    receiver    TEXT NOT NULL,
-    direct      INTEGER NOT NULL,
-    text        TEXT NOT NULL,
-    extra       TEXT NOT NULL,
-    state       TEXT NOT NULL,
-    tier        INTEGER,
-    attempts    INTEGER NOT NULL DEFAULT 0,
-    in_doubt    INTEGER NOT NULL DEFAULT 0,
-    accepted_at REAL NOT NULL,
-    settled_at  REAL,
-    reason      TEXT NOT NULL DEFAULT '',
-    remedy      TEXT NOT NULL DEFAULT ''
-, whole TEXT, expires_at REAL);
-CREATE TABLE step (
-    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
-    at      REAL NOT NULL,
-    kind    TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    detail  TEXT NOT NULL,
-    seconds REAL NOT NULL
-);
-CREATE INDEX step_of ON step (message);
-CREATE INDEX message_waiting ON message (receiver, seq) WHERE state IN ('queued', 'sending');
-PRAGMA application_id = 0x48414E47;
-PRAGMA user_version = 2;
-PRAGMA journal_mode = WAL;
-INSERT INTO message
-    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at,
-     whole, expires_at)
-VALUES
-    ('there', 'room', 0, 'hi', '{"images": [], "mentions": [], "parts": 1}',
-     'delivered', 1, 1, 0, 10.0, 11.0, 'there', 86410.0),
-    ('away', 'b', 1, 'ho', '{"images": ["i"], "mentions": [{"start": 0}], "parts": 1}',
-     'sending', NULL, 1, 1, 12.0, NULL, 'away', 86412.0),
-    ('long', 'a', 0, 'one', '{"images": [], "mentions": [], "parts": 2}',
-     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL),
-    ('long.2', 'a', 0, 'two', '{"images": [], "mentions": [], "parts": 2}',
-     'queued', NULL, 0, 0, 13.0, NULL, 'long', NULL);
-INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
+"""What the first two versions of hangbot made, word for word but for the gaps; it is never changed."""
+VERSION_1 = TABLES.format(since_version_2="", waiting="seq", version=1)
+VERSION_2 = (
+    TABLES.format(since_version_2=", whole TEXT, expires_at REAL", waiting="receiver, seq", version=2)
+    + """
+UPDATE message SET whole = replace(id, '.2', '');
+UPDATE message SET expires_at = accepted_at + 86400.0 WHERE whole IN ('there', 'away');
 """
-"""What the second version made, word for word; it is never changed either."""
+)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.sqlite3"
+def connected(path: Path, **how: Any) -> closing[sqlite3.Connection]:  # noqa: ANN401  passed on as they are
+    return closing(sqlite3.connect(path, isolation_level=None, **how))
+
+
+def version(database: sqlite3.Connection) -> int:
+    found: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def made(path: Path, sql: str) -> Path:
+    with connected(path) as database:
+        database.executescript(sql)
+    return path
 
 
 @pytest.fixture
 def old(path: Path) -> Path:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.executescript(VERSION_1)
-    return path
-
-
-@pytest.fixture
-def second(path: Path) -> Path:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.executescript(VERSION_2)
-    return path
+    return made(path, VERSION_1)
 
 
 @pytest.fixture
 def database(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+    with connected(path) as database:
         yield database
 
 
-def layout(database: sqlite3.Connection) -> list[tuple[str, list[tuple[object, ...]]]]:
-    tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-    columns = [
-        (
-            name,
-            [
-                tuple(row[1:])
-                for row in database.execute("SELECT * FROM pragma_table_info(?) ORDER BY cid", (name,))
-            ],
-        )
-        for (name,) in tables
-    ]
-    indexes = database.execute(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL ORDER BY name"
-    ).fetchall()
-    return [*columns, ("indexes", [(name, sql.strip()) for name, sql in indexes])]
+def layout(database: sqlite3.Connection) -> dict[str, object]:
+    """Return the columns of each table, and the text of each index."""
+    names = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    columns = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?) ORDER BY cid'
+    indexes = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql NOT NULL")
+    return {name: database.execute(columns, (name,)).fetchall() for (name,) in names} | {
+        name: sql.strip() for name, sql in indexes
+    }
 
 
 async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_it(old: Path) -> None:
-    box = Outbox(old)
-    await box.open()
-    rows = await box.rows()
-    await box.recover(20.0)
-    waiting = {to: await box.claim(to) for to in await box.receivers()}
-    history = await box.history("away")
-    again = await box.put([Outgoing("there", "room", "hi")], 50.0)
-    await box.close()
+    async with opened(old) as box:
+        rows = await box.rows()
+        await box.recover(20.0)
+        waiting = {to: await box.claim(to) for to in await box.receivers()}
+        history = await box.history("away")
+        again = await box.put([message("there")], 50.0)
 
     assert [(row.message.id, row.state, row.attempts, row.in_doubt) for row in rows] == [
         ("there", "delivered", 1, False),
@@ -164,37 +117,27 @@ async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_
         ("long", "queued", 0, False),
         ("long.2", "queued", 0, False),
     ]
-    assert rows[1].message == Outgoing(
-        "away", "b", "ho", direct=True, mentions=({"start": 0},), images=("i",)
-    )
-    assert [(row.group_id, row.expires_at) for row in rows][:3] == [
-        ("there", None),
-        ("away", None),
-        ("long", None),
-    ]
+    assert rows[1].message == message("away", "b", "ho", direct=True, mentions=({"start": 0},), images=("i",))
+    assert [row.group_id for row in rows][:3] == ["there", "away", "long"]
+    assert [row.expires_at for row in rows] == [None] * 4
     assert [(to, row and row.message.id) for to, row in waiting.items()] == [("b", "away"), ("a", "long")]
     assert [(step.kind, step.at) for step in history] == [("accepted", 12.0), ("attempt", 12.5)]
     assert [(row.state, row.accepted_at) for row in again] == [("delivered", 10.0)]
 
 
 async def test_what_the_second_version_left_belongs_to_the_room_it_is_for_and_to_nobody_yet(
-    second: Path,
+    path: Path,
 ) -> None:
-    looking = Outbox(second, owner=Owner("bot", "a", binds=False))
-    await looking.open()
-    rows = await looking.rows()
-    receivers = await looking.receivers()
-    await looking.close()
-    own = Outbox(second, owner=Owner("bot", "a"))
-    await own.open()
-    await own.close()
-    stranger = Outbox(second, owner=Owner("stranger", "a"))
+    made(path, VERSION_2)
 
-    with pytest.raises(
-        OutboxOfAnother, match=r"is the bot bot's; this configuration is for the bot stranger"
-    ):
-        await stranger.open()
-    await stranger.close()
+    async with opened(path, Owner("bot", "a", binds=False)) as looking:
+        rows = await looking.rows()
+        receivers = await looking.receivers()
+    async with opened(path, Owner("bot", "a")):
+        pass
+    with pytest.raises(OutboxOfAnother, match="the bot bot's; this configuration is for the bot stranger"):
+        async with opened(path, Owner("stranger", "a")):
+            raise AssertionError
 
     assert [(row.message.id, row.room, row.boot, row.expires_at) for row in rows] == [
         ("there", "room", None, 86410.0),
@@ -205,27 +148,21 @@ async def test_what_the_second_version_left_belongs_to_the_room_it_is_for_and_to
     assert receivers == ["a"]
 
 
-@pytest.mark.parametrize("version", ["old", "second"])
-def test_a_file_that_was_taken_over_is_like_a_new_one(
-    version: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    old: Path = request.getfixturevalue(version)
-    with (
-        closing(sqlite3.connect(old, isolation_level=None)) as taken,
-        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as new,
-    ):
+@pytest.mark.parametrize("sql", [VERSION_1, VERSION_2], ids=["the first version", "the second"])
+def test_a_file_that_was_taken_over_is_like_a_new_one(sql: str, path: Path, tmp_path: Path) -> None:
+    with connected(made(path, sql)) as taken, connected(tmp_path / "new") as new:
         prepare(taken)
         prepare(new)
 
         assert layout(taken) == layout(new)
-        assert taken.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        assert version(taken) == VERSION
 
 
 def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = (tables._MIGRATIONS[0], tables._MIGRATIONS[1] + ";\nALTER TABLE ghost ADD COLUMN x")
-    with closing(sqlite3.connect(old, isolation_level=None)) as database:
+    with connected(old) as database:
         before = layout(database)
         monkeypatch.setattr(tables, "_MIGRATIONS", broken)
 
@@ -233,7 +170,7 @@ def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
             prepare(database)
 
         assert layout(database) == before
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert version(database) == 1
         assert not database.in_transaction
 
 
@@ -245,42 +182,30 @@ def test_a_disk_that_is_full_half_way_is_told_as_what_it_is(old: Path) -> None:
                 raise sqlite3.OperationalError("database or disk is full")
             return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
 
-    with closing(sqlite3.connect(old, isolation_level=None, factory=Full)) as database:
+    with connected(old, factory=Full) as database:
         with pytest.raises(sqlite3.OperationalError, match="full"):
             prepare(database)
 
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        assert version(database) == 1
 
 
-def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path) -> None:
+@pytest.mark.parametrize("other", [VERSION, 99], ids=["this version", "a later one"])
+def test_who_comes_second_to_a_take_over_does_it_no_second_time(old: Path, other: int) -> None:
     class Late(sqlite3.Connection):
         """Another process is quicker, between the first look and the migration."""
 
         def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
             if sql == "BEGIN IMMEDIATE":
-                with closing(sqlite3.connect(old, isolation_level=None)) as other:
-                    prepare(other)
+                with connected(old) as quicker:
+                    prepare(quicker)
+                    quicker.execute(f"PRAGMA user_version = {other}")
             return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
 
-    with closing(sqlite3.connect(old, isolation_level=None, factory=Late)) as database:
+    with connected(old, factory=Late) as database:
         prepare(database)
 
         assert database.execute("SELECT count(*), count(whole) FROM message").fetchone() == (4, 4)
-        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
-
-
-def test_a_later_version_that_was_quicker_is_not_called_an_earlier_one(old: Path) -> None:
-    class Late(sqlite3.Connection):
-        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:
-            if sql == "BEGIN IMMEDIATE":
-                with closing(sqlite3.connect(old, isolation_level=None)) as other:
-                    other.execute("PRAGMA user_version = 99")
-            return super().execute(sql, *args)  # type: ignore[arg-type]  # passed on as they are
-
-    with closing(sqlite3.connect(old, isolation_level=None, factory=Late)) as database:
-        prepare(database)
-
-        assert database.execute("PRAGMA user_version").fetchone() == (99,)
+        assert version(database) == other
 
 
 def test_what_is_on_disk_is_written_through_and_in_one_place(database: sqlite3.Connection) -> None:
@@ -297,7 +222,7 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
     database.execute("CREATE TABLE cookies (id)")
     before = path.read_bytes()
 
-    with pytest.raises(OutboxUnusable, match="another program's database"):
+    with pytest.raises(OutboxUnusable, match="another program's database; it was left as it is"):
         prepare(database)
 
     assert path.read_bytes() == before
@@ -310,7 +235,7 @@ def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connec
     with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
         prepare(database)
 
-    assert database.execute("PRAGMA user_version").fetchone() == (4,)
+    assert version(database) == 4
     assert is_outbox(old.read_bytes()[:100])
 
 
@@ -328,28 +253,19 @@ def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
 
 @pytest.mark.parametrize(
     "content",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"shopping list", id="text"),
-        pytest.param(b"SQLite format 3\0", id="a bare beginning"),
-        pytest.param(b"x" * 68 + b"HANG" + b"x" * 28, id="the mark without the format"),
-    ],
+    [b"", b"shopping list", b"SQLite format 3\0", b"x" * 68 + b"HANG" + b"x" * 28],
+    ids=["nothing", "text", "a bare beginning", "the mark without the format"],
 )
 def test_what_never_was_an_outbox_is_not_taken_for_one(content: bytes) -> None:
     assert not is_outbox(content)
 
 
-def busy_while(other: sqlite3.Connection) -> None:
-    """Hold the file as a process does that makes the same tables just now."""
-    other.execute("BEGIN IMMEDIATE")
-
-
 def test_the_write_ahead_log_is_waited_for_while_another_process_makes_the_file(tmp_path: Path) -> None:
     with (
-        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, check_same_thread=False)) as other,
-        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
+        connected(tmp_path / "new", check_same_thread=False) as other,
+        connected(tmp_path / "new", timeout=0) as database,
     ):
-        busy_while(other)
+        other.execute("BEGIN IMMEDIATE")
         soon = threading.Timer(0.05, other.execute, ["ROLLBACK"])
         soon.start()
 
@@ -361,11 +277,8 @@ def test_the_write_ahead_log_is_waited_for_while_another_process_makes_the_file(
 
 def test_a_file_that_stays_busy_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_SWITCHED_WITHIN", 0.05)
-    with (
-        closing(sqlite3.connect(tmp_path / "new", isolation_level=None)) as other,
-        closing(sqlite3.connect(tmp_path / "new", isolation_level=None, timeout=0)) as database,
-    ):
-        busy_while(other)
+    with connected(tmp_path / "new") as other, connected(tmp_path / "new", timeout=0) as database:
+        other.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(sqlite3.OperationalError, match="database is locked"):
             prepare(database)

@@ -33,13 +33,7 @@ from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import Job, run_batch
-from hangbot.errors import (
-    AckTimeout,
-    ConnectionLost,
-    OutboxFull,
-    ServiceError,
-    Unreachable,
-)
+from hangbot.errors import AckTimeout, ConnectionLost, OutboxFull, ServiceError, Unreachable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpResponse

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
 from hangbot.delivery.retry import RetryPolicy
+from tests.delivery.builders import cases
 from tests.rng import FixedRng
 
 SEED = RetryPolicy(strategy="seed", jitter=0.0)
@@ -78,12 +79,12 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
     assert breaker.since == 0.0
 
 
-@pytest.mark.parametrize(
-    ("at_the_cap", "at_least", "wait"),
-    [
-        pytest.param(True, 0.0, 30.0, id="what waiting alone does not mend: seldom from the first time on"),
-        pytest.param(False, 20.0, 20.0, id="what wants to be left alone: so long"),
-    ],
+@cases(
+    "at_the_cap at_least wait",
+    {
+        "what waiting alone does not mend: seldom from the first time on": (True, 0.0, 30.0),
+        "what wants to be left alone: so long": (False, 20.0, 20.0),
+    },
 )
 def test_the_first_wait_may_be_longer(*, at_the_cap: bool, at_least: float, wait: float) -> None:
     breaker = CircuitBreaker(SEED)
@@ -155,22 +156,18 @@ def test_whatever_happens_time_never_runs_faster_and_a_service_that_works_again_
     assert not breaker.down
 
 
-@pytest.mark.parametrize(
-    ("floor", "sends", "retries", "waits"),
-    [
-        pytest.param(3, [], [100.0] * 2, {100.0: 0.0}, id="a quiet bot, below the floor"),
-        pytest.param(3, [], [100.0] * 3, {100.0: 60.0}, id="at the floor"),
-        pytest.param(1, [100.0 + n / 100 for n in range(50)], [110.0] * 4, {110.0: 0.0}, id="below a tenth"),
-        pytest.param(
-            1, [100.0 + n / 100 for n in range(50)], [110.0] * 5, {110.0: 50.0 + 10.0}, id="a tenth"
-        ),
-        pytest.param(1, [101.0] * 11, [100.0], {101.0: 0.0}, id="sends make room at once"),
-        pytest.param(
-            1, [], [100.0], {100.0: 60.0, 159.0: 1.0, 160.0: 0.0}, id="a retry is forgotten after a minute"
-        ),
-        pytest.param(1, [100.0] * 20, [130.0], {140.0: 0.0, 161.0: 29.0}, id="and so are sends"),
-        pytest.param(0, [], [], {100.0: 60.0}, id="nothing: looked at again in a minute"),
-    ],
+@cases(
+    "floor sends retries waits",
+    {
+        "a quiet bot, below the floor": (3, [], [100.0] * 2, {100.0: 0.0}),
+        "at the floor": (3, [], [100.0] * 3, {100.0: 60.0}),
+        "below a tenth": (1, [100.0 + n / 100 for n in range(50)], [110.0] * 4, {110.0: 0.0}),
+        "a tenth": (1, [100.0 + n / 100 for n in range(50)], [110.0] * 5, {110.0: 50.0 + 10.0}),
+        "sends make room at once": (1, [101.0] * 11, [100.0], {101.0: 0.0}),
+        "a retry is forgotten after a minute": (1, [], [100.0], {100.0: 60.0, 159.0: 1.0, 160.0: 0.0}),
+        "and so are sends": (1, [100.0] * 20, [130.0], {140.0: 0.0, 161.0: 29.0}),
+        "nothing: looked at again in a minute": (0, [], [], {100.0: 60.0}),
+    },
 )
 def test_a_budget_allows_the_floor_or_a_tenth_of_the_sends_of_the_last_minute(
     floor: int, sends: list[float], retries: list[float], waits: dict[float, float]
@@ -206,15 +203,15 @@ def test_within_any_minute_retries_are_the_floor_or_the_share_of_what_was_sent_b
             assert lately[1] <= max(floor, 0.5 * lately[0] + 1)
 
 
-@pytest.mark.parametrize(
-    ("rate", "burst", "takes", "waits"),
-    [
-        pytest.param(5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4], id="a burst, then the pace"),
-        pytest.param(5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2], id="it fills up"),
-        pytest.param(5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2], id="but not beyond its burst"),
-        pytest.param(0.0, 1, [0.0] * 100, [0.0] * 100, id="without a rate nothing waits"),
-        pytest.param(2.0, 0, [0.0, 0.0], [0.5, 1.0], id="without a burst one by one goes"),
-    ],
+@cases(
+    "rate burst takes waits",
+    {
+        "a burst, then the pace": (5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4]),
+        "it fills up": (5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2]),
+        "but not beyond its burst": (5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2]),
+        "without a rate nothing waits": (0.0, 1, [0.0] * 100, [0.0] * 100),
+        "without a burst one by one goes": (2.0, 0, [0.0, 0.0], [0.5, 1.0]),
+    },
 )
 def test_a_bucket_paces(rate: float, burst: int, takes: list[float], waits: list[float]) -> None:
     bucket = TokenBucket(rate, burst)
@@ -222,11 +219,7 @@ def test_a_bucket_paces(rate: float, burst: int, takes: list[float], waits: list
     assert [bucket.take(at) for at in takes] == pytest.approx(waits)
 
 
-@given(
-    st.floats(0.1, 100),
-    st.integers(1, 20),
-    st.lists(st.floats(0, 5), min_size=1, max_size=25),
-)
+@given(st.floats(0.1, 100), st.integers(1, 20), st.lists(st.floats(0, 5), min_size=1, max_size=25))
 def test_a_bucket_never_lets_more_through_than_its_burst_and_its_rate(
     rate: float, burst: int, pauses: list[float]
 ) -> None:

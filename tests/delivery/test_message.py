@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, Outgoing, split
 from hangbot.errors import UsageError
+from tests.delivery.builders import cases
 
 
 def outgoing(text: str = "hi", *, key: str = "id", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
@@ -23,22 +24,21 @@ def test_a_short_text_is_one_message_and_stays_as_it_is() -> None:
     assert split(message) == [message]
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        pytest.param("x" * 900, ["x" * 900], id="the longest"),
-        pytest.param(
+@cases(
+    "text parts",
+    {
+        "the longest": ("x" * 900, ["x" * 900]),
+        "at the last line end that fits": (
             "a" * 500 + "\n" + "b" * 399 + " " + "c" * 10,
             ["a" * 500, "b" * 399 + " " + "c" * 10],
-            id="at the last line end that fits",
         ),
-        pytest.param("a" * 900 + " b", ["a" * 900, "b"], id="a word that ends at the limit stays whole"),
-        pytest.param("é" * 1_000, ["é" * 900, "é" * 100], id="within a word that is longer"),
-        pytest.param(" " * 2_000 + "a", ["a"], id="no empty part of white space at the start"),
-        pytest.param("a" * 900 + " " * 2_000, ["a" * 900], id="nor at the end"),
-        pytest.param("a" * 890 + " " * 100 + "b", ["a" * 890, "b"], id="nor between"),
-        pytest.param("x" * 9_000, ["x" * 900] * 10, id="ten full parts"),
-    ],
+        "a word that ends at the limit stays whole": ("a" * 900 + " b", ["a" * 900, "b"]),
+        "within a word that is longer": ("é" * 1_000, ["é" * 900, "é" * 100]),
+        "no empty part of white space at the start": (" " * 2_000 + "a", ["a"]),
+        "nor at the end": ("a" * 900 + " " * 2_000, ["a" * 900]),
+        "nor between": ("a" * 890 + " " * 100 + "b", ["a" * 890, "b"]),
+        "ten full parts": ("x" * 9_000, ["x" * 900] * 10),
+    },
 )
 def test_a_text_is_cut_into_parts_that_fit(text: str, parts: list[str]) -> None:
     assert texts(text) == parts
@@ -57,15 +57,15 @@ def test_what_would_take_more_than_ten_parts_is_refused_whole(text: str) -> None
         split(outgoing(text))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        pytest.param("", "empty", id="empty"),
-        pytest.param(" \n\t\u00a0", "empty", id="white space"),
-        pytest.param("a\0b", "NUL", id="NUL"),
-        pytest.param(b"ok \xed\xa0\xbd", "half a character .* at 3", id="a lone surrogate"),
-        pytest.param(b"x" * 2_000 + b"\xed\xb0\x80", "half a character", id="a lone surrogate far down"),
-    ],
+@cases(
+    "text words",
+    {
+        "empty": ("", "empty"),
+        "white space": (" \n\t\u00a0", "empty"),
+        "NUL": ("a\0b", "NUL"),
+        "a lone surrogate": (b"ok \xed\xa0\xbd", "half a character .* at 3"),
+        "a lone surrogate far down": (b"x" * 2_000 + b"\xed\xb0\x80", "half a character"),
+    },
 )
 def test_a_text_that_cannot_be_sent_is_refused(text: str | bytes, words: str) -> None:
     # As bytes where Allure could not write the parameter.
@@ -90,17 +90,17 @@ def test_an_odd_id_or_receiver_is_refused(odd: Outgoing, words: str) -> None:
         split(odd)
 
 
-@pytest.mark.parametrize(
+@cases(
     "more",
-    [
-        pytest.param({"mentions": [{"start": {1}}]}, id="a set"),
-        pytest.param({"mentions": [{"start": float("nan")}]}, id="not a number"),
-        pytest.param({"mentions": [{"userNickname": "\ud800"}]}, id="half a character in a name"),
-        pytest.param({"mentions": ["me"]}, id="a mention that is no mapping"),
-        pytest.param({"mentions": [None]}, id="a mention that is nothing"),
-        pytest.param({"images": [b"x"]}, id="bytes"),
-        pytest.param({"images": ["\ud800"]}, id="half a character in an address"),
-    ],
+    {
+        "a set": ({"mentions": [{"start": {1}}]},),
+        "not a number": ({"mentions": [{"start": float("nan")}]},),
+        "half a character in a name": ({"mentions": [{"userNickname": "\ud800"}]},),
+        "a mention that is no mapping": ({"mentions": ["me"]},),
+        "a mention that is nothing": ({"mentions": [None]},),
+        "bytes": ({"images": [b"x"]},),
+        "half a character in an address": ({"images": ["\ud800"]},),
+    },
 )
 def test_mentions_and_images_that_cannot_be_written_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"mentions or images .* nothing was accepted"):

@@ -7,8 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from hangbot.delivery import database, outbox_file, tables
 from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox import Outbox, OutboxLimits, exclusive
+from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import MessageTiming, Settlement, State, Step
 from hangbot.delivery.thread_writer import ThreadWriter
@@ -31,18 +31,18 @@ from hangbot.errors import (
     UsageError,
 )
 from tests.bounds import WITHIN
-from tests.delivery.threads import no_thread_is_left
-
-DELIVERED = Settlement("delivered", 1, 1)
-FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
-DROPPED = Settlement("dropped", None, 0)
-EXPIRED = Settlement("expired", None, 0, "too old")
-UNCERTAIN = Settlement("uncertain", None, 1, "who knows", "Ask.")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.sqlite3"
+from tests.delivery.builders import (
+    DELIVERED,
+    DROPPED,
+    EXPIRED,
+    FAILED,
+    UNCERTAIN,
+    cases,
+    message,
+    no_thread_is_left,
+    opened,
+    run,
+)
 
 
 class KeptWriter:
@@ -67,37 +67,8 @@ def writing() -> KeptWriter:
 
 @pytest_asyncio.fixture
 async def outbox(path: Path, writing: KeptWriter) -> AsyncIterator[Outbox]:
-    box = Outbox(path, make_writer=writing)
-    try:
-        await box.open()
+    async with opened(path, make_writer=writing) as box:
         yield box
-    finally:
-        await box.close()
-
-
-@asynccontextmanager
-async def opened(
-    path: Path,
-    owner: Owner | None = None,
-    **limits: Any,  # noqa: ANN401  passed on as they are
-) -> AsyncIterator[Outbox]:
-    box = Outbox(path, OutboxLimits(**limits), owner)
-    try:
-        await box.open()
-        yield box
-    finally:
-        await box.close()
-
-
-@pytest_asyncio.fixture
-async def other(outbox: Outbox) -> AsyncIterator[Outbox]:
-    """Another connection to the same file, as another process has one."""
-    async with opened(outbox.path) as box:
-        yield box
-
-
-def message(key: str = "m", text: str = "hi", to: str = "room", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
-    return Outgoing(key, to, text, **more)
 
 
 def step(key: str, attempt: int = 1) -> Step:
@@ -108,51 +79,29 @@ async def settle(box: Outbox, key: str, end: Settlement, now: float = 20.0) -> N
     await box.settle(key, end, [], now)
 
 
-def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", code, *map(str, args)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WITHIN,
-    )
-
-
 async def pragma(writing: KeptWriter, text: str) -> Any:  # noqa: ANN401  of any kind
     """Ask or tell the connection, on its thread."""
     return await writing.read(lambda database: (database.execute(f"PRAGMA {text}").fetchone() or [None])[0])
 
 
 async def refusal(path: Path) -> OutboxUnusable:
-    box = Outbox(path)
-    try:
-        with pytest.raises(OutboxUnusable) as caught:
-            await box.open()
-    finally:
-        await box.close()
+    with pytest.raises(OutboxUnusable) as caught:
+        async with opened(path):
+            raise AssertionError
     assert str(path) in str(caught.value)
     return caught.value
 
 
 async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
     given = message(direct=True, mentions=({"start": 0},), images=("https://h/i.png",))
-    first = Outbox(path)
-    await first.open()
-    await first.put([given], 10.0)
-    await first.close()
+    async with opened(path) as first:
+        await first.put([given], 10.0)
 
-    again = Outbox(path)
-    await again.open()
-    rows = await again.rows()
-    await again.close()
+    async with opened(path) as again:
+        (row,) = await again.rows()
 
-    assert [row.message for row in rows] == [given]
-    assert (rows[0].state, rows[0].accepted_at, rows[0].attempts, rows[0].in_doubt) == (
-        "queued",
-        10.0,
-        0,
-        False,
-    )
+    assert row.message == given
+    assert (row.state, row.accepted_at, row.attempts, row.in_doubt) == ("queued", 10.0, 0, False)
 
 
 async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
@@ -200,34 +149,28 @@ async def test_the_same_id_with_the_same_content_is_the_same_message(outbox: Out
     assert [each.kind for each in await outbox.history("m")] == ["accepted"]
 
 
-@pytest.mark.parametrize(
-    "second",
-    [
-        pytest.param([message(text="other")], id="text"),
-        pytest.param([message(to="elsewhere")], id="receiver"),
-        pytest.param([message(direct=True)], id="direct"),
-        pytest.param([message(mentions=({"start": 1},))], id="mentions"),
-        pytest.param([message(images=("i",))], id="images"),
-        pytest.param([message(), message("m.2", "more")], id="a longer text that begins the same"),
-        pytest.param([message("x"), message()], id="the id among other parts"),
-    ],
+@cases(
+    "first second",
+    {
+        "text": ([message()], [message(text="other")]),
+        "receiver": ([message()], [message(to="elsewhere")]),
+        "direct": ([message()], [message(direct=True)]),
+        "mentions": ([message()], [message(mentions=({"start": 1},))]),
+        "images": ([message()], [message(images=("i",))]),
+        "a longer text that begins the same": ([message()], [message(), message("m.2", text="more")]),
+        "the start of a longer text": ([message(), message("m.2", text="more")], [message()]),
+        "the id among other parts": ([message()], [message("x"), message()]),
+    },
 )
 async def test_the_same_id_with_other_content_is_refused_and_nothing_written(
-    outbox: Outbox, second: list[Outgoing]
+    outbox: Outbox, first: list[Outgoing], second: list[Outgoing]
 ) -> None:
-    await outbox.put([message()], 10.0)
+    await outbox.put(first, 10.0)
 
     with pytest.raises(UsageError, match="the id m was used for another message; nothing was accepted"):
         await outbox.put(second, 11.0)
 
-    assert [row.message for row in await outbox.rows()] == [message()]
-
-
-async def test_a_text_that_is_the_start_of_an_accepted_longer_one_is_another_message(outbox: Outbox) -> None:
-    await outbox.put([message(), message("m.2", "more")], 10.0)
-
-    with pytest.raises(UsageError, match="used for another message"):
-        await outbox.put([message()], 11.0)
+    assert [row.message for row in await outbox.rows()] == first
 
 
 async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
@@ -287,31 +230,31 @@ async def do(box: Outbox, action: str) -> None:
         await (box.drop([key], 15.0) if what == "drop" else box.requeue([key], 30.0))
 
 
-@pytest.mark.parametrize(
-    ("actions", "first", "second"),
-    [
-        pytest.param([], ("queued", False, 0), "queued", id="accepted"),
-        pytest.param(["claim"], ("sending", True, 0), "queued", id="claimed: it may be there from here on"),
-        pytest.param(["claim", "release"], ("queued", False, 0), "queued", id="not sent: as it was"),
-        pytest.param(["attempt 1", "attempt 2"], ("sending", True, 2), "queued", id="sent"),
-        pytest.param(["attempt 1", "recover"], ("queued", True, 1), "queued", id="cut off, in doubt"),
-        pytest.param(["claim", "recover"], ("queued", True, 1), "queued", id="cut off before it was noted"),
-        pytest.param(["delivered", "attempt 9"], ("delivered", False, 1), "queued", id="there: not sent"),
-        pytest.param(["failed", "attempt 9"], ("failed", False, 3), "failed", id="failed: not sent"),
-        pytest.param(["uncertain", "attempt 9"], ("uncertain", True, 1), "failed", id="unknown: not sent"),
-        pytest.param(["drop m", "failed"], ("dropped", False, 0), "failed", id="an end undoes no other"),
-        pytest.param(["drop m", "delivered"], ("delivered", False, 1), "failed", id="dropped, and arrived"),
-        pytest.param(["claim", "drop m", "release"], ("dropped", True, 0), "failed", id="stays dropped"),
-        pytest.param(["drop m", "requeue m"], ("queued", False, 0), "failed", id="never sent: no doubt"),
-        pytest.param(["claim", "drop m", "requeue m"], ("queued", True, 1), "failed", id="perhaps sent"),
-        pytest.param(["attempt 1", "failed", "requeue m"], ("queued", True, 3), "failed", id="asked about"),
-        pytest.param(["attempt 1", "uncertain", "requeue m"], ("queued", True, 1), "failed", id="too"),
-        pytest.param(["requeue m"], ("queued", False, 0), "queued", id="queued already"),
-        pytest.param(["attempt 1", "requeue m"], ("sending", True, 1), "queued", id="on its way already"),
-        pytest.param(["delivered", "requeue m"], ("delivered", False, 1), "queued", id="there already"),
-        pytest.param(["drop m", "drop m.2"], ("dropped", False, 0), "dropped", id="both dropped"),
-        pytest.param(["failed", "requeue m.2", "drop m"], ("dropped", False, 3), "queued", id="only one"),
-    ],
+@cases(
+    "actions first second",
+    {
+        "accepted": ([], ("queued", False, 0), "queued"),
+        "claimed: it may be there from here on": (["claim"], ("sending", True, 0), "queued"),
+        "not sent: as it was": (["claim", "release"], ("queued", False, 0), "queued"),
+        "sent": (["attempt 1", "attempt 2"], ("sending", True, 2), "queued"),
+        "cut off, in doubt": (["attempt 1", "recover"], ("queued", True, 1), "queued"),
+        "cut off before it was noted": (["claim", "recover"], ("queued", True, 1), "queued"),
+        "there: not sent": (["delivered", "attempt 9"], ("delivered", False, 1), "queued"),
+        "failed: not sent": (["failed", "attempt 9"], ("failed", False, 3), "failed"),
+        "unknown: not sent": (["uncertain", "attempt 9"], ("uncertain", True, 1), "failed"),
+        "an end undoes no other": (["drop m", "failed"], ("dropped", False, 0), "failed"),
+        "dropped, and arrived": (["drop m", "delivered"], ("delivered", False, 1), "failed"),
+        "stays dropped": (["claim", "drop m", "release"], ("dropped", True, 0), "failed"),
+        "never sent: no doubt": (["drop m", "requeue m"], ("queued", False, 0), "failed"),
+        "perhaps sent": (["claim", "drop m", "requeue m"], ("queued", True, 1), "failed"),
+        "asked about": (["attempt 1", "failed", "requeue m"], ("queued", True, 3), "failed"),
+        "too": (["attempt 1", "uncertain", "requeue m"], ("queued", True, 1), "failed"),
+        "queued already": (["requeue m"], ("queued", False, 0), "queued"),
+        "on its way already": (["attempt 1", "requeue m"], ("sending", True, 1), "queued"),
+        "there already": (["delivered", "requeue m"], ("delivered", False, 1), "queued"),
+        "both dropped": (["drop m", "drop m.2"], ("dropped", False, 0), "dropped"),
+        "only one": (["failed", "requeue m.2", "drop m"], ("dropped", False, 3), "queued"),
+    },
 )
 async def test_what_happens_to_a_message_and_the_part_behind_it(
     outbox: Outbox, actions: list[str], first: tuple[State, bool, int], second: State
@@ -334,39 +277,20 @@ async def test_a_message_queued_again_is_as_if_new(outbox: Outbox) -> None:
     (row,) = await outbox.requeue(["m"], 30.0)
 
     assert (row.accepted_at, row.tier, row.reason, row.remedy, row.settled_at) == (10.0, None, "", "", None)
-    assert [(each.kind, each.detail) for each in await outbox.history("m")][-1] == (
-        "accepted",
-        "queued again by hand",
-    )
+    last = (await outbox.history("m"))[-1]
+    assert (last.kind, last.detail) == ("accepted", "queued again by hand")
 
 
-@pytest.mark.parametrize(
-    ("end", "doubt"),
-    [
-        pytest.param(DELIVERED, False, id="delivered"),
-        pytest.param(FAILED, False, id="failed"),
-        pytest.param(UNCERTAIN, True, id="uncertain"),
-    ],
-)
-async def test_an_end_is_written_with_all_that_is_known(
-    outbox: Outbox,
-    end: Settlement,
-    doubt: bool,  # noqa: FBT001  a row of the table
-) -> None:
+@pytest.mark.parametrize("end", [DELIVERED, FAILED, UNCERTAIN], ids=lambda end: end.state)
+async def test_an_end_is_written_with_all_that_is_known(outbox: Outbox, end: Settlement) -> None:
     await outbox.put([message()], 10.0)
     await outbox.mark_sending("m", [])
 
     await outbox.settle("m", end, [step("m", 3)], 20.0)
 
     row = await outbox.get("m")
-    assert (row.state, row.tier, row.attempts, row.reason, row.remedy) == (
-        end.state,
-        end.tier,
-        end.attempts,
-        end.reason,
-        end.remedy,
-    )
-    assert (row.settled_at, row.in_doubt) == (20.0, doubt)
+    assert Settlement(row.state, row.tier, row.attempts, row.reason, row.remedy) == end
+    assert (row.settled_at, row.in_doubt) == (20.0, end == UNCERTAIN)
     assert (await outbox.history("m"))[-1] == step("m", 3)
 
 
@@ -385,22 +309,20 @@ async def test_dropping_ends_what_is_not_delivered(outbox: Outbox) -> None:
     assert [each.kind for each in await outbox.history("queued")] == ["accepted", "settled"]
 
 
-async def test_an_unknown_id_among_known_ones_changes_none(outbox: Outbox) -> None:
+async def test_an_unknown_id_is_named_whatever_is_asked_of_it_and_the_known_ones_beside_it_stay(
+    outbox: Outbox,
+) -> None:
     await outbox.put([message()], 10.0)
     await settle(outbox, "m", FAILED)
 
-    with pytest.raises(UnknownMessage, match="no message ghost"):
-        await outbox.requeue(["m", "ghost"], 30.0)
-    with pytest.raises(UnknownMessage, match="no message ghost"):
-        await outbox.drop(["m", "ghost"], 30.0)
-
-    assert (await outbox.get("m")).state == "failed"
-
-
-async def test_an_unknown_id_is_named_whatever_is_asked_of_it(outbox: Outbox) -> None:
-    for question in (outbox.get("ghost"), outbox.history("ghost"), outbox.append_steps("ghost", [])):
+    for question in (
+        *(outbox.requeue(["m", "ghost"], 30.0), outbox.drop(["m", "ghost"], 30.0)),
+        *(outbox.get("ghost"), outbox.history("ghost"), outbox.append_steps("ghost", [])),
+    ):
         with pytest.raises(UnknownMessage, match="no message ghost"):
             await question
+
+    assert (await outbox.get("m")).state == "failed"
 
 
 async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outbox) -> None:
@@ -415,13 +337,13 @@ async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outb
 
 
 async def test_the_version_changes_when_another_connection_writes_and_only_then(
-    outbox: Outbox, other: Outbox
+    outbox: Outbox, elsewhere: Outbox
 ) -> None:
     first = await outbox.version()
     await outbox.put([message("mine")], 10.0)
     own = await outbox.version()
 
-    await other.put([message("theirs")], 10.0)
+    await elsewhere.put([message("theirs")], 10.0)
 
     assert own == first
     assert await outbox.version() != first
@@ -434,28 +356,24 @@ async def test_of_messages_put_at_once_the_one_that_is_refused_is_alone(outbox: 
     put = await asyncio.gather(*(outbox.put([text], 2.0) for text in texts), return_exceptions=True)
 
     assert isinstance(put[1], UsageError)
-    assert [row.message.id for rows in put if not isinstance(rows, BaseException) for row in rows] == [
-        "a",
-        "b",
-        "b",
-    ]
-    assert [(row.message.id, row.message.text) for row in await outbox.rows()] == [
-        ("known", "before"),
-        ("a", "hi"),
-        ("b", "hi"),
-    ]
+    taken = [row.message.id for rows in put if not isinstance(rows, BaseException) for row in rows]
+    assert taken == ["a", "b", "b"]
+    there = [(row.message.id, row.message.text) for row in await outbox.rows()]
+    assert there == [("known", "before"), ("a", "hi"), ("b", "hi")]
 
 
-async def test_two_connections_put_the_same_message_once(outbox: Outbox, other: Outbox) -> None:
+async def test_two_connections_put_the_same_message_once(outbox: Outbox, elsewhere: Outbox) -> None:
     puts = [
-        box.put([message(f"m{n}"), message(f"m{n}.2")], 10.0) for n in range(20) for box in (outbox, other)
+        box.put([message(f"m{n}"), message(f"m{n}.2")], 10.0)
+        for n in range(20)
+        for box in (outbox, elsewhere)
     ]
 
     await asyncio.gather(*puts)
 
     rows = await outbox.rows()
     assert len(rows) == 40
-    assert [row.message.id for row in rows] == [row.message.id for row in await other.rows()]
+    assert [row.message.id for row in rows] == [row.message.id for row in await elsewhere.rows()]
 
 
 async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Path) -> None:
@@ -542,22 +460,16 @@ async def test_another_process_fills_the_same_queue(path: Path) -> None:
 
 async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_somebody_acts(path: Path) -> None:
     async with opened(path, keep_for=100.0) as box:
-        ends = {
-            "old": DELIVERED,
-            "failed": FAILED,
-            "uncertain": UNCERTAIN,
-            "dropped": DROPPED,
-            "new": DELIVERED,
-        }
-        for number, (key, end) in enumerate(ends.items()):
-            await box.put([message(key)], 10.0)
-            await box.settle(key, end, [step(key)], 20.0 + number)
+        ends = [DELIVERED, FAILED, UNCERTAIN, DROPPED, DELIVERED]
+        for number, end in enumerate(ends):
+            await box.put([message(f"m{number}")], 10.0)
+            await box.settle(f"m{number}", end, [step(f"m{number}")], 20.0 + number)
         await box.put([message("waits")], 10.0)
 
         gone = await box.prune(122.0)
 
         assert gone == 1
-        assert [row.message.id for row in await box.rows()] == [*list(ends)[1:], "waits"]
+        assert [row.message.id for row in await box.rows()] == ["m1", "m2", "m3", "m4", "waits"]
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT count(*) FROM step").fetchone() == (4,)
 
@@ -619,11 +531,7 @@ async def test_an_end_that_is_no_delivery_ends_the_parts_behind_it_too(outbox: O
     assert "m.2" in row.remedy
     states = {row.message.id: row.state for row in await outbox.rows() if row.message.id[0] != "m"}
     assert set(states.values()) == {"queued"}
-    assert {(row.group_id, row.expires_at) for row in await outbox.rows()} == {
-        ("x", 99.0),
-        ("m", 99.0),
-        ("y", 99.0),
-    }
+    assert {(row.group_id, row.expires_at) for row in await outbox.rows()} == {(key, 99.0) for key in "xmy"}
 
 
 async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(path: Path) -> None:
@@ -637,16 +545,12 @@ async def test_a_bot_sees_what_waits_for_its_own_rooms_and_its_direct_messages(p
         await box.put([message("l", to="lounge-chat")], 4.0)
         await box.put([message("m", to="alice", direct=True)], 5.0)
         claimed = [await box.claim("alice"), await box.claim("alice"), await box.claim("alice")]
-        seen = (
-            await box.receivers(),
-            await box.claim("attic"),
-            await box.count_waiting(),
-            await box.count_others(),
-        )
+        waiting = (await box.receivers(), await box.count_waiting(), await box.count_others())
+        seen = (await box.claim("attic"), *waiting)
         rooms = [row.room for row in await box.rows()]
 
     assert [row and row.message.id for row in claimed] == ["d", "m", None]
-    assert seen == (["lounge-chat"], None, 3, 2)
+    assert seen == (None, ["lounge-chat"], 3, 2)
     assert rooms == ["attic", "", "attic", "lounge", ""]
 
 
@@ -696,32 +600,21 @@ async def test_who_only_looks_makes_a_file_nobodys(path: Path) -> None:
         await box.bind("two")
 
 
-@pytest.mark.parametrize(
-    ("sql", "words", "remedy"),
-    [
-        pytest.param(None, "not a database", "", id="no database"),
-        pytest.param(
-            "CREATE TABLE cookies (id)",
-            "another program's database; it was left as it is",
-            "",
-            id="another's",
-        ),
-        pytest.param(
-            "PRAGMA application_id = 0x48414E47; PRAGMA user_version = 99; CREATE TABLE message (id)",
-            "version 99, this hangbot knows up to 3",
-            "newer",
-            id="a later version's",
-        ),
-    ],
+@cases(
+    "content words remedy",
+    {
+        "no database": (b"shopping list\n" * 100, "not a database", ""),
+        "a later version's": (None, "version 99, this hangbot knows up to 3", "newer"),
+    },
 )
 async def test_what_is_no_outbox_of_this_version_is_refused_and_left_alone(
-    path: Path, sql: str | None, words: str, remedy: str
+    path: Path, content: bytes | None, words: str, remedy: str
 ) -> None:
-    if sql is None:
-        path.write_bytes(b"shopping list\n" * 100)
+    if content:
+        path.write_bytes(content)
     else:
-        with closing(sqlite3.connect(path)) as database:
-            database.executescript(sql)
+        with closing(sqlite3.connect(path)) as later:
+            later.executescript("PRAGMA application_id = 0x48414E47; PRAGMA user_version = 99")
     before = path.read_bytes()
 
     error = await refusal(path)
@@ -740,14 +633,7 @@ async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> No
     assert path.stat().st_size > 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("no/such/folder/outbox", id="no folder"),
-        pytest.param(".", id="a folder"),
-        pytest.param("file/outbox", id="a file as folder"),
-    ],
-)
+@pytest.mark.parametrize("name", ["no/such/folder/outbox", ".", "file/outbox"])
 async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
@@ -783,19 +669,25 @@ async def test_a_name_that_means_memory_to_sqlite_is_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    box = Outbox(Path(":memory:"))
 
-    await box.open()
-    await box.close()
+    async with opened(Path(":memory:")):
+        pass
 
     assert (tmp_path / ":memory:").is_file()
 
 
+async def fill(writing: KeptWriter) -> None:
+    """Let the file grow no more, as on a disk without room."""
+    await pragma(writing, f"max_page_count = {await pragma(writing, 'page_count')}")
+
+
+async def make_room(writing: KeptWriter) -> None:
+    await pragma(writing, "max_page_count = 1000000")
+
+
 @pytest_asyncio.fixture
 async def full(outbox: Outbox, writing: KeptWriter) -> Outbox:
-    """An outbox on a disk without room, from here on until `max_page_count` is raised again."""
-    pages = await pragma(writing, "page_count")
-    await pragma(writing, f"max_page_count = {pages}")
+    await fill(writing)
     return outbox
 
 
@@ -803,9 +695,9 @@ async def test_on_a_full_disk_nothing_is_accepted_until_there_is_room_again(
     full: Outbox, writing: KeptWriter
 ) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
-        await full.put([message(), message("m.2", "x" * 50_000)], 10.0)
+        await full.put([message(), message("m.2", text="x" * 50_000)], 10.0)
     refused = (await full.rows(), await writing.read(lambda database: database.in_transaction))
-    await pragma(writing, "max_page_count = 1000000")
+    await make_room(writing)
 
     await full.put([message(text="x" * 50_000)], 11.0)
 
@@ -814,22 +706,20 @@ async def test_on_a_full_disk_nothing_is_accepted_until_there_is_room_again(
 
 
 async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_goes_on(
-    full: Outbox, writing: KeptWriter
+    outbox: Outbox, writing: KeptWriter
 ) -> None:
-    await pragma(writing, "max_page_count = 1000000")
-    await full.put([message()], 1.0)
-    await full.claim("room")
-    pages = await pragma(writing, "page_count")
-    await pragma(writing, f"max_page_count = {pages}")
+    await outbox.put([message()], 1.0)
+    await outbox.claim("room")
+    await fill(writing)
     steps = [Step("m", 5.0, "answer", 1, "x" * 50_000)]
 
-    settling = asyncio.ensure_future(full.settle("m", DELIVERED, steps, 20.0))
-    reading = await asyncio.gather(*(full.rows() for _ in range(3)))
+    settling = asyncio.ensure_future(outbox.settle("m", DELIVERED, steps, 20.0))
+    reading = await asyncio.gather(*(outbox.rows() for _ in range(3)))
     with pytest.raises(OutboxDiskFull, match="is full"):
-        await full.put([message("n", "x" * 50_000)], 21.0)
-    red = [condition.sentence for condition in full.file.conditions.all()]
-    still = await full.get("m")
-    await pragma(writing, "max_page_count = 1000000")
+        await outbox.put([message("n", text="x" * 50_000)], 21.0)
+    red = [condition.sentence for condition in outbox.file.conditions.all()]
+    still = await outbox.get("m")
+    await make_room(writing)
     async with asyncio.timeout(WITHIN):
         await settling
 
@@ -837,13 +727,11 @@ async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_g
     assert still.state == "sending"
     assert len(red) == 1
     assert "is full: nothing is accepted" in red[0]
-    assert (await full.get("m")).state == "delivered"
-    assert full.file.conditions.all() == ()
+    assert (await outbox.get("m")).state == "delivered"
+    assert outbox.file.conditions.all() == ()
 
 
-async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(
-    full: Outbox,
-) -> None:
+async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(full: Outbox) -> None:
     with pytest.raises(OutboxDiskFull):
         await full.put([message(text="x" * 50_000)], 10.0)
 
@@ -894,27 +782,29 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(
         assert [row.message.id for row in await box.rows()] == ["n"]
 
 
-async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_told(path: Path) -> None:
-    box = Outbox(path, patience=0.01)
-    await box.open()
-    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
-        rival.execute("BEGIN IMMEDIATE")
+@contextmanager
+def locked(path: Path, how: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    """Lock the file as another program."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as rival:
+        rival.execute(f"BEGIN {how}")
+        yield rival
 
-        with pytest.raises(OutboxLocked, match="locked by another program; nothing was written"):
+
+async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_told(path: Path) -> None:
+    async with opened(path, patience=0.01) as box:
+        with (
+            locked(path),
+            pytest.raises(OutboxLocked, match="locked by another program; nothing was written"),
+        ):
             await box.put([message()], 10.0)
 
-    assert await box.rows() == []
-    await box.close()
+        assert await box.rows() == []
 
 
 async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
-        rival.execute("BEGIN EXCLUSIVE")
-        box = Outbox(path, patience=0.01)
-
-        with pytest.raises(OutboxLocked, match="locked"):
-            await box.open()
-        await box.close()
+    with locked(path, "EXCLUSIVE"), pytest.raises(OutboxLocked, match="locked"):
+        async with opened(path, patience=0.01):
+            raise AssertionError
 
     assert path.exists()
 
@@ -923,38 +813,32 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.01)
-    box = Outbox(path, make_writer=KeptWriter(shown_after=0.05))
-    await box.open()
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as rival:
-        rival.execute("BEGIN IMMEDIATE")
-        puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
-        async with asyncio.timeout(WITHIN):
-            while not box.file.conditions.all():  # noqa: ASYNC110  told from a thread
-                await asyncio.sleep(0.005)
-        red = [str(condition) for condition in box.file.conditions.all()]
-        assert not any(put.done() for put in puts)
+    async with opened(path, make_writer=KeptWriter(shown_after=0.05)) as box:
+        with locked(path) as rival:
+            puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
+            async with asyncio.timeout(WITHIN):
+                while not box.file.conditions.all():  # noqa: ASYNC110  told from a thread
+                    await asyncio.sleep(0.005)
+            (red,) = map(str, box.file.conditions.all())
+            assert not any(put.done() for put in puts)
 
-        rival.execute("ROLLBACK")
-        await asyncio.gather(*puts)
+            rival.execute("ROLLBACK")
+            await asyncio.gather(*puts)
 
-    assert len(red) == 1
-    assert "another program has the outbox" in red[0]
-    assert [row.message.id for row in await box.rows()] == ["m0", "m1", "m2"]
-    assert box.file.conditions.all() == ()
-    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
-    await box.close()
+        assert "another program has the outbox" in red
+        assert [row.message.id for row in await box.rows()] == ["m0", "m1", "m2"]
+        assert box.file.conditions.all() == ()
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 async def test_a_locked_outbox_keeps_nobody_from_closing_it(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
-        rival.execute("BEGIN IMMEDIATE")
-        put = asyncio.ensure_future(box.put([message()], 10.0))
-        await asyncio.sleep(0)
+    async with opened(path) as box:
+        with locked(path):
+            put = asyncio.ensure_future(box.put([message()], 10.0))
+            await asyncio.sleep(0)
 
-        async with asyncio.timeout(WITHIN):
-            await box.close()
+            async with asyncio.timeout(WITHIN):
+                await box.close()
 
     with pytest.raises(OutboxLocked):
         await put
@@ -984,7 +868,7 @@ async def spoilt(path: Path) -> Path:
     """An outbox that opens, but whose pages do not fit together."""
     async with opened(path) as box:
         for number in range(50):
-            await box.put([message(f"m{number}", "x" * 900)], 10.0)
+            await box.put([message(f"m{number}", text="x" * 900)], 10.0)
     whole = bytearray(path.read_bytes())
     whole[6 * 4096 : 7 * 4096] = b"\xff" * 4096
     path.write_bytes(whole)
@@ -1099,13 +983,13 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     assert not path.with_name(path.name + "-wal").exists()  # SQLite removes it with the last connection
 
 
-@pytest.mark.parametrize(
-    ("claimed", "what", "left"),
-    [
-        pytest.param(False, "claim", ("queued", False), id="a claim takes nothing"),
-        pytest.param(False, "sending", ("queued", False), id="a mark marks nothing"),
-        pytest.param(True, "release", ("sending", True), id="a release leaves it in doubt"),
-    ],
+@cases(
+    "claimed what left",
+    {
+        "a claim takes nothing": (False, "claim", ("queued", False)),
+        "a mark marks nothing": (False, "sending", ("queued", False)),
+        "a release leaves it in doubt": (True, "release", ("sending", True)),
+    },
 )
 async def test_what_is_given_up_before_it_began_changes_nothing_for_what_delivers_next(
     *, outbox: Outbox, claimed: bool, what: str, left: tuple[str, bool]

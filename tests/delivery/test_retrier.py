@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -8,32 +9,19 @@ from hangbot.clock import steady
 from hangbot.delivery.record import Settlement, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import Progress, RetryPolicy, Until
-from hangbot.errors import (
-    AckTimeout,
-    ActionLost,
-    ConnectionLost,
-    NotAMember,
-    RateLimited,
-    Refused,
-    TokenRejected,
-    Unavailable,
-    Unreachable,
-)
+from hangbot.errors import RateLimited, Unavailable
 from pytest_hangfm.manual_clock import ManualClock
+from tests.delivery.builders import AWAY, BUSY, CUT, DEAD, DOWN, GONE, LOST, OUT, REFUSED, cases
 from tests.rng import FixedRng
 
-LOST = AckTimeout("no answer", service="chat")
-CUT = ConnectionLost("cut", service="chat")
-DOWN = Unavailable("503", service="chat", status=503)
-AWAY = Unreachable("no connection", service="chat")
-REFUSED = Refused("no", service="chat", status=400)
-OUT = NotAMember("out", service="chat")
-BUSY = RateLimited("slow down", service="chat", status=429, retry_after=15.0)
-DEAD = TokenRejected("a dead token", service="chat")
-GONE = ActionLost("gone", service="room")
-
 Outcome = Exception | bool | None
+DOWN_FOR_7_S = Unavailable("503", service="chat", retry_after=7.0)
+GIVEN_UP = Settlement("failed", 3, 8, "given up after 3 attempts: 503", DOWN.remedy)
 SEED = RetryPolicy(strategy="seed")
+
+
+def asked(seconds: float) -> RateLimited:
+    return RateLimited("slow down", service="chat", retry_after=seconds)
 
 
 def steps_of(seconds: float) -> RetryPolicy:
@@ -99,29 +87,27 @@ class Script:
         return Progress(expires_at=steady(self.clock) + seconds)
 
 
-@pytest.mark.parametrize(
-    ("sends", "finds", "state", "tier", "attempts"),
-    [
-        pytest.param([None], [], "delivered", 1, 1, id="acknowledged"),
-        pytest.param([LOST], [True], "delivered", 2, 1, id="lost and found"),
-        pytest.param([LOST, LOST, None], [False, False], "delivered", 2, 3, id="lost and not found"),
-        pytest.param([CUT, CUT, None], [False, False], "delivered", 2, 3, id="cut and not found"),
-        pytest.param([DOWN, DOWN, None], [False, False], "delivered", 2, 3, id="503 and not found"),
-        pytest.param([AWAY, None], [], "delivered", 2, 2, id="never reached: not asked about"),
-        pytest.param([BUSY, None], [], "delivered", 2, 2, id="told to wait: not asked about"),
-        pytest.param([AWAY] * 6 + [None], [], "delivered", 2, 7, id="away for long: no attempt counts"),
-        pytest.param([DEAD] * 20 + [None], [], "delivered", 2, 21, id="a refused token costs nothing"),
-        pytest.param([DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3, id="the last one arrived"),
-        pytest.param(
-            [LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2, id="asked again and again"
-        ),
-        pytest.param([REFUSED], [], "failed", 3, 1, id="refused"),
-        pytest.param([DOWN, REFUSED], [False], "failed", 3, 2, id="refused after a retry"),
-        pytest.param([DOWN] * 3, [False] * 3, "failed", 3, 3, id="attempts used up"),
-        pytest.param([LOST], [REFUSED], "uncertain", None, 1, id="a refused question"),
-        pytest.param([LOST], [OUT], "uncertain", None, 1, id="a question of who is no member"),
-        pytest.param([GONE], [], "uncertain", None, 1, id="a room action whose connection went"),
-    ],
+@cases(
+    "sends finds state tier attempts",
+    {
+        "acknowledged": ([None], [], "delivered", 1, 1),
+        "lost and found": ([LOST], [True], "delivered", 2, 1),
+        "lost and not found": ([LOST, LOST, None], [False, False], "delivered", 2, 3),
+        "cut and not found": ([CUT, CUT, None], [False, False], "delivered", 2, 3),
+        "503 and not found": ([DOWN, DOWN, None], [False, False], "delivered", 2, 3),
+        "never reached: not asked about": ([AWAY, None], [], "delivered", 2, 2),
+        "told to wait: not asked about": ([BUSY, None], [], "delivered", 2, 2),
+        "away for long: no attempt counts": ([AWAY] * 6 + [None], [], "delivered", 2, 7),
+        "a refused token costs nothing": ([DEAD] * 20 + [None], [], "delivered", 2, 21),
+        "the last one arrived": ([DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3),
+        "asked again and again": ([LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2),
+        "refused": ([REFUSED], [], "failed", 3, 1),
+        "refused after a retry": ([DOWN, REFUSED], [False], "failed", 3, 2),
+        "attempts used up": ([DOWN] * 3, [False] * 3, "failed", 3, 3),
+        "a refused question": ([LOST], [REFUSED], "uncertain", None, 1),
+        "a question of who is no member": ([LOST], [OUT], "uncertain", None, 1),
+        "a room action whose connection went": ([GONE], [], "uncertain", None, 1),
+    },
 )
 async def test_a_message_ends_as_the_service_answers(
     *, sends: list[Outcome], finds: list[Outcome], state: str, tier: int | None, attempts: int
@@ -134,49 +120,21 @@ async def test_a_message_ends_as_the_service_answers(
     assert script.steps[-1].settlement == end
 
 
-@pytest.mark.parametrize(
-    ("sends", "finds", "policy", "state", "slept"),
-    [
-        pytest.param([None], [], SEED, "delivered", [], id="nothing when acknowledged"),
-        pytest.param([REFUSED], [], SEED, "failed", [], id="nothing when refused"),
-        pytest.param([DOWN] * 3, [False] * 3, SEED, "failed", [1.1, 2.1, 4.1], id="steps and jitter"),
-        pytest.param([BUSY, None], [], SEED, "delivered", [15.0], id="as long as the service wants"),
-        pytest.param(
-            [RateLimited("x", service="chat", retry_after=0.0), None],
-            [],
-            SEED,
-            "delivered",
-            [1.1],
-            id="never shorter than the step",
-        ),
-        pytest.param(
-            [RateLimited("x", service="chat", retry_after=float("inf")), None],
-            [],
-            SEED,
-            "delivered",
-            [30.0],
-            id="for ever: the longest step",
-        ),
-        pytest.param([BUSY], [], RetryPolicy(total=10.0), "failed", [10.0], id="not beyond the total time"),
-        pytest.param(
-            [Unavailable("503", service="chat", retry_after=7.0)],
-            [True],
-            SEED,
-            "delivered",
-            [7.0],
-            id="before a question, too",
-        ),
-        pytest.param([AWAY] * 6, [], steps_of(60), "failed", [1, 2, 4, 8, 16, 29], id="away to the end"),
-        pytest.param([LOST], [DOWN] * 5, steps_of(20), "uncertain", [1, 2, 4, 8, 5], id="asking to the end"),
-        pytest.param(
-            [LOST],
-            [DOWN] * 4 + [True],
-            steps_of(20),
-            "delivered",
-            [1, 2, 4, 8, 5],
-            id="the last question when the time is over",
-        ),
-    ],
+@cases(
+    "sends finds policy state slept",
+    {
+        "nothing when acknowledged": ([None], [], SEED, "delivered", []),
+        "nothing when refused": ([REFUSED], [], SEED, "failed", []),
+        "steps and jitter": ([DOWN] * 3, [False] * 3, SEED, "failed", [1.1, 2.1, 4.1]),
+        "as long as the service wants": ([BUSY, None], [], SEED, "delivered", [15.0]),
+        "never shorter than the step": ([asked(0.0), None], [], SEED, "delivered", [1.1]),
+        "for ever: the longest step": ([asked(math.inf), None], [], SEED, "delivered", [30.0]),
+        "not beyond the total time": ([BUSY], [], RetryPolicy(total=10.0), "failed", [10.0]),
+        "before a question, too": ([DOWN_FOR_7_S], [True], SEED, "delivered", [7.0]),
+        "away to the end": ([AWAY] * 6, [], steps_of(60), "failed", [1, 2, 4, 8, 16, 29]),
+        "asking to the end": ([LOST], [DOWN] * 5, steps_of(20), "uncertain", [1, 2, 4, 8, 5]),
+        "one at the end": ([LOST], [DOWN] * 4 + [True], steps_of(20), "delivered", [1, 2, 4, 8, 5]),
+    },
 )
 async def test_it_waits_as_the_policy_and_the_service_say(
     sends: list[Outcome], finds: list[Outcome], policy: RetryPolicy, state: str, slept: list[float]
@@ -189,20 +147,13 @@ async def test_it_waits_as_the_policy_and_the_service_say(
     assert script.clock.slept == pytest.approx(slept)
 
 
-@pytest.mark.parametrize(
-    ("attempts", "in_doubt", "sends", "finds", "end"),
-    [
-        pytest.param(2, True, [], [True], Settlement("delivered", 2, 2), id="asked about first, and found"),
-        pytest.param(1, True, [None], [False], Settlement("delivered", 2, 2), id="not found: tier 2"),
-        pytest.param(
-            5,
-            False,
-            [DOWN] * 3,
-            [False] * 3,
-            Settlement("failed", 3, 8, "given up after 3 attempts: 503", DOWN.remedy),
-            id="its attempts are not held against this run",
-        ),
-    ],
+@cases(
+    "attempts in_doubt sends finds end",
+    {
+        "asked about first, and found": (2, True, [], [True], Settlement("delivered", 2, 2)),
+        "not found: tier 2": (1, True, [None], [False], Settlement("delivered", 2, 2)),
+        "its attempts are not held against this run": (5, False, [DOWN] * 3, [False] * 3, GIVEN_UP),
+    },
 )
 async def test_an_earlier_run_goes_on(
     *, attempts: int, in_doubt: bool, sends: list[Outcome], finds: list[Outcome], end: Settlement
@@ -219,13 +170,13 @@ async def test_each_attempt_is_admitted_before_it_begins_and_only_this_runs_own_
     assert [step.seconds for step in script.steps if step.kind == "answer"] == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(
-    ("admits", "expires_in", "state"),
-    [
-        pytest.param([5.0], 5.0, "expired", id="too old when it is admitted"),
-        pytest.param([None], 5.0, "expired", id="too old before it is admitted"),
-        pytest.param([None], None, "failed", id="not admitted in its total time"),
-    ],
+@cases(
+    "admits expires_in state",
+    {
+        "too old when it is admitted": ([5.0], 5.0, "expired"),
+        "too old before it is admitted": ([None], 5.0, "expired"),
+        "not admitted in its total time": ([None], None, "failed"),
+    },
 )
 async def test_what_waited_too_long_to_be_admitted_is_not_sent(
     admits: list[float | None], expires_in: float | None, state: str

@@ -6,38 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.clock import steady
-from hangbot.delivery.record import Settlement
+from hangbot.delivery.record import Settlement, State
 from hangbot.delivery.retry import Moment, Progress, RetryPolicy, Strategy, Until, decide
-from hangbot.errors import (
-    AckTimeout,
-    ActionLost,
-    RateLimited,
-    Refused,
-    ServiceError,
-    TokenRejected,
-    Unreachable,
-)
+from hangbot.errors import RateLimited, ServiceError, Unreachable
 from pytest_hangfm.manual_clock import ManualClock
+from tests.delivery.builders import AWAY, DEAD, GONE, LOST, REFUSED, cases
 from tests.rng import FixedRng
 
-LOST = AckTimeout("no answer", service="chat")
-AWAY = Unreachable("no connection", service="chat")
-REFUSED = Refused("no", service="chat", status=400)
-DEAD = TokenRejected("a dead token", service="chat")
-GONE = ActionLost("gone", service="room")
 STRATEGIES: st.SearchStrategy[Strategy] = st.sampled_from(["seed", "equal", "full"])
 
 
 @pytest.mark.parametrize(
-    ("attempt", "step"),
-    [
-        pytest.param(1, 1.0, id="first"),
-        pytest.param(2, 2.0, id="second"),
-        pytest.param(3, 4.0, id="third"),
-        pytest.param(5, 16.0, id="fifth"),
-        pytest.param(6, 30.0, id="bounded"),
-        pytest.param(5_000, 30.0, id="beyond every float"),
-    ],
+    ("attempt", "step"), [(1, 1.0), (2, 2.0), (3, 4.0), (5, 16.0), (6, 30.0), (5_000, 30.0)]
 )
 def test_the_step_doubles_up_to_the_longest(attempt: int, step: float) -> None:
     assert RetryPolicy().step(attempt) == step
@@ -47,16 +27,16 @@ def test_a_base_of_nothing_waits_for_nothing_however_often() -> None:
     assert RetryPolicy(base=0.0).step(5_000) == 0.0
 
 
-@pytest.mark.parametrize(
-    ("strategy", "throw", "waits"),
-    [
-        pytest.param("seed", 0.0, [1.0, 2.0, 4.0], id="seed, least: the step"),
-        pytest.param("seed", 1.0, [1.2, 2.2, 4.2], id="seed, most: the step and 200 ms"),
-        pytest.param("equal", 0.0, [0.5, 1.0, 2.0], id="equal, least: half of it"),
-        pytest.param("equal", 1.0, [1.2, 2.2, 4.2], id="equal, most: the step and 200 ms"),
-        pytest.param("full", 0.0, [0.0, 0.0, 0.0], id="full, least: nothing"),
-        pytest.param("full", 1.0, [1.0, 2.0, 4.0], id="full, most: the step"),
-    ],
+@cases(
+    "strategy throw waits",
+    {
+        "seed, least: the step": ("seed", 0.0, [1.0, 2.0, 4.0]),
+        "seed, most: the step and 200 ms": ("seed", 1.0, [1.2, 2.2, 4.2]),
+        "equal, least: half of it": ("equal", 0.0, [0.5, 1.0, 2.0]),
+        "equal, most: the step and 200 ms": ("equal", 1.0, [1.2, 2.2, 4.2]),
+        "full, least: nothing": ("full", 0.0, [0.0, 0.0, 0.0]),
+        "full, most: the step": ("full", 1.0, [1.0, 2.0, 4.0]),
+    },
 )
 def test_a_strategy_draws_between_its_bounds(strategy: Strategy, throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy=strategy)
@@ -72,13 +52,7 @@ def test_the_two_draws_of_equal_are_independent() -> None:
     assert wait == pytest.approx(0.5 + 0.2)
 
 
-@pytest.mark.parametrize(
-    ("throw", "waits"),
-    [
-        pytest.param(0.0, [0.0, 0.0, 15.0, 15.0], id="least"),
-        pytest.param(1.0, [8.0, 16.0, 30.0, 30.0], id="most"),
-    ],
-)
+@cases("throw waits", {"least": (0.0, [0.0, 0.0, 15.0, 15.0]), "most": (1.0, [8.0, 16.0, 30.0, 30.0])})
 def test_at_the_longest_step_another_strategy_may_draw(throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy="full", jitter=0.0, at_longest="equal")
 
@@ -103,6 +77,9 @@ def test_no_wait_is_negative_or_longer_than_the_longest_and_the_jitter(
     assert 0 <= wait <= longest + policy.jitter
 
 
+NOW, LATE = Moment(), Moment(late=True)
+
+
 def asking(error: ServiceError, *, works: bool | None = None) -> Progress:
     return Progress(1, in_doubt=True, asking_error=error, works=works)
 
@@ -114,47 +91,45 @@ def after(error: ServiceError, *, paused: bool = True, **more: Any) -> Progress:
     return progress
 
 
-@pytest.mark.parametrize(
-    ("progress", "now", "verdict"),
-    [
-        pytest.param(Progress(), Moment(), "send", id="new"),
-        pytest.param(Progress(), Moment(late=True), "send", id="new, and late without having been refused"),
-        pytest.param(Progress(), Moment(expired=True), "expired", id="new, and expired"),
-        pytest.param(Progress(1, in_doubt=True), Moment(), "find", id="in doubt"),
-        pytest.param(Progress(1, in_doubt=True), Moment(expired=True), "find", id="in doubt, and expired"),
-        pytest.param(Progress(1, acknowledged=True), Moment(), "delivered", id="acknowledged"),
-        pytest.param(Progress(1, found=True), Moment(), "delivered", id="found"),
-        pytest.param(Progress(1, withdrawn=True), Moment(), "dropped", id="withdrawn"),
-        pytest.param(after(LOST, paused=False), Moment(), "pause", id="failed"),
-        pytest.param(after(REFUSED, paused=False), Moment(), "failed", id="refused"),
-        pytest.param(after(DEAD, paused=False), Moment(), "pause", id="a refused token is no refusal"),
-        pytest.param(after(GONE, paused=False), Moment(), "uncertain", id="gone"),
-        pytest.param(after(LOST), Moment(), "find", id="what may have arrived is asked about"),
-        pytest.param(after(LOST), Moment(late=True), "find", id="however late"),
-        pytest.param(after(AWAY), Moment(), "send", id="what cannot have arrived is sent again"),
-        pytest.param(after(AWAY), Moment(late=True), "probe", id="late: asked whether the service works"),
-        pytest.param(after(AWAY, works=True), Moment(late=True), "failed", id="late, and it works"),
-        pytest.param(after(AWAY, works=False), Moment(late=True), "send", id="late, and it is down"),
-        pytest.param(after(AWAY, counted_attempts=3), Moment(), "probe", id="used up"),
-        pytest.param(after(AWAY, counted_attempts=3, works=True), Moment(), "failed", id="used up: works"),
-        pytest.param(after(AWAY, counted_attempts=3, works=False), Moment(), "send", id="used up: down"),
-        pytest.param(after(DEAD, counted_attempts=3), Moment(late=True), "send", id="a token ends nothing"),
-        pytest.param(Progress(refused=True), Moment(), "send", id="not admitted, and not late"),
-        pytest.param(Progress(refused=True), Moment(late=True), "probe", id="not admitted, and late"),
-        pytest.param(Progress(refused=True, works=True), Moment(late=True), "failed", id="never sent"),
-        pytest.param(Progress(refused=True, works=False), Moment(late=True), "send", id="not sent: down"),
-        pytest.param(asking(AWAY), Moment(), "pause", id="asked in vain"),
-        pytest.param(asking(AWAY), Moment(late=True), "probe", id="asked in vain, late"),
-        pytest.param(asking(AWAY, works=True), Moment(late=True), "uncertain", id="asked in vain: works"),
-        pytest.param(asking(AWAY, works=False), Moment(late=True), "pause", id="asked in vain: down"),
-        pytest.param(asking(AWAY), Moment(expired=True), "pause", id="asked in vain, expired"),
-        pytest.param(
-            asking(AWAY), Moment(expired=True, asked_long=True), "uncertain", id="expired, asked for long"
-        ),
-        pytest.param(asking(REFUSED), Moment(), "uncertain", id="a refused question"),
-        pytest.param(asking(GONE), Moment(), "uncertain", id="a question whose connection went"),
-        pytest.param(asking(DEAD), Moment(), "pause", id="a question whose token is refused"),
-    ],
+@cases(
+    "progress now verdict",
+    {
+        "new": (Progress(), NOW, "send"),
+        "new, and late without having been refused": (Progress(), LATE, "send"),
+        "new, and expired": (Progress(), Moment(expired=True), "expired"),
+        "in doubt": (Progress(1, in_doubt=True), NOW, "find"),
+        "in doubt, and expired": (Progress(1, in_doubt=True), Moment(expired=True), "find"),
+        "acknowledged": (Progress(1, acknowledged=True), NOW, "delivered"),
+        "found": (Progress(1, found=True), NOW, "delivered"),
+        "withdrawn": (Progress(1, withdrawn=True), NOW, "dropped"),
+        "failed": (after(LOST, paused=False), NOW, "pause"),
+        "refused": (after(REFUSED, paused=False), NOW, "failed"),
+        "a refused token is no refusal": (after(DEAD, paused=False), NOW, "pause"),
+        "gone": (after(GONE, paused=False), NOW, "uncertain"),
+        "what may have arrived is asked about": (after(LOST), NOW, "find"),
+        "however late": (after(LOST), LATE, "find"),
+        "what cannot have arrived is sent again": (after(AWAY), NOW, "send"),
+        "late: asked whether the service works": (after(AWAY), LATE, "probe"),
+        "late, and it works": (after(AWAY, works=True), LATE, "failed"),
+        "late, and it is down": (after(AWAY, works=False), LATE, "send"),
+        "used up": (after(AWAY, counted_attempts=3), NOW, "probe"),
+        "used up: works": (after(AWAY, counted_attempts=3, works=True), NOW, "failed"),
+        "used up: down": (after(AWAY, counted_attempts=3, works=False), NOW, "send"),
+        "a token ends nothing": (after(DEAD, counted_attempts=3), LATE, "send"),
+        "not admitted, and not late": (Progress(refused=True), NOW, "send"),
+        "not admitted, and late": (Progress(refused=True), LATE, "probe"),
+        "never sent": (Progress(refused=True, works=True), LATE, "failed"),
+        "not sent: down": (Progress(refused=True, works=False), LATE, "send"),
+        "asked in vain": (asking(AWAY), NOW, "pause"),
+        "asked in vain, late": (asking(AWAY), LATE, "probe"),
+        "asked in vain: works": (asking(AWAY, works=True), LATE, "uncertain"),
+        "asked in vain: down": (asking(AWAY, works=False), LATE, "pause"),
+        "asked in vain, expired": (asking(AWAY), Moment(expired=True), "pause"),
+        "expired, asked for long": (asking(AWAY), Moment(expired=True, asked_long=True), "uncertain"),
+        "a refused question": (asking(REFUSED), NOW, "uncertain"),
+        "a question whose connection went": (asking(GONE), NOW, "uncertain"),
+        "a question whose token is refused": (asking(DEAD), NOW, "pause"),
+    },
 )
 def test_one_verdict(progress: Progress, now: Moment, verdict: str) -> None:
     found = decide(progress, RetryPolicy(), now)
@@ -162,82 +137,56 @@ def test_one_verdict(progress: Progress, now: Moment, verdict: str) -> None:
     assert (found.state if isinstance(found, Settlement) else found) == verdict
 
 
-@pytest.mark.parametrize(
-    ("progress", "now", "end"),
-    [
-        pytest.param(Progress(acknowledged=True), Moment(), Settlement("delivered", 1, 0), id="at once"),
-        pytest.param(Progress(1, found=True), Moment(), Settlement("delivered", 2, 1), id="found"),
-        pytest.param(
-            Progress(2, acknowledged=True, retried=True),
-            Moment(),
-            Settlement("delivered", 2, 2),
-            id="retried",
+@cases(
+    "progress now state tier attempts reason remedy",
+    {
+        "at once": (Progress(acknowledged=True), NOW, "delivered", 1, 0, "", ""),
+        "found": (Progress(1, found=True), NOW, "delivered", 2, 1, "", ""),
+        "retried": (Progress(2, acknowledged=True, retried=True), NOW, "delivered", 2, 2, "", ""),
+        "refused": (after(REFUSED, paused=False), NOW, "failed", 3, 1, "no", REFUSED.remedy),
+        "gone": (after(GONE, paused=False), NOW, "uncertain", None, 1, "gone", GONE.remedy),
+        "attempts used up": (
+            *(after(AWAY, counted_attempts=3, works=True), NOW, "failed", 3, 1),
+            *("given up after 3 attempts: no connection", AWAY.remedy),
         ),
-        pytest.param(
-            after(REFUSED, paused=False),
-            Moment(),
-            Settlement("failed", 3, 1, "no", REFUSED.remedy),
-            id="refused",
+        "time used up": (
+            *(after(AWAY, works=True), LATE, "failed", 3, 1),
+            *("given up after 300 s: no connection", AWAY.remedy),
         ),
-        pytest.param(
-            after(GONE, paused=False),
-            Moment(),
-            Settlement("uncertain", None, 1, "gone", GONE.remedy),
-            id="gone",
+        "never sent": (
+            *(Progress(refused=True, works=True), LATE, "failed", 3, 0),
+            *("given up after 300 s: its turn did not come; nothing was sent", Unreachable.remedy),
         ),
-        pytest.param(
-            after(AWAY, counted_attempts=3, works=True),
-            Moment(),
-            Settlement("failed", 3, 1, "given up after 3 attempts: no connection", AWAY.remedy),
-            id="attempts used up",
+        "not to be known": (
+            *(asking(REFUSED), NOW, "uncertain", None, 1),
+            *("sent, not acknowledged, and asking failed too: no", "Ask again by hand."),
         ),
-        pytest.param(
-            after(AWAY, works=True),
-            Moment(late=True),
-            Settlement("failed", 3, 1, "given up after 300 s: no connection", AWAY.remedy),
-            id="time used up",
-        ),
-        pytest.param(
-            Progress(refused=True, works=True),
-            Moment(late=True),
-            Settlement(
-                "failed",
-                3,
-                0,
-                "given up after 300 s: its turn did not come; nothing was sent",
-                Unreachable.remedy,
-            ),
-            id="never sent",
-        ),
-        pytest.param(
-            asking(REFUSED),
-            Moment(),
-            Settlement(
-                "uncertain",
-                None,
-                1,
-                "sent, not acknowledged, and asking failed too: no",
-                "Ask again by hand.",
-            ),
-            id="not to be known",
-        ),
-    ],
+    },
 )
-def test_an_end_says_its_tier_why_and_what_to_do(progress: Progress, now: Moment, end: Settlement) -> None:
+def test_an_end_says_its_tier_why_and_what_to_do(
+    *,
+    progress: Progress,
+    now: Moment,
+    state: State,
+    tier: int | None,
+    attempts: int,
+    reason: str,
+    remedy: str,
+) -> None:
     progress.unknown_remedy = "Ask again by hand."
 
-    assert decide(progress, RetryPolicy(), now) == end
+    assert decide(progress, RetryPolicy(), now) == Settlement(state, tier, attempts, reason, remedy)
 
 
-@pytest.mark.parametrize(
-    ("error", "works", "counted"),
-    [
-        pytest.param(LOST, True, 1, id="failed"),
-        pytest.param(LOST, False, 0, id="while the service was down"),
-        pytest.param(AWAY, True, 0, id="never reached it"),
-        pytest.param(RateLimited("429", service="chat"), True, 0, id="told to wait"),
-        pytest.param(DEAD, True, 0, id="a refused token"),
-    ],
+@cases(
+    "error works counted",
+    {
+        "failed": (LOST, True, 1),
+        "while the service was down": (LOST, False, 0),
+        "never reached it": (AWAY, True, 0),
+        "told to wait": (RateLimited("429", service="chat"), True, 0),
+        "a refused token": (DEAD, True, 0),
+    },
 )
 def test_only_failures_of_a_service_that_works_are_counted(
     *, error: ServiceError, works: bool, counted: int
@@ -249,18 +198,18 @@ def test_only_failures_of_a_service_that_works_are_counted(
     assert progress.counted_attempts == counted
 
 
-@pytest.mark.parametrize(
-    ("until", "down", "left"),
-    [
-        pytest.param(Until(), False, math.inf, id="for ever"),
-        pytest.param(Until(deadline=130.0), False, 30.0, id="its total time"),
-        pytest.param(Until(deadline=130.0), True, math.inf, id="which an outage does not use up"),
-        pytest.param(Until(130.0, expires_at=20.0), True, 20.0, id="until it expires"),
-        pytest.param(Until(130.0, expires_at=20.0), False, 20.0, id="until the sooner of both"),
-        pytest.param(Until(130.0, 20.0, ask_until=50.0), False, 30.0, id="a question, whatever expires"),
-        pytest.param(Until(130.0, 20.0, ask_until=50.0), True, 50.0, id="a question of an outage"),
-        pytest.param(Until(130.0, 90.0, ask_until=50.0), True, 90.0, id="a question of what is young"),
-    ],
+@cases(
+    "until down left",
+    {
+        "for ever": (Until(), False, math.inf),
+        "its total time": (Until(deadline=130.0), False, 30.0),
+        "which an outage does not use up": (Until(deadline=130.0), True, math.inf),
+        "until it expires": (Until(130.0, expires_at=20.0), True, 20.0),
+        "until the sooner of both": (Until(130.0, expires_at=20.0), False, 20.0),
+        "a question, whatever expires": (Until(130.0, 20.0, ask_until=50.0), False, 30.0),
+        "a question of an outage": (Until(130.0, 20.0, ask_until=50.0), True, 50.0),
+        "a question of what is young": (Until(130.0, 90.0, ask_until=50.0), True, 90.0),
+    },
 )
 def test_a_wait_is_worth_it_until_its_end(until: Until, *, down: bool, left: float) -> None:
     clock = ManualClock()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hangbot.delivery.split import Span, cut, unbroken
+from tests.delivery.builders import cases
 
 LONGEST = 20
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -22,47 +23,39 @@ def pieces(text: str, *mentions: dict[str, object], most: int = 50) -> list[str]
     return [text[start:end] for start, end in cut(text, whole, LONGEST, most)]
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        pytest.param("one two\nthree four five six", ["one two", "three four five six"], id="a line end"),
-        pytest.param("one\r\ntwo\r\nthree four fiver", ["one\r\ntwo", "three four fiver"], id="CRLF"),
-        pytest.param("one two\u2028three four five six", ["one two", "three four five six"], id="U+2028"),
-        pytest.param("one two three four five", ["one two three four", "five"], id="a blank"),
-        pytest.param("日本語\u3000" * 6, ["日本語\u3000" * 4 + "日本語", "日本語\u3000"], id="U+3000"),
-        pytest.param("ab\u2009" * 8, ["ab\u2009" * 6 + "ab", "ab\u2009"], id="a thin blank"),
-        pytest.param(
-            "ab cd\u00a0ef gh\u202fij kl\u2007mnop",
-            ["ab cd\u00a0ef gh\u202fij", "kl\u2007mnop"],
-            id="no break",
-        ),
-        pytest.param("a:\n\n    indented 123456", ["a:", "    indented 123456"], id="the indent stays"),
-        pytest.param("x" * 30, ["x" * 20, "x" * 10], id="a word too long"),
-        pytest.param("x" * 19 + "\r\n" * 9 + "y", ["x" * 19, "y"], id="white space at the limit"),
-        pytest.param(" " * 90 + "y", ["y"], id="white space first"),
-        pytest.param(
-            "ab " + " \u0301cd" * 8,
-            ["ab", " \u0301cd" * 5, " \u0301cd" * 3],
-            id="a blank that carries an accent",
-        ),
-    ],
+@cases(
+    "text parts",
+    {
+        "a line end": ("one two\nthree four five six", ["one two", "three four five six"]),
+        "CRLF": ("one\r\ntwo\r\nthree four fiver", ["one\r\ntwo", "three four fiver"]),
+        "U+2028": ("one two\u2028three four five six", ["one two", "three four five six"]),
+        "a blank": ("one two three four five", ["one two three four", "five"]),
+        "U+3000": ("日本語\u3000" * 6, ["日本語\u3000" * 4 + "日本語", "日本語\u3000"]),
+        "a thin blank": ("ab\u2009" * 8, ["ab\u2009" * 6 + "ab", "ab\u2009"]),
+        "no break": ("ab cd\u00a0ef gh\u202fij kl\u2007mnop", ["ab cd\u00a0ef gh\u202fij", "kl\u2007mnop"]),
+        "the indent stays": ("a:\n\n    indented 123456", ["a:", "    indented 123456"]),
+        "a word too long": ("x" * 30, ["x" * 20, "x" * 10]),
+        "white space at the limit": ("x" * 19 + "\r\n" * 9 + "y", ["x" * 19, "y"]),
+        "white space first": (" " * 90 + "y", ["y"]),
+        "a blank that carries an accent": ("ab " + " \u0301cd" * 8, ["ab", " \u0301cd" * 5, " \u0301cd" * 3]),
+    },
 )
 def test_a_text_is_cut_at_a_line_end_else_at_a_blank(text: str, parts: list[str]) -> None:
     assert pieces(text) == parts
 
 
-@pytest.mark.parametrize(
+@cases(
     "grapheme",
-    [
-        pytest.param(FAMILY, id="a family"),
-        pytest.param(FLAG, id="a flag"),
-        pytest.param("👍🏽", id="a skin"),
-        pytest.param("e\u0301", id="an accent"),
-        pytest.param(HAN, id="Hangul"),
-        pytest.param(KISHI, id="Devanagari"),
-        pytest.param("❤\ufe0f", id="a variation"),
-        pytest.param("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", id="a flag of tags"),
-    ],
+    {
+        "a family": (FAMILY,),
+        "a flag": (FLAG,),
+        "a skin": ("👍🏽",),
+        "an accent": ("e\u0301",),
+        "Hangul": (HAN,),
+        "Devanagari": (KISHI,),
+        "a variation": ("❤\ufe0f",),
+        "a flag of tags": ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",),
+    },
 )
 @pytest.mark.parametrize("before", ["", "x", "xyz"])
 def test_what_a_reader_takes_for_one_character_is_not_cut(grapheme: str, before: str) -> None:
@@ -79,48 +72,32 @@ def test_a_character_of_more_accents_than_a_message_takes_is_cut_all_the_same() 
     assert pieces("e" + "\u0301" * 30) == ["e" + "\u0301" * 19, "\u0301" * 11]
 
 
-@pytest.mark.parametrize(
-    ("text", "mention", "parts"),
-    [
-        pytest.param(
-            "hello hello <@uid:peer-1>",
-            {},
-            ["hello hello", "<@uid:peer-1>"],
-            id="as the web client writes it",
-        ),
-        pytest.param(
-            "hello-hello-<@uid:peer-1>", {}, ["hello-hello-", "<@uid:peer-1>"], id="without a blank before"
-        ),
-        pytest.param(
+@cases(
+    "text start parts",
+    {
+        "as the web client writes it": ("hello hello <@uid:peer-1>", None, ["hello hello", "<@uid:peer-1>"]),
+        "without a blank before": ("hello-hello-<@uid:peer-1>", None, ["hello-hello-", "<@uid:peer-1>"]),
+        "a name with blanks": ("hello hello @Ann van Dyck", 12, ["hello hello", "@Ann van Dyck"]),
+        "a name counted without its sign": (
             "hello hello @Ann van Dyck",
-            {"start": 12, "userNickname": "Ann van Dyck"},
+            13,
             ["hello hello", "@Ann van Dyck"],
-            id="a name with blanks",
         ),
-        pytest.param(
-            "hello hello @Ann van Dyck",
-            {"start": 13, "userNickname": "Ann van Dyck"},
-            ["hello hello", "@Ann van Dyck"],
-            id="a name counted without its sign",
-        ),
-        pytest.param("hello <consumableId:fire>", {}, ["hello", "<consumableId:fire>"], id="a gift"),
-    ],
+        "a gift": ("hello <consumableId:fire>", None, ["hello", "<consumableId:fire>"]),
+    },
 )
-def test_a_mention_is_not_cut(text: str, mention: dict[str, object], parts: list[str]) -> None:
-    assert pieces(text, *([mention] if mention else [])) == parts
+def test_a_mention_is_not_cut(text: str, start: int | None, parts: list[str]) -> None:
+    mentions = [{"start": start, "userNickname": "Ann van Dyck"}] if start else []
+
+    assert pieces(text, *mentions) == parts
 
 
 def test_a_code_block_that_fits_is_not_cut_and_one_that_does_not_is_cut_at_its_lines() -> None:
-    assert pieces("see this:\n```\na = 1\nb\n```\nand that") == [
-        "see this:",
-        "```\na = 1\nb\n```",
-        "and that",
-    ]
-    assert pieces("```\nfirst = 1\nsecond = 2\n  third = 3\n```") == [
-        "```\nfirst = 1",
-        "second = 2",
-        "  third = 3\n```",
-    ]
+    whole = "see this:\n```\na = 1\nb\n```\nand that"
+    longer = "```\nfirst = 1\nsecond = 2\n  third = 3\n```"
+
+    assert pieces(whole) == ["see this:", "```\na = 1\nb\n```", "and that"]
+    assert pieces(longer) == ["```\nfirst = 1", "second = 2", "  third = 3\n```"]
     assert pieces("one\n```never\nended 1234567") == ["one\n```never", "ended 1234567"]
 
 

@@ -1,10 +1,10 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow, State
 from hangbot.delivery.stats import compute_stats
+from tests.delivery.builders import cases
 
 STATES: list[State] = ["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 
@@ -44,15 +44,15 @@ def test_messages_are_counted_by_how_they_ended() -> None:
     assert figures.first_try_rate == 0.4  # of what was delivered, failed or is uncertain
 
 
-@pytest.mark.parametrize(
-    ("settled", "quantiles"),
-    [
-        pytest.param([100.0 + ms / 1000 for ms in range(1, 101)], (50.0, 95.0, 99.0), id="a hundred"),
-        pytest.param([100.007], (7.0, 7.0, 7.0), id="one"),
-        pytest.param([100.001, 100.009], (1.0, 9.0, 9.0), id="two"),
-        pytest.param([100.001, 100.005, 100.009], (5.0, 9.0, 9.0), id="three"),
-        pytest.param([40.0], (0.0, 0.0, 0.0), id="settled before it was accepted: a clock was set back"),
-    ],
+@cases(
+    "settled quantiles",
+    {
+        "a hundred": ([100.0 + ms / 1000 for ms in range(1, 101)], (50.0, 95.0, 99.0)),
+        "one": ([100.007], (7.0, 7.0, 7.0)),
+        "two": ([100.001, 100.009], (1.0, 9.0, 9.0)),
+        "three": ([100.001, 100.005, 100.009], (5.0, 9.0, 9.0)),
+        "settled before it was accepted: a clock was set back": ([40.0], (0.0, 0.0, 0.0)),
+    },
 )
 def test_the_quantiles_of_what_was_delivered_are_those_of_the_nearest_rank(
     settled: list[float], quantiles: tuple[float, float, float]

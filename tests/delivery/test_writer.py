@@ -16,7 +16,7 @@ from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
-from tests.delivery.threads import no_thread_is_left
+from tests.delivery.builders import cases, no_thread_is_left
 
 
 @dataclass
@@ -110,9 +110,7 @@ async def test_what_waits_is_committed_together_and_in_order(
     assert await writer.submit(read, writes=False) == [f"{number}" for number in range(20)]
 
 
-async def test_more_than_fit_into_one_batch_are_done_all_the_same(
-    database: Watched,
-) -> None:
+async def test_more_than_fit_into_one_batch_are_done_all_the_same(database: Watched) -> None:
     writer = ThreadWriter(lambda: database, most_at_once=3)  # type: ignore[arg-type, return-value]  # as good as one
     await writer.open()
     tasks = [writer.submit(write("x"), writes=True) for _ in range(10)]
@@ -191,19 +189,17 @@ def full(database: sqlite3.Connection) -> None:
     raise sqlite3.OperationalError("disk is full")
 
 
-@pytest.mark.parametrize(
-    ("fails_at", "works", "ends"),
-    [
-        pytest.param(
-            {"COMMIT"}, [write("a"), read], ["COMMIT", "COMMIT"], id="a read may have seen what is not there"
-        ),
-        pytest.param({"COMMIT"}, [write("a"), fail], ["COMMIT", "a bug"], id="a fault keeps its own error"),
-        pytest.param(set(), [write("a"), full, write("b")], ["disk is full"] * 3, id="all of it is gone"),
-        pytest.param({"BEGIN IMMEDIATE"}, [write("a")], ["BEGIN IMMEDIATE"], id="the beginning"),
-        pytest.param({"SAVEPOINT job"}, [write("a"), fail], ["SAVEPOINT job"] * 2, id="when run again"),
-        pytest.param({"RELEASE job"}, [write("a"), fail], ["RELEASE job"] * 2, id="at its end"),
-        pytest.param({"ROLLBACK TO job"}, [write("a"), fail], ["ROLLBACK TO job"] * 2, id="not undone"),
-    ],
+@cases(
+    "fails_at works ends",
+    {
+        "a read may have seen what is not there": ({"COMMIT"}, [write("a"), read], ["COMMIT", "COMMIT"]),
+        "a fault keeps its own error": ({"COMMIT"}, [write("a"), fail], ["COMMIT", "a bug"]),
+        "all of it is gone": (set(), [write("a"), full, write("b")], ["disk is full"] * 3),
+        "the beginning": ({"BEGIN IMMEDIATE"}, [write("a")], ["BEGIN IMMEDIATE"]),
+        "when run again": ({"SAVEPOINT job"}, [write("a"), fail], ["SAVEPOINT job"] * 2),
+        "at its end": ({"RELEASE job"}, [write("a"), fail], ["RELEASE job"] * 2),
+        "not undone": ({"ROLLBACK TO job"}, [write("a"), fail], ["ROLLBACK TO job"] * 2),
+    },
 )
 async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     *,

@@ -154,10 +154,7 @@ def record(folder: Path, seed: int, *, batches: int = 150, synchronous: str = "F
             database.execute(f"PRAGMA synchronous = {synchronous}")
         assert [
             database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
-        ] == [
-            "wal",
-            {"FULL": 2, "NORMAL": 1}[synchronous],
-        ]
+        ] == ["wal", {"FULL": 2, "NORMAL": 1}[synchronous]]
         disk.log.append(Event("acknowledged"))
         open_now: list[str] = []
         for number in range(batches):

@@ -1,0 +1,84 @@
+"""What the tests of delivery share: messages and their ends, the errors of a service, outboxes on disk."""
+
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hangbot import errors
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.owner import Owner
+from hangbot.delivery.record import Settlement
+from hangbot.delivery.thread_writer import ThreadWriter
+from tests.bounds import WITHIN
+
+__all__ = ["cases", "message", "no_thread_is_left", "opened", "run"]
+
+LOST = errors.AckTimeout("no answer", service="chat")
+CUT = errors.ConnectionLost("cut", service="chat")
+AWAY = errors.Unreachable("no connection", service="chat")
+DOWN = errors.Unavailable("503", service="chat", status=503)
+REFUSED = errors.Refused("no", service="chat", status=400)
+OUT = errors.NotAMember("out", service="chat")
+BUSY = errors.RateLimited("slow down", service="chat", status=429, retry_after=15.0)
+DEAD = errors.TokenRejected("a dead token", service="chat")
+GONE = errors.ActionLost("gone", service="room")
+
+DELIVERED = Settlement("delivered", 1, 1)
+FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
+DROPPED = Settlement("dropped", None, 0)
+EXPIRED = Settlement("expired", None, 0, "too old")
+UNCERTAIN = Settlement("uncertain", None, 1, "who knows", "Ask.")
+
+
+def cases(names: str, rows: Mapping[str, Sequence[object]]) -> pytest.MarkDecorator:
+    """Make a case of each row, named by its sentence."""
+    return pytest.mark.parametrize(names.split(), [pytest.param(*row, id=name) for name, row in rows.items()])
+
+
+def message(key: str = "m", to: str = "room", text: str = "hi", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind
+    return Outgoing(key, to, text, **more)
+
+
+@asynccontextmanager
+async def opened(
+    path: Path,
+    owner: Owner | None = None,
+    *,
+    patience: float = math.inf,
+    make_writer: Any = ThreadWriter,  # noqa: ANN401  any that an outbox takes
+    **limits: Any,  # noqa: ANN401  passed on as they are
+) -> AsyncIterator[Outbox]:
+    """Open the outbox of a file; a second time it is that of another process."""
+    box = Outbox(path, OutboxLimits(**limits), owner, patience=patience, make_writer=make_writer)
+    try:
+        await box.open()
+        yield box
+    finally:
+        await box.close()
+
+
+def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own."""
+    return subprocess.run(  # noqa: S603  our own code
+        [sys.executable, "-c", code, *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WITHIN,
+    )
+
+
+def no_thread_is_left() -> bool:
+    """Wait for the threads of all outboxes to end, and return whether they have."""
+    threads = [thread for thread in threading.enumerate() if thread.name == "hangbot-outbox"]
+    for thread in threads:
+        thread.join(WITHIN)
+    return not any(thread.is_alive() for thread in threads)
