@@ -66,7 +66,9 @@ class Crash(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.lineno}: {self.message}"
+        """Return the line of ``--tb=line``: of the message only the first."""
+        first, _, _ = self.message.partition("\n")
+        return f"{self.path}:{self.lineno}: {first}"
 
 
 def crash_of(report: pytest.TestReport | pytest.CollectReport) -> Crash | None:

@@ -117,13 +117,15 @@ class BotProcess:
             pytest.fail(self._story(f"did not join the room within {within:g} s"))
 
     async def wait(self, *, within: float = 5.0) -> int:
-        """Wait for its end and return the exit code; fail the test when it runs on."""
+        """Wait for its end and its last words, and return the exit code; fail the test when it runs on."""
         __tracebackhide__ = True
         try:
             async with asyncio.timeout(within):
-                return await self._exit_code()
+                code = await self._exit_code()
         except TimeoutError:
             pytest.fail(self._story(f"still runs after {within:g} s"))
+        await self._settle()
+        return code
 
     async def _exit_code(self) -> int:
         while (code := self.returncode) is None:
@@ -144,10 +146,14 @@ class BotProcess:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         code = await self._exit_code()
-        with suppress(TimeoutError):  # a grandchild that left the group holds the pipe
-            await asyncio.wait_for(self._output.is_over.wait(), _SETTLING)
+        await self._settle()
         self._transport.close()
         return code
+
+    async def _settle(self) -> None:
+        """Take what is still in the pipe; a grandchild that holds it is not waited for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._output.is_over.wait(), _SETTLING)
 
     def _story(self, what: str) -> str:
         ended = "" if self.returncode is None else f": it ended with exit code {self.returncode}"

@@ -112,6 +112,15 @@ async def test_a_line_beyond_the_limit_ends_the_reading_and_not_the_program(
     assert process.lines == ["(a line of more than 1048576 bytes: its output is read no further)"]
 
 
+async def test_who_waited_for_its_end_has_all_that_it_printed(hangfm_open_process: OpenProcess) -> None:
+    after_its_exit_was_seen = "(while kill -0 $$ 2>/dev/null; do :; done; echo last words) & exit 5"
+    process = await hangfm_open_process(["/bin/sh", "-c", after_its_exit_was_seen], join=False)
+
+    code = await process.wait(within=WITHIN)
+
+    assert (code, process.lines) == (5, ["last words"])
+
+
 async def test_a_grandchild_that_holds_the_pipe_is_not_waited_for(hangfm_open_process: OpenProcess) -> None:
     code = "import subprocess; subprocess.Popen(['sleep', '3'], start_new_session=True); print('on')"
     process = await hangfm_open_process([sys.executable, "-c", code], join=False)
