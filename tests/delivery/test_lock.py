@@ -3,40 +3,22 @@ import contextlib
 import errno
 import fcntl
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
-from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxBusy, OutboxUnusable
 from tests.bounds import WITHIN
+from tests.delivery.builders import cases, message, opened, run
 
-HOLD = (
-    "import sys\n"
-    "from pathlib import Path\n"
-    "from hangbot.delivery.outbox import exclusive\n"
-    "with exclusive(Path(sys.argv[1])):\n"
-    "    print('held')\n"
-)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.sqlite3"
-
-
-def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603  our own code
-        [sys.executable, "-c", code, *map(str, args)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WITHIN,
-    )
+LOCK = """
+import os, signal, sys
+from pathlib import Path
+from hangbot.delivery.outbox import exclusive
+with exclusive(Path(sys.argv[1])):
+"""
+HOLD = f"{LOCK}    print('held')"
 
 
 def test_only_one_process_delivers_from_an_outbox(path: Path) -> None:
@@ -50,15 +32,7 @@ def test_only_one_process_delivers_from_an_outbox(path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import exclusive\n"
-        "with exclusive(Path(sys.argv[1])):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-
-    killed = run(code, path)
+    killed = run(f"{LOCK}    os.kill(os.getpid(), signal.SIGKILL)", path)
     with exclusive(path):
         pass
 
@@ -84,13 +58,7 @@ def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> No
         raise AssertionError
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("no/folder/outbox", id="no folder"),
-        pytest.param("file/outbox", id="no folder but a file"),
-    ],
-)
+@pytest.mark.parametrize("name", ["no/folder/outbox", "file/outbox"])
 def test_an_outbox_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
@@ -136,10 +104,8 @@ def test_a_second_name_lets_nobody_in(path: Path) -> None:
 
 def test_an_earlier_version_is_kept_out_and_keeps_out(path: Path) -> None:
     earlier = (
-        "import fcntl, os, sys\n"
-        "handle = os.open(sys.argv[1] + '.lock', os.O_RDWR | os.O_CREAT, 0o600)\n"
-        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
-        "print('held')\n"
+        "import fcntl, os, sys; handle = os.open(sys.argv[1] + '.lock', os.O_RDWR | os.O_CREAT, 0o600);"
+        "fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)"
     )
 
     with exclusive(path):
@@ -156,45 +122,41 @@ def test_an_earlier_version_is_kept_out_and_keeps_out(path: Path) -> None:
 
 
 async def test_the_locks_of_sqlite_outlive_the_lock(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.put([Outgoing("m", "room", "hi")], 1.0)
-    with exclusive(path):
-        pass
-    other = (
-        "import sqlite3, sys\n"
-        "database = sqlite3.connect(sys.argv[1])\n"
-        "print(database.execute('SELECT count(*) FROM message').fetchone())\n"
-        "database.close()\n"
+    look = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1]);"
+        "print(database.execute('SELECT count(*) FROM message').fetchone()); database.close()"
     )
+    async with opened(path) as box:
+        await box.put([message()], 1.0)
+        with exclusive(path):
+            pass
 
-    said = run(other, path)
+        said = run(look, path)
 
-    assert said.stdout == "(1,)\n"
-    assert path.with_name(f"{path.name}-wal").exists()  # who closes last removes it: that was not the last
-    await box.close()
+        assert said.stdout == "(1,)\n"
+        assert path.with_name(
+            f"{path.name}-wal"
+        ).exists()  # who closes last removes it: that was not the last
 
 
-def test_the_files_are_the_owners_alone(path: Path) -> None:
+def modes(path: Path) -> dict[str, int]:
+    return {file.name.removeprefix(path.name): file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+
+
+async def test_the_files_are_the_owners_alone(path: Path) -> None:
     path.touch(0o644)
     path.with_name(f"{path.name}.lock").touch(0o644)
 
-    asyncio.run(_used(path))
+    async with opened(path) as box:
+        await box.put([message()], 1.0)
+        used = modes(path)
     with exclusive(path):
-        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        locked = modes(path)
 
-    assert modes == {path.name: 0o600, f"{path.name}.lock": 0o600}
-
-
-async def _used(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    await box.put([Outgoing("m", "room", "hi")], 1.0)
-    modes = {file.suffix: file.stat().st_mode & 0o777 for file in path.parent.glob("*sqlite3*")}
-    assert {ending: modes[ending] for ending in (".sqlite3", ".sqlite3-wal", ".sqlite3-shm")} == {
-        ".sqlite3": 0o600, ".sqlite3-wal": 0o600, ".sqlite3-shm": 0o600
-    }  # fmt: skip
-    await box.close()
+    assert {ending: used[ending] for ending in ("", "-wal", "-shm")} == dict.fromkeys(
+        ("", "-wal", "-shm"), 0o600
+    )
+    assert locked == {"": 0o600, ".lock": 0o600}
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -245,22 +207,24 @@ def test_a_file_system_without_locks_is_an_error_that_names_the_file(
         raise AssertionError
 
 
-def test_a_command_that_delivers_is_not_taken_for_a_bot(path: Path) -> None:
-    with exclusive(path, brief=True), pytest.raises(OutboxBusy, match="a `hangbot send` delivers") as busy:
-        exclusive(path).__enter__()
-
-    assert busy.value.brief
-    assert "Wait until it has ended" in busy.value.remedy
-
-
-def test_a_bot_after_a_command_is_taken_for_a_bot(path: Path) -> None:
+@cases(
+    "brief words remedy",
+    {
+        "a command": (True, "a `hangbot send` delivers", "Wait until it has ended"),
+        "a bot, after a command": (False, "another bot delivers", ""),
+    },
+)
+def test_a_command_that_delivers_is_not_taken_for_a_bot_nor_a_bot_for_a_command(
+    *, path: Path, brief: bool, words: str, remedy: str
+) -> None:
     with exclusive(path, brief=True):
         pass
 
-    with exclusive(path), pytest.raises(OutboxBusy, match="another bot delivers") as busy:
+    with exclusive(path, brief=brief), pytest.raises(OutboxBusy, match=words) as busy:
         exclusive(path).__enter__()
 
-    assert not busy.value.brief
+    assert busy.value.brief == brief
+    assert remedy in busy.value.remedy
 
 
 async def test_a_command_that_ends_soon_is_waited_for(path: Path) -> None:
@@ -278,9 +242,7 @@ async def test_a_command_that_ends_soon_is_waited_for(path: Path) -> None:
     assert await starting == "held"
 
 
-@pytest.mark.parametrize(
-    ("brief", "within"), [pytest.param(True, 0.0, id="a long send"), pytest.param(False, 60.0, id="a bot")]
-)
+@cases("brief within", {"a long send": (True, 0.0), "a bot": (False, 60.0)})
 async def test_a_long_one_is_given_up_and_a_bot_is_not_waited_for(
     *, path: Path, brief: bool, within: float
 ) -> None:

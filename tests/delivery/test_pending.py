@@ -6,23 +6,19 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.pending import PendingSettlements
 from hangbot.delivery.record import Settlement
 from hangbot.errors import HangbotError, UnknownMessage
-
-DELIVERED = Settlement("delivered", 1, 1)
+from tests.delivery.builders import DELIVERED, message, opened
 
 
 @pytest_asyncio.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.sqlite3")
-    await box.open()
-    for key in ("m", "n"):
-        await box.put([Outgoing(key, "room", "hello")], 0.0)
-    yield box
-    await box.close()
+async def outbox(path: Path) -> AsyncIterator[Outbox]:
+    async with opened(path) as box:
+        await box.put([message("m")], 0.0)
+        await box.put([message("n")], 0.0)
+        yield box
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.surroundings import count_messages, has_second_name, is_mounted_alone
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.sqlite3"
+from tests.delivery.builders import message, opened
 
 
 def test_a_second_name_is_a_hard_link_and_no_symbolic_one(path: Path) -> None:
@@ -55,11 +49,9 @@ def test_a_single_file_that_is_really_mounted_is_found(mounted: Path) -> None:
 
 
 async def test_the_messages_of_an_outbox_that_is_not_in_use_are_counted(path: Path) -> None:
-    box = Outbox(path)
-    await box.open()
-    empty = count_messages(path)
-    await box.put([Outgoing("m", "room", "hi")], 1.0)
-    await box.close()
+    async with opened(path) as box:
+        empty = count_messages(path)
+        await box.put([message()], 1.0)
 
     assert (empty, count_messages(path), count_messages(path.parent)) == (0, 1, 0)
 

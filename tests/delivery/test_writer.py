@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
-from tests.delivery.builders import cases, no_thread_is_left
+from tests.delivery.builders import DELIVERED, cases, message, no_thread_is_left, opened
 
 
 @dataclass
@@ -189,12 +186,17 @@ def full(database: sqlite3.Connection) -> None:
     raise sqlite3.OperationalError("disk is full")
 
 
+def read_full(database: sqlite3.Connection) -> None:
+    full(database)
+
+
 @cases(
     "fails_at works ends",
     {
         "a read may have seen what is not there": ({"COMMIT"}, [write("a"), read], ["COMMIT", "COMMIT"]),
         "a fault keeps its own error": ({"COMMIT"}, [write("a"), fail], ["COMMIT", "a bug"]),
         "all of it is gone": (set(), [write("a"), full, write("b")], ["disk is full"] * 3),
+        "with a read": (set(), [write("a"), read_full, write("b")], ["disk is full"] * 3),
         "the beginning": ({"BEGIN IMMEDIATE"}, [write("a")], ["BEGIN IMMEDIATE"]),
         "when run again": ({"SAVEPOINT job"}, [write("a"), fail], ["SAVEPOINT job"] * 2),
         "at its end": ({"RELEASE job"}, [write("a"), fail], ["RELEASE job"] * 2),
@@ -211,7 +213,7 @@ async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     ends: list[str],
 ) -> None:
     database.fails_at = set(fails_at)
-    tasks = [writer.submit(work, writes=work is not read) for work in works]
+    tasks = [writer.submit(work, writes=work not in {read, read_full}) for work in works]
 
     held()
     errors = await asyncio.gather(*tasks, return_exceptions=True)
@@ -342,18 +344,6 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
     assert database.transactions == 1
 
 
-async def test_a_read_with_which_the_whole_transaction_is_gone_takes_the_batch_with_it(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
-    tasks = [writer.submit(work, writes=work is not full) for work in (write("a"), full, write("b"))]
-
-    held()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-
-    assert [str(end) for end in ends] == ["disk is full"] * 3
-    assert await writer.submit(read, writes=False) == []
-
-
 # -- in the caller
 
 
@@ -382,14 +372,12 @@ async def test_an_opening_in_the_caller_that_fails_is_translated() -> None:
         await InlineWriter(connect, lambda error: RuntimeError(str(error))).open()
 
 
-async def test_an_outbox_without_a_thread_accepts_and_settles(tmp_path: Path) -> None:
-    box = Outbox(tmp_path / "outbox.sqlite3", make_writer=InlineWriter)
-    await box.open()
-    await box.put([Outgoing("m", "room", "hello")], 10.0)
-    claimed = await box.claim("room")
-    await box.settle("m", Settlement("delivered", 1, 1), [], 20.0)
+async def test_an_outbox_without_a_thread_accepts_and_settles(path: Path) -> None:
+    async with opened(path, make_writer=InlineWriter) as box:
+        await box.put([message()], 10.0)
+        claimed = await box.claim("room")
+        await box.settle("m", DELIVERED, [], 20.0)
 
-    assert claimed
-    assert (await box.get("m")).state == "delivered"
-    assert no_thread_is_left()
-    await box.close()
+        assert claimed
+        assert (await box.get("m")).state == "delivered"
+        assert no_thread_is_left()
