@@ -19,8 +19,13 @@ from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimite
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
-from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, message
+from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, cases, message
 from tests.rng import FixedRng
+
+Outcome = ServiceError | tuple[bool, ServiceError]
+Run = Callable[[Courier], Coroutine[Any, Any, None]]
+SEED = RetryPolicy(strategy="seed", jitter=0.0)
+SELDOM = RetryPolicy(base=200.0, longest=200.0, strategy="seed")
 
 
 @dataclass
@@ -34,9 +39,7 @@ class Service:
     room: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-    script: dict[str, list[ServiceError | tuple[bool, ServiceError]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    script: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     answers: dict[str, list[ServiceError]] = field(default_factory=lambda: defaultdict(list))
     held: set[str] = field(default_factory=set)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,11 +80,9 @@ class Desk:
     outbox: Outbox
     service: Service = field(default_factory=Service)
     clock: ManualClock = field(default_factory=lambda: ManualClock(auto=True))
-    policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(strategy="seed", jitter=0.0))
+    policy: RetryPolicy = SEED
     bucket: TokenBucket = field(default_factory=lambda: TokenBucket(0.0, 1))
-    breaker: CircuitBreaker = field(
-        default_factory=lambda: CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0))
-    )
+    breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(SEED))
     ttl: float | None = None
     max_workers: int = 256
     look_every: float = 0.05
@@ -122,9 +123,7 @@ class Desk:
 
     def go_down(self) -> None:
         """Have the service be known to be down, and not be asked again for 200 s."""
-        self.breaker = CircuitBreaker(
-            RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1
-        )
+        self.breaker = CircuitBreaker(SELDOM, failures_to_open=1)
         self.breaker.unanswered(self.clock.now(), FixedRng(), "503")
 
     def count(self, kind: str, key: str = "") -> int:
@@ -204,7 +203,7 @@ async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk
     assert [step.kind for step in await desk.outbox.history("m.3")] == ["accepted", "settled"]
 
 
-async def test_parts_end_with_the_one_before_them_in_one_write(
+async def test_parts_end_with_the_one_before_them_at_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.service.script["m"] = [REFUSED]
@@ -225,7 +224,7 @@ async def test_parts_end_with_the_one_before_them_in_one_write(
     assert [row.state for row in await desk.outbox.rows()] == ["failed"] * 3
 
 
-async def test_a_part_that_somebody_queues_again_at_once_is_not_told_as_ended(
+async def test_a_part_queued_again_at_once_is_not_told_as_ended(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.service.script["m"] = [REFUSED]
@@ -264,7 +263,7 @@ async def test_dropping_a_part_that_waits_stops_the_parts_behind_it(desk: Desk, 
     assert [row.state for row in await elsewhere.rows()] == ["delivered", "dropped", "failed", "delivered"]
 
 
-async def test_a_text_that_was_stopped_is_sent_to_its_end_when_it_is_queued_again_whole(
+async def test_a_stopped_text_that_is_queued_again_whole_is_sent_to_its_end(
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.script["m.2"] = [REFUSED]
@@ -313,7 +312,7 @@ async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk:
 
 
 async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
-    desk.breaker = CircuitBreaker(RetryPolicy(strategy="seed", jitter=0.0), failures_to_open=1)
+    desk.breaker = CircuitBreaker(SEED, failures_to_open=1)
     desk.service.script["m"] = [DOWN]
     courier = await desk.accepting("m", message("n", "elsewhere"))
 
@@ -365,9 +364,7 @@ async def test_attempts_that_an_outage_cost_are_not_counted_after_it(desk: Desk)
     assert end.reason == "given up after 3 attempts: 503"
 
 
-async def test_a_poisoned_message_holds_up_its_receiver_no_longer_than_the_total_and_nobody_else(
-    desk: Desk,
-) -> None:
+async def test_a_poisoned_message_holds_up_its_receiver_for_its_total_time_and_no_other(desk: Desk) -> None:
     desk.policy = RetryPolicy(attempts=1_000, total=30.0)
     desk.service.script["poison"] = [DOWN] * 100
     courier = await desk.accepting("poison", "behind-it", message("elsewhere", "other"))
@@ -380,9 +377,7 @@ async def test_a_poisoned_message_holds_up_its_receiver_no_longer_than_the_total
     assert desk.service.room == ["elsewhere", "behind-it"]
 
 
-async def test_a_group_that_does_not_let_the_bot_in_ends_what_is_queued_for_it_in_its_words(
-    desk: Desk,
-) -> None:
+async def test_a_group_that_keeps_the_bot_out_ends_what_is_queued_for_it_in_its_words(desk: Desk) -> None:
     closed = GroupClosed("banned", service="chat")
     desk.service.script["m0"] = [closed]
     keys = [f"m{number}" for number in range(5)]
@@ -454,9 +449,7 @@ async def test_what_only_waits_when_the_courier_stops_is_queued_as_it_was(desk: 
     assert [await desk.doubt("lost"), await desk.doubt("away")] == [("queued", True, 1), ("queued", False, 1)]
 
 
-async def test_who_delivers_one_message_is_told_when_the_courier_stops_before_it_has_ended(
-    desk: Desk,
-) -> None:
+async def test_a_delivery_that_is_awaited_learns_that_the_courier_stopped_before_its_end(desk: Desk) -> None:
     desk.clock.auto = False
     desk.go_down()
     courier = desk.courier()
@@ -609,9 +602,7 @@ async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_n
     assert await desk.state() == ("delivered", 1, 1)
 
 
-async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_message_dropped_between_attempts_is_not_sent_again(desk: Desk, elsewhere: Outbox) -> None:
     desk.service.script["m"] = [DOWN]
     desk.clock.auto = False
     delivering = desk.delivering()
@@ -627,9 +618,7 @@ async def test_a_message_dropped_between_two_attempts_is_not_sent_again(
     assert [step.kind for step in await elsewhere.history("m")][-1] != "attempt"
 
 
-async def test_a_message_dropped_while_it_was_on_its_way_and_that_arrived_is_delivered(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_message_dropped_on_its_way_that_arrives_is_delivered(desk: Desk, elsewhere: Outbox) -> None:
     desk.service.held = {"m"}
     delivering = desk.delivering()
     await desk.service.reached.wait()
@@ -642,9 +631,7 @@ async def test_a_message_dropped_while_it_was_on_its_way_and_that_arrived_is_del
     assert (await desk.state())[0] == "delivered"
 
 
-async def test_a_message_dropped_in_the_queue_is_passed_over_and_who_waits_is_told(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_message_dropped_in_the_queue_is_passed_over_and_told(desk: Desk, elsewhere: Outbox) -> None:
     desk.service.held = {"first"}
     courier = await desk.accepting("first", "second", "third")
 
@@ -668,7 +655,7 @@ async def test_what_another_process_accepts_is_taken_up(desk: Desk, elsewhere: O
     assert desk.service.room == ["m"]
 
 
-async def test_who_waits_goes_on_waiting_while_another_process_writes_something_else(
+async def test_a_wait_goes_on_while_another_process_writes_other_things(
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"mine"}
@@ -709,9 +696,7 @@ async def test_what_another_process_queues_again_is_asked_about_first(desk: Desk
 
 
 @pytest.mark.parametrize("how", [Courier.run, Courier.run_until_empty])
-async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(
-    desk: Desk, how: Callable[[Courier], Coroutine[Any, Any, None]]
-) -> None:
+async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(desk: Desk, how: Run) -> None:
     desk.service.held = {"first"}
     courier = await desk.accepting("first", "second")
     task = asyncio.create_task(how(courier), name="courier")
@@ -725,9 +710,7 @@ async def test_stopping_begins_nothing_new_and_finishes_what_is_on_its_way(
     assert await desk.state("second") == ("queued", None, 0)
 
 
-async def test_what_was_claimed_when_it_was_told_to_stop_is_queued_as_it_was(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_claim_at_the_stop_is_taken_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     courier = await desk.accepting("m")
     claim = desk.outbox.claim
 
@@ -769,24 +752,30 @@ async def test_who_is_told_finds_the_end_on_disk_behind_what_is_written(desk: De
             assert (row.state, row.tier) == (end.state, end.tier) == ("delivered", 1)
 
 
-async def test_a_settlement_that_the_disk_refuses_ends_the_run(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@cases(
+    "what left",
+    {"a claim": ("claim", ("queued", False)), "an end: the next start asks": ("settle", ("sending", True))},
+)
+@pytest.mark.parametrize("how", [Courier.run, Courier.run_until_empty])
+async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
+    *, desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str, left: tuple[str, bool], how: Run
 ) -> None:
-    def full(*_: object) -> asyncio.Future[list[str]]:
-        written: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        written.set_exception(OutboxUnusable("the disk is full"))
-        return written
+    def full(*_: object, **__: object) -> asyncio.Future[None]:
+        failed = asyncio.get_running_loop().create_future()
+        failed.set_exception(OutboxUnusable("the disk is full"))
+        return failed
 
     courier = await desk.accepting("m")
-    monkeypatch.setattr(desk.outbox, "settle", full)
+    monkeypatch.setattr(desk.outbox, what, full)
 
     with pytest.raises(OutboxUnusable, match="the disk is full"):
-        await courier.run_until_empty()
+        await how(courier)
 
-    assert (await desk.doubt())[:2] == ("sending", True)  # the next start asks
+    assert (await desk.doubt())[:2] == left
+    assert desk.service.attempts == (["m"] if what == "settle" else [])
 
 
-async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
+async def test_what_a_failed_run_accepts_waits_for_the_next(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     courier = desk.courier()
@@ -808,9 +797,7 @@ async def test_what_is_accepted_while_a_failed_run_ends_waits_for_the_next(
     assert desk.service.room == ["m", "n"]
 
 
-async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_dropped_message_is_told_however_busy_the_courier_is(desk: Desk, elsewhere: Outbox) -> None:
     desk.look_every = 1000.0
     desk.service.held = {"first"}
     courier = await desk.accepting("first", "second")
@@ -827,26 +814,7 @@ async def test_a_message_dropped_by_hand_is_told_however_busy_the_courier_is(
     assert end.state == "dropped"
 
 
-async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def full(*_: object, **__: object) -> OutboxRow:
-        raise OutboxUnusable("the disk is full")
-
-    courier = await desk.accepting("m")
-    monkeypatch.setattr(desk.outbox, "claim", full)
-
-    with pytest.raises(OutboxUnusable, match="the disk is full"):
-        await courier.run()
-    with pytest.raises(OutboxUnusable, match="the disk is full"):
-        await courier.run_until_empty()
-
-    assert desk.service.attempts == []
-
-
-async def test_a_fault_of_the_transport_leaves_the_message_in_doubt(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_of_the_transport_leaves_doubt(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: Outgoing) -> None:
         raise ValueError("a bug")
 
@@ -895,7 +863,7 @@ async def test_what_somebody_stops_delivering_the_run_goes_on_with_in_order(desk
 async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent_later(desk: Desk) -> None:
     desk.ttl = 20.0
     desk.clock.auto = False
-    desk.breaker = CircuitBreaker(RetryPolicy(base=200.0, longest=200.0, strategy="seed"), failures_to_open=1)
+    desk.breaker = CircuitBreaker(SELDOM, failures_to_open=1)
     first = [f"m{number}" for number in range(4)]  # as many as may be on their way
     desk.service.held = set(first)
     desk.service.script |= {key: [DOWN] for key in first}
@@ -919,9 +887,7 @@ async def test_what_expires_behind_others_when_the_service_goes_down_is_not_sent
     assert "late" not in desk.service.attempts
 
 
-async def test_a_message_dropped_while_it_waits_for_its_turn_is_not_sent(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_message_dropped_while_it_awaits_its_turn_is_not_sent(desk: Desk, elsewhere: Outbox) -> None:
     desk.clock.auto = False
     desk.bucket = TokenBucket(1.0, 1)
     courier = await desk.accepting(message("m", "a"), message("n", "b"))

@@ -125,9 +125,7 @@ async def test_an_outbox_of_the_first_version_is_taken_over_with_all_that_is_in_
     assert [(row.state, row.accepted_at) for row in again] == [("delivered", 10.0)]
 
 
-async def test_what_the_second_version_left_belongs_to_the_room_it_is_for_and_to_nobody_yet(
-    path: Path,
-) -> None:
+async def test_what_the_second_version_left_belongs_to_its_room_and_to_no_bot_yet(path: Path) -> None:
     made(path, VERSION_2)
 
     async with opened(path, Owner("bot", "a", binds=False)) as looking:
@@ -158,9 +156,7 @@ def test_a_file_that_was_taken_over_is_like_a_new_one(sql: str, path: Path, tmp_
         assert version(taken) == VERSION
 
 
-def test_a_take_over_that_fails_half_way_leaves_the_file_as_it_was(
-    old: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_take_over_that_fails_half_way_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = (tables._MIGRATIONS[0], tables._MIGRATIONS[1] + ";\nALTER TABLE ghost ADD COLUMN x")
     with connected(old) as database:
         before = layout(database)
@@ -239,9 +235,7 @@ def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connec
     assert is_outbox(old.read_bytes()[:100])
 
 
-def test_an_outbox_is_known_by_its_first_bytes_whatever_became_of_the_rest(
-    path: Path, database: sqlite3.Connection
-) -> None:
+def test_an_outbox_is_known_by_its_first_bytes_alone(path: Path, database: sqlite3.Connection) -> None:
     prepare(database)
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     whole = path.read_bytes()

@@ -33,11 +33,12 @@ from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import Job, run_batch
-from hangbot.errors import AckTimeout, ConnectionLost, OutboxFull, ServiceError, Unreachable
+from hangbot.errors import OutboxFull, ServiceError
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpResponse
 from pytest_hangfm.manual_clock import ManualClock
+from tests.delivery.builders import AWAY, CUT, LOST
 
 if TYPE_CHECKING:
     from hangbot.hangfm.http import HttpClient
@@ -53,20 +54,22 @@ SLACK = 60.0  # other lanes may move the clock between the last look at it and t
 PAGE = {"content-type": "text/html"}
 
 
-def own(code: str) -> bytes:
+def bad(status: int, code: str, headers: dict[str, str] | None = None) -> HttpResponse:
     """The chat's own words."""
-    return json.dumps({"error": {"code": code, "message": "No."}}).encode()
+    return HttpResponse(
+        status, headers or {}, json.dumps({"error": {"code": code, "message": "No."}}).encode()
+    )
 
 
 TROUBLES: dict[str, HttpResponse | ServiceError] = {
-    "timeout": AckTimeout("no answer", service="chat"),
-    "cut": ConnectionLost("cut", service="chat"),
-    "unreachable": Unreachable("no connection", service="chat"),
+    "timeout": LOST,
+    "cut": CUT,
+    "unreachable": AWAY,
     "5xx": HttpResponse(503, {}, b"<html>"),
     "425": HttpResponse(425, {"retry-after": "2"}, b""),
-    "429": HttpResponse(429, {"retry-after": "3"}, own("ERR_TOO_MANY_REQUESTS")),
-    "refused": HttpResponse(400, {}, own("ERR_BAD_REQUEST")),
-    "dead token": HttpResponse(401, {}, own("ERR_NO_AUTH")),
+    "429": bad(429, "ERR_TOO_MANY_REQUESTS", {"retry-after": "3"}),
+    "refused": bad(400, "ERR_BAD_REQUEST"),
+    "dead token": bad(401, "ERR_NO_AUTH"),
     "firewall": HttpResponse(403, PAGE, b"<html>blocked</html>"),
     "log-in page": HttpResponse(401, PAGE, b"<html>log in</html>"),
     "portal": HttpResponse(200, PAGE, b"<html>log in</html>"),
@@ -213,12 +216,12 @@ class Service:
                 return self.look_up(key)
             case ("POST", "groups", guid, "members"):
                 if guid in self.banned:
-                    return HttpResponse(400, {}, own("ERR_FORBIDDEN"))
+                    return bad(400, "ERR_FORBIDDEN")
                 self.out.discard(guid)
                 return good({"guid": guid})
             case ("GET", "groups", guid, "messages"):
                 if guid in self.banned | self.out:
-                    return HttpResponse(400, {}, own("ERR_NOT_A_MEMBER"))
+                    return bad(400, "ERR_NOT_A_MEMBER")
                 rows = [row for row in map(self.row, range(len(self.stored))) if row["receiver"] == guid]
                 rows = [row for row in rows if row["id"] < params.get("id", math.inf)]
                 return good(rows[-params["per_page"] :])
@@ -227,7 +230,7 @@ class Service:
     def send(self, message: Outgoing) -> HttpResponse | ServiceError:
         assert self.clock.now() < self.expires_at.get(message.id, math.inf) + SLACK
         if message.to in self.banned | self.out:
-            return HttpResponse(401 if len(self.stored) % 2 else 400, {}, own("ERR_GROUP_NOT_JOINED"))
+            return bad(401 if len(self.stored) % 2 else 400, "ERR_GROUP_NOT_JOINED")
         if message.id in self.poisoned:
             return HttpResponse(500, {}, b"")
         plan = self.attempts[message.to]
@@ -245,13 +248,9 @@ class Service:
         if trouble := plan.popleft() if plan else None:
             return TROUBLES[trouble]
         if to in self.banned | self.out:
-            return HttpResponse(403, {}, own("ERR_FORBIDDEN"))
+            return bad(403, "ERR_FORBIDDEN")
         keys = [each.id for each in self.stored]
-        return (
-            good(self.row(keys.index(key)))
-            if key in keys
-            else HttpResponse(404, {}, own("ERR_MESSAGE_NOT_FOUND"))
-        )
+        return good(self.row(keys.index(key))) if key in keys else bad(404, "ERR_MESSAGE_NOT_FOUND")
 
     def row(self, number: int) -> dict[str, Any]:
         message = self.stored[number]
@@ -294,12 +293,8 @@ class Delivery(RuleBasedStateMachine):
         )
         self.runner.run(self.outbox.open())
         rng = random.Random(7)  # noqa: S311  no secret
-        chat = ChatClient(
-            cast("HttpClient", self.room),
-            token=ChatToken(new_token, "a token"),
-            group=RECEIVERS[0],
-            uid="bot",
-        )
+        token = ChatToken(new_token, "a token")
+        chat = ChatClient(cast("HttpClient", self.room), token=token, group=RECEIVERS[0], uid="bot")
         limits = ThrottleLimits(
             TokenBucket(5.0, 2), RetryBudget(floor=4), CircuitBreaker(RetryPolicy(longest=8.0), 3)
         )
@@ -316,6 +311,10 @@ class Delivery(RuleBasedStateMachine):
     def close(self) -> None:
         self.point.dead, self.point.left = False, None
         self.runner.run(self.outbox.close())
+
+    def restart(self) -> None:
+        self.close()
+        self.open()
 
     def teardown(self) -> None:
         """With the service well again, everything comes to an end."""
@@ -480,7 +479,7 @@ class Delivery(RuleBasedStateMachine):
 
         self.runner.run(self.courier.run_until_empty())
 
-        (kept,) = [kept for kept in self.rows() if kept.message.id == row.message.id]
+        kept = self.runner.run(self.outbox.get(row.message.id))
         assert (kept.state, kept.tier, kept.attempts) == ("delivered", 2, 1)
 
     @rule()
@@ -507,36 +506,26 @@ class Delivery(RuleBasedStateMachine):
     @rule(to=st.sampled_from(RECEIVERS), turns=st.integers(1, 60))
     def deliver_and_cancel(self, to: str, turns: int) -> None:
         """Stop in an orderly way (a second signal, the drain's limit): what is known is still noted."""
-
-        async def cancelled() -> None:
-            task = asyncio.create_task(self.courier.run_until_empty(), name="courier")
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait([task])
-
         self.accepts(self.new(to))
-        self.runner.run(cancelled())
-        self.close()
-        self.open()
+        self.runner.run(self.delivered_until(turns, asyncio.Task.cancel))
+        self.restart()
 
     @rule(to=st.sampled_from(RECEIVERS), turns=st.integers(1, 60))
     def deliver_and_stop(self, to: str, turns: int) -> None:
         """Drain: what is on its way ends, the rest stays where it was."""
-
-        async def stopped() -> None:
-            task = asyncio.create_task(self.courier.run_until_empty(), name="courier")
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            self.courier.stop()
-            await task
-
         self.accepts(self.new(to))
         before = self.sending()
-        self.runner.run(stopped())
+        self.runner.run(self.delivered_until(turns, lambda _: self.courier.stop()))
         assert self.sending() <= before
-        self.close()
-        self.open()
+        self.restart()
+
+    async def delivered_until(self, turns: int, end: Callable[[asyncio.Task[None]], object]) -> None:
+        task = asyncio.create_task(self.courier.run_until_empty(), name="courier")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        end(task)
+        with suppress(asyncio.CancelledError):
+            await task
 
     @rule(to=st.sampled_from(RECEIVERS), left=st.integers(0, 30))
     def deliver_and_die(self, to: str, left: int) -> None:
@@ -560,8 +549,7 @@ class Delivery(RuleBasedStateMachine):
         except OutboxFull:
             pass
         finally:
-            self.close()
-            self.open()
+            self.restart()
 
     @precondition(lambda self: self.rows())
     @rule(data=st.data())
@@ -613,11 +601,8 @@ class Delivery(RuleBasedStateMachine):
     @invariant()
     def receivers_see_their_messages_in_order(self) -> None:
         for to in RECEIVERS:
-            seen = [
-                message.id
-                for message in self.room.stored
-                if message.to == to and self.group_id[message.id] not in self.touched
-            ]
+            theirs = [each.id for each in self.room.stored if each.to == to]
+            seen = [key for key in theirs if self.group_id[key] not in self.touched]
             assert seen == [message.id for message in self.accepted if message.id in seen]
 
     @invariant()

@@ -143,15 +143,20 @@ def modes(path: Path) -> dict[str, int]:
     return {file.name.removeprefix(path.name): file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
 
 
-async def test_the_files_are_the_owners_alone(path: Path) -> None:
+@pytest.fixture
+def readable(path: Path) -> Path:
+    """An outbox and its lock that others may read."""
     path.touch(0o644)
     path.with_name(f"{path.name}.lock").touch(0o644)
+    return path
 
-    async with opened(path) as box:
+
+async def test_the_files_are_the_owners_alone(readable: Path) -> None:
+    async with opened(readable) as box:
         await box.put([message()], 1.0)
-        used = modes(path)
-    with exclusive(path):
-        locked = modes(path)
+        used = modes(readable)
+    with exclusive(readable):
+        locked = modes(readable)
 
     assert {ending: used[ending] for ending in ("", "-wal", "-shm")} == dict.fromkeys(
         ("", "-wal", "-shm"), 0o600
@@ -195,9 +200,7 @@ async def test_a_bot_has_its_turn_when_the_command_ends(path: Path) -> None:
     assert not is_held_here(path)
 
 
-def test_a_file_system_without_locks_is_an_error_that_names_the_file(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_locks_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(_fd: int, _operation: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -243,9 +246,7 @@ async def test_a_command_that_ends_soon_is_waited_for(path: Path) -> None:
 
 
 @cases("brief within", {"a long send": (True, 0.0), "a bot": (False, 60.0)})
-async def test_a_long_one_is_given_up_and_a_bot_is_not_waited_for(
-    *, path: Path, brief: bool, within: float
-) -> None:
+async def test_a_long_one_is_given_up_and_a_bot_at_once(*, path: Path, brief: bool, within: float) -> None:
     with exclusive(path, brief=brief), pytest.raises(OutboxBusy):
         async with asyncio.timeout(WITHIN), exclusive_soon(path, within=within):
             pass

@@ -137,9 +137,7 @@ def test_a_mention_goes_with_the_part_it_stands_in_and_is_counted_from_there() -
     ],
 )
 @pytest.mark.parametrize("before", ["", " " * 1000])
-def test_a_mention_without_a_usable_place_goes_with_the_first_part(
-    mention: dict[str, object], before: str
-) -> None:
+def test_a_mention_without_a_place_goes_with_the_first_part(mention: dict[str, object], before: str) -> None:
     parts = split(outgoing(before + "word " * 300, mentions=[mention]))
 
     assert [[said["userUuid"] for said in part.mentions] for part in parts] == [["u"], []]
@@ -174,9 +172,7 @@ def test_no_character_but_white_space_is_lost_and_no_part_is_empty_or_long(text:
 
 @settings(max_examples=40)
 @given(WORDS, st.data())
-def test_every_mention_is_in_exactly_one_part_and_points_at_the_same_text(
-    text: str, data: st.DataObject
-) -> None:
+def test_every_mention_is_in_one_part_and_points_at_the_same_text(text: str, data: st.DataObject) -> None:
     places = [place for place, char in enumerate(text) if not char.isspace()]
     chosen = data.draw(st.lists(st.sampled_from(places), unique=True)) if places else []
     mentions = [{"start": place, "userUuid": str(place)} for place in chosen]

@@ -309,9 +309,7 @@ async def test_dropping_ends_what_is_not_delivered(outbox: Outbox) -> None:
     assert [each.kind for each in await outbox.history("queued")] == ["accepted", "settled"]
 
 
-async def test_an_unknown_id_is_named_whatever_is_asked_of_it_and_the_known_ones_beside_it_stay(
-    outbox: Outbox,
-) -> None:
+async def test_an_unknown_id_is_named_and_the_known_ones_beside_it_stay(outbox: Outbox) -> None:
     await outbox.put([message()], 10.0)
     await settle(outbox, "m", FAILED)
 
@@ -336,9 +334,7 @@ async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outb
     assert len(await outbox.history("m")) == 3
 
 
-async def test_the_version_changes_when_another_connection_writes_and_only_then(
-    outbox: Outbox, elsewhere: Outbox
-) -> None:
+async def test_the_version_changes_when_another_connection_writes(outbox: Outbox, elsewhere: Outbox) -> None:
     first = await outbox.version()
     await outbox.put([message("mine")], 10.0)
     own = await outbox.version()
@@ -642,9 +638,7 @@ async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str
     assert "cannot be" in str(error)
 
 
-async def test_a_folder_that_may_not_be_looked_into_is_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_folder_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(_: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -665,9 +659,7 @@ async def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
     assert "cannot be used" in str(error)
 
 
-async def test_a_name_that_means_memory_to_sqlite_is_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_name_that_means_memory_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     async with opened(Path(":memory:")):
@@ -691,9 +683,7 @@ async def full(outbox: Outbox, writing: KeptWriter) -> Outbox:
     return outbox
 
 
-async def test_on_a_full_disk_nothing_is_accepted_until_there_is_room_again(
-    full: Outbox, writing: KeptWriter
-) -> None:
+async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox, writing: KeptWriter) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", text="x" * 50_000)], 10.0)
     refused = (await full.rows(), await writing.read(lambda database: database.in_transaction))
@@ -705,9 +695,7 @@ async def test_on_a_full_disk_nothing_is_accepted_until_there_is_room_again(
     assert len(await full.rows()) == 1
 
 
-async def test_on_a_full_disk_what_delivery_writes_waits_for_room_and_the_rest_goes_on(
-    outbox: Outbox, writing: KeptWriter
-) -> None:
+async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox, writing: KeptWriter) -> None:
     await outbox.put([message()], 1.0)
     await outbox.claim("room")
     await fill(writing)
@@ -742,9 +730,7 @@ async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_
     assert await full.rows() == []
 
 
-async def test_whoever_fills_the_disk_takes_none_of_those_with_it_who_are_written_at_the_same_time(
-    full: Outbox,
-) -> None:
+async def test_what_fills_the_disk_fails_alone_of_all_that_is_written_with_it(full: Outbox) -> None:
     puts = [full.put([message(f"m{n}", text="x" * (50_000 if n == 1 else 1))], 10.0) for n in range(3)]
 
     ends = await asyncio.gather(*puts, return_exceptions=True)
@@ -754,7 +740,7 @@ async def test_whoever_fills_the_disk_takes_none_of_those_with_it_who_are_writte
     assert [row.message.id for row in await full.rows()] == [f"m{n}" for n in range(3) if n not in refused]
 
 
-async def test_a_commit_that_fails_leaves_no_transaction_open(
+async def test_a_failed_commit_leaves_no_transaction_open(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Unlucky:
@@ -875,9 +861,7 @@ async def spoilt(path: Path) -> Path:
     return path
 
 
-async def test_damage_inside_is_found_by_looking_through_and_a_new_outbox_takes_its_place(
-    spoilt: Path,
-) -> None:
+async def test_damage_inside_is_found_by_a_check_and_a_new_outbox_takes_its_place(spoilt: Path) -> None:
     content = spoilt.read_bytes()
 
     with exclusive(spoilt), pytest.raises(OutboxUnusable, match=r"is damaged; it was put aside as"):
@@ -898,9 +882,7 @@ async def checked(path: Path) -> None:
         await box.close()
 
 
-async def test_damage_does_not_take_the_place_of_earlier_damage(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_damage_does_not_replace_earlier_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "strftime", lambda *_: "now")
     for number in range(3):
         async with opened(path):

@@ -32,7 +32,7 @@ def wait(pending: PendingSettlements, key: str) -> asyncio.Task[Settlement]:
     return asyncio.create_task(pending.settled(key), name=f"wait for {key}")
 
 
-async def test_all_that_wait_learn_the_end_and_so_does_what_comes_late(
+async def test_all_that_wait_and_a_late_one_learn_the_end(
     pending: PendingSettlements, outbox: Outbox
 ) -> None:
     waiting = [wait(pending, key) for key in ("m", "m", "n")]
@@ -96,9 +96,7 @@ async def test_after_a_new_beginning_one_can_wait_again(pending: PendingSettleme
     assert await waiting == DELIVERED
 
 
-async def test_who_was_told_in_the_turn_of_the_end_keeps_what_it_was_told(
-    pending: PendingSettlements,
-) -> None:
+async def test_what_was_told_in_the_turn_of_the_end_stays_told(pending: PendingSettlements) -> None:
     waiting = wait(pending, "m")
     await asyncio.sleep(0)
 

@@ -12,7 +12,6 @@ from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits,
 from hangbot.delivery.retry import RetryPolicy, Until
 from hangbot.delivery.throttle import LONG, Hold, Stopped, Throttle
 from hangbot.errors import (
-    AckTimeout,
     RateLimited,
     Refused,
     ServiceError,
@@ -22,15 +21,11 @@ from hangbot.errors import (
 )
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
+from tests.delivery.builders import AWAY, DOWN, LOST
 from tests.rng import FixedRng
 
 FOR_EVER: Final = Until()
-DOWN = Unavailable("503", service="chat", status=503)
-FAILING = pytest.mark.parametrize(
-    "trouble",
-    [DOWN, AckTimeout("no answer", service="chat"), Unreachable("no connection", service="chat")],
-    ids=lambda error: type(error).__name__,
-)
+FAILING = pytest.mark.parametrize("trouble", [DOWN, LOST, AWAY], ids=lambda error: type(error).__name__)
 
 
 @dataclass
@@ -67,6 +62,10 @@ class Bench:
         self.gone: list[str] = []
         self.held: list[tuple[str, float]] = []
 
+    async def broken_down(self) -> "Bench":
+        await self.break_down()
+        return self
+
     async def break_down(self, trouble: ServiceError = DOWN) -> None:
         """Go down, and come back before the next probe."""
         self.service.trouble = trouble
@@ -94,9 +93,16 @@ class Bench:
                 self.gone.append(name)
             return admitted
 
-        return [
-            asyncio.create_task(one(f"{'r' if retry else 's'}{n}"), name=f"admit-{n}") for n in range(many)
-        ]
+        names = [f"{'r' if retry else 's'}{n}" for n in range(many)]
+        return [asyncio.create_task(one(name), name=name) for name in names]
+
+    async def waiting(
+        self, many: int, *, retry: bool = False, until: Until = FOR_EVER
+    ) -> list[asyncio.Task[bool]]:
+        """Let so many wait, until one of them sleeps."""
+        turns = self.admits(many, retry=retry, until=until)
+        await self.clock.next_wait()
+        return turns
 
     async def request(
         self,
@@ -119,9 +125,8 @@ class Bench:
     def requests(
         self, many: int, error: ServiceError | None = None, *, after: asyncio.Event | None = None
     ) -> list[asyncio.Task[str]]:
-        return [
-            asyncio.create_task(self.request(error, after=after), name=f"request-{n}") for n in range(many)
-        ]
+        works = [self.request(error, after=after) for _ in range(many)]
+        return [asyncio.create_task(work, name="request") for work in works]
 
     def show(self, hold: Hold) -> None:
         self.held.append((re.split("[,:]", hold.cause)[0], hold.seconds))
@@ -213,8 +218,7 @@ async def test_a_token_that_is_refused_is_in_red_and_asked_about_seldom_until_it
     red = [(each.part, str(each)) for each in bench.conditions.all()]
     wait = bench.breaker.wait(bench.clock.now())
 
-    turn = bench.admits(1)
-    await bench.clock.next_wait()
+    turn = await bench.waiting(1)
     await bench.clock.advance(wait)
 
     assert wait == 40.0
@@ -235,7 +239,7 @@ async def test_a_request_whose_token_is_refused_is_in_red_and_shuts_nothing_by_i
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(3.0, 10.0), (25.0, 25.0), (math.inf, 40.0)])
-async def test_a_service_that_wants_to_be_left_alone_is_for_a_time_that_can_be_kept(
+async def test_a_service_is_left_alone_as_long_as_it_asks_up_to_the_longest_wait(
     asked: float, wait: float
 ) -> None:
     bench = Bench()
@@ -247,8 +251,7 @@ async def test_a_service_that_wants_to_be_left_alone_is_for_a_time_that_can_be_k
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0])
 async def test_while_it_is_shut_nothing_goes_and_when_time_is_up_it_says_so(seconds: float) -> None:
-    bench = Bench()
-    await bench.break_down()
+    bench = await Bench().broken_down()
 
     turns = bench.admits(3, until=bench.within(seconds))
     asking = asyncio.create_task(bench.request(until=bench.within(seconds)), name="ask")
@@ -262,11 +265,8 @@ async def test_while_it_is_shut_nothing_goes_and_when_time_is_up_it_says_so(seco
     assert bench.clock.waits() == []
 
 
-async def test_one_probes_and_the_others_go_when_it_has_found_the_service_well(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    bench = Bench()
-    await bench.break_down()
+async def test_one_probes_and_the_others_go_when_it_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    bench = await Bench().broken_down()
 
     with caplog.at_level(logging.INFO):
         asking = bench.requests(3)
@@ -281,8 +281,7 @@ async def test_one_probes_and_the_others_go_when_it_has_found_the_service_well(
 
 
 async def test_a_probe_that_fails_lets_all_wait_on_longer() -> None:
-    bench = Bench()
-    await bench.break_down()
+    bench = await Bench().broken_down()
     bench.service.trouble = DOWN
     asking = bench.requests(2)
     await bench.clock.next_wait()
@@ -295,11 +294,9 @@ async def test_a_probe_that_fails_lets_all_wait_on_longer() -> None:
 
 
 async def test_a_probe_that_is_cancelled_hands_its_part_to_the_next() -> None:
-    bench = Bench()
-    await bench.break_down()
+    bench = await Bench().broken_down()
     bench.service.waits = asyncio.Event()
-    turns = bench.admits(2)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(2)
     await bench.clock.advance(10.0)
     assert bench.breaker.state == "probing"
 
@@ -345,8 +342,7 @@ async def test_who_stands_behind_others_when_it_shuts_does_not_go_out() -> None:
 async def test_after_an_outage_nobody_uses_a_token_of_the_time_before() -> None:
     bench = Bench(bucket=TokenBucket(1.0, 2))
     await bench.break_down()
-    turns = bench.admits(6)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(6)
     await bench.clock.advance(9.0)  # long enough for six tokens
 
     await bench.clock.advance(1.0)
@@ -371,8 +367,7 @@ async def test_turns_at_the_pace_come_in_the_order_in_which_they_were_asked_for(
 
 async def test_who_is_cancelled_while_it_waits_for_its_turn_holds_up_nobody() -> None:
     bench = Bench(bucket=TokenBucket(1.0, 1))
-    turns = bench.admits(4)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(4)
 
     await end_all(turns[1], turns[2])
     await bench.clock.advance(2.0)
@@ -383,8 +378,7 @@ async def test_who_is_cancelled_while_it_waits_for_its_turn_holds_up_nobody() ->
 
 async def test_it_shuts_while_the_next_waits_for_its_token_and_then_that_one_waits_on() -> None:
     bench = Bench(bucket=TokenBucket(1.0, 1))
-    turns = bench.admits(2)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(2)
     await bench.break_down()
 
     await bench.clock.advance(1.0)
@@ -397,8 +391,7 @@ async def test_it_shuts_while_the_next_waits_for_its_token_and_then_that_one_wai
 
 async def test_retries_beyond_the_budget_wait_but_first_sends_do_not() -> None:
     bench = Bench(budget=RetryBudget(floor=2))
-    retries = bench.admits(4, retry=True)
-    await bench.clock.next_wait()
+    retries = await bench.waiting(4, retry=True)
 
     sends = bench.admits(3)
     await asyncio.gather(*sends)
@@ -411,8 +404,7 @@ async def test_retries_beyond_the_budget_wait_but_first_sends_do_not() -> None:
 
 async def test_lanes_that_were_let_at_the_same_moment_do_not_overdraw_the_budget() -> None:
     bench = Bench(bucket=TokenBucket(10.0, 1), budget=RetryBudget(floor=2))
-    retries = bench.admits(6, retry=True)
-    await bench.clock.next_wait()
+    retries = await bench.waiting(6, retry=True)
 
     await bench.clock.advance(5.0)
     within = list(bench.gone)
@@ -425,8 +417,7 @@ async def test_lanes_that_were_let_at_the_same_moment_do_not_overdraw_the_budget
 
 async def test_a_retry_that_finds_no_room_in_the_budget_in_time_is_told() -> None:
     bench = Bench(budget=RetryBudget(floor=1))
-    retries = bench.admits(2, retry=True, until=bench.within(5))
-    await bench.clock.next_wait()
+    retries = await bench.waiting(2, retry=True, until=bench.within(5))
 
     await bench.clock.advance(5.0)
 
@@ -435,8 +426,7 @@ async def test_a_retry_that_finds_no_room_in_the_budget_in_time_is_told() -> Non
 
 async def test_sends_make_room_for_a_retry_that_waits() -> None:
     bench = Bench(budget=RetryBudget(floor=1))
-    retries = bench.admits(2, retry=True)
-    await bench.clock.next_wait()
+    retries = await bench.waiting(2, retry=True)
     for _ in range(11):
         await bench.admit()
 
@@ -461,11 +451,9 @@ async def test_a_fault_of_the_clock_is_not_swallowed() -> None:
 
 
 async def test_a_wait_for_a_service_that_is_down_is_told_once_after_five_seconds() -> None:
-    bench = Bench()
-    await bench.break_down()
+    bench = await Bench().broken_down()
     bench.service.trouble = DOWN
-    turns = bench.admits(1)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(1)
 
     await bench.clock.advance(4.9)
     early = list(bench.held)
@@ -523,11 +511,9 @@ async def test_who_waits_for_the_service_for_the_budget_or_for_the_rate_stops_at
 
 
 async def test_a_probe_on_its_way_does_not_keep_a_program_from_stopping() -> None:
-    bench = Bench()
-    await bench.break_down()
+    bench = await Bench().broken_down()
     bench.service.waits = asyncio.Event()
-    turns = bench.admits(2)
-    await bench.clock.next_wait()
+    turns = await bench.waiting(2)
     await bench.clock.advance(10.0)
     assert bench.breaker.state == "probing"
 

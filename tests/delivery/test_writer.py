@@ -15,6 +15,9 @@ from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
 from tests.delivery.builders import DELIVERED, cases, message, no_thread_is_left, opened
 
+Go = Callable[[], None]
+"""Lets the thread go on."""
+
 
 @dataclass
 class Watched:
@@ -95,7 +98,7 @@ async def held(writer: ThreadWriter) -> AsyncIterator[Callable[[], None]]:
 
 
 async def test_what_waits_is_committed_together_and_in_order(
-    writer: ThreadWriter, database: Watched, held: Callable[[], None]
+    writer: ThreadWriter, database: Watched, held: Go
 ) -> None:
     jobs = [writer.submit(write(f"{number}"), writes=True) for number in range(20)]
 
@@ -124,9 +127,7 @@ async def test_reading_alone_takes_no_transaction(writer: ThreadWriter, database
     assert database.transactions == 0
 
 
-async def test_a_job_that_fails_undoes_itself_and_nobody_else(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
+async def test_a_job_that_fails_undoes_itself_alone(writer: ThreadWriter, held: Go) -> None:
     def half(database: sqlite3.Connection) -> None:
         write("half")(database)
         raise ValueError("a bug")
@@ -141,9 +142,7 @@ async def test_a_job_that_fails_undoes_itself_and_nobody_else(
     assert await writer.submit(read, writes=False) == ["a", "b"]
 
 
-async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their_place(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
+async def test_neighbours_that_share_a_call_keep_their_place(writer: ThreadWriter, held: Go) -> None:
     calls: list[list[str]] = []
 
     def write_all(database: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
@@ -162,9 +161,7 @@ async def test_neighbours_that_want_the_same_are_done_in_one_call_and_keep_their
     assert calls == [["a", "b"], ["c"]]
 
 
-async def test_one_of_those_that_want_the_same_fails_alone(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
+async def test_one_of_those_that_share_fails_alone(writer: ThreadWriter, held: Go) -> None:
     def write_all(database: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
         database.executemany("INSERT INTO line VALUES (?)", [(text,) for text in texts])
         if "bad" in texts:
@@ -207,7 +204,7 @@ async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     *,
     writer: ThreadWriter,
     database: Watched,
-    held: Callable[[], None],
+    held: Go,
     fails_at: set[str],
     works: list[Work],
     ends: list[str],
@@ -225,7 +222,7 @@ async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     assert await writer.submit(read, writes=False) == ["next"]
 
 
-async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
+async def test_a_disk_that_cannot_undo_does_not_end_the_thread(
     writer: ThreadWriter, database: Watched
 ) -> None:
     database.fails_at = {"COMMIT", "ROLLBACK"}
@@ -242,9 +239,7 @@ async def test_a_disk_that_cannot_even_undo_does_not_end_the_thread(
     assert await writer.submit(read, writes=False) == ["d"]
 
 
-async def test_whoever_stops_waiting_does_not_stop_the_work(
-    writer: ThreadWriter, held: Callable[[], None]
-) -> None:
+async def test_to_stop_waiting_does_not_stop_the_work(writer: ThreadWriter, held: Go) -> None:
     hasty = writer.submit(write("hasty"), writes=True)
     failing = writer.submit(fail, writes=True)
 
@@ -257,7 +252,7 @@ async def test_whoever_stops_waiting_does_not_stop_the_work(
 
 
 async def test_closing_finishes_what_was_asked_for(
-    writer: ThreadWriter, database: Watched, held: Callable[[], None], tmp_path: Path
+    writer: ThreadWriter, database: Watched, held: Go, tmp_path: Path
 ) -> None:
     tasks = [writer.submit(write(f"{n}"), writes=True) for n in range(5)]
 
@@ -280,7 +275,7 @@ async def test_closing_is_harmless_twice_and_without_opening(writer: ThreadWrite
     await ThreadWriter(lambda: database).close()  # type: ignore[arg-type, return-value]  # as good as one
 
 
-async def test_a_connection_that_will_not_close_keeps_nobody_waiting(
+async def test_a_connection_that_will_not_close_holds_nothing_up(
     writer: ThreadWriter, database: Watched
 ) -> None:
     database.fails_at = {"close"}

@@ -16,10 +16,10 @@ import pytest
 
 from hangbot.delivery import database
 from hangbot.delivery import outbox_file as module
-from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
+from tests.delivery.builders import message, opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -54,7 +54,7 @@ async def fill(outbox: Outbox, begin: int) -> tuple[list[str], OutboxUnusable]:
     """Put until it is refused, eight at a time; return the ids that were accepted."""
     accepted: list[str] = []
     for number in range(begin, begin + 5_000, 8):
-        puts = [outbox.put([Outgoing(f"m{n}", "room", TEXT)], 1.0) for n in range(number, number + 8)]
+        puts = [outbox.put([message(f"m{n}", text=TEXT)], 1.0) for n in range(number, number + 8)]
         ends = await asyncio.gather(*puts, return_exceptions=True)
         accepted += [end[0].message.id for end in ends if isinstance(end, list)]
         for end in ends:
@@ -65,15 +65,12 @@ async def fill(outbox: Outbox, begin: int) -> tuple[list[str], OutboxUnusable]:
 
 async def test_a_full_disk_is_told_and_what_was_accepted_is_on_it(small_disk: Path) -> None:
     path = small_disk / "outbox.sqlite3"
-    outbox = Outbox(path)
-    await outbox.open()
-
-    accepted, error = await fill(outbox, 0)
-    rows = await outbox.rows()
-    still = await asyncio.gather(outbox.put([Outgoing("late", "room", TEXT)], 2.0), return_exceptions=True)
-    assert mount("-o", "remount,size=8m", str(small_disk))
-    later = await outbox.put([Outgoing("room-again", "room", TEXT)], 3.0)
-    await outbox.close()
+    async with opened(path) as outbox:
+        accepted, error = await fill(outbox, 0)
+        rows = await outbox.rows()
+        still = await asyncio.gather(outbox.put([message("late", text=TEXT)], 2.0), return_exceptions=True)
+        assert mount("-o", "remount,size=8m", str(small_disk))
+        later = await outbox.put([message("room-again", text=TEXT)], 3.0)
 
     assert "full" in str(error) or "I/O" in str(error)
     assert str(path) in str(error)
@@ -82,31 +79,35 @@ async def test_a_full_disk_is_told_and_what_was_accepted_is_on_it(small_disk: Pa
     assert on_disk(path) == [*accepted, *(row.message.id for row in later)]
 
 
-def test_a_command_on_a_full_disk_prints_only_what_is_on_it(small_disk: Path, tmp_path: Path) -> None:
-    path = small_disk / "outbox.sqlite3"
-    # Nobody listens on port 1: accepting needs no service.
-    settings = {
+def send(folder: Path, *argv: str, lines: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where nobody listens (port 1): accepting needs no service."""
+    addresses = ("OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL")
+    settings = dict.fromkeys(addresses, "http://127.0.0.1:1") | {
         "BOT_USER_TOKEN": "a.b.c",
         "ROOM_UUID": "9e1a4c9e-3c1c-4d3c-8f0e-3d1f0a1b2c3d",
         "COMETCHAT_UID": "bot",
-        "OPENCHAT_BASE_URL": "http://127.0.0.1:1",
-        "TTFM_GATEWAY_BASE_URL": "http://127.0.0.1:1",
-        "SOCKET_SERVER_URL": "http://127.0.0.1:1",
+    }
+    return subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-m", "hangbot", "send", *argv],
+        input=lines,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | settings | more,
+        timeout=4 * WITHIN,
+        check=False,
+    )
+
+
+def test_a_command_on_a_full_disk_prints_only_what_is_on_it(small_disk: Path, tmp_path: Path) -> None:
+    path = small_disk / "outbox.sqlite3"
+    more = {
         "HANGBOT_OUTBOX": str(path),
         "STAGE_RETRY_TOTAL_MS": "3000",  # nobody will be there: the command need not wait for that
     }
     lines = "".join(f"{number} {TEXT[:800]}\n" for number in range(3_000))
 
-    sent = subprocess.run(
-        [sys.executable, "-m", "hangbot", "send", "--stdin"],
-        input=lines,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=os.environ | settings,
-        timeout=4 * WITHIN,
-        check=False,
-    )
+    sent = send(tmp_path, "--stdin", lines=lines, **more)
 
     assert sent.returncode == 1
     assert "outbox" in sent.stderr
@@ -117,24 +118,16 @@ def test_a_command_on_a_full_disk_prints_only_what_is_on_it(small_disk: Path, tm
 
 async def test_a_disk_that_becomes_read_only_is_told_and_loses_nothing(small_disk: Path) -> None:
     path = small_disk / "outbox.sqlite3"
-    outbox = Outbox(path)
-    await outbox.open()
-    await outbox.put([Outgoing("before", "room", "hi")], 1.0)
-    await outbox.close()
+    async with opened(path) as outbox:
+        await outbox.put([message("before")], 1.0)
 
     assert mount("-o", "remount,ro", str(small_disk))
-    again = Outbox(path)
     with pytest.raises(OutboxUnusable, match=r"(?i)cannot be (used|opened): .*(read-?only|unable to open)"):
-        await open_and_put(again)
-    await again.close()
+        async with opened(path) as again:
+            await again.put([message("after")], 2.0)
     assert mount("-o", "remount,rw", str(small_disk))
 
     assert on_disk(path) == ["before"]
-
-
-async def open_and_put(outbox: Outbox) -> None:
-    await outbox.open()
-    await outbox.put([Outgoing("after", "room", "hi")], 2.0)
 
 
 class Slow:
@@ -175,11 +168,9 @@ async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
         return made[-1]
 
     monkeypatch.setattr(module, "connect", slowly)
-    outbox = Outbox(tmp_path / "outbox.sqlite3")
-    await outbox.open()
 
-    rows = await asyncio.gather(*(outbox.put([Outgoing(f"m{n}", "room", TEXT)], 1.0) for n in range(200)))
-    await outbox.close()
+    async with opened(tmp_path / "outbox.sqlite3") as outbox:
+        rows = await asyncio.gather(*(outbox.put([message(f"m{n}", text=TEXT)], 1.0) for n in range(200)))
 
     assert len(rows) == 200
     assert made[0].commits <= 3  # the first alone, then all that waited behind it
@@ -189,26 +180,7 @@ def test_a_bot_with_a_damaged_outbox_says_where_it_is_put_and_the_next_start_goe
     path = tmp_path / "hangbot-outbox.sqlite3"
     damage = asyncio.run(_damaged(path))
 
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-m", "hangbot", "send", "hello", "--wait", "0.1"],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=os.environ
-            | {
-                "BOT_USER_TOKEN": "a.b.c",
-                "ROOM_UUID": "9e1a4c9e-3c1c-4d3c-8f0e-3d1f0a1b2c3d",
-                "COMETCHAT_UID": "bot",
-                "OPENCHAT_BASE_URL": "http://127.0.0.1:1",
-                "TTFM_GATEWAY_BASE_URL": "http://127.0.0.1:1",
-                "SOCKET_SERVER_URL": "http://127.0.0.1:1",
-            },
-            timeout=WITHIN,
-            check=False,
-        )
-        for _ in range(2)
-    )
+    first, second = (send(tmp_path, "hello", "--wait", "0.1") for _ in range(2))
 
     aside = list(tmp_path.glob("*.damaged-*"))
     assert (first.returncode, first.stdout) == (1, "")
@@ -219,11 +191,9 @@ def test_a_bot_with_a_damaged_outbox_says_where_it_is_put_and_the_next_start_goe
 
 
 async def _damaged(path: Path) -> bytes:
-    outbox = Outbox(path)
-    await outbox.open()
-    for number in range(20):
-        await outbox.put([Outgoing(f"m{number}", "room", TEXT)], 1.0)
-    await outbox.close()
+    async with opened(path) as outbox:
+        for number in range(20):
+            await outbox.put([message(f"m{number}", text=TEXT)], 1.0)
     content = path.read_bytes()[:100] + b"\xff" * 10_000
     path.write_bytes(content)
     return content
