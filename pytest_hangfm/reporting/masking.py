@@ -34,6 +34,8 @@ def mask_report(
     report.sections[:] = [(name, shown(text, name.startswith(_CAPTURED))) for name, text in report.sections]
     if properties := getattr(report, "user_properties", None):
         properties[:] = [(name, value(each)) for name, each in properties]
+    if reason := getattr(report, "wasxfail", ""):  # why it was expected to fail
+        vars(report)["wasxfail"] = shown(reason, False)  # noqa: FBT003  no colours of pytest's
     failure = report.longrepr
     if isinstance(failure, str):
         report.longrepr = shown(failure, False)  # noqa: FBT003  no colours of pytest's

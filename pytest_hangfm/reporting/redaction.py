@@ -172,7 +172,8 @@ class Redaction:
 
     def report(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Mask what a report says of a test."""
-        if (report.longrepr or report.sections or report.user_properties) and self.concerns(item):
+        speaks = report.longrepr or report.sections or report.user_properties or hasattr(report, "wasxfail")
+        if speaks and self.concerns(item):
             self._mask(report)
 
     def _mask(self, report: pytest.TestReport | pytest.CollectReport) -> None:
