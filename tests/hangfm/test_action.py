@@ -98,9 +98,7 @@ async def test_an_action_does_not_outlive_its_connection(
         pytest.param("playOneTimeAnimation", ActionLost, "connection ended under", id="and never shows any"),
     ],
 )
-async def test_a_state_that_was_lost_is_not_asked_whether_an_action_took_effect(
-    name: str, kind: type[ServiceError], says: str
-) -> None:
+async def test_a_lost_state_shows_no_effect(name: str, kind: type[ServiceError], says: str) -> None:
     session = Session([SLOW], [None])
     action = session.action(name)
     with pytest.raises(AckTimeout):
@@ -161,9 +159,7 @@ class StallingNetwork:
         writer.close()
 
 
-async def test_a_ping_is_answered_only_after_the_action_before_it_was_read(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_a_pong_shows_that_all_is_read(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     def dj_frames() -> list[dict[str, Any]]:
         frames = hangfm_sandbox.journal.events(service="room", dir="in", kind="frame")
         return [frame for frame in frames if "addDj" in frame["frame"]]

@@ -222,9 +222,7 @@ async def test_a_refusal_says_that_nothing_was_stored(
 
 @pytest.mark.parametrize("deed", ["hang", "garbage", "cut_after_store"])
 @pytest.mark.parametrize("name", ["me", "group", "join", "history"])
-async def test_every_other_request_fails_in_words_and_can_be_made_again(
-    name: str, deed: str, timed: tuple[Chat, ManualClock]
-) -> None:
+async def test_all_else_may_be_repeated(name: str, deed: str, timed: tuple[Chat, ManualClock]) -> None:
     chat, clock = timed
     armed = chat.sandbox.faults.add(f"chat.{name}", deed)
     ask: Callable[[], Awaitable[object]] = getattr(chat.client, name)
@@ -376,9 +374,7 @@ async def test_a_token_that_the_chat_echoes_is_in_no_error(fresh: Fresh) -> None
         pytest.param({"status": 401, "body": "<html>", "times": 2}, id="a log-in page"),
     ],
 )
-async def test_a_chat_works_when_it_says_whose_the_token_is_and_by_no_other_answer(
-    answer: dict[str, Any], chat: Chat
-) -> None:
+async def test_a_chat_works_when_it_says_whose_the_token_is(answer: dict[str, Any], chat: Chat) -> None:
     chat.fault("chat.me", **answer)
 
     with pytest.raises(ServiceError):
@@ -414,9 +410,7 @@ async def test_without_auto_join_a_bot_never_joins_by_itself(fresh: Fresh) -> No
     assert chat.requests("POST", "/members") == 0
 
 
-async def test_a_group_that_does_not_let_the_bot_in_is_told_from_one_that_it_only_has_to_join(
-    chat: Chat,
-) -> None:
+async def test_a_group_that_keeps_the_bot_out_is_told_from_one_to_be_joined(chat: Chat) -> None:
     await chat.client.send(replace(chat.line, id="m-0"))
     await chat.put_out("ban")
     chat.fault("chat.lookup", 403, own("ERR_FORBIDDEN", "Not a participant."))
@@ -441,9 +435,7 @@ async def test_a_group_that_does_not_let_the_bot_in_is_told_from_one_that_it_onl
         pytest.param(status(429), RateLimited, id="too often"),
     ],
 )
-async def test_where_joining_fails_for_another_reason_nothing_was_sent(
-    fault: dict[str, Any], kind: type[ServiceError], chat: Chat
-) -> None:
+async def test_a_failed_join_sends_none(fault: dict[str, Any], kind: type[ServiceError], chat: Chat) -> None:
     chat.fault("chat.send", 400, own("ERR_NOT_A_MEMBER"))
     chat.sandbox.faults.add("chat.join", **fault)
 
@@ -525,9 +517,7 @@ def canned(chat: Chat, *pages: list[Any]) -> None:
         chat.fault("chat.history", 200, {"data": page})
 
 
-async def test_where_the_look_up_is_unknown_the_conversation_of_the_message_is_searched(
-    chat: Chat, hangfm_user: Actor
-) -> None:
+async def test_where_the_look_up_is_unknown_the_history_is_searched(chat: Chat, hangfm_user: Actor) -> None:
     elsewhere = Outgoing("m-2", chat.sandbox.add_room("other").uuid, "over there")
     direct = Outgoing("dm-1", hangfm_user.uid, "between us", direct=True)
     sent = [chat.line, elsewhere, direct]
@@ -581,9 +571,7 @@ async def test_an_answer_that_came_twice_does_not_acknowledge_the_next_message(c
 # -- reading
 
 
-async def test_pages_follow_each_other_and_messages_of_one_second_are_all_there(
-    chat: Chat, hangfm_user: Actor
-) -> None:
+async def test_pages_follow_each_other_and_one_second_is_all_there(chat: Chat, hangfm_user: Actor) -> None:
     start = max((message.id for message in await chat.client.history(most=1)), default=0)
     for number in range(25):
         await hangfm_user.say(f"line {number}")

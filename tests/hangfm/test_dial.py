@@ -46,9 +46,7 @@ async def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-async def test_a_dead_address_is_waited_for_once(
-    port: int, tried: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_dead_addresses_wait_once(port: int, tried: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with unanswering(port) as dead:
         know(monkeypatch, "dead.example", dead, LIVE)
 

@@ -110,9 +110,7 @@ async def test_a_newest_row_that_cannot_be_read_does_not_bring_the_whole_history
     assert await heard(feed) == ["new"]
 
 
-async def test_a_server_that_gives_the_same_full_page_again_and_again_is_not_asked_at_once(
-    server: Server,
-) -> None:
+async def test_a_server_that_repeats_the_same_full_page_is_not_asked_at_once(server: Server) -> None:
     for number in range(50):
         server.say(f"line {number}")
     page = await server.history()
@@ -164,9 +162,7 @@ async def test_ids_that_start_again_are_told_once_and_hearing_goes_on(
     assert [record.__dict__["action"] for record in caplog.records] == ["chat_ids_restarted"]
 
 
-async def test_a_server_without_any_message_is_told_once_and_looked_at_once_a_time(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_empty_server_is_told_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     feed = await begun(server)
 
     server.restart([])
@@ -281,9 +277,7 @@ KINDS = st.sampled_from(["say", "say", "say", "look", "edit", "delete", "second"
 
 @given(deeds=st.lists(KINDS, max_size=40), shows_deleted=st.booleans(), keeps=st.sampled_from([3, 60, 1000]))
 @settings(deadline=None)
-def test_every_line_is_heard_once_and_in_order_as_long_as_it_is_held_at_a_look(
-    deeds: list[str], *, shows_deleted: bool, keeps: int
-) -> None:
+def test_every_line_held_is_heard_once_in_order(deeds: list[str], *, shows_deleted: bool, keeps: int) -> None:
     server = Server(keeps=keeps, shows_deleted=shows_deleted)
     server.say("before it began")
     feed = asyncio.run(begun(server))

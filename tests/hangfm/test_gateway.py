@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
 
-async def test_the_bots_token_is_exchanged_and_its_room_and_profile_are_found(
-    hangfm_sandbox: Sandbox, hangfm_gateway: GatewayClient
-) -> None:
+async def test_a_room_and_profile_are_found(hangfm_sandbox: Sandbox, hangfm_gateway: GatewayClient) -> None:
     token = await hangfm_gateway.exchange_token()
     by_uuid = await hangfm_gateway.room(hangfm_sandbox.room_uuid)
     by_slug = await hangfm_gateway.room(hangfm_sandbox.room_slug)
@@ -31,16 +29,12 @@ async def test_the_bots_token_is_exchanged_and_its_room_and_profile_are_found(
 
 
 @pytest.mark.parametrize("room", ["nowhere", "a/b?c#d e", "00000000-0000-4000-8000-000000000000"])
-async def test_an_unknown_room_is_not_found_whatever_its_name(
-    room: str, hangfm_gateway: GatewayClient
-) -> None:
+async def test_an_unknown_room_is_not_found_by_any_name(room: str, hangfm_gateway: GatewayClient) -> None:
     with pytest.raises(NotFound, match="room"):
         await hangfm_gateway.room(room)
 
 
-async def test_an_expired_token_is_named_with_its_age(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_an_expired_token_is_told_by_age(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     token = hangfm_sandbox.people.issue(hangfm_sandbox.bot.uid, lifetime_s=-3 * 86_400)
 
     async with open_gateway(hangfm_settings.with_changes(bot_user_token=token)) as gateway:

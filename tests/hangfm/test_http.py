@@ -56,9 +56,7 @@ async def ask(transport: Http, base: str, *, within: float = WITHIN, **more: int
         ),
     ],
 )
-async def test_an_answer_comes_whole_with_header_names_in_lower_case(
-    head: bytes, body: bytes | None, http: Http, open_raw: OpenRaw
-) -> None:
+async def test_an_answer_comes_whole(head: bytes, body: bytes | None, http: Http, open_raw: OpenRaw) -> None:
     base = await open_raw(head + (body or gzip.compress(b"hello" * 1000)))
 
     answer = await ask(http, base)
@@ -84,9 +82,7 @@ async def test_a_refused_connection_means_that_nothing_was_sent(http: Http, clos
         pytest.param(OK + b"you said " + TOKEN.encode() + b"x" * 10_000 + b"\r\n\r\n", id="the token echoed"),
     ],
 )
-async def test_a_broken_answer_leaves_open_whether_it_was_done_and_shows_no_token(
-    spoken: bytes, http: Http, open_raw: OpenRaw
-) -> None:
+async def test_a_broken_answer_tells_no_token(spoken: bytes, http: Http, open_raw: OpenRaw) -> None:
     with pytest.raises(ConnectionLost) as lost:
         await ask(http, await open_raw(spoken))
 
@@ -101,9 +97,7 @@ def assert_hides_the_token(error: Exception) -> None:
     assert error.__suppress_context__, "the traceback would show httpx's error, and with it the request"
 
 
-async def test_a_request_that_is_given_up_is_aborted_so_that_it_cannot_complete_later(
-    http: Http, open_raw: OpenRaw
-) -> None:
+async def test_a_request_that_is_given_up_is_aborted_for_good(http: Http, open_raw: OpenRaw) -> None:
     hung_up = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -144,9 +138,7 @@ async def test_a_packed_body_is_unpacked_no_further_than_is_safe(http: Http, ope
 
 
 @pytest.mark.parametrize(("method", "length"), [("GET", None), ("DELETE", None), ("POST", "0"), ("PUT", "0")])
-async def test_a_request_that_could_have_a_body_says_that_it_has_none(
-    method: str, length: str | None
-) -> None:
+async def test_a_request_that_could_have_a_body_says_it_has_none(method: str, length: str | None) -> None:
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

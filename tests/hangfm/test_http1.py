@@ -139,9 +139,7 @@ async def test_a_large_body_arrives_whole(http: Http, open_raw: OpenRaw) -> None
         pytest.param({"reply": ANSWER + OTHER}, id="an answer came twice"),
     ],
 )
-async def test_a_connection_that_is_spent_is_not_used_again(
-    server: dict[str, int | bytes], http: Http
-) -> None:
+async def test_a_spent_connection_is_not_used_again(server: dict[str, int | bytes], http: Http) -> None:
     spending = Server(**server)  # type: ignore[arg-type]  # a row of the table
     async with spending.serving() as url:
         for _ in range(3):
@@ -253,9 +251,7 @@ async def test_tls_that_is_given_up_half_way_is_given_up_at_once(http: Http) -> 
     assert asking.cancelled()
 
 
-async def test_giving_up_at_any_moment_takes_no_connection_from_another_and_leaves_no_socket(
-    recwarn: pytest.WarningsRecorder,
-) -> None:
+async def test_giving_up_costs_no_other_and_no_socket(recwarn: pytest.WarningsRecorder) -> None:
     async with Server(answers=1000).serving() as url, opened() as shared:
         for moment in range(60):
             await shared.post(url, json={})
@@ -408,18 +404,14 @@ async def serving_tls(tls: ssl.SSLContext, reply: bytes) -> AsyncIterator[str]:
         yield f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
 
 
-async def test_over_tls_a_connection_that_ends_with_the_answer_is_not_used_again(
-    http: Http, tls: ssl.SSLContext
-) -> None:
+async def test_over_tls_what_ends_with_its_answer_is_not_used_again(http: Http, tls: ssl.SSLContext) -> None:
     async with serving_tls(tls, b"HTTP/1.1 200 OK\r\n\r\nok") as url:
         answers = [await http.get(url) for _ in range(3)]
 
     assert [answer.text for answer in answers] == ["ok"] * 3
 
 
-async def test_a_server_that_hangs_up_before_its_answer_is_taken_disturbs_nothing(
-    http: Http, tls: ssl.SSLContext
-) -> None:
+async def test_a_hang_up_before_the_answer_is_taken_is_harmless(http: Http, tls: ssl.SSLContext) -> None:
     size, failed = 500_000, list[object]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size

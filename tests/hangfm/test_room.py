@@ -113,9 +113,7 @@ JOINS: dict[str, tuple[object, type[ServiceError], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "kind", "says"), JOINS.values(), ids=JOINS)
-async def test_a_join_that_is_not_answered_well_is_no_join(
-    answer: object, kind: type[ServiceError], says: str
-) -> None:
+async def test_a_join_not_answered_well_is_none(answer: object, kind: type[ServiceError], says: str) -> None:
     server, clock = ScriptedRoom(joinRoom=answer), ManualClock()
     async with server.connected(clock) as room:
         joining = asyncio.create_task(room.join(), name="join")
@@ -169,9 +167,7 @@ ACTS: dict[str, tuple[object, type[ServiceError], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "kind", "says"), ACTS.values(), ids=ACTS)
-async def test_an_action_without_its_acknowledgement_fails_in_words(
-    answer: object, kind: type[ServiceError], says: str
-) -> None:
+async def test_an_action_without_an_answer_fails(answer: object, kind: type[ServiceError], says: str) -> None:
     server, clock = ScriptedRoom(addDj=answer), ManualClock()
     async with server.joined(clock) as room:
         acting = asyncio.create_task(room.act("addDj"), name="act")
@@ -438,9 +434,7 @@ async def test_leaving_closes_the_connection_and_ends_what_is_pending() -> None:
     assert room.ended.result().reason == "left"
 
 
-async def test_a_listener_that_fails_ends_the_connection_and_is_reported(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_listener_that_fails_ends_it_and_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     def listener(_: object) -> None:
         raise RuntimeError("the listener's own")
 
@@ -467,9 +461,7 @@ async def test_a_patch_in_the_same_packet_as_the_join_is_not_lost(
     assert abs((hangfm_room.joined or {})["serverTime"] - hangfm_sandbox.clock.now_ms()) < 60_000
 
 
-async def test_a_server_that_never_says_welcome_can_be_joined_all_the_same(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_no_welcome_does_not_prevent_a_join(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     hangfm_sandbox.faults.add("room.welcome", "drop")
 
     async with open_room(hangfm_settings) as room:
@@ -496,9 +488,7 @@ async def test_a_wrong_token_refuses_the_join(hangfm_open_room: OpenRoom) -> Non
         await room.join()
 
 
-async def test_a_state_of_two_megabytes_is_no_problem_and_a_frame_of_seventeen_ends_the_connection(
-    hangfm_settings: Settings, hangfm_sandbox: Sandbox
-) -> None:
+async def test_a_frame_may_be_large_not_huge(hangfm_settings: Settings, hangfm_sandbox: Sandbox) -> None:
     hangfm_sandbox.room.state["settings"]["posterFile"] = "x" * 2**21
 
     async with open_room(hangfm_settings) as room:
@@ -512,9 +502,7 @@ async def test_a_state_of_two_megabytes_is_no_problem_and_a_frame_of_seventeen_e
 
 
 @pytest.mark.parametrize("deed", ["duplicate", "reorder"])
-async def test_doubled_and_overtaken_answers_reach_their_actions(
-    deed: str, hangfm_sandbox: Sandbox, hangfm_room: RoomClient
-) -> None:
+async def test_answers_find_their_calls(deed: str, hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     hangfm_sandbox.faults.add("room.action", deed)
 
     async with asyncio.timeout(WITHIN):
@@ -524,9 +512,7 @@ async def test_doubled_and_overtaken_answers_reach_their_actions(
     assert not hangfm_room.ended.done()
 
 
-async def test_heartbeats_are_answered_in_quotes_and_keep_the_connection(
-    hangfm_sandbox: Sandbox, hangfm_room: RoomClient
-) -> None:
+async def test_heartbeats_are_answered_and_keep_it(hangfm_sandbox: Sandbox, hangfm_room: RoomClient) -> None:
     for _ in range(4):
         await hangfm_sandbox.advance(30)
 

@@ -100,9 +100,7 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("said", "words"), ANSWERS.values(), ids=ANSWERS)
-async def test_whatever_answers_is_no_fault_of_the_configuration(
-    said: bytes, words: str, hangfm_settings: Settings
-) -> None:
+async def test_answers_are_no_settings_fault(said: bytes, words: str, hangfm_settings: Settings) -> None:
     kind = TokenRejected if words.startswith("refused") else Unavailable
     async with answering(said) as (port, asked):
         settings = hangfm_settings.with_changes(room_url=f"http://127.0.0.1:{port}")
@@ -153,9 +151,7 @@ async def test_a_certificate_that_is_refused_is_no_fault_of_the_configuration(
 
 
 @pytest.mark.parametrize("location", ["mailto:somebody", "https://[::1", "\x00", "https://login.example/"])
-async def test_nor_is_a_redirect_of_a_proxy(
-    location: str, hangfm_settings: Settings, patch: pytest.MonkeyPatch
-) -> None:
+async def test_nor_is_a_redirect(location: str, hangfm_settings: Settings, patch: pytest.MonkeyPatch) -> None:
     know(patch, NAME, "127.0.0.1")
 
     async with answering(http("302 Found", b"", f"Location: {location}")) as (port, _):
@@ -194,9 +190,7 @@ async def test_a_room_with_a_dead_address_is_joined_at_its_live_one_as_preflight
     assert (found.verdict, found.message) == ("ok", f"{NAME}:{urlsplit(settings.room_url).port} is reached")
 
 
-async def test_where_all_addresses_refuse_the_cause_is_told_as_of_one(
-    hangfm_settings: Settings, patch: pytest.MonkeyPatch
-) -> None:
+async def test_one_cause_is_told_if_all_refuse(hangfm_settings: Settings, patch: pytest.MonkeyPatch) -> None:
     know(patch, NAME, "127.0.0.8", "127.0.0.9")
 
     async with open_subject(hangfm_settings.with_changes(room_url=f"http://{NAME}:9")) as subject:

@@ -13,8 +13,8 @@ REPOSITORY: Final = Path(__file__).parents[2]
 QUICK: Final = "-p no:hypothesispytest -p no:randomly -p no:anyio -p no:cacheprovider"
 WITHOUT_ALLURE: Final = ("-p", "no:allure_pytest")
 EVERYDAY: Final = {
-    "test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected",
-    "test_a_configured_target_is_ready_and_the_command_says_the_same",
+    "test_in_strict_mode_five_lines_pass_and_what_is_wrong_is_shown",
+    "test_plugin_and_command_say_ready",
     "test_an_inner_run_leaves_a_report_that_people_can_read",
 }
 """The inner runs of `make test`; the others start a pytest each, and are among the long proofs."""

@@ -83,9 +83,7 @@ def test_any_asyncio_mode_will_do_without_a_mark(inner: pytest.Pytester, mode: s
     result.stdout.fnmatch_lines(["*the test left 1 task(s) running: forgotten*"])
 
 
-def test_in_any_order_and_over_two_processes_the_tests_are_the_same(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_and_processes_change_no_test(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider")
     inner.makepyfile(test_one=TESTS, test_two=TESTS)
 
@@ -112,9 +110,7 @@ def test_an_empty_folder_is_not_lectured_on_a_setting_of_pytest_asyncio(
     assert ("asyncio_default_fixture_loop_scope" in result.stderr.str()) is warned
 
 
-def test_another_loop_is_one_sentence_and_an_async_test_of_others_is_left_to_them(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_loop_is_answered_in_a_line(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS")  # anyio's plugin is part of this
     inner.makepyfile(ON_OTHER_LOOPS)
 
@@ -132,9 +128,7 @@ def test_another_loop_is_one_sentence_and_an_async_test_of_others_is_left_to_the
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_a_project_without_checks_has_those_of_the_plugin_in_their_order(
-    inner: pytest.Pytester, processes: str
-) -> None:
+def test_a_project_without_checks_has_those_of_the_plugin(inner: pytest.Pytester, processes: str) -> None:
     inner.makepyfile("def test_of_the_project(): ...")
 
     result = inner.runpytest_subprocess("-m", "preflight", "-n", processes, *WITHOUT_ALLURE)
@@ -153,9 +147,7 @@ def test_a_project_without_checks_has_those_of_the_plugin_in_their_order(
         pytest.param("import no_such_module", {"errors": 1}, id="that cannot be imported"),
     ],
 )
-def test_a_project_with_checks_has_only_them(
-    inner: pytest.Pytester, text: str, outcomes: dict[str, int]
-) -> None:
+def test_a_project_has_only_its_checks(inner: pytest.Pytester, text: str, outcomes: dict[str, int]) -> None:
     inner.makepyfile(text)
 
     inner.runpytest_subprocess("-m", "preflight").assert_outcomes(**outcomes)
@@ -168,9 +160,7 @@ def test_a_project_with_checks_has_only_them(
         pytest.param("not stage", "False", id="any tests"),
     ],
 )
-def test_the_garbage_collector_passes_over_a_run_of_checks_alone_and_comes_back(
-    inner: pytest.Pytester, chosen: str, frozen: str
-) -> None:
+def test_the_collector_passes_over_a_run_of_checks(inner: pytest.Pytester, chosen: str, frozen: str) -> None:
     inner.makepyfile(test_checks=FROZEN)
     run = f"pytest.main(['-s', *{WITHOUT_ALLURE}, '-m', {chosen!r}]); left = gc.get_freeze_count()"
 

@@ -38,9 +38,7 @@ INNER = f"""
 
 
 @pytest.mark.parametrize("colour", ["no", "yes"])
-def test_no_text_of_another_is_raw_in_the_terminal_or_in_the_report(
-    inner: pytest.Pytester, colour: str
-) -> None:
+def test_no_text_of_another_is_raw_in_terminal_or_report(inner: pytest.Pytester, colour: str) -> None:
     inner.makepyfile(INNER)
 
     result = inner.runpytest_subprocess(

@@ -22,9 +22,7 @@ def test_the_required_names_are_those_of_the_settings() -> None:
     assert required == REQUIRED_NAMES
 
 
-def test_the_command_line_wins_over_the_environment_and_that_over_the_ini_file(
-    pytester: pytest.Pytester,
-) -> None:
+def test_the_command_line_wins_over_environment_and_that_over_ini_file(pytester: pytest.Pytester) -> None:
     pytester.makeini(
         "[pytest]\nhangfm_target = live\nhangfm_only = one\nhangfm_ignore = three\nhangfm_strict = true"
     )

@@ -38,9 +38,7 @@ def verdicts(row: Any) -> dict[str, str]:  # noqa: ANN401  JSON
     return {check["id"]: check["verdict"] for check in row["checks"]}
 
 
-def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_take_it(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unconfigured_is_sandbox_only(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     site = inner.mkdir("site")  # laid out like the wheel
     shutil.copytree(REPOSITORY / "pytest_hangfm", site / "pytest_hangfm")
     shutil.copytree(REPOSITORY / "checks", site / "pytest_hangfm/checks")
@@ -66,9 +64,7 @@ def test_without_a_configuration_the_verdict_is_sandbox_only_and_ci_does_not_tak
     assert (inner.path / "summary.md").read_text().startswith("### SANDBOX ONLY: the sandbox")
 
 
-def test_checks_are_chosen_by_id_and_run_in_the_order_of_preflight(
-    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chosen_checks_keep_order(with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGFM_IGNORE", "chat.group, chat.member")
 
     result = with_checks.runpytest_subprocess(
@@ -86,9 +82,7 @@ def test_checks_are_chosen_by_id_and_run_in_the_order_of_preflight(
     ]
 
 
-def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest_one(
-    with_checks: pytest.Pytester,
-) -> None:
+def test_an_unknown_check_is_a_usage_error_with_the_nearest_one(with_checks: pytest.Pytester) -> None:
     result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, "--collect-only", "--hangfm-only=chat.tokn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -97,9 +91,7 @@ def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest_one(
     )
 
 
-async def test_a_configured_target_is_ready_and_the_command_says_the_same(
-    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
-) -> None:
+async def test_plugin_and_command_say_ready(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
     configure(with_checks.path, hangfm_sandbox)
     settings = Settings.from_env(hangfm_sandbox.env()).with_changes(
         outbox=with_checks.path / "outbox.sqlite3"
@@ -126,9 +118,7 @@ async def test_a_configured_target_is_ready_and_the_command_says_the_same(
     assert hangfm_sandbox.messages == []
 
 
-async def test_with_leave_to_write_a_canary_is_sent_and_deleted(
-    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
-) -> None:
+async def test_with_leave_a_canary_is_sent(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
     configure(with_checks.path, hangfm_sandbox)
 
     result, _ = await run(with_checks, "-m", "preflight", "--hangfm-live-writes", "--hangfm-only=canary")
@@ -141,9 +131,7 @@ async def test_with_leave_to_write_a_canary_is_sent_and_deleted(
     assert sent["deletedAt"]
 
 
-async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
-    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
-) -> None:
+async def test_one_cause_is_one_failure(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
     configure(with_checks.path, hangfm_sandbox, COMETCHAT_RECEIVER="no-such-group", BOT_NAMEE="typo")
 
     result, _ = await run(with_checks, "--tb=short")
@@ -164,9 +152,7 @@ async def test_one_cause_is_one_failure_and_what_depends_on_it_is_skipped(
     assert hangfm_sandbox.bot.token not in result.stdout.str()
 
 
-async def test_over_many_processes_the_checks_come_to_the_same_as_in_one(
-    with_checks: pytest.Pytester, hangfm_sandbox: Sandbox
-) -> None:
+async def test_many_processes_agree_with_one(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
     configure(
         with_checks.path, hangfm_sandbox, COMETCHAT_RECEIVER="no-such-group", SOCKET_SERVER_URL=NO_SERVER
     )
@@ -182,9 +168,7 @@ async def test_over_many_processes_the_checks_come_to_the_same_as_in_one(
     assert ("clock", "skipped", 'because of "Room socket can be reached"') in four
 
 
-def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave(
-    with_checks: pytest.Pytester, with_stages: pytest.Pytester
-) -> None:
+def test_unreachable_is_cannot_tell(with_checks: pytest.Pytester, with_stages: pytest.Pytester) -> None:
     addresses = ("OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL")
     configure(with_checks.path, BOT_USER_TOKEN="t", ROOM_UUID="r", **dict.fromkeys(addresses, NO_SERVER))
 
@@ -202,9 +186,7 @@ def test_what_cannot_be_reached_cannot_be_told_and_no_stage_writes_without_leave
     assert "stages" not in "".join(line for line in result.outlines if line.startswith("FAILED"))
 
 
-def test_an_incomplete_configuration_fails_once_with_every_fault(
-    with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_faults_are_one_failure(with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOM_UUID", "not/a/uuid")
     with_checks.makepyfile(
         test_own="""

@@ -72,9 +72,7 @@ def test_the_sandbox_is_never_ready_and_says_so() -> None:
         pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 2, 2, id="interrupted-stays-interrupted"),
     ],
 )
-def test_ci_does_not_take_the_sandbox_for_the_real_thing(
-    options: Options, target: str, status: int, ends_with: int
-) -> None:
+def test_ci_does_not_take_sandbox_only(options: Options, target: str, status: int, ends_with: int) -> None:
     assert finish(summary(options, "ok", target=target), status) == ends_with
 
 

@@ -69,9 +69,7 @@ async def test_what_a_program_does_not_do_fails_with_its_last_words(
     assert "  | hi" in str(caught.value)
 
 
-async def test_it_is_the_person_whose_token_it_was_given(
-    hangfm_sandbox: Sandbox, hangfm_open_process: OpenProcess
-) -> None:
+async def test_it_is_whose_token_it_has(hangfm_sandbox: Sandbox, hangfm_open_process: OpenProcess) -> None:
     alice = hangfm_sandbox.users.add("alice")
 
     hers = await hangfm_open_process([*NOTHING], env={"BOT_USER_TOKEN": alice.token}, join=False)
@@ -80,9 +78,7 @@ async def test_it_is_the_person_whose_token_it_was_given(
     assert (hers.uid, its.uid) == (alice.uid, hangfm_sandbox.bot.uid)
 
 
-async def test_a_program_that_is_not_there_is_one_line(
-    hangfm_open_process: OpenProcess, tmp_path: Path
-) -> None:
+async def test_an_absent_program_is_one_line(hangfm_open_process: OpenProcess, tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception, match="cannot be started: No such file") as caught:
         await hangfm_open_process([str(tmp_path / "no-such-bot")])
 
@@ -100,9 +96,7 @@ async def test_who_does_not_listen_to_sigterm_is_killed(hangfm_open_process: Ope
     assert code == -signal.SIGKILL
 
 
-async def test_a_line_beyond_the_limit_ends_the_reading_and_not_the_program(
-    hangfm_open_process: OpenProcess,
-) -> None:
+async def test_a_line_beyond_the_limit_ends_the_reading_alone(hangfm_open_process: OpenProcess) -> None:
     code = "print('x' * (3 * 2**20)); print('no more'); raise SystemExit(5)"
     process = await hangfm_open_process([sys.executable, "-c", code], join=False)
 

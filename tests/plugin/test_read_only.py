@@ -7,9 +7,7 @@ from hangbot.sandbox import Sandbox
 from pytest_hangfm.read_only import skip_unless_joining, skip_unless_reading
 
 
-async def test_without_leave_a_chat_client_joins_and_reads_and_skips_before_it_sends(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_a_chat_client_skips_without_leave(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     async with open_clients(hangfm_settings, guard=skip_unless_reading) as clients:
         await clients.chat.join()
         assert await clients.chat.history() == []
@@ -21,9 +19,7 @@ async def test_without_leave_a_chat_client_joins_and_reads_and_skips_before_it_s
     assert hangfm_sandbox.messages == []
 
 
-async def test_without_leave_a_room_client_joins_and_skips_before_it_acts(
-    hangfm_sandbox: Sandbox, hangfm_settings: Settings
-) -> None:
+async def test_a_room_client_skips_without_leave(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> None:
     async with open_room(hangfm_settings, guard=skip_unless_joining) as room:
         await room.join()
         with pytest.raises(pytest.skip.Exception, match="addDj: others would see it"):

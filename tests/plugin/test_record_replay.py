@@ -88,9 +88,7 @@ async def test_a_client_that_does_something_else_than_then_fails_with_the_conver
     assert said[:3] == ["  replay: welcome", "  client: joinRoom #1", "  replay: done #1"]
 
 
-async def test_nobody_connecting_and_too_many_connecting_are_told(
-    hangfm_replay: OpenReplay, hangfm_sandbox: Sandbox
-) -> None:
+async def test_too_few_and_too_many_clients(hangfm_replay: OpenReplay, hangfm_sandbox: Sandbox) -> None:
     replay = await hangfm_replay(SAMPLE)
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}

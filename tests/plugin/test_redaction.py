@@ -122,9 +122,7 @@ def leaks(folder: Path, done: pytest.RunResult) -> list[str]:
 
 @pytest.mark.parametrize("allure", ["--alluredir=results", "-pno:allure_pytest"], ids=["allure", "plain"])
 @pytest.mark.parametrize("style", ["long", "short", "line", "native"])
-def test_a_secret_in_each_of_the_known_ways_is_in_nothing_that_a_run_leaves(
-    configured: pytest.Pytester, style: str, allure: str
-) -> None:
+def test_a_secret_is_in_nothing_a_run_leaves(configured: pytest.Pytester, style: str, allure: str) -> None:
     configured.makepyfile(SUITE)
 
     done = configured.runpytest_subprocess(
@@ -185,9 +183,7 @@ OF_A_SANDBOX: Final = "async def test_it(hangfm_sandbox):\n    write(hangfm_sand
         pytest.param(OF_A_SANDBOX, ("-n", "1"), id="a sandbox's, which only a worker of xdist knows"),
     ],
 )
-def test_what_slips_through_is_masked_at_the_end_and_fails_the_run(
-    configured: pytest.Pytester, test: str, arguments: tuple[str, ...]
-) -> None:
+def test_what_slips_through_fails(configured: pytest.Pytester, test: str, arguments: tuple[str, ...]) -> None:
     late = configured.mkdir("results") / "by-another-tool.txt"
     configured.makepyfile(f"import os, pathlib\nwrite = pathlib.Path({str(late)!r}).write_text\n\n{test}")
 
@@ -257,9 +253,7 @@ def test_the_names_of_secrets_are_those_of_the_settings() -> None:
         pytest.param(b"\x00\x80 = = =", [], id="garbage"),
     ],
 )
-def test_secrets_are_found_in_a_file_in_whatever_state_it_is(
-    tmp_path: Path, line: str | bytes, secrets: list[str]
-) -> None:
+def test_secrets_are_found_in_any_file(tmp_path: Path, line: str | bytes, secrets: list[str]) -> None:
     path = tmp_path / "some.env"
     path.write_bytes(line if isinstance(line, bytes) else line.encode())
 
@@ -294,9 +288,7 @@ def test_thousands_of_tokens_are_looked_for_at_once(tmp_path: Path) -> None:
 
 
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=6, max_size=30), around=st.text(max_size=20))
-def test_whatever_a_secret_looks_like_a_report_of_any_shape_does_not_hold_it(
-    secret: str, around: str
-) -> None:
+def test_whatever_a_secret_looks_like_no_report_of_any_shape_holds_it(secret: str, around: str) -> None:
     redactor = Redactor([secret])
     told = f"{around} {secret} {around}"
     report = SimpleNamespace(

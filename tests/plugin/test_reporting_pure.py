@@ -190,9 +190,7 @@ def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
     ],
     ids=["check", "wheel", "stage", "test", "no-folder"],
 )
-def test_a_test_stands_where_its_folder_and_its_markers_say(
-    nodeid: str, markers: set[str], place: tuple[str, ...]
-) -> None:
+def test_a_test_stands_where_its_marks_say(nodeid: str, markers: set[str], place: tuple[str, ...]) -> None:
     found = labels_of(nodeid, markers)
 
     assert (found.epic, found.feature, found.story, found.severity) == place

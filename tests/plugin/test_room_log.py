@@ -39,9 +39,7 @@ async def test_the_same_words_twice_are_two_messages(hangfm_user: Actor, hangfm_
     assert hangfm_room_log.texts(hangfm_user) == ["hello", "hello"]
 
 
-async def test_what_nobody_said_fails_with_the_conversation(
-    hangfm_open_user: OpenUser, hangfm_room_log: RoomLog
-) -> None:
+async def test_what_nobody_said_fails_in_full(hangfm_open_user: OpenUser, hangfm_room_log: RoomLog) -> None:
     alice, bob = await hangfm_open_user("alice"), await hangfm_open_user("bob")
     await alice.say("is anybody here?")
 
@@ -54,18 +52,14 @@ async def test_what_nobody_said_fails_with_the_conversation(
     )
 
 
-async def test_an_expectation_does_not_pass_on_the_testers_own_words(
-    hangfm_user: Actor, hangfm_room_log: RoomLog
-) -> None:
+async def test_an_expectation_is_not_met_by_own_words(hangfm_user: Actor, hangfm_room_log: RoomLog) -> None:
     await hangfm_user.say("/ping")
 
     with pytest.raises(pytest.fail.Exception, match=r"hangbot did not say 'ping' within .* \(alice said it"):
         await hangfm_room_log.expect("ping", within=0.01)
 
 
-async def test_a_direct_message_is_not_taken_for_one_to_the_room(
-    hangfm_bot: Bot, hangfm_user: Actor, hangfm_room_log: RoomLog
-) -> None:
+async def test_direct_is_not_for_all(hangfm_bot: Bot, hangfm_user: Actor, hangfm_room_log: RoomLog) -> None:
     await hangfm_bot.say("between us", to=hangfm_user.uid, direct=True)
 
     said = await hangfm_room_log.expect("between us", direct=True)
@@ -77,9 +71,7 @@ async def test_a_direct_message_is_not_taken_for_one_to_the_room(
     assert (said["sender"], said["receiver"]) == (hangfm_bot.chat.uid, hangfm_user.uid)
 
 
-async def test_silence_is_broken_by_the_bot_and_by_nobody_else(
-    hangfm_bot: Bot, hangfm_user: Actor, hangfm_room_log: RoomLog
-) -> None:
+async def test_only_bots_break_silence(hangfm_bot: Bot, hangfm_user: Actor, hangfm_room_log: RoomLog) -> None:
     await hangfm_user.say("hello")
     await hangfm_room_log.expect_silence("hello", for_=0.05)
     await hangfm_bot.say("hello yourself")

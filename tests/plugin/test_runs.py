@@ -102,9 +102,7 @@ BARE = """
 """
 
 
-def test_in_strict_mode_five_lines_pass_and_what_is_wrong_fails_with_what_was_expected(
-    inner: pytest.Pytester,
-) -> None:
+def test_in_strict_mode_five_lines_pass_and_what_is_wrong_is_shown(inner: pytest.Pytester) -> None:
     inner.makepyfile(test_five_lines=FIVE_LINES, test_wrong=WRONG)
 
     result = inner.runpytest_subprocess("-rs", *WITHOUT_ALLURE)
@@ -195,9 +193,7 @@ def test_every_fixture_has_an_example() -> None:
     assert [each.__name__ for each in fixtures if "::\n" not in (each.__doc__ or "")] == []
 
 
-def test_each_stage_is_a_line_of_what_was_sent_and_what_became_of_it(
-    inner: pytest.Pytester, tmp_path: Path
-) -> None:
+def test_each_stage_is_a_line_of_what_became_of_its_own(inner: pytest.Pytester, tmp_path: Path) -> None:
     inner.makepyfile(
         test_chat_ack_retry="""
             import pytest

@@ -310,9 +310,7 @@ async def test_what_cannot_be_done_is_refused_in_a_line(api: Api, line: str) -> 
         pytest.param(b"x", {"Content-Encoding": "gzip"}, "the body cannot be unpacked", id="no gzip"),
     ],
 )
-async def test_a_body_that_cannot_be_read_does_nothing(
-    api: Api, raw: bytes, headers: dict[str, str], error: str
-) -> None:
+async def test_a_bad_body_does_nothing(api: Api, raw: bytes, headers: dict[str, str], error: str) -> None:
     assert await api.call("POST", "/reset", data=raw, headers=headers) == (400, {"error": error})
 
 
@@ -328,9 +326,7 @@ async def test_a_body_that_cannot_be_read_does_nothing(
         pytest.param({"Origin": "http://localhost:3000"}, 200, id="a local page"),
     ],
 )
-async def test_other_hosts_and_their_pages_are_refused(
-    api: Api, headers: dict[str, str], status: int
-) -> None:
+async def test_other_hosts_and_pages_are_refused(api: Api, headers: dict[str, str], status: int) -> None:
     answer = await api.call("GET", "/state", headers=headers)
 
     assert answer[0] == status

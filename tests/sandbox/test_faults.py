@@ -125,9 +125,7 @@ IMPOSSIBLE: dict[str, tuple[str, str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("on", "do", "options", "text"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_a_fault_that_cannot_be_is_refused_with_what_can(
-    on: str, do: str, options: dict[str, Any], text: str
-) -> None:
+def test_a_wrong_fault_is_told_what_is_right(on: str, do: str, options: dict[str, Any], text: str) -> None:
     faults = Faults()
 
     with pytest.raises(ValueError, match=text):

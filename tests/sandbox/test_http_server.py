@@ -186,9 +186,7 @@ async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:
         ),
     ],
 )
-async def test_what_cannot_be_read_is_refused_and_hung_up_on(
-    connect: Connect, asked: bytes, status: int
-) -> None:
+async def test_what_cannot_be_read_is_refused_and_closed(connect: Connect, asked: bytes, status: int) -> None:
     client = await connect(mirror)
 
     await client.says(asked)
@@ -240,9 +238,7 @@ async def test_an_answer_that_has_no_body_sends_none(connect: Connect, method: b
     assert [body for _, _, body in await client.hears()] == [b"next"]
 
 
-async def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
-    connect: Connect, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_handler_that_fails_is_a_500(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     async def answer(request: Request) -> Response:
         if request.method == "POST":
             raise RuntimeError("its fault")
@@ -255,9 +251,7 @@ async def test_a_handler_that_fails_is_a_500_and_the_connection_lives(
     assert "POST / failed" in caplog.text
 
 
-async def test_a_handler_that_fails_after_its_answer_gives_no_second_one(
-    connect: Connect, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_late_failure_adds_no_answer(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     async def answer(request: Request) -> None:
         request.answer(Response(200, request.method.encode()))
         if request.method == "POST":
@@ -270,9 +264,7 @@ async def test_a_handler_that_fails_after_its_answer_gives_no_second_one(
     assert "POST / failed" in caplog.text
 
 
-async def test_an_answer_that_cannot_be_written_is_a_500(
-    connect: Connect, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_answer_beyond_writing_is_a_500(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     async def answer(_request: Request) -> Response:
         return Response(200, headers={"x": "\ud800"})
 
@@ -293,9 +285,7 @@ async def test_an_answer_that_cannot_be_written_is_a_500(
         pytest.param(200, {"Connection": "close"}, id="the last, it says"),
     ],
 )
-async def test_after_an_answer_whose_end_cannot_be_told_the_connection_is_closed(
-    connect: Connect, status: int, headers: dict[str, str]
-) -> None:
+async def test_an_answer_without_end_closes(connect: Connect, status: int, headers: dict[str, str]) -> None:
     async def answer(_request: Request) -> Response:
         return Response(status, b"body", headers)
 

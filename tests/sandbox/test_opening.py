@@ -183,9 +183,7 @@ async def test_a_kick_over_rest_reaches_the_room(sandbox: Sandbox, http: aiohttp
     assert told[1] == "primus::server::close"
 
 
-async def test_settings_changed_over_rest_are_told_to_the_room_and_hold(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
+async def test_settings_set_over_rest_are_told(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
     async with room_socket(sandbox) as ws:
@@ -301,9 +299,7 @@ async def test_a_reset_cuts_the_connections(sandbox: Sandbox) -> None:
         assert ws.close_code == 1006
 
 
-async def test_what_went_unused_or_unknown_is_complained_about(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
+async def test_what_is_unused_or_unknown_is_reported(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     sandbox.faults.add("chat.send", "hang")
     async with http.get(sandbox.chat_url + "/api/nothing-service/at-all"):
         pass
@@ -355,9 +351,7 @@ async def test_a_banned_user_stays_out_of_room_and_chat(sandbox: Sandbox) -> Non
         await alice.join()
 
 
-async def test_rooms_show_at_the_gateway_with_who_is_there_and_what_plays(
-    sandbox: Sandbox, http: aiohttp.ClientSession
-) -> None:
+async def test_rooms_show_at_the_gateway_with_all(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
     await alice.dj()

@@ -23,7 +23,5 @@ from hangbot.sandbox.paths import match_path
         ("extensions/{}/*", "extensions/polls/v1", ("polls", "v1")),
     ],
 )
-def test_a_path_fits_a_pattern_and_leaves_its_ids(
-    pattern: str, path: str, ids: tuple[str, ...] | None
-) -> None:
+def test_a_path_fits_a_pattern_with_its_ids(pattern: str, path: str, ids: tuple[str, ...] | None) -> None:
     assert match_path(pattern, path.split("/")) == ids

@@ -142,9 +142,7 @@ async def test_a_sandbox_closes_while_a_service_is_down() -> None:
         pytest.param({"service": ["room"]}, "unknown field: service", id="misspelt"),
     ],
 )
-async def test_a_restart_that_cannot_be_understood_restarts_nothing(
-    sandbox: Sandbox, body: dict[str, Any], says: str
-) -> None:
+async def test_a_bad_restart_restarts_nothing(sandbox: Sandbox, body: dict[str, Any], says: str) -> None:
     url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
     async with aiohttp.ClientSession() as http, connect(url, proxy=None) as ws:
         async with http.post(sandbox.control_url + "/restart", json=body) as answer:
@@ -212,9 +210,7 @@ def ask(request: pytest.FixtureRequest, sandbox: Sandbox) -> Ask:
         pytest.param("", b"", None, id="no body"),
     ],
 )
-async def test_every_request_stands_in_the_journal_as_it_came(
-    ask: Ask, method: str, kind: str, sent: bytes, shown: object
-) -> None:
+async def test_every_request_is_noted(ask: Ask, method: str, kind: str, sent: bytes, shown: object) -> None:
     headers = ([f"Content-Type: {kind}"] if kind else []) + ([f"Content-Length: {len(sent)}"] if sent else [])
 
     row = await ask(head(method, "HOME/spec?a=%41", *headers) + sent)
@@ -271,9 +267,7 @@ async def test_every_request_stands_in_the_journal_as_it_came(
         pytest.param(b"hello\r\n\r\n", {"method": "hello", "path": ""}, id="no HTTP"),
     ],
 )
-async def test_odd_requests_stand_there_as_they_came_too(
-    ask: Ask, sandbox: Sandbox, raw: bytes, shown: dict[str, Any]
-) -> None:
+async def test_odd_requests_are_noted(ask: Ask, sandbox: Sandbox, raw: bytes, shown: dict[str, Any]) -> None:
     row = await ask(raw)
 
     assert row | shown == row
@@ -299,9 +293,7 @@ async def test_odd_requests_stand_there_as_they_came_too(
         pytest.param(head("PUT", "HOME"), {"method": "PUT", "path": "HOME"}, id="before its answer"),
     ],
 )
-async def test_a_request_that_was_cut_stands_there_as_far_as_it_came(
-    ask: Ask, raw: bytes, shown: dict[str, Any]
-) -> None:
+async def test_a_cut_request_is_noted_as_far_as_it_came(ask: Ask, raw: bytes, shown: dict[str, Any]) -> None:
     row = await ask(raw, hang_up=True)
 
     assert row | shown == row
@@ -333,9 +325,7 @@ async def test_what_a_service_that_is_down_is_asked_stands_there(sandbox: Sandbo
     assert (end["kind"], end["deed"]) == ("close", "down")
 
 
-async def test_a_request_at_which_a_service_fails_stands_there(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_fails_is_noted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object) -> None:
         raise RuntimeError("its fault")
 

@@ -11,9 +11,7 @@ from hangbot.sandbox import open_sandbox
 from tests.bounds import WITHIN
 
 
-async def test_room_chat_and_gateway_speak_tls_and_the_control_api_does_not(
-    tls: ssl.SSLContext, trusting: ssl.SSLContext
-) -> None:
+async def test_all_but_the_control_api_speak_tls(tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     async with open_sandbox(tls=tls) as sandbox, aiohttp.ClientSession() as http:
         headers = {"Authorization": f"Bearer {sandbox.bot.token}"}
         exchange = f"{sandbox.gateway_url}/api/user-service/comet-chat/user-token"
@@ -39,9 +37,7 @@ async def test_room_chat_and_gateway_speak_tls_and_the_control_api_does_not(
         assert control == 200
 
 
-async def test_plain_text_on_the_tls_ports_disturbs_nobody(
-    tls: ssl.SSLContext, trusting: ssl.SSLContext
-) -> None:
+async def test_plain_text_on_a_tls_port_disturbs_none(tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
     async with open_sandbox(tls=tls, control=False) as sandbox, aiohttp.ClientSession() as http:
         for port in (sandbox.room_port, sandbox.http_port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -143,9 +143,7 @@ CLOSE_1007 = b"\x88\x02\x03\xef"
         ),
     ],
 )
-async def test_what_a_client_sends_is_handled_and_answered(
-    chunks: list[bytes], out: bytes, events: list[Any]
-) -> None:
+async def test_what_is_sent_is_answered(chunks: list[bytes], out: bytes, events: list[Any]) -> None:
     client = Client()
 
     heard = await client.hears(*chunks)
@@ -162,9 +160,7 @@ async def test_what_a_client_sends_is_handled_and_answered(
         pytest.param(frame(TEXT, b"x" * 1001), 1009, id="a byte too many"),
     ],
 )
-async def test_what_breaks_the_protocol_ends_the_connection_with_a_code_and_its_reason(
-    broken: bytes, code: int
-) -> None:
+async def test_what_breaks_the_protocol_ends_it_with_a_code_and_a_reason(broken: bytes, code: int) -> None:
     client = Client()
 
     heard = await client.hears(SAY + broken + SAY)
@@ -223,9 +219,7 @@ async def test_how_a_client_ended_is_reported_once_it_is_gone(last: bytes, code:
 @pytest.mark.parametrize(
     ("corked", "writes"), [(True, [b"\x81\x011\x81\x012"]), (False, [b"\x81\x011", b"\x81\x012"])]
 )
-async def test_what_is_sent_in_one_iteration_goes_out_in_one_write_where_it_is_corked(
-    *, corked: bool, writes: list[bytes]
-) -> None:
+async def test_what_is_corked_goes_out_in_one_write(*, corked: bool, writes: list[bytes]) -> None:
     client = Client(replace(OPTIONS, corked=corked))
 
     client.socket.send("1")
@@ -261,9 +255,7 @@ async def test_what_is_held_back_goes_out_after_the_next_text_and_behind_a_gate_
         pytest.param({"at_once": True}, b"\x88\x00", id="and hung up"),
     ],
 )
-async def test_a_close_goes_out_behind_what_was_sent_and_nothing_after_it(
-    options: dict[str, Any], out: bytes
-) -> None:
+async def test_a_close_goes_out_behind_all_that_was_sent(options: dict[str, Any], out: bytes) -> None:
     client = Client()
     client.socket.send("1")
 

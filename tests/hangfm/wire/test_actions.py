@@ -37,9 +37,7 @@ def tell(action: str, params: dict[str, Any], state: RoomState | None, before: o
         pytest.param(room(nowPlaying={"startTime": 5}), (None, 5), id="a song of an older server"),
     ],
 )
-def test_a_song_is_told_from_any_other_by_its_play_and_its_start(
-    state: RoomState | None, key: object
-) -> None:
+def test_a_song_is_told_from_others_by_its_play_and_start(state: RoomState | None, key: object) -> None:
     assert song_id(state) == key
 
 

@@ -84,9 +84,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("code", "status", "kind", "remedy"), TABLE)
-def test_every_code_of_the_table_means_what_the_table_says(
-    code: str, status: int, kind: type[ServiceError], remedy: str
-) -> None:
+def test_codes_mean_what_they_say(code: str, status: int, kind: type[ServiceError], remedy: str) -> None:
     error = refusal(status, code, message="No.")
 
     assert (type(error), error.code) == (kind, code)
@@ -196,9 +194,7 @@ BAD = "ERR_BAD_REQUEST"
         ({"message": ""}, f"({BAD})"),
     ],
 )
-def test_a_refusal_is_shown_by_its_code_its_words_and_what_they_object_to(
-    error: dict[str, object], says: str
-) -> None:
+def test_a_refusal_is_shown_by_its_code_its_words_and_its_field(error: dict[str, object], says: str) -> None:
     assert str(refusal(400, BAD, **error)) == f"chat refused it {says}"
 
 
@@ -253,9 +249,7 @@ def http_date(at: float) -> str:
     ],
 )
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_read_in_every_form_and_bounded(
-    status: int, value: str, seconds: float | None
-) -> None:
+def test_retry_after_is_read_in_any_form_and_bounded(status: int, value: str, seconds: float | None) -> None:
     error = raised(status, b"", **{"retry-after": value})
 
     assert error.retry_after == seconds
@@ -274,9 +268,7 @@ def test_half_a_character_is_no_time_to_wait() -> None:  # no parameter: Allure 
         pytest.param(http_date(NOW + 9).removesuffix(" GMT"), "", 9.0, id="without a zone"),
     ],
 )
-def test_a_date_is_compared_with_a_clock_in_gmt(
-    value: str, date: str, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dates_are_in_gmt(value: str, date: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
 
     assert raised(429, b"", **{"retry-after": value, "date": date}).retry_after == seconds

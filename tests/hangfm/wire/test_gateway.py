@@ -54,9 +54,7 @@ REFUSALS: dict[str, tuple[int, bytes, type[ServiceError], str, str]] = {
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "says", "remedy"), REFUSALS.values(), ids=REFUSALS)
-def test_only_the_gateways_own_words_refuse(
-    status: int, body: bytes, kind: type[ServiceError], says: str, remedy: str
-) -> None:
+def test_own_words_refuse(status: int, body: bytes, kind: type[ServiceError], says: str, remedy: str) -> None:
     error = refused(status, body)
 
     assert type(error) is kind

@@ -242,9 +242,7 @@ DOCUMENTS = st.recursive(
 
 @settings(max_examples=50)
 @given(DOCUMENTS, DOCUMENTS, st.lists(st.sampled_from("abcdef"), unique=True))
-def test_any_difference_that_a_server_computes_is_followed(
-    old: object, new: object, users: list[str]
-) -> None:
+def test_any_difference_a_server_computes_is_followed(old: object, new: object, users: list[str]) -> None:
     before: dict[str, Any] = {"allUsers": [{"uuid": "x"}], "settings": old}
     after: dict[str, Any] = {"allUsers": [{"uuid": name} for name in users], "settings": new}
     patch = jsonpatch.make_patch(before, after).patch

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("seconds", [20.0, 3.0], ids=["default", "variant"])
-async def test_user_left_comes_after_the_verb_room_leave_too(
-    open_client: "OpenClient", seconds: float
-) -> None:
+async def test_user_left_comes_after_roomleave_too(open_client: "OpenClient", seconds: float) -> None:
     watcher = await open_client("watcher", joined=True, user_left_s=seconds)
     sandbox = watcher.sandbox
     client = await open_client(joined=True, at=sandbox)
@@ -29,9 +27,7 @@ async def test_user_left_comes_after_the_verb_room_leave_too(
     assert await client.quiet()
 
 
-async def test_on_a_dead_network_a_user_lingers_until_the_heartbeat_and_twenty_seconds_more(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_on_a_dead_network_a_user_lingers(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(joined=True)
 
     sandbox.clock.advance(30)

@@ -40,9 +40,7 @@ def hit_once(sandbox: Sandbox, fault: Fault) -> bool:
 # -- room.connect
 
 
-async def test_a_connection_can_be_dropped_before_its_answer(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_connection_can_end_before_its_answer(sandbox: Sandbox, open_client: "OpenClient") -> None:
     fault = sandbox.faults.add("room.connect", "refuse")
 
     with pytest.raises((InvalidMessage, InvalidHandshake, ConnectionError, EOFError)):
@@ -196,9 +194,7 @@ async def test_a_fault_changes_what_is_heard(  # noqa: PLR0917  columns of the t
 
 
 @pytest.mark.parametrize(("do", "done"), [("refuse", False), ("cut_after_store", True), ("close", True)])
-async def test_an_action_can_end_the_connection_before_or_after_it_is_done(
-    sandbox: Sandbox, joined: "Client", do: str, *, done: bool
-) -> None:
+async def test_an_action_can_be_the_last(sandbox: Sandbox, joined: "Client", do: str, *, done: bool) -> None:
     sandbox.faults.add("room.action", do)
 
     await joined.ask("addDj", 2)
@@ -210,9 +206,7 @@ async def test_an_action_can_end_the_connection_before_or_after_it_is_done(
 # -- what is said no more
 
 
-async def test_a_server_that_never_sets_up_answers_nothing(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_server_never_set_up_answers_nothing(sandbox: Sandbox, open_client: "OpenClient") -> None:
     fault = sandbox.faults.add("room.welcome", "hang")
     client = await open_client(welcome_read=False)
 

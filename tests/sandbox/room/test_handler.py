@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
-async def test_responses_come_in_another_order_when_one_takes_longer(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_response_that_takes_longer_comes_later(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(joined=True)
     sandbox.faults.add("room.action", "reorder")
 
@@ -25,9 +23,7 @@ async def test_responses_come_in_another_order_when_one_takes_longer(
     assert answers == [72, 71]
 
 
-async def test_verbs_do_not_count_as_pending_and_refused_actions_are_not_queued(
-    open_client: "OpenClient",
-) -> None:
+async def test_verbs_do_not_count_as_pending_and_what_is_refused_is_gone(open_client: "OpenClient") -> None:
     client = await open_client(action_ms=1000)
     sandbox = client.sandbox
     for number in range(1, 7):
@@ -45,9 +41,7 @@ async def test_verbs_do_not_count_as_pending_and_refused_actions_are_not_queued(
 
 
 @pytest.mark.parametrize("whose", ["own", "foreign"])
-async def test_who_acts_is_read_from_the_token_whatever_the_parameters_say(
-    sandbox: Sandbox, open_client: "OpenClient", whose: str
-) -> None:
+async def test_who_acts_the_token_says(sandbox: Sandbox, open_client: "OpenClient", whose: str) -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
     client = await open_client(joined=True)
@@ -107,18 +101,14 @@ async def test_profiles_go_to_the_joiner_alone_and_the_others_hear_of_him(open_c
 
 
 @pytest.mark.parametrize("sent_at", [True, False])
-async def test_whether_the_profiles_carry_a_time_is_a_variant(
-    open_client: "OpenClient", *, sent_at: bool
-) -> None:
+async def test_profiles_may_carry_a_time(open_client: "OpenClient", *, sent_at: bool) -> None:
     client = await open_client(profiles_sent_at=sent_at)
     await client.act("joinRoom")
 
     assert ("sentAt" in await client.next()) is sent_at
 
 
-async def test_the_order_of_keys_varies_and_a_room_message_has_no_message_id(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_keys_vary_and_room_messages_have_no_id(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(joined=True)
     await client.act("addDj")
     await client.until("addedDj")
@@ -161,9 +151,7 @@ async def test_an_action_of_a_client_that_is_gone_by_then_is_not_done(open_clien
     assert sandbox.state["allUsers"] == []
 
 
-async def test_members_have_the_fields_of_recordings_and_guests_four_where_that_is_chosen(
-    open_client: "OpenClient",
-) -> None:
+async def test_members_have_the_recorded_fields_and_guests_may_have_four(open_client: "OpenClient") -> None:
     client = await open_client(real_shapes=True)
     ghost = client.sandbox.users.add("ghost-2", "guest")
     await ghost.join()
@@ -204,9 +192,7 @@ async def test_a_wrong_number_of_a_patch_corrupts_a_list_without_an_error_and_a_
 
 
 @pytest.mark.parametrize("do", ["kick", "reset_room"])
-async def test_whether_kick_and_reset_say_that_they_close_on_purpose_is_a_variant(
-    open_client: "OpenClient", do: str
-) -> None:
+async def test_kick_and_reset_may_say_that_they_close(open_client: "OpenClient", do: str) -> None:
     client = await open_client(kick_deliberate=False, joined=True)
 
     await (client.sandbox.kick(client.sandbox.bot.uid) if do == "kick" else client.sandbox.reset_room())

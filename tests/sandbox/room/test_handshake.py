@@ -25,9 +25,7 @@ if TYPE_CHECKING:
         pytest.param("token={quoted}", id="percent-encoded"),
     ],
 )
-async def test_a_token_is_read_from_the_query_however_it_is_written(
-    sandbox: Sandbox, open_client: "OpenClient", query: str
-) -> None:
+async def test_a_token_is_in_any_query(sandbox: Sandbox, open_client: "OpenClient", query: str) -> None:
     token = sandbox.bot.token
     quoted = quote(token, safe="").replace(".", "%2E")
 
@@ -37,18 +35,14 @@ async def test_a_token_is_read_from_the_query_however_it_is_written(
 
 
 @pytest.mark.parametrize("path", ["/primus", "/primus?token=", "/primus?token=rubbish"])
-async def test_without_a_token_the_connection_stands_and_only_actions_fail(
-    open_client: "OpenClient", path: str
-) -> None:
+async def test_without_a_token_it_stands_and_only_actions_fail(open_client: "OpenClient", path: str) -> None:
     client = await open_client(path=path)
 
     assert (await client.act("joinRoom"))["error"] == "Unauthorized"
     assert (await client.act("nope"))["error"] == "unknown action or invalid apiVersion"
 
 
-async def test_whether_a_token_is_looked_at_again_and_what_its_refusal_says_are_variants(
-    open_client: "OpenClient",
-) -> None:
+async def test_the_second_look_at_a_token_and_its_refusal_are_variants(open_client: "OpenClient") -> None:
     trusted = await open_client(recheck_token=False, token_error="no entry")
     unknown = await open_client(token="rubbish", at=trusted.sandbox)
 
@@ -66,9 +60,7 @@ async def test_whether_a_token_is_looked_at_again_and_what_its_refusal_says_are_
         ("/socket.io/?transport=polling", 404, "That file is not found"),
     ],
 )
-async def test_what_is_no_upgrade_is_answered_in_plain_text(
-    sandbox: Sandbox, path: str, status: int, body: str
-) -> None:
+async def test_no_upgrade_gets_plain_text(sandbox: Sandbox, path: str, status: int, body: str) -> None:
     async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:
         assert (answer.status, answer.content_type) == (status, "text/plain")
         assert await answer.text() == body
@@ -101,9 +93,7 @@ async def test_the_spec_is_json_and_can_be_switched_off() -> None:
     assert answers[1][0] == 426
 
 
-async def test_the_token_reaches_no_log_of_the_server(
-    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_token_reaches_no_log_of_it(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"{sandbox.room_url}/primus?token={sandbox.bot.token}"
 

@@ -91,9 +91,7 @@ async def test_join_and_ping_tell_the_servers_own_time(sandbox: Sandbox, open_cl
     assert 0 <= now - int(ping.rpartition("::")[2]) < 10_000
 
 
-async def test_a_long_jump_of_the_clock_leaves_answering_clients_alone(
-    sandbox: Sandbox, client: "Client"
-) -> None:
+async def test_a_long_jump_of_the_clock_leaves_answerers_alone(sandbox: Sandbox, client: "Client") -> None:
     async def answer() -> None:
         while True:
             await client.send(json.dumps((await client.next()).replace("ping", "pong")))

@@ -17,9 +17,7 @@ OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "c/d", "e~f"]), VALUES, max
 
 
 @given(before=OBJECTS, after=OBJECTS)
-def test_a_difference_applied_to_the_first_state_makes_the_second(
-    before: dict[str, Any], after: dict[str, Any]
-) -> None:
+def test_a_difference_makes_one_state_of_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
     patch = compare(before, after)
 
     assert _exactly(applied(before, patch)) == _exactly(after)

@@ -17,9 +17,7 @@ from hangbot.sandbox.room import roles
         ("guest", None, False),
     ],
 )
-def test_moderators_are_those_with_a_role_here_or_everywhere(
-    token_role: str, room_role: str | None, *, moderates: bool
-) -> None:
+def test_a_role_anywhere_moderates(token_role: str, room_role: str | None, *, moderates: bool) -> None:
     assert roles.is_moderator(token_role, room_role) is moderates
 
 
@@ -34,9 +32,7 @@ def test_moderators_are_those_with_a_role_here_or_everywhere(
         ("user", "banned", "EVERYONE", False),
     ],
 )
-def test_a_room_says_who_may_dj(
-    token_role: str, room_role: str | None, dj_type: str, *, allowed: bool
-) -> None:
+def test_a_room_says_who_djs(token_role: str, room_role: str | None, dj_type: str, *, allowed: bool) -> None:
     assert roles.may_dj(token_role, room_role, dj_type) is allowed
 
 

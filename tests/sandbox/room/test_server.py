@@ -41,9 +41,7 @@ async def test_the_answer_to_the_upgrade_is_bare(client: "Client") -> None:
     }
 
 
-async def test_an_upgrade_elsewhere_is_never_answered_and_noted(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_an_upgrade_elsewhere_is_noted_only(sandbox: Sandbox, open_client: "OpenClient") -> None:
     waiting = asyncio.create_task(open_client(path="/socket.io/?EIO=4", welcome_read=False))
     await sandbox.journal.wait_for(lambda e: e["kind"] == "http")
 
@@ -61,9 +59,7 @@ async def test_a_bad_token_can_be_refused_at_the_handshake(open_client: "OpenCli
     assert caught.value.response.status_code == 401
 
 
-async def test_a_token_that_expires_later_fails_later_actions(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_token_that_expires_fails_later_actions(sandbox: Sandbox, open_client: "OpenClient") -> None:
     token = sandbox.people.issue(sandbox.bot.uid, lifetime_s=60)
     client = await open_client(token=token)
     first = await client.join()
@@ -100,9 +96,7 @@ async def test_binary_frames_are_no_verb(client: "Client") -> None:
     assert answer["data"] == {"type": "Buffer", "data": [1, 2]}
 
 
-async def test_the_largest_message_passes_and_one_byte_more_closes_with_1009(
-    client: "Client",
-) -> None:
+async def test_the_largest_message_passes_and_one_byte_more_is_1009(client: "Client") -> None:
     frame = '{"event":"action","params":{"action":"nope","x":"%s"},"messageId":1}'
     fill = 10_485_760 - len(frame % "")
 
@@ -128,17 +122,13 @@ async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_
 
 
 @pytest.mark.parametrize("variants", [{"welcome": None}, {}], ids=["no welcome", "welcome"])
-async def test_a_join_sent_before_the_welcome_is_read_is_answered(
-    open_client: "OpenClient", variants: dict[str, Any]
-) -> None:
+async def test_a_join_before_a_welcome_works(open_client: "OpenClient", variants: dict[str, Any]) -> None:
     client = await open_client(welcome_read=False, **variants)
 
     assert "error" not in await client.join()
 
 
-async def test_response_and_the_message_after_it_come_in_one_piece(
-    sandbox: Sandbox, client: "Client"
-) -> None:
+async def test_response_and_message_come_in_one_piece(sandbox: Sandbox, client: "Client") -> None:
     socket = sandbox.server.connections[0].socket
     before = socket.flushes
 
@@ -167,9 +157,7 @@ async def test_an_answer_too_deep_to_be_written_ends_its_connection_alone(
     assert await deep.end() == 1006
 
 
-async def test_a_state_of_more_than_a_mebibyte_is_too_much_for_a_client_of_default_size(
-    open_client: "OpenClient",
-) -> None:
+async def test_a_state_of_more_than_a_mebibyte_is_too_much_by_default(open_client: "OpenClient") -> None:
     client = await open_client(max_size=2**20, poster_bytes=1_100_000)
 
     await client.ask("joinRoom", 1)
@@ -195,9 +183,7 @@ async def test_six_actions_at_once_are_one_too_many(sandbox: Sandbox, client: "C
     assert answers[0]["error"] == "you have too many pending requests"
 
 
-async def test_a_join_gives_state_without_profiles_and_then_the_profiles(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_join_gives_the_profiles_after_the_state(sandbox: Sandbox, open_client: "OpenClient") -> None:
     alice = sandbox.users.add("alice")
     await alice.join()
     client = await open_client()
@@ -273,9 +259,7 @@ async def test_response_and_message_come_in_either_order(
 
 @pytest.mark.parametrize("in_state", [True, False])
 @pytest.mark.parametrize("own", [True, False])
-async def test_the_four_kinds_of_join_are_variants(
-    open_client: "OpenClient", *, in_state: bool, own: bool
-) -> None:
+async def test_joins_come_in_four_kinds(open_client: "OpenClient", *, in_state: bool, own: bool) -> None:
     client = await open_client(joiner_in_state=in_state, own_user_joined=own)
 
     answer = await client.act("joinRoom")
@@ -367,9 +351,7 @@ async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient"
 # -- life and death
 
 
-async def test_user_left_comes_twenty_seconds_after_the_last_connection(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_user_left_comes_twenty_seconds_later(sandbox: Sandbox, open_client: "OpenClient") -> None:
     watcher = await open_client("watcher", joined=True)
     bot = await open_client(joined=True)
     await watcher.until("userJoined")
@@ -385,9 +367,7 @@ async def test_user_left_comes_twenty_seconds_after_the_last_connection(
     assert sandbox.bot.uid not in watcher.state["allUserData"]
 
 
-async def test_a_return_within_twenty_seconds_is_invisible(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_return_in_twenty_seconds_is_invisible(sandbox: Sandbox, open_client: "OpenClient") -> None:
     watcher = await open_client("watcher", joined=True)
     first = await open_client(joined=True)
     await watcher.until("userJoined")
@@ -415,9 +395,7 @@ async def test_a_reconnect_without_a_join_is_a_zombie(open_client: "OpenClient")
 
 
 @pytest.mark.parametrize("ban", [False, True])
-async def test_kick_and_ban_tell_then_close_deliberately(
-    sandbox: Sandbox, open_client: "OpenClient", *, ban: bool
-) -> None:
+async def test_kick_and_ban_tell_and_end(sandbox: Sandbox, open_client: "OpenClient", *, ban: bool) -> None:
     victims = [await open_client(joined=True), await open_client(joined=True)]
     bystander = await open_client("bystander", joined=True)
 
@@ -434,9 +412,7 @@ async def test_kick_and_ban_tell_then_close_deliberately(
     assert "kickedFromRoom" not in json.dumps(bystander.heard)
 
 
-async def test_a_reset_tells_then_closes_everybody_in_the_room(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_reset_tells_then_closes_the_room(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client, outside = await open_client(), await open_client()
     await client.join()
 
@@ -449,9 +425,7 @@ async def test_a_reset_tells_then_closes_everybody_in_the_room(
     assert again["didCreate"] is True
 
 
-async def test_a_restart_cuts_everybody_off_and_keeps_the_room(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_restart_cuts_off_and_keeps_the_room(sandbox: Sandbox, open_client: "OpenClient") -> None:
     client = await open_client(joined=True)
     port = sandbox.room_port
 
@@ -530,9 +504,7 @@ FRAMES = (
 
 @settings(max_examples=20, deadline=None)
 @given(frames=st.lists(FRAMES, max_size=12))
-def test_whatever_a_client_sends_disturbs_nobody(
-    client_type: "type[Client]", frames: list[str | bytes]
-) -> None:
+def test_whatever_is_sent_disturbs_nobody(client_type: "type[Client]", frames: list[str | bytes]) -> None:
     async def fuzz() -> None:
         async with open_sandbox(control=False) as sandbox:
             room: Room = sandbox.add_room("fuzz", uuid="fuzz")
@@ -554,9 +526,7 @@ def test_whatever_a_client_sends_disturbs_nobody(
 
 
 @pytest.mark.slow
-async def test_a_slow_reader_is_cut_off_and_the_others_are_served(
-    sandbox: Sandbox, open_client: "OpenClient"
-) -> None:
+async def test_a_slow_reader_is_cut_off_alone(sandbox: Sandbox, open_client: "OpenClient") -> None:
     slow = await open_client("slow", joined=True)
     slow.ws.transport.pause_reading()
     quick = await open_client(joined=True)
