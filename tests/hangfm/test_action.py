@@ -16,6 +16,7 @@ from hangbot.hangfm.wire.state import RoomState
 from hangbot.sandbox import Sandbox
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 ME = "me"
 SLOW = AckTimeout("no answer", service="room")
@@ -73,13 +74,11 @@ async def test_what_the_server_has_read_and_not_done_may_be_sent_again() -> None
     assert not await action.find()
 
 
-@pytest.mark.parametrize(
-    ("acts", "pings", "kind"),
-    [
-        pytest.param(GONE, None, ActionLost, id="while it was sent"),
-        pytest.param(SLOW, GONE, ActionLost, id="while it stalls"),
-        pytest.param(UNSENT, None, Refused, id="before it was sent"),
-    ],
+@cases(
+    "acts pings kind",
+    ("while it was sent", GONE, None, ActionLost),
+    ("while it stalls", SLOW, GONE, ActionLost),
+    ("before it was sent", UNSENT, None, Refused),
 )
 async def test_an_action_does_not_outlive_its_connection(
     acts: ServiceError, pings: ServiceError | None, kind: type[ServiceError]
@@ -91,12 +90,10 @@ async def test_an_action_does_not_outlive_its_connection(
     assert not lost.value.retryable
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "says"),
-    [
-        pytest.param("addDj", ActionLost, "connection ended under addDj", id="and shows no effect"),
-        pytest.param("playOneTimeAnimation", ActionLost, "connection ended under", id="and never shows any"),
-    ],
+@cases(
+    "name kind says",
+    ("and shows no effect", "addDj", ActionLost, "connection ended under addDj"),
+    ("and never shows any", "playOneTimeAnimation", ActionLost, "connection ended under"),
 )
 async def test_a_lost_state_shows_no_effect(name: str, kind: type[ServiceError], says: str) -> None:
     session = Session([SLOW], [None])

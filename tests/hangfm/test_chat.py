@@ -24,6 +24,7 @@ from hangbot.errors import (
 )
 from hangbot.factory import open_chat
 from pytest_hangfm.manual_clock import ManualClock
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -199,13 +200,11 @@ async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
     assert chat.stored() == ["m-1"] * stored
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind", "wait"),
-    [
-        pytest.param((429, "", {"Retry-After": "7"}), RateLimited, 7, id="429"),
-        pytest.param((400, own("ERR_FORBIDDEN"), {}), Refused, None, id="forbidden"),
-        pytest.param((404, own("ERR_GUID_NOT_FOUND"), {}), NotFound, None, id="no group"),
-    ],
+@cases(
+    "answer kind wait",
+    ("429", (429, "", {"Retry-After": "7"}), RateLimited, 7),
+    ("forbidden", (400, own("ERR_FORBIDDEN"), {}), Refused, None),
+    ("no group", (404, own("ERR_GUID_NOT_FOUND"), {}), NotFound, None),
 )
 async def test_a_refusal_says_that_nothing_was_stored(
     answer: tuple[int, object, dict[str, str]], kind: type[ServiceError], wait: float | None, chat: Chat
@@ -272,18 +271,16 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(fresh
     assert chat.requests("GET", "/me") == 1 + 10 + 10
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind", "says"),
-    [
-        pytest.param((503, ""), Unreachable, "status 503", id="in trouble"),
-        pytest.param(
-            (400, {"statusCode": 400, "message": "Not today."}),
-            TokenRejected,
-            r"no chat token: .*Not today",
-            id="refused, which refuses no message",
-        ),
-        pytest.param((401, {"statusCode": 401, "message": "?"}), TokenRejected, "token exchange", id="401"),
-    ],
+@cases(
+    "answer kind says",
+    ("in trouble", (503, ""), Unreachable, "status 503"),
+    (
+        "refused, which refuses no message",
+        (400, {"statusCode": 400, "message": "Not today."}),
+        TokenRejected,
+        r"no chat token: .*Not today",
+    ),
+    ("401", (401, {"statusCode": 401, "message": "?"}), TokenRejected, "token exchange"),
 )
 async def test_an_exchange_that_fails_fails_for_all_calls_that_waited_for_it_and_nothing_was_sent(
     answer: tuple[int, object], kind: type[ServiceError], says: str, fresh: Fresh
@@ -364,15 +361,13 @@ async def test_a_token_that_the_chat_echoes_is_in_no_error(fresh: Fresh) -> None
     assert token not in f"{refused.value!r} {vars(refused.value)}"
 
 
-@pytest.mark.parametrize(
+@cases(
     "answer",
-    [
-        pytest.param({"status": 503}, id="in trouble"),
-        pytest.param({"status": 200, "body": {"data": {}}}, id="no uid"),
-        pytest.param({"status": 200, "body": {"data": []}}, id="a list"),
-        pytest.param({"status": 401, "body": own("ERR_NO_AUTH"), "times": 2}, id="401"),
-        pytest.param({"status": 401, "body": "<html>", "times": 2}, id="a log-in page"),
-    ],
+    ("in trouble", {"status": 503}),
+    ("no uid", {"status": 200, "body": {"data": {}}}),
+    ("a list", {"status": 200, "body": {"data": []}}),
+    ("401", {"status": 401, "body": own("ERR_NO_AUTH"), "times": 2}),
+    ("a log-in page", {"status": 401, "body": "<html>", "times": 2}),
 )
 async def test_a_chat_works_when_it_says_whose_the_token_is(answer: dict[str, Any], chat: Chat) -> None:
     chat.fault("chat.me", **answer)
@@ -427,13 +422,11 @@ async def test_a_group_that_keeps_the_bot_out_is_told_from_one_to_be_joined(chat
     assert chat.requests("POST", "/messages") == 2
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        pytest.param({"do": "cut_before_store"}, Unreachable, id="cut off"),
-        pytest.param({"do": "garbage"}, Unreachable, id="garbage"),
-        pytest.param(status(429), RateLimited, id="too often"),
-    ],
+@cases(
+    "fault kind",
+    ("cut off", {"do": "cut_before_store"}, Unreachable),
+    ("garbage", {"do": "garbage"}, Unreachable),
+    ("too often", status(429), RateLimited),
 )
 async def test_a_failed_join_sends_none(fault: dict[str, Any], kind: type[ServiceError], chat: Chat) -> None:
     chat.fault("chat.send", 400, own("ERR_NOT_A_MEMBER"))
@@ -454,7 +447,7 @@ async def test_where_joining_shows_that_the_token_is_dead_it_is_that(chat: Chat)
 
 
 @pytest.mark.parametrize("stored", [True, False])
-@pytest.mark.parametrize("times", [pytest.param(1, id="until it joins"), pytest.param(0, id="all the same")])
+@cases("times", ("until it joins", 1), ("all the same", 0))
 async def test_a_bot_that_was_put_out_joins_before_it_asks_whether_a_message_arrived(
     stored: bool,  # noqa: FBT001  a row
     times: int,
@@ -535,10 +528,7 @@ async def test_a_row_that_cannot_be_read_does_not_end_the_search(chat: Chat) -> 
     assert await chat.client.find(chat.line)
 
 
-@pytest.mark.parametrize(
-    "starts",
-    [pytest.param(range(1901, 0, -100), id="no end in reach"), pytest.param([1, 1], id="it does not move")],
-)
+@cases("starts", ("no end in reach", range(1901, 0, -100)), ("it does not move", [1, 1]))
 async def test_a_search_that_does_not_reach_the_end_does_not_say_no(starts: list[int], chat: Chat) -> None:
     canned(chat, *[[row(number) for number in range(start, start + 100)] for start in starts][:10])
 

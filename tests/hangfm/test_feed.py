@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hangbot.bot.events import ChatMessage
 from hangbot.hangfm.feed import PollingFeed
 from hangbot.hangfm.wire.chat import read_message
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from hangbot.hangfm.chat import ChatClient
@@ -244,9 +245,7 @@ async def test_a_gap_is_told_with_its_size(caplog: pytest.LogCaptureFixture) -> 
     assert (told.__dict__["action"], told.__dict__["missed"]) == ("chat_gap", 15)
 
 
-@pytest.mark.parametrize(
-    "shows_deleted", [pytest.param(False, id="openchat"), pytest.param(True, id="cometchat")]
-)
+@cases("shows_deleted", ("openchat", False), ("cometchat", True))
 async def test_what_is_edited_or_deleted_is_no_new_line(
     server: Server, caplog: pytest.LogCaptureFixture, *, shows_deleted: bool
 ) -> None:

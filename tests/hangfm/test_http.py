@@ -17,6 +17,7 @@ from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.net import unverified
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,14 +48,10 @@ async def ask(transport: Http, base: str, *, within: float = WITHIN, **more: int
     return await client.request("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
 
-@pytest.mark.parametrize(
-    ("head", "body"),
-    [
-        pytest.param(b"HTTP/1.1 418 No\r\nRetry-AFTER: 7\r\nContent-Length: 5\r\n\r\n", b"hello", id="plain"),
-        pytest.param(
-            b"HTTP/1.1 418 No\r\nRetry-after: 7\r\nContent-Encoding: GZip\r\n\r\n", None, id="packed"
-        ),
-    ],
+@cases(
+    "head body",
+    ("plain", b"HTTP/1.1 418 No\r\nRetry-AFTER: 7\r\nContent-Length: 5\r\n\r\n", b"hello"),
+    ("packed", b"HTTP/1.1 418 No\r\nRetry-after: 7\r\nContent-Encoding: GZip\r\n\r\n", None),
 )
 async def test_an_answer_comes_whole(head: bytes, body: bytes | None, http: Http, open_raw: OpenRaw) -> None:
     base = await open_raw(head + (body or gzip.compress(b"hello" * 1000)))
@@ -72,15 +69,13 @@ async def test_a_refused_connection_means_that_nothing_was_sent(http: Http, clos
     assert_hides_the_token(unsent.value)
 
 
-@pytest.mark.parametrize(
+@cases(
     "spoken",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(OK + b"Content-Length: 100\r\n\r\nhalf", id="half a body"),
-        pytest.param(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", id="a chunk too few"),
-        pytest.param(OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope", id="no gzip"),
-        pytest.param(OK + b"you said " + TOKEN.encode() + b"x" * 10_000 + b"\r\n\r\n", id="the token echoed"),
-    ],
+    ("nothing", b""),
+    ("half a body", OK + b"Content-Length: 100\r\n\r\nhalf"),
+    ("a chunk too few", OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+    ("no gzip", OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"),
+    ("the token echoed", OK + b"you said " + TOKEN.encode() + b"x" * 10_000 + b"\r\n\r\n"),
 )
 async def test_a_broken_answer_tells_no_token(spoken: bytes, http: Http, open_raw: OpenRaw) -> None:
     with pytest.raises(ConnectionLost) as lost:

@@ -16,6 +16,7 @@ from hangbot.hangfm.http1 import Http1Transport
 from hangbot.net import unverified
 from tests.addresses import unanswering
 from tests.bounds import WITHIN
+from tests.cases import cases
 from tests.conftest import OpenRaw
 
 Http = httpx.AsyncClient
@@ -132,12 +133,8 @@ async def test_a_large_body_arrives_whole(http: Http, open_raw: OpenRaw) -> None
     assert answer.text == "5000000"
 
 
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param({"answers": 1}, id="the server closed it"),
-        pytest.param({"reply": ANSWER + OTHER}, id="an answer came twice"),
-    ],
+@cases(
+    "server", ("the server closed it", {"answers": 1}), ("an answer came twice", {"reply": ANSWER + OTHER})
 )
 async def test_a_spent_connection_is_not_used_again(server: dict[str, int | bytes], http: Http) -> None:
     spending = Server(**server)  # type: ignore[arg-type]  # a row of the table
@@ -314,16 +311,14 @@ async def test_as_many_requests_are_on_their_way_as_httpx_would_have(http: Http)
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("spoken", "body"),
-    [
-        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello", id="with its length"),
-        pytest.param(CHUNKS, b"hello", id="in chunks"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\nhello", b"hello", id="to the end of the connection"),
-        pytest.param(b"HTTP/1.0 200 OK\r\n\r\nhello", b"hello", id="by an old server"),
-        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", id="without a body"),
-        pytest.param(b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER, b"ok", id="behind a hint"),
-    ],
+@cases(
+    "spoken body",
+    ("with its length", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"hello"),
+    ("in chunks", CHUNKS, b"hello"),
+    ("to the end of the connection", b"HTTP/1.1 200 OK\r\n\r\nhello", b"hello"),
+    ("by an old server", b"HTTP/1.0 200 OK\r\n\r\nhello", b"hello"),
+    ("without a body", b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ("behind a hint", b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER, b"ok"),
 )
 async def test_an_answer_is_whole_wherever_it_is_cut(spoken: bytes, body: bytes, http: Http) -> None:
     for cut in range(len(spoken)):
@@ -333,16 +328,14 @@ async def test_an_answer_is_whole_wherever_it_is_cut(spoken: bytes, body: bytes,
         assert answer.content == body, cut
 
 
-@pytest.mark.parametrize(
+@cases(
     "spoken",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="another protocol"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", id="half a head"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, id="a head without end"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", id="half a body"),
-        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", id="a switch"),
-    ],
+    ("nothing", b""),
+    ("another protocol", b"SSH-2.0-OpenSSH_9.2\r\n"),
+    ("half a head", b"HTTP/1.1 200 OK\r\nContent-Le"),
+    ("a head without end", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000),
+    ("half a body", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+    ("a switch", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
 )
 async def test_what_is_no_whole_answer_is_a_protocol_error_of_httpx(spoken: bytes, http: Http) -> None:
     async with Server(answers=1, reply=spoken).serving() as url:

@@ -23,6 +23,7 @@ from hangbot.errors import (
 from hangbot.factory import open_room
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
+from tests.cases import cases
 from tests.hangfm.scripted import ME, ScriptedRoom, came, end_of, message, settle, state
 
 if TYPE_CHECKING:
@@ -259,16 +260,14 @@ async def test_a_connection_that_goes_while_something_is_written_is_a_loss() -> 
 # -- frames, messages and the state
 
 
-@pytest.mark.parametrize(
+@cases(
     "frame",
-    [
-        pytest.param("not json", id="garbage"),
-        pytest.param(b"\x00\xff", id="binary"),
-        pytest.param('"primus::new::thing"', id="an unknown control string"),
-        pytest.param('{"context":"user","message":"hello","room":"r","from":"x"}', id="a string to the room"),
-        pytest.param('{"context":"user","message":{"name":"userJoined","statePatch":"x"}}', id="no patch"),
-        pytest.param('{"context":"response"}', id="an answer without an id"),
-    ],
+    ("garbage", "not json"),
+    ("binary", b"\x00\xff"),
+    ("an unknown control string", '"primus::new::thing"'),
+    ("a string to the room", '{"context":"user","message":"hello","room":"r","from":"x"}'),
+    ("no patch", '{"context":"user","message":{"name":"userJoined","statePatch":"x"}}'),
+    ("an answer without an id", '{"context":"response"}'),
 )
 async def test_a_frame_that_nobody_expects_is_passed_over(frame: str | bytes) -> None:
     server = ScriptedRoom()
@@ -302,14 +301,12 @@ async def test_messages_are_heard_after_their_patch_and_are_events_until_the_end
     assert seen == [("userJoined", [ME, "alice"]), ("playedSong", [ME, "alice"])]
 
 
-@pytest.mark.parametrize(
+@cases(
     "patch",
-    [
-        pytest.param({"op": "replace", "path": "/nowhere/at/all", "value": 1}, id="it does not fit"),
-        pytest.param("add", id="it is none"),
-        pytest.param(came(ME)["message"]["statePatch"][0], id="the bot twice"),
-        pytest.param({"op": "remove", "path": "/allUsers/0"}, id="the bot gone"),
-    ],
+    ("it does not fit", {"op": "replace", "path": "/nowhere/at/all", "value": 1}),
+    ("it is none", "add"),
+    ("the bot twice", came(ME)["message"]["statePatch"][0]),
+    ("the bot gone", {"op": "remove", "path": "/allUsers/0"}),
 )
 async def test_an_invalid_patch_ends_the_connection_and_fails_what_is_pending_at_once(patch: object) -> None:
     server = ScriptedRoom(addDj=None)
@@ -354,7 +351,7 @@ async def test_a_state_that_never_held_the_bot_proves_nothing() -> None:
         assert not room.ended.done()
 
 
-@pytest.mark.parametrize("told", [pytest.param(False, id="without a word"), pytest.param(True, id="told")])
+@cases("told", ("without a word", False), ("told", True))
 async def test_a_song_that_ends_without_a_word_loses_the_state(told: bool) -> None:  # noqa: FBT001  a row
     song = {"startTime": 1_000, "endTime": 61_000}
     clock = ManualClock()

@@ -15,6 +15,7 @@ from hangbot.factory import open_room, open_subject
 from hangbot.preflight import CHECKS, run_check
 from tests.addresses import know, unanswering
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     import ssl
@@ -115,13 +116,11 @@ async def test_answers_are_no_settings_fault(said: bytes, words: str, hangfm_set
         assert "Check SOCKET_SERVER_URL; if it is right, something on the way" in met.value.remedy
 
 
-@pytest.mark.parametrize(
-    ("deed", "kind", "says"),
-    [
-        pytest.param("refuse", Unavailable, "does not speak websocket", id="cut off"),
-        pytest.param("hang", Unreachable, r"no connection to http://.* in 0\.3 s", id="hanging"),
-        pytest.param(None, Unreachable, "no connection to http://127.0.0.8:9: Connect", id="refused"),
-    ],
+@cases(
+    "deed kind says",
+    ("cut off", "refuse", Unavailable, "does not speak websocket"),
+    ("hanging", "hang", Unreachable, r"no connection to http://.* in 0\.3 s"),
+    ("refused", None, Unreachable, "no connection to http://127.0.0.8:9: Connect"),
 )
 async def test_a_connection_that_is_not_made_says_why_and_may_be_tried_again(
     deed: str | None, kind: type[ServiceError], says: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings

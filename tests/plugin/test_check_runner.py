@@ -9,6 +9,7 @@ from hangbot.errors import TokenRejected, Unreachable
 from hangbot.preflight import Check, Finding
 from pytest_hangfm.check_runner import run_in_order
 from pytest_hangfm.options import OPTIONS
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,12 +78,10 @@ def preflight_item(name: str) -> Any:  # noqa: ANN401  in a test's place
     return SimpleNamespace(get_closest_marker=lambda _: SimpleNamespace(args=(name,)))
 
 
-@pytest.mark.parametrize(
-    ("in_this_run", "verdict", "message"),
-    [
-        pytest.param(["outbox"], "skipped", 'because of "Outbox is writable"', id="asked first"),
-        pytest.param(["clock"], "ok", None, id="left out of this run"),
-    ],
+@cases(
+    "in_this_run verdict message",
+    ("asked first", ["outbox"], "skipped", 'because of "Outbox is writable"'),
+    ("left out of this run", ["clock"], "ok", None),
 )
 async def test_what_a_question_needs_is_asked_first_where_this_run_asks_it_on_another_worker(
     in_this_run: list[str],

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from hangbot.preflight import CHECKS
+from tests.cases import cases
 from tests.plugin.conftest import WITHOUT_ALLURE
 
 TESTS = """
@@ -65,13 +66,11 @@ FROZEN = """
 ONE_BOT = "async def test_a_bot(hangfm_bot):\n    await hangfm_bot.ready()"
 
 
-@pytest.mark.parametrize(
-    ("mode", "scope"),
-    [
-        pytest.param("strict", "function", id="strict"),
-        pytest.param("auto", "function", id="auto"),
-        pytest.param("auto", "session", id="one loop for the session"),
-    ],
+@cases(
+    "mode scope",
+    ("strict", "strict", "function"),
+    ("auto", "auto", "function"),
+    ("one loop for the session", "auto", "session"),
 )
 def test_any_asyncio_mode_will_do_without_a_mark(inner: pytest.Pytester, mode: str, scope: str) -> None:
     inner.makepyfile(TESTS)
@@ -140,12 +139,10 @@ def test_a_project_without_checks_has_those_of_the_plugin(inner: pytest.Pytester
     result.stdout.fnmatch_lines(["SANDBOX ONLY: the sandbox, nothing live was checked"])
 
 
-@pytest.mark.parametrize(
-    ("text", "outcomes"),
-    [
-        pytest.param(FROZEN, {"passed": 2}, id="of its own"),
-        pytest.param("import no_such_module", {"errors": 1}, id="that cannot be imported"),
-    ],
+@cases(
+    "text outcomes",
+    ("of its own", FROZEN, {"passed": 2}),
+    ("that cannot be imported", "import no_such_module", {"errors": 1}),
 )
 def test_a_project_has_only_its_checks(inner: pytest.Pytester, text: str, outcomes: dict[str, int]) -> None:
     inner.makepyfile(text)
@@ -153,13 +150,7 @@ def test_a_project_has_only_its_checks(inner: pytest.Pytester, text: str, outcom
     inner.runpytest_subprocess("-m", "preflight").assert_outcomes(**outcomes)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "frozen"),
-    [
-        pytest.param("preflight", "True", id="checks alone"),
-        pytest.param("not stage", "False", id="any tests"),
-    ],
-)
+@cases("chosen frozen", ("checks alone", "preflight", "True"), ("any tests", "not stage", "False"))
 def test_the_collector_passes_over_a_run_of_checks(inner: pytest.Pytester, chosen: str, frozen: str) -> None:
     inner.makepyfile(test_checks=FROZEN)
     run = f"pytest.main(['-s', *{WITHOUT_ALLURE}, '-m', {chosen!r}]); left = gc.get_freeze_count()"

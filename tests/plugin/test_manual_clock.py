@@ -5,6 +5,7 @@ import pytest
 
 from hangbot.clock import Clock
 from pytest_hangfm.manual_clock import ManualClock
+from tests.cases import cases
 
 
 async def note(clock: Clock, seconds: float, diary: list[tuple[str, float]], name: str) -> None:
@@ -125,7 +126,7 @@ async def test_what_does_not_answer_in_time_is_cancelled() -> None:
     assert cancelled.is_set()
 
 
-@pytest.mark.parametrize("seconds", [pytest.param(0.0, id="no time"), pytest.param(-1.0, id="less")])
+@cases("seconds", ("no time", 0.0), ("less", -1.0))
 async def test_a_time_out_of_nothing_has_passed_already(seconds: float) -> None:
     clock = ManualClock()
 

@@ -5,6 +5,7 @@ import pytest
 from hangbot.config import ENV
 from hangbot.config.fields import Need
 from pytest_hangfm.options import REQUIRED_NAMES, Options, read_options, target_of
+from tests.cases import cases
 from tests.plugin.conftest import UNCONFIGURED
 
 CONFIGURED = UNCONFIGURED._replace(from_file=True)
@@ -49,16 +50,14 @@ def test_a_path_of_the_ini_file_counts_from_there_and_any_other_from_here(pytest
     assert from_line.env_file == here / "bot.env"
 
 
-@pytest.mark.parametrize(
-    ("args", "environ", "file", "configured"),
-    [
-        pytest.param([], {}, False, False, id="nothing"),
-        pytest.param([], {}, True, True, id="the-file"),
-        pytest.param([], {"ROOM_UUID": "r"}, False, True, id="a-required-name"),
-        pytest.param([], {"ROOM_UUID": " "}, False, False, id="an-empty-one"),
-        pytest.param([], {"BOT_NAME": "b"}, False, False, id="another-name"),
-        pytest.param(["--hangfm-env-file=missing.env"], {}, False, True, id="a-file-that-was-named"),
-    ],
+@cases(
+    "args environ file configured",
+    ("nothing", [], {}, False, False),
+    ("the-file", [], {}, True, True),
+    ("a-required-name", [], {"ROOM_UUID": "r"}, False, True),
+    ("an-empty-one", [], {"ROOM_UUID": " "}, False, False),
+    ("another-name", [], {"BOT_NAME": "b"}, False, False),
+    ("a-file-that-was-named", ["--hangfm-env-file=missing.env"], {}, False, True),
 )
 def test_what_counts_as_configured(
     pytester: pytest.Pytester, *, args: list[str], environ: dict[str, str], file: bool, configured: bool
@@ -69,20 +68,14 @@ def test_what_counts_as_configured(
     assert options_of(pytester, *args, environ=environ).configured is configured
 
 
-@pytest.mark.parametrize(
-    ("args", "environ", "message"),
-    [
-        pytest.param(["--hangfm-target=prod"], {}, "--hangfm-target: 'prod' is none of auto", id="target"),
-        pytest.param([], {"HANGFM_TARGET": "x"}, "HANGFM_TARGET: 'x' is none of", id="environment"),
-        pytest.param(
-            [], {"HANGFM_STRICT": "maybe"}, "HANGFM_STRICT: 'maybe' is none of 1, true", id="switch"
-        ),
-        pytest.param(["--hangfm-guard=some"], {}, "--hangfm-guard: 'some'", id="guard"),
-        pytest.param(["--hangfm-json=."], {}, "--hangfm-json: .* cannot be written", id="json-folder"),
-        pytest.param(
-            ["--hangfm-json=file/x.json"], {}, "--hangfm-json: .*file cannot be made", id="json-path"
-        ),
-    ],
+@cases(
+    "args environ message",
+    ("target", ["--hangfm-target=prod"], {}, "--hangfm-target: 'prod' is none of auto"),
+    ("environment", [], {"HANGFM_TARGET": "x"}, "HANGFM_TARGET: 'x' is none of"),
+    ("switch", [], {"HANGFM_STRICT": "maybe"}, "HANGFM_STRICT: 'maybe' is none of 1, true"),
+    ("guard", ["--hangfm-guard=some"], {}, "--hangfm-guard: 'some'"),
+    ("json-folder", ["--hangfm-json=."], {}, "--hangfm-json: .* cannot be written"),
+    ("json-path", ["--hangfm-json=file/x.json"], {}, "--hangfm-json: .*file cannot be made"),
 )
 def test_a_wrong_value_is_a_usage_error_in_one_line(
     pytester: pytest.Pytester, args: list[str], environ: dict[str, str], message: str
@@ -95,40 +88,34 @@ def test_a_wrong_value_is_a_usage_error_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("options", "markers", "target"),
-    [
-        pytest.param(UNCONFIGURED, {"preflight"}, "sandbox", id="auto-preflight-unconfigured"),
-        pytest.param(CONFIGURED, {"preflight"}, "live", id="auto-preflight-configured"),
-        pytest.param(CONFIGURED, {"stage"}, "sandbox", id="auto-stage"),
-        pytest.param(CONFIGURED, set(), "sandbox", id="auto-anything-else"),
-        pytest.param(SANDBOX, {"preflight"}, "sandbox", id="sandbox-preflight"),
-        pytest.param(LIVE, {"preflight"}, "live", id="live-preflight"),
-        pytest.param(LIVE, {"stage"}, "live", id="live-stage"),
-        pytest.param(LIVE, set(), "sandbox", id="live-anything-else"),
-        pytest.param(CONFIGURED, {"live"}, "live", id="marked-live"),
-    ],
+@cases(
+    "options markers target",
+    ("auto-preflight-unconfigured", UNCONFIGURED, {"preflight"}, "sandbox"),
+    ("auto-preflight-configured", CONFIGURED, {"preflight"}, "live"),
+    ("auto-stage", CONFIGURED, {"stage"}, "sandbox"),
+    ("auto-anything-else", CONFIGURED, set(), "sandbox"),
+    ("sandbox-preflight", SANDBOX, {"preflight"}, "sandbox"),
+    ("live-preflight", LIVE, {"preflight"}, "live"),
+    ("live-stage", LIVE, {"stage"}, "live"),
+    ("live-anything-else", LIVE, set(), "sandbox"),
+    ("marked-live", CONFIGURED, {"live"}, "live"),
 )
 def test_what_a_test_runs_against(options: Options, markers: set[str], target: str) -> None:
     assert target_of(markers, options) == target
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        pytest.param(UNCONFIGURED, "nothing live is touched", id="nothing-said"),
-        pytest.param(
-            CONFIGURED, "LIVE: preflight on what is configured in hang-fm-config.env (", id="configured"
-        ),
-        pytest.param(
-            CONFIGURED._replace(from_file=False, from_environment=True),
-            "LIVE: preflight on what is configured in the environment (",
-            id="configured by the environment alone",
-        ),
-        pytest.param(LIVE, "joining and reading only", id="live"),
-        pytest.param(LIVE._replace(live_writes=True), "writing too", id="live-writes"),
-        pytest.param(SANDBOX, "nothing live is touched", id="sandbox"),
-    ],
+@cases(
+    "options words",
+    ("nothing-said", UNCONFIGURED, "nothing live is touched"),
+    ("configured", CONFIGURED, "LIVE: preflight on what is configured in hang-fm-config.env ("),
+    (
+        "configured by the environment alone",
+        CONFIGURED._replace(from_file=False, from_environment=True),
+        "LIVE: preflight on what is configured in the environment (",
+    ),
+    ("live", LIVE, "joining and reading only"),
+    ("live-writes", LIVE._replace(live_writes=True), "writing too"),
+    ("sandbox", SANDBOX, "nothing live is touched"),
 )
 def test_the_header_says_in_words_what_is_touched(options: Options, words: str) -> None:
     assert words in options.header()

@@ -10,6 +10,7 @@ from pytest_hangfm.options import Options
 from pytest_hangfm.preflight_summary import CheckRow, PreflightSummary
 from pytest_hangfm.stage_summary import StageSummary
 from pytest_hangfm.stash import CHECK
+from tests.cases import cases
 from tests.plugin.conftest import UNCONFIGURED
 
 SANDBOX = UNCONFIGURED
@@ -33,15 +34,13 @@ def finish(heard: PreflightSummary, exitstatus: int = 0) -> int:
     return int(session.exitstatus)
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "overall"),
-    [
-        pytest.param(("ok", "warn"), "ready", id="ready"),
-        pytest.param(("ok", "cannot_tell", "rejected"), "not_ready", id="not-ready"),
-        pytest.param(("ok", "cannot_tell"), "cannot_tell", id="cannot-tell"),
-        pytest.param(("skipped", "skipped"), "cannot_tell", id="nothing-answered"),
-        pytest.param((), "cannot_tell", id="nothing-asked"),
-    ],
+@cases(
+    "verdicts overall",
+    ("ready", ("ok", "warn"), "ready"),
+    ("not-ready", ("ok", "cannot_tell", "rejected"), "not_ready"),
+    ("cannot-tell", ("ok", "cannot_tell"), "cannot_tell"),
+    ("nothing-answered", ("skipped", "skipped"), "cannot_tell"),
+    ("nothing-asked", (), "cannot_tell"),
 )
 def test_what_the_checks_come_to(verdicts: tuple[str, ...], overall: str) -> None:
     assert summary(LIVE, *verdicts).verdict() == overall
@@ -62,15 +61,13 @@ def test_the_sandbox_is_never_ready_and_says_so() -> None:
     assert heard.where() == "the sandbox, nothing live was checked (1 of 19 checks)"
 
 
-@pytest.mark.parametrize(
-    ("options", "target", "status", "ends_with"),
-    [
-        pytest.param(SANDBOX, "sandbox", 0, 0, id="at-a-desk"),
-        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 0, 1, id="in-ci"),
-        pytest.param(SANDBOX._replace(in_ci=True, target="sandbox"), "sandbox", 0, 0, id="in-ci-on-purpose"),
-        pytest.param(LIVE._replace(in_ci=True), "live", 0, 0, id="in-ci-live"),
-        pytest.param(SANDBOX._replace(in_ci=True), "sandbox", 2, 2, id="interrupted-stays-interrupted"),
-    ],
+@cases(
+    "options target status ends_with",
+    ("at-a-desk", SANDBOX, "sandbox", 0, 0),
+    ("in-ci", SANDBOX._replace(in_ci=True), "sandbox", 0, 1),
+    ("in-ci-on-purpose", SANDBOX._replace(in_ci=True, target="sandbox"), "sandbox", 0, 0),
+    ("in-ci-live", LIVE._replace(in_ci=True), "live", 0, 0),
+    ("interrupted-stays-interrupted", SANDBOX._replace(in_ci=True), "sandbox", 2, 2),
 )
 def test_ci_does_not_take_sandbox_only(options: Options, target: str, status: int, ends_with: int) -> None:
     assert finish(summary(options, "ok", target=target), status) == ends_with
@@ -102,13 +99,11 @@ def test_the_step_summary_is_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "| rejected | Is config? | a \\| b | do c |" in lines
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        pytest.param("test_the_bot_speaks", "The bot speaks", id="plain"),
-        pytest.param("test_it[a-b]", "It (a-b)", id="parameters"),
-        pytest.param("test_", "", id="nothing"),
-    ],
+@cases(
+    "name words",
+    ("plain", "test_the_bot_speaks", "The bot speaks"),
+    ("parameters", "test_it[a-b]", "It (a-b)"),
+    ("nothing", "test_", ""),
 )
 def test_a_name_reads_as_a_sentence(name: str, words: str) -> None:
     assert title_of(name) == words

@@ -8,6 +8,7 @@ from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenProcess
 from pytest_hangfm.process import environment
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 NOTHING = (sys.executable, "-c", "")
 STUBBORN = """
@@ -47,13 +48,11 @@ async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProce
     assert process.returncode == 3
 
 
-@pytest.mark.parametrize(
-    ("code", "how", "failure"),
-    [
-        pytest.param("print('hi')", "joined", "did not join the room within", id="it ends before it joins"),
-        pytest.param("print('hi'); raise SystemExit(4)", "opened", "ended with exit code 4", id="it fails"),
-        pytest.param("print('hi')", "printed", "did not print 'ready'", id="it says something else"),
-    ],
+@cases(
+    "code how failure",
+    ("it ends before it joins", "print('hi')", "joined", "did not join the room within"),
+    ("it fails", "print('hi'); raise SystemExit(4)", "opened", "ended with exit code 4"),
+    ("it says something else", "print('hi')", "printed", "did not print 'ready'"),
 )
 async def test_what_a_program_does_not_do_fails_with_its_last_words(
     hangfm_open_process: OpenProcess, code: str, how: str, failure: str

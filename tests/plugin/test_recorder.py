@@ -2,6 +2,7 @@ import pytest
 
 from hangbot import Settlement, Step
 from pytest_hangfm import AckRecorder
+from tests.cases import cases
 
 
 @pytest.fixture
@@ -50,16 +51,14 @@ def test_a_wrong_tier_fails_with_the_timeline(acks: AckRecorder) -> None:
     assert "+5.000 s  answer 1: AckTimeout: no answer in 5 s (5.000 s)" in text
 
 
-@pytest.mark.parametrize(
-    ("check", "message"),
-    [
-        pytest.param(lambda acks: acks.assert_delivered("m-2"), "has not ended", id="not-ended"),
-        pytest.param(lambda acks: acks.assert_delivered("m-3"), "is failed in tier 3", id="failed"),
-        pytest.param(lambda acks: acks.assert_failed("m-1"), "is delivered in tier 2", id="delivered"),
-        pytest.param(lambda acks: acks.assert_failed("m-3", reason="404"), "another reason", id="reason"),
-        pytest.param(lambda acks: acks.assert_uncertain("m-3"), "is failed", id="not-uncertain"),
-        pytest.param(lambda acks: acks.assert_delivered("m-9"), "heard of: m-1, m-2", id="unknown"),
-    ],
+@cases(
+    "check message",
+    ("not-ended", lambda acks: acks.assert_delivered("m-2"), "has not ended"),
+    ("failed", lambda acks: acks.assert_delivered("m-3"), "is failed in tier 3"),
+    ("delivered", lambda acks: acks.assert_failed("m-1"), "is delivered in tier 2"),
+    ("reason", lambda acks: acks.assert_failed("m-3", reason="404"), "another reason"),
+    ("not-uncertain", lambda acks: acks.assert_uncertain("m-3"), "is failed"),
+    ("unknown", lambda acks: acks.assert_delivered("m-9"), "heard of: m-1, m-2"),
 )
 def test_what_is_not_so_fails(acks: AckRecorder, check: object, message: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=message):

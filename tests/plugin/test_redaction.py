@@ -16,6 +16,7 @@ from hangbot.redact import MASK, Redactor
 from pytest_hangfm.reporting.masking import mask_report
 from pytest_hangfm.reporting.scan import Tokens, scan
 from pytest_hangfm.secrets import SECRET_NAMES, configured_secrets
+from tests.cases import cases
 from tests.plugin.conftest import QUICK
 
 SENTINEL: Final = "sentinel-4711-of-nobody-you-know"
@@ -120,7 +121,7 @@ def leaks(folder: Path, done: pytest.RunResult) -> list[str]:
     return sorted(name for name, text in left.items() if any(piece in text for piece in PIECES))
 
 
-@pytest.mark.parametrize("allure", ["--alluredir=results", "-pno:allure_pytest"], ids=["allure", "plain"])
+@cases("allure", ("allure", "--alluredir=results"), ("plain", "-pno:allure_pytest"))
 @pytest.mark.parametrize("style", ["long", "short", "line", "native"])
 def test_a_secret_is_in_nothing_a_run_leaves(configured: pytest.Pytester, style: str, allure: str) -> None:
     configured.makepyfile(SUITE)
@@ -175,13 +176,11 @@ def test_a_secret_in_an_error_at_collection_is_masked(configured: pytest.Pyteste
 OF_A_SANDBOX: Final = "async def test_it(hangfm_sandbox):\n    write(hangfm_sandbox.bot.chat_token)"
 
 
-@pytest.mark.parametrize(
-    ("test", "arguments"),
-    [
-        pytest.param("def test_it():\n    write(os.environ['BOT_USER_TOKEN'])", (), id="a configured one"),
-        pytest.param(OF_A_SANDBOX, (), id="a sandbox's"),
-        pytest.param(OF_A_SANDBOX, ("-n", "1"), id="a sandbox's, which only a worker of xdist knows"),
-    ],
+@cases(
+    "test arguments",
+    ("a configured one", "def test_it():\n    write(os.environ['BOT_USER_TOKEN'])", ()),
+    ("a sandbox's", OF_A_SANDBOX, ()),
+    ("a sandbox's, which only a worker of xdist knows", OF_A_SANDBOX, ("-n", "1")),
 )
 def test_what_slips_through_fails(configured: pytest.Pytester, test: str, arguments: tuple[str, ...]) -> None:
     late = configured.mkdir("results") / "by-another-tool.txt"
@@ -240,18 +239,16 @@ def test_the_names_of_secrets_are_those_of_the_settings() -> None:
     assert secret == set(SECRET_NAMES)
 
 
-@pytest.mark.parametrize(
-    ("line", "secrets"),
-    [
-        pytest.param("BOT_USER_TOKEN=abc-def", ["abc-def"], id="plain"),
-        pytest.param("export BOT_USER_TOKEN = 'abc def'  # mine", ["'abc def'", "abc def"], id="quoted"),
-        pytest.param("SOCKET_SERVER_URL=wss://me:pass-word@host", ["pass-word"], id="password-in-a-url"),
-        pytest.param("DISCORD_TOKEN=abc-def", ["abc-def"], id="another-programs"),
-        pytest.param("COMETCHAT_APPID=abc\nCOMETCHAT_API_KEY=abc", [], id="a-key-that-is-the-public-id"),
-        pytest.param("BOT_NAME=abc-def", [], id="no-secret"),
-        pytest.param("BOT_USER_TOKEN=", [], id="empty"),
-        pytest.param(b"\x00\x80 = = =", [], id="garbage"),
-    ],
+@cases(
+    "line secrets",
+    ("plain", "BOT_USER_TOKEN=abc-def", ["abc-def"]),
+    ("quoted", "export BOT_USER_TOKEN = 'abc def'  # mine", ["'abc def'", "abc def"]),
+    ("password-in-a-url", "SOCKET_SERVER_URL=wss://me:pass-word@host", ["pass-word"]),
+    ("another-programs", "DISCORD_TOKEN=abc-def", ["abc-def"]),
+    ("a-key-that-is-the-public-id", "COMETCHAT_APPID=abc\nCOMETCHAT_API_KEY=abc", []),
+    ("no-secret", "BOT_NAME=abc-def", []),
+    ("empty", "BOT_USER_TOKEN=", []),
+    ("garbage", b"\x00\x80 = = =", []),
 )
 def test_secrets_are_found_in_any_file(tmp_path: Path, line: str | bytes, secrets: list[str]) -> None:
     path = tmp_path / "some.env"

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.cases import cases
+
 pytest.importorskip("allure_pytest")
 
 SUITE = '''
@@ -179,7 +181,7 @@ def test_a_rejected_check_says_so_in_its_description_and_its_error(with_checks: 
     assert "**If it fails:**" in config["description"]
 
 
-@pytest.mark.parametrize("option", ["-pno:allure_pytest", "-q"], ids=["absent", "not-asked-for"])
+@cases("option", ("absent", "-pno:allure_pytest"), ("not-asked-for", "-q"))
 def test_without_allure_nothing_of_it_is_imported(inner: pytest.Pytester, option: str) -> None:
     inner.makepyfile(
         """

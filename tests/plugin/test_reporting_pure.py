@@ -15,6 +15,7 @@ from pytest_hangfm.reporting.metrics import Measures, measures_of, percentile
 from pytest_hangfm.reporting.run_info import executor
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import MOST_ROWS, MOST_STEPS, duration, timeline
+from tests.cases import cases
 
 SVG = "{http://www.w3.org/2000/svg}"
 T0 = 1_800_000_000.0
@@ -47,27 +48,23 @@ def words(svg: str) -> list[str]:
     return ["".join(node.itertext()) for node in ET.fromstring(svg).iter(f"{SVG}text")]  # noqa: S314  our own
 
 
-@pytest.mark.parametrize(
-    ("steps", "said"),
-    [
-        pytest.param(
-            tier_3(),
-            [
-                *("m-1", "accepted", "sent +0 ms", "10 s", "AckTimeout", "waits", "1.1 s"),
-                *("asked: it did not arrive", "retry 1 +11.1 s", "failed · tier 3"),
-            ],
-            id="what was sent, awaited, asked, and how it ended",
-        ),
-        pytest.param(tier_1()[:1], ["sent +0 ms", "not ended"], id="no end yet"),
-        pytest.param(
-            [*tier_3(), *tier_1()], ["failed · tier 3", "delivered · tier 1"], id="taken up again by hand"
-        ),
-        pytest.param(
-            [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")],
-            ["… and 5 more messages"],
-            id="too many to be drawn",
-        ),
-    ],
+@cases(
+    "steps said",
+    (
+        "what was sent, awaited, asked, and how it ended",
+        tier_3(),
+        [
+            *("m-1", "accepted", "sent +0 ms", "10 s", "AckTimeout", "waits", "1.1 s"),
+            *("asked: it did not arrive", "retry 1 +11.1 s", "failed · tier 3"),
+        ],
+    ),
+    ("no end yet", tier_1()[:1], ["sent +0 ms", "not ended"]),
+    ("taken up again by hand", [*tier_3(), *tier_1()], ["failed · tier 3", "delivered · tier 1"]),
+    (
+        "too many to be drawn",
+        [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")],
+        ["… and 5 more messages"],
+    ),
 )
 def test_a_timeline_says_what_became_of_each_message(steps: list[Step], said: list[str]) -> None:
     found = words(timeline(steps))
@@ -126,15 +123,13 @@ def test_what_a_message_says_cannot_break_the_table() -> None:
     assert "500 ms" in page
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        pytest.param(0.0, "0 ms", id="nothing"),
-        pytest.param(0.0034, "3 ms", id="milliseconds"),
-        pytest.param(1.1, "1.1 s", id="seconds"),
-        pytest.param(10.0, "10 s", id="round"),
-        pytest.param(125.0, "2 min 5 s", id="minutes"),
-    ],
+@cases(
+    "seconds shown",
+    ("nothing", 0.0, "0 ms"),
+    ("milliseconds", 0.0034, "3 ms"),
+    ("seconds", 1.1, "1.1 s"),
+    ("round", 10.0, "10 s"),
+    ("minutes", 125.0, "2 min 5 s"),
 )
 def test_a_duration_is_as_short_as_it_can_be_read(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
@@ -164,31 +159,33 @@ def test_a_planned_fault_and_a_clock_that_is_moved_count_neither_way() -> None:
     assert run.values() == {}
 
 
-@pytest.mark.parametrize(
-    ("share", "value"), [(0.0, 1.0), (0.5, 5.0), (0.95, 10.0), (1.0, 10.0)], ids=["0", "50", "95", "100"]
-)
+@cases("share value", ("0", 0.0, 1.0), ("50", 0.5, 5.0), ("95", 0.95, 10.0), ("100", 1.0, 10.0))
 def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
     assert percentile([float(number) for number in range(10, 0, -1)], share) == value
 
 
-@pytest.mark.parametrize(
-    ("nodeid", "markers", "place"),
-    [
-        ("checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
-        ("pytest_hangfm/checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
-        (
-            "stages/test_chat_ack_retry.py::test_x[a::b]",
-            {"stage"},
-            ("Stages", "Chat ACK retry", "", "critical"),
-        ),
-        (
-            "tests/sandbox/room/test_handler.py::test_x",
-            set(),
-            ("Tests", "Sandbox / Room", "Handler", "normal"),
-        ),
-        ("test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal")),
-    ],
-    ids=["check", "wheel", "stage", "test", "no-folder"],
+@cases(
+    "nodeid markers place",
+    ("check", "checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
+    (
+        "wheel",
+        "pytest_hangfm/checks/test_chat.py::test_x",
+        {"preflight"},
+        ("Preflight", "Chat", "", "blocker"),
+    ),
+    (
+        "stage",
+        "stages/test_chat_ack_retry.py::test_x[a::b]",
+        {"stage"},
+        ("Stages", "Chat ACK retry", "", "critical"),
+    ),
+    (
+        "test",
+        "tests/sandbox/room/test_handler.py::test_x",
+        set(),
+        ("Tests", "Sandbox / Room", "Handler", "normal"),
+    ),
+    ("no-folder", "test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal")),
 )
 def test_a_test_stands_where_its_marks_say(nodeid: str, markers: set[str], place: tuple[str, ...]) -> None:
     found = labels_of(nodeid, markers)

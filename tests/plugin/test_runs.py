@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import pytest_hangfm.fixtures
+from tests.cases import cases
 from tests.plugin.conftest import WITHOUT_ALLURE
 
 FIVE_LINES = """
@@ -165,21 +166,19 @@ def test_a_run_that_does_not_use_the_plugin_is_left_alone(inner: pytest.Pytester
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("option", "words"),
-    [
-        pytest.param(
-            "--help",
-            ["--hangfm-target", "--hangfm-json", "HANGFM_LIVE_WRITES", "hangfm_strict", "--hangfm-guard"],
-            id="help",
-        ),
-        pytest.param(
-            "--markers",
-            ["preflight(id)", "stage:", "live:", "remedy(text)", "virtual_time:", "allow_failed_actions:"],
-            id="markers",
-        ),
-        pytest.param("--fixtures", pytest_hangfm.fixtures.__all__, id="fixtures"),
-    ],
+@cases(
+    "option words",
+    (
+        "help",
+        "--help",
+        ["--hangfm-target", "--hangfm-json", "HANGFM_LIVE_WRITES", "hangfm_strict", "--hangfm-guard"],
+    ),
+    (
+        "markers",
+        "--markers",
+        ["preflight(id)", "stage:", "live:", "remedy(text)", "virtual_time:", "allow_failed_actions:"],
+    ),
+    ("fixtures", "--fixtures", pytest_hangfm.fixtures.__all__),
 )
 def test_pytest_itself_explains_everything(inner: pytest.Pytester, option: str, words: list[str]) -> None:
     text = inner.runpytest_subprocess(option, "-v").stdout.str()

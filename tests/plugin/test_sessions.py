@@ -5,6 +5,7 @@ import pytest
 
 from hangbot.redact import Redactor
 from pytest_hangfm.sessions.format import Event, UnreadableSession, read_session, without_secrets
+from tests.cases import cases
 
 HEAD = '{"recorded": "one evening", "format": 1}'
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJl"
@@ -40,26 +41,22 @@ def test_the_least_that_a_line_needs_is_who_and_what(tmp_path: Path) -> None:
     assert session.connections == ((Event("server", "frame", "x"),),)
 
 
-@pytest.mark.parametrize(
-    ("lines", "complaint"),
-    [
-        pytest.param([], 'no recorded session: its first line has no "recorded"', id="empty"),
-        pytest.param(['{"n": 1}'], "no recorded session", id="another file"),
-        pytest.param([HEAD], "holds no frames", id="nothing recorded"),
-        pytest.param([HEAD, "{"], "line 2: no JSON", id="cut off"),
-        pytest.param([HEAD, "[]"], "line 2: no JSON object", id="no object"),
-        pytest.param(
-            ['{"recorded": "later", "format": 2}'],
-            "has format 2; this version reads format 1",
-            id="of a later version",
-        ),
-        pytest.param([HEAD, '{"frame": "x"}'], 'line 2: needs "from"', id="from nobody"),
-        pytest.param([HEAD, '{"from": "server"}'], "one of frame, open, close", id="nothing"),
-        pytest.param(
-            [HEAD, '{"from": "server", "frame": "x", "close": 1006}'], "one of frame", id="two things"
-        ),
-        pytest.param([HEAD, '{"from": "server", "frame": 3}'], "of the wrong kind", id="wrong kind"),
-    ],
+@cases(
+    "lines complaint",
+    ("empty", [], 'no recorded session: its first line has no "recorded"'),
+    ("another file", ['{"n": 1}'], "no recorded session"),
+    ("nothing recorded", [HEAD], "holds no frames"),
+    ("cut off", [HEAD, "{"], "line 2: no JSON"),
+    ("no object", [HEAD, "[]"], "line 2: no JSON object"),
+    (
+        "of a later version",
+        ['{"recorded": "later", "format": 2}'],
+        "has format 2; this version reads format 1",
+    ),
+    ("from nobody", [HEAD, '{"frame": "x"}'], 'line 2: needs "from"'),
+    ("nothing", [HEAD, '{"from": "server"}'], "one of frame, open, close"),
+    ("two things", [HEAD, '{"from": "server", "frame": "x", "close": 1006}'], "one of frame"),
+    ("wrong kind", [HEAD, '{"from": "server", "frame": 3}'], "of the wrong kind"),
 )
 def test_what_is_no_recording_is_told_with_its_line(tmp_path: Path, lines: list[str], complaint: str) -> None:
     with pytest.raises(UnreadableSession) as caught:
@@ -73,32 +70,24 @@ def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_session(tmp_path / "missing.jsonl")
 
 
-@pytest.mark.parametrize(
-    ("frame", "kept"),
-    [
-        pytest.param(
-            '{"welcome": "hi",  "context":"api"}', '{"welcome": "hi",  "context":"api"}', id="nothing"
-        ),
-        pytest.param('"primus::ping::17"', '"primus::ping::17"', id="heartbeat"),
-        pytest.param(
-            f'{{"params":{{"token":"{JWT}","n":1}}}}',
-            '{"params":{"token":"<masked>","n":1}}',
-            id="a token by name",
-        ),
-        pytest.param(f'{{"error":"bad {JWT}"}}', '{"error":"bad <masked>"}', id="a token by shape"),
-        pytest.param('{"a":"told-to-me"}', '{"a":"<masked>"}', id="a secret that was told"),
-        pytest.param(f"no json {JWT}", "no json <masked>", id="no JSON"),
-        pytest.param(
-            '{"userProfile":{"nickname":"alice","firstName":"Alice","instagram":"@a"}}',
-            '{"userProfile":{"nickname":"alice","firstName":null,"instagram":null}}',
-            id="whom a profile names",
-        ),
-        pytest.param(
-            '[{"op":"replace","path":"/allUserData/u/userProfile/lastName","value":"Liddell"}]',
-            '[{"op":"replace","path":"/allUserData/u/userProfile/lastName","value":null}]',
-            id="a change of it",
-        ),
-    ],
+@cases(
+    "frame kept",
+    ("nothing", '{"welcome": "hi",  "context":"api"}', '{"welcome": "hi",  "context":"api"}'),
+    ("heartbeat", '"primus::ping::17"', '"primus::ping::17"'),
+    ("a token by name", f'{{"params":{{"token":"{JWT}","n":1}}}}', '{"params":{"token":"<masked>","n":1}}'),
+    ("a token by shape", f'{{"error":"bad {JWT}"}}', '{"error":"bad <masked>"}'),
+    ("a secret that was told", '{"a":"told-to-me"}', '{"a":"<masked>"}'),
+    ("no JSON", f"no json {JWT}", "no json <masked>"),
+    (
+        "whom a profile names",
+        '{"userProfile":{"nickname":"alice","firstName":"Alice","instagram":"@a"}}',
+        '{"userProfile":{"nickname":"alice","firstName":null,"instagram":null}}',
+    ),
+    (
+        "a change of it",
+        '[{"op":"replace","path":"/allUserData/u/userProfile/lastName","value":"Liddell"}]',
+        '[{"op":"replace","path":"/allUserData/u/userProfile/lastName","value":null}]',
+    ),
 )
 def test_a_frame_is_kept_to_the_letter_but_for_secrets_and_people(frame: str, kept: str) -> None:
     assert without_secrets(frame, Redactor(["told-to-me"])) == kept

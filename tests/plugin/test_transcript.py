@@ -10,6 +10,7 @@ from hangbot.errors import HangbotError
 from hangbot.sandbox import Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
 from pytest_hangfm.transcript import describe_frame, transcribe, transcript
+from tests.cases import cases
 
 NAMES = {"u-1": "hangbot", "u-2": "alice"}
 
@@ -22,39 +23,35 @@ def event(t_ms: int, service: str, dir: str, kind: str, **more: object) -> dict[
     return {"n": t_ms, "t_ms": t_ms, "service": service, "dir": dir, "kind": kind, **more}
 
 
-@pytest.mark.parametrize(
-    ("frame", "words"),
-    [
-        pytest.param('"primus::ping::17"', "ping::17", id="heartbeat"),
-        pytest.param('{"welcome":"hi","context":"api"}', "welcome", id="welcome"),
-        pytest.param(
-            '{"event":"action","params":{"roomUuid":"r","action":"joinRoom"},"messageId":1}',
-            "joinRoom #1",
-            id="action",
-        ),
-        pytest.param(
-            '{"event":"action","params":{"songVotes":{"like":true},"action":"voteOnSong"},"messageId":2}',
-            'voteOnSong #2 {"songVotes": {"like": true}}',
-            id="action with parameters",
-        ),
-        pytest.param('{"context":"response","messageId":2,"state":{}}', "done #2", id="answer"),
-        pytest.param(
-            '{"context":"response","messageId":2,"error":"no song"}', "refuses #2: no song", id="refusal"
-        ),
-        pytest.param(
-            '{"message":{"name":"userJoined","statePatch":[{"op":"add","path":"/allUserData/u-2","value":{}}]}}',
-            "userJoined (alice)",
-            id="room message with a patch",
-        ),
-        pytest.param(
-            '{"message":{"name":"playedOneTimeAnimation","params":{"userUuid":"u-1","animation":"jump"}}}',
-            'playedOneTimeAnimation (hangbot) {"animation": "jump"}',
-            id="room message with parameters",
-        ),
-        pytest.param('{"message":"said by a verb"}', '{"message":"said by a verb"}', id="not in the books"),
-        pytest.param('{"cut": sho… (9000 characters)', '{"cut": sho… (9000 characters)', id="cut short"),
-        pytest.param("[" * 100_000, "[" * 100_000, id="nested too deep"),
-    ],
+@cases(
+    "frame words",
+    ("heartbeat", '"primus::ping::17"', "ping::17"),
+    ("welcome", '{"welcome":"hi","context":"api"}', "welcome"),
+    (
+        "action",
+        '{"event":"action","params":{"roomUuid":"r","action":"joinRoom"},"messageId":1}',
+        "joinRoom #1",
+    ),
+    (
+        "action with parameters",
+        '{"event":"action","params":{"songVotes":{"like":true},"action":"voteOnSong"},"messageId":2}',
+        'voteOnSong #2 {"songVotes": {"like": true}}',
+    ),
+    ("answer", '{"context":"response","messageId":2,"state":{}}', "done #2"),
+    ("refusal", '{"context":"response","messageId":2,"error":"no song"}', "refuses #2: no song"),
+    (
+        "room message with a patch",
+        '{"message":{"name":"userJoined","statePatch":[{"op":"add","path":"/allUserData/u-2","value":{}}]}}',
+        "userJoined (alice)",
+    ),
+    (
+        "room message with parameters",
+        '{"message":{"name":"playedOneTimeAnimation","params":{"userUuid":"u-1","animation":"jump"}}}',
+        'playedOneTimeAnimation (hangbot) {"animation": "jump"}',
+    ),
+    ("not in the books", '{"message":"said by a verb"}', '{"message":"said by a verb"}'),
+    ("cut short", '{"cut": sho… (9000 characters)', '{"cut": sho… (9000 characters)'),
+    ("nested too deep", "[" * 100_000, "[" * 100_000),
 )
 def test_a_frame_is_told_by_its_name(frame: str, words: str) -> None:
     assert describe_frame(frame, name_of) == words

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from hangbot.sandbox import Sandbox, open_sandbox
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 
 class Api:
@@ -302,29 +303,25 @@ async def test_what_cannot_be_done_is_refused_in_a_line(api: Api, line: str) -> 
     assert "\n" not in answer[1]["error"]
 
 
-@pytest.mark.parametrize(
-    ("raw", "headers", "error"),
-    [
-        pytest.param(b"\xff\xfe", {}, "the body is no JSON", id="noise"),
-        pytest.param(b"[" * 100_000, {}, "the body is no JSON", id="deep"),
-        pytest.param(b"x", {"Content-Encoding": "gzip"}, "the body cannot be unpacked", id="no gzip"),
-    ],
+@cases(
+    "raw headers error",
+    ("noise", b"\xff\xfe", {}, "the body is no JSON"),
+    ("deep", b"[" * 100_000, {}, "the body is no JSON"),
+    ("no gzip", b"x", {"Content-Encoding": "gzip"}, "the body cannot be unpacked"),
 )
 async def test_a_bad_body_does_nothing(api: Api, raw: bytes, headers: dict[str, str], error: str) -> None:
     assert await api.call("POST", "/reset", data=raw, headers=headers) == (400, {"error": error})
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        pytest.param({"Host": "evil.example"}, 403, id="another host"),
-        pytest.param({"Host": "127.0.0.1.evil.example:80"}, 403, id="a host that looks like loopback"),
-        pytest.param({"Host": "localhost:5"}, 200, id="localhost"),
-        pytest.param({"Host": "[::1]:5"}, 200, id="loopback of IPv6"),
-        pytest.param({"Origin": "https://evil.example"}, 403, id="another page"),
-        pytest.param({"Origin": "null"}, 403, id="a page without origin"),
-        pytest.param({"Origin": "http://localhost:3000"}, 200, id="a local page"),
-    ],
+@cases(
+    "headers status",
+    ("another host", {"Host": "evil.example"}, 403),
+    ("a host that looks like loopback", {"Host": "127.0.0.1.evil.example:80"}, 403),
+    ("localhost", {"Host": "localhost:5"}, 200),
+    ("loopback of IPv6", {"Host": "[::1]:5"}, 200),
+    ("another page", {"Origin": "https://evil.example"}, 403),
+    ("a page without origin", {"Origin": "null"}, 403),
+    ("a local page", {"Origin": "http://localhost:3000"}, 200),
 )
 async def test_other_hosts_and_pages_are_refused(api: Api, headers: dict[str, str], status: int) -> None:
     answer = await api.call("GET", "/state", headers=headers)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.sandbox.faults import Faults
+from tests.cases import cases
 
 
 @given(times=st.integers(0, 5), after=st.integers(0, 5), passages=st.integers(0, 15))
@@ -19,15 +20,13 @@ def test_a_fault_hits_exactly_as_often_as_told(times: int, after: int, passages:
     assert faults.hits(fault.id) == sum(expected)
 
 
-@pytest.mark.parametrize(
-    ("on", "point", "hit"),
-    [
-        pytest.param("chat.*", "chat.history", True, id="star"),
-        pytest.param("room.*", "room.joinRoom", True, id="room star"),
-        pytest.param("chat.*", "room.action", False, id="another service"),
-        pytest.param("room.action", "room.joinRoom", False, id="another point"),
-        pytest.param("gateway.*", "gateway.rooms", True, id="a point without a name of its own"),
-    ],
+@cases(
+    "on point hit",
+    ("star", "chat.*", "chat.history", True),
+    ("room star", "room.*", "room.joinRoom", True),
+    ("another service", "chat.*", "room.action", False),
+    ("another point", "room.action", "room.joinRoom", False),
+    ("a point without a name of its own", "gateway.*", "gateway.rooms", True),
 )
 def test_a_point_is_hit_by_its_own_faults(on: str, point: str, hit: bool) -> None:  # noqa: FBT001  a table's column
     faults = Faults()

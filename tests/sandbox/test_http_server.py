@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.http_server import Handler, serve_http
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 LARGEST = 100
 GET = b"GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -116,21 +117,15 @@ def test_however_the_network_cuts_requests_they_are_read_the_same(cuts: set[int]
     assert told == ["one", "abcde", ""]
 
 
-@pytest.mark.parametrize(
-    ("body", "headers", "told"),
-    [
-        pytest.param(b"x" * 100, [], ["x" * 100, False], id="the largest"),
-        pytest.param(b"x" * 101, [], ["", True], id="larger"),
-        pytest.param(gzip.compress(b"x" * 100), [b"Content-Encoding: gzip"], ["x" * 100, False], id="packed"),
-        pytest.param(
-            gzip.compress(b"x" * 9999), [b"Content-Encoding: gzip"], ["", True], id="packed too small"
-        ),
-        pytest.param(b"x", [b"Content-Encoding: gzip"], [None, False], id="not packed"),
-        pytest.param(
-            gzip.compress(b"x" * 99)[:-5], [b"Content-Encoding: gzip"], [None, False], id="not packed whole"
-        ),
-        pytest.param(b"x", [b"Content-Encoding: br"], ["x", False], id="packed in another way"),
-    ],
+@cases(
+    "body headers told",
+    ("the largest", b"x" * 100, [], ["x" * 100, False]),
+    ("larger", b"x" * 101, [], ["", True]),
+    ("packed", gzip.compress(b"x" * 100), [b"Content-Encoding: gzip"], ["x" * 100, False]),
+    ("packed too small", gzip.compress(b"x" * 9999), [b"Content-Encoding: gzip"], ["", True]),
+    ("not packed", b"x", [b"Content-Encoding: gzip"], [None, False]),
+    ("not packed whole", gzip.compress(b"x" * 99)[:-5], [b"Content-Encoding: gzip"], [None, False]),
+    ("packed in another way", b"x", [b"Content-Encoding: br"], ["x", False]),
 )
 async def test_a_handler_is_told_what_a_body_is(
     connect: Connect, body: bytes, headers: list[bytes], told: list[object]
@@ -144,14 +139,12 @@ async def test_a_handler_is_told_what_a_body_is(
     assert json.loads(then)[0] == "GET"
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        pytest.param(b"http://127.0.0.1:1/a?b", "/a?b", id="as to a proxy"),
-        pytest.param(b"HTTPS://x/http://y", "/http://y", id="another one behind"),
-        pytest.param(b"//a%2F%ff?%00", "//a%2F%ff?%00", id="an odd path"),
-        pytest.param(b"*", "*", id="no path"),
-    ],
+@cases(
+    "asked told",
+    ("as to a proxy", b"http://127.0.0.1:1/a?b", "/a?b"),
+    ("another one behind", b"HTTPS://x/http://y", "/http://y"),
+    ("an odd path", b"//a%2F%ff?%00", "//a%2F%ff?%00"),
+    ("no path", b"*", "*"),
 )
 async def test_a_handler_is_told_the_path_as_it_was_sent(connect: Connect, asked: bytes, told: str) -> None:
     client = await connect(mirror)
@@ -174,17 +167,13 @@ async def test_who_asks_whether_to_go_on_is_told_so(connect: Connect) -> None:
     assert json.loads((await client.hears())[0][2])[2] == "body"
 
 
-@pytest.mark.parametrize(
-    ("asked", "status"),
-    [
-        pytest.param(b"no HTTP at all\r\n\r\n", 400, id="no HTTP"),
-        pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, id="no length"),
-        pytest.param(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, id="a long path"),
-        pytest.param(b"GET / HTTP/1.1\r\nx: " + b"x" * 70_000, 431, id="a head without end"),
-        pytest.param(
-            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, id="a bad chunk"
-        ),
-    ],
+@cases(
+    "asked status",
+    ("no HTTP", b"no HTTP at all\r\n\r\n", 400),
+    ("no length", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+    ("a long path", b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    ("a head without end", b"GET / HTTP/1.1\r\nx: " + b"x" * 70_000, 431),
+    ("a bad chunk", b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
 )
 async def test_what_cannot_be_read_is_refused_and_closed(connect: Connect, asked: bytes, status: int) -> None:
     client = await connect(mirror)
@@ -195,12 +184,10 @@ async def test_what_cannot_be_read_is_refused_and_closed(connect: Connect, asked
     assert await client.is_hung_up_on()
 
 
-@pytest.mark.parametrize(
+@cases(
     "asked",
-    [
-        pytest.param(b"GET / HTTP/1.0\r\n\r\n", id="HTTP/1.0"),
-        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", id="its last"),
-    ],
+    ("HTTP/1.0", b"GET / HTTP/1.0\r\n\r\n"),
+    ("its last", b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
 )
 async def test_after_its_last_answer_a_connection_is_closed(connect: Connect, asked: bytes) -> None:
     client = await connect(mirror)
@@ -275,15 +262,13 @@ async def test_an_answer_beyond_writing_is_a_500(connect: Connect, caplog: pytes
     assert "GET /a failed" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("status", "headers"),
-    [
-        pytest.param(200, {"Content-Length": "3"}, id="shorter than said"),
-        pytest.param(200, {"content-length": "5"}, id="longer than said"),
-        pytest.param(200, {"Transfer-Encoding": "chunked"}, id="no chunk"),
-        pytest.param(103, {}, id="not final"),
-        pytest.param(200, {"Connection": "close"}, id="the last, it says"),
-    ],
+@cases(
+    "status headers",
+    ("shorter than said", 200, {"Content-Length": "3"}),
+    ("longer than said", 200, {"content-length": "5"}),
+    ("no chunk", 200, {"Transfer-Encoding": "chunked"}),
+    ("not final", 103, {}),
+    ("the last, it says", 200, {"Connection": "close"}),
 )
 async def test_an_answer_without_end_closes(connect: Connect, status: int, headers: dict[str, str]) -> None:
     async def answer(_request: Request) -> Response:
@@ -298,12 +283,10 @@ async def test_an_answer_without_end_closes(connect: Connect, status: int, heade
     assert b"close\r\n" in heard
 
 
-@pytest.mark.parametrize(
-    ("headers", "behind", "last"),
-    [
-        pytest.param({"Connection": "close"}, GET, b"x", id="the last answer, with a request behind"),
-        pytest.param({}, b"no HTTP\r\n\r\n", b"\r\n", id="an answer, with no request behind"),
-    ],
+@cases(
+    "headers behind last",
+    ("the last answer, with a request behind", {"Connection": "close"}, GET, b"x"),
+    ("an answer, with no request behind", {}, b"no HTTP\r\n\r\n", b"\r\n"),
 )
 async def test_an_answer_that_waits_for_its_reader_ends_its_connection_in_peace(
     connect: Connect, headers: dict[str, str], behind: bytes, last: bytes

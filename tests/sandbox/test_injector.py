@@ -9,6 +9,7 @@ from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import FRAME_KINDS, KINDS, REQUEST_KINDS, Fault, Faults
 from hangbot.sandbox.injector import After, FaultInjector
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 NOTHING = After()
 
@@ -125,15 +126,13 @@ def test_what_a_fault_does_to_a_frame(do: str, done: list[tuple[Any, ...]]) -> N
     assert faults.hits(1) == 1
 
 
-@pytest.mark.parametrize(
-    ("on", "options", "is_open", "hit"),
-    [
-        pytest.param("chat.ws", {}, True, True, id="its point"),
-        pytest.param("chat.ws", {"kinds": frozenset({"drop"})}, True, False, id="another kind"),
-        pytest.param("chat.*", {"kinds": frozenset({"refuse"})}, True, True, id="its service"),
-        pytest.param("chat.*", {"exact": True}, True, False, id="only its very point"),
-        pytest.param("chat.ws", {}, False, False, id="a connection that is closing"),
-    ],
+@cases(
+    "on options is_open hit",
+    ("its point", "chat.ws", {}, True, True),
+    ("another kind", "chat.ws", {"kinds": frozenset({"drop"})}, True, False),
+    ("its service", "chat.*", {"kinds": frozenset({"refuse"})}, True, True),
+    ("only its very point", "chat.*", {"exact": True}, True, False),
+    ("a connection that is closing", "chat.ws", {}, False, False),
 )
 def test_which_frames_a_fault_concerns(on: str, options: dict[str, Any], *, is_open: bool, hit: bool) -> None:
     injector, faults = injector_with(on, "refuse")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hangbot.sandbox.chat_tokens import ChatTokenRules
 from hangbot.sandbox.people import TOKEN_ROLES, People, Person
 from hangbot.sandbox.user_tokens import BadToken
+from tests.cases import cases
 
 
 class Now:
@@ -183,13 +184,11 @@ def test_the_token_roles_are_those_of_the_types() -> None:
     assert set(names.split()) == TOKEN_ROLES
 
 
-@pytest.mark.parametrize(
-    ("exchange", "same", "old_lives"),
-    [
-        pytest.param("same", True, True, id="the same token"),
-        pytest.param("fresh", False, True, id="another beside it"),
-        pytest.param("replaces", False, False, id="another in its place"),
-    ],
+@cases(
+    "exchange same old_lives",
+    ("the same token", "same", True, True),
+    ("another beside it", "fresh", False, True),
+    ("another in its place", "replaces", False, False),
 )
 def test_what_a_second_exchange_does_is_a_variant(
     exchange: Literal["same", "fresh", "replaces"],
@@ -231,13 +230,11 @@ def test_chat_tokens_look_like_those_of_their_server() -> None:
     assert cometchat.by_chat_token(old) is not None
 
 
-@pytest.mark.parametrize(
-    ("nickname", "role", "uid"),
-    [
-        pytest.param("alice", "king", None, id="unknown role"),
-        pytest.param("  ", "user", None, id="no name"),
-        pytest.param("alice", "user", "taken", id="uid taken"),
-    ],
+@cases(
+    "nickname role uid",
+    ("unknown role", "alice", "king", None),
+    ("no name", "  ", "user", None),
+    ("uid taken", "alice", "user", "taken"),
 )
 def test_nobody_is_added_by_mistake(nickname: str, role: str, uid: str | None) -> None:
     people = People(Now())

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from hangbot.sandbox import Sandbox, open_sandbox
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 SPEC, ME, EXCHANGE = "/primus/spec", "/v3.0/me", "/api/user-service/comet-chat/user-token"
 
@@ -54,15 +55,13 @@ async def until(
 # -- restarts
 
 
-@pytest.mark.parametrize(
-    ("services", "down"),
-    [
-        pytest.param(None, ("refused", "refused", "refused"), id="all"),
-        pytest.param(["room"], ("refused", 401, 401), id="the room"),
-        pytest.param(["chat"], (200, "cut", 401), id="the chat"),
-        pytest.param(["gateway"], (200, 401, "cut"), id="the gateway"),
-        pytest.param(["gateway", "chat", "chat"], (200, "refused", "refused"), id="all on one port"),
-    ],
+@cases(
+    "services down",
+    ("all", None, ("refused", "refused", "refused")),
+    ("the room", ["room"], ("refused", 401, 401)),
+    ("the chat", ["chat"], (200, "cut", 401)),
+    ("the gateway", ["gateway"], (200, 401, "cut")),
+    ("all on one port", ["gateway", "chat", "chat"], (200, "refused", "refused")),
 )
 async def test_what_is_down_is_down_until_the_loop_says_so_and_whatever_the_own_clock_says(
     sandbox: Sandbox, services: list[str] | None, down: tuple[object, ...]
@@ -128,19 +127,17 @@ async def test_a_sandbox_closes_while_a_service_is_down() -> None:
         await sandbox.restart(down_ms=3_600_000, services=["room", "chat"])
 
 
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        pytest.param({"services": ["room", "radio"]}, "no such service: 'radio'", id="unknown"),
-        pytest.param({"services": []}, "no service named", id="none"),
-        pytest.param({"services": "room"}, "services is of the wrong type", id="a text"),
-        pytest.param({"services": {"room": 1}}, "services is of the wrong type", id="an object"),
-        pytest.param({"services": [["room"]]}, "no such service", id="a list in it"),
-        pytest.param({"services": ["room"], "down_ms": "5"}, "down_ms is of the wrong type", id="down text"),
-        pytest.param({"services": ["room"], "down_ms": -1}, "down_ms must be 0 or more", id="negative"),
-        pytest.param({"services": ["room"], "down_ms": float("nan")}, "down_ms must be", id="no number"),
-        pytest.param({"service": ["room"]}, "unknown field: service", id="misspelt"),
-    ],
+@cases(
+    "body says",
+    ("unknown", {"services": ["room", "radio"]}, "no such service: 'radio'"),
+    ("none", {"services": []}, "no service named"),
+    ("a text", {"services": "room"}, "services is of the wrong type"),
+    ("an object", {"services": {"room": 1}}, "services is of the wrong type"),
+    ("a list in it", {"services": [["room"]]}, "no such service"),
+    ("down text", {"services": ["room"], "down_ms": "5"}, "down_ms is of the wrong type"),
+    ("negative", {"services": ["room"], "down_ms": -1}, "down_ms must be 0 or more"),
+    ("no number", {"services": ["room"], "down_ms": float("nan")}, "down_ms must be"),
+    ("misspelt", {"service": ["room"]}, "unknown field: service"),
 )
 async def test_a_bad_restart_restarts_nothing(sandbox: Sandbox, body: dict[str, Any], says: str) -> None:
     url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
@@ -198,17 +195,15 @@ def ask(request: pytest.FixtureRequest, sandbox: Sandbox) -> Ask:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "BREW"])
-@pytest.mark.parametrize(
-    ("kind", "sent", "shown"),
-    [
-        pytest.param("application/json", b'{"a": [1]}', {"a": [1]}, id="JSON"),
-        pytest.param("application/json", b'{"a": NaN}', '{"a": NaN}', id="no JSON"),
-        pytest.param("application/x-www-form-urlencoded", b"a=1", "a=1", id="a form"),
-        pytest.param("text/plain", "grün".encode(), "grün", id="text"),
-        pytest.param("", b"{}", "{}", id="of no kind"),
-        pytest.param("image/png", b"\x89PNG", "<4 bytes>", id="bytes"),
-        pytest.param("", b"", None, id="no body"),
-    ],
+@cases(
+    "kind sent shown",
+    ("JSON", "application/json", b'{"a": [1]}', {"a": [1]}),
+    ("no JSON", "application/json", b'{"a": NaN}', '{"a": NaN}'),
+    ("a form", "application/x-www-form-urlencoded", b"a=1", "a=1"),
+    ("text", "text/plain", "grün".encode(), "grün"),
+    ("of no kind", "", b"{}", "{}"),
+    ("bytes", "image/png", b"\x89PNG", "<4 bytes>"),
+    ("no body", "", b"", None),
 )
 async def test_every_request_is_noted(ask: Ask, method: str, kind: str, sent: bytes, shown: object) -> None:
     headers = ([f"Content-Type: {kind}"] if kind else []) + ([f"Content-Length: {len(sent)}"] if sent else [])
@@ -218,54 +213,52 @@ async def test_every_request_is_noted(ask: Ask, method: str, kind: str, sent: by
     assert (row["method"], row["path"], row["body"]) == (method, "HOME/spec?a=%41", shown)
 
 
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        pytest.param(
-            head("GET", "http://elsewhere:80HOME?x"),
-            {"method": "GET", "path": "HOME?x", "target": "http://elsewhere:80HOME?x"},
-            id="a target with its host",
-        ),
-        pytest.param(head("OPTIONS", "*"), {"method": "OPTIONS", "path": "*"}, id="a target for the server"),
-        pytest.param(head("GET", "HOME", version="1.0"), {"path": "HOME", "http": "1.0"}, id="HTTP/1.0"),
-        pytest.param(
-            head("POST", "HOME", JSON, "Transfer-Encoding: chunked")
-            + b"2\r\n[1\r\n2\r\n,2\r\n1\r\n]\r\n0\r\n\r\n",
-            {"method": "POST", "body": [1, 2]},
-            id="in chunks",
-        ),
-        pytest.param(
-            head("POST", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
-            {"method": "POST", "path": "HOME", "body": "abc"},
-            id="an upgrade that is no GET",
-        ),
-        pytest.param(
-            head("GET", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
-            {"method": "GET", "path": "HOME", "body": "abc"},
-            id="an upgrade with a body",
-        ),
-        pytest.param(
-            head("POST", "HOME", "Content-Length: 10000001") + bytes(10_000_001),
-            {"method": "POST", "body": "<10000001 bytes>"},
-            id="too much",
-        ),
-        pytest.param(
-            head("POST", "HOME", "Content-Length: x") + b"abc",
-            {"method": "POST", "path": "HOME", "body": "abc", "malformed": "bad Content-Length"},
-            id="no length",
-        ),
-        pytest.param(
-            b"GET HOME HTTP/1.1\r\n\r\n",
-            {"method": "GET", "path": "HOME", "malformed": "Missing mandatory Host: header"},
-            id="no host",
-        ),
-        pytest.param(
-            head("POST", "HOME", "Transfer-Encoding: chunked") + b"3\r\nabc\r\nzz\r\n",
-            {"method": "POST", "path": "HOME", "body": "abc"},
-            id="no chunk",
-        ),
-        pytest.param(b"hello\r\n\r\n", {"method": "hello", "path": ""}, id="no HTTP"),
-    ],
+@cases(
+    "raw shown",
+    (
+        "a target with its host",
+        head("GET", "http://elsewhere:80HOME?x"),
+        {"method": "GET", "path": "HOME?x", "target": "http://elsewhere:80HOME?x"},
+    ),
+    ("a target for the server", head("OPTIONS", "*"), {"method": "OPTIONS", "path": "*"}),
+    ("HTTP/1.0", head("GET", "HOME", version="1.0"), {"path": "HOME", "http": "1.0"}),
+    (
+        "in chunks",
+        head("POST", "HOME", JSON, "Transfer-Encoding: chunked")
+        + b"2\r\n[1\r\n2\r\n,2\r\n1\r\n]\r\n0\r\n\r\n",
+        {"method": "POST", "body": [1, 2]},
+    ),
+    (
+        "an upgrade that is no GET",
+        head("POST", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
+        {"method": "POST", "path": "HOME", "body": "abc"},
+    ),
+    (
+        "an upgrade with a body",
+        head("GET", "HOME", *UPGRADE, "Content-Length: 3") + b"abc",
+        {"method": "GET", "path": "HOME", "body": "abc"},
+    ),
+    (
+        "too much",
+        head("POST", "HOME", "Content-Length: 10000001") + bytes(10_000_001),
+        {"method": "POST", "body": "<10000001 bytes>"},
+    ),
+    (
+        "no length",
+        head("POST", "HOME", "Content-Length: x") + b"abc",
+        {"method": "POST", "path": "HOME", "body": "abc", "malformed": "bad Content-Length"},
+    ),
+    (
+        "no host",
+        b"GET HOME HTTP/1.1\r\n\r\n",
+        {"method": "GET", "path": "HOME", "malformed": "Missing mandatory Host: header"},
+    ),
+    (
+        "no chunk",
+        head("POST", "HOME", "Transfer-Encoding: chunked") + b"3\r\nabc\r\nzz\r\n",
+        {"method": "POST", "path": "HOME", "body": "abc"},
+    ),
+    ("no HTTP", b"hello\r\n\r\n", {"method": "hello", "path": ""}),
 )
 async def test_odd_requests_are_noted(ask: Ask, sandbox: Sandbox, raw: bytes, shown: dict[str, Any]) -> None:
     row = await ask(raw)
@@ -276,22 +269,20 @@ async def test_odd_requests_are_noted(ask: Ask, sandbox: Sandbox, raw: bytes, sh
         assert (answer["status"], answer["method"]) == (400, row["method"])
 
 
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        pytest.param(
-            head("POST", "HOME", "Content-Length: 9") + b"four",
-            {"method": "POST", "path": "HOME", "body": "four"},
-            id="in its body",
-        ),
-        pytest.param(
-            head("GET", "HOME?token=secret")[:-2],
-            {"method": "GET", "path": "HOME?token=<masked>", "body": None},
-            id="in its head",
-        ),
-        pytest.param(b"GET HOME?token=sec", {"method": "GET", "path": "HOME"}, id="in its first line"),
-        pytest.param(head("PUT", "HOME"), {"method": "PUT", "path": "HOME"}, id="before its answer"),
-    ],
+@cases(
+    "raw shown",
+    (
+        "in its body",
+        head("POST", "HOME", "Content-Length: 9") + b"four",
+        {"method": "POST", "path": "HOME", "body": "four"},
+    ),
+    (
+        "in its head",
+        head("GET", "HOME?token=secret")[:-2],
+        {"method": "GET", "path": "HOME?token=<masked>", "body": None},
+    ),
+    ("in its first line", b"GET HOME?token=sec", {"method": "GET", "path": "HOME"}),
+    ("before its answer", head("PUT", "HOME"), {"method": "PUT", "path": "HOME"}),
 )
 async def test_a_cut_request_is_noted_as_far_as_it_came(ask: Ask, raw: bytes, shown: dict[str, Any]) -> None:
     row = await ask(raw, hang_up=True)

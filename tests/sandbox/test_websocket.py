@@ -8,6 +8,7 @@ import pytest
 
 from hangbot.sandbox.websocket import SocketOptions, WebSocketConnection, text_frame
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 OPTIONS = SocketOptions(largest=1000, backlog=10_000, close_timeout_s=WITHIN)
 UPGRADE = (
@@ -107,41 +108,34 @@ SAID = b"\x81\x03say"
 CLOSE_1007 = b"\x88\x02\x03\xef"
 
 
-@pytest.mark.parametrize(
-    ("chunks", "out", "events"),
-    [
-        pytest.param([frame(TEXT, "é".encode())], b"", ["é"], id="a text"),
-        pytest.param([frame(BINARY, b"\xff")], b"", [b"\xff"], id="a binary message"),
-        pytest.param([frame(TEXT, b"x" * 1000)], b"", ["x" * 1000], id="the largest message"),
-        pytest.param(
-            [frame(TEXT, b"ha", fin=False) + frame(PING, b"!") + frame(0, b"lf")],
-            b"\x8a\x01!",
-            ["ping", "half"],
-            id="a text in parts, with a ping between them",
-        ),
-        pytest.param(
-            [SAY + frame(PING) + SAY + frame(PING, b"!")],
-            SAID + b"\x8a\x00" + SAID + b"\x8a\x01!",
-            ["say", ("sent", "say"), "ping", "say", ("sent", "say"), "ping"],
-            id="answers and pongs in order",
-        ),
-        pytest.param([bytes([byte]) for byte in SAY], SAID, ["say", ("sent", "say")], id="byte by byte"),
-        pytest.param([SAY[:-1]], b"", [], id="no end of a frame"),
-        pytest.param([frame(CLOSE)], b"\x88\x00", [], id="a close without a code"),
-        pytest.param([frame(CLOSE, b"\x03\xe8")], b"\x88\x02\x03\xe8", [], id="a close with a code"),
-        pytest.param(
-            [SAY + frame(CLOSE) + SAY],
-            SAID + b"\x88\x00",
-            ["say", ("sent", "say")],
-            id="what came before a close is answered before it",
-        ),
-        pytest.param(
-            [SAY + frame(TEXT, b"\xff") + SAY],
-            SAID + CLOSE_1007,
-            ["say", ("sent", "say")],
-            id="no UTF-8",
-        ),
-    ],
+@cases(
+    "chunks out events",
+    ("a text", [frame(TEXT, "é".encode())], b"", ["é"]),
+    ("a binary message", [frame(BINARY, b"\xff")], b"", [b"\xff"]),
+    ("the largest message", [frame(TEXT, b"x" * 1000)], b"", ["x" * 1000]),
+    (
+        "a text in parts, with a ping between them",
+        [frame(TEXT, b"ha", fin=False) + frame(PING, b"!") + frame(0, b"lf")],
+        b"\x8a\x01!",
+        ["ping", "half"],
+    ),
+    (
+        "answers and pongs in order",
+        [SAY + frame(PING) + SAY + frame(PING, b"!")],
+        SAID + b"\x8a\x00" + SAID + b"\x8a\x01!",
+        ["say", ("sent", "say"), "ping", "say", ("sent", "say"), "ping"],
+    ),
+    ("byte by byte", [bytes([byte]) for byte in SAY], SAID, ["say", ("sent", "say")]),
+    ("no end of a frame", [SAY[:-1]], b"", []),
+    ("a close without a code", [frame(CLOSE)], b"\x88\x00", []),
+    ("a close with a code", [frame(CLOSE, b"\x03\xe8")], b"\x88\x02\x03\xe8", []),
+    (
+        "what came before a close is answered before it",
+        [SAY + frame(CLOSE) + SAY],
+        SAID + b"\x88\x00",
+        ["say", ("sent", "say")],
+    ),
+    ("no UTF-8", [SAY + frame(TEXT, b"\xff") + SAY], SAID + CLOSE_1007, ["say", ("sent", "say")]),
 )
 async def test_what_is_sent_is_answered(chunks: list[bytes], out: bytes, events: list[Any]) -> None:
     client = Client()
@@ -152,13 +146,11 @@ async def test_what_is_sent_is_answered(chunks: list[bytes], out: bytes, events:
     assert client.events == ["open", *events]
 
 
-@pytest.mark.parametrize(
-    ("broken", "code"),
-    [
-        pytest.param(b"\x8f\x80\0\0\0\0", 1002, id="no such opcode"),
-        pytest.param(b"\x81\x01x", 1002, id="not masked"),
-        pytest.param(frame(TEXT, b"x" * 1001), 1009, id="a byte too many"),
-    ],
+@cases(
+    "broken code",
+    ("no such opcode", b"\x8f\x80\0\0\0\0", 1002),
+    ("not masked", b"\x81\x01x", 1002),
+    ("a byte too many", frame(TEXT, b"x" * 1001), 1009),
 )
 async def test_what_breaks_the_protocol_ends_it_with_a_code_and_a_reason(broken: bytes, code: int) -> None:
     client = Client()
@@ -197,13 +189,11 @@ async def test_what_is_no_handshake_is_answered_and_was_never_open() -> None:
     assert client.events == [505]
 
 
-@pytest.mark.parametrize(
-    ("last", "code"),
-    [
-        pytest.param(frame(CLOSE, b"\x0f\xa0"), 4000, id="a code"),
-        pytest.param(frame(CLOSE), None, id="no code"),
-        pytest.param(b"", 1006, id="no close"),
-    ],
+@cases(
+    "last code",
+    ("a code", frame(CLOSE, b"\x0f\xa0"), 4000),
+    ("no code", frame(CLOSE), None),
+    ("no close", b"", 1006),
 )
 async def test_how_a_client_ended_is_reported_once_it_is_gone(last: bytes, code: int | None) -> None:
     client = Client()
@@ -247,13 +237,11 @@ async def test_what_is_held_back_goes_out_after_the_next_text_and_behind_a_gate_
     assert client.events[4:] == [("sent", "waits", 8), ("sent", "waits, too")]
 
 
-@pytest.mark.parametrize(
-    ("options", "out"),
-    [
-        pytest.param({}, b"\x88\x00", id="without a code"),
-        pytest.param({"code": 1000}, b"\x88\x02\x03\xe8", id="with a code"),
-        pytest.param({"at_once": True}, b"\x88\x00", id="and hung up"),
-    ],
+@cases(
+    "options out",
+    ("without a code", {}, b"\x88\x00"),
+    ("with a code", {"code": 1000}, b"\x88\x02\x03\xe8"),
+    ("and hung up", {"at_once": True}, b"\x88\x00"),
 )
 async def test_a_close_goes_out_behind_all_that_was_sent(options: dict[str, Any], out: bytes) -> None:
     client = Client()
@@ -288,7 +276,7 @@ async def test_an_abort_writes_what_was_sent_and_no_close() -> None:
     assert (client.wire.writes, client.wire.ended) == ([b"\x81\x011"], "aborted")
 
 
-@pytest.mark.parametrize("incoming", [SAY, frame(PING)], ids=["texts", "pongs"])
+@cases("incoming", ("texts", SAY), ("pongs", frame(PING)))
 async def test_a_reader_that_is_too_far_behind_is_reported(incoming: bytes) -> None:
     client = Client()
     client.wire.backlog = 10_001
@@ -307,14 +295,12 @@ async def test_a_ping_frame_is_sent() -> None:
     assert client.wire.writes == [b"\x89\x00"]
 
 
-@pytest.mark.parametrize(
-    ("text", "framed"),
-    [
-        pytest.param("é", b"\x81\x02" + "é".encode(), id="short"),
-        pytest.param("x" * 126, b"\x81\x7e\x00\x7e" + b"x" * 126, id="two bytes of length"),
-        pytest.param("x" * 65_536, b"\x81\x7f" + (65_536).to_bytes(8) + b"x" * 65_536, id="eight bytes"),
-        pytest.param("\ud800", b"\x81\x01?", id="half a character"),
-    ],
+@cases(
+    "text framed",
+    ("short", "é", b"\x81\x02" + "é".encode()),
+    ("two bytes of length", "x" * 126, b"\x81\x7e\x00\x7e" + b"x" * 126),
+    ("eight bytes", "x" * 65_536, b"\x81\x7f" + (65_536).to_bytes(8) + b"x" * 65_536),
+    ("half a character", "\ud800", b"\x81\x01?"),
 )
 def test_a_text_is_framed_as_rfc_6455_says(text: str, framed: bytes) -> None:
     assert text_frame(text) == framed

@@ -5,6 +5,7 @@ import pytest
 from hangbot.errors import UsageError
 from hangbot.hangfm.wire.actions import ACTIONS, check_name, find_action, song_id
 from hangbot.hangfm.wire.state import RoomState
+from tests.cases import cases
 
 ME = "me"
 SONG = {"artistName": "A", "trackName": "T", "isrc": "X1", "musicProviders": {"youtube": "y"}}
@@ -28,14 +29,12 @@ def tell(action: str, params: dict[str, Any], state: RoomState | None, before: o
     return find_action(action).took_effect(params, ME, state, before)
 
 
-@pytest.mark.parametrize(
-    ("state", "key"),
-    [
-        pytest.param(None, None, id="no state"),
-        pytest.param(room(), None, id="silence"),
-        pytest.param(room(nowPlaying=PLAYING), ("p1", 100), id="a song with a play id"),
-        pytest.param(room(nowPlaying={"startTime": 5}), (None, 5), id="a song of an older server"),
-    ],
+@cases(
+    "state key",
+    ("no state", None, None),
+    ("silence", room(), None),
+    ("a song with a play id", room(nowPlaying=PLAYING), ("p1", 100)),
+    ("a song of an older server", room(nowPlaying={"startTime": 5}), (None, 5)),
 )
 def test_a_song_is_told_from_others_by_its_play_and_start(state: RoomState | None, key: object) -> None:
     assert song_id(state) == key
@@ -60,58 +59,50 @@ def test_without_a_state_nothing_can_be_told(action: str) -> None:
     assert tell(action, {}, None) is None
 
 
-@pytest.mark.parametrize(
+@cases(
     "action",
-    [
-        pytest.param("playOneTimeAnimation", id="an animation leaves no trace"),
-        pytest.param("joinRoom", id="a join is seen by its answer"),
-        pytest.param("resetRoom", id="an action of the staff"),
-    ],
+    ("an animation leaves no trace", "playOneTimeAnimation"),
+    ("a join is seen by its answer", "joinRoom"),
+    ("an action of the staff", "resetRoom"),
 )
 def test_what_leaves_no_trace_cannot_be_told(action: str) -> None:
     assert tell(action, {"animation": "jump"}, room(djs=[dj(ME)])) is None
 
 
-@pytest.mark.parametrize(
-    ("state", "done"),
-    [
-        pytest.param(room(djs=[dj("you"), dj(ME)]), True, id="in the line"),
-        pytest.param(room(djs=[dj("you")]), False, id="not in the line"),
-        pytest.param(room(djs=None), False, id="no line"),
-    ],
+@cases(
+    "state done",
+    ("in the line", room(djs=[dj("you"), dj(ME)]), True),
+    ("not in the line", room(djs=[dj("you")]), False),
+    ("no line", room(djs=None), False),
 )
 def test_joining_the_line_is_seen_in_the_line(state: RoomState, done: bool) -> None:  # noqa: FBT001  a row of the table
     assert tell("addDj", {}, state) is done
 
 
-@pytest.mark.parametrize(
-    ("params", "done"),
-    [
-        pytest.param({}, False, id="oneself, by no name"),
-        pytest.param({"djUuid": None}, False, id="oneself, by null"),
-        pytest.param({"djUuid": ME}, False, id="oneself, by name"),
-        pytest.param({"djUuid": "you"}, True, id="another, who is gone"),
-    ],
+@cases(
+    "params done",
+    ("oneself, by no name", {}, False),
+    ("oneself, by null", {"djUuid": None}, False),
+    ("oneself, by name", {"djUuid": ME}, False),
+    ("another, who is gone", {"djUuid": "you"}, True),
 )
 def test_leaving_the_line_is_seen_by_who_is_still_in_it(params: dict[str, Any], done: bool) -> None:  # noqa: FBT001  a row
     assert tell("removeDj", params, room(djs=[dj(ME)])) is done
 
 
-@pytest.mark.parametrize(
-    ("params", "queued", "done"),
-    [
-        pytest.param({"song": SONG}, SONG, True, id="as sent"),
-        pytest.param({"song": SONG}, OTHER, False, id="another song"),
-        pytest.param({"song": SONG}, None, False, id="no song"),
-        pytest.param({"song": None}, None, True, id="taken away"),
-        pytest.param({}, None, True, id="taken away by leaving it out"),
-        pytest.param({"song": None}, SONG, False, id="not taken away"),
-        pytest.param({"song": SONG | {"isrc": None}}, SONG | {"genre": "g"}, True, id="filled in"),
-        pytest.param({"song": {"trackName": "T"}}, SONG, True, id="only a name was said"),
-        pytest.param({"song": {"trackName": "U"}}, SONG, False, id="only another name was said"),
-        pytest.param({"song": {"musicProviders": {}}}, SONG, None, id="nothing was said to know it by"),
-        pytest.param({"song": "spotify:track:1"}, SONG, False, id="no object"),
-    ],
+@cases(
+    "params queued done",
+    ("as sent", {"song": SONG}, SONG, True),
+    ("another song", {"song": SONG}, OTHER, False),
+    ("no song", {"song": SONG}, None, False),
+    ("taken away", {"song": None}, None, True),
+    ("taken away by leaving it out", {}, None, True),
+    ("not taken away", {"song": None}, SONG, False),
+    ("filled in", {"song": SONG | {"isrc": None}}, SONG | {"genre": "g"}, True),
+    ("only a name was said", {"song": {"trackName": "T"}}, SONG, True),
+    ("only another name was said", {"song": {"trackName": "U"}}, SONG, False),
+    ("nothing was said to know it by", {"song": {"musicProviders": {}}}, SONG, None),
+    ("no object", {"song": "spotify:track:1"}, SONG, False),
 )
 def test_the_next_song_is_compared_by_what_was_said_of_it(
     params: dict[str, Any],
@@ -129,15 +120,13 @@ MINE = {"song": SONG, "startTime": 300, "endTime": 400, "playId": "p2"}
 PLAYS = room(djs=[dj(ME)], nowPlaying=MINE)
 
 
-@pytest.mark.parametrize(
-    ("state", "before", "done"),
-    [
-        pytest.param(PLAYS, None, True, id="nothing played: it plays at once"),
-        pytest.param(PLAYS, ("p1", 100), True, id="the song before ended: it plays now"),
-        pytest.param(PLAYS, ("p2", 300), False, id="it played before it was asked for"),
-        pytest.param(room(djs=[dj("you"), dj(ME)], nowPlaying=MINE), None, False, id="that of another DJ"),
-        pytest.param(room(djs=[dj(ME)], nowPlaying=MINE | {"song": OTHER}), None, False, id="another song"),
-    ],
+@cases(
+    "state before done",
+    ("nothing played: it plays at once", PLAYS, None, True),
+    ("the song before ended: it plays now", PLAYS, ("p1", 100), True),
+    ("it played before it was asked for", PLAYS, ("p2", 300), False),
+    ("that of another DJ", room(djs=[dj("you"), dj(ME)], nowPlaying=MINE), None, False),
+    ("another song", room(djs=[dj(ME)], nowPlaying=MINE | {"song": OTHER}), None, False),
 )
 def test_a_next_song_that_plays_already_is_not_sent_again(
     state: RoomState,
@@ -147,35 +136,31 @@ def test_a_next_song_that_plays_already_is_not_sent_again(
     assert tell("updateNextSong", {"song": SONG}, state, before) is done
 
 
-@pytest.mark.parametrize(
-    ("votes", "state", "done"),
-    [
-        pytest.param({"like": True}, voted(like=True), True, id="like"),
-        pytest.param({"like": True}, voted(like=True, star=True), True, id="like beside a star"),
-        pytest.param({"like": True, "star": True}, voted(like=True), False, id="the star is missing"),
-        pytest.param({"like": True}, voted(like=False), False, id="the opposite"),
-        pytest.param({"like": True}, voted(), False, id="no vote"),
-        pytest.param({"like": True}, room(nowPlaying=PLAYING), False, id="no data of the user"),
-        pytest.param(None, voted(like=True), False, id="no votes said"),
-        pytest.param(["like"], voted(like=True), False, id="no object"),
-    ],
+@cases(
+    "votes state done",
+    ("like", {"like": True}, voted(like=True), True),
+    ("like beside a star", {"like": True}, voted(like=True, star=True), True),
+    ("the star is missing", {"like": True, "star": True}, voted(like=True), False),
+    ("the opposite", {"like": True}, voted(like=False), False),
+    ("no vote", {"like": True}, voted(), False),
+    ("no data of the user", {"like": True}, room(nowPlaying=PLAYING), False),
+    ("no votes said", None, voted(like=True), False),
+    ("no object", ["like"], voted(like=True), False),
 )
 def test_a_vote_is_seen_in_the_users_votes(votes: object, state: RoomState, done: bool) -> None:  # noqa: FBT001  a row
     assert tell("voteOnSong", {"songVotes": votes}, state, ("p1", 100)) is done
 
 
-@pytest.mark.parametrize("state", [voted(), voted(like=True)], ids=["cleared", "a vote on the next song"])
+@cases("state", ("cleared", voted()), ("a vote on the next song", voted(like=True)))
 def test_votes_that_went_with_their_song_tell_nothing(state: RoomState) -> None:
     assert tell("voteOnSong", {"songVotes": {"like": True}}, state, ("p0", 1)) is None
 
 
-@pytest.mark.parametrize(
-    ("before", "done"),
-    [
-        pytest.param(("p1", 100), False, id="the same song plays"),
-        pytest.param(("p0", 100), True, id="another play"),
-        pytest.param(None, True, id="nothing played"),
-    ],
+@cases(
+    "before done",
+    ("the same song plays", ("p1", 100), False),
+    ("another play", ("p0", 100), True),
+    ("nothing played", None, True),
 )
 def test_a_skip_is_seen_when_another_song_plays(before: object, done: bool) -> None:  # noqa: FBT001  a row of the table
     assert tell("skipSong", {}, room(nowPlaying=PLAYING), before) is done

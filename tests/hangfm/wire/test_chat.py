@@ -15,6 +15,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.errors import ServiceError, Unavailable
 from hangbot.hangfm.wire import chat, chat_errors
 from hangbot.hangfm.wire.chat import read_message
+from tests.cases import cases
 from tests.hangfm.wire.documents import ANY_JSON, recorded
 
 NOW = 1_795_347_777
@@ -68,18 +69,16 @@ def test_joined_already_is_success_in_disguise(status: int) -> None:
     assert read_answer(status, b'{"error":{"code":"ERR_ALREADY_JOINED","message":"uid has joined"}}') == {}
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"<html>sign in</html>", id="a captive portal"),
-        pytest.param(b'{"success":true}', id="no data"),
-        pytest.param(b'["data"]', id="a list"),
-        pytest.param(b'{"data":', id="cut off"),
-        pytest.param(b'{"data":"\xff"}', id="no UTF-8"),
-        pytest.param(b"[" * 200_000, id="deeper than the stack"),
-        pytest.param(b"1" * 5_000, id="a number too long to read"),
-    ],
+    ("empty", b""),
+    ("a captive portal", b"<html>sign in</html>"),
+    ("no data", b'{"success":true}'),
+    ("a list", b'["data"]'),
+    ("cut off", b'{"data":'),
+    ("no UTF-8", b'{"data":"\xff"}'),
+    ("deeper than the stack", b"[" * 200_000),
+    ("a number too long to read", b"1" * 5_000),
 )
 def test_a_success_that_cannot_be_read_is_ambiguous(body: bytes) -> None:
     with pytest.raises(Unavailable) as unknown:
@@ -196,17 +195,15 @@ def test_a_row_without_an_id_is_no_message(odd: object) -> None:
 ENTITY = {"entities": {"sender": {"entity": {"uid": "e"}}}}
 
 
-@pytest.mark.parametrize(
-    ("changes", "sender"),
-    [
-        pytest.param({"sender": {"uid": "a", "name": "A"}}, "a", id="an object"),
-        pytest.param({"sender": "a"}, "a", id="a uid"),
-        pytest.param({"sender": None, "data": ENTITY}, "e", id="the entity"),
-        pytest.param({"sender": {}, "data": line(userUuid="m")}, "m", id="the chat line"),
-        pytest.param({"sender": "", "data": {"customData": {"userUuid": "c"}}}, "c", id="the older payload"),
-        pytest.param({"sender": "a", "data": ENTITY | line(userUuid="m")}, "a", id="the first counts"),
-        pytest.param({"sender": 5, "data": []}, None, id="nowhere"),
-    ],
+@cases(
+    "changes sender",
+    ("an object", {"sender": {"uid": "a", "name": "A"}}, "a"),
+    ("a uid", {"sender": "a"}, "a"),
+    ("the entity", {"sender": None, "data": ENTITY}, "e"),
+    ("the chat line", {"sender": {}, "data": line(userUuid="m")}, "m"),
+    ("the older payload", {"sender": "", "data": {"customData": {"userUuid": "c"}}}, "c"),
+    ("the first counts", {"sender": "a", "data": ENTITY | line(userUuid="m")}, "a"),
+    ("nowhere", {"sender": 5, "data": []}, None),
 )
 def test_the_sender_is_found_where_bots_found_it(changes: dict[str, Any], sender: str | None) -> None:
     assert read(**changes).sender == sender
@@ -226,29 +223,25 @@ def test_a_time_is_in_seconds_whatever_its_writer_used(value: object, seconds: f
     assert read(sentAt=value).sent_at == seconds
 
 
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        pytest.param({"text": "new", "customData": {"message": "old"}}, "new", id="text"),
-        pytest.param({"customData": {"message": "old"}}, "old", id="the older payload"),
-        pytest.param({"text": ""}, "", id="empty text is text"),
-        pytest.param({"text": 5, "customData": {"message": 6}}, None, id="no text"),
-        pytest.param(None, None, id="no data"),
-    ],
+@cases(
+    "data text",
+    ("text", {"text": "new", "customData": {"message": "old"}}, "new"),
+    ("the older payload", {"customData": {"message": "old"}}, "old"),
+    ("empty text is text", {"text": ""}, ""),
+    ("no text", {"text": 5, "customData": {"message": 6}}, None),
+    ("no data", None, None),
 )
 def test_the_text_is_read_from_both_kinds_of_line(data: object, text: str | None) -> None:
     assert read(data=data).text == text
 
 
-@pytest.mark.parametrize(
-    ("changes", "muid"),
-    [
-        pytest.param({"muid": "a"}, "a", id="muid"),
-        pytest.param({"data": line(id="b")}, "b", id="the chat line's id"),
-        pytest.param({"muid": "a", "data": line(id="b")}, "a", id="muid first"),
-        pytest.param({"data": line(id=-1)}, None, id="minus one, as some send"),
-        pytest.param({"data": {"metadata": ["chatMessage"]}}, None, id="metadata a list"),
-    ],
+@cases(
+    "changes muid",
+    ("muid", {"muid": "a"}, "a"),
+    ("the chat line's id", {"data": line(id="b")}, "b"),
+    ("muid first", {"muid": "a", "data": line(id="b")}, "a"),
+    ("minus one, as some send", {"data": line(id=-1)}, None),
+    ("metadata a list", {"data": {"metadata": ["chatMessage"]}}, None),
 )
 def test_the_senders_own_id_is_read_from_both_places(changes: dict[str, Any], muid: str | None) -> None:
     assert read(**changes).muid == muid

@@ -19,6 +19,7 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.wire import chat_errors
 from hangbot.hangfm.wire.chat import read_answer
+from tests.cases import cases
 from tests.hangfm.wire.documents import ANY_JSON
 
 NOW = 1_795_347_777.0
@@ -127,20 +128,18 @@ def test_words_with_a_status_that_is_no_refusal_are_not_final(code: str, status:
 @pytest.mark.parametrize(
     "status", [302, 304, 400, 401, 403, 404, 405, 407, 408, 413, 414, 417, 425, 429, 431, 500, 503, 599]
 )
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"<html>oops</html>", id="HTML"),
-        pytest.param(b'{"error":"words"}', id="an error that is text"),
-        pytest.param(b'{"error":{}}', id="an error without a code"),
-        pytest.param(b'{"error":{"code":17}}', id="a code that is no text"),
-        pytest.param(b'{"error":{"code":""}}', id="an empty code"),
-        pytest.param(b"[]", id="a list"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b'{"statusCode": 400, "message": "no"}', id="a gateway's words"),
-        pytest.param(b"\x1f\x8b\x08garbage", id="half a gzip"),
-    ],
+    ("empty", b""),
+    ("HTML", b"<html>oops</html>"),
+    ("an error that is text", b'{"error":"words"}'),
+    ("an error without a code", b'{"error":{}}'),
+    ("a code that is no text", b'{"error":{"code":17}}'),
+    ("an empty code", b'{"error":{"code":""}}'),
+    ("a list", b"[]"),
+    ("null", b"null"),
+    ("a gateway's words", b'{"statusCode": 400, "message": "no"}'),
+    ("half a gzip", b"\x1f\x8b\x08garbage"),
 )
 def test_what_is_not_in_the_chats_own_words_refuses_nothing(status: int, body: bytes) -> None:
     error = raised(status, body)
@@ -167,15 +166,13 @@ def test_a_code_that_is_not_known_is_judged_by_its_status(status: int, kind: typ
     assert (type(error), error.code) == (kind, "ERR_OF_TOMORROW")
 
 
-@pytest.mark.parametrize(
-    ("code", "gone"),
-    [
-        pytest.param("ERR_MESSAGE_NOT_FOUND", True, id="as measured"),
-        pytest.param("ERR_MESSAGE_ID_NOT_FOUND", True, id="as documented"),
-        pytest.param("ERR_ROUTE_NOT_FOUND", False, id="no such route"),
-        pytest.param("ERR_UID_NOT_FOUND", False, id="no such user"),
-        pytest.param(None, False, id="a proxy's page"),
-    ],
+@cases(
+    "code gone",
+    ("as measured", "ERR_MESSAGE_NOT_FOUND", True),
+    ("as documented", "ERR_MESSAGE_ID_NOT_FOUND", True),
+    ("no such route", "ERR_ROUTE_NOT_FOUND", False),
+    ("no such user", "ERR_UID_NOT_FOUND", False),
+    ("a proxy's page", None, False),
 )
 def test_only_the_chats_own_words_say_that_a_message_is_not_there(code: str | None, gone: bool) -> None:  # noqa: FBT001  a row
     assert chat_errors.is_message_gone(refusal(404, code)) is gone
@@ -198,14 +195,12 @@ def test_a_refusal_is_shown_by_its_code_its_words_and_its_field(error: dict[str,
     assert str(refusal(400, BAD, **error)) == f"chat refused it {says}"
 
 
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        pytest.param(400, json.dumps({"error": {"code": BAD, "message": "x" * 185 + TOKEN}}), id="words"),
-        pytest.param(400, json.dumps({"error": {"code": BAD, "message": "many\n" * 1_000}}), id="many words"),
-        pytest.param(502, "x" * 190 + TOKEN + "y" * 900, id="a page"),
-        pytest.param(200, "x" * 190 + " " * 700 + TOKEN, id="a page with much room in it"),
-    ],
+@cases(
+    "status body",
+    ("words", 400, json.dumps({"error": {"code": BAD, "message": "x" * 185 + TOKEN}})),
+    ("many words", 400, json.dumps({"error": {"code": BAD, "message": "many\n" * 1_000}})),
+    ("a page", 502, "x" * 190 + TOKEN + "y" * 900),
+    ("a page with much room in it", 200, "x" * 190 + " " * 700 + TOKEN),
 )
 def test_a_servers_words_are_masked_before_they_are_cut_to_one_short_line(status: int, body: str) -> None:
     shown = str(raised(status, body))
@@ -260,13 +255,11 @@ def test_half_a_character_is_no_time_to_wait() -> None:  # no parameter: Allure 
     assert raised(429, b"", **{"retry-after": "\ud800"}).retry_after == math.inf
 
 
-@pytest.mark.parametrize(
-    ("value", "date", "seconds"),
-    [
-        pytest.param(http_date(NOW + 5_000), http_date(NOW + 4_980), 20.0, id="the server's own clock"),
-        pytest.param(http_date(NOW + 7), "yesterday", 7.0, id="ours, where that cannot be read"),
-        pytest.param(http_date(NOW + 9).removesuffix(" GMT"), "", 9.0, id="without a zone"),
-    ],
+@cases(
+    "value date seconds",
+    ("the server's own clock", http_date(NOW + 5_000), http_date(NOW + 4_980), 20.0),
+    ("ours, where that cannot be read", http_date(NOW + 7), "yesterday", 7.0),
+    ("without a zone", http_date(NOW + 9).removesuffix(" GMT"), "", 9.0),
 )
 def test_dates_are_in_gmt(value: str, date: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")

@@ -10,6 +10,7 @@ from hangbot.hangfm.wire import frames
 from hangbot.hangfm.wire.actions import ACTIONS
 from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.hangfm.wire.frames import Ping, Reply, ServerClosing, Unknown, Welcome, decode
+from tests.cases import cases
 from tests.hangfm.wire.documents import ANY_JSON, recorded
 
 KEYS = st.sampled_from(["context", "welcome", "message", "room", "from", "messageId", "error", "status"])
@@ -97,19 +98,17 @@ def test_recorded_refusals_carry_the_servers_words_and_any_kind_of_id() -> None:
     assert {type(reply.message_id) for reply in replies} == {int, str, float, dict}
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        pytest.param("no", "no", id="text"),
-        pytest.param({"b": [1]}, '{"b": [1]}', id="object that ActionHero passes through"),
-        pytest.param(["x"], '["x"]', id="list"),
-        pytest.param(7, "7", id="number"),
-        pytest.param(True, "true", id="true"),
-        pytest.param("", None, id="empty text is no error"),
-        pytest.param(None, None, id="null is no error"),
-        pytest.param(0, None, id="zero is no error"),
-        pytest.param({}, None, id="empty object is no error"),
-    ],
+@cases(
+    "error expected",
+    ("text", "no", "no"),
+    ("object that ActionHero passes through", {"b": [1]}, '{"b": [1]}'),
+    ("list", ["x"], '["x"]'),
+    ("number", 7, "7"),
+    ("true", True, "true"),
+    ("empty text is no error", "", None),
+    ("null is no error", None, None),
+    ("zero is no error", 0, None),
+    ("empty object is no error", {}, None),
 )
 def test_an_error_counts_when_javascript_calls_it_true(error: object, expected: str | None) -> None:
     reply = decode(json.dumps({"error": error, "context": "response", "messageId": 3}))
@@ -117,67 +116,61 @@ def test_an_error_counts_when_javascript_calls_it_true(error: object, expected: 
     assert reply == Reply(3, expected, {})
 
 
-@pytest.mark.parametrize(
-    ("frame", "event"),
-    [
-        pytest.param('{"context":"response"}', Reply(None, None, {}), id="a reply without an id"),
-        pytest.param(
-            '{"roomUuid":"r","serverTime":5,"state":{},"context":"response","messageId":1}',
-            Reply(1, None, {"roomUuid": "r", "serverTime": 5, "state": {}}),
-            id="a reply with fields",
-        ),
-        pytest.param('{"welcome":"hi","context":"api"}', Welcome("hi"), id="welcome"),
-        pytest.param('{"context":"api","welcome":null}', Welcome("None"), id="welcome without words"),
-        pytest.param('"primus::ping::1795347208843"', Ping("1795347208843"), id="ping"),
-        pytest.param('"primus::ping::"', Ping(""), id="ping without a number"),
-        pytest.param('"primus::server::close"', ServerClosing(), id="deliberate close"),
-        pytest.param('{"context":"user","message":{"name":"n"}}', RoomMessage("n"), id="but a name"),
-        pytest.param(
-            '{"context":"user","room":7,"message":{"name":"n","statePatch":{},"params":[]}}',
-            RoomMessage("n"),
-            id="message with parts of other types",
-        ),
-        pytest.param(
-            '{"context":"user","room":"r","message":{"name":"n","statePatch":[],"params":{"a":1}}}',
-            RoomMessage("n", [], {"a": 1}, "r"),
-            id="message with an empty patch",
-        ),
-    ],
+@cases(
+    "frame event",
+    ("a reply without an id", '{"context":"response"}', Reply(None, None, {})),
+    (
+        "a reply with fields",
+        '{"roomUuid":"r","serverTime":5,"state":{},"context":"response","messageId":1}',
+        Reply(1, None, {"roomUuid": "r", "serverTime": 5, "state": {}}),
+    ),
+    ("welcome", '{"welcome":"hi","context":"api"}', Welcome("hi")),
+    ("welcome without words", '{"context":"api","welcome":null}', Welcome("None")),
+    ("ping", '"primus::ping::1795347208843"', Ping("1795347208843")),
+    ("ping without a number", '"primus::ping::"', Ping("")),
+    ("deliberate close", '"primus::server::close"', ServerClosing()),
+    ("but a name", '{"context":"user","message":{"name":"n"}}', RoomMessage("n")),
+    (
+        "message with parts of other types",
+        '{"context":"user","room":7,"message":{"name":"n","statePatch":{},"params":[]}}',
+        RoomMessage("n"),
+    ),
+    (
+        "message with an empty patch",
+        '{"context":"user","room":"r","message":{"name":"n","statePatch":[],"params":{"a":1}}}',
+        RoomMessage("n", [], {"a": 1}, "r"),
+    ),
 )
 def test_a_frame_becomes_an_event(frame: str, event: frames.Event) -> None:
     assert decode(frame) == event
 
 
-@pytest.mark.parametrize(
-    ("frame", "summary"),
-    [
-        pytest.param('"primus::id::x"', "a control string that Primus 8 does not send", id="id"),
-        pytest.param('"hello"', "a control string that Primus 8 does not send", id="plain string"),
-        pytest.param('{"context":"alert","x":1}', "context 'alert' with ['context', 'x']", id="alert"),
-        pytest.param('{"context":"user","message":"hi"}', NO_NAME, id="a say, which official clients die of"),
-        pytest.param('{"context":"user","message":{"name":5}}', NO_NAME, id="a name that is no text"),
-        pytest.param("{}", "a dict without a context", id="empty object"),
-        pytest.param('{"context":5}', "a dict without a context", id="context of another type"),
-        pytest.param("null", "a NoneType without a context", id="null"),
-        pytest.param("[1]", "a list without a context", id="list"),
-        pytest.param("NaN", "a float without a context", id="not a number"),
-    ],
+@cases(
+    "frame summary",
+    ("id", '"primus::id::x"', "a control string that Primus 8 does not send"),
+    ("plain string", '"hello"', "a control string that Primus 8 does not send"),
+    ("alert", '{"context":"alert","x":1}', "context 'alert' with ['context', 'x']"),
+    ("a say, which official clients die of", '{"context":"user","message":"hi"}', NO_NAME),
+    ("a name that is no text", '{"context":"user","message":{"name":5}}', NO_NAME),
+    ("empty object", "{}", "a dict without a context"),
+    ("context of another type", '{"context":5}', "a dict without a context"),
+    ("null", "null", "a NoneType without a context"),
+    ("list", "[1]", "a list without a context"),
+    ("not a number", "NaN", "a float without a context"),
 )
 def test_what_is_not_known_is_passed_over_with_a_summary(frame: str, summary: str) -> None:
     assert decode(frame) == Unknown(summary)
 
 
-@pytest.mark.parametrize(
-    ("frame", "words"),
-    [
-        pytest.param(b"{}", "binary frame of 2 bytes", id="binary"),
-        pytest.param("", "0 characters", id="empty"),
-        pytest.param(" ", "1 characters", id="blank"),
-        pytest.param("primus::ping::1", "not JSON", id="unquoted ping"),
-        pytest.param("{bad", "not JSON", id="cut off"),
-        pytest.param("[" * 200_000, "not JSON", id="deeper than any stack"),
-        pytest.param("1" * 5_000, "not JSON", id="a number too long to read"),
-    ],
+@cases(
+    "frame words",
+    ("binary", b"{}", "binary frame of 2 bytes"),
+    ("empty", "", "0 characters"),
+    ("blank", " ", "1 characters"),
+    ("unquoted ping", "primus::ping::1", "not JSON"),
+    ("cut off", "{bad", "not JSON"),
+    ("deeper than any stack", "[" * 200_000, "not JSON"),
+    ("a number too long to read", "1" * 5_000, "not JSON"),
 )
 def test_what_is_not_json_is_a_wire_error_that_quotes_nothing(frame: str | bytes, words: str) -> None:
     with pytest.raises(WireError, match=words) as caught:
@@ -232,15 +225,13 @@ CIRCLE: dict[str, object] = {}
 CIRCLE["again"] = CIRCLE
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
-    [
-        pytest.param(float("nan"), id="not a number: the server drops such a frame silently"),
-        pytest.param(float("inf"), id="infinity"),
-        pytest.param({1, 2}, id="a set"),
-        pytest.param(b"x", id="bytes"),
-        pytest.param(CIRCLE, id="a circle"),
-    ],
+    ("not a number: the server drops such a frame silently", float("nan")),
+    ("infinity", float("inf")),
+    ("a set", {1, 2}),
+    ("bytes", b"x"),
+    ("a circle", CIRCLE),
 )
 def test_a_parameter_that_json_cannot_hold_is_refused_before_anything_is_sent(value: object) -> None:
     with pytest.raises(UsageError, match=r"parameter of updateNextSong .* nothing was sent"):
@@ -255,28 +246,24 @@ def test_a_pong_is_always_a_quoted_string(number: str) -> None:
     assert json.loads(pong) == "primus::pong::" + number
 
 
-@pytest.mark.parametrize(
-    ("base", "url"),
-    [
-        pytest.param("https://socket.prod.tt.fm", "wss://socket.prod.tt.fm/primus?token=T", id="https"),
-        pytest.param("http://127.0.0.1:8123", "ws://127.0.0.1:8123/primus?token=T", id="http"),
-        pytest.param("wss://h", "wss://h/primus?token=T", id="wss"),
-        pytest.param("ws://h", "ws://h/primus?token=T", id="ws"),
-        pytest.param("HTTPS://H", "wss://H/primus?token=T", id="capitals"),
-        pytest.param("https://u:p@h:1/path/?a=b#c", "wss://u:p@h:1/primus?token=T", id="a path is dropped"),
-        pytest.param("http://[::1]:5", "ws://[::1]:5/primus?token=T", id="an IPv6 address"),
-    ],
+@cases(
+    "base url",
+    ("https", "https://socket.prod.tt.fm", "wss://socket.prod.tt.fm/primus?token=T"),
+    ("http", "http://127.0.0.1:8123", "ws://127.0.0.1:8123/primus?token=T"),
+    ("wss", "wss://h", "wss://h/primus?token=T"),
+    ("ws", "ws://h", "ws://h/primus?token=T"),
+    ("capitals", "HTTPS://H", "wss://H/primus?token=T"),
+    ("a path is dropped", "https://u:p@h:1/path/?a=b#c", "wss://u:p@h:1/primus?token=T"),
+    ("an IPv6 address", "http://[::1]:5", "ws://[::1]:5/primus?token=T"),
 )
 def test_the_address_keeps_what_the_official_client_keeps(base: str, url: str) -> None:
     assert frames.socket_url(base, "T") == url
 
 
-@pytest.mark.parametrize(
-    ("token", "written"),
-    [
-        pytest.param("ab.cd-ef_0.g", "ab.cd-ef_0.g", id="a JWT comes through unchanged"),
-        pytest.param("a/b+c=&d #é", "a%2Fb%2Bc%3D%26d%20%23%C3%A9", id="anything else is escaped"),
-    ],
+@cases(
+    "token written",
+    ("a JWT comes through unchanged", "ab.cd-ef_0.g", "ab.cd-ef_0.g"),
+    ("anything else is escaped", "a/b+c=&d #é", "a%2Fb%2Bc%3D%26d%20%23%C3%A9"),
 )
 def test_the_token_is_one_value_of_the_query(token: str, written: str) -> None:
     assert frames.socket_url("ws://h", token) == f"ws://h/primus?token={written}"

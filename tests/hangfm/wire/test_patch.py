@@ -10,6 +10,7 @@ from jsonpointer import JsonPointerException
 
 from hangbot.errors import WireError
 from hangbot.hangfm.wire.patch import MISFITS, Change, apply_patch, undo
+from tests.cases import cases
 
 Step = dict[str, Any]
 
@@ -49,52 +50,44 @@ def test_replacing_a_member_that_is_not_there_sets_it() -> None:
 ODD: list[object] = [{}, None, 7, "add"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "step",
-    [
-        pytest.param({"op": "remove", "path": "/allUsers/2"}, id="remove beyond the end"),
-        pytest.param({"op": "replace", "path": "/allUsers/2", "value": 1}, id="replace beyond the end"),
-        pytest.param({"op": "add", "path": "/allUsers/3", "value": 1}, id="add beyond the end"),
-        pytest.param({"op": "remove", "path": "/allUsers/-"}, id="remove what comes after the last"),
-        pytest.param({"op": "replace", "path": "/allUsers/-", "value": 1}, id="replace after the last"),
-        pytest.param({"op": "remove", "path": "/allUsers/-1"}, id="from the end"),
-        pytest.param({"op": "remove", "path": "/allUsers/01"}, id="a leading zero"),
-        pytest.param({"op": "remove", "path": "/allUsers/+1"}, id="a sign"),
-        pytest.param({"op": "remove", "path": "/allUsers/1_0"}, id="as Python writes it"),
-        pytest.param({"op": "remove", "path": "/allUsers/\u0661"}, id="a digit of another script"),
-        pytest.param({"op": "remove", "path": f"/allUsers/{'9' * 5000}"}, id="a number beyond all measure"),
-        pytest.param({"op": "remove", "path": "/allUsers/uuid"}, id="a name"),
-        pytest.param({"op": "replace", "path": "/allUsers/5/uuid", "value": "x"}, id="in an entry not there"),
-        pytest.param({"op": "add", "path": "/nowhere/name", "value": 1}, id="a member of nothing"),
-        pytest.param({"op": "remove", "path": "/nowhere/name"}, id="remove from nothing"),
-        pytest.param({"op": "add", "path": "/voteCounts/likes/x", "value": 1}, id="a member of a number"),
-        pytest.param({"op": "remove", "path": "/settings/name/0"}, id="a letter of a text"),
-        pytest.param(
-            {"op": "add", "path": "/allUserData/me/userProfile/badges/7", "value": 1}, id="in badges"
-        ),
-        pytest.param(
-            {"op": "add", "path": "/allUserData/me/userProfile/nickname/x/y", "value": 1}, id="name"
-        ),
-        pytest.param({"op": "move", "from": "/djs", "path": "/djs/x"}, id="into itself"),
-        pytest.param(
-            {"op": "move", "from": "/allUserData/me", "path": "/allUserData/me/x"}, id="a profile so"
-        ),
-        pytest.param({"op": "move", "from": "/ghost", "path": "/x"}, id="move of nothing"),
-        pytest.param({"op": "copy", "from": "/allUserData/ghost/x", "path": "/x"}, id="of a late profile"),
-        pytest.param({"op": "test", "path": "/allUserData/ghost/x", "value": 1}, id="test of a late profile"),
-        pytest.param({"op": "add", "path": "/a~2", "value": 1}, id="a wrong escape"),
-        pytest.param({"op": "add", "path": "no-slash", "value": 1}, id="no pointer"),
-        pytest.param({"op": "add", "path": 5, "value": 1}, id="a number as path"),
-        pytest.param({"op": "add", "value": 1}, id="no path"),
-        pytest.param({"op": "add", "path": "/x"}, id="no value"),
-        pytest.param({"op": "copy", "path": "/x"}, id="copy from nowhere"),
-        pytest.param({"op": "merge", "path": "/x", "value": 1}, id="unknown operation"),
-        pytest.param({"op": ["add"], "path": "/x", "value": 1}, id="an operation that is no text"),
-        pytest.param({"path": "/x", "value": 1}, id="no operation"),
-        *[pytest.param(odd, id=f"{odd} as operation") for odd in ODD],
-        pytest.param({"op": "copy", "from": "djs", "path": "/x"}, id="copy from no pointer"),
-        pytest.param({"op": "add", "path": "/allUserData/me/list/0/a/b", "value": 1}, id="a profile's list"),
-    ],
+    ("remove beyond the end", {"op": "remove", "path": "/allUsers/2"}),
+    ("replace beyond the end", {"op": "replace", "path": "/allUsers/2", "value": 1}),
+    ("add beyond the end", {"op": "add", "path": "/allUsers/3", "value": 1}),
+    ("remove what comes after the last", {"op": "remove", "path": "/allUsers/-"}),
+    ("replace after the last", {"op": "replace", "path": "/allUsers/-", "value": 1}),
+    ("from the end", {"op": "remove", "path": "/allUsers/-1"}),
+    ("a leading zero", {"op": "remove", "path": "/allUsers/01"}),
+    ("a sign", {"op": "remove", "path": "/allUsers/+1"}),
+    ("as Python writes it", {"op": "remove", "path": "/allUsers/1_0"}),
+    ("a digit of another script", {"op": "remove", "path": "/allUsers/\u0661"}),
+    ("a number beyond all measure", {"op": "remove", "path": f"/allUsers/{'9' * 5000}"}),
+    ("a name", {"op": "remove", "path": "/allUsers/uuid"}),
+    ("in an entry not there", {"op": "replace", "path": "/allUsers/5/uuid", "value": "x"}),
+    ("a member of nothing", {"op": "add", "path": "/nowhere/name", "value": 1}),
+    ("remove from nothing", {"op": "remove", "path": "/nowhere/name"}),
+    ("a member of a number", {"op": "add", "path": "/voteCounts/likes/x", "value": 1}),
+    ("a letter of a text", {"op": "remove", "path": "/settings/name/0"}),
+    ("in badges", {"op": "add", "path": "/allUserData/me/userProfile/badges/7", "value": 1}),
+    ("name", {"op": "add", "path": "/allUserData/me/userProfile/nickname/x/y", "value": 1}),
+    ("into itself", {"op": "move", "from": "/djs", "path": "/djs/x"}),
+    ("a profile so", {"op": "move", "from": "/allUserData/me", "path": "/allUserData/me/x"}),
+    ("move of nothing", {"op": "move", "from": "/ghost", "path": "/x"}),
+    ("of a late profile", {"op": "copy", "from": "/allUserData/ghost/x", "path": "/x"}),
+    ("test of a late profile", {"op": "test", "path": "/allUserData/ghost/x", "value": 1}),
+    ("a wrong escape", {"op": "add", "path": "/a~2", "value": 1}),
+    ("no pointer", {"op": "add", "path": "no-slash", "value": 1}),
+    ("a number as path", {"op": "add", "path": 5, "value": 1}),
+    ("no path", {"op": "add", "value": 1}),
+    ("no value", {"op": "add", "path": "/x"}),
+    ("copy from nowhere", {"op": "copy", "path": "/x"}),
+    ("unknown operation", {"op": "merge", "path": "/x", "value": 1}),
+    ("an operation that is no text", {"op": ["add"], "path": "/x", "value": 1}),
+    ("no operation", {"path": "/x", "value": 1}),
+    *[(f"{odd} as operation", odd) for odd in ODD],
+    ("copy from no pointer", {"op": "copy", "from": "djs", "path": "/x"}),
+    ("a profile's list", {"op": "add", "path": "/allUserData/me/list/0/a/b", "value": 1}),
 )
 def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step: Any) -> None:  # noqa: ANN401  as it may come
     data, log, late = room(), list[Change](), {"old": True}
@@ -155,13 +148,11 @@ def test_votes_of_one_whose_profile_has_not_come_are_kept_until_it_does() -> Non
     assert late == {}
 
 
-@pytest.mark.parametrize(
-    ("profile", "kept"),
-    [
-        pytest.param({}, {"songVotes": {"like": True}}, id="without votes"),
-        pytest.param({"songVotes": None}, {"songVotes": {"like": True}}, id="votes that are none"),
-        pytest.param(None, None, id="no profile"),
-    ],
+@cases(
+    "profile kept",
+    ("without votes", {}, {"songVotes": {"like": True}}),
+    ("votes that are none", {"songVotes": None}, {"songVotes": {"like": True}}),
+    ("no profile", None, None),
 )
 def test_a_profile_takes_the_place_whatever_it_holds(profile: object, kept: object) -> None:
     late: dict[str, bool] = {}
@@ -202,14 +193,7 @@ def test_who_leaves_before_the_profile_came_is_forgotten() -> None:
     assert late == {}
 
 
-@pytest.mark.parametrize(
-    "profiles",
-    [
-        pytest.param(None, id="all of them"),
-        pytest.param({"you": None}, id="one"),
-        pytest.param({"you": {"songVotes": None}}, id="its votes"),
-    ],
-)
+@cases("profiles", ("all of them", None), ("one", {"you": None}), ("its votes", {"you": {"songVotes": None}}))
 def test_what_is_null_of_a_profile_has_not_come(profiles: object) -> None:
     before = {"allUserData": profiles, "allUsers": []}
     data = copy.deepcopy(before)

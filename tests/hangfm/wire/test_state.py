@@ -11,6 +11,7 @@ from hangbot.errors import WireError
 from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.hangfm.wire.frames import Reply, decode
 from hangbot.hangfm.wire.state import RoomState
+from tests.cases import cases
 from tests.hangfm.wire.documents import recorded
 
 BOT = "11111111-1111-4111-8111-111111111111"
@@ -85,23 +86,17 @@ FITS, WHOLE, USERS = "does not fit the room state", "replaced the whole room", "
 
 
 # What does not fit, the table of `test_patch` says; here is that it is whole or not at all, and why.
-@pytest.mark.parametrize(
-    ("patch", "says"),
-    [
-        pytest.param(
-            [{"op": "remove", "path": "/djs/9"}], f"a patch of 2 operations {FITS}", id="a position"
-        ),
-        pytest.param([None], FITS, id="no operation"),
-        pytest.param([{"op": "test", "path": "/settings/name", "value": "Other"}], FITS, id="a failed test"),
-        pytest.param(TOO_DEEP, FITS, id="deeper than the stack"),
-        pytest.param([{"op": "replace", "path": "", "value": []}], WHOLE, id="the root, by a list"),
-        pytest.param([{"op": "replace", "path": "", "value": room_state()}], WHOLE, id="by a whole state"),
-        pytest.param([{"op": "remove", "path": "/allUsers"}], USERS, id="all users removed"),
-        pytest.param([{"op": "replace", "path": "/allUsers", "value": None}], USERS, id="all users null"),
-        pytest.param(
-            [{"op": "replace", "path": "/allUsers", "value": {}}], USERS, id="users that are no list"
-        ),
-    ],
+@cases(
+    "patch says",
+    ("a position", [{"op": "remove", "path": "/djs/9"}], f"a patch of 2 operations {FITS}"),
+    ("no operation", [None], FITS),
+    ("a failed test", [{"op": "test", "path": "/settings/name", "value": "Other"}], FITS),
+    ("deeper than the stack", TOO_DEEP, FITS),
+    ("the root, by a list", [{"op": "replace", "path": "", "value": []}], WHOLE),
+    ("by a whole state", [{"op": "replace", "path": "", "value": room_state()}], WHOLE),
+    ("all users removed", [{"op": "remove", "path": "/allUsers"}], USERS),
+    ("all users null", [{"op": "replace", "path": "/allUsers", "value": None}], USERS),
+    ("users that are no list", [{"op": "replace", "path": "/allUsers", "value": {}}], USERS),
 )
 def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Patch, says: str) -> None:
     state = RoomState(room_state())
@@ -114,7 +109,7 @@ def test_a_patch_that_does_not_fit_is_told_and_changes_nothing(patch: Patch, say
     assert "me" in state
 
 
-@pytest.mark.parametrize("others", [pytest.param(0, id="few"), pytest.param(20, id="many")])
+@cases("others", ("few", 0), ("many", 20))
 def test_a_doubled_join_is_noticed_and_changes_nothing(others: int) -> None:
     users = [{"uuid": f"user {number}"} for number in range(others)]
     state = RoomState(room_state(allUsers=list(users)))
@@ -144,14 +139,12 @@ def test_a_leave_that_shifts_the_list_name_by_name_is_no_doubling() -> None:
     assert [uuid for uuid in ("user 16", "user 18", "user 19") if uuid not in state] == []
 
 
-@pytest.mark.parametrize(
+@cases(
     "profiles",
-    [
-        pytest.param({"allUserData": {}}, id="none yet"),
-        pytest.param({"allUserData": None}, id="null"),
-        pytest.param({}, id="missing"),
-        pytest.param({"allUserData": {"me": None, "you": None}}, id="null for each"),
-    ],
+    ("none yet", {"allUserData": {}}),
+    ("null", {"allUserData": None}),
+    ("missing", {}),
+    ("null for each", {"allUserData": {"me": None, "you": None}}),
 )
 def test_votes_and_leaves_before_the_profiles_came_are_no_corruption(profiles: dict[str, Any]) -> None:
     answer = {name: value for name, value in room_state().items() if name != "allUserData"}
@@ -176,18 +169,13 @@ def test_who_has_no_uuid_is_not_counted_and_breaks_nothing() -> None:
     assert list(state.users()) == ["me"]
 
 
-@pytest.mark.parametrize(
+@cases(
     "odd",
-    [
-        pytest.param({}, id="missing"),
-        pytest.param(dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], None), id="null"),
-        pytest.param(dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], "text"), id="text"),
-        pytest.param(
-            {"allUserData": {"me": 5}, "djs": [None, 5], "nowPlaying": [], "settings": {"name": 5}},
-            id="odd within",
-        ),
-        pytest.param({"allUserData": {"me": {"userProfile": [], "songVotes": 1}}}, id="odd user data"),
-    ],
+    ("missing", {}),
+    ("null", dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], None)),
+    ("text", dict.fromkeys(["allUserData", "djs", "nowPlaying", "settings"], "text")),
+    ("odd within", {"allUserData": {"me": 5}, "djs": [None, 5], "nowPlaying": [], "settings": {"name": 5}}),
+    ("odd user data", {"allUserData": {"me": {"userProfile": [], "songVotes": 1}}}),
 )
 def test_what_is_missing_or_odd_reads_as_nothing(odd: dict[str, Any]) -> None:
     state = RoomState({"allUsers": []} | odd)

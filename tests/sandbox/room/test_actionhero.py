@@ -11,6 +11,7 @@ from hangbot.sandbox.room import actionhero
 from hangbot.sandbox.room.actionhero import Call, Verb
 from hangbot.sandbox.room.actions import ACTIONS
 from hangbot.sandbox.room.inputs import BadInput
+from tests.cases import cases
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JSON = st.recursive(
@@ -39,18 +40,16 @@ def test_a_missing_or_false_message_id_becomes_a_uuid(given_id: object) -> None:
     assert UUID.fullmatch(actionhero.message_id(given_id, Ids().uuid))
 
 
-@pytest.mark.parametrize(
+@cases(
     "params",
-    [
-        pytest.param({"action": "nope"}, id="unknown"),
-        pytest.param({"action": "resetRoom"}, id="for services only"),
-        pytest.param({}, id="no name"),
-        pytest.param(None, id="no params"),
-        pytest.param("x", id="params is text"),
-        pytest.param(["joinRoom"], id="params is a list"),
-        pytest.param({"action": ["joinRoom"]}, id="name is a list"),
-        pytest.param({"action": "joinRoom", "apiVersion": 2}, id="wrong apiVersion"),
-    ],
+    ("unknown", {"action": "nope"}),
+    ("for services only", {"action": "resetRoom"}),
+    ("no name", {}),
+    ("no params", None),
+    ("params is text", "x"),
+    ("params is a list", ["joinRoom"]),
+    ("name is a list", {"action": ["joinRoom"]}),
+    ("wrong apiVersion", {"action": "joinRoom", "apiVersion": 2}),
 )
 def test_a_call_without_a_known_action_has_none(params: object) -> None:
     parsed = actionhero.parse({"event": "action", "params": params, "messageId": 4}, Ids().uuid)
@@ -120,31 +119,23 @@ def test_values_become_text_as_in_javascript(value: object, text: str) -> None:
     assert actionhero.js_text(value) == text
 
 
-@pytest.mark.parametrize(
-    ("action", "params", "error"),
-    [
-        pytest.param("joinRoom", {"roomUuid": ""}, "roomUuid is a required parameter", id="empty"),
-        pytest.param("joinRoom", {"roomUuid": None}, "roomUuid is a required parameter", id="null"),
-        pytest.param("joinRoom", {"roomUuid": 5}, '"roomUuid" failed validation!', id="number"),
-        pytest.param("voteOnSong", {}, "songVotes is a required parameter", id="no votes"),
-        pytest.param("voteOnSong", {"songVotes": {}}, '"songVotes" failed validation!', id="empty votes"),
-        pytest.param("voteOnSong", {"songVotes": {"like": 1}}, '"songVotes" failed', id="vote is a number"),
-        pytest.param("playOneTimeAnimation", {}, "animation is a required parameter", id="no animation"),
-        pytest.param(
-            "playOneTimeAnimation", {"animation": "fly"}, "animation must be emoji or jump", id="fly"
-        ),
-        pytest.param(
-            "playOneTimeAnimation", {"animation": ["jump"]}, "animation must be", id="animation list"
-        ),
-        pytest.param("playOneTimeAnimation", {"animation": "emoji"}, '"emoji" failed', id="no emoji"),
-        pytest.param(
-            "playOneTimeAnimation", {"animation": "emoji", "emoji": "abc"}, '"emoji" failed', id="text"
-        ),
-        pytest.param("updateNextSong", {}, "song is a required parameter", id="no song"),
-        pytest.param("updateNextSong", {"song": 5}, '"song" failed validation!', id="song is a number"),
-        pytest.param("addDj", {"song": []}, '"song" failed validation!', id="song is a list"),
-        pytest.param("removeDj", {"djUuid": {}}, '"djUuid" failed validation!', id="dj is an object"),
-    ],
+@cases(
+    "action params error",
+    ("empty", "joinRoom", {"roomUuid": ""}, "roomUuid is a required parameter"),
+    ("null", "joinRoom", {"roomUuid": None}, "roomUuid is a required parameter"),
+    ("number", "joinRoom", {"roomUuid": 5}, '"roomUuid" failed validation!'),
+    ("no votes", "voteOnSong", {}, "songVotes is a required parameter"),
+    ("empty votes", "voteOnSong", {"songVotes": {}}, '"songVotes" failed validation!'),
+    ("vote is a number", "voteOnSong", {"songVotes": {"like": 1}}, '"songVotes" failed'),
+    ("no animation", "playOneTimeAnimation", {}, "animation is a required parameter"),
+    ("fly", "playOneTimeAnimation", {"animation": "fly"}, "animation must be emoji or jump"),
+    ("animation list", "playOneTimeAnimation", {"animation": ["jump"]}, "animation must be"),
+    ("no emoji", "playOneTimeAnimation", {"animation": "emoji"}, '"emoji" failed'),
+    ("text", "playOneTimeAnimation", {"animation": "emoji", "emoji": "abc"}, '"emoji" failed'),
+    ("no song", "updateNextSong", {}, "song is a required parameter"),
+    ("song is a number", "updateNextSong", {"song": 5}, '"song" failed validation!'),
+    ("song is a list", "addDj", {"song": []}, '"song" failed validation!'),
+    ("dj is an object", "removeDj", {"djUuid": {}}, '"djUuid" failed validation!'),
 )
 def test_wrong_input_gets_the_first_error(action: str, params: dict[str, Any], error: str) -> None:
     with pytest.raises(BadInput, match=re.escape(error)):

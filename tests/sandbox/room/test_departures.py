@@ -2,15 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from hangbot.sandbox import Sandbox
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import OpenClient
 
 
-@pytest.mark.parametrize("seconds", [20.0, 3.0], ids=["default", "variant"])
+@cases("seconds", ("default", 20.0), ("variant", 3.0))
 async def test_user_left_comes_after_roomleave_too(open_client: "OpenClient", seconds: float) -> None:
     watcher = await open_client("watcher", joined=True, user_left_s=seconds)
     sandbox = watcher.sandbox

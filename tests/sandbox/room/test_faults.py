@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from hangbot.sandbox import Fault, Sandbox
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
@@ -50,14 +51,12 @@ async def test_a_connection_can_end_before_its_answer(sandbox: Sandbox, open_cli
     assert (await open_client()).heard[0]["context"] == "api"
 
 
-@pytest.mark.parametrize(
-    ("do", "options", "status", "body"),
-    [
-        pytest.param("status", {"status": 401}, 401, b'""', id="401"),
-        pytest.param("status", {"status": 500, "body": {"a": 1}}, 500, b'{"a":1}', id="500"),
-        pytest.param("status", {}, 503, b'""', id="default"),
-        pytest.param("garbage", {"body": "<html>"}, 200, b"<html>", id="garbage"),
-    ],
+@cases(
+    "do options status body",
+    ("401", "status", {"status": 401}, 401, b'""'),
+    ("500", "status", {"status": 500, "body": {"a": 1}}, 500, b'{"a":1}'),
+    ("default", "status", {}, 503, b'""'),
+    ("garbage", "garbage", {"body": "<html>"}, 200, b"<html>"),
 )
 async def test_a_handshake_can_be_refused_with_a_status(
     sandbox: Sandbox, open_client: "OpenClient", do: str, options: dict[str, Any], status: int, body: bytes

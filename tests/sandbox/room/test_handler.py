@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.sandbox import Sandbox
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
@@ -53,7 +54,7 @@ async def test_who_acts_the_token_says(sandbox: Sandbox, open_client: "OpenClien
     assert [dj["uuid"] for dj in sandbox.state["djs"]] == [sandbox.bot.uid]
 
 
-@pytest.mark.parametrize("params", [{}, {"djUuid": None}, {"djUuid": "OWN"}], ids=["none", "null", "own"])
+@cases("params", ("none", {}), ("null", {"djUuid": None}), ("own", {"djUuid": "OWN"}))
 async def test_a_dj_leaves_the_line_by_any_spelling_of_himself(
     sandbox: Sandbox, open_client: "OpenClient", params: dict[str, Any]
 ) -> None:
@@ -164,12 +165,10 @@ async def test_members_have_the_recorded_fields_and_guests_may_have_four(open_cl
     assert {"discordServer", "explicit", "posterFile"} < set(joined["state"]["settings"])
 
 
-@pytest.mark.parametrize(
-    ("do", "leaves", "drifted"),
-    [
-        pytest.param("duplicate", False, ["hangbot", "alice", "bob", "cat", "cat"], id="doubled"),
-        pytest.param("drop", True, ["hangbot", "alice", "cat", "bob"], id="lost"),
-    ],
+@cases(
+    "do leaves drifted",
+    ("doubled", "duplicate", False, ["hangbot", "alice", "bob", "cat", "cat"]),
+    ("lost", "drop", True, ["hangbot", "alice", "cat", "bob"]),
 )
 async def test_a_wrong_number_of_a_patch_corrupts_a_list_without_an_error_and_a_join_mends_it(
     sandbox: Sandbox, joined: "Client", do: str, drifted: list[str], *, leaves: bool

@@ -11,19 +11,18 @@ import pytest
 
 from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import OpenClient
 
 
-@pytest.mark.parametrize(
+@cases(
     "query",
-    [
-        pytest.param("token={token}", id="no cache buster"),
-        pytest.param("token={token}&_primuscb=Q82yMyf.1", id="a cache buster with a counter"),
-        pytest.param("_primuscb=Q82yMyf&x=%20&token={token}", id="in any order"),
-        pytest.param("token={quoted}", id="percent-encoded"),
-    ],
+    ("no cache buster", "token={token}"),
+    ("a cache buster with a counter", "token={token}&_primuscb=Q82yMyf.1"),
+    ("in any order", "_primuscb=Q82yMyf&x=%20&token={token}"),
+    ("percent-encoded", "token={quoted}"),
 )
 async def test_a_token_is_in_any_query(sandbox: Sandbox, open_client: "OpenClient", query: str) -> None:
     token = sandbox.bot.token

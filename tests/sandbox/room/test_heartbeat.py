@@ -5,27 +5,25 @@ import json
 from typing import TYPE_CHECKING
 
 import aiohttp
-import pytest
 from aiohttp import WSMsgType
 
 from hangbot.sandbox import Sandbox
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
-@pytest.mark.parametrize(
-    ("answer", "lives"),
-    [
-        pytest.param('"primus::pong::7"', True, id="a pong"),
-        pytest.param('"primus::pong::1795347208843"', True, id="with a number of one's own"),
-        pytest.param('"primus::pong::"', True, id="with none"),
-        pytest.param("ping", True, id="a ping frame"),
-        pytest.param("primus::pong::1", False, id="a pong without quotes"),
-        pytest.param('{"event":"nonsense"}', False, id="other traffic"),
-        pytest.param("", False, id="nothing"),
-    ],
+@cases(
+    "answer lives",
+    ("a pong", '"primus::pong::7"', True),
+    ("with a number of one's own", '"primus::pong::1795347208843"', True),
+    ("with none", '"primus::pong::"', True),
+    ("a ping frame", "ping", True),
+    ("a pong without quotes", "primus::pong::1", False),
+    ("other traffic", '{"event":"nonsense"}', False),
+    ("nothing", "", False),
 )
 async def test_what_counts_as_life_and_how_a_silent_client_ends(
     sandbox: Sandbox, client: "Client", answer: str, *, lives: bool

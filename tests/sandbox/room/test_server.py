@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from hangbot.sandbox import Room, RoomVariants, Sandbox, open_sandbox
 from hangbot.sandbox.room.songs import default_song
 from tests.bounds import WITHIN
+from tests.cases import cases
 
 if TYPE_CHECKING:
     from hangbot.sandbox.room.actionhero import Call
@@ -121,7 +122,7 @@ async def test_frames_before_the_welcome_are_lost_while_the_server_sets_up(open_
     assert (await client.next())["messageId"] == 2
 
 
-@pytest.mark.parametrize("variants", [{"welcome": None}, {}], ids=["no welcome", "welcome"])
+@cases("variants", ("no welcome", {"welcome": None}), ("welcome", {}))
 async def test_a_join_before_a_welcome_works(open_client: "OpenClient", variants: dict[str, Any]) -> None:
     client = await open_client(welcome_read=False, **variants)
 
@@ -239,12 +240,10 @@ async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_cl
     assert await there.quiet()
 
 
-@pytest.mark.parametrize(
-    ("variants", "names"),
-    [
-        pytest.param({"response_first": True}, ["response", "playedOneTimeAnimation"], id="response first"),
-        pytest.param({"response_first": False}, ["playedOneTimeAnimation", "response"], id="message first"),
-    ],
+@cases(
+    "variants names",
+    ("response first", {"response_first": True}, ["response", "playedOneTimeAnimation"]),
+    ("message first", {"response_first": False}, ["playedOneTimeAnimation", "response"]),
 )
 async def test_response_and_message_come_in_either_order(
     open_client: "OpenClient", variants: dict[str, Any], names: list[str]
@@ -283,10 +282,8 @@ async def test_a_second_join_is_allowed_unless_told_otherwise(open_client: "Open
     assert "already in this room" in refused["error"]
 
 
-@pytest.mark.parametrize(
-    ("profiles_ms", "late_s"),
-    [(RoomVariants().profiles_ms, 0.3), (4000, 4.0)],
-    ids=["unless told otherwise", "as told"],
+@cases(
+    "profiles_ms late_s", ("unless told otherwise", RoomVariants().profiles_ms, 0.3), ("as told", 4000, 4.0)
 )
 async def test_profiles_come_late_and_votes_are_told_before_them(
     open_client: "OpenClient", profiles_ms: float, late_s: float

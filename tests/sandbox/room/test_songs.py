@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from hangbot.sandbox.room import songs
+from tests.cases import cases
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -12,18 +13,16 @@ def nested(depth: int) -> dict[str, Any]:
     return song
 
 
-@pytest.mark.parametrize(
-    ("value", "good"),
-    [
-        pytest.param(songs.default_song(), True, id="a song"),
-        pytest.param({}, True, id="a placeholder without anything"),
-        pytest.param({"thumbnails": {}, "links": {"spotify": {}}}, True, id="real extras"),
-        pytest.param("song", False, id="text"),
-        pytest.param([], False, id="list"),
-        pytest.param({"trackName": 7}, False, id="name is a number"),
-        pytest.param(nested(100), False, id="bottomless"),
-        pytest.param({"trackName": "x" * 70_000}, False, id="huge"),
-    ],
+@cases(
+    "value good",
+    ("a song", songs.default_song(), True),
+    ("a placeholder without anything", {}, True),
+    ("real extras", {"thumbnails": {}, "links": {"spotify": {}}}, True),
+    ("text", "song", False),
+    ("list", [], False),
+    ("name is a number", {"trackName": 7}, False),
+    ("bottomless", nested(100), False),
+    ("huge", {"trackName": "x" * 70_000}, False),
 )
 def test_a_client_may_hand_in_what_can_be_a_song(value: object, good: bool) -> None:  # noqa: FBT001  a table's column
     assert songs.is_song(value) is good

@@ -6,6 +6,7 @@ import pytest
 
 from hangbot.sandbox.room.room import ActionRefused
 from hangbot.sandbox.room.songs import default_song
+from tests.cases import cases
 from tests.sandbox.room.people import ANN, BEN, CAT, MOD, NOW, lists, names, room_with
 
 
@@ -129,10 +130,7 @@ def test_a_moderator_removes_a_dj_and_nobody_else_does() -> None:
     assert names(messages) == ["removedDj", "playedSong"]
 
 
-@pytest.mark.parametrize(
-    ("variants", "allowed"),
-    [pytest.param({}, False, id="default"), pytest.param({"skip_by": "anyone"}, True, id="anyone")],
-)
+@cases("variants allowed", ("default", {}, False), ("anyone", {"skip_by": "anyone"}, True))
 def test_who_may_skip_is_a_variant(variants: dict[str, Any], allowed: bool) -> None:  # noqa: FBT001  a table's column
     room = room_with(ANN, BEN, **variants)
     room.stage.add_dj(ANN.uid, default_song(), NOW)

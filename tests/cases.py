@@ -1,0 +1,8 @@
+"""Tables of cases."""
+
+import pytest
+
+
+def cases(columns: str, *rows: tuple[object, ...]) -> pytest.MarkDecorator:
+    """Run a test for each row, which is what the case is in words and then a value for each column."""
+    return pytest.mark.parametrize(columns.split(), [pytest.param(*row, id=str(said)) for said, *row in rows])
