@@ -253,10 +253,8 @@ async def test_giving_up_costs_no_other_and_no_socket(recwarn: pytest.WarningsRe
         for moment in range(60):
             await shared.post(url, json={})
             async with opened() as own:
-                given_up = [
-                    asyncio.create_task(client.post(url, json={}), name="given up")
-                    for client in (shared, own)
-                ]
+                asking = [client.post(url, json={}) for client in (shared, own)]
+                given_up = [asyncio.create_task(each, name="given up") for each in asking]
                 for _ in range(moment // 2):
                     await asyncio.sleep(0)
                 for task in given_up:

@@ -94,11 +94,8 @@ async def test_joining_gives_the_state_and_what_came_beside_it() -> None:
         assert early == (None, None)
         assert joined is room.state
         assert (list(joined.users()), room.joined) == ([ME, "you"], {"serverTime": 5})
-        assert json.loads(server.sent[0])["params"] == {
-            "action": "joinRoom",
-            "roomUuid": "room",
-            "password": "a password",
-        }
+        params = {"action": "joinRoom", "roomUuid": "room", "password": "a password"}
+        assert json.loads(server.sent[0])["params"] == params
 
 
 JOINS: dict[str, tuple[object, type[ServiceError], str]] = {

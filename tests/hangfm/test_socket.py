@@ -196,7 +196,5 @@ async def test_one_cause_is_told_if_all_refuse(hangfm_settings: Settings, patch:
         reach = next(question for question in CHECKS if question.id == "room.reach")
         found = await run_check(reach, subject)
 
-    assert (found.verdict, found.message) == (
-        "cannot_tell",
-        f"{NAME}:9 refuses connections (TCP): nothing listens there",
-    )
+    says = f"{NAME}:9 refuses connections (TCP): nothing listens there"
+    assert (found.verdict, found.message) == ("cannot_tell", says)

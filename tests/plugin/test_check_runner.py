@@ -58,9 +58,8 @@ async def test_a_warning_fails_when_strict(hangfm_check: RunCheck) -> None:
     with pytest.raises(pytest.fail.Exception) as caught:
         await hangfm_check(doubtful)
 
-    assert str(caught.value) == (
-        "[FAIL] A warning fails when strict: the token expires tomorrow\n       -> Renew BOT_USER_TOKEN."
-    )
+    warned = "[FAIL] A warning fails when strict: the token expires tomorrow"
+    assert str(caught.value) == f"{warned}\n       -> Renew BOT_USER_TOKEN."
 
 
 async def test_a_refusal_fails_with_its_remedy(hangfm_check: RunCheck) -> None:

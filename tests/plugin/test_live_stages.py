@@ -16,13 +16,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIVE = (
-    "--hangfm-target=live",
-    "--hangfm-live-writes",
-    "--hangfm-env-file=sandbox.env",
-    "-p",
-    "no:allure_pytest",
-)
+LIVE = ("--hangfm-target=live", "--hangfm-live-writes", "--hangfm-env-file=sandbox.env", "-pno:allure_pytest")
 QUICK = {"SOCKET_TIMEOUT_MS": "2000", "HANGBOT_RATE": "0", "STAGE_RETRY_BASE_MS": "20", "CHAT_POLL_MS": "50"}
 
 
@@ -99,8 +93,7 @@ def test_a_stage_that_fails_takes_back_what_it_did(with_stages: pytest.Pytester,
 def test_a_message_without_an_answer_is_taken_back_too(with_stages: pytest.Pytester, target: Target) -> None:
     target.ask("/faults", {"on": "chat.send", "do": "cut_after_store", "times": 3})
 
-    with_stages.runpytest_subprocess("stages/test_chat_ack_retry.py", *LIVE).assert_outcomes(
-        failed=1, passed=1, skipped=12
-    )
+    result = with_stages.runpytest_subprocess("stages/test_chat_ack_retry.py", *LIVE)
+    result.assert_outcomes(failed=1, passed=1, skipped=12)
 
     assert target.left() == ([], [])

@@ -24,9 +24,8 @@ def test_the_required_names_are_those_of_the_settings() -> None:
 
 
 def test_the_command_line_wins_over_environment_and_that_over_ini_file(pytester: pytest.Pytester) -> None:
-    pytester.makeini(
-        "[pytest]\nhangfm_target = live\nhangfm_only = one\nhangfm_ignore = three\nhangfm_strict = true"
-    )
+    own = "hangfm_target = live\nhangfm_only = one\nhangfm_ignore = three\nhangfm_strict = true"
+    pytester.makeini(f"[pytest]\n{own}")
     environ = {"HANGFM_TARGET": "sandbox", "HANGFM_ONLY": "two", "HANGFM_STRICT": "no"}
 
     options = options_of(pytester, "--hangfm-target=auto", environ=environ)

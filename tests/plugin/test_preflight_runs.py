@@ -28,9 +28,8 @@ def configure(folder: Path, *sandboxes: Sandbox, **env: str) -> None:
 
 async def run(pytester: pytest.Pytester, *args: str) -> tuple[pytest.RunResult, Any]:
     """Run pytest beside this test's loop, on which the sandbox answers; return its end and its JSON."""
-    result = await asyncio.to_thread(
-        pytester.runpytest_subprocess, *WITHOUT_ALLURE, "--hangfm-json=out.json", *args
-    )
+    argv = (*WITHOUT_ALLURE, "--hangfm-json=out.json", *args)
+    result = await asyncio.to_thread(pytester.runpytest_subprocess, *argv)
     return result, json.loads((pytester.path / "out.json").read_text())
 
 
@@ -46,15 +45,13 @@ def test_unconfigured_is_sandbox_only(inner: pytest.Pytester, monkeypatch: pytes
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
 
-    result = inner.runpytest_subprocess(
-        "--pyargs", "pytest_hangfm.checks", "-m", "preflight", "--hangfm-json=new/out.json"
-    )
+    argv = ("--pyargs", "pytest_hangfm.checks", "-m", "preflight", "--hangfm-json=new/out.json")
+    result = inner.runpytest_subprocess(*argv)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=len(IDS) + 1)
-    result.stdout.fnmatch_lines(
-        ["*= preflight =*", "[[]OK[]]   Configuration is complete: *", "[[]OK[]]   Outbox is writable: *"]
-    )
+    good = [f"[[]OK[]]   {title}: *" for title in ("Configuration is complete", "Outbox is writable")]
+    result.stdout.fnmatch_lines(["*= preflight =*", *good])
     remedy, verdict = [line for line in result.outlines if line][-2:]  # behind pytest's own last line
     assert "CI is set and nothing is configured: give the job BOT_USER_TOKEN and ROOM_UUID" in remedy
     assert verdict == "SANDBOX ONLY: the sandbox, nothing live was checked"
@@ -67,9 +64,8 @@ def test_unconfigured_is_sandbox_only(inner: pytest.Pytester, monkeypatch: pytes
 def test_chosen_checks_keep_order(with_checks: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANGFM_IGNORE", "chat.group, chat.member")
 
-    result = with_checks.runpytest_subprocess(
-        *WITHOUT_ALLURE, "--collect-only", "-q", "--hangfm-only=chat.*,clock,token.expiry"
-    )
+    argv = ("--collect-only", "-q", "--hangfm-only=chat.*,clock,token.expiry")
+    result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, *argv)
 
     assert [line.partition("::")[2] for line in result.outlines if "::" in line] == [
         "test_bot_token_is_not_about_to_expire",
@@ -86,16 +82,14 @@ def test_an_unknown_check_is_a_usage_error_with_the_nearest_one(with_checks: pyt
     result = with_checks.runpytest_subprocess(*WITHOUT_ALLURE, "--collect-only", "--hangfm-only=chat.tokn")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(
-        ["ERROR: --hangfm-only: no check is called 'chat.tokn'; did you mean chat.token?"]
-    )
+    said = "ERROR: --hangfm-only: no check is called 'chat.tokn'; did you mean chat.token?"
+    result.stderr.fnmatch_lines([said])
 
 
 async def test_plugin_and_command_say_ready(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
     configure(with_checks.path, hangfm_sandbox)
-    settings = Settings.from_env(hangfm_sandbox.env()).with_changes(
-        outbox=with_checks.path / "outbox.sqlite3"
-    )
+    outbox = with_checks.path / "outbox.sqlite3"
+    settings = Settings.from_env(hangfm_sandbox.env()).with_changes(outbox=outbox)
     async with open_subject(settings) as context:
         results = [result async for result in preflight.examine(context)]
 
@@ -112,9 +106,8 @@ async def test_plugin_and_command_say_ready(with_checks: pytest.Pytester, hangfm
     assert verdicts(row) == {each.id: each.verdict for each in results}
     for each in results:
         if each.id not in {"clock", "outbox", "files"}:  # a tenth of a second, a path, a file's name
-            result.stdout.fnmatch_lines(
-                [line.replace("[", "[[]", 1) for line in preflight.result_lines(each)]
-            )
+            lines = [line.replace("[", "[[]", 1) for line in preflight.result_lines(each)]
+            result.stdout.fnmatch_lines(lines)
     assert hangfm_sandbox.messages == []
 
 
@@ -124,9 +117,8 @@ async def test_with_leave_a_canary_is_sent(with_checks: pytest.Pytester, hangfm_
     result, _ = await run(with_checks, "-m", "preflight", "--hangfm-live-writes", "--hangfm-only=canary")
 
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(
-        ["[[]OK[]]   A message arrives: a message was sent, found by its id, and deleted"]
-    )
+    sent_and_gone = "a message was sent, found by its id, and deleted"
+    result.stdout.fnmatch_lines([f"[[]OK[]]   A message arrives: {sent_and_gone}"])
     (sent,) = [row for row in hangfm_sandbox.messages if row["category"] == "message"]
     assert sent["deletedAt"]
 
@@ -153,17 +145,14 @@ async def test_one_cause_is_one_failure(with_checks: pytest.Pytester, hangfm_san
 
 
 async def test_many_processes_agree_with_one(with_checks: pytest.Pytester, hangfm_sandbox: Sandbox) -> None:
-    configure(
-        with_checks.path, hangfm_sandbox, COMETCHAT_RECEIVER="no-such-group", SOCKET_SERVER_URL=NO_SERVER
-    )
+    wrong = {"COMETCHAT_RECEIVER": "no-such-group", "SOCKET_SERVER_URL": NO_SERVER}
+    configure(with_checks.path, hangfm_sandbox, **wrong)
 
     _, in_one = await run(with_checks, "-m", "preflight", "-n", "0")
     _, in_four = await run(with_checks, "-m", "preflight", "-n", "4")
 
-    one, four = (
-        [(check["id"], check["verdict"], check["message"]) for check in row["checks"]]
-        for row in (in_one, in_four)
-    )
+    columns = ("id", "verdict", "message")
+    one, four = ([tuple(map(each.get, columns)) for each in row["checks"]] for row in (in_one, in_four))
     assert one == four
     assert ("clock", "skipped", 'because of "Room socket can be reached"') in four
 

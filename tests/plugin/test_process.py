@@ -20,12 +20,7 @@ time.sleep(60)
 
 
 async def test_the_environment_is_the_sandboxs_and_nothing_of_the_shells_bot(hangfm_sandbox: Sandbox) -> None:
-    shell = {
-        "PATH": "/bin",
-        "COMETCHAT_AUTH": "a-real-one",
-        "BOT_USER_TOKEN": "real",
-        "HTTPS_PROXY": "http://p",
-    }
+    shell = {"PATH": "/bin", "COMETCHAT_AUTH": "a-real-one", "BOT_USER_TOKEN": "real", "HTTPS_PROXY": "http:"}
 
     env = environment(hangfm_sandbox, {"MY_OWN": "1"}, shell)
 

@@ -82,9 +82,8 @@ async def test_a_client_that_does_something_else_than_then_fails_with_the_conver
         await replay.finished(within=0.05)
 
     first, *said = str(caught.value).splitlines()
-    assert first.startswith(
-        "connection 1 of the replay stands at frame 5 of 7 and waits for the client's play"
-    )
+    waits = "connection 1 of the replay stands at frame 5 of 7 and waits for the client's play"
+    assert first.startswith(waits)
     assert said[:3] == ["  replay: welcome", "  client: joinRoom #1", "  replay: done #1"]
 
 
@@ -207,9 +206,8 @@ async def test_any_program_is_recorded_and_played_to(
     shutil.copy(REPOSITORY / "examples" / "bot.py", tmp_path)
     argv = [sys.executable, "bot.py"]
     recording = await hangfm_record(tmp_path / "session.jsonl")
-    first = await hangfm_open_process(
-        argv, env={"SOCKET_SERVER_URL": recording.url}, cwd=tmp_path, within=WITHIN
-    )
+    relayed = {"SOCKET_SERVER_URL": recording.url}
+    first = await hangfm_open_process(argv, env=relayed, cwd=tmp_path, within=WITHIN)
     await hangfm_sandbox.advance(30)
     await hangfm_sandbox.journal.wait_for(lambda row: "primus::pong" in str(row.get("frame")), within=WITHIN)
     await first.stop()

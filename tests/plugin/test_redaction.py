@@ -230,11 +230,8 @@ def test_a_run_without_secrets_and_without_our_fixtures_is_left_as_it_is(inner: 
 
 
 def test_the_names_of_secrets_are_those_of_the_settings() -> None:
-    secret = {
-        env.name
-        for name, env in ENV.items()
-        if SecretStr.__name__ in str(Settings.model_fields[name].annotation)
-    }
+    kinds = {name: str(Settings.model_fields[name].annotation) for name in ENV}
+    secret = {ENV[name].name for name, kind in kinds.items() if SecretStr.__name__ in kind}
 
     assert secret == set(SECRET_NAMES)
 
@@ -288,11 +285,8 @@ def test_thousands_of_tokens_are_looked_for_at_once(tmp_path: Path) -> None:
 def test_whatever_a_secret_looks_like_no_report_of_any_shape_holds_it(secret: str, around: str) -> None:
     redactor = Redactor([secret])
     told = f"{around} {secret} {around}"
-    report = SimpleNamespace(
-        sections=[("Captured log", told)],
-        user_properties=[("name", {"deep": [told]})],
-        longrepr=(told, 3, told),
-    )
+    sections, properties = [("Captured log", told)], [("name", {"deep": [told]})]
+    report = SimpleNamespace(sections=sections, user_properties=properties, longrepr=(told, 3, told))
 
     mask_report(report, lambda text, _: redactor.text(text), redactor.value)  # type: ignore[arg-type]  # all that it touches
 

@@ -78,10 +78,8 @@ class Results:
         return {label["name"]: label["value"] for label in self.test(part)["labels"]}
 
     def attached(self, part: str) -> dict[str, str]:
-        return {
-            each["name"]: (self.folder / each["source"]).read_text()
-            for each in self.test(part)["attachments"]
-        }
+        attachments = self.test(part)["attachments"]
+        return {each["name"]: (self.folder / each["source"]).read_text() for each in attachments}
 
 
 def run(inner: pytest.Pytester, text: str, *args: str, **outcomes: int) -> Results:
@@ -169,9 +167,8 @@ def test_the_run_as_a_whole_has_its_facts_and_the_numbers_of_all_processes(
 def test_a_rejected_check_says_so_in_its_description_and_its_error(with_checks: pytest.Pytester) -> None:
     with_checks.path.joinpath("hang-fm-config.env").write_text("ROOM_UUID=\n", encoding="utf-8")
 
-    done = with_checks.runpytest_subprocess(
-        "checks", "--alluredir=results", "--hangfm-only=config,chat.server"
-    )
+    argv = ("checks", "--alluredir=results", "--hangfm-only=config,chat.server")
+    done = with_checks.runpytest_subprocess(*argv)
 
     assert done.ret == 1
     results = Results(with_checks.path / "results")

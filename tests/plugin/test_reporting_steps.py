@@ -49,9 +49,7 @@ async def test_steps_of_tasks_at_the_same_time_stand_side_by_side() -> None:
     with hangfm_step("a conversation"):
         await asyncio.gather(speaks("alice"), speaks("bob"))
 
-    assert tree(take_steps()) == [
-        ("a conversation", [("alice", ["alice again"]), ("bob", ["bob again"])]),
-    ]
+    assert tree(take_steps()) == [("a conversation", [("alice", ["alice again"]), ("bob", ["bob again"])])]
 
 
 def test_a_plain_function_is_a_step_too_and_its_calls_may_nest() -> None:

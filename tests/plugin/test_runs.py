@@ -108,9 +108,8 @@ def test_in_strict_mode_five_lines_pass_and_what_is_wrong_is_shown(inner: pytest
 
     result = inner.runpytest_subprocess("-rs", *WITHOUT_ALLURE)
 
-    result.stdout.fnmatch_lines(
-        ["hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched", "test_five_lines.py . *"]
-    )
+    header = "hangfm: everything on the sandbox on 127.0.0.1, nothing live is touched"
+    result.stdout.fnmatch_lines([header, "test_five_lines.py . *"])
     result.assert_outcomes(passed=6, failed=2, errors=4, skipped=1)
     text = result.stdout.str()
     for line in (
@@ -146,9 +145,8 @@ def test_without_the_extra_a_fixture_says_what_to_install(inner: pytest.Pytester
     result = inner.run(sys.executable, "bare.py")
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(
-        ["hangfm_sandbox needs the plugin pytest-asyncio: pip install 'hangbot[[]test[]]'"]
-    )
+    needs = "hangfm_sandbox needs the plugin pytest-asyncio: pip install 'hangbot[[]test[]]'"
+    result.stdout.fnmatch_lines([needs])
 
 
 def test_a_run_that_does_not_use_the_plugin_is_left_alone(inner: pytest.Pytester) -> None:

@@ -77,11 +77,8 @@ def test_an_action_that_the_recording_has_not_is_refused_and_told() -> None:
 
     (refusal,) = script.hear(sent("joinRoom", 2))
 
-    assert json.loads(refusal.frame) == {
-        "error": "the recording has no joinRoom here",
-        "context": "response",
-        "messageId": 2,
-    }
+    said = {"error": "the recording has no joinRoom here", "context": "response", "messageId": 2}
+    assert json.loads(refusal.frame) == said
     assert script.unexpected == ["joinRoom"]
 
 

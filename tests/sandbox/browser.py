@@ -14,8 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.bounds import WITHIN
 
-CHROMIUM: Final = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM: Final = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 _ARGUMENTS: Final = (
     "--headless",

@@ -47,14 +47,8 @@ class ChatBench:
     async def send(
         self, text: str, *, by: Person | None = None, headers: dict[str, str] | None = None, **more: Json
     ) -> tuple[int, Any]:
-        body = {
-            "receiver": "room",
-            "receiverType": "group",
-            "category": "message",
-            "type": "text",
-            "data": {"text": text},
-            **more,
-        }
+        to = {"receiver": "room", "receiverType": "group", "category": "message", "type": "text"}
+        body = {**to, "data": {"text": text}, **more}
         return await self.call("POST", "/v3.0/messages", by=by, json=body, headers=headers or {})
 
     @property

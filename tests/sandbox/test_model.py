@@ -598,9 +598,8 @@ class SandboxMachine(RuleBasedStateMachine):
         model = self.model
 
         assert self.listed(state["allUsers"]) == model.present
-        assert {
-            self.names[uid]: data["songVotes"] for uid, data in state["allUserData"].items()
-        } == model.votes
+        votes = {self.names[uid]: data["songVotes"] for uid, data in state["allUserData"].items()}
+        assert votes == model.votes
         djs = [
             [self.names[dj["uuid"]], dj["nextSong"] and dj["nextSong"]["trackName"]] for dj in state["djs"]
         ]

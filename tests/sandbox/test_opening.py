@@ -76,9 +76,8 @@ def test_it_opens_on_uvloop_too() -> None:
 
 async def test_a_closed_sandbox_listens_nowhere() -> None:
     async with open_sandbox() as sandbox:
-        ports = [
-            int(url.rpartition(":")[2]) for url in (sandbox.room_url, sandbox.chat_url, sandbox.control_url)
-        ]
+        urls = (sandbox.room_url, sandbox.chat_url, sandbox.control_url)
+        ports = [int(url.rpartition(":")[2]) for url in urls]
 
     for port in ports:
         with pytest.raises(ConnectionRefusedError):

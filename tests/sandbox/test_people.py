@@ -164,12 +164,8 @@ def test_a_changed_profile_is_seen_by_everybody_who_asks() -> None:
 
     people.change(alice.uid, nickname="Alice", color="#000000")
 
-    assert people.get(alice.uid).profile() == {
-        "uuid": alice.uid,
-        "nickname": "Alice",
-        "avatarId": alice.avatar_id,
-        "color": "#000000",
-    }
+    whole = {"uuid": alice.uid, "nickname": "Alice", "avatarId": alice.avatar_id, "color": "#000000"}
+    assert people.get(alice.uid).profile() == whole
 
 
 def test_a_guest_is_a_ghost() -> None:

@@ -161,12 +161,12 @@ def head(method: str, target: str, *more: str, version: str = "1.1") -> bytes:
 
 
 JSON = "Content-Type: application/json"
-UPGRADE = (
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
-)
+KEY = "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=="
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", KEY)
+
+
+def is_request(row: dict[str, Any]) -> bool:
+    return (row["kind"], row["dir"]) == ("http", "in")
 
 
 @pytest.fixture(params=["room", "chat", "gateway"])
@@ -182,9 +182,7 @@ def ask(request: pytest.FixtureRequest, sandbox: Sandbox) -> Ask:
         await writer.drain()
         if hang_up:
             writer.close()
-        row = await sandbox.journal.wait_for(
-            lambda e: (e["kind"], e["dir"]) == ("http", "in"), since=since, within=WITHIN
-        )
+        row = await sandbox.journal.wait_for(is_request, since=since, within=WITHIN)
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
         assert len(sandbox.journal.events(since=since, dir="in", kind="http")) == 1

@@ -26,12 +26,14 @@ NOW = 1_795_347_777.0
 TOKEN = "SECRET-OF-THE-BOT"
 
 
+def masked(text: str) -> str:
+    return text.replace(TOKEN, "<masked>")
+
+
 def raised(status: int, body: bytes | str, **headers: str) -> ServiceError:
     raw = body.encode() if isinstance(body, str) else body
     with pytest.raises(ServiceError) as caught:
-        read_answer(
-            status, headers, raw, what="it", now=NOW, mask=lambda text: text.replace(TOKEN, "<masked>")
-        )
+        read_answer(status, headers, raw, what="it", now=NOW, mask=masked)
     assert (caught.value.service, caught.value.status) == ("chat", status)
     assert "SECRET" not in str(caught.value)
     return caught.value

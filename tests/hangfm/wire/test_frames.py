@@ -48,8 +48,8 @@ def test_a_recorded_session_would_have_been_written_the_same_way() -> None:
     actions = [json.loads(row) for row in rows if not row.startswith('"primus::pong')]
 
     written = [
-        frames.encode_action(action["params"]["action"], action["params"], action["messageId"])
-        for action in actions
+        frames.encode_action(asked["params"]["action"], asked["params"], asked["messageId"])
+        for asked in actions
     ]
 
     assert [json.loads(frame) for frame in written] == actions
@@ -206,11 +206,8 @@ def test_no_envelope_breaks_the_reader(envelope: dict[str, object]) -> None:
 def test_an_action_carries_its_name_whatever_its_parameters_say() -> None:
     frame = frames.encode_action("skipSong", {"action": "resetRoom", "roomUuid": "r"}, 9)
 
-    assert json.loads(frame) == {
-        "event": "action",
-        "params": {"action": "skipSong", "roomUuid": "r"},
-        "messageId": 9,
-    }
+    params = {"action": "skipSong", "roomUuid": "r"}
+    assert json.loads(frame) == {"event": "action", "params": params, "messageId": 9}
 
 
 def test_an_action_is_written_in_ascii_with_line_separators_escaped() -> None:

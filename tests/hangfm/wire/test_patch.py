@@ -34,9 +34,8 @@ def applied(data: dict[str, Any], *steps: Step, late: dict[str, bool] | None = N
 
 
 def test_removing_a_member_that_is_not_there_changes_nothing() -> None:
-    after = applied(
-        room(), {"op": "remove", "path": "/settings/vibe"}, {"op": "remove", "path": "/vibeMeter"}
-    )
+    vibes = [{"op": "remove", "path": path} for path in ("/settings/vibe", "/vibeMeter")]
+    after = applied(room(), *vibes)
 
     assert after == room()
 
@@ -118,11 +117,8 @@ def test_what_does_not_fit_is_refused_and_what_came_before_it_is_taken_back(step
 def test_positions_beyond_any_room_are_found_too() -> None:
     data = {"allUsers": list(range(20_000))}
 
-    applied(
-        data,
-        {"op": "remove", "path": "/allUsers/19998"},
-        {"op": "replace", "path": "/allUsers/0", "value": 1},
-    )
+    replaced = {"op": "replace", "path": "/allUsers/0", "value": 1}
+    applied(data, {"op": "remove", "path": "/allUsers/19998"}, replaced)
 
     assert data == {"allUsers": [1, *range(1, 19_998), 19_999]}
 
@@ -166,10 +162,8 @@ def test_a_profile_takes_the_place_whatever_it_holds(profile: object, kept: obje
 
 def test_profiles_that_come_all_at_once_keep_votes_too() -> None:
     late: dict[str, bool] = {}
-    votes = [
-        {"op": "add", "path": f"/allUserData/{uuid}/songVotes/like", "value": True}
-        for uuid in ("you", "gone")
-    ]
+    paths = [f"/allUserData/{uuid}/songVotes/like" for uuid in ("you", "gone")]
+    votes = [{"op": "add", "path": path, "value": True} for path in paths]
 
     everybody: dict[str, Any] = {"me": {}, "you": {"userProfile": {}}}
     data = applied(room(), *votes, {"op": "replace", "path": "/allUserData", "value": everybody}, late=late)
@@ -231,11 +225,8 @@ def test_copies_that_double_the_state_again_and_again_are_refused() -> None:
 
 
 def test_what_was_copied_is_a_thing_of_its_own() -> None:
-    data = applied(
-        room(),
-        {"op": "copy", "from": "/settings", "path": "/other"},
-        {"op": "add", "path": "/other/vibe", "value": 1},
-    )
+    copied = {"op": "copy", "from": "/settings", "path": "/other"}
+    data = applied(room(), copied, {"op": "add", "path": "/other/vibe", "value": 1})
 
     assert data["settings"] == {"name": "Lab"}
 

@@ -78,10 +78,8 @@ def nested(depth: int) -> dict[str, Any]:
     return root
 
 
-TOO_DEEP: Patch = [
-    {"op": "add", "path": "/deep", "value": nested(5_000)},
-    {"op": "copy", "from": "/deep", "path": "/x"},
-]
+DEEP = {"op": "add", "path": "/deep", "value": nested(5_000)}
+TOO_DEEP: Patch = [DEEP, {"op": "copy", "from": "/deep", "path": "/x"}]
 FITS, WHOLE, USERS = "does not fit the room state", "replaced the whole room", "took the list `allUsers`"
 
 

@@ -129,9 +129,8 @@ async def open_client(sandbox: Sandbox) -> AsyncIterator[OpenClient]:
                 at = await stack.enter_async_context(opening)
             token = token or (at.users.add(user, role).token if user else at.bot.token)
             url = at.room_url.replace("http", "ws", 1) + (path or f"/primus?token={token}&_primuscb=Q82yMyf")
-            ws = await stack.enter_async_context(
-                connect(url, proxy=None, ping_interval=None, max_size=max_size, close_timeout=1)
-            )
+            connecting = connect(url, proxy=None, ping_interval=None, max_size=max_size, close_timeout=1)
+            ws = await stack.enter_async_context(connecting)
             client = Client(ws, at)
             if welcome_read:
                 assert (await client.next())["context"] == "api"

@@ -22,10 +22,8 @@ JSON = st.recursive(
 
 
 def call(action: str, **params: Any) -> Call:  # noqa: ANN401  any JSON value
-    parsed = actionhero.parse(
-        {"event": "action", "params": {"roomUuid": "r", **params, "action": action}, "messageId": 1},
-        Ids().uuid,
-    )
+    frame = {"event": "action", "params": {"roomUuid": "r", **params, "action": action}, "messageId": 1}
+    parsed = actionhero.parse(frame, Ids().uuid)
     assert isinstance(parsed, Call)
     return parsed
 

@@ -61,9 +61,8 @@ async def test_a_dj_leaves_the_line_by_any_spelling_of_himself(
     client = await open_client(joined=True)
     await client.act("addDj")
 
-    answer = await client.act(
-        "removeDj", **{name: value and sandbox.bot.uid for name, value in params.items()}
-    )
+    named = {name: value and sandbox.bot.uid for name, value in params.items()}
+    answer = await client.act("removeDj", **named)
 
     assert "error" not in answer
     assert sandbox.state["djs"] == []

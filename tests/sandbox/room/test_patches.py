@@ -56,9 +56,8 @@ def test_arrays_are_compared_by_index_so_that_a_join_in_the_middle_shifts_the_ta
 def test_what_was_null_is_replaced_whole() -> None:
     song = {"song": {"trackName": "First"}}
 
-    assert compare({"nowPlaying": None}, {"nowPlaying": song}) == [
-        {"op": "replace", "path": "/nowPlaying", "value": song}
-    ]
+    replaced = {"op": "replace", "path": "/nowPlaying", "value": song}
+    assert compare({"nowPlaying": None}, {"nowPlaying": song}) == [replaced]
 
 
 @pytest.mark.parametrize(

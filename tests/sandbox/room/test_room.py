@@ -72,10 +72,8 @@ def test_an_animation_carries_its_parameters() -> None:
     emoji, jump = room.animate(ANN.uid, "emoji", "💜"), room.animate(ANN.uid, "jump", "💜")
 
     assert emoji[0].params == {"userUuid": ANN.uid, "animation": "emoji", "emoji": "💜"}
-    assert jump[0].body() == {
-        "name": "playedOneTimeAnimation",
-        "params": {"userUuid": ANN.uid, "animation": "jump"},
-    }
+    params = {"userUuid": ANN.uid, "animation": "jump"}
+    assert jump[0].body() == {"name": "playedOneTimeAnimation", "params": params}
 
 
 def test_newer_play_ids_and_large_posters_are_variants() -> None:
