@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
+import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,6 +93,11 @@ def server() -> Server:
     return server
 
 
+@pytest_asyncio.fixture
+async def feed(server: Server) -> PollingFeed:
+    return await begun(server)
+
+
 async def test_what_was_said_before_is_not_heard_and_what_is_said_after_is(server: Server) -> None:
     feed = await begun(server)
 
@@ -122,8 +128,7 @@ async def test_a_server_that_repeats_the_same_full_page_is_not_asked_at_once(ser
     assert (look.lines, look.more) == ([], False)
 
 
-async def test_a_look_is_one_request(server: Server) -> None:
-    feed = await begun(server)
+async def test_a_look_is_one_request(feed: PollingFeed, server: Server) -> None:
     before = server.asked
 
     for _ in range(5):
@@ -134,9 +139,7 @@ async def test_a_look_is_one_request(server: Server) -> None:
     assert server.asked - before == 10
 
 
-async def test_a_crowd_is_followed_page_by_page_at_once(server: Server) -> None:
-    feed = await begun(server)
-
+async def test_a_crowd_is_followed_page_by_page_at_once(feed: PollingFeed, server: Server) -> None:
     for number in range(170):
         server.say(f"line {number}")
 
@@ -219,8 +222,7 @@ async def test_an_older_copy_of_the_chat_is_not_heard_again(server: Server) -> N
     assert await heard(feed) == ["since"]
 
 
-async def test_a_page_that_is_empty_by_mistake_brings_nothing_back(server: Server) -> None:
-    feed = await begun(server)
+async def test_a_page_that_is_empty_by_mistake_brings_nothing_back(feed: PollingFeed, server: Server) -> None:
     rows, server.rows = server.rows, []
     await heard(feed)
 

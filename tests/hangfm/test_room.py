@@ -46,11 +46,15 @@ def jump(room: RoomClient) -> asyncio.Task[Any]:
     return asyncio.create_task(room.act("playOneTimeAnimation", animation="jump"), name="jump")
 
 
+@pytest.fixture
+def server() -> ScriptedRoom:
+    return ScriptedRoom()
+
+
 # -- the welcome
 
 
-async def test_the_servers_welcome_is_waited_for() -> None:
-    server = ScriptedRoom()
+async def test_the_servers_welcome_is_waited_for(server: ScriptedRoom) -> None:
     async with server.connected() as room:
         waiting = asyncio.create_task(room.welcome(60), name="welcome")
         await settle()
@@ -72,8 +76,7 @@ async def test_a_welcome_that_does_not_come_is_waited_for_no_longer_than_told() 
         assert await room.join() is room.state
 
 
-async def test_a_connection_that_ends_before_its_welcome_is_not_called_welcomed() -> None:
-    server = ScriptedRoom()
+async def test_a_connection_that_ends_before_its_welcome_is_not_called_welcomed(server: ScriptedRoom) -> None:
     server.hang_up()
     async with server.connected() as room:
         with pytest.raises(ConnectionLost, match="the room connection ended: lost"):
@@ -217,8 +220,7 @@ async def test_no_more_actions_are_pending_than_the_server_takes() -> None:
     assert (first, len(server.actions())) == (4, 10)
 
 
-async def test_what_is_no_action_is_refused_before_anything_is_sent() -> None:
-    server = ScriptedRoom()
+async def test_what_is_no_action_is_refused_before_anything_is_sent(server: ScriptedRoom) -> None:
     async with server.joined() as room:
         with pytest.raises(UsageError, match="cannot be written as JSON"):
             await room.act("playOneTimeAnimation", animation=float("nan"))
@@ -242,8 +244,7 @@ async def test_a_server_that_does_not_read_does_not_hold_an_action_or_a_ping_bey
                 await task
 
 
-async def test_a_connection_that_goes_while_something_is_written_is_a_loss() -> None:
-    server = ScriptedRoom()
+async def test_a_connection_that_goes_while_something_is_written_is_a_loss(server: ScriptedRoom) -> None:
     async with server.joined() as room:
         server.reads = False
         waiting = [jump(room), asyncio.create_task(room.ping_and_wait(), name="ping")]
@@ -266,8 +267,7 @@ async def test_a_connection_that_goes_while_something_is_written_is_a_loss() -> 
     ("no patch", '{"context":"user","message":{"name":"userJoined","statePatch":"x"}}'),
     ("an answer without an id", '{"context":"response"}'),
 )
-async def test_a_frame_that_nobody_expects_is_passed_over(frame: str | bytes) -> None:
-    server = ScriptedRoom()
+async def test_a_frame_that_nobody_expects_is_passed_over(server: ScriptedRoom, frame: str | bytes) -> None:
     async with server.joined() as room:
         server.say(frame)
         await room.act("addDj")
@@ -339,8 +339,7 @@ async def test_a_connection_whose_state_is_lost_is_kept_and_heard_until_it_is_cl
     assert server.sent[-1] == '"primus::pong::1800000000000"'
 
 
-async def test_a_state_that_never_held_the_bot_proves_nothing() -> None:
-    server = ScriptedRoom()
+async def test_a_state_that_never_held_the_bot_proves_nothing(server: ScriptedRoom) -> None:
     async with server.joined(me="another") as room:
         server.say(came("alice"), message("userLeft", {"op": "remove", "path": "/allUsers/1"}))
         await room.act("addDj")

@@ -17,6 +17,11 @@ async def never() -> None:
     await asyncio.Event().wait()
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
 async def test_it_stands_still_until_it_is_moved() -> None:
     clock = ManualClock(now=5.0, wall=100.0)
 
@@ -43,8 +48,7 @@ async def test_sleepers_wake_in_the_order_of_their_time_and_can_sleep_again_with
     assert clock.now() == 10.0
 
 
-async def test_a_sleep_that_is_not_over_goes_on_and_is_noted_when_it_begins() -> None:
-    clock = ManualClock()
+async def test_a_sleep_that_is_not_over_goes_on_and_is_noted_when_it_begins(clock: ManualClock) -> None:
     sleeping = asyncio.create_task(clock.sleep(2.0), name="sleeper")
 
     await clock.advance(1.999)
@@ -74,17 +78,14 @@ async def test_the_next_wait_can_be_advanced_by_exactly_also_after_work_in_a_thr
     assert waits == [0.1, 1.1, 0.7, 2.3]
 
 
-async def test_without_a_sleeper_the_next_wait_times_out() -> None:
-    clock = ManualClock()
-
+async def test_without_a_sleeper_the_next_wait_times_out(clock: ManualClock) -> None:
     with pytest.raises(TimeoutError):
         await clock.next_wait(within=0.01)
 
     assert clock.waits(limits=True) == []
 
 
-async def test_the_next_wait_counts_time_outs_only_on_request() -> None:
-    clock = ManualClock()
+async def test_the_next_wait_counts_time_outs_only_on_request(clock: ManualClock) -> None:
     limited = asyncio.create_task(clock.wait_for(never(), 3.0), name="limited")
     sleeping = asyncio.create_task(clock.sleep(5.0), name="sleeping")
 
@@ -96,17 +97,14 @@ async def test_the_next_wait_counts_time_outs_only_on_request() -> None:
     await asyncio.gather(limited, sleeping, return_exceptions=True)
 
 
-async def test_what_answers_in_time_is_returned_and_leaves_no_deadline() -> None:
-    clock = ManualClock()
-
+async def test_what_answers_in_time_is_returned_and_leaves_no_deadline(clock: ManualClock) -> None:
     answer = await clock.wait_for(asyncio.sleep(0, "answer"), 1.0)
 
     assert answer == "answer"
     assert clock.waits(limits=True) == []
 
 
-async def test_what_does_not_answer_in_time_is_cancelled() -> None:
-    clock = ManualClock()
+async def test_what_does_not_answer_in_time_is_cancelled(clock: ManualClock) -> None:
     cancelled = asyncio.Event()
 
     async def hang() -> None:
@@ -127,17 +125,14 @@ async def test_what_does_not_answer_in_time_is_cancelled() -> None:
 
 
 @cases("seconds", ("no time", 0.0), ("less", -1.0))
-async def test_a_time_out_of_nothing_has_passed_already(seconds: float) -> None:
-    clock = ManualClock()
-
+async def test_a_time_out_of_nothing_has_passed_already(clock: ManualClock, seconds: float) -> None:
     with pytest.raises(TimeoutError):
         await clock.wait_for(never(), seconds)
 
     assert clock.waits(limits=True) == []
 
 
-async def test_a_cancelled_sleeper_leaves_nothing_behind() -> None:
-    clock = ManualClock()
+async def test_a_cancelled_sleeper_leaves_nothing_behind(clock: ManualClock) -> None:
     sleeping = asyncio.create_task(clock.sleep(1.0), name="sleeping")
     await clock.next_wait()
 
@@ -175,9 +170,7 @@ async def test_an_automatic_clock_sleeps_at_once_moves_by_itself_and_lets_time_o
     assert clock.now() == pytest.approx(3.4)
 
 
-async def test_a_wait_within_a_wait_keeps_both_limits() -> None:
-    clock = ManualClock()
-
+async def test_a_wait_within_a_wait_keeps_both_limits(clock: ManualClock) -> None:
     def nested(inner: float, outer: float) -> Awaitable[None]:
         return clock.wait_for(clock.wait_for(never(), inner), outer)
 

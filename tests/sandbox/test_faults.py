@@ -9,8 +9,7 @@ from tests.cases import cases
 
 
 @given(times=st.integers(0, 5), after=st.integers(0, 5), passages=st.integers(0, 15))
-def test_a_fault_hits_exactly_as_often_as_told(times: int, after: int, passages: int) -> None:
-    faults = Faults()
+def test_a_fault_hits_exactly_as_often_as_told(faults: Faults, times: int, after: int, passages: int) -> None:
     fault = faults.add("chat.send", "refuse", times=times, after=after)
 
     hits = [faults.take("chat.send") is fault for _ in range(passages)]
@@ -18,6 +17,11 @@ def test_a_fault_hits_exactly_as_often_as_told(times: int, after: int, passages:
     expected = [n >= after and (times == 0 or n < after + times) for n in range(passages)]
     assert hits == expected
     assert faults.hits(fault.id) == sum(expected)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
 
 
 @cases(
@@ -35,8 +39,7 @@ def test_a_point_is_hit_by_its_own_faults(on: str, point: str, hit: bool) -> Non
     assert (faults.take(point) is not None) is hit
 
 
-def test_the_first_armed_fault_hits_first() -> None:
-    faults = Faults()
+def test_the_first_armed_fault_hits_first(faults: Faults) -> None:
     first, second = faults.add("chat.*", "hang"), faults.add("chat.send", "refuse")
 
     taken = [faults.take("chat.send"), faults.take("chat.send")]
@@ -44,8 +47,7 @@ def test_the_first_armed_fault_hits_first() -> None:
     assert taken == [first, second]
 
 
-def test_a_fault_that_lets_pass_does_not_shield_the_next() -> None:
-    faults = Faults()
+def test_a_fault_that_lets_pass_does_not_shield_the_next(faults: Faults) -> None:
     late, now = faults.add("chat.send", "hang", after=1), faults.add("chat.send", "refuse")
 
     taken = [faults.take("chat.send"), faults.take("chat.send")]
@@ -53,8 +55,7 @@ def test_a_fault_that_lets_pass_does_not_shield_the_next() -> None:
     assert taken == [now, late]
 
 
-def test_a_passage_can_be_about_some_deeds_only() -> None:
-    faults = Faults()
+def test_a_passage_can_be_about_some_deeds_only(faults: Faults) -> None:
     drop = faults.add("chat.ws", "drop")
 
     upgrade = faults.take("chat.ws", frozenset({"refuse"}))
@@ -64,8 +65,7 @@ def test_a_passage_can_be_about_some_deeds_only() -> None:
     assert frame is drop
 
 
-def test_leftovers_are_the_faults_that_never_hit() -> None:
-    faults = Faults()
+def test_leftovers_are_the_faults_that_never_hit(faults: Faults) -> None:
     faults.add("chat.send", "hang")
     unused = faults.add("room.ping", "drop")
     faults.take("chat.send")
@@ -73,8 +73,7 @@ def test_leftovers_are_the_faults_that_never_hit() -> None:
     assert faults.leftovers() == (unused,)
 
 
-def test_the_list_shows_what_was_asked_for_and_the_hits() -> None:
-    faults = Faults()
+def test_the_list_shows_what_was_asked_for_and_the_hits(faults: Faults) -> None:
     faults.add("chat.send", "status", times=2, status=429, headers={"Retry-After": "1"}, body={"error": 1})
     faults.take("chat.send")
 
@@ -93,8 +92,7 @@ def test_the_list_shows_what_was_asked_for_and_the_hits() -> None:
     ]
 
 
-def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on() -> None:
-    faults = Faults()
+def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on(faults: Faults) -> None:
     faults.remove(faults.add("chat.send", "hang", times=0).id)
     faults.add("chat.me", "hang")
 

@@ -13,9 +13,12 @@ def journal(**options: Any) -> Journal:  # noqa: ANN401  passed on
     return Journal(lambda: 1000, Redactor([TOKEN]), **options)
 
 
-def test_an_event_has_the_fields_of_the_contract() -> None:
-    events = journal()
+@pytest.fixture
+def events() -> Journal:
+    return journal()
 
+
+def test_an_event_has_the_fields_of_the_contract(events: Journal) -> None:
     number = events.record("chat", "in", "http", fault=3, method="POST", path="/v3/messages")
 
     assert number == 1
@@ -33,9 +36,7 @@ def test_an_event_has_the_fields_of_the_contract() -> None:
     ]
 
 
-def test_an_event_without_a_fault_has_no_such_field() -> None:
-    events = journal()
-
+def test_an_event_without_a_fault_has_no_such_field(events: Journal) -> None:
     events.record("room", "out", "frame", frame="{}")
 
     assert "fault" not in events.since()[0][0]
@@ -56,17 +57,14 @@ def test_the_ring_keeps_the_newest_and_says_that_older_ones_are_gone() -> None:
 
 
 @pytest.mark.parametrize("n", [5, 6, 10**9])
-def test_there_is_nothing_after_the_last(n: int) -> None:
-    events = journal()
+def test_there_is_nothing_after_the_last(events: Journal, n: int) -> None:
     for _ in range(5):
         events.record("room", "in", "open")
 
     assert events.since(n) == ([], False)
 
 
-def test_secrets_are_masked_wherever_they_stand() -> None:
-    events = journal()
-
+def test_secrets_are_masked_wherever_they_stand(events: Journal) -> None:
     events.record("chat", "in", "http", path=f"/x?token={TOKEN}", body={"deep": [TOKEN]}, frame=f'"{TOKEN}"')
     events.record("chat", "in", "http", path=f"/y?token={TOKEN}")
 
@@ -75,8 +73,7 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
     assert "deep" in repr(events.since(0))
 
 
-def test_a_container_is_copied_when_it_is_recorded() -> None:
-    events = journal()
+def test_a_container_is_copied_when_it_is_recorded(events: Journal) -> None:
     body = {"text": ["before"]}
     events.record("chat", "out", "http", body=body)
 
@@ -85,9 +82,7 @@ def test_a_container_is_copied_when_it_is_recorded() -> None:
     assert events.since()[0][0]["body"] == {"text": ["before"]}
 
 
-def test_a_long_text_is_cut_and_its_length_told() -> None:
-    events = journal()
-
+def test_a_long_text_is_cut_and_its_length_told(events: Journal) -> None:
     events.record("room", "in", "frame", frame=TOKEN + "x" * 1_000_000)
 
     frame = events.since()[0][0]["frame"]
@@ -106,8 +101,7 @@ def test_a_listener_gets_each_event_masked_as_it_happens() -> None:
     assert TOKEN not in repr(heard)
 
 
-def test_events_are_found_by_their_fields() -> None:
-    events = journal()
+def test_events_are_found_by_their_fields(events: Journal) -> None:
     events.record("room", "in", "open", conn=1)
     events.record("room", "out", "close", conn=1)
 
@@ -124,8 +118,7 @@ def test_a_request_that_nobody_knows_is_remembered_beyond_the_ring() -> None:
     assert "/api/nothing" in events.unrouted[0]
 
 
-async def test_waiting_finds_what_has_already_come() -> None:
-    events = journal()
+async def test_waiting_finds_what_has_already_come(events: Journal) -> None:
     events.record("room", "in", "open", conn=4)
 
     event = await events.wait_for(lambda e: e.get("conn") == 4)
@@ -133,8 +126,7 @@ async def test_waiting_finds_what_has_already_come() -> None:
     assert event["n"] == 1
 
 
-async def test_waiting_finds_what_comes_later() -> None:
-    events = journal()
+async def test_waiting_finds_what_comes_later(events: Journal) -> None:
     waiting = asyncio.create_task(events.wait_for(lambda e: e["kind"] == "close", since=events.last_n))
 
     events.record("room", "in", "open")
@@ -143,8 +135,7 @@ async def test_waiting_finds_what_comes_later() -> None:
     assert (await waiting)["conn"] == 9
 
 
-async def test_waiting_in_vain_names_what_came_instead() -> None:
-    events = journal()
+async def test_waiting_in_vain_names_what_came_instead(events: Journal) -> None:
     events.record("room", "in", "open", conn=77)
 
     with pytest.raises(TimeoutError, match="conn=77"):
@@ -156,8 +147,7 @@ async def test_waiting_in_vain_where_nothing_came_says_so() -> None:
         await journal().wait_for(lambda _: True, within=0.01)
 
 
-def test_clearing_forgets_events_but_numbers_go_on() -> None:
-    events = journal()
+def test_clearing_forgets_events_but_numbers_go_on(events: Journal) -> None:
     events.record("room", "in", "open")
 
     events.clear()
@@ -179,8 +169,7 @@ def test_a_frame_is_recorded_as_any_other_event() -> None:
     assert heard == quick.since()[0]
 
 
-async def test_a_frame_wakes_who_waits_for_it() -> None:
-    events = journal()
+async def test_a_frame_wakes_who_waits_for_it(events: Journal) -> None:
     waiting = asyncio.create_task(events.wait_for(lambda e: e["kind"] == "frame", since=events.last_n))
     await asyncio.sleep(0)
 

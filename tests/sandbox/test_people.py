@@ -33,9 +33,12 @@ def reason_of(people: People, token: object) -> str:
     return caught.value.reason
 
 
-def test_a_token_carries_the_claims_of_the_public_sample() -> None:
-    people = People(Now())
+@pytest.fixture
+def people() -> People:
+    return People(Now())
 
+
+def test_a_token_carries_the_claims_of_the_public_sample(people: People) -> None:
     bot = people.add("hangbot", role="bot")
 
     assert claims_of(bot.token) == {
@@ -50,8 +53,7 @@ def test_a_token_carries_the_claims_of_the_public_sample() -> None:
     }
 
 
-def test_a_token_opens_its_own_user_only() -> None:
-    people = People(Now())
+def test_a_token_opens_its_own_user_only(people: People) -> None:
     alice, bob = people.add("alice"), people.add("bob")
 
     opened = people.verify(alice.token)
@@ -80,8 +82,7 @@ def test_a_token_expires_on_the_sandbox_clock() -> None:
     assert reason_of(people, alice.token) == "expired"
 
 
-def test_a_revoked_token_is_worthless_and_the_others_are_not() -> None:
-    people = People(Now())
+def test_a_revoked_token_is_worthless_and_the_others_are_not(people: People) -> None:
     alice = people.add("alice")
     second = people.issue(alice.uid)
 
@@ -91,8 +92,7 @@ def test_a_revoked_token_is_worthless_and_the_others_are_not() -> None:
     assert people.by_token(second) == alice
 
 
-def test_a_token_that_names_nobody_is_refused() -> None:
-    people = People(Now())
+def test_a_token_that_names_nobody_is_refused(people: People) -> None:
     alice = people.add("alice")
 
     token = people.issue(alice.uid, claims={"sub": "nobody"})
@@ -110,8 +110,7 @@ def test_no_text_makes_the_verification_raise_anything_else(token: str) -> None:
     assert reason_of(People(Now()), token) in {"malformed", "signature"}
 
 
-def test_the_exchange_returns_the_chat_token_and_a_fresh_one_after_a_revocation() -> None:
-    people = People(Now())
+def test_the_exchange_returns_the_chat_token_and_a_fresh_one_after_a_revocation(people: People) -> None:
     bot = people.add("hangbot", role="bot")
     first = people.exchange(bot.token)
 
@@ -129,8 +128,7 @@ def test_the_exchange_wants_a_good_token() -> None:
         People(Now()).exchange("nonsense")
 
 
-def test_forgiving_makes_revoked_tokens_good_again() -> None:
-    people = People(Now())
+def test_forgiving_makes_revoked_tokens_good_again(people: People) -> None:
     alice = people.add("alice")
     people.revoke(alice.token)
 
@@ -158,8 +156,7 @@ def test_every_token_is_reported_so_that_it_can_be_masked() -> None:
     assert set(told) == {bot.token, bot.chat_token, other}
 
 
-def test_a_changed_profile_is_seen_by_everybody_who_asks() -> None:
-    people = People(Now())
+def test_a_changed_profile_is_seen_by_everybody_who_asks(people: People) -> None:
     alice = people.add("alice")
 
     people.change(alice.uid, nickname="Alice", color="#000000")
@@ -232,8 +229,7 @@ def test_chat_tokens_look_like_those_of_their_server() -> None:
     ("no name", "  ", "user", None),
     ("uid taken", "alice", "user", "taken"),
 )
-def test_nobody_is_added_by_mistake(nickname: str, role: str, uid: str | None) -> None:
-    people = People(Now())
+def test_nobody_is_added_by_mistake(people: People, nickname: str, role: str, uid: str | None) -> None:
     people.add("first", uid="taken")
 
     with pytest.raises(ValueError, match=r"role|nickname|already"):

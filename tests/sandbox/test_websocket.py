@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from hangbot.sandbox.websocket import SocketOptions, WebSocketConnection, text_frame
 from tests.bounds import WITHIN
@@ -101,6 +102,11 @@ def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
     length = len(payload)
     size = bytes([0x80 | length]) if length < 126 else bytes([0x80 | 126, *length.to_bytes(2)])
     return bytes([opcode | (0x80 if fin else 0)]) + size + bytes(4) + payload
+
+
+@pytest_asyncio.fixture
+async def client() -> Client:
+    return Client()
 
 
 SAY = frame(TEXT, b"say")
@@ -266,8 +272,7 @@ async def test_a_client_that_does_not_answer_a_close_is_aborted() -> None:
         await client.wire.aborted.wait()
 
 
-async def test_an_abort_writes_what_was_sent_and_no_close() -> None:
-    client = Client()
+async def test_an_abort_writes_what_was_sent_and_no_close(client: Client) -> None:
     client.socket.send("1")
 
     client.socket.abort()
@@ -277,8 +282,7 @@ async def test_an_abort_writes_what_was_sent_and_no_close() -> None:
 
 
 @cases("incoming", ("texts", SAY), ("pongs", frame(PING)))
-async def test_a_reader_that_is_too_far_behind_is_reported(incoming: bytes) -> None:
-    client = Client()
+async def test_a_reader_that_is_too_far_behind_is_reported(client: Client, incoming: bytes) -> None:
     client.wire.backlog = 10_001
 
     await client.hears(incoming)
@@ -287,9 +291,7 @@ async def test_a_reader_that_is_too_far_behind_is_reported(incoming: bytes) -> N
     assert client.wire.ended == "aborted"
 
 
-async def test_a_ping_frame_is_sent() -> None:
-    client = Client()
-
+async def test_a_ping_frame_is_sent(client: Client) -> None:
     client.socket.ping()
 
     assert client.wire.writes == [b"\x89\x00"]
