@@ -98,9 +98,7 @@ async def feed(server: Server) -> PollingFeed:
     return await begun(server)
 
 
-async def test_what_was_said_before_is_not_heard_and_what_is_said_after_is(server: Server) -> None:
-    feed = await begun(server)
-
+async def test_only_what_is_said_from_then_on_is_heard(feed: PollingFeed, server: Server) -> None:
     server.say("one")
     server.say("two")
 
@@ -182,7 +180,7 @@ async def test_an_empty_server_is_told_once(server: Server, caplog: pytest.LogCa
     assert [record.__dict__["action"] for record in caplog.records] == ["chat_emptied"]
 
 
-async def test_a_server_whose_clock_went_back_as_well_is_heard_from_the_next_look_on(server: Server) -> None:
+async def test_where_the_clock_went_back_too_it_is_heard_from_the_next_look(server: Server) -> None:
     feed = await begun(server)
 
     server.restart([])
@@ -194,9 +192,7 @@ async def test_a_server_whose_clock_went_back_as_well_is_heard_from_the_next_loo
     assert await heard(feed) == ["new"]
 
 
-async def test_ids_that_start_again_and_have_passed_the_last_one_heard_are_noticed(server: Server) -> None:
-    feed = await begun(server)
-
+async def test_ids_that_have_passed_the_last_one_again_are_noticed(feed: PollingFeed, server: Server) -> None:
     server.restart([])
     server.now += 60
     for number in range(8):

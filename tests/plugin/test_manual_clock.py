@@ -60,8 +60,7 @@ async def test_a_sleep_that_is_not_over_goes_on_and_is_noted_when_it_begins(cloc
     assert clock.slept == [2.0]
 
 
-async def test_the_next_wait_can_be_advanced_by_exactly_also_after_work_in_a_thread() -> None:
-    clock = ManualClock()
+async def test_the_next_wait_can_be_advanced_by_exactly_after_a_thread_too(clock: ManualClock) -> None:
     waits: list[float] = []
 
     async def sleeper() -> None:
@@ -143,8 +142,7 @@ async def test_a_cancelled_sleeper_leaves_nothing_behind(clock: ManualClock) -> 
     assert clock.waits() == []
 
 
-async def test_a_sleeper_cancelled_in_the_iteration_that_wakes_it_does_not_break_the_clock() -> None:
-    clock = ManualClock()
+async def test_a_sleeper_cancelled_as_it_wakes_does_not_break_the_clock(clock: ManualClock) -> None:
     first = asyncio.create_task(clock.sleep(1.0), name="first")
     await clock.next_wait()
     first.cancel()

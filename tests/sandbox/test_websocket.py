@@ -158,7 +158,7 @@ async def test_what_is_sent_is_answered(chunks: list[bytes], out: bytes, events:
     ("not masked", b"\x81\x01x", 1002),
     ("a byte too many", frame(TEXT, b"x" * 1001), 1009),
 )
-async def test_what_breaks_the_protocol_ends_it_with_a_code_and_a_reason(broken: bytes, code: int) -> None:
+async def test_a_broken_protocol_ends_with_its_code_and_reason(broken: bytes, code: int) -> None:
     client = Client()
 
     heard = await client.hears(SAY + broken + SAY)
@@ -201,7 +201,7 @@ async def test_what_is_no_handshake_is_answered_and_was_never_open() -> None:
     ("no code", frame(CLOSE), None),
     ("no close", b"", 1006),
 )
-async def test_how_a_client_ended_is_reported_once_it_is_gone(last: bytes, code: int | None) -> None:
+async def test_how_a_client_ended_is_reported_afterwards(last: bytes, code: int | None) -> None:
     client = Client()
     client.socket.data_received(last)
     client.socket.eof_received()
@@ -227,8 +227,7 @@ async def test_what_is_corked_goes_out_in_one_write(*, corked: bool, writes: lis
     assert client.wire.writes == writes
 
 
-async def test_what_is_held_back_goes_out_after_the_next_text_and_behind_a_gate_in_order() -> None:
-    client = Client()
+async def test_what_is_held_back_goes_out_after_the_next_and_a_gate_keeps_order(client: Client) -> None:
     client.socket.hold_back("late", 7)
     client.socket.send_first("first")
     client.socket.send("next")
@@ -249,8 +248,7 @@ async def test_what_is_held_back_goes_out_after_the_next_text_and_behind_a_gate_
     ("with a code", {"code": 1000}, b"\x88\x02\x03\xe8"),
     ("and hung up", {"at_once": True}, b"\x88\x00"),
 )
-async def test_a_close_goes_out_behind_all_that_was_sent(options: dict[str, Any], out: bytes) -> None:
-    client = Client()
+async def test_a_close_goes_out_behind_all_else(client: Client, options: dict[str, Any], out: bytes) -> None:
     client.socket.send("1")
 
     client.socket.close(**options)

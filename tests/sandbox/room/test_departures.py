@@ -6,7 +6,7 @@ from hangbot.sandbox import Sandbox
 from tests.cases import cases
 
 if TYPE_CHECKING:
-    from tests.sandbox.room.conftest import OpenClient
+    from tests.sandbox.room.conftest import Client, OpenClient
 
 
 @cases("seconds", ("default", 20.0), ("variant", 3.0))
@@ -26,14 +26,12 @@ async def test_user_left_comes_after_roomleave_too(open_client: "OpenClient", se
     assert await client.quiet()
 
 
-async def test_on_a_dead_network_a_user_lingers(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
-
+async def test_on_a_dead_network_a_user_lingers(sandbox: Sandbox, joined: "Client") -> None:
     sandbox.clock.advance(30)
-    await client.next()  # the ping, which stays unanswered
+    await joined.next()  # the ping, which stays unanswered
     after_30 = len(sandbox.server.connections)
     sandbox.clock.advance(30)
-    code = await client.end()
+    code = await joined.end()
     await sandbox.journal.wait_for(lambda e: e["kind"] == "close" and e["dir"] == "in")
     after_60 = sandbox.bot.uid in sandbox.room
     sandbox.clock.advance(20)

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
-async def test_a_response_that_takes_longer_comes_later(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
+async def test_a_response_that_takes_longer_comes_later(sandbox: Sandbox, joined: "Client") -> None:
     sandbox.faults.add("room.action", "reorder")
 
-    await client.ask("playOneTimeAnimation", 71, animation="fly")
-    await client.ask("playOneTimeAnimation", 72, animation="fly")
-    answers = [(await client.next())["messageId"] for _ in range(2)]
+    await joined.ask("playOneTimeAnimation", 71, animation="fly")
+    await joined.ask("playOneTimeAnimation", 72, animation="fly")
+    answers = [(await joined.next())["messageId"] for _ in range(2)]
 
     assert answers == [72, 71]
 
@@ -56,13 +55,12 @@ async def test_who_acts_the_token_says(sandbox: Sandbox, open_client: "OpenClien
 
 @cases("params", ("none", {}), ("null", {"djUuid": None}), ("own", {"djUuid": "OWN"}))
 async def test_a_dj_leaves_the_line_by_any_spelling_of_himself(
-    sandbox: Sandbox, open_client: "OpenClient", params: dict[str, Any]
+    sandbox: Sandbox, joined: "Client", params: dict[str, Any]
 ) -> None:
-    client = await open_client(joined=True)
-    await client.act("addDj")
+    await joined.act("addDj")
 
     named = {name: value and sandbox.bot.uid for name, value in params.items()}
-    answer = await client.act("removeDj", **named)
+    answer = await joined.act("removeDj", **named)
 
     assert "error" not in answer
     assert sandbox.state["djs"] == []
@@ -108,12 +106,11 @@ async def test_profiles_may_carry_a_time(open_client: "OpenClient", *, sent_at: 
     assert ("sentAt" in await client.next()) is sent_at
 
 
-async def test_keys_vary_and_room_messages_have_no_id(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
-    await client.act("addDj")
-    await client.until("addedDj")
+async def test_keys_vary_and_room_messages_have_no_id(sandbox: Sandbox, joined: "Client") -> None:
+    await joined.act("addDj")
+    await joined.until("addedDj")
 
-    direct, broadcast = [f for f in client.heard if f.get("context") == "user"]
+    direct, broadcast = [f for f in joined.heard if f.get("context") == "user"]
 
     assert set(direct) == set(broadcast) == {"context", "from", "room", "sentAt", "message"}
     assert list(direct) != list(broadcast)

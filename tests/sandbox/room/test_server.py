@@ -195,23 +195,21 @@ async def test_a_join_gives_the_profiles_after_the_state(sandbox: Sandbox, open_
     assert client.state == sandbox.state
 
 
-async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
-
+async def test_every_action_is_answered_and_seen(sandbox: Sandbox, joined: "Client") -> None:
     answers = [
-        await client.act("addDj"),
-        await client.act("updateNextSong", song=default_song(1)),
-        await client.act("voteOnSong", songVotes={"like": True}),
-        await client.act("playOneTimeAnimation", animation="emoji", emoji="💜"),
-        await client.act("skipSong"),
-        await client.act("removeDj"),
+        await joined.act("addDj"),
+        await joined.act("updateNextSong", song=default_song(1)),
+        await joined.act("voteOnSong", songVotes={"like": True}),
+        await joined.act("playOneTimeAnimation", animation="emoji", emoji="💜"),
+        await joined.act("skipSong"),
+        await joined.act("removeDj"),
     ]
-    await client.until("removedDj")
+    await joined.until("removedDj")
 
     assert not [answer for answer in answers if "error" in answer]
     assert answers[2]["nowPlaying"]["song"]["trackName"] == "Song 1"
     assert answers[3] == {"context": "response", "messageId": answers[3]["messageId"]}
-    told = [f["message"]["name"] for f in client.heard if f.get("context") == "user"]
+    told = [f["message"]["name"] for f in joined.heard if f.get("context") == "user"]
     assert told == [
         "updatedUserData",
         "addedDj",
@@ -222,7 +220,7 @@ async def test_every_action_is_answered_and_seen(sandbox: Sandbox, open_client: 
         "playedSong",
         "removedDj",
     ]
-    assert client.state == sandbox.state
+    assert joined.state == sandbox.state
 
 
 async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_client: "OpenClient") -> None:
@@ -326,10 +324,9 @@ async def test_the_join_is_refused_with_an_error(sandbox: Sandbox, client: "Clie
     assert unknown["error"] == "The room does not exist."
 
 
-async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
-    await client.act("addDj", song=default_song(1, duration_s=200))
-    await client.act("updateNextSong", song=default_song(2, duration_s=100))
+async def test_a_song_ends_by_itself(sandbox: Sandbox, joined: "Client") -> None:
+    await joined.act("addDj", song=default_song(1, duration_s=200))
+    await joined.act("updateNextSong", song=default_song(2, duration_s=100))
 
     sandbox.clock.advance(200)
     second = sandbox.state["nowPlaying"]["song"]["trackName"]
@@ -337,9 +334,9 @@ async def test_a_song_ends_by_itself(sandbox: Sandbox, open_client: "OpenClient"
 
     assert second == "Song 2"
     assert sandbox.state["nowPlaying"] is None
-    while client.state["nowPlaying"] is not None or client.state["voteCounts"] is None:
-        await client.until("playedSong")
-    assert client.state == sandbox.state
+    while joined.state["nowPlaying"] is not None or joined.state["voteCounts"] is None:
+        await joined.until("playedSong")
+    assert joined.state == sandbox.state
 
 
 # -- life and death
@@ -439,13 +436,11 @@ async def test_quit_and_exit_are_answered_with_a_close(client: "Client", verb: s
     assert await client.end() == 1005
 
 
-async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, open_client: "OpenClient") -> None:
-    client = await open_client(joined=True)
-
-    said = await client.verb("say", room=sandbox.room_uuid, message="hello")
+async def test_say_reaches_the_room_as_plain_text(sandbox: Sandbox, joined: "Client") -> None:
+    said = await joined.verb("say", room=sandbox.room_uuid, message="hello")
 
     assert said["status"] == "OK"
-    assert (await client.next())["message"] == "hello"
+    assert (await joined.next())["message"] == "hello"
 
 
 async def test_verbs_can_be_closed_to_clients(open_client: "OpenClient") -> None:
