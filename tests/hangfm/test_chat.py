@@ -158,27 +158,25 @@ def status(number: int, body: object = "", **headers: str) -> dict[str, Any]:
 
 
 # Which words and statuses refuse a message, the table of the wire says; here one of a kind.
-LOST: dict[str, tuple[dict[str, Any], type[ServiceError], bool]] = {
-    "refused": ({"do": "refuse"}, ConnectionLost, False),
-    "cut before": ({"do": "cut_before_store"}, ConnectionLost, False),
-    "cut after": ({"do": "cut_after_store"}, ConnectionLost, True),
-    "hanging": ({"do": "hang"}, AckTimeout, False),
-    "late": ({"do": "delay", "ms": 60_000}, AckTimeout, True),
-    "garbage": ({"do": "garbage"}, Unavailable, False),
-    "503": (status(503, "<html>"), Unavailable, False),
-    "an empty 200": (status(200), Unavailable, False),
-    "no message": (status(200, {"data": None}), Unavailable, False),
-    "a portal": (status(200, "<html>log in"), Unavailable, False),
-    "a log-in page": (status(401, "<html>"), Unavailable, False),
-    "a firewall": (status(403, "<html>"), Unavailable, False),
-    "no content": (status(204), Unavailable, False),
-    "packed by nothing": (status(200, "no gzip", **{"Content-Encoding": "gzip"}), ConnectionLost, False),
-    "a redirect": (status(302, Location="https://portal/"), Unavailable, False),
-    "the answer to another request": (status(417, own("ERR_ALREADY_JOINED")), Unavailable, False),
-}
-
-
-@pytest.mark.parametrize(("fault", "kind", "stored"), LOST.values(), ids=LOST)
+@cases(
+    "fault kind stored",
+    ("refused", {"do": "refuse"}, ConnectionLost, False),
+    ("cut before", {"do": "cut_before_store"}, ConnectionLost, False),
+    ("cut after", {"do": "cut_after_store"}, ConnectionLost, True),
+    ("hanging", {"do": "hang"}, AckTimeout, False),
+    ("late", {"do": "delay", "ms": 60_000}, AckTimeout, True),
+    ("garbage", {"do": "garbage"}, Unavailable, False),
+    ("503", status(503, "<html>"), Unavailable, False),
+    ("an empty 200", status(200), Unavailable, False),
+    ("no message", status(200, {"data": None}), Unavailable, False),
+    ("a portal", status(200, "<html>log in"), Unavailable, False),
+    ("a log-in page", status(401, "<html>"), Unavailable, False),
+    ("a firewall", status(403, "<html>"), Unavailable, False),
+    ("no content", status(204), Unavailable, False),
+    ("packed by nothing", status(200, "no gzip", **{"Content-Encoding": "gzip"}), ConnectionLost, False),
+    ("a redirect", status(302, Location="https://portal/"), Unavailable, False),
+    ("the answer to another request", status(417, own("ERR_ALREADY_JOINED")), Unavailable, False),
+)
 async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
     fault: dict[str, Any],
     kind: type[ServiceError],

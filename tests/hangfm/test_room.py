@@ -101,19 +101,17 @@ async def test_joining_gives_the_state_and_what_came_beside_it() -> None:
         assert json.loads(server.sent[0])["params"] == params
 
 
-JOINS: dict[str, tuple[object, type[ServiceError], str]] = {
-    "refused": ({"error": "no\nentry"}, JoinRefused, r"\(no entry\)"),
-    "refused with an object": ({"error": {"a": 1}}, JoinRefused, '"a": 1'),
-    "empty": ({"state": None}, Unavailable, "without its state"),
-    "no state": ({"state": {}}, ConnectionLost, "state lost"),
-    "not answered": (None, AckTimeout, "joinRoom from the room in 10 s"),
-    "answered with garbage": (["garbage"], AckTimeout, "joinRoom from the room in 10 s"),
-    "ended by the server": ([CLOSING], ConnectionLost, "closed by the server"),
-    "removed meanwhile": ([KICK], RemovedFromRoom, "kicked"),
-}
-
-
-@pytest.mark.parametrize(("answer", "kind", "says"), JOINS.values(), ids=JOINS)
+@cases(
+    "answer kind says",
+    ("refused", {"error": "no\nentry"}, JoinRefused, r"\(no entry\)"),
+    ("refused with an object", {"error": {"a": 1}}, JoinRefused, '"a": 1'),
+    ("empty", {"state": None}, Unavailable, "without its state"),
+    ("no state", {"state": {}}, ConnectionLost, "state lost"),
+    ("not answered", None, AckTimeout, "joinRoom from the room in 10 s"),
+    ("answered with garbage", ["garbage"], AckTimeout, "joinRoom from the room in 10 s"),
+    ("ended by the server", [CLOSING], ConnectionLost, "closed by the server"),
+    ("removed meanwhile", [KICK], RemovedFromRoom, "kicked"),
+)
 async def test_a_join_not_answered_well_is_none(answer: object, kind: type[ServiceError], says: str) -> None:
     server, clock = ScriptedRoom(joinRoom=answer), ManualClock()
     async with server.connected(clock) as room:
@@ -156,18 +154,16 @@ async def test_a_message_before_the_join_changes_nothing_and_is_not_heard() -> N
 # -- actions
 
 
-ACTS: dict[str, tuple[object, type[ServiceError], str]] = {
-    "refused": ({"error": "not now"}, Refused, r"refused addDj \(not now\)"),
-    "too many": ({"error": "you have too many pending requests"}, RateLimited, "put off addDj"),
-    "ending": ({"error": "the server is shutting down"}, Unavailable, "puts off addDj"),
-    "not answered": (None, AckTimeout, "no acknowledgement of addDj from the room in 10 s"),
-    "answered with garbage": (["garbage", "[" * 100_000], AckTimeout, "no acknowledgement of addDj"),
-    "the state lost": ([message("x", {"op": "dance", "path": "/x"})], ConnectionLost, "state lost"),
-    "kicked": ([KICK], RemovedFromRoom, "the bot was kicked from the room"),
-}
-
-
-@pytest.mark.parametrize(("answer", "kind", "says"), ACTS.values(), ids=ACTS)
+@cases(
+    "answer kind says",
+    ("refused", {"error": "not now"}, Refused, r"refused addDj \(not now\)"),
+    ("too many", {"error": "you have too many pending requests"}, RateLimited, "put off addDj"),
+    ("ending", {"error": "the server is shutting down"}, Unavailable, "puts off addDj"),
+    ("not answered", None, AckTimeout, "no acknowledgement of addDj from the room in 10 s"),
+    ("answered with garbage", ["garbage", "[" * 100_000], AckTimeout, "no acknowledgement of addDj"),
+    ("the state lost", [message("x", {"op": "dance", "path": "/x"})], ConnectionLost, "state lost"),
+    ("kicked", [KICK], RemovedFromRoom, "the bot was kicked from the room"),
+)
 async def test_an_action_without_an_answer_fails(answer: object, kind: type[ServiceError], says: str) -> None:
     server, clock = ScriptedRoom(addDj=answer), ManualClock()
     async with server.joined(clock) as room:
@@ -398,16 +394,14 @@ async def test_a_heartbeat_starts_the_wait_anew() -> None:
         assert server.sent[1:] == ['"primus::pong::1800000000000"'] * 3
 
 
-ENDS: dict[str, tuple[Sequence[Frame], int | None, Disconnect]] = {
-    "a close without a code": ((), None, Disconnect("lost", "close code 1006")),
-    "a close with one": ((), 1009, Disconnect("lost", "close code 1009")),
-    "on purpose": ((CLOSING,), None, Disconnect("closed by the server", "close code 1006")),
-    "a reset": ((message("roomReset"), CLOSING), None, Disconnect("reset", "close code 1006")),
-    "a kick": ((KICK, CLOSING), None, Disconnect("kicked")),
-}
-
-
-@pytest.mark.parametrize(("frames", "code", "ended"), ENDS.values(), ids=ENDS)
+@cases(
+    "frames code ended",
+    ("a close without a code", (), None, Disconnect("lost", "close code 1006")),
+    ("a close with one", (), 1009, Disconnect("lost", "close code 1009")),
+    ("on purpose", (CLOSING,), None, Disconnect("closed by the server", "close code 1006")),
+    ("a reset", (message("roomReset"), CLOSING), None, Disconnect("reset", "close code 1006")),
+    ("a kick", (KICK, CLOSING), None, Disconnect("kicked")),
+)
 async def test_every_close_is_an_end(frames: Sequence[Frame], code: int | None, ended: Disconnect) -> None:
     server = ScriptedRoom()
     async with server.joined() as room:

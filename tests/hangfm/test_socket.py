@@ -79,28 +79,29 @@ def dead(hangfm_settings: Settings) -> Iterator[str]:
 HTML: Final = "Content-Type: text/html"
 LOGIN: Final = "Location: https://login.example/?next=/primus"
 WRONG_KEY: Final = f"HTTP/1.1 {UPGRADE}\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\n".encode()
-ANSWERS: dict[str, tuple[bytes, str]] = {
-    "a redirect to a login": (http("302 Found", b"", LOGIN), "status 302, a redirect to login.example"),
-    "a redirect to no address": (http("302 Found", b"", "Location: https://[::1"), "a redirect"),
-    "a redirect to two": (http("307 Temporary Redirect", b"", "Location: /a", "Location: /b"), "a redirect"),
-    "a page": (http("200 OK", PAGE, HTML), "status 200, a web page"),
-    "a 403's page": (http("403 Forbidden", PAGE, HTML), "status 403, a web page"),
-    "a 401's page, untyped": (http("401 Unauthorized", PAGE), "status 401, a web page"),
-    "the room's own 403": (http("403 Forbidden"), "refused the connection with status 403"),
-    "the room's own 401": (
+
+
+@cases(
+    "said words",
+    ("a redirect to a login", http("302 Found", b"", LOGIN), "status 302, a redirect to login.example"),
+    ("a redirect to no address", http("302 Found", b"", "Location: https://[::1"), "a redirect"),
+    ("a redirect to two", http("307 Temporary Redirect", b"", "Location: /a", "Location: /b"), "a redirect"),
+    ("a page", http("200 OK", PAGE, HTML), "status 200, a web page"),
+    ("a 403's page", http("403 Forbidden", PAGE, HTML), "status 403, a web page"),
+    ("a 401's page, untyped", http("401 Unauthorized", PAGE), "status 401, a web page"),
+    ("the room's own 403", http("403 Forbidden"), "refused the connection with status 403"),
+    (
+        "the room's own 401",
         http("401 Unauthorized", b"Unauthorized"),
         "refused the connection with status 401",
     ),
-    "in trouble": (http("503 Service Unavailable"), "status 503"),
-    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", "InvalidMessage"),
-    "noise": (b"\x00\xff" * 50_000, "does not speak websocket"),
-    "nothing": (b"", "InvalidMessage"),
-    "half an upgrade": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "Invalid"),
-    "a wrong key": (WRONG_KEY, "Invalid"),
-}
-
-
-@pytest.mark.parametrize(("said", "words"), ANSWERS.values(), ids=ANSWERS)
+    ("in trouble", http("503 Service Unavailable"), "status 503"),
+    ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n", "InvalidMessage"),
+    ("noise", b"\x00\xff" * 50_000, "does not speak websocket"),
+    ("nothing", b"", "InvalidMessage"),
+    ("half an upgrade", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "Invalid"),
+    ("a wrong key", WRONG_KEY, "Invalid"),
+)
 async def test_answers_are_no_settings_fault(said: bytes, words: str, hangfm_settings: Settings) -> None:
     kind = TokenRejected if words.startswith("refused") else Unavailable
     async with answering(said) as (port, asked):

@@ -105,23 +105,21 @@ def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on(faults: Fault
         faults.remove(7)
 
 
-IMPOSSIBLE: dict[str, tuple[str, str, dict[str, Any], str]] = {
-    "unknown point": ("chat.sned", "hang", {}, "no such point"),
-    "unknown kind": ("chat.send", "explode", {}, "no such deed"),
-    "a frame's kind on a request": ("chat.send", "drop", {}, "is for frames"),
-    "delay without ms": ("chat.send", "delay", {}, "needs ms"),
-    "negative ms": ("chat.send", "delay", {"ms": -1}, "ms must be"),
-    "ms is a truth value": ("chat.send", "delay", {"ms": True}, "ms must be"),
-    "no status": ("chat.send", "status", {"status": 42}, "status must be"),
-    "headers": ("chat.send", "status", {"headers": {"a": 1}}, "headers must be"),
-    "two headers": ("chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line"),
-    "half a character": ("chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character"),
-    "negative times": ("chat.send", "hang", {"times": -1}, "times must be"),
-    "half an after": ("chat.send", "hang", {"after": 1.5}, "after must be"),
-}
-
-
-@pytest.mark.parametrize(("on", "do", "options", "text"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+@cases(
+    "on do options text",
+    ("unknown point", "chat.sned", "hang", {}, "no such point"),
+    ("unknown kind", "chat.send", "explode", {}, "no such deed"),
+    ("a frame's kind on a request", "chat.send", "drop", {}, "is for frames"),
+    ("delay without ms", "chat.send", "delay", {}, "needs ms"),
+    ("negative ms", "chat.send", "delay", {"ms": -1}, "ms must be"),
+    ("ms is a truth value", "chat.send", "delay", {"ms": True}, "ms must be"),
+    ("no status", "chat.send", "status", {"status": 42}, "status must be"),
+    ("headers", "chat.send", "status", {"headers": {"a": 1}}, "headers must be"),
+    ("two headers", "chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line"),
+    ("half a character", "chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character"),
+    ("negative times", "chat.send", "hang", {"times": -1}, "times must be"),
+    ("half an after", "chat.send", "hang", {"after": 1.5}, "after must be"),
+)
 def test_a_wrong_fault_is_told_what_is_right(on: str, do: str, options: dict[str, Any], text: str) -> None:
     faults = Faults()
 

@@ -6,6 +6,7 @@ import pytest
 
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.hangfm.wire import gateway
+from tests.cases import cases
 
 NOW, DAY = 1_795_347_777.0, 86_400.0
 HTML = b"<html>"
@@ -30,30 +31,28 @@ def refused(status: int, body: bytes, *, token: str = TOKEN, **headers: str) -> 
     return caught.value
 
 
-REFUSALS: dict[str, tuple[int, bytes, type[ServiceError], str, str]] = {
-    "401": (401, own(401), TokenRejected, "refused it (status 401: no)", RENEW),
-    "403": (403, own(403), TokenRejected, "refused it (status 403: no)", RENEW),
-    "403, its words no text": (403, own(403, [1]), TokenRejected, "refused it (status 403)", RENEW),
-    "an empty 401": (401, b"", Unavailable, "status 401", ADDRESS),
-    "a firewall's 403": (403, HTML, Unavailable, "403 and nothing of its own to read", ADDRESS),
-    "words about another status": (403, own(401), Unavailable, "403", ADDRESS),
-    "a status that is true": (401, b'{"statusCode": true, "message": ""}', Unavailable, "401", ADDRESS),
-    "500": (500, b"", Unavailable, "status 500", WAIT),
-    "a proxy's 503": (503, HTML, Unavailable, "status 503", WAIT),
-    "its own 503": (503, own(503), Unavailable, "status 503", WAIT),
-    "429": (429, own(429), Unavailable, "status 429", WAIT),
-    "400": (400, own(400), Refused, "status 400", "own words"),
-    "a redirect": (302, b"", Unavailable, "302", ADDRESS),
-    "404 of a proxy": (404, HTML, Unavailable, "404", ADDRESS),
-    "404": (404, own(404, "Cannot GET /api"), NotFound, "found nothing for it (status 404: Cannot GET", "id"),
-    "HTML": (200, HTML, Unavailable, "no JSON object", ADDRESS),
-    "empty": (200, b"", Unavailable, "no JSON object", ADDRESS),
-    "a list": (200, b"[1]", Unavailable, "no JSON object", ADDRESS),
-    "too deep": (200, b"[" * 9999, Unavailable, "no JSON object", ADDRESS),
-}
-
-
-@pytest.mark.parametrize(("status", "body", "kind", "says", "remedy"), REFUSALS.values(), ids=REFUSALS)
+@cases(
+    "status body kind says remedy",
+    ("401", 401, own(401), TokenRejected, "refused it (status 401: no)", RENEW),
+    ("403", 403, own(403), TokenRejected, "refused it (status 403: no)", RENEW),
+    ("403, its words no text", 403, own(403, [1]), TokenRejected, "refused it (status 403)", RENEW),
+    ("an empty 401", 401, b"", Unavailable, "status 401", ADDRESS),
+    ("a firewall's 403", 403, HTML, Unavailable, "403 and nothing of its own to read", ADDRESS),
+    ("words about another status", 403, own(401), Unavailable, "403", ADDRESS),
+    ("a status that is true", 401, b'{"statusCode": true, "message": ""}', Unavailable, "401", ADDRESS),
+    ("500", 500, b"", Unavailable, "status 500", WAIT),
+    ("a proxy's 503", 503, HTML, Unavailable, "status 503", WAIT),
+    ("its own 503", 503, own(503), Unavailable, "status 503", WAIT),
+    ("429", 429, own(429), Unavailable, "status 429", WAIT),
+    ("400", 400, own(400), Refused, "status 400", "own words"),
+    ("a redirect", 302, b"", Unavailable, "302", ADDRESS),
+    ("404 of a proxy", 404, HTML, Unavailable, "404", ADDRESS),
+    ("404", 404, own(404, "Cannot GET /api"), NotFound, "found nothing for it (status 404: Cannot GET", "id"),
+    ("HTML", 200, HTML, Unavailable, "no JSON object", ADDRESS),
+    ("empty", 200, b"", Unavailable, "no JSON object", ADDRESS),
+    ("a list", 200, b"[1]", Unavailable, "no JSON object", ADDRESS),
+    ("too deep", 200, b"[" * 9999, Unavailable, "no JSON object", ADDRESS),
+)
 def test_own_words_refuse(status: int, body: bytes, kind: type[ServiceError], says: str, remedy: str) -> None:
     error = refused(status, body)
 
