@@ -40,6 +40,10 @@ BOTH = pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"
 COMETCHAT = pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "cometchat"}])
 
 
+Kind = type[ServiceError]
+Answer = tuple[Any, ...]
+
+
 def own(code: str, message: str = "no") -> dict[str, Any]:
     """A refusal in the chat's own words."""
     return {"error": {"code": code, "message": message}}
@@ -178,10 +182,7 @@ def status(number: int, body: object = "", **headers: str) -> dict[str, Any]:
     ("the answer to another request", status(417, own("ERR_ALREADY_JOINED")), Unavailable, False),
 )
 async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
-    fault: dict[str, Any],
-    kind: type[ServiceError],
-    stored: bool,  # noqa: FBT001  a column of the table
-    timed: tuple[Chat, ManualClock],
+    timed: tuple[Chat, ManualClock], fault: dict[str, Any], kind: Kind, *, stored: bool
 ) -> None:
     chat, clock = timed
     armed = chat.sandbox.faults.add("chat.send", **fault)
@@ -204,9 +205,7 @@ async def test_after_a_lost_answer_asking_tells_whether_the_message_arrived(
     ("forbidden", (400, own("ERR_FORBIDDEN"), {}), Refused, None),
     ("no group", (404, own("ERR_GUID_NOT_FOUND"), {}), NotFound, None),
 )
-async def test_a_refusal_says_that_nothing_was_stored(
-    answer: tuple[int, object, dict[str, str]], kind: type[ServiceError], wait: float | None, chat: Chat
-) -> None:
+async def test_a_refusal_stores_nothing(answer: Answer, kind: Kind, wait: float | None, chat: Chat) -> None:
     number, body, headers = answer
     chat.fault("chat.send", number, body, headers=headers)
 
@@ -280,9 +279,7 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(fresh
     ),
     ("401", (401, {"statusCode": 401, "message": "?"}), TokenRejected, "token exchange"),
 )
-async def test_an_exchange_that_fails_fails_for_all_calls_that_waited_for_it_and_nothing_was_sent(
-    answer: tuple[int, object], kind: type[ServiceError], says: str, fresh: Fresh
-) -> None:
+async def test_an_exchange_fails_for_all_calls(answer: Answer, kind: Kind, says: str, fresh: Fresh) -> None:
     chat = await fresh()
     chat.fault("gateway.token", *answer)
 
@@ -446,11 +443,7 @@ async def test_where_joining_shows_that_the_token_is_dead_it_is_that(chat: Chat)
 
 @pytest.mark.parametrize("stored", [True, False])
 @cases("times", ("until it joins", 1), ("all the same", 0))
-async def test_a_bot_that_was_put_out_joins_before_it_asks_whether_a_message_arrived(
-    stored: bool,  # noqa: FBT001  a row
-    times: int,
-    chat: Chat,
-) -> None:
+async def test_a_bot_that_was_put_out_joins_before_it_asks(chat: Chat, times: int, *, stored: bool) -> None:
     if stored:
         await chat.client.send(chat.line)
     await chat.put_out()

@@ -92,14 +92,10 @@ def test_order_and_processes_change_no_test(inner: pytest.Pytester, monkeypatch:
     result.stdout.fnmatch_lines(["Using --randomly-seed=*"])
 
 
-@pytest.mark.parametrize(("configuration", "warned"), [(None, False), ("[pytest]\n", True)])
-def test_an_empty_folder_is_not_lectured_on_a_setting_of_pytest_asyncio(
-    inner: pytest.Pytester,
-    configuration: str | None,
-    warned: bool,  # noqa: FBT001  column of the table
-) -> None:
+@pytest.mark.parametrize(("configuration", "warned"), [("", False), ("[pytest]\n", True)])
+def test_an_empty_folder_is_not_lectured(inner: pytest.Pytester, configuration: str, *, warned: bool) -> None:
     inner.path.joinpath("tox.ini").unlink()
-    if configuration is not None:
+    if configuration:
         inner.makefile(".ini", pytest=configuration)
     inner.makepyfile(ONE_BOT)
 

@@ -39,6 +39,14 @@ async def api() -> AsyncIterator[Api]:
         yield Api(sandbox, http)
 
 
+@pytest_asyncio.fixture
+async def alice(api: Api) -> str:
+    """A user who is in the room."""
+    uid = await api.user()
+    await api.call("POST", f"/users/{uid}/join")
+    return uid
+
+
 async def test_a_new_user_gets_an_id_and_tokens_that_work(api: Api) -> None:
     status, body = await api.call("POST", "/users", {"nickname": "alice", "role": "bot"})
 
@@ -88,9 +96,7 @@ async def test_moderators_time_and_the_service_act_too(api: Api) -> None:
     assert "banned" in again[1]["error"]
 
 
-async def test_who_was_banned_is_let_in_again(api: Api) -> None:
-    alice = await api.user()
-    await api.call("POST", f"/users/{alice}/join")
+async def test_who_was_banned_is_let_in_again(api: Api, alice: str) -> None:
     await api.call("POST", "/room/ban", {"uid": alice})
     refused = await api.call("POST", f"/users/{alice}/join")
 
@@ -137,9 +143,7 @@ async def test_the_clock_is_read_and_moved(api: Api) -> None:
     assert after[1]["now_s"] - before[1]["now_s"] == pytest.approx(3600, abs=WITHIN)
 
 
-async def test_songs_end_on_demand_and_rooms_are_reset(api: Api) -> None:
-    alice = await api.user()
-    await api.call("POST", f"/users/{alice}/join")
+async def test_songs_end_on_demand_and_rooms_are_reset(api: Api, alice: str) -> None:
     await api.call("POST", f"/users/{alice}/dj")
 
     await api.call("POST", "/room/next-song")
@@ -169,9 +173,7 @@ async def test_a_user_is_forgotten_although_he_is_connected_and_hears_it(api: Ap
     assert [user["uuid"] for user in api.sandbox.state["allUsers"]] == [alice]
 
 
-async def test_a_song_is_silenced_and_nobody_is_told(api: Api) -> None:
-    alice = await api.user()
-    await api.call("POST", f"/users/{alice}/join")
+async def test_a_song_is_silenced_and_nobody_is_told(api: Api, alice: str) -> None:
     await api.call("POST", f"/users/{alice}/dj")
     before = api.sandbox.journal.last_n
 
@@ -280,6 +282,14 @@ POST /clock {"advance_s":-1} 400 0 or more
 POST /clock {"advance_s":true} 400 wrong type
 POST /clock {} 400 advance_s is missing
 POST /restart {"down_ms":-5} 400 0 or more
+POST /restart {"services":["room","radio"]} 400 no such service: 'radio'
+POST /restart {"services":[]} 400 no service named
+POST /restart {"services":"room"} 400 services is of the wrong type
+POST /restart {"services":{"room":1}} 400 services is of the wrong type
+POST /restart {"services":[["room"]]} 400 no such service
+POST /restart {"services":["room"],"down_ms":"5"} 400 down_ms is of the wrong type
+POST /restart {"services":["room"],"down_ms":NaN} 400 down_ms must be 0 or more
+POST /restart {"service":["room"]} 400 unknown field: service
 POST /faults {"on":"chat.send"} 400 do is missing
 POST /faults {"on":"chat.sned","do":"hang"} 400 no such point
 POST /faults {"on":"chat.send","do":"hang","tiems":1} 400 unknown field

@@ -12,6 +12,8 @@ from hangbot.sandbox.people import TOKEN_ROLES, People, Person
 from hangbot.sandbox.user_tokens import BadToken
 from tests.cases import cases
 
+Exchange = Literal["same", "fresh", "replaces"]
+
 
 class Now:
     def __init__(self) -> None:
@@ -183,11 +185,7 @@ def test_the_token_roles_are_those_of_the_types() -> None:
     ("another beside it", "fresh", False, True),
     ("another in its place", "replaces", False, False),
 )
-def test_what_a_second_exchange_does_is_a_variant(
-    exchange: Literal["same", "fresh", "replaces"],
-    same: bool,  # noqa: FBT001  a table's column
-    old_lives: bool,  # noqa: FBT001  a table's column
-) -> None:
+def test_what_a_second_exchange_does_is_a_variant(exchange: Exchange, *, same: bool, old_lives: bool) -> None:
     people = People(Now(), rules=ChatTokenRules(exchange=exchange))
     ann = people.add("ann")
 

