@@ -16,7 +16,7 @@ from hangbot.hangfm.wire.state import RoomState
 from hangbot.sandbox import Sandbox
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
-from tests.cases import cases
+from tests.cases import cases, rows
 
 ME = "me"
 SLOW = AckTimeout("no answer", service="room")
@@ -115,9 +115,7 @@ async def test_what_leaves_no_trace_is_not_repeated() -> None:
         await action.find()
 
 
-@pytest.mark.parametrize(
-    ("name", "sent"), [("voteOnSong", False), ("skipSong", False), ("addDj", True), ("unknown", True)]
-)
+@rows("name sent", ("voteOnSong", False), ("skipSong", False), ("addDj", True), ("unknown", True))
 async def test_what_is_bound_to_a_song_does_not_hit_the_next_one(name: str, sent: bool) -> None:  # noqa: FBT001  a row
     session = Session([None], [None])
     action = session.action(name)

@@ -10,6 +10,7 @@ import pytest
 from hangbot.errors import AckTimeout, ConnectionLost, NotFound, ServiceError, TokenRejected, Unavailable
 from hangbot.factory import open_gateway
 from pytest_hangfm.manual_clock import ManualClock
+from tests.cases import rows
 
 if TYPE_CHECKING:
     from hangbot.config import Settings
@@ -42,9 +43,7 @@ async def test_an_expired_token_is_told_by_age(hangfm_sandbox: Sandbox, hangfm_s
             await gateway.exchange_token()
 
 
-@pytest.mark.parametrize(
-    ("deed", "kind"), [("cut_after_store", ConnectionLost), ("hang", AckTimeout), ("garbage", Unavailable)]
-)
+@rows("deed kind", ("cut_after_store", ConnectionLost), ("hang", AckTimeout), ("garbage", Unavailable))
 async def test_an_exchange_without_an_answer_may_be_made_again(
     deed: str, kind: type[ServiceError], hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:

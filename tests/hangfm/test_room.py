@@ -23,7 +23,7 @@ from hangbot.errors import (
 from hangbot.factory import open_room
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
-from tests.cases import cases
+from tests.cases import cases, rows
 from tests.hangfm.scripted import ME, ScriptedRoom, came, end_of, message, settle, state
 
 if TYPE_CHECKING:
@@ -513,13 +513,11 @@ async def test_heartbeats_are_answered_and_keep_it(hangfm_sandbox: Sandbox, hang
 TWICE = "after a patch a user is in the room twice"
 
 
-@pytest.mark.parametrize(
-    ("deed", "reason", "detail"),
-    [
-        ("duplicate", "state lost", TWICE),
-        ("abort", "lost", "close code 1006"),
-        ("close", "lost", "close code 1005"),
-    ],
+@rows(
+    "deed reason detail",
+    ("duplicate", "state lost", TWICE),
+    ("abort", "lost", "close code 1006"),
+    ("close", "lost", "close code 1005"),
 )
 async def test_a_doubled_patch_is_noticed_and_the_state_given_up(
     deed: str,
@@ -550,9 +548,8 @@ async def test_a_dropped_patch_is_noticed_and_the_old_state_stays_readable(
     assert list(hangfm_room.state.users()) == [hangfm_sandbox.bot.uid]
 
 
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [("kick", "kicked"), ("ban", "kicked"), ("reset_room", "reset"), ("forget", "state lost")],
+@rows(
+    "command reason", ("kick", "kicked"), ("ban", "kicked"), ("reset_room", "reset"), ("forget", "state lost")
 )
 async def test_what_is_done_to_the_bot_is_told_from_a_loss(
     command: str, reason: str, hangfm_sandbox: Sandbox, hangfm_room: RoomClient

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from hangbot.sandbox.websocket import SocketOptions, WebSocketConnection, text_frame
 from tests.bounds import WITHIN
-from tests.cases import cases
+from tests.cases import cases, rows
 
 OPTIONS = SocketOptions(largest=1000, backlog=10_000, close_timeout_s=WITHIN)
 UPGRADE = (
@@ -212,9 +212,7 @@ async def test_how_a_client_ended_is_reported_afterwards(last: bytes, code: int 
     assert client.wire.ended == "half-closed"
 
 
-@pytest.mark.parametrize(
-    ("corked", "writes"), [(True, [b"\x81\x011\x81\x012"]), (False, [b"\x81\x011", b"\x81\x012"])]
-)
+@rows("corked writes", (True, [b"\x81\x011\x81\x012"]), (False, [b"\x81\x011", b"\x81\x012"]))
 async def test_what_is_corked_goes_out_in_one_write(*, corked: bool, writes: list[bytes]) -> None:
     client = Client(replace(OPTIONS, corked=corked))
 

@@ -5,7 +5,7 @@ import pytest
 from hangbot.errors import UsageError
 from hangbot.hangfm.wire.actions import ACTIONS, check_name, find_action, song_id
 from hangbot.hangfm.wire.state import RoomState
-from tests.cases import cases
+from tests.cases import cases, rows
 
 Json = dict[str, Any]
 ME = "me"
@@ -46,10 +46,7 @@ def test_a_known_action_and_one_of_another_kind_may_be_sent(name: str) -> None:
     check_name(name)
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("voteOnsong", "voteOnSong"), ("addDJ", "addDj"), ("updateNextSongs", "updateNextSong")],
-)
+@rows("name meant", ("voteOnsong", "voteOnSong"), ("addDJ", "addDj"), ("updateNextSongs", "updateNextSong"))
 def test_a_misspelt_action_is_refused_with_what_was_meant(name: str, meant: str) -> None:
     with pytest.raises(UsageError, match=rf"there is no room action {name}; did you mean {meant}\?"):
         check_name(name)

@@ -19,7 +19,7 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.wire import chat_errors
 from hangbot.hangfm.wire.chat import read_answer
-from tests.cases import cases
+from tests.cases import cases, rows
 from tests.hangfm.wire.documents import ANY_JSON
 
 NOW = 1_795_347_777.0
@@ -151,16 +151,14 @@ def test_what_is_not_in_the_chats_own_words_refuses_nothing(status: int, body: b
     assert ("OPENCHAT_BASE_URL" in error.remedy) == (status < 500 and status != 429)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, Refused),
-        (401, TokenRejected),
-        (404, Refused),
-        (408, Unavailable),
-        (429, RateLimited),
-        (500, Unavailable),
-    ],
+@rows(
+    "status kind",
+    (400, Refused),
+    (401, TokenRejected),
+    (404, Refused),
+    (408, Unavailable),
+    (429, RateLimited),
+    (500, Unavailable),
 )
 def test_a_code_that_is_not_known_is_judged_by_its_status(status: int, kind: type[ServiceError]) -> None:
     error = refusal(status, "ERR_OF_TOMORROW")
@@ -183,15 +181,13 @@ def test_only_the_chats_own_words_say_that_a_message_is_not_there(code: str | No
 BAD = "ERR_BAD_REQUEST"
 
 
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        ({"message": "Bad.", "details": {"to": ["is empty", 5], "x": {}}}, f"({BAD}: Bad.: to (is empty))"),
-        ({"message": "many\n\twords"}, f"({BAD}: many words)"),
-        ({"message": None, "details": []}, f"({BAD})"),
-        ({"message": {"en": "x"}}, f"({BAD})"),
-        ({"message": ""}, f"({BAD})"),
-    ],
+@rows(
+    "error says",
+    ({"message": "Bad.", "details": {"to": ["is empty", 5], "x": {}}}, f"({BAD}: Bad.: to (is empty))"),
+    ({"message": "many\n\twords"}, f"({BAD}: many words)"),
+    ({"message": None, "details": []}, f"({BAD})"),
+    ({"message": {"en": "x"}}, f"({BAD})"),
+    ({"message": ""}, f"({BAD})"),
 )
 def test_a_refusal_is_shown_by_its_code_its_words_and_its_field(error: dict[str, object], says: str) -> None:
     assert str(refusal(400, BAD, **error)) == f"chat refused it {says}"

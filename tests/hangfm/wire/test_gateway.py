@@ -6,7 +6,7 @@ import pytest
 
 from hangbot.errors import NotFound, Refused, ServiceError, TokenRejected, Unavailable
 from hangbot.hangfm.wire import gateway
-from tests.cases import cases
+from tests.cases import cases, rows
 
 NOW, DAY = 1_795_347_777.0, 86_400.0
 HTML = b"<html>"
@@ -61,15 +61,13 @@ def test_own_words_refuse(status: int, body: bytes, kind: type[ServiceError], sa
     assert remedy in error.remedy
 
 
-@pytest.mark.parametrize(
-    ("token", "says"),
-    [
-        (jwt(exp=NOW - 3 * DAY), "expired 3 days ago"),
-        (jwt(exp=NOW - 7200), "expired 2.0 hours ago"),
-        (jwt(exp=NOW + 9 * DAY), "is valid for another 9 days by its own words"),
-        (jwt(), "names no expiry"),
-        ("something-else", "is no JWT"),
-    ],
+@rows(
+    "token says",
+    (jwt(exp=NOW - 3 * DAY), "expired 3 days ago"),
+    (jwt(exp=NOW - 7200), "expired 2.0 hours ago"),
+    (jwt(exp=NOW + 9 * DAY), "is valid for another 9 days by its own words"),
+    (jwt(), "names no expiry"),
+    ("something-else", "is no JWT"),
 )
 def test_a_refused_token_is_named_with_its_age(token: str, says: str) -> None:
     assert str(refused(401, own(401), token=token)).endswith(f"; BOT_USER_TOKEN {says}")
@@ -95,12 +93,10 @@ def test_a_chat_token_that_cannot_stand_in_a_header_is_none(token: object) -> No
         gateway.read_chat_token({"cometAuthToken": token})
 
 
-@pytest.mark.parametrize(
-    ("room", "path"),
-    [
-        ("6b33095f-be3b-4ca5-a57f-f8778b1eb9a7", "uuid/6b33095f-be3b-4ca5-a57f-f8778b1eb9a7"),
-        ("a/b?c#d e", "a%2Fb%3Fc%23d%20e"),
-    ],
+@rows(
+    "room path",
+    ("6b33095f-be3b-4ca5-a57f-f8778b1eb9a7", "uuid/6b33095f-be3b-4ca5-a57f-f8778b1eb9a7"),
+    ("a/b?c#d e", "a%2Fb%3Fc%23d%20e"),
 )
 def test_a_room_is_looked_for_by_its_uuid_or_its_slug(room: str, path: str) -> None:
     assert gateway.room_path(room) == f"/api/room-service/rooms/{path}"

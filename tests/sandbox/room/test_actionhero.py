@@ -11,7 +11,7 @@ from hangbot.sandbox.room import actionhero
 from hangbot.sandbox.room.actionhero import Call, Verb
 from hangbot.sandbox.room.actions import ACTIONS
 from hangbot.sandbox.room.inputs import BadInput
-from tests.cases import cases
+from tests.cases import cases, rows
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 JSON = st.recursive(
@@ -101,17 +101,15 @@ def test_a_verb_takes_its_room_first_and_repeats_the_rest() -> None:
     assert parsed == Verb("say", ["r", "hi"], {"message": "hi"}, 8)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"),
-        (True, "true"),
-        (5, "5"),
-        (1.5, "1.5"),
-        ("x", "x"),
-        ({}, "[object Object]"),
-        ([1, None, "a"], "1,,a"),
-    ],
+@rows(
+    "value text",
+    (None, "null"),
+    (True, "true"),
+    (5, "5"),
+    (1.5, "1.5"),
+    ("x", "x"),
+    ({}, "[object Object]"),
+    ([1, None, "a"], "1,,a"),
 )
 def test_values_become_text_as_in_javascript(value: object, text: str) -> None:
     assert actionhero.js_text(value) == text
@@ -140,20 +138,18 @@ def test_wrong_input_gets_the_first_error(action: str, params: dict[str, Any], e
         ACTIONS[action].check_inputs(call(action, **params).params)
 
 
-@pytest.mark.parametrize(
-    ("action", "params"),
-    [
-        ("joinRoom", {}),
-        ("addDj", {}),
-        ("addDj", {"song": None}),
-        ("removeDj", {"djUuid": None}),
-        ("updateNextSong", {"song": None}),
-        ("voteOnSong", {"songVotes": {"like": False}}),
-        ("voteOnSong", {"songVotes": {"star": True}}),
-        ("playOneTimeAnimation", {"animation": "jump"}),
-        ("playOneTimeAnimation", {"animation": "emoji", "emoji": "💜"}),
-        ("skipSong", {"unknown": "dropped"}),
-    ],
+@rows(
+    "action params",
+    ("joinRoom", {}),
+    ("addDj", {}),
+    ("addDj", {"song": None}),
+    ("removeDj", {"djUuid": None}),
+    ("updateNextSong", {"song": None}),
+    ("voteOnSong", {"songVotes": {"like": False}}),
+    ("voteOnSong", {"songVotes": {"star": True}}),
+    ("playOneTimeAnimation", {"animation": "jump"}),
+    ("playOneTimeAnimation", {"animation": "emoji", "emoji": "💜"}),
+    ("skipSong", {"unknown": "dropped"}),
 )
 def test_right_input_passes(action: str, params: dict[str, Any]) -> None:
     ACTIONS[action].check_inputs(call(action, **params).params)

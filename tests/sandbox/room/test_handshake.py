@@ -11,7 +11,7 @@ import pytest
 
 from hangbot.sandbox import RoomVariants, Sandbox, open_sandbox
 from tests.bounds import WITHIN
-from tests.cases import cases
+from tests.cases import cases, rows
 
 if TYPE_CHECKING:
     from tests.sandbox.room.conftest import OpenClient
@@ -51,13 +51,11 @@ async def test_the_second_look_at_a_token_and_its_refusal_are_variants(open_clie
     assert (await unknown.act("joinRoom"))["error"] == "no entry"
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "body"),
-    [
-        ("/primus", 426, "Upgrade Required"),
-        ("/primusXYZ/anything", 426, "Upgrade Required"),
-        ("/socket.io/?transport=polling", 404, "That file is not found"),
-    ],
+@rows(
+    "path status body",
+    ("/primus", 426, "Upgrade Required"),
+    ("/primusXYZ/anything", 426, "Upgrade Required"),
+    ("/socket.io/?transport=polling", 404, "That file is not found"),
 )
 async def test_no_upgrade_gets_plain_text(sandbox: Sandbox, path: str, status: int, body: str) -> None:
     async with aiohttp.ClientSession() as http, http.get(sandbox.room_url + path) as answer:

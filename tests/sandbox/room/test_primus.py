@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.room import primus
+from tests.cases import rows
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -48,16 +49,14 @@ def test_what_is_no_json_is_unreadable(text: str) -> None:
         primus.decode(text)
 
 
-@pytest.mark.parametrize(
-    ("value", "pong", "asks_id"),
-    [
-        ("primus::pong::1795347208843", True, False),
-        ("primus::pong::", True, False),
-        ("primus::id::", False, True),
-        ("primus::ping::1", False, False),
-        ({"primus::pong::": 1}, False, False),
-        (None, False, False),
-    ],
+@rows(
+    "value pong asks_id",
+    ("primus::pong::1795347208843", True, False),
+    ("primus::pong::", True, False),
+    ("primus::id::", False, True),
+    ("primus::ping::1", False, False),
+    ({"primus::pong::": 1}, False, False),
+    (None, False, False),
 )
 def test_control_frames_are_told_apart(value: Any, pong: bool, asks_id: bool) -> None:  # noqa: ANN401, FBT001  a table's columns
     assert primus.is_pong(value) is pong

@@ -1,36 +1,31 @@
-import pytest
-
 from hangbot.sandbox.room import roles
+from tests.cases import rows
 
 
-@pytest.mark.parametrize(
-    ("token_role", "room_role", "moderates"),
-    [
-        ("user", None, False),
-        ("bot", None, False),
-        ("bot", "moderator", True),
-        ("user", "owner", True),
-        ("user", "coOwner", True),
-        ("user", "dj", False),
-        ("staff", None, True),
-        ("globalModerator", None, True),
-        ("guest", None, False),
-    ],
+@rows(
+    "token_role room_role moderates",
+    ("user", None, False),
+    ("bot", None, False),
+    ("bot", "moderator", True),
+    ("user", "owner", True),
+    ("user", "coOwner", True),
+    ("user", "dj", False),
+    ("staff", None, True),
+    ("globalModerator", None, True),
+    ("guest", None, False),
 )
 def test_a_role_anywhere_moderates(token_role: str, room_role: str | None, *, moderates: bool) -> None:
     assert roles.is_moderator(token_role, room_role) is moderates
 
 
-@pytest.mark.parametrize(
-    ("token_role", "room_role", "dj_type", "allowed"),
-    [
-        ("guest", None, "EVERYONE", True),
-        ("user", "djDisabled", "EVERYONE", False),
-        ("user", None, "MODERATORS", False),
-        ("user", "dj", "MODERATORS", True),
-        ("user", "moderator", "MODERATORS", True),
-        ("user", "banned", "EVERYONE", False),
-    ],
+@rows(
+    "token_role room_role dj_type allowed",
+    ("guest", None, "EVERYONE", True),
+    ("user", "djDisabled", "EVERYONE", False),
+    ("user", None, "MODERATORS", False),
+    ("user", "dj", "MODERATORS", True),
+    ("user", "moderator", "MODERATORS", True),
+    ("user", "banned", "EVERYONE", False),
 )
 def test_a_room_says_who_djs(token_role: str, room_role: str | None, dj_type: str, *, allowed: bool) -> None:
     assert roles.may_dj(token_role, room_role, dj_type) is allowed

@@ -1,9 +1,7 @@
 from typing import Any
 
-import pytest
-
 from hangbot.sandbox.room import songs
-from tests.cases import cases
+from tests.cases import cases, rows
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -28,17 +26,15 @@ def test_a_client_may_hand_in_what_can_be_a_song(value: object, good: bool) -> N
     assert songs.is_song(value) is good
 
 
-@pytest.mark.parametrize(
-    ("duration", "ms"),
-    [
-        (240, 240_000),
-        (0.5, 500),
-        (None, 180_000),
-        (-1, 180_000),
-        (True, 180_000),
-        ("9", 180_000),
-        (10**9, 180_000),
-    ],
+@rows(
+    "duration ms",
+    (240, 240_000),
+    (0.5, 500),
+    (None, 180_000),
+    (-1, 180_000),
+    (True, 180_000),
+    ("9", 180_000),
+    (10**9, 180_000),
 )
 def test_a_song_without_a_sensible_duration_plays_three_minutes(duration: object, ms: int) -> None:
     assert songs.duration_ms({"duration": duration}) == ms
@@ -55,15 +51,13 @@ def test_a_song_that_no_provider_knows_is_a_placeholder_until_it_is_looked_up() 
     assert found["trackName"] == "b"
 
 
-@pytest.mark.parametrize(
-    ("song", "found"),
-    [
-        (None, None),
-        ({}, None),
-        ({"isrc": "XX1"}, "XX1"),
-        ({"isrc": "XX1", "songId": "9"}, "9"),
-        ({"isrc": 4}, None),
-    ],
+@rows(
+    "song found",
+    (None, None),
+    ({}, None),
+    ({"isrc": "XX1"}, "XX1"),
+    ({"isrc": "XX1", "songId": "9"}, "9"),
+    ({"isrc": 4}, None),
 )
 def test_the_id_of_a_song_is_the_best_that_it_has(song: dict[str, Any] | None, found: str | None) -> None:
     assert songs.song_id(song) == found
