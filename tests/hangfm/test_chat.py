@@ -272,10 +272,10 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(fresh
     "answer kind says",
     ("in trouble", (503, ""), Unreachable, "status 503"),
     (
-        "refused, which refuses no message",
+        "refused",
         (400, {"statusCode": 400, "message": "Not today."}),
         TokenRejected,
-        r"no chat token: .*Not today",
+        "no chat token: .*Not today",
     ),
     ("401", (401, {"statusCode": 401, "message": "?"}), TokenRejected, "token exchange"),
 )

@@ -90,11 +90,7 @@ WRONG_KEY: Final = f"HTTP/1.1 {UPGRADE}\r\nSec-WebSocket-Accept: d3Jvbmc=\r\n\r\
     ("a 403's page", http("403 Forbidden", PAGE, HTML), "status 403, a web page"),
     ("a 401's page, untyped", http("401 Unauthorized", PAGE), "status 401, a web page"),
     ("the room's own 403", http("403 Forbidden"), "refused the connection with status 403"),
-    (
-        "the room's own 401",
-        http("401 Unauthorized", b"Unauthorized"),
-        "refused the connection with status 401",
-    ),
+    ("its own 401", http("401 Unauthorized", b"Unauthorized"), "refused the connection with status 401"),
     ("in trouble", http("503 Service Unavailable"), "status 503"),
     ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n", "InvalidMessage"),
     ("noise", b"\x00\xff" * 50_000, "does not speak websocket"),

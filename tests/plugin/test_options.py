@@ -10,6 +10,7 @@ from tests.plugin.conftest import UNCONFIGURED
 
 CONFIGURED = UNCONFIGURED._replace(from_file=True)
 LIVE = UNCONFIGURED._replace(target="live")
+BY_ENVIRONMENT = UNCONFIGURED._replace(from_environment=True)
 SANDBOX = CONFIGURED._replace(target="sandbox")
 
 
@@ -107,11 +108,7 @@ def test_what_a_test_runs_against(options: Options, markers: set[str], target: s
     "options words",
     ("nothing-said", UNCONFIGURED, "nothing live is touched"),
     ("configured", CONFIGURED, "LIVE: preflight on what is configured in hang-fm-config.env ("),
-    (
-        "configured by the environment alone",
-        CONFIGURED._replace(from_file=False, from_environment=True),
-        "LIVE: preflight on what is configured in the environment (",
-    ),
+    ("by the environment", BY_ENVIRONMENT, "LIVE: preflight on what is configured in the environment ("),
     ("live", LIVE, "joining and reading only"),
     ("live-writes", LIVE._replace(live_writes=True), "writing too"),
     ("sandbox", SANDBOX, "nothing live is touched"),

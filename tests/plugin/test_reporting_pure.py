@@ -2,6 +2,7 @@
 
 import base64
 import re
+from itertools import chain
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,6 +22,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 T0 = 1_800_000_000.0
 GIVEN_UP = Settlement("failed", 3, 2, "given up after 2 attempts: no answer in 10 s")
 DELIVERED = Settlement("delivered", 1, 1)
+
+
+STORY = [
+    *("m-1", "accepted", "sent +0 ms", "10 s", "AckTimeout", "waits", "1.1 s"),
+    *("asked: it did not arrive", "retry 1 +11.1 s", "failed · tier 3"),
+]
 
 
 def tier_3(key: str = "m-1") -> list[Step]:
@@ -50,19 +57,12 @@ def words(svg: str) -> list[str]:
 
 @cases(
     "steps said",
-    (
-        "what was sent, awaited, asked, and how it ended",
-        tier_3(),
-        [
-            *("m-1", "accepted", "sent +0 ms", "10 s", "AckTimeout", "waits", "1.1 s"),
-            *("asked: it did not arrive", "retry 1 +11.1 s", "failed · tier 3"),
-        ],
-    ),
+    ("what was sent, awaited, asked, and how it ended", tier_3(), STORY),
     ("no end yet", tier_1()[:1], ["sent +0 ms", "not ended"]),
     ("taken up again by hand", [*tier_3(), *tier_1()], ["failed · tier 3", "delivered · tier 1"]),
     (
         "too many to be drawn",
-        [step for number in range(MOST_ROWS + 5) for step in tier_1(f"m-{number}")],
+        [*chain(*map(tier_1, map(str, range(MOST_ROWS + 5))))],
         ["… and 5 more messages"],
     ),
 )
@@ -167,24 +167,9 @@ def test_a_percentile_is_the_nearest_rank(share: float, value: float) -> None:
 @cases(
     "nodeid markers place",
     ("check", "checks/test_chat.py::test_x", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
-    (
-        "wheel",
-        "pytest_hangfm/checks/test_chat.py::test_x",
-        {"preflight"},
-        ("Preflight", "Chat", "", "blocker"),
-    ),
-    (
-        "stage",
-        "stages/test_chat_ack_retry.py::test_x[a::b]",
-        {"stage"},
-        ("Stages", "Chat ACK retry", "", "critical"),
-    ),
-    (
-        "test",
-        "tests/sandbox/room/test_handler.py::test_x",
-        set(),
-        ("Tests", "Sandbox / Room", "Handler", "normal"),
-    ),
+    ("wheel", "pytest_hangfm/checks/test_chat.py::t", {"preflight"}, ("Preflight", "Chat", "", "blocker")),
+    ("stage", "stages/test_ack_retry.py::test_x[a::b]", {"stage"}, ("Stages", "ACK retry", "", "critical")),
+    ("test", "tests/sandbox/room/test_roles.py::t", set(), ("Tests", "Sandbox / Room", "Roles", "normal")),
     ("no-folder", "test_bot.py::test_x", {"live"}, ("Tests", "Bot", "", "normal")),
 )
 def test_a_test_stands_where_its_marks_say(nodeid: str, markers: set[str], place: tuple[str, ...]) -> None:

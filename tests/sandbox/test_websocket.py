@@ -110,7 +110,9 @@ async def client() -> Client:
 
 
 SAY = frame(TEXT, b"say")
-SAID = b"\x81\x03say"
+SAID, PONG = b"\x81\x03say", b"\x8a\x01!"
+HALF, REST = frame(TEXT, b"ha", fin=False), frame(0, b"lf")
+HEARD = ["say", ("sent", "say")]
 CLOSE_1007 = b"\x88\x02\x03\xef"
 
 
@@ -119,28 +121,14 @@ CLOSE_1007 = b"\x88\x02\x03\xef"
     ("a text", [frame(TEXT, "é".encode())], b"", ["é"]),
     ("a binary message", [frame(BINARY, b"\xff")], b"", [b"\xff"]),
     ("the largest message", [frame(TEXT, b"x" * 1000)], b"", ["x" * 1000]),
-    (
-        "a text in parts, with a ping between them",
-        [frame(TEXT, b"ha", fin=False) + frame(PING, b"!") + frame(0, b"lf")],
-        b"\x8a\x01!",
-        ["ping", "half"],
-    ),
-    (
-        "answers and pongs in order",
-        [SAY + frame(PING) + SAY + frame(PING, b"!")],
-        SAID + b"\x8a\x00" + SAID + b"\x8a\x01!",
-        ["say", ("sent", "say"), "ping", "say", ("sent", "say"), "ping"],
-    ),
+    ("a text in parts, with a ping between them", [HALF + frame(PING, b"!") + REST], PONG, ["ping", "half"]),
+    ("in order", [SAY + frame(PING, b"!") + SAY], SAID + PONG + SAID, [*HEARD, "ping", *HEARD]),
+    ("an empty ping", [frame(PING)], b"\x8a\x00", ["ping"]),
     ("byte by byte", [bytes([byte]) for byte in SAY], SAID, ["say", ("sent", "say")]),
     ("no end of a frame", [SAY[:-1]], b"", []),
     ("a close without a code", [frame(CLOSE)], b"\x88\x00", []),
     ("a close with a code", [frame(CLOSE, b"\x03\xe8")], b"\x88\x02\x03\xe8", []),
-    (
-        "what came before a close is answered before it",
-        [SAY + frame(CLOSE) + SAY],
-        SAID + b"\x88\x00",
-        ["say", ("sent", "say")],
-    ),
+    ("what came before a close comes before it", [SAY + frame(CLOSE) + SAY], SAID + b"\x88\x00", HEARD),
     ("no UTF-8", [SAY + frame(TEXT, b"\xff") + SAY], SAID + CLOSE_1007, ["say", ("sent", "say")]),
 )
 async def test_what_is_sent_is_answered(chunks: list[bytes], out: bytes, events: list[Any]) -> None:
