@@ -18,6 +18,8 @@ from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases, rows
 
+Kind = type[ServiceError]
+End = ServiceError | None
 ME = "me"
 SLOW = AckTimeout("no answer", service="room")
 GONE = ConnectionLost("it went", service="room")
@@ -80,9 +82,7 @@ async def test_what_the_server_has_read_and_not_done_may_be_sent_again() -> None
     ("while it stalls", SLOW, GONE, ActionLost),
     ("before it was sent", UNSENT, None, Refused),
 )
-async def test_an_action_does_not_outlive_its_connection(
-    acts: ServiceError, pings: ServiceError | None, kind: type[ServiceError]
-) -> None:
+async def test_it_does_not_outlive_its_connection(acts: ServiceError, pings: End, kind: Kind) -> None:
     with pytest.raises(ServiceError) as lost:
         await Session([acts], [pings]).action().send()
 

@@ -18,8 +18,8 @@ from tests.bounds import WITHIN
 from tests.cases import cases
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Iterator
+    from ssl import SSLContext
 
     from hangbot.config import Settings
     from hangbot.sandbox import Sandbox
@@ -37,9 +37,7 @@ UPGRADE: Final = "101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: U
 
 
 @asynccontextmanager
-async def answering(
-    *answers: bytes, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def answering(*answers: bytes, tls: SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
     """Serve answers that were written by hand, one after the other; yield the port and what was asked."""
     asked: list[bytes] = []
 
@@ -135,8 +133,8 @@ async def test_a_connection_that_is_not_made_says_why_and_may_be_tried_again(
     assert failed.value.retryable
 
 
-async def test_a_certificate_that_is_refused_is_no_fault_of_the_configuration(
-    tls: ssl.SSLContext, hangfm_settings: Settings, patch: pytest.MonkeyPatch
+async def test_nor_is_a_certificate(
+    tls: SSLContext, hangfm_settings: Settings, patch: pytest.MonkeyPatch
 ) -> None:
     know(patch, NAME, "127.0.0.1")
 

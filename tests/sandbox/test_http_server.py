@@ -17,6 +17,7 @@ from hangbot.sandbox.http_server import Handler, serve_http
 from tests.bounds import WITHIN
 from tests.cases import cases
 
+Lines = list[bytes]
 LARGEST = 100
 GET = b"GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -122,9 +123,7 @@ def test_however_the_network_cuts_requests_they_are_read_the_same(cuts: set[int]
     ("not packed whole", gzip.compress(b"x" * 99)[:-5], [b"Content-Encoding: gzip"], [None, False]),
     ("packed in another way", b"x", [b"Content-Encoding: br"], ["x", False]),
 )
-async def test_a_handler_is_told_what_a_body_is(
-    connect: Connect, body: bytes, headers: list[bytes], told: list[object]
-) -> None:
+async def test_what_a_body_is(connect: Connect, body: bytes, headers: Lines, told: list[object]) -> None:
     client = await connect(mirror)
 
     await client.says(post(body, *headers), GET)

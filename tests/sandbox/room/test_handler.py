@@ -54,9 +54,7 @@ async def test_who_acts_the_token_says(sandbox: Sandbox, open_client: "OpenClien
 
 
 @cases("params", ("none", {}), ("null", {"djUuid": None}), ("own", {"djUuid": "OWN"}))
-async def test_a_dj_leaves_the_line_by_any_spelling_of_himself(
-    sandbox: Sandbox, joined: "Client", params: dict[str, Any]
-) -> None:
+async def test_a_dj_leaves_by_any_name(sandbox: Sandbox, joined: "Client", params: dict[str, Any]) -> None:
     await joined.act("addDj")
 
     named = {name: value and sandbox.bot.uid for name, value in params.items()}

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     ("other traffic", '{"event":"nonsense"}', False),
     ("nothing", "", False),
 )
-async def test_what_counts_as_life_and_how_a_silent_client_ends(
-    sandbox: Sandbox, client: "Client", answer: str, *, lives: bool
-) -> None:
+async def test_what_counts_as_life(sandbox: Sandbox, client: "Client", answer: str, *, lives: bool) -> None:
     sandbox.clock.advance(30)
     ping = await client.next()
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tests.sandbox.room.conftest import Client, OpenClient
 
 
+Options = dict[str, Any]
+
+
 # -- handshake
 
 
@@ -240,9 +243,7 @@ async def test_room_messages_reach_their_own_room_only(sandbox: Sandbox, open_cl
     ("response first", {"response_first": True}, ["response", "playedOneTimeAnimation"]),
     ("message first", {"response_first": False}, ["playedOneTimeAnimation", "response"]),
 )
-async def test_response_and_message_come_in_either_order(
-    open_client: "OpenClient", variants: dict[str, Any], names: list[str]
-) -> None:
+async def test_either_comes_first(open_client: "OpenClient", variants: Options, names: list[str]) -> None:
     client = await open_client(joined=True, **variants)
 
     await client.ask("playOneTimeAnimation", 50, animation="jump")
@@ -280,9 +281,7 @@ async def test_a_second_join_is_allowed_unless_told_otherwise(open_client: "Open
 @cases(
     "profiles_ms late_s", ("unless told otherwise", RoomVariants().profiles_ms, 0.3), ("as told", 4000, 4.0)
 )
-async def test_profiles_come_late_and_votes_are_told_before_them(
-    open_client: "OpenClient", profiles_ms: float, late_s: float
-) -> None:
+async def test_profiles_come_late(open_client: "OpenClient", profiles_ms: float, late_s: float) -> None:
     client = await open_client(profiles_ms=profiles_ms)
     alice = client.sandbox.users.add("alice")
     await alice.join()
