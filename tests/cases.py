@@ -11,3 +11,8 @@ def cases(columns: str, *rows: tuple[object, ...]) -> pytest.MarkDecorator:
 def rows(columns: str, *rows: tuple[object, ...]) -> pytest.MarkDecorator:
     """Run a test for each row of values that speak for themselves."""
     return pytest.mark.parametrize(columns.split(), rows)
+
+
+def named(names: str, *values: object) -> dict[str, object]:
+    """Name values in their order."""
+    return dict(zip(names.split(), values, strict=True))

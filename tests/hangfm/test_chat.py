@@ -275,7 +275,7 @@ async def test_a_token_that_stays_dead_is_exchanged_once_and_then_reported(fresh
         "refused",
         (400, {"statusCode": 400, "message": "Not today."}),
         TokenRejected,
-        "no chat token: .*Not today",
+        "no chat token: .*Not toda",
     ),
     ("401", (401, {"statusCode": 401, "message": "?"}), TokenRejected, "token exchange"),
 )

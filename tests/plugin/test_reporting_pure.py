@@ -142,13 +142,8 @@ def test_a_run_is_measured_over_all_its_tests() -> None:
     run.add(measures_of([Step("m-9", T0, "settled", settlement=Settlement("delivered", 2, 1))]))
     run.add(measures_of(tier_3()))
 
-    assert run.values() == {
-        "hangfm.ack.p50": 4.0,
-        "hangfm.ack.p95": 10.0,
-        "hangfm.ack.max": 10.0,
-        "hangfm.first_try": 66.7,
-        "hangfm.delivered": 3,
-    }
+    acks = {"hangfm.ack.p50": 4.0, "hangfm.ack.p95": 10.0, "hangfm.ack.max": 10.0}
+    assert run.values() == acks | {"hangfm.first_try": 66.7, "hangfm.delivered": 3}
 
 
 def test_a_planned_fault_and_a_clock_that_is_moved_count_neither_way() -> None:

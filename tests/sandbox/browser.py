@@ -17,20 +17,12 @@ from tests.bounds import WITHIN
 CHROMIUM: Final = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-_ARGUMENTS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-    "--remote-debugging-port=0",
-    "--remote-debugging-address=127.0.0.1",
-    "--window-size=1280,1000",
+_OPTIONS: Final = (
+    "headless no-sandbox disable-gpu disable-quic no-first-run disable-background-networking no-proxy-server "
+    "disable-component-update disable-sync remote-debugging-port=0 remote-debugging-address=127.0.0.1 "
+    "window-size=1280,1000"
 )
+_ARGUMENTS: Final = tuple(f"--{option}" for option in _OPTIONS.split())
 
 
 class Page:

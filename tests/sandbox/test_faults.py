@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.sandbox.faults import Faults
-from tests.cases import cases
+from tests.cases import cases, named
 
 
 @given(times=st.integers(0, 5), after=st.integers(0, 5), passages=st.integers(0, 15))
-def test_a_fault_hits_exactly_as_often_as_told(faults: Faults, times: int, after: int, passages: int) -> None:
+def test_a_fault_hits_exactly_as_often_as_told(times: int, after: int, passages: int) -> None:
+    faults = Faults()
     fault = faults.add("chat.send", "refuse", times=times, after=after)
 
     hits = [faults.take("chat.send") is fault for _ in range(passages)]
@@ -77,19 +78,9 @@ def test_the_list_shows_what_was_asked_for_and_the_hits(faults: Faults) -> None:
     faults.add("chat.send", "status", times=2, status=429, headers={"Retry-After": "1"}, body={"error": 1})
     faults.take("chat.send")
 
-    assert faults.list() == [
-        {
-            "id": 1,
-            "on": "chat.send",
-            "do": "status",
-            "times": 2,
-            "after": 0,
-            "status": 429,
-            "headers": {"Retry-After": "1"},
-            "body": {"error": 1},
-            "hits": 1,
-        }
-    ]
+    names = "id on do times after status headers body hits"
+    row = named(names, 1, "chat.send", "status", 2, 0, 429, {"Retry-After": "1"}, {"error": 1}, 1)
+    assert faults.list() == [row]
 
 
 def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on(faults: Faults) -> None:

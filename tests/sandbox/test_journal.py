@@ -5,6 +5,7 @@ import pytest
 
 from hangbot.redact import Redactor
 from hangbot.sandbox.journal import KEPT_CHARS, Journal
+from tests.cases import named
 
 TOKEN = "auth_" + "s3cret-" * 7
 
@@ -22,18 +23,8 @@ def test_an_event_has_the_fields_of_the_contract(events: Journal) -> None:
     number = events.record("chat", "in", "http", fault=3, method="POST", path="/v3/messages")
 
     assert number == 1
-    assert events.since(0)[0] == [
-        {
-            "n": 1,
-            "t_ms": 1000,
-            "service": "chat",
-            "dir": "in",
-            "kind": "http",
-            "fault": 3,
-            "method": "POST",
-            "path": "/v3/messages",
-        }
-    ]
+    names = "n t_ms service dir kind fault method path"
+    assert events.since(0)[0] == [named(names, 1, 1000, "chat", "in", "http", 3, "POST", "/v3/messages")]
 
 
 def test_an_event_without_a_fault_has_no_such_field(events: Journal) -> None:

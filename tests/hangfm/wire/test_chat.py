@@ -102,25 +102,12 @@ def test_no_answer_breaks_the_reader(status: int, body: bytes) -> None:
 def test_a_message_is_written_as_the_web_client_needs_it() -> None:
     mention = {"start": 0, "userNickname": "Peer", "userUuid": "peer"}
     message = Outgoing("id-1", "room-guid", "hi", mentions=[mention], images=["https://h/i.png"])
-    line = {
-        "id": "id-1",
-        "message": "hi",
-        "type": "user",
-        "userName": "Bot",
-        "userUuid": "bot",
-        "badges": ["BOT"],
-        "mentions": [mention],
-        "imageUrls": ["https://h/i.png"],
-    }
+    line = {"id": "id-1", "message": "hi", "type": "user", "userName": "Bot", "userUuid": "bot"}
+    lists = {"badges": ["BOT"], "mentions": [mention], "imageUrls": ["https://h/i.png"]}
 
-    assert chat.message_body(message, sender="bot", name="Bot") == {
-        "receiver": "room-guid",
-        "receiverType": "group",
-        "category": "message",
-        "type": "text",
-        "muid": "id-1",
-        "data": {"text": "hi", "metadata": {"chatMessage": line}},
-    }
+    to = {"receiver": "room-guid", "receiverType": "group", "category": "message", "type": "text"}
+    data = {"text": "hi", "metadata": {"chatMessage": {**line, **lists}}}
+    assert chat.message_body(message, sender="bot", name="Bot") == {**to, "muid": "id-1", "data": data}
 
 
 def test_a_direct_message_of_a_bot_without_a_known_name_leaves_the_names_out() -> None:
@@ -132,14 +119,8 @@ def test_a_direct_message_of_a_bot_without_a_known_name_leaves_the_names_out() -
 
 
 def test_a_join_is_written_as_the_official_sdk_does() -> None:
-    assert chat.join_body("room-guid") == {
-        "hasJoined": False,
-        "membersCount": 0,
-        "isBanned": False,
-        "guid": "room-guid",
-        "name": "name",
-        "type": "public",
-    }
+    group = {"guid": "room-guid", "name": "name", "type": "public"}
+    assert chat.join_body("room-guid") == group | {"hasJoined": False, "membersCount": 0, "isBanned": False}
 
 
 # -- rows

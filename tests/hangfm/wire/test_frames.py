@@ -29,18 +29,10 @@ def test_a_recorded_session_is_read_frame_by_frame() -> None:
 
     assert isinstance(events[0], Welcome)
     assert Counter(type(event) for event in events) == {Welcome: 1, Reply: 8, RoomMessage: 10, Ping: 2}
-    assert [event.name for event in events if isinstance(event, RoomMessage)] == [
-        "updatedUserData",
-        "addedDj",
-        "playedSong",
-        "updatedNextSong",
-        "votedOnSong",
-        "playedOneTimeAnimation",
-        "playedOneTimeAnimation",
-        "playedSong",
-        "removedDj",
-        "playedSong",
-    ]
+    names = " ".join(event.name for event in events if isinstance(event, RoomMessage))
+    first = "updatedUserData addedDj playedSong updatedNextSong votedOnSong"
+    jumps = "playedOneTimeAnimation playedOneTimeAnimation"
+    assert names == f"{first} {jumps} playedSong removedDj playedSong"
 
 
 def test_a_recorded_session_would_have_been_written_the_same_way() -> None:

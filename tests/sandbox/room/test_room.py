@@ -42,15 +42,9 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing() -> None:
             act()
         refusals.append(str(caught.value))
 
-    assert refusals == [
-        "Nothing is playing right now.",
-        "Nothing is playing right now.",
-        "You are already a DJ.",
-        "The DJ line is full.",
-        "You are not a DJ.",
-        "You are not a DJ.",
-        "You are not in this room.",
-    ]
+    silent = "Nothing is playing right now."
+    already, full, no_dj = "You are already a DJ.", "The DJ line is full.", "You are not a DJ."
+    assert refusals == [silent, silent, already, full, no_dj, no_dj, "You are not in this room."]
     assert repr(room.state) == before
 
 

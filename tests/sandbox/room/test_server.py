@@ -213,16 +213,8 @@ async def test_every_action_is_answered_and_seen(sandbox: Sandbox, joined: "Clie
     assert answers[2]["nowPlaying"]["song"]["trackName"] == "Song 1"
     assert answers[3] == {"context": "response", "messageId": answers[3]["messageId"]}
     told = [f["message"]["name"] for f in joined.heard if f.get("context") == "user"]
-    assert told == [
-        "updatedUserData",
-        "addedDj",
-        "updatedNextSong",
-        "playedSong",
-        "votedOnSong",
-        "playedOneTimeAnimation",
-        "playedSong",
-        "removedDj",
-    ]
+    names = "updatedUserData addedDj updatedNextSong playedSong votedOnSong playedOneTimeAnimation"
+    assert " ".join(told) == f"{names} playedSong removedDj"
     assert joined.state == sandbox.state
 
 
