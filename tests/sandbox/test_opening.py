@@ -272,12 +272,13 @@ async def test_a_reset_gives_a_fresh_world_on_the_same_ports_with_the_same_token
     alice = sandbox.users.add("alice")
     await alice.join()
     await alice.say("before")
-    sandbox.faults.add("room.connect", "refuse")
-    sandbox.people.revoke(sandbox.bot.token)
-
     async with room_socket(sandbox) as old:
         await old.recv()
+        sandbox.faults.add("room.connect", "refuse")
+        sandbox.people.revoke(sandbox.bot.token)
+
         await sandbox.reset()
+
         await asyncio.wait_for(old.wait_closed(), WITHIN)
 
     async with room_socket(sandbox) as ws:
