@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 from weakref import WeakKeyDictionary
 
@@ -63,12 +64,20 @@ class Listener:
         Raises:
             HangbotError: The port is taken.
         """
-        self.release()
         loop = asyncio.get_running_loop()
+        listen = partial(loop.create_server, self._accept, host=self._host, port=self.port)
         try:
-            self._server = await loop.create_server(self._accept, host=self._host, port=self.port)
+            try:
+                # Beside the holder: once that is closed, anything may be given the port.
+                self._server = await listen()
+            except OSError:
+                if self._holder is None:
+                    raise
+                self.release()  # some systems give a port to one socket only
+                self._server = await listen()
         except OSError as exc:
             raise _refusal(self._host, self.port, exc) from exc
+        self.release()
         if self._server.sockets:
             self.port = self._server.sockets[0].getsockname()[1]
         elif isinstance(self._server, asyncio.Server):

@@ -3,6 +3,7 @@ import contextlib
 import errno
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -132,6 +133,51 @@ async def test_a_port_that_is_taken_is_named() -> None:
 
     await holder.stop_accepting()
     holder.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port is given to one socket only")
+async def test_nothing_else_gets_the_port_before_it_listens_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = Listener(asyncio.Protocol, 0)
+    await listener.start()
+    await listener.stop_accepting()
+    bind = socket.socket.bind
+
+    def bind_after_a_rival(bound: socket.socket, address: tuple[str, int]) -> None:
+        with socket.socket() as rival, pytest.raises(OSError, match="in use"):
+            bind(rival, address)
+        bind(bound, address)
+
+    monkeypatch.setattr(socket.socket, "bind", bind_after_a_rival)
+
+    await listener.start()
+
+    assert listener.listening
+    monkeypatch.undo()
+    await listener.stop_accepting()
+    listener.release()
+
+
+async def test_where_one_socket_only_has_a_port_it_listens_again_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listener(asyncio.Protocol, 0)
+    await listener.start()
+    await listener.stop_accepting()
+    bind, refused = socket.socket.bind, iter([OSError(errno.EADDRINUSE, "in use")])
+
+    def bind_once_it_is_free(bound: socket.socket, address: tuple[str, int]) -> None:
+        for refusal in refused:
+            raise refusal
+        bind(bound, address)
+
+    monkeypatch.setattr(socket.socket, "bind", bind_once_it_is_free)
+
+    await listener.start()
+
+    assert listener.listening
+    monkeypatch.undo()
+    await listener.stop_accepting()
+    listener.release()
 
 
 async def test_a_port_is_kept_while_it_refuses_and_listens_again() -> None:
