@@ -1,11 +1,13 @@
 """What the tests of delivery share: messages and their ends, the errors of a service, outboxes on disk."""
 
 import math
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
 from tests.bounds import WITHIN
 
-__all__ = ["cases", "message", "no_thread_is_left", "opened", "run"]
+__all__ = ["Watched", "cases", "message", "no_thread_is_left", "opened", "run"]
 
 LOST = errors.AckTimeout("no answer", service="chat")
 CUT = errors.ConnectionLost("cut", service="chat")
@@ -63,6 +65,29 @@ async def opened(
         yield box
     finally:
         await box.close()
+
+
+@dataclass
+class Watched:
+    """A connection that remembers what it executed, and fails at what it is told to fail at."""
+
+    real: sqlite3.Connection
+    said: list[str] = field(default_factory=list)
+    fails_at: set[str] = field(default_factory=set)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  of any kind
+        return getattr(self.real, name)
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
+        self.said.append(sql)
+        if sql in self.fails_at:
+            raise sqlite3.OperationalError(f"{sql}: disk I/O error")
+        return self.real.execute(sql, *args)
+
+    def close(self) -> None:
+        self.real.close()
+        if "close" in self.fails_at:
+            raise sqlite3.OperationalError("close: disk I/O error")
 
 
 def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:

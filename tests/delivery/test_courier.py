@@ -203,30 +203,7 @@ async def test_a_long_text_is_delivered_in_parts_and_ends_as_its_worst_part(desk
     assert [step.kind for step in await desk.outbox.history("m.3")] == ["accepted", "settled"]
 
 
-async def test_parts_end_with_the_one_before_them_at_once(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.service.script["m"] = [REFUSED]
-    settled = desk.outbox.settle
-
-    async def last_write(*args: Any) -> list[str]:  # noqa: ANN401  passed on as they are
-        await settled(*args)
-        raise asyncio.CancelledError  # the process dies here
-
-    monkeypatch.setattr(desk.outbox, "settle", last_write)
-    with pytest.raises(asyncio.CancelledError):
-        await desk.courier().deliver(message(text="word " * 500))
-    monkeypatch.undo()
-
-    await desk.courier().run_until_empty()
-
-    assert desk.service.attempts == ["m"]
-    assert [row.state for row in await desk.outbox.rows()] == ["failed"] * 3
-
-
-async def test_a_part_queued_again_at_once_is_not_told_as_ended(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_part_queued_again_is_not_told_as_ended(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.service.script["m"] = [REFUSED]
     settled = desk.outbox.settle
 
@@ -253,19 +230,7 @@ async def test_who_waits_for_a_later_part_is_told_that_it_will_not_be_sent(desk:
     assert (end.state, end.reason) == ("failed", "not sent: part m of the same text did not arrive")
 
 
-async def test_dropping_a_part_that_waits_stops_the_parts_behind_it(desk: Desk, elsewhere: Outbox) -> None:
-    courier = await desk.accepting(message(text="word " * 500), "n")
-
-    await elsewhere.drop(["m.2"], 5.0)
-    await courier.run_until_empty()
-
-    assert desk.service.room == ["m", "n"]
-    assert [row.state for row in await elsewhere.rows()] == ["delivered", "dropped", "failed", "delivered"]
-
-
-async def test_a_stopped_text_that_is_queued_again_whole_is_sent_to_its_end(
-    desk: Desk, elsewhere: Outbox
-) -> None:
+async def test_a_stopped_text_that_is_queued_again_is_sent_whole(desk: Desk, elsewhere: Outbox) -> None:
     desk.service.script["m.2"] = [REFUSED]
     courier = desk.courier()
     await courier.deliver(message(text="word " * 500))
@@ -298,17 +263,6 @@ async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk
     assert await desk.state("old") == ("expired", None, 0)
     assert desk.steps[-1].id == "new"
     assert [step.settlement.state for step in desk.steps if step.settlement] == ["expired", "delivered"]
-
-
-async def test_what_expires_while_the_service_is_down_is_told_at_that_time(desk: Desk) -> None:
-    desk.ttl = 20.0
-    desk.go_down()
-    started = desk.clock.now()
-
-    end = await desk.courier().deliver(message())
-
-    assert (end.state, end.attempts) == ("expired", 0)
-    assert desk.clock.now() - started == pytest.approx(20.0)
 
 
 async def test_a_service_that_is_known_to_be_down_costs_no_attempts(desk: Desk) -> None:
@@ -404,7 +358,7 @@ async def test_of_a_group_that_is_closed_what_may_have_arrived_before_is_asked_a
     assert await desk.state("m1") == ("delivered", 2, 1)
 
 
-async def test_whoever_is_held_up_says_so_in_its_history_while_it_waits(desk: Desk) -> None:
+async def test_what_is_held_up_says_so_in_its_history_and_is_not_in_doubt(desk: Desk) -> None:
     desk.clock.auto = False
     desk.go_down()
 
@@ -412,11 +366,12 @@ async def test_whoever_is_held_up_says_so_in_its_history_while_it_waits(desk: De
         await desk.clock.next_wait()
         await desk.clock.advance(6.0)
         await soon(lambda: has_history(desk.outbox, "m", "waiting"))
+        held_up = await desk.doubt()
 
     (_, waiting) = await desk.outbox.history("m")
     assert waiting.detail == "held up by the service, which is down: 503 (5 s)"
     assert [step.detail for step in desk.steps if step.kind == "waiting"] == [waiting.detail]
-    assert await desk.state() == ("queued", None, 0)
+    assert held_up == await desk.doubt() == ("queued", False, 0)
 
 
 async def has_history(outbox: Outbox, key: str, kind: str) -> bool:
@@ -520,17 +475,6 @@ async def test_a_message_that_run_carries_can_be_delivered_too_and_is_in_the_roo
     assert sorted(desk.service.room) == sorted(f"m{n}" for n in range(20))
 
 
-async def test_a_running_courier_delivers_what_it_accepts_and_tells_who_waits(desk: Desk) -> None:
-    courier = desk.courier()
-
-    async with running(courier):
-        await courier.accept(message())
-        ends = await asyncio.gather(courier.settled("m"), courier.settled("m"))
-
-    assert set(ends) == {Settlement("delivered", 1, 1)}
-    assert await courier.settled("m") == ends[0]
-
-
 async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver(desk: Desk) -> None:
     desk.service.script["a"] = [DOWN, (True, LOST)]
     courier = await desk.accepting("a", "b", "c")
@@ -568,38 +512,32 @@ async def test_nothing_to_deliver_is_done_at_once(desk: Desk) -> None:
     assert desk.service.attempts == []
 
 
-async def test_what_was_on_its_way_when_the_courier_was_cancelled_is_asked_about_first(desk: Desk) -> None:
-    desk.service.script["m"] = [(True, LOST)]
+@cases(
+    "script burst before kinds asked end",
+    {
+        "on its way": ([(True, LOST)], 1, ("queued", True, 1), "attempt answer waiting", ["m"], 2),
+        "not sent: it waited for its turn": ([], 0, ("queued", False, 0), "", [], 1),
+    },
+)
+async def test_what_may_have_been_on_its_way_when_the_courier_was_cancelled_is_asked_about_first(
+    *, desk: Desk, script: list[Outcome], burst: int, before: object, kinds: str, asked: list[str], end: int
+) -> None:
+    desk.service.script["m"] = list(script)
+    desk.bucket = TokenBucket(1.0, burst)
     desk.clock.auto = False
     delivering = desk.delivering()
     await desk.clock.next_wait()
     await crash(delivering)
     desk.clock.auto = True
-    before, kept = await desk.doubt(), await desk.outbox.history("m")
+    left, kept = await desk.doubt(), await desk.outbox.history("m")
 
     await desk.courier().run_until_empty()
 
-    assert before == ("queued", True, 1)
-    assert [step.kind for step in kept] == ["accepted", "attempt", "answer", "waiting"]
-    assert desk.service.asked == ["m"]
-    assert await desk.state() == ("delivered", 2, 1)
+    assert left == before
+    assert [step.kind for step in kept] == ["accepted", *kinds.split()]
+    assert desk.service.asked == asked
+    assert await desk.state() == ("delivered", end, 1)
     assert desk.service.room == ["m"]
-
-
-async def test_a_message_that_waited_for_its_turn_when_the_courier_stopped_was_never_sent(desk: Desk) -> None:
-    desk.clock.auto = False
-    desk.bucket = TokenBucket(1.0, 0)
-    delivering = desk.delivering()
-    await desk.clock.next_wait()
-    await crash(delivering)
-    desk.clock.auto = True
-    before = await desk.doubt()
-
-    await desk.courier().run_until_empty()
-
-    assert before == ("queued", False, 0)
-    assert desk.service.asked == []
-    assert await desk.state() == ("delivered", 1, 1)
 
 
 async def test_a_message_dropped_between_attempts_is_not_sent_again(desk: Desk, elsewhere: Outbox) -> None:
@@ -727,29 +665,14 @@ async def test_a_claim_at_the_stop_is_taken_back(desk: Desk, monkeypatch: pytest
     assert desk.service.attempts == []
 
 
-async def test_a_message_is_not_in_doubt_while_the_service_is_known_to_be_down(desk: Desk) -> None:
-    desk.go_down()
-    desk.clock.auto = False
-    courier = await desk.accepting("m")
-
-    async with running(courier):
-        await desk.clock.next_wait()
-        waiting = await desk.doubt()
-        courier.stop()
-        await desk.clock.advance(1000.0)
-
-    assert waiting == ("queued", False, 0)
-
-
-async def test_who_is_told_finds_the_end_on_disk_behind_what_is_written(desk: Desk) -> None:
+async def test_the_end_that_is_told_is_on_disk(desk: Desk) -> None:
     courier = desk.courier()
 
     async with running(courier):
-        for number in range(20):
-            await courier.accept(message(f"m{number}"))
-            end = await courier.settled(f"m{number}")
-            row = await desk.outbox.get(f"m{number}")
-            assert (row.state, row.tier) == (end.state, end.tier) == ("delivered", 1)
+        for key in (f"m{number}" for number in range(20)):
+            await courier.accept(message(key))
+            end = await courier.settled(key)
+            assert await desk.state(key) == (end.state, end.tier, end.attempts) == ("delivered", 1, 1)
 
 
 @cases(

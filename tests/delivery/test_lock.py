@@ -58,28 +58,25 @@ def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> No
         raise AssertionError
 
 
-@pytest.mark.parametrize("name", ["no/folder/outbox", "file/outbox"])
-def test_an_outbox_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+@cases(
+    "name words",
+    {
+        "no folder": ("no/folder/outbox", "/outbox cannot be opened: "),
+        "no folder but a file": ("file/outbox", "/outbox cannot be opened: "),
+        "a lock that is a folder": ("other", r"\.lock cannot be written: Is a directory"),
+        "a folder": (".", "Is a directory|no regular file"),
+        "a pipe": ("pipe", "no regular file"),
+        "a device": ("/dev/null", "no regular file"),
+    },
+)
+def test_an_outbox_that_cannot_be_locked_is_an_error_that_names_it(
+    tmp_path: Path, name: str, words: str
+) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "other.lock").mkdir()
+    os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(OutboxUnusable, match=r"/outbox cannot be opened: "), exclusive(tmp_path / name):
-        raise AssertionError
-
-
-def test_a_lock_file_that_cannot_be_written_is_an_error_that_names_it(path: Path) -> None:
-    path.with_name(f"{path.name}.lock").mkdir()
-
-    with pytest.raises(OutboxUnusable, match=r"\.lock cannot be written: Is a directory"), exclusive(path):
-        raise AssertionError
-
-
-@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
-def test_what_is_no_regular_file_is_no_outbox(path: Path, kind: str) -> None:
-    if kind == "pipe":
-        os.mkfifo(path)
-    other = {"folder": path.parent, "pipe": path, "device": Path("/dev/null")}[kind]
-
-    with pytest.raises(OutboxUnusable, match=r"Is a directory|no regular file"), exclusive(other):
+    with pytest.raises(OutboxUnusable, match=words), exclusive(tmp_path / name):
         raise AssertionError
 
 

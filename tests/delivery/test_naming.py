@@ -5,12 +5,7 @@ from hypothesis import strategies as st
 from hangbot.delivery.naming import named, short_names
 from hangbot.errors import UnknownMessage, UsageError
 
-WHOLES = {
-    "abcdefghij": "abcdefghij",
-    "abcdefghij.2": "abcdefghij",
-    "abcdefgh": "abcdefgh",
-    "xyz.2.7": "xyz.2.7",
-}
+WHOLES = {key: key for key in ("abcdefghij", "abcdefgh", "xyz.2.7")} | {"abcdefghij.2": "abcdefghij"}
 
 
 @pytest.mark.parametrize(

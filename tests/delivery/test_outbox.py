@@ -37,6 +37,7 @@ from tests.delivery.builders import (
     EXPIRED,
     FAILED,
     UNCERTAIN,
+    Watched,
     cases,
     message,
     no_thread_is_left,
@@ -92,6 +93,19 @@ async def refusal(path: Path) -> OutboxUnusable:
     return caught.value
 
 
+OTHER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox
+async def main():
+    sys.stdin.readline()
+    box = Outbox(Path(sys.argv[1]))
+    await box.open()
+"""
+"""The beginning of a process that opens an outbox as soon as it is told to."""
+
+
 async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
     given = message(direct=True, mentions=({"start": 0},), images=("https://h/i.png",))
     async with opened(path) as first:
@@ -105,22 +119,17 @@ async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
 
 
 async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
-    code = (
-        "import asyncio, os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.delivery.message import Outgoing\n"
-        "async def main():\n"
-        "    box = Outbox(Path(sys.argv[1]))\n"
-        "    await box.open()\n"
-        "    await box.put([Outgoing('m', 'room', 'hi')], 1.0)\n"
-        "    await box.put([Outgoing('n', 'room', 'hi')], 2.0)\n"
-        "    await box.mark_sending('m', [])\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "asyncio.run(main())\n"
+    killed = run(
+        OTHER
+        + """
+    await box.put([Outgoing('m', 'room', 'hi')], 1.0)
+    await box.put([Outgoing('n', 'room', 'hi')], 2.0)
+    await box.mark_sending('m', [])
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+""",
+        path,
     )
-
-    killed = run(code, path)
     async with opened(path) as box:
         rows = await box.rows(["queued", "sending"])
         await box.recover(20.0)
@@ -129,10 +138,8 @@ async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
         waiting = [await box.claim("room"), await box.claim("room")]
 
     assert killed.returncode == -9
-    assert [(row.message.id, row.state, row.in_doubt) for row in rows] == [
-        ("m", "sending", True),
-        ("n", "queued", False),
-    ]
+    states = [(row.message.id, row.state, row.in_doubt) for row in rows]
+    assert states == [("m", "sending", True), ("n", "queued", False)]
     assert (recovered.state, recovered.in_doubt, recovered.attempts) == ("queued", True, 1)
     assert [(step.kind, step.attempt, step.at) for step in history][1:] == [("attempt", 1, 20.0)]
     assert [row and (row.message.id, row.in_doubt) for row in waiting] == [("m", True), ("n", False)]
@@ -359,13 +366,9 @@ async def test_of_messages_put_at_once_the_one_that_is_refused_is_alone(outbox: 
 
 
 async def test_two_connections_put_the_same_message_once(outbox: Outbox, elsewhere: Outbox) -> None:
-    puts = [
-        box.put([message(f"m{n}"), message(f"m{n}.2")], 10.0)
-        for n in range(20)
-        for box in (outbox, elsewhere)
-    ]
+    texts = [[message(f"m{n}"), message(f"m{n}.2")] for n in range(20)]
 
-    await asyncio.gather(*puts)
+    await asyncio.gather(*(box.put(text, 10.0) for text in texts for box in (outbox, elsewhere)))
 
     rows = await outbox.rows()
     assert len(rows) == 40
@@ -373,24 +376,11 @@ async def test_two_connections_put_the_same_message_once(outbox: Outbox, elsewhe
 
 
 async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Path) -> None:
-    code = (
-        "import asyncio, sys\n"
-        "from pathlib import Path\n"
-        "from hangbot.delivery.outbox import Outbox\n"
-        "from hangbot.delivery.message import Outgoing\n"
-        "async def main():\n"
-        "    sys.stdin.readline()\n"
-        "    box = Outbox(Path(sys.argv[1]))\n"
-        "    try:\n"
-        "        await box.open()\n"
-        "        await box.put([Outgoing(sys.argv[2], 'room', 'hi')], 1.0)\n"
-        "    finally:\n"
-        "        await box.close()\n"
-        "asyncio.run(main())\n"
-    )
+    put = "    await box.put([Outgoing(sys.argv[2], 'room', 'hi')], 1.0)\n"
+    close = "    await box.close()\nasyncio.run(main())\n"
     pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     makers = [
-        subprocess.Popen([sys.executable, "-c", code, str(path), f"m{n}"], **pipes)  # type: ignore[call-overload]  # noqa: S603, ASYNC220  as many at once as can be
+        subprocess.Popen([sys.executable, "-c", OTHER + put + close, str(path), f"m{n}"], **pipes)  # type: ignore[call-overload]  # noqa: S603, ASYNC220  as many at once as can be
         for n in range(4)
     ]
 
@@ -414,8 +404,7 @@ async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path
 async def test_what_is_queued_again_by_hand_counts_as_waiting(path: Path) -> None:
     async with opened(path, queue=3) as box:
         dropped = ["a", "b", "c"]
-        for key in dropped:
-            await box.put([message(key)], 10.0)
+        await box.put([message(key) for key in dropped], 10.0)
         await box.drop(dropped, 11.0)
         await box.put([message("d")], 12.0)
 
@@ -470,27 +459,16 @@ async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_someb
         assert file.execute("SELECT count(*) FROM step").fetchone() == (4,)
 
 
-async def test_the_newest_delivered_messages_are_kept(path: Path) -> None:
-    async with opened(path, keep_most=2) as box:
-        for number in range(5):
-            await box.put([message(f"m{number}")], 10.0)
-            await settle(box, f"m{number}", DELIVERED)
-
-        gone = await box.prune(21.0)
-
-        assert gone == 3
-        assert [row.message.id for row in await box.rows()] == ["m3", "m4"]
-
-
-async def test_it_prunes_by_itself_now_and_then(path: Path) -> None:
-    async with opened(path, keep_most=1, prune_every=3) as box:
+async def test_the_newest_delivered_messages_are_kept_and_the_others_go_now_and_then(path: Path) -> None:
+    async with opened(path, keep_most=2, prune_every=3) as box:
         kept = []
-        for number in range(4):
+        for number in range(7):
             await box.put([message(f"m{number}")], 10.0)
             await settle(box, f"m{number}", DELIVERED)
-            kept.append(len(await box.rows()))
+            kept.append([row.message.id for row in await box.rows()])
 
-        assert kept == [1, 2, 1, 2]
+        assert [len(keys) for keys in kept] == [1, 2, 2, 3, 4, 2, 3]
+        assert (kept[2], kept[5]) == (["m1", "m2"], ["m4", "m5"])
 
 
 async def test_what_ended_before_a_moment_can_be_left_out(outbox: Outbox) -> None:
@@ -743,25 +721,19 @@ async def test_what_fills_the_disk_fails_alone_of_all_that_is_written_with_it(fu
 async def test_a_failed_commit_leaves_no_transaction_open(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Unlucky:
-        def __init__(self, real: sqlite3.Connection) -> None:
-            self.real = real
-
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  of any kind
-            return getattr(self.real, name)
-
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
-            if sql == "COMMIT" and unlucky:
-                raise sqlite3.OperationalError("disk I/O error")
-            return self.real.execute(sql, *args)
-
-    unlucky = True
+    made: list[Watched] = []
     connect = database.connect
-    monkeypatch.setattr(outbox_file, "connect", lambda *args, **more: Unlucky(connect(*args, **more)))
+
+    def watched(*args: Any, **more: Any) -> Watched:  # noqa: ANN401  passed on as they are
+        made.append(Watched(connect(*args, **more)))
+        return made[-1]
+
+    monkeypatch.setattr(outbox_file, "connect", watched)
     async with opened(path) as box:
+        made[0].fails_at = {"COMMIT"}
         with pytest.raises(OutboxUnusable, match="disk I/O error"):
             await box.put([message()], 10.0)
-        unlucky = False
+        made[0].fails_at = set()
 
         await box.put([message("n")], 11.0)
 

@@ -26,19 +26,19 @@ def pending(outbox: Outbox) -> PendingSettlements:
     return PendingSettlements(outbox)
 
 
-def wait(pending: PendingSettlements, key: str) -> asyncio.Task[Settlement]:
+async def begin(pending: PendingSettlements, key: str) -> asyncio.Task[Settlement]:
     """Begin to wait for a message that was accepted here: the disk is not asked."""
     pending.watch(key)
-    return asyncio.create_task(pending.settled(key), name=f"wait for {key}")
+    waiting = asyncio.create_task(pending.settled(key), name=f"wait for {key}")
+    await asyncio.sleep(0)  # one turn: it waits
+    return waiting
 
 
 async def test_all_that_wait_and_a_late_one_learn_the_end(
     pending: PendingSettlements, outbox: Outbox
 ) -> None:
-    waiting = [wait(pending, key) for key in ("m", "m", "n")]
-    await asyncio.sleep(0)  # one turn: they wait
-    hasty = wait(pending, "m")
-    await asyncio.sleep(0)
+    waiting = [await begin(pending, key) for key in ("m", "m", "n")]
+    hasty = await begin(pending, "m")
 
     hasty.cancel()  # which disturbs none of the others
     pending.resolve("m", DELIVERED)
@@ -56,8 +56,7 @@ async def test_all_that_wait_and_a_late_one_learn_the_end(
 async def test_what_another_process_has_ended_is_found_by_a_refresh_and_what_is_unknown_is_passed_over(
     pending: PendingSettlements, outbox: Outbox
 ) -> None:
-    ghost, dropped, still_open = (wait(pending, key) for key in ("ghost", "m", "n"))
-    await asyncio.sleep(0)
+    ghost, dropped, still_open = [await begin(pending, key) for key in ("ghost", "m", "n")]
     await outbox.drop(["m"], 5.0)
 
     await pending.refresh()
@@ -75,30 +74,21 @@ async def test_waiting_for_an_unknown_message_is_an_error(pending: PendingSettle
 
 
 async def test_at_the_end_who_waits_is_sent_away_and_who_comes_then_too(pending: PendingSettlements) -> None:
-    waiting = wait(pending, "m")
-    await asyncio.sleep(0)
+    waiting = await begin(pending, "m")
 
     pending.close()
 
-    for late in (waiting, wait(pending, "n")):
+    for late in (waiting, await begin(pending, "n")):
         with pytest.raises(HangbotError, match="it waits in the outbox"):
             await late
 
 
-async def test_after_a_new_beginning_one_can_wait_again(pending: PendingSettlements) -> None:
+async def test_after_a_new_beginning_one_can_wait_again_and_what_was_told_at_its_end_stays_told(
+    pending: PendingSettlements,
+) -> None:
     pending.close()
     pending.open()
-    waiting = wait(pending, "m")
-    await asyncio.sleep(0)
-
-    pending.resolve("m", DELIVERED)
-
-    assert await waiting == DELIVERED
-
-
-async def test_what_was_told_in_the_turn_of_the_end_stays_told(pending: PendingSettlements) -> None:
-    waiting = wait(pending, "m")
-    await asyncio.sleep(0)
+    waiting = await begin(pending, "m")
 
     pending.resolve("m", DELIVERED)
     pending.close()

@@ -3,9 +3,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,41 +11,10 @@ import pytest_asyncio
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
-from tests.delivery.builders import DELIVERED, cases, message, no_thread_is_left, opened
+from tests.delivery.builders import DELIVERED, Watched, cases, message, no_thread_is_left, opened
 
 Go = Callable[[], None]
 """Lets the thread go on."""
-
-
-@dataclass
-class Watched:
-    """A connection that remembers what it executed, and fails at what it is told to fail at."""
-
-    real: sqlite3.Connection
-    said: list[str] = field(default_factory=list)
-    fails_at: set[str] = field(default_factory=set)
-
-    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
-        self.said.append(sql)
-        if sql in self.fails_at:
-            raise sqlite3.OperationalError(f"{sql}: disk I/O error")
-        return self.real.execute(sql, *args)
-
-    def executemany(self, sql: str, rows: Sequence[Any]) -> sqlite3.Cursor:
-        return self.real.executemany(sql, rows)
-
-    @property
-    def in_transaction(self) -> bool:
-        return self.real.in_transaction
-
-    def close(self) -> None:
-        self.real.close()
-        if "close" in self.fails_at:
-            raise sqlite3.OperationalError("close: disk I/O error")
-
-    @property
-    def transactions(self) -> int:
-        return self.said.count("COMMIT")
 
 
 @pytest.fixture
@@ -106,7 +73,7 @@ async def test_what_waits_is_committed_together_and_in_order(
     results = await asyncio.gather(*jobs)
 
     assert results == [1] * 20
-    assert database.transactions == 1
+    assert database.said.count("COMMIT") == 1
     assert await writer.submit(read, writes=False) == [f"{number}" for number in range(20)]
 
 
@@ -118,13 +85,13 @@ async def test_more_than_fit_into_one_batch_are_done_all_the_same(database: Watc
     await asyncio.gather(*tasks)
     await writer.close()
 
-    assert database.transactions == 4
+    assert database.said.count("COMMIT") == 4
 
 
 async def test_reading_alone_takes_no_transaction(writer: ThreadWriter, database: Watched) -> None:
     await asyncio.gather(*(writer.submit(read, writes=False) for _ in range(3)))
 
-    assert database.transactions == 0
+    assert database.said.count("COMMIT") == 0
 
 
 async def test_a_job_that_fails_undoes_itself_alone(writer: ThreadWriter, held: Go) -> None:
@@ -336,7 +303,7 @@ def test_a_loop_that_ends_first_loses_no_write_and_leaves_no_thread(database: Wa
     go.set()
 
     assert no_thread_is_left()
-    assert database.transactions == 1
+    assert database.said.count("COMMIT") == 1
 
 
 # -- in the caller
@@ -352,7 +319,7 @@ async def test_a_writer_without_a_thread_has_done_it_when_it_returns(database: W
     await writer.close()
     await writer.close()
 
-    assert (states, seen, database.transactions) == ([True, True], ["a"], 2)
+    assert (states, seen, database.said.count("COMMIT")) == ([True, True], ["a"], 2)
     with pytest.raises(RuntimeError, match="translated: a bug"):
         await done[1]
     with pytest.raises(RuntimeError, match="the writer is closed"):
