@@ -241,14 +241,22 @@ async def test_a_stopped_text_that_is_queued_again_is_sent_whole(desk: Desk, els
     assert desk.service.room == ["m", "m.2", "m.3"]
 
 
-async def test_while_it_stops_nothing_is_accepted(desk: Desk) -> None:
+@cases(
+    "stopped text words",
+    {"while it stops": (True, "hi", "the bot is stopping; nothing"), "of nothing": (False, " ", "nothing")},
+)
+async def test_what_cannot_be_sent_is_not_accepted(
+    *, desk: Desk, stopped: bool, text: str, words: str
+) -> None:
     courier = desk.courier()
-    courier.stop()
+    if stopped:
+        courier.stop()
 
-    with pytest.raises(UsageError, match="the bot is stopping; nothing was accepted"):
-        await courier.accept(message())
+    with pytest.raises(UsageError, match=f"{words} was accepted"):
+        await courier.accept(message(text=text))
 
     assert await desk.outbox.rows() == []
+    assert desk.steps == []
 
 
 async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk: Desk) -> None:
@@ -448,14 +456,6 @@ async def test_who_waits_for_a_message_is_told_when_the_run_ends_before_it(desk:
         await courier.settled("second")
 
 
-async def test_what_cannot_be_sent_is_not_accepted(desk: Desk) -> None:
-    with pytest.raises(UsageError):
-        await desk.courier().accept(message(text=" "))
-
-    assert await desk.outbox.rows() == []
-    assert desk.steps == []
-
-
 async def test_the_same_message_delivered_twice_at_the_same_time_is_in_the_room_once(desk: Desk) -> None:
     courier = desk.courier()
 
@@ -475,15 +475,6 @@ async def test_a_message_that_run_carries_can_be_delivered_too_and_is_in_the_roo
     assert sorted(desk.service.room) == sorted(f"m{n}" for n in range(20))
 
 
-async def test_a_retry_is_not_overtaken_by_the_next_message_to_the_same_receiver(desk: Desk) -> None:
-    desk.service.script["a"] = [DOWN, (True, LOST)]
-    courier = await desk.accepting("a", "b", "c")
-
-    await courier.run_until_empty()
-
-    assert desk.service.room == ["a", "b", "c"]
-
-
 async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(desk: Desk) -> None:
     desk.service.held = {"a0"}
     courier = await desk.accepting(*(message(f"a{number}", "a") for number in range(70)), message("b", "b"))
@@ -495,15 +486,6 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
 
     assert end.state == "delivered"
     assert desk.service.room == ["b", *(f"a{number}" for number in range(70))]
-
-
-async def test_more_receivers_than_can_be_served_at_once_are_all_served(desk: Desk) -> None:
-    desk.max_workers = 3
-    courier = await desk.accepting(*(message(f"m{number}", f"r{number}") for number in range(10)))
-
-    await courier.run_until_empty()
-
-    assert sorted(desk.service.room) == [f"m{number}" for number in range(10)]
 
 
 async def test_nothing_to_deliver_is_done_at_once(desk: Desk) -> None:
@@ -585,15 +567,7 @@ async def test_a_message_dropped_in_the_queue_is_passed_over_and_told(desk: Desk
     assert desk.service.attempts == ["first", "third"]
 
 
-async def test_what_another_process_accepts_is_taken_up(desk: Desk, elsewhere: Outbox) -> None:
-    async with running(desk.courier()):
-        await elsewhere.put([message()], 5.0)
-        await soon(lambda: ended(elsewhere, "m"))
-
-    assert desk.service.room == ["m"]
-
-
-async def test_a_wait_goes_on_while_another_process_writes_other_things(
+async def test_what_another_process_accepts_is_taken_up_and_ends_no_other_wait(
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"mine"}
@@ -610,6 +584,7 @@ async def test_a_wait_goes_on_while_another_process_writes_other_things(
 
     assert not early
     assert end.state == "delivered"
+    assert desk.service.room == ["theirs", "mine"]
 
 
 async def ended(outbox: Outbox, key: str) -> bool:
@@ -825,7 +800,8 @@ async def test_a_message_dropped_while_it_awaits_its_turn_is_not_sent(desk: Desk
     assert desk.service.attempts == ["m"]
 
 
-async def test_many_messages_to_many_receivers_arrive_once_each_in_order(desk: Desk) -> None:
+async def test_to_more_receivers_than_workers_all_arrives_once_and_no_retry_is_overtaken(desk: Desk) -> None:
+    desk.max_workers = 3
     courier = desk.courier()
     keys = [f"m{number}" for number in range(60)]
     for number, key in enumerate(keys):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,29 +47,10 @@ from tests.delivery.builders import (
 )
 
 
-class KeptWriter:
-    """Makes the writer of an outbox, and lets the test use its connection, too."""
-
-    def __init__(self, *, shown_after: float = 5.0, full_again_after: float = 0.01) -> None:
-        self.shown, self.full = shown_after, full_again_after
-
-    def __call__(self, *wiring: Any) -> ThreadWriter:  # noqa: ANN401  passed on as it is
-        self.writer = ThreadWriter(*wiring, shown_after=self.shown, full_again_after=self.full)
-        return self.writer
-
-    async def read(self, work: Callable[[sqlite3.Connection], Any]) -> Any:  # noqa: ANN401  of any kind
-        return await self.writer.submit(work, writes=False)
-
-
-@pytest.fixture
-def writing() -> KeptWriter:
-    """The writer of `outbox`; a full disk it tries again soon."""
-    return KeptWriter()
-
-
 @pytest_asyncio.fixture
-async def outbox(path: Path, writing: KeptWriter) -> AsyncIterator[Outbox]:
-    async with opened(path, make_writer=writing) as box:
+async def outbox(path: Path) -> AsyncIterator[Outbox]:
+    """An outbox that tries a full disk again soon."""
+    async with opened(path, make_writer=partial(ThreadWriter, full_again_after=0.01)) as box:
         yield box
 
 
@@ -80,9 +62,9 @@ async def settle(box: Outbox, key: str, end: Settlement, now: float = 20.0) -> N
     await box.settle(key, end, [], now)
 
 
-async def pragma(writing: KeptWriter, text: str) -> Any:  # noqa: ANN401  of any kind
+async def pragma(box: Outbox, text: str) -> Any:  # noqa: ANN401  of any kind
     """Ask or tell the connection, on its thread."""
-    return await writing.read(lambda database: (database.execute(f"PRAGMA {text}").fetchone() or [None])[0])
+    return await box.file.read(lambda file: (file.execute(f"PRAGMA {text}").fetchone() or [None])[0])
 
 
 async def refusal(path: Path) -> OutboxUnusable:
@@ -646,26 +628,32 @@ async def test_a_name_that_means_memory_is_a_file(tmp_path: Path, monkeypatch: p
     assert (tmp_path / ":memory:").is_file()
 
 
-async def fill(writing: KeptWriter) -> None:
+async def fill(box: Outbox) -> None:
     """Let the file grow no more, as on a disk without room."""
-    await pragma(writing, f"max_page_count = {await pragma(writing, 'page_count')}")
+    await pragma(box, f"max_page_count = {await pragma(box, 'page_count')}")
 
 
-async def make_room(writing: KeptWriter) -> None:
-    await pragma(writing, "max_page_count = 1000000")
+async def make_room(box: Outbox) -> None:
+    await pragma(box, "max_page_count = 1000000")
+
+
+async def told(box: Outbox, *, red: bool) -> None:
+    async with asyncio.timeout(WITHIN):
+        while bool(box.file.conditions.all()) != red:  # noqa: ASYNC110  told from a thread
+            await asyncio.sleep(0.005)
 
 
 @pytest_asyncio.fixture
-async def full(outbox: Outbox, writing: KeptWriter) -> Outbox:
-    await fill(writing)
+async def full(outbox: Outbox) -> Outbox:
+    await fill(outbox)
     return outbox
 
 
-async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox, writing: KeptWriter) -> None:
+async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", text="x" * 50_000)], 10.0)
-    refused = (await full.rows(), await writing.read(lambda database: database.in_transaction))
-    await make_room(writing)
+    refused = (await full.rows(), await full.file.read(lambda database: database.in_transaction))
+    await make_room(full)
 
     await full.put([message(text="x" * 50_000)], 11.0)
 
@@ -673,10 +661,10 @@ async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox, wri
     assert len(await full.rows()) == 1
 
 
-async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox, writing: KeptWriter) -> None:
+async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox) -> None:
     await outbox.put([message()], 1.0)
     await outbox.claim("room")
-    await fill(writing)
+    await fill(outbox)
     steps = [Step("m", 5.0, "answer", 1, "x" * 50_000)]
 
     settling = asyncio.ensure_future(outbox.settle("m", DELIVERED, steps, 20.0))
@@ -685,7 +673,7 @@ async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox, 
         await outbox.put([message("n", text="x" * 50_000)], 21.0)
     red = [condition.sentence for condition in outbox.file.conditions.all()]
     still = await outbox.get("m")
-    await make_room(writing)
+    await make_room(outbox)
     async with asyncio.timeout(WITHIN):
         await settling
 
@@ -701,9 +689,7 @@ async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_
     with pytest.raises(OutboxDiskFull):
         await full.put([message(text="x" * 50_000)], 10.0)
 
-    async with asyncio.timeout(WITHIN):
-        while full.file.conditions.all():  # noqa: ASYNC110  told from a thread
-            await asyncio.sleep(0.005)
+    await told(full, red=False)
 
     assert await full.rows() == []
 
@@ -771,12 +757,10 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.01)
-    async with opened(path, make_writer=KeptWriter(shown_after=0.05)) as box:
+    async with opened(path, make_writer=partial(ThreadWriter, shown_after=0.05)) as box:
         with locked(path) as rival:
             puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
-            async with asyncio.timeout(WITHIN):
-                while not box.file.conditions.all():  # noqa: ASYNC110  told from a thread
-                    await asyncio.sleep(0.005)
+            await told(box, red=True)
             (red,) = map(str, box.file.conditions.all())
             assert not any(put.done() for put in puts)
 

@@ -24,17 +24,10 @@ def test_nothing_has_no_rates() -> None:
 
 
 def test_messages_are_counted_by_how_they_ended() -> None:
-    rows = [
-        row("delivered", 1, settled=101.0),
-        row("delivered", 1, settled=101.0),
-        row("delivered", 2, settled=103.0),
-        row("failed", 3, settled=105.0),
-        row("uncertain", settled=105.0),
-        row("expired", settled=105.0),
-        row("dropped", settled=105.0),
-        row("queued", accepted=90.0),
-        row("sending", accepted=95.0),
-    ]
+    delivered = [row("delivered", tier, settled=101.0) for tier in (1, 1, 2)]
+    others: list[State] = ["failed", "uncertain", "expired", "dropped"]
+    waiting = [row("queued", accepted=90.0), row("sending", accepted=95.0)]
+    rows = delivered + [row(state, settled=105.0) for state in others] + waiting
 
     figures = compute_stats(rows, now=110.0)
 

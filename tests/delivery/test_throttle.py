@@ -2,6 +2,7 @@ import asyncio
 import logging
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from hangbot.errors import (
 )
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
-from tests.delivery.builders import AWAY, DOWN, LOST
+from tests.delivery.builders import AWAY, DOWN, LOST, cases
 from tests.rng import FixedRng
 
 FOR_EVER: Final = Until()
@@ -138,8 +139,11 @@ async def end_all(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_with_a_service_that_works_nothing_waits() -> None:
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_with_a_service_that_works_nothing_waits_and_goes_even_while_it_stops(*, stopped: bool) -> None:
     bench = Bench()
+    if stopped:
+        bench.throttle.stop()
 
     let = await bench.admit()
     retried = await bench.admit(retry=True)
@@ -463,14 +467,6 @@ async def test_a_wait_for_a_service_that_is_down_is_told_once_after_five_seconds
     await end_all(*turns)
 
 
-async def test_a_wait_for_the_retry_budget_is_told() -> None:
-    bench = Bench(budget=RetryBudget(floor=1), clock=ManualClock(auto=True))
-
-    await asyncio.gather(*bench.admits(2, retry=True))
-
-    assert bench.held == [("the retry budget", 5.0)]
-
-
 async def test_a_wait_for_the_rate_is_told_before_it_begins_as_long_as_it_will_be() -> None:
     bench = Bench(bucket=TokenBucket(0.5, 1), clock=ManualClock(auto=True))
 
@@ -495,32 +491,32 @@ async def test_a_wait_for_other_requests_is_told_when_it_is_over() -> None:
 # -- nobody is held up when the program is to stop
 
 
-async def test_who_waits_for_the_service_for_the_budget_or_for_the_rate_stops_at_once() -> None:
-    down, budget = Bench(), Bench(budget=RetryBudget(floor=0, share=0.0))
-    rate = Bench(bucket=TokenBucket(0.01, 0))
-    await down.break_down()
-    benches = [(down, down.admits(2)), (budget, budget.admits(2, retry=True)), (rate, rate.admits(3))]
-
-    for bench, turns in benches:
-        await bench.clock.next_wait()
-        bench.throttle.stop()
-
-        ends = await asyncio.gather(*turns, return_exceptions=True)
-        assert [type(end) for end in ends] == [Stopped] * len(turns)
-        assert bench.clock.waits() == []
-
-
-async def test_a_probe_on_its_way_does_not_keep_a_program_from_stopping() -> None:
-    bench = await Bench().broken_down()
+@cases(
+    "make down retry probes",
+    {
+        "for the service": (Bench, True, False, False),
+        "for a probe on its way": (Bench, True, False, True),
+        "for the budget": (lambda: Bench(budget=RetryBudget(0.0, 0)), False, True, False),
+        "for the rate": (lambda: Bench(bucket=TokenBucket(0.01, 0)), False, False, False),
+    },
+)
+async def test_what_waits_stops_at_once(
+    *, make: Callable[[], Bench], down: bool, retry: bool, probes: bool
+) -> None:
+    bench = make()
+    if down:
+        await bench.break_down()
     bench.service.waits = asyncio.Event()
-    turns = await bench.waiting(2)
-    await bench.clock.advance(10.0)
-    assert bench.breaker.state == "probing"
+    turns = await bench.waiting(3, retry=retry)
+    if probes:
+        await bench.clock.advance(10.0)
+    assert (bench.breaker.state == "probing") == probes
 
     bench.throttle.stop()
     ends = await asyncio.gather(*turns, return_exceptions=True)
 
-    assert [type(end) for end in ends] == [Stopped] * 2
+    assert [type(end) for end in ends] == [Stopped] * 3
+    assert bench.clock.waits() == []
 
 
 async def test_a_long_pause_ends_when_the_program_is_to_stop_and_a_short_one_goes_on() -> None:
@@ -537,14 +533,6 @@ async def test_a_long_pause_ends_when_the_program_is_to_stop_and_a_short_one_goe
 
     assert going_on
     await short
-
-
-async def test_while_it_stops_what_need_not_wait_still_goes() -> None:
-    bench = Bench()
-    bench.throttle.stop()
-
-    assert await bench.admit(retry=True)
-    assert await bench.request() == "answer"
 
 
 async def test_a_request_that_is_abandoned_is_no_news_of_the_service() -> None:

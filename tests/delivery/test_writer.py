@@ -44,6 +44,10 @@ def read(database: sqlite3.Connection) -> list[str]:
     return [text for (text,) in database.execute("SELECT text FROM line")]
 
 
+def unable() -> sqlite3.Connection:
+    raise sqlite3.OperationalError("unable to open database file")
+
+
 def fail(_: sqlite3.Connection) -> None:
     raise ValueError("a bug")
 
@@ -251,10 +255,7 @@ async def test_a_connection_that_will_not_close_holds_nothing_up(
 
 
 async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -> None:
-    def connect() -> sqlite3.Connection:
-        raise sqlite3.OperationalError("unable to open database file")
-
-    writer = ThreadWriter(connect)
+    writer = ThreadWriter(unable)
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         await writer.open()
     with pytest.raises(RuntimeError, match="closed"):
@@ -269,7 +270,7 @@ async def test_an_opening_that_is_given_up_and_fails_is_still_closed() -> None:
 
     def connect() -> sqlite3.Connection:
         go.wait(WITHIN)
-        raise sqlite3.OperationalError("unable to open database file")
+        return unable()
 
     writer = ThreadWriter(connect)
     opening = asyncio.create_task(writer.open(), name="open")
@@ -327,11 +328,8 @@ async def test_a_writer_without_a_thread_has_done_it_when_it_returns(database: W
 
 
 async def test_an_opening_in_the_caller_that_fails_is_translated() -> None:
-    def connect() -> sqlite3.Connection:
-        raise sqlite3.OperationalError("unable to open database file")
-
     with pytest.raises(RuntimeError, match="unable to open"):
-        await InlineWriter(connect, lambda error: RuntimeError(str(error))).open()
+        await InlineWriter(unable, lambda error: RuntimeError(str(error))).open()
 
 
 async def test_an_outbox_without_a_thread_accepts_and_settles(path: Path) -> None:

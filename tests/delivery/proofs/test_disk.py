@@ -19,7 +19,7 @@ from hangbot.delivery import outbox_file as module
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
-from tests.delivery.builders import message, opened
+from tests.delivery.builders import Watched, message, opened
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -130,30 +130,11 @@ async def test_a_disk_that_becomes_read_only_is_told_and_loses_nothing(small_dis
     assert on_disk(path) == ["before"]
 
 
-class Slow:
-    """A connection to a disk that takes its time to write through."""
-
-    def __init__(self, real: sqlite3.Connection, take_time: Callable[[], None]) -> None:
-        self.real = real
-        self.take_time = take_time
-        self.commits = 0
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  of any kind
-        return getattr(self.real, name)
-
-    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
-        if sql == "COMMIT":
-            assert threading.current_thread() is not threading.main_thread()
-            self.take_time()
-            self.commits += 1
-        return self.real.execute(sql, *args)
-
-
 async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect: Callable[..., sqlite3.Connection] = database.connect
-    made: list[Slow] = []
+    made: list[Watched] = []
     turned = threading.Semaphore(0)
     loop = asyncio.get_running_loop()
 
@@ -163,8 +144,17 @@ async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
             loop.call_soon_threadsafe(turned.release)
             assert turned.acquire(timeout=WITHIN), "the commit holds up the loop"
 
-    def slowly(*args: Any, **more: Any) -> Slow:  # noqa: ANN401  passed on as they are
-        made.append(Slow(connect(*args, **more), take_turns))
+    class Slow(Watched):
+        """A connection to a disk that takes its time to write through."""
+
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # noqa: ANN401  of any kind
+            if sql == "COMMIT":
+                assert threading.current_thread() is not threading.main_thread()
+                take_turns()
+            return super().execute(sql, *args)
+
+    def slowly(*args: Any, **more: Any) -> Watched:  # noqa: ANN401  passed on as they are
+        made.append(Slow(connect(*args, **more)))
         return made[-1]
 
     monkeypatch.setattr(module, "connect", slowly)
@@ -173,7 +163,7 @@ async def test_a_slow_disk_holds_up_neither_the_loop_nor_one_after_the_other(
         rows = await asyncio.gather(*(outbox.put([message(f"m{n}", text=TEXT)], 1.0) for n in range(200)))
 
     assert len(rows) == 200
-    assert made[0].commits <= 3  # the first alone, then all that waited behind it
+    assert made[0].said.count("COMMIT") <= 3  # the first alone, then all that waited behind it
 
 
 def test_a_bot_with_a_damaged_outbox_says_where_it_is_put_and_the_next_start_goes_on(tmp_path: Path) -> None:
