@@ -245,9 +245,7 @@ async def test_a_stopped_text_that_is_queued_again_is_sent_whole(desk: Desk, els
     "stopped text words",
     {"while it stops": (True, "hi", "the bot is stopping; nothing"), "of nothing": (False, " ", "nothing")},
 )
-async def test_what_cannot_be_sent_is_not_accepted(
-    *, desk: Desk, stopped: bool, text: str, words: str
-) -> None:
+async def test_what_cannot_be_sent_is_refused(*, desk: Desk, stopped: bool, text: str, words: str) -> None:
     courier = desk.courier()
     if stopped:
         courier.stop()
@@ -567,7 +565,7 @@ async def test_a_message_dropped_in_the_queue_is_passed_over_and_told(desk: Desk
     assert desk.service.attempts == ["first", "third"]
 
 
-async def test_what_another_process_accepts_is_taken_up_and_ends_no_other_wait(
+async def test_what_another_process_accepts_is_taken_up_and_ends_no_wait(
     desk: Desk, elsewhere: Outbox
 ) -> None:
     desk.service.held = {"mine"}
@@ -673,9 +671,7 @@ async def test_a_disk_that_fails_ends_the_run_with_its_own_error(
     assert desk.service.attempts == (["m"] if what == "settle" else [])
 
 
-async def test_what_a_failed_run_accepts_waits_for_the_next(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_failed_run_accepts_is_the_nexts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     courier = desk.courier()
     accepted: list[asyncio.Task[list[OutboxRow]]] = []
 

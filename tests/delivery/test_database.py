@@ -228,11 +228,12 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
     database.execute("PRAGMA user_version = 4")
 
-    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
+    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3") as caught:
         prepare(database)
 
     assert version(database) == 4
     assert is_outbox(old.read_bytes()[:100])
+    assert "newer" in caught.value.remedy
 
 
 def test_an_outbox_is_known_by_its_first_bytes_alone(path: Path, database: sqlite3.Connection) -> None:

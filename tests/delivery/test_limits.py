@@ -182,9 +182,7 @@ def test_a_budget_allows_the_floor_or_a_tenth_of_the_sends_of_the_last_minute(
 @given(
     st.lists(st.tuples(st.sampled_from(["send", "retry"]), st.floats(0, 20)), max_size=80), st.integers(0, 5)
 )
-def test_in_any_minute_retries_are_the_floor_or_the_share(
-    events: list[tuple[str, float]], floor: int
-) -> None:
+def test_in_a_minute_retries_are_the_floor_or_the_share(events: list[tuple[str, float]], floor: int) -> None:
     budget, now = RetryBudget(0.5, floor), 0.0
     sent: list[float] = []
     retried: list[float] = []

@@ -69,9 +69,7 @@ def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> No
         "a device": ("/dev/null", "no regular file"),
     },
 )
-def test_an_outbox_that_cannot_be_locked_is_an_error_that_names_it(
-    tmp_path: Path, name: str, words: str
-) -> None:
+def test_an_outbox_that_cannot_be_locked_is_named_in_an_error(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "other.lock").mkdir()
     os.mkfifo(tmp_path / "pipe")

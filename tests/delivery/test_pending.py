@@ -34,9 +34,7 @@ async def begin(pending: PendingSettlements, key: str) -> asyncio.Task[Settlemen
     return waiting
 
 
-async def test_all_that_wait_and_a_late_one_learn_the_end(
-    pending: PendingSettlements, outbox: Outbox
-) -> None:
+async def test_all_that_wait_and_a_late_one_are_told(pending: PendingSettlements, outbox: Outbox) -> None:
     waiting = [await begin(pending, key) for key in ("m", "m", "n")]
     hasty = await begin(pending, "m")
 
@@ -83,9 +81,7 @@ async def test_at_the_end_who_waits_is_sent_away_and_who_comes_then_too(pending:
             await late
 
 
-async def test_after_a_new_beginning_one_can_wait_again_and_what_was_told_at_its_end_stays_told(
-    pending: PendingSettlements,
-) -> None:
+async def test_after_a_new_beginning_what_waits_is_told_even_at_its_end(pending: PendingSettlements) -> None:
     pending.close()
     pending.open()
     waiting = await begin(pending, "m")

@@ -184,9 +184,7 @@ def test_an_end_says_its_tier_why_and_what_to_do(
         "a refused token": (DEAD, True, 0),
     },
 )
-def test_only_failures_of_a_working_service_are_counted(
-    *, error: ServiceError, works: bool, counted: int
-) -> None:
+def test_failures_of_a_working_service_are_counted(*, error: ServiceError, works: bool, counted: int) -> None:
     progress = after(error, paused=False)
 
     progress.resumed(works=works)

@@ -97,11 +97,9 @@ class Bench:
         names = [f"{'r' if retry else 's'}{n}" for n in range(many)]
         return [asyncio.create_task(one(name), name=name) for name in names]
 
-    async def waiting(
-        self, many: int, *, retry: bool = False, until: Until = FOR_EVER
-    ) -> list[asyncio.Task[bool]]:
+    async def waiting(self, many: int, **how: Any) -> list[asyncio.Task[bool]]:  # noqa: ANN401  as `admits` has them
         """Let so many wait, until one of them sleeps."""
-        turns = self.admits(many, retry=retry, until=until)
+        turns = self.admits(many, **how)
         await self.clock.next_wait()
         return turns
 
@@ -243,9 +241,7 @@ async def test_a_request_whose_token_is_refused_is_in_red_and_shuts_nothing_by_i
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(3.0, 10.0), (25.0, 25.0), (math.inf, 40.0)])
-async def test_a_service_is_left_alone_as_long_as_it_asks_up_to_the_longest_wait(
-    asked: float, wait: float
-) -> None:
+async def test_a_service_is_left_alone_as_it_asks_up_to_the_longest_wait(asked: float, wait: float) -> None:
     bench = Bench()
 
     await bench.break_down(RateLimited("slow down", service="chat", retry_after=asked))
@@ -467,12 +463,14 @@ async def test_a_wait_for_a_service_that_is_down_is_told_once_after_five_seconds
     await end_all(*turns)
 
 
-async def test_a_wait_for_the_rate_is_told_before_it_begins_as_long_as_it_will_be() -> None:
-    bench = Bench(bucket=TokenBucket(0.5, 1), clock=ManualClock(auto=True))
+async def test_a_wait_for_the_budget_is_told_after_five_seconds_one_for_the_rate_before_it_begins() -> None:
+    budget = Bench(budget=RetryBudget(floor=1), clock=ManualClock(auto=True))
+    rate = Bench(bucket=TokenBucket(0.5, 1), clock=ManualClock(auto=True))
 
-    await asyncio.gather(*bench.admits(5))
+    await asyncio.gather(*budget.admits(2, retry=True), *rate.admits(5))
 
-    assert bench.held == [("the rate of sends (HANGBOT_RATE)", seconds) for seconds in (6.0, 8.0)]
+    assert budget.held == [("the retry budget", 5.0)]
+    assert rate.held == [("the rate of sends (HANGBOT_RATE)", seconds) for seconds in (6.0, 8.0)]
 
 
 async def test_a_wait_for_other_requests_is_told_when_it_is_over() -> None:
@@ -500,7 +498,7 @@ async def test_a_wait_for_other_requests_is_told_when_it_is_over() -> None:
         "for the rate": (lambda: Bench(bucket=TokenBucket(0.01, 0)), False, False, False),
     },
 )
-async def test_what_waits_stops_at_once(
+async def test_a_wait_stops_at_once(
     *, make: Callable[[], Bench], down: bool, retry: bool, probes: bool
 ) -> None:
     bench = make()

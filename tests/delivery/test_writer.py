@@ -68,9 +68,7 @@ async def held(writer: ThreadWriter) -> AsyncIterator[Callable[[], None]]:
     await blocking
 
 
-async def test_what_waits_is_committed_together_and_in_order(
-    writer: ThreadWriter, database: Watched, held: Go
-) -> None:
+async def test_what_waits_is_one_commit_in_order(writer: ThreadWriter, database: Watched, held: Go) -> None:
     jobs = [writer.submit(write(f"{number}"), writes=True) for number in range(20)]
 
     held()
@@ -193,9 +191,7 @@ async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     assert await writer.submit(read, writes=False) == ["next"]
 
 
-async def test_a_disk_that_cannot_undo_does_not_end_the_thread(
-    writer: ThreadWriter, database: Watched
-) -> None:
+async def test_a_disk_that_cannot_undo_ends_no_thread(writer: ThreadWriter, database: Watched) -> None:
     database.fails_at = {"COMMIT", "ROLLBACK"}
     with pytest.raises(sqlite3.OperationalError, match="COMMIT"):
         await writer.submit(write("a"), writes=True)
@@ -246,7 +242,7 @@ async def test_closing_is_harmless_twice_and_without_opening(writer: ThreadWrite
     await ThreadWriter(lambda: database).close()  # type: ignore[arg-type, return-value]  # as good as one
 
 
-async def test_a_connection_that_will_not_close_holds_nothing_up(
+async def test_a_connection_that_cannot_close_holds_nothing_up(
     writer: ThreadWriter, database: Watched
 ) -> None:
     database.fails_at = {"close"}
