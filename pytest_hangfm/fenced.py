@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from _pytest._io import TerminalWriter
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +25,7 @@ __all__ = [
     "Crash",
     "MaskedFailure",
     "crash_of",
+    "failure_text",
     "fixture_names",
     "loop_select",
     "pytest_log_handlers",
@@ -77,6 +81,14 @@ def crash_of(report: pytest.TestReport | pytest.CollectReport) -> Crash | None:
     return None if found is None else Crash(str(found.path), found.lineno, str(found.message))
 
 
+def failure_text(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return a failure as the terminal shows it, without colours; `longreprtext` loses the first indent."""
+    writer = TerminalWriter(file := StringIO())
+    writer.hasmarkup = False
+    report.toterminal(writer)
+    return file.getvalue().rstrip()
+
+
 class MaskedFailure:
     """The text of a failure in place of pytest's own tree; its terminal and junit read it by these names.
 
@@ -91,7 +103,7 @@ class MaskedFailure:
             self.reprcrash = crash
 
     def __str__(self) -> str:
-        return self._text
+        return self._text.strip()
 
     def toterminal(self, tw: Any) -> None:  # noqa: ANN401  pytest's terminal writer
         """Write the text; pytest looks for this method."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_hangfm.fenced import Crash, MaskedFailure, crash_of
+import pytest
+
+from pytest_hangfm.fenced import Crash, MaskedFailure, crash_of, failure_text
 from pytest_hangfm.stash import CRASH, put_on_report, report_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 __all__ = ["mask_report", "restore_crash"]
 
@@ -34,8 +34,8 @@ def mask_report(
     report.sections[:] = [(name, shown(text, name.startswith(_CAPTURED))) for name, text in report.sections]
     if properties := getattr(report, "user_properties", None):
         properties[:] = [(name, value(each)) for name, each in properties]
-    if reason := getattr(report, "wasxfail", ""):  # why it was expected to fail
-        vars(report)["wasxfail"] = shown(reason, False)  # noqa: FBT003  no colours of pytest's
+    if isinstance(report, pytest.TestReport) and hasattr(report, "wasxfail"):  # why it was expected to fail
+        report.wasxfail = shown(report.wasxfail, False)  # noqa: FBT003  no colours of pytest's
     failure = report.longrepr
     if isinstance(failure, str):
         report.longrepr = shown(failure, False)  # noqa: FBT003  no colours of pytest's
@@ -55,7 +55,7 @@ def restore_crash(report: pytest.TestReport | pytest.CollectReport) -> None:
 def _mask_failure(
     report: pytest.TestReport | pytest.CollectReport, shown: Callable[[str, bool], str]
 ) -> None:
-    crash, text = crash_of(report), report.longreprtext
+    crash, text = crash_of(report), failure_text(report)
     compares = crash is not None and crash.message.startswith(_COMPARES)
     if (masked := shown(text, compares)) == text:
         return

@@ -4,7 +4,7 @@ import asyncio
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio.plugin
@@ -15,6 +15,7 @@ from pytest_hangfm.fenced import (
     RUNNER_FIXTURES,
     MaskedFailure,
     crash_of,
+    failure_text,
     fixture_names,
     loop_select,
     pytest_log_handlers,
@@ -70,6 +71,16 @@ def test_a_masked_failure_keeps_the_line_of_the_short_summary() -> None:
     assert (str(masked), written) == ("all of it", ["all of it"])
     assert masked.reprcrash.message == "ValueError: a secret\nand more of it"
     assert str(masked.reprcrash) == str(report.longrepr.reprcrash)
+
+
+def test_a_failure_is_masked_as_the_terminal_would_show_it() -> None:
+    def show(writer: Any) -> None:  # noqa: ANN401  pytest's terminal writer
+        writer.line("    def test_it():", red=True)
+        writer.line(">       fails()")
+
+    assert failure_text(cast("pytest.TestReport", SimpleNamespace(toterminal=show))) == (
+        "    def test_it():\n>       fails()"
+    )
 
 
 @pytest.mark.parametrize("name", RUNNER_FIXTURES)

@@ -164,6 +164,14 @@ def test_the_report_still_reads_as_pytest_wrote_it(
     assert "message=\"AssertionError: assert '&lt;masked&gt;..." in written
 
 
+def test_the_first_line_of_a_masked_failure_keeps_its_indent(configured: pytest.Pytester) -> None:
+    configured.makepyfile("import os\ndef test_it():\n    assert os.environ['BOT_USER_TOKEN'] == ''")
+
+    done = configured.runpytest_subprocess()
+
+    done.stdout.fnmatch_lines(["    def test_it():", f"E*AssertionError: assert '{MASK}*' == ''"])
+
+
 def test_a_secret_in_an_error_at_collection_is_masked(configured: pytest.Pytester) -> None:
     configured.makepyfile("import os\nraise ValueError(os.environ['BOT_USER_TOKEN'])")
 
