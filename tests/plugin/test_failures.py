@@ -81,13 +81,8 @@ VIRTUAL_PROGRAM = """
 
 
 def test_each_failure_says_where_and_what(inner: pytest.Pytester) -> None:
-    inner.makepyfile(
-        test_expects=EXPECTS_IN_VAIN,
-        test_leaks=LEAKS,
-        test_blocks=BLOCKS,
-        test_actions=ACTIONS,
-        test_virtual=VIRTUAL_PROGRAM,
-    )
+    given = {"test_expects": EXPECTS_IN_VAIN, "test_leaks": LEAKS, "test_blocks": BLOCKS}
+    inner.makepyfile(**given, test_actions=ACTIONS, test_virtual=VIRTUAL_PROGRAM)
 
     result = inner.runpytest_subprocess(*WITHOUT_ALLURE)
 

@@ -20,11 +20,8 @@ from tests.plugin.conftest import REPOSITORY, WITHOUT_ALLURE
 PAGES: Final = REPOSITORY / "docs" / "fixtures"
 ELSEWHERE: Final = {"bots-in-any-language.md"}
 """Whose bots are programs: `tests/interop/test_how_to.py` runs them."""
-GUIDES: Final = [
-    page
-    for page in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
-    if page.name not in ELSEWHERE
-]
+ALL: Final = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+GUIDES: Final = [page for page in ALL if page.name not in ELSEWHERE]
 SESSION: Final = REPOSITORY / "tests" / "hangfm" / "wire" / "samples" / "room_session.jsonl"
 FIXTURES: Final = sorted(pytest_hangfm.fixtures.__all__)
 

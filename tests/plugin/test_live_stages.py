@@ -28,9 +28,8 @@ class Target:
 
     def ask(self, path: str, body: object = None) -> Any:  # noqa: ANN401  JSON
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310  loopback
-            self.control + path, data=data, headers={"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.control + path, data=data, headers=headers)  # noqa: S310  loopback
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=WITHIN) as answer:
             return json.loads(answer.read())

@@ -31,10 +31,8 @@ async def test_the_environment_is_the_sandboxs_and_nothing_of_the_shells_bot(han
 
 
 async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProcess) -> None:
-    process = await hangfm_open_process(
-        [sys.executable, "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"],
-        join=False,
-    )
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    process = await hangfm_open_process([sys.executable, "-c", code], join=False)
 
     await process.expect("out", within=WITHIN)
     await process.expect("err", within=WITHIN)

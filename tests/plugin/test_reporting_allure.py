@@ -115,11 +115,8 @@ def test_an_inner_run_leaves_a_report_that_people_can_read(inner: pytest.Pyteste
     assert other["name"] == "test_of_somebody_else"
     assert "epic" not in results.labels("test_of_somebody_else")
 
-    prepared = {
-        each["name"]
-        for container in results.containers
-        for each in (*container.get("befores", ()), *container.get("afters", ()))
-    }
+    fixtures = [each.get(part, ()) for each in results.containers for part in ("befores", "afters")]
+    prepared = {each["name"] for found in fixtures for each in found}
     assert "hangfm_sandbox: Hang.fm on 127.0.0.1, fresh for each test" in prepared
     assert [name for name in prepared if "lambda" in name or name.startswith("_") or name == "attempts"] == []
     assert not prepared & {"event_loop_policy", "tmp_path_factory", "hangfm_no_leaks"}

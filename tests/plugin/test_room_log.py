@@ -46,10 +46,8 @@ async def test_what_nobody_said_fails_in_full(hangfm_open_user: OpenUser, hangfm
     with pytest.raises(pytest.fail.Exception) as caught:
         await hangfm_room_log.expect("here", from_=bob, within=0.01)
 
-    assert str(caught.value) == (
-        "bob did not say 'here' within 0.01 s (alice said it: name them with from_=):"
-        "\n  alice: is anybody here?"
-    )
+    said_it = "bob did not say 'here' within 0.01 s (alice said it: name them with from_=):"
+    assert str(caught.value) == f"{said_it}\n  alice: is anybody here?"
 
 
 async def test_an_expectation_is_not_met_by_own_words(hangfm_user: Actor, hangfm_room_log: RoomLog) -> None:

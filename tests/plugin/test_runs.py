@@ -122,14 +122,8 @@ def test_in_strict_mode_five_lines_pass_and_what_is_wrong_is_shown(inner: pytest
         "live: runs with --hangfm-target=live only",
     ):
         assert line in text
-    result.stdout.fnmatch_lines(
-        [
-            "*- what to do -*",
-            "Ask again tomorrow.",
-            "*- on the sandbox's wires -*",
-            "*room -> hangbot: welcome*",
-        ]
-    )
+    parts = ["*- what to do -*", "Ask again tomorrow.", "*- on the sandbox's wires -*"]
+    result.stdout.fnmatch_lines([*parts, "*room -> hangbot: welcome*"])
 
 
 def test_in_auto_mode_fixtures_can_be_overridden(inner: pytest.Pytester) -> None:

@@ -34,17 +34,8 @@ def frames(steps: Sequence[ScriptStep]) -> list[str]:
 
 
 def test_frames_come_in_their_order_and_each_action_is_waited_for() -> None:
-    script = Script(
-        [
-            Event("client", "open", "u-1"),
-            server(WELCOME),
-            client("joinRoom", 1),
-            answer(1),
-            server(VOTED),
-            client("addDj", 2),
-            answer(2),
-        ]
-    )
+    joining = [Event("client", "open", "u-1"), server(WELCOME), client("joinRoom", 1), answer(1)]
+    script = Script([*joining, server(VOTED), client("addDj", 2), answer(2)])
 
     assert frames(script.play()) == [WELCOME]
     assert script.waits_for == "joinRoom"

@@ -42,11 +42,8 @@ class Client:
     async def _hears(self) -> tuple[int, dict[str, str], bytes]:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
-        return (
-            int(head[0].split(" ")[1]),
-            headers,
-            await self.reader.readexactly(int(headers.get("content-length", 0))),
-        )
+        body = await self.reader.readexactly(int(headers.get("content-length", 0)))
+        return int(head[0].split(" ")[1]), headers, body
 
     async def is_hung_up_on(self) -> bool:
         async with asyncio.timeout(WITHIN):

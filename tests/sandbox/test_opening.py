@@ -194,10 +194,9 @@ async def test_settings_set_over_rest_are_told(sandbox: Sandbox, http: aiohttp.C
             room = await answer.json()
         told = json.loads(await asyncio.wait_for(ws.recv(), WITHIN))["message"]
 
-    assert (told["name"], {op["path"] for op in told["statePatch"]}) == (
-        "updatedRoomSettings",
-        {"/settings/songsPerDj", "/settings/explicit"},
-    )
+    paths = {op["path"] for op in told["statePatch"]}
+    assert told["name"] == "updatedRoomSettings"
+    assert paths == {"/settings/songsPerDj", "/settings/explicit"}
     assert room["songsPerDj"] == sandbox.state["settings"]["songsPerDj"] == 2
 
 

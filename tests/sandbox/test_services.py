@@ -288,10 +288,8 @@ async def test_a_request_that_fails_is_noted(sandbox: Sandbox, monkeypatch: pyte
 
     rows = sandbox.journal.events(service="gateway")
     assert status == 500
-    assert [(row["dir"], row["method"], row.get("body"), row.get("status")) for row in rows] == [
-        ("in", "POST", {"a": 1}, None),
-        ("out", "POST", "", 500),
-    ]
+    told = [tuple(map(row.get, ("dir", "method", "body", "status"))) for row in rows]
+    assert told == [("in", "POST", {"a": 1}, None), ("out", "POST", "", 500)]
 
 
 async def test_a_journal_with_every_odd_body_is_json(sandbox: Sandbox) -> None:

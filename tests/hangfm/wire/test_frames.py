@@ -39,10 +39,8 @@ def test_a_recorded_session_would_have_been_written_the_same_way() -> None:
     rows = [row["frame"] for row in recorded("room_session.jsonl") if row["from"] == "client"]
     actions = [json.loads(row) for row in rows if not row.startswith('"primus::pong')]
 
-    written = [
-        frames.encode_action(asked["params"]["action"], asked["params"], asked["messageId"])
-        for asked in actions
-    ]
+    asked = [(action["params"]["action"], action["params"], action["messageId"]) for action in actions]
+    written = [frames.encode_action(*each) for each in asked]
 
     assert [json.loads(frame) for frame in written] == actions
     assert {action["params"]["action"] for action in actions} == set(ACTIONS)
@@ -82,11 +80,8 @@ def test_a_recorded_end_says_why_before_it_closes(name: str, message: str) -> No
 def test_recorded_refusals_carry_the_servers_words_and_any_kind_of_id() -> None:
     replies = [event for event in case("errors-and-verbs") if isinstance(event, Reply)]
 
-    assert {reply.error for reply in replies} >= {
-        "Nothing is playing right now.",
-        "unknown action or invalid apiVersion",
-        "Error: room does not exist",
-    }
+    silent, unknown = "Nothing is playing right now.", "unknown action or invalid apiVersion"
+    assert {reply.error for reply in replies} >= {silent, unknown, "Error: room does not exist"}
     assert {type(reply.message_id) for reply in replies} == {int, str, float, dict}
 
 

@@ -58,12 +58,8 @@ def test_an_answer_without_users_is_no_room_state(answer: dict[str, object]) -> 
 def test_a_vote_is_seen_after_its_patch() -> None:
     state = RoomState(room_state())
 
-    state.apply(
-        [
-            {"op": "replace", "path": "/voteCounts/likes", "value": 1},
-            {"op": "add", "path": "/allUserData/me/songVotes/star", "value": True},
-        ]
-    )
+    star = {"op": "add", "path": "/allUserData/me/songVotes/star", "value": True}
+    state.apply([{"op": "replace", "path": "/voteCounts/likes", "value": 1}, star])
 
     assert state.votes("me") == {"like": True, "star": True}
     assert state.data["voteCounts"]["likes"] == 1

@@ -70,10 +70,8 @@ def test_what_is_for_services_and_what_never_was_is_unknown_alike(name: str) -> 
 
 
 def test_unknown_parameters_and_a_message_id_among_them_mean_nothing() -> None:
-    parsed = actionhero.parse(
-        {"event": "action", "params": {"action": "joinRoom", "roomUuid": "r", "messageId": 99, "x": 1}},
-        Ids().uuid,
-    )
+    params = {"action": "joinRoom", "roomUuid": "r", "messageId": 99, "x": 1}
+    parsed = actionhero.parse({"event": "action", "params": params}, Ids().uuid)
 
     assert isinstance(parsed, Call)
     assert UUID.fullmatch(parsed.id)

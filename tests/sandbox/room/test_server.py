@@ -509,11 +509,9 @@ async def test_a_slow_reader_is_cut_off_alone(sandbox: Sandbox, open_client: "Op
     slow = await open_client("slow", joined=True)
     slow.ws.transport.pause_reading()
     quick = await open_client(joined=True)
-    cut = asyncio.create_task(
-        sandbox.journal.wait_for(
-            lambda e: e.get("how") == "abort", since=sandbox.journal.last_n, within=WITHIN
-        )
-    )
+    since = sandbox.journal.last_n
+    aborted = sandbox.journal.wait_for(lambda e: e.get("how") == "abort", since=since, within=WITHIN)
+    cut = asyncio.create_task(aborted)
 
     while not cut.done():
         for letter in "xy":
