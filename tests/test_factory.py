@@ -134,8 +134,7 @@ async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tls: 
 
 
 @pytest.mark.parametrize(
-    ("name", "reach"),
-    [("room_url", reach_room), ("chat_url", reach_chat), ("gateway_url", reach_chat)],
+    ("name", "reach"), [("room_url", reach_room), ("chat_url", reach_chat), ("gateway_url", reach_chat)]
 )
 async def test_a_service_that_is_down_is_unreachable_and_named(
     name: str, reach: Callable[[Settings], Awaitable[None]], hangfm_settings: Settings

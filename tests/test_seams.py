@@ -36,7 +36,7 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
 FENCED: Final = frozenset({"pytest_hangfm/fenced.py"})
 LOOKS_INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
     # its constructors complete the new instance
-    "hangbot/config/settings.py": ("SLF001",),
+    "hangbot/config/settings.py": ("SLF001",)
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -11,13 +12,15 @@ import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import pytest
 
+from hangbot.cli import main
 from hangbot.config import ENV
 from hangbot.sandbox import open_sandbox
 from tests.bounds import WITHIN
+from tests.cli.stories import Heard, run_while
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -125,6 +128,63 @@ def signals_as_before() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Call:
+    """Runs commands in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *argv: str) -> Ended:
+        """Run a command to its end."""
+        self._capsys.readouterr()
+        code = main(list(argv))
+        return Ended(code, *self._capsys.readouterr())
+
+    def beside(self, story: Callable[[], object], *argv: str) -> Ended:
+        """Run a command, play a story beside it, and end the command with SIGTERM."""
+        self._capsys.readouterr()
+        code = run_while(story, *argv)
+        return Ended(code, *self._capsys.readouterr())
+
+    def until(self, text: str, *argv: str) -> Ended:
+        """Run a command until it has logged a text, and end it with SIGTERM."""
+        with Heard(text) as heard:
+            return self.beside(heard.wait, *argv)
+
+    def printed(self, *argv: str, code: int = 0) -> str:
+        """Run a command for what it prints."""
+        ended = self(*argv)
+        assert ended.code == code, ended.err
+        return ended.out
+
+    def json(self, *argv: str, code: int = 0) -> Any:  # noqa: ANN401  any JSON value
+        """Run a command for its JSON."""
+        return json.loads(self.printed(*argv, "--json", code=code))
+
+    def listed(self, *states: str) -> list[dict[str, Any]]:
+        """The outbox, as its own command shows it."""
+        rows: list[dict[str, Any]] = self.json("outbox", "list", *states)
+        return rows
+
+    def states(self) -> list[str]:
+        """The states of all messages in it."""
+        return [row["state"] for row in self.listed()]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command in this process: `call("send", "hello").code`."""
+    return Call(capsys)
 
 
 @pytest.fixture

@@ -100,14 +100,6 @@ def is_a_send(row: dict[str, Any]) -> bool:
     return row.get("method") == "POST" and str(row["path"]).endswith("/messages")
 
 
-def listed(capsys: pytest.CaptureFixture[str], *states: str) -> list[dict[str, Any]]:
-    """The outbox, as its own command shows it."""
-    capsys.readouterr()
-    assert main(["outbox", "list", "--json", *states]) == 0
-    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return rows
-
-
 def until_so(condition: Callable[[], object], within: float = WITHIN) -> None:
     """Look again until something outside of this process is so."""
     end = time.monotonic() + within

@@ -5,7 +5,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from hangbot.cli import demo, main
+from hangbot.cli import demo
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from tests.cli.conftest import Call
 
-def test_the_tour_shows_every_tier_and_ends_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["demo"])
 
-    printed = capsys.readouterr()
-    assert code == 0
+def test_the_tour_shows_every_tier_and_ends_well(folder: Path, call: Call) -> None:
+    printed = call("demo")
+
+    assert printed.code == 0
     assert printed.err == ""
     assert [line for line in printed.out.splitlines() if "[FAIL]" in line] == []
     for words in (
@@ -38,22 +39,19 @@ def test_the_tour_shows_every_tier_and_ends_well(folder: Path, capsys: pytest.Ca
     assert list(folder.iterdir()) == []
 
 
-def test_an_outcome_that_is_not_the_announced_one_is_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_outcome_that_is_not_the_announced_one_is_1(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     wrong = demo._Scenario("hello", "nothing goes wrong", tier=3)
     monkeypatch.setattr(demo, "_SCENARIOS", (wrong,))
 
-    code = main(["demo"])
+    code, out, _ = call("demo")
 
-    out = capsys.readouterr().out
     assert code == 1
     assert '[FAIL] "hello": nothing goes wrong -> tier 1' in out
     assert out.endswith("not as announced: see above\n")
 
 
 def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     never = demo._Scenario("hello", "no answer, ever", tier=1, fault="hang", times=0)
     monkeypatch.setattr(demo, "_SCENARIOS", (never,))
@@ -73,8 +71,8 @@ def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
 
     thread = threading.Thread(target=interrupt, name="operator")
     thread.start()
-    code = main(["demo"])
+    said = call("demo")
     thread.join()
 
-    assert code == 130
-    assert capsys.readouterr().out.endswith("stopped before the end\n")
+    assert said.code == 130
+    assert said.out.endswith("stopped before the end\n")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Call, Live
 
 FILE = "hang-fm-config.env"
 
@@ -78,14 +78,11 @@ def test_one_token_and_a_room_make_a_configuration_that_works(
     assert main(["preflight"]) == 0
 
 
-def test_an_empty_pipe_is_one_line_and_2(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_empty_pipe_is_one_line_and_2(folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("  \n"))
 
-    code = main(["init", "--token-file", "-", "--room", "sandbox"])
+    code, _, said = call("init", "--token-file", "-", "--room", "sandbox")
 
-    said = capsys.readouterr().err
     assert (code, said.count("\n")) == (2, 1)
     assert "no token in standard input" in said
     assert not (folder / FILE).exists()
@@ -119,18 +116,15 @@ def test_at_a_terminal_it_asks(known: Live, folder: Path, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("answers", [(), ("n",), ("",), ("yes",), ("yes", "   ")])
 def test_an_answer_that_is_none_ends_it_on_one_line_and_writes_nothing(
-    answers: tuple[str, ...],
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    answers: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     (folder / FILE).write_text("mine\n")
     terminal(monkeypatch, *answers)
 
-    code = main(["init"])
+    said = call("init")
 
-    assert code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert said.code == 2
+    assert said.err.count("\n") == 1
     assert (folder / FILE).read_text() == "mine\n"
 
 
@@ -153,14 +147,13 @@ def not_a_token(folder: Path) -> None:
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("spoil", [no_file, no_text, empty, not_a_token])
 def test_a_token_that_cannot_be_read_is_one_line_and_2(
-    spoil: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Callable[[Path], None], folder: Path, call: Call
 ) -> None:
     spoil(folder)
 
-    code = main(["init", "--token-file", "token", "--room", "sandbox"])
+    said = call("init", "--token-file", "token", "--room", "sandbox")
 
-    said = capsys.readouterr()
-    assert code == 2
+    assert said.code == 2
     assert said.err.count("\n") == 1
     assert "token" in said.err.lower()
     assert not (folder / FILE).exists()
@@ -206,30 +199,27 @@ def test_what_the_services_refuse_is_one_line_and_nothing_is_written(  # noqa: P
     says: str,
     known: Live,
     folder: Path,
-    capsys: pytest.CaptureFixture[str],
+    call: Call,
 ) -> None:
     if point:
         known.sandbox.faults.add(point, "status", **fault)  # type: ignore[arg-type]  # the table's
 
-    returned = main(["init", "--token-file", "token", "--room", room])
+    said = call("init", "--token-file", "token", "--room", room)
 
-    said = capsys.readouterr()
-    assert returned == code
+    assert said.code == code
     assert said.err.count("\n") == 1
     assert says in said.err
     assert [path.name for path in folder.iterdir() if path.name.startswith(FILE)] == []
 
 
 @pytest.mark.usefixtures("known")
-def test_a_file_that_cannot_be_written_leaves_no_token_behind(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_cannot_be_written_leaves_no_token_behind(folder: Path, call: Call) -> None:
     (folder / FILE).mkdir()
 
-    code = main(["init", "--token-file", "token", "--room", "sandbox", "--force"])
+    said = call("init", "--token-file", "token", "--room", "sandbox", "--force")
 
-    assert code == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert said.code == 1
+    assert "cannot be written" in said.err
     assert [path.name for path in folder.iterdir() if path.name.startswith(FILE)] == [FILE]
 
 
@@ -248,8 +238,8 @@ def test_a_file_beside_it_that_leads_elsewhere_is_not_followed(folder: Path) -> 
 
 
 @pytest.mark.usefixtures("known")
-def test_without_a_terminal_it_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["init"])
+def test_without_a_terminal_it_says_what_to_give(call: Call) -> None:
+    said = call("init")
 
-    assert code == 2
-    assert "Give --token-file and --room" in capsys.readouterr().err
+    assert said.code == 2
+    assert "Give --token-file and --room" in said.err

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from hangbot.cli import main
 from hangbot.cli import outbox as command
 from hangbot.cli.app import load_app
 from hangbot.errors import ConfigError, HangbotError, OutboxBusy, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Call
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
@@ -55,21 +59,16 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
     ],
 )
 def test_every_end_is_one_line_with_cause_and_remedy_and_its_exit_code(
-    error: BaseException,
-    code: int,
-    printed: str | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    error: BaseException, code: int, printed: str | None, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     def fail(_args: object) -> int:
         raise error
 
     monkeypatch.setattr(command, "run", fail)
 
-    returned = main(["outbox", "list"])
+    said = call("outbox", "list")
 
-    said = capsys.readouterr()
-    assert returned == code
+    assert said.code == code
     assert said.out == ""
     if printed is not None:
         assert said.err == printed
@@ -125,22 +124,16 @@ APPS = [
 
 @pytest.mark.parametrize(("code", "given", "says"), APPS)
 def test_an_app_that_cannot_be_had_is_a_wrong_call_and_no_fault_of_hangbot(
-    code: str,
-    given: str,
-    says: str,
-    folder: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    code: str, given: str, says: str, folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
     name = f"app_{abs(hash((code, given)))}"
     (folder / f"{name}.py").write_text(code)
     importlib.invalidate_caches()
 
-    returned = main(["run", "--sandbox", "--app", given.replace("mod", name)])
+    said = call("run", "--sandbox", "--app", given.replace("mod", name))
 
-    said = capsys.readouterr()
-    assert returned == 2
+    assert said.code == 2
     assert says in said.err.replace(name, "mod")
     assert said.err.count("\n") == 1
     assert said.err.startswith("hangbot: --app ")
@@ -157,7 +150,7 @@ def test_an_app_is_found_in_the_working_directory(folder: Path, monkeypatch: pyt
 
 
 def test_a_reader_that_has_gone_is_no_fault(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     (folder / "hangbot-outbox.sqlite3").touch()
     reading, writing = os.pipe()
@@ -165,9 +158,9 @@ def test_a_reader_that_has_gone_is_no_fault(
     with os.fdopen(writing, "w", encoding="utf-8") as gone:
         monkeypatch.setattr(sys, "stdout", gone)
 
-        code = main(["outbox", "stats"])
+        said = call("outbox", "stats")
 
         gone.flush()  # as the interpreter does at its end: it must not fail again
         monkeypatch.undo()
-    assert code == 1
-    assert capsys.readouterr().err == ""
+    assert said.code == 1
+    assert said.err == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import time
@@ -16,7 +15,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cli.conftest import Live, Start
+    from tests.cli.conftest import Call, Live, Start
 
 PAGE: dict[str, Any] = {
     "status": 403,
@@ -37,20 +36,10 @@ def go_away(live: Live, how: str) -> Callable[[], object]:
     return lambda: live.sandbox.faults.remove(fault.id)
 
 
-def rows_of(capsys: pytest.CaptureFixture[str], *command: str) -> Any:  # noqa: ANN401  JSON
-    capsys.readouterr()
-    assert main(["outbox", *command, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return [row["state"] for row in rows_of(capsys, "list")]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("how", list(AWAY))
 def test_ten_messages_outlive_an_outage_longer_than_a_message_is_tried_and_are_said_once(
-    how: str, configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+    how: str, configured: Live, start: Start, call: Call
 ) -> None:
     configured.configure(**SHORT)
     bot = start("run", "--log-level", "debug")
@@ -60,7 +49,7 @@ def test_ten_messages_outlive_an_outage_longer_than_a_message_is_tried_and_are_s
         assert main(["send", f"line {number}", "--id", f"m{number}"]) == 0
 
     time.sleep(2.0)  # an outage is a time: nothing is to happen in it
-    during = set(states(capsys))
+    during = set(call.states())
     come_back()
     configured.wait_for(
         lambda _: [each for each in configured.muids if each.startswith("m")] == [f"m{n}" for n in range(10)],
@@ -70,41 +59,40 @@ def test_ten_messages_outlive_an_outage_longer_than_a_message_is_tried_and_are_s
 
     assert bot.wait() == 0
     assert during <= {"queued", "sending"}
-    assert states(capsys) == ["delivered"] * 10
+    assert call.states() == ["delivered"] * 10
     assert bot.err.count("the chat is down") == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("wait", "code"), [([], 0), (["--wait", "0.5"], 3)])
 def test_a_send_does_not_wait_for_a_service_for_ever_and_says_in_one_line_that_it_left(
-    wait: list[str], code: int, configured: Live, capsys: pytest.CaptureFixture[str]
+    wait: list[str], code: int, configured: Live, call: Call
 ) -> None:
     configured.configure(**SHORT)
     come_back = go_away(configured, "in trouble")
     begun = time.monotonic()
 
-    returned = main(["send", "hello", "--id", "m", "--log-level", "error", *wait])
+    said = call("send", "hello", "--id", "m", "--log-level", "error", *wait)
 
-    said = capsys.readouterr()
-    assert returned == code
+    assert said.code == code
     assert time.monotonic() - begun < WITHIN
     assert said.out == "m\n"
     assert [line for line in said.err.splitlines() if "ERROR" not in line] == [said.err.splitlines()[-1]]
     assert re.search(r"1 message\(s\) stay queued, the chat is down \(.*503.*\): a bot or the next", said.err)
-    assert states(capsys) == ["queued"]
+    assert call.states() == ["queued"]
     come_back()
     assert main(["send", "and this", "--id", "n"]) == 0
     assert configured.muids == ["m", "n"]
 
 
 def test_a_message_that_alone_is_answered_by_a_page_ends_and_the_next_goes(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     configured.sandbox.faults.add("chat.send", "status", **PAGE, times=3)
 
     code = main(["send", "hello", "--id", "m"])
 
-    (row,) = rows_of(capsys, "list")
+    (row,) = call.json("outbox", "list")
     assert code == 1
     assert (row["state"], row["attempts"]) == ("failed", 3)
     assert "status 403 and `<html>blocked</html>`" in row["reason"]
@@ -112,7 +100,7 @@ def test_a_message_that_alone_is_answered_by_a_page_ends_and_the_next_goes(
 
 
 def test_who_is_told_to_stop_while_the_service_is_down_does_so_at_once(
-    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, start: Start, call: Call
 ) -> None:
     bot = start("run", env={"HANGBOT_DRAIN_MS": str(int(10 * WITHIN * 1000))})
     configured.wait_for(lambda row: "messages" in row.get("path", "") and row.get("method") == "GET")
@@ -123,12 +111,12 @@ def test_who_is_told_to_stop_while_the_service_is_down_does_so_at_once(
     bot.send(signal.SIGTERM)
 
     assert bot.wait() == 0
-    assert states(capsys) == ["queued"]
+    assert call.states() == ["queued"]
 
 
 @pytest.mark.slow
 def test_a_bot_that_is_held_up_says_by_what_and_so_does_the_history(
-    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, start: Start, call: Call
 ) -> None:
     bot = start("run")
     configured.wait_for(lambda row: "messages" in row.get("path", "") and row.get("method") == "GET")
@@ -140,31 +128,29 @@ def test_a_bot_that_is_held_up_says_by_what_and_so_does_the_history(
     while "held up by" not in bot.err and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    held = [event for event in rows_of(capsys, "show", "m")["history"] if "held up" in event["detail"]]
+    held = [event for event in call.json("outbox", "show", "m")["history"] if "held up" in event["detail"]]
     assert [event["event"] for event in held] == ["waiting"]
     assert held[0]["detail"].startswith("held up by the service, which is down: ")
     assert bot.err.count("held up by") == 1
-    behind = rows_of(capsys, "show", "behind")["history"]
+    behind = call.json("outbox", "show", "behind")["history"]
     assert [event["event"] for event in behind] == ["accepted", "waiting"]
     assert behind[1]["detail"].startswith("behind m: held up by the service, which is down: ")
 
 
-def test_a_retry_after_that_cannot_be_kept_is_told_and_capped(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_retry_after_that_cannot_be_kept_is_told_and_capped(configured: Live, call: Call) -> None:
     configured.sandbox.faults.add(
         "chat.send", "status", status=429, headers={"Retry-After": "999999999"}, times=1
     )
 
     assert main(["send", "hello", "--id", "m"]) == 0
 
-    told = " ".join(event["detail"] for event in rows_of(capsys, "show", "m")["history"])
+    told = " ".join(event["detail"] for event in call.json("outbox", "show", "m")["history"])
     assert "its Retry-After (999999999) is over an hour or no time at all, and is not kept" in told
 
 
 @pytest.mark.slow
 def test_a_ban_ends_what_is_queued_for_the_group_in_the_chats_words_and_nothing_else(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     user = configured.sandbox.users.add("alice").uid
     configured.configure(**SHORT)
@@ -176,7 +162,7 @@ def test_a_ban_ends_what_is_queued_for_the_group_in_the_chats_words_and_nothing_
 
     code = main(["send", "psst", "--to", user, "--id", "dm"])
 
-    rows = {row["id"]: row for row in rows_of(capsys, "list")}
+    rows = {row["id"]: row for row in call.json("outbox", "list")}
     assert code == 0
     assert {key: row["state"] for key, row in rows.items()} == {
         "m0": "failed", "m1": "failed", "m2": "failed", "dm": "delivered",

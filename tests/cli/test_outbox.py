@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
@@ -17,7 +16,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Call, Live
 
 STATS = {
     "delivered", "tier1", "tier2", "failed", "uncertain", "queued", "expired", "dropped",
@@ -38,15 +37,6 @@ def filled(configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -
     return configured
 
 
-def printed(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> str:
-    assert main(["outbox", *argv]) == code
-    return capsys.readouterr().out
-
-
-def as_json(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:  # noqa: ANN401  any JSON value
-    return json.loads(printed(capsys, *argv, "--json", code=code))
-
-
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
     ("states", "ids"),
@@ -58,11 +48,9 @@ def as_json(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> An
         (["--failed", "--delivered"], ["good", "bad"]),
     ],
 )
-def test_a_list_is_of_the_states_asked_for(
-    states: list[str], ids: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = as_json(capsys, "list", *states)
-    heading, *lines = printed(capsys, "list", *states).splitlines()
+def test_a_list_is_of_the_states_asked_for(states: list[str], ids: list[str], call: Call) -> None:
+    rows = call.json("outbox", "list", *states)
+    heading, *lines = call.printed("outbox", "list", *states).splitlines()
 
     assert [row["id"] for row in rows] == ids
     assert [line.split()[0] for line in lines if not line.startswith("  ")] == ids
@@ -70,31 +58,30 @@ def test_a_list_is_of_the_states_asked_for(
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_list_that_is_empty_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    none_uncertain = printed(capsys, "list", "--uncertain")
+def test_a_list_that_is_empty_says_so(folder: Path, call: Call) -> None:
+    none_uncertain = call.printed("outbox", "list", "--uncertain")
     (folder / "outbox.sqlite3").unlink()
     make_empty(folder / "outbox.sqlite3")
-    nothing = printed(capsys, "list")
+    nothing = call.printed("outbox", "list")
 
     assert none_uncertain == "no message is uncertain\n"
     assert nothing == "the outbox is empty\n"
-    assert as_json(capsys, "list") == []
+    assert call.json("outbox", "list") == []
 
 
 def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+    configured: Live, folder: Path, call: Call
 ) -> None:
     ids = ["4f0c7d1e9b2a4c55", "4f0c7d1e9b2a77aa"]
     with exclusive(folder / "outbox.sqlite3"):
         assert main(["send", "word " * 250, "--id", ids[0]]) == 0
         wide = "\u65e5\u672c\U0001f9d1\u200d\U0001f3a4" * 20
         assert main(["send", wide, "--id", ids[1], "--to", "somebody"]) == 0
-    capsys.readouterr()
 
-    heading, *lines = printed(capsys, "list").splitlines()
+    heading, *lines = call.printed("outbox", "list").splitlines()
     names = [line.split()[0] for line in lines]
-    shown = [as_json(capsys, "show", name)["id"] for name in names]
-    dropped = [row["id"] for row in as_json(capsys, "drop", names[0])]
+    shown = [call.json("outbox", "show", name)["id"] for name in names]
+    dropped = [row["id"] for row in call.json("outbox", "drop", names[0])]
 
     assert heading.split()[0] == "ID"
     assert all("now" in line or "ago" in line for line in lines)
@@ -128,30 +115,29 @@ def test_at_a_terminal_a_list_is_as_wide_as_that(configured: Live, folder: Path,
 
 @pytest.mark.parametrize("command", ["show", "retry", "drop"])
 def test_a_beginning_that_fits_two_messages_is_one_line_and_does_nothing(
-    command: str, configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+    command: str, configured: Live, folder: Path, call: Call
 ) -> None:
     with exclusive(folder / "outbox.sqlite3"):
         for key in ("order-1", "order-2", "ord"):
             assert main(["send", key, "--id", key]) == 0
-    capsys.readouterr()
 
-    code = main(["outbox", command, "orde"])
-    said = capsys.readouterr()
-    exact = as_json(capsys, "show", "ord")
+    said = call("outbox", command, "orde")
 
-    assert (code, said.out) == (2, "")
+    exact = call.json("outbox", "show", "ord")
+
+    assert (said.code, said.out) == (2, "")
     assert said.err == (
         "hangbot: orde fits 2 messages (order-1, order-2); nothing was done. Give more of the id.\n"
     )
     assert exact["id"] == "ord"
-    assert [row["state"] for row in as_json(capsys, "list")] == ["queued"] * 3
+    assert [row["state"] for row in call.json("outbox", "list")] == ["queued"] * 3
     assert configured.muids == []
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_message_is_shown_with_its_history_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    row = as_json(capsys, "show", "bad")
-    said = printed(capsys, "show", "bad")
+def test_a_message_is_shown_with_its_history_and_what_to_do(call: Call) -> None:
+    row = call.json("outbox", "show", "bad")
+    said = call.printed("outbox", "show", "bad")
 
     assert (row["state"], row["tier"], row["attempts"], row["text"]) == ("failed", 3, 1, "refused")
     assert [step["event"] for step in row["history"]] == ["accepted", "attempt", "answer", "settled"]
@@ -162,24 +148,19 @@ def test_a_message_is_shown_with_its_history_and_what_to_do(capsys: pytest.Captu
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("command", [["show"], ["retry"], ["drop"]])
-def test_an_unknown_id_is_1_and_changes_nothing(
-    command: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_id_is_1_and_changes_nothing(command: list[str], call: Call) -> None:
     ids = ["bad", "nobody"] if command != ["show"] else ["nobody"]
 
-    code = main(["outbox", *command, *ids])
+    said = call("outbox", *command, *ids)
 
-    said = capsys.readouterr()
-    assert code == 1
+    assert said.code == 1
     assert said.err == "hangbot: no message nobody is in the outbox. `hangbot outbox list` shows the ids.\n"
-    assert [row["state"] for row in as_json(capsys, "list")] == ["delivered", "failed", "queued"]
+    assert [row["state"] for row in call.json("outbox", "list")] == ["delivered", "failed", "queued"]
 
 
-def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(
-    filled: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said = printed(capsys, "retry", "bad")
-    queued = as_json(capsys, "list", "--queued")
+def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(filled: Live, call: Call) -> None:
+    said = call.printed("outbox", "retry", "bad")
+    queued = call.json("outbox", "list", "--queued")
 
     assert said.splitlines()[-1] == "queued: no bot runs, the next one delivers"
     assert [row["id"] for row in queued] == ["bad", "later"]
@@ -188,25 +169,23 @@ def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(
 
 
 @pytest.mark.usefixtures("filled")
-def test_while_a_bot_runs_it_is_told_that_the_bot_takes_it(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_while_a_bot_runs_it_is_told_that_the_bot_takes_it(folder: Path, call: Call) -> None:
     with exclusive(folder / "outbox.sqlite3"):
-        said = printed(capsys, "retry", "--all-failed")
+        said = call.printed("outbox", "retry", "--all-failed")
 
     assert said.splitlines()[-1] == "the running bot takes it from here"
 
 
 @pytest.mark.usefixtures("filled")
-def test_retrying_all_of_none_says_that_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(capsys, "retry", "--all-uncertain") == "nothing to retry\n"
-    assert as_json(capsys, "retry", "--all-uncertain") == []
+def test_retrying_all_of_none_says_that_there_is_nothing(call: Call) -> None:
+    assert call.printed("outbox", "retry", "--all-uncertain") == "nothing to retry\n"
+    assert call.json("outbox", "retry", "--all-uncertain") == []
 
 
 @pytest.mark.usefixtures("filled")
-def test_an_id_that_is_named_twice_is_retried_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [row["id"] for row in as_json(capsys, "retry", "bad", "bad", "--all-failed")] == ["bad"]
-    history = as_json(capsys, "show", "bad")["history"]
+def test_an_id_that_is_named_twice_is_retried_once(call: Call) -> None:
+    assert [row["id"] for row in call.json("outbox", "retry", "bad", "bad", "--all-failed")] == ["bad"]
+    history = call.json("outbox", "show", "bad")["history"]
     assert [step["detail"] for step in history].count("queued again by hand") == 1
 
 
@@ -216,10 +195,8 @@ def test_retrying_without_saying_what_is_a_wrong_call(capsys: pytest.CaptureFixt
     assert "--all-failed" in capsys.readouterr().err
 
 
-def test_dropped_messages_stay_listed_and_are_not_sent(
-    filled: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = as_json(capsys, "drop", "bad", "later")
+def test_dropped_messages_stay_listed_and_are_not_sent(filled: Live, call: Call) -> None:
+    rows = call.json("outbox", "drop", "bad", "later")
 
     assert [(row["id"], row["state"], row["tier"]) for row in rows] == [
         ("bad", "dropped", None),
@@ -230,16 +207,16 @@ def test_dropped_messages_stay_listed_and_are_not_sent(
 
 
 @pytest.mark.usefixtures("filled")
-def test_what_is_delivered_cannot_be_dropped(capsys: pytest.CaptureFixture[str]) -> None:
-    (row,) = as_json(capsys, "drop", "good", code=1)
+def test_what_is_delivered_cannot_be_dropped(call: Call) -> None:
+    (row,) = call.json("outbox", "drop", "good", code=1)
 
     assert row["state"] == "delivered"
 
 
 @pytest.mark.usefixtures("filled")
-def test_the_figures_are_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = as_json(capsys, "stats")
-    lines = printed(capsys, "stats").splitlines()
+def test_the_figures_are_the_contracts(call: Call) -> None:
+    figures = call.json("outbox", "stats")
+    lines = call.printed("outbox", "stats").splitlines()
 
     assert set(figures) == STATS
     counted = {name: figures[name] for name in ("delivered", "tier1", "tier2", "failed", "queued")}
@@ -249,33 +226,32 @@ def test_the_figures_are_the_contracts(capsys: pytest.CaptureFixture[str]) -> No
     assert {line.split()[0] for line in lines} == STATS | {"figure"}
 
 
-def test_an_outbox_that_is_not_there_is_not_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["outbox", "list"])
+def test_an_outbox_that_is_not_there_is_not_made(folder: Path, call: Call) -> None:
+    said = call("outbox", "list")
 
-    said = capsys.readouterr()
-    assert code == 1
+    assert said.code == 1
     assert said.err.startswith("hangbot: there is no outbox hangbot-outbox.sqlite3. Check HANGBOT_OUTBOX")
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("rest", ["", "BOT_USER_TOKEN\nROOM_UUID=\nSOCKET_TIMEOUT_MS=soon\n"])
 def test_the_outbox_is_looked_at_whatever_else_the_configuration_says(
-    rest: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    rest: str, folder: Path, call: Call
 ) -> None:
     (folder / "hang-fm-config.env").write_text(f"{rest}HANGBOT_OUTBOX= {folder}/elsewhere.db \n")
     make_empty(folder / "elsewhere.db")
 
-    assert as_json(capsys, "list") == []
+    assert call.json("outbox", "list") == []
 
 
 def test_the_environment_names_the_outbox_too_and_wins(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     (folder / "hang-fm-config.env").write_text("HANGBOT_OUTBOX=not-this-one.db\n")
     make_empty(folder / "this-one.db")
     monkeypatch.setenv("HANGBOT_OUTBOX", " this-one.db ")
 
-    assert as_json(capsys, "list") == []
+    assert call.json("outbox", "list") == []
     assert sorted(path.name for path in folder.glob("*.db")) == ["this-one.db"]
 
 

@@ -16,13 +16,13 @@ import pytest
 
 from hangbot.cli import main, send_delivery
 from tests.bounds import WITHIN
-from tests.cli.stories import is_a_send, listed, until_so
+from tests.cli.stories import is_a_send, until_so
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Live, Start
+    from tests.cli.conftest import Call, Command, Live, Start
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what
 
 @pytest.mark.slow
 def test_a_file_that_another_program_locks_is_waited_for_without_an_end(
-    configured: Live, box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, box: Path, start: Start, call: Call
 ) -> None:
     bot = start_bot(start)
     with closing(sqlite3.connect(box, isolation_level=None)) as rival:
@@ -129,13 +129,13 @@ def test_a_file_that_another_program_locks_is_waited_for_without_an_end(
     until_so(lambda: configured.muids == ["m-1"])
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
-    assert [row["state"] for row in listed(capsys)] == ["delivered"]
+    assert call.states() == ["delivered"]
 
 
 @pytest.mark.usefixtures("configured")
 @pytest.mark.slow
 def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_time(
-    box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+    box: Path, start: Start, call: Call
 ) -> None:
     assert main(["send", "first"]) == 0
     with closing(sqlite3.connect(box, isolation_level=None)) as rival:
@@ -151,7 +151,7 @@ def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_
     assert (code, bot.wait()) == (1, 0)
     assert "is locked by another program" in sender.err.splitlines()[-1]
     assert sender.out == ""
-    assert [row["text"] for row in listed(capsys)] == ["first"]
+    assert [row["text"] for row in call.listed()] == ["first"]
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def _mounts(*argv: str) -> bool:
 
 @pytest.mark.slow
 def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
-    configured: Live, small_disk: Path, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, small_disk: Path, start: Start, call: Call
 ) -> None:
     configured.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
     bot = start_bot(start)
@@ -201,7 +201,7 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
     until_so(lambda: "m-3" in configured.muids)
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
-    assert {row["id"]: row["state"] for row in listed(capsys)} == {"m-1": "delivered", "m-3": "delivered"}
+    assert {row["id"]: row["state"] for row in call.listed()} == {"m-1": "delivered", "m-3": "delivered"}
     assert "Traceback" not in bot.err
 
 
@@ -210,7 +210,7 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
 
 @pytest.mark.slow
 def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_that_is_done(
-    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, start: Start, call: Call
 ) -> None:
     configured.configure(HANGBOT_RATE="4", HANGBOT_BURST="1")
     sender = start("send", "--stdin")
@@ -231,7 +231,7 @@ def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_tha
     assert code == 0, sender.err
     assert joined_with < 20
     assert sender.out.split() == configured.muids
-    assert {row["state"] for row in listed(capsys)} == {"delivered"}
+    assert set(call.states()) == {"delivered"}
     assert "line" not in bot.err or "[OK]" in bot.err
     assert bot.err.count("[OK] ") > 10
 
@@ -262,23 +262,22 @@ def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_
 
 @pytest.mark.usefixtures("configured")
 def test_a_copy_holds_all_and_is_the_owners_alone_and_what_waits_in_it_is_asked_about(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     assert main(["send", "there", "--id", "m-1"]) == 0
     monkeypatch.setattr(send_delivery, "_deliver", _by_nobody)
     assert main(["send", "waits", "--id", "m-2"]) == 0
-    capsys.readouterr()
 
-    code = main(["outbox", "backup", "copy.sqlite3"])
+    said = call("outbox", "backup", "copy.sqlite3")
 
     copy = folder / "copy.sqlite3"
-    assert code == 0
-    assert capsys.readouterr().out == "copy.sqlite3: 2 messages\n"
+    assert said.code == 0
+    assert said.out == "copy.sqlite3: 2 messages\n"
     assert copy.stat().st_mode & 0o777 == 0o600
     assert sorted(file.name for file in folder.glob("*copy*")) == ["copy.sqlite3"]
-    originals = listed(capsys)
+    originals = call.listed()
     monkeypatch.setenv("HANGBOT_OUTBOX", str(copy))
-    assert listed(capsys) == originals
+    assert call.listed() == originals
     with closing(sqlite3.connect(copy)) as database:
         assert database.execute("SELECT id, in_doubt FROM message").fetchall() == [("m-1", 0), ("m-2", 1)]
 
@@ -301,19 +300,17 @@ async def _by_nobody(*_: object) -> bool:
     ],
 )
 def test_a_place_for_a_copy_that_cannot_be_had_is_one_line_and_nothing_stays(
-    name: str, code: int, says: str, configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+    name: str, code: int, says: str, configured: Live, folder: Path, call: Call
 ) -> None:
     assert main(["send", "there"]) == 0
     (folder / "taken").write_text("mine")
     (folder / "folder").mkdir()
     (folder / "dangling").symlink_to("nowhere")
     before = sorted(path.name for path in folder.iterdir())
-    capsys.readouterr()
 
-    returned = main(["outbox", "backup", name])
+    said = call("outbox", "backup", name)
 
-    said = capsys.readouterr()
-    assert returned == code
+    assert said.code == code
     assert says in said.err
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert (folder / "taken").read_text() == "mine"
@@ -324,10 +321,7 @@ def test_a_place_for_a_copy_that_cannot_be_had_is_one_line_and_nothing_stays(
 @pytest.mark.usefixtures("configured")
 @pytest.mark.slow
 def test_a_copy_is_made_while_the_bot_runs(
-    folder: Path,
-    start: Start,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     bot = start_bot(start)
     assert main(["send", "one"]) == 0
@@ -338,36 +332,29 @@ def test_a_copy_is_made_while_the_bot_runs(
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
     monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "copy"))
-    assert [row["text"] for row in listed(capsys)] == ["one"]
+    assert [row["text"] for row in call.listed()] == ["one"]
 
 
-def test_a_copy_without_room_leaves_nothing(
-    configured: Live, small_disk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_copy_without_room_leaves_nothing(configured: Live, small_disk: Path, call: Call) -> None:
     assert main(["send", "x" * 800]) == 0
     with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 512)
-    capsys.readouterr()
 
-    code = main(["outbox", "backup", str(small_disk / "copy")])
+    said = call("outbox", "backup", str(small_disk / "copy"))
 
-    assert code == 1
-    assert "cannot be written" in capsys.readouterr().err
+    assert said.code == 1
+    assert "cannot be written" in said.err
     assert [path.name for path in small_disk.iterdir()] == ["filling"]
     assert configured.muids != []
 
 
-def test_a_hard_link_is_one_warning_and_no_more(
-    configured: Live, box: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_hard_link_is_one_warning_and_no_more(configured: Live, box: Path, call: Call) -> None:
     assert main(["send", "there"]) == 0
     box.with_name("backup").hardlink_to(box)
-    capsys.readouterr()
 
-    code = main(["preflight"])
+    code, said, _ = call("preflight")
 
-    said = capsys.readouterr().out
     assert code == 0
     assert said.count("has a second name") == 1
     assert said.count("[WARN]") == 1
@@ -376,24 +363,23 @@ def test_a_hard_link_is_one_warning_and_no_more(
 
 @pytest.mark.usefixtures("configured")
 def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_starting(
-    box: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    box: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setattr("hangbot.factory._CHECK_WAITS", 0.05)
     assert main(["send", "there"]) == 0
     with closing(sqlite3.connect(box, isolation_level=None)) as rival:
         rival.execute("PRAGMA locking_mode = EXCLUSIVE")
         rival.execute("BEGIN EXCLUSIVE")  # not even readers are let in
-        capsys.readouterr()
 
-        code = main(["preflight"])
+        said = call("preflight")
 
-    assert code == 3
-    assert "[????] Outbox is writable: the outbox" in capsys.readouterr().out
+    assert said.code == 3
+    assert "[????] Outbox is writable: the outbox" in said.out
 
 
 @pytest.mark.slow
 def test_a_second_name_takes_nothing_while_a_bot_has_its_log_beside_the_first(
-    configured: Live, box: Path, start: Start, capsys: pytest.CaptureFixture[str]
+    configured: Live, box: Path, start: Start, call: Call
 ) -> None:
     bot = start_bot(start)
     other = box.with_name("backup")
@@ -410,22 +396,21 @@ def test_a_second_name_takes_nothing_while_a_bot_has_its_log_beside_the_first(
     assert taken == 0
     assert bot.wait() == 0
     assert len(configured.muids) == 1
-    assert [row["text"] for row in listed(capsys)] == ["by the bot's name"]
+    assert [row["text"] for row in call.listed()] == ["by the bot's name"]
 
 
 @pytest.mark.parametrize(("wait", "code"), [((), 0), (("--wait", "0.1"), 3)])
 def test_what_was_accepted_is_no_failure_where_nothing_can_be_delivered_from_the_file(
-    configured: Live, box: Path, capsys: pytest.CaptureFixture[str], wait: tuple[str, ...], code: int
+    configured: Live, box: Path, call: Call, wait: tuple[str, ...], code: int
 ) -> None:
     box.with_name(f"{box.name}.lock").mkdir()  # a file that cannot be written, also by root
 
-    ended = main(["send", "kept", *wait])
+    said = call("send", "kept", *wait)
 
-    said = capsys.readouterr()
-    assert ended == code
+    assert said.code == code
     assert "what was accepted stays queued" in said.err
-    assert [row["id"] for row in listed(capsys)] == said.out.split()
-    assert [row["state"] for row in listed(capsys)] == ["queued"]
+    assert [row["id"] for row in call.listed()] == said.out.split()
+    assert call.states() == ["queued"]
     assert configured.muids == []
 
 
@@ -448,12 +433,7 @@ def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outbox
 ) -> None:
     assert configured.muids == []
     limited = subprocess.run(
-        [
-            "/bin/sh",
-            "-c",
-            'ulimit -n 6; exec "$0" -m hangbot send "a text"',
-            sys.executable,
-        ],
+        ["/bin/sh", "-c", 'ulimit -n 6; exec "$0" -m hangbot send "a text"', sys.executable],
         capture_output=True,
         text=True,
         timeout=WITHIN,
@@ -466,15 +446,14 @@ def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outbox
 
 
 def test_a_folder_in_the_outboxs_place_is_said_to_be_that_and_nothing_else(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    configured: Live, folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "place").mkdir()
     (folder / "place" / "inner").mkdir()  # as every folder, it has more than one link
     monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "place"))
 
-    code = main(["preflight"])
+    code, said, _ = call("preflight")
 
-    said = capsys.readouterr().out
     assert code == 1
     assert "Is a directory" in said
     assert "[WARN]" not in said

@@ -10,7 +10,7 @@ from hangbot.cli import main
 from hangbot.preflight import CHECKS
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Call, Live
 
 REFUSED = {"statusCode": 401, "message": "No."}
 CHECK = {"id", "title", "verdict", "message", "remedy", "duration_ms"}
@@ -23,14 +23,11 @@ def checked(capsys: pytest.CaptureFixture[str], code: int) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("configured")
-def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    code = main(["preflight"])
+def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(call: Call) -> None:
+    printed = call("preflight")
 
-    printed = capsys.readouterr()
     *lines, verdict = printed.out.splitlines()
-    assert code == 0
+    assert printed.code == 0
     assert [line[:7] for line in lines] == ["[OK]   "] * len(CHECKS)
     assert verdict.startswith("READY: room ")
     assert printed.err == ""
@@ -46,14 +43,11 @@ def test_as_json_it_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None
     assert all(check["duration_ms"] >= 0 for check in row["checks"])
 
 
-def test_what_is_rejected_is_1_with_its_remedy_under_it(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_rejected_is_1_with_its_remedy_under_it(configured: Live, call: Call) -> None:
     configured.sandbox.faults.add("gateway.token", "status", status=401, times=0, body=REFUSED)
 
-    code = main(["preflight"])
+    code, out, _ = call("preflight")
 
-    out = capsys.readouterr().out
     assert code == 1
     assert "[FAIL] Gateway accepts the bot token: the gateway refused the token exchange (status 401" in out
     assert "       -> Renew BOT_USER_TOKEN" in out
@@ -61,27 +55,24 @@ def test_what_is_rejected_is_1_with_its_remedy_under_it(
     assert out.splitlines()[-1].startswith("NOT READY: ")
 
 
-def test_a_warning_is_0_with_its_remedy_under_it(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_is_0_with_its_remedy_under_it(live: Live, call: Call) -> None:
     live.configure(COMETCHAT_AUTH=f"auth_{'x' * 43}")
 
-    code = main(["preflight"])
+    said = call("preflight")
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = said.out.splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.startswith("[WARN]"))
-    assert code == 0
+    assert said.code == 0
     assert lines[place].startswith("[WARN] Chat token is accepted: COMETCHAT_AUTH is dead or never was")
     assert lines[place + 1] == "       -> Remove COMETCHAT_AUTH: the bot exchanges a fresh token by itself."
     assert lines[-1].startswith("READY: ")
 
 
-def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(
-    live: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(live: Live, call: Call) -> None:
     live.configure(CHAT_DIALECT="cometchat", COMETCHAT_APPID="sandbox")
 
-    code = main(["preflight"])
+    code, out, _ = call("preflight")
 
-    out = capsys.readouterr().out
     assert code == 1
     assert "[FAIL] Chat token is accepted: " in out
     assert "speaks as OpenChat does, CHAT_DIALECT says cometchat" in out
@@ -107,16 +98,13 @@ def test_a_rejection_counts_more_than_what_cannot_be_told(
     assert checked(capsys, 1)["verdict"] == "not_ready"
 
 
-def test_a_faulty_configuration_is_2_and_in_the_json_too(
-    live: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_faulty_configuration_is_2_and_in_the_json_too(live: Live, call: Call) -> None:
     live.configure(BOT_USER_TOKEN="", HANGBOT_RATE="fast")
 
-    code = main(["preflight", "--json"])
+    printed = call("preflight", "--json")
 
-    printed = capsys.readouterr()
     row = json.loads(printed.out)
-    assert code == 2
+    assert printed.code == 2
     assert row["verdict"] == "not_ready"
     check, *others = row["checks"]
     assert {other["message"] for other in others} == {'because of "Configuration is complete"'}
@@ -126,18 +114,15 @@ def test_a_faulty_configuration_is_2_and_in_the_json_too(
     assert "BOT_USER_TOKEN" in printed.err
 
 
-def test_no_token_is_printed_whatever_the_services_say(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_token_is_printed_whatever_the_services_say(configured: Live, call: Call) -> None:
     bot = configured.sandbox.bot
     echo = {"error": {"code": "ERR_BAD", "message": f"{bot.chat_token} and {bot.token}?"}}
     configured.sandbox.faults.add("chat.me", "status", status=400, body=echo, times=0)
     configured.sandbox.faults.add("room.joinRoom", "status", body=f"who is {bot.token}?", times=0)
 
-    code = main(["preflight", "--log-level", "debug"])
+    printed = call("preflight", "--log-level", "debug")
 
-    printed = capsys.readouterr()
-    assert code == 1
+    assert printed.code == 1
     assert "ERR_BAD" in printed.out
     assert bot.token not in printed.out + printed.err
     assert bot.chat_token not in printed.out + printed.err
@@ -155,13 +140,13 @@ def test_where_the_stream_is_not_utf_8_it_is_ascii(configured: Live, monkeypatch
     assert 'the bot is in "Caf\\xe9 "Noir" ..." with 0 others' in shown.read()
 
 
-def test_a_faulty_configuration_has_its_lines_too(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_faulty_configuration_has_its_lines_too(live: Live, call: Call) -> None:
     live.configure(ROOM_UUID="")
 
-    code = main(["preflight"])
+    said = call("preflight")
 
-    lines = capsys.readouterr().out.splitlines()
-    assert code == 2
+    lines = said.out.splitlines()
+    assert said.code == 2
     assert lines == [
         ("[FAIL] Configuration is complete: ROOM_UUID (hang-fm-config.env line 2): required, and empty"),
         (

@@ -19,13 +19,13 @@ from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
 from tests.addresses import unanswering
 from tests.bounds import WITHIN
-from tests.cli.stories import Heard, is_a_send, run_while, until
+from tests.cli.stories import Heard, is_a_send, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hangbot.sandbox import Sandbox
-    from tests.cli.conftest import Live, Start
+    from tests.cli.conftest import Call, Live, Start
 
 
 def one_line(err: str) -> str:
@@ -39,7 +39,7 @@ def one_line(err: str) -> str:
 
 
 def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     async def ask(sandbox: Sandbox) -> None:
         alice = sandbox.users.add("alice")
@@ -57,10 +57,9 @@ def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(
 
     configured.configure(BOOT_MESSAGE="good evening")
     with Heard("reading the chat") as listening:
-        code = run_while(story, "run")
+        printed = call.beside(story, "run")
 
-    printed = capsys.readouterr()
-    assert code == 0
+    assert printed.code == 0
     assert printed.out.startswith("delivered 2 (first try 100.0%), retried 0, failed 0, uncertain 0")
     assert "good evening" in said()
     assert printed.err.count("[OK] ") > 10
@@ -68,14 +67,10 @@ def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(
     assert not re.search(r"Traceback|\[FAIL\]|ERROR", printed.err)
 
 
-def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with Heard("[SOCKET] joined") as joined:
-        code = run_while(joined.wait, "run", "--sandbox")
+def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(folder: Path, call: Call) -> None:
+    printed = call.until("[SOCKET] joined", "run", "--sandbox")
 
-    printed = capsys.readouterr()
-    assert code == 0
+    assert printed.code == 0
     assert printed.out.startswith("delivered 0")
     assert list(folder.iterdir()) == []
 
@@ -130,7 +125,7 @@ def test_a_bot_on_a_sandbox_tells_how_to_talk_to_it_from_a_second_terminal(start
     assert "[HEARD] you: /uptime" in bot.err
 
 
-def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+def test_services_that_are_down_are_waited_for(live: Live, call: Call) -> None:
     nowhere = "http://127.0.0.1:9"
     live.configure(
         OPENCHAT_BASE_URL=nowhere,
@@ -139,30 +134,27 @@ def test_services_that_are_down_are_waited_for(live: Live, capsys: pytest.Captur
         HANGBOT_DRAIN_MS="100",
     )
 
-    with Heard("not in the room") as tried:
-        code = run_while(tried.wait, "run")
+    code, _, said = call.until("not in the room", "run")
 
-    said = capsys.readouterr().err
     assert code == 0
     assert "starting all the same" in said
     assert "not in the room" in said
 
 
 def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=0)
 
-    code = main(["run"])
+    code, _, said = call("run")
 
-    said = capsys.readouterr().err
     assert code == 1
     assert "[FAIL] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
     assert re.search(r"\| NOT READY: .+; the bot was not started$", said.splitlines()[-1])
 
 
 def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_with_its_remedy(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     def story() -> None:
         joined.wait()
@@ -172,9 +164,8 @@ def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_wit
             again.wait()
 
     with Heard("[SOCKET] joined") as joined:
-        code = run_while(story, "run")
+        code, _, said = call.beside(story, "run")
 
-    said = capsys.readouterr().err
     assert code == 0
     assert said.count("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
     assert said.count("[ERROR] the room refused joinRoom (the room is full). Check ROOM_UUID") == 1
@@ -223,14 +214,12 @@ A_LOGIN_PAGE: Final[dict[str, Any]] = {"status": 302, "headers": {"Location": "h
 
 
 def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_bot_starts(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     configured.sandbox.faults.add("room.connect", "status", times=2, **A_LOGIN_PAGE)
 
-    with Heard("[SOCKET] joined") as joined:
-        code = run_while(joined.wait, "run")
+    code, _, said = call.until("[SOCKET] joined", "run")
 
-    said = capsys.readouterr().err
     assert code == 0
     assert "[????] Room socket connects: " in said
     assert "status 302, a redirect to login.example -> Check SOCKET_SERVER_URL; if it is right, some" in said
@@ -246,7 +235,7 @@ def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_b
     ],
 )
 def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
-    answer: dict[str, Any], configured: Live, capsys: pytest.CaptureFixture[str]
+    answer: dict[str, Any], configured: Live, call: Call
 ) -> None:
     def story() -> None:
         joined.wait()
@@ -256,10 +245,10 @@ def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
             again.wait()
 
     with Heard("[SOCKET] joined") as joined:
-        code = run_while(story, "run")
+        said = call.beside(story, "run")
 
-    assert code == 0
-    assert capsys.readouterr().err.count(f"answered the connection with status {answer['status']}") == 3
+    assert said.code == 0
+    assert said.err.count(f"answered the connection with status {answer['status']}") == 3
 
 
 @pytest.mark.parametrize("how", ["kick", "ban"])
@@ -293,7 +282,7 @@ def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_wa
 
 @pytest.mark.slow
 def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     async def put_out(sandbox: Sandbox) -> None:
         await sandbox.chat.kick(sandbox.bot.uid, sandbox.room.uuid)
@@ -310,15 +299,13 @@ def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
         configured.wait_for(is_a_send)
 
     with Heard("reading the chat") as listening:
-        code = run_while(story, "run")
+        said = call.beside(story, "run")
 
-    assert code == 0, capsys.readouterr().err
+    assert said.code == 0, said.err
     assert "has been up for" in configured.sandbox.messages[-1]["data"]["text"]
 
 
-def test_a_kick_that_comes_during_the_checks_is_4_as_well(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_kick_that_comes_during_the_checks_is_4_as_well(configured: Live, call: Call) -> None:
     def story() -> None:
         configured.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
         configured.do(push)
@@ -329,46 +316,43 @@ def test_a_kick_that_comes_during_the_checks_is_4_as_well(
     configured.sandbox.faults.add("room.joinRoom", "hang")
     thread = threading.Thread(target=story, name="story")
     thread.start()
-    code = main(["run"])
+    said = call("run")
     thread.join(WITHIN)
 
-    assert code == 4, capsys.readouterr().err
+    assert said.code == 4, said.err
 
 
 # -- bad input
 
 
-def test_without_a_configuration_it_says_what_to_make(capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["run"])
+def test_without_a_configuration_it_says_what_to_make(call: Call) -> None:
+    code, _, said = call("run")
 
-    said = one_line(capsys.readouterr().err)
+    assert one_line(said)
     assert code == 2
     assert "hang-fm-config.env" in said
 
 
-def test_one_fault_of_the_configuration_is_one_line(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_fault_of_the_configuration_is_one_line(live: Live, call: Call) -> None:
     live.configure(SOCKET_TIMEOUT_MS="soon")
 
-    code = main(["run"])
+    code, _, said = call("run")
 
-    said = one_line(capsys.readouterr().err)
+    assert one_line(said)
     assert code == 2
     assert "SOCKET_TIMEOUT_MS (hang-fm-config.env line" in said
     assert "'soon'. Correct that in" in said
 
 
-def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(folder: Path, call: Call) -> None:
     (folder / "hang-fm-config.env").write_text(
         "BOT_USER_TOKN=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln\n"
         "SOCKET_TIMEOUT_MS=1\nSOCKET_TIMEOUT_MS=2\n"
         "what is this\nHANGBOT_RATE=-1\n"
     )
 
-    code = main(["run"])
+    code, _, said = call("run")
 
-    said = capsys.readouterr().err
     assert code == 2
     for words in ("did you mean BOT_USER_TOKEN?", "ROOM_UUID", "SOCKET_TIMEOUT_MS", "line 4", "HANGBOT_RATE"):
         assert words in said
@@ -377,15 +361,14 @@ def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(
 
 
 def test_what_preflight_rejects_does_not_start_and_says_so_on_one_line_with_its_remedy(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     body = {"statusCode": 401, "message": "No."}
     configured.sandbox.faults.add("gateway.token", "status", times=0, status=401, body=body)
 
-    code = main(["run", "--log-level", "error"])
+    printed = call("run", "--log-level", "error")
 
-    printed = capsys.readouterr()
-    assert code == 1
+    assert printed.code == 1
     assert printed.out == ""
     assert re.search(r"ERROR \| \[FAIL\] Gateway accepts the bot token: .* -> \S", one_line(printed.err))
 
@@ -414,43 +397,35 @@ def later_version(path: Path) -> None:
 @pytest.mark.parametrize("command", [["run"], ["send", "hi"], ["outbox", "list"], ["outbox", "stats"]])
 @pytest.mark.parametrize("spoil", [no_database, another_programs, a_folder, later_version])
 def test_an_outbox_that_cannot_be_used_is_one_line_and_left_as_it_is(
-    spoil: Callable[[Path], None],
-    command: list[str],
-    configured: Live,
-    folder: Path,
-    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None], command: list[str], configured: Live, folder: Path, call: Call
 ) -> None:
     path = folder / "outbox.sqlite3"
     spoil(path)
     before = path.read_bytes() if path.is_file() else b""
 
-    code = main([*command, "--log-level", "error"])
+    code, _, said = call(*command, "--log-level", "error")
 
-    said = one_line(capsys.readouterr().err)
+    assert one_line(said)
     assert code == 1
     assert str(path) in said
     assert (path.read_bytes() if path.is_file() else b"") == before
     assert configured.muids == []
 
 
-def test_an_outbox_without_a_folder_is_one_line(
-    live: Live, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_outbox_without_a_folder_is_one_line(live: Live, folder: Path, call: Call) -> None:
     live.configure(HANGBOT_OUTBOX=str(folder / "no" / "such.sqlite3"))
 
-    code = main(["run"])
+    said = call("run")
 
-    assert code == 1
-    assert "HANGBOT_OUTBOX: its folder must exist" in one_line(capsys.readouterr().err)
+    assert said.code == 1
+    assert "HANGBOT_OUTBOX: its folder must exist" in one_line(said.err)
 
 
-def test_a_second_bot_on_one_outbox_is_one_line(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_bot_on_one_outbox_is_one_line(configured: Live, folder: Path, call: Call) -> None:
     with exclusive(folder / "outbox.sqlite3"):
-        code = main(["run"])
+        code, _, said = call("run")
 
-    said = one_line(capsys.readouterr().err)
+    assert one_line(said)
     assert code == 1
     assert "another bot delivers" in said
     assert "HANGBOT_OUTBOX" in said

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.cli import main
 from hangbot.cli.sandbox_env import MARK
 from tests.bounds import WITHIN
 from tests.cli.stories import control, until
@@ -18,7 +17,7 @@ from tests.cli.stories import control, until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Start
+    from tests.cli.conftest import Call, Command, Start
 
 READY = [
     "event", "room_url", "chat_url", "gateway_url", "control_url", "room_uuid", "room_slug", "bot_uid",
@@ -81,16 +80,15 @@ def test_a_sandbox_in_one_terminal_and_a_bot_in_another_talk_and_both_end_well(
 
 
 @pytest.mark.parametrize("name", ["room", "http", "control"])
-def test_a_port_that_is_taken_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_is_one_line(name: str, call: Call) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        code = main(["sandbox", f"--{name}-port", str(port)])
+        said = call("sandbox", f"--{name}-port", str(port))
 
-    said = capsys.readouterr()
-    assert code == 1
+    assert said.code == 1
     assert said.out == ""
     assert said.err == (
         f"hangbot: cannot listen on 127.0.0.1:{port}: Address already in use. "

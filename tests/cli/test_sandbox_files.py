@@ -17,7 +17,6 @@ import pytest
 from aiohttp.abc import AbstractResolver
 from websockets.asyncio.client import connect
 
-from hangbot.cli import main
 from hangbot.cli.sandbox_env import MARK
 from hangbot.config import Settings
 from tests.bounds import WITHIN
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import ResolveResult
 
-    from tests.cli.conftest import Command, Start
+    from tests.cli.conftest import Call, Command, Start
 
 
 @pytest.fixture
@@ -141,13 +140,7 @@ FOREIGN = "BOT_USER_TOKEN=of-a-live-bot\n"
     ],
 )
 def test_what_cannot_be_written_is_one_line_and_leaves_everything_as_it_was(
-    argv: list[str],
-    code: int,
-    says: str,
-    *,
-    folder: Path,
-    taken: str,
-    capsys: pytest.CaptureFixture[str],
+    argv: list[str], code: int, says: str, *, folder: Path, taken: str, call: Call
 ) -> None:
     for name in ("live.env", "ca.ca.pem"):
         (folder / name).write_text(FOREIGN)
@@ -159,11 +152,10 @@ def test_what_cannot_be_written_is_one_line_and_leaves_everything_as_it_was(
     os.mkfifo(folder / "pipe")
     before = names(folder)
 
-    returned = main(["sandbox", *(taken if arg == "TAKEN" else arg for arg in argv)])
+    said = call("sandbox", *(taken if arg == "TAKEN" else arg for arg in argv))
 
-    said = capsys.readouterr()
     lines = [line for line in said.err.splitlines() if "names no bot" not in line]
-    assert (returned, said.out) == (code, "")
+    assert (said.code, said.out) == (code, "")
     assert len(lines) == 1
     assert says in lines[0]
     assert names(folder) == before
@@ -196,14 +188,14 @@ def test_an_own_file_that_was_damaged_is_told_and_made_anew(start: Start, folder
 
 
 def test_without_the_extra_tls_says_what_to_install(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)
 
-    code = main(["sandbox", "--tls"])
+    said = call("sandbox", "--tls")
 
-    assert code == 2
-    assert capsys.readouterr().err == (
+    assert said.code == 2
+    assert said.err == (
         "hangbot: --tls makes its certificate with the library trustme, which is not installed. "
         "Install it (`pip install 'hangbot[tls]'`), or give --tls-cert and --tls-key.\n"
     )

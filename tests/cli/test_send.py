@@ -16,13 +16,13 @@ from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import exclusive
 from hangbot.errors import OutboxBusy
 from tests.bounds import WITHIN
-from tests.cli.stories import is_a_send, listed
+from tests.cli.stories import is_a_send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Live, Start
+    from tests.cli.conftest import Call, Live, Start
 
     Feed = Callable[[bytes], None]
 
@@ -45,13 +45,11 @@ def feed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[by
         yield write
 
 
-def test_without_a_bot_it_delivers_and_prints_the_id(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main(["send", "hello"])
+def test_without_a_bot_it_delivers_and_prints_the_id(configured: Live, call: Call) -> None:
+    said = call("send", "hello")
 
-    (key,) = capsys.readouterr().out.split()
-    assert code == 0
+    (key,) = said.out.split()
+    assert said.code == 0
     assert configured.muids == [key]
 
 
@@ -71,12 +69,12 @@ def test_on_success_nothing_is_printed_but_the_id_so_that_cron_mails_nothing_els
 
 
 def test_what_is_queued_is_delivered_first_and_oldest_first(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
+    configured: Live, folder: Path, call: Call
 ) -> None:
     with exclusive(folder / "outbox.sqlite3"):  # as a running bot does
         assert [main(["send", "a", "--id", f"m-{number}"]) for number in (1, 2, 3)] == [0, 0, 0]
     assert configured.muids == []
-    assert {row["state"] for row in listed(capsys)} == {"queued"}
+    assert set(call.states()) == {"queued"}
 
     code = main(["send", "b", "--id", "m-4"])
 
@@ -92,13 +90,11 @@ def test_a_long_text_is_cut_where_a_reader_would(configured: Live) -> None:
     assert said == ["A list:", "\U0001f1e9\U0001f1ea" * 450, "\U0001f1e9\U0001f1ea" * 50]
 
 
-def test_as_json_it_prints_the_contracts_row_for_each_part(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main(["send", "word " * 300, "--id", "m-1", "--json"])
+def test_as_json_it_prints_the_contracts_row_for_each_part(configured: Live, call: Call) -> None:
+    said = call("send", "word " * 300, "--id", "m-1", "--json")
 
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert code == 0
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert said.code == 0
     assert [row["id"] for row in rows] == ["m-1", "m-1.2"] == configured.muids
     assert all(set(row) == ROW for row in rows)
     assert [(row["state"], row["tier"], row["attempts"]) for row in rows] == [("delivered", 1, 1)] * 2
@@ -115,12 +111,7 @@ def test_as_json_it_prints_the_contracts_row_for_each_part(
 )
 @pytest.mark.parametrize("wait", [[], ["--wait", "50"]])
 def test_the_exit_code_is_what_became_of_it(
-    fault: dict[str, Any] | None,
-    code: int,
-    state: str,
-    wait: list[str],
-    configured: Live,
-    capsys: pytest.CaptureFixture[str],
+    fault: dict[str, Any] | None, code: int, state: str, wait: list[str], configured: Live, call: Call
 ) -> None:
     if fault:
         configured.sandbox.faults.add("chat.send", **fault)
@@ -128,10 +119,10 @@ def test_the_exit_code_is_what_became_of_it(
     returned = main(["send", "hello", *wait])
 
     assert returned == code
-    assert [row["state"] for row in listed(capsys)] == [state]
+    assert call.states() == [state]
 
 
-def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_told_is_3(configured: Live, call: Call) -> None:
     configured.configure(STAGE_RETRY_TOTAL_MS="200")
     configured.sandbox.faults.add("chat.send", "cut_after_store")
     configured.sandbox.faults.add("chat.lookup", "status", status=503, times=0)
@@ -139,32 +130,28 @@ def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixtur
     code = main(["send", "hello"])
 
     assert code == 3
-    assert [row["state"] for row in listed(capsys)] == ["uncertain"]
+    assert call.states() == ["uncertain"]
 
 
 @pytest.mark.slow
-def test_waiting_has_an_end_and_says_that_it_cannot_tell(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_waiting_has_an_end_and_says_that_it_cannot_tell(configured: Live, call: Call) -> None:
     configured.configure(SOCKET_TIMEOUT_MS="60000")
     configured.sandbox.faults.add("chat.send", "hang")
 
     code = main(["send", "hello", "--wait", "1.5"])
 
     assert code == 3
-    (row,) = listed(capsys)
+    (row,) = call.listed()
     assert (row["state"], row["attempts"]) == ("sending", 1)
 
 
-def test_while_a_bot_runs_waiting_for_it_has_an_end_too(
-    configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_while_a_bot_runs_waiting_for_it_has_an_end_too(configured: Live, folder: Path, call: Call) -> None:
     with exclusive(folder / "outbox.sqlite3"):
         code = main(["send", "hello", "--wait", "0.1"])
 
     assert code == 3
     assert configured.muids == []
-    assert [row["state"] for row in listed(capsys)] == ["queued"]
+    assert call.states() == ["queued"]
 
 
 def test_a_command_that_only_looks_whether_a_bot_runs_is_not_taken_for_one(
@@ -184,16 +171,14 @@ def test_a_command_that_only_looks_whether_a_bot_runs_is_not_taken_for_one(
 
 
 def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_refused(
-    configured: Live, capsys: pytest.CaptureFixture[str]
+    configured: Live, call: Call
 ) -> None:
     assert main(["send", "hello", "--id", "m-1"]) == 0
     assert main(["send", "hello", "--id", "m-1"]) == 0
-    capsys.readouterr()
 
-    code = main(["send", "goodbye", "--id", "m-1"])
+    said = call("send", "goodbye", "--id", "m-1")
 
-    said = capsys.readouterr()
-    assert code == 2
+    assert said.code == 2
     assert "m-1 was used for another message" in said.err
     assert said.out == ""
     assert configured.muids == ["m-1"]
@@ -223,27 +208,24 @@ def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(c
     ],
 )
 def test_what_cannot_be_sent_is_refused_at_the_door_on_one_line(
-    argv: list[str], says: str, configured: Live, capsys: pytest.CaptureFixture[str]
+    argv: list[str], says: str, configured: Live, call: Call
 ) -> None:
-    code = main(["send", *argv])
+    said = call("send", *argv)
 
-    said = capsys.readouterr()
-    assert code == 2
+    assert said.code == 2
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert says in said.err
     assert configured.muids == []
 
 
-def test_a_line_of_standard_input_is_a_message(
-    configured: Live, feed: Feed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_of_standard_input_is_a_message(configured: Live, feed: Feed, call: Call) -> None:
     feed(b"one\n two \nthr\xc3\xa9\xc3\xa9")
 
-    code = main(["send", "--stdin"])
+    said = call("send", "--stdin")
 
-    assert code == 0
-    assert capsys.readouterr().out.split() == configured.muids
+    assert said.code == 0
+    assert said.out.split() == configured.muids
     texts = [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")]
     assert texts == ["one", " two ", "thréé"]
 
@@ -264,14 +246,13 @@ def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_oth
     as_json: bool,  # noqa: FBT001  a column of the table
     configured: Live,
     feed: Feed,
-    capsys: pytest.CaptureFixture[str],
+    call: Call,
 ) -> None:
     feed(b"one\n\n" + raw + b"\n  \r\nfour\r\n" + raw)
 
-    code = main(["send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error"])
+    said = call("send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error")
 
-    said = capsys.readouterr()
-    assert code == 1
+    assert said.code == 1
     assert [line.partition(" was not accepted: ")[0] for line in said.err.splitlines()] == [
         "hangbot: line 3",
         "hangbot: line 6",
@@ -283,14 +264,14 @@ def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_oth
 
 
 def test_a_receiver_that_is_none_is_a_wrong_call_and_not_told_line_by_line(
-    configured: Live, feed: Feed, folder: Path, capsys: pytest.CaptureFixture[str]
+    configured: Live, feed: Feed, folder: Path, call: Call
 ) -> None:
     feed(b"one\ntwo\n")
 
-    code = main(["send", "--stdin", "--to", "a/b"])
+    said = call("send", "--stdin", "--to", "a/b")
 
-    assert code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert said.code == 2
+    assert said.err.count("\n") == 1
     assert configured.muids == []
     assert not (folder / "outbox.sqlite3").exists()
 
@@ -331,7 +312,7 @@ def as_a_bot(path: Path) -> ExitStack:
 
 @pytest.mark.slow
 def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
-    configured: Live, start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
+    configured: Live, start: Start, folder: Path, call: Call
 ) -> None:
     shell = f"yes line | head -200 | {sys.executable} -m hangbot send --stdin --log-level error | head -1"
     ended = subprocess.run(  # noqa: S603  our own command
@@ -342,10 +323,10 @@ def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
 
     assert ended.returncode in {0, 1}
     assert ended.stderr == ""
-    assert first in [row["id"] for row in listed(capsys)]
+    assert first in [row["id"] for row in call.listed()]
     assert start("send", "the last").wait() == 0
-    assert {row["state"] for row in listed(capsys)} == {"delivered"}
-    assert len(configured.muids) == len(set(configured.muids)) == len(listed(capsys))
+    assert set(call.states()) == {"delivered"}
+    assert len(configured.muids) == len(set(configured.muids)) == len(call.listed())
 
 
 def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
@@ -369,13 +350,11 @@ def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_sends_in_parallel_lose_and_double_nothing(
-    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_sends_in_parallel_lose_and_double_nothing(configured: Live, start: Start, call: Call) -> None:
     commands = [start("send", f"number {number}", "--id", f"m-{number}") for number in range(8)]
 
     codes = [command.wait(4 * WITHIN) for command in commands]
 
     assert codes == [0] * 8
     assert sorted(configured.muids) == sorted(f"m-{number}" for number in range(8))
-    assert {row["state"] for row in listed(capsys)} == {"delivered"}
+    assert set(call.states()) == {"delivered"}

@@ -12,10 +12,10 @@ import pytest
 
 from hangbot.cli import main
 from hangbot.delivery.outbox import exclusive
-from tests.cli.stories import Heard, listed, run_while
+from tests.cli.stories import Heard
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Call, Live
 
 
 @pytest.fixture
@@ -35,14 +35,12 @@ def outbox_of(live: Live) -> Path:
 
 @pytest.mark.parametrize("command", [["run"], ["send", "hello"]])
 def test_another_bots_outbox_is_refused_with_both_named_and_nothing_is_said(
-    command: list[str], bot_a: str, configured: Live, capsys: pytest.CaptureFixture[str]
+    command: list[str], bot_a: str, configured: Live, call: Call
 ) -> None:
-    capsys.readouterr()
 
-    code = main(command)
+    said = call(*command)
 
-    said = capsys.readouterr()
-    assert code == 2
+    assert said.code == 2
     assert said.out == ""
     assert bot_a in said.err
     assert configured.sandbox.bot.uid in said.err
@@ -52,11 +50,9 @@ def test_another_bots_outbox_is_refused_with_both_named_and_nothing_is_said(
 
 
 @pytest.mark.usefixtures("bot_a")
-def test_preflight_rejects_it_and_does_not_take_what_is_nobodys(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main(["preflight"])
-    refused = capsys.readouterr().out
+def test_preflight_rejects_it_and_does_not_take_what_is_nobodys(configured: Live, call: Call) -> None:
+    code, refused, _ = call("preflight")
+
     with closing(sqlite3.connect(outbox_of(configured), isolation_level=None)) as database:
         database.execute("DELETE FROM owner")
 
@@ -95,24 +91,22 @@ def test_a_uid_that_only_the_chat_can_tell_is_bound_at_the_first_connection(opaq
 
 @pytest.mark.parametrize("command", [["run"], ["send", "hello"]])
 def test_and_a_mismatch_then_is_1_and_nothing_is_said(
-    command: list[str], bot_a: str, opaque: Live, capsys: pytest.CaptureFixture[str]
+    command: list[str], bot_a: str, opaque: Live, call: Call
 ) -> None:
     opaque.configure(COMETCHAT_UID="", COMETCHAT_AUTH=opaque.sandbox.bot.chat_token)
 
-    code = main(command)
+    said = call(*command)
 
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert code == 1
+    last = said.err.splitlines()[-1]
+    assert said.code == 1
     assert bot_a in last
     assert opaque.sandbox.bot.uid in last
     assert opaque.muids == []
-    row = listed(capsys)[0]
+    row = call.listed()[0]
     assert (row["state"], row["attempts"]) == ("queued", 0)
 
 
-def test_a_run_leaves_what_is_for_other_rooms_and_says_how_much_that_is(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_leaves_what_is_for_other_rooms_and_says_how_much_that_is(configured: Live, call: Call) -> None:
     attic = configured.sandbox.add_room("attic")
     alice = configured.sandbox.users.add("alice")
     with exclusive(outbox_of(configured)):
@@ -121,20 +115,18 @@ def test_a_run_leaves_what_is_for_other_rooms_and_says_how_much_that_is(
         assert main(["send", "psst", "--id", "direct-1", "--to", alice.uid]) == 0
         configured.configure()
         assert main(["send", "in the lounge", "--id", "lounge-1"]) == 0
-    capsys.readouterr()
 
     def story() -> None:
         listening.wait()
         configured.wait_for(lambda _: len(configured.muids) == 2)
 
     with Heard("reading the chat") as listening:
-        code = run_while(story, "run")
-    said = capsys.readouterr().err
+        code, _, said = call.beside(story, "run")
 
     assert code == 0
     assert "1 messages of other rooms wait in the outbox" in said
     assert set(configured.muids) == {"direct-1", "lounge-1"}
-    assert {row["id"]: row["state"] for row in listed(capsys)}["attic-1"] == "queued"
+    assert {row["id"]: row["state"] for row in call.listed()}["attic-1"] == "queued"
     assert main(["send", "another"]) == 0  # it does not wait for the attic's
     configured.configure(ROOM_UUID=attic.uuid)
     assert main(["send", "and now", "--id", "attic-2"]) == 0
@@ -184,20 +176,16 @@ def test_an_old_outbox_in_the_working_directory_is_a_warning(
 
 
 def test_without_a_file_the_outbox_is_named_at_the_start(
-    live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     for name, value in live.env.items():
         if name != "HANGBOT_OUTBOX":
             monkeypatch.setenv(name, value)
 
-    with Heard("joined") as joined:
-        code = run_while(joined.wait, "run")
+    said = call.until("joined", "run")
 
-    assert code == 0
-    assert (
-        f"the outbox is {folder / 'hangbot-outbox.sqlite3'} (in the working directory"
-        in capsys.readouterr().err
-    )
+    assert said.code == 0
+    assert f"the outbox is {folder / 'hangbot-outbox.sqlite3'} (in the working directory" in said.err
 
 
 def test_a_place_that_cannot_be_written_is_rejected_with_the_setting_named_and_no_other_is_taken(

@@ -226,9 +226,7 @@ def test_a_configuration_says_in_lines_what_is_wrong_and_what_is_odd(env_file: P
         assert str(getattr(settings, name)) == value
 
 
-def test_another_bots_token_with_another_value_is_masked_and_its_other_values_are_not(
-    env_file: Path,
-) -> None:
+def test_another_bots_token_with_another_value_is_masked_and_its_other_values_are_not(env_file: Path) -> None:
     for name in ("HANGOUT_ID", "TTL_USER_TOKEN", "COMET_BASE_URL", "BOT_UID", "CHAT_TOKEN"):
         write(env_file, REQUIRED | {name: "https://another.example"})
 

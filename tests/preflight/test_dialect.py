@@ -52,10 +52,7 @@ def test_cometchat_wants_an_app_id() -> None:
 
 @pytest.mark.parametrize(
     ("served", "code", "other"),
-    [
-        ("openchat", "ERR_NO_AUTH", "cometchat"),
-        ("cometchat", "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "openchat"),
-    ],
+    [("openchat", "ERR_NO_AUTH", "cometchat"), ("cometchat", "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "openchat")],
 )
 async def test_the_other_server_is_named_by_how_it_refuses_too(
     served: DialectName, code: str, other: str

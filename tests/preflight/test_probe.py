@@ -120,11 +120,7 @@ async def test_each_service_of_the_sandbox_is_reached(hangfm_sandbox: Sandbox, c
 
 @pytest.mark.parametrize(
     ("service", "setting"),
-    [
-        ("gateway", "TTFM_GATEWAY_BASE_URL"),
-        ("chat", "OPENCHAT_BASE_URL"),
-        ("room", "SOCKET_SERVER_URL"),
-    ],
+    [("gateway", "TTFM_GATEWAY_BASE_URL"), ("chat", "OPENCHAT_BASE_URL"), ("room", "SOCKET_SERVER_URL")],
 )
 async def test_a_name_that_does_not_exist_is_told_with_the_services_own_setting(
     service: str, setting: str, check: RunOne

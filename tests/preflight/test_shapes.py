@@ -97,10 +97,7 @@ async def test_what_the_recordings_hold_is_no_drift(hangfm_sandbox: Sandbox, che
     await check("chat.member")
     found = await check("drift")
 
-    assert (found.message, found.remedy) == (
-        "me, group, messages, joinRoom, spec as hangbot knows them",
-        "",
-    )
+    assert (found.message, found.remedy) == ("me, group, messages, joinRoom, spec as hangbot knows them", "")
 
 
 async def test_a_message_of_another_shape_is_warned_about_and_named(
