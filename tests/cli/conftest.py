@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hangbot.sandbox import Sandbox
+    from hangbot.sandbox.faults import Fault
 
 T = TypeVar("T")
 
@@ -40,26 +41,37 @@ _QUICK: Final = {
 }
 
 
-class Live:
-    """A sandbox in a thread."""
+class Bench:
+    """A sandbox in a thread, and commands that are configured for it, here and in processes."""
 
     def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
-        self.sandbox = sandbox
-        self.env = sandbox.env() | _QUICK | {"HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")}
+        self.sandbox, self.folder, self.outbox = sandbox, folder, folder / "outbox.sqlite3"
+        self.env = sandbox.env() | _QUICK | {"HANGBOT_OUTBOX": str(self.outbox)}
         """What a bot in it is configured with."""
-        self._folder = folder
+        self.call: Call
+        self.start: Start
         self._loop = loop
 
     def configure(self, **changes: str) -> None:
         """Write the configuration file of the working directory."""
         text = "".join(f"{name}={value}\n" for name, value in (self.env | changes).items())
-        path = self._folder / "hang-fm-config.env"
+        path = self.folder / "hang-fm-config.env"
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
 
     def do(self, work: Callable[[Sandbox], Coroutine[Any, Any, T]]) -> T:
         """Do something in the sandbox's own loop, and return what it returned."""
         return asyncio.run_coroutine_threadsafe(work(self.sandbox), self._loop).result(2 * WITHIN)
+
+    def fault(self, on: str, do: str, **more: Any) -> Fault:  # noqa: ANN401  what the sandbox takes
+        """Put a fault into the sandbox."""
+        return self.sandbox.faults.add(on, do, **more)
+
+    def hear(self, text: str) -> None:
+        """Let a user come and say something."""
+        alice = self.sandbox.users.add("alice")
+        self.do(lambda _: alice.join())
+        self.do(lambda _: alice.say(text))
 
     def wait_for(
         self, predicate: Callable[[dict[str, Any]], bool], *, since: int = 0, within: float = WITHIN
@@ -72,16 +84,21 @@ class Live:
         """The ids of the messages that were stored."""
         return [row["muid"] for row in self.sandbox.messages if row.get("muid")]
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of these messages."""
+        return [row["data"]["text"] for row in self.sandbox.messages if row.get("muid")]
+
 
 @pytest.fixture
-def live(tmp_path: Path) -> Iterator[Live]:
+def sandbox_in_thread(folder: Path) -> Iterator[Bench]:
     """A sandbox for the time of a test."""
-    opened: Future[tuple[Live, Callable[[], object]]] = Future()
+    opened: Future[tuple[Bench, Callable[[], object]]] = Future()
 
     async def serve() -> None:
         loop, closing = asyncio.get_running_loop(), asyncio.Event()
         async with open_sandbox() as sandbox:
-            opened.set_result((Live(sandbox, loop, tmp_path), lambda: loop.call_soon_threadsafe(closing.set)))
+            opened.set_result((Bench(sandbox, loop, folder), lambda: loop.call_soon_threadsafe(closing.set)))
             await closing.wait()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox")
@@ -90,6 +107,20 @@ def live(tmp_path: Path) -> Iterator[Live]:
     yield found
     close()
     thread.join(WITHIN)
+
+
+@pytest.fixture
+def bare(sandbox_in_thread: Bench, call: Call, start: Start) -> Bench:
+    """A bench without a configuration file."""
+    sandbox_in_thread.call, sandbox_in_thread.start = call, start
+    return sandbox_in_thread
+
+
+@pytest.fixture
+def bench(bare: Bench) -> Bench:
+    """A bench with a configuration file for a bot in its sandbox."""
+    bare.configure()
+    return bare
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +168,11 @@ class Ended(NamedTuple):
     out: str
     err: str
 
+    def line(self, code: int) -> str:
+        """Its only line, on standard error, where it ended with this code and printed nothing else."""
+        assert (self.code, self.out, self.err.count("\n")) == (code, "", 1), self
+        return self.err
+
 
 class Call:
     """Runs commands in this process."""
@@ -150,10 +186,10 @@ class Call:
         code = main(list(argv))
         return Ended(code, *self._capsys.readouterr())
 
-    def beside(self, story: Callable[[], object], *argv: str) -> Ended:
-        """Run a command, play a story beside it, and end the command with SIGTERM."""
+    def beside(self, story: Callable[[], object], *argv: str, stop: bool = True) -> Ended:
+        """Run a command, play a story beside it, and then end the command with SIGTERM."""
         self._capsys.readouterr()
-        code = run_while(story, *argv)
+        code = run_while(story, *argv, stop=stop)
         return Ended(code, *self._capsys.readouterr())
 
     def until(self, text: str, *argv: str) -> Ended:
@@ -185,13 +221,6 @@ class Call:
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
     """Run a command in this process: `call("send", "hello").code`."""
     return Call(capsys)
-
-
-@pytest.fixture
-def configured(live: Live) -> Live:
-    """A configuration file for a bot in the sandbox."""
-    live.configure()
-    return live
 
 
 class Command:

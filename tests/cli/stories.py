@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
 
-def run_while(story: Callable[[], object], *argv: str) -> int:
-    """Run a command here, play a story beside it, and end the command with SIGTERM."""
+def run_while(story: Callable[[], object], *argv: str, stop: bool = True) -> int:
+    """Run a command here, play a story beside it, and then end the command with SIGTERM."""
     failed: list[BaseException] = []
     over = threading.Event()
 
@@ -33,7 +33,7 @@ def run_while(story: Callable[[], object], *argv: str) -> int:
             story()
         except BaseException as exc:  # noqa: BLE001  raised below, in the thread that counts
             failed.append(exc)
-        if not over.is_set():
+        if stop and not over.is_set():
             os.kill(os.getpid(), signal.SIGTERM)
 
     thread = threading.Thread(target=play, name="story")

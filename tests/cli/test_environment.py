@@ -12,9 +12,7 @@ import pytest
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Bench
 
 HANGBOT: Final = f"{sys.executable} -m hangbot"
 WORLD: Final = {
@@ -97,18 +95,18 @@ CASES: Final = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("line", "env", "code", "says"), CASES)
 def test_the_environment_fails_on_one_line_with_its_remedy(
-    *, line: str, env: dict[str, str], code: int, says: str, configured: Live, folder: Path
+    *, line: str, env: dict[str, str], code: int, says: str, bench: Bench
 ) -> None:
-    assert configured
+    assert bench
     line = line if "hangbot " in line else f"hangbot {line}"
     given = {name: value for name, value in os.environ.items() if not name.startswith("SSL")} | SHORT | env
-    given["F"] = str(folder / "hang-fm-config.env")
+    given["F"] = str(bench.folder / "hang-fm-config.env")
     if "HANGBOT_OUTBOX" not in env:
-        configured.configure(HANGBOT_OUTBOX="outbox.sqlite3")
+        bench.configure(HANGBOT_OUTBOX="outbox.sqlite3")
 
     ended = subprocess.run(  # noqa: S603  our own words
         ["bash", "-c", line.replace("hangbot ", f"{HANGBOT} ")],  # noqa: S607  found on the path like everywhere
-        cwd=folder, env=given, capture_output=True, text=True, timeout=2 * WITHIN, check=False,
+        cwd=bench.folder, env=given, capture_output=True, text=True, timeout=2 * WITHIN, check=False,
     )  # fmt: skip
 
     told = [row for row in ended.stderr.splitlines() if row.startswith("hangbot: ")]

@@ -13,9 +13,7 @@ from hangbot.text import printable_lines
 from tests.cli.stories import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.cli.conftest import Command, Live, Start
+    from tests.cli.conftest import Bench, Command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -41,28 +39,26 @@ def is_safe(command: Command) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_text_of_another_reaches_a_terminal_raw(
-    live: Live, folder: Path, start: Start, log_format: str
-) -> None:
-    (folder / "app.py").write_text(APP, encoding="utf-8")
-    live.configure()
+def test_no_text_of_another_reaches_a_terminal_raw(bare: Bench, log_format: str) -> None:
+    (bare.folder / "app.py").write_text(APP, encoding="utf-8")
+    bare.configure()
 
     async def speak(_sandbox: object) -> None:
-        alice = live.sandbox.users.add(HOSTILE)
+        alice = bare.sandbox.users.add(HOSTILE)
         await alice.join()
-        live.sandbox.faults.add("chat.send", "status", status=400, body=REFUSED)
+        bare.fault("chat.send", "status", status=400, body=REFUSED)
         await alice.say(HOSTILE)
 
-    bot = start("--log-level", "debug", "--log-format", log_format, "--app", "app:react", "run")
+    bot = bare.start("--log-level", "debug", "--log-format", log_format, "--app", "app:react", "run")
     until(bot, lambda: "reading the chat" in bot.err)
-    live.do(speak)
+    bare.do(speak)
     until(bot, lambda: "the app failed" in bot.err and "echo settled" in bot.err)
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
     listed, shown, as_json = (
-        start("outbox", "list"),
-        start("outbox", "show", "echo"),
-        start("outbox", "list", "--json"),
+        bare.start("outbox", "list"),
+        bare.start("outbox", "show", "echo"),
+        bare.start("outbox", "list", "--json"),
     )
     for command in (listed, shown, as_json):
         assert command.wait() == 0
@@ -82,19 +78,17 @@ def test_no_text_of_another_reaches_a_terminal_raw(
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-def test_preflight_shows_a_hostile_server_escaped(
-    live: Live, folder: Path, start: Start, *, refuses: bool
-) -> None:
-    summary = folder / "summary.md"
-    live.configure()
+def test_preflight_shows_a_hostile_server_escaped(bare: Bench, *, refuses: bool) -> None:
+    summary = bare.folder / "summary.md"
+    bare.configure()
 
     async def arm(_sandbox: object) -> None:
-        live.sandbox.rooms.first.state["settings"]["name"] = HOSTILE
+        bare.sandbox.rooms.first.state["settings"]["name"] = HOSTILE
         if refuses:
-            live.sandbox.faults.add("chat.group", "status", status=400, body=REFUSED, times=0)
+            bare.fault("chat.group", "status", status=400, body=REFUSED, times=0)
 
-    live.do(arm)
-    command = start("preflight", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    bare.do(arm)
+    command = bare.start("preflight", env={"GITHUB_STEP_SUMMARY": str(summary)})
 
     assert command.wait() == int(refuses)
     is_safe(command)

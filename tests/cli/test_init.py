@@ -12,21 +12,21 @@ from hangbot.cli import main
 from hangbot.config import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Call, Live
+    from tests.cli.conftest import Bench, Call
 
 FILE = "hang-fm-config.env"
+INIT = ("init", "--token-file", "token", "--room", "sandbox")
 
 
 @pytest.fixture
-def known(live: Live, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
+def known(bare: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The addresses of a sandbox in the environment, and the bot's token in a file."""
     for name in ("OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"):
-        monkeypatch.setenv(name, live.env[name])
-    (folder / "token").write_text(live.sandbox.bot.token + "\n")
-    return live
+        monkeypatch.setenv(name, bare.env[name])
+    (bare.folder / "token").write_text(bare.sandbox.bot.token + "\n")
+    return bare
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
@@ -53,25 +53,19 @@ def terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
     ],
 )
 def test_one_token_and_a_room_make_a_configuration_that_works(
-    source: str,
-    room: str,
-    known: Live,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    source: str, room: str, known: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = known.sandbox
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{sandbox.bot.token}\n"))
     named = room.format(slug=sandbox.room_slug, uuid=sandbox.room_uuid)
 
-    code = main(["init", "--token-file", source, "--room", named])
+    code, out, err = known.call("init", "--token-file", source, "--room", named)
 
-    out, err = capsys.readouterr()
-    settings = Settings.load(folder / FILE, {})
+    settings = Settings.load(known.folder / FILE, {})
     assert code == 0
     assert settings.room_uuid == sandbox.room_uuid
     assert settings.bot_user_token.get_secret_value() == sandbox.bot.token
-    assert (folder / FILE).stat().st_mode & 0o777 == 0o600
+    assert (known.folder / FILE).stat().st_mode & 0o777 == 0o600
     assert f"the bot: hangbot ({sandbox.bot.uid})" in out
     assert f"the room: {sandbox.room_uuid}" in out
     assert sandbox.bot.token not in out + err
@@ -81,36 +75,32 @@ def test_one_token_and_a_room_make_a_configuration_that_works(
 def test_an_empty_pipe_is_one_line_and_2(folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("  \n"))
 
-    code, _, said = call("init", "--token-file", "-", "--room", "sandbox")
+    said = call("init", "--token-file", "-", "--room", "sandbox")
 
-    assert (code, said.count("\n")) == (2, 1)
-    assert "no token in standard input" in said
+    assert "no token in standard input" in said.line(2)
     assert not (folder / FILE).exists()
 
 
-@pytest.mark.usefixtures("known")
-def test_a_file_that_is_there_is_left_alone_unless_forced(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / FILE).write_text("mine\n")
+def test_a_file_that_is_there_is_left_alone_unless_forced(known: Bench) -> None:
+    (known.folder / FILE).write_text("mine\n")
 
-    refused = main(["init", "--token-file", "token", "--room", "sandbox"])
-    before = (folder / FILE).read_text()
-    forced = main(["init", "--token-file", "token", "--room", "sandbox", "--force"])
+    refused = known.call(*INIT)
+    before = (known.folder / FILE).read_text()
+    forced = known.call(*INIT, "--force")
 
-    assert (refused, before, forced) == (2, "mine\n", 0)
-    assert "--force" in capsys.readouterr().err
-    assert "BOT_USER_TOKEN=" in (folder / FILE).read_text()
+    assert (refused.code, before, forced.code) == (2, "mine\n", 0)
+    assert "--force" in refused.err
+    assert "BOT_USER_TOKEN=" in (known.folder / FILE).read_text()
 
 
-def test_at_a_terminal_it_asks(known: Live, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / FILE).write_text("old\n")
+def test_at_a_terminal_it_asks(known: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    (known.folder / FILE).write_text("old\n")
     terminal(monkeypatch, "yes", known.sandbox.bot.token, known.sandbox.room_slug)
 
     code = main(["init"])
 
     assert code == 0
-    assert Settings.load(folder / FILE, {}).room_uuid == known.sandbox.room_uuid
+    assert Settings.load(known.folder / FILE, {}).room_uuid == known.sandbox.room_uuid
 
 
 @pytest.mark.usefixtures("known")
@@ -121,106 +111,66 @@ def test_an_answer_that_is_none_ends_it_on_one_line_and_writes_nothing(
     (folder / FILE).write_text("mine\n")
     terminal(monkeypatch, *answers)
 
-    said = call("init")
-
-    assert said.code == 2
-    assert said.err.count("\n") == 1
+    assert call("init").line(2)
     assert (folder / FILE).read_text() == "mine\n"
 
 
-def no_file(folder: Path) -> None:
-    (folder / "token").unlink()
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="no file"),
+        pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param(b"\n", id="empty"),
+        pytest.param(b"two words\n", id="no token"),
+    ],
+)
+def test_a_token_that_cannot_be_read_is_one_line_and_2(content: bytes | None, known: Bench) -> None:
+    (known.folder / "token").unlink()
+    if content is not None:
+        (known.folder / "token").write_bytes(content)
+
+    said = known.call(*INIT)
+
+    assert "token" in said.line(2).lower()
+    assert not (known.folder / FILE).exists()
 
 
-def no_text(folder: Path) -> None:
-    (folder / "token").write_bytes(b"\xff\xfe")
-
-
-def empty(folder: Path) -> None:
-    (folder / "token").write_text("\n")
-
-
-def not_a_token(folder: Path) -> None:
-    (folder / "token").write_text("two words\n")
-
-
-@pytest.mark.usefixtures("known")
-@pytest.mark.parametrize("spoil", [no_file, no_text, empty, not_a_token])
-def test_a_token_that_cannot_be_read_is_one_line_and_2(
-    spoil: Callable[[Path], None], folder: Path, call: Call
-) -> None:
-    spoil(folder)
-
-    said = call("init", "--token-file", "token", "--room", "sandbox")
-
-    assert said.code == 2
-    assert said.err.count("\n") == 1
-    assert "token" in said.err.lower()
-    assert not (folder / FILE).exists()
+REFUSED = {"status": 401, "body": {"statusCode": 401, "message": "No."}}
+NO_UUID = {"status": 200, "body": {"uuid": 7}, "after": 2}
+EVIL = {"status": 200, "body": {"uuid": "x\nBOT_NAME=evil"}, "after": 2}
 
 
 @pytest.mark.parametrize(
-    ("point", "fault", "room", "code", "says"),
+    ("point", "fault", "code", "says"),
     [
-        pytest.param(
-            "gateway.token",
-            {"status": 401, "body": {"statusCode": 401, "message": "No."}},
-            "sandbox",
-            1,
-            "Renew BOT_USER_TOKEN",
-            id="token",
-        ),
-        pytest.param("gateway.token", {"status": 503}, "sandbox", 3, "status 503", id="gateway"),
-        pytest.param("chat.me", {"status": 503}, "sandbox", 3, "503", id="chat"),
-        pytest.param(None, {}, "nowhere", 1, "Check --room", id="room"),
-        pytest.param(
-            "gateway.*",
-            {"status": 200, "body": {"uuid": 7}, "after": 2},
-            "sandbox",
-            1,
-            "no uuid",
-            id="no uuid",
-        ),
-        pytest.param(
-            "gateway.*",
-            {"status": 200, "body": {"uuid": "x\nBOT_NAME=evil"}, "after": 2},
-            "sandbox",
-            2,
-            "ROOM_UUID",
-            id="a uuid that is none",
-        ),
+        pytest.param("gateway.token", REFUSED, 1, "Renew BOT_USER_TOKEN", id="token"),
+        pytest.param("gateway.token", {"status": 503}, 3, "status 503", id="gateway"),
+        pytest.param("chat.me", {"status": 503}, 3, "503", id="chat"),
+        pytest.param(None, {}, 1, "Check --room", id="room"),
+        pytest.param("gateway.*", NO_UUID, 1, "no uuid", id="no uuid"),
+        pytest.param("gateway.*", EVIL, 2, "ROOM_UUID", id="a uuid that is none"),
     ],
 )
-def test_what_the_services_refuse_is_one_line_and_nothing_is_written(  # noqa: PLR0917  columns of the table
-    point: str | None,
-    fault: dict[str, object],
-    room: str,
-    code: int,
-    says: str,
-    known: Live,
-    folder: Path,
-    call: Call,
+def test_what_the_services_refuse_is_one_line_and_nothing_is_written(
+    point: str | None, fault: dict[str, object], code: int, says: str, known: Bench
 ) -> None:
     if point:
-        known.sandbox.faults.add(point, "status", **fault)  # type: ignore[arg-type]  # the table's
+        known.fault(point, "status", **fault)
 
-    said = call("init", "--token-file", "token", "--room", room)
+    said = known.call(*INIT[:-1], "sandbox" if point else "nowhere")
 
-    assert said.code == code
-    assert said.err.count("\n") == 1
-    assert says in said.err
-    assert [path.name for path in folder.iterdir() if path.name.startswith(FILE)] == []
+    assert says in said.line(code)
+    assert not list(known.folder.glob(f"{FILE}*"))
 
 
-@pytest.mark.usefixtures("known")
-def test_a_file_that_cannot_be_written_leaves_no_token_behind(folder: Path, call: Call) -> None:
-    (folder / FILE).mkdir()
+def test_a_file_that_cannot_be_written_leaves_no_token_behind(known: Bench) -> None:
+    (known.folder / FILE).mkdir()
 
-    said = call("init", "--token-file", "token", "--room", "sandbox", "--force")
+    said = known.call(*INIT, "--force")
 
     assert said.code == 1
     assert "cannot be written" in said.err
-    assert [path.name for path in folder.iterdir() if path.name.startswith(FILE)] == [FILE]
+    assert list(known.folder.glob(f"{FILE}*")) == [known.folder / FILE]
 
 
 @pytest.mark.usefixtures("known")
@@ -229,7 +179,7 @@ def test_a_file_beside_it_that_leads_elsewhere_is_not_followed(folder: Path) -> 
     elsewhere.write_text("not mine")
     (folder / f"{FILE}.new").symlink_to(elsewhere)
 
-    code = main(["init", "--token-file", "token", "--room", "sandbox"])
+    code = main([*INIT])
 
     assert code == 0
     assert elsewhere.read_text() == "not mine"

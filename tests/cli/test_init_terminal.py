@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Bench
 
 FILE = "hang-fm-config.env"
 ADDRESSES = ("OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL")
@@ -25,15 +25,15 @@ CTRL_C = "\x03"
 
 
 @pytest.fixture
-def init(live: Live, folder: Path) -> Iterator[pexpect.spawn[str]]:
+def init(bare: Bench) -> Iterator[pexpect.spawn[str]]:
     """The command, started by somebody at a terminal."""
     kept = {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}
     env = {name: value for name, value in os.environ.items() if name in kept}
-    env |= {name: live.env[name] for name in ADDRESSES}
+    env |= {name: bare.env[name] for name in ADDRESSES}
     command = pexpect.spawn(
         sys.executable,
         ["-m", "hangbot", "init"],
-        cwd=str(folder),
+        cwd=str(bare.folder),
         env=env,
         encoding="utf-8",
         timeout=WITHIN,
@@ -51,11 +51,9 @@ def ended(command: pexpect.spawn[str]) -> tuple[str, int | None]:
 
 
 @pytest.mark.slow
-def test_only_the_room_is_asked_again_when_it_is_wrong(
-    init: pexpect.spawn[str], live: Live, folder: Path
-) -> None:
+def test_only_the_room_is_asked_again_when_it_is_wrong(init: pexpect.spawn[str], bare: Bench) -> None:
     init.expect("The bot's token")
-    init.sendline("\r\n".join(textwrap.wrap(live.sandbox.bot.token, 60)))
+    init.sendline("\r\n".join(textwrap.wrap(bare.sandbox.bot.token, 60)))
     init.expect("The room: ")
     init.sendline("no-such-room")
     init.expect("found nothing for room no-such-room")
@@ -63,12 +61,12 @@ def test_only_the_room_is_asked_again_when_it_is_wrong(
     init.sendline("https://")
     init.expect("no room's name in what was given")
     init.expect("The room: ")
-    init.sendline(f"https://hang.example/da/{live.sandbox.room_slug.upper()}?x=1")
+    init.sendline(f"https://hang.example/da/{bare.sandbox.room_slug.upper()}?x=1")
     said, code = ended(init)
 
     assert code == 0, said
-    assert Settings.load(folder / FILE, {}).room_uuid == live.sandbox.room_uuid
-    assert live.sandbox.bot.token not in said
+    assert Settings.load(bare.folder / FILE, {}).room_uuid == bare.sandbox.room_uuid
+    assert bare.sandbox.bot.token not in said
 
 
 @pytest.mark.slow

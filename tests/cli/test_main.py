@@ -22,40 +22,26 @@ if TYPE_CHECKING:
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 
+ONE_FAULT = ConfigError("configuration: A: missing", faults=["A: missing"], remedy="Set it.")
+TWO_FAULTS = ConfigError("2 faults", faults=["A: missing", "B: wrong"], remedy="Set them.")
+TWO_LINES = "A: missing\nhangbot: B: wrong\nhangbot: Set them."
+OUR_BUG = "a fault of hangbot itself (ZeroDivisionError): report what --log-level debug shows"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "printed"),
     [
+        pytest.param(HangbotError("it broke.", remedy="Mend it."), 1, "it broke. Mend it.", id="failed"),
+        pytest.param(OutboxBusy("busy"), 1, f"busy. {OutboxBusy.remedy}", id="busy"),
+        pytest.param(UsageError("wrong", remedy="Right."), 2, "wrong. Right.", id="usage"),
+        pytest.param(ONE_FAULT, 2, "configuration: A: missing. Set it.", id="one fault"),
+        pytest.param(TWO_FAULTS, 2, TWO_LINES, id="two faults"),
         pytest.param(
-            HangbotError("it broke.", remedy="Mend it."), 1, "hangbot: it broke. Mend it.\n", id="failed"
-        ),
-        pytest.param(OutboxBusy("busy"), 1, f"hangbot: busy. {OutboxBusy.remedy}\n", id="busy"),
-        pytest.param(UsageError("wrong", remedy="Right."), 2, "hangbot: wrong. Right.\n", id="usage"),
-        pytest.param(
-            ConfigError("configuration: A: missing", faults=["A: missing"], remedy="Set it."),
-            2,
-            "hangbot: configuration: A: missing. Set it.\n",
-            id="one fault",
-        ),
-        pytest.param(
-            ConfigError("2 faults", faults=["A: missing", "B: wrong"], remedy="Set them."),
-            2,
-            "hangbot: A: missing\nhangbot: B: wrong\nhangbot: Set them.\n",
-            id="two faults",
-        ),
-        pytest.param(
-            Unreachable("no way", service="chat", remedy="Wait."),
-            3,
-            "hangbot: no way. Wait.\n",
-            id="cannot tell",
+            Unreachable("no way", service="c", remedy="Wait."), 3, "no way. Wait.", id="cannot tell"
         ),
         pytest.param(HangbotError(f"what is {JWT}"), 1, None, id="a token"),
-        pytest.param(KeyboardInterrupt(), 130, "hangbot: interrupted\n", id="Ctrl-C"),
-        pytest.param(
-            ZeroDivisionError("x"),
-            1,
-            "hangbot: a fault of hangbot itself (ZeroDivisionError): report what --log-level debug shows\n",
-            id="our own bug",
-        ),
+        pytest.param(KeyboardInterrupt(), 130, "interrupted", id="Ctrl-C"),
+        pytest.param(ZeroDivisionError("x"), 1, OUR_BUG, id="our own bug"),
     ],
 )
 def test_every_end_is_one_line_with_cause_and_remedy_and_its_exit_code(
@@ -68,10 +54,9 @@ def test_every_end_is_one_line_with_cause_and_remedy_and_its_exit_code(
 
     said = call("outbox", "list")
 
-    assert said.code == code
-    assert said.out == ""
+    assert (said.code, said.out) == (code, "")
     if printed is not None:
-        assert said.err == printed
+        assert said.err == f"hangbot: {printed}\n"
     assert JWT not in said.err
 
 
@@ -133,9 +118,7 @@ def test_an_app_that_cannot_be_had_is_a_wrong_call_and_no_fault_of_hangbot(
 
     said = call("run", "--sandbox", "--app", given.replace("mod", name))
 
-    assert said.code == 2
-    assert says in said.err.replace(name, "mod")
-    assert said.err.count("\n") == 1
+    assert says in said.line(2).replace(name, "mod")
     assert said.err.startswith("hangbot: --app ")
 
 

@@ -16,7 +16,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Call, Live
+    from tests.cli.conftest import Bench, Call
 
 STATS = {
     "delivered", "tier1", "tier2", "failed", "uncertain", "queued", "expired", "dropped",
@@ -25,16 +25,15 @@ STATS = {
 
 
 @pytest.fixture
-def filled(configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -> Live:
+def filled(bench: Bench) -> Bench:
     """An outbox with a message in each state that there is without waiting."""
-    faults = configured.sandbox.faults
+    faults = bench.sandbox.faults
     assert main(["send", "fine", "--id", "good"]) == 0
     faults.add("chat.send", "status", status=400, body={"error": {"code": "ERR_BAD_REQUEST"}})
     assert main(["send", "refused", "--id", "bad"]) == 1
-    with exclusive(folder / "outbox.sqlite3"):
+    with exclusive(bench.outbox):
         assert main(["send", "waiting", "--id", "later"]) == 0
-    capsys.readouterr()
-    return configured
+    return bench
 
 
 @pytest.mark.usefixtures("filled")
@@ -69,19 +68,17 @@ def test_a_list_that_is_empty_says_so(folder: Path, call: Call) -> None:
     assert call.json("outbox", "list") == []
 
 
-def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(
-    configured: Live, folder: Path, call: Call
-) -> None:
+def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(bench: Bench) -> None:
     ids = ["4f0c7d1e9b2a4c55", "4f0c7d1e9b2a77aa"]
-    with exclusive(folder / "outbox.sqlite3"):
+    with exclusive(bench.outbox):
         assert main(["send", "word " * 250, "--id", ids[0]]) == 0
         wide = "\u65e5\u672c\U0001f9d1\u200d\U0001f3a4" * 20
         assert main(["send", wide, "--id", ids[1], "--to", "somebody"]) == 0
 
-    heading, *lines = call.printed("outbox", "list").splitlines()
+    heading, *lines = bench.call.printed("outbox", "list").splitlines()
     names = [line.split()[0] for line in lines]
-    shown = [call.json("outbox", "show", name)["id"] for name in names]
-    dropped = [row["id"] for row in call.json("outbox", "drop", names[0])]
+    shown = [bench.call.json("outbox", "show", name)["id"] for name in names]
+    dropped = [row["id"] for row in bench.call.json("outbox", "drop", names[0])]
 
     assert heading.split()[0] == "ID"
     assert all("now" in line or "ago" in line for line in lines)
@@ -89,18 +86,18 @@ def test_a_list_fits_sixty_columns_and_every_command_takes_the_name_it_shows(
     assert names == ["4f0c7d1e9b2a4", "4f0c7d1e9b2a4.2", "4f0c7d1e9b2a7"]
     assert shown == [ids[0], f"{ids[0]}.2", ids[1]]
     assert dropped == [ids[0], f"{ids[0]}.2"]
-    assert configured.muids == []
+    assert bench.muids == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("columns_there", [60, 90])
-def test_at_a_terminal_a_list_is_as_wide_as_that(configured: Live, folder: Path, columns_there: int) -> None:
-    with exclusive(folder / "outbox.sqlite3"):
+def test_at_a_terminal_a_list_is_as_wide_as_that(bench: Bench, columns_there: int) -> None:
+    with exclusive(bench.outbox):
         assert main(["send", "word " * 40, "--id", "m-1"]) == 0
 
     said, code = pexpect.run(
         f"{sys.executable} -m hangbot outbox list",
-        cwd=str(folder),
+        cwd=str(bench.folder),
         env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}},
         timeout=int(WITHIN),
         withexitstatus=True,
@@ -110,28 +107,26 @@ def test_at_a_terminal_a_list_is_as_wide_as_that(configured: Live, folder: Path,
 
     assert code == 0
     assert [len(line) for line in said.splitlines()][1:] == [columns_there]
-    assert configured.muids == []
+    assert bench.muids == []
 
 
 @pytest.mark.parametrize("command", ["show", "retry", "drop"])
-def test_a_beginning_that_fits_two_messages_is_one_line_and_does_nothing(
-    command: str, configured: Live, folder: Path, call: Call
-) -> None:
-    with exclusive(folder / "outbox.sqlite3"):
+def test_a_beginning_that_fits_two_messages_is_one_line_and_does_nothing(command: str, bench: Bench) -> None:
+    with exclusive(bench.outbox):
         for key in ("order-1", "order-2", "ord"):
             assert main(["send", key, "--id", key]) == 0
 
-    said = call("outbox", command, "orde")
+    said = bench.call("outbox", command, "orde")
 
-    exact = call.json("outbox", "show", "ord")
+    exact = bench.call.json("outbox", "show", "ord")
 
     assert (said.code, said.out) == (2, "")
     assert said.err == (
         "hangbot: orde fits 2 messages (order-1, order-2); nothing was done. Give more of the id.\n"
     )
     assert exact["id"] == "ord"
-    assert [row["state"] for row in call.json("outbox", "list")] == ["queued"] * 3
-    assert configured.muids == []
+    assert [row["state"] for row in bench.call.json("outbox", "list")] == ["queued"] * 3
+    assert bench.muids == []
 
 
 @pytest.mark.usefixtures("filled")
@@ -158,9 +153,9 @@ def test_an_unknown_id_is_1_and_changes_nothing(command: list[str], call: Call) 
     assert [row["state"] for row in call.json("outbox", "list")] == ["delivered", "failed", "queued"]
 
 
-def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(filled: Live, call: Call) -> None:
-    said = call.printed("outbox", "retry", "bad")
-    queued = call.json("outbox", "list", "--queued")
+def test_a_failed_message_is_queued_again_and_the_next_one_delivers_it(filled: Bench) -> None:
+    said = filled.call.printed("outbox", "retry", "bad")
+    queued = filled.call.json("outbox", "list", "--queued")
 
     assert said.splitlines()[-1] == "queued: no bot runs, the next one delivers"
     assert [row["id"] for row in queued] == ["bad", "later"]
@@ -190,13 +185,15 @@ def test_an_id_that_is_named_twice_is_retried_once(call: Call) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_retrying_without_saying_what_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["outbox", "retry"]) == 2
-    assert "--all-failed" in capsys.readouterr().err
+def test_retrying_without_saying_what_is_a_wrong_call(call: Call) -> None:
+    said = call("outbox", "retry")
+
+    assert said.code == 2
+    assert "--all-failed" in said.err
 
 
-def test_dropped_messages_stay_listed_and_are_not_sent(filled: Live, call: Call) -> None:
-    rows = call.json("outbox", "drop", "bad", "later")
+def test_dropped_messages_stay_listed_and_are_not_sent(filled: Bench) -> None:
+    rows = filled.call.json("outbox", "drop", "bad", "later")
 
     assert [(row["id"], row["state"], row["tier"]) for row in rows] == [
         ("bad", "dropped", None),

@@ -22,16 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Call, Command, Live, Start
+    from tests.cli.conftest import Bench, Command
 
 
-@pytest.fixture
-def box(folder: Path) -> Path:
-    return folder / "outbox.sqlite3"
-
-
-def start_bot(start: Start, **env: str) -> Command:
-    bot = start("run", env=env)
+def start_bot(bench: Bench) -> Command:
+    bot = bench.start("run")
     until_so(lambda: "reading the chat" in bot.err or bot.process.poll() is not None)
     assert bot.process.poll() is None, bot.err
     return bot
@@ -83,19 +78,19 @@ def remove_the_log(box: Path) -> None:
     ],
 )
 def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what_it_held_is_delivered(
-    take: Callable[[Path], None], cause: str, configured: Live, box: Path, start: Start
+    take: Callable[[Path], None], cause: str, bench: Bench
 ) -> None:
-    configured.sandbox.faults.add("chat.send", "delay", ms=2_000)
+    bench.fault("chat.send", "delay", ms=2_000)
     for number in range(30):  # more than a page
         main(["send", f"before {number}", "--log-level", "error"])
-    sent = len(configured.muids)
-    bot = start_bot(start)
-    configured.sandbox.faults.add("chat.send", "delay", ms=2_500)
-    start("send", "under way", "--id", "m-1").wait()
-    start("send", "behind it", "--id", "m-2").wait()
+    sent = len(bench.muids)
+    bot = start_bot(bench)
+    bench.fault("chat.send", "delay", ms=2_500)
+    bench.start("send", "under way", "--id", "m-1").wait()
+    bench.start("send", "behind it", "--id", "m-2").wait()
     begun = time.monotonic()
 
-    take(box)
+    take(bench.outbox)
     until_so(lambda: cause in bot.err, within=WITHIN)
     noticed = time.monotonic() - begun
     code = bot.wait()
@@ -103,45 +98,40 @@ def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what
     assert code == 1
     assert noticed < 5
     last = bot.err.splitlines()[-1]
-    assert f"hangbot: the outbox {box} {cause}" in last
+    assert f"hangbot: the outbox {bench.outbox} {cause}" in last
     assert "while it was in use" in last
     assert "Traceback" not in bot.err
     held = ["m-1", "m-2"] if cause != "was truncated" else ["m-1"]  # the rest cannot be read any more
-    assert configured.muids[sent:] == held
-    assert not box.with_name(
-        f"{box.name}-wal"
+    assert bench.muids[sent:] == held
+    assert not bench.outbox.with_name(
+        f"{bench.outbox.name}-wal"
     ).exists()  # SQLite would put it into the next file of that name
 
 
 @pytest.mark.slow
-def test_a_file_that_another_program_locks_is_waited_for_without_an_end(
-    configured: Live, box: Path, start: Start, call: Call
-) -> None:
-    bot = start_bot(start)
-    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+def test_a_file_that_another_program_locks_is_waited_for_without_an_end(bench: Bench) -> None:
+    bot = start_bot(bench)
+    with closing(sqlite3.connect(bench.outbox, isolation_level=None)) as rival:
         rival.execute("BEGIN IMMEDIATE")
-        sender = start("send", "hello", "--id", "m-1")
+        sender = bench.start("send", "hello", "--id", "m-1")
         until_so(lambda: "another program has the outbox" in sender.err)
         time.sleep(4)  # 9 s in all, with which earlier versions gave up
         rival.execute("ROLLBACK")
 
     assert sender.wait() == 0
-    until_so(lambda: configured.muids == ["m-1"])
+    until_so(lambda: bench.muids == ["m-1"])
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
-    assert call.states() == ["delivered"]
+    assert bench.call.states() == ["delivered"]
 
 
-@pytest.mark.usefixtures("configured")
 @pytest.mark.slow
-def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_time(
-    box: Path, start: Start, call: Call
-) -> None:
+def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_time(bench: Bench) -> None:
     assert main(["send", "first"]) == 0
-    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+    with closing(sqlite3.connect(bench.outbox, isolation_level=None)) as rival:
         rival.execute("BEGIN EXCLUSIVE")
-        bot = start("run")
-        sender = start("send", "never", "--wait", "1")
+        bot = bench.start("run")
+        sender = bench.start("send", "never", "--wait", "1")
         code = sender.wait()
         until_so(lambda: "another program has the outbox" in bot.err)
         rival.execute("ROLLBACK")
@@ -151,7 +141,7 @@ def test_a_bot_starts_on_a_locked_file_when_that_is_free_and_a_send_gives_up_in_
     assert (code, bot.wait()) == (1, 0)
     assert "is locked by another program" in sender.err.splitlines()[-1]
     assert sender.out == ""
-    assert [row["text"] for row in call.listed()] == ["first"]
+    assert [row["text"] for row in bench.call.listed()] == ["first"]
 
 
 @pytest.fixture
@@ -173,35 +163,36 @@ def _mounts(*argv: str) -> bool:
 
 @pytest.mark.slow
 def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
-    configured: Live, small_disk: Path, start: Start, call: Call
+    bench: Bench, small_disk: Path
 ) -> None:
-    configured.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
-    bot = start_bot(start)
-    assert start("send", "before", "--id", "m-1").wait() == 0
-    until_so(lambda: configured.muids == ["m-1"])
+    bench.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
+    bot = start_bot(bench)
+    assert bench.start("send", "before", "--id", "m-1").wait() == 0
+    until_so(lambda: bench.muids == ["m-1"])
     with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 512)
 
-    refused = start("send", "x" * 5_000, "--id", "m-2")
+    refused = bench.start("send", "x" * 5_000, "--id", "m-2")
     code = refused.wait()
-    alice = configured.sandbox.users.add("alice")
-    configured.do(lambda _: alice.join())
-    configured.do(lambda _: alice.say("/uptime"))
+    bench.hear("/uptime")
     until_so(lambda: "is full: nothing is accepted" in bot.err)
     assert bot.process.poll() is None
     (small_disk / "filling").unlink()
     until_so(lambda: "in order again" in bot.err)
-    after = start("send", "after", "--id", "m-3")
+    after = bench.start("send", "after", "--id", "m-3")
 
     assert code == 1
     assert "is full" in refused.err
     assert refused.out == ""
     assert after.wait() == 0
-    until_so(lambda: "m-3" in configured.muids)
+    until_so(lambda: "m-3" in bench.muids)
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
-    assert {row["id"]: row["state"] for row in call.listed()} == {"m-1": "delivered", "m-3": "delivered"}
+    assert {row["id"]: row["state"] for row in bench.call.listed()} == {
+        "m-1": "delivered",
+        "m-3": "delivered",
+    }
     assert "Traceback" not in bot.err
 
 
@@ -210,74 +201,70 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
 
 @pytest.mark.slow
 def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_that_is_done(
-    configured: Live, start: Start, call: Call
+    bench: Bench,
 ) -> None:
-    configured.configure(HANGBOT_RATE="4", HANGBOT_BURST="1")
-    sender = start("send", "--stdin")
+    bench.configure(HANGBOT_RATE="4", HANGBOT_BURST="1")
+    sender = bench.start("send", "--stdin")
     assert sender.process.stdin
     sender.process.stdin.write(b"".join(b"line %d\n" % number for number in range(20)))
     sender.process.stdin.close()
-    until_so(lambda: len(configured.muids) > 2)
-    slow = configured.sandbox.faults.add("chat.send", "delay", ms=2_000, times=0)
+    until_so(lambda: len(bench.muids) > 2)
+    slow = bench.fault("chat.send", "delay", ms=2_000, times=0)
 
-    bot = start("run")
+    bot = bench.start("run")
     until_so(lambda: "[SOCKET] joined" in bot.err)
-    joined_with = len(configured.muids)
-    configured.sandbox.faults.remove(slow.id)
+    joined_with = len(bench.muids)
+    bench.sandbox.faults.remove(slow.id)
     code = sender.wait()
     bot.send(signal.SIGTERM)
 
     assert bot.wait() == 0
     assert code == 0, sender.err
     assert joined_with < 20
-    assert sender.out.split() == configured.muids
-    assert set(call.states()) == {"delivered"}
+    assert sender.out.split() == bench.muids
+    assert set(bench.call.states()) == {"delivered"}
     assert "line" not in bot.err or "[OK]" in bot.err
     assert bot.err.count("[OK] ") > 10
 
 
 @pytest.mark.slow
 def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_becomes_of_its_own(
-    configured: Live, start: Start
+    bench: Bench,
 ) -> None:
-    configured.configure(
-        STAGE_RETRY_BASE_MS="600000", STAGE_RETRY_MAX_MS="600000", STAGE_RETRY_TOTAL_MS="600000"
-    )
-    configured.sandbox.faults.add("chat.send", "status", status=503)
-    sender = start("send", "again", "--id", "m-1", "--json")
-    configured.wait_for(is_a_send)
+    bench.configure(STAGE_RETRY_BASE_MS="600000", STAGE_RETRY_MAX_MS="600000", STAGE_RETRY_TOTAL_MS="600000")
+    bench.fault("chat.send", "status", status=503)
+    sender = bench.start("send", "again", "--id", "m-1", "--json")
+    bench.wait_for(is_a_send)
 
-    bot = start("run")
+    bot = bench.start("run")
     code = sender.wait()
     bot.send(signal.SIGTERM)
 
     assert bot.wait() == 0
     assert code == 0
     assert json.loads(sender.out)["state"] == "delivered"
-    assert configured.muids == ["m-1"]
+    assert bench.muids == ["m-1"]
 
 
 # -- copies
 
 
-@pytest.mark.usefixtures("configured")
 def test_a_copy_holds_all_and_is_the_owners_alone_and_what_waits_in_it_is_asked_about(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+    monkeypatch: pytest.MonkeyPatch, bench: Bench
 ) -> None:
     assert main(["send", "there", "--id", "m-1"]) == 0
     monkeypatch.setattr(send_delivery, "_deliver", _by_nobody)
     assert main(["send", "waits", "--id", "m-2"]) == 0
 
-    said = call("outbox", "backup", "copy.sqlite3")
+    said = bench.call("outbox", "backup", "copy.sqlite3")
 
-    copy = folder / "copy.sqlite3"
-    assert said.code == 0
-    assert said.out == "copy.sqlite3: 2 messages\n"
+    copy = bench.folder / "copy.sqlite3"
+    assert (said.code, said.out) == (0, "copy.sqlite3: 2 messages\n")
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert sorted(file.name for file in folder.glob("*copy*")) == ["copy.sqlite3"]
-    originals = call.listed()
+    assert sorted(file.name for file in bench.folder.glob("*copy*")) == ["copy.sqlite3"]
+    originals = bench.call.listed()
     monkeypatch.setenv("HANGBOT_OUTBOX", str(copy))
-    assert call.listed() == originals
+    assert bench.call.listed() == originals
     with closing(sqlite3.connect(copy)) as database:
         assert database.execute("SELECT id, in_doubt FROM message").fetchall() == [("m-1", 0), ("m-2", 1)]
 
@@ -300,127 +287,120 @@ async def _by_nobody(*_: object) -> bool:
     ],
 )
 def test_a_place_for_a_copy_that_cannot_be_had_is_one_line_and_nothing_stays(
-    name: str, code: int, says: str, configured: Live, folder: Path, call: Call
+    name: str, code: int, says: str, bench: Bench
 ) -> None:
     assert main(["send", "there"]) == 0
-    (folder / "taken").write_text("mine")
-    (folder / "folder").mkdir()
-    (folder / "dangling").symlink_to("nowhere")
-    before = sorted(path.name for path in folder.iterdir())
+    (bench.folder / "taken").write_text("mine")
+    (bench.folder / "folder").mkdir()
+    (bench.folder / "dangling").symlink_to("nowhere")
+    before = sorted(path.name for path in bench.folder.iterdir())
 
-    said = call("outbox", "backup", name)
+    said = bench.call("outbox", "backup", name)
 
     assert said.code == code
     assert says in said.err
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert (folder / "taken").read_text() == "mine"
-    assert sorted(path.name for path in folder.iterdir()) == before
-    assert configured.muids != []
+    assert (bench.folder / "taken").read_text() == "mine"
+    assert sorted(path.name for path in bench.folder.iterdir()) == before
+    assert bench.muids != []
 
 
-@pytest.mark.usefixtures("configured")
 @pytest.mark.slow
-def test_a_copy_is_made_while_the_bot_runs(
-    folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
-    bot = start_bot(start)
+def test_a_copy_is_made_while_the_bot_runs(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
+    bot = start_bot(bench)
     assert main(["send", "one"]) == 0
 
-    assert start("outbox", "backup", "copy").wait() == 0
+    assert bench.start("outbox", "backup", "copy").wait() == 0
 
     assert main(["send", "two", "--wait", "50"]) == 0
     bot.send(signal.SIGTERM)
     assert bot.wait() == 0
-    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "copy"))
-    assert [row["text"] for row in call.listed()] == ["one"]
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(bench.folder / "copy"))
+    assert [row["text"] for row in bench.call.listed()] == ["one"]
 
 
-def test_a_copy_without_room_leaves_nothing(configured: Live, small_disk: Path, call: Call) -> None:
+def test_a_copy_without_room_leaves_nothing(bench: Bench, small_disk: Path) -> None:
     assert main(["send", "x" * 800]) == 0
     with (small_disk / "filling").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 512)
 
-    said = call("outbox", "backup", str(small_disk / "copy"))
+    said = bench.call("outbox", "backup", str(small_disk / "copy"))
 
     assert said.code == 1
     assert "cannot be written" in said.err
     assert [path.name for path in small_disk.iterdir()] == ["filling"]
-    assert configured.muids != []
+    assert bench.muids != []
 
 
-def test_a_hard_link_is_one_warning_and_no_more(configured: Live, box: Path, call: Call) -> None:
+def test_a_hard_link_is_one_warning_and_no_more(bench: Bench) -> None:
     assert main(["send", "there"]) == 0
-    box.with_name("backup").hardlink_to(box)
+    bench.outbox.with_name("backup").hardlink_to(bench.outbox)
 
-    code, said, _ = call("preflight")
+    code, said, _ = bench.call("preflight")
 
     assert code == 0
     assert said.count("has a second name") == 1
     assert said.count("[WARN]") == 1
-    assert configured.muids != []
+    assert bench.muids != []
 
 
-@pytest.mark.usefixtures("configured")
 def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_starting(
-    box: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+    monkeypatch: pytest.MonkeyPatch, bench: Bench
 ) -> None:
     monkeypatch.setattr("hangbot.factory._CHECK_WAITS", 0.05)
     assert main(["send", "there"]) == 0
-    with closing(sqlite3.connect(box, isolation_level=None)) as rival:
+    with closing(sqlite3.connect(bench.outbox, isolation_level=None)) as rival:
         rival.execute("PRAGMA locking_mode = EXCLUSIVE")
         rival.execute("BEGIN EXCLUSIVE")  # not even readers are let in
 
-        said = call("preflight")
+        said = bench.call("preflight")
 
     assert said.code == 3
     assert "[????] Outbox is writable: the outbox" in said.out
 
 
 @pytest.mark.slow
-def test_a_second_name_takes_nothing_while_a_bot_has_its_log_beside_the_first(
-    configured: Live, box: Path, start: Start, call: Call
-) -> None:
-    bot = start_bot(start)
-    other = box.with_name("backup")
-    other.hardlink_to(box)
+def test_a_second_name_takes_nothing_while_a_bot_has_its_log_beside_the_first(bench: Bench) -> None:
+    bot = start_bot(bench)
+    other = bench.outbox.with_name("backup")
+    other.hardlink_to(bench.outbox)
 
-    refused = start("send", "by the other name", env={"HANGBOT_OUTBOX": str(other)})
+    refused = bench.start("send", "by the other name", env={"HANGBOT_OUTBOX": str(other)})
     code = refused.wait()
     taken = main(["send", "by the bot's name", "--wait"])
     bot.send(signal.SIGTERM)
 
-    assert code == 1
-    assert refused.out == ""
+    assert (code, refused.out) == (1, "")
     assert "in use under another name" in refused.err
     assert taken == 0
     assert bot.wait() == 0
-    assert len(configured.muids) == 1
-    assert [row["text"] for row in call.listed()] == ["by the bot's name"]
+    assert len(bench.muids) == 1
+    assert [row["text"] for row in bench.call.listed()] == ["by the bot's name"]
 
 
 @pytest.mark.parametrize(("wait", "code"), [((), 0), (("--wait", "0.1"), 3)])
 def test_what_was_accepted_is_no_failure_where_nothing_can_be_delivered_from_the_file(
-    configured: Live, box: Path, call: Call, wait: tuple[str, ...], code: int
+    bench: Bench, wait: tuple[str, ...], code: int
 ) -> None:
-    box.with_name(f"{box.name}.lock").mkdir()  # a file that cannot be written, also by root
+    bench.outbox.with_name(f"{bench.outbox.name}.lock").mkdir()  # a file that cannot be written, also by root
 
-    said = call("send", "kept", *wait)
+    said = bench.call("send", "kept", *wait)
 
     assert said.code == code
     assert "what was accepted stays queued" in said.err
-    assert [row["id"] for row in call.listed()] == said.out.split()
-    assert call.states() == ["queued"]
-    assert configured.muids == []
+    assert [row["id"] for row in bench.call.listed()] == said.out.split()
+    assert bench.call.states() == ["queued"]
+    assert bench.muids == []
 
 
 @pytest.mark.slow
-def test_a_send_that_waits_says_why_the_bot_did_not_deliver(configured: Live, start: Start) -> None:
-    configured.configure(STAGE_RETRY_MAX_ATTEMPTS="1")
-    bot = start_bot(start)
-    configured.sandbox.faults.add("chat.send", "status", status=500)
+def test_a_send_that_waits_says_why_the_bot_did_not_deliver(bench: Bench) -> None:
+    bench.configure(STAGE_RETRY_MAX_ATTEMPTS="1")
+    bot = start_bot(bench)
+    bench.fault("chat.send", "status", status=500)
 
-    sender = start("send", "a text", "--wait")
+    sender = bench.start("send", "a text", "--wait")
 
     assert sender.wait() == 1
     assert f"{sender.out.strip()} is failed: given up after 1 attempts" in sender.err
@@ -428,10 +408,8 @@ def test_a_send_that_waits_says_why_the_bot_did_not_deliver(configured: Live, st
     assert bot.wait() == 0
 
 
-def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outboxs_place(
-    configured: Live,
-) -> None:
-    assert configured.muids == []
+def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outboxs_place(bench: Bench) -> None:
+    assert bench.muids == []
     limited = subprocess.run(
         ["/bin/sh", "-c", 'ulimit -n 6; exec "$0" -m hangbot send "a text"', sys.executable],
         capture_output=True,
@@ -446,15 +424,15 @@ def test_files_that_the_process_may_not_open_any_more_are_no_fault_of_the_outbox
 
 
 def test_a_folder_in_the_outboxs_place_is_said_to_be_that_and_nothing_else(
-    configured: Live, folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "place").mkdir()
-    (folder / "place" / "inner").mkdir()  # as every folder, it has more than one link
-    monkeypatch.setenv("HANGBOT_OUTBOX", str(folder / "place"))
+    (bench.folder / "place").mkdir()
+    (bench.folder / "place" / "inner").mkdir()  # as every folder, it has more than one link
+    monkeypatch.setenv("HANGBOT_OUTBOX", str(bench.folder / "place"))
 
-    code, said, _ = call("preflight")
+    code, said, _ = bench.call("preflight")
 
     assert code == 1
     assert "Is a directory" in said
     assert "[WARN]" not in said
-    assert configured.muids == []
+    assert bench.muids == []

@@ -15,7 +15,7 @@ from tests.bounds import WITHIN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Bench
 
 HANGBOT: Final = f"{sys.executable} -m hangbot"
 FULL: Final = "hangbot: standard output cannot be written (No space left on device); "
@@ -56,30 +56,28 @@ def shell(folder: Path, line: str, env: dict[str, str] | None = None) -> subproc
     ],
 )
 def test_what_was_accepted_is_told_as_accepted_wherever_the_id_went(
-    line: str, said: str, configured: Live, folder: Path
+    line: str, said: str, bench: Bench
 ) -> None:
-    ended = shell(folder, line)
+    ended = shell(bench.folder, line)
 
     told = ended.stderr.decode()
     assert ended.returncode == 0, told
-    assert len(configured.muids) == (3 if "seq" in line else 1)
+    assert len(bench.muids) == (3 if "seq" in line else 1)
     assert told.count("hangbot: ") == (1 if said else 0)
     assert said in told
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("env", [ASCII, C_LOCALE], ids=["ascii", "C"])
-def test_no_letter_stops_a_command_whatever_the_encoding(
-    env: dict[str, str], configured: Live, folder: Path
-) -> None:
-    configured.sandbox.room.state["settings"]["name"] = ODD
-    sent = shell(folder, f'hangbot send "{ODD}" --json', env)
-    more = shell(folder, f'echo "{ODD}" | hangbot send --stdin', env)
-    listed = shell(folder, "hangbot outbox list", env)
-    checked = shell(folder, "hangbot preflight", env)
+def test_no_letter_stops_a_command_whatever_the_encoding(env: dict[str, str], bench: Bench) -> None:
+    bench.sandbox.room.state["settings"]["name"] = ODD
+    sent = shell(bench.folder, f'hangbot send "{ODD}" --json', env)
+    more = shell(bench.folder, f'echo "{ODD}" | hangbot send --stdin', env)
+    listed = shell(bench.folder, "hangbot outbox list", env)
+    checked = shell(bench.folder, "hangbot preflight", env)
 
     assert [ended.returncode for ended in (sent, more, listed, checked)] == [0] * 4
-    assert [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")] == [ODD] * 2
+    assert bench.texts == [ODD] * 2
     assert b"Caf\\xe9" in listed.stdout
     assert b"Caf\\xe9" in checked.stdout
 
@@ -102,12 +100,12 @@ def test_no_letter_stops_a_command_whatever_the_encoding(
     ],
 )
 def test_the_exit_code_is_the_outcome_and_only_what_was_asked_for_to_be_shown_fails_unshown(
-    line: str, code: int, configured: Live, folder: Path
+    line: str, code: int, bench: Bench
 ) -> None:
-    assert configured
-    shell(folder, "hangbot send hello")
+    assert bench
+    shell(bench.folder, "hangbot send hello")
 
-    ended = shell(folder, line)
+    ended = shell(bench.folder, line)
 
     told = ended.stderr.decode()
     assert ended.returncode == code
@@ -117,22 +115,18 @@ def test_the_exit_code_is_the_outcome_and_only_what_was_asked_for_to_be_shown_fa
 
 
 @pytest.mark.slow
-def test_a_bot_whose_output_is_full_runs_and_its_report_changes_nothing(
-    configured: Live, folder: Path
-) -> None:
+def test_a_bot_whose_output_is_full_runs_and_its_report_changes_nothing(bench: Bench) -> None:
     with subprocess.Popen(  # noqa: S603  our own words
         ["bash", "-c", f"exec {HANGBOT} run >/dev/full 2>/dev/full"],  # noqa: S607  found on the path like everywhere
-        cwd=folder,
+        cwd=bench.folder,
         env=os.environ | {"BOOT_MESSAGE": "here"},
     ) as bot:
-        configured.wait_for(
-            lambda row: row.get("method") == "POST" and str(row["path"]).endswith("/messages")
-        )
+        bench.wait_for(lambda row: row.get("method") == "POST" and str(row["path"]).endswith("/messages"))
         bot.send_signal(signal.SIGTERM)
         code = bot.wait(WITHIN)
 
     assert code == 0
-    assert len(configured.muids) == 1
+    assert len(bench.muids) == 1
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,21 +10,14 @@ from hangbot.cli import main
 from hangbot.preflight import CHECKS
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Call, Live
+    from tests.cli.conftest import Bench, Call
 
 REFUSED = {"statusCode": 401, "message": "No."}
 CHECK = {"id", "title", "verdict", "message", "remedy", "duration_ms"}
 
 
-def checked(capsys: pytest.CaptureFixture[str], code: int) -> dict[str, Any]:
-    assert main(["preflight", "--json"]) == code
-    row: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return row
-
-
-@pytest.mark.usefixtures("configured")
-def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(call: Call) -> None:
-    printed = call("preflight")
+def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(bench: Bench) -> None:
+    printed = bench.call("preflight")
 
     *lines, verdict = printed.out.splitlines()
     assert printed.code == 0
@@ -33,9 +26,9 @@ def test_where_all_is_well_every_check_is_a_line_and_the_last_is_the_verdict(cal
     assert printed.err == ""
 
 
-@pytest.mark.usefixtures("configured")
-def test_as_json_it_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
-    row = checked(capsys, 0)
+@pytest.mark.usefixtures("bench")
+def test_as_json_it_is_the_contracts(call: Call) -> None:
+    row = call.json("preflight")
 
     assert set(row) == {"schema", "target", "verdict", "checks"}
     assert (row["schema"], row["target"], row["verdict"]) == (1, "live", "ready")
@@ -43,10 +36,10 @@ def test_as_json_it_is_the_contracts(capsys: pytest.CaptureFixture[str]) -> None
     assert all(check["duration_ms"] >= 0 for check in row["checks"])
 
 
-def test_what_is_rejected_is_1_with_its_remedy_under_it(configured: Live, call: Call) -> None:
-    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0, body=REFUSED)
+def test_what_is_rejected_is_1_with_its_remedy_under_it(bench: Bench) -> None:
+    bench.fault("gateway.token", "status", status=401, times=0, body=REFUSED)
 
-    code, out, _ = call("preflight")
+    code, out, _ = bench.call("preflight")
 
     assert code == 1
     assert "[FAIL] Gateway accepts the bot token: the gateway refused the token exchange (status 401" in out
@@ -55,10 +48,10 @@ def test_what_is_rejected_is_1_with_its_remedy_under_it(configured: Live, call: 
     assert out.splitlines()[-1].startswith("NOT READY: ")
 
 
-def test_a_warning_is_0_with_its_remedy_under_it(live: Live, call: Call) -> None:
-    live.configure(COMETCHAT_AUTH=f"auth_{'x' * 43}")
+def test_a_warning_is_0_with_its_remedy_under_it(bare: Bench) -> None:
+    bare.configure(COMETCHAT_AUTH=f"auth_{'x' * 43}")
 
-    said = call("preflight")
+    said = bare.call("preflight")
 
     lines = said.out.splitlines()
     (place,) = (number for number, line in enumerate(lines) if line.startswith("[WARN]"))
@@ -68,20 +61,20 @@ def test_a_warning_is_0_with_its_remedy_under_it(live: Live, call: Call) -> None
     assert lines[-1].startswith("READY: ")
 
 
-def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(live: Live, call: Call) -> None:
-    live.configure(CHAT_DIALECT="cometchat", COMETCHAT_APPID="sandbox")
+def test_a_chat_of_the_other_dialect_than_is_configured_is_1_and_named(bare: Bench) -> None:
+    bare.configure(CHAT_DIALECT="cometchat", COMETCHAT_APPID="sandbox")
 
-    code, out, _ = call("preflight")
+    code, out, _ = bare.call("preflight")
 
     assert code == 1
     assert "[FAIL] Chat token is accepted: " in out
     assert "speaks as OpenChat does, CHAT_DIALECT says cometchat" in out
 
 
-def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixture[str]) -> None:
-    configured.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
+def test_what_cannot_be_told_is_3(bench: Bench) -> None:
+    bench.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
 
-    row = checked(capsys, 3)
+    row = bench.call.json("preflight", code=3)
 
     assert row["verdict"] == "cannot_tell"
     verdicts = {check["id"]: check["verdict"] for check in row["checks"]}
@@ -89,19 +82,17 @@ def test_what_cannot_be_told_is_3(configured: Live, capsys: pytest.CaptureFixtur
     assert verdicts["room.joined"] == "skipped"
 
 
-def test_a_rejection_counts_more_than_what_cannot_be_told(
-    configured: Live, capsys: pytest.CaptureFixture[str]
-) -> None:
-    configured.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
-    configured.sandbox.faults.add("gateway.token", "status", status=401, times=0, body=REFUSED)
+def test_a_rejection_counts_more_than_what_cannot_be_told(bench: Bench) -> None:
+    bench.configure(SOCKET_SERVER_URL="http://127.0.0.1:9")
+    bench.fault("gateway.token", "status", status=401, times=0, body=REFUSED)
 
-    assert checked(capsys, 1)["verdict"] == "not_ready"
+    assert bench.call.json("preflight", code=1)["verdict"] == "not_ready"
 
 
-def test_a_faulty_configuration_is_2_and_in_the_json_too(live: Live, call: Call) -> None:
-    live.configure(BOT_USER_TOKEN="", HANGBOT_RATE="fast")
+def test_a_faulty_configuration_is_2_and_in_the_json_too(bare: Bench) -> None:
+    bare.configure(BOT_USER_TOKEN="", HANGBOT_RATE="fast")
 
-    printed = call("preflight", "--json")
+    printed = bare.call("preflight", "--json")
 
     row = json.loads(printed.out)
     assert printed.code == 2
@@ -114,13 +105,13 @@ def test_a_faulty_configuration_is_2_and_in_the_json_too(live: Live, call: Call)
     assert "BOT_USER_TOKEN" in printed.err
 
 
-def test_no_token_is_printed_whatever_the_services_say(configured: Live, call: Call) -> None:
-    bot = configured.sandbox.bot
+def test_no_token_is_printed_whatever_the_services_say(bench: Bench) -> None:
+    bot = bench.sandbox.bot
     echo = {"error": {"code": "ERR_BAD", "message": f"{bot.chat_token} and {bot.token}?"}}
-    configured.sandbox.faults.add("chat.me", "status", status=400, body=echo, times=0)
-    configured.sandbox.faults.add("room.joinRoom", "status", body=f"who is {bot.token}?", times=0)
+    bench.fault("chat.me", "status", status=400, body=echo, times=0)
+    bench.fault("room.joinRoom", "status", body=f"who is {bot.token}?", times=0)
 
-    printed = call("preflight", "--log-level", "debug")
+    printed = bench.call("preflight", "--log-level", "debug")
 
     assert printed.code == 1
     assert "ERR_BAD" in printed.out
@@ -128,8 +119,8 @@ def test_no_token_is_printed_whatever_the_services_say(configured: Live, call: C
     assert bot.chat_token not in printed.out + printed.err
 
 
-def test_where_the_stream_is_not_utf_8_it_is_ascii(configured: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    configured.sandbox.room.state["settings"]["name"] = "Caf\u00e9 \u201cNoir\u201d \u2026"
+def test_where_the_stream_is_not_utf_8_it_is_ascii(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.sandbox.room.state["settings"]["name"] = "Caf\u00e9 \u201cNoir\u201d \u2026"
     shown = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr("sys.stdout", shown)
 
@@ -140,10 +131,10 @@ def test_where_the_stream_is_not_utf_8_it_is_ascii(configured: Live, monkeypatch
     assert 'the bot is in "Caf\\xe9 "Noir" ..." with 0 others' in shown.read()
 
 
-def test_a_faulty_configuration_has_its_lines_too(live: Live, call: Call) -> None:
-    live.configure(ROOM_UUID="")
+def test_a_faulty_configuration_has_its_lines_too(bare: Bench) -> None:
+    bare.configure(ROOM_UUID="")
 
-    said = call("preflight")
+    said = bare.call("preflight")
 
     lines = said.out.splitlines()
     assert said.code == 2

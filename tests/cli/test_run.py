@@ -5,7 +5,6 @@ import shlex
 import signal
 import sqlite3
 import subprocess
-import threading
 import time
 import urllib.request
 from contextlib import ExitStack
@@ -25,45 +24,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hangbot.sandbox import Sandbox
-    from tests.cli.conftest import Call, Live, Start
-
-
-def one_line(err: str) -> str:
-    """The one line with which a command ended, where nothing else was logged."""
-    assert "Traceback" not in err
-    assert err.count("\n") == 1, err
-    return err
+    from tests.cli.conftest import Bench, Call, Start
 
 
 # -- the main job
 
 
-def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(
-    configured: Live, call: Call
-) -> None:
+def test_a_bot_from_its_file_answers_and_delivers_and_ends_with_its_report(bench: Bench) -> None:
     async def ask(sandbox: Sandbox) -> None:
         alice = sandbox.users.add("alice")
         await alice.join()
         await alice.say("/uptime")
 
     def said() -> list[str]:
-        return [str(row["data"].get("text")) for row in configured.sandbox.messages]
+        return [str(row["data"].get("text")) for row in bench.sandbox.messages]
 
     def story() -> None:
         listening.wait()
-        configured.do(ask)
-        configured.wait_for(lambda _: any("has been up" in text for text in said()))
-        configured.wait_for(lambda _: "good evening" in said())
+        bench.do(ask)
+        bench.wait_for(lambda _: any("has been up" in text for text in said()))
+        bench.wait_for(lambda _: "good evening" in said())
 
-    configured.configure(BOOT_MESSAGE="good evening")
+    bench.configure(BOOT_MESSAGE="good evening")
     with Heard("reading the chat") as listening:
-        printed = call.beside(story, "run")
+        printed = bench.call.beside(story, "run")
 
     assert printed.code == 0
     assert printed.out.startswith("delivered 2 (first try 100.0%), retried 0, failed 0, uncertain 0")
     assert "good evening" in said()
     assert printed.err.count("[OK] ") > 10
-    assert configured.sandbox.bot.token not in printed.err + printed.out
+    assert bench.sandbox.bot.token not in printed.err + printed.out
     assert not re.search(r"Traceback|\[FAIL\]|ERROR", printed.err)
 
 
@@ -76,21 +66,19 @@ def test_a_bot_on_a_sandbox_of_its_own_needs_no_configuration(folder: Path, call
 
 
 @pytest.mark.slow
-def test_a_bot_says_that_it_runs_and_shows_what_it_hears_and_says_but_no_direct_message(
-    configured: Live, start: Start
-) -> None:
+def test_a_bot_says_that_it_runs_and_shows_what_it_hears_and_says_but_no_direct_message(bench: Bench) -> None:
     async def join(sandbox: Sandbox) -> None:
         await sandbox.users.add("alice", uid="alice").join()
 
     async def speak(sandbox: Sandbox) -> None:
         await sandbox.users.get("alice").say("/uptime")
 
-    configured.do(join)
-    with exclusive(Path(configured.env["HANGBOT_OUTBOX"])):
-        assert start("send", "for your eyes only", "--to", "alice", "--id", "secret").wait() == 0
-    bot = start("run")
+    bench.do(join)
+    with exclusive(Path(bench.env["HANGBOT_OUTBOX"])):
+        assert bench.start("send", "for your eyes only", "--to", "alice", "--id", "secret").wait() == 0
+    bot = bench.start("run")
     until(bot, lambda: "running: in " in bot.err)
-    configured.do(speak)
+    bench.do(speak)
     until(bot, lambda: "has been up" in bot.err and "to alice" in bot.err)
     bot.send(signal.SIGTERM)
     bot.wait()
@@ -125,28 +113,26 @@ def test_a_bot_on_a_sandbox_tells_how_to_talk_to_it_from_a_second_terminal(start
     assert "[HEARD] you: /uptime" in bot.err
 
 
-def test_services_that_are_down_are_waited_for(live: Live, call: Call) -> None:
+def test_services_that_are_down_are_waited_for(bare: Bench) -> None:
     nowhere = "http://127.0.0.1:9"
-    live.configure(
+    bare.configure(
         OPENCHAT_BASE_URL=nowhere,
         TTFM_GATEWAY_BASE_URL=nowhere,
         SOCKET_SERVER_URL=nowhere,
         HANGBOT_DRAIN_MS="100",
     )
 
-    code, _, said = call.until("not in the room", "run")
+    code, _, said = bare.call.until("not in the room", "run")
 
     assert code == 0
     assert "starting all the same" in said
     assert "not in the room" in said
 
 
-def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(
-    configured: Live, call: Call
-) -> None:
-    configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=0)
+def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(bench: Bench) -> None:
+    bench.fault("room.joinRoom", "status", body="the room is full", times=0)
 
-    code, _, said = call("run")
+    code, _, said = bench.call("run")
 
     assert code == 1
     assert "[FAIL] Bot is in the room: the room refused joinRoom (the room is full); these are" in said
@@ -154,17 +140,17 @@ def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(
 
 
 def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_with_its_remedy(
-    configured: Live, call: Call
+    bench: Bench,
 ) -> None:
     def story() -> None:
         joined.wait()
-        configured.sandbox.faults.add("room.joinRoom", "status", body="the room is full", times=3)
-        configured.do(lambda sandbox: sandbox.restart(services=["room"]))
+        bench.fault("room.joinRoom", "status", body="the room is full", times=3)
+        bench.do(lambda sandbox: sandbox.restart(services=["room"]))
         with Heard("[SOCKET] joined") as again:
             again.wait()
 
     with Heard("[SOCKET] joined") as joined:
-        code, _, said = call.beside(story, "run")
+        code, _, said = bench.call.beside(story, "run")
 
     assert code == 0
     assert said.count("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
@@ -188,18 +174,16 @@ socket.getaddrinfo = getaddrinfo
 
 
 @pytest.mark.slow
-def test_a_host_with_a_dead_and_a_live_address_is_a_host_like_any_other(
-    live: Live, start: Start, folder: Path
-) -> None:
+def test_a_host_with_a_dead_and_a_live_address_is_a_host_like_any_other(bare: Bench) -> None:
     names = ("SOCKET_SERVER_URL", "OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL")
-    ports = {name: urlsplit(live.env[name]).port or 0 for name in names}
-    live.configure(**{name: f"http://hang.example:{port}" for name, port in ports.items()})
-    (folder / "sitecustomize.py").write_text(A_RESOLVER)
+    ports = {name: urlsplit(bare.env[name]).port or 0 for name in names}
+    bare.configure(**{name: f"http://hang.example:{port}" for name, port in ports.items()})
+    (bare.folder / "sitecustomize.py").write_text(A_RESOLVER)
 
     with ExitStack() as dead:
         for port in set(ports.values()):
             dead.enter_context(unanswering(port))
-        bot = start("run", env={"PYTHONPATH": str(folder)})
+        bot = bare.start("run", env={"PYTHONPATH": str(bare.folder)})
         while "[SOCKET] joined" not in bot.err:  # soon, or never
             assert bot.process.poll() is None
             time.sleep(0.05)
@@ -214,11 +198,11 @@ A_LOGIN_PAGE: Final[dict[str, Any]] = {"status": 302, "headers": {"Location": "h
 
 
 def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_bot_starts(
-    configured: Live, call: Call
+    bench: Bench,
 ) -> None:
-    configured.sandbox.faults.add("room.connect", "status", times=2, **A_LOGIN_PAGE)
+    bench.fault("room.connect", "status", times=2, **A_LOGIN_PAGE)
 
-    code, _, said = call.until("[SOCKET] joined", "run")
+    code, _, said = bench.call.until("[SOCKET] joined", "run")
 
     assert code == 0
     assert "[????] Room socket connects: " in said
@@ -235,17 +219,17 @@ def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_b
     ],
 )
 def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
-    answer: dict[str, Any], configured: Live, call: Call
+    answer: dict[str, Any], bench: Bench
 ) -> None:
     def story() -> None:
         joined.wait()
-        configured.sandbox.faults.add("room.connect", "status", times=3, **answer)
-        configured.do(lambda sandbox: sandbox.restart(services=["room"]))
+        bench.fault("room.connect", "status", times=3, **answer)
+        bench.do(lambda sandbox: sandbox.restart(services=["room"]))
         with Heard("[SOCKET] joined") as again:
             again.wait()
 
     with Heard("[SOCKET] joined") as joined:
-        said = call.beside(story, "run")
+        said = bench.call.beside(story, "run")
 
     assert said.code == 0
     assert said.err.count(f"answered the connection with status {answer['status']}") == 3
@@ -253,37 +237,30 @@ def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
 
 @pytest.mark.parametrize("how", ["kick", "ban"])
 def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_waits_stays(
-    how: str, configured: Live, capsys: pytest.CaptureFixture[str]
+    how: str, bench: Bench
 ) -> None:
     def story() -> None:
         listening.wait()
         for number in range(2):
             main(["send", f"line {number}"])
-        configured.wait_for(is_a_send)
-        configured.do(lambda sandbox: getattr(sandbox, how)(sandbox.bot.uid))
+        bench.wait_for(is_a_send)
+        bench.do(lambda sandbox: getattr(sandbox, how)(sandbox.bot.uid))
 
-    configured.sandbox.faults.add("chat.send", "delay", ms=500)
+    bench.fault("chat.send", "delay", ms=500)
     with Heard("reading the chat") as listening:
-        thread = threading.Thread(target=story, name="story")
-        thread.start()
-        code = main(["run"])
-        thread.join(WITHIN)
+        code, _, said = bench.call.beside(story, "run", stop=False)
 
-    said = capsys.readouterr()
     assert code == 4
-    assert said.err.splitlines()[-1] == (
+    assert said.splitlines()[-1] == (
         "hangbot: a moderator put the bot out of the room. "
         "Ask the room's moderators; start the bot again when they agree."
     )
-    assert [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")] == ["line 0"]
-    assert main(["outbox", "list", "--queued"]) == 0
-    assert "line 1" in capsys.readouterr().out
+    assert bench.texts == ["line 0"]
+    assert [row["text"] for row in bench.call.listed("--queued")] == ["line 1"]
 
 
 @pytest.mark.slow
-def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
-    configured: Live, call: Call
-) -> None:
+def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(bench: Bench) -> None:
     async def put_out(sandbox: Sandbox) -> None:
         await sandbox.chat.kick(sandbox.bot.uid, sandbox.room.uuid)
 
@@ -294,30 +271,27 @@ def test_a_bot_that_is_put_out_of_the_chat_group_joins_it_again_and_runs_on(
 
     def story() -> None:
         listening.wait()
-        configured.do(put_out)
-        configured.do(ask)
-        configured.wait_for(is_a_send)
+        bench.do(put_out)
+        bench.do(ask)
+        bench.wait_for(is_a_send)
 
     with Heard("reading the chat") as listening:
-        said = call.beside(story, "run")
+        said = bench.call.beside(story, "run")
 
     assert said.code == 0, said.err
-    assert "has been up for" in configured.sandbox.messages[-1]["data"]["text"]
+    assert "has been up for" in bench.sandbox.messages[-1]["data"]["text"]
 
 
-def test_a_kick_that_comes_during_the_checks_is_4_as_well(configured: Live, call: Call) -> None:
+def test_a_kick_that_comes_during_the_checks_is_4_as_well(bench: Bench) -> None:
     def story() -> None:
-        configured.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
-        configured.do(push)
+        bench.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
+        bench.do(push)
 
     async def push(sandbox: Sandbox) -> None:
         sandbox.server.connections[-1].send('{"context":"user","message":{"name":"kickedFromRoom"}}')
 
-    configured.sandbox.faults.add("room.joinRoom", "hang")
-    thread = threading.Thread(target=story, name="story")
-    thread.start()
-    said = call("run")
-    thread.join(WITHIN)
+    bench.fault("room.joinRoom", "hang")
+    said = bench.call.beside(story, "run", stop=False)
 
     assert said.code == 4, said.err
 
@@ -326,20 +300,14 @@ def test_a_kick_that_comes_during_the_checks_is_4_as_well(configured: Live, call
 
 
 def test_without_a_configuration_it_says_what_to_make(call: Call) -> None:
-    code, _, said = call("run")
-
-    assert one_line(said)
-    assert code == 2
-    assert "hang-fm-config.env" in said
+    assert "hang-fm-config.env" in call("run").line(2)
 
 
-def test_one_fault_of_the_configuration_is_one_line(live: Live, call: Call) -> None:
-    live.configure(SOCKET_TIMEOUT_MS="soon")
+def test_one_fault_of_the_configuration_is_one_line(bare: Bench) -> None:
+    bare.configure(SOCKET_TIMEOUT_MS="soon")
 
-    code, _, said = call("run")
+    said = bare.call("run").line(2)
 
-    assert one_line(said)
-    assert code == 2
     assert "SOCKET_TIMEOUT_MS (hang-fm-config.env line" in said
     assert "'soon'. Correct that in" in said
 
@@ -360,17 +328,13 @@ def test_every_fault_of_a_configuration_is_told_at_once_and_no_secret(folder: Pa
     assert all(line.startswith("hangbot: ") for line in said.splitlines())
 
 
-def test_what_preflight_rejects_does_not_start_and_says_so_on_one_line_with_its_remedy(
-    configured: Live, call: Call
-) -> None:
+def test_what_preflight_rejects_does_not_start_and_says_so_on_one_line_with_its_remedy(bench: Bench) -> None:
     body = {"statusCode": 401, "message": "No."}
-    configured.sandbox.faults.add("gateway.token", "status", times=0, status=401, body=body)
+    bench.fault("gateway.token", "status", times=0, status=401, body=body)
 
-    printed = call("run", "--log-level", "error")
+    said = bench.call("run", "--log-level", "error").line(1)
 
-    assert printed.code == 1
-    assert printed.out == ""
-    assert re.search(r"ERROR \| \[FAIL\] Gateway accepts the bot token: .* -> \S", one_line(printed.err))
+    assert re.search(r"ERROR \| \[FAIL\] Gateway accepts the bot token: .* -> \S", said)
 
 
 def no_database(path: Path) -> None:
@@ -397,52 +361,43 @@ def later_version(path: Path) -> None:
 @pytest.mark.parametrize("command", [["run"], ["send", "hi"], ["outbox", "list"], ["outbox", "stats"]])
 @pytest.mark.parametrize("spoil", [no_database, another_programs, a_folder, later_version])
 def test_an_outbox_that_cannot_be_used_is_one_line_and_left_as_it_is(
-    spoil: Callable[[Path], None], command: list[str], configured: Live, folder: Path, call: Call
+    spoil: Callable[[Path], None], command: list[str], bench: Bench
 ) -> None:
-    path = folder / "outbox.sqlite3"
+    path = bench.outbox
     spoil(path)
     before = path.read_bytes() if path.is_file() else b""
 
-    code, _, said = call(*command, "--log-level", "error")
+    said = bench.call(*command, "--log-level", "error").line(1)
 
-    assert one_line(said)
-    assert code == 1
     assert str(path) in said
     assert (path.read_bytes() if path.is_file() else b"") == before
-    assert configured.muids == []
+    assert bench.muids == []
 
 
-def test_an_outbox_without_a_folder_is_one_line(live: Live, folder: Path, call: Call) -> None:
-    live.configure(HANGBOT_OUTBOX=str(folder / "no" / "such.sqlite3"))
+def test_an_outbox_without_a_folder_is_one_line(bare: Bench) -> None:
+    bare.configure(HANGBOT_OUTBOX=str(bare.folder / "no" / "such.sqlite3"))
 
-    said = call("run")
-
-    assert said.code == 1
-    assert "HANGBOT_OUTBOX: its folder must exist" in one_line(said.err)
+    assert "HANGBOT_OUTBOX: its folder must exist" in bare.call("run").line(1)
 
 
-def test_a_second_bot_on_one_outbox_is_one_line(configured: Live, folder: Path, call: Call) -> None:
-    with exclusive(folder / "outbox.sqlite3"):
-        code, _, said = call("run")
+def test_a_second_bot_on_one_outbox_is_one_line(bench: Bench) -> None:
+    with exclusive(bench.outbox):
+        said = bench.call("run").line(1)
 
-    assert one_line(said)
-    assert code == 1
     assert "another bot delivers" in said
     assert "HANGBOT_OUTBOX" in said
-    assert configured.sandbox.journal.events() == []
+    assert bench.sandbox.journal.events() == []
 
 
 # -- processes and signals
 
 
 @pytest.mark.slow
-def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
-    configured: Live, start: Start, capsys: pytest.CaptureFixture[str]
-) -> None:
-    configured.sandbox.faults.add("chat.send", "hang", times=0)
+def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(bench: Bench) -> None:
+    bench.fault("chat.send", "hang", times=0)
     env = {"BOOT_MESSAGE": "never answered", "HANGBOT_DRAIN_MS": "60000", "SOCKET_TIMEOUT_MS": "60000"}
-    bot = start("run", env=env)
-    configured.wait_for(is_a_send)
+    bot = bench.start("run", env=env)
+    bench.wait_for(is_a_send)
 
     bot.send(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):  # it drains, with a minute's patience
@@ -452,42 +407,39 @@ def test_a_second_signal_stops_at_once_and_what_was_on_its_way_stays_in_doubt(
     assert bot.wait() == 1
     assert "stopped at once" in bot.err
     assert "Traceback" not in bot.err
-    assert main(["outbox", "list", "--queued"]) == 0
-    assert "never answered" in capsys.readouterr().out
+    assert [row["text"] for row in bench.call.listed("--queued")] == ["never answered"]
 
 
 @pytest.mark.slow
-def test_a_killed_bot_loses_and_doubles_nothing(configured: Live, start: Start) -> None:
-    configured.sandbox.faults.add("chat.send", "delay", ms=3_600_000)
-    bot = start("run", env={"BOOT_MESSAGE": "once", "SOCKET_TIMEOUT_MS": "60000"})
-    configured.wait_for(is_a_send)
+def test_a_killed_bot_loses_and_doubles_nothing(bench: Bench) -> None:
+    bench.fault("chat.send", "delay", ms=3_600_000)
+    bot = bench.start("run", env={"BOOT_MESSAGE": "once", "SOCKET_TIMEOUT_MS": "60000"})
+    bench.wait_for(is_a_send)
     bot.send(signal.SIGKILL)
     bot.wait()
 
-    again = start("send", "after it", "--wait", "50")
+    again = bench.start("send", "after it", "--wait", "50")
 
     assert again.wait() == 0, again.err
-    texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]
+    texts = bench.texts
     assert texts == ["once", "after it"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_bot_that_is_killed_again_and_again_loses_and_doubles_nothing(
-    configured: Live, start: Start
-) -> None:
+def test_a_bot_that_is_killed_again_and_again_loses_and_doubles_nothing(bench: Bench) -> None:
     for number in range(8):
         kind = ("delay", "cut_after_store", "hang", "cut_before_store")[number % 4]
-        configured.sandbox.faults.add("chat.send", kind, ms=3_600_000 if kind == "delay" else None)
-        since = configured.sandbox.journal.last_n
-        bot = start("run", env={"BOOT_MESSAGE": f"start {number}", "SOCKET_TIMEOUT_MS": "60000"})
-        configured.wait_for(is_a_send, since=since)
+        bench.fault("chat.send", kind, ms=3_600_000 if kind == "delay" else None)
+        since = bench.sandbox.journal.last_n
+        bot = bench.start("run", env={"BOOT_MESSAGE": f"start {number}", "SOCKET_TIMEOUT_MS": "60000"})
+        bench.wait_for(is_a_send, since=since)
         bot.send(signal.SIGKILL)
         bot.wait()
-        configured.sandbox.faults.clear()
+        bench.sandbox.faults.clear()
 
-    last = start("send", "the end", "--wait", "50")
+    last = bench.start("send", "the end", "--wait", "50")
 
     assert last.wait() == 0, last.err
-    texts = [row["data"].get("text") for row in configured.sandbox.messages if row.get("muid")]
+    texts = bench.texts
     assert texts == [*(f"start {number}" for number in range(8)), "the end"]

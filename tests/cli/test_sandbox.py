@@ -88,8 +88,7 @@ def test_a_port_that_is_taken_is_one_line(name: str, call: Call) -> None:
 
         said = call("sandbox", f"--{name}-port", str(port))
 
-    assert said.code == 1
-    assert said.out == ""
+    assert (said.code, said.out) == (1, "")
     assert said.err == (
         f"hangbot: cannot listen on 127.0.0.1:{port}: Address already in use. "
         "Choose another port, or 0 and let the system choose.\n"

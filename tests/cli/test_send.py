@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Call, Live, Start
+    from tests.cli.conftest import Bench
 
     Feed = Callable[[bytes], None]
 
@@ -45,57 +45,53 @@ def feed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[by
         yield write
 
 
-def test_without_a_bot_it_delivers_and_prints_the_id(configured: Live, call: Call) -> None:
-    said = call("send", "hello")
+def test_without_a_bot_it_delivers_and_prints_the_id(bench: Bench) -> None:
+    said = bench.call("send", "hello")
 
     (key,) = said.out.split()
-    assert said.code == 0
-    assert configured.muids == [key]
+    assert (said.code, bench.muids) == (0, [key])
 
 
 @pytest.mark.parametrize("faulty", [False, True])
 def test_on_success_nothing_is_printed_but_the_id_so_that_cron_mails_nothing_else(
-    configured: Live, start: Start, *, faulty: bool
+    bench: Bench, *, faulty: bool
 ) -> None:
     if faulty:
-        configured.sandbox.faults.add("chat.send", "cut_after_store", times=1)
+        bench.fault("chat.send", "cut_after_store", times=1)
 
-    command = start("send", "good", "evening")
+    command = bench.start("send", "good", "evening")
 
     assert command.wait() == 0
-    (key,) = configured.muids
+    (key,) = bench.muids
     assert (command.out, command.err) == (f"{key}\n", "")
-    assert [row["data"]["text"] for row in configured.sandbox.messages] == ["good evening"]
+    assert [row["data"]["text"] for row in bench.sandbox.messages] == ["good evening"]
 
 
-def test_what_is_queued_is_delivered_first_and_oldest_first(
-    configured: Live, folder: Path, call: Call
-) -> None:
-    with exclusive(folder / "outbox.sqlite3"):  # as a running bot does
+def test_what_is_queued_is_delivered_first_and_oldest_first(bench: Bench) -> None:
+    with exclusive(bench.outbox):  # as a running bot does
         assert [main(["send", "a", "--id", f"m-{number}"]) for number in (1, 2, 3)] == [0, 0, 0]
-    assert configured.muids == []
-    assert set(call.states()) == {"queued"}
+    assert bench.muids == []
+    assert set(bench.call.states()) == {"queued"}
 
     code = main(["send", "b", "--id", "m-4"])
 
-    assert code == 0
-    assert configured.muids == ["m-1", "m-2", "m-3", "m-4"]
+    assert (code, bench.muids) == (0, ["m-1", "m-2", "m-3", "m-4"])
 
 
-def test_a_long_text_is_cut_where_a_reader_would(configured: Live) -> None:
+def test_a_long_text_is_cut_where_a_reader_would(bench: Bench) -> None:
     code = main(["send", "A list:\n" + "\U0001f1e9\U0001f1ea" * 500, "--id", "m-1"])
 
-    said = [row["data"]["text"] for row in configured.sandbox.messages]
+    said = [row["data"]["text"] for row in bench.sandbox.messages]
     assert code == 0
     assert said == ["A list:", "\U0001f1e9\U0001f1ea" * 450, "\U0001f1e9\U0001f1ea" * 50]
 
 
-def test_as_json_it_prints_the_contracts_row_for_each_part(configured: Live, call: Call) -> None:
-    said = call("send", "word " * 300, "--id", "m-1", "--json")
+def test_as_json_it_prints_the_contracts_row_for_each_part(bench: Bench) -> None:
+    said = bench.call("send", "word " * 300, "--id", "m-1", "--json")
 
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert said.code == 0
-    assert [row["id"] for row in rows] == ["m-1", "m-1.2"] == configured.muids
+    assert [row["id"] for row in rows] == ["m-1", "m-1.2"] == bench.muids
     assert all(set(row) == ROW for row in rows)
     assert [(row["state"], row["tier"], row["attempts"]) for row in rows] == [("delivered", 1, 1)] * 2
 
@@ -111,87 +107,81 @@ def test_as_json_it_prints_the_contracts_row_for_each_part(configured: Live, cal
 )
 @pytest.mark.parametrize("wait", [[], ["--wait", "50"]])
 def test_the_exit_code_is_what_became_of_it(
-    fault: dict[str, Any] | None, code: int, state: str, wait: list[str], configured: Live, call: Call
+    fault: dict[str, Any] | None, code: int, state: str, wait: list[str], bench: Bench
 ) -> None:
     if fault:
-        configured.sandbox.faults.add("chat.send", **fault)
+        bench.fault("chat.send", **fault)
 
     returned = main(["send", "hello", *wait])
 
-    assert returned == code
-    assert call.states() == [state]
+    assert (returned, bench.call.states()) == (code, [state])
 
 
-def test_what_cannot_be_told_is_3(configured: Live, call: Call) -> None:
-    configured.configure(STAGE_RETRY_TOTAL_MS="200")
-    configured.sandbox.faults.add("chat.send", "cut_after_store")
-    configured.sandbox.faults.add("chat.lookup", "status", status=503, times=0)
+def test_what_cannot_be_told_is_3(bench: Bench) -> None:
+    bench.configure(STAGE_RETRY_TOTAL_MS="200")
+    bench.fault("chat.send", "cut_after_store")
+    bench.fault("chat.lookup", "status", status=503, times=0)
 
     code = main(["send", "hello"])
 
-    assert code == 3
-    assert call.states() == ["uncertain"]
+    assert (code, bench.call.states()) == (3, ["uncertain"])
 
 
 @pytest.mark.slow
-def test_waiting_has_an_end_and_says_that_it_cannot_tell(configured: Live, call: Call) -> None:
-    configured.configure(SOCKET_TIMEOUT_MS="60000")
-    configured.sandbox.faults.add("chat.send", "hang")
+def test_waiting_has_an_end_and_says_that_it_cannot_tell(bench: Bench) -> None:
+    bench.configure(SOCKET_TIMEOUT_MS="60000")
+    bench.fault("chat.send", "hang")
 
     code = main(["send", "hello", "--wait", "1.5"])
 
     assert code == 3
-    (row,) = call.listed()
+    (row,) = bench.call.listed()
     assert (row["state"], row["attempts"]) == ("sending", 1)
 
 
-def test_while_a_bot_runs_waiting_for_it_has_an_end_too(configured: Live, folder: Path, call: Call) -> None:
-    with exclusive(folder / "outbox.sqlite3"):
+def test_while_a_bot_runs_waiting_for_it_has_an_end_too(bench: Bench) -> None:
+    with exclusive(bench.outbox):
         code = main(["send", "hello", "--wait", "0.1"])
 
-    assert code == 3
-    assert configured.muids == []
-    assert call.states() == ["queued"]
+    assert (code, bench.muids) == (3, [])
+    assert bench.call.states() == ["queued"]
 
 
 def test_a_command_that_only_looks_whether_a_bot_runs_is_not_taken_for_one(
-    configured: Live, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(send_delivery, "_HOLD", 30)
     looking = ExitStack()
-    looking.enter_context(exclusive(folder / "outbox.sqlite3", brief=True))
+    looking.enter_context(exclusive(bench.outbox, brief=True))
     soon = threading.Timer(0.05, looking.close)
     soon.start()
 
     code = main(["send", "hello", "--id", "m-1"])
 
     soon.join()
-    assert code == 0
-    assert configured.muids == ["m-1"]
+    assert (code, bench.muids) == (0, ["m-1"])
 
 
-def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_refused(
-    configured: Live, call: Call
-) -> None:
+def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_refused(bench: Bench) -> None:
     assert main(["send", "hello", "--id", "m-1"]) == 0
     assert main(["send", "hello", "--id", "m-1"]) == 0
 
-    said = call("send", "goodbye", "--id", "m-1")
+    said = bench.call("send", "goodbye", "--id", "m-1")
 
     assert said.code == 2
     assert "m-1 was used for another message" in said.err
     assert said.out == ""
-    assert configured.muids == ["m-1"]
+    assert bench.muids == ["m-1"]
 
 
-def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(configured: Live) -> None:
-    alice = configured.sandbox.users.add("alice")
-    configured.do(lambda _: alice.join())
-    other = configured.sandbox.add_room("other")
+def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(bench: Bench) -> None:
+    alice = bench.sandbox.users.add("alice")
+    bench.do(lambda _: alice.join())
+    other = bench.sandbox.add_room("other")
 
     codes = [main(["send", "psst", "--to", alice.uid]), main(["send", "hi", "--to", other.uuid])]
 
-    sent = [(row["receiver"], row["receiverType"]) for row in configured.sandbox.messages if row.get("muid")]
+    sent = [(row["receiver"], row["receiverType"]) for row in bench.sandbox.messages if row.get("muid")]
     assert codes == [0, 0]
     assert sent == [(alice.uid, "user"), (other.uuid, "group")]
 
@@ -208,26 +198,22 @@ def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(c
     ],
 )
 def test_what_cannot_be_sent_is_refused_at_the_door_on_one_line(
-    argv: list[str], says: str, configured: Live, call: Call
+    argv: list[str], says: str, bench: Bench
 ) -> None:
-    said = call("send", *argv)
+    said = bench.call("send", *argv)
 
-    assert said.code == 2
-    assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert says in said.err
-    assert configured.muids == []
+    assert says in said.line(2)
+    assert bench.muids == []
 
 
-def test_a_line_of_standard_input_is_a_message(configured: Live, feed: Feed, call: Call) -> None:
+def test_a_line_of_standard_input_is_a_message(bench: Bench, feed: Feed) -> None:
     feed(b"one\n two \nthr\xc3\xa9\xc3\xa9")
 
-    said = call("send", "--stdin")
+    said = bench.call("send", "--stdin")
 
     assert said.code == 0
-    assert said.out.split() == configured.muids
-    texts = [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")]
-    assert texts == ["one", " two ", "thréé"]
+    assert said.out.split() == bench.muids
+    assert bench.texts == ["one", " two ", "thréé"]
 
 
 @pytest.mark.parametrize(
@@ -244,13 +230,12 @@ def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_oth
     raw: bytes,
     says: str,
     as_json: bool,  # noqa: FBT001  a column of the table
-    configured: Live,
+    bench: Bench,
     feed: Feed,
-    call: Call,
 ) -> None:
     feed(b"one\n\n" + raw + b"\n  \r\nfour\r\n" + raw)
 
-    said = call("send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error")
+    said = bench.call("send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error")
 
     assert said.code == 1
     assert [line.partition(" was not accepted: ")[0] for line in said.err.splitlines()] == [
@@ -258,45 +243,37 @@ def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_oth
         "hangbot: line 6",
     ]
     assert said.err.count(says) == 2
-    texts = [row["data"]["text"] for row in configured.sandbox.messages if row.get("muid")]
-    assert texts == ["one", "four"]
-    assert all(key in said.out for key in configured.muids)
+    assert bench.texts == ["one", "four"]
+    assert all(key in said.out for key in bench.muids)
 
 
-def test_a_receiver_that_is_none_is_a_wrong_call_and_not_told_line_by_line(
-    configured: Live, feed: Feed, folder: Path, call: Call
-) -> None:
+def test_a_receiver_that_is_none_is_a_wrong_call_and_not_told_line_by_line(bench: Bench, feed: Feed) -> None:
     feed(b"one\ntwo\n")
 
-    said = call("send", "--stdin", "--to", "a/b")
-
-    assert said.code == 2
-    assert said.err.count("\n") == 1
-    assert configured.muids == []
-    assert not (folder / "outbox.sqlite3").exists()
+    assert bench.call("send", "--stdin", "--to", "a/b").line(2)
+    assert bench.muids == []
+    assert not bench.outbox.exists()
 
 
 @pytest.mark.slow
-def test_each_line_is_delivered_as_it_comes_and_a_bot_may_have_the_outbox_between_two(
-    configured: Live, start: Start, folder: Path
-) -> None:
-    sending = start("send", "--stdin", "--log-level", "error", env={"STAGE_RETRY_TOTAL_MS": "2000"})
+def test_each_line_is_delivered_as_it_comes_and_a_bot_may_have_the_outbox_between_two(bench: Bench) -> None:
+    sending = bench.start("send", "--stdin", "--log-level", "error", env={"STAGE_RETRY_TOTAL_MS": "2000"})
     pipe = sending.process.stdin
     assert pipe is not None
 
     for number in (1, 2):
-        since = configured.sandbox.journal.last_n
+        since = bench.sandbox.journal.last_n
         pipe.write(b"number %d\n" % number)
         pipe.flush()
-        configured.wait_for(is_a_send, since=since)
-    with as_a_bot(folder / "outbox.sqlite3"):
+        bench.wait_for(is_a_send, since=since)
+    with as_a_bot(bench.outbox):
         pipe.write(b"number 3, without an end")
         pipe.close()
         code = sending.wait()
 
     assert code == 0
     assert len(sending.out.split()) == 3
-    assert configured.muids == sending.out.split()[:2]
+    assert bench.muids == sending.out.split()[:2]
 
 
 def as_a_bot(path: Path) -> ExitStack:
@@ -311,29 +288,27 @@ def as_a_bot(path: Path) -> ExitStack:
 
 
 @pytest.mark.slow
-def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(
-    configured: Live, start: Start, folder: Path, call: Call
-) -> None:
+def test_a_reader_that_hangs_up_loses_nothing_that_was_accepted(bench: Bench) -> None:
     shell = f"yes line | head -200 | {sys.executable} -m hangbot send --stdin --log-level error | head -1"
     ended = subprocess.run(  # noqa: S603  our own command
         ["bash", "-c", f"{shell}; exit ${{PIPESTATUS[2]}}"],  # noqa: S607  found on the path like everywhere
-        cwd=folder, capture_output=True, text=True, timeout=WITHIN, check=False,
+        cwd=bench.folder, capture_output=True, text=True, timeout=WITHIN, check=False,
     )  # fmt: skip
     (first,) = ended.stdout.split()
 
     assert ended.returncode in {0, 1}
     assert ended.stderr == ""
-    assert first in [row["id"] for row in call.listed()]
-    assert start("send", "the last").wait() == 0
-    assert set(call.states()) == {"delivered"}
-    assert len(configured.muids) == len(set(configured.muids)) == len(call.listed())
+    assert first in [row["id"] for row in bench.call.listed()]
+    assert bench.start("send", "the last").wait() == 0
+    assert set(bench.call.states()) == {"delivered"}
+    assert len(bench.muids) == len(set(bench.muids)) == len(bench.call.listed())
 
 
 def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
-    configured: Live, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver = Courier.run_until_empty
-    late = [Outgoing("m-2", configured.sandbox.room_uuid, "left to the one that delivers")]
+    late = [Outgoing("m-2", bench.sandbox.room_uuid, "left to the one that delivers")]
 
     async def deliver_and_then_another(self: Courier) -> None:
         await deliver(self)
@@ -344,17 +319,16 @@ def test_what_another_send_accepts_at_the_last_moment_is_delivered_too(
 
     code = main(["send", "first", "--id", "m-1"])
 
-    assert code == 0
-    assert configured.muids == ["m-1", "m-2"]
+    assert (code, bench.muids) == (0, ["m-1", "m-2"])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_sends_in_parallel_lose_and_double_nothing(configured: Live, start: Start, call: Call) -> None:
-    commands = [start("send", f"number {number}", "--id", f"m-{number}") for number in range(8)]
+def test_sends_in_parallel_lose_and_double_nothing(bench: Bench) -> None:
+    commands = [bench.start("send", f"number {number}", "--id", f"m-{number}") for number in range(8)]
 
     codes = [command.wait(4 * WITHIN) for command in commands]
 
     assert codes == [0] * 8
-    assert sorted(configured.muids) == sorted(f"m-{number}" for number in range(8))
-    assert set(call.states()) == {"delivered"}
+    assert sorted(bench.muids) == sorted(f"m-{number}" for number in range(8))
+    assert set(bench.call.states()) == {"delivered"}

@@ -16,7 +16,7 @@ from tests.bounds import WITHIN
 from tests.cli.stories import is_a_send
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Command, Live, Start
+    from tests.cli.conftest import Bench, Command
 
 STRAY: Final = ("Traceback", "Exception ignored", "never retrieved")
 
@@ -46,12 +46,10 @@ def assert_no_stray(*commands: Command) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
-def test_signals_within_a_second_are_one_and_the_bot_drains(
-    again: int, configured: Live, start: Start
-) -> None:
-    configured.sandbox.faults.add("chat.send", "delay", ms=500)
-    bot = start("run", env={"BOOT_MESSAGE": "on its way"})
-    configured.wait_for(is_a_send)
+def test_signals_within_a_second_are_one_and_the_bot_drains(again: int, bench: Bench) -> None:
+    bench.fault("chat.send", "delay", ms=500)
+    bot = bench.start("run", env={"BOOT_MESSAGE": "on its way"})
+    bench.wait_for(is_a_send)
 
     bot.send(signal.SIGTERM)
     time.sleep(0.05)
@@ -63,9 +61,9 @@ def test_signals_within_a_second_are_one_and_the_bot_drains(
 
 
 @pytest.mark.slow
-def test_signals_that_come_while_it_ends_change_nothing(configured: Live, start: Start) -> None:
-    bot = start("run")
-    configured.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
+def test_signals_that_come_while_it_ends_change_nothing(bench: Bench) -> None:
+    bot = bench.start("run")
+    bench.wait_for(lambda row: "joinRoom" in row.get("frame", ""))
     first = time.monotonic()
 
     while bot.process.poll() is None and time.monotonic() < first + 0.9:
@@ -77,13 +75,12 @@ def test_signals_that_come_while_it_ends_change_nothing(configured: Live, start:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("command", ["run", "sandbox"])
-def test_a_stop_at_any_moment_of_the_start_ends_it_with_0(command: str, start: Start) -> None:
+def test_a_stop_at_any_moment_of_the_start_ends_it_with_0(command: str, bench: Bench) -> None:
     ends = {}
 
     for tenths in range(20):
-        process = start(command)
+        process = bench.start(command)
         until_it_catches(process, signal.SIGTERM)
         time.sleep(tenths / 40)
         process.send(signal.SIGTERM)
@@ -115,16 +112,14 @@ def test_signals_are_caught_before_anything_else_is_loaded() -> None:
         pytest.param(["init", "--room", "a-room", "--token-file", "-", "--force"], id="init"),
     ],
 )
-def test_a_command_that_is_interrupted_ends_with_130_and_one_line(
-    argv: list[str], configured: Live, start: Start
-) -> None:
-    configured.sandbox.faults.add("chat.*", "hang", times=0)
-    command = start(*argv, env={"SOCKET_TIMEOUT_MS": "60000"})
+def test_a_command_that_is_interrupted_ends_with_130_and_one_line(argv: list[str], bench: Bench) -> None:
+    bench.fault("chat.*", "hang", times=0)
+    command = bench.start(*argv, env={"SOCKET_TIMEOUT_MS": "60000"})
     if argv[0] == "init":
         until_it_catches(command, signal.SIGINT)
         time.sleep(1)
     else:
-        configured.wait_for(lambda row: row.get("service") == "chat")
+        bench.wait_for(lambda row: row.get("service") == "chat")
 
     twice(command, signal.SIGINT)
 
@@ -134,22 +129,22 @@ def test_a_command_that_is_interrupted_ends_with_130_and_one_line(
 
 
 @pytest.mark.slow
-def test_a_command_that_is_interrupted_while_it_loads_ends_with_130(configured: Live, start: Start) -> None:
-    command = start("send", "hello")
+def test_a_command_that_is_interrupted_while_it_loads_ends_with_130(bench: Bench) -> None:
+    command = bench.start("send", "hello")
     until_it_catches(command, signal.SIGTERM)
 
     twice(command, signal.SIGINT)
 
     assert command.wait() == 130, command.err
-    assert configured.muids == []
+    assert bench.muids == []
     assert_no_stray(command)
 
 
-def test_a_command_that_is_ended_while_it_loads_is_no_success(configured: Live, start: Start) -> None:
-    command = start("send", "hello")
+def test_a_command_that_is_ended_while_it_loads_is_no_success(bench: Bench) -> None:
+    command = bench.start("send", "hello")
     until_it_catches(command, signal.SIGTERM)
 
     command.send(signal.SIGTERM)
 
     assert command.wait() == -signal.SIGTERM, command.err
-    assert configured.muids == []
+    assert bench.muids == []

@@ -10,7 +10,7 @@ from hangbot.preflight import CHECKS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Bench
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.usefixtures("configured")
+@pytest.mark.usefixtures("bench")
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["lines", "json"])
 def test_the_command_adds_its_checks_to_the_page(page: Path, options: list[str]) -> None:
     code = main(["preflight", *options])
@@ -36,8 +36,8 @@ def test_the_command_adds_its_checks_to_the_page(page: Path, options: list[str])
     ]
 
 
-def test_a_faulty_configuration_is_on_the_page_without_its_values(live: Live, page: Path) -> None:
-    live.configure(BOT_USER_TOKEN="hunter2 hunter2")
+def test_a_faulty_configuration_is_on_the_page_without_its_values(bare: Bench, page: Path) -> None:
+    bare.configure(BOT_USER_TOKEN="hunter2 hunter2")
 
     code = main(["preflight"])
 
@@ -57,19 +57,13 @@ def test_a_faulty_configuration_is_on_the_page_without_its_values(live: Live, pa
     ],
 )
 def test_a_page_that_cannot_be_written_is_told_and_the_verdict_stands(
-    changes: dict[str, str],
-    code: int,
-    live: Live,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str], code: int, bare: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live.configure(**changes)
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder))
+    bare.configure(**changes)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(bare.folder))
 
-    returned = main(["preflight"])
+    said = bare.call("preflight")
 
-    said = capsys.readouterr()
-    assert returned == code
+    assert said.code == code
     assert "Configuration is complete" in said.out
-    assert f"{folder} cannot be written: Is a directory. Let GITHUB_STEP_SUMMARY name" in said.err
+    assert f"{bare.folder} cannot be written: Is a directory. Let GITHUB_STEP_SUMMARY name" in said.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -14,53 +13,45 @@ from hangbot.clock import SystemClock
 from hangbot.delivery.outbox import exclusive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.cli.conftest import Live
+    from tests.cli.conftest import Bench
 
 DAYS = 30 * 86_400.0
 
 
 @pytest.fixture
-def queued(configured: Live, folder: Path, capsys: pytest.CaptureFixture[str]) -> Live:
-    with exclusive(folder / "outbox.sqlite3"):
+def queued(bench: Bench) -> Bench:
+    with exclusive(bench.outbox):
         for number in range(3):
             assert main(["send", f"fresh {number}", "--id", f"m-{number}"]) == 0
-    capsys.readouterr()
-    return configured
+    return bench
 
 
 @pytest.fixture
-def set_forward(queued: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
+def set_forward(queued: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr(SystemClock, "wall", lambda _: time.time() + DAYS)
     return queued
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no such clock")
-def test_a_wall_clock_that_jumps_ahead_by_days_expires_nothing(set_forward: Live) -> None:
+def test_a_wall_clock_that_jumps_ahead_by_days_expires_nothing(set_forward: Bench) -> None:
     assert main(["send", "now", "--id", "now"]) == 0
 
     assert set_forward.muids == ["m-0", "m-1", "m-2", "now"]
 
 
 def test_after_another_start_of_the_machine_what_is_too_old_is_one_line(
-    set_forward: Live, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    set_forward: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock, "_boot_id", lambda: "another")
     accepted = time.strftime("%Y-%m-%d", time.gmtime())
     now = time.strftime("%Y-%m-%d", time.gmtime(time.time() + DAYS))
 
-    assert main(["send", "now", "--id", "now"]) == 0
-    said = capsys.readouterr().err
-    assert main(["outbox", "list", "--json"]) == 0
+    code, _, said = set_forward.call("send", "now", "--id", "now")
 
-    rows = json.loads(capsys.readouterr().out)
-    assert set_forward.muids == ["now"]
-    assert [row["state"] for row in rows] == ["expired"] * 3 + ["delivered"]
-    lines = [line for line in said.splitlines() if "ERROR" in line]
-    assert len(lines) == 1
-    assert "3 messages are too old to be sent" in lines[0]
-    assert f"the oldest is of {accepted}" in lines[0]
-    assert f"the clock now says {now}" in lines[0]
-    assert main(["outbox", "show", "m-0"]) == 0
-    assert "older than its time to live when the bot began" in capsys.readouterr().out
+    assert (code, set_forward.muids) == (0, ["now"])
+    assert set_forward.call.states() == ["expired"] * 3 + ["delivered"]
+    (line,) = (line for line in said.splitlines() if "ERROR" in line)
+    for words in ("3 messages are too old", f"oldest is of {accepted}", f"clock now says {now}"):
+        assert words in line
+    shown = set_forward.call.printed("outbox", "show", "m-0")
+    assert "older than its time to live when the bot began" in shown
