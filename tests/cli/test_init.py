@@ -159,7 +159,8 @@ def test_what_the_services_refuse_is_one_line_and_nothing_is_written(
 
     said = known.call(*INIT[:-1], "sandbox" if point else "nowhere")
 
-    assert says in said.line(code)
+    assert (said.code, said.err.count("\n")) == (code, 1)
+    assert says in said.err
     assert not list(known.folder.glob(f"{FILE}*"))
 
 

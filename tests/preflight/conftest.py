@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -14,42 +15,37 @@ if TYPE_CHECKING:
     from hangbot.config import Settings
     from hangbot.ids import Rng
     from hangbot.preflight import CheckResult
+    from hangbot.sandbox import Sandbox
 
 
 Json: TypeAlias = Any
 
 
-class RunAll(Protocol):
-    async def __call__(self, *, clock: Clock | None = None, **changes: Json) -> dict[str, CheckResult]: ...
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A sandbox, and a preflight of a bot in it."""
 
+    sandbox: Sandbox
+    settings: Settings
 
-class RunOne(Protocol):
-    async def __call__(
-        self, check: str, *, clock: Clock | None = None, rng: Rng | None = None, **changes: Json
-    ) -> CheckResult: ...
-
-
-@pytest.fixture
-def checked(hangfm_settings: Settings) -> RunAll:
-    """Run every check with these changes of the settings, and return the results by id."""
-
-    async def run(*, clock: Clock | None = None, **changes: Json) -> dict[str, CheckResult]:
-        async with open_subject(hangfm_settings.with_changes(**changes), clock=clock) as context:
+    async def all(self, *, clock: Clock | None = None, **changes: Json) -> dict[str, CheckResult]:
+        """Run every check with these changes of the settings, and return the results by id."""
+        async with open_subject(self.settings.with_changes(**changes), clock=clock) as context:
             return {result.id: result async for result in examine(context)}
 
-    return run
+    async def check(
+        self, name: str, *, clock: Clock | None = None, rng: Rng | None = None, **changes: Json
+    ) -> CheckResult:
+        """Run one check alone with these changes of the settings."""
+        found = find_check(name)
+        assert found is not None
+        async with open_subject(self.settings.with_changes(**changes), clock=clock, rng=rng) as context:
+            return await run_check(found, context)
+
+    def fault(self, on: str, do: str = "status", **more: Json) -> None:
+        self.sandbox.faults.add(on, do, **more)
 
 
 @pytest.fixture
-def check(hangfm_settings: Settings) -> RunOne:
-    """Run one check alone with these changes of the settings."""
-
-    async def run(
-        check: str, *, clock: Clock | None = None, rng: Rng | None = None, **changes: Json
-    ) -> CheckResult:
-        found = find_check(check)
-        assert found is not None
-        async with open_subject(hangfm_settings.with_changes(**changes), clock=clock, rng=rng) as context:
-            return await run_check(found, context)
-
-    return run
+def bench(hangfm_sandbox: Sandbox, hangfm_settings: Settings) -> Bench:
+    return Bench(hangfm_sandbox, hangfm_settings)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import RunAll
+    from tests.preflight.conftest import Bench
 
 DAY: Final = 86_400
 CAUSES: Final = {
@@ -264,7 +264,7 @@ async def patience_runs_out(world: World) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("name", CAUSES)
 async def test_each_cause_has_its_line_its_remedy_and_its_verdict(
-    name: str, world: World, checked: RunAll
+    name: str, world: World, bench: Bench
 ) -> None:
     arranged = ARRANGE[name](world)
     if arranged is not None:
@@ -272,7 +272,7 @@ async def test_each_cause_has_its_line_its_remedy_and_its_verdict(
     limits = {"ack_timeout": 5.0, "welcome_timeout": 5.0}
 
     async with patience_runs_out(world):
-        results = await checked(clock=world.clock, **(limits | world.changes))
+        results = await bench.all(clock=world.clock, **(limits | world.changes))
 
     found = results[name.partition(":")[0]]
     assert list(result_lines(found)) == world.words(CAUSES[name]).splitlines()
@@ -296,21 +296,21 @@ def test_no_two_causes_have_the_same_line() -> None:
     ],
 )
 async def test_a_consequence_is_no_second_cause(
-    arrange: Arrange, cause: str, world: World, checked: RunAll
+    arrange: Arrange, cause: str, world: World, bench: Bench
 ) -> None:
     arrange(world)
 
-    results = await checked(**world.changes)
+    results = await bench.all(**world.changes)
 
     assert [each.title for each in results.values() if each.verdict == "rejected"] == [cause]
     assert results["room.joined"].message == f'because of "{cause}"'
 
 
 async def test_a_token_of_the_rooms_own_is_tried_although_the_bots_is_refused(
-    world: World, checked: RunAll
+    world: World, bench: Bench
 ) -> None:
     unknown_to_both(world)
 
-    results = await checked(ttfm_api_token=world.sandbox.bot.token, **world.changes)
+    results = await bench.all(ttfm_api_token=world.sandbox.bot.token, **world.changes)
 
     assert (results["gateway.token"].verdict, results["room.connect"].verdict) == ("rejected", "ok")

@@ -27,28 +27,24 @@ from hangbot.sandbox.room.variants import RoomVariants
 if TYPE_CHECKING:
     from hangbot.preflight import Overall, Verdict
     from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import RunAll, RunOne
+    from tests.preflight.conftest import Bench
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"dialect": "openchat"}, {"dialect": "cometchat"}])
-async def test_every_question_is_answered_well_where_nothing_is_wrong(
-    hangfm_sandbox: Sandbox, checked: RunAll
-) -> None:
-    results = await checked()
+async def test_every_question_is_answered_well_where_nothing_is_wrong(bench: Bench) -> None:
+    results = await bench.all()
 
     assert {result.verdict for result in results.values()} == {"ok"}, results
     assert list(results) == [check.id for check in CHECKS]
-    assert [row for row in hangfm_sandbox.messages if row["category"] == "message"] == []
+    assert [row for row in bench.sandbox.messages if row["category"] == "message"] == []
 
 
-async def test_a_bad_answer_makes_those_that_need_it_pointless_and_no_others(
-    hangfm_sandbox: Sandbox, checked: RunAll
-) -> None:
+async def test_a_bad_answer_makes_those_that_need_it_pointless_and_no_others(bench: Bench) -> None:
     refusal = {"statusCode": 401, "message": "No."}
-    hangfm_sandbox.faults.add("gateway.token", "status", status=401, times=0, body=refusal)
+    bench.fault("gateway.token", status=401, times=0, body=refusal)
 
-    results = await checked()
-    without_chat = await checked(chat_url="http://127.0.0.1:9")
+    results = await bench.all()
+    without_chat = await bench.all(chat_url="http://127.0.0.1:9")
 
     chat = {"chat.token", "chat.uid", "chat.group", "chat.member", "chat.history"}
     room = {"room.connect", "room.heartbeat", "room.joined", "clock", "drift"}
@@ -68,43 +64,37 @@ async def test_what_is_odd_about_the_configuration_is_a_warning(hangfm_sandbox: 
     assert result.remedy == "Correct or remove these lines of the configuration file."
 
 
-async def test_without_auto_join_nothing_is_joined(hangfm_sandbox: Sandbox, checked: RunAll) -> None:
-    results = await checked(auto_join=False)
+async def test_without_auto_join_nothing_is_joined(bench: Bench) -> None:
+    results = await bench.all(auto_join=False)
 
     assert results["chat.member"].message == "not asked: AUTO_JOIN is off, and only joining tells for sure"
-    joins = hangfm_sandbox.journal.events(service="chat", method="POST")
+    joins = bench.sandbox.journal.events(service="chat", method="POST")
     assert not any(row["path"].endswith("/members") for row in joins)
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(joiner_in_state=False)}])
-async def test_a_bot_that_is_not_in_the_state_yet_is_warned_about(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
-    await hangfm_sandbox.users.add("alice").join()
+async def test_a_bot_that_is_not_in_the_state_yet_is_warned_about(bench: Bench) -> None:
+    await bench.sandbox.users.add("alice").join()
 
-    result = await check("room.joined")
+    result = await bench.check("room.joined")
 
     assert (result.verdict, "the bot is not among its" in result.message) == ("warn", True)
 
 
 @pytest.mark.parametrize("told", [None, "noon", True])
-async def test_a_server_that_tells_no_time_is_no_fault(
-    told: object, hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
+async def test_a_server_that_tells_no_time_is_no_fault(told: object, bench: Bench) -> None:
     body = {"state": {"allUsers": []}, "serverTime": told}
-    hangfm_sandbox.faults.add("room.joinRoom", "status", body=body)
+    bench.fault("room.joinRoom", body=body)
 
-    result = await check("clock")
+    result = await bench.check("clock")
 
     assert result.message == "the room server does not tell its time"
 
 
-async def test_where_the_gateway_cannot_be_asked_an_unknown_group_is_only_that(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
-    token, away = hangfm_sandbox.bot.chat_token, "http://127.0.0.1:9"
+async def test_where_the_gateway_cannot_be_asked_an_unknown_group_is_only_that(bench: Bench) -> None:
+    token, away = bench.sandbox.bot.chat_token, "http://127.0.0.1:9"
 
-    result = await check("chat.group", room_uuid="unknown", chat_token=token, gateway_url=away)
+    result = await bench.check("chat.group", room_uuid="unknown", chat_token=token, gateway_url=away)
 
     assert result.message.endswith("; the gateway cannot be asked")
     assert result.remedy == "Check ROOM_UUID; the room may be closed."

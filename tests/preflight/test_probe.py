@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import Json, RunOne
+    from tests.preflight.conftest import Bench, Json
 
 NAME: Final = "chat.hangbot.test"
 LIVE: Final = "https://chat.example"
@@ -111,10 +110,10 @@ def port(sockets: ExitStack, *, listen: int | None = None) -> int:
     return int(bound.getsockname()[1])
 
 
-async def test_each_service_of_the_sandbox_is_reached(hangfm_sandbox: Sandbox, check: RunOne) -> None:
-    found = [(await check(f"{name}.reach")).message for name in ("gateway", "chat", "room")]
+async def test_each_service_of_the_sandbox_is_reached(bench: Bench) -> None:
+    found = [(await bench.check(f"{name}.reach")).message for name in ("gateway", "chat", "room")]
 
-    chat, room = (url.removeprefix("http://") for url in (hangfm_sandbox.chat_url, hangfm_sandbox.room_url))
+    chat, room = (url.removeprefix("http://") for url in (bench.sandbox.chat_url, bench.sandbox.room_url))
     assert found == [f"{chat} is reached", f"{chat} is reached", f"{room} is reached"]
 
 
@@ -123,41 +122,41 @@ async def test_each_service_of_the_sandbox_is_reached(hangfm_sandbox: Sandbox, c
     [("gateway", "TTFM_GATEWAY_BASE_URL"), ("chat", "OPENCHAT_BASE_URL"), ("room", "SOCKET_SERVER_URL")],
 )
 async def test_a_name_that_does_not_exist_is_told_with_the_services_own_setting(
-    service: str, setting: str, check: RunOne
+    service: str, setting: str, bench: Bench
 ) -> None:
     elsewhere: Json = {f"{service}_url": "https://nowhere.hangbot.test"}
 
-    result = await check(f"{service}.reach", **elsewhere)
+    result = await bench.check(f"{service}.reach", **elsewhere)
 
     assert result.verdict == "cannot_tell"
     assert result.message == "nowhere.hangbot.test does not exist (DNS: Name or service not known)"
     assert result.remedy.startswith(f"Check {setting} for a typing error; `getent hosts nowhere.")
 
 
-async def test_a_name_server_that_does_not_answer_is_told(check: RunOne) -> None:
-    result = await check("chat.reach", chat_url="https://silent.hangbot.test")
+async def test_a_name_server_that_does_not_answer_is_told(bench: Bench) -> None:
+    result = await bench.check("chat.reach", chat_url="https://silent.hangbot.test")
 
     assert result.message == "no name server answers the question for silent.hangbot.test (DNS)"
 
 
-async def test_a_closed_port_and_one_that_drops_packets_differ(check: RunOne, sockets: ExitStack) -> None:
+async def test_a_closed_port_and_one_that_drops_packets_differ(sockets: ExitStack, bench: Bench) -> None:
     closed, full = port(sockets), port(sockets, listen=0)
     for _ in range(4):
         waiting = sockets.enter_context(socket.socket())
         waiting.setblocking(False)  # noqa: FBT003  the library's own
         waiting.connect_ex(("127.0.0.1", full))
 
-    refused = await check("chat.reach", chat_url=f"http://127.0.0.1:{closed}")
-    dropped = await check("chat.reach", chat_url=f"http://127.0.0.1:{full}", connect_timeout=0.3)
+    refused = await bench.check("chat.reach", chat_url=f"http://127.0.0.1:{closed}")
+    dropped = await bench.check("chat.reach", chat_url=f"http://127.0.0.1:{full}", connect_timeout=0.3)
 
     assert refused.message == f"127.0.0.1:{closed} refuses connections (TCP): nothing listens there"
     assert dropped.message == f"127.0.0.1:{full} does not answer (TCP) in 0.3 s"
 
 
-async def test_a_handshake_that_is_swallowed_is_told(check: RunOne, sockets: ExitStack) -> None:
+async def test_a_handshake_that_is_swallowed_is_told(sockets: ExitStack, bench: Bench) -> None:
     silent = port(sockets, listen=9)
 
-    result = await check("chat.reach", chat_url=f"https://{NAME}:{silent}", connect_timeout=0.3)
+    result = await bench.check("chat.reach", chat_url=f"https://{NAME}:{silent}", connect_timeout=0.3)
 
     where = f"{NAME}:{silent}"
     assert result.message == f"{where} takes connections, but does not answer the TLS handshake in 0.3 s"
@@ -170,10 +169,10 @@ async def test_a_handshake_that_is_swallowed_is_told(check: RunOne, sockets: Exi
         pytest.param(b"", "{} hangs up during the TLS handshake", id="cut"),
     ],
 )
-async def test_a_server_without_tls_is_told(answer: bytes, message: str, check: RunOne, serve: Serve) -> None:
+async def test_a_server_without_tls_is_told(answer: bytes, message: str, serve: Serve, bench: Bench) -> None:
     where = f"{NAME}:{await serve(answer)}"
 
-    result = await check("chat.reach", chat_url=f"https://{where}")
+    result = await bench.check("chat.reach", chat_url=f"https://{where}")
 
     assert result.message == message.format(where)
 
@@ -191,16 +190,16 @@ async def test_a_server_without_tls_is_told(answer: bytes, message: str, check: 
 async def test_a_certificate_is_told_by_what_is_wrong_with_it(
     certificate: str,
     message: str,
-    check: RunOne,
     serve: Serve,
     certificates: Path,
     monkeypatch: pytest.MonkeyPatch,
+    bench: Bench,
 ) -> None:
     if certificate != "untrusted":
         monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
     where = f"{NAME}:{await serve(certificate=certificate)}"
 
-    result = await check("chat.reach", chat_url=f"https://{where}")
+    result = await bench.check("chat.reach", chat_url=f"https://{where}")
 
     assert result.message.startswith(message.format(where))
 
@@ -225,15 +224,15 @@ async def test_a_certificate_is_told_by_what_is_wrong_with_it(
 async def test_a_proxy_that_does_not_help_is_told(
     answer: bytes | None,
     message: str,
-    check: RunOne,
     serve: Serve,
     sockets: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
+    bench: Bench,
 ) -> None:
     where = f"127.0.0.1:{port(sockets) if answer is None else await serve(answer)}"
     monkeypatch.setenv("HTTPS_PROXY", f"http://{where}")
 
-    result = await check("chat.reach", chat_url=f"https://{NAME}")
+    result = await bench.check("chat.reach", chat_url=f"https://{NAME}")
 
     assert result.message.startswith(message.format(where))
 
@@ -265,7 +264,7 @@ def test_the_environments_proxy_is_found_as_the_clients_find_it(
 
 
 async def test_a_proxy_is_asked_with_its_user_and_password_and_never_shown_with_them(
-    check: RunOne, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, bench: Bench
 ) -> None:
     heads: list[str] = []
 
@@ -278,7 +277,7 @@ async def test_a_proxy_is_asked_with_its_user_and_password_and_never_shown_with_
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         where = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass%20word@{where}")
-        result = await check("chat.reach", chat_url=LIVE)
+        result = await bench.check("chat.reach", chat_url=LIVE)
 
     assert heads[0].startswith("CONNECT chat.example:443 HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic bWU6cGFzcyB3b3Jk\r\n" in heads[0]

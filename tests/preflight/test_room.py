@@ -9,21 +9,18 @@ import pytest
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
-    from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import RunOne
+    from tests.preflight.conftest import Bench
 
 
-async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
-    hangfm_sandbox.faults.add("room.connect", "hang")
+async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(bench: Bench) -> None:
+    bench.fault("room.connect", "hang")
 
-    result = await check("room.connect", connect_timeout=0.1)
+    result = await bench.check("room.connect", connect_timeout=0.1)
 
     assert (result.verdict, result.message) == (
         "cannot_tell",
         (
-            f"no connection to {hangfm_sandbox.room_url} in 0.1 s: "
+            f"no connection to {bench.sandbox.room_url} in 0.1 s: "
             "the host is reached, but does not answer the upgrade to a websocket"
         ),
     )
@@ -31,18 +28,16 @@ async def test_an_upgrade_that_is_not_answered_is_not_a_host_that_is_away(
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(bad_token="handshake")}])
-@pytest.mark.usefixtures("hangfm_sandbox")
-async def test_a_token_that_the_room_refuses_is_rejected(check: RunOne) -> None:
-    result = await check("room.connect", ttfm_api_token="opaque")
+async def test_a_token_that_the_room_refuses_is_rejected(bench: Bench) -> None:
+    result = await bench.check("room.connect", ttfm_api_token="opaque")
 
     assert (result.verdict, "refused the connection with status 401" in result.message) == ("rejected", True)
     assert result.remedy.startswith("Renew BOT_USER_TOKEN (or TTFM_API_TOKEN")
 
 
 @pytest.mark.parametrize("hangfm_sandbox_options", [{"variants": RoomVariants(spec=False)}])
-@pytest.mark.usefixtures("hangfm_sandbox")
-async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(check: RunOne) -> None:
-    result = await check("room.heartbeat")
+async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(bench: Bench) -> None:
+    result = await bench.check("room.heartbeat")
 
     assert (result.verdict, result.message) == (
         "ok",
@@ -50,22 +45,20 @@ async def test_a_server_that_does_not_tell_its_heartbeat_is_a_note(check: RunOne
     )
 
 
-async def test_a_password_of_the_address_is_not_shown(hangfm_sandbox: Sandbox, check: RunOne) -> None:
-    url = hangfm_sandbox.room_url.replace("://", "://me:hunter22@")
+async def test_a_password_of_the_address_is_not_shown(bench: Bench) -> None:
+    url = bench.sandbox.room_url.replace("://", "://me:hunter22@")
 
-    result = await check("room.heartbeat", room_url=url)
+    result = await bench.check("room.heartbeat", room_url=url)
 
     assert "hunter22" not in result.message
     assert result.verdict == "ok"
 
 
-async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_there_is(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
-    hangfm_sandbox.faults.add("room.joinRoom", "status", body="not today")
-    hangfm_sandbox.faults.add("gateway.*", "refuse")
+async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_there_is(bench: Bench) -> None:
+    bench.fault("room.joinRoom", body="not today")
+    bench.fault("gateway.*", "refuse")
 
-    result = await check("room.joined")
+    result = await bench.check("room.joined")
 
     assert (result.verdict, result.message) == (
         "rejected",
@@ -77,13 +70,11 @@ async def test_where_the_gateway_cannot_be_asked_the_rooms_own_words_are_all_the
 
 
 @pytest.mark.parametrize(("guests", "says"), [(0, "0 others"), (1, "1 other"), (2, "2 others")])
-async def test_company_is_counted_in_words(
-    hangfm_sandbox: Sandbox, check: RunOne, guests: int, says: str
-) -> None:
+async def test_company_is_counted_in_words(guests: int, says: str, bench: Bench) -> None:
     for number in range(guests):
-        await hangfm_sandbox.users.add(f"guest {number}").join()
+        await bench.sandbox.users.add(f"guest {number}").join()
 
-    result = await check("room.joined")
+    result = await bench.check("room.joined")
 
     assert result.message.endswith(f" with {says}")
 
@@ -107,7 +98,7 @@ async def test_company_is_counted_in_words(
     ],
 )
 async def test_a_heartbeat_that_comes_too_seldom_is_warned_about(
-    interval: int, message: str, remedy: str, check: RunOne
+    interval: int, message: str, remedy: str, bench: Bench
 ) -> None:
     async def describe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -117,7 +108,9 @@ async def test_a_heartbeat_that_comes_too_seldom_is_warned_about(
 
     async with await asyncio.start_server(describe, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        result = await check("room.heartbeat", room_url=f"http://127.0.0.1:{port}", heartbeat_timeout=45.0)
+        result = await bench.check(
+            "room.heartbeat", room_url=f"http://127.0.0.1:{port}", heartbeat_timeout=45.0
+        )
 
     assert (result.verdict, result.message) == ("warn", message)
     assert result.remedy == f"Ask whoever runs the room server to {remedy}"

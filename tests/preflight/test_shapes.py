@@ -12,8 +12,7 @@ from hangbot.preflight.shapes import Difference, Shape, compare, frame_of
 from hangbot.sandbox.room.variants import RoomVariants
 
 if TYPE_CHECKING:
-    from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import RunOne
+    from tests.preflight.conftest import Bench
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
@@ -88,39 +87,35 @@ def test_frames_of_the_room_are_compared(frame: object, differences: list[Differ
         pytest.param({"variants": RoomVariants(real_shapes=True, play_id=True)}, id="real shapes"),
     ],
 )
-async def test_what_the_recordings_hold_is_no_drift(hangfm_sandbox: Sandbox, check: RunOne) -> None:
-    alice = hangfm_sandbox.users.add("alice")
+async def test_what_the_recordings_hold_is_no_drift(bench: Bench) -> None:
+    alice = bench.sandbox.users.add("alice")
     await alice.join()
     await alice.say("hello")
     await alice.dj()
 
-    await check("chat.member")
-    found = await check("drift")
+    await bench.check("chat.member")
+    found = await bench.check("drift")
 
     assert (found.message, found.remedy) == ("me, group, messages, joinRoom, spec as hangbot knows them", "")
 
 
-async def test_a_message_of_another_shape_is_warned_about_and_named(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
+async def test_a_message_of_another_shape_is_warned_about_and_named(bench: Bench) -> None:
     rows = [
         {"id": 1, "sender": "a", "receiver": "b", "receiverType": "group", "category": "message", "data": "x"}
     ]
-    hangfm_sandbox.faults.add("chat.history", "status", status=200, body={"data": rows})
+    bench.fault("chat.history", status=200, body={"data": rows})
 
-    found = await check("drift")
+    found = await bench.check("drift")
 
     assert "changed: messages[].data (text, not object); gone: messages[].sentAt" in found.message
     assert found.remedy.startswith("Update hangbot")
 
 
-async def test_no_token_of_an_answer_is_told(hangfm_sandbox: Sandbox, check: RunOne) -> None:
-    token = hangfm_sandbox.bot.chat_token
-    hangfm_sandbox.faults.add(
-        "chat.me", "status", status=200, body={"data": {"uid": 7, "secretToken": token}}
-    )
+async def test_no_token_of_an_answer_is_told(bench: Bench) -> None:
+    token = bench.sandbox.bot.chat_token
+    bench.fault("chat.me", "status", status=200, body={"data": {"uid": 7, "secretToken": token}})
 
-    found = await check("drift")
+    found = await bench.check("drift")
 
     assert "me.secretToken" in found.message
     assert token not in json.dumps([found.message, found.remedy])

@@ -17,38 +17,32 @@ from pytest_hangfm.manual_clock import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hangbot.config import Settings
-    from hangbot.sandbox import Sandbox
-    from tests.preflight.conftest import RunOne
+    from tests.preflight.conftest import Bench
 
 DAY = 86_400
 
 
-async def test_without_a_service_to_ask_a_token_is_judged_by_this_machines_clock(check: RunOne) -> None:
+async def test_without_a_service_to_ask_a_token_is_judged_by_this_machines_clock(bench: Bench) -> None:
     clock = ManualClock(wall=time.time() + 4000 * DAY)
 
-    result = await check("token.expiry", clock=clock, gateway_url="http://127.0.0.1:9")
+    result = await bench.check("token.expiry", clock=clock, gateway_url="http://127.0.0.1:9")
 
     assert (result.verdict, result.message) == ("rejected", "BOT_USER_TOKEN expired 350.0 days ago")
 
 
-async def test_a_service_is_asked_for_its_time_only_when_the_token_seems_wrong(
-    hangfm_sandbox: Sandbox, check: RunOne
-) -> None:
-    await check("token.expiry")
+async def test_a_service_is_asked_for_its_time_only_when_the_token_seems_wrong(bench: Bench) -> None:
+    await bench.check("token.expiry")
 
-    assert hangfm_sandbox.journal.events(service="gateway") == []
+    assert bench.sandbox.journal.events(service="gateway") == []
 
 
-async def test_an_outbox_that_is_no_database_is_found_and_left_as_it_is(
-    hangfm_settings: Settings, check: RunOne
-) -> None:
-    hangfm_settings.outbox.write_text("a shopping list, and no database at all\n" * 100)
+async def test_an_outbox_that_is_no_database_is_found_and_left_as_it_is(bench: Bench) -> None:
+    bench.settings.outbox.write_text("a shopping list, and no database at all\n" * 100)
 
-    result = await check("outbox")
+    result = await bench.check("outbox")
 
     assert (result.verdict, "HANGBOT_OUTBOX" in result.remedy) == ("rejected", True)
-    assert hangfm_settings.outbox.read_text().startswith("a shopping list")
+    assert bench.settings.outbox.read_text().startswith("a shopping list")
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def a_file_of_root() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path, check: RunOne) -> None:
+async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path, bench: Bench) -> None:
     path = a_file_of_root
     outbox = Outbox(path)
     await outbox.open()
@@ -71,7 +65,7 @@ async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path
     if is_root:
         os.seteuid(65_534)
     try:
-        result = await check("outbox", outbox=path)
+        result = await bench.check("outbox", outbox=path)
     finally:
         if is_root:
             os.seteuid(0)
@@ -81,32 +75,32 @@ async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path
     assert "HANGBOT_OUTBOX" in result.remedy
 
 
-async def test_an_outbox_that_is_ready_has_been_written_to(hangfm_settings: Settings, check: RunOne) -> None:
-    outbox = Outbox(hangfm_settings.outbox)
+async def test_an_outbox_that_is_ready_has_been_written_to(bench: Bench) -> None:
+    outbox = Outbox(bench.settings.outbox)
     await outbox.open()
     await outbox.close()
-    with closing(sqlite3.connect(hangfm_settings.outbox)) as other:
+    with closing(sqlite3.connect(bench.settings.outbox)) as other:
         before = other.execute("PRAGMA data_version").fetchone()
 
-        result = await check("outbox")
+        result = await bench.check("outbox")
 
         after = other.execute("PRAGMA data_version").fetchone()
     assert result.verdict == "ok"
     assert after != before
 
 
-async def test_an_outbox_that_cannot_be_locked_is_not_ready(hangfm_settings: Settings, check: RunOne) -> None:
-    hangfm_settings.outbox.with_name(f"{hangfm_settings.outbox.name}.lock").mkdir()
+async def test_an_outbox_that_cannot_be_locked_is_not_ready(bench: Bench) -> None:
+    bench.settings.outbox.with_name(f"{bench.settings.outbox.name}.lock").mkdir()
 
-    result = await check("outbox")
+    result = await bench.check("outbox")
 
     assert result.verdict == "rejected"
     assert "the lock file" in result.message
 
 
-async def test_a_bot_that_holds_its_outbox_finds_it_ready(hangfm_settings: Settings, check: RunOne) -> None:
-    with exclusive(hangfm_settings.outbox):
-        result = await check("outbox")
+async def test_a_bot_that_holds_its_outbox_finds_it_ready(bench: Bench) -> None:
+    with exclusive(bench.settings.outbox):
+        result = await bench.check("outbox")
 
     assert result.verdict == "ok"
     assert result.message.endswith("was written and locked")
