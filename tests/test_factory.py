@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
     from pytest_hangfm import OpenBot, OpenUser, RoomLog
 
+    Reach = Callable[[Settings], Awaitable[None]]
+
 NOWHERE = "http://127.0.0.1:9"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -40,17 +42,22 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def settings(hangfm_settings: Settings) -> Settings:
+    return hangfm_settings
+
+
 # -- proxies and certificates
 
 
 @pytest.mark.parametrize("proxy", [NOWHERE, "garbage://x", "socks5://127.0.0.1:9"])
 async def test_a_proxy_of_the_environment_does_not_catch_what_stays_on_this_machine(
-    proxy: str, hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    proxy: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in PROXIES:
         monkeypatch.setenv(name, proxy)
 
-    async with open_clients(hangfm_settings) as clients, open_room(hangfm_settings) as room:
+    async with open_clients(settings) as clients, open_room(settings) as room:
         await clients.gateway.exchange_token()
         await clients.chat.me()
         await room.welcome(WITHIN)
@@ -58,11 +65,11 @@ async def test_a_proxy_of_the_environment_does_not_catch_what_stays_on_this_mach
 
 
 async def test_a_service_on_this_machine_needs_no_proxy_where_the_other_one_does(
-    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in PROXIES:
         monkeypatch.setenv(name, NOWHERE)
-    mixed = hangfm_settings.with_changes(gateway_url="http://gateway.invalid", chat_token="x" * 20)
+    mixed = settings.with_changes(gateway_url="http://gateway.invalid", chat_token="x" * 20)
 
     async with open_clients(mixed) as clients:
         await clients.chat.settings()
@@ -91,11 +98,7 @@ async def reach_chat(settings: Settings) -> None:
     ],
 )
 async def test_an_environment_that_cannot_be_used_is_named_without_its_secrets(
-    name: str,
-    value: str,
-    reach: Callable[[Settings], Awaitable[None]],
-    hangfm_settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, value: str, reach: Reach, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
     outside = {
@@ -103,14 +106,14 @@ async def test_an_environment_that_cannot_be_used_is_named_without_its_secrets(
     }
 
     with pytest.raises(ConfigError, match="of the environment cannot be used") as refused:
-        await reach(hangfm_settings.with_changes(**outside))
+        await reach(settings.with_changes(**outside))
 
     assert name in refused.value.remedy
     assert "hunter2secret" not in f"{refused.value!r} {refused.value.remedy}"
 
 
 async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
-    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def dial(*_: object) -> None:
         raise UnicodeError("encoding with 'idna' codec failed")  # what the look-up of `a..b` raises
@@ -118,7 +121,7 @@ async def test_a_host_name_that_is_none_is_a_fault_of_the_configuration(
     monkeypatch.setattr("hangbot.hangfm.socket.dial", dial)
 
     with pytest.raises(ConfigError, match="SOCKET_SERVER_URL"):
-        await reach_room(hangfm_settings.with_changes(room_url="https://room.invalid"))
+        await reach_room(settings.with_changes(room_url="https://room.invalid"))
 
 
 async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tls: ssl.SSLContext) -> None:
@@ -137,7 +140,7 @@ async def test_a_sandbox_with_a_certificate_of_its_own_is_reached_over_tls(tls: 
     ("name", "reach"), [("room_url", reach_room), ("chat_url", reach_chat), ("gateway_url", reach_chat)]
 )
 async def test_a_service_that_is_down_is_unreachable_and_named(
-    name: str, reach: Callable[[Settings], Awaitable[None]], hangfm_settings: Settings
+    name: str, reach: Reach, hangfm_settings: Settings
 ) -> None:
     settings = hangfm_settings.with_changes(**{name: NOWHERE})
 
@@ -206,17 +209,12 @@ async def test_no_token_is_in_any_log_line_of_any_library_at_debug(
     ],
 )
 async def test_no_token_is_in_an_error(
-    point: str,
-    deed: str,
-    reach: Callable[[Settings], Awaitable[None]],
-    hangfm_sandbox: Sandbox,
-    hangfm_settings: Settings,
-    secrets: tuple[str, ...],
+    point: str, deed: str, reach: Reach, hangfm_sandbox: Sandbox, settings: Settings, secrets: tuple[str, ...]
 ) -> None:
     hangfm_sandbox.faults.add(point, deed)
 
     with pytest.raises(ServiceError) as failed:
-        await reach(hangfm_settings)
+        await reach(settings)
 
     error = failed.value
     shown = "".join(traceback.format_exception(error)) + f"{error!r} {vars(error)} {error.remedy}"
@@ -224,27 +222,27 @@ async def test_no_token_is_in_an_error(
 
 
 async def test_no_token_is_in_what_an_object_shows_of_itself(
-    hangfm_settings: Settings, secrets: tuple[str, ...]
+    settings: Settings, secrets: tuple[str, ...]
 ) -> None:
-    async with open_clients(hangfm_settings) as clients, open_room(hangfm_settings) as room:
+    async with open_clients(settings) as clients, open_room(settings) as room:
         await clients.chat.me()
 
-        shown = f"{hangfm_settings!r} {hangfm_settings} {hangfm_settings.described()} {clients!r} {room!r}"
+        shown = f"{settings!r} {settings} {settings.described()} {clients!r} {room!r}"
 
     assert [secret for secret in secrets if secret in shown] == []
 
 
-async def test_every_opener_closes_what_it_opened_when_its_block_fails(hangfm_settings: Settings) -> None:
+async def test_every_opener_closes_what_it_opened_when_its_block_fails(settings: Settings) -> None:
     class Ours(Exception):
         pass
 
     for opener in (open_chat, open_gateway, open_clients, open_room, open_outbox):
         with pytest.raises(Ours):
-            async with opener(hangfm_settings):
+            async with opener(settings):
                 raise Ours  # a socket that stays open fails the test at its end
-    async with open_outbox(hangfm_settings) as outbox:
+    async with open_outbox(settings) as outbox:
         with pytest.raises(Ours):
-            async with open_bot(hangfm_settings, outbox):
+            async with open_bot(settings, outbox):
                 raise Ours
     with pytest.raises(HangbotError, match="closed"):
         await outbox.rows()
