@@ -75,7 +75,7 @@ def test_the_layers_are_those_that_are_enforced() -> None:
     ]
 
 
-async def test_a_message_takes_the_way_that_is_drawn(
+async def test_a_message_goes_the_way_that_is_drawn(
     hangfm_sandbox: Sandbox, hangfm_settings: Settings
 ) -> None:
     ways: list[list[str]] = []

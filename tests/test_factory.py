@@ -150,9 +150,7 @@ async def test_a_service_that_is_down_is_unreachable_and_named(
     assert "address of the service" in refused.value.remedy
 
 
-async def test_an_outbox_that_cannot_be_made_is_closed_again(
-    hangfm_settings: Settings, tmp_path: Path
-) -> None:
+async def test_an_outbox_that_cannot_be_made_is_closed(hangfm_settings: Settings, tmp_path: Path) -> None:
     settings = hangfm_settings.with_changes(outbox=tmp_path / "no" / "such" / "folder.sqlite3")
 
     with pytest.raises(OutboxUnusable, match="its folder does not exist"):
@@ -221,9 +219,7 @@ async def test_no_token_is_in_an_error(
     assert [secret for secret in secrets if secret in shown] == []
 
 
-async def test_no_token_is_in_what_an_object_shows_of_itself(
-    settings: Settings, secrets: tuple[str, ...]
-) -> None:
+async def test_no_token_is_in_what_an_object_shows(settings: Settings, secrets: tuple[str, ...]) -> None:
     async with open_clients(settings) as clients, open_room(settings) as room:
         await clients.chat.me()
 

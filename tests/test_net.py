@@ -29,9 +29,7 @@ def test_other_certificates_of_the_environment_are_other_ones(monkeypatch: pytes
     assert named.get_ca_certs() == usual.get_ca_certs()
 
 
-def test_certificates_that_cannot_be_read_are_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_certificates_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "later.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with pytest.raises(OSError, match="No such file"):

@@ -146,9 +146,7 @@ def test_a_secret_cut_anywhere_leaves_less_than_twelve_characters(secret: str, s
 
 
 @given(st.text("abcd.", min_size=12, max_size=30), st.integers(4, 6), st.text("ab(.'", max_size=8))
-def test_what_is_left_of_a_secret_that_is_shortened_in_the_middle_is_masked(
-    secret: str, cut: int, around: str
-) -> None:
+def test_what_is_left_of_a_secret_with_its_middle_cut_is_masked(secret: str, cut: int, around: str) -> None:
     shortened = f"{secret[:cut]}...{secret[-cut:]}"
 
     masked = Redactor([secret]).text(f"{around}{shortened}{around}")
@@ -238,9 +236,7 @@ SECRETS = st.text(min_size=6).filter(lambda s: not (set(s) & set(MASK)))
 
 
 @given(secret=SECRETS, before=st.text(max_size=20), after=st.text(max_size=20), data=st.data())
-def test_no_planted_secret_survives_in_any_form(
-    secret: str, before: str, after: str, data: st.DataObject
-) -> None:
+def test_no_secret_survives_in_any_form(secret: str, before: str, after: str, data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(sorted(forms(secret).values())))
 
     text = Redactor([secret]).text(before + form + after)

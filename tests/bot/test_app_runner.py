@@ -67,7 +67,7 @@ async def test_what_an_app_raises_is_logged_with_its_traceback_and_goes_no_furth
     assert record.exc_info[0].__name__ == kind
 
 
-async def test_an_answer_that_is_not_accepted_is_told_with_what_to_do_about_it(
+async def test_an_answer_that_is_not_accepted_is_told_with_its_remedy(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     runner = AppRunner(ManualClock(), None, says, lambda _: raises(OutboxFull("100 messages wait")))

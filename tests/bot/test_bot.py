@@ -285,9 +285,7 @@ async def test_a_lost_state_is_fetched_anew(caplog: pytest.LogCaptureFixture, wo
     assert ["state lost" in record.getMessage() for record in lost(caplog)] == [True]
 
 
-async def test_while_a_state_is_fetched_anew_the_old_one_is_readable_and_nobody_sees_the_bot_leave(
-    world: World,
-) -> None:
+async def test_while_a_state_is_fetched_anew_the_old_one_is_readable_and_the_bot_stays(world: World) -> None:
     alice = await world.open_user("alice")
     async with world.running(clock=ManualClock()) as run:  # never moved: what waits, waits for ever
         before = world.sandbox.journal.last_n
@@ -425,9 +423,7 @@ async def test_what_is_on_its_way_when_the_bot_stops_is_finished_and_what_waits_
     assert states == ["delivered", "queued"]
 
 
-async def test_the_drain_has_a_limit_and_what_it_leaves_is_in_doubt(
-    caplog: pytest.LogCaptureFixture, world: World
-) -> None:
+async def test_the_drain_has_a_limit_and_leaves_doubt(caplog: pytest.LogCaptureFixture, world: World) -> None:
     world.fault("chat.send", "hang")
 
     async with world.running(drain=0.05, ack_timeout=600.0) as run:

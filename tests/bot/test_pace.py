@@ -62,9 +62,7 @@ def lost(pace: ReconnectPace, *, after: float | None = None) -> float:
         pytest.param(1.0, [5, 5, 5, 5, 61], [1, 2, 4, 8, 1], id="ever more seldom, where none holds"),
     ],
 )
-def test_how_long_a_connection_is_waited_for(
-    chance: float, after: list[float | None], waits: list[float]
-) -> None:
+def test_how_long_a_connection_waits(chance: float, after: list[float | None], waits: list[float]) -> None:
     tries = pace(chance)
 
     assert [lost(tries, after=seconds) for seconds in after] == waits

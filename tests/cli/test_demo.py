@@ -50,9 +50,7 @@ def test_an_outcome_that_is_not_the_announced_one_is_1(monkeypatch: pytest.Monke
     assert out.endswith("not as announced: see above\n")
 
 
-def test_a_tour_that_is_interrupted_ends_at_once_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_an_interrupted_tour_ends_at_once_and_says_so(monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     never = demo._Scenario("hello", "no answer, ever", tier=1, fault="hang", times=0)
     monkeypatch.setattr(demo, "_SCENARIOS", (never,))
     monkeypatch.setitem(demo._SCALED, "HANGBOT_DRAIN_MS", "50")

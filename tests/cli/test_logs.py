@@ -25,9 +25,7 @@ def test_a_line_for_people_has_time_logger_level_and_message(capsys: pytest.Capt
     assert re.fullmatch(r"\S+ \S+ \| hangbot\.hangfm\.room \| WARNING \| \[SOCKET\] lost\n", printed.err)
 
 
-def test_a_line_for_machines_is_an_object_with_what_the_record_carries(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_line_for_machines_is_an_object_of_what_the_record_has(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("json", "info", Redactor())
 
     logging.getLogger("hangbot").info(
@@ -42,7 +40,7 @@ def test_a_line_for_machines_is_an_object_with_what_the_record_carries(
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_a_secret_is_in_no_line_argument_extra_or_traceback(
+def test_a_secret_is_in_no_line_extra_or_traceback(
     log_format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.set_up(log_format, "debug", Redactor([SECRET]))

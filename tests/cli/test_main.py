@@ -71,9 +71,7 @@ def test_a_bug_shows_its_traceback_where_that_was_asked_for(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("given", [["--version"], ["--vers"], ["--version", "run"]])
-def test_the_version_is_answered_however_it_is_asked_for(
-    given: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_version_is_answered_however_asked(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     try:
         code = main(given)
     except SystemExit as ended:  # argparse's own way, where there is more to read than the one word
@@ -132,9 +130,7 @@ def test_an_app_is_found_in_the_working_directory(folder: Path, monkeypatch: pyt
     assert load_app(None) is None
 
 
-def test_a_reader_that_has_gone_is_no_fault(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_a_reader_that_left_is_no_fault(folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     (folder / "hangbot-outbox.sqlite3").touch()
     reading, writing = os.pipe()
     os.close(reading)

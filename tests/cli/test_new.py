@@ -64,7 +64,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
         pytest.param("x" * 300, 1, "cannot be made: File name too long", id="a name too long"),
     ],
 )
-def test_what_cannot_be_made_is_told_in_a_line_and_leaves_nothing(
+def test_what_cannot_be_made_is_a_line_and_leaves_nothing(
     tmp_path: Path, name: str, code: int, said: str
 ) -> None:
     (tmp_path / "full").mkdir()

@@ -38,7 +38,7 @@ def go_away(bare: Bench, how: str) -> Callable[[], object]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", list(AWAY))
-def test_ten_messages_outlive_an_outage_longer_than_a_message_is_tried_and_are_said_once(
+def test_ten_messages_outlive_an_outage_longer_than_a_message_and_are_said_once(
     how: str, bench: Bench
 ) -> None:
     bench.configure(**SHORT)

@@ -232,18 +232,14 @@ def test_an_outbox_that_is_not_there_is_not_made(folder: Path, call: Call) -> No
 
 
 @pytest.mark.parametrize("rest", ["", "BOT_USER_TOKEN\nROOM_UUID=\nSOCKET_TIMEOUT_MS=soon\n"])
-def test_the_outbox_is_looked_at_whatever_else_the_configuration_says(
-    rest: str, folder: Path, call: Call
-) -> None:
+def test_the_outbox_is_shown_whatever_the_configuration_says(rest: str, folder: Path, call: Call) -> None:
     (folder / "hang-fm-config.env").write_text(f"{rest}HANGBOT_OUTBOX= {folder}/elsewhere.db \n")
     make_empty(folder / "elsewhere.db")
 
     assert call.json("outbox", "list") == []
 
 
-def test_the_environment_names_the_outbox_too_and_wins(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_the_environments_outbox_wins(folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     (folder / "hang-fm-config.env").write_text("HANGBOT_OUTBOX=not-this-one.db\n")
     make_empty(folder / "this-one.db")
     monkeypatch.setenv("HANGBOT_OUTBOX", " this-one.db ")

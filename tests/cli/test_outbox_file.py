@@ -162,7 +162,7 @@ def _mounts(*argv: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
+def test_a_full_disk_refuses_and_ends_nothing_and_with_room_all_goes_on(
     bench: Bench, small_disk: Path
 ) -> None:
     bench.configure(HANGBOT_OUTBOX=str(small_disk / "outbox.sqlite3"))
@@ -200,9 +200,7 @@ def test_a_full_disk_refuses_and_ends_nothing_and_with_room_again_all_goes_on(
 
 
 @pytest.mark.slow
-def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_that_is_done(
-    bench: Bench,
-) -> None:
+def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_after_it(bench: Bench) -> None:
     bench.configure(HANGBOT_RATE="4", HANGBOT_BURST="1")
     sender = bench.start("send", "--stdin")
     assert sender.process.stdin
@@ -228,9 +226,7 @@ def test_a_bot_is_in_the_room_while_a_send_delivers_and_takes_the_queue_when_tha
 
 
 @pytest.mark.slow
-def test_a_send_that_waits_between_attempts_hands_over_at_once_and_reports_what_becomes_of_its_own(
-    bench: Bench,
-) -> None:
+def test_a_send_between_attempts_hands_over_at_once_and_reports_what_becomes_of_its_own(bench: Bench) -> None:
     bench.configure(STAGE_RETRY_BASE_MS="600000", STAGE_RETRY_MAX_MS="600000", STAGE_RETRY_TOTAL_MS="600000")
     bench.fault("chat.send", "status", status=503)
     sender = bench.start("send", "again", "--id", "m-1", "--json")

@@ -55,9 +55,7 @@ def shell(folder: Path, line: str, env: dict[str, str] | None = None) -> subproc
         pytest.param("seq 3 | hangbot send --stdin >/dev/full", FULL, id="three lines"),
     ],
 )
-def test_what_was_accepted_is_told_as_accepted_wherever_the_id_went(
-    line: str, said: str, bench: Bench
-) -> None:
+def test_what_was_accepted_is_told_as_that_wherever_the_id_went(line: str, said: str, bench: Bench) -> None:
     ended = shell(bench.folder, line)
 
     told = ended.stderr.decode()

@@ -65,9 +65,7 @@ def test_what_is_misspelt_is_answered_with_what_was_meant(
     assert last.endswith(f"; did you mean {meant}?") if meant else "did you mean" not in last
 
 
-def test_a_wrong_call_shows_no_token_and_nothing_that_a_terminal_acts_on(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_wrong_call_shows_no_token_and_nothing_terminals_act_on(capsys: pytest.CaptureFixture[str]) -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYm90In0.c2lnbmF0dXJl"
 
     with pytest.raises(SystemExit):
@@ -141,9 +139,7 @@ def test_states_of_a_listing_add_up() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_of_each_command_tells_the_exit_codes(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_help_of_a_command_tells_the_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse([command, "--help"])
 

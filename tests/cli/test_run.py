@@ -139,7 +139,7 @@ def test_a_join_that_is_refused_at_the_start_keeps_the_bot_from_starting(bench: 
     assert re.search(r"\| NOT READY: .+; the bot was not started$", said.splitlines()[-1])
 
 
-def test_a_join_that_is_refused_while_the_bot_runs_is_tried_on_and_said_once_with_its_remedy(
+def test_a_join_that_is_refused_to_a_running_bot_is_tried_on_and_said_once_with_its_remedy(
     bench: Bench,
 ) -> None:
     def story() -> None:
@@ -197,9 +197,7 @@ def test_a_host_with_a_dead_and_a_live_address_is_a_host_like_any_other(bare: Be
 A_LOGIN_PAGE: Final[dict[str, Any]] = {"status": 302, "headers": {"Location": "https://login.example/"}}
 
 
-def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_bot_starts(
-    bench: Bench,
-) -> None:
+def test_a_login_page_at_the_rooms_address_leaves_it_open_and_the_bot_starts(bench: Bench) -> None:
     bench.fault("room.connect", "status", times=2, **A_LOGIN_PAGE)
 
     code, _, said = bench.call.until("[SOCKET] joined", "run")
@@ -218,9 +216,7 @@ def test_a_login_page_at_the_rooms_address_at_the_start_leaves_it_open_and_the_b
         pytest.param({"status": 503}, id="trouble"),
     ],
 )
-def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
-    answer: dict[str, Any], bench: Bench
-) -> None:
+def test_nothing_that_answers_for_the_room_ends_a_bot_that_runs(answer: dict[str, Any], bench: Bench) -> None:
     def story() -> None:
         joined.wait()
         bench.fault("room.connect", "status", times=3, **answer)
@@ -236,7 +232,7 @@ def test_nothing_that_answers_in_the_rooms_place_ends_a_bot_that_runs(
 
 
 @pytest.mark.parametrize("how", ["kick", "ban"])
-def test_a_kick_ends_the_bot_with_4_and_one_line_when_it_has_drained_and_what_waits_stays(
+def test_a_kick_ends_the_bot_with_4_and_one_line_after_its_drain_and_the_rest_stays(
     how: str, bench: Bench
 ) -> None:
     def story() -> None:

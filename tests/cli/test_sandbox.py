@@ -32,9 +32,7 @@ def first_line(command: Command, *, within: float = WITHIN) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_sandbox_in_one_terminal_and_a_bot_in_another_talk_and_both_end_well(
-    start: Start, folder: Path
-) -> None:
+def test_a_sandbox_in_a_terminal_and_a_bot_in_another_talk_and_end_well(start: Start, folder: Path) -> None:
     written = folder / "bot.env"
     written.write_text(f"{MARK}\nof an earlier day, open to everybody")
     written.chmod(0o644)

@@ -55,9 +55,7 @@ def has_answered(ready: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
-def test_the_bot_and_the_room_stay_over_the_next_sandbox_so_that_the_outbox_fits(
-    start: Start, folder: Path
-) -> None:
+def test_the_bot_and_the_room_outlive_a_sandbox_so_that_the_outbox_fits(start: Start, folder: Path) -> None:
     file = folder / "sandbox.env"
     lives: list[dict[str, Any]] = []
     said: list[str] = []
@@ -187,7 +185,7 @@ def test_an_own_file_that_was_damaged_is_told_and_made_anew(start: Start, folder
     )
 
 
-def test_without_the_extra_tls_says_what_to_install(
+def test_without_the_extra_tls_names_what_to_add(
     folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.setitem(sys.modules, "trustme", None)

@@ -53,9 +53,7 @@ def test_without_a_bot_it_delivers_and_prints_the_id(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("faulty", [False, True])
-def test_on_success_nothing_is_printed_but_the_id_so_that_cron_mails_nothing_else(
-    bench: Bench, *, faulty: bool
-) -> None:
+def test_on_success_only_the_id_is_printed_so_that_cron_mails_nothing(bench: Bench, *, faulty: bool) -> None:
     if faulty:
         bench.fault("chat.send", "cut_after_store", times=1)
 
@@ -197,9 +195,7 @@ def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(b
         pytest.param(["hi", "--to", "a/b"], "a receiver is", id="receiver"),
     ],
 )
-def test_what_cannot_be_sent_is_refused_at_the_door_on_one_line(
-    argv: list[str], says: str, bench: Bench
-) -> None:
+def test_what_cannot_be_sent_is_refused_at_once_on_one_line(argv: list[str], says: str, bench: Bench) -> None:
     said = bench.call("send", *argv)
 
     assert says in said.line(2)

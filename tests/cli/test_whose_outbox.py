@@ -159,9 +159,7 @@ def test_an_old_outbox_in_the_working_directory_is_a_warning(bare: Bench) -> Non
     assert checked.splitlines()[-1].startswith("READY")
 
 
-def test_without_a_file_the_outbox_is_named_at_the_start(
-    bare: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_file_the_outbox_is_named_at_first(bare: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in bare.env.items():
         if name != "HANGBOT_OUTBOX":
             monkeypatch.setenv(name, value)
@@ -172,9 +170,7 @@ def test_without_a_file_the_outbox_is_named_at_the_start(
     assert f"the outbox is {bare.folder / 'hangbot-outbox.sqlite3'} (in the working directory" in said.err
 
 
-def test_a_place_that_cannot_be_written_is_rejected_with_the_setting_named_and_no_other_is_taken(
-    bare: Bench,
-) -> None:
+def test_a_place_that_cannot_be_written_is_rejected_by_its_setting_and_no_other_is_taken(bare: Bench) -> None:
     bare.configure(HANGBOT_OUTBOX="/proc/hangbot/outbox.sqlite3")
 
     checked, ran = bare.call("preflight"), bare.call("run", "--log-level", "error")

@@ -44,7 +44,7 @@ def read(path: Path, text: str | bytes) -> EnvFile:
         pytest.param("A=eyJ.x=y==\n", {"A": ("eyJ.x=y==", 1)}, id="equal signs in a value"),
     ],
 )
-def test_a_file_is_read_as_python_dotenv_reads_it(
+def test_a_file_is_read_as_by_python_dotenv(
     path: Path, text: str, expected: dict[str, tuple[str, int]]
 ) -> None:
     file = read(path, text)
@@ -62,7 +62,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize(("text", "faults", "names"), MALFORMED)
-def test_every_wrong_line_is_named_and_none_is_shown(
+def test_wrong_lines_are_named_and_not_shown(
     path: Path, text: str, faults: list[str], names: list[str]
 ) -> None:
     file = read(path, text)
@@ -207,9 +207,7 @@ def test_a_quote_never_hides_the_settings_after_it(path: Path, lines: list[str])
     assert file.values["END"].value == "1"
 
 
-def test_a_pipe_is_read_to_its_end_and_one_that_stays_silent_is_not_waited_for_for_ever(
-    tmp_path: Path,
-) -> None:
+def test_a_pipe_is_read_to_its_end_and_a_silent_one_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     silent = tmp_path / "silent.env"
     os.mkfifo(silent)
     reading, writing = os.pipe()

@@ -33,9 +33,7 @@ from hangbot.config.parsing import clean_token
         (validators.read_path, " a b/c.sqlite3 ", Path("a b/c.sqlite3")),
     ],
 )
-def test_text_becomes_a_value_or_stays_text(
-    read: Callable[[str], object], text: str, expected: object
-) -> None:
+def test_text_is_a_value_or_stays_text(read: Callable[[str], object], text: str, expected: object) -> None:
     value = read(text)
 
     assert (value, type(value)) == (expected, type(expected))
@@ -55,9 +53,7 @@ def test_text_becomes_a_value_or_stays_text(
         ("", "", ()),
     ],
 )
-def test_a_token_is_taken_without_what_was_pasted_along(
-    text: str, expected: str, notes: tuple[str, ...]
-) -> None:
+def test_a_token_is_taken_without_what_surrounds_it(text: str, expected: str, notes: tuple[str, ...]) -> None:
     assert clean_token(text) == (expected, notes)
 
 
@@ -94,9 +90,7 @@ def test_a_token_that_no_header_can_carry_is_refused(secret: str, problem: str) 
         (validators.check_room_url, "wss://room.example", "wss://room.example"),
     ],
 )
-def test_an_address_loses_the_slash_at_its_end(
-    check: Callable[[str], str], given_: str, expected: str
-) -> None:
+def test_an_address_loses_its_last_slash(check: Callable[[str], str], given_: str, expected: str) -> None:
     assert check(given_) == expected
 
 
@@ -216,7 +210,7 @@ def test_a_value_is_shown_as_it_is_written(env: Env, value: object, shown: str) 
         (fields.word("A", "a", "yes or no"), [], "yes or no"),
     ],
 )
-def test_an_expectation_names_the_bounds_in_the_unit_outside(
+def test_an_expectation_has_its_bounds_in_outer_units(
     env: Env, constraints: list[object], words: str
 ) -> None:
     assert env.expectation(constraints) == words

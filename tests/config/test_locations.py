@@ -61,9 +61,7 @@ def test_the_path_counts_as_it_was_given_and_not_where_it_leads(etc: Path, elsew
 
 
 @pytest.mark.parametrize("source", ["file", "environment"])
-def test_a_relative_path_is_relative_to_the_folder_of_the_file(
-    etc: Path, elsewhere: Path, source: str
-) -> None:
+def test_a_relative_path_is_relative_to_the_files_folder(etc: Path, elsewhere: Path, source: str) -> None:
     said = {"HANGBOT_OUTBOX": "data/box.sqlite3"}
     in_file, environ = (said, {}) if source == "file" else ({}, said)
     file = configure(etc / "hang-fm-config.env", **in_file)

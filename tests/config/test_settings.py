@@ -127,7 +127,7 @@ DERIVED = [
 
 
 @pytest.mark.parametrize(("env", "field", "value", "origin"), DERIVED)
-def test_what_is_not_set_is_derived_and_says_from_where(
+def test_what_is_not_set_is_derived_and_says_it(
     env: dict[str, str], field: str, value: str, origin: str
 ) -> None:
     settings = Settings.from_env(REQUIRED | {name: KNOWN.get(text, text) for name, text in env.items()})

@@ -263,9 +263,7 @@ async def patience_runs_out(world: World) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("name", CAUSES)
-async def test_each_cause_has_its_line_its_remedy_and_its_verdict(
-    name: str, world: World, bench: Bench
-) -> None:
+async def test_each_cause_has_its_line_remedy_and_verdict(name: str, world: World, bench: Bench) -> None:
     arranged = ARRANGE[name](world)
     if arranged is not None:
         await arranged
@@ -306,9 +304,7 @@ async def test_a_consequence_is_no_second_cause(
     assert results["room.joined"].message == f'because of "{cause}"'
 
 
-async def test_a_token_of_the_rooms_own_is_tried_although_the_bots_is_refused(
-    world: World, bench: Bench
-) -> None:
+async def test_a_token_of_the_room_is_tried_although_the_bots_is_refused(world: World, bench: Bench) -> None:
     unknown_to_both(world)
 
     results = await bench.all(ttfm_api_token=world.sandbox.bot.token, **world.changes)

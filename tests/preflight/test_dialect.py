@@ -29,7 +29,7 @@ async def checked_as(told: str, sandbox: Sandbox) -> CheckResult:
 
 @pytest.mark.parametrize("served", ["openchat", "cometchat"])
 @pytest.mark.parametrize("told", ["auto", "openchat", "cometchat"])
-async def test_the_other_server_is_rejected_and_named_and_auto_takes_either(
+async def test_the_other_server_is_rejected_by_name_and_auto_takes_both(
     served: DialectName, told: str
 ) -> None:
     async with open_sandbox(dialect=served) as sandbox:
@@ -54,9 +54,7 @@ def test_cometchat_wants_an_app_id() -> None:
     ("served", "code", "other"),
     [("openchat", "ERR_NO_AUTH", "cometchat"), ("cometchat", "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", "openchat")],
 )
-async def test_the_other_server_is_named_by_how_it_refuses_too(
-    served: DialectName, code: str, other: str
-) -> None:
+async def test_the_other_server_is_known_by_its_refusal(served: DialectName, code: str, other: str) -> None:
     async with open_sandbox(dialect=served) as sandbox:
         refusal = {"error": {"code": code, "message": "No."}}
         sandbox.faults.add("chat.me", "status", status=401, body=refusal, times=0)

@@ -132,7 +132,7 @@ def test_where_no_page_is_named_none_is_written(tmp_path: Path, env: dict[str, s
         pytest.param(lambda path: path.symlink_to("gone/it"), "No such file or directory", id="no folder"),
     ],
 )
-def test_a_page_that_cannot_be_written_says_why(
+def test_a_page_that_cannot_be_had_says_why(
     spoil: Callable[[Path], object], why: str, tmp_path: Path
 ) -> None:
     page = tmp_path / "page"
