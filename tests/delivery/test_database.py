@@ -15,28 +15,14 @@ from tests.delivery.builders import message, opened
 
 TABLES = """
 CREATE TABLE message (
-    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
-    id          TEXT NOT NULL UNIQUE,
-    receiver    TEXT NOT NULL,
-    direct      INTEGER NOT NULL,
-    text        TEXT NOT NULL,
-    extra       TEXT NOT NULL,
-    state       TEXT NOT NULL,
-    tier        INTEGER,
-    attempts    INTEGER NOT NULL DEFAULT 0,
-    in_doubt    INTEGER NOT NULL DEFAULT 0,
-    accepted_at REAL NOT NULL,
-    settled_at  REAL,
-    reason      TEXT NOT NULL DEFAULT '',
-    remedy      TEXT NOT NULL DEFAULT ''
+ seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+ receiver TEXT NOT NULL, direct INTEGER NOT NULL, text TEXT NOT NULL, extra TEXT NOT NULL,
+ state TEXT NOT NULL, tier INTEGER, attempts INTEGER NOT NULL DEFAULT 0, in_doubt INTEGER NOT NULL DEFAULT 0,
+ accepted_at REAL NOT NULL, settled_at REAL, reason TEXT NOT NULL DEFAULT '', remedy TEXT NOT NULL DEFAULT ''
 {since_version_2});
 CREATE TABLE step (
-    message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
-    at      REAL NOT NULL,
-    kind    TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    detail  TEXT NOT NULL,
-    seconds REAL NOT NULL
+ message INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
+ at REAL NOT NULL, kind TEXT NOT NULL, attempt INTEGER NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL
 );
 CREATE INDEX step_of ON step (message);
 CREATE INDEX message_waiting ON message ({waiting}) WHERE state IN ('queued', 'sending');
@@ -44,16 +30,13 @@ PRAGMA application_id = 0x48414E47;
 PRAGMA user_version = {version};
 PRAGMA journal_mode = WAL;
 INSERT INTO message
-    (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
+ (id, receiver, direct, text, extra, state, tier, attempts, in_doubt, accepted_at, settled_at)
 VALUES
-    ('there', 'room', 0, 'hi', '{{"images": [], "mentions": [], "parts": 1}}',
-     'delivered', 1, 1, 0, 10.0, 11.0),
-    ('away', 'b', 1, 'ho', '{{"images": ["i"], "mentions": [{{"start": 0}}], "parts": 1}}',
-     'sending', NULL, 1, 1, 12.0, NULL),
-    ('long', 'a', 0, 'one', '{{"images": [], "mentions": [], "parts": 2}}',
-     'queued', NULL, 0, 0, 13.0, NULL),
-    ('long.2', 'a', 0, 'two', '{{"images": [], "mentions": [], "parts": 2}}',
-     'queued', NULL, 0, 0, 13.0, NULL);
+ ('there', 'room', 0, 'hi', '{{"images": [], "mentions": [], "parts": 1}}', 'delivered', 1, 1, 0, 10.0, 11.0),
+ ('away', 'b', 1, 'ho', '{{"images": ["i"], "mentions": [{{"start": 0}}], "parts": 1}}',
+  'sending', NULL, 1, 1, 12.0, NULL),
+ ('long', 'a', 0, 'one', '{{"images": [], "mentions": [], "parts": 2}}', 'queued', NULL, 0, 0, 13.0, NULL),
+ ('long.2', 'a', 0, 'two', '{{"images": [], "mentions": [], "parts": 2}}', 'queued', NULL, 0, 0, 13.0, NULL);
 INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
 """
 """What the first two versions of hangbot made, word for word but for the gaps; it is never changed."""
@@ -228,12 +211,11 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
     database.execute("PRAGMA user_version = 4")
 
-    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3") as caught:
+    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
         prepare(database)
 
     assert version(database) == 4
     assert is_outbox(old.read_bytes()[:100])
-    assert "newer" in caught.value.remedy
 
 
 def test_an_outbox_is_known_by_its_first_bytes_alone(path: Path, database: sqlite3.Connection) -> None:

@@ -517,6 +517,14 @@ async def test_a_wait_stops_at_once(
     assert bench.clock.waits() == []
 
 
+async def test_what_would_have_to_wait_is_not_begun_while_it_stops() -> None:
+    bench = await Bench().broken_down()
+    bench.throttle.stop()
+
+    with pytest.raises(Stopped):
+        await bench.admit()
+
+
 async def test_a_long_pause_ends_when_the_program_is_to_stop_and_a_short_one_goes_on() -> None:
     bench = Bench()
     long = asyncio.create_task(bench.throttle.pause(60.0), name="long")
