@@ -85,7 +85,7 @@ class Desk:
     breaker: CircuitBreaker = field(default_factory=lambda: CircuitBreaker(SEED))
     ttl: float | None = None
     max_workers: int = 256
-    look_every: float = 0.05
+    look_every: float = 0.01
     steps: list[Step] = field(default_factory=list)
 
     def courier(self) -> Courier:
