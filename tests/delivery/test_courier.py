@@ -486,9 +486,22 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
     assert desk.service.room == ["b", *(f"a{number}" for number in range(70))]
 
 
-async def test_nothing_to_deliver_is_done_at_once(desk: Desk) -> None:
-    await desk.courier().run_until_empty()
+async def test_nothing_to_deliver_is_done_at_once_and_looked_for_again_and_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, seen = desk.outbox.version, list[int]()
 
+    async def look() -> int:
+        seen.append(await version())
+        return seen[-1]
+
+    monkeypatch.setattr(desk.outbox, "version", look)
+
+    await desk.courier().run_until_empty()
+    async with running(desk.courier()):
+        await soon(lambda: len(seen) > 3)
+
+    assert set(seen) == {seen[0]}
     assert desk.service.attempts == []
 
 
