@@ -62,8 +62,7 @@ def test_one_token_and_a_room_make_a_configuration_that_works(
     code, out, err = known.call("init", "--token-file", source, "--room", named)
 
     settings = Settings.load(known.folder / FILE, {})
-    assert code == 0
-    assert settings.room_uuid == sandbox.room_uuid
+    assert (code, settings.room_uuid) == (0, sandbox.room_uuid)
     assert settings.bot_user_token.get_secret_value() == sandbox.bot.token
     assert (known.folder / FILE).stat().st_mode & 0o777 == 0o600
     assert f"the bot: hangbot ({sandbox.bot.uid})" in out

@@ -141,5 +141,4 @@ def test_a_reader_that_left_is_no_fault(folder: Path, monkeypatch: pytest.Monkey
 
         gone.flush()  # as the interpreter does at its end: it must not fail again
         monkeypatch.undo()
-    assert said.code == 1
-    assert said.err == ""
+    assert (said.code, said.err) == (1, "")

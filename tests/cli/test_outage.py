@@ -106,8 +106,7 @@ def test_who_is_told_to_stop_while_the_service_is_down_does_so_at_once(bench: Be
 
     bot.send(signal.SIGTERM)
 
-    assert bot.wait() == 0
-    assert bench.call.states() == ["queued"]
+    assert (bot.wait(), bench.call.states()) == (0, ["queued"])
 
 
 @pytest.mark.slow

@@ -100,5 +100,4 @@ def test_nobody_to_read_the_first_line_is_no_matter_of_ports(folder: Path) -> No
         cwd=folder, capture_output=True, text=True, timeout=WITHIN, check=False,
     )  # fmt: skip
 
-    assert ended.returncode == 1
-    assert ended.stderr == ""
+    assert (ended.returncode, ended.stderr) == (1, "")

@@ -168,8 +168,7 @@ def test_the_same_id_with_the_same_text_is_the_same_message_and_with_another_is_
 
     assert said.code == 2
     assert "m-1 was used for another message" in said.err
-    assert said.out == ""
-    assert bench.muids == ["m-1"]
+    assert (said.out, bench.muids) == ("", ["m-1"])
 
 
 def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(bench: Bench) -> None:
@@ -207,8 +206,7 @@ def test_a_line_of_standard_input_is_a_message(bench: Bench, feed: Feed) -> None
 
     said = bench.call("send", "--stdin")
 
-    assert said.code == 0
-    assert said.out.split() == bench.muids
+    assert (said.code, said.out.split()) == (0, bench.muids)
     assert bench.texts == ["one", " two ", "thréé"]
 
 
@@ -234,10 +232,8 @@ def test_a_bad_line_is_told_with_its_number_an_empty_one_passed_over_and_the_oth
     said = bench.call("send", "--stdin", *(["--json"] if as_json else []), "--log-level", "error")
 
     assert said.code == 1
-    assert [line.partition(" was not accepted: ")[0] for line in said.err.splitlines()] == [
-        "hangbot: line 3",
-        "hangbot: line 6",
-    ]
+    bad = [line.partition(" was not accepted: ")[0] for line in said.err.splitlines()]
+    assert bad == ["hangbot: line 3", "hangbot: line 6"]
     assert said.err.count(says) == 2
     assert bench.texts == ["one", "four"]
     assert all(key in said.out for key in bench.muids)

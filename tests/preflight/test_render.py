@@ -37,14 +37,8 @@ def test_a_check_is_a_line_and_under_a_bad_one_is_what_to_do(verdict: str, lines
 def test_a_preflight_in_json_is_the_contracts() -> None:
     row = preflight_row([CheckResult("id", "Title", "ok", "well", "", 1.5)], "ready", target="live")
 
-    check = {
-        "id": "id",
-        "title": "Title",
-        "verdict": "ok",
-        "message": "well",
-        "remedy": "",
-        "duration_ms": 1.5,
-    }
+    named = {"id": "id", "title": "Title", "verdict": "ok"}
+    check = named | {"message": "well", "remedy": "", "duration_ms": 1.5}
     assert row == {"schema": 1, "target": "live", "verdict": "ready", "checks": [check]}
 
 

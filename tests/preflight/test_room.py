@@ -79,22 +79,17 @@ async def test_company_is_counted_in_words(guests: int, says: str, bench: Bench)
     assert result.message.endswith(f" with {says}")
 
 
+NONE = "the room server sends no heartbeat (/primus/spec: pingInterval 0)"
+SELDOM = (
+    "the room server sends a heartbeat every 60 s only, and after 45 s of silence a connection counts as dead"
+)
+
+
 @pytest.mark.parametrize(
     ("interval", "message", "remedy"),
     [
-        pytest.param(
-            0,
-            "the room server sends no heartbeat (/primus/spec: pingInterval 0)",
-            "set pingInterval: the bot connects anew after 45 s of silence.",
-            id="off",
-        ),
-        pytest.param(
-            60_000,
-            "the room server sends a heartbeat every 60 s only, "
-            "and after 45 s of silence a connection counts as dead",
-            "lower pingInterval: the official client waits 45 s as well.",
-            id="slow",
-        ),
+        (0, NONE, "set pingInterval: the bot connects anew after 45 s of silence."),
+        (60_000, SELDOM, "lower pingInterval: the official client waits 45 s as well."),
     ],
 )
 async def test_a_heartbeat_that_comes_too_seldom_is_warned_about(

@@ -19,6 +19,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
     max_leaves=12,
 )
+NEW = {"context": "user", "message": {"name": "danced", "params": {}}}
+PATCH = {"context": "user", "message": {"name": "playedSong", "statePatch": {}}}
+VOTE = {"context": "user", "message": {"name": "votedOnSong", "statePatch": []}}
+IN_A_LIST = Difference("a.rows[]", "changed", "number, not text")
+ANOTHER_PATCH = Difference("message.message.statePatch", "changed", "object, not list")
 SHAPE = Shape(
     ("object",),
     inner={"id": Shape(("number",), needed=True), "rows": Shape(("list",), each=Shape(("text",)))},
@@ -33,11 +38,7 @@ SHAPE = Shape(
         pytest.param({}, [Difference("a.id", "gone")], id="gone"),
         pytest.param({"id": "1"}, [Difference("a.id", "changed", "text, not number")], id="changed"),
         pytest.param({"id": True}, [Difference("a.id", "changed", "switch, not number")], id="a switch"),
-        pytest.param(
-            {"id": 1, "rows": ["b", 2]},
-            [Difference("a.rows[]", "changed", "number, not text")],
-            id="in a list",
-        ),
+        pytest.param({"id": 1, "rows": ["b", 2]}, [IN_A_LIST], id="in a list"),
         pytest.param([], [Difference("a", "changed", "list, not object")], id="something else"),
     ],
 )
@@ -57,19 +58,9 @@ def test_whatever_comes_is_compared(value: Any) -> None:  # noqa: ANN401  any JS
     [
         pytest.param("primus::ping::1", [], id="heartbeat"),
         pytest.param({"welcome": "hello", "context": "api"}, [], id="welcome"),
-        pytest.param(
-            {"context": "user", "message": {"name": "votedOnSong", "statePatch": []}}, [], id="vote"
-        ),
-        pytest.param(
-            {"context": "user", "message": {"name": "danced", "params": {}}},
-            [Difference("message danced", "new")],
-            id="new message",
-        ),
-        pytest.param(
-            {"context": "user", "message": {"name": "playedSong", "statePatch": {}}},
-            [Difference("message.message.statePatch", "changed", "object, not list")],
-            id="another patch",
-        ),
+        pytest.param(VOTE, [], id="vote"),
+        pytest.param(NEW, [Difference("message danced", "new")], id="new message"),
+        pytest.param(PATCH, [ANOTHER_PATCH], id="another patch"),
         pytest.param("hello", [Difference("frame", "new", "a string that is none of Primus")], id="a string"),
         pytest.param({"context": "moon"}, [Difference("frame", "new", "context moon")], id="new context"),
         pytest.param(7, [Difference("frame", "changed", "number, not text or object")], id="a number"),
