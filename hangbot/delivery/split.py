@@ -6,6 +6,7 @@ block that fits a message as a whole.
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Final, NamedTuple
@@ -33,14 +34,30 @@ class Span(NamedTuple):
 
 
 def unbroken(text: str, mentions: Iterable[Mapping[str, object]], longest: int) -> list[Span]:
-    """Return what is not to be cut: mentions, and code blocks that fit a message."""
-    spans = [Span(*found.span()) for pattern in (_MENTION, _CODE) for found in pattern.finditer(text)]
+    """Return what is not to be cut: mentions, and code blocks that fit a message.
+
+    Each begins and ends with a grapheme; a mention that does not fit a message so stands as it is.
+    """
+    named = [Span(*found.span()) for found in _MENTION.finditer(text)]
     for mention in mentions:
         start, name = mention.get("start"), mention.get("userNickname")
         if isinstance(start, int) and isinstance(name, str) and name and start >= 0:
             shown = next((shown for shown in (f"@{name}", name) if text.startswith(shown, start)), "")
-            spans.append(Span(start, start + len(shown)))
+            if shown:
+                named.append(Span(start, start + len(shown)))
+    blocks = _with_graphemes(text, [Span(*found.span()) for found in _CODE.finditer(text)])
+    spans = [*blocks, *_with_graphemes(text, named), *named]
     return [span for span in spans if span.end - span.start <= longest]
+
+
+def _with_graphemes(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Return spans that begin and end with the graphemes which they begin and end in."""
+    if not spans or text.isascii():
+        return [*spans]
+    ends = [0, *_graphemes(text, 0)]
+    return [
+        Span(ends[bisect_right(ends, span.start) - 1], ends[bisect_left(ends, span.end)]) for span in spans
+    ]
 
 
 def cut(text: str, whole: Sequence[Span], longest: int, most: int) -> list[Span]:
@@ -96,9 +113,9 @@ def _at_gap(text: str, window: Span, whole: Sequence[Span]) -> Span:
 
 
 def _at_grapheme(text: str, window: Span, whole: Sequence[Span]) -> Span:
-    # Last the window's own end: a character of a thousand accents is cut all the same, it fits no message.
-    places = [*reversed(_grapheme_ends(text, window)), window.end]
-    end = next((place for place in places if not _within(place, whole)), places[0])
+    # Last any place: a character of a thousand accents is cut all the same, it fits no message.
+    places = [*reversed(_grapheme_ends(text, window)), *range(window.end, window.start, -1)]
+    end = next((place for place in places if not _within(place, whole)), window.end)
     return Span(end, end)
 
 

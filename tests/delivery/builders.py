@@ -5,13 +5,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from hangbot import errors
 from hangbot.delivery.message import Outgoing
@@ -21,7 +19,7 @@ from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
 from tests.bounds import WITHIN
 
-__all__ = ["Watched", "cases", "message", "no_thread_is_left", "opened", "run"]
+__all__ = ["Watched", "message", "no_thread_is_left", "opened", "run"]
 
 LOST = errors.AckTimeout("no answer", service="chat")
 CUT = errors.ConnectionLost("cut", service="chat")
@@ -38,11 +36,6 @@ FAILED = Settlement("failed", 3, 3, "given up", "Wait.")
 DROPPED = Settlement("dropped", None, 0)
 EXPIRED = Settlement("expired", None, 0, "too old")
 UNCERTAIN = Settlement("uncertain", None, 1, "who knows", "Ask.")
-
-
-def cases(names: str, rows: Mapping[str, Sequence[object]]) -> pytest.MarkDecorator:
-    """Make a case of each row, named by its sentence."""
-    return pytest.mark.parametrize(names.split(), [pytest.param(*row, id=name) for name, row in rows.items()])
 
 
 def message(key: str = "m", to: str = "room", text: str = "hi", **more: Any) -> Outgoing:  # noqa: ANN401  of any kind

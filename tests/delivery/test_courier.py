@@ -19,7 +19,8 @@ from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimite
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
-from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, cases, message
+from tests.cases import cases
+from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, message
 from tests.rng import FixedRng
 
 Outcome = ServiceError | tuple[bool, ServiceError]
@@ -243,7 +244,8 @@ async def test_a_stopped_text_that_is_queued_again_is_sent_whole(desk: Desk, els
 
 @cases(
     "stopped text words",
-    {"while it stops": (True, "hi", "the bot is stopping; nothing"), "of nothing": (False, " ", "nothing")},
+    ("while it stops", True, "hi", "the bot is stopping; nothing"),
+    ("of nothing", False, " ", "nothing"),
 )
 async def test_what_cannot_be_sent_is_refused(*, desk: Desk, stopped: bool, text: str, words: str) -> None:
     courier = desk.courier()
@@ -507,10 +509,8 @@ async def test_nothing_to_deliver_is_done_at_once_and_looked_for_again_and_again
 
 @cases(
     "script burst before kinds asked end",
-    {
-        "on its way": ([(True, LOST)], 1, ("queued", True, 1), "attempt answer waiting", ["m"], 2),
-        "not sent: it waited for its turn": ([], 0, ("queued", False, 0), "", [], 1),
-    },
+    ("on its way", [(True, LOST)], 1, ("queued", True, 1), "attempt answer waiting", ["m"], 2),
+    ("not sent: it waited for its turn", [], 0, ("queued", False, 0), "", [], 1),
 )
 async def test_what_may_have_been_on_its_way_when_the_courier_was_cancelled_is_asked_about_first(
     *, desk: Desk, script: list[Outcome], burst: int, before: object, kinds: str, asked: list[str], end: int
@@ -663,7 +663,8 @@ async def test_the_end_that_is_told_is_on_disk(desk: Desk) -> None:
 
 @cases(
     "what left",
-    {"a claim": ("claim", ("queued", False)), "an end: the next start asks": ("settle", ("sending", True))},
+    ("a claim", "claim", ("queued", False)),
+    ("an end: the next start asks", "settle", ("sending", True)),
 )
 @pytest.mark.parametrize("how", [Courier.run, Courier.run_until_empty])
 async def test_a_disk_that_fails_ends_the_run_with_its_own_error(

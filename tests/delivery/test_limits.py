@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
 from hangbot.delivery.retry import RetryPolicy
-from tests.delivery.builders import cases
+from tests.cases import cases
 from tests.rng import FixedRng
 
 SEED = RetryPolicy(strategy="seed", jitter=0.0)
@@ -81,10 +81,8 @@ def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
 
 @cases(
     "at_the_cap at_least wait",
-    {
-        "what waiting alone does not mend: seldom from the first time on": (True, 0.0, 30.0),
-        "what wants to be left alone: so long": (False, 20.0, 20.0),
-    },
+    ("what waiting alone does not mend: seldom from the first time on", True, 0.0, 30.0),
+    ("what wants to be left alone: so long", False, 20.0, 20.0),
 )
 def test_the_first_wait_may_be_longer(*, at_the_cap: bool, at_least: float, wait: float) -> None:
     breaker = CircuitBreaker(SEED)
@@ -156,16 +154,14 @@ def test_time_never_runs_faster_and_a_service_that_works_again_is_let_through(ev
 
 @cases(
     "floor sends retries waits",
-    {
-        "a quiet bot, below the floor": (3, [], [100.0] * 2, {100.0: 0.0}),
-        "at the floor": (3, [], [100.0] * 3, {100.0: 60.0}),
-        "below a tenth": (1, [100.0 + n / 100 for n in range(50)], [110.0] * 4, {110.0: 0.0}),
-        "a tenth": (1, [100.0 + n / 100 for n in range(50)], [110.0] * 5, {110.0: 50.0 + 10.0}),
-        "sends make room at once": (1, [101.0] * 11, [100.0], {101.0: 0.0}),
-        "a retry is forgotten after a minute": (1, [], [100.0], {100.0: 60.0, 159.0: 1.0, 160.0: 0.0}),
-        "and so are sends": (1, [100.0] * 20, [130.0], {140.0: 0.0, 161.0: 29.0}),
-        "nothing: looked at again in a minute": (0, [], [], {100.0: 60.0}),
-    },
+    ("a quiet bot, below the floor", 3, [], [100.0] * 2, {100.0: 0.0}),
+    ("at the floor", 3, [], [100.0] * 3, {100.0: 60.0}),
+    ("below a tenth", 1, [100.0 + n / 100 for n in range(50)], [110.0] * 4, {110.0: 0.0}),
+    ("a tenth", 1, [100.0 + n / 100 for n in range(50)], [110.0] * 5, {110.0: 50.0 + 10.0}),
+    ("sends make room at once", 1, [101.0] * 11, [100.0], {101.0: 0.0}),
+    ("a retry is forgotten after a minute", 1, [], [100.0], {100.0: 60.0, 159.0: 1.0, 160.0: 0.0}),
+    ("and so are sends", 1, [100.0] * 20, [130.0], {140.0: 0.0, 161.0: 29.0}),
+    ("nothing: looked at again in a minute", 0, [], [], {100.0: 60.0}),
 )
 def test_a_budget_allows_the_floor_or_a_tenth_of_the_sends_of_the_last_minute(
     floor: int, sends: list[float], retries: list[float], waits: dict[float, float]
@@ -201,13 +197,11 @@ def test_in_a_minute_retries_are_the_floor_or_the_share(events: list[tuple[str, 
 
 @cases(
     "rate burst takes waits",
-    {
-        "a burst, then the pace": (5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4]),
-        "it fills up": (5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2]),
-        "but not beyond its burst": (5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2]),
-        "without a rate nothing waits": (0.0, 1, [0.0] * 100, [0.0] * 100),
-        "without a burst one by one goes": (2.0, 0, [0.0, 0.0], [0.5, 1.0]),
-    },
+    ("a burst, then the pace", 5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4]),
+    ("it fills up", 5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2]),
+    ("but not beyond its burst", 5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2]),
+    ("without a rate nothing waits", 0.0, 1, [0.0] * 100, [0.0] * 100),
+    ("without a burst one by one goes", 2.0, 0, [0.0, 0.0], [0.5, 1.0]),
 )
 def test_a_bucket_paces(rate: float, burst: int, takes: list[float], waits: list[float]) -> None:
     bucket = TokenBucket(rate, burst)

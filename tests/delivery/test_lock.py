@@ -10,7 +10,8 @@ import pytest
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
 from hangbot.errors import OutboxBusy, OutboxUnusable
 from tests.bounds import WITHIN
-from tests.delivery.builders import cases, message, opened, run
+from tests.cases import cases
+from tests.delivery.builders import message, opened, run
 
 LOCK = """
 import os, signal, sys
@@ -60,14 +61,12 @@ def test_a_link_to_an_outbox_has_the_same_lock(tmp_path: Path, path: Path) -> No
 
 @cases(
     "name words",
-    {
-        "no folder": ("no/folder/outbox", "/outbox cannot be opened: "),
-        "no folder but a file": ("file/outbox", "/outbox cannot be opened: "),
-        "a lock that is a folder": ("other", r"\.lock cannot be written: Is a directory"),
-        "a folder": (".", "Is a directory|no regular file"),
-        "a pipe": ("pipe", "no regular file"),
-        "a device": ("/dev/null", "no regular file"),
-    },
+    ("no folder", "no/folder/outbox", "/outbox cannot be opened: "),
+    ("no folder but a file", "file/outbox", "/outbox cannot be opened: "),
+    ("a lock that is a folder", "other", r"\.lock cannot be written: Is a directory"),
+    ("a folder", ".", "Is a directory|no regular file"),
+    ("a pipe", "pipe", "no regular file"),
+    ("a device", "/dev/null", "no regular file"),
 )
 def test_an_outbox_that_cannot_be_locked_is_named_in_an_error(tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "file").touch()
@@ -207,10 +206,8 @@ def test_a_file_system_without_locks_is_an_error(path: Path, monkeypatch: pytest
 
 @cases(
     "brief words remedy",
-    {
-        "a command": (True, "a `hangbot send` delivers", "Wait until it has ended"),
-        "a bot, after a command": (False, "another bot delivers", ""),
-    },
+    ("a command", True, "a `hangbot send` delivers", "Wait until it has ended"),
+    ("a bot, after a command", False, "another bot delivers", ""),
 )
 def test_a_command_that_delivers_is_not_taken_for_a_bot_nor_a_bot_for_a_command(
     *, path: Path, brief: bool, words: str, remedy: str
@@ -240,7 +237,7 @@ async def test_a_command_that_ends_soon_is_waited_for(path: Path) -> None:
     assert await starting == "held"
 
 
-@cases("brief within", {"a long send": (True, 0.0), "a bot": (False, 60.0)})
+@cases("brief within", ("a long send", True, 0.0), ("a bot", False, 60.0))
 async def test_a_long_one_is_given_up_and_a_bot_at_once(*, path: Path, brief: bool, within: float) -> None:
     with exclusive(path, brief=brief), pytest.raises(OutboxBusy):
         async with asyncio.timeout(WITHIN), exclusive_soon(path, within=within):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hangbot.delivery.message import LONGEST_TEXT, MOST_PARTS, Outgoing, split
 from hangbot.errors import UsageError
-from tests.delivery.builders import cases, message
+from tests.cases import cases
+from tests.delivery.builders import message
 
 
 def texts(text: str) -> list[str]:
@@ -22,19 +23,14 @@ def test_a_short_text_is_one_message_and_stays_as_it_is() -> None:
 
 @cases(
     "text parts",
-    {
-        "the longest": ("x" * 900, ["x" * 900]),
-        "at the last line end that fits": (
-            "a" * 500 + "\n" + "b" * 399 + " c",
-            ["a" * 500, "b" * 399 + " c"],
-        ),
-        "a word that ends at the limit stays whole": ("a" * 900 + " b", ["a" * 900, "b"]),
-        "within a word that is longer": ("é" * 1_000, ["é" * 900, "é" * 100]),
-        "no empty part of white space at the start": (" " * 2_000 + "a", ["a"]),
-        "nor at the end": ("a" * 900 + " " * 2_000, ["a" * 900]),
-        "nor between": ("a" * 890 + " " * 100 + "b", ["a" * 890, "b"]),
-        "ten full parts": ("x" * 9_000, ["x" * 900] * 10),
-    },
+    ("the longest", "x" * 900, ["x" * 900]),
+    ("at the last line end that fits", "a" * 500 + "\n" + "b" * 399 + " c", ["a" * 500, "b" * 399 + " c"]),
+    ("a word that ends at the limit stays whole", "a" * 900 + " b", ["a" * 900, "b"]),
+    ("within a word that is longer", "é" * 1_000, ["é" * 900, "é" * 100]),
+    ("no empty part of white space at the start", " " * 2_000 + "a", ["a"]),
+    ("nor at the end", "a" * 900 + " " * 2_000, ["a" * 900]),
+    ("nor between", "a" * 890 + " " * 100 + "b", ["a" * 890, "b"]),
+    ("ten full parts", "x" * 9_000, ["x" * 900] * 10),
 )
 def test_a_text_is_cut_into_parts_that_fit(text: str, parts: list[str]) -> None:
     assert texts(text) == parts
@@ -55,13 +51,11 @@ def test_what_would_take_more_than_ten_parts_is_refused_whole(text: str) -> None
 
 @cases(
     "text words",
-    {
-        "empty": ("", "empty"),
-        "white space": (" \n\t\u00a0", "empty"),
-        "NUL": ("a\0b", "NUL"),
-        "a lone surrogate": (b"ok \xed\xa0\xbd", "half a character .* at 3"),
-        "a lone surrogate far down": (b"x" * 2_000 + b"\xed\xb0\x80", "half a character"),
-    },
+    ("empty", "", "empty"),
+    ("white space", " \n\t\u00a0", "empty"),
+    ("NUL", "a\0b", "NUL"),
+    ("a lone surrogate", b"ok \xed\xa0\xbd", "half a character .* at 3"),
+    ("a lone surrogate far down", b"x" * 2_000 + b"\xed\xb0\x80", "half a character"),
 )
 def test_a_text_that_cannot_be_sent_is_refused(text: str | bytes, words: str) -> None:
     # As bytes where Allure could not write the parameter.
@@ -88,15 +82,13 @@ def test_an_odd_id_or_receiver_is_refused(odd: Outgoing, words: str) -> None:
 
 @cases(
     "more",
-    {
-        "a set": ({"mentions": [{"start": {1}}]},),
-        "not a number": ({"mentions": [{"start": float("nan")}]},),
-        "half a character in a name": ({"mentions": [{"userNickname": "\ud800"}]},),
-        "a mention that is no mapping": ({"mentions": ["me"]},),
-        "a mention that is nothing": ({"mentions": [None]},),
-        "bytes": ({"images": [b"x"]},),
-        "half a character in an address": ({"images": ["\ud800"]},),
-    },
+    ("a set", {"mentions": [{"start": {1}}]}),
+    ("not a number", {"mentions": [{"start": float("nan")}]}),
+    ("half a character in a name", {"mentions": [{"userNickname": "\ud800"}]}),
+    ("a mention that is no mapping", {"mentions": ["me"]}),
+    ("a mention that is nothing", {"mentions": [None]}),
+    ("bytes", {"images": [b"x"]}),
+    ("half a character in an address", {"images": ["\ud800"]}),
 )
 def test_mentions_and_images_that_cannot_be_written_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"mentions or images .* nothing was accepted"):

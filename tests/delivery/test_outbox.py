@@ -32,6 +32,7 @@ from hangbot.errors import (
     UsageError,
 )
 from tests.bounds import WITHIN
+from tests.cases import cases
 from tests.delivery.builders import (
     DELIVERED,
     DROPPED,
@@ -39,7 +40,6 @@ from tests.delivery.builders import (
     FAILED,
     UNCERTAIN,
     Watched,
-    cases,
     message,
     no_thread_is_left,
     opened,
@@ -140,16 +140,14 @@ async def test_the_same_id_with_the_same_content_is_the_same_message(outbox: Out
 
 @cases(
     "first second",
-    {
-        "text": ([message()], [message(text="other")]),
-        "receiver": ([message()], [message(to="elsewhere")]),
-        "direct": ([message()], [message(direct=True)]),
-        "mentions": ([message()], [message(mentions=({"start": 1},))]),
-        "images": ([message()], [message(images=("i",))]),
-        "a longer text that begins the same": ([message()], [message(), message("m.2", text="more")]),
-        "the start of a longer text": ([message(), message("m.2", text="more")], [message()]),
-        "the id among other parts": ([message()], [message("x"), message()]),
-    },
+    ("text", [message()], [message(text="other")]),
+    ("receiver", [message()], [message(to="elsewhere")]),
+    ("direct", [message()], [message(direct=True)]),
+    ("mentions", [message()], [message(mentions=({"start": 1},))]),
+    ("images", [message()], [message(images=("i",))]),
+    ("a longer text that begins the same", [message()], [message(), message("m.2", text="more")]),
+    ("the start of a longer text", [message(), message("m.2", text="more")], [message()]),
+    ("the id among other parts", [message()], [message("x"), message()]),
 )
 async def test_the_same_id_with_other_content_is_refused_and_nothing_written(
     outbox: Outbox, first: list[Outgoing], second: list[Outgoing]
@@ -221,29 +219,27 @@ async def do(box: Outbox, action: str) -> None:
 
 @cases(
     "actions first second",
-    {
-        "accepted": ([], ("queued", False, 0), "queued"),
-        "claimed: it may be there from here on": (["claim"], ("sending", True, 0), "queued"),
-        "not sent: as it was": (["claim", "release"], ("queued", False, 0), "queued"),
-        "sent": (["attempt 1", "attempt 2"], ("sending", True, 2), "queued"),
-        "cut off, in doubt": (["attempt 1", "recover"], ("queued", True, 1), "queued"),
-        "cut off before it was noted": (["claim", "recover"], ("queued", True, 1), "queued"),
-        "there: not sent": (["delivered", "attempt 9"], ("delivered", False, 1), "queued"),
-        "failed: not sent": (["failed", "attempt 9"], ("failed", False, 3), "failed"),
-        "unknown: not sent": (["uncertain", "attempt 9"], ("uncertain", True, 1), "failed"),
-        "an end undoes no other": (["drop m", "failed"], ("dropped", False, 0), "failed"),
-        "dropped, and arrived": (["drop m", "delivered"], ("delivered", False, 1), "failed"),
-        "stays dropped": (["claim", "drop m", "release"], ("dropped", True, 0), "failed"),
-        "never sent: no doubt": (["drop m", "requeue m"], ("queued", False, 0), "failed"),
-        "perhaps sent": (["claim", "drop m", "requeue m"], ("queued", True, 1), "failed"),
-        "asked about": (["attempt 1", "failed", "requeue m"], ("queued", True, 3), "failed"),
-        "too": (["attempt 1", "uncertain", "requeue m"], ("queued", True, 1), "failed"),
-        "queued already": (["requeue m"], ("queued", False, 0), "queued"),
-        "on its way already": (["attempt 1", "requeue m"], ("sending", True, 1), "queued"),
-        "there already": (["delivered", "requeue m"], ("delivered", False, 1), "queued"),
-        "both dropped": (["drop m", "drop m.2"], ("dropped", False, 0), "dropped"),
-        "only one": (["failed", "requeue m.2", "drop m"], ("dropped", False, 3), "queued"),
-    },
+    ("accepted", [], ("queued", False, 0), "queued"),
+    ("claimed: it may be there from here on", ["claim"], ("sending", True, 0), "queued"),
+    ("not sent: as it was", ["claim", "release"], ("queued", False, 0), "queued"),
+    ("sent", ["attempt 1", "attempt 2"], ("sending", True, 2), "queued"),
+    ("cut off, in doubt", ["attempt 1", "recover"], ("queued", True, 1), "queued"),
+    ("cut off before it was noted", ["claim", "recover"], ("queued", True, 1), "queued"),
+    ("there: not sent", ["delivered", "attempt 9"], ("delivered", False, 1), "queued"),
+    ("failed: not sent", ["failed", "attempt 9"], ("failed", False, 3), "failed"),
+    ("unknown: not sent", ["uncertain", "attempt 9"], ("uncertain", True, 1), "failed"),
+    ("an end undoes no other", ["drop m", "failed"], ("dropped", False, 0), "failed"),
+    ("dropped, and arrived", ["drop m", "delivered"], ("delivered", False, 1), "failed"),
+    ("stays dropped", ["claim", "drop m", "release"], ("dropped", True, 0), "failed"),
+    ("never sent: no doubt", ["drop m", "requeue m"], ("queued", False, 0), "failed"),
+    ("perhaps sent", ["claim", "drop m", "requeue m"], ("queued", True, 1), "failed"),
+    ("asked about", ["attempt 1", "failed", "requeue m"], ("queued", True, 3), "failed"),
+    ("too", ["attempt 1", "uncertain", "requeue m"], ("queued", True, 1), "failed"),
+    ("queued already", ["requeue m"], ("queued", False, 0), "queued"),
+    ("on its way already", ["attempt 1", "requeue m"], ("sending", True, 1), "queued"),
+    ("there already", ["delivered", "requeue m"], ("delivered", False, 1), "queued"),
+    ("both dropped", ["drop m", "drop m.2"], ("dropped", False, 0), "dropped"),
+    ("only one", ["failed", "requeue m.2", "drop m"], ("dropped", False, 3), "queued"),
 )
 async def test_what_happens_to_a_message_and_the_part_behind_it(
     outbox: Outbox, actions: list[str], first: tuple[State, bool, int], second: State
@@ -907,11 +903,9 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
 
 @cases(
     "claimed what left",
-    {
-        "a claim takes nothing": (False, "claim", ("queued", False)),
-        "a mark marks nothing": (False, "sending", ("queued", False)),
-        "a release leaves it in doubt": (True, "release", ("sending", True)),
-    },
+    ("a claim takes nothing", False, "claim", ("queued", False)),
+    ("a mark marks nothing", False, "sending", ("queued", False)),
+    ("a release leaves it in doubt", True, "release", ("sending", True)),
 )
 async def test_what_is_given_up_before_it_began_changes_nothing_for_what_delivers_next(
     *, outbox: Outbox, claimed: bool, what: str, left: tuple[str, bool]

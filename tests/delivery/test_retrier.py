@@ -11,7 +11,8 @@ from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import Progress, RetryPolicy, Until
 from hangbot.errors import RateLimited, Unavailable
 from pytest_hangfm.manual_clock import ManualClock
-from tests.delivery.builders import AWAY, BUSY, CUT, DEAD, DOWN, GONE, LOST, OUT, REFUSED, cases
+from tests.cases import cases
+from tests.delivery.builders import AWAY, BUSY, CUT, DEAD, DOWN, GONE, LOST, OUT, REFUSED
 from tests.rng import FixedRng
 
 Outcome = Exception | bool | None
@@ -89,25 +90,23 @@ class Script:
 
 @cases(
     "sends finds state tier attempts",
-    {
-        "acknowledged": ([None], [], "delivered", 1, 1),
-        "lost and found": ([LOST], [True], "delivered", 2, 1),
-        "lost and not found": ([LOST, LOST, None], [False, False], "delivered", 2, 3),
-        "cut and not found": ([CUT, CUT, None], [False, False], "delivered", 2, 3),
-        "503 and not found": ([DOWN, DOWN, None], [False, False], "delivered", 2, 3),
-        "never reached: not asked about": ([AWAY, None], [], "delivered", 2, 2),
-        "told to wait: not asked about": ([BUSY, None], [], "delivered", 2, 2),
-        "away for long: no attempt counts": ([AWAY] * 6 + [None], [], "delivered", 2, 7),
-        "a refused token costs nothing": ([DEAD] * 20 + [None], [], "delivered", 2, 21),
-        "the last one arrived": ([DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3),
-        "asked again and again": ([LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2),
-        "refused": ([REFUSED], [], "failed", 3, 1),
-        "refused after a retry": ([DOWN, REFUSED], [False], "failed", 3, 2),
-        "attempts used up": ([DOWN] * 3, [False] * 3, "failed", 3, 3),
-        "a refused question": ([LOST], [REFUSED], "uncertain", None, 1),
-        "a question of who is no member": ([LOST], [OUT], "uncertain", None, 1),
-        "a room action whose connection went": ([GONE], [], "uncertain", None, 1),
-    },
+    ("acknowledged", [None], [], "delivered", 1, 1),
+    ("lost and found", [LOST], [True], "delivered", 2, 1),
+    ("lost and not found", [LOST, LOST, None], [False, False], "delivered", 2, 3),
+    ("cut and not found", [CUT, CUT, None], [False, False], "delivered", 2, 3),
+    ("503 and not found", [DOWN, DOWN, None], [False, False], "delivered", 2, 3),
+    ("never reached: not asked about", [AWAY, None], [], "delivered", 2, 2),
+    ("told to wait: not asked about", [BUSY, None], [], "delivered", 2, 2),
+    ("away for long: no attempt counts", [AWAY] * 6 + [None], [], "delivered", 2, 7),
+    ("a refused token costs nothing", [DEAD] * 20 + [None], [], "delivered", 2, 21),
+    ("the last one arrived", [DOWN, DOWN, LOST], [False, False, True], "delivered", 2, 3),
+    ("asked again and again", [LOST, None], [DOWN, AWAY, LOST, BUSY, False], "delivered", 2, 2),
+    ("refused", [REFUSED], [], "failed", 3, 1),
+    ("refused after a retry", [DOWN, REFUSED], [False], "failed", 3, 2),
+    ("attempts used up", [DOWN] * 3, [False] * 3, "failed", 3, 3),
+    ("a refused question", [LOST], [REFUSED], "uncertain", None, 1),
+    ("a question of who is no member", [LOST], [OUT], "uncertain", None, 1),
+    ("a room action whose connection went", [GONE], [], "uncertain", None, 1),
 )
 async def test_a_message_ends_as_the_service_answers(
     *, sends: list[Outcome], finds: list[Outcome], state: str, tier: int | None, attempts: int
@@ -122,19 +121,17 @@ async def test_a_message_ends_as_the_service_answers(
 
 @cases(
     "sends finds policy state slept",
-    {
-        "nothing when acknowledged": ([None], [], SEED, "delivered", []),
-        "nothing when refused": ([REFUSED], [], SEED, "failed", []),
-        "steps and jitter": ([DOWN] * 3, [False] * 3, SEED, "failed", [1.1, 2.1, 4.1]),
-        "as long as the service wants": ([BUSY, None], [], SEED, "delivered", [15.0]),
-        "never shorter than the step": ([asked(0.0), None], [], SEED, "delivered", [1.1]),
-        "for ever: the longest step": ([asked(math.inf), None], [], SEED, "delivered", [30.0]),
-        "not beyond the total time": ([BUSY], [], RetryPolicy(total=10.0), "failed", [10.0]),
-        "before a question, too": ([DOWN_FOR_7_S], [True], SEED, "delivered", [7.0]),
-        "away to the end": ([AWAY] * 6, [], steps_of(60), "failed", [1, 2, 4, 8, 16, 29]),
-        "asking to the end": ([LOST], [DOWN] * 5, steps_of(20), "uncertain", [1, 2, 4, 8, 5]),
-        "one at the end": ([LOST], [DOWN] * 4 + [True], steps_of(20), "delivered", [1, 2, 4, 8, 5]),
-    },
+    ("nothing when acknowledged", [None], [], SEED, "delivered", []),
+    ("nothing when refused", [REFUSED], [], SEED, "failed", []),
+    ("steps and jitter", [DOWN] * 3, [False] * 3, SEED, "failed", [1.1, 2.1, 4.1]),
+    ("as long as the service wants", [BUSY, None], [], SEED, "delivered", [15.0]),
+    ("never shorter than the step", [asked(0.0), None], [], SEED, "delivered", [1.1]),
+    ("for ever: the longest step", [asked(math.inf), None], [], SEED, "delivered", [30.0]),
+    ("not beyond the total time", [BUSY], [], RetryPolicy(total=10.0), "failed", [10.0]),
+    ("before a question, too", [DOWN_FOR_7_S], [True], SEED, "delivered", [7.0]),
+    ("away to the end", [AWAY] * 6, [], steps_of(60), "failed", [1, 2, 4, 8, 16, 29]),
+    ("asking to the end", [LOST], [DOWN] * 5, steps_of(20), "uncertain", [1, 2, 4, 8, 5]),
+    ("one at the end", [LOST], [DOWN] * 4 + [True], steps_of(20), "delivered", [1, 2, 4, 8, 5]),
 )
 async def test_it_waits_as_the_policy_and_the_service_say(
     sends: list[Outcome], finds: list[Outcome], policy: RetryPolicy, state: str, slept: list[float]
@@ -149,11 +146,9 @@ async def test_it_waits_as_the_policy_and_the_service_say(
 
 @cases(
     "attempts in_doubt sends finds end",
-    {
-        "asked about first, and found": (2, True, [], [True], Settlement("delivered", 2, 2)),
-        "not found: tier 2": (1, True, [None], [False], Settlement("delivered", 2, 2)),
-        "its attempts are not held against this run": (5, False, [DOWN] * 3, [False] * 3, GIVEN_UP),
-    },
+    ("asked about first, and found", 2, True, [], [True], Settlement("delivered", 2, 2)),
+    ("not found: tier 2", 1, True, [None], [False], Settlement("delivered", 2, 2)),
+    ("its attempts are not held against this run", 5, False, [DOWN] * 3, [False] * 3, GIVEN_UP),
 )
 async def test_an_earlier_run_goes_on(
     *, attempts: int, in_doubt: bool, sends: list[Outcome], finds: list[Outcome], end: Settlement
@@ -172,11 +167,9 @@ async def test_each_attempt_is_admitted_before_it_begins_and_only_this_runs_own_
 
 @cases(
     "admits expires_in state",
-    {
-        "too old when it is admitted": ([5.0], 5.0, "expired"),
-        "too old before it is admitted": ([None], 5.0, "expired"),
-        "not admitted in its total time": ([None], None, "failed"),
-    },
+    ("too old when it is admitted", [5.0], 5.0, "expired"),
+    ("too old before it is admitted", [None], 5.0, "expired"),
+    ("not admitted in its total time", [None], None, "failed"),
 )
 async def test_what_waited_too_long_to_be_admitted_is_not_sent(
     admits: list[float | None], expires_in: float | None, state: str

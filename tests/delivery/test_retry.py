@@ -10,7 +10,8 @@ from hangbot.delivery.record import Settlement, State
 from hangbot.delivery.retry import Moment, Progress, RetryPolicy, Strategy, Until, decide
 from hangbot.errors import RateLimited, ServiceError, Unreachable
 from pytest_hangfm.manual_clock import ManualClock
-from tests.delivery.builders import AWAY, DEAD, GONE, LOST, REFUSED, cases
+from tests.cases import cases
+from tests.delivery.builders import AWAY, DEAD, GONE, LOST, REFUSED
 from tests.rng import FixedRng
 
 STRATEGIES: st.SearchStrategy[Strategy] = st.sampled_from(["seed", "equal", "full"])
@@ -25,14 +26,12 @@ def test_the_step_doubles_up_to_the_longest_and_stays_nothing_where_the_base_is(
 
 @cases(
     "strategy throw waits",
-    {
-        "seed, least: the step": ("seed", 0.0, [1.0, 2.0, 4.0]),
-        "seed, most: the step and 200 ms": ("seed", 1.0, [1.2, 2.2, 4.2]),
-        "equal, least: half of it": ("equal", 0.0, [0.5, 1.0, 2.0]),
-        "equal, most: the step and 200 ms": ("equal", 1.0, [1.2, 2.2, 4.2]),
-        "full, least: nothing": ("full", 0.0, [0.0, 0.0, 0.0]),
-        "full, most: the step": ("full", 1.0, [1.0, 2.0, 4.0]),
-    },
+    ("seed, least: the step", "seed", 0.0, [1.0, 2.0, 4.0]),
+    ("seed, most: the step and 200 ms", "seed", 1.0, [1.2, 2.2, 4.2]),
+    ("equal, least: half of it", "equal", 0.0, [0.5, 1.0, 2.0]),
+    ("equal, most: the step and 200 ms", "equal", 1.0, [1.2, 2.2, 4.2]),
+    ("full, least: nothing", "full", 0.0, [0.0, 0.0, 0.0]),
+    ("full, most: the step", "full", 1.0, [1.0, 2.0, 4.0]),
 )
 def test_a_strategy_draws_between_its_bounds(strategy: Strategy, throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy=strategy)
@@ -48,7 +47,7 @@ def test_the_two_draws_of_equal_are_independent() -> None:
     assert wait == pytest.approx(0.5 + 0.2)
 
 
-@cases("throw waits", {"least": (0.0, [0.0, 0.0, 15.0, 15.0]), "most": (1.0, [8.0, 16.0, 30.0, 30.0])})
+@cases("throw waits", ("least", 0.0, [0.0, 0.0, 15.0, 15.0]), ("most", 1.0, [8.0, 16.0, 30.0, 30.0]))
 def test_at_the_longest_step_another_strategy_may_draw(throw: float, waits: list[float]) -> None:
     policy = RetryPolicy(strategy="full", jitter=0.0, at_longest="equal")
 
@@ -89,43 +88,41 @@ def after(error: ServiceError, *, paused: bool = True, **more: Any) -> Progress:
 
 @cases(
     "progress now verdict",
-    {
-        "new": (Progress(), NOW, "send"),
-        "new, and late without having been refused": (Progress(), LATE, "send"),
-        "new, and expired": (Progress(), Moment(expired=True), "expired"),
-        "in doubt": (Progress(1, in_doubt=True), NOW, "find"),
-        "in doubt, and expired": (Progress(1, in_doubt=True), Moment(expired=True), "find"),
-        "acknowledged": (Progress(1, acknowledged=True), NOW, "delivered"),
-        "found": (Progress(1, found=True), NOW, "delivered"),
-        "withdrawn": (Progress(1, withdrawn=True), NOW, "dropped"),
-        "failed": (after(LOST, paused=False), NOW, "pause"),
-        "refused": (after(REFUSED, paused=False), NOW, "failed"),
-        "a refused token is no refusal": (after(DEAD, paused=False), NOW, "pause"),
-        "gone": (after(GONE, paused=False), NOW, "uncertain"),
-        "what may have arrived is asked about": (after(LOST), NOW, "find"),
-        "however late": (after(LOST), LATE, "find"),
-        "what cannot have arrived is sent again": (after(AWAY), NOW, "send"),
-        "late: asked whether the service works": (after(AWAY), LATE, "probe"),
-        "late, and it works": (after(AWAY, works=True), LATE, "failed"),
-        "late, and it is down": (after(AWAY, works=False), LATE, "send"),
-        "used up": (after(AWAY, counted_attempts=3), NOW, "probe"),
-        "used up: works": (after(AWAY, counted_attempts=3, works=True), NOW, "failed"),
-        "used up: down": (after(AWAY, counted_attempts=3, works=False), NOW, "send"),
-        "a token ends nothing": (after(DEAD, counted_attempts=3), LATE, "send"),
-        "not admitted, and not late": (Progress(refused=True), NOW, "send"),
-        "not admitted, and late": (Progress(refused=True), LATE, "probe"),
-        "never sent": (Progress(refused=True, works=True), LATE, "failed"),
-        "not sent: down": (Progress(refused=True, works=False), LATE, "send"),
-        "asked in vain": (asking(AWAY), NOW, "pause"),
-        "asked in vain, late": (asking(AWAY), LATE, "probe"),
-        "asked in vain: works": (asking(AWAY, works=True), LATE, "uncertain"),
-        "asked in vain: down": (asking(AWAY, works=False), LATE, "pause"),
-        "asked in vain, expired": (asking(AWAY), Moment(expired=True), "pause"),
-        "expired, asked for long": (asking(AWAY), Moment(expired=True, asked_long=True), "uncertain"),
-        "a refused question": (asking(REFUSED), NOW, "uncertain"),
-        "a question whose connection went": (asking(GONE), NOW, "uncertain"),
-        "a question whose token is refused": (asking(DEAD), NOW, "pause"),
-    },
+    ("new", Progress(), NOW, "send"),
+    ("new, and late without having been refused", Progress(), LATE, "send"),
+    ("new, and expired", Progress(), Moment(expired=True), "expired"),
+    ("in doubt", Progress(1, in_doubt=True), NOW, "find"),
+    ("in doubt, and expired", Progress(1, in_doubt=True), Moment(expired=True), "find"),
+    ("acknowledged", Progress(1, acknowledged=True), NOW, "delivered"),
+    ("found", Progress(1, found=True), NOW, "delivered"),
+    ("withdrawn", Progress(1, withdrawn=True), NOW, "dropped"),
+    ("failed", after(LOST, paused=False), NOW, "pause"),
+    ("refused", after(REFUSED, paused=False), NOW, "failed"),
+    ("a refused token is no refusal", after(DEAD, paused=False), NOW, "pause"),
+    ("gone", after(GONE, paused=False), NOW, "uncertain"),
+    ("what may have arrived is asked about", after(LOST), NOW, "find"),
+    ("however late", after(LOST), LATE, "find"),
+    ("what cannot have arrived is sent again", after(AWAY), NOW, "send"),
+    ("late: asked whether the service works", after(AWAY), LATE, "probe"),
+    ("late, and it works", after(AWAY, works=True), LATE, "failed"),
+    ("late, and it is down", after(AWAY, works=False), LATE, "send"),
+    ("used up", after(AWAY, counted_attempts=3), NOW, "probe"),
+    ("used up: works", after(AWAY, counted_attempts=3, works=True), NOW, "failed"),
+    ("used up: down", after(AWAY, counted_attempts=3, works=False), NOW, "send"),
+    ("a token ends nothing", after(DEAD, counted_attempts=3), LATE, "send"),
+    ("not admitted, and not late", Progress(refused=True), NOW, "send"),
+    ("not admitted, and late", Progress(refused=True), LATE, "probe"),
+    ("never sent", Progress(refused=True, works=True), LATE, "failed"),
+    ("not sent: down", Progress(refused=True, works=False), LATE, "send"),
+    ("asked in vain", asking(AWAY), NOW, "pause"),
+    ("asked in vain, late", asking(AWAY), LATE, "probe"),
+    ("asked in vain: works", asking(AWAY, works=True), LATE, "uncertain"),
+    ("asked in vain: down", asking(AWAY, works=False), LATE, "pause"),
+    ("asked in vain, expired", asking(AWAY), Moment(expired=True), "pause"),
+    ("expired, asked for long", asking(AWAY), Moment(expired=True, asked_long=True), "uncertain"),
+    ("a refused question", asking(REFUSED), NOW, "uncertain"),
+    ("a question whose connection went", asking(GONE), NOW, "uncertain"),
+    ("a question whose token is refused", asking(DEAD), NOW, "pause"),
 )
 def test_one_verdict(progress: Progress, now: Moment, verdict: str) -> None:
     found = decide(progress, RetryPolicy(), now)
@@ -135,29 +132,31 @@ def test_one_verdict(progress: Progress, now: Moment, verdict: str) -> None:
 
 @cases(
     "progress now state tier attempts reason remedy",
-    {
-        "at once": (Progress(acknowledged=True), NOW, "delivered", 1, 0, "", ""),
-        "found": (Progress(1, found=True), NOW, "delivered", 2, 1, "", ""),
-        "retried": (Progress(2, acknowledged=True, retried=True), NOW, "delivered", 2, 2, "", ""),
-        "refused": (after(REFUSED, paused=False), NOW, "failed", 3, 1, "no", REFUSED.remedy),
-        "gone": (after(GONE, paused=False), NOW, "uncertain", None, 1, "gone", GONE.remedy),
-        "attempts used up": (
-            *(after(AWAY, counted_attempts=3, works=True), NOW, "failed", 3, 1),
-            *("given up after 3 attempts: no connection", AWAY.remedy),
-        ),
-        "time used up": (
-            *(after(AWAY, works=True), LATE, "failed", 3, 1),
-            *("given up after 300 s: no connection", AWAY.remedy),
-        ),
-        "never sent": (
-            *(Progress(refused=True, works=True), LATE, "failed", 3, 0),
-            *("given up after 300 s: its turn did not come; nothing was sent", Unreachable.remedy),
-        ),
-        "not to be known": (
-            *(asking(REFUSED), NOW, "uncertain", None, 1),
-            *("sent, not acknowledged, and asking failed too: no", "Ask again by hand."),
-        ),
-    },
+    ("at once", Progress(acknowledged=True), NOW, "delivered", 1, 0, "", ""),
+    ("found", Progress(1, found=True), NOW, "delivered", 2, 1, "", ""),
+    ("retried", Progress(2, acknowledged=True, retried=True), NOW, "delivered", 2, 2, "", ""),
+    ("refused", after(REFUSED, paused=False), NOW, "failed", 3, 1, "no", REFUSED.remedy),
+    ("gone", after(GONE, paused=False), NOW, "uncertain", None, 1, "gone", GONE.remedy),
+    (
+        "attempts used up",
+        *(after(AWAY, counted_attempts=3, works=True), NOW, "failed", 3, 1),
+        *("given up after 3 attempts: no connection", AWAY.remedy),
+    ),
+    (
+        "time used up",
+        *(after(AWAY, works=True), LATE, "failed", 3, 1),
+        *("given up after 300 s: no connection", AWAY.remedy),
+    ),
+    (
+        "never sent",
+        *(Progress(refused=True, works=True), LATE, "failed", 3, 0),
+        *("given up after 300 s: its turn did not come; nothing was sent", Unreachable.remedy),
+    ),
+    (
+        "not to be known",
+        *(asking(REFUSED), NOW, "uncertain", None, 1),
+        *("sent, not acknowledged, and asking failed too: no", "Ask again by hand."),
+    ),
 )
 def test_an_end_says_its_tier_why_and_what_to_do(
     *,
@@ -176,13 +175,11 @@ def test_an_end_says_its_tier_why_and_what_to_do(
 
 @cases(
     "error works counted",
-    {
-        "failed": (LOST, True, 1),
-        "while the service was down": (LOST, False, 0),
-        "never reached it": (AWAY, True, 0),
-        "told to wait": (RateLimited("429", service="chat"), True, 0),
-        "a refused token": (DEAD, True, 0),
-    },
+    ("failed", LOST, True, 1),
+    ("while the service was down", LOST, False, 0),
+    ("never reached it", AWAY, True, 0),
+    ("told to wait", RateLimited("429", service="chat"), True, 0),
+    ("a refused token", DEAD, True, 0),
 )
 def test_failures_of_a_working_service_are_counted(*, error: ServiceError, works: bool, counted: int) -> None:
     progress = after(error, paused=False)
@@ -194,16 +191,14 @@ def test_failures_of_a_working_service_are_counted(*, error: ServiceError, works
 
 @cases(
     "until down left",
-    {
-        "for ever": (Until(), False, math.inf),
-        "its total time": (Until(deadline=130.0), False, 30.0),
-        "which an outage does not use up": (Until(deadline=130.0), True, math.inf),
-        "until it expires": (Until(130.0, expires_at=20.0), True, 20.0),
-        "until the sooner of both": (Until(130.0, expires_at=20.0), False, 20.0),
-        "a question, whatever expires": (Until(130.0, 20.0, ask_until=50.0), False, 30.0),
-        "a question of an outage": (Until(130.0, 20.0, ask_until=50.0), True, 50.0),
-        "a question of what is young": (Until(130.0, 90.0, ask_until=50.0), True, 90.0),
-    },
+    ("for ever", Until(), False, math.inf),
+    ("its total time", Until(deadline=130.0), False, 30.0),
+    ("which an outage does not use up", Until(deadline=130.0), True, math.inf),
+    ("until it expires", Until(130.0, expires_at=20.0), True, 20.0),
+    ("until the sooner of both", Until(130.0, expires_at=20.0), False, 20.0),
+    ("a question, whatever expires", Until(130.0, 20.0, ask_until=50.0), False, 30.0),
+    ("a question of an outage", Until(130.0, 20.0, ask_until=50.0), True, 50.0),
+    ("a question of what is young", Until(130.0, 90.0, ask_until=50.0), True, 90.0),
 )
 def test_a_wait_is_worth_it_until_its_end(until: Until, *, down: bool, left: float) -> None:
     clock = ManualClock()

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow, State
 from hangbot.delivery.stats import compute_stats
-from tests.delivery.builders import cases
+from tests.cases import cases
 
 STATES: list[State] = ["queued", "sending", "delivered", "failed", "uncertain", "expired", "dropped"]
 
@@ -39,13 +39,11 @@ def test_messages_are_counted_by_how_they_ended() -> None:
 
 @cases(
     "settled quantiles",
-    {
-        "a hundred": ([100.0 + ms / 1000 for ms in range(1, 101)], (50.0, 95.0, 99.0)),
-        "one": ([100.007], (7.0, 7.0, 7.0)),
-        "two": ([100.001, 100.009], (1.0, 9.0, 9.0)),
-        "three": ([100.001, 100.005, 100.009], (5.0, 9.0, 9.0)),
-        "settled before it was accepted: a clock was set back": ([40.0], (0.0, 0.0, 0.0)),
-    },
+    ("a hundred", [100.0 + ms / 1000 for ms in range(1, 101)], (50.0, 95.0, 99.0)),
+    ("one", [100.007], (7.0, 7.0, 7.0)),
+    ("two", [100.001, 100.009], (1.0, 9.0, 9.0)),
+    ("three", [100.001, 100.005, 100.009], (5.0, 9.0, 9.0)),
+    ("settled before it was accepted: a clock was set back", [40.0], (0.0, 0.0, 0.0)),
 )
 def test_the_quantiles_of_what_was_delivered_are_those_of_the_nearest_rank(
     settled: list[float], quantiles: tuple[float, float, float]

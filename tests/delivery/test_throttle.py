@@ -22,7 +22,8 @@ from hangbot.errors import (
 )
 from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
-from tests.delivery.builders import AWAY, DOWN, LOST, cases
+from tests.cases import cases
+from tests.delivery.builders import AWAY, DOWN, LOST
 from tests.rng import FixedRng
 
 FOR_EVER: Final = Until()
@@ -491,12 +492,10 @@ async def test_a_wait_for_other_requests_is_told_when_it_is_over() -> None:
 
 @cases(
     "make down retry probes",
-    {
-        "for the service": (Bench, True, False, False),
-        "for a probe on its way": (Bench, True, False, True),
-        "for the budget": (lambda: Bench(budget=RetryBudget(0.0, 0)), False, True, False),
-        "for the rate": (lambda: Bench(bucket=TokenBucket(0.01, 0)), False, False, False),
-    },
+    ("for the service", Bench, True, False, False),
+    ("for a probe on its way", Bench, True, False, True),
+    ("for the budget", lambda: Bench(budget=RetryBudget(0.0, 0)), False, True, False),
+    ("for the rate", lambda: Bench(bucket=TokenBucket(0.01, 0)), False, False, False),
 )
 async def test_a_wait_stops_at_once(
     *, make: Callable[[], Bench], down: bool, retry: bool, probes: bool

@@ -11,7 +11,8 @@ import pytest_asyncio
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
-from tests.delivery.builders import DELIVERED, Watched, cases, message, no_thread_is_left, opened
+from tests.cases import cases
+from tests.delivery.builders import DELIVERED, Watched, message, no_thread_is_left, opened
 
 Go = Callable[[], None]
 """Lets the thread go on."""
@@ -158,16 +159,14 @@ def read_full(database: sqlite3.Connection) -> None:
 
 @cases(
     "fails_at works ends",
-    {
-        "a read may have seen what is not there": ({"COMMIT"}, [write("a"), read], ["COMMIT", "COMMIT"]),
-        "a fault keeps its own error": ({"COMMIT"}, [write("a"), fail], ["COMMIT", "a bug"]),
-        "all of it is gone": (set(), [write("a"), full, write("b")], ["disk is full"] * 3),
-        "with a read": (set(), [write("a"), read_full, write("b")], ["disk is full"] * 3),
-        "the beginning": ({"BEGIN IMMEDIATE"}, [write("a")], ["BEGIN IMMEDIATE"]),
-        "when run again": ({"SAVEPOINT job"}, [write("a"), fail], ["SAVEPOINT job"] * 2),
-        "at its end": ({"RELEASE job"}, [write("a"), fail], ["RELEASE job"] * 2),
-        "not undone": ({"ROLLBACK TO job"}, [write("a"), fail], ["ROLLBACK TO job"] * 2),
-    },
+    ("a read may have seen what is not there", {"COMMIT"}, [write("a"), read], ["COMMIT", "COMMIT"]),
+    ("a fault keeps its own error", {"COMMIT"}, [write("a"), fail], ["COMMIT", "a bug"]),
+    ("all of it is gone", set(), [write("a"), full, write("b")], ["disk is full"] * 3),
+    ("with a read", set(), [write("a"), read_full, write("b")], ["disk is full"] * 3),
+    ("the beginning", {"BEGIN IMMEDIATE"}, [write("a")], ["BEGIN IMMEDIATE"]),
+    ("when run again", {"SAVEPOINT job"}, [write("a"), fail], ["SAVEPOINT job"] * 2),
+    ("at its end", {"RELEASE job"}, [write("a"), fail], ["RELEASE job"] * 2),
+    ("not undone", {"ROLLBACK TO job"}, [write("a"), fail], ["ROLLBACK TO job"] * 2),
 )
 async def test_of_a_batch_that_fails_nothing_is_done_and_the_next_one_works(
     *,

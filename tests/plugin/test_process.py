@@ -99,8 +99,8 @@ async def test_a_line_beyond_the_limit_ends_the_reading_alone(hangfm_open_proces
 
 
 async def test_who_waited_for_its_end_has_all_that_it_printed(hangfm_open_process: OpenProcess) -> None:
-    after_its_exit_was_seen = "(while kill -0 $$ 2>/dev/null; do :; done; echo last words) & exit 5"
-    process = await hangfm_open_process(["/bin/sh", "-c", after_its_exit_was_seen], join=False)
+    its_exit_was_seen = "(while kill -0 $$ 2>/dev/null; do :; done; sleep 0.1; echo last words) & exit 5"
+    process = await hangfm_open_process(["/bin/sh", "-c", its_exit_was_seen], join=False)
 
     code = await process.wait(within=WITHIN)
 
