@@ -20,6 +20,17 @@ def pytest_pycollect_makemodule() -> None:
     _take_few_examples()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Refuse parameters that no report can hold: Allure ends a run on them, and only CI asks for one."""
+    for name, value in getattr(getattr(item, "callspec", None), "params", {}).items():
+        try:
+            (value if isinstance(value, str) else repr(value)).encode()
+        except (RecursionError, UnicodeEncodeError):
+            raise pytest.UsageError(
+                f"{item.nodeid}: make {name} in the test, no report can hold it"
+            ) from None
+
+
 @functools.cache
 def _take_few_examples() -> None:
     """Enough to notice a fault on every change; the long proofs name their own numbers.
