@@ -59,6 +59,32 @@ ALTER TABLE message ADD COLUMN boot_at REAL;
 DROP INDEX message_waiting;
 CREATE INDEX message_waiting ON message (room, receiver, seq) WHERE state IN ('queued', 'sending')
 """,
+    """
+CREATE TABLE inbox (
+    epoch INTEGER NOT NULL,
+    base  INTEGER
+);
+INSERT INTO inbox (epoch) VALUES (1);
+CREATE TABLE conversation (
+    key      TEXT PRIMARY KEY,
+    low      INTEGER NOT NULL,
+    epoch    INTEGER NOT NULL,
+    begun_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE heard (
+    conversation TEXT NOT NULL,
+    id           INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID;
+CREATE TABLE witness (
+    conversation TEXT NOT NULL,
+    id           INTEGER NOT NULL,
+    sent_at      INTEGER NOT NULL,
+    fingerprint  TEXT NOT NULL,
+    done         INTEGER NOT NULL,
+    PRIMARY KEY (conversation, id)
+) WITHOUT ROWID
+""",
 )
 """What makes version *n* of version *n* - 1; a line that was ever released is never changed."""
 

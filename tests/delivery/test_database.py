@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from hangbot.clock import SystemClock
 from hangbot.delivery import tables
+from hangbot.delivery.inbox import Inbox, Remembered
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.tables import VERSION, is_outbox, prepare
 from hangbot.errors import OutboxOfAnother, OutboxUnusable
@@ -39,13 +41,26 @@ VALUES
  ('long.2', 'a', 0, 'two', '{{"images": [], "mentions": [], "parts": 2}}', 'queued', NULL, 0, 0, 13.0, NULL);
 INSERT INTO step VALUES (2, 12.5, 'attempt', 1, '', 0.0);
 """
-"""What the first two versions of hangbot made, word for word but for the gaps; it is never changed."""
+"""What the first versions of hangbot made, word for word but for the gaps; it is never changed."""
 VERSION_1 = TABLES.format(since_version_2="", waiting="seq", version=1)
 VERSION_2 = (
     TABLES.format(since_version_2=", whole TEXT, expires_at REAL", waiting="receiver, seq", version=2)
     + """
 UPDATE message SET whole = replace(id, '.2', '');
 UPDATE message SET expires_at = accepted_at + 86400.0 WHERE whole IN ('there', 'away');
+"""
+)
+VERSION_3 = (
+    TABLES.format(
+        since_version_2=", whole TEXT, expires_at REAL,"
+        " room TEXT NOT NULL DEFAULT '', boot_id TEXT, boot_at REAL",
+        waiting="room, receiver, seq",
+        version=3,
+    )
+    + """
+UPDATE message SET whole = replace(id, '.2', ''), room = CASE WHEN direct THEN '' ELSE receiver END;
+CREATE TABLE owner (uid TEXT NOT NULL);
+INSERT INTO owner VALUES ('bot');
 """
 )
 
@@ -129,7 +144,22 @@ async def test_what_the_second_version_left_belongs_to_its_room_and_to_no_bot_ye
     assert receivers == ["a"]
 
 
-@pytest.mark.parametrize("sql", [VERSION_1, VERSION_2], ids=["the first version", "the second"])
+async def test_what_the_third_version_left_has_an_inbox_that_begins(path: Path) -> None:
+    made(path, VERSION_3)
+
+    async with opened(path, Owner("bot", "a")) as box:
+        inbox = Inbox(box.file, SystemClock())
+        found = await inbox.load()
+        await inbox.handled("group_a", [7], 5)
+        rows = await box.rows()
+
+    assert found == Remembered(1, None, {})
+    assert [row.message.id for row in rows] == ["there", "away", "long", "long.2"]
+
+
+@pytest.mark.parametrize(
+    "sql", [VERSION_1, VERSION_2, VERSION_3], ids=["the first version", "the second", "the third"]
+)
 def test_a_file_that_was_taken_over_is_like_a_new_one(sql: str, path: Path, tmp_path: Path) -> None:
     with connected(made(path, sql)) as taken, connected(tmp_path / "new") as new:
         prepare(taken)
@@ -209,12 +239,12 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
 
 
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA user_version = 4")
+    database.execute("PRAGMA user_version = 5")
 
-    with pytest.raises(OutboxUnusable, match="of version 4, this hangbot knows up to 3"):
+    with pytest.raises(OutboxUnusable, match="of version 5, this hangbot knows up to 4"):
         prepare(database)
 
-    assert version(database) == 4
+    assert version(database) == 5
     assert is_outbox(old.read_bytes()[:100])
 
 

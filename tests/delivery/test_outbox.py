@@ -561,7 +561,7 @@ async def test_an_outbox_of_a_later_version_is_refused(path: Path) -> None:
 
     error = await refusal(path)
 
-    assert "version 99, this hangbot knows up to 3" in str(error)
+    assert "version 99, this hangbot knows up to 4" in str(error)
     assert "newer" in error.remedy
 
 
