@@ -98,8 +98,10 @@ class Courier:
         """Whether the service is known to be down, and since when."""
         return self._throttle.breaker
 
-    async def accept(self, message: Outgoing) -> list[OutboxRow]:
+    async def accept(self, message: Outgoing, *, first_wins: bool = False) -> list[OutboxRow]:
         """Write a message to disk; when this returns it will be delivered or reported.
+
+        Where the ``first_wins``, what was accepted under its id before stands for it, whatever it says.
 
         Raises:
             UsageError: The message cannot be sent as it is, or its id stands for another.
@@ -114,7 +116,15 @@ class Courier:
             raise OutboxTaken(f"{self._lost}; nothing was accepted")
         now = self._clock.wall()
         expires_at = None if self._ttl is None else now + self._ttl
-        put = self._outbox.put(split(message), now, expires_at=expires_at, boot=self._clock.boot())
+        try:
+            parts = split(message)
+        except UsageError:
+            if first_wins and (there := await self._outbox.parts_of(message.id)):
+                return there
+            raise
+        put = self._outbox.put(
+            parts, now, expires_at=expires_at, boot=self._clock.boot(), first_wins=first_wins
+        )
         if self._workers.active:
             self._workers.serve(message.to)  # its claim comes behind the put: one commit for both
         stored = await put

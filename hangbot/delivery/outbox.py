@@ -7,15 +7,15 @@ outbox at a time; only the one that holds `exclusive` may deliver from it.
 import math
 import sqlite3
 from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from hangbot.clock import Boot, Clock
-from hangbot.delivery import read_sql, tables, write_sql
+from hangbot.delivery import put_sql, read_sql, tables, write_sql
 from hangbot.delivery.backup import back_up, refuse_place
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.delivery.outbox_limits import OutboxLimits
 from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State, Step
 from hangbot.delivery.thread_writer import ThreadWriter
@@ -23,25 +23,6 @@ from hangbot.delivery.writer import MakeWriter
 from hangbot.errors import OutboxFull, OutboxOfAnother
 
 __all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxLimits:
-    """How much an outbox holds.
-
-    Attributes:
-        queue: Messages that may wait; more are refused.
-        keep_for: Seconds for which delivered messages are kept.
-        keep_most: Delivered messages that are kept at most.
-        count_every: Accepted messages between two counts of what waits: another process may have added some.
-        prune_every: Settled messages between two looks at what is too old to keep.
-    """
-
-    queue: int = 100_000
-    keep_for: float = 7 * 86_400.0
-    keep_most: int = 100_000
-    count_every: int = 1000
-    prune_every: int = 1000
 
 
 class Outbox:
@@ -123,24 +104,26 @@ class Outbox:
         *,
         expires_at: float | None = None,
         boot: Boot | None = None,
+        first_wins: bool = False,
     ) -> Awaitable[list[OutboxRow]]:
         """Accept all parts of a message, or none; ``now`` and ``boot`` say when, ``expires_at`` until when.
 
-        The same id with the same content is the same message: it is returned as it stands.
+        The same id with the same content is the same message: it is returned as it stands; where the
+        ``first_wins``, also with other content, and in as many parts as it was accepted in.
 
         Raises:
             UsageError: The id was used for something else.
             OutboxFull: As many messages wait as may.
         """
         room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
-        new = write_sql.NewMessage(parts, now, expires_at, room, boot)
+        new = put_sql.NewMessage(parts, now, expires_at, room, boot, first_wins)
         return self.file.writer.submit(self._put, writes=True, shared=True, item=new)
 
     def _put(
-        self, database: sqlite3.Connection, texts: Sequence[write_sql.NewMessage]
+        self, database: sqlite3.Connection, texts: Sequence[put_sql.NewMessage]
     ) -> list[list[OutboxRow]]:
         before = database.total_changes
-        stored = write_sql.put(database, texts)
+        stored = put_sql.put(database, texts)
         new = database.total_changes - before  # not what was known already: it is in the queue, or was
         if new > self._free_slots:
             waiting = read_sql.count_waiting(database)
@@ -235,7 +218,8 @@ class Outbox:
         return await self.file.write_patiently(self._prune, now)
 
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
-        return write_sql.prune(database, now - self._limits.keep_for, self._limits.keep_most)
+        limits = self._limits
+        return write_sql.prune(database, now - limits.keep_for, limits.keep_most, now - limits.keep_at_least)
 
     async def append_steps(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
@@ -259,6 +243,10 @@ class Outbox:
     async def group_ids(self) -> dict[str, str]:
         """Return every id with that of the text that it is a part of, oldest first."""
         return await self.file.read(read_sql.group_ids)
+
+    async def parts_of(self, key: str) -> list[OutboxRow]:
+        """Return a message and the other parts of its text, or nothing where it is not known."""
+        return await self.file.read(read_sql.parts_of, key)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""

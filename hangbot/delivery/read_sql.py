@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from hangbot.clock import Boot
-from hangbot.delivery.message import Outgoing
+from hangbot.delivery.message import MOST_PARTS, Outgoing
 from hangbot.delivery.record import MessageTiming, OutboxRow, State, Step
 from hangbot.errors import UnknownMessage
 
@@ -132,6 +132,18 @@ def get(database: sqlite3.Connection, key: str) -> OutboxRow:
     if row is None:
         raise UnknownMessage(f"no message {key} is in the outbox")
     return _stored(row)
+
+
+def parts_of(database: sqlite3.Connection, key: str) -> list[OutboxRow]:
+    """Return the message with an id and the other parts of its text; nothing where it is not known."""
+    found = database.execute("SELECT seq FROM message WHERE id = ?", (key,)).fetchone()
+    if found is None:
+        return []
+    query = (  # the parts of a text were written one after the other
+        f"SELECT {_COLUMNS} FROM message"  # noqa: S608  a constant
+        " WHERE seq BETWEEN ? AND ? AND (id = ? OR whole = ?) ORDER BY seq"
+    )
+    return [_stored(row) for row in database.execute(query, (*found, found[0] + MOST_PARTS - 1, key, key))]
 
 
 def history(database: sqlite3.Connection, key: str) -> list[Step]:

@@ -1,94 +1,22 @@
-"""What changes the outbox, in SQL: one function a statement, run by its writer inside a transaction."""
+"""What changes the outbox, in SQL: one function a statement, run by its writer inside a transaction.
 
-import json
+`hangbot.delivery.put_sql` has how a message gets there.
+"""
+
 import sqlite3
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 
 from hangbot.clock import Boot
-from hangbot.delivery.message import MOST_PARTS, Outgoing
+from hangbot.delivery.message import MOST_PARTS
 from hangbot.delivery.read_sql import QUEUED, WAITS, Rooms, first, get, owner, rooms_of
 from hangbot.delivery.record import EXPIRED_AT_START, OutboxRow, Settlement, Step
-from hangbot.errors import UnknownMessage, UsageError
-
-_PUT: Final = (
-    "INSERT INTO message"
-    " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
-    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-)
-_NO_BOOT: Final = (None, None)
-
-
-class NewMessage(NamedTuple):
-    """All parts of a message; ``now`` and ``boot`` say when it is accepted, ``room`` for which room."""
-
-    parts: Sequence[Outgoing]
-    now: float
-    expires_at: float | None = None
-    room: str = ""
-    boot: Boot | None = None
+from hangbot.errors import UnknownMessage
 
 
 def bind(database: sqlite3.Connection, uid: str) -> str:
     """Make the file a bot's unless it is a bot's already; return whose it is."""
     database.execute("INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT 1 FROM owner)", (uid,))
     return owner(database) or uid
-
-
-def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[OutboxRow]]:
-    """Write all parts of each, or none of all.
-
-    Raises:
-        UsageError: The id of one was used for something else.
-    """
-    rows = [
-        (
-            part.id,
-            part.to,
-            part.direct,
-            part.text,
-            _extra(part, len(parts)),
-            now,
-            parts[0].id,
-            expires_at,
-            room,
-            *(boot or _NO_BOOT),
-        )
-        for parts, now, expires_at, room, boot in texts
-        for part in parts
-    ]
-    if database.executemany(_PUT, rows).rowcount == len(rows):
-        return [
-            [
-                OutboxRow(
-                    part,
-                    "queued",
-                    None,
-                    0,
-                    in_doubt=False,
-                    accepted_at=now,
-                    settled_at=None,
-                    group_id=parts[0].id,
-                    expires_at=expires_at,
-                    room=room,
-                    boot=boot,
-                )
-                for part in parts
-            ]
-            for parts, now, expires_at, room, boot in texts
-        ]
-    return [[_known(database, part, len(parts)) for part in parts] for parts, *_ in texts]
-
-
-def _known(database: sqlite3.Connection, part: Outgoing, of: int) -> OutboxRow:
-    """Return a message as it stands, unless it is another with the same id."""
-    query = "SELECT receiver, direct, text, extra FROM message WHERE id = ?"
-    if database.execute(query, (part.id,)).fetchone() != (part.to, part.direct, part.text, _extra(part, of)):
-        raise UsageError(
-            f"the id {part.id} was used for another message; nothing was accepted",
-            remedy="Choose another --id, or leave it out.",
-        )
-    return get(database, part.id)
 
 
 def recover(database: sqlite3.Connection, now: float) -> None:
@@ -232,13 +160,18 @@ def append_steps(database: sqlite3.Connection, key: str, steps: Sequence[Step]) 
     _keep(database, _seq(database, key), steps)
 
 
-def prune(database: sqlite3.Connection, before: float, most: int) -> int:
-    """Forget delivered messages that are older, or more, than are kept; return how many."""
-    old = database.execute("DELETE FROM message WHERE state = 'delivered' AND settled_at < ?", (before,))
+def prune(database: sqlite3.Connection, before: float, most: int, keep_from: float) -> int:
+    """Forget delivered messages that ended before a time, or are more than are kept; return how many.
+
+    What ended after ``keep_from`` stays in any case.
+    """
+    old = database.execute(
+        "DELETE FROM message WHERE state = 'delivered' AND settled_at < ?", (min(before, keep_from),)
+    )
     surplus = database.execute(
-        "DELETE FROM message WHERE seq IN"
+        "DELETE FROM message WHERE settled_at < ? AND seq IN"
         " (SELECT seq FROM message WHERE state = 'delivered' ORDER BY seq DESC LIMIT -1 OFFSET ?)",
-        (most,),
+        (keep_from, most),
     )
     return old.rowcount + surplus.rowcount
 
@@ -288,13 +221,4 @@ def _keep(database: sqlite3.Connection, seq: int | None, steps: Sequence[Step]) 
     database.executemany(
         "INSERT INTO step (message, at, kind, attempt, detail, seconds) VALUES (?, ?, ?, ?, ?, ?)",
         [(seq, step.at, step.kind, step.attempt, step.detail, step.seconds) for step in steps],
-    )
-
-
-def _extra(part: Outgoing, parts: int) -> str:
-    """Write what else makes the content; the number of parts too: no text passes for a longer one's start."""
-    if not part.mentions and not part.images:
-        return f'{{"images": [], "mentions": [], "parts": {parts}}}'  # as below, for nearly every message
-    return json.dumps(
-        {"mentions": list(part.mentions), "images": list(part.images), "parts": parts}, sort_keys=True
     )

@@ -259,6 +259,25 @@ async def test_what_cannot_be_sent_is_refused(*, desk: Desk, stopped: bool, text
     assert desk.steps == []
 
 
+@pytest.mark.parametrize(
+    "text", ["other", " ", "word " * 500, "x " * 10_000], ids=["other", "no", "long", "more"]
+)
+async def test_where_the_first_wins_any_text_is_the_first(desk: Desk, text: str) -> None:
+    courier = desk.courier()
+    first = await courier.accept(message(text="first"), first_wins=True)
+
+    again = await courier.accept(message(text=text), first_wins=True)
+
+    assert again == first
+    with pytest.raises(UsageError):
+        await courier.accept(message(text=text))
+
+
+async def test_where_the_first_wins_a_first_text_that_cannot_be_sent_is_refused(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        await desk.courier().accept(message(text=" "), first_wins=True)
+
+
 async def test_what_waited_longer_than_its_time_to_live_is_expired_and_told(desk: Desk) -> None:
     desk.ttl = 60.0
     courier = await desk.accepting("old")

@@ -20,7 +20,7 @@ from hangbot.delivery import database, outbox_file, tables
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.owner import Owner
-from hangbot.delivery.record import MessageTiming, Settlement, State, Step
+from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State, Step
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.errors import (
     OutboxDiskFull,
@@ -158,6 +158,104 @@ async def test_the_same_id_with_other_content_is_refused_and_nothing_written(
         await outbox.put(second, 11.0)
 
     assert [row.message for row in await outbox.rows()] == first
+
+
+TWO = [message(), message("m.2", text="more")]
+THREE = [*TWO[:1], message("m.2", text="much"), message("m.3", text="more")]
+
+
+@cases(
+    "first second",
+    ("other text", [message()], [message(text="other")]),
+    ("another receiver", [message()], [message(to="elsewhere")]),
+    ("more parts", [message()], THREE),
+    ("yet more parts", TWO, THREE),
+    ("fewer parts", THREE, TWO),
+    ("one part", THREE, [message(text="other")]),
+    ("the same", TWO, TWO),
+)
+@pytest.mark.parametrize("together", [False, True], ids=["later", "at once"])
+async def test_the_first_text_under_an_id_stands_for_all_that_follow(
+    outbox: Outbox, first: list[Outgoing], second: list[Outgoing], *, together: bool
+) -> None:
+    putting = outbox.put(first, 10.0, first_wins=True)
+    if not together:
+        await putting
+    after = await outbox.put(second, 11.0, first_wins=True)
+
+    before = await putting
+    assert [row.message for row in before] == first
+    assert after == before == await outbox.rows()
+
+
+async def test_the_first_text_stands_however_it_ended(outbox: Outbox) -> None:
+    await outbox.put(TWO, 10.0, first_wins=True)
+    await settle(outbox, "m", FAILED)
+
+    again = await outbox.put([message(text="other")], 30.0, first_wins=True)
+
+    assert [(row.message.id, row.state) for row in again] == [("m", "failed"), ("m.2", "failed")]
+    assert again == await outbox.rows()
+
+
+async def test_where_the_first_wins_what_is_put_beside_it_is_not_touched(outbox: Outbox) -> None:
+    await outbox.put([message("known", text="before")], 1.0)
+    await outbox.put([message("plain", text="before")], 1.0)
+    texts = [("a", True), ("known", True), ("plain", False), ("b", False), ("a", True)]
+
+    put = await asyncio.gather(
+        *(
+            outbox.put([message(key, text=f"{number}")], 2.0, first_wins=first_wins)
+            for number, (key, first_wins) in enumerate(texts)
+        ),
+        return_exceptions=True,
+    )
+
+    assert isinstance(put[2], UsageError)
+    assert [
+        (rows[0].message.id, rows[0].message.text) for rows in put if not isinstance(rows, BaseException)
+    ] == [
+        ("a", "0"),
+        ("known", "before"),
+        ("b", "3"),
+        ("a", "0"),
+    ]
+    assert [row.message.id for row in await outbox.rows()] == ["known", "plain", "a", "b"]
+
+
+async def test_where_the_first_wins_a_part_that_is_another_message_is_refused(outbox: Outbox) -> None:
+    await outbox.put([message("m.2", text="another")], 1.0)
+
+    with pytest.raises(UsageError, match=r"the id m\.2 was used for another message"):
+        await outbox.put(TWO, 2.0, first_wins=True)
+
+    assert [row.message.id for row in await outbox.rows()] == ["m.2"]
+
+
+async def test_a_full_queue_knows_what_is_in_it(path: Path) -> None:
+    async with opened(path, queue=1) as box:
+        await box.put([message()], 1.0, first_wins=True)
+
+        again = await box.put(THREE, 2.0, first_wins=True)
+
+        with pytest.raises(OutboxFull):
+            await box.put([message("n")], 2.0, first_wins=True)
+        assert again == await box.rows()
+
+
+async def test_two_processes_put_one_id_and_one_of_them_is_first(outbox: Outbox, elsewhere: Outbox) -> None:
+    texts = {n: ([message(f"m{n}")], [message(f"m{n}", text="o"), message(f"m{n}.2")]) for n in range(20)}
+
+    put = await asyncio.gather(
+        *(
+            box.put(text, 10.0, first_wins=True)
+            for both in texts.values()
+            for box, text in zip((outbox, elsewhere), both, strict=True)
+        )
+    )
+
+    assert put[::2] == put[1::2]
+    assert sum(put[::2], start=list[OutboxRow]()) == await outbox.rows()
 
 
 async def test_what_waits_comes_oldest_first_without_the_receivers_named(outbox: Outbox) -> None:
@@ -422,14 +520,14 @@ async def test_another_process_fills_the_same_queue(path: Path) -> None:
 
 
 async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_somebody_acts(path: Path) -> None:
-    async with opened(path, keep_for=100.0) as box:
+    async with opened(path, keep_for=10_000.0) as box:
         ends = [DELIVERED, FAILED, UNCERTAIN, DROPPED, DELIVERED]
         for number, end in enumerate(ends):
             await box.put([message(f"m{number}")], 10.0)
             await box.settle(f"m{number}", end, [step(f"m{number}")], 20.0 + number)
         await box.put([message("waits")], 10.0)
 
-        gone = await box.prune(122.0)
+        gone = await box.prune(10_022.0)
 
         assert gone == 1
         assert [row.message.id for row in await box.rows()] == ["m1", "m2", "m3", "m4", "waits"]
@@ -442,11 +540,24 @@ async def test_the_newest_delivered_messages_are_kept_and_the_others_go_now_and_
         kept = []
         for number in range(7):
             await box.put([message(f"m{number}")], 10.0)
-            await settle(box, f"m{number}", DELIVERED)
+            await settle(box, f"m{number}", DELIVERED, 5000.0 * number)
             kept.append([row.message.id for row in await box.rows()])
 
         assert [len(keys) for keys in kept] == [1, 2, 2, 3, 4, 2, 3]
         assert (kept[2], kept[5]) == (["m1", "m2"], ["m4", "m5"])
+
+
+@cases("keep", ("by their age", {"keep_for": 1.0}), ("by their number", {"keep_most": 0}))
+async def test_an_answer_is_kept_as_long_as_its_line_may_be_heard_again(
+    path: Path, keep: dict[str, Any]
+) -> None:
+    async with opened(path, catch_up=400.0, **keep) as box:
+        await box.put([message()], 10.0)
+        await settle(box, "m", DELIVERED, 20.0)
+
+        gone = [await box.prune(20.0 + 400.0 + 3600.0), await box.prune(20.1 + 400.0 + 3600.0)]
+
+        assert gone == [0, 1]
 
 
 async def test_what_ended_before_a_moment_can_be_left_out(outbox: Outbox) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import pytest
 
-from hangbot.delivery import tables, write_sql
+from hangbot.delivery import put_sql, tables, write_sql
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow, Settlement, Step
 from hangbot.delivery.writer import Job, Work, run_batch
@@ -179,7 +179,7 @@ def _work(key: str, open_now: list[str], rng: random.Random) -> Work:
             for n in range(1, rng.randint(1, 3) + 1)
         ]
         open_now += [part.id for part in parts]
-        return lambda database: write_sql.put(database, [write_sql.NewMessage(parts, 10.0)])
+        return lambda database: put_sql.put(database, [put_sql.NewMessage(parts, 10.0)])
     some = rng.choice(open_now)
     steps = [Step(some, 11.0, "attempt", 1, "", 0.0)]
     if kind < 0.75:
