@@ -119,7 +119,7 @@ class Courier:
         try:
             parts = split(message)
         except UsageError:
-            if first_wins and (there := await self._outbox.parts_of(message.id)):
+            if first_wins and (there := await self._outbox.group(message.id)):
                 return there
             raise
         put = self._outbox.put(

@@ -244,9 +244,9 @@ class Outbox:
         """Return every id with that of the text that it is a part of, oldest first."""
         return await self.file.read(read_sql.group_ids)
 
-    async def parts_of(self, key: str) -> list[OutboxRow]:
+    async def group(self, key: str) -> list[OutboxRow]:
         """Return a message and the other parts of its text, or nothing where it is not known."""
-        return await self.file.read(read_sql.parts_of, key)
+        return await self.file.read(read_sql.group, key)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import Outgoing
-from hangbot.delivery.read_sql import get, parts_of
+from hangbot.delivery.read_sql import get, group
 from hangbot.delivery.record import OutboxRow
 from hangbot.errors import UsageError
 
@@ -48,9 +48,9 @@ def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[
         UsageError: The id of one was used for something else.
     """
     known = {
-        place: rows
+        place: there
         for place, text in enumerate(texts)
-        if text.first_wins and (rows := parts_of(database, text.parts[0].id))
+        if text.first_wins and (there := group(database, text.parts[0].id))
     }
     rows = [
         (

@@ -134,7 +134,7 @@ def get(database: sqlite3.Connection, key: str) -> OutboxRow:
     return _stored(row)
 
 
-def parts_of(database: sqlite3.Connection, key: str) -> list[OutboxRow]:
+def group(database: sqlite3.Connection, key: str) -> list[OutboxRow]:
     """Return the message with an id and the other parts of its text; nothing where it is not known."""
     found = database.execute("SELECT seq FROM message WHERE id = ?", (key,)).fetchone()
     if found is None:
