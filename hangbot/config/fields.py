@@ -12,12 +12,13 @@ from typing import Final, Literal
 from annotated_types import Ge, Gt, Le
 from pydantic import SecretStr
 
-from hangbot.config.validators import read_integer, read_number, read_word
+from hangbot.config.validators import read_integer, read_number, read_switch, read_word
 from hangbot.redact import MASK
 
 __all__ = [
     "Dialect",
     "Env",
+    "Feed",
     "Need",
     "Strategy",
     "address",
@@ -26,11 +27,15 @@ __all__ = [
     "milliseconds",
     "number",
     "secret",
+    "switch",
     "word",
 ]
 
 Dialect = Literal["auto", "openchat", "cometchat"]
 Strategy = Literal["seed", "equal", "full"]
+Feed = Literal["auto", "push", "poll"]
+
+ON_OR_OFF: Final = "on or off"
 
 _ADDRESS: Final = "an address"
 
@@ -87,7 +92,7 @@ class Env:
             case SecretStr():
                 return MASK
             case bool():
-                return str(value).lower()
+                return ("off", "on")[value] if self.noun == ON_OR_OFF else str(value).lower()
             case int() | float():
                 return f"{value * self.per:.12g}"
         return str(value).replace("\r", "\\r").replace("\n", "\\n")
@@ -134,6 +139,11 @@ def integer(name: str, help: str) -> Env:  # noqa: A002  see Env
 def word(name: str, help: str, noun: str) -> Env:  # noqa: A002  see Env
     """Describe one of a few words."""
     return Env(name, help, noun, read=read_word)
+
+
+def switch(name: str, help: str, noun: str = ON_OR_OFF) -> Env:  # noqa: A002  see Env
+    """Describe one of two words."""
+    return Env(name, f"{help}: {noun}.", noun, read=read_switch)
 
 
 def address(name: str, help: str) -> Env:  # noqa: A002  see Env

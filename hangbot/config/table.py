@@ -11,8 +11,6 @@ from typing import Annotated, Final
 from annotated_types import Ge, Gt, Le, MaxLen
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -21,30 +19,21 @@ from pydantic import (
 )
 
 from hangbot.config import fields, validators
-from hangbot.config.fields import Dialect, Env, Need, Strategy
+from hangbot.config.fields import Dialect, Env, Feed, Need, Strategy
+from hangbot.config.inner import Finite, InnerSettings
 
 __all__ = ["ENV", "SettingsTable"]
 
 Token = Annotated[SecretStr, AfterValidator(validators.check_token)]
 Id = Annotated[str, AfterValidator(validators.check_id)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class SettingsTable(BaseModel):
+class SettingsTable(InnerSettings):
     """The settings as data; the program uses `hangbot.config.Settings`.
 
     Durations are seconds, addresses have no slash at the end. A value that is not set may be derived
     from another: its default is then a function of those above it.
     """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        validate_default=True,
-        hide_input_in_errors=True,
-        defer_build=True,  # only `Settings` is ever instantiated
-    )
 
     bot_user_token: Annotated[
         Token,
@@ -201,18 +190,54 @@ class SettingsTable(BaseModel):
             free=True,
         ),
     ] = Path("hangbot-outbox.sqlite3")
+    chat_feed: Annotated[
+        Feed,
+        fields.word(
+            "HANGBOT_CHAT_FEED",
+            "How the chat is read: push, poll, or auto, which polls only where there is no push.",
+            "auto, push or poll",
+        ),
+    ] = "auto"
+    chat_silence: Annotated[
+        Finite,
+        Ge(5),
+        Le(600),
+        fields.number(
+            "HANGBOT_CHAT_SILENCE",
+            "Seconds without a word from the chat after which the bot asks whether it missed one.",
+        ),
+    ] = 40.0
+    catch_up: Annotated[
+        Finite,
+        Ge(0),
+        Le(604_800),
+        fields.number(
+            "HANGBOT_CATCH_UP", "Age in seconds up to which lines said while the bot was down are handled."
+        ),
+    ] = 300.0
+    handler_timeout: Annotated[
+        Finite,
+        Gt(0),
+        Le(3600),
+        fields.milliseconds("HANGBOT_HANDLER_TIMEOUT_MS", "How long a handler of the app may take"),
+    ] = 30.0
+    canary: Annotated[
+        bool,
+        fields.switch("HANGBOT_CANARY", "Whether the bot writes to itself now and then, and listens for it"),
+    ] = False
     status_port: Annotated[
         int | None,
         Ge(0),
         Le(65_535),
         fields.integer(
-            "HANGBOT_STATUS_PORT", "The port of the status page, which is not built yet; off while empty."
+            "HANGBOT_STATUS_PORT",
+            "The port of /livez, /readyz and /healthz; 0: a free one, which the log names; off while empty.",
         ),
     ] = None
     status_host: Annotated[
         str,
         AfterValidator(validators.check_line),
-        Env("HANGBOT_STATUS_HOST", "The address of the status page, which is not built yet.", "a host"),
+        Env("HANGBOT_STATUS_HOST", "The address that HANGBOT_STATUS_PORT is opened on.", "a host"),
     ] = "127.0.0.1"
     bot_name: Annotated[
         Annotated[str, MaxLen(100), AfterValidator(validators.check_line)] | None,
@@ -229,32 +254,8 @@ class SettingsTable(BaseModel):
     ] = None
     auto_join: Annotated[
         bool,
-        Env(
-            "AUTO_JOIN",
-            "Whether the bot joins the chat group by itself: true or false.",
-            "true or false",
-            read=validators.read_switch,
-        ),
+        fields.switch("AUTO_JOIN", "Whether the bot joins the chat group by itself", "true or false"),
     ] = True
-
-    poll_interval: Annotated[Finite, Gt(0), Le(3600)] = 1.0
-    """Seconds between two requests for new chat messages."""
-    welcome_timeout: Annotated[Finite, Gt(0), Le(600)] = 5.0
-    """Seconds to wait for the room server's welcome."""
-    heartbeat_timeout: Annotated[Finite, Gt(0), Le(3600)] = 45.0
-    """Seconds without a heartbeat before the room connection counts as dead."""
-    connect_timeout: Annotated[Finite, Gt(0), Le(600)] = 10.0
-    """Seconds to wait for a connection."""
-    message_ttl: Annotated[float, Gt(0)] | None = 86_400.0
-    """Seconds after which a waiting message is no longer worth sending; ``None``: never."""
-    queue_limit: Annotated[int, Ge(1)] = 100_000
-    """Messages that may wait in the outbox."""
-    keep_delivered_for: Annotated[Finite, Gt(0)] = 604_800.0
-    """Seconds for which delivered messages are kept in the outbox."""
-    keep_delivered_most: Annotated[int, Ge(0)] = 100_000
-    """Delivered messages that are kept in the outbox at most."""
-    http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
-    """Concurrent requests to the chat, at most."""
 
     @field_validator("retry_max", mode="after")
     @classmethod

@@ -1,0 +1,62 @@
+"""What is true of a bot right now, part by part: a pure function of what was observed, and when.
+
+What observes something about a part says so each time, `Conditions.good` or `Conditions.bad`; it need
+not know for how long trouble may last. `examine` does: a part is red once its trouble has lasted for the
+bound that `PARTS` has for it. A part whose trouble comes from another part in trouble is shown
+below that one and raises no alarm of its own. Times are seconds of the monotonic clock.
+"""
+
+from dataclasses import dataclass, field
+
+from hangbot.health.conditions import Conditions
+from hangbot.health.facts import Condition, Fact, PartHealth, examine
+from hangbot.health.parts import PARTS, STEADY, Part
+
+__all__ = [
+    "PARTS",
+    "STEADY",
+    "Condition",
+    "Conditions",
+    "Fact",
+    "Health",
+    "Part",
+    "PartHealth",
+    "examine",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is true of a bot right now.
+
+    Attributes:
+        in_room: Whether the room let it in and the connection lives.
+        reads_chat: Whether it has begun to read the chat.
+        chat_down_for: Seconds since the chat counts as down, or ``None`` while it works.
+        reason: What the chat's last failure said.
+        red: What raises an alarm; empty when all is well.
+        waits: The parts that have not been good yet since the start, and have to be.
+        parts: Every part of which something is known.
+        live: Whether the loops of the process turn, whatever the service does.
+        at: When this was true.
+    """
+
+    in_room: bool
+    reads_chat: bool
+    chat_down_for: float | None
+    reason: str
+    red: tuple[Condition, ...] = ()
+    waits: tuple[str, ...] = ()
+    parts: tuple[PartHealth, ...] = field(default=(), repr=False)
+    live: bool = True
+    at: float = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does its work: everything was good once, and nothing is red."""
+        return self.live and not self.red and not self.waits
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything works; the same as `ready`."""
+        return self.ready

@@ -1,0 +1,97 @@
+"""Where observers say what they find; it keeps what is known of each part."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from hangbot.health.facts import Condition, Fact, PartHealth, cause_of, examine, silence
+from hangbot.health.parts import PARTS, Part
+
+__all__ = ["Conditions"]
+
+logger = logging.getLogger(__name__)
+
+
+class Conditions:
+    """What is known of each part; one log line when one turns red, one when it is in order again.
+
+    Args:
+        now: The monotonic time, in seconds; without it no time passes.
+        parts: What is asked of each.
+    """
+
+    def __init__(self, now: Callable[[], float] = lambda: 0.0, parts: Mapping[str, Part] = PARTS) -> None:
+        self._now = now
+        self._parts = parts
+        self._facts: dict[str, Fact] = {}
+        self._logged: set[str] = set()
+
+    def good(self, part: str) -> None:
+        """Say that a part was found in order; to be called each time that it is."""
+        at, known = self._now(), self._facts.get(part)
+        if known is None:
+            self._facts[part] = Fact(at, at, ever_good=True)
+        else:
+            self._facts[part] = known.good(at, self._asked(part))
+        self._tell(part)
+
+    def bad(self, part: str, sentence: str, remedy: str) -> None:
+        """Say that a part was found in trouble; to be called each time that it is.
+
+        Args:
+            part: Which.
+            sentence: What happened, and to what.
+            remedy: What the operator is to do, in a whole sentence.
+        """
+        at, trouble = self._now(), Condition(part, sentence.rstrip("."), remedy)
+        known = self._facts.get(part)
+        self._facts[part] = known.bad(at, self._asked(part), trouble) if known else Fact(at, at, trouble)
+        self._tell(part)
+
+    def red(self, part: str, sentence: str, remedy: str) -> None:
+        """Say that a part is in trouble that does not pass by itself: it is red at once."""
+        self.bad(part, sentence, remedy)
+        self._facts[part] = replace(self._facts[part], was_red=True)
+        self._tell(part)
+
+    def clear(self, part: str) -> None:
+        """Say that such a trouble is over; where there was none, nothing was observed."""
+        known, now = self._facts.get(part), self._now()
+        if known is not None:
+            over = known.trouble is not None or known.was_red
+            self._facts[part] = Fact(now if over else known.since, now, ever_good=True)
+            self._tell(part)
+
+    def facts(self) -> Mapping[str, Fact]:
+        """Return what is known, by part."""
+        return dict(self._facts)
+
+    def examine(self) -> tuple[PartHealth, ...]:
+        """Return how each part is now, and log what became red or green by the time that passed."""
+        for part in list(self._facts):
+            self._tell(part)
+        return tuple(examine(dict(self._facts), self._now(), self._parts))
+
+    def all(self) -> tuple[Condition, ...]:
+        """Return what raises an alarm, the oldest first."""
+        red = sorted((part for part in self.examine() if part.red), key=lambda part: part.since)
+        return tuple(Condition(part.name, part.sentence, part.remedy) for part in red)
+
+    def _asked(self, part: str) -> Part:
+        return self._parts.get(part, Part())
+
+    def _tell(self, part: str) -> None:
+        """Log a part that became red, or green."""
+        fact, asked, now = self._facts[part], self._asked(part), self._now()
+        red = fact.is_red(now, asked)
+        if red and part not in self._logged:
+            caused = None if asked.warns else cause_of(part, self._facts, now, self._parts)
+            if caused is not None:
+                return
+            self._logged.add(part)
+            said = fact.trouble or silence(part, now - fact.at)
+            level, mark = (logging.WARNING, "[WARN]") if asked.warns else (logging.ERROR, "[ERROR]")
+            logger.log(level, "%s %s", mark, said, extra={"action": "red", "part": part})
+        elif not red and part in self._logged:
+            self._logged.discard(part)
+            logger.info("[OK] %s: in order again", part, extra={"action": "green", "part": part})

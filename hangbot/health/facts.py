@@ -1,0 +1,142 @@
+"""What was observed of each part, and how each is by that. PURE."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from hangbot.health.parts import PARTS, STEADY, Part
+
+__all__ = ["Condition", "Fact", "PartHealth", "cause_of", "examine", "silence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that is wrong.
+
+    Attributes:
+        part: The part that has the problem, such as ``room token`` or ``outbox``; the log names it, too.
+        sentence: What happened, and to what; without a full stop.
+        remedy: What the operator is to do, in a whole sentence.
+    """
+
+    part: str
+    sentence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.sentence}. {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of a part.
+
+    Attributes:
+        since: When it became good, or when its trouble began.
+        at: When it was observed last.
+        trouble: What is wrong; ``None``: nothing.
+        was_red: Whether it is to be red again at once: it was, and has not been good for `STEADY` since.
+        ever_good: Whether it was good once.
+    """
+
+    since: float
+    at: float
+    trouble: Condition | None = None
+    was_red: bool = False
+    ever_good: bool = False
+
+    def good(self, at: float, part: Part) -> "Fact":
+        """Return what is known after it was found good."""
+        if self.trouble is None and at - self.at < part.quiet:
+            return replace(self, at=at)
+        return Fact(at, at, was_red=self.is_red(at, part), ever_good=True)
+
+    def bad(self, at: float, part: Part, trouble: Condition) -> "Fact":
+        """Return what is known after it was found in trouble."""
+        if self.trouble is not None:
+            return replace(self, at=at, trouble=trouble)
+        return Fact(at, at, trouble, was_red=self.is_red(at, part), ever_good=self.ever_good)
+
+    def in_trouble(self, now: float, part: Part) -> bool:
+        """Tell whether something is wrong with it, for however short a time."""
+        return self.trouble is not None or now - self.at >= part.quiet
+
+    def is_red(self, now: float, part: Part) -> bool:
+        """Tell whether that has lasted too long, or is over for too short a time."""
+        if self.trouble is not None:
+            return self.was_red or now - self.since >= part.red_after
+        return now - self.at >= part.quiet or (
+            self.was_red and part.red_after > 0.0 and now - self.since < STEADY
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """How a part is.
+
+    Attributes:
+        name: The part.
+        ok: Whether nothing is wrong with it right now.
+        red: Whether it raises an alarm: its trouble has lasted too long, and is its own.
+        since: When it became so.
+        sentence: What is wrong, without a full stop; empty where nothing is.
+        remedy: What the operator is to do, in a whole sentence; empty where nothing is wrong.
+        cause: The part that its trouble comes from; it is shown below that one.
+        warns: Whether its trouble is a warning only.
+    """
+
+    name: str
+    ok: bool
+    red: bool
+    since: float
+    sentence: str = ""
+    remedy: str = ""
+    cause: str | None = None
+    warns: bool = False
+
+
+def examine(facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part] = PARTS) -> Iterator[PartHealth]:
+    """Yield how each part is, in the order of ``parts``, then those that are not among them.
+
+    Args:
+        facts: What is known, by part.
+        now: The time.
+        parts: What is asked of each.
+    """
+    for name in (*(name for name in parts if name in facts), *(name for name in facts if name not in parts)):
+        fact, part = facts[name], parts.get(name, Part())
+        red = fact.is_red(now, part)
+        if not red and not fact.in_trouble(now, part):
+            yield PartHealth(name, ok=True, red=False, since=fact.since, warns=part.warns)
+            continue
+        cause = cause_of(name, facts, now, parts)
+        trouble = fact.trouble
+        if trouble is None and now - fact.at >= part.quiet:
+            trouble = silence(name, now - fact.at)
+        yield PartHealth(
+            name,
+            ok=False,
+            red=red and cause is None and not part.warns,
+            since=fact.at if fact.trouble is None and trouble is not None else fact.since,
+            sentence=trouble.sentence if trouble else f"{name} has been in order for less than {STEADY:g} s",
+            remedy=trouble.remedy if trouble else "Nothing is to be done where it stays so.",
+            cause=cause,
+            warns=part.warns,
+        )
+
+
+def cause_of(name: str, facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part]) -> str | None:
+    """Return the part that the trouble of another comes from in the end."""
+    for other in parts.get(name, Part()).depends:
+        part = parts.get(other, Part())
+        if other in facts and not part.warns and facts[other].in_trouble(now, part):
+            return cause_of(other, facts, now, parts) or other
+    return None
+
+
+def silence(name: str, seconds: float) -> Condition:
+    """Return the trouble of a part that nothing has been heard of for so long."""
+    return Condition(
+        name,
+        f"nothing has been heard of the {name} for {seconds:.0f} s",
+        "Where that lasts, restart the bot and report these words with its log.",
+    )
