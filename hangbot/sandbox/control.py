@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.control_calls import CALLS, ControlCall
 from hangbot.sandbox.control_request import MalformedCall, UnknownThing, answer, path_of, refusal
-from hangbot.sandbox.http import Request, Response
-from hangbot.sandbox.http_server import Handler
 from hangbot.sandbox.paths import match_path
 from hangbot.sandbox.room.room import ActionRefused
 from hangbot.sandbox.sandbox import Sandbox
+from hangbot.web.http import Request, Response
+from hangbot.web.server import Handler
 
 __all__ = ["LARGEST_COMMAND", "control_api"]
 

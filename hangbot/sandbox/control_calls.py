@@ -12,11 +12,11 @@ from hangbot.sandbox.control_request import (
     positive,
     query_of,
 )
-from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.page import page
 from hangbot.sandbox.room.room import Room
 from hangbot.sandbox.sandbox import Sandbox, state_of
 from hangbot.sandbox.services import SERVICES
+from hangbot.web.http import Request, Response
 
 __all__ = ["CALLS", "ControlCall"]
 

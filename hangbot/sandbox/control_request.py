@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from hangbot.sandbox.http import Request, Response
+from hangbot.web.http import Request, Response
 
 __all__ = [
     "Body",

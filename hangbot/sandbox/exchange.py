@@ -11,9 +11,10 @@ from http import HTTPStatus
 from typing import Any, Final, Literal
 
 from hangbot.sandbox.faults import Fault
-from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.injector import Before, FaultInjector
 from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.notes import note
+from hangbot.web.http import Request, Response
 
 __all__ = ["HandlerResult", "HttpExchange"]
 
@@ -139,7 +140,7 @@ class HttpExchange:
 
     def allow(self, request: Request) -> Response:
         """Answer what a browser asks before it sends a page's request."""
-        self._journal.record(self._service, "in", "http", **request.note())
+        self._journal.record(self._service, "in", "http", **note(request))
         return self.respond(request, HandlerResult(HTTPStatus.NO_CONTENT))
 
     def respond(self, request: Request, result: HandlerResult, fault: int | None = None) -> Response:

@@ -7,7 +7,7 @@ from string import Template
 from typing import Final
 
 from hangbot.sandbox.faults import KINDS, POINTS
-from hangbot.sandbox.http import Response
+from hangbot.web.http import Response
 
 __all__ = ["page"]
 

@@ -18,7 +18,6 @@ from hangbot.sandbox.gateway.server import GatewayService
 from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Event, Journal
-from hangbot.sandbox.listen import HOST
 from hangbot.sandbox.moderation import RoomModeration
 from hangbot.sandbox.people import Identity, People, Person
 from hangbot.sandbox.room.context import RoomContext
@@ -28,6 +27,7 @@ from hangbot.sandbox.room.server import RoomServer
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.services import SERVICES, Service, ServiceName, Services
 from hangbot.sandbox.user_tokens import mask_new_tokens
+from hangbot.web.listen import HOST
 
 __all__ = ["Sandbox", "state_of"]
 

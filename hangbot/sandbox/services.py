@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, get_args
 
-from hangbot.sandbox.clock import call_in_loop_time
-from hangbot.sandbox.http import Request, Response, Unserved
-from hangbot.sandbox.http_server import Handler, HttpServer
+from hangbot.sandbox.clock import call_in_loop_time, wall_s
 from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.notes import note, note_unserved
+from hangbot.web.http import Request, Response, Unserved
+from hangbot.web.server import Handler, HttpServer
 
 __all__ = ["SERVICES", "Choose", "Service", "ServiceName", "Services"]
 
@@ -94,7 +95,7 @@ class Services:
         def witness(unserved: Unserved) -> None:
             self._witness(choose, unserved)
 
-        server = HttpServer(handle, port, tls, largest_body=largest_body, witness=witness)
+        server = HttpServer(handle, port, tls, largest_body=largest_body, now_s=wall_s, witness=witness)
         self._ports.append(_Port(server, names))
         await server.listen()
 
@@ -104,7 +105,7 @@ class Services:
         Raises:
             HangbotError: The port is taken.
         """
-        self._control = HttpServer(handler, port, largest_body=largest_body)
+        self._control = HttpServer(handler, port, largest_body=largest_body, now_s=wall_s)
         await self._control.listen()
 
     def port(self, name: ServiceName | Literal["control"]) -> int | None:
@@ -193,7 +194,7 @@ class Services:
         service = self._services[name]
         if service.down:
             uid, conn = self._whose(request.headers), request.conn
-            self._journal.record(name, "in", "http", conn=conn, uid=uid, **request.note())
+            self._journal.record(name, "in", "http", conn=conn, uid=uid, **note(request))
             self._journal.record(name, "out", "close", conn=conn, uid=uid, deed="down", path=request.target)
             request.abort()
             return None
@@ -201,7 +202,7 @@ class Services:
 
     def _witness(self, choose: Choose, unserved: Unserved) -> None:
         host = "" if unserved.request is None else unserved.request.host
-        row: dict[str, Any] = unserved.note()
+        row: dict[str, Any] = note_unserved(unserved)
         name = choose(host, str(row["path"]))
         uid = None if unserved.request is None else self._whose(unserved.request.headers)
         self._journal.record(name, "in", "http", uid=uid, **row)

@@ -6,10 +6,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
-from hangbot.sandbox.http import Request, Response
-from hangbot.sandbox.http_server import serve_http
-from hangbot.sandbox.listen import HOST
+from hangbot.sandbox.clock import wall_s
 from hangbot.sandbox.websocket import ABNORMAL, SocketOptions, WebSocketConnection
+from hangbot.web.http import Request, Response
+from hangbot.web.listen import HOST
+from hangbot.web.serve import serve_http
 
 __all__ = ["ServedSocket", "serve_websocket"]
 
@@ -125,7 +126,7 @@ async def serve_websocket(
         return None
 
     async with contextlib.AsyncExitStack() as stack:
-        port = await serve_http(stack, handle, 0, largest_body=0)
+        port = await serve_http(stack, handle, 0, largest_body=0, now_s=wall_s)
         try:
             yield f"http://{HOST}:{port}"
         finally:

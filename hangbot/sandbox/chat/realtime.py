@@ -17,9 +17,9 @@ from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.http import Request
 from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
+from hangbot.web.http import Request
 
 __all__ = ["RealtimeConnections"]
 

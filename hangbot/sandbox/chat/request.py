@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 from hangbot.sandbox.chat.media import Upload
 from hangbot.sandbox.chat.rows import Json
 from hangbot.sandbox.chat.values import nested
-from hangbot.sandbox.http import Request, read_json
+from hangbot.sandbox.notes import note, read_json
+from hangbot.web.http import Request
 
 __all__ = ["LARGEST_BODY", "is_preflight", "journal_row", "open_to_origin", "open_to_pages", "read_body"]
 
@@ -94,7 +95,7 @@ def is_preflight(request: Request) -> bool:
 def journal_row(request: Request, body: Json, unreadable: str | None) -> dict[str, Any]:
     """Return what the journal keeps of a request; of tokens only the headers they stood in."""
     headers = request.headers
-    seen = request.note(body if unreadable is None else None)
+    seen = note(request, body if unreadable is None else None)
     if unreadable is not None:
         seen["unreadable"] = unreadable
     for name in ("resource", "appId", "onBehalfOf", "sdk"):

@@ -32,11 +32,12 @@ from hangbot.sandbox.chat.values import query_words
 from hangbot.sandbox.chat.world import ChatWorld
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.exchange import HandlerResult, HttpExchange
-from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.ids import Ids
 from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
+from hangbot.sandbox.notes import note
 from hangbot.sandbox.people import People, Person
+from hangbot.web.http import Request, Response
 
 __all__ = ["ChatService"]
 
@@ -199,7 +200,7 @@ class ChatService:
 
     async def _upgrade(self, request: Request) -> Response | None:
         before = self._injector.before_request(POINT, UPGRADE_FAULTS)
-        self._journal.record("chat", "in", "http", fault=before.fault_id, **request.note())
+        self._journal.record("chat", "in", "http", fault=before.fault_id, **note(request))
         if before.fault is not None:
             return await self._exchange.answer_fault(request, before)
         if not may_open_socket(request.headers.get("Origin"), self.dialect.socket_origins):

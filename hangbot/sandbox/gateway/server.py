@@ -7,7 +7,7 @@ from hangbot.sandbox.exchange import HandlerResult, HttpExchange
 from hangbot.sandbox.gateway.call import GatewayCall, gateway_point, gateway_segments
 from hangbot.sandbox.gateway.routes import Gateway
 from hangbot.sandbox.hosts import direct_service
-from hangbot.sandbox.http import Request, Response
+from hangbot.web.http import Request, Response
 
 __all__ = ["GatewayService"]
 

@@ -7,12 +7,13 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from hangbot.sandbox.faults import Fault
-from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.injector import Before
+from hangbot.sandbox.notes import note
 from hangbot.sandbox.room import primus
 from hangbot.sandbox.room.connection import SOCKET_OPTIONS, RoomConnection
 from hangbot.sandbox.room.context import RoomContext
 from hangbot.sandbox.websocket import ABNORMAL, ConnectionListener, WebSocketConnection
+from hangbot.web.http import Request, Response
 
 __all__ = ["LARGEST_REQUEST", "Handshake"]
 
@@ -39,7 +40,7 @@ class Handshake:
         """Answer a request, or make it a connection."""
         path = request.target.partition("?")[0]
         known: dict[str, bool] = {} if path.startswith(_PATH) else {"unknown_route": True}
-        self._context.journal.record("room", "in", "http", conn=request.conn, **request.note(), **known)
+        self._context.journal.record("room", "in", "http", conn=request.conn, **note(request), **known)
         if "websocket" not in request.headers.get("Upgrade", "").lower():
             return self._plain(request, path)
         if known:

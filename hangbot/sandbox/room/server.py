@@ -1,6 +1,5 @@
 """The room socket: Primus and ActionHero on 127.0.0.1, wired bottom up."""
 
-from hangbot.sandbox.http import Request, Response
 from hangbot.sandbox.room import primus
 from hangbot.sandbox.room.actions import Actions
 from hangbot.sandbox.room.broadcast import Broadcaster
@@ -12,6 +11,7 @@ from hangbot.sandbox.room.handler import FrameHandler
 from hangbot.sandbox.room.handshake import Handshake
 from hangbot.sandbox.room.heartbeat import Heartbeat
 from hangbot.sandbox.room.verbs import Verbs
+from hangbot.web.http import Request, Response
 
 __all__ = ["RoomServer"]
 

@@ -11,6 +11,7 @@ there are.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -28,10 +29,10 @@ from hangbot.sandbox.chat.request import LARGEST_BODY
 from hangbot.sandbox.chat.server import ChatService
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Faults
-from hangbot.sandbox.http_server import serve_http
 from hangbot.sandbox.injector import FaultInjector
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.people import People
+from hangbot.web.serve import serve_http
 from tests.bounds import WITHIN
 from tests.sandbox.chat.recorded import Player, Server, worlds
 
@@ -120,7 +121,7 @@ async def open_replay() -> AsyncIterator[OpenReplay]:
                 people, FaultInjector(faults, clock), journal, clock, dialect=dialect, app_id=APP_ID
             )
             stack.callback(clock.close)
-            port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY)
+            port = await serve_http(stack, service.handle, 0, largest_body=LARGEST_BODY, now_s=time.time)
             stack.callback(service.close)
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Replay(service, people, http, f"http://127.0.0.1:{port}")

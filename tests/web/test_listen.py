@@ -4,15 +4,17 @@ import errno
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from hangbot.errors import HangbotError
 from hangbot.sandbox import open_sandbox
-from hangbot.sandbox.http import Request, Response
-from hangbot.sandbox.http_server import Handler, serve_http
-from hangbot.sandbox.listen import HOST, Listener
+from hangbot.web.http import Request, Response
+from hangbot.web.listen import HOST, Listener
+from hangbot.web.serve import serve_http
+from hangbot.web.server import Handler
 from tests.bounds import WITHIN
 
 LARGE = 32 * 1024 * 1024
@@ -89,7 +91,7 @@ def service() -> tuple[Handler, asyncio.Event]:
 async def test_who_has_only_just_connected_is_hung_up_on(turns: int) -> None:
     answer, _ = service()
     async with contextlib.AsyncExitStack() as stack:
-        client = connected(await serve_http(stack, answer, 0, largest_body=0))
+        client = connected(await serve_http(stack, answer, 0, largest_body=0, now_s=time.time))
         for _ in range(turns):
             await asyncio.sleep(0)
 
@@ -99,7 +101,7 @@ async def test_who_has_only_just_connected_is_hung_up_on(turns: int) -> None:
 async def test_who_does_not_read_his_answer_is_hung_up_on() -> None:
     answer, asked = service()
     async with contextlib.AsyncExitStack() as stack:
-        client = asks(await serve_http(stack, answer, 0, largest_body=0))
+        client = asks(await serve_http(stack, answer, 0, largest_body=0, now_s=time.time))
         await asyncio.wait_for(asked.wait(), WITHIN)
 
     assert is_over(client)
@@ -117,7 +119,7 @@ async def test_who_does_not_shake_hands_is_hung_up_on(tls: ssl.SSLContext) -> No
 async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) -> None:
     answer, asked = service()
     async with contextlib.AsyncExitStack() as stack:
-        port = await serve_http(stack, answer, 0, tls, largest_body=0)
+        port = await serve_http(stack, answer, 0, tls, largest_body=0, now_s=time.time)
         client = await asyncio.to_thread(shakes_hands, port)
         await asyncio.wait_for(asked.wait(), WITHIN)
 

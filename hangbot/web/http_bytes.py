@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from hangbot.sandbox.http import Response
+from hangbot.web.http import Response
 
 __all__ = ["unpacked", "written"]
 

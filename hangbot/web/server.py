@@ -1,12 +1,12 @@
-"""HTTP/1.1 for room, chat, gateway and control: h11 reads it, a task answers each request.
+"""HTTP/1.1: h11 reads it, a task answers each request.
 
 A request is read whole before it is handled, and the answer goes out in one write. A handler may
-do what no service should: cut the connection, or never answer.
+do what no server should: cut the connection, or never answer.
 """
 
 import asyncio
-import contextlib
 import logging
+import math
 import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -14,12 +14,11 @@ from typing import Final, cast
 
 import h11
 
-from hangbot.sandbox.clock import wall_s
-from hangbot.sandbox.http import Headers, Request, Response, Unserved, Upgraded
-from hangbot.sandbox.http_bytes import unpacked, written
-from hangbot.sandbox.listen import Listener
+from hangbot.web.http import Headers, Request, Response, Unserved, Upgraded
+from hangbot.web.http_bytes import unpacked, written
+from hangbot.web.listen import HOST, Listener, OpenServer
 
-__all__ = ["Handler", "HttpServer", "Witness", "serve_http"]
+__all__ = ["Handler", "HttpServer", "Witness"]
 
 _log: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 64 * 1024
@@ -40,25 +39,32 @@ class HttpServer:
         port: Port, 0 = chosen by the kernel.
         tls: Server context, or ``None``.
         largest_body: The limit for a body in bytes, compressed or not; a larger one is dropped.
+        now_s: The time for the answers' dates, in seconds since 1970.
         witness: Given the requests that no handler has noted.
-        now_s: The time for the answers' dates.
+        most: Connections at a time; one more is cut.
+        host: Address.
+        open_server: Opens another server than one on ``host`` and ``port``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but two have a default
         self,
         handler: Handler,
         port: int,
         tls: ssl.SSLContext | None = None,
         *,
         largest_body: int,
+        now_s: Callable[[], float],
         witness: Witness = lambda _: None,
-        now_s: Callable[[], float] = wall_s,
+        most: float = math.inf,
+        host: str = HOST,
+        open_server: OpenServer | None = None,
     ) -> None:
         self.handler = handler
         self.largest_body = largest_body
         self.witness = witness
         self.now_s = now_s
-        self._listener = Listener(self._new_connection, port, tls)
+        self.most = most
+        self._listener = Listener(self._new_connection, port, tls, host=host, open_server=open_server)
         self._connections: dict[_Connection, None] = {}  # in order, so that a simulation ends them alike
         self._numbers = 0
 
@@ -80,16 +86,18 @@ class HttpServer:
         """
         await self._listener.start()
 
-    async def stop(self) -> None:
+    async def stop(self, *, keeps_port: bool = True) -> None:
         """End every connection and refuse new ones, but keep the port."""
-        await self._listener.stop_accepting()  # first, or a connection accepted meanwhile would stay open
+        await self._listener.stop_accepting(
+            keeps_port=keeps_port
+        )  # first, or a connection accepted meanwhile would stay open
         ended = [connection.end() for connection in tuple(self._connections)]
         await asyncio.gather(*filter(None, ended), return_exceptions=True)
         await self._listener.abort_rest()
 
     async def close(self) -> None:
         """End every connection and release the port; idempotent."""
-        await self.stop()
+        await self.stop(keeps_port=False)
         self._listener.release()
 
     def cut(self, service: str) -> None:
@@ -98,29 +106,16 @@ class HttpServer:
             if connection.service == service:
                 connection.end()
 
+    def sweep(self) -> None:
+        """End connections of which no request came whole since the last sweep but one."""
+        for connection in tuple(self._connections):
+            connection.sweeps += 1
+            if connection.sweeps > 1:
+                connection.end()
+
     def _new_connection(self) -> "_Connection":
         self._numbers += 1
         return _Connection(self, self._connections, self._numbers)
-
-
-async def serve_http(
-    stack: contextlib.AsyncExitStack,
-    handler: Handler,
-    port: int,
-    tls: ssl.SSLContext | None = None,
-    *,
-    largest_body: int,
-    witness: Witness = lambda _: None,
-) -> int:
-    """Serve on loopback until the stack is closed, and return the port; arguments as for ``HttpServer``.
-
-    Raises:
-        HangbotError: The port is taken.
-    """
-    server = HttpServer(handler, port, tls, largest_body=largest_body, witness=witness)
-    stack.push_async_callback(server.close)
-    await server.listen()
-    return server.port
 
 
 class _Connection(asyncio.Protocol):
@@ -129,6 +124,7 @@ class _Connection(asyncio.Protocol):
     Attributes:
         number: Its number, counted per server from 1.
         service: The service of its last request.
+        sweeps: How often the server was swept since a request came whole.
     """
 
     transport: asyncio.Transport
@@ -136,6 +132,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: HttpServer, everyone: dict["_Connection", None], number: int) -> None:
         self.number = number
         self.service = ""
+        self.sweeps = 0
         self._server = server
         self._everyone = everyone
         self._http = _reader()
@@ -152,6 +149,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._everyone[self] = None
+        if len(self._everyone) > self._server.most:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self._everyone.pop(self, None)
@@ -234,9 +233,10 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         assert self._head is not None  # noqa: S101  a message has a head
+        self.sweeps = 0
         self._request = request = self._as_far_as_it_came(self._head)
         self._head, self._body = None, bytearray()
-        self._task = asyncio.get_running_loop().create_task(self._handle(request), name="sandbox: a request")
+        self._task = asyncio.get_running_loop().create_task(self._handle(request), name="a request")
 
     def _as_far_as_it_came(self, head: h11.Request) -> Request:
         raw, largest = bytes(self._body), self._server.largest_body

@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.sandbox.http import Request, Response
-from hangbot.sandbox.http_server import Handler, serve_http
+from hangbot.web.http import Request, Response
+from hangbot.web.serve import serve_http
+from hangbot.web.server import Handler
 from tests.bounds import WITHIN
 from tests.cases import cases
 
@@ -57,7 +59,7 @@ Connect = Callable[[Handler], Awaitable[Client]]
 async def served(handler: Handler) -> AsyncIterator[Client]:
     """A client of a service that takes a hundred bytes."""
     async with AsyncExitStack() as stack:
-        port = await serve_http(stack, handler, 0, largest_body=LARGEST)
+        port = await serve_http(stack, handler, 0, largest_body=LARGEST, now_s=time.time)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             yield Client(reader, writer)

@@ -6,19 +6,22 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, cast
 from weakref import WeakKeyDictionary
 
 from hangbot.errors import HangbotError
 
-__all__ = ["HOST", "Listener"]
+__all__ = ["HOST", "Listener", "OpenServer"]
 
 HOST: Final = "127.0.0.1"
 _HANDSHAKE_S: Final = 10.0
 _ITERATIONS_TO_ACCEPT: Final = 3
 _ITERATIONS_TO_CLOSE: Final = 4
+
+OpenServer = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[asyncio.Server]]
+"""Opens a server whose connections have the protocols that the function makes."""
 
 _Transports = WeakKeyDictionary[asyncio.Transport, Callable[[], int] | None]
 
@@ -35,6 +38,7 @@ class Listener:
         port: Port, 0 = chosen by the system at the first start.
         tls: Server context, or ``None``.
         host: Address.
+        open_server: Opens another server than one on ``host`` and ``port``.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         *,
         host: str = HOST,
+        open_server: OpenServer | None = None,
     ) -> None:
         self.port = port
         self._factory = factory
         self._host = host
         self._tls = tls
+        self._open_server = open_server
         self._server: asyncio.Server | None = None
         self._holder: socket.socket | None = None
         self._accepted: _Transports = WeakKeyDictionary()
@@ -64,6 +70,9 @@ class Listener:
         Raises:
             HangbotError: The port is taken.
         """
+        if self._open_server is not None:
+            self._server = await self._open_server(self._accept)
+            return
         loop = asyncio.get_running_loop()
         listen = partial(loop.create_server, self._accept, host=self._host, port=self.port)
         try:
@@ -85,8 +94,8 @@ class Listener:
             none_left = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             raise _refusal(self._host, self.port, none_left) from none_left
 
-    async def stop_accepting(self) -> None:
-        """Refuse connections and keep the port; return when all that were taken have their protocol.
+    async def stop_accepting(self, *, keeps_port: bool = True) -> None:
+        """Refuse connections, and keep the port or not; return when all that were taken have their protocol.
 
         asyncio leaves open a connection that it accepted just before its server closed (seen on Python 3.11).
         """
@@ -100,7 +109,7 @@ class Listener:
         for _ in range(_ITERATIONS_TO_ACCEPT):
             await asyncio.sleep(0)
         server.close()
-        if real:
+        if real and keeps_port:
             self._holder = _bound(self._host, self.port)
 
     async def abort_rest(self) -> None:
@@ -150,7 +159,7 @@ class _Accepted(asyncio.Protocol):
         else:
             plain.pause_reading()
             shake = self._shake_hands(plain, self._tls)
-            self._task = asyncio.get_running_loop().create_task(shake, name="sandbox: a TLS handshake")
+            self._task = asyncio.get_running_loop().create_task(shake, name="a TLS handshake")
 
     async def _shake_hands(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()

@@ -1,11 +1,10 @@
-"""A request to the sandbox and its answer, as handlers see them."""
+"""A request and its answer, as handlers see them."""
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import h11
 
@@ -16,34 +15,10 @@ __all__ = [
     "Response",
     "Unserved",
     "Upgraded",
-    "read_json",
 ]
 
 _ORIGIN: Final = re.compile(r"(?i)^https?://[^/?]*")
 _PORT: Final = re.compile(r":\d*$")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("no such number")
-    return number
-
-
-def _no_constant(_text: str) -> None:
-    raise ValueError("NaN and Infinity are no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Keep the first of several fields with one name (measured on OpenChat)."""
-    made = dict(pairs)
-    return made if len(made) == len(pairs) else dict(reversed(pairs))
-
-
-read_json: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant
-).decode
-"""Read a JSON text; raises ``ValueError``, or ``RecursionError`` for one that is nested too deeply."""
 
 
 class Headers(Mapping[str, str]):
@@ -101,12 +76,14 @@ class Request:
     Attributes:
         method: The method as it was sent.
         target: Path and query as they were sent, without the host that a request to a proxy has there.
+        whole_target: With it.
+        version: That of HTTP, such as ``1.1``.
         headers: Its headers.
         body: Its body, decompressed; ``None`` if that failed.
         size: The number of bytes of its body, as they came.
         too_large: Whether the body was over the limit; ``body`` is empty then.
         answered: Whether its answer was sent.
-        noted: Whether it stands in the journal.
+        noted: Whether its handler has noted it, so that the witness need not.
     """
 
     def __init__(
@@ -121,9 +98,10 @@ class Request:
     ) -> None:
         self._line = line
         self._head = head
-        self._whole_target = head.target.decode("ascii")
+        self.whole_target = head.target.decode("ascii")
+        self.version = head.http_version.decode("ascii")
         self.method = head.method.decode("ascii")
-        self.target = _ORIGIN.sub("", self._whole_target)
+        self.target = _ORIGIN.sub("", self.whole_target)
         self.headers = headers
         self.body = body
         self.size = size
@@ -139,7 +117,7 @@ class Request:
     @property
     def host(self) -> str:
         """The host that it names, lower case and without port; one in the target comes first (RFC 9112)."""
-        named = _ORIGIN.match(self._whole_target)
+        named = _ORIGIN.match(self.whole_target)
         host = named[0].partition("://")[2] if named else self.headers.get("Host", "")
         return _PORT.sub("", host).lower()
 
@@ -157,40 +135,6 @@ class Request:
     def can_upgrade(self) -> bool:
         """Whether it may become a WebSocket; its headers say whether it asks for that."""
         return self.method == "GET" and not self.size
-
-    def note(self, value: object = None) -> dict[str, Any]:
-        """Return its row for the journal (method, path and body as they came), and count it as noted.
-
-        A body that is JSON, and is declared as such, is shown as its value, another text as that, other
-        bytes by their number, and an empty body as ``None``.
-
-        Args:
-            value: The value of a JSON body, if the caller has read it already.
-        """
-        self.noted = True
-        row: dict[str, Any] = {"method": self.method, "path": self.target, "body": self._shown(value)}
-        if self._whole_target != self.target:
-            row["target"] = self._whole_target
-        if self._head.http_version != b"1.1":
-            row["http"] = self._head.http_version.decode("ascii")
-        return row
-
-    def _shown(self, value: object) -> object:
-        if self.too_large or self.body is None:
-            return f"<{self.size} bytes>"
-        if value is not None and self._is_json:
-            return value
-        text = _text(self.body)
-        if text is None or not self._is_json:
-            return text
-        try:
-            return read_json(text)
-        except (ValueError, RecursionError):
-            return text
-
-    @property
-    def _is_json(self) -> bool:
-        return bool(self.body) and "json" in self.headers.get("Content-Type", "").lower()
 
     def serve_as(self, service: str) -> None:
         """Count its connection as one of this service, whose connections can be cut together."""
@@ -213,17 +157,9 @@ class Request:
         self._line.hand_over(protocol, b"".join(lines) + b"\r\n")
 
 
-def _text(raw: bytes) -> str | None:
-    """Return bytes as text, or their number if they are none; ``None`` if there are no bytes."""
-    try:
-        return raw.decode() or None
-    except UnicodeDecodeError:
-        return f"<{len(raw)} bytes>"
-
-
 @dataclass(frozen=True, slots=True)
 class Unserved:
-    """A request that no handler wrote into the journal.
+    """A request that no handler has noted.
 
     Attributes:
         request: The request as far as it came, or ``None`` if not even its head could be read.
@@ -236,20 +172,3 @@ class Unserved:
     status: int | None = None
     raw: bytes = b""
     problem: str = ""
-
-    def note(self) -> dict[str, Any]:
-        """Return its row for the journal."""
-        if self.request is not None:
-            row = self.request.note()
-        else:
-            line, whole, _ = self.raw.partition(b"\n")
-            method, _, rest = line.decode("utf-8", "backslashreplace").strip().partition(" ")
-            target = rest.rpartition(" ")[0] if whole and " " in rest else rest
-            # Drop the query of a line that was cut: the rest of a token in it would not be recognised.
-            path = target if whole else target.partition("?")[0]
-            row = {"method": method, "path": path, "body": _text(self.raw.partition(b"\r\n\r\n")[2])}
-        if self.problem:
-            row["malformed"] = self.problem
-        if self.status is None:
-            row["gone"] = True
-        return row
