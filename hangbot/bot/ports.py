@@ -13,15 +13,21 @@ from hangbot.bot.events import ChatMessage, RoomEvent
 
 __all__ = [
     "ChatFeed",
+    "ChatHistory",
+    "ChatPush",
     "ChatReader",
+    "Conversation",
     "Disconnect",
     "Look",
+    "Newest",
+    "OpenPush",
     "OpenRoom",
     "Reason",
     "RoomSession",
     "RoomView",
     "StartedAction",
     "Trouble",
+    "Unreadable",
 ]
 
 Reason = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
@@ -128,8 +134,48 @@ OpenRoom = Callable[[], AbstractAsyncContextManager[RoomSession]]
 """Connects to the room; closes the connection when its block ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that could not be read.
+
+    Attributes:
+        where: What it stood in.
+        why: What is wrong with it, and how it begins; no secret is in it.
+    """
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The room's group, or what is between the bot and one user.
+
+    Attributes:
+        name: The group's GUID, or the user's uid.
+        direct: Whether it is with a user.
+    """
+
+    name: str
+    direct: bool = False
+
+    @property
+    def key(self) -> str:
+        """What it is called on disk: ``group_GUID`` or ``user_UID``."""
+        return f"user_{self.name}" if self.direct else f"group_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest row of a conversation: its id, and when it was sent (seconds since the epoch)."""
+
+    conversation: Conversation
+    id: int
+    sent_at: float
+
+
 class ChatReader(Protocol):
-    """The chat as the bot reads it: who it is there, and how it becomes a member."""
+    """The chat as the bot is in it: who it is there, and how it becomes a member."""
 
     @property
     def uid(self) -> str | None:
@@ -144,6 +190,51 @@ class ChatReader(Protocol):
 
     async def join(self) -> None:
         """Become a member of the room's group; raises `ServiceError`."""
+
+
+class ChatHistory(Protocol):
+    """What was said in the chat, as the server has it."""
+
+    def wrote(self, row: ChatMessage) -> bool:
+        """Tell whether the bot itself wrote a row."""
+
+    async def page(
+        self,
+        conversation: Conversation,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        most: int = 50,
+    ) -> Sequence[ChatMessage | Unreadable]:
+        """Return rows of a conversation, oldest first; raises `ServiceError`.
+
+        Args:
+            conversation: Which.
+            after: Only rows with a greater id, from the oldest of them on.
+            before: Only rows with a smaller id, the newest of them.
+            most: Page size, 1 to 100.
+        """
+
+    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
+        """Return a page of the bot's conversations, that with the newest row first; raises `ServiceError`."""
+
+    def server_time(self) -> float:
+        """Return the time since the epoch as the server last told it, or the machine's own."""
+
+
+class ChatPush(Protocol):
+    """An authenticated connection over which rows come as they are written. It does not reconnect."""
+
+    @property
+    def ended(self) -> asyncio.Future[Disconnect]:
+        """Done when the connection has ended, with how."""
+
+    def rows(self) -> AsyncIterator[ChatMessage | Unreadable]:
+        """Yield rows as they come, of every conversation, until the connection has ended. One reader."""
+
+
+OpenPush = Callable[[], AbstractAsyncContextManager[ChatPush]]
+"""Opens and authenticates such a connection; closes it when its block ends; raises `ServiceError`."""
 
 
 class Look(Protocol):

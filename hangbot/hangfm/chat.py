@@ -1,10 +1,11 @@
 """The chat client: sends, looks up and reads over HTTP, as a member of the room's group."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from hangbot.bot.events import ChatMessage
+from hangbot.bot.ports import Conversation
 from hangbot.delivery.message import Outgoing
 from hangbot.errors import AnswerLost, GroupClosed, NotFound, Refused, ServiceError, Unavailable
 from hangbot.hangfm.chat_requests import ChatRequests, path_part
@@ -59,6 +60,9 @@ class ChatClient:
         """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
         self.address = http.base
         """Where the chat server is."""
+        self.server_time = http.server_time
+        self.own_uids = {uid} - {None}
+        """Every uid that is said to be the bot's: what is configured, and whose the token is."""
         headers = {"resource": self.resource} | ({"appId": app_id} if app_id else {})
         self._requests = ChatRequests(http, token, headers=headers, joins=joins, slots=slots, guard=guard)
         self._known_users: set[str] = set()
@@ -71,8 +75,9 @@ class ChatClient:
     async def me(self) -> Mapping[str, Any]:
         """Return the bot's own user (``uid, name…``) and remember its uid and name."""
         user = await self._mapping("GET", "/me", what="who the token belongs to")
-        if self.uid is None and isinstance(user.get("uid"), str):
-            self.uid = user["uid"]
+        if isinstance(user.get("uid"), str):
+            self.own_uids.add(user["uid"])
+            self.uid = self.uid or user["uid"]
         if self.name is None and isinstance(user.get("name"), str):
             self.name = user["name"]
         return user
@@ -241,23 +246,33 @@ class ChatClient:
         self, to: Outgoing | None, *, after: int | None = None, before: int | None = None, most: int
     ) -> tuple[list[ChatMessage], int]:
         """Return a page as `history` does, and how many rows it had, readable or not."""
-        where = to.to if to else self.group_id
-        group = None if to and to.direct else where
-        conversation = f"/{'groups' if group else 'users'}/{path_part(where)}"
+        there = Conversation(to.to, to.direct) if to else Conversation(self.group_id)
+        rows = await self.rows(there, after=after, before=before, most=most)
+        read = [message for row in rows if (message := wire.read_message(row))]
+        return sorted(read, key=lambda message: message.id), len(rows)
+
+    async def rows(
+        self,
+        conversation: Conversation,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        most: int = 50,
+    ) -> Sequence[object]:
+        """Return the rows of a page as they came; the arguments are those of `history`."""
+        name, group = conversation.name, None if conversation.direct else conversation.name
         params: dict[str, str | int] = {
             "per_page": most,
             "affix": "append" if after is not None else "prepend",
         }
-        cursor = after if after is not None else before
-        if cursor is not None:
+        if (cursor := before if after is None else after) is not None:
             params["id"] = cursor
-        what = f"the messages of {where}"
-        path = f"{conversation}/messages"
+        what = f"the messages of {name}"
+        path = f"/{'groups' if group else 'users'}/{path_part(name)}/messages"
         rows = await self._requests.call_as_member(group, "GET", path, what=what, params=params)
         if not isinstance(rows, list):
             raise Unavailable(f"chat answered {what} without a list", service="chat")
-        read = [message for row in rows if (message := wire.read_message(row))]
-        return sorted(read, key=lambda message: message.id), len(rows)
+        return rows
 
     async def user(self, uid: str) -> Mapping[str, Any]:
         """Return a user; raises `NotFound` for an unknown one."""

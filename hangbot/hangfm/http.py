@@ -18,6 +18,7 @@ import httpx
 from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
 from hangbot.hangfm.http1 import Http1Transport
+from hangbot.hangfm.wire.answers import http_date
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
 from hangbot.proxies import unusable_environment
 from hangbot.redact import Redactor
@@ -90,6 +91,20 @@ class HttpClient:
         self._service = service
         self._timeout = timeout
         self._largest = largest
+        self._date = ""
+        self._ahead: float | None = None
+        """What to add to the monotonic time for the time of the server."""
+
+    def server_time(self) -> float:
+        """Return the time since the epoch by the server's last ``Date``, or the machine's own without one."""
+        return self.clock.wall() if self._ahead is None else self.clock.now() + self._ahead
+
+    def _learn_time(self, date: str) -> None:
+        """Take the time of an answer; the first one of each second is the most exact."""
+        if date != self._date:
+            self._date = date
+            if (at := http_date(date)) is not None:
+                self._ahead = at - self.clock.now()
 
     async def request(
         self,
@@ -137,6 +152,7 @@ class HttpClient:
                 f"{self.base} answered {what} with more than {self._largest // 2**20} MiB",
                 service=self._service,
             )
+        self._learn_time(answer.headers.get("date", ""))
         return answer
 
     def _no_address(self, why: Exception) -> ConfigError:

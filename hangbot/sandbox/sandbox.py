@@ -101,6 +101,7 @@ class Sandbox:
                 "gateway": Service(self.gateway.handle, lambda: None),
             },
             self.people.behind,
+            self.clock.now_s,
         )
         self.users = Users(self.people, self.rooms, self.server.broadcaster, self.chat, self.clock)
         if identity is None:

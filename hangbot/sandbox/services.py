@@ -58,6 +58,7 @@ class Services:
         journal: Takes what no handler recorded.
         services: The services by name.
         whose: Tells from headers which user makes a request.
+        now_s: The time that answers are dated with.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class Services:
         journal: Journal,
         services: Mapping[ServiceName, Service],
         whose: Callable[[Mapping[str, str]], str | None],
+        now_s: Callable[[], float] = wall_s,
     ) -> None:
+        self._now_s = now_s
         self._whose = whose
         self._journal = journal
         self._services = services
@@ -95,7 +98,7 @@ class Services:
         def witness(unserved: Unserved) -> None:
             self._witness(choose, unserved)
 
-        server = HttpServer(handle, port, tls, largest_body=largest_body, now_s=wall_s, witness=witness)
+        server = HttpServer(handle, port, tls, largest_body=largest_body, now_s=self._now_s, witness=witness)
         self._ports.append(_Port(server, names))
         await server.listen()
 

@@ -17,6 +17,7 @@ from hangbot.text import one_line
 
 __all__ = [
     "LONGEST_RETRY_AFTER",
+    "http_date",
     "is_page",
     "is_refusal",
     "is_success",
@@ -95,10 +96,10 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        at = _http_date(value)
+        at = http_date(value)
         if at is None:
             return math.inf
-        theirs = _http_date(headers.get("date", ""))
+        theirs = http_date(headers.get("date", ""))
         seconds = max(at - (now if theirs is None else theirs), 0.0)
     return seconds if 0 <= seconds <= LONGEST_RETRY_AFTER else math.inf
 
@@ -111,8 +112,11 @@ def retry_after_note(headers: Mapping[str, str], wait: float | None) -> str:
     return f"; its Retry-After ({said}) is over an hour or no time at all, and is not kept"
 
 
-def _http_date(text: str) -> float | None:
-    """Read an HTTP date, in its obsolete forms too; one without a zone is in GMT like any other."""
+def http_date(text: str) -> float | None:
+    """Return the seconds since the epoch of an HTTP date, or ``None`` for what is none.
+
+    It may have one of its obsolete forms; one without a zone is in GMT like any other.
+    """
     try:
         moment = parsedate_to_datetime(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

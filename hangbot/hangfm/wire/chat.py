@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hangbot.bot.events import ChatMessage
+from hangbot.bot.ports import Conversation, Newest
 from hangbot.delivery.message import Outgoing
 from hangbot.hangfm.wire.answers import is_success, read_json
 from hangbot.hangfm.wire.chat_errors import is_joined_already, read_refusal
 
-__all__ = ["join_body", "message_body", "read_answer", "read_message"]
+__all__ = ["claimed_sender", "join_body", "message_body", "read_answer", "read_message", "read_newest"]
 
 _MILLISECONDS: Final = 100_000_000_000
 """A time above this is in milliseconds; the chat speaks of seconds, but not every writer does."""
 _LATEST: Final = 1_000 * _MILLISECONDS
-_LONGEST_ID: Final = 30
-"""Digits; ids have at most 53 bits (measured on OpenChat)."""
+_LARGEST_ID: Final = 2**63 - 1
+"""Ids have at most 53 bits (measured on OpenChat)."""
+_MOST_DIGITS: Final = 30
 
 
 def message_body(message: Outgoing, *, sender: str | None, name: str | None) -> dict[str, object]:
@@ -94,7 +96,7 @@ def read_message(row: object) -> ChatMessage | None:
     """Read a row of the history leniently, or return ``None`` where it is no message at all.
 
     The id may be a number or its digits, the sender a uid or an object, times in seconds or
-    milliseconds; the sender is looked for where public bots found it.
+    milliseconds. Who sent it is what the server says: metadata is written by the sender.
     """
     if not isinstance(row, dict):
         return None
@@ -119,13 +121,28 @@ def read_message(row: object) -> ChatMessage | None:
     )
 
 
+def claimed_sender(message: ChatMessage) -> str | None:
+    """Return the uid that a message gives for its sender: good to know one's own by, and for nothing else."""
+    data = message.raw.get("data")
+    claims = _at(data, "metadata", "chatMessage", "userUuid"), _at(data, "customData", "userUuid")
+    return next((uid for uid in claims if isinstance(uid, str) and uid), None)
+
+
+def read_newest(row: object) -> Newest | None:
+    """Read a row of the list of conversations, or return ``None`` where it names none or no message."""
+    kind = _at(row, "conversationType")
+    name = _text(_at(row, "conversationWith", "guid" if kind == "group" else "uid"))
+    last = read_message(_at(row, "lastMessage"))
+    if last is None or name is None or kind not in ("group", "user"):
+        return None
+    return Newest(Conversation(name, direct=kind == "user"), last.id, last.sent_at)
+
+
 def _sender(row: Mapping[str, object], data: Mapping[str, object]) -> str | None:
     candidates = (
         _at(row, "sender", "uid"),
         row.get("sender"),
         _at(data, "entities", "sender", "entity", "uid"),
-        _at(data, "metadata", "chatMessage", "userUuid"),
-        _at(data, "customData", "userUuid"),
     )
     return next((uid for uid in candidates if isinstance(uid, str) and uid), None)
 
@@ -142,10 +159,10 @@ def _text(value: object) -> str | None:
 
 def _number(value: object) -> int | None:
     """Read an id: a number, or its digits."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_ID:
         return value
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _LONGEST_ID:
-        return int(value)
     return None
 
 

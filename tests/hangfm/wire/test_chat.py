@@ -181,12 +181,13 @@ ENTITY = {"entities": {"sender": {"entity": {"uid": "e"}}}}
     ("an object", {"sender": {"uid": "a", "name": "A"}}, "a"),
     ("a uid", {"sender": "a"}, "a"),
     ("the entity", {"sender": None, "data": ENTITY}, "e"),
-    ("the chat line", {"sender": {}, "data": line(userUuid="m")}, "m"),
-    ("the older payload", {"sender": "", "data": {"customData": {"userUuid": "c"}}}, "c"),
-    ("the first counts", {"sender": "a", "data": ENTITY | line(userUuid="m")}, "a"),
+    ("the first counts", {"sender": "a", "data": ENTITY}, "a"),
+    ("a forged line", {"sender": "a", "data": ENTITY | line(userUuid="m")}, "a"),
+    ("a line that only claims it", {"sender": {}, "data": line(userUuid="m")}, None),
+    ("an older payload that only claims it", {"sender": "", "data": {"customData": {"userUuid": "c"}}}, None),
     ("nowhere", {"sender": 5, "data": []}, None),
 )
-def test_the_sender_is_found_where_bots_found_it(changes: dict[str, Any], sender: str | None) -> None:
+def test_the_sender_is_who_the_server_says(changes: dict[str, Any], sender: str | None) -> None:
     assert read(**changes).sender == sender
 
 

@@ -1,0 +1,293 @@
+"""How far one conversation is read and handled, whatever the server and the connection do. PURE.
+
+An id gives the order of messages and nothing else: ids are not dense, and a server that kept nothing counts
+from the beginning again. What a connection brings may be doubled, out of order or not all of it, so only
+pages of the history, each asked for from the last row that is verified, say that nothing lies between.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from hangbot.bot.events import ChatMessage
+from hangbot.delivery.inbox import ConversationMarks, Witness
+
+__all__ = ["Changes", "Gap", "Place", "is_line"]
+
+_REMEMBERED: Final = 500
+"""Rows that are recognised; a page has fewer, so what is held up to the last verified row is among them."""
+
+
+def is_line(row: ChatMessage) -> bool:
+    """Tell whether a row is a line that somebody said, and not an action, edited or deleted."""
+    return row.category != "action" and not row.edited and not row.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that the server no longer holds: the ids between, and over how long they were sent."""
+
+    first: int
+    last: int
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """How many messages it is at most: ids are not dense."""
+        return self.last - self.first + 1
+
+
+class Changes(NamedTuple):
+    """What is to be written of a conversation; as the arguments of `hangbot.delivery.inbox.Inbox.handled`."""
+
+    heard: Sequence[int]
+    low: int
+    witnesses: Sequence[Witness]
+
+
+class Place:
+    """The place of a reader in one conversation.
+
+    Every row up to `low` is handled. Those above it are handled, given to the app, or not known yet. `low`
+    rises only over rows that are verified, so that a line which the connection lost is handled later, in
+    another process if need be.
+
+    Args:
+        marks: What is known of it from disk.
+
+    Attributes:
+        verified: The id up to which pages of the history were read without a gap.
+        newest: The largest id seen.
+        sent_at: When the latest row seen was sent; whole seconds since the epoch, by the server.
+        unverified: About how many rows were seen since the last one was verified.
+    """
+
+    def __init__(self, marks: ConversationMarks) -> None:
+        self._begin(marks)
+
+    def _begin(self, marks: ConversationMarks) -> None:
+        self._low = self.verified = self._written_low = self.newest = marks.low
+        self.sent_at = 0
+        self.unverified = 0
+        self._open: dict[int, str] = {}
+        """Lines that the app has and that are not handled: their fingerprints by id."""
+        self._heard = {number for number in marks.heard if number > marks.low}
+        self._heard |= {seen.id for seen in marks.witnesses if seen.done and seen.id > marks.low}
+        self._floor = min([marks.low, *(seen.id - 1 for seen in marks.witnesses)])
+        """A row with an id up to this one is handled, seen or not."""
+        self._seen: dict[int, Witness] = {}
+        self._unwritten_heard: set[int] = set()
+        self._unwritten: set[int] = set()
+        for seen in marks.witnesses:
+            self._take(seen)
+        # Pages begin with a row that is known, and low may be an id of none: one less than a line that waits.
+        self.verified = max((number for number in self._seen if number <= marks.low), default=marks.low)
+        self.newest = max(self.newest, *self._heard, 0)
+
+    @classmethod
+    def behind(cls, rows: Sequence[ChatMessage], low: int = 0) -> "Place":
+        """Return a place behind the newest rows: all so far counts as handled."""
+        low = max((row.id for row in rows), default=low)
+        return cls(ConversationMarks(low, witnesses=[_witness(row, done=True) for row in rows]))
+
+    # -- what is handled
+
+    @property
+    def low(self) -> int:
+        """The id up to which every row is handled; it never goes back."""
+        first_open = min(self._open, default=self.verified + 1)
+        if (low := min(self.verified, first_open - 1)) > self._low:
+            self._low = low
+            self._heard = {number for number in self._heard if number > low}
+        return self._low
+
+    def is_new(self, row: ChatMessage) -> bool:
+        """Tell whether a line was never given to the app nor handled before."""
+        if row.id in self._open or row.id in self._heard:
+            return False
+        # A server of several nodes may show a row after one with a larger id was verified.
+        return row.id > self._low or (row.id > self._floor and row.id not in self._seen)
+
+    def give(self, line: ChatMessage) -> None:
+        """Note that the app has a line."""
+        self.see(line, done=False)
+        self._open[line.id] = fingerprint(line)
+
+    def handled(self, line: ChatMessage) -> bool:
+        """Note that a line is handled; ``False`` for one of before ids went backwards."""
+        if self._open.get(line.id) != fingerprint(line):
+            return False
+        self.pass_over(line)
+        return True
+
+    def pass_over(self, line: ChatMessage) -> None:
+        """Note that a line counts as handled."""
+        self._open.pop(line.id, None)
+        self.see(line, done=True)
+        self._heard.add(line.id)
+        self._unwritten_heard.add(line.id)
+
+    def leave(self, line: ChatMessage) -> None:
+        """Note that there was no room for a line: it is to be read again."""
+        self.verified = min(self.verified, line.id - 1)
+
+    def changes(self) -> Changes | None:
+        """Return what is not written yet, and take it as written; ``None`` where nothing is."""
+        low = self.low
+        if low == self._written_low and not self._unwritten_heard and not self._unwritten:
+            return None
+        heard = sorted(number for number in self._unwritten_heard if number > low)
+        witnesses = [self._seen[number] for number in sorted(self._unwritten) if number in self._seen]
+        self._written_low = low
+        self._unwritten_heard.clear()
+        self._unwritten.clear()
+        return Changes(heard, low, witnesses)
+
+    @property
+    def witnesses(self) -> Sequence[Witness]:
+        """The rows that are recognised, by id."""
+        return [self._seen[number] for number in sorted(self._seen)]
+
+    # -- what pages say
+
+    @property
+    def after(self) -> int:
+        """The id to ask from, exclusive: so that the last verified row leads the page."""
+        return max(self.verified - 1, 0)
+
+    def leads(self, rows: Sequence[ChatMessage]) -> bool:
+        """Tell whether a page goes on from where this is.
+
+        It does with the last verified row in it, or with rows beyond that came over the connection.
+        """
+        if self._differs(rows):
+            return False
+        return self.verified == 0 or not self._seen or self.has_last(rows) or self._agrees(rows)
+
+    def has_last(self, rows: Sequence[ChatMessage]) -> bool:
+        """Tell whether the last verified row is in a page, and nothing in it is another row than it was."""
+        return any(row.id == self.verified for row in rows) and self._agrees(rows)
+
+    def begins_anew(self, held: Sequence[ChatMessage], rows: Sequence[ChatMessage]) -> bool:
+        """Tell whether the server counts its ids anew, now that a page did not lead on.
+
+        One that deletes the last verified row says so with a new row. One whose newest id is below it, or
+        that has another row under an id that was seen, counts anew.
+
+        Args:
+            held: The newest rows up to the last verified one.
+            rows: Those beyond it.
+        """
+        shown = [*held, *rows]
+        if self._differs(shown):
+            return True
+        if not held or self.verified not in self._seen:  # where a place begins is no row of its own
+            return False
+        goes_on = any(row.id > self.verified for row in rows) and self._agrees(shown)
+        return not (self.has_last(held) or goes_on)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the last verified row is one of the conversation, and not just where it began."""
+        return self.verified in self._seen
+
+    def gap_before(self, rows: Sequence[ChatMessage]) -> Gap | None:
+        """Return what is missing between the last verified row and a page before which nothing is held."""
+        if rows[0].id - 1 <= self.verified:
+            return None
+        at = self._seen.get(self.verified)
+        since = at.sent_at if at else self.sent_at
+        return Gap(self.verified + 1, rows[0].id - 1, max(rows[0].sent_at - since, 0.0))
+
+    def contradicts(self, row: ChatMessage) -> bool:
+        """Tell whether a row shows that the server may count its ids anew: only the history can tell.
+
+        It has the id of another row, or one that is too small for the time at which it was sent.
+        """
+        if row.id in self._seen:
+            return not self._knows(row)
+        return bool(self._seen) and row.id <= self.low and row.sent_at >= self.sent_at + 1
+
+    def read(self, rows: Sequence[ChatMessage]) -> None:
+        """Take a page that was asked for from `after` on, and leads, as verified."""
+        for row in rows:
+            self.see(row, done=not self.is_new(row) and row.id not in self._open)
+        self.verified = max(self.verified, *(row.id for row in rows), 0)
+        self.unverified = 0
+
+    def see(self, row: ChatMessage, *, done: bool) -> None:
+        """Remember a row, so that it is recognised; one that has long been handled is not kept."""
+        known = self._seen.get(row.id)
+        if row.id <= self._floor:
+            return
+        witness = _witness(row, done=done or (known is not None and known.done and self._knows(row)))
+        if witness != known:
+            self.unverified += known is None
+            self._take(witness)
+            self._unwritten.add(row.id)
+
+    def begin_again(self, rows: Sequence[ChatMessage]) -> None:
+        """Go back to the beginning: ids start again.
+
+        Of the rows there already, those are new that were sent since; later ones are new also where the
+        server's clock went back. Lines that the app has are handled under their old ids, which count no more.
+
+        Args:
+            rows: The newest that the server holds, back to one that was sent before the latest one seen.
+        """
+        # Times are whole seconds: in the last one, what was seen is old, unless the server kept nothing.
+        kept_some = any(row.sent_at < self.sent_at for row in rows)
+        seen = {(seen.sent_at, seen.fingerprint) for seen in self._seen.values() if kept_some}
+        same = {row.id for row in rows if self._knows(row) and not self.is_new(row)}
+        old = same | {
+            row.id
+            for row in rows
+            if row.sent_at < self.sent_at or (int(row.sent_at), fingerprint(row)) in seen
+        }
+        still_open = {number: line for number, line in self._open.items() if number in same}
+        due = ({row.id for row in rows} - old) | still_open.keys()
+        low = min(due) - 1 if due else max(old, default=0)
+        witnesses = [_witness(row, done=row.id not in due) for row in rows]
+        self._begin(ConversationMarks(low, witnesses=witnesses))
+        self._open = still_open
+
+    # -- what is recognised
+
+    def _differs(self, rows: Sequence[ChatMessage]) -> bool:
+        return any(self.contradicts(row) for row in rows)
+
+    def _agrees(self, rows: Sequence[ChatMessage]) -> bool:
+        known = [self._knows(row) for row in rows if row.id in self._seen]
+        return any(known) and all(known)
+
+    def _knows(self, row: ChatMessage) -> bool:
+        seen = self._seen.get(row.id)
+        if seen is None or seen.sent_at != int(row.sent_at):
+            return False
+        known, shown = seen.fingerprint.split(":"), fingerprint(row).split(":")
+        return known[0] == shown[0] and (known[1] == shown[1] or row.edited or row.deleted)
+
+    def _take(self, witness: Witness) -> None:
+        self._seen[witness.id] = witness
+        self.newest = max(self.newest, witness.id)
+        self.sent_at = max(self.sent_at, witness.sent_at)
+        if len(self._seen) > 2 * _REMEMBERED:
+            for number in sorted(self._seen)[:-_REMEMBERED]:
+                if number > self.low:
+                    break  # of what is not handled nothing is forgotten
+                del self._seen[number]
+                self._floor = max(self._floor, number)
+
+
+def fingerprint(row: ChatMessage) -> str:
+    """Return what stands for a row's author, and behind a colon what stands for its text."""
+    return f"{_digest(row.sender, row.raw.get('muid'))}:{_digest(row.text)}"
+
+
+def _witness(row: ChatMessage, *, done: bool) -> Witness:
+    return Witness(row.id, int(row.sent_at), fingerprint(row), done)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.blake2s(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
