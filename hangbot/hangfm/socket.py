@@ -1,4 +1,4 @@
-"""The room's socket: connects to it, and turns whatever answers in its place into errors of ours.
+"""Websockets: connects to one, and turns whatever answers in its place into errors of ours.
 
 Only what is wrong before the first byte is sent (the address itself, a proxy that the environment
 misspells) is a fault of the configuration. Any answer may be a firewall's, a login page's or that of a
@@ -9,10 +9,10 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -35,7 +35,7 @@ from hangbot.proxies import is_proxied, unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["Connection", "FrameTap", "close_code", "connect_room"]
+__all__ = ["Connection", "Endpoint", "FrameTap", "close_code", "connect_room", "connect_websocket"]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -63,7 +63,21 @@ class Connection(Protocol):
         """Close it, within a bounded time."""
 
 
-async def connect_room(where: str, token: str, *, within: float, clock: Clock) -> ClientConnection:
+class Endpoint(NamedTuple):
+    """What is connected to, as errors name it.
+
+    Attributes:
+        service: ``room`` or ``chat``.
+        where: Its address, as it is configured.
+        setting: The setting that holds the address.
+    """
+
+    service: str
+    where: str
+    setting: str
+
+
+async def connect_room(where: str, token: str, *, within: float, clock: Clock) -> Connection:
     """Connect to the room socket.
 
     Args:
@@ -73,36 +87,67 @@ async def connect_room(where: str, token: str, *, within: float, clock: Clock) -
         clock: Bounds it, and says since when a token has expired.
 
     Raises:
-        Unreachable: No connection.
         TokenRejected: The room refused it with 401 or 403, in its own words.
-        Unavailable: What answers is no room server, or one in trouble.
+        HangbotError: Otherwise as `connect_websocket` does.
+    """
+    endpoint = Endpoint("room", where, "SOCKET_SERVER_URL")
+
+    def refuse(response: Response) -> ServiceError:
+        return _refused_by_room(endpoint, response, token, clock.wall())
+
+    return await connect_websocket(
+        socket_url(where, token), endpoint, within=within, clock=clock, refuse=refuse
+    )
+
+
+async def connect_websocket(
+    url: str,
+    endpoint: Endpoint,
+    *,
+    within: float,
+    clock: Clock,
+    refuse: Callable[[Response], ServiceError] | None = None,
+) -> Connection:
+    """Connect to a websocket.
+
+    Args:
+        url: What to connect to; it may hold a token.
+        endpoint: What errors call it.
+        within: Seconds for all of it.
+        clock: Bounds it.
+        refuse: Says what an answer other than the upgrade means; by default that another service
+            answers, or one in trouble.
+
+    Raises:
+        Unreachable: No connection.
+        Unavailable: What answers is no such server, or one in trouble.
         ConfigError: There is no such address, or the environment's proxy cannot be used.
     """
-    url, local = socket_url(where, token), is_loopback(where)
+    service, where, setting = endpoint
     # Every `from None`: the library's exceptions may hold the address, and with it the token.
     try:
-        return await clock.wait_for(_connect(url, local=local), within)
+        return await clock.wait_for(_connect(url, local=is_loopback(where)), within)
     except InvalidStatus as exc:
-        raise _refused(where, exc.response, token, clock.wall()) from None
+        raise (refuse(exc.response) if refuse else _answered(endpoint, exc.response)) from None
     except (InvalidURI, UnicodeError):
-        raise ConfigError(f"SOCKET_SERVER_URL {where} is no address of a room server") from None
+        raise ConfigError(f"{setting} {where} is no address of a {service} server") from None
     except InvalidProxy as exc:
         raise unusable_environment(exc) from None
     except TimeoutError:
-        raise Unreachable(f"no connection to {where} in {within:g} s", service="room") from None
+        raise Unreachable(f"no connection to {where} in {within:g} s", service=service) from None
     except OSError as exc:  # before ValueError: a certificate that is refused is both
         cause = exc.strerror or type(exc).__name__
-        raise Unreachable(f"no connection to {where}: {cause}", service="room") from None
+        raise Unreachable(f"no connection to {where}: {cause}", service=service) from None
     except (InvalidHandshake, WebSocketException, EOFError) as exc:
         kind = type(exc).__name__
         raise Unavailable(
-            f"{where} does not speak websocket ({kind})", service="room", remedy=_NO_ROOM
+            f"{where} does not speak websocket ({kind})", service=service, remedy=_no_such_server(endpoint)
         ) from None
     except (ImportError, ValueError) as exc:
         raise unusable_environment(exc) from None
 
 
-async def _connect(url: str, *, local: bool) -> ClientConnection:
+async def _connect(url: str, *, local: bool) -> Connection:
     sock = await _dialled(url, local=local)
     return await _Connect(
         url,
@@ -135,34 +180,46 @@ class _Connect(connect):
         return exc
 
 
-_NO_ROOM: Final = (
-    "Check SOCKET_SERVER_URL; if it is right, something on the way answers in the room's place: "
-    "a proxy, a firewall or a login page."
-)
-_IN_TROUBLE: Final = "The room server, or a proxy before it, is in trouble: wait, and look at its status."
+def _no_such_server(endpoint: Endpoint) -> str:
+    return (
+        f"Check {endpoint.setting}; if it is right, something on the way answers in the {endpoint.service}'s "
+        "place: a proxy, a firewall or a login page."
+    )
 
 
-def _refused(where: str, response: Response, token: str, now: float) -> ServiceError:
+def _refused_by_room(endpoint: Endpoint, response: Response, token: str, now: float) -> ServiceError:
     status, body = response.status_code, bytes(response.body or b"")
-    headers = {name.lower(): value for name, value in response.headers.raw_items()}
-    if refuses_upgrade(status, headers, body):
-        return TokenRejected(
-            f"{where} refused the connection with status {status}{_expired(token, now)}",
-            service="room",
-            status=status,
-            remedy="Renew BOT_USER_TOKEN (or TTFM_API_TOKEN, where it is set): the room socket refuses it.",
-        )
+    if not refuses_upgrade(status, _headers(response), body):
+        return _answered(endpoint, response)
+    return TokenRejected(
+        f"{endpoint.where} refused the connection with status {status}{_expired(token, now)}",
+        service=endpoint.service,
+        status=status,
+        remedy="Renew BOT_USER_TOKEN (or TTFM_API_TOKEN, where it is set): the room socket refuses it.",
+    )
+
+
+def _answered(endpoint: Endpoint, response: Response) -> ServiceError:
+    """Return what an answer other than an upgrade means where it cannot be about a token."""
+    status, headers, body = response.status_code, _headers(response), bytes(response.body or b"")
     what = ""
     if "location" in headers:
         what = f", a redirect{_to(headers['location'])}"
     elif is_page(headers, body):
         what = ", a web page"
-    return Unavailable(
-        f"{where} answered the connection with status {status}{what}",
-        service="room",
-        status=status,
-        remedy=_IN_TROUBLE if status >= 500 else _NO_ROOM,  # noqa: PLR2004  HTTP
+    in_trouble = (
+        f"The {endpoint.service} server, or a proxy before it, is in trouble: wait, and look at its status."
     )
+    return Unavailable(
+        f"{endpoint.where} answered the connection with status {status}{what}",
+        service=endpoint.service,
+        status=status,
+        remedy=in_trouble if status >= 500 else _no_such_server(endpoint),  # noqa: PLR2004  HTTP
+    )
+
+
+def _headers(response: Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.raw_items()}
 
 
 def _to(location: str) -> str:
