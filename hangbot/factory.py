@@ -177,7 +177,8 @@ async def open_outbox(
         OutboxUnusable: The file cannot be used.
         OutboxOfAnother: It is another bot's.
     """
-    limits = OutboxLimits(settings.queue_limit, settings.keep_delivered_for, settings.keep_delivered_most)
+    kept = settings.keep_delivered_for, settings.keep_delivered_most
+    limits = OutboxLimits(settings.queue_limit, *kept, settings.catch_up)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
     outbox = Outbox(settings.outbox, limits, owner, patience=patience, clock=clock, make_writer=make_writer)
     try:

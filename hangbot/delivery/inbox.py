@@ -63,10 +63,13 @@ class Inbox:
             witnesses: Lines to be kept as witnesses; one that is there already is replaced.
 
         Returns:
-            What is done when that is written.
+            What is done when that is written. A killed process loses nothing of it, a power cut may lose the
+            last of it: these lines are heard again, and what is said in answer has the same ids.
         """
         item = Handled(key, tuple(heard), low, witnesses, self._clock.wall())
-        return self._file.writer.submit(inbox_sql.handled, writes=True, patient=True, shared=True, item=item)
+        return self._file.writer.submit(
+            inbox_sql.handled, writes=True, patient=True, shared=True, item=item, lasting=False
+        )
 
     async def new_epoch(self) -> int:
         """Count that ids went backwards; return the new epoch.

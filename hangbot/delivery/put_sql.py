@@ -1,6 +1,7 @@
 """How messages get into the outbox, in SQL: run by its writer inside a transaction."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -14,10 +15,12 @@ from hangbot.errors import UsageError
 __all__ = ["NewMessage", "put"]
 
 _PUT: Final = (
-    "INSERT INTO message"
-    " (id, receiver, direct, text, extra, state, accepted_at, whole, expires_at, room, boot_id, boot_at)"
-    " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO message (id, receiver, direct, text, extra,"
+    " in_doubt, accepted_at, whole, expires_at, room, boot_id, boot_at, state)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued') ON CONFLICT (id) DO NOTHING"
 )
+_ASKS_FOR: Final = 3600.0
+"""Seconds for which a copy of an outbox, from its first answer on, asks about each before it sends it."""
 _NO_BOOT: Final = (None, None)
 
 
@@ -52,6 +55,7 @@ def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[
         for place, text in enumerate(texts)
         if text.first_wins and (there := group(database, text.parts[0].id))
     }
+    asks_until = _asks_until(database, texts)
     rows = [
         (
             part.id,
@@ -59,31 +63,46 @@ def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[
             part.direct,
             part.text,
             _extra(part, len(parts)),
+            first_wins and asks_until > now,
             now,
             parts[0].id,
             expires_at,
             room,
             *(boot or _NO_BOOT),
         )
-        for place, (parts, now, expires_at, room, boot, _) in enumerate(texts)
+        for place, (parts, now, expires_at, room, boot, first_wins) in enumerate(texts)
         if place not in known
         for part in parts
     ]
     all_new = not rows or database.executemany(_PUT, rows).rowcount == len(rows)
-    standing = _as_written if all_new else _as_known
-    return [known.get(place) or standing(database, text) for place, text in enumerate(texts)]
+    return [
+        known.get(place) or (_as_written(text, asks_until) if all_new else _as_known(database, text))
+        for place, text in enumerate(texts)
+    ]
 
 
-def _as_written(_: sqlite3.Connection, text: NewMessage) -> list[OutboxRow]:
+def _asks_until(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> float:
+    """Return until when an answer may have been sent already by the bot that a copy was made of."""
+    now = max((text.now for text in texts if text.first_wins), default=None)
+    if now is None:
+        return 0.0
+    (until,) = database.execute("SELECT asks_until FROM inbox").fetchone()
+    if until == math.inf:
+        until = now + _ASKS_FOR
+        database.execute("UPDATE inbox SET asks_until = ?", (until,))
+    return until or 0.0
+
+
+def _as_written(text: NewMessage, asks_until: float) -> list[OutboxRow]:
     """Return the rows of a text of which all parts are new."""
-    parts, now, expires_at, room, boot, _first_wins = text
+    parts, now, expires_at, room, boot, first_wins = text
     return [
         OutboxRow(
             part,
             "queued",
             None,
             0,
-            in_doubt=False,
+            in_doubt=first_wins and asks_until > now,
             accepted_at=now,
             settled_at=None,
             group_id=parts[0].id,

@@ -1,5 +1,6 @@
 """The outbox's tables, what marks a file as one, and how an older one becomes a newer one."""
 
+import math
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -61,8 +62,9 @@ CREATE INDEX message_waiting ON message (room, receiver, seq) WHERE state IN ('q
 """,
     """
 CREATE TABLE inbox (
-    epoch INTEGER NOT NULL,
-    base  INTEGER
+    epoch      INTEGER NOT NULL,
+    base       INTEGER,
+    asks_until REAL
 );
 INSERT INTO inbox (epoch) VALUES (1);
 CREATE TABLE conversation (
@@ -131,8 +133,12 @@ def prepare(database: sqlite3.Connection, clock: Clock | None = None) -> None:
 
 
 def wait_in_doubt(database: sqlite3.Connection) -> None:
-    """Put all that waits in doubt: a copy does not know what was sent since it was made."""
+    """Put what waits in doubt, and the answers to come: a copy does not know what was sent since.
+
+    Its marks are old: the lines since then are heard again, and most of them were answered.
+    """
     database.execute("UPDATE message SET in_doubt = 1 WHERE state IN ('queued', 'sending')")
+    database.execute("UPDATE inbox SET asks_until = ?", (math.inf,))
 
 
 def rewrite(database: sqlite3.Connection) -> None:

@@ -106,10 +106,12 @@ class ThreadWriter:
         patient: bool = False,
         shared: bool = False,
         item: Any = None,  # noqa: ANN401  the function's own
+        lasting: bool = True,
     ) -> asyncio.Future[Any]:
         """Have a function of the connection run; the future is done when it is committed.
 
-        A shared one is called once for adjacent jobs; where it fails, once for each.
+        A shared one is called once for adjacent jobs; where it fails, once for each. What need not be
+        ``lasting`` costs no trip to the disk of its own.
         The future raises what the work or the commit raised; nothing of it is on disk then.
 
         Raises:
@@ -120,7 +122,7 @@ class ThreadWriter:
         done: asyncio.Future[Any] = self._loop.create_future()
         if not self._asked:
             self._loop.call_soon(self._loop.call_soon, self._hand_over)
-        self._asked.append(Job(work, writes, done, patient, shared, item))
+        self._asked.append(Job(work, writes, done, patient, shared, item, lasting=lasting))
         return done
 
     def _hand_over(self) -> None:

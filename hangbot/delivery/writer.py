@@ -54,6 +54,8 @@ class Job:
         writes: Whether it changes anything.
         done: Is given what came of it when that is committed.
         patient: Whether it is run as soon as there is room again, where the disk is full.
+        lasting: Whether what it writes outlives a power cut from its commit on; without, it is only
+            certain that nothing is there that was written later, and that the process may be killed.
         shared: Whether it runs once for all adjacent jobs with the same function: a fifth cheaper to accept.
         item: With a shared one: what the function is given of this job.
         result: What it returned.
@@ -68,6 +70,7 @@ class Job:
     item: Any = None
     result: Any = None
     error: BaseException | None = None
+    lasting: bool = True
 
 
 class Writer(Protocol):
@@ -87,10 +90,12 @@ class Writer(Protocol):
         patient: bool = False,
         shared: bool = False,
         item: Any = None,  # noqa: ANN401  the function's own
+        lasting: bool = True,
     ) -> asyncio.Future[Any]:
         """Have a function of the connection run; the future is done when it is committed.
 
-        A shared one is called once for adjacent jobs; where it fails, once for each.
+        A shared one is called once for adjacent jobs; where it fails, once for each. What need not be
+        ``lasting`` costs no trip to the disk of its own.
         The future raises what the work or the commit raised; nothing of it is on disk then.
 
         Raises:
@@ -146,6 +151,7 @@ class InlineWriter:
         patient: bool = False,
         shared: bool = False,
         item: Any = None,  # noqa: ANN401  the function's own
+        lasting: bool = True,
     ) -> asyncio.Future[Any]:
         """Run a function of the connection and commit; the future that is returned is done.
 
@@ -154,7 +160,9 @@ class InlineWriter:
         """
         if self._database is None:
             raise RuntimeError("the writer is closed")
-        job = Job(work, writes, asyncio.get_running_loop().create_future(), patient, shared, item)
+        job = Job(
+            work, writes, asyncio.get_running_loop().create_future(), patient, shared, item, lasting=lasting
+        )
         run_batch(self._database, [job])
         resolve(job, self._translate)
         return job.done  # type: ignore[return-value]  # made above
@@ -213,20 +221,31 @@ def _transact(
     batch: Sequence[Job],
     run: Callable[[sqlite3.Connection, list[Job]], None],
 ) -> None:
-    writes = any(job.writes for job in batch)
+    writes = [job.lasting for job in batch if job.writes]
     try:
         if writes:
+            _wait_for_the_disk(database, lasting=any(writes))
             database.execute("BEGIN IMMEDIATE")
         for _, alike in groupby(batch, key=lambda job: job.work if job.shared else job.done):
             run(database, list(alike))
         if writes:
             database.execute("COMMIT")
     except BaseException:
-        # SQLite ends it by itself on a full disk. Where undoing fails too, the next BEGIN says so.
+        # SQLite ends it by itself on a full disk. Where undoing fails too, the next batch begins with it.
         with suppress(sqlite3.Error):
             if database.in_transaction:
                 database.execute("ROLLBACK")
         raise
+
+
+def _wait_for_the_disk(database: sqlite3.Connection, *, lasting: bool) -> None:
+    """Have the next commit last, or not: its log is written in order all the same, and synced by what lasts.
+
+    SQLite sets this when it compiles the statement, which `execute` may not do again; for a script it does.
+    """
+    if database.in_transaction:  # undoing the last one had failed, and a script begins with a commit
+        database.execute("ROLLBACK")
+    database.executescript(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
 
 
 def _run(database: sqlite3.Connection, alike: list[Job]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -259,6 +260,7 @@ def test_a_copy_holds_all_and_is_the_owners_alone_and_what_waits_in_it_is_asked_
     assert bench.call.listed() == originals
     with closing(sqlite3.connect(copy)) as database:
         assert database.execute("SELECT id, in_doubt FROM message").fetchall() == [("m-1", 0), ("m-2", 1)]
+        assert database.execute("SELECT asks_until FROM inbox").fetchone() == (math.inf,)
 
 
 async def _by_nobody(*_: object) -> bool:

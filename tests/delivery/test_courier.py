@@ -3,6 +3,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from hangbot.health import Conditions
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases
-from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, message
+from tests.delivery.builders import AWAY, DEAD, DOWN, LOST, REFUSED, message, opened
 from tests.rng import FixedRng
 
 Outcome = ServiceError | tuple[bool, ServiceError]
@@ -271,6 +272,22 @@ async def test_where_the_first_wins_any_text_is_the_first(desk: Desk, text: str)
     assert again == first
     with pytest.raises(UsageError):
         await courier.accept(message(text=text))
+
+
+async def test_an_answer_that_may_be_there_already_is_asked_about_before_it_is_sent(
+    desk: Desk, tmp_path: Path
+) -> None:
+    await desk.outbox.back_up(tmp_path / "copy")
+    desk.service.room.append("answered")
+
+    async with opened(tmp_path / "copy") as desk.outbox:
+        courier = desk.courier()
+        for key in ("answered", "not-yet"):
+            await courier.accept(message(key), first_wins=True)
+        await courier.run_until_empty()
+
+    assert desk.service.asked == ["answered", "not-yet"]
+    assert desk.service.room == ["answered", "not-yet"]
 
 
 async def test_where_the_first_wins_a_first_text_that_cannot_be_sent_is_refused(desk: Desk) -> None:

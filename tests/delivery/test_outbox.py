@@ -232,6 +232,23 @@ async def test_where_the_first_wins_a_part_that_is_another_message_is_refused(ou
     assert [row.message.id for row in await outbox.rows()] == ["m.2"]
 
 
+async def test_a_copy_is_in_doubt_about_its_answers_for_an_hour_from_the_first_on(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    await outbox.put([message("known")], 1.0, first_wins=True)
+    await outbox.back_up(tmp_path / "copy")
+
+    async with opened(tmp_path / "copy") as copy:
+        for box in (outbox, copy):
+            for key, at in {"known": 100.0, "first": 100.0, "late": 3699.0, "later": 3700.0}.items():
+                (row,) = await box.put([message(key)], at, first_wins=True)
+                assert row == await box.get(key)
+            await box.put([message("by-hand")], 100.0)
+        doubts = [[row.in_doubt for row in await box.rows()] for box in (outbox, copy)]
+
+    assert doubts == [[False] * 5, [True, True, True, False, False]]
+
+
 async def test_a_full_queue_knows_what_is_in_it(path: Path) -> None:
     async with opened(path, queue=1) as box:
         await box.put([message()], 1.0, first_wins=True)

@@ -194,11 +194,9 @@ async def test_a_disk_that_cannot_undo_ends_no_thread(writer: ThreadWriter, data
     database.fails_at = {"COMMIT", "ROLLBACK"}
     with pytest.raises(sqlite3.OperationalError, match="COMMIT"):
         await writer.submit(write("a"), writes=True)
-    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+    with pytest.raises(sqlite3.OperationalError, match="ROLLBACK"):
         await writer.submit(write("b"), writes=True)
     database.fails_at.clear()
-    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
-        await writer.submit(write("c"), writes=True)
 
     await writer.submit(write("d"), writes=True)
 
