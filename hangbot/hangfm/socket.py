@@ -35,7 +35,7 @@ from hangbot.proxies import is_proxied, unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["Connection", "Endpoint", "FrameTap", "close_code", "connect_room", "connect_websocket"]
+__all__ = ["Connection", "Server", "FrameTap", "close_code", "connect_room", "connect_websocket"]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -63,7 +63,7 @@ class Connection(Protocol):
         """Close it, within a bounded time."""
 
 
-class Endpoint(NamedTuple):
+class Server(NamedTuple):
     """What is connected to, as errors name it.
 
     Attributes:
@@ -90,19 +90,19 @@ async def connect_room(where: str, token: str, *, within: float, clock: Clock) -
         TokenRejected: The room refused it with 401 or 403, in its own words.
         HangbotError: Otherwise as `connect_websocket` does.
     """
-    endpoint = Endpoint("room", where, "SOCKET_SERVER_URL")
+    server = Server("room", where, "SOCKET_SERVER_URL")
 
     def refuse(response: Response) -> ServiceError:
-        return _refused_by_room(endpoint, response, token, clock.wall())
+        return _refused_by_room(server, response, token, clock.wall())
 
     return await connect_websocket(
-        socket_url(where, token), endpoint, within=within, clock=clock, refuse=refuse
+        socket_url(where, token), server, within=within, clock=clock, refuse=refuse
     )
 
 
 async def connect_websocket(
     url: str,
-    endpoint: Endpoint,
+    server: Server,
     *,
     within: float,
     clock: Clock,
@@ -112,7 +112,7 @@ async def connect_websocket(
 
     Args:
         url: What to connect to; it may hold a token.
-        endpoint: What errors call it.
+        server: What errors call it.
         within: Seconds for all of it.
         clock: Bounds it.
         refuse: Says what an answer other than the upgrade means; by default that another service
@@ -123,12 +123,12 @@ async def connect_websocket(
         Unavailable: What answers is no such server, or one in trouble.
         ConfigError: There is no such address, or the environment's proxy cannot be used.
     """
-    service, where, setting = endpoint
+    service, where, setting = server
     # Every `from None`: the library's exceptions may hold the address, and with it the token.
     try:
         return await clock.wait_for(_connect(url, local=is_loopback(where)), within)
     except InvalidStatus as exc:
-        raise (refuse(exc.response) if refuse else _answered(endpoint, exc.response)) from None
+        raise (refuse(exc.response) if refuse else _answered(server, exc.response)) from None
     except (InvalidURI, UnicodeError):
         raise ConfigError(f"{setting} {where} is no address of a {service} server") from None
     except InvalidProxy as exc:
@@ -141,7 +141,7 @@ async def connect_websocket(
     except (InvalidHandshake, WebSocketException, EOFError) as exc:
         kind = type(exc).__name__
         raise Unavailable(
-            f"{where} does not speak websocket ({kind})", service=service, remedy=_no_such_server(endpoint)
+            f"{where} does not speak websocket ({kind})", service=service, remedy=_no_such_server(server)
         ) from None
     except (ImportError, ValueError) as exc:
         raise unusable_environment(exc) from None
@@ -180,26 +180,26 @@ class _Connect(connect):
         return exc
 
 
-def _no_such_server(endpoint: Endpoint) -> str:
+def _no_such_server(server: Server) -> str:
     return (
-        f"Check {endpoint.setting}; if it is right, something on the way answers in the {endpoint.service}'s "
+        f"Check {server.setting}; if it is right, something on the way answers in the {server.service}'s "
         "place: a proxy, a firewall or a login page."
     )
 
 
-def _refused_by_room(endpoint: Endpoint, response: Response, token: str, now: float) -> ServiceError:
+def _refused_by_room(server: Server, response: Response, token: str, now: float) -> ServiceError:
     status, body = response.status_code, bytes(response.body or b"")
     if not refuses_upgrade(status, _headers(response), body):
-        return _answered(endpoint, response)
+        return _answered(server, response)
     return TokenRejected(
-        f"{endpoint.where} refused the connection with status {status}{_expired(token, now)}",
-        service=endpoint.service,
+        f"{server.where} refused the connection with status {status}{_expired(token, now)}",
+        service=server.service,
         status=status,
         remedy="Renew BOT_USER_TOKEN (or TTFM_API_TOKEN, where it is set): the room socket refuses it.",
     )
 
 
-def _answered(endpoint: Endpoint, response: Response) -> ServiceError:
+def _answered(server: Server, response: Response) -> ServiceError:
     """Return what an answer other than an upgrade means where it cannot be about a token."""
     status, headers, body = response.status_code, _headers(response), bytes(response.body or b"")
     what = ""
@@ -208,13 +208,13 @@ def _answered(endpoint: Endpoint, response: Response) -> ServiceError:
     elif is_page(headers, body):
         what = ", a web page"
     in_trouble = (
-        f"The {endpoint.service} server, or a proxy before it, is in trouble: wait, and look at its status."
+        f"The {server.service} server, or a proxy before it, is in trouble: wait, and look at its status."
     )
     return Unavailable(
-        f"{endpoint.where} answered the connection with status {status}{what}",
-        service=endpoint.service,
+        f"{server.where} answered the connection with status {status}{what}",
+        service=server.service,
         status=status,
-        remedy=in_trouble if status >= 500 else _no_such_server(endpoint),  # noqa: PLR2004  HTTP
+        remedy=in_trouble if status >= 500 else _no_such_server(server),  # noqa: PLR2004  HTTP
     )
 
 
