@@ -7,8 +7,9 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
-    from hangbot.bot.bot import App, Bot
-    from hangbot.bot.events import ChatMessage, RoomEvent
+    from hangbot.bot.app import App
+    from hangbot.bot.bot import Bot
+    from hangbot.bot.events import ChatMessage, DirectMessage, RoomEvent
     from hangbot.claims import read_claims
     from hangbot.clock import Clock
     from hangbot.config import Settings
@@ -43,6 +44,7 @@ __all__ = [
     "ChatMessage",
     "Clock",
     "Courier",
+    "DirectMessage",
     "GatewayClient",
     "HangbotError",
     "InlineWriter",
@@ -74,12 +76,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "App": "bot.bot",
+    "App": "bot.app",
     "Bot": "bot.bot",
     "ChatClient": "hangfm.chat",
     "ChatMessage": "bot.events",
     "Clock": "clock",
     "Courier": "delivery.courier",
+    "DirectMessage": "bot.events",
     "GatewayClient": "hangfm.gateway",
     "HangbotError": "errors",
     "InlineWriter": "delivery.writer",

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hangbot.bot.bot import App, Bot
+from hangbot.bot.app import App
+from hangbot.bot.bot import Bot
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.claims import read_claims
@@ -265,6 +266,7 @@ async def open_bot(
         boot_message=settings.boot_message,
         drain=settings.drain,
         welcome_timeout=settings.welcome_timeout,
+        handler_timeout=settings.handler_timeout,
         poll_interval=settings.poll_interval,
         joins=settings.auto_join,
         learns_owner=settings.chat_uid is None,

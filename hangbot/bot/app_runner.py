@@ -1,88 +1,243 @@
-"""The author's app, kept apart from the bot: what it raises is logged, and stops nothing."""
+"""Runs the author's app apart from the bot: nothing ever waits for a handler, and none stops the bot.
+
+One user's lines are handled in the order in which they came, users beside each other; what happens in
+the room has a queue of its own, and ``/uptime`` is answered though every handler hangs.
+"""
 
 import asyncio
+import functools
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, Protocol
 
+from hangbot.bot.answering import Answering, answering
+from hangbot.bot.app import Hooks
 from hangbot.bot.events import ChatMessage, RoomEvent
+from hangbot.bot.handler_calls import CallCounts, HandlerCalls
+from hangbot.bot.line_queue import LineQueue
+from hangbot.bot.task_pool import TaskPool
 from hangbot.clock import Clock
-from hangbot.errors import OutboxError, OutboxFull, OutboxUnusable
+from hangbot.errors import HangbotError
 
-__all__ = ["AppRunner", "log_not_accepted", "uptime"]
+__all__ = ["AppRunner", "Marks", "NoMarks", "uptime"]
 
 logger = logging.getLogger(__name__)
 
-Given = TypeVar("Given")
+_MOST_LINES: Final = 1_000
+_MOST_AT_ONCE: Final = 16
+_MOST_UPTIMES: Final = 100
+_MOST_EVENTS: Final = 1_000
+
+
+class Marks(Protocol):
+    """Where it is written which lines are handled."""
+
+    @property
+    def epoch(self) -> int | None:
+        """How often the ids of lines went backwards so far; ``None``: that is not known.
+
+        Then no id can be made from a line's: another line may have had that before.
+        """
+
+    async def handled(self, line: ChatMessage, /) -> None:
+        """Write that a line is handled, so that no later start handles it again; raises `OutboxError`."""
+
+
+class NoMarks:
+    """Writes nothing."""
+
+    epoch = None
+
+    async def handled(self, line: ChatMessage, /) -> None:
+        """Do nothing."""
 
 
 class AppRunner:
-    """Calls the app with what happens, in order and one call at a time; answers ``/uptime`` before it.
+    """Calls the app with what happens; a service of the bot.
 
     Args:
-        clock: Measures how long the bot has been up.
+        clock: Measures how long the bot has been up, and limits the handlers.
+        hooks: The app.
         name: The bot's name, where it has one.
-        say: Says something in the room.
-        on_message: The app's handler of messages, or ``None``.
-        on_event: The app's handler of what happens in the room, or ``None``.
+        limit: Seconds that a handler may take.
+        marks: Where it is written which lines are handled.
     """
 
     def __init__(
         self,
         clock: Clock,
-        name: str | None,
-        say: Callable[[str], Awaitable[object]],
-        on_message: Callable[[ChatMessage], Awaitable[None]] | None = None,
-        on_event: Callable[[RoomEvent], Awaitable[None]] | None = None,
+        hooks: Hooks,
+        *,
+        name: str | None = None,
+        limit: float = 30.0,
+        marks: Marks | None = None,
     ) -> None:
         self.started_at = clock.wall()
         self._clock = clock
+        self._hooks = hooks
         self._name = name
-        self._say = say
-        self._on_message = on_message
-        self._on_event = on_event
+        self._marks = marks or NoMarks()
+        self._calls = HandlerCalls(clock, limit)
+        self._pool = TaskPool()
+        self._room = asyncio.Event()
+        self._lines = LineQueue(
+            self._pool, self._on_message, self._room, limit=_MOST_LINES, at_once=_MOST_AT_ONCE
+        )
+        self._uptimes = LineQueue(self._pool, self._on_uptime, self._room, limit=_MOST_UPTIMES, at_once=1)
+        self._events = deque[RoomEvent](maxlen=_MOST_EVENTS)
+        self._events_lost = 0
+        self._hears_events = self._forwards_events = False
+        self._began = self._stopping = False
+        self._ended = asyncio.Event()
 
     @property
     def hears_events(self) -> bool:
         """Whether the app wants to know what happens in the room."""
-        return self._on_event is not None
+        return self._hooks.on_event is not None
 
-    async def put(self, news: ChatMessage | RoomEvent) -> None:
-        """Have the app handle a message or an event; returns when it has."""
-        if isinstance(news, RoomEvent):
-            if self._on_event is not None:
-                await _guarded(self._on_event, news, f"event {news.name}")
+    @property
+    def counts(self) -> CallCounts:
+        """How the calls of its handlers ended since the start."""
+        return self._calls.counts
+
+    def __len__(self) -> int:
+        """Return the lines and events that wait or are being handled."""
+        return len(self._lines) + len(self._uptimes) + len(self._events) + self._forwards_events
+
+    # -- what happens: none of these ever waits
+
+    def offer(self, line: ChatMessage) -> bool:
+        """Queue a line for the app and return at once; ``False`` where there is no room for it.
+
+        Each user may hold as many places as are still free, so that no user takes the room of the others:
+        after a line that was refused, lines of other users may still be taken.
+        """
+        is_uptime = line.text is not None and line.text.strip() == "/uptime"
+        return (self._uptimes if is_uptime else self._lines).put(line)
+
+    async def room(self) -> None:
+        """Return when a user whose line was refused has room again, at once where none was refused."""
+        if self._lines.refusing or self._uptimes.refusing or self._room.is_set():
+            await self._room.wait()
+            self._room.clear()
+
+    def offer_event(self, event: RoomEvent) -> None:
+        """Queue what happened in the room and return at once; with the queue full the oldest is dropped."""
+        if self._hooks.on_event is None:
             return
-        what = f"message {news.id}"
-        if news.text is not None and news.text.strip() == "/uptime":
-            await _guarded(self._say, uptime(self._name, self._clock.wall() - self.started_at), what)
-        elif self._on_message is not None:
-            await _guarded(self._on_message, news, what)
+        if len(self._events) == _MOST_EVENTS:
+            self._events_lost += 1
+            if self._events_lost == 1:
+                logger.warning(
+                    "the app is slow: %d events of the room wait for it, and the oldest are dropped",
+                    _MOST_EVENTS,
+                    extra={"action": "events_dropped"},
+                )
+        self._events.append(event)
+        self._begin_events()
 
+    # -- the service
 
-async def _guarded(handle: Callable[[Given], Awaitable[object]], given: Given, what: str) -> None:
-    try:
-        await handle(given)  # a decorated handler may fail before there is anything to await
-    except (OutboxFull, OutboxUnusable) as exc:
-        log_not_accepted(f"the answer to {what}", exc)
-    except asyncio.CancelledError as exc:
-        # The app's own, of a task that it awaited: only a bot that stops is really cancelled.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        _log_failure(what, exc)
-    except Exception as exc:  # noqa: BLE001  logged with its traceback: it must not stop the bot
-        _log_failure(what, exc)
+    async def run(self) -> None:
+        """Call the app until `drain` has returned; ``on_start`` comes before everything but ``/uptime``."""
+        try:
+            async with self._pool.opened():
+                self._uptimes.start()
+                if not self._stopping:
+                    self._began = True
+                    self._pool.start(self._begin(), "hangbot-app-start")
+                await self._ended.wait()
+        finally:
+            await self._calls.close()
 
+    async def drain(self, within: float) -> None:
+        """Begin no further line, let what runs end, call ``on_stop``, and have `run` return.
 
-def log_not_accepted(what: str, error: OutboxError) -> None:
-    """Log that something will never be said, and what to do about it."""
-    more = {"action": "not_accepted"}
-    logger.error("[ERROR] %s is lost: %s. %s", what, error, error.remedy, extra=more)
+        What was queued and what had to be cancelled is not marked as handled. What runs may take two
+        thirds of the time; the events that are left and ``on_stop`` have what remains.
+        """
+        until = self._clock.now() + within
+        self._stopping = True
+        self._lines.stop()
+        self._uptimes.stop()
+        for kept in (2 / 6, 1 / 6):
+            await self._idle(until - within * kept - self._clock.now())
+        self._events.clear()
+        if self._began and self._hooks.on_stop is not None:
+            await self._calls.make(self._hooks.on_stop, "on_stop", until - self._clock.now())
+        self._ended.set()
 
+    async def _idle(self, within: float) -> None:
+        """Wait until nothing runs, and cancel what runs then."""
+        try:
+            await self._clock.wait_for(self._pool.idle(), within)
+        except TimeoutError:
+            if stopped := self._calls.stop():
+                about = ", ".join(stopped)
+                more = {"action": "app_stopped", "about": stopped}
+                logger.warning("the bot stops: the app's handlers of %s were cancelled", about, extra=more)
 
-def _log_failure(what: str, error: BaseException) -> None:
-    logger.error("[ERROR] the app failed on %s", what, exc_info=error, extra={"action": "app_failed"})
+    async def _begin(self) -> None:
+        if self._hooks.on_start is not None:
+            await self._calls.make(self._hooks.on_start, "on_start")
+        self._hears_events = True
+        self._begin_events()
+        if not self._stopping:
+            self._lines.start()
+
+    # -- the handlers
+
+    async def _on_message(self, line: ChatMessage) -> None:
+        await self._answer(line, self._hooks.on_message, self._hooks.name)
+
+    async def _on_uptime(self, line: ChatMessage) -> None:
+        text = uptime(self._name, self._clock.wall() - self.started_at)
+        await self._answer(line, functools.partial(self._reply, text), "hangbot:uptime")
+
+    async def _reply(self, text: str, line: ChatMessage) -> None:
+        await line.given_to(self._hooks.bot).reply(text)
+
+    async def _answer(
+        self, line: ChatMessage, handler: Callable[[ChatMessage], Awaitable[object]] | None, app: str
+    ) -> None:
+        """Have a line handled and write that it is, unless the bot's stop cancelled it."""
+        what = f"message {line.id}"
+        if handler is not None:
+            epoch = self._marks.epoch
+            context = None if epoch is None else Answering(self._hooks.bot, line.id, epoch, app)
+            with answering(context):
+                outcome = await self._calls.make(functools.partial(handler, line), what)
+            if outcome == "stopped":
+                return
+        try:
+            await self._marks.handled(line)
+        except HangbotError as exc:
+            more = {"action": "not_marked", "message_id": line.id}
+            logger.error(  # noqa: TRY400  the sentence says it all
+                "[ERROR] it could not be written that %s is handled: %s. %s",
+                what,
+                exc,
+                exc.remedy,
+                extra=more,
+            )
+
+    def _begin_events(self) -> None:
+        if self._events and self._hears_events and not self._forwards_events and self._pool.is_open:
+            self._forwards_events = True
+            self._pool.start(self._forward_events(), "hangbot-app-events")
+
+    async def _forward_events(self) -> None:
+        try:
+            while self._events and self._hooks.on_event is not None:
+                event = self._events.popleft()
+                await self._calls.make(functools.partial(self._hooks.on_event, event), f"event {event.name}")
+            if self._events_lost:
+                lost, self._events_lost = self._events_lost, 0
+                more = {"action": "events_heard", "lost": lost}
+                logger.warning("the app hears events of the room again; %d were dropped", lost, extra=more)
+        finally:
+            self._forwards_events = False
 
 
 def uptime(name: str | None, seconds: float) -> str:

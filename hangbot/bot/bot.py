@@ -5,14 +5,15 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 """
 
 import asyncio
-import functools
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final
 
-from hangbot.bot.app_runner import AppRunner, log_not_accepted
+from hangbot.bot.answering import current
+from hangbot.bot.app import App, make_hooks
+from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.direct_action import DirectAction
-from hangbot.bot.events import ChatMessage, RoomEvent
+from hangbot.bot.handler_calls import log_not_accepted
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
 from hangbot.bot.ports import ChatFeed, ChatReader, OpenRoom, RoomSession
@@ -31,12 +32,8 @@ __all__ = ["App", "Bot", "BotOptions", "Health"]
 
 logger = logging.getLogger(__name__)
 
-
-class App(Protocol):
-    """A bot author's own part: given every message of others, in order."""
-
-    def __call__(self, bot: "Bot", message: ChatMessage, /) -> Awaitable[None]:
-        """React to a message. What it raises is logged and does not stop the bot."""
+_SHARE_OF_THE_APP: Final = 0.75
+"""Of the drain limit at most; what is on its way has the rest."""
 
 
 class Bot:
@@ -52,8 +49,7 @@ class Bot:
         retrier: Runs room actions to their end; its clock and randomness are the bot's.
         notify: Is given each step of them.
         reconnects: How long to wait before the next connection.
-        app: The author's own part, or ``None``.
-        on_event: Handles what happens in the room, or ``None``.
+        app: The author's own part, or ``None``: `hangbot.bot.app.App` has its forms.
         conditions: Where its parts say what is wrong; others may have it, too.
     """
 
@@ -70,7 +66,6 @@ class Bot:
         notify: Notify,
         reconnects: RetryPolicy,
         app: App | None = None,
-        on_event: Callable[["Bot", RoomEvent], Awaitable[None]] | None = None,
         conditions: Conditions | None = None,
     ) -> None:
         self.options = options
@@ -78,12 +73,8 @@ class Bot:
         self.conditions = conditions or Conditions()
         """What is wrong and lasts; `health` shows it with the rest."""
         clock, rng = retrier.clock, retrier.rng
-        runner = AppRunner(
-            clock,
-            options.name,
-            self.say,
-            functools.partial(app, self) if app else None,
-            functools.partial(on_event, self) if on_event else None,
+        runner = self._runner = AppRunner(
+            clock, make_hooks(app, self), name=options.name, limit=options.handler_timeout
         )
         self.started_at = runner.started_at
         self._courier = courier
@@ -133,14 +124,21 @@ class Bot:
             text: What to say; over 900 characters it is cut into up to ten parts.
             to: A group's GUID, or with ``direct`` a user's uid; the room by default.
             direct: Whether ``to`` is a user.
-            key: The stable id; made here by default.
+            key: The stable id; made here by default. In a handler of a message it is made from that message:
+                a handler that runs again after a crash says nothing twice, and what it said first stands.
 
         Raises:
             UsageError: The message cannot be sent as it is.
             OutboxError: It could not be written; nothing was accepted.
         """
-        message = Outgoing(key or new_id(self._retrier.rng), to or self.chat.group_id, text, direct)
-        return await self._courier.accept(message)
+        receiver = to or self.chat.group_id
+        context = None if key else current(self)
+        if context is None:
+            return await self._courier.accept(
+                Outgoing(key or new_id(self._retrier.rng), receiver, text, direct)
+            )
+        with context.next_id(self.chat.uid or "", receiver, direct=direct) as answer:
+            return await self._courier.accept(Outgoing(answer, receiver, text, direct), first_wins=True)
 
     async def settled(self, key: str) -> Settlement:
         """Wait until an accepted message has ended; raises `UnknownMessage`."""
@@ -199,6 +197,7 @@ class Bot:
                 keeping = tasks.create_task(self._run(self._keeper), name="hangbot-room")
                 listening = tasks.create_task(self._run(self._listener), name="hangbot-chat")
                 delivering = tasks.create_task(self._run(self._deliverer), name="hangbot-courier")
+                tasks.create_task(self._runner.run(), name="hangbot-app")
                 if self.options.boot_message and not self._stopping.is_set():
                     await self._say_at_the_start(self.options.boot_message)
                 await self._stopping.wait()
@@ -223,9 +222,12 @@ class Bot:
             log_not_accepted("BOOT_MESSAGE", exc)
 
     async def _drain(self, delivering: asyncio.Task[None]) -> None:
+        """Let the app end, then what it and others have said; the app leaves some of the time for that."""
+        until = self._clock.now() + self.options.drain
+        await self._runner.drain(self.options.drain * _SHARE_OF_THE_APP)
         self._deliverer.stop()
         try:
-            await self._clock.wait_for(asyncio.wait([delivering]), self.options.drain)
+            await self._clock.wait_for(asyncio.wait([delivering]), until - self._clock.now())
         except TimeoutError:
             more = {"action": "drain_late"}
             logger.warning("still on its way after %g s: left in the outbox", self.options.drain, extra=more)

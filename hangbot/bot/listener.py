@@ -95,7 +95,8 @@ class ChatListener:
             for line in look.lines:
                 if line.sender not in self._own_ids:
                     self._log(line)
-                    await self._app.put(line)
+                    while not self._app.offer(line):
+                        await self._app.room()
             if not look.more:
                 await self._clock.sleep(self._options.poll_interval)
 

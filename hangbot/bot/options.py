@@ -14,6 +14,7 @@ class BotOptions:
         boot_message: Said at the start, or ``None``.
         drain: How long what is on its way may take after `Bot.stop`.
         welcome_timeout: How long the room's welcome is waited for.
+        handler_timeout: How long an app's handler may take.
         poll_interval: Between two looks at the chat.
         joins: Whether it becomes a member of the chat group by itself.
         learns_owner: Whether only the chat knows whose outbox it is.
@@ -23,6 +24,7 @@ class BotOptions:
     boot_message: str | None = None
     drain: float = 10.0
     welcome_timeout: float = 5.0
+    handler_timeout: float = 30.0
     poll_interval: float = 1.0
     joins: bool = True
     learns_owner: bool = False

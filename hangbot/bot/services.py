@@ -187,7 +187,7 @@ class RoomKeeper:
 
     async def _forward(self, session: RoomSession) -> None:
         async for event in session.events():
-            await self._app.put(event)
+            self._app.offer_event(event)
 
 
 class Deliverer:

@@ -5,22 +5,20 @@ import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import cast
 
-from hangbot.bot.bot import App
+from hangbot.bot.app import App, check_app, is_async
 from hangbot.cli import early_signals
 from hangbot.errors import UsageError
 
 __all__ = ["load_app"]
-
-_SHAPE: Final = "Give an `async def NAME(bot, message)`."
 
 
 def load_app(named: str | None) -> App | None:
     """Import the app that ``--app`` names, also from the working directory; ``None`` where it names none.
 
     Raises:
-        UsageError: It cannot be imported, is not there, or is no ``async def`` that takes (bot, message).
+        UsageError: It cannot be imported, is not there, or has none of the forms that an app may have.
     """
     if named is None:
         return None
@@ -28,19 +26,7 @@ def load_app(named: str | None) -> App | None:
     if not module or not name:
         raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
     app = _attribute(named, _imported(named, module), name)
-    where = _definition(app)
-    if inspect.isclass(app):
-        raise UsageError(f"--app {named}{where} is a class", remedy="Name an instance of it.")
-    if not callable(app):
-        raise UsageError(f"--app {named}{where} cannot be called", remedy=_SHAPE)
-    if not _is_async(app):
-        raise UsageError(f"--app {named}{where} is no `async def`", remedy=_SHAPE)
-    try:
-        inspect.signature(app).bind(object(), object())
-    except TypeError as exc:
-        raise UsageError(f"--app {named}{where} does not take (bot, message): {exc}", remedy=_SHAPE) from None
-    except ValueError:  # it has no signature
-        pass
+    check_app(app, f"--app {named}{_definition(app)}")
     return cast("App", app)
 
 
@@ -71,7 +57,7 @@ def _attribute(named: str, loaded: object, name: str) -> object:
         try:
             app = getattr(app, part)
         except AttributeError:
-            known = [each for each in vars(loaded) if _is_async(getattr(loaded, each))]
+            known = [each for each in vars(loaded) if _may_be_app(getattr(loaded, each))]
             hint = f"; there is {', '.join(known)}" if known else ""
             raise UsageError(
                 f"--app {named}: {getattr(loaded, '__name__', loaded)} has no {name}{hint}",
@@ -87,16 +73,16 @@ def _here() -> str:
         return ""
 
 
-def _is_async(app: Any) -> bool:  # noqa: ANN401  whatever stands under the name
-    unwrapped = inspect.unwrap(app) if callable(app) and not inspect.isclass(app) else app
-    return inspect.iscoroutinefunction(unwrapped) or inspect.iscoroutinefunction(
-        getattr(type(unwrapped), "__call__", None)  # noqa: B004  not whether it can be called, but how
-    )
+def _may_be_app(candidate: object) -> bool:
+    if inspect.isclass(candidate) or inspect.ismodule(candidate):
+        return False
+    return is_async(candidate) or inspect.getattr_static(candidate, "on_message", None) is not None
 
 
 def _definition(app: object) -> str:
     """Say where something is defined, where that is known."""
-    code = getattr(inspect.unwrap(app) if callable(app) else app, "__code__", None)
+    function = inspect.getattr_static(app, "on_message", app)
+    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
     return f" ({Path(code.co_filename).name} line {code.co_firstlineno})" if code else ""
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
-from hangbot.bot.bot import App, Bot
+from hangbot.bot.app import App
+from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import load_settings, open_embedded_sandbox, set_up_logs

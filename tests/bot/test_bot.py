@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import AsyncIterator, Callable
 
-    from hangbot.bot.bot import App, Bot
+    from hangbot.bot.app import App
+    from hangbot.bot.bot import Bot
     from hangbot.bot.events import ChatMessage
     from hangbot.clock import Clock
     from hangbot.config import Settings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pytest
 
+from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import ChatMessage, RoomEvent
 from hangbot.bot.listener import ChatListener
@@ -29,7 +30,6 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.wire.state import RoomState
 from hangbot.health import Conditions
-from pytest_hangfm.manual_clock import ManualClock
 from tests.rng import FixedRng
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.loop import simulated
@@ -39,20 +39,29 @@ if TYPE_CHECKING:
 
     from hangbot.bot.ports import StartedAction
     from hangbot.delivery.courier import Courier
+    from hangbot.delivery.record import OutboxRow
 
 
-class Ears:
+class Silent:
+    """A bot that is to say nothing."""
+
+    async def say(
+        self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
+    ) -> Sequence[OutboxRow]:
+        pytest.fail(f"said {text} to {to} ({direct}, {key})")
+
+
+Heard = TypeVar("Heard")
+
+
+class Ears(Generic[Heard]):
     """An app's handler that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[ChatMessage | RoomEvent] = []
+        self.heard: list[Heard] = []
 
-    async def __call__(self, news: ChatMessage | RoomEvent) -> None:
+    async def __call__(self, news: Heard) -> None:
         self.heard.append(news)
-
-
-async def never(_: str) -> None:
-    pytest.fail("nothing is to be said")
 
 
 def waits_of(caplog: pytest.LogCaptureFixture) -> list[float]:
@@ -119,23 +128,36 @@ class Rooms:
         yield visit
 
 
-def keep(visits: Sequence[Session | HangbotError], app: AppRunner | None = None) -> tuple[object, list[str]]:
+@asynccontextmanager
+async def running_app(clock: SimulatedClock, hooks: Hooks | None = None) -> AsyncIterator[AppRunner]:
+    """Run an app, which has handled everything when the block is left."""
+    runner = AppRunner(clock, hooks or Hooks(Silent()))
+    running = asyncio.create_task(runner.run(), name="app")
+    yield runner
+    while len(runner):  # noqa: ASYNC110  it has an event for each line of the chat alone
+        await asyncio.sleep(0)
+    await runner.drain(1.0)
+    await running
+
+
+def keep(visits: Sequence[Session | HangbotError], hooks: Hooks | None = None) -> tuple[object, list[str]]:
     """Keep a room until nothing more is told to happen; return how that ended, and what is red then."""
 
     async def main() -> tuple[object, list[str]]:
         clock, rooms, conditions = SimulatedClock(), Rooms(visits), Conditions()
-        keeper = RoomKeeper(
-            rooms.open,
-            clock,
-            FixedRng(1.0),
-            reconnect_policy(1.0),
-            options=BotOptions(),
-            conditions=conditions,
-            app=app or AppRunner(clock, None, never),
-        )
-        keeping = asyncio.create_task(keeper.run(), name="keeping")
-        over = asyncio.create_task(rooms.no_more.wait(), name="over")
-        await asyncio.wait([keeping, over], return_when=asyncio.FIRST_COMPLETED)
+        async with running_app(clock, hooks) as app:
+            keeper = RoomKeeper(
+                rooms.open,
+                clock,
+                FixedRng(1.0),
+                reconnect_policy(1.0),
+                options=BotOptions(),
+                conditions=conditions,
+                app=app,
+            )
+            keeping = asyncio.create_task(keeper.run(), name="keeping")
+            over = asyncio.create_task(rooms.no_more.wait(), name="over")
+            await asyncio.wait([keeping, over], return_when=asyncio.FIRST_COMPLETED)
         red = [condition.part for condition in (*conditions.all(), *keeper.status())]
         over.cancel()
         keeping.cancel()
@@ -202,11 +224,14 @@ def test_a_bot_that_a_moderator_puts_out_does_not_come_back(visits: list[Session
 
 @pytest.mark.parametrize("wants", [pytest.param(True, id="wants"), pytest.param(False, id="does not want")])
 def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> None:  # noqa: FBT001  a row
-    ears, events = Ears(), [RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server")]
+    ears, events = (
+        Ears[RoomEvent](),
+        [RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server")],
+    )
 
     keep(
         [Session(LOST, 1.0, events=events)],
-        AppRunner(ManualClock(), None, never, ears, ears if wants else None),
+        Hooks(Silent(), on_event=ears if wants else None),
     )
 
     assert ears.heard == events * wants
@@ -264,26 +289,27 @@ class Chat:
 
 
 def listen(
-    chat: Chat, ears: Ears | None = None, options: BotOptions | None = None
+    chat: Chat, ears: Ears[ChatMessage] | None = None, options: BotOptions | None = None
 ) -> tuple[list[str], list[str]]:
     """Listen until the chat has no more to say; return what was red before and after."""
 
     async def main() -> tuple[list[str], list[str]]:
         clock, conditions = SimulatedClock(), Conditions()
-        listener = ChatListener(
-            chat,
-            chat,
-            cast("Courier", chat),
-            clock,
-            FixedRng(1.0),
-            reconnect_policy(1.0),
-            options=options or BotOptions(),
-            conditions=conditions,
-            app=AppRunner(clock, None, never, ears),
-            nickname={"bob": "Bobby"}.get,
-        )
-        before = [str(each.sentence) for each in listener.status()]
-        await listener.run()
+        async with running_app(clock, Hooks(Silent(), ears)) as app:
+            listener = ChatListener(
+                chat,
+                chat,
+                cast("Courier", chat),
+                clock,
+                FixedRng(1.0),
+                reconnect_policy(1.0),
+                options=options or BotOptions(),
+                conditions=conditions,
+                app=app,
+                nickname={"bob": "Bobby"}.get,
+            )
+            before = [str(each.sentence) for each in listener.status()]
+            await listener.run()
         return before, [each.part for each in (*conditions.all(), *listener.status())]
 
     return simulated(main())
@@ -299,12 +325,12 @@ def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_length
         ChatMessage(10, None, "room", "nobody's", 0.0),
     )
     own = [ChatMessage(number, uid, "room", "mine", 0.0) for number, uid in ((11, "bot"), (12, "its-own-id"))]
-    ears = Ears()
+    ears = Ears[ChatMessage]()
     caplog.set_level(logging.INFO, "hangbot.bot")
 
     assert listen(Chat(Look(*lines, *own)), ears) == (["the chat is not read (it has not asked yet)"], [])
 
-    assert ears.heard == [*lines]
+    assert sorted(ears.heard, key=lambda line: line.id) == [*lines]
     assert [line for line in caplog.messages if "HEARD" in line] == [
         "[HEARD] ann, to the bot alone: 18 characters",
         "[HEARD] ann: (message, without text)",

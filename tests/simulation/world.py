@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from hangbot import Bot, ChatMessage, Settings, Step, exclusive, open_bot, open_outbox
-from hangbot.bot.bot import App
+from hangbot.bot.app import App
 from hangbot.delivery.writer import InlineWriter
 from hangbot.sandbox import Sandbox, open_sandbox
 from hangbot.sandbox.clock import SandboxClock

@@ -8,7 +8,7 @@ already", the shapes of errors) are accepted here, all of them, whatever the dia
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from hangbot.bot.events import ChatMessage
+from hangbot.bot.events import ChatMessage, DirectMessage
 from hangbot.bot.ports import Conversation, Newest
 from hangbot.delivery.message import Outgoing
 from hangbot.hangfm.wire.answers import is_success, read_json
@@ -108,7 +108,8 @@ def read_message(row: object) -> ChatMessage | None:
     text = data.get("text")
     if not isinstance(text, str):
         text = _at(data, "customData", "message")
-    return ChatMessage(
+    direct = row.get("receiverType") == "user"
+    return (DirectMessage if direct else ChatMessage)(
         id=number,
         sender=_sender(row, data),
         receiver=_text(row.get("receiver")),
@@ -116,7 +117,7 @@ def read_message(row: object) -> ChatMessage | None:
         sent_at=_seconds(row.get("sentAt")),
         muid=_text(row.get("muid")) or _text(_at(data, "metadata", "chatMessage", "id")),
         category=_text(row.get("category")) or "message",
-        direct=row.get("receiverType") == "user",
+        direct=direct,
         raw=row,
     )
 

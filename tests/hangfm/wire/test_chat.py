@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hangbot.bot.events import ChatMessage
+from hangbot.bot.events import ChatMessage, DirectMessage
 from hangbot.delivery.message import Outgoing
 from hangbot.errors import ServiceError, Unavailable
 from hangbot.hangfm.wire import chat, chat_errors
@@ -144,7 +144,7 @@ def line(**fields: object) -> dict[str, Any]:
 def test_a_row_is_read_into_a_message() -> None:
     message = read(muid="m", category="custom", receiverType="user")
 
-    expected = ChatMessage(7, "peer", "room", "hi", float(NOW), "m", "custom", direct=True)
+    expected = DirectMessage(7, "peer", "room", "hi", float(NOW), "m", "custom")
     assert dataclasses.replace(message, raw={}) == expected
 
 
