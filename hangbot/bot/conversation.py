@@ -13,14 +13,14 @@ from typing import Final, NamedTuple
 from hangbot.bot.events import ChatMessage
 from hangbot.delivery.inbox import ConversationMarks, Witness
 
-__all__ = ["Changes", "Gap", "Place", "is_line"]
+__all__ = ["Changes", "Gap", "Position", "is_line"]
 
 _REMEMBERED: Final = 500
 """Rows that are recognised; a page has fewer, so what is held up to the last verified row is among them."""
 
 
 def is_line(row: ChatMessage) -> bool:
-    """Tell whether a row is a line that somebody said, and not an action, edited or deleted."""
+    """Return whether a row is a line that a user said, and not an action, edited or deleted."""
     return row.category != "action" and not row.edited and not row.deleted
 
 
@@ -46,8 +46,8 @@ class Changes(NamedTuple):
     witnesses: Sequence[Witness]
 
 
-class Place:
-    """The place of a reader in one conversation.
+class Position:
+    """The position of a reader in one conversation.
 
     Every row up to `low` is handled. Those above it are handled, given to the app, or not known yet. `low`
     rises only over rows that are verified, so that a line which the connection lost is handled later, in
@@ -86,8 +86,8 @@ class Place:
         self.newest = max(self.newest, *self._heard, 0)
 
     @classmethod
-    def behind(cls, rows: Sequence[ChatMessage], low: int = 0) -> "Place":
-        """Return a place behind the newest rows: all so far counts as handled."""
+    def behind(cls, rows: Sequence[ChatMessage], low: int = 0) -> "Position":
+        """Return a position behind the newest rows: all so far counts as handled."""
         low = max((row.id for row in rows), default=low)
         return cls(ConversationMarks(low, witnesses=[_witness(row, done=True) for row in rows]))
 
@@ -103,7 +103,7 @@ class Place:
         return self._low
 
     def is_new(self, row: ChatMessage) -> bool:
-        """Tell whether a line was never given to the app nor handled before."""
+        """Return whether a line was never given to the app nor handled before."""
         if row.id in self._open or row.id in self._heard:
             return False
         # A server of several nodes may show a row after one with a larger id was verified.
@@ -157,7 +157,7 @@ class Place:
         return max(self.verified - 1, 0)
 
     def leads(self, rows: Sequence[ChatMessage]) -> bool:
-        """Tell whether a page goes on from where this is.
+        """Return whether a page goes on from where this is.
 
         It does with the last verified row in it, or with rows beyond that came over the connection.
         """
@@ -166,11 +166,11 @@ class Place:
         return self.verified == 0 or not self._seen or self.has_last(rows) or self._agrees(rows)
 
     def has_last(self, rows: Sequence[ChatMessage]) -> bool:
-        """Tell whether the last verified row is in a page, and nothing in it is another row than it was."""
+        """Return whether the last verified row is in a page, and nothing in it is another row than it was."""
         return any(row.id == self.verified for row in rows) and self._agrees(rows)
 
     def begins_anew(self, held: Sequence[ChatMessage], rows: Sequence[ChatMessage]) -> bool:
-        """Tell whether the server counts its ids anew, now that a page did not lead on.
+        """Return whether the server counts its ids anew, now that a page did not lead on.
 
         One that deletes the last verified row says so with a new row. One whose newest id is below it, or
         that has another row under an id that was seen, counts anew.
@@ -182,7 +182,7 @@ class Place:
         shown = [*held, *rows]
         if self._differs(shown):
             return True
-        if not held or self.verified not in self._seen:  # where a place begins is no row of its own
+        if not held or self.verified not in self._seen:  # where a position begins is no row of its own
             return False
         goes_on = any(row.id > self.verified for row in rows) and self._agrees(shown)
         return not (self.has_last(held) or goes_on)
@@ -201,7 +201,7 @@ class Place:
         return Gap(self.verified + 1, rows[0].id - 1, max(rows[0].sent_at - since, 0.0))
 
     def contradicts(self, row: ChatMessage) -> bool:
-        """Tell whether a row shows that the server may count its ids anew: only the history can tell.
+        """Return whether a row shows that the server may count its ids anew: only the history shows it.
 
         It has the id of another row, or one that is too small for the time at which it was sent.
         """

@@ -1,4 +1,4 @@
-"""Reads a conversation on from its place, whatever the server did in between.
+"""Reads a conversation on from its position, whatever the server did in between.
 
 Each page begins with the row that was verified last. Where it does not, one more request (what is held up to
 there?) tells apart a row that was deleted, one that is no longer kept, and another row under an old id.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hangbot.bot.conversation import Gap, Place
+from hangbot.bot.conversation import Gap, Position
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import ChatHistory, Conversation, Unreadable
 
@@ -27,7 +27,7 @@ class Page:
     """What a look at the history found.
 
     Attributes:
-        rows: From where the place is, oldest first.
+        rows: From where the position is, oldest first.
         more: Whether there may be more at once.
         anew: Whether the server counts its ids anew; then the rows are the newest that it holds.
         unreadable: What is no row.
@@ -57,28 +57,28 @@ class History:
         # A page, although one row would do: the newest row may be unreadable.
         return _readable(await self._chat.page(self._conversation))
 
-    async def look(self, place: Place, most: int = 50) -> Page:
-        """Return the rows from a place on; raises `ServiceError`."""
+    async def look(self, position: Position, most: int = 50) -> Page:
+        """Return the rows from a position on; raises `ServiceError`."""
         if self._emptied and not await self.newest():
             return Page()
-        shown = await self._chat.page(self._conversation, after=place.after, most=most)
+        shown = await self._chat.page(self._conversation, after=position.after, most=most)
         rows = _readable(shown)
-        if not place.leads(rows):
-            held = _readable(await self._chat.page(self._conversation, before=place.verified + 1))
-            if place.begins_anew(held, rows):
-                return Page(await self._back(place), anew=True)
+        if not position.leads(rows):
+            held = _readable(await self._chat.page(self._conversation, before=position.verified + 1))
+            if position.begins_anew(held, rows):
+                return Page(await self._back(position), anew=True)
             if not held and not rows:
-                if place.has_rows:
-                    self._log_emptied(place)
+                if position.has_rows:
+                    self._log_emptied(position)
                 return Page()
             if not held:
-                _log_gap(place.gap_before(rows))
+                _log_gap(position.gap_before(rows))
         self._emptied = False
         # A full page that leads no further is the same one again: not to be asked for at once.
-        more = len(shown) >= most and bool(rows) and rows[-1].id > place.verified
+        more = len(shown) >= most and bool(rows) and rows[-1].id > position.verified
         return Page(rows, more, unreadable=[row for row in shown if isinstance(row, Unreadable)])
 
-    async def _back(self, place: Place) -> Sequence[ChatMessage]:
+    async def _back(self, position: Position) -> Sequence[ChatMessage]:
         """Return the newest rows, back to one that was sent before the latest row that was seen."""
         rows: list[ChatMessage] = []
         for _ in range(_PAGES_BACK):
@@ -86,21 +86,21 @@ class History:
             shown = await self._chat.page(self._conversation, before=before, most=_LARGEST_PAGE)
             page = _readable(shown)
             rows = [*page, *rows]
-            if len(shown) < _LARGEST_PAGE or not page or page[0].sent_at < place.sent_at:
+            if len(shown) < _LARGEST_PAGE or not page or page[0].sent_at < position.sent_at:
                 break
         if not self._emptied:  # otherwise it was logged then
-            _log_anew(place, max((row.id for row in rows), default=0))
+            _log_anew(position, max((row.id for row in rows), default=0))
         self._emptied = False
         return rows
 
-    def _log_emptied(self, place: Place) -> None:
+    def _log_emptied(self, position: Position) -> None:
         if not self._emptied:
             self._emptied = True
             logger.warning(
                 "[SOCKET] the chat server holds no message any more (the last was %s): "
                 "it began anew or has cleared the room; hearing goes on",
-                place.newest,
-                extra={"action": "chat_emptied", "last": place.newest},
+                position.newest,
+                extra={"action": "chat_emptied", "last": position.newest},
             )
 
 
@@ -108,13 +108,13 @@ def _readable(rows: Sequence[ChatMessage | Unreadable]) -> list[ChatMessage]:
     return [row for row in rows if isinstance(row, ChatMessage)]
 
 
-def _log_anew(place: Place, newest: int) -> None:
+def _log_anew(position: Position, newest: int) -> None:
     logger.warning(
         "[SOCKET] the chat server counts its messages from the beginning again (the newest is %s, "
         "the last one heard was %s): hearing goes on with what was said since",
         newest,
-        place.newest,
-        extra={"action": "chat_ids_restarted", "newest": newest, "last": place.newest},
+        position.newest,
+        extra={"action": "chat_ids_restarted", "newest": newest, "last": position.newest},
     )
 
 

@@ -60,7 +60,7 @@ class RoomView(Protocol):
         """All of it, as the service sent it."""
 
     def __contains__(self, uuid: object) -> bool:
-        """Tell whether a user is in the room."""
+        """Return whether a user is in the room."""
 
     def users(self) -> Iterator[str]:
         """Yield the uuid of each user in the room."""
@@ -196,7 +196,7 @@ class ChatHistory(Protocol):
     """What was said in the chat, as the server has it."""
 
     def wrote(self, row: ChatMessage) -> bool:
-        """Tell whether the bot itself wrote a row."""
+        """Return whether the bot itself wrote a row."""
 
     async def page(
         self,
@@ -219,7 +219,7 @@ class ChatHistory(Protocol):
         """Return a page of the bot's conversations, that with the newest row first; raises `ServiceError`."""
 
     def server_time(self) -> float:
-        """Return the time since the epoch as the server last told it, or the machine's own."""
+        """Return the time since the epoch as the server last gave it, or the machine's own."""
 
 
 class ChatPush(Protocol):

@@ -1,4 +1,4 @@
-"""What was said in the chat, page by page, for a bot that has a place in each conversation."""
+"""What was said in the chat, page by page, for a bot that has a position in each conversation."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -28,7 +28,7 @@ class HistoryReader:
         self._chat = chat
 
     def wrote(self, row: ChatMessage) -> bool:
-        """Tell whether the bot itself wrote a row: by its uid, or the client's id that is stamped on it.
+        """Return whether the bot itself wrote a row: by its uid, or the client's id that is stamped on it.
 
         Metadata, which anyone can write, counts where the server names no sender.
         """
@@ -59,7 +59,7 @@ class HistoryReader:
         return [newest for row in rows if (newest := read_newest(row))]
 
     def server_time(self) -> float:
-        """Return the time since the epoch as the server last told it, or the machine's own."""
+        """Return the time since the epoch as the server last gave it, or the machine's own."""
         return self._chat.server_time()
 
 

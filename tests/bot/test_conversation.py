@@ -1,4 +1,4 @@
-"""The place of a reader, whatever the server, the connection, the app and the process do."""
+"""The position of a reader, whatever the server, the connection, the app and the process do."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hangbot.bot.conversation import Place, is_line
+from hangbot.bot.conversation import Position, is_line
 from hangbot.bot.events import ChatMessage
 from hangbot.delivery.inbox import ConversationMarks, Witness
 from tests.cases import cases
@@ -21,8 +21,8 @@ def row(number: int, text: str, *, sent_at: float = 1000.0, **more: Any) -> Chat
     return ChatMessage(number, **({"sender": "alice"} | more), receiver="room", text=text, sent_at=sent_at)
 
 
-def place_behind(*rows: ChatMessage) -> Place:
-    return Place.behind(rows)
+def position_behind(*rows: ChatMessage) -> Position:
+    return Position.behind(rows)
 
 
 @dataclass
@@ -33,85 +33,85 @@ class Disk:
     heard: set[int] = field(default_factory=set)
     witnesses: dict[int, Witness] = field(default_factory=dict)
 
-    def begin(self, place: Place) -> None:
-        self.low, self.heard = place.low, set()
-        self.witnesses = {seen.id: seen for seen in place.witnesses}
-        place.changes()
+    def begin(self, position: Position) -> None:
+        self.low, self.heard = position.low, set()
+        self.witnesses = {seen.id: seen for seen in position.witnesses}
+        position.changes()
 
-    def write(self, place: Place) -> None:
-        if changes := place.changes():
+    def write(self, position: Position) -> None:
+        if changes := position.changes():
             self.low = max(self.low, changes.low)
             self.heard = {number for number in self.heard | set(changes.heard) if number > self.low}
             self.witnesses |= {seen.id: seen for seen in changes.witnesses}
             kept = sorted(self.witnesses)[-_WITNESSES_KEPT:]
             self.witnesses = {number: self.witnesses[number] for number in kept}
 
-    def read(self) -> Place:
-        return Place(ConversationMarks(self.low, frozenset(self.heard), list(self.witnesses.values())))
+    def read(self) -> Position:
+        return Position(ConversationMarks(self.low, frozenset(self.heard), list(self.witnesses.values())))
 
 
 # -- one thing at a time
 
 
 def test_the_first_start_is_behind_all_that_was_said() -> None:
-    place = place_behind(row(3, "old"), row(7, "older"))
+    position = position_behind(row(3, "old"), row(7, "older"))
 
-    assert (place.low, place.verified, place.newest) == (7, 7, 7)
-    assert not place.is_new(row(3, "old"))
-    assert place.is_new(row(8, "new"))
+    assert (position.low, position.verified, position.newest) == (7, 7, 7)
+    assert not position.is_new(row(3, "old"))
+    assert position.is_new(row(8, "new"))
 
 
 def test_low_waits_for_the_history_and_for_each_line_that_the_app_has() -> None:
-    place = place_behind(row(1, "old"))
+    position = position_behind(row(1, "old"))
     lines = [row(number, f"line {number}") for number in (2, 3, 4)]
     for line in lines:
-        place.give(line)
+        position.give(line)
     for line in lines[1:]:
-        place.handled(line)
+        position.handled(line)
 
-    assert place.low == 1, "two is not handled"
-    place.handled(lines[0])
-    assert place.low == 1, "nobody knows what lies between"
-    place.read([row(1, "old"), *lines])
-    assert place.low == 4
+    assert position.low == 1, "two is not handled"
+    position.handled(lines[0])
+    assert position.low == 1, "nobody knows what lies between"
+    position.read([row(1, "old"), *lines])
+    assert position.low == 4
 
 
 def test_a_line_is_given_once_however_often_and_in_whatever_order_it_comes() -> None:
-    place = place_behind(row(1, "old"))
+    position = position_behind(row(1, "old"))
     later, earlier = row(5, "later"), row(3, "earlier")
 
-    place.give(later)
+    position.give(later)
 
-    assert place.is_new(earlier)
-    place.give(earlier)
-    assert not any(place.is_new(line) for line in (later, earlier))
-    place.handled(later)
-    place.handled(earlier)
-    assert not any(place.is_new(line) for line in (later, earlier))
+    assert position.is_new(earlier)
+    position.give(earlier)
+    assert not any(position.is_new(line) for line in (later, earlier))
+    position.handled(later)
+    position.handled(earlier)
+    assert not any(position.is_new(line) for line in (later, earlier))
 
 
 def test_a_line_for_which_there_was_no_room_is_read_again() -> None:
-    place = place_behind(row(1, "old"))
+    position = position_behind(row(1, "old"))
     given, left = row(2, "given"), row(3, "left")
-    place.give(given)
-    place.read([row(1, "old"), given])
+    position.give(given)
+    position.read([row(1, "old"), given])
 
-    place.leave(left)
-    place.handled(given)
+    position.leave(left)
+    position.handled(given)
 
-    assert (place.low, place.verified, place.after) == (2, 2, 1)
-    assert place.is_new(left)
+    assert (position.low, position.verified, position.after) == (2, 2, 1)
+    assert position.is_new(left)
 
 
 def test_a_row_that_shows_up_behind_the_mark_is_given_once() -> None:
-    place = place_behind(row(1, "old"), row(9, "verified"))
+    position = position_behind(row(1, "old"), row(9, "verified"))
     late = row(5, "late")
 
-    assert place.is_new(late)
-    assert not place.contradicts(late)
-    place.give(late)
-    place.handled(late)
-    assert not place.is_new(late)
+    assert position.is_new(late)
+    assert not position.contradicts(late)
+    position.give(late)
+    position.handled(late)
+    assert not position.is_new(late)
 
 
 @cases(
@@ -122,7 +122,7 @@ def test_a_row_that_shows_up_behind_the_mark_is_given_once() -> None:
     ("what comes next", row(10, "new", sent_at=1060.0)),
 )
 def test_what_may_come_late_shows_nothing_about_the_ids(shown: ChatMessage) -> None:
-    assert not place_behind(row(1, "one"), row(9, "nine")).contradicts(shown)
+    assert not position_behind(row(1, "one"), row(9, "nine")).contradicts(shown)
 
 
 @cases(
@@ -132,54 +132,54 @@ def test_what_may_come_late_shows_nothing_about_the_ids(shown: ChatMessage) -> N
     ("a small id, sent later", row(2, "new", sent_at=1060.0)),
 )
 def test_a_row_shows_that_ids_started_again(shown: ChatMessage) -> None:
-    assert place_behind(row(1, "one"), row(9, "nine")).contradicts(shown)
+    assert position_behind(row(1, "one"), row(9, "nine")).contradicts(shown)
 
 
 def test_a_line_of_before_ids_started_again_marks_nothing() -> None:
-    place = place_behind(row(1, "one"), row(9, "nine"))
+    position = position_behind(row(1, "one"), row(9, "nine"))
     old = row(10, "ten")
-    place.give(old)
+    position.give(old)
 
-    place.begin_again([row(number, f"new {number}", sent_at=2000.0) for number in range(1, 12)])
+    position.begin_again([row(number, f"new {number}", sent_at=2000.0) for number in range(1, 12)])
 
-    assert not place.handled(old)
-    assert (place.low, place.is_new(row(10, "new 10", sent_at=2000.0))) == (0, True)
+    assert not position.handled(old)
+    assert (position.low, position.is_new(row(10, "new 10", sent_at=2000.0))) == (0, True)
 
 
 def test_what_is_handled_is_known_to_the_next_process() -> None:
-    place, disk = place_behind(row(1, "old")), Disk()
-    disk.begin(place)
+    position, disk = position_behind(row(1, "old")), Disk()
+    disk.begin(position)
     lines = [row(number, f"line {number}") for number in (2, 3, 4)]
     for line in lines:
-        place.give(line)
+        position.give(line)
 
-    place.handled(lines[1])
-    disk.write(place)
+    position.handled(lines[1])
+    disk.write(position)
 
     assert [disk.read().is_new(line) for line in lines] == [True, False, True]
-    assert place.changes() is None, "nothing is written twice"
+    assert position.changes() is None, "nothing is written twice"
 
 
 def test_a_line_that_never_ends_costs_no_memory_for_those_behind_it() -> None:
-    place = place_behind(row(1, "old"))
+    position = position_behind(row(1, "old"))
     stuck = row(2, "stuck")
-    place.give(stuck)
+    position.give(stuck)
     for number in range(3, 5_000):
         line = row(number, f"line {number}")
-        place.give(line)
-        place.read([line])
-        place.handled(line)
-        place.changes()
+        position.give(line)
+        position.read([line])
+        position.handled(line)
+        position.changes()
 
-    assert place.low == 1
-    place.handled(stuck)
-    assert place.low == 4_999
+    assert position.low == 1
+    position.handled(stuck)
+    assert position.low == 4_999
     for number in range(5_000, 7_100):
         line = row(number, f"line {number}")
-        place.give(line)
-        place.read([line])
-        place.handled(line)
-    assert len(place.witnesses) <= 1_001
+        position.give(line)
+        position.read([line])
+        position.handled(line)
+    assert len(position.witnesses) <= 1_001
 
 
 # -- whatever happens, in whatever order
@@ -200,9 +200,9 @@ class AnyInterleaving(RuleBasedStateMachine):
         """What others said in today's numbering, and is retained."""
         self.room = True
         self.noticed = True
-        """Whether the place is one of today's numbering."""
-        self.disk, self.place = Disk(), Place.behind(self.rows)
-        self.disk.begin(self.place)
+        """Whether the position is one of today's numbering."""
+        self.disk, self.position = Disk(), Position.behind(self.rows)
+        self.disk.begin(self.position)
 
     # -- the server
 
@@ -256,40 +256,40 @@ class AnyInterleaving(RuleBasedStateMachine):
             del self.frames[which]
         if deed == "lose":
             return
-        if self.place.contradicts(pushed):
+        if self.position.contradicts(pushed):
             self.look()
         elif self._is_new(pushed) and not self._offer(pushed):
-            self.place.leave(pushed)
+            self.position.leave(pushed)
 
     @rule()
     def look(self) -> None:
         while True:
-            after = [one for one in self.rows if one.id > self.place.after]
+            after = [one for one in self.rows if one.id > self.position.after]
             page = after[:5]
-            if not self.place.leads(page):
-                held = [one for one in self.rows if one.id <= self.place.verified][-5:]
-                if self.place.begins_anew(held, page):
+            if not self.position.leads(page):
+                held = [one for one in self.rows if one.id <= self.position.verified][-5:]
+                if self.position.begins_anew(held, page):
                     if not self.rows:
                         return
                     self.noticed = True
-                    self.place.begin_again(self.rows)
-                    self.disk.begin(self.place)
+                    self.position.begin_again(self.rows)
+                    self.disk.begin(self.position)
                     continue
             for number, one in enumerate(page):
                 if self._is_new(one) and not self._offer(one):
-                    self.place.read(page[:number])
-                    self.disk.write(self.place)
+                    self.position.read(page[:number])
+                    self.disk.write(self.position)
                     return
-            before = self.place.verified
+            before = self.position.verified
             there = {one.id for one in self.rows}
-            self.noticed = self.noticed or all(seen.id in there for seen in self.place.witnesses)
-            self.place.read(page)
-            self.disk.write(self.place)
-            if len(page) < 5 or self.place.verified == before:
+            self.noticed = self.noticed or all(seen.id in there for seen in self.position.witnesses)
+            self.position.read(page)
+            self.disk.write(self.position)
+            if len(page) < 5 or self.position.verified == before:
                 return
 
     def _is_new(self, one: ChatMessage) -> bool:
-        return is_line(one) and one.sender != "bot" and self.place.is_new(one)
+        return is_line(one) and one.sender != "bot" and self.position.is_new(one)
 
     # -- the app and the process
 
@@ -299,7 +299,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     def _offer(self, line: ChatMessage) -> bool:
         if self.room:
-            self.place.give(line)
+            self.position.give(line)
             self.open.append(line)
         return self.room
 
@@ -308,21 +308,21 @@ class AnyInterleaving(RuleBasedStateMachine):
     def handle(self, data: st.DataObject) -> None:
         line = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
         self.handled[line.text] += 1
-        self.place.handled(line)
-        self.disk.write(self.place)
+        self.position.handled(line)
+        self.disk.write(self.position)
 
     @rule()
     def crash(self) -> None:
         self.open.clear()
         self.frames.clear()
-        self.place = self.disk.read()
+        self.position = self.disk.read()
 
     # -- what holds
 
     @invariant()
     def low_passes_no_line_that_is_not_handled(self) -> None:
         if hasattr(self, "due") and self.noticed:
-            passed = [line for line in self.due.values() if line.id <= self.place.low]
+            passed = [line for line in self.due.values() if line.id <= self.position.low]
             assert all(self.handled[line.text] for line in passed)
 
     @invariant()
@@ -336,7 +336,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.look()
             for line in self.open:
                 self.handled[line.text] += 1
-                self.place.handled(line)
+                self.position.handled(line)
             assert all(self.handled[text] == 1 for text in self.due), "each line is handled, once"
             self.nothing_is_handled_twice()
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hangbot.bot.conversation import Place, is_line
+from hangbot.bot.conversation import Position, is_line
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.history import History
 from hangbot.bot.ports import Conversation
@@ -79,23 +79,23 @@ class Reader:
 
     def __init__(self, server: Server) -> None:
         self.history = History(cast("ChatHistory", server), ROOM)
-        self.place = Place(ConversationMarks(0))
+        self.position = Position(ConversationMarks(0))
 
     async def begin(self) -> None:
-        self.place = Place.behind(await self.history.newest())
+        self.position = Position.behind(await self.history.newest())
 
     async def look(self) -> tuple[list[str | None], bool]:
         """What is new in a page, and whether there is more at once."""
-        place, page = self.place, await self.history.look(self.place)
+        position, page = self.position, await self.history.look(self.position)
         if page.anew:
-            place.begin_again(page.rows)
+            position.begin_again(page.rows)
             return [], True
-        lines = [row for row in page.rows if is_line(row) and place.is_new(row)]
+        lines = [row for row in page.rows if is_line(row) and position.is_new(row)]
         for line in lines:
-            place.give(line)
-        place.read(page.rows)
+            position.give(line)
+        position.read(page.rows)
         for line in lines:
-            place.handled(line)
+            position.handled(line)
         return [line.text for line in lines], page.more
 
     async def heard(self) -> list[str | None]:
@@ -109,8 +109,8 @@ class Reader:
 
     def start_again(self) -> None:
         """Go on from disk, as another process."""
-        place = self.place
-        self.place = Place(ConversationMarks(place.low, witnesses=tuple(place.witnesses)[-100:]))
+        position = self.position
+        self.position = Position(ConversationMarks(position.low, witnesses=tuple(position.witnesses)[-100:]))
 
 
 async def begun(server: Server) -> Reader:
