@@ -35,7 +35,7 @@ from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
 from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.events import RoomMessage
-from hangbot.health import Conditions
+from hangbot.health import AT_ONCE, Conditions, parts_for
 from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.net import over_http
 
@@ -230,8 +230,8 @@ def make_courier(
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
     who = sink.own_uid if settings.chat_uid is None and isinstance(sink, ChatClient) else None
-    clock, rng, conditions = clock or SystemClock(), rng or SYSTEM_RNG, conditions or Conditions()
-    bucket = TokenBucket(settings.rate, settings.burst)
+    clock, rng, bucket = clock or SystemClock(), rng or SYSTEM_RNG, TokenBucket(settings.rate, settings.burst)
+    conditions = conditions or Conditions(clock.now, AT_ONCE)
     breaker = CircuitBreaker(reconnect_policy(settings.retry_base))
     limits = ThrottleLimits(bucket, RetryBudget(), breaker, in_flight=settings.http_concurrency)
     throttle = Throttle(limits, clock, rng, sink, conditions)
@@ -260,7 +260,8 @@ async def open_bot(
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
-    clock, rng, red = clock or SystemClock(), rng or SYSTEM_RNG, Conditions()
+    clock, rng = clock or SystemClock(), rng or SYSTEM_RNG
+    red = Conditions(clock.now, parts_for(settings.chat_silence, settings.heartbeat_timeout))
     options = BotOptions(
         name=settings.bot_name,
         boot_message=settings.boot_message,

@@ -24,7 +24,7 @@ from hangbot.delivery.record import Notify, OutboxRow, Settlement
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.errors import HangbotError, OutboxError, Unreachable
-from hangbot.health import Conditions, Health
+from hangbot.health import Conditions, Health, alarms
 from hangbot.ids import new_id
 from hangbot.system_errors import first_of
 
@@ -70,7 +70,7 @@ class Bot:
     ) -> None:
         self.options = options
         self.chat = chat
-        self.conditions = conditions or Conditions()
+        self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         clock, rng = retrier.clock, retrier.rng
         runner = self._runner = AppRunner(
@@ -103,7 +103,7 @@ class Bot:
             nickname=self._keeper.nickname,
         )
         self._clock = clock
-        self._deliverer = Deliverer(courier, clock)
+        self._deliverer = Deliverer(courier, clock, self.conditions)
         self._stopping = asyncio.Event()
         self._stop_error: HangbotError | None = None
 
@@ -170,15 +170,18 @@ class Bot:
 
     def health(self) -> Health:
         """Say what is true right now, not what was when the bot started."""
-        red = list(self.conditions.all())
-        for service in (self._keeper, self._listener, self._deliverer):
-            red += service.status()
+        for service in (self._keeper, self._deliverer):
+            service.observe()
+        parts = self.conditions.examine()
         return Health(
             self._keeper.in_room.is_set(),
             self._listener.reads.is_set(),
             self._deliverer.down_for,
             self._deliverer.reason,
-            tuple(red),
+            alarms(parts),
+            self.conditions.waits(),
+            parts,
+            at=self.conditions.now,
         )
 
     def stop(self) -> None:

@@ -86,9 +86,11 @@ class ChatListener:
             await self._read()
 
     async def _read(self) -> None:
+        self._conditions.bad("chat", f"the chat is not read ({self._cause})", Unavailable.remedy)
         await self._retry_forever(self._begin)
         newest = await self._retry_forever(self._feed.begin)
         self.reads.set()
+        self._conditions.good("chat")
         logger.info("[OK] reading the chat from message %s on", newest, extra={"action": "chat_joined"})
         while True:
             look = await self._retry_forever(self._feed.look)
@@ -126,6 +128,7 @@ class ChatListener:
                 failed_at = self._clock.now()
                 failures += 1
                 self._cause = str(exc)
+                self._conditions.bad("chat", f"the chat is not read ({exc})", exc.remedy)
                 if isinstance(exc, Refused):
                     wait = self._policy.longest_wait(self._rng)
                     if not exc.about_token:  # of that, what made the request has said so
@@ -138,6 +141,8 @@ class ChatListener:
                 await self._courier.answers(failed_at)
             else:
                 self._conditions.clear(_CHAT_GROUP)
+                if request == self._feed.look:
+                    self._conditions.good("chat")
                 return answer
 
     def _log(self, message: ChatMessage) -> None:

@@ -110,6 +110,14 @@ class RoomSession(Protocol):
         """The answer to the join without its state; ``None`` before the join."""
 
     @property
+    def heard_at(self) -> float:
+        """When the connection was made, or its last heartbeat came since (monotonic seconds)."""
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the room's, or ``None``."""
+
+    @property
     def ended(self) -> asyncio.Future[Disconnect]:
         """Done when the connection has ended or its state was lost, with how."""
 

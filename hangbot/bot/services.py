@@ -30,6 +30,12 @@ logger = logging.getLogger(__name__)
 
 _ADMISSION: Final = "room admission"
 _STATE: Final = "room state"
+_CLOCK_OFF: Final = 300.0
+"""Seconds by which the clocks may differ: dates and the expiry of tokens are off by as much."""
+_MOVES_WITHIN: Final = 15.0
+"""Seconds that one step of a message may take: an attempt has its own limit."""
+_UNMOVED: Final = "Restart the bot: it goes on where it stopped. Then report these words with its log."
+_SET_THE_CLOCK: Final = "Set the clock: `timedatectl set-ntp true`."
 _STATE_REMEDY: Final = (
     "The bot fetches the state again by itself; where that lasts, the service is in trouble: "
     "report these words to whoever runs it."
@@ -102,8 +108,23 @@ class RoomKeeper:
         state = self.session.state if self.session else None
         return state.nickname(uuid) if state else None
 
+    def observe(self) -> None:
+        """Say when the room was heard last, and how its clock and this machine's agree."""
+        session = self.session
+        if session is None or session.ended.done():
+            return
+        self._conditions.good("heartbeat", at=session.heard_at)
+        offset = session.clock_offset
+        if offset is None or abs(offset) <= _CLOCK_OFF:
+            self._conditions.good("clock")
+        else:
+            word = "ahead of" if offset > 0 else "behind"
+            sentence = f"this machine's clock is {abs(offset):.0f} s {word} the room server's"
+            self._conditions.bad("clock", sentence, _SET_THE_CLOCK)
+
     async def run(self) -> RemovedFromRoom:
         """Be in the room until a moderator puts the bot out."""
+        self._say_lost()
         while True:
             end, error = await self._one_connection()
             if end.reason == "kicked":
@@ -113,6 +134,7 @@ class RoomKeeper:
                 continue  # now: the room sees no leave for 20 s
             self._cause = f"{end.reason}, {end.detail}" if end.detail else end.reason
             self._remedy = error.remedy if error else ConnectionLost.remedy
+            self._say_lost()
             refused = isinstance(error, TokenRejected)
             wait = self._pace.next_wait(reset=end.reason == "reset", refused=refused)
             more = {"action": "room_lost", "wait_s": wait}
@@ -148,6 +170,7 @@ class RoomKeeper:
         self.session = session
         self.in_room.set()
         self._conditions.clear(_ADMISSION)
+        self._conditions.good("room")
         name = session.state.room_name() if session.state else None
         logger.info("[SOCKET] joined %s", name or session.room, extra={"action": "room_joined"})
         try:
@@ -171,6 +194,9 @@ class RoomKeeper:
             return await self._clock.wait_for(asyncio.shield(session.closed), wait)
         except TimeoutError:
             return lost
+
+    def _say_lost(self) -> None:
+        self._conditions.bad("room", f"not in the room ({self._cause})", self._remedy)
 
     @asynccontextmanager
     async def _forwarding(self, session: RoomSession) -> AsyncIterator[None]:
@@ -196,11 +222,13 @@ class Deliverer:
     Args:
         courier: Does so.
         clock: Measures how long the chat has been down.
+        conditions: Given what is wrong and lasts.
     """
 
-    def __init__(self, courier: Courier, clock: Clock) -> None:
+    def __init__(self, courier: Courier, clock: Clock, conditions: Conditions) -> None:
         self._courier = courier
         self._clock = clock
+        self._conditions = conditions
 
     @property
     def reason(self) -> str:
@@ -218,7 +246,21 @@ class Deliverer:
         if (down := self.down_for) is None:
             return ()
         sentence = f"the chat has been down for {down:.0f} s ({self.reason})"
-        return (Condition("delivery", sentence, Unavailable.remedy),)
+        return (Condition("sending", sentence, Unavailable.remedy),)
+
+    def observe(self) -> None:
+        """Say whether what is due moves; whether the chat takes it, its throttle says."""
+        down_since, unmoved_since = self._courier.breaker.since, self._courier.movement.unmoved_since()
+        unmoved = 0.0 if unmoved_since is None else self._clock.now() - unmoved_since
+        if down_since is not None and unmoved_since is not None:
+            sentence = "what is said waits until the chat takes it"
+            self._conditions.bad("delivery", sentence, Unavailable.remedy, since=down_since)
+        elif unmoved > _MOVES_WITHIN:
+            sentence = f"the oldest message that is due has not moved for {unmoved:.0f} s"
+            self._conditions.bad("delivery", sentence, _UNMOVED, since=unmoved_since)
+        else:
+            self._conditions.clear("delivery")
+            self._conditions.good("delivery")
 
     async def run(self) -> None:
         """Deliver until it is stopped, and what is on its way then has ended."""

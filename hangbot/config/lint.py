@@ -11,8 +11,6 @@ __all__ = ["UNBUILT", "lint"]
 
 UNBUILT: Final[Mapping[str, str]] = {
     "chat_feed": "the bot still polls, whatever it says",
-    "chat_silence": "the bot still polls, so there is no silence to look into",
-    "catch_up": "lines said while the bot was down are still passed over",
     "canary": "the bot does not write to itself yet",
     "status_port": "the status page is not built yet, so nothing listens there",
     "status_host": "the status page is not built yet, so nothing listens there",

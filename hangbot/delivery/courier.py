@@ -13,6 +13,7 @@ from typing import Final
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.limits import CircuitBreaker
 from hangbot.delivery.message import Outgoing, split
+from hangbot.delivery.movement import Movement
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.pending import PendingSettlements
 from hangbot.delivery.ports import MessageSink
@@ -29,15 +30,14 @@ from hangbot.errors import (
     OutboxUnusable,
     UsageError,
 )
-from hangbot.health import Conditions
+from hangbot.health import AT_ONCE, Conditions
 from hangbot.system_errors import first_of
 
 __all__ = ["Courier"]
 
 logger = logging.getLogger(__name__)
 
-_WATCH_EVERY: Final = 1.0
-"""Seconds between looks whether the outbox's file is still where it was."""
+_WATCH_EVERY: Final = 1.0  # seconds between looks whether the outbox's file is still where it was
 
 
 class Courier:
@@ -78,7 +78,7 @@ class Courier:
         look_every: float = 0.05,
     ) -> None:
         self._outbox = outbox
-        self._conditions = outbox.file.conditions = conditions or Conditions()
+        self._conditions = outbox.file.conditions = conditions or Conditions(parts=AT_ONCE)
         self._clock = retrier.clock
         self._total = retrier.policy.total
         self._notify = notify
@@ -87,7 +87,9 @@ class Courier:
         self._turn = turn
         self._others = others or SystemClock()
         self._pending = PendingSettlements(outbox)
-        sending = Sending(outbox, sink, throttle, retrier.clock, notify, OwnerCheck(outbox, who))
+        self.movement = Movement(retrier.clock.now)
+        owner = OwnerCheck(outbox, who)
+        sending = Sending(outbox, sink, throttle, retrier.clock, notify, owner, self.movement)
         self._workers = Workers(sending, retrier, self._pending, most=max_workers)
         self._look_every = look_every
         self._lost: str | None = None
@@ -227,7 +229,7 @@ class Courier:
             self._notify(Step(key, now, "settled", detail=end.reason, settlement=end))
             self._pending.resolve(key, end)
         if expired:
-            (_, oldest), *_ = expired
+            oldest = expired[0][1]
             logger.error(
                 "[ERROR] %d messages are too old to be sent: the oldest is of %s, the clock now says %s."
                 " Set the clock if it is wrong, and queue them again with `hangbot outbox retry ID`",
@@ -289,8 +291,7 @@ class Courier:
                 return seen
 
     async def _watch_the_file(self) -> None:
-        now = self._others.now()
-        if now >= self._watch_at:
+        if (now := self._others.now()) >= self._watch_at:
             self._watch_at = now + _WATCH_EVERY
             self._lost = await self._outbox.file.lost()
 

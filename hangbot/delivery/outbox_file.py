@@ -15,7 +15,7 @@ from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.watch import FileWatch
 from hangbot.delivery.writer import MakeWriter, Stall, Writer, is_busy, is_full
 from hangbot.errors import OutboxDiskFull, OutboxLocked, OutboxTaken, OutboxUnusable
-from hangbot.health import Conditions
+from hangbot.health import AT_ONCE, Conditions
 
 __all__ = ["OutboxFile"]
 
@@ -48,9 +48,9 @@ class OutboxFile:
         make_writer: MakeWriter = ThreadWriter,
     ) -> None:
         self.path = path
-        self.conditions = Conditions()
         self._patience = patience
         self._clock = clock or SystemClock()
+        self.conditions = Conditions(self._clock.now, AT_ONCE)
         self._make_writer = make_writer
         self._writer: Writer | None = None
         self._watch: FileWatch | None = None
@@ -169,12 +169,12 @@ class OutboxFile:
             sentence = (
                 f"another program has the outbox {self.path} locked: nothing is written until it lets go"
             )
-            self.conditions.red("outbox", sentence, OutboxLocked.remedy)
+            self.conditions.bad("outbox", sentence, OutboxLocked.remedy)
         elif stall == "full":
             sentence = f"the disk of the outbox {self.path} is full: nothing is accepted, and nothing sent"
-            self.conditions.red("outbox", sentence, OutboxDiskFull.remedy)
+            self.conditions.bad("outbox", sentence, OutboxDiskFull.remedy)
         else:
-            self.conditions.clear("outbox")
+            self.conditions.good("outbox")
 
 
 def _file_of(database: sqlite3.Connection) -> Descriptor:

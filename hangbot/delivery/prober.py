@@ -12,12 +12,14 @@ from hangbot.errors import ServiceError
 from hangbot.health import Conditions
 from hangbot.ids import Rng
 
-__all__ = ["TOKEN", "Prober"]
+__all__ = ["SENDING", "TOKEN", "Prober"]
 
 logger = logging.getLogger(__name__)
 
 TOKEN = "chat token"  # noqa: S105  the name of a condition
 """The condition of a service that refuses the token."""
+SENDING = "sending"
+"""The part that is whether the service takes what is sent."""
 
 
 class Prober:
@@ -73,6 +75,7 @@ class Prober:
         self._answered_at = begun
         self._breaker.answered(self._clock.now())
         self._conditions.clear(TOKEN)
+        self._conditions.good(SENDING)
         if was_down:
             logger.info("[OK] the chat is back", extra={"action": "breaker_closed"})
         self._waits.wake()
@@ -89,6 +92,8 @@ class Prober:
         )
         if error.about_token:
             self._conditions.red(TOKEN, str(error), error.remedy)
+        sentence = f"the chat is down ({error})"
+        self._conditions.bad(SENDING, sentence, error.remedy, since=self._breaker.since)
         if not was_down:
             logger.error(
                 "[ERROR] the chat is down (%s): from here on only asked now and then",

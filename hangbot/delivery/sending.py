@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from hangbot.clock import Clock, steadily
+from hangbot.delivery.movement import Movement
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify, OutboxRow, Step
@@ -55,6 +56,7 @@ class Sending:
         clock: Measures.
         notify: Is given each step.
         owner: Passes before the first of them leaves.
+        movement: Knows when each moved last.
     """
 
     outbox: Outbox
@@ -63,6 +65,7 @@ class Sending:
     clock: Clock
     notify: Notify
     owner: OwnerCheck
+    movement: Movement
 
 
 class QueuedMessage:
@@ -91,6 +94,7 @@ class QueuedMessage:
         self._clock = sending.clock
         self._notify = sending.notify
         self._owner = sending.owner
+        self._movement = sending.movement
         self._marked = marked
         self._attempts = row.attempts
         self._begun = sending.clock.now()
@@ -110,14 +114,16 @@ class QueuedMessage:
         """Keep a step for the next write, and give it to the listeners."""
         self.unwritten.append(step)
         self._attempts = step.attempt
+        self._movement.step(self.row.message.to)
         self._notify(step)
 
     async def admit(self, *, retry: bool, until: Until) -> bool:
         """Wait until an attempt may begin; ``False``: not in time."""
-        hold = await self._throttle.acquire(retry=retry, until=until, patience=LONG)
-        if hold and not hold.late:
-            await self._show(hold)
-            hold = await self._throttle.acquire(retry=retry, until=until)
+        with self._movement.waiting(self.row.message.to):
+            hold = await self._throttle.acquire(retry=retry, until=until, patience=LONG)
+            if hold and not hold.late:
+                await self._show(hold)
+                hold = await self._throttle.acquire(retry=retry, until=until)
         return hold is None
 
     async def send(self, *, until: Until) -> bool:
@@ -159,7 +165,8 @@ class QueuedMessage:
         """Wait before the next try; a long wait is on disk before it begins."""
         if seconds > LONG:
             await self._write()
-        await self._throttle.pause(seconds)
+        with self._movement.waiting(self.row.message.to):
+            await self._throttle.pause(seconds)
 
     async def __aenter__(self) -> Self:
         return self

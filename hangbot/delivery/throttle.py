@@ -13,7 +13,7 @@ from typing import Final, Self
 from hangbot.clock import Clock
 from hangbot.delivery.limits import ThrottleLimits
 from hangbot.delivery.ports import Probed
-from hangbot.delivery.prober import TOKEN, Prober
+from hangbot.delivery.prober import SENDING, TOKEN, Prober
 from hangbot.delivery.retry import Until
 from hangbot.delivery.waits import Stopped, Waits
 from hangbot.errors import AnswerLost, RateLimited, ServiceError, Unavailable, Unreachable
@@ -183,6 +183,7 @@ class Throttle:
         """Learn that a request was answered as it was meant to."""
         self.breaker.succeeded()
         self._conditions.clear(TOKEN)
+        self._conditions.good(SENDING)
 
     async def failed(self, error: ServiceError) -> None:
         """Learn that a request failed; after several in a row the service is probed."""

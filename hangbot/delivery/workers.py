@@ -43,6 +43,7 @@ class Workers:
         self._throttle = sending.throttle
         self._clock = sending.clock
         self._notify = sending.notify
+        self._movement = sending.movement
         self._retrier = retrier
         self._pending = pending
         self._most = most
@@ -112,6 +113,7 @@ class Workers:
         try:
             while receiver in self._due and not self.ends:
                 self._due.discard(receiver)
+                self._movement.step(receiver)
                 async with lock:
                     row = await self._outbox.claim(receiver, only_look=not self._throttle.clear)
                     if row is None:
@@ -139,6 +141,7 @@ class Workers:
             raise
         finally:
             self._due.discard(receiver)
+            self._movement.end(receiver)
             self._tasks.pop(receiver, None)
             if self._saturated or not self._tasks:
                 self.work.set()

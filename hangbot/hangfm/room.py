@@ -17,13 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from hangbot.bot.events import RoomEvent
 from hangbot.bot.ports import Disconnect, Reason
 from hangbot.clock import Clock
-from hangbot.errors import (
-    JoinRefused,
-    Refused,
-    Unavailable,
-    Unreachable,
-    WireError,
-)
+from hangbot.errors import JoinRefused, Refused, Unavailable, Unreachable, WireError
 from hangbot.hangfm.acks import PendingActions, disconnect_error, read_reply
 from hangbot.hangfm.action import RoomAction
 from hangbot.hangfm.event_queue import EventQueue
@@ -80,7 +74,7 @@ class RoomClient:
         self._pending = PendingActions(connection, clock, ack_timeout)
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._last_ping_at = clock.now()
+        self.heard_at = clock.now()
         self._song = SongWatch(clock, lambda: self._replica.state, self._pending.ping_and_wait)
         self._disconnect_reason: Reason | None = None
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
@@ -94,8 +88,13 @@ class RoomClient:
         return self._replica.state
 
     @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the room's, or ``None``."""
+        return self._song.clock_offset
+
+    @property
     def joined(self) -> Mapping[str, Any] | None:
-        """The answer to joinRoom without its state: ``serverTime`` (ms), ``allowedRooms`` and more."""
+        """The answer to joinRoom without its state: ``serverTime`` (ms) and more."""
         return self._replica.joined
 
     @asynccontextmanager
@@ -207,7 +206,7 @@ class RoomClient:
 
     async def _watch_heartbeat(self) -> None:
         """Treat a connection without heartbeats as dead: a cut cable sends nothing."""
-        while (quiet := self._clock.now() - self._last_ping_at) < self._silence:
+        while (quiet := self._clock.now() - self.heard_at) < self._silence:
             await self._clock.sleep(self._silence - quiet)
         self._end(Disconnect(self._because("silent"), f"no heartbeat for {self._silence:g} s"))
         await self._connection.close()
@@ -225,7 +224,7 @@ class RoomClient:
             return
         match event:
             case Ping():
-                self._last_ping_at = self._clock.now()
+                self.heard_at = self._clock.now()
                 self._song.set_time(event.number)
                 await self._connection.send(wire.encode_pong(event))
             case RoomMessage():

@@ -35,7 +35,7 @@ from hangbot.proxies import is_proxied, unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["Connection", "Server", "FrameTap", "close_code", "connect_room", "connect_websocket"]
+__all__ = ["Connection", "FrameTap", "Server", "close_code", "connect_room", "connect_websocket"]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""

@@ -36,6 +36,8 @@ class SongWatch:
         self._state = state
         self._ping_and_wait = ping_and_wait
         self._overdue = Overdue(clock.now())
+        self.clock_offset: float | None = None
+        """Seconds by which this machine's clock was ahead of the server's when that was given last."""
         self._time_set = asyncio.Event()
 
     def hear(self) -> None:
@@ -44,7 +46,9 @@ class SongWatch:
 
     def set_time(self, server_ms: object) -> None:
         """Learn the server's time, from the answer to joinRoom and from each heartbeat."""
-        self._overdue.set_time(server_ms, self._clock.now())
+        theirs = self._overdue.set_time(server_ms, self._clock.now())
+        if theirs is not None:
+            self.clock_offset = self._clock.wall() - theirs
         self._time_set.set()
 
     async def run(self) -> str | None:

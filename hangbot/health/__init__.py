@@ -9,10 +9,11 @@ below that one and raises no alarm of its own. Times are seconds of the monotoni
 from dataclasses import dataclass, field
 
 from hangbot.health.conditions import Conditions
-from hangbot.health.facts import Condition, Fact, PartHealth, examine
-from hangbot.health.parts import PARTS, STEADY, Part
+from hangbot.health.facts import Condition, Fact, PartHealth, alarms, examine
+from hangbot.health.parts import AT_ONCE, PARTS, STEADY, Part, parts_for
 
 __all__ = [
+    "AT_ONCE",
     "PARTS",
     "STEADY",
     "Condition",
@@ -21,7 +22,9 @@ __all__ = [
     "Health",
     "Part",
     "PartHealth",
+    "alarms",
     "examine",
+    "parts_for",
 ]
 
 
@@ -37,7 +40,6 @@ class Health:
         red: What raises an alarm; empty when all is well.
         waits: The parts that have not been good yet since the start, and have to be.
         parts: Every part of which something is known.
-        live: Whether the loops of the process turn, whatever the service does.
         at: When this was true.
     """
 
@@ -48,8 +50,12 @@ class Health:
     red: tuple[Condition, ...] = ()
     waits: tuple[str, ...] = ()
     parts: tuple[PartHealth, ...] = field(default=(), repr=False)
-    live: bool = True
     at: float = 0.0
+
+    @property
+    def live(self) -> bool:
+        """Whether the loop of the process turns, whatever the service does."""
+        return not any(part.name == "loop" and not part.ok for part in self.parts)
 
     @property
     def ready(self) -> bool:

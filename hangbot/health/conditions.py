@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from hangbot.health.facts import Condition, Fact, PartHealth, cause_of, examine, silence
+from hangbot.health.facts import Condition, Fact, PartHealth, alarms, cause_of, examine, silence
 from hangbot.health.parts import PARTS, Part
 
 __all__ = ["Conditions"]
@@ -26,26 +26,30 @@ class Conditions:
         self._facts: dict[str, Fact] = {}
         self._logged: set[str] = set()
 
-    def good(self, part: str) -> None:
-        """Say that a part was found in order; to be called each time that it is."""
-        at, known = self._now(), self._facts.get(part)
+    def good(self, part: str, *, at: float | None = None) -> None:
+        """Say that a part was found in order, now or at that time; to be called each time that it is."""
+        at, known = self._now() if at is None else at, self._facts.get(part)
         if known is None:
             self._facts[part] = Fact(at, at, ever_good=True)
         else:
-            self._facts[part] = known.good(at, self._asked(part))
+            self._facts[part] = known.good(at, self._asked(part), alarm=self._alarms(part))
         self._tell(part)
 
-    def bad(self, part: str, sentence: str, remedy: str) -> None:
+    def bad(self, part: str, sentence: str, remedy: str, *, since: float | None = None) -> None:
         """Say that a part was found in trouble; to be called each time that it is.
 
         Args:
             part: Which.
             sentence: What happened, and to what.
             remedy: What the operator is to do, in a whole sentence.
+            since: When that began, where it was before now.
         """
         at, trouble = self._now(), Condition(part, sentence.rstrip("."), remedy)
-        known = self._facts.get(part)
-        self._facts[part] = known.bad(at, self._asked(part), trouble) if known else Fact(at, at, trouble)
+        known, begun = self._facts.get(part), at if since is None else since
+        if known is None:
+            self._facts[part] = Fact(begun, at, trouble)
+        else:
+            self._facts[part] = known.bad(at, trouble, begun, alarm=self._alarms(part))
         self._tell(part)
 
     def red(self, part: str, sentence: str, remedy: str) -> None:
@@ -59,12 +63,18 @@ class Conditions:
         known, now = self._facts.get(part), self._now()
         if known is not None:
             over = known.trouble is not None or known.was_red
-            self._facts[part] = Fact(now if over else known.since, now, ever_good=True)
+            self._facts[part] = Fact(now if over else known.since, now, recovered=over, ever_good=True)
             self._tell(part)
 
-    def facts(self) -> Mapping[str, Fact]:
-        """Return what is known, by part."""
-        return dict(self._facts)
+    @property
+    def now(self) -> float:
+        """The monotonic time, in seconds."""
+        return self._now()
+
+    def waits(self) -> tuple[str, ...]:
+        """Return the parts that have to be good before the bot is ready, and have not been yet."""
+        needed = (name for name, part in self._parts.items() if part.needed)
+        return tuple(name for name in needed if name not in self._facts or not self._facts[name].ever_good)
 
     def examine(self) -> tuple[PartHealth, ...]:
         """Return how each part is now, and log what became red or green by the time that passed."""
@@ -74,24 +84,26 @@ class Conditions:
 
     def all(self) -> tuple[Condition, ...]:
         """Return what raises an alarm, the oldest first."""
-        red = sorted((part for part in self.examine() if part.red), key=lambda part: part.since)
-        return tuple(Condition(part.name, part.sentence, part.remedy) for part in red)
+        return alarms(self.examine())
 
     def _asked(self, part: str) -> Part:
         return self._parts.get(part, Part())
 
+    def _alarms(self, part: str) -> bool:
+        """Tell whether a part is red, and not for another's sake."""
+        now = self._now()
+        red = self._facts[part].is_red(now, self._asked(part))
+        return red and cause_of(part, self._facts, now, self._parts) is None
+
     def _tell(self, part: str) -> None:
         """Log a part that became red, or green."""
         fact, asked, now = self._facts[part], self._asked(part), self._now()
-        red = fact.is_red(now, asked)
-        if red and part not in self._logged:
-            caused = None if asked.warns else cause_of(part, self._facts, now, self._parts)
-            if caused is not None:
-                return
-            self._logged.add(part)
-            said = fact.trouble or silence(part, now - fact.at)
-            level, mark = (logging.WARNING, "[WARN]") if asked.warns else (logging.ERROR, "[ERROR]")
-            logger.log(level, "%s %s", mark, said, extra={"action": "red", "part": part})
-        elif not red and part in self._logged:
+        if part not in self._logged:
+            if fact.in_trouble(now, asked) and self._alarms(part):
+                self._logged.add(part)
+                said = fact.trouble or silence(part, now - fact.at)
+                level, mark = (logging.WARNING, "[WARN]") if asked.warns else (logging.ERROR, "[ERROR]")
+                logger.log(level, "%s %s", mark, said, extra={"action": "red", "part": part})
+        elif not fact.is_red(now, asked):
             self._logged.discard(part)
             logger.info("[OK] %s: in order again", part, extra={"action": "green", "part": part})

@@ -1,11 +1,11 @@
 """What was observed of each part, and how each is by that. PURE."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hangbot.health.parts import PARTS, STEADY, Part
 
-__all__ = ["Condition", "Fact", "PartHealth", "cause_of", "examine", "silence"]
+__all__ = ["Condition", "Fact", "PartHealth", "alarms", "cause_of", "examine", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Fact:
         since: When it became good, or when its trouble began.
         at: When it was observed last.
         trouble: What is wrong; ``None``: nothing.
-        was_red: Whether it is to be red again at once: it was, and has not been good for `STEADY` since.
+        was_red: Whether it raised an alarm before that, or is to raise one at once.
+        recovered: Whether it was in trouble before it became good.
         ever_good: Whether it was good once.
     """
 
@@ -42,19 +43,20 @@ class Fact:
     at: float
     trouble: Condition | None = None
     was_red: bool = False
+    recovered: bool = False
     ever_good: bool = False
 
-    def good(self, at: float, part: Part) -> "Fact":
-        """Return what is known after it was found good."""
+    def good(self, at: float, part: Part, *, alarm: bool) -> "Fact":
+        """Return what is known after it was found good; ``alarm``: whether it raised one until then."""
         if self.trouble is None and at - self.at < part.quiet:
-            return replace(self, at=at)
-        return Fact(at, at, was_red=self.is_red(at, part), ever_good=True)
+            return replace(self, at=max(at, self.at), ever_good=True)
+        return Fact(at, at, was_red=alarm, recovered=True, ever_good=True)
 
-    def bad(self, at: float, part: Part, trouble: Condition) -> "Fact":
-        """Return what is known after it was found in trouble."""
+    def bad(self, at: float, trouble: Condition, since: float, *, alarm: bool) -> "Fact":
+        """Return what is known after it was found in trouble that began then."""
         if self.trouble is not None:
             return replace(self, at=at, trouble=trouble)
-        return Fact(at, at, trouble, was_red=self.is_red(at, part), ever_good=self.ever_good)
+        return Fact(since, at, trouble, was_red=alarm, ever_good=self.ever_good)
 
     def in_trouble(self, now: float, part: Part) -> bool:
         """Tell whether something is wrong with it, for however short a time."""
@@ -67,6 +69,10 @@ class Fact:
         return now - self.at >= part.quiet or (
             self.was_red and part.red_after > 0.0 and now - self.since < STEADY
         )
+
+    def explains(self, now: float, part: Part) -> bool:
+        """Tell whether trouble of others comes from it: it is in trouble, or was until just now."""
+        return self.in_trouble(now, part) or (self.recovered and now - self.since < STEADY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +130,17 @@ def examine(facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part] = P
         )
 
 
+def alarms(parts: Iterable[PartHealth]) -> tuple[Condition, ...]:
+    """Return what raises an alarm, the oldest first."""
+    red = sorted((part for part in parts if part.red), key=lambda part: part.since)
+    return tuple(Condition(part.name, part.sentence, part.remedy) for part in red)
+
+
 def cause_of(name: str, facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part]) -> str | None:
     """Return the part that the trouble of another comes from in the end."""
     for other in parts.get(name, Part()).depends:
         part = parts.get(other, Part())
-        if other in facts and not part.warns and facts[other].in_trouble(now, part):
+        if other in facts and not part.warns and facts[other].explains(now, part):
             return cause_of(other, facts, now, parts) or other
     return None
 

@@ -263,13 +263,14 @@ async def test_a_room_token_that_is_refused_after_its_expiry_is_tried_on_seldom_
         await clock.advance(60)
         await run.ready()
 
-        assert run.bot.health().ok
+        assert run.bot.health().red == ()
     assert [record.__dict__["wait_s"] for record in lost(caplog)[1:]] == [60.0, 60.0, 60.0]
     (red,) = [condition for condition in refused.red if condition.part == "room admission"]
     assert not refused.ok
     assert f"refused the connection with status {status}; the token expired 2.0 days ago" in red.sentence
     assert red.remedy.startswith("Renew BOT_USER_TOKEN")
-    (room,) = [condition for condition in refused.red if condition.part == "room"]
+    (room,) = [part for part in refused.parts if part.name == "room"]
+    assert (room.red, room.cause) == (False, "room admission")
     assert room.remedy == red.remedy  # not that it connects again by itself
 
 

@@ -76,6 +76,8 @@ class Session:
 
     room = "room"
     joined = None
+    heard_at = 0.0
+    clock_offset = None
 
     def __init__(
         self,

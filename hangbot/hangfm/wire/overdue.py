@@ -29,17 +29,18 @@ class Overdue:
         self._known_at = now
         self._last_word_at = now
 
-    def set_time(self, server_ms: object, now: float) -> None:
-        """Learn the server's time; what is no time is passed over."""
+    def set_time(self, server_ms: object, now: float) -> float | None:
+        """Learn the server's time, and return it in seconds since 1970; what is no time is passed over."""
         if isinstance(server_ms, str) and server_ms.isascii() and server_ms.isdecimal():
             server_ms = float(server_ms)
         moment = _moment(server_ms)
         if moment is None:
-            return
+            return None
         if self._server_ms is not None:
             # What was said stays where it was in the server's time, however that has jumped since.
             self._last_word_at -= (moment - self._server_ms) / 1000 - (now - self._known_at)
         self._server_ms, self._known_at = moment, now
+        return moment / 1000
 
     def hear(self, now: float) -> None:
         """Note that the room said something."""
