@@ -21,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
         from hangbot.cli.commands import dispatch  # noqa: PLC0415  loading the grammar takes longer than that answer
 
         try:
-            return dispatch(words)
+            code = dispatch(words)
         except SystemExit as ended:  # argparse's own, with the help or with what is wrong with the call
             return int(ended.code or (1 if output.write_failure() else 0))
+    if ending := sys.modules.get("hangbot.cli.ending"):  # only `run` loads it
+        ending.end_if_stuck(code)
+    return code

@@ -12,6 +12,7 @@ from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import load_settings, open_embedded_sandbox, set_up_logs
+from hangbot.cli.ending import run_to_end
 from hangbot.cli.logs import log_step
 from hangbot.cli.output import write_line
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
     app = load_app(args.app)
     settings = None if args.sandbox else load_settings(args)
-    return asyncio.run(_until_stopped(args, settings, app))
+    return run_to_end(_until_stopped(args, settings, app))
 
 
 async def _until_stopped(args: argparse.Namespace, settings: Settings | None, app: App | None) -> int:

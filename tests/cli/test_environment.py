@@ -39,7 +39,7 @@ def without(module: str) -> str:
 
 def app(code: str) -> str:
     """A bot's module, and a run of it."""
-    return f"echo {code!r} > mine.py; hangbot run --app mine:hear"
+    return f"printf {code!r} > mine.py; hangbot run --app mine:hear"
 
 
 PROXY: Final = "of the environment cannot be used: it is no address of a proxy. Correct "
@@ -89,6 +89,22 @@ CASES: Final = [
     pytest.param(app("import sys; sys.exit(0)"), {}, 2, "(SystemExit: 0)", id="a good exit"),
     pytest.param(app("raise KeyboardInterrupt"), {}, 2, "(KeyboardInterrupt)", id="an interrupt"),
     pytest.param(app("import nowhere_at_all"), {}, 2, "nowhere_at_all", id="an import"),
+    pytest.param(
+        app("class hear: pass"), {}, 2, "--app mine:hear is a class. Name an instance", id="a class"
+    ),
+    pytest.param(app("hear = lambda bot, m: 0"), {}, 2, "(mine.py line 1) is no `async def`", id="a lambda"),
+    pytest.param(app("async def herr(bot, m): 0"), {}, 2, "mine has no hear; there is herr.", id="a typo"),
+    pytest.param(
+        app(
+            "import types; async def f(b, m): 0\nhear = types.SimpleNamespace(on_mesage=f)".replace(
+                "; ", "\n"
+            )
+        ),
+        {},
+        2,
+        "--app mine:hear cannot be called and has no on_message; there is on_mesage. Give an `async def",
+        id="a part with a typo",
+    ),
 ]
 
 

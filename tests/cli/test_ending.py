@@ -1,0 +1,62 @@
+"""The process ends when it is told to, whatever the author's app leaves."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.cli.stories import until
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Bench
+
+_APPS: Final = {
+    "a handler that ignores its cancellation": """
+async def hear(bot, message):
+    while True:
+        try:
+            print("hanging", flush=True)
+            await asyncio.sleep(3600)
+        except:
+            pass
+""",
+    "a thread that never ends": """
+async def hear(bot, message):
+    print("hanging", flush=True)
+    await asyncio.to_thread(time.sleep, 3600)
+""",
+    "a task that ignores its cancellation": """
+async def never_ends():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+async def hear(bot, message):
+    hear.task = asyncio.create_task(never_ends())
+    await asyncio.sleep(0)
+    print("hanging", flush=True)
+""",
+}
+
+
+@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _APPS.items()])
+def test_what_an_app_leaves_keeps_no_bot_from_its_end(code: str, bench: Bench) -> None:
+    (bench.folder / "mine.py").write_text(f"import asyncio, time\n{code}")
+    bot = bench.start("run", "--app", "mine:hear", env={"HANGBOT_DRAIN_MS": "200"})
+    until(bot, lambda: "running: in " in bot.err)
+    bench.hear("hello")
+    until(bot, lambda: "hanging" in bot.out)
+
+    begun = time.monotonic()
+    bot.send(signal.SIGTERM)
+
+    assert bot.wait() == 0, bot.err
+    assert time.monotonic() - begun < 10
+    assert "[ERROR] the app leaves what does not end (" in bot.err
+    assert "Traceback" not in bot.err
+    assert "delivered 0" in bot.out
