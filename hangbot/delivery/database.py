@@ -15,8 +15,9 @@ from hangbot.errors import OutboxBusy, OutboxUnusable
 
 __all__ = ["Connection", "broken", "connect", "is_damage", "look_through"]
 
-_BUSY_TIMEOUT: Final = 0.5
-"""Seconds that SQLite itself waits for another process's write; `Writer` tries again after that."""
+_BUSY_TIMEOUT: Final = 0.05
+"""Seconds that SQLite itself waits for another process's write; `Writer` tries again after that, and lends
+the thread to other outboxes in between."""
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BESIDE: Final = ("-wal", "-shm", "")
 _PRIVATE: Final = 0o600

@@ -39,7 +39,7 @@ class Outbox:
         patience: Seconds for which a file that another process has locked is waited for, and a
             full disk with what delivery writes (what is to be accepted is refused at once).
         clock: Names what is quarantined.
-        make_writer: Makes what runs its statements: on a thread of its own, or in the caller.
+        make_writer: Makes what runs its statements: on a shared thread, or in the caller.
 
     Attributes:
         path: As above.

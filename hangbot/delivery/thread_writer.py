@@ -1,20 +1,20 @@
-"""The outbox's own thread: it collects what waits, runs it in one transaction, commits once.
+"""An outbox's writes on a thread: what waits is collected, run in one transaction, and committed once.
 
 A commit costs a trip to the disk whether it holds one message or a hundred; collecting them
 makes that trip for all who wait. The event loop never waits for the disk, and no future is done
-before its write is committed.
+before its write is committed. The threads are those of all outboxes: `hangbot.delivery.shared_threads`.
 """
 
 import asyncio
 import math
-import queue
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.delivery.shared_threads import OUTBOXES, Series, SharedThreads
 from hangbot.delivery.writer import (
     Job,
     OnStall,
@@ -35,20 +35,21 @@ _BUSY_AGAIN_AFTER: Final = 0.02
 
 
 class ThreadWriter:
-    """Runs functions of a database connection on one thread, several in a transaction.
+    """Runs functions of a database connection on a thread, in their order, several in a transaction.
 
     Args:
-        connect: Opens the connection, on the thread.
+        connect: Opens the connection, on a thread.
         translate: Translates errors.
         on_stall: Is given such a wait.
         patience: Seconds for which a file that another process has locked, or a full disk, is waited for.
-        clock: Measures that, on the thread.
+        clock: Measures that, on the threads.
         most_at_once: Jobs in one transaction.
         shown_after: Seconds for which another process may have the file locked before that is shown.
         full_again_after: Seconds after which a full disk is tried again.
+        threads: What runs them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is wired with
         self,
         connect: Callable[[], sqlite3.Connection],
         translate: Translate = lambda error: error,
@@ -59,6 +60,7 @@ class ThreadWriter:
         most_at_once: int = 256,
         shown_after: float = 5.0,
         full_again_after: float = 1.0,
+        threads: SharedThreads = OUTBOXES,
     ) -> None:
         self._connect = connect
         self._translate = translate
@@ -68,34 +70,39 @@ class ThreadWriter:
         self._most_at_once = most_at_once
         self._shown_after = shown_after
         self._full_again_after = full_again_after
+        self._threads = threads
+        self._series: Series | None = None
+        self._database: sqlite3.Connection | None = None
+        """From here on what only the threads use: one at a time."""
+        self._begun: float | None = None
+        """When the file was found locked: by what opens it, or by the batch in hand."""
+        self._batch: list[Job] = []
         self._stalled: Stall | None = None
-        """What was shown last. The thread's own, as is the next."""
+        """What was shown last."""
         self._owed: list[Job] = []
         self._owed_since = 0.0
         self._last_try = False
-        self._batches: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._batches: deque[list[Job]] = deque()
         self._asked: list[Job] = []
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
-        self._pause = threading.Event()
-        """Never set: waiting for it is the thread's sleep."""
-        # A daemon: a disk that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="hangbot-outbox", daemon=True)
 
     async def open(self) -> None:
-        """Start the thread and open the connection; raises what opening raises."""
-        self._thread.start()
+        """Open the connection; raises what opening raises."""
+        self._series = self._threads.join(self._step)
+        self._threads.run_soon(self._series)
         await asyncio.shield(self._opened)
 
     async def close(self) -> None:
         """Finish what was submitted and close the connection; closing twice is harmless."""
         if not self._closing:
-            self._closing = True
             self._hand_over()
-            self._batches.put(None)
-        if self._thread.ident is not None:
+            self._closing = True
+            if self._series and not self._ended.done():
+                self._threads.run_soon(self._series)
+        if self._series:
             await asyncio.shield(self._ended)
 
     def submit(
@@ -115,7 +122,7 @@ class ThreadWriter:
         The future raises what the work or the commit raised; nothing of it is on disk then.
 
         Raises:
-            RuntimeError: The writer is closed, or its thread has ended.
+            RuntimeError: The writer is closed, or was never open.
         """
         if self._closing or self._ended.done():
             raise RuntimeError("the writer is closed")
@@ -126,60 +133,76 @@ class ThreadWriter:
         return done
 
     def _hand_over(self) -> None:
-        """Give the thread what was submitted since the last time.
+        """Give the threads what was submitted since the last time.
 
         That is two iterations of the loop after the first of it: what a settlement wakes shares the commit
         with it (one sender alone is a third faster than with one), and the thread does not compete with the
         loop for the interpreter meanwhile.
         """
         for start in range(0, len(self._asked), self._most_at_once):
-            self._batches.put(self._asked[start : start + self._most_at_once])
+            self._batches.append(self._asked[start : start + self._most_at_once])
+        if self._asked and self._series:
+            self._threads.run_soon(self._series)
         self._asked = []
 
-    def _run(self) -> None:
+    def _step(self) -> float | None:
+        """Open the connection, or run one batch; return after how many seconds to go on."""
         try:
-            database = self._connected()
-        except BaseException as exc:  # noqa: BLE001  `open` raises it
-            self._call(self._fail_opening, exc)
-            return
-        self._call(self._opened.set_result, None)
-        try:
-            while batch := self._collect():
-                self._serve(database, batch)
+            if self._database is None:
+                return self._open_it()
+            batch = self._batch or self._collect()
+            if batch:
+                return self._serve(self._database, batch)
+        except BaseException:
+            self._end()
+            raise
+        if self._closing and not self._batches:
             self._give_up(self._owed)
-        finally:
-            with suppress(sqlite3.Error):  # what is resolved is on disk; what closing tidies up can wait
-                database.close()
-            self._call(self._ended.set_result, None)
+            self._end()
+        return None
 
-    def _connected(self) -> sqlite3.Connection:
-        begun = self._clock.now()
-        while True:
-            try:
-                database = self._connect()
-            except sqlite3.Error as exc:
-                if not is_busy(exc) or not self._waits(begun):
-                    raise
-            else:
-                self._report(None)
-                return database
+    def _open_it(self) -> float | None:
+        try:
+            self._database = self._connect()
+        except BaseException as exc:  # noqa: BLE001  `open` raises it
+            if isinstance(exc, sqlite3.Error) and is_busy(exc) and self._waits():
+                return _BUSY_AGAIN_AFTER
+            self._leave()
+            self._call(self._fail_opening, exc)
+            return None
+        self._begun = None
+        self._report(None)
+        self._call(self._opened.set_result, None)
+        return 0.0  # what was asked for meanwhile, or the end
 
-    def _serve(self, database: sqlite3.Connection, batch: list[Job]) -> None:
+    def _end(self) -> None:
+        with suppress(sqlite3.Error):  # what is resolved is on disk; what closing tidies up can wait
+            if self._database is not None:
+                self._database.close()
+        self._leave()
+        self._call(self._ended.set_result, None)
+
+    def _leave(self) -> None:
+        if self._series:
+            self._threads.leave(self._series)
+
+    def _serve(self, database: sqlite3.Connection, batch: list[Job]) -> float | None:
         """Run a batch and resolve its futures; what is busy is tried again, what has no room is owed."""
-        run_batch(database, batch)
-        begun = self._clock.now()
-        while busy := [job for job in batch if job.error and is_busy(job.error)]:
-            if not self._waits(begun):
-                break
-            for job in busy:
-                job.error = None
-            run_batch(database, busy)
+        todo = [job for job in batch if is_busy(job.error)] if self._batch else batch
+        for job in todo:
+            job.error = None
+        run_batch(database, todo)
+        busy = [job for job in batch if is_busy(job.error)]
+        if busy and self._waits():
+            self._batch = batch
+            return _BUSY_AGAIN_AFTER
+        self._batch, self._begun = [], None
         # A full disk ends the whole transaction: what only reads need not suffer for it.
-        if reads := [job for job in batch if not job.writes and job.error and is_full(job.error)]:
+        if reads := [job for job in batch if not job.writes and is_full(job.error)]:
             for job in reads:
                 job.error = None
             run_batch(database, reads)
-        full = [job for job in batch if job.error and is_full(job.error)]
+        full = [job for job in batch if is_full(job.error)]
         owed = [job for job in full if job.patient]
         if full and not owed:
             owed = [Job(write_something, writes=True, done=None, patient=True)]  # notices when there is room
@@ -191,15 +214,19 @@ class ThreadWriter:
         elif not busy and any(job.writes for job in batch):
             self._report(None)
         self._call(self._resolve, [job for job in batch if job not in owed])
+        if self._batches or self._closing:
+            return 0.0
+        return self._full_again_after if owed else None
 
-    def _waits(self, begun: float) -> bool:
-        """Wait a moment for another process to let go; ``False`` where that has taken too long."""
-        waited = self._clock.now() - begun
+    def _waits(self) -> bool:
+        """Return whether to wait for another process to let go; not where that has taken too long."""
+        now = self._clock.now()
+        self._begun = now if self._begun is None else self._begun
+        waited = now - self._begun
         if self._closing or waited >= self._patience:
             return False
         if waited >= self._shown_after:
             self._report("busy")
-        self._pause.wait(_BUSY_AGAIN_AFTER)
         return True
 
     def _report(self, stall: Stall | None) -> None:
@@ -212,36 +239,19 @@ class ThreadWriter:
         self._call(self._resolve, owed)
 
     def _collect(self) -> list[Job]:
-        """Wait for jobs, and take all that wait behind them; nothing when the end is asked for.
-
-        What is owed comes first, and after a moment also when nothing else is asked for.
-        """
+        """Return what is owed and what waits behind it; at the end, what is owed once more."""
         owed = self._owed
         if owed and self._clock.now() - self._owed_since >= self._patience:
             self._give_up(owed)
             owed = []
+        if self._closing and not self._batches:
+            owed = [] if self._last_try else owed  # it may have room by now
+            self._last_try = True
         for job in owed:
             job.error = None
-        try:
-            more = self._batches.get(timeout=self._full_again_after if owed else None)
-        except queue.Empty:
-            return list(owed)
-        if more is None:
-            self._batches.put(None)  # the end; but what is owed may have room by now
-            if not owed or self._last_try:
-                return []
-            self._last_try = True
-            return list(owed)
-        batch = owed + more
-        while len(batch) < self._most_at_once:
-            try:
-                more = self._batches.get_nowait()
-            except queue.Empty:
-                break
-            if more is None:
-                self._batches.put(None)  # after this batch
-                break
-            batch += more
+        batch = list(owed)
+        while self._batches and len(batch) < len(owed) + self._most_at_once:
+            batch += self._batches.popleft()
         return batch
 
     def _resolve(self, batch: list[Job]) -> None:

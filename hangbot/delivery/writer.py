@@ -1,6 +1,6 @@
 """What writes to the outbox's file: the port, its jobs, and a writer that runs them in the caller.
 
-`hangbot.delivery.thread_writer` has the one that runs them on a thread of their own.
+`hangbot.delivery.thread_writer` has the one that runs them on a thread.
 """
 
 import asyncio
@@ -195,12 +195,12 @@ def run_batch(database: sqlite3.Connection, batch: Sequence[Job]) -> None:
             job.error = job.error or exc
 
 
-def is_busy(error: BaseException) -> bool:
+def is_busy(error: BaseException | None) -> bool:
     """Tell whether an error says that another process has the file locked."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
 
 
-def is_full(error: BaseException) -> bool:
+def is_full(error: BaseException | None) -> bool:
     """Tell whether an error says that there is no room on the disk."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_ROOM

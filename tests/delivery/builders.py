@@ -96,7 +96,7 @@ def run(code: str, *args: object) -> subprocess.CompletedProcess[str]:
 
 def no_thread_is_left() -> bool:
     """Wait for the threads of all outboxes to end, and return whether they have."""
-    threads = [thread for thread in threading.enumerate() if thread.name == "hangbot-outbox"]
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("hangbot-outbox")]
     for thread in threads:
         thread.join(WITHIN)
     return not any(thread.is_alive() for thread in threads)
