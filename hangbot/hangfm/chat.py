@@ -60,6 +60,7 @@ class ChatClient:
         """Sent with each request: the server stamps it on what it fans out, so the bot knows its own echo."""
         self.address = http.base
         """Where the chat server is."""
+        self.token = token
         self.server_time = http.server_time
         self.own_uids = {uid} - {None}
         """Every uid that is said to be the bot's: what is configured, and whose the token is."""

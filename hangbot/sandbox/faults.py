@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["FRAME_KINDS", "KINDS", "POINTS", "REQUEST_KINDS", "Fault", "Faults"]
+__all__ = ["DEAF", "FRAME_KINDS", "KINDS", "POINTS", "REQUEST_KINDS", "Fault", "Faults"]
 
 POINTS: Final = frozenset(
     {
@@ -34,7 +34,9 @@ REQUEST_KINDS: Final = frozenset(
     {"refuse", "status", "hang", "garbage", "delay", "cut_before_store", "cut_after_store"}
 )
 FRAME_KINDS: Final = frozenset({"drop", "duplicate", "reorder", "close", "abort", "close_deliberate"})
-KINDS: Final = REQUEST_KINDS | FRAME_KINDS
+DEAF: Final = "deaf"
+"""A chat connection that it hits answers pings and forwards nothing, for as long as it lives."""
+KINDS: Final = REQUEST_KINDS | FRAME_KINDS | {DEAF}
 
 _LOWEST_STATUS: Final = 100
 _HIGHEST_STATUS: Final = 599
@@ -192,6 +194,8 @@ def _check(fault: Fault) -> None:
         raise ValueError(f"no such deed: {fault.do!r}; there are {', '.join(sorted(KINDS))}")
     if fault.do in FRAME_KINDS and not (fault.on.startswith("room.") or fault.on == "chat.ws"):
         raise ValueError(f"{fault.do!r} is for frames (room.* and chat.ws), not for {fault.on!r}")
+    if fault.do == DEAF and fault.on != "chat.ws":
+        raise ValueError(f"{DEAF!r} is for the chat's connections (chat.ws), not for {fault.on!r}")
     for name, number in (("times", fault.times), ("after", fault.after)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise ValueError(f"{name} must be a whole number, 0 or more")

@@ -196,7 +196,7 @@ class FaultInjector:
         """Send what a fault makes of a text."""
         channel.on_fault(text, fault)
         match fault.do:
-            case "drop" | "hang":
+            case "drop" | "hang" | "deaf":
                 channel.on_dropped(text, fault)
             case "duplicate":
                 channel.send(text, fault=fault.id)

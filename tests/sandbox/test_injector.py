@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hangbot.sandbox.clock import SandboxClock
-from hangbot.sandbox.faults import FRAME_KINDS, KINDS, REQUEST_KINDS, Fault, Faults
+from hangbot.sandbox.faults import DEAF, FRAME_KINDS, KINDS, REQUEST_KINDS, Fault, Faults
 from hangbot.sandbox.injector import After, FaultInjector
 from tests.bounds import WITHIN
 from tests.cases import cases
@@ -63,10 +63,12 @@ REQUESTS = {
     "close": (None, After(0, "close")),
     "close_deliberate": (None, After(0, "close_deliberate")),
     "abort": (None, After(0, "abort")),
+    "deaf": (None, NOTHING),
 }
 FRAMES: dict[str, list[tuple[Any, ...]]] = {
     "drop": [("dropped", "x", 1)],
     "hang": [("dropped", "x", 1)],
+    "deaf": [("dropped", "x", 1)],
     "duplicate": [("send", "x", None, 1)] * 2,
     "reorder": [("hold back", "x", 1)],
     "delay": [("delay", "x", 1, 0.5)],
@@ -82,14 +84,14 @@ FRAMES: dict[str, list[tuple[Any, ...]]] = {
 
 
 def test_every_kind_stands_in_both_tables() -> None:
-    assert set(REQUESTS) == set(FRAMES) == KINDS == REQUEST_KINDS | FRAME_KINDS
+    assert set(REQUESTS) == set(FRAMES) == KINDS == REQUEST_KINDS | FRAME_KINDS | {DEAF}
 
 
 @pytest.mark.parametrize(("do", "expected"), REQUESTS.items(), ids=REQUESTS)
 def test_what_a_fault_does_to_a_request(do: str, expected: tuple[str | None, After]) -> None:
-    injector, faults = injector_with("room.connect", do, ms=500)
+    injector, faults = injector_with("chat.ws", do, ms=500)
 
-    before = injector.before_request("room.connect")
+    before = injector.before_request("chat.ws")
     after = injector.after_request(before.fault)
 
     instead, later = expected
@@ -116,10 +118,10 @@ def test_without_a_fault_nothing_happens_before_or_after_a_request() -> None:
 
 @pytest.mark.parametrize(("do", "done"), FRAMES.items(), ids=FRAMES)
 def test_what_a_fault_does_to_a_frame(do: str, done: list[tuple[Any, ...]]) -> None:
-    injector, faults = injector_with("room.message", do, ms=500)
+    injector, faults = injector_with("chat.ws", do, ms=500)
     channel = Channel()
 
-    injector.send_frame(channel, "x", "room.message", b"frame")
+    injector.send_frame(channel, "x", "chat.ws", b"frame")
     injector.send_frame(channel, "y", "room.message", b"frame")
 
     assert channel.done == [("hit", "x", 1), *done, ("send", "y", b"frame", None)]

@@ -4,17 +4,19 @@ import json
 from typing import Final
 
 from hangbot.sandbox.clock import SandboxClock, TimerHandle
-from hangbot.sandbox.faults import FRAME_KINDS, REQUEST_KINDS, Fault
+from hangbot.sandbox.faults import DEAF, FRAME_KINDS, REQUEST_KINDS, Fault
 from hangbot.sandbox.injector import End
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.websocket import ConnectionListener, SocketOptions, WebSocketConnection
 
-__all__ = ["CLOSED", "FRAME_FAULTS", "POINT", "UPGRADE_FAULTS", "ChatConnection"]
+__all__ = ["CLOSED", "FRAME_FAULTS", "POINT", "PUSH_FAULTS", "UPGRADE_FAULTS", "ChatConnection"]
 
 POINT: Final = "chat.ws"
 FRAME_FAULTS: Final = FRAME_KINDS | {"delay", "garbage"}
 """An upgrade and a frame are both passages of `chat.ws`, but a dropped frame is no refused upgrade."""
 UPGRADE_FAULTS: Final = REQUEST_KINDS - FRAME_FAULTS
+PUSH_FAULTS: Final = FRAME_FAULTS | {DEAF}
+"""What can happen to a frame that brings news; answers come to a deaf connection as well."""
 
 SOCKET_OPTIONS: Final = SocketOptions(
     largest=10_000_000, backlog=8 * 1024 * 1024, close_timeout_s=1.0, corked=False
@@ -37,6 +39,7 @@ class ChatConnection:
         socket: The connection itself.
         uid: Whose it is, once it has authenticated.
         device: The `deviceId` of its auth frame.
+        deaf: Whether a fault keeps from it whatever is written, until it ends.
         wants_presence: Whether it asked to see users come and go.
         timers: When it is pinged, and closed if nothing authenticates it.
     """
@@ -54,6 +57,7 @@ class ChatConnection:
         self.path = path
         self.uid: str | None = None
         self.device: object = None
+        self.deaf = False
         self.wants_presence = False
         self.timers: list[TimerHandle] = []
         self._journal = journal
@@ -98,8 +102,9 @@ class ChatConnection:
         row = {"conn": self.number, "uid": self.uid, "frame": text, "deed": fault.do}
         self._journal.record("chat", "out", "frame", fault=fault.id, **row)
 
-    def on_dropped(self, text: str, fault: Fault) -> None:
-        """Do nothing: ``on_fault`` has noted it."""
+    def on_dropped(self, text: str, fault: Fault) -> None:  # noqa: ARG002  ``on_fault`` has noted it
+        """Keep all that follows from a connection that the fault makes deaf."""
+        self.deaf = self.deaf or fault.do == DEAF
 
     def cancel_timers(self) -> None:
         """Forget what was to happen to it."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from hangbot.sandbox.chat.connection import CLOSED, FRAME_FAULTS, POINT, ChatConnection
+from hangbot.sandbox.chat.connection import CLOSED, FRAME_FAULTS, POINT, PUSH_FAULTS, ChatConnection
 from hangbot.sandbox.chat.dialects import Dialect
 from hangbot.sandbox.chat.realtime_rules import SocketRules
 from hangbot.sandbox.chat.rows import Json, Push
@@ -202,11 +202,12 @@ class RealtimeConnections:
                     if not self._dialect.echoes and (uid, connection.device) == (push.sender, push.device_id):
                         continue
                     text = text or json.dumps(self._dialect.frame(push, self._app_id), separators=(",", ":"))
-                    self._write(connection, text)
+                    if not connection.deaf:
+                        self._write(connection, text, PUSH_FAULTS)
 
-    def _write(self, connection: ChatConnection, text: str) -> None:
+    def _write(self, connection: ChatConnection, text: str, kinds: frozenset[str] = FRAME_FAULTS) -> None:
         # A fault on `chat.*` means requests, an upgrade among them, and no frames.
-        self._injector.send_frame(connection, text, POINT, kinds=FRAME_FAULTS, exact=True)
+        self._injector.send_frame(connection, text, POINT, kinds=kinds, exact=True)
 
     # -- the end
 

@@ -1,0 +1,221 @@
+"""The chat's real-time connection: rows as they are written, to a bot that has said who it is.
+
+Nothing is sent over it but who the bot is, and pings: sending is always HTTP. A server replays nothing,
+so a client that opens a connection reads in the history what was said in between.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, NamedTuple
+
+from websockets.exceptions import ConnectionClosed
+
+from hangbot.bot.events import ChatMessage
+from hangbot.bot.ports import Disconnect, Reason, Unreadable
+from hangbot.clock import Clock
+from hangbot.errors import ConnectionLost, TokenRejected, Unavailable
+from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.socket import Connection, Server, close_code, connect_websocket
+from hangbot.hangfm.wire import chat_socket as wire
+from hangbot.hangfm.wire.chat_socket import AuthAccepted, AuthRefused
+
+__all__ = ["ChatSocket", "open_chat_socket"]
+
+logger = logging.getLogger(__name__)
+
+PING_EVERY: Final = 15.0
+"""Seconds, as the JavaScript SDK 4.2.0 does it (captured); it waits 3 s for the answer, a bot longer."""
+SILENT_AFTER: Final = 10.0
+"""Seconds after a ping without any frame until the connection counts as dead."""
+AUTH_WITHIN: Final = 10.0
+"""Seconds: a server that does not like a token may say nothing (seen by a public bot on CometChat)."""
+_MOST_WAITING: Final = 256
+"""Rows that wait to be read; then no more are taken from the server, which has to wait, too."""
+
+
+class ChatSocket:
+    """One connection, from its authentication to its end: a `hangbot.bot.ports.ChatPush`.
+
+    Args:
+        connection: The open websocket.
+        clock: Bounds every wait.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._waiting: deque[ChatMessage | Unreadable] = deque()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._frames = 0
+        self._reason: Reason = "lost"
+        self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
+        """Done when the connection has ended, with how."""
+
+    async def authenticate(self, frame: str) -> AuthRefused | None:
+        """Say who the bot is; return the refusal, if the server words one.
+
+        Raises:
+            Unavailable: The server does not answer, in time or at all.
+            ConnectionLost: The connection ended before.
+        """
+        try:
+            return await self._clock.wait_for(self._exchange(frame), AUTH_WITHIN)
+        except TimeoutError:
+            raise Unavailable(
+                f"the chat's socket did not answer the bot's authentication in {AUTH_WITHIN:g} s",
+                service="chat",
+            ) from None
+        except ConnectionClosed as exc:
+            raise ConnectionLost(
+                f"the chat's socket ended before it answered the bot's authentication ({close_code(exc)})",
+                service="chat",
+            ) from None
+
+    async def _exchange(self, frame: str) -> AuthRefused | None:
+        await self._connection.send(frame)
+        while True:
+            match wire.decode(await self._connection.recv()):
+                case AuthAccepted():
+                    return None
+                case AuthRefused() as refused:
+                    return refused
+
+    async def rows(self) -> AsyncIterator[ChatMessage | Unreadable]:
+        """Yield rows as they come, of every conversation, until the connection has ended. One reader.
+
+        The bot's own are among them: they show that the connection forwards anything at all.
+        """
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+                if len(self._waiting) < _MOST_WAITING:
+                    self._room.set()
+            if self.ended.done():
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator["ChatSocket"]:
+        """Read frames, and watch for silence, for as long as the block runs; then close."""
+        tasks = [
+            asyncio.create_task(self._read(), name="hangbot-chat-socket"),
+            asyncio.create_task(self._watch(), name="hangbot-chat-ping"),
+        ]
+        try:
+            yield self
+        finally:
+            self._end(Disconnect("left"))
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    logger.error("a task of the chat's socket failed", exc_info=result)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                frame = wire.decode(await self._connection.recv())
+                self._frames += 1
+                if isinstance(frame, ChatMessage | Unreadable):
+                    self._waiting.append(frame)
+                    self._changed.set()
+                    if len(self._waiting) >= _MOST_WAITING:
+                        self._room.clear()
+                        await self._room.wait()
+        except ConnectionClosed as exc:
+            self._end(Disconnect(self._reason, close_code(exc)))
+
+    async def _watch(self) -> None:
+        """Treat a connection without an answer to a ping as dead: a cut cable sends nothing."""
+        while True:
+            await self._clock.sleep(PING_EVERY)
+            before = self._frames
+            with suppress(ConnectionClosed, TimeoutError):
+                await self._clock.wait_for(self._connection.send(wire.PING), SILENT_AFTER)
+            await self._clock.sleep(SILENT_AFTER)
+            if self._frames == before and self._room.is_set():
+                self._reason = "silent"
+                self._end(Disconnect("silent", f"no answer to a ping in {SILENT_AFTER:g} s"))
+                return
+
+    def _end(self, ended: Disconnect) -> None:
+        """Note that the connection has ended; only the first end counts."""
+        if not self.ended.done():
+            self.ended.set_result(ended)
+        self._changed.set()
+        self._room.set()
+
+
+class _Login(NamedTuple):
+    uid: str
+    token: str
+    url: str
+
+
+@asynccontextmanager
+async def open_chat_socket(
+    chat: ChatClient, *, app_id: str | None, within: float, clock: Clock
+) -> AsyncIterator[ChatSocket]:
+    """Open the chat's real-time connection, and close it when the block ends.
+
+    Args:
+        chat: Whose client it is: its token opens the connection, and is exchanged once where it is refused.
+        app_id: The app's id, which CometChat needs.
+        within: Seconds for the connection itself.
+        clock: Bounds every wait.
+
+    Raises:
+        TokenRejected: The server refuses the bot.
+        ServiceError: No connection, no answer, or no token to open it with.
+    """
+    generation = chat.token.generation
+    login = await _log_in(chat)
+    server = Server("chat", chat.address, "OPENCHAT_BASE_URL")
+    connection = await connect_websocket(login.url, server, within=within, clock=clock)
+    try:
+        socket = ChatSocket(connection, clock)
+        refused = await socket.authenticate(_auth_frame(chat, app_id, login))
+        if refused:
+            await chat.token.refresh(generation)
+            login = await _log_in(chat)
+            refused = await socket.authenticate(_auth_frame(chat, app_id, login))
+        if refused:
+            raise TokenRejected(
+                f"the chat's socket refused the bot ({refused.code}), with a new token as well",
+                service="chat",
+            )
+        async with socket.listening():
+            yield socket
+    finally:
+        await connection.close()
+
+
+def _auth_frame(chat: ChatClient, app_id: str | None, login: _Login) -> str:
+    return wire.encode_auth(app_id=app_id, device=chat.resource, uid=login.uid, token=login.token)
+
+
+async def _log_in(chat: ChatClient) -> _Login:
+    """Ask for the token that opens the connection: OpenChat shows it to ``GET /me``, others to a login."""
+    me = await chat.me()
+    if not _text(me.get("jwt")):
+        body = {"platform": "WEB", "deviceId": chat.resource, "appInfo": {"userAgent": "hangbot"}}
+        answer = await chat.call("PUT", "/me", what="the login for the chat's socket", body=body)
+        me = {**me, **(answer if isinstance(answer, dict) else {})}
+    uid, token = _text(me.get("uid")) or chat.uid, _text(me.get("jwt")) or chat.token.value
+    if uid is None or token is None:
+        raise Unavailable("the chat names no token that opens its socket (/me without a jwt)", service="chat")
+    settings = me.get("settings")
+    url = wire.own_host(chat.address, settings if isinstance(settings, dict) else {})
+    if url is None and wire.has_own_host(chat.address):
+        url = wire.own_host(chat.address, await chat.settings())
+    return _Login(uid, token, url or wire.socket_url(chat.address))
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401  any JSON value
+    return value if isinstance(value, str) and value else None
