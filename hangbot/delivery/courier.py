@@ -58,7 +58,7 @@ class Courier:
             that it is given says that the bot stops.
         max_workers: Receivers served at a time; the others wait for a worker to end.
         others: The clock of other processes, which share the file: by default the loop's own.
-        look_every: Seconds between looks at what they put into it.
+        look_every: Seconds between looks at what they put into it, where nothing is noticed from outside.
     """
 
     def __init__(  # noqa: PLR0913  what it is wired with
@@ -75,7 +75,7 @@ class Courier:
         turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
         max_workers: int = 256,
         others: Clock | None = None,
-        look_every: float = 0.05,
+        look_every: float = 1.0,
     ) -> None:
         self._outbox = outbox
         self._conditions = outbox.file.conditions = conditions or Conditions(parts=AT_ONCE)
@@ -249,18 +249,19 @@ class Courier:
                 extra={"action": "outbox_others", "waiting": others},
             )
         version = -1
-        while not self._workers.stopping:
-            self._workers.work.clear()
-            await self._workers.start()
-            try:
-                seen = await self._until_work(version)
-            except OutboxTaken as exc:
-                self._lost = str(exc)
-            if self._lost:
-                await self._empty_what_is_lost(self._lost)
-            if seen != version:
-                await self._pending.refresh()
-            version = seen
+        with self._outbox.file.noticing(self._workers.work.set):
+            while not self._workers.stopping:
+                self._workers.work.clear()
+                await self._workers.start()
+                try:
+                    seen = await self._until_work(version)
+                except OutboxTaken as exc:
+                    self._lost = str(exc)
+                if self._lost:
+                    await self._empty_what_is_lost(self._lost)
+                if seen != version:
+                    await self._pending.refresh()
+                version = seen
 
     async def _empty_what_is_lost(self, cause: str) -> None:
         """Deliver what the open file still holds: no later process will find it."""
@@ -285,15 +286,12 @@ class Courier:
         while True:
             with suppress(TimeoutError):
                 await self._others.wait_for(self._workers.work.wait(), self._look_every)
-            await self._watch_the_file()
-            seen = await self._outbox.version()
+            closely = (now := self._others.now()) >= self._watch_at
+            seen, lost = await self._outbox.file.look(closely=closely)
+            if closely:
+                self._watch_at, self._lost = now + _WATCH_EVERY, lost
             if seen != version or self._workers.work.is_set() or self._lost:
                 return seen
-
-    async def _watch_the_file(self) -> None:
-        if (now := self._others.now()) >= self._watch_at:
-            self._watch_at = now + _WATCH_EVERY
-            self._lost = await self._outbox.file.lost()
 
 
 def _moment(seconds: float) -> str:

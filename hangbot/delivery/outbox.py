@@ -277,7 +277,3 @@ class Outbox:
         """
         refuse_place(self.path, place)
         return await self.file.read(back_up, place)
-
-    async def version(self) -> int:
-        """Return a number that changes when another process has written."""
-        return await self.file.read(read_sql.version)

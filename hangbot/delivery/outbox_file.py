@@ -5,10 +5,12 @@ import functools
 import math
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.delivery import read_sql
 from hangbot.delivery.database import broken, connect, is_damage, look_through
 from hangbot.delivery.descriptor import Descriptor
 from hangbot.delivery.thread_writer import ThreadWriter
@@ -129,13 +131,23 @@ class OutboxFile:
             finally:
                 file.give_back()
 
-    async def lost(self) -> str | None:
-        """Return what became of the file while it was open, or ``None`` while it is where it was.
+    async def look(self, *, closely: bool = True) -> tuple[int, str | None]:
+        """Return a number that changes when another process has written, and what became of the file.
 
-        What is found has to be found twice: ask about once a second.
+        The latter is ``None`` while the file is where it was, or is not looked at ``closely``. It has to be
+        found twice: look closely about once a second.
         """
-        cause = await self.read(lambda _: self._watch.look() if self._watch else None)
-        return cause and self._lost_words(cause)
+        version, cause = await self.read(
+            lambda database: (
+                read_sql.version(database),
+                self._watch.look() if self._watch and closely else None,
+            )
+        )
+        return version, cause and self._lost_words(cause)
+
+    def noticing(self, notice: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call something soon after another process has written, and after what is written here."""
+        return self.writer.noticing(self.path, notice)
 
     async def leave_lost(self) -> None:
         """Write all into a file that was taken away, so that nothing of it is in the way of another."""

@@ -63,7 +63,7 @@ class SharedThreads:
         return Series(step)
 
     def leave(self, series: Series) -> None:
-        """End a series; its step calls this. With the last one the threads end."""
+        """End a series: it is not run again. With the last one the threads end."""
         with self._changed:
             series.over = True
             self._members -= 1
@@ -159,7 +159,7 @@ class SharedThreads:
                 now = self.clock.now()
                 while self._later and self._later[0][0] <= now:
                     _, number, series = heapq.heappop(self._later)
-                    if series.state == "delayed" and series.due == number:
+                    if series.state == "delayed" and series.due == number and not series.over:
                         self._put(series)
                 for _ in range(self.most + self._stuck() - self._threads):
                     if self._held_up():

@@ -10,10 +10,12 @@ import math
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.delivery.file_looks import LOOKS
 from hangbot.delivery.shared_threads import OUTBOXES, Series, SharedThreads
 from hangbot.delivery.writer import (
     Job,
@@ -131,6 +133,10 @@ class ThreadWriter:
             self._loop.call_soon(self._loop.call_soon, self._hand_over)
         self._asked.append(Job(work, writes, done, patient, shared, item, lasting=lasting))
         return done
+
+    def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call something on the loop soon after anything was written, by this process as well."""
+        return LOOKS.noticing(path, lambda: self._call(notice))
 
     def _hand_over(self) -> None:
         """Give the threads what was submitted since the last time.

@@ -6,9 +6,10 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 __all__ = [
@@ -102,6 +103,12 @@ class Writer(Protocol):
             RuntimeError: The writer is closed.
         """
 
+    def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call something on the loop soon after another process has written, and now and then without that.
+
+        It is a hint: a write may be missed.
+        """
+
 
 MakeWriter = Callable[[Callable[[], sqlite3.Connection], Translate, OnStall, float], Writer]
 """Makes a writer of what opens its connection, translates errors, is given stalls, and of the patience."""
@@ -166,6 +173,10 @@ class InlineWriter:
         run_batch(self._database, [job])
         resolve(job, self._translate)
         return job.done  # type: ignore[return-value]  # made above
+
+    def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:  # noqa: ARG002  as of every writer
+        """Notice nothing: without a thread there is no look from outside."""
+        return nullcontext()
 
 
 def resolve(job: Job, translate: Translate) -> None:

@@ -527,13 +527,14 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
 async def test_nothing_to_deliver_is_done_at_once_and_looked_for_again_and_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version, seen = desk.outbox.version, list[int]()
+    looking, seen = desk.outbox.file.look, list[int]()
 
-    async def look() -> int:
-        seen.append(await version())
-        return seen[-1]
+    async def look(*, closely: bool) -> tuple[int, str | None]:
+        found = await looking(closely=closely)
+        seen.append(found[0])
+        return found
 
-    monkeypatch.setattr(desk.outbox, "version", look)
+    monkeypatch.setattr(desk.outbox.file, "look", look)
 
     await desk.courier().run_until_empty()
     async with running(desk.courier()):
@@ -741,6 +742,20 @@ async def test_what_a_failed_run_accepts_is_the_nexts(desk: Desk, monkeypatch: p
     assert desk.service.room == ["m", "n"]
 
 
+async def test_what_another_process_accepts_is_noticed_without_a_look(desk: Desk, elsewhere: Outbox) -> None:
+    desk.look_every = 1000.0
+    courier = desk.courier()
+
+    async with running(courier):
+        await courier.accept(message("mine"))
+        await courier.settled("mine")
+        for number in range(3):
+            await elsewhere.put([message(f"theirs-{number}")], 5.0)
+            await asyncio.wait_for(courier.settled(f"theirs-{number}"), WITHIN)
+
+    assert desk.service.room == ["mine", "theirs-0", "theirs-1", "theirs-2"]
+
+
 async def test_a_dropped_message_is_told_however_busy_the_courier_is(desk: Desk, elsewhere: Outbox) -> None:
     desk.look_every = 1000.0
     desk.service.held = {"first"}
@@ -774,7 +789,7 @@ async def test_a_run_that_is_cancelled_before_its_lane_began_holds_up_no_later_o
     courier = desk.courier()
     task = asyncio.create_task(courier.run(), name="courier")
     for _ in range(10):  # turns of the one thread, in which the run has nothing to do any more
-        await desk.outbox.version()
+        await desk.outbox.count_waiting()
 
     task.cancel()
     await courier.accept(message())  # its lane is made in the turn in which the run ends

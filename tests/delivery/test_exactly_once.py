@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -128,6 +128,9 @@ class PointedWriter:
         job = Job(work, done=asyncio.get_running_loop().create_future(), **how)
         self.submitted.append(job)
         return Pointed(self, job)
+
+    def noticing(self, *_: object) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def run(self, until: Job) -> None:
         """Run what was submitted, each a transaction, up to one of them."""
