@@ -190,6 +190,9 @@ class Service:
         self.down_until = 0.0
         self.outage = ""
 
+    def server_time(self) -> float:
+        return self.clock.wall()
+
     def be_well(self) -> None:
         self.attempts.clear()
         self.questions.clear()
