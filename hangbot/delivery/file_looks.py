@@ -1,7 +1,7 @@
 """Notices from outside that something was written to an outbox: cheap where nothing was.
 
 The log's time, size and number are looked at on a shared thread, for all outboxes of the process in one
-turn. What this process has written is noticed as well: only the connection tells the two apart.
+turn. What this process has written is noticed as well: only the connection knows which was whose.
 """
 
 import os
@@ -35,7 +35,7 @@ class FileLooks:
     Attributes:
         threads: What looks.
         every: Seconds between two looks.
-        clock: Tells how long ago a file was written; by the wall clock.
+        clock: Says how long ago a file was written; by the wall clock.
     """
 
     threads: SharedThreads
