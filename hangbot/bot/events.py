@@ -39,7 +39,7 @@ class ChatMessage:
         return replace(self, heard_by=bot)
 
     async def reply(self, text: str, *, key: str | None = None) -> Sequence[OutboxRow]:
-        """Say something where this came from: in the group, or to the user who said it to the bot alone.
+        """Say something where this came from: in the room's group, or to the one user alone.
 
         When this returns it is on disk, and will be delivered or reported.
 
@@ -56,12 +56,12 @@ class ChatMessage:
                 f"message {self.id} belongs to no bot; nothing was said",
                 remedy="Reply to what a bot gives to its app, or call `message.given_to(bot)` first.",
             )
-        to = self.sender if self.direct else self.receiver
-        if self.direct and to is None:
+        if self.direct and self.sender is None:
             raise UsageError(
                 f"direct message {self.id} has no sender; nothing was said",
                 remedy="Name a receiver to `bot.say`.",
             )
+        to = self.sender if self.direct else None  # the chat may write the group otherwise than the bot does
         return await self.heard_by.say(text, to=to, direct=self.direct, key=key)
 
     @property

@@ -100,7 +100,7 @@ async def test_an_app_is_a_coroutine_function_or_has_one(app: App, said: str, na
     assert hooks.on_message is not None
     await hooks.on_message(HELLO)
 
-    assert voice.said == [(said, "room", False, None)]
+    assert voice.said == [(said, None, False, None)]
     assert hooks.name == name
 
 
@@ -251,11 +251,13 @@ def test_functions_that_are_like_a_part_only_from_afar_are_the_apps_own() -> Non
 @pytest.mark.parametrize(
     ("message", "to", "direct"),
     [
-        pytest.param(HELLO, "room", False, id="in the group"),
+        pytest.param(HELLO, None, False, id="in the group"),
         pytest.param(DirectMessage(7, "ann", "bot", "hello", 0.0), "ann", True, id="to the user"),
     ],
 )
-async def test_a_reply_goes_where_the_message_came_from(message: ChatMessage, to: str, direct: bool) -> None:  # noqa: FBT001  a row
+async def test_a_reply_goes_where_the_message_came_from(
+    *, message: ChatMessage, to: str | None, direct: bool
+) -> None:
     voice = Voice()
 
     await message.given_to(voice).reply("hi", key="k-1")

@@ -4,9 +4,11 @@ import asyncio
 import functools
 import logging
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hangbot.bot.answering import current
 from hangbot.bot.app import Hooks
@@ -227,7 +229,7 @@ def test_a_user_whose_handler_hangs_delays_no_other_user_and_uptime_is_answered_
             runner.offer(ChatMessage(8, "ann", "room", " /uptime\n", 0.0))
             await asyncio.sleep(1)
             assert handler.begun == [(0, 0.0), (2, 0.0), (3, 0.0)]
-            assert speaker.said == [("Hal has been up for 1 s.", "room", False)]
+            assert speaker.said == [("Hal has been up for 1 s.", None, False)]
             assert marks.ids == [2, 3, 8]
 
     simulated(main())
@@ -592,3 +594,82 @@ def test_a_bot_that_is_cancelled_takes_its_handlers_with_it() -> None:
 )
 def test_the_time_is_told_in_the_units_that_matter(name: str | None, seconds: float, said: str) -> None:
     assert uptime(name, seconds) == said
+
+
+# -- whatever happens
+
+
+_Ends: TypeAlias = Literal["returns", "raises", "hangs", "swallows", "ignores"]
+_HANDLERS: Final[dict[_Ends, Callable[[object], Awaitable[None]]]] = {
+    "returns": lambda _: asyncio.sleep(0),
+    "raises": lambda _: raises(OurBug("the app's own")),
+    "hangs": hangs,
+    "swallows": swallows_its_cancellation,
+    "ignores": ignores_its_cancellation,
+}
+
+
+class Story(NamedTuple):
+    """A line of a user: when it comes, how long its handler takes, and how that ends."""
+
+    user: str
+    after: float
+    takes: float
+    ends: _Ends
+
+
+stories = st.lists(
+    st.builds(
+        Story,
+        st.sampled_from("abcd"),
+        st.sampled_from([0.0, 0.1, 1.0, 4.0]),
+        st.sampled_from([0.0, 0.1, 1.9, 5.0]),
+        st.sampled_from(list(_HANDLERS)),
+    ),
+    max_size=25,
+)
+
+
+def marked_at(story: Story, begun: float) -> float:
+    """When a line that was begun then is handled; a handler that ignores its limit of 2 s has 5 s more."""
+    if story.ends in {"returns", "raises"}:
+        return begun + min(story.takes, 2.0)
+    return begun + (7.0 if story.ends == "ignores" and story.takes < 2.0 else 2.0)
+
+
+@given(stories, st.sampled_from([0.0, 0.53, 3.07, 100.0]))
+def test_each_users_lines_are_begun_in_order_and_each_line_that_was_not_cut_off_is_marked_once(
+    told: list[Story], stop_after: float
+) -> None:
+    begun, marks = dict[int, float](), Marks()
+
+    async def handle(line: ChatMessage) -> None:
+        story = told[line.id]
+        assert line.id not in begun
+        begun[line.id] = now()
+        await asyncio.sleep(story.takes)
+        await _HANDLERS[story.ends](line)
+
+    async def main() -> tuple[float, float]:
+        async with running(Hooks(Speaker(), handle), marks, limit=2.0, drain=1.53) as runner:
+            for number, story in enumerate(told):
+                await asyncio.sleep(story.after)
+                assert runner.offer(ChatMessage(number, story.user, "room", "hello", 0.0))
+            await asyncio.sleep(stop_after)
+            stopped_at = now()
+        return stopped_at, now()
+
+    stopped_at, ended_at = simulated(main())
+
+    cut_at = stopped_at + 1.53 * 2 / 3
+    over = {number for number, at in begun.items() if marked_at(told[number], at) < cut_at}
+    late = {number for number, at in begun.items() if told[number].ends == "ignores" and at + 2.0 < cut_at}
+    assert len(set(marks.ids)) == len(marks.ids)
+    assert over <= set(marks.ids) <= over | late  # one that ends at last has timed out before the stop
+    assert ended_at - stopped_at <= 1.53 + 1.0
+    for user in "abcd":
+        theirs = [number for number, story in enumerate(told) if story.user == user]
+        first = [number for number in begun if told[number].user == user]
+        assert first == theirs[: len(first)]
+    if stop_after == 100.0:
+        assert len(begun) == len(told)

@@ -239,6 +239,49 @@ async def test_a_bot_that_stops_takes_its_app_with_it(world: World) -> None:
     assert ended.is_set()
 
 
+async def test_a_handler_that_hangs_delays_neither_other_users_nor_uptime_nor_health(world: World) -> None:
+    async def app(_bot: Bot, message: ChatMessage) -> None:
+        if message.text == "hang":
+            await asyncio.Event().wait()
+        await message.reply(f"heard {message.text}")
+
+    async with world.running(app=app, handler_timeout=600.0, drain=0.1) as run:
+        alice, bob = await world.open_user("alice"), await world.open_user("bob")
+        for text in ("hang", "after", "/uptime"):
+            await alice.say(text)
+        await bob.say("hello")
+        await world.log.expect("heard hello")
+        await world.log.expect("has been up for")
+
+        assert run.bot.health().ok
+        await run.stop()
+    assert not any("after" in text for text in world.log.texts(from_=world.sandbox.bot))
+
+
+async def test_the_parts_of_an_app_are_called_from_the_start_to_the_stop_and_what_they_say_is_said(
+    world: World,
+) -> None:
+    class App:
+        async def on_start(self, bot: Bot) -> None:
+            await bot.say("start")
+
+        async def on_message(self, _bot: Bot, message: ChatMessage) -> None:
+            await message.reply("answer")
+
+        async def on_stop(self, bot: Bot) -> None:
+            await bot.say("stop")
+
+    async with world.running(app=App()) as run:
+        await world.log.expect("start")
+        alice = await world.open_user("alice")
+        await alice.say("hello")
+        await world.log.expect("answer")
+        await run.stop()
+
+        rows = await run.outbox.rows()
+    assert [row.message.text for row in rows] == ["start", "answer", "stop"]
+
+
 # -- in and out of the room
 
 
