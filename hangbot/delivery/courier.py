@@ -38,6 +38,7 @@ __all__ = ["Courier"]
 logger = logging.getLogger(__name__)
 
 _WATCH_EVERY: Final = 1.0  # seconds between looks whether the outbox's file is still where it was
+_SUSPICIOUS_FOR: Final = 2  # so many looks after something was noticed: what is found has to be found twice
 
 
 class Courier:
@@ -75,7 +76,7 @@ class Courier:
         turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
         max_workers: int = 256,
         others: Clock | None = None,
-        look_every: float = 1.0,
+        look_every: float = 10.0,
     ) -> None:
         self._outbox = outbox
         self._conditions = outbox.file.conditions = conditions or Conditions(parts=AT_ONCE)
@@ -116,7 +117,7 @@ class Courier:
             )
         if self._lost:
             raise OutboxTaken(f"{self._lost}; nothing was accepted")
-        now = self._clock.wall()
+        now, boot = self._clock.wall(), self._clock.boot()
         expires_at = None if self._ttl is None else now + self._ttl
         try:
             parts = split(message)
@@ -124,9 +125,7 @@ class Courier:
             if first_wins and (there := await self._outbox.group(message.id)):
                 return there
             raise
-        put = self._outbox.put(
-            parts, now, expires_at=expires_at, boot=self._clock.boot(), first_wins=first_wins
-        )
+        put = self._outbox.put(parts, now, expires_at=expires_at, boot=boot, first_wins=first_wins)
         if self._workers.active:
             self._workers.serve(message.to)  # its claim comes behind the put: one commit for both
         stored = await put
@@ -242,12 +241,9 @@ class Courier:
     async def _until_stopped(self) -> None:
         await self._outbox.prune(self._clock.wall())
         if others := await self._outbox.count_others():
-            logger.warning(
-                "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them",
-                others,
-                self._outbox.path,
-                extra={"action": "outbox_others", "waiting": others},
-            )
+            more = {"action": "outbox_others", "waiting": others}
+            words = "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them"
+            logger.warning(words, others, self._outbox.path, extra=more)
         version = -1
         with self._outbox.file.noticing(self._workers.work.set):
             while not self._workers.stopping:
@@ -283,9 +279,12 @@ class Courier:
 
     async def _until_work(self, version: int) -> int:
         """Wait for receivers without a worker, or for another process's write; return its version then."""
+        quiet = 0
         while True:
+            wait = self._look_every if quiet > _SUSPICIOUS_FOR else min(_WATCH_EVERY, self._look_every)
+            quiet += 1
             with suppress(TimeoutError):
-                await self._others.wait_for(self._workers.work.wait(), self._look_every)
+                await self._others.wait_for(self._workers.work.wait(), wait)
             closely = (now := self._others.now()) >= self._watch_at
             seen, lost = await self._outbox.file.look(closely=closely)
             if closely:

@@ -1,7 +1,8 @@
-"""Notices from outside that something was written to an outbox: cheap where nothing was.
+"""Notices from outside that something was written to an outbox, or done to its file: cheap where nothing was.
 
-The log's time, size and number are looked at on a shared thread, for all outboxes of the process in one
-turn. What this process has written is noticed as well: only the connection knows which was whose.
+Time, size and number of its log are looked at by one thread for all outboxes of the process, those of the
+file now and then: not by a thread that writes, because a folder that does not answer would keep it. What this
+process has written is noticed as well: only the connection knows which was whose.
 """
 
 import os
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.clock import Clock, SystemClock
-from hangbot.delivery.shared_threads import OUTBOXES, Series, SharedThreads
 
 __all__ = ["LOOKS", "FileLooks"]
 
@@ -23,65 +23,88 @@ _TICK: Final = 0.05
 
 @dataclass(eq=False, slots=True)
 class _File:
+    path: str
     log: str
     notice: Callable[[], None]
+    whole: tuple[int, ...] = ()
     found: tuple[int, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
 class FileLooks:
-    """Looks at the files in use.
+    """Looks at the files in use, on a thread that ends with the last of them.
 
     Attributes:
-        threads: What looks.
-        every: Seconds between two looks.
+        every: Seconds between two looks at the logs.
+        seldom: Looks at them between two at the files.
         clock: Says how long ago a file was written; by the wall clock.
     """
 
-    threads: SharedThreads
     every: float = 0.05
+    seldom: int = 20
     clock: Clock = field(default_factory=SystemClock)
     _files: tuple[_File, ...] = ()
-    _series: Series | None = None
+    _over: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def noticing(self, path: Path, notice: Callable[[], None]) -> Iterator[None]:
-        """Call something, on a thread, after each write to an outbox for as long as the block lasts.
+        """Call something, on the thread, after each write to an outbox for as long as the block lasts.
 
         Several writes may be noticed once, and one of them twice.
         """
-        file = _File(os.path.realpath(path) + "-wal", notice)
+        file = _File(str(path), os.path.realpath(path) + "-wal", notice)
         with self._lock:
+            if not self._files:
+                self._over = threading.Event()
+                # A daemon: a folder that does not answer must not keep the process from ending.
+                threading.Thread(
+                    target=self._run, args=(self._over,), name="hangbot-outbox-looks", daemon=True
+                ).start()
             self._files += (file,)
-            if self._series is None:
-                self._series = self.threads.join(self._look)
-                self.threads.run_soon(self._series)
         try:
             yield
         finally:
             with self._lock:
                 self._files = tuple(each for each in self._files if each is not file)
-                if not self._files and self._series:
-                    self.threads.leave(self._series)
-                    self._series = None
+                if not self._files:
+                    self._over.set()
 
-    def _look(self) -> float:
+    def _run(self, over: threading.Event) -> None:
+        looks = 0
+        while not over.wait(self.every):
+            self._look(files=looks % self.seldom == 0)
+            looks += 1
+
+    def _look(self, *, files: bool) -> None:
         now = self.clock.wall()
         for file in self._files:
-            try:
-                status = os.stat(file.log)  # noqa: PTH116  200 of them, 20 times a second
-            except OSError:
-                found: tuple[int, ...] = (-1,)
-            else:
-                found = (status.st_mtime_ns, status.st_size, status.st_ino)
-                if abs(now - status.st_mtime) < _TICK:
-                    found = ()  # what is written in the same tick would not be seen
-            if found != file.found or not found:
-                file.found = found
+            whole = _whole(file.path) if files or not file.whole else file.whole
+            found = _found(file.log, now)
+            if found != file.found or whole != file.whole or not found:
+                file.found, file.whole = found, whole
                 file.notice()
-        return self.every
 
 
-LOOKS: Final = FileLooks(OUTBOXES)
+def _found(log: str, now: float) -> tuple[int, ...]:
+    """Return what changes when a log is written; nothing where that cannot be known yet."""
+    try:
+        status = os.stat(log)  # noqa: PTH116  200 of them, 20 times a second
+    except OSError:
+        return (-1,)
+    if abs(now - status.st_mtime) < _TICK:
+        return ()  # what is written in the same tick would not be seen
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _whole(path: str) -> tuple[int, ...]:
+    """Return what changes when a file is taken away, replaced or cut."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  as above
+    except OSError:
+        return (-1,)
+    return status.st_ino, status.st_size
+
+
+LOOKS: Final = FileLooks()
 """Those of all outboxes in this process."""

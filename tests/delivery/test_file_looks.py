@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from hangbot.delivery.file_looks import FileLooks
-from hangbot.delivery.shared_threads import SharedThreads
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.delivery.builders import no_thread_is_left
@@ -46,7 +45,7 @@ class Notices:
 
 @pytest.fixture
 def looks() -> Iterator[FileLooks]:
-    yield FileLooks(SharedThreads(), every=0.01)
+    yield FileLooks(every=0.01)
     assert no_thread_is_left()
 
 
@@ -88,9 +87,10 @@ async def test_a_write_in_the_tick_of_the_last_look_is_noticed(
         assert await notices.quiet(looks)
 
 
-async def test_a_log_that_goes_and_comes_is_noticed_once_each(
+async def test_a_log_or_a_file_that_comes_or_goes_is_noticed_once_each(
     looks: FileLooks, path: Path, tmp_path: Path
 ) -> None:
+    looks.seldom = 1
     notices = Notices()
     log = path.with_name(path.name + "-wal")
 
@@ -99,12 +99,18 @@ async def test_a_log_that_goes_and_comes_is_noticed_once_each(
         (tmp_path / "new").write_text("x")
         os.utime(tmp_path / "new", (OLD, OLD))
         counts = [notices.count]
-        for change in (lambda: (tmp_path / "new").rename(log), log.unlink):
+        for change in (
+            lambda: (tmp_path / "new").rename(log),
+            log.unlink,
+            path.touch,
+            lambda: path.write_text("longer"),
+            path.unlink,
+        ):
             change()
             assert await notices.quiet(looks)
             counts.append(notices.count)
 
-    assert counts == [1, 2, 3]
+    assert counts == [1, 2, 3, 4, 5, 6]
 
 
 async def test_each_file_is_noticed_by_its_own_and_no_longer_than_it_is_in_use(
