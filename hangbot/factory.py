@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangbot.bot.app import App
 from hangbot.bot.bot import Bot
+from hangbot.bot.events import Event
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.claims import read_claims
@@ -35,6 +36,7 @@ from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
 from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.events import RoomMessage
+from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.health import AT_ONCE, Conditions, parts_for
 from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.net import over_http
@@ -124,6 +126,8 @@ async def open_room(
     on_message: Callable[[RoomMessage], None] = lambda _: None,
     on_frame: Callable[[str | bytes], None] | None = None,
     guard: Callable[[str], None] = lambda _: None,
+    events: RoomEvents | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
 
@@ -133,6 +137,8 @@ async def open_room(
         on_message: Given every room message.
         on_frame: Shown every frame as it came, before it is read.
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
+        events: Finds out what happens, over several connections where it is given to each of them.
+        on_event: Called with what happens, in order.
 
     Raises:
         HangbotError: As `hangbot.hangfm.socket.connect_room` does.
@@ -149,6 +155,8 @@ async def open_room(
         on_message=on_message,
         guard=guard,
         me=claims.uid if claims else settings.chat_uid,
+        events=None if on_event is None else events or RoomEvents(settings.room_uuid),
+        on_event=on_event or (lambda _: None),
     )
     async with room.listening():
         yield room
@@ -272,6 +280,7 @@ async def open_bot(
         joins=settings.auto_join,
         learns_owner=settings.chat_uid is None,
     )
+    happened = RoomEvents(settings.room_uuid)
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         courier = make_courier(
             settings, outbox, clients.chat, clock=clock, rng=rng, notify=notify, conditions=red, turn=turn
@@ -281,7 +290,7 @@ async def open_bot(
             chat=clients.chat,
             feed=PollingFeed(clients.chat),
             courier=courier,
-            open_room=lambda: open_room(settings, clock=clock),
+            open_room=lambda hears: open_room(settings, clock=clock, events=happened, on_event=hears),
             check_action=check_name,
             retrier=Retrier(_send_policy(settings), clock, rng),
             notify=notify_all(notify),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hangbot.bot.events import ChatMessage, RoomEvent, Speaker
+from hangbot.bot.events import ChatMessage, Event, Speaker
 from hangbot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Hooks:
 
     bot: Speaker
     on_message: Callable[[ChatMessage], Awaitable[object]] | None = None
-    on_event: Callable[[RoomEvent], Awaitable[object]] | None = None
+    on_event: Callable[[Event], Awaitable[object]] | None = None
     on_start: Callable[[], Awaitable[object]] | None = None
     on_stop: Callable[[], Awaitable[object]] | None = None
     name: str = ""

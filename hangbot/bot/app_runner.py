@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from hangbot.bot.answering import Answering, answering
 from hangbot.bot.app import Hooks
-from hangbot.bot.events import ChatMessage, RoomEvent
+from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
 from hangbot.bot.line_queue import LineQueue
 from hangbot.bot.task_pool import TaskPool
@@ -85,7 +85,7 @@ class AppRunner:
             self._pool, self._on_message, self._room, limit=_MOST_LINES, at_once=_MOST_AT_ONCE
         )
         self._uptimes = LineQueue(self._pool, self._on_uptime, self._room, limit=_MOST_UPTIMES, at_once=1)
-        self._events = deque[RoomEvent](maxlen=_MOST_EVENTS)
+        self._events = deque[Event](maxlen=_MOST_EVENTS)
         self._events_lost = 0
         self._hears_events = self._forwards_events = False
         self._began = self._stopping = False
@@ -122,7 +122,7 @@ class AppRunner:
             await self._room.wait()
             self._room.clear()
 
-    def offer_event(self, event: RoomEvent) -> None:
+    def offer_event(self, event: Event) -> None:
         """Queue what happened in the room and return at once; with the queue full the oldest is dropped."""
         if self._hooks.on_event is None:
             return
@@ -231,13 +231,19 @@ class AppRunner:
         try:
             while self._events and self._hooks.on_event is not None:
                 event = self._events.popleft()
-                await self._calls.make(functools.partial(self._hooks.on_event, event), f"event {event.name}")
+                await self._calls.make(
+                    functools.partial(self._hooks.on_event, event), f"event {_name(event)}"
+                )
             if self._events_lost:
                 lost, self._events_lost = self._events_lost, 0
                 more = {"action": "events_heard", "lost": lost}
                 logger.warning("the app hears events of the room again; %d were dropped", lost, extra=more)
         finally:
             self._forwards_events = False
+
+
+def _name(event: Event) -> str:
+    return event.name if isinstance(event, RoomEvent) else type(event).__name__
 
 
 def uptime(name: str | None, seconds: float) -> str:

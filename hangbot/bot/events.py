@@ -2,12 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 from hangbot.delivery.record import OutboxRow
 from hangbot.errors import UsageError
 
-__all__ = ["ChatMessage", "DirectMessage", "RoomEvent", "Speaker"]
+__all__ = [
+    "ChatMessage",
+    "DirectMessage",
+    "DjAdded",
+    "DjRemoved",
+    "Event",
+    "Joined",
+    "Kicked",
+    "RoomEvent",
+    "RoomReset",
+    "RoomSnapshot",
+    "Song",
+    "SongEnded",
+    "SongStarted",
+    "Speaker",
+    "User",
+    "UserJoined",
+    "UserLeft",
+    "VoteChanged",
+    "Votes",
+]
 
 
 class Speaker(Protocol):
@@ -83,8 +103,165 @@ class DirectMessage(ChatMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """Someone in the room, as the room's server has it: never by what a user writes about itself.
+
+    Attributes:
+        uuid: Who it is.
+        nickname: What it is called, or ``None`` while the profile has not come.
+        role: The token's role: ``user``, ``bot``, ``guest``, ``moderator``, ``admin``, …
+        room_role: The role in this room: ``owner``, ``coOwner``, ``moderator``, …; ``None`` for a plain user.
+    """
+
+    uuid: str
+    nickname: str | None = None
+    role: str | None = None
+    room_role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A song that plays.
+
+    Attributes:
+        id: The service's id of it, where it has one.
+        artist: Who made it.
+        title: Its name.
+        duration: Whole seconds.
+        dj: The uuid of the DJ who plays it.
+        play_id: The id of this playing of it, where the service has one.
+        started_at: Seconds since the epoch, by the server's clock.
+        raw: All that the service sent of it.
+    """
+
+    id: str | None
+    artist: str | None = None
+    title: str | None = None
+    duration: float | None = None
+    dj: str | None = None
+    play_id: str | None = None
+    started_at: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """How a song was voted on."""
+
+    likes: int = 0
+    dislikes: int = 0
+    stars: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSnapshot:
+    """A room at one moment.
+
+    Attributes:
+        uuid: Which room.
+        name: What it is called, or ``None``.
+        users: Who is in it, the bot among them where the server lists it.
+        djs: The uuids of the DJs; the first one plays.
+        song: What plays, or ``None``.
+        votes: How it was voted on so far.
+    """
+
+    uuid: str
+    name: str | None = None
+    users: tuple[User, ...] = ()
+    djs: tuple[str, ...] = ()
+    song: Song | None = None
+    votes: Votes = Votes()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The bot is in the room for the first time since its start; what follows is told as it happens."""
+
+    state: RoomSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class UserLeft:
+    """A user is no longer in the room; with ``catch_up`` this happened while the bot was away."""
+
+    user: User
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserJoined:
+    """A user came into the room."""
+
+    user: User
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DjRemoved:
+    """A user is no longer in the DJ line; a line that only moves on removes no user."""
+
+    uuid: str
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DjAdded:
+    """A user is in the DJ line."""
+
+    uuid: str
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SongEnded:
+    """A song no longer plays; ``votes`` are the last that were known."""
+
+    song: Song
+    votes: Votes
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SongStarted:
+    """A song began to play; the same song twice in a row begins twice."""
+
+    song: Song
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoteChanged:
+    """The votes on the song that plays are others than before.
+
+    Attributes:
+        uuid: Who voted, or took a vote back; ``None`` where the server gave only the counts.
+        like: That user's vote: ``True``, ``False`` (a dislike) or ``None``.
+        star: Whether that user starred the song.
+        votes: How the song stands now.
+        catch_up: Whether this happened while the bot was away.
+    """
+
+    uuid: str | None
+    like: bool | None
+    star: bool
+    votes: Votes
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kicked:
+    """A moderator put this bot out of the room: it ends when the handlers have returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReset:
+    """The room was cleared; the bot joins it again, and what is different then follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomEvent:
-    """Something that happened in the room, after the state took it in.
+    """A message of the room that none of the other events stands for, after the state took it in.
 
     Attributes:
         name: The service's own name of it, known here or not.
@@ -93,3 +270,19 @@ class RoomEvent:
 
     name: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event: TypeAlias = (
+    Joined
+    | UserLeft
+    | UserJoined
+    | DjRemoved
+    | DjAdded
+    | SongEnded
+    | SongStarted
+    | VoteChanged
+    | Kicked
+    | RoomReset
+    | RoomEvent
+)
+"""What an app's ``on_event`` hears."""

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from hangbot.bot.events import ChatMessage, RoomEvent
+from hangbot.bot.events import ChatMessage, Event
 
 __all__ = [
     "ChatFeed",
@@ -134,12 +134,12 @@ class RoomSession(Protocol):
     def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
         """Return an action of this connection, for the song that plays now; ``me`` returns the bot's uuid."""
 
-    def events(self) -> AsyncIterator[RoomEvent]:
-        """Yield what happens in the room until the connection has ended. At most one reader."""
 
+OpenRoom = Callable[[Callable[[Event], None] | None], AbstractAsyncContextManager[RoomSession]]
+"""Connects to the room, and closes the connection when its block ends.
 
-OpenRoom = Callable[[], AbstractAsyncContextManager[RoomSession]]
-"""Connects to the room; closes the connection when its block ends."""
+It is given what hears everything that happens there, in order and without waiting; ``None``: nothing does.
+"""
 
 
 @dataclass(frozen=True, slots=True)

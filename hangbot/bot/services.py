@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from hangbot.bot.app_runner import AppRunner
@@ -145,14 +144,14 @@ class RoomKeeper:
         """Connect, join and stay; return how that ended, and the error where there was one."""
         end = Disconnect("left")
         try:
-            async with self._open_room() as session:
+            hears = self._app.offer_event if self._app.hears_events else None
+            async with self._open_room(hears) as session:
                 await session.welcome(self._welcome_timeout)
                 await session.join()
                 self._pace.joined(self._clock.now())
-                async with self._forwarding(session):
-                    end = await self._stay(session)
-                    if end.reason == "state lost":
-                        end = await self._stay_without_state(session, end)
+                end = await self._stay(session)
+                if end.reason == "state lost":
+                    end = await self._stay_without_state(session, end)
         except RemovedFromRoom as exc:
             end = Disconnect("kicked", str(exc))
         except HangbotError as exc:  # whatever a service says: it may say something else the next time
@@ -197,23 +196,6 @@ class RoomKeeper:
 
     def _say_lost(self) -> None:
         self._conditions.bad("room", f"not in the room ({self._cause})", self._remedy)
-
-    @asynccontextmanager
-    async def _forwarding(self, session: RoomSession) -> AsyncIterator[None]:
-        """Give the app what happens in the room, beside the block."""
-        if not self._app.hears_events:
-            yield
-            return
-        forwarding = asyncio.create_task(self._forward(session), name="hangbot-room-events")
-        try:
-            yield
-        finally:
-            forwarding.cancel()
-            await asyncio.gather(forwarding, return_exceptions=True)
-
-    async def _forward(self, session: RoomSession) -> None:
-        async for event in session.events():
-            self._app.offer_event(event)
 
 
 class Deliverer:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hangbot.bot.ports import Disconnect
 from hangbot.errors import WireError
-from hangbot.hangfm.wire.state import RoomState
+from hangbot.hangfm.wire.state import Crowd, RoomState
 
 __all__ = ["StateReplica"]
 
@@ -20,11 +20,13 @@ class StateReplica:
     Attributes:
         state: The copy; ``None`` before the join. A copy that is lost stays as it last was.
         joined: The answer to the join without its state; ``None`` before the join.
+        crowd: What the last patch did to the list of users.
     """
 
     def __init__(self, me: str | None) -> None:
         self.state: RoomState | None = None
         self.joined: Mapping[str, Any] | None = None
+        self.crowd: Crowd | None = None
         self._me = me
         self._held = False
 
@@ -43,10 +45,11 @@ class StateReplica:
 
     def apply(self, patch: list[dict[str, Any]]) -> Disconnect | None:
         """Apply a patch to the copy; return why the copy is lost where it does not fit."""
+        self.crowd = None
         if self.state is None:
             return None
         try:
-            self.state.apply(patch)
+            self.crowd = self.state.apply(patch)
         except WireError as exc:
             return Disconnect("state lost", str(exc))
         held, self._held = self._held, self._me in self.state

@@ -8,26 +8,26 @@ stays open and heard, so that the bot stays in the room until the connection is 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from hangbot.bot.events import RoomEvent
+from hangbot.bot.events import Event
 from hangbot.bot.ports import Disconnect, Reason
 from hangbot.clock import Clock
 from hangbot.errors import JoinRefused, Refused, Unavailable, Unreachable, WireError
 from hangbot.hangfm.acks import PendingActions, disconnect_error, read_reply
 from hangbot.hangfm.action import RoomAction
-from hangbot.hangfm.event_queue import EventQueue
 from hangbot.hangfm.replica import StateReplica
 from hangbot.hangfm.socket import Connection, close_code
 from hangbot.hangfm.song_watch import SongWatch
 from hangbot.hangfm.wire import frames as wire
 from hangbot.hangfm.wire.actions import check_name
-from hangbot.hangfm.wire.events import RoomMessage, to_event
+from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.hangfm.wire.frames import Ping, Reply, ServerClosing, Unknown, Welcome
+from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.hangfm.wire.state import RoomState
 
 __all__ = ["RoomClient"]
@@ -49,9 +49,11 @@ class RoomClient:
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
         me: The bot's uid. A state that held it and does so no longer is lost: a room sends nothing to a
             client that it does not hold. A state that never held it proves nothing.
+        events: Finds out what happened, over all connections of a bot; ``None``: no caller wants to know.
+        on_event: Called with what happened, in order. Must not block.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  everything is handed in
         self,
         connection: Connection,
         room: str,
@@ -62,6 +64,8 @@ class RoomClient:
         on_message: Callable[[RoomMessage], None] = lambda _: None,
         guard: Callable[[str], None] = lambda _: None,
         me: str | None = None,
+        events: RoomEvents | None = None,
+        on_event: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.room = room
         self._connection = connection
@@ -69,7 +73,8 @@ class RoomClient:
         self._silence = silence
         self._on_message = on_message
         self._guard = guard
-        self._events = EventQueue()
+        self._events = events
+        self._on_event = on_event
         self._replica = StateReplica(me)
         self._pending = PendingActions(connection, clock, ack_timeout)
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
@@ -184,10 +189,6 @@ class RoomClient:
         """Return an action of this connection, for the song that plays now; ``me`` returns the bot's uuid."""
         return RoomAction(self, name, params, me)
 
-    def events(self) -> AsyncIterator[RoomEvent]:
-        """Yield what happens in the room from now on, until the connection has ended. At most one reader."""
-        return self._events.events()
-
     async def ping_and_wait(self) -> None:
         """Return when the server has read everything sent so far; see `PendingActions.ping_and_wait`."""
         await self._pending.ping_and_wait()
@@ -257,6 +258,12 @@ class RoomClient:
         elif self.state is not None:
             self._song.hear()
             self._song.set_time(fields.get("serverTime"))
+            if self._events is not None:
+                self._forward(self._events.join(self.state))
+
+    def _forward(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._on_event(event)
 
     def _handle_message(self, message: RoomMessage) -> None:
         if message.name == "kickedFromRoom":
@@ -265,12 +272,17 @@ class RoomClient:
         elif message.name == "roomReset":
             self._disconnect_reason = "reset"
         self._song.hear()
+        patched = None
         if message.patch is not None:
             if self.state is None:
                 return  # older than the state that is to come
-            if not self.ended.done() and (lost := self._replica.apply(message.patch)):
-                self._settle(lost)
-        self._events.put(to_event(message))
+            if not self.ended.done():
+                if lost := self._replica.apply(message.patch):
+                    self._settle(lost)
+                else:
+                    patched = self.state
+        if self._events is not None:
+            self._forward(self._events.message(message, patched, self._replica.crowd))
         self._on_message(message)
 
     def _because(self, reason: Reason) -> Reason:
@@ -282,7 +294,6 @@ class RoomClient:
         """Note that the connection has ended; only the first end counts."""
         if not self.closed.done():
             self.closed.set_result(ended)
-            self._events.close()
         self._settle(ended)
 
     def _settle(self, ended: Disconnect) -> None:

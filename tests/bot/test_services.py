@@ -11,7 +11,7 @@ import pytest
 
 from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner
-from hangbot.bot.events import ChatMessage, RoomEvent
+from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
@@ -89,7 +89,7 @@ class Session:
     ) -> None:
         self.state = RoomState({"allUsers": [], "settings": {"name": "The Room"}})
         self._end, self._after = end, after
-        self._closed, self._events = closed, events
+        self._closed, self.happening = closed, events
 
     async def welcome(self, within: float) -> bool:
         return within > 0
@@ -107,10 +107,6 @@ class Session:
     def action(self, name: str, params: Mapping[str, Any], *, me: Callable[[], str]) -> StartedAction:
         raise NotImplementedError
 
-    async def events(self) -> AsyncIterator[RoomEvent]:
-        for event in self._events:
-            yield event
-
 
 class Rooms:
     """Opens one connection after the other; then none answers any more."""
@@ -120,13 +116,15 @@ class Rooms:
         self.no_more = asyncio.Event()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Session]:
+    async def open(self, hears: Callable[[Event], None] | None) -> AsyncIterator[Session]:
         if not self._visits:
             self.no_more.set()
             await asyncio.Event().wait()
         visit = self._visits.pop(0)
         if isinstance(visit, HangbotError):
             raise visit
+        for event in visit.happening if hears else ():
+            hears(event)
         yield visit
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hangbot.bot.events import RoomEvent
+from hangbot.bot.events import Event, Joined, RoomEvent, UserJoined
 from hangbot.bot.ports import Disconnect
 from hangbot.errors import (
     AckTimeout,
@@ -21,6 +21,7 @@ from hangbot.errors import (
     UsageError,
 )
 from hangbot.factory import open_room
+from hangbot.hangfm.wire.room_events import RoomEvents
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases, rows
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from hangbot.hangfm.room import RoomClient
     from hangbot.hangfm.wire.events import RoomMessage
     from hangbot.sandbox import Sandbox
-    from pytest_hangfm import OpenRoom, OpenUser, RoomEvents
+    from pytest_hangfm import OpenRoom, OpenUser
+    from pytest_hangfm import RoomEvents as HeardEvents
     from tests.hangfm.scripted import Frame
 
 PING = '"primus::ping::1800000000000"'
@@ -273,25 +275,27 @@ async def test_a_frame_that_nobody_expects_is_passed_over(server: ScriptedRoom, 
         assert room.state.data == state()
 
 
-async def test_messages_are_heard_after_their_patch_and_are_events_until_the_end() -> None:
+async def test_messages_are_heard_after_their_patch_and_so_is_what_they_brought() -> None:
     seen: list[tuple[str, list[str]]] = []
+    happened: list[Event] = []
     server = ScriptedRoom()
 
     def listen(heard: RoomMessage) -> None:
         assert room.state is not None
         seen.append((heard.name, list(room.state.users())))
 
-    async with server.joined(on_message=listen) as room:
-        events = room.events()
-        first = asyncio.ensure_future(anext(events))
-        await settle()
-        song = {"context": "user", "message": {"name": "playedSong", "params": {"song": 1}}}
+    async with server.joined(on_message=listen, events=RoomEvents("room"), on_event=happened.append) as room:
+        song = {"context": "user", "message": {"name": "ofANewerServer", "params": {"song": 1}}}
         server.say(came("alice"), song)
         server.hang_up()
+        await room.closed
 
-        assert await first == RoomEvent("userJoined")
-        assert [event async for event in events] == [RoomEvent("playedSong", {"song": 1})]
-    assert seen == [("userJoined", [ME, "alice"]), ("playedSong", [ME, "alice"])]
+    joined, *rest = happened
+    assert isinstance(joined, Joined)
+    assert [user.uuid for user in joined.state.users] == [ME]
+    assert [type(event) for event in rest] == [UserJoined, RoomEvent]
+    assert rest[1] == RoomEvent("ofANewerServer", {"song": 1})
+    assert seen == [("userJoined", [ME, "alice"]), ("ofANewerServer", [ME, "alice"])]
 
 
 @cases(
@@ -439,7 +443,7 @@ async def test_a_listener_that_fails_ends_it_and_is_reported(caplog: pytest.LogC
 
 
 async def test_a_patch_in_the_same_packet_as_the_join_is_not_lost(
-    hangfm_sandbox: Sandbox, hangfm_room: RoomClient, hangfm_room_events: RoomEvents
+    hangfm_sandbox: Sandbox, hangfm_room: RoomClient, hangfm_room_events: HeardEvents
 ) -> None:
     await hangfm_room_events.expect("updatedUserData")
 

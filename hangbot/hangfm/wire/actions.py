@@ -26,8 +26,7 @@ that the action was meant for, whether it was carried out; ``None`` where the st
 
 def song_id(state: RoomState | None) -> object:
     """Return what distinguishes the song that plays now from any other, or ``None`` when none plays."""
-    playing = state.now_playing() if state else None
-    return (playing.get("playId"), playing.get("startTime")) if playing else None
+    return state.playing_id() if state else None
 
 
 def _is_dj(_: Mapping[str, Any], me: str, state: RoomState, _song: object) -> bool:

@@ -1,12 +1,10 @@
-"""The messages of a room to all in it, and what a bot's app hears of them. PURE."""
+"""The messages of a room to all in it. PURE."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hangbot.bot.events import RoomEvent
-
-__all__ = ["RoomMessage", "read_message", "to_event"]
+__all__ = ["RoomMessage", "read_message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,3 @@ def read_message(name: str, message: Mapping[str, Any], room: object) -> RoomMes
         params if isinstance(params, dict) else {},
         room if isinstance(room, str) else None,
     )
-
-
-def to_event(message: RoomMessage) -> RoomEvent:
-    """Return a message as an app hears it; the state has taken its patch in by then."""
-    return RoomEvent(message.name, message.params)

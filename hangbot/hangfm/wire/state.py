@@ -5,16 +5,30 @@ lists without an error. So a patch is applied whole or not at all, and the list 
 checked after each; a state that a patch did not fit has to be fetched anew.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
 
 from hangbot.errors import WireError
 from hangbot.hangfm.wire.patch import MISFITS, Change, apply_patch, undo
 
-__all__ = ["RoomState"]
+__all__ = ["Crowd", "RoomState"]
 
 _RECOUNTED: Final = 4
 """One change in so many users: from there on counting all of them takes no longer."""
+
+
+class Crowd(NamedTuple):
+    """What a patch did to the list of users.
+
+    Attributes:
+        came: Entries of users who were not in the room before, by uuid.
+        left: The uuids of those who are in it no longer.
+        changed: Entries that changed otherwise, by uuid; ``None``: any may have.
+    """
+
+    came: Mapping[str, Mapping[str, Any]]
+    left: Sequence[str]
+    changed: Mapping[str, Mapping[str, Any]] | None
 
 
 class RoomState:
@@ -40,8 +54,8 @@ class RoomState:
         """Return whether a user is in the room."""
         return uuid in self._here
 
-    def apply(self, patch: list[dict[str, Any]]) -> None:
-        """Apply every operation of a patch.
+    def apply(self, patch: list[dict[str, Any]]) -> Crowd | None:
+        """Apply every operation of a patch; return what it did to the list of users, if anything.
 
         Raises:
             WireError: An operation does not fit, or afterwards the list of users would be gone or hold
@@ -50,8 +64,8 @@ class RoomState:
         log: list[Change] = []
         try:
             changes = apply_patch(self.data, patch, log, self._late)
-            if changes:  # otherwise no user came or left
-                self._count(changes)
+            # otherwise no user came or left
+            return self._count(changes) if changes else None
         except MISFITS as exc:
             self._take_back(log)
             # The message leaves the values out: they are personal data.
@@ -66,39 +80,84 @@ class RoomState:
         undo(log)
         self._here = set(self.users())
 
-    def _count(self, changes: list[Change]) -> None:
+    def _count(self, changes: list[Change]) -> Crowd:
         """Follow who came and who left; raises `WireError` where a user is in the room twice."""
         users = self.data.get("allUsers")
         if not isinstance(users, list):
             raise WireError("a patch took the list `allUsers` out of the room state")
-        here = self._here
-        if len(changes) * _RECOUNTED < len(users):
-            for node, key, old, new in changes:
-                if node is users:
-                    left, came = _uuid(old), _uuid(new)
-                elif key == "uuid":
-                    left, came = old, new
-                else:
-                    continue
-                if type(left) is str:
-                    here.discard(left)
-                if type(came) is str:
-                    here.add(came)
-            if len(here) == len(users):
-                return
+        if len(changes) * _RECOUNTED < len(users) and (crowd := self._follow(changes, users)):
+            return crowd
         # Many changes, or some that crossed: count all users.
-        uuids = list(self.users())
-        self._here = set(uuids)
-        if len(self._here) != len(uuids):
+        here, now = self._here, dict(self.entries())
+        self._here = set(now)
+        if len(now) != sum(1 for _ in self.users()):
             raise WireError("after a patch a user is in the room twice")
+        return Crowd(
+            {uuid: entry for uuid, entry in now.items() if uuid not in here}, list(here - now.keys()), None
+        )
 
-    def users(self) -> Iterator[str]:
-        """Yield the uuid of each user in the room."""
+    def _follow(self, changes: list[Change], users: list[Any]) -> Crowd | None:
+        """Follow few changes one by one; ``None``: they crossed, and all users are to be counted."""
+        here, before = self._here, dict[str, bool]()
+        entries: dict[str, Mapping[str, Any]] = {}
+        changed: dict[str, Mapping[str, Any]] = {}
+        for node, key, old, new in changes:
+            if node is users:
+                left, came, entry = _uuid(old), _uuid(new), new
+            elif key == "uuid":
+                left, came, entry = old, new, node
+            else:
+                if (uuid := _uuid(node)) is not None:
+                    changed[uuid] = node
+                continue
+            if type(left) is str:
+                before.setdefault(left, left in here)
+                here.discard(left)
+            if type(came) is str:
+                before.setdefault(came, came in here)
+                here.add(came)
+                entries[came] = entry
+        if len(here) == len(users):
+            came_in = {uuid: entry for uuid, entry in entries.items() if uuid in here and not before[uuid]}
+            return Crowd(came_in, [uuid for uuid, was in before.items() if was and uuid not in here], changed)
+        self._here = here - before.keys() | {uuid for uuid, was in before.items() if was}
+        return None
+
+    def entries(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the uuid of each user in the room, and its entry in the list of users."""
         users = self.data.get("allUsers")
         for user in users if isinstance(users, list) else ():
             uuid = _uuid(user)
             if uuid is not None:
+                yield uuid, user
+
+    def users(self) -> Iterator[str]:
+        """Yield the uuid of each user in the room."""
+        return (uuid for uuid, _ in self.entries())
+
+    def profiles(self) -> Iterator[str]:
+        """Yield the uuid of each user whose profile has come."""
+        profiles = self.data.get("allUserData")
+        for uuid in profiles if isinstance(profiles, dict) else ():
+            if uuid not in self._late:
                 yield uuid
+
+    def has_profile(self, uuid: str) -> bool:
+        """Return whether a user's profile has come, and not only parts of it."""
+        profiles = self.data.get("allUserData")
+        return isinstance(profiles, dict) and isinstance(profiles.get(uuid), dict) and uuid not in self._late
+
+    def room_roles(self) -> dict[str, str]:
+        """Return the roles in this room that the settings give, by uuid."""
+        settings = self.data.get("settings")
+        roles = settings.get("roomRoles") if isinstance(settings, dict) else None
+        return {
+            role["userUuid"]: role["role"]
+            for role in (roles if isinstance(roles, list) else ())
+            if isinstance(role, dict)
+            and isinstance(role.get("userUuid"), str)
+            and isinstance(role.get("role"), str)
+        }
 
     def djs(self) -> list[dict[str, Any]]:
         """Return the DJ line; the first one plays now."""
@@ -113,6 +172,16 @@ class RoomState:
         """Return ``{song, startTime, endTime, playId?}`` (server milliseconds), or ``None``."""
         playing = self.data.get("nowPlaying")
         return playing if isinstance(playing, dict) else None
+
+    def playing_id(self) -> object:
+        """Return what distinguishes this playing of a song from any other, or ``None`` when none plays."""
+        playing = self.now_playing()
+        if playing is None:
+            return None
+        if (which := (playing.get("playId"), playing.get("startTime"))) != (None, None):
+            return which
+        song = playing.get("song")
+        return song.get("songId") if isinstance(song, dict) else which
 
     def votes(self, uuid: str) -> dict[str, Any]:
         """Return a user's ``songVotes``: ``{like?: bool, star?: bool}``."""
