@@ -104,7 +104,7 @@ class DirectMessage(ChatMessage):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone in the room, as the room's server has it: never by what a user writes about itself.
+    """A user of the room, as the room's server has it: never by what a user writes about itself.
 
     Attributes:
         uuid: Who it is.
@@ -176,7 +176,7 @@ class RoomSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The bot is in the room for the first time since its start; what follows is told as it happens."""
+    """The bot is in the room for the first time since its start; what follows comes as it happens."""
 
     state: RoomSnapshot
 

@@ -8,7 +8,7 @@ stays open and heard, so that the bot stays in the room until the connection is 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ class RoomClient:
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
         me: The bot's uid. A state that held it and does so no longer is lost: a room sends nothing to a
             client that it does not hold. A state that never held it proves nothing.
-        events: Finds out what happened, over all connections of a bot; ``None``: no caller wants to know.
+        events: Finds out what happened, over all connections of a bot; ``None``: it is not asked for.
         on_event: Called with what happened, in order. Must not block.
     """
 
@@ -258,12 +258,8 @@ class RoomClient:
         elif self.state is not None:
             self._song.hear()
             self._song.set_time(fields.get("serverTime"))
-            if self._events is not None:
-                self._forward(self._events.join(self.state))
-
-    def _forward(self, events: Sequence[Event]) -> None:
-        for event in events:
-            self._on_event(event)
+            for event in self._events.join(self.state) if self._events else ():
+                self._on_event(event)
 
     def _handle_message(self, message: RoomMessage) -> None:
         if message.name == "kickedFromRoom":
@@ -281,8 +277,9 @@ class RoomClient:
                     self._settle(lost)
                 else:
                     patched = self.state
-        if self._events is not None:
-            self._forward(self._events.message(message, patched, self._replica.crowd))
+        crowd = self._replica.crowd
+        for event in self._events.message(message, patched, crowd) if self._events else ():
+            self._on_event(event)
         self._on_message(message)
 
     def _because(self, reason: Reason) -> Reason:

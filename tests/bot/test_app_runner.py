@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hangbot.bot.answering import current
 from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner, uptime
-from hangbot.bot.events import ChatMessage, DirectMessage, RoomEvent
+from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomEvent
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.loop import simulated
@@ -283,7 +283,8 @@ def test_events_come_one_at_a_time_in_order_and_the_oldest_are_dropped_with_a_co
 ) -> None:
     heard = list[str]()
 
-    async def hear(event: RoomEvent) -> None:
+    async def hear(event: Event) -> None:
+        assert isinstance(event, RoomEvent)
         heard.append(event.name)
         await asyncio.sleep(1)
 
@@ -468,7 +469,7 @@ def test_on_start_comes_before_the_first_line_and_keeps_the_bot_from_nothing(
     handler, speaker = Handler(), Speaker()
     events = list[float]()
 
-    async def hear(_: RoomEvent) -> None:
+    async def hear(_: Event) -> None:
         events.append(now())
 
     async def main() -> None:
@@ -543,7 +544,8 @@ def test_no_handler_makes_a_stop_longer_than_its_time_and_none_that_it_cancels_i
 def test_an_event_is_still_heard_within_the_drain_though_the_one_before_it_hangs() -> None:
     heard = list[tuple[str, float]]()
 
-    async def hear(event: RoomEvent) -> None:
+    async def hear(event: Event) -> None:
+        assert isinstance(event, RoomEvent)
         heard.append((event.name, now()))
         if event is JOINED:
             await hangs()

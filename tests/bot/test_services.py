@@ -11,7 +11,7 @@ import pytest
 
 from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner
-from hangbot.bot.events import ChatMessage, Event, RoomEvent
+from hangbot.bot.events import ChatMessage, Event, RoomEvent, User, UserJoined
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
@@ -85,7 +85,7 @@ class Session:
         after: float = 0.0,
         *,
         closed: tuple[Disconnect, float] | None = None,
-        events: Sequence[RoomEvent] = (),
+        events: Sequence[Event] = (),
     ) -> None:
         self.state = RoomState({"allUsers": [], "settings": {"name": "The Room"}})
         self._end, self._after = end, after
@@ -123,8 +123,9 @@ class Rooms:
         visit = self._visits.pop(0)
         if isinstance(visit, HangbotError):
             raise visit
-        for event in visit.happening if hears else ():
-            hears(event)
+        if hears:
+            for event in visit.happening:
+                hears(event)
         yield visit
 
 
@@ -224,10 +225,8 @@ def test_a_bot_that_a_moderator_puts_out_does_not_come_back(visits: list[Session
 
 @pytest.mark.parametrize("wants", [pytest.param(True, id="wants"), pytest.param(False, id="does not want")])
 def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> None:  # noqa: FBT001  a row
-    ears, events = (
-        Ears[RoomEvent](),
-        [RoomEvent("userJoined", {"uuid": "ann"}), RoomEvent("of a newer server")],
-    )
+    ears = Ears[Event]()
+    events: list[Event] = [UserJoined(User("ann")), RoomEvent("of a newer server")]
 
     keep(
         [Session(LOST, 1.0, events=events)],

@@ -76,7 +76,7 @@ async def guest(stack: AsyncExitStack, sandbox: Sandbox, url: str, room: str, fo
     outbox = await stack.enter_async_context(open_outbox(settings))
     bot = await stack.enter_async_context(open_bot(settings, outbox))
     one = Guest(bot)
-    bot._keeper._open_room = lambda: open_room(settings, on_message=one)
+    bot._keeper._open_room = lambda _: open_room(settings, on_message=one)
     running = asyncio.create_task(bot.run(), name=f"bot in {room}")
 
     async def end() -> None:

@@ -218,7 +218,7 @@ class RoomEvents:
         """
         before, self._votes = self._votes, read_counts(state)
         came = dict.fromkeys(uuid for uuid in uuids if self._comes(uuid, state))
-        catch_up, told = self._catching_up, False
+        catch_up, reported = self._catching_up, False
         for uuid in uuids:
             new, old = read_vote(state, uuid), self._voters.get(uuid, NO_VOTE)
             if new == old:
@@ -228,9 +228,9 @@ class RoomEvents:
             else:
                 self._voters[uuid] = new
             if uuid in self._users and (catch_up or uuid not in came):
-                told = True
+                reported = True
                 yield VoteChanged(uuid, *new, self._votes, catch_up)
-        if not told and before != self._votes:
+        if not reported and before != self._votes:
             yield VoteChanged(None, *NO_VOTE, self._votes, catch_up)
         if came or self._profiles or not self._users:
             self._catching_up = False

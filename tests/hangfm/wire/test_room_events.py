@@ -222,8 +222,10 @@ def test_a_song_that_was_looked_up_ends_under_its_own_name() -> None:
     room = Room(raw(djs=["ann"], song=1))
     room.becomes(raw(djs=["ann"], nowPlaying={**playing(1), "song": {"trackName": "Found"}}), "lookedUpSong")
 
-    (ended,) = room.becomes(raw(djs=["bob", "ann"]), "playedSong")[:1] or [None]
-    assert isinstance(ended, DjAdded | SongEnded)
+    _, ended = room.becomes(raw(djs=["bob", "ann"]), "playedSong")
+
+    assert isinstance(ended, SongEnded)
+    assert (ended.song.title, ended.song.dj) == ("Found", "ann")
 
 
 def test_roles_are_the_servers_and_follow_it() -> None:
