@@ -172,7 +172,9 @@ def _add(database: sqlite3.Connection, key: str, low: int, now: float) -> None:
         ):
             database.execute(f"DELETE FROM {table} WHERE {column} = ?", (other,))  # noqa: S608  constants
         if direct:  # nothing of it is new again: what others said before that has long been heard, or too old
-            database.execute("UPDATE inbox SET base = max(base, ?) WHERE epoch = ?", (other_low, epoch))
+            database.execute(
+                "UPDATE inbox SET base = max(coalesce(base, 0), ?) WHERE epoch = ?", (other_low, epoch)
+            )
 
 
 def _keep(database: sqlite3.Connection, key: str, witnesses: Sequence[Witness]) -> None:

@@ -1,14 +1,21 @@
+import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from hangbot.clock import SystemClock
 from hangbot.delivery import inbox_sql
 from hangbot.delivery.inbox import ConversationMarks, Inbox, Remembered, Witness
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import OutboxUnusable
+from tests.bounds import WITHIN
 from tests.delivery.builders import opened
 
 ROOM = "group_room"
@@ -178,3 +185,115 @@ async def test_an_inbox_whose_file_is_closed_says_so(path: Path) -> None:
         inbox.handled(ROOM, [1], 0)
     with pytest.raises(OutboxUnusable, match="closed"):
         await inbox.load()
+
+
+async def test_more_traffic_takes_no_more_room(
+    inbox: Inbox, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_sql, "MOST_DIRECT", 20)
+
+    async def hear(lines: range) -> int:
+        written = [inbox.handled(ROOM, [], line, [witness(line)]) for line in lines]
+        written += [inbox.handled(f"user_{line % 40}", [], line, [witness(line)]) for line in lines[::3]]
+        await asyncio.gather(*written)
+        pages: int = await outbox.file.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
+        return pages
+
+    before = await hear(range(100_001, 102_000))
+    after = await hear(range(102_000, 110_000))
+
+    assert after <= before + 2
+    assert len((await inbox.load()).conversations) == 1 + 20
+
+
+async def test_on_a_full_disk_marks_wait_for_room(inbox: Inbox, outbox: Outbox) -> None:
+    await inbox.begin(ROOM, 1)
+    pages = await outbox.file.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
+    await outbox.file.read(lambda file: file.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    long = witness(5)._replace(fingerprint="x" * 3000)
+    full = [asyncio.ensure_future(inbox.handled(f"group_{n}", [5], 1, [long])) for n in range(50)]
+    done, _ = await asyncio.wait(full, timeout=0.2)
+
+    await outbox.file.read(lambda file: file.execute("PRAGMA max_page_count = 100000").fetchone())
+    await asyncio.wait_for(asyncio.gather(*full), WITHIN)
+
+    assert not done
+    assert (await marks(inbox, "group_49")).heard == {5}
+
+
+class Model(RuleBasedStateMachine):
+    """An inbox beside what it is to know, over restarts."""
+
+    KEYS = st.sampled_from([ROOM, "group_other", "user_ann", "user_bea"])
+    LINES = st.integers(0, 12)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.epoch, self.base = 1, None
+        self.known: dict[str, tuple[int, set[int], dict[int, Witness], int]] = {}
+        self.open()
+
+    def open(self) -> None:
+        self.box = Outbox(Path(self.folder.name) / "box", make_writer=InlineWriter)
+        self.runner.run(self.box.open())
+        self.inbox = Inbox(self.box.file, SystemClock())
+
+    def close(self) -> None:
+        self.runner.run(self.box.close())
+
+    @rule(key=KEYS, low=LINES, lines=st.sets(LINES))
+    def begin(self, key: str, low: int, lines: set[int]) -> None:
+        seen = {line: witness(line) for line in lines}
+        self.runner.run(self.inbox.begin(key, low, list(seen.values())))
+        self.known[key] = (low, set(), seen, self.epoch)
+
+    @rule(key=KEYS, low=LINES, heard=st.sets(LINES), lines=st.sets(LINES), done=st.booleans())
+    def handled(self, key: str, low: int, heard: set[int], lines: set[int], *, done: bool) -> None:
+        seen = {line: witness(line, done=done) for line in lines}
+
+        async def mark() -> None:
+            await self.inbox.handled(key, heard, low, list(seen.values()))
+
+        self.runner.run(mark())
+        before, above, witnesses, epoch = self.known.get(key, (low, set(), {}, self.epoch))
+        low = max(low, before)
+        self.known[key] = (low, {line for line in above | heard if line > low}, witnesses | seen, epoch)
+
+    @rule()
+    def new_epoch(self) -> None:
+        self.epoch += 1
+        assert self.runner.run(self.inbox.new_epoch()) == self.epoch
+
+    @rule()
+    def restart(self) -> None:
+        self.close()
+        self.open()
+
+    @invariant()
+    def knows(self) -> None:
+        found = self.runner.run(self.inbox.load())
+        assert found.epoch == self.epoch
+        there = {
+            key: (marks.low, set(marks.heard), {each.id: each for each in marks.witnesses}, marks.epoch)
+            for key, marks in found.conversations.items()
+        }
+        most = {key: 100 if key.startswith("group_") else 10 for key in self.known}
+        assert there == {
+            key: (low, heard, {line: seen[line] for line in sorted(seen)[-most[key] :]}, epoch)
+            for key, (low, heard, seen, epoch) in self.known.items()
+        }
+        for key, (low, heard, seen, epoch) in self.known.items():
+            self.known[key] = (low, heard, {line: seen[line] for line in sorted(seen)[-most[key] :]}, epoch)
+
+    def teardown(self) -> None:
+        self.close()
+        self.runner.close()
+        self.folder.cleanup()
+
+
+def test_the_inbox_knows_what_it_was_given_over_restarts() -> None:
+    run_state_machine_as_test(
+        Model, settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
+    )
