@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hangbot.bot.app import App
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import Event
+from hangbot.bot.ledger import Ledger
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
+from hangbot.delivery.inbox import Inbox
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.owner import Owner
@@ -28,8 +30,9 @@ from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import MakeWriter
 from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.chat_history import HistoryReader
+from hangbot.hangfm.chat_socket import open_chat_socket
 from hangbot.hangfm.chat_token import ChatToken
-from hangbot.hangfm.feed import PollingFeed
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import HttpClient, open_transport
 from hangbot.hangfm.room import RoomClient
@@ -279,16 +282,24 @@ async def open_bot(
         poll_interval=settings.poll_interval,
         joins=settings.auto_join,
         learns_owner=settings.chat_uid is None,
+        chat_feed=settings.chat_feed,
+        chat_silence=settings.chat_silence,
+        catch_up=settings.catch_up,
     )
     happened = RoomEvents(settings.room_uuid)
     async with open_clients(settings, clock=clock, rng=rng) as clients:
+        history = HistoryReader(clients.chat)
         courier = make_courier(
             settings, outbox, clients.chat, clock=clock, rng=rng, notify=notify, conditions=red, turn=turn
         )
         yield Bot(
             options,
             chat=clients.chat,
-            feed=PollingFeed(clients.chat),
+            history=history,
+            open_push=lambda: open_chat_socket(
+                clients.chat, app_id=settings.chat_app_id, within=settings.connect_timeout, clock=clock
+            ),
+            ledger=Ledger(Inbox(outbox.file, clock), clients.chat, history),
             courier=courier,
             open_room=lambda hears: open_room(settings, clock=clock, events=happened, on_event=hears),
             check_action=check_name,

@@ -56,7 +56,9 @@ def test_a_file_that_is_named_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize(("title", "most"), [("One message", 12), ("One frame", 7)])
+@pytest.mark.parametrize(
+    ("title", "most"), [("One message", 12), ("One frame", 7), ("One line of the chat", 5)]
+)
 def test_a_path_is_as_short_as_it_is_to_be(title: str, most: int) -> None:
     hops = [(int(number), place) for number, place in _HOP.findall(section(title))]
 

@@ -14,9 +14,10 @@ from hangbot.bot.app import App, make_hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.direct_action import DirectAction
 from hangbot.bot.handler_calls import log_not_accepted
+from hangbot.bot.ledger import Ledger
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
-from hangbot.bot.ports import ChatFeed, ChatReader, OpenRoom, RoomSession
+from hangbot.bot.ports import ChatHistory, ChatReader, OpenPush, OpenRoom, RoomSession
 from hangbot.bot.services import Deliverer, RoomKeeper, Service
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.message import Outgoing
@@ -42,7 +43,9 @@ class Bot:
     Args:
         options: How it behaves.
         chat: Who it is in the chat.
-        feed: What is new there.
+        history: What was said there.
+        open_push: Opens a connection that brings what is said there.
+        ledger: What of it is handled.
         courier: Delivers what `say` accepts.
         open_room: Opens a room connection; called again after each loss.
         check_action: Raises `UsageError` for a room action whose name is misspelt.
@@ -58,7 +61,9 @@ class Bot:
         options: BotOptions,
         *,
         chat: ChatReader,
-        feed: ChatFeed,
+        history: ChatHistory,
+        open_push: OpenPush,
+        ledger: Ledger,
         courier: Courier,
         open_room: OpenRoom,
         check_action: Callable[[str], None],
@@ -74,7 +79,7 @@ class Bot:
         """What is wrong and lasts; `health` shows it with the rest."""
         clock, rng = retrier.clock, retrier.rng
         runner = self._runner = AppRunner(
-            clock, make_hooks(app, self), name=options.name, limit=options.handler_timeout
+            clock, make_hooks(app, self), name=options.name, limit=options.handler_timeout, marks=ledger
         )
         self.started_at = runner.started_at
         self._courier = courier
@@ -92,11 +97,13 @@ class Bot:
         )
         self._listener = ChatListener(
             chat,
-            feed,
             courier,
             clock,
             rng,
             reconnects,
+            history=history,
+            open_push=open_push,
+            ledger=ledger,
             options=options,
             conditions=self.conditions,
             app=runner,

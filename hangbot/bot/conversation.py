@@ -58,7 +58,7 @@ class Position:
 
     Attributes:
         verified: The id up to which pages of the history were read without a gap.
-        newest: The largest id seen.
+        newest: The largest id that was verified, or needs nothing more than the app to handle it.
         sent_at: When the latest row seen was sent; whole seconds since the epoch, by the server.
         unverified: About how many rows were seen since the last one was verified.
     """
@@ -112,6 +112,7 @@ class Position:
     def give(self, line: ChatMessage) -> None:
         """Note that the app has a line."""
         self.see(line, done=False)
+        self.newest = max(self.newest, line.id)
         self._open[line.id] = fingerprint(line)
 
     def handled(self, line: ChatMessage) -> bool:
@@ -214,13 +215,16 @@ class Position:
         for row in rows:
             self.see(row, done=not self.is_new(row) and row.id not in self._open)
         self.verified = max(self.verified, *(row.id for row in rows), 0)
+        self.newest = max(self.newest, self.verified)
         self.unverified = 0
 
     def see(self, row: ChatMessage, *, done: bool) -> None:
         """Remember a row, so that it is recognised; one that has long been handled is not kept."""
-        known = self._seen.get(row.id)
+        if done:
+            self.newest = max(self.newest, row.id)
         if row.id <= self._floor:
             return
+        known = self._seen.get(row.id)
         witness = _witness(row, done=done or (known is not None and known.done and self._knows(row)))
         if witness != known:
             self.unverified += known is None
@@ -270,7 +274,6 @@ class Position:
 
     def _take(self, witness: Witness) -> None:
         self._seen[witness.id] = witness
-        self.newest = max(self.newest, witness.id)
         self.sent_at = max(self.sent_at, witness.sent_at)
         if len(self._seen) > 2 * _REMEMBERED:
             for number in sorted(self._seen)[:-_REMEMBERED]:

@@ -66,7 +66,11 @@ class History:
         if not position.leads(rows):
             held = _readable(await self._chat.page(self._conversation, before=position.verified + 1))
             if position.begins_anew(held, rows):
-                return Page(await self._back(position), anew=True)
+                back = await self.back(position)
+                if not self._emptied:  # otherwise it was logged then
+                    _log_anew(position, max((row.id for row in back), default=0))
+                self._emptied = False
+                return Page(back, anew=True)
             if not held and not rows:
                 if position.has_rows:
                     self._log_emptied(position)
@@ -78,8 +82,11 @@ class History:
         more = len(shown) >= most and bool(rows) and rows[-1].id > position.verified
         return Page(rows, more, unreadable=[row for row in shown if isinstance(row, Unreadable)])
 
-    async def _back(self, position: Position) -> Sequence[ChatMessage]:
-        """Return the newest rows, back to one that was sent before the latest row that was seen."""
+    async def back(self, position: Position) -> Sequence[ChatMessage]:
+        """Return the newest rows, back to one that was sent before the latest row that was seen.
+
+        They are what `Position.begin_again` needs. Raises `ServiceError`.
+        """
         rows: list[ChatMessage] = []
         for _ in range(_PAGES_BACK):
             before = rows[0].id if rows else None
@@ -88,9 +95,6 @@ class History:
             rows = [*page, *rows]
             if len(shown) < _LARGEST_PAGE or not page or page[0].sent_at < position.sent_at:
                 break
-        if not self._emptied:  # otherwise it was logged then
-            _log_anew(position, max((row.id for row in rows), default=0))
-        self._emptied = False
         return rows
 
     def _log_emptied(self, position: Position) -> None:

@@ -12,13 +12,11 @@ from typing import Any, Literal, Protocol
 from hangbot.bot.events import ChatMessage, Event
 
 __all__ = [
-    "ChatFeed",
     "ChatHistory",
     "ChatPush",
     "ChatReader",
     "Conversation",
     "Disconnect",
-    "Look",
     "Newest",
     "OpenPush",
     "OpenRoom",
@@ -243,25 +241,3 @@ class ChatPush(Protocol):
 
 OpenPush = Callable[[], AbstractAsyncContextManager[ChatPush]]
 """Opens and authenticates such a connection; closes it when its block ends; raises `ServiceError`."""
-
-
-class Look(Protocol):
-    """What a look at the chat found."""
-
-    @property
-    def lines(self) -> Sequence[ChatMessage]:
-        """New lines, oldest first."""
-
-    @property
-    def more(self) -> bool:
-        """Whether there may be more at once."""
-
-
-class ChatFeed(Protocol):
-    """What is new in the chat, in order. A call that fails changes nothing and may be made again."""
-
-    async def begin(self) -> int:
-        """Take what was said so far as heard, and return the newest id; raises `ServiceError`."""
-
-    async def look(self) -> Look:
-        """Return the lines that are new since the last look; raises `ServiceError`."""

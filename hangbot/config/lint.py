@@ -10,7 +10,6 @@ from hangbot.text import is_uuid
 __all__ = ["UNBUILT", "lint"]
 
 UNBUILT: Final[Mapping[str, str]] = {
-    "chat_feed": "the bot still polls, whatever it says",
     "canary": "the bot does not write to itself yet",
     "status_port": "the status page is not built yet, so nothing listens there",
     "status_host": "the status page is not built yet, so nothing listens there",

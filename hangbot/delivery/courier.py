@@ -165,6 +165,13 @@ class Courier:
                 pass  # only messages show that they wait
             yield
 
+    async def available(self) -> None:
+        """Wait while the service is known to be down, as a request would; raises `Stopped`."""
+        async with self._throttle.request() as request:
+            while await request.held_up():
+                pass
+            request.abandon()
+
     async def answers(self, since: float) -> bool:
         """Return whether the service works, by a question put to it since then (monotonic seconds) or now."""
         return await self._throttle.answers(since)

@@ -193,7 +193,7 @@ def red(bot: Bot) -> list[str]:
 async def test_a_token_that_is_refused_again_after_an_exchange_keeps_its_message_in_red_until_it_is_taken(
     world: World,
 ) -> None:
-    clock = ManualClock()
+    clock = ManualClock(wall=world.sandbox.clock.now_s())
     own = {"error": {"code": "ERR_NO_AUTH", "message": "Who?"}}
 
     async with world.running(clock=clock) as run:

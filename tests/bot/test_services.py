@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pytest
 
 from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner
-from hangbot.bot.events import ChatMessage, Event, RoomEvent, User, UserJoined
-from hangbot.bot.listener import ChatListener
+from hangbot.bot.events import Event, RoomEvent, User, UserJoined
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.bot.ports import Disconnect
 from hangbot.bot.services import RoomKeeper
-from hangbot.delivery.waits import Stopped
 from hangbot.errors import (
     HangbotError,
     JoinRefused,
-    Refused,
     RemovedFromRoom,
-    ServiceError,
     TokenRejected,
-    Unavailable,
     Unreachable,
 )
 from hangbot.hangfm.wire.state import RoomState
@@ -38,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from hangbot.bot.ports import StartedAction
-    from hangbot.delivery.courier import Courier
     from hangbot.delivery.record import OutboxRow
 
 
@@ -234,141 +227,3 @@ def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> N
     )
 
     assert ears.heard == events * wants
-
-
-# -- the chat
-
-
-class Look:
-    """What a look at the chat found."""
-
-    def __init__(self, *lines: ChatMessage, more: bool = False) -> None:
-        self.lines, self.more = lines, more
-
-
-class Chat:
-    """A chat, its own feed and courier: each call is answered by the next thing that it is told."""
-
-    uid = "bot"
-    group_id = "room"
-
-    def __init__(self, *answers: Look | ServiceError) -> None:
-        self._answers = list(answers)
-        self.looks_at: list[float] = []
-        self.belongs: list[str] = []
-        self.joins = 0
-
-    async def me(self) -> Mapping[str, Any]:
-        return {"uid": "its-own-id"}
-
-    async def join(self) -> None:
-        self.joins += 1
-
-    async def begin(self) -> int:
-        return 6
-
-    async def look(self) -> Look:
-        if not self._answers:
-            raise Stopped
-        self.looks_at.append(round(asyncio.get_running_loop().time(), 3))
-        answer = self._answers.pop(0)
-        if isinstance(answer, ServiceError):
-            raise answer
-        return answer
-
-    @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
-        yield
-
-    async def answers(self, since: float) -> bool:
-        return since >= 0
-
-    async def belongs_to(self, uid: str) -> None:
-        self.belongs.append(uid)
-
-
-def listen(
-    chat: Chat, ears: Ears[ChatMessage] | None = None, options: BotOptions | None = None
-) -> tuple[list[str], list[str]]:
-    """Listen until the chat has no more to say; return what was red before and after."""
-
-    async def main() -> tuple[list[str], list[str]]:
-        clock, conditions = SimulatedClock(), Conditions()
-        async with running_app(clock, Hooks(Silent(), ears)) as app:
-            listener = ChatListener(
-                chat,
-                chat,
-                cast("Courier", chat),
-                clock,
-                FixedRng(1.0),
-                reconnect_policy(1.0),
-                options=options or BotOptions(),
-                conditions=conditions,
-                app=app,
-                nickname={"bob": "Bobby"}.get,
-            )
-            before = [str(each.sentence) for each in listener.status()]
-            await listener.run()
-        return before, [each.part for each in (*conditions.all(), *listener.status())]
-
-    return simulated(main())
-
-
-def test_what_others_say_reaches_the_app_and_of_a_direct_message_only_its_length_is_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    lines = (
-        ChatMessage(7, "ann", "bot", "for your eyes only", 0.0, direct=True),
-        ChatMessage(8, "ann", "room", None, 0.0),
-        ChatMessage(9, "bob", "room", "hello", 0.0),
-        ChatMessage(10, None, "room", "nobody's", 0.0),
-    )
-    own = [ChatMessage(number, uid, "room", "mine", 0.0) for number, uid in ((11, "bot"), (12, "its-own-id"))]
-    ears = Ears[ChatMessage]()
-    caplog.set_level(logging.INFO, "hangbot.bot")
-
-    assert listen(Chat(Look(*lines, *own)), ears) == (["the chat is not read (it has not asked yet)"], [])
-
-    assert sorted(ears.heard, key=lambda line: line.id) == [*lines]
-    assert [line for line in caplog.messages if "HEARD" in line] == [
-        "[HEARD] ann, to the bot alone: 18 characters",
-        "[HEARD] ann: (message, without text)",
-        "[HEARD] Bobby: hello",
-        "[HEARD] ?: nobody's",
-    ]
-
-
-def test_a_full_page_is_followed_at_once_and_the_others_in_the_interval() -> None:
-    chat = Chat(Look(more=True), Look(), Look())
-
-    listen(chat, options=BotOptions(poll_interval=2.0))
-
-    assert chat.looks_at == [0.0, 0.0, 2.0]
-
-
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_bot_joins_and_learns_whose_the_outbox_is_where_it_is_to(asked: bool) -> None:  # noqa: FBT001  a row
-    chat = Chat()
-
-    listen(chat, options=BotOptions(joins=asked, learns_owner=asked))
-
-    assert (chat.joins, chat.belongs) == ((1, ["bot"]) if asked else (0, []))
-
-
-BANNED = Refused("You are banned from this group", service="chat")
-
-
-@pytest.mark.parametrize(
-    ("answers", "waits", "red"),
-    [
-        pytest.param([Unavailable("503", service="chat")] * 3, [1, 2, 4], [], id="in trouble"),
-        pytest.param([BANNED] * 2, [60, 60], ["chat group"], id="banned, in red"),
-        pytest.param([BANNED, Look()], [60], [], id="let in again"),
-        pytest.param([EXPIRED], [60], [], id="a token, of which the request has said so"),
-    ],
-)
-def test_a_chat_that_does_not_answer_well_is_asked_again_and_again(
-    answers: list[Look | ServiceError], waits: list[float], red: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    assert listen(Chat(*answers))[1] == red
-    assert waits_of(caplog) == waits

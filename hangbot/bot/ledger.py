@@ -1,0 +1,150 @@
+"""Which lines of which conversation are handled: positions in memory, over the inbox on disk."""
+
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Protocol
+
+from hangbot.bot.conversation import Position
+from hangbot.bot.events import ChatMessage
+from hangbot.bot.ports import ChatHistory, ChatReader, Conversation
+from hangbot.delivery.inbox import ConversationMarks, Remembered, Witness
+
+__all__ = ["Ledger", "MarksOnDisk"]
+
+
+class MarksOnDisk(Protocol):
+    """What of `hangbot.delivery.inbox.Inbox` is needed; each method raises `OutboxUnusable`."""
+
+    async def load(self) -> Remembered:
+        """Return all that is known."""
+
+    async def begin(self, key: str, low: int, witnesses: Sequence[Witness] = ()) -> None:
+        """Have a conversation begin behind a line, in the epoch of today."""
+
+    async def begin_direct(self, base: int) -> None:
+        """Have direct conversations that are not known begin behind a line."""
+
+    def handled(
+        self, key: str, heard: Collection[int], low: int, witnesses: Sequence[Witness] = ()
+    ) -> Awaitable[None]:
+        """Write what is handled."""
+
+    async def new_epoch(self) -> int:
+        """Count that ids went backwards."""
+
+
+class Ledger:
+    """The bot's position in each of its conversations, as a `hangbot.bot.app_runner.Marks`.
+
+    Args:
+        marks: Where they are on disk.
+        chat: Whose group it is.
+        history: Knows the bot's own rows.
+
+    Attributes:
+        epoch: How often ids went backwards so far, plus one.
+        base: The id behind which direct conversations begin that are not known; ``None`` before there is one.
+    """
+
+    def __init__(self, marks: MarksOnDisk, chat: ChatReader, history: ChatHistory) -> None:
+        self.epoch = 1
+        self.base: int | None = None
+        self._marks = marks
+        self._chat = chat
+        self._history = history
+        self._positions: dict[str, Position] = {}
+        self._unbegun: set[str] = set()
+        """Conversations of which the disk knows nothing, or only what ids meant in an earlier epoch."""
+
+    @property
+    def group(self) -> Conversation:
+        """The room's group."""
+        return Conversation(self._chat.group_id)
+
+    @property
+    def latest(self) -> int:
+        """When the latest row of all was sent; seconds since the epoch, by the server."""
+        return max((position.sent_at for position in self._positions.values()), default=0)
+
+    async def load(self) -> None:
+        """Read what is on disk; raises `OutboxUnusable`."""
+        known = await self._marks.load()
+        self.epoch, self.base = known.epoch, known.base
+        for key, marks in known.conversations.items():
+            self._positions[key] = Position(marks)
+            if marks.epoch != known.epoch:
+                self._unbegun.add(key)
+
+    def knows(self, conversation: Conversation) -> bool:
+        """Return whether a conversation was ever begun."""
+        return conversation.key in self._positions
+
+    def is_old(self, conversation: Conversation) -> bool:
+        """Return whether its ids are of an earlier epoch: the server counts anew since."""
+        return conversation.key in self._unbegun and self.knows(conversation)
+
+    @property
+    def died_counting_anew(self) -> bool:
+        """Whether the disk has positions of an earlier epoch: the bot died before it began all again."""
+        return bool(self._unbegun)
+
+    def conversation_of(self, row: ChatMessage) -> Conversation | None:
+        """Return where a row belongs, or ``None`` for another group's."""
+        if not row.direct:
+            theirs = (row.receiver or "").casefold()  # CometChat writes it in small letters
+            return self.group if theirs == self._chat.group_id.casefold() else None
+        name = row.receiver if self._history.wrote(row) else row.sender
+        return Conversation(name, direct=True) if name else None
+
+    def position(self, conversation: Conversation) -> Position:
+        """Return the position in a conversation; a direct one that is not known begins behind the base."""
+        position = self._positions.get(conversation.key)
+        if position is None:
+            position = self._positions[conversation.key] = Position(ConversationMarks(self.base or 0))
+            self._unbegun.add(conversation.key)
+        return position
+
+    async def begin(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
+        """Begin a conversation behind its newest rows."""
+        self._positions[conversation.key] = Position.behind(rows)
+        await self._begin(conversation.key)
+
+    async def begin_direct(self, base: int) -> None:
+        """Begin direct conversations that are not known behind the newest id of all."""
+        self.base = base
+        await self._marks.begin_direct(base)
+
+    async def handled(self, line: ChatMessage) -> None:
+        """Write that a line is handled; returns when no crash of the process makes it run again."""
+        conversation = self.conversation_of(line)
+        if conversation is not None and self.position(conversation).handled(line):
+            await self.write(conversation)
+
+    async def write(self, conversation: Conversation) -> None:
+        """Write what of a conversation is not on disk yet."""
+        key = conversation.key
+        if key in self._unbegun:
+            await self._begin(key)
+        elif changes := self.position(conversation).changes():
+            await self._marks.handled(key, *changes)
+
+    async def new_epoch(self) -> None:
+        """Note that the server counts its ids anew: each conversation is to be begun again."""
+        self.epoch = await self._marks.new_epoch()
+        self._unbegun |= self._positions.keys()
+
+    async def begin_again(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
+        """Begin a conversation again in today's epoch; the rows are as for `Position.begin_again`."""
+        self.position(conversation).begin_again(rows)
+        await self._begin(conversation.key)
+
+    async def forget_old(self, base: int) -> None:
+        """Begin what was not begun again since ids went backwards behind a base, when it is next met."""
+        for key in self._unbegun - {self.group.key}:
+            del self._positions[key]
+        await self.begin_direct(base)
+
+    async def _begin(self, key: str) -> None:
+        position = self._positions[key]
+        self._unbegun.discard(key)
+        position.changes()
+        await self._marks.begin(key, position.low, position.witnesses)
