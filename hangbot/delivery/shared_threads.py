@@ -6,9 +6,11 @@ whose disk does not answer. Waits between steps take no thread.
 """
 
 import heapq
+import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal
@@ -16,6 +18,8 @@ from typing import Final, Literal
 from hangbot.clock import Clock, SystemClock
 
 __all__ = ["OUTBOXES", "Series", "SharedThreads"]
+
+logger = logging.getLogger(__name__)
 
 Step = Callable[[], float | None]
 """Does one step; returns after how many seconds the next is due, or ``None``: when it is asked for."""
@@ -116,13 +120,13 @@ class SharedThreads:
                 self._waiting -= 1
                 series.state, series.again = "running", False
                 self._running[series] = self.clock.now()
+            delay = None
             try:
-                delay = series.step()
-            except BaseException:
-                with self._changed:
-                    del self._running[series]
-                    self._threads -= 1
-                raise
+                delay = None if series.over else series.step()
+            except Exception:
+                logger.exception(
+                    "[ERROR] an outbox's thread failed", extra={"action": "outbox_thread_failed"}
+                )
             with self._changed:
                 del self._running[series]
                 self._go_on(series, delay)
@@ -150,8 +154,9 @@ class SharedThreads:
         if self._watched:
             self._changed.notify()
             return
-        self._watched = True
-        threading.Thread(target=self._watching, name="hangbot-outbox-watch", daemon=True).start()
+        with suppress(RuntimeError):  # the system has no thread left: asked again with the next one
+            threading.Thread(target=self._watching, name="hangbot-outbox-watch", daemon=True).start()
+            self._watched = True
 
     def _watching(self) -> None:
         with self._changed:
@@ -163,7 +168,8 @@ class SharedThreads:
                         self._put(series)
                 for _ in range(self.most + self._stuck() - self._threads):
                     if self._held_up():
-                        self._start_one()
+                        with suppress(RuntimeError):  # the same
+                            self._start_one()
                 held_up = self._held_up()
                 waits = [self._later[0][0] - now] if self._later else []
                 self._changed.wait(min([*waits, self.stuck_after]) if waits or held_up else None)

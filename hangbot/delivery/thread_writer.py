@@ -92,9 +92,14 @@ class ThreadWriter:
         self._closing = False
 
     async def open(self) -> None:
-        """Open the connection; raises what opening raises."""
+        """Open the connection; raises what opening raises, or `RuntimeError`: no thread is left."""
         self._series = self._threads.join(self._step)
-        self._threads.run_soon(self._series)
+        try:
+            self._threads.run_soon(self._series)
+        except RuntimeError:
+            self._leave()
+            self._series = None
+            raise
         await asyncio.shield(self._opened)
 
     async def close(self) -> None:

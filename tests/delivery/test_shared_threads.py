@@ -194,8 +194,9 @@ def test_a_thread_that_is_stuck_no_longer_is_one_too_many(threads: SharedThreads
         each.leave()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_step_that_fails_ends_its_thread_and_no_other_series(threads: SharedThreads) -> None:
+def test_a_step_that_fails_is_logged_and_ends_no_other_series(
+    threads: SharedThreads, caplog: pytest.LogCaptureFixture
+) -> None:
     threads.most = 1
 
     def fail() -> None:
@@ -203,13 +204,49 @@ def test_a_step_that_fails_ends_its_thread_and_no_other_series(threads: SharedTh
 
     bad, good = Steps(threads, [fail]), Steps(threads, [lambda: None])
     bad.run()
-    assert until(lambda: bool(bad.on) and not alive())
-
     good.run()
 
     assert good.done.wait(WITHIN)
+    assert "ValueError: a bug" in caplog.text
     bad.leave()
     good.leave()
+
+
+def test_where_the_last_series_ends_and_another_begins_it_has_a_thread(threads: SharedThreads) -> None:
+    for _ in range(200):
+        last = Steps(threads)
+        last.script.append(last.leave)
+        last.run()
+        next_one = Steps(threads, [lambda: None])
+        next_one.run()
+        assert next_one.done.wait(WITHIN)
+        assert last.done.wait(WITHIN)
+        next_one.leave()
+
+
+def test_a_system_without_threads_says_so_and_one_thread_is_enough(
+    threads: SharedThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    go = threading.Event()
+    first, second = Steps(threads, [lambda: go.wait(WITHIN) and None]), Steps(threads, [lambda: None])
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(RuntimeError, match="new thread"):
+            Steps(threads).run()
+        full.undo()
+        first.run()
+        assert until(lambda: bool(first.on))
+        full.setattr(threading.Thread, "start", none_left)
+        second.run()
+        go.set()
+
+        assert second.done.wait(WITHIN)
+    first.leave()
+    second.leave()
+    threads.leave(Series(lambda: None))  # the one that had no thread
 
 
 def test_a_series_that_is_over_runs_no_more(threads: SharedThreads) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hangbot.delivery.shared_threads import SharedThreads
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import InlineWriter, Work
 from tests.bounds import WITHIN
@@ -253,6 +254,22 @@ async def test_an_opening_that_fails_is_told_and_nothing_is_left_to_wait_for() -
         await writer.open()
     with pytest.raises(RuntimeError, match="closed"):
         await writer.submit(read, writes=False)
+
+    await asyncio.wait_for(writer.close(), WITHIN)
+    assert no_thread_is_left()
+
+
+async def test_a_system_that_has_no_thread_left_opens_nothing_and_leaves_nothing(
+    database: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    writer = ThreadWriter(lambda: database, threads=SharedThreads())  # type: ignore[arg-type, return-value]  # as good as one
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", none_left)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await writer.open()
 
     await asyncio.wait_for(writer.close(), WITHIN)
     assert no_thread_is_left()
