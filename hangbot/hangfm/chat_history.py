@@ -52,7 +52,8 @@ class HistoryReader:
     async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
         """Return a page of conversations, that with the newest row first; raises `ServiceError`."""
         what = "the list of conversations"
-        params = {"per_page": CONVERSATIONS, "page": page}
+        # OpenChat's list knows one name of the size (measured), the SDK sends the other.
+        params = {"per_page": CONVERSATIONS, "limit": CONVERSATIONS, "page": page}
         rows = await self._chat.call("GET", "/conversations", what=what, params=params)
         if not isinstance(rows, list):
             raise Unavailable(f"chat answered {what} without a list", service="chat")
