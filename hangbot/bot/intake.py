@@ -87,6 +87,10 @@ class Intake:
             self.pushed(row)
         return not self._overflowed
 
+    def drop(self) -> None:
+        """Forget what was kept: the history before it was not read, and has it, too."""
+        self._held = None
+
     def pushed(self, row: ChatMessage | Unreadable) -> None:
         """Take a row that was pushed. It never waits."""
         if isinstance(row, Unreadable):

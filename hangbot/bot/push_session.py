@@ -85,7 +85,7 @@ class PushSession:
             for task in both:
                 task.cancel()
             await asyncio.wait(both)
-            self._intake.release()
+            self._intake.drop()
         for task in both:
             if not task.cancelled() and (error := task.exception()):
                 raise error

@@ -156,6 +156,28 @@ def test_what_is_pushed_while_the_gap_is_read_comes_after_it() -> None:
     assert play(story) == ["in the gap", "pushed"]
 
 
+def test_what_a_connection_pushes_that_ends_before_the_gap_is_read_comes_after_it() -> None:
+    async def story(bot: Story) -> list[str | None]:
+        server, page = bot.server, bot.server.page
+
+        async def slow(*where: Any, **cursor: Any) -> Any:  # noqa: ANN401  as the page is asked for
+            server.page = page  # type: ignore[method-assign]
+            server.say("pushed")
+            await asyncio.sleep(0.1)
+            server.cut()
+            await asyncio.sleep(60.0)
+            return await page(*where, **cursor)
+
+        server.drops = {"in the gap"}
+        server.cut()
+        server.say("in the gap")
+        server.page = slow  # type: ignore[method-assign]  # longer than the connection lasts
+        await bot.until(lambda: len(bot.app.heard) == 2, within=30.0)
+        return bot.app.heard
+
+    assert play(story) == ["in the gap", "pushed"]
+
+
 def test_while_the_history_is_away_what_is_pushed_is_heard_after_a_moment_and_the_gap_later() -> None:
     async def story(bot: Story) -> tuple[list[str | None], list[str | None], bool]:
         server = bot.server
