@@ -7,12 +7,9 @@ messages a kill), as ``make prove``'s environment.
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +17,12 @@ import httpx
 import pytest
 
 from tests.bounds import WITHIN
+from tests.processes import Process, until
 
 KILLS = int(os.environ.get("HANGBOT_PROVE_KILLS", "10"))
 SEED = int(os.environ.get("HANGBOT_PROVE_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
 A_KILL = 20
 """Messages for each kill."""
-QUICK = {
-    "SOCKET_TIMEOUT_MS": "10000",
-    "STAGE_RETRY_BASE_MS": "20",
-    "STAGE_RETRY_JITTER_MS": "5",
-    "STAGE_RETRY_MAX_MS": "200",
-    "STAGE_RETRY_MAX_ATTEMPTS": "20",  # three faults may come in a row: then three attempts are too few
-    "HANGBOT_RATE": "0",
-}
 _FAULTS: list[dict[str, object]] = [
     {"on": "chat.send", "do": "cut_after_store"},
     {"on": "chat.send", "do": "cut_after_store", "ms": 2},
@@ -42,49 +32,6 @@ _FAULTS: list[dict[str, object]] = [
     {"on": "chat.lookup", "do": "cut_before_store"},
     {"on": "chat.lookup", "do": "status", "status": 500},
 ]
-
-
-class Process:
-    """A `hangbot` of its own, with its outputs in files."""
-
-    def __init__(self, folder: Path, number: int, *argv: str) -> None:
-        self.out_file, self.err_file = folder / f"{number:03}.out", folder / f"{number:03}.err"
-        with self.out_file.open("wb") as out, self.err_file.open("wb") as err:
-            self.process = subprocess.Popen(  # noqa: S603  our own command
-                [sys.executable, "-m", "hangbot", *argv],
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=err,
-                cwd=folder,
-                env=os.environ | QUICK,
-            )
-
-    @property
-    def out(self) -> list[str]:
-        return self.out_file.read_text(encoding="utf-8").splitlines()
-
-    @property
-    def err(self) -> str:
-        return self.err_file.read_text(encoding="utf-8")
-
-    def feed(self, lines: list[str]) -> None:
-        pipe = self.process.stdin
-        assert pipe
-        with closing(pipe):
-            pipe.write("".join(f"{line}\n" for line in lines).encode())
-
-    def kill(self) -> bool:
-        """Kill it; ``False`` when it had ended before."""
-        if self.process.poll() is not None:
-            return False
-        self.process.kill()
-        self.process.wait(WITHIN)
-        return True
-
-    def close(self) -> None:
-        self.kill()
-        if self.process.stdin:
-            self.process.stdin.close()
 
 
 class World:
@@ -166,14 +113,6 @@ class World:
                 return
             time.sleep(0.01)
         time.sleep(self.rng.uniform(0, 0.02))
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Look again until something in a file is so; there is no event for it."""
-    end = time.monotonic() + WITHIN
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
 
 
 @pytest.fixture
