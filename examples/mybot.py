@@ -6,15 +6,15 @@ from hangbot import Bot, ChatMessage
 
 
 async def on_message(bot: Bot, message: ChatMessage) -> None:
-    """Hear every message of the room but the bot's own; what `say` accepts is never lost or doubled."""
+    """Hear every line of others, in the room and to the bot alone; a reply is never lost or doubled."""
     match (message.text or "").split():
         case ["/ping"]:
-            await bot.say("pong")
+            await message.reply("pong")
         case ["/roll"]:
-            await bot.say(f"You rolled a {random.randint(1, 6)}.")  # noqa: S311  a game
+            await message.reply(f"You rolled a {random.randint(1, 6)}.")  # noqa: S311  a game
         case ["/roll", sides] if sides.isdecimal() and int(sides) > 0:
-            await bot.say(f"You rolled a {random.randint(1, int(sides))}.")  # noqa: S311  a game
+            await message.reply(f"You rolled a {random.randint(1, int(sides))}.")  # noqa: S311  a game
         case ["/roll", *_]:
-            await bot.say("Try /roll or /roll 20.")
+            await message.reply("Try /roll or /roll 20.")
         case ["/bop"]:
             await bot.act("voteOnSong", songVotes={"like": True})

@@ -23,10 +23,10 @@ from hangbot import (
 logger = logging.getLogger("own_main")
 
 
-async def on_message(bot: Bot, message: ChatMessage) -> None:
+async def on_message(_bot: Bot, message: ChatMessage) -> None:
     """Answer /ping; a message's fields stand in docs/orchestrator-integration.md."""
     if message.text == "/ping":
-        await bot.say("pong", key=f"pong-{message.id}")  # one answer a message, over restarts too
+        await message.reply("pong")  # one answer a message, over restarts too
 
 
 async def preflight(settings: Settings) -> bool:

@@ -118,7 +118,8 @@ def add_common_options(parser: argparse.ArgumentParser, *, defaults: bool) -> No
         "--app",
         metavar="MODULE:NAME",
         default=default(None),
-        help="your own `async def NAME(bot, message)`, called for every message of others",
+        help="your own `async def NAME(bot, message)`, or an object with `on_message`: called for every line "
+        "of others",
     )
     group.add_argument(
         "--log-format",
