@@ -1,4 +1,8 @@
-"""What the inbox is asked and what changes it, in SQL: run by the outbox's writer inside a transaction."""
+"""What the inbox is asked and what changes it, in SQL: run by the outbox's writer inside a transaction.
+
+Functions of the connection, as those of the outbox are: what is said and that its line is handled can be one
+job, and so one transaction.
+"""
 
 import sqlite3
 from collections.abc import Sequence
