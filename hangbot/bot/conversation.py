@@ -146,6 +146,11 @@ class Position:
         return Changes(heard, low, witnesses)
 
     @property
+    def heard(self) -> Sequence[int]:
+        """The ids above `low` of lines that are handled."""
+        return sorted(number for number in self._heard if number > self.low)
+
+    @property
     def witnesses(self) -> Sequence[Witness]:
         """The rows that are recognised, by id."""
         return [self._seen[number] for number in sorted(self._seen)]
@@ -158,10 +163,7 @@ class Position:
         return max(self.verified - 1, 0)
 
     def leads(self, rows: Sequence[ChatMessage]) -> bool:
-        """Return whether a page goes on from where this is.
-
-        It does with the last verified row in it, or with rows beyond that came over the connection.
-        """
+        """Return whether a page goes on from here: with the last verified row, or rows that were pushed."""
         if self._differs(rows):
             return False
         return self.verified == 0 or not self._seen or self.has_last(rows) or self._agrees(rows)
@@ -213,14 +215,14 @@ class Position:
     def read(self, rows: Sequence[ChatMessage]) -> None:
         """Take a page that was asked for from `after` on, and leads, as verified."""
         for row in rows:
-            self.see(row, done=not self.is_new(row) and row.id not in self._open)
+            self.see(row, done=not self.is_new(row))
         self.verified = max(self.verified, *(row.id for row in rows), 0)
         self.newest = max(self.newest, self.verified)
         self.unverified = 0
 
     def see(self, row: ChatMessage, *, done: bool) -> None:
         """Remember a row, so that it is recognised; one that has long been handled is not kept."""
-        if done:
+        if done := done and row.id not in self._open:
             self.newest = max(self.newest, row.id)
         if row.id <= self._floor:
             return

@@ -147,4 +147,7 @@ class Ledger:
         position = self._positions[key]
         self._unbegun.discard(key)
         position.changes()
-        await self._marks.begin(key, position.low, position.witnesses)
+        low, heard = position.low, position.heard
+        await self._marks.begin(key, low, position.witnesses)
+        if heard:  # fewer witnesses may be kept than lines are handled
+            await self._marks.handled(key, heard, low)

@@ -39,15 +39,20 @@ def user(name: str) -> Conversation:
 
 @dataclass
 class Disk:
-    """The inbox, in memory; it outlives a process."""
+    """The inbox, in memory; it outlives a process.
 
+    Args:
+        keeps: How many witnesses it keeps of a conversation.
+    """
+
+    keeps: int = 100
     known: Remembered = field(default_factory=lambda: Remembered(1, None, {}))
 
     async def load(self) -> Remembered:
         return self.known
 
     async def begin(self, key: str, low: int, witnesses: Sequence[Witness] = ()) -> None:
-        self._keep(ConversationMarks(low, witnesses=witnesses, epoch=self.known.epoch), key)
+        self._keep(ConversationMarks(low, witnesses=witnesses[-self.keeps :], epoch=self.known.epoch), key)
 
     async def begin_direct(self, base: int) -> None:
         self.known = self.known._replace(base=base)
@@ -58,7 +63,7 @@ class Disk:
         old = self.known.conversations.get(key) or ConversationMarks(low, epoch=self.known.epoch)
         low = max(low, old.low)
         kept = {seen.id: seen for seen in (*old.witnesses, *witnesses)}
-        newest = [kept[number] for number in sorted(kept)[-100:]]
+        newest = [kept[number] for number in sorted(kept)[-self.keeps :]]
         above = frozenset(number for number in {*old.heard, *heard} if number > low)
         self._keep(old._replace(low=low, heard=above, witnesses=newest), key)
 

@@ -135,6 +135,18 @@ def test_a_row_shows_that_ids_started_again(shown: ChatMessage) -> None:
     assert position_behind(row(1, "one"), row(9, "nine")).contradicts(shown)
 
 
+def test_a_line_that_is_edited_while_the_app_has_it_is_not_handled_by_that() -> None:
+    position, disk = position_behind(row(1, "old")), Disk()
+    disk.begin(position)
+    line = row(2, "a line")
+    position.give(line)
+
+    position.see(row(2, "in other words", raw={"editedAt": 1}), done=True)
+    disk.write(position)
+
+    assert disk.read().is_new(line)
+
+
 def test_a_line_of_before_ids_started_again_marks_nothing() -> None:
     position = position_behind(row(1, "one"), row(9, "nine"))
     old = row(10, "ten")

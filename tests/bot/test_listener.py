@@ -530,6 +530,25 @@ def test_a_line_that_was_not_handled_when_the_process_died_is_handled_by_the_nex
     assert play(later, server, disk) == ["line 0", "line 1", "line 2", "line 4"]
 
 
+def test_the_first_lines_of_a_direct_conversation_are_handled_once_however_many_wait() -> None:
+    server, disk = Server(), Disk(keeps=10)
+
+    async def dies(bot: Story) -> None:
+        for number in range(30):
+            bot.server.say(f"line {number}", to="bot")
+        await asyncio.sleep(1.0)
+        for line in bot.app.waiting[:3]:
+            await bot.app.handle(line)
+
+    async def later(bot: Story) -> list[str | None]:
+        await asyncio.sleep(1.0)
+        return bot.app.heard
+
+    play(dies, server, disk, handles=False)
+
+    assert play(later, server, disk) == [f"line {number}" for number in range(3, 30)]
+
+
 # -- servers that count anew
 
 
