@@ -64,12 +64,22 @@ class _SandboxServer:
                 return fingerprint(self._sandbox.state)
             case "delivered":
                 return len(self._sandbox.messages)
+            case "requests":
+                return len(self._sandbox.journal.events(service="chat", dir="in", kind="http"))
+            case "traffic":
+                return await _vote(self._sandbox, request["rate"], request["seconds"])
             case "faulty":
                 return self._faulty.report() if self._faulty else None
         raise ValueError(f"no such request: {request}")
 
     async def _open(
-        self, *, rooms: int = 1, crowd: int = 0, clients: int = 0, faulty: int | None = None
+        self,
+        *,
+        rooms: int = 1,
+        crowd: int = 0,
+        clients: int = 0,
+        bots: int = 0,
+        faulty: int | None = None,
     ) -> dict[str, Any]:
         """Open it.
 
@@ -77,6 +87,7 @@ class _SandboxServer:
             rooms: Rooms, each with a DJ who plays, so that votes can be cast.
             crowd: People in the first room who have no client.
             clients: People with tokens, for clients and as receivers.
+            bots: Bots with tokens, each for a room of its own.
             faulty: The seed of a faulty network in front of the room socket, or ``None``.
         """
         sandbox = self._sandbox = await self._stack.enter_async_context(open_sandbox(control=False))
@@ -101,8 +112,27 @@ class _SandboxServer:
             "chat_token": sandbox.bot.chat_token,
             "room_url": sandbox.room_url,
             "rooms": [room.uuid for room in every],
+            "bots": [
+                env | {"ROOM_UUID": room.uuid, "BOT_USER_TOKEN": sandbox.users.add("bot", "bot").token}
+                for room in every[:bots]
+            ],
             "clients": [{"uid": person.uid, "token": person.token} for person in people],
         }
+
+
+async def _vote(sandbox: Sandbox, rate: float, seconds: float) -> int:
+    """Have a user of the first room vote so often a second, to and fro; return how often."""
+    user = sandbox.users.add("voter")
+    await user.join()
+    loop = asyncio.get_running_loop()
+    began, number = loop.time(), 0
+    while (at := loop.time() - began) < seconds:
+        if number <= at * rate:
+            await user.vote(like=number % 2 == 0)
+            number += 1
+        else:
+            await asyncio.sleep(1 / rate / 4)
+    return number
 
 
 class _EchoServer:

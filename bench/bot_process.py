@@ -1,0 +1,71 @@
+"""Bots to measure, all in this process: ``python -m bench.bot_process``."""
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from bench import usage
+from bench.lines import answer_lines
+from hangbot import Bot, ChatMessage, Settings
+from hangbot.factory import open_bot, open_outbox
+
+__all__: list[str] = []
+
+_FILES: Final = Path("/proc/self/fd")
+_AT_ONCE: Final = 10
+
+
+async def _answer(_: Bot, message: ChatMessage) -> None:
+    if message.text and message.text.startswith("ask"):
+        await message.reply(f"re {message.text}")
+
+
+class _Bots:
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+
+    async def handle(self, request: dict[str, Any]) -> object:
+        """Answer one request of the parent."""
+        match request["do"]:
+            case "open":
+                return await self._open(request["envs"])
+            case "usage":
+                return {
+                    "resident_mb": usage.resident_mb(),
+                    "cpu_s": usage.cpu_s(),
+                    "threads": threading.active_count(),
+                    "files": len(list(_FILES.iterdir())) if _FILES.exists() else 0,
+                }
+        raise ValueError(f"no such request: {request}")
+
+    async def _open(self, envs: list[dict[str, str]]) -> int:
+        """Run a bot for each environment; return when all read the chat."""
+        some = asyncio.Semaphore(_AT_ONCE)
+
+        async def start(env: dict[str, str]) -> None:
+            async with some:
+                settings = Settings.from_env(env)
+                outbox = await self._stack.enter_async_context(open_outbox(settings))
+                bot = await self._stack.enter_async_context(open_bot(settings, outbox, app=_answer))
+                running = asyncio.create_task(bot.run(), name="bench-bot")
+
+                async def end() -> None:
+                    bot.stop()
+                    await running
+
+                self._stack.push_async_callback(end)
+                await bot.ready()
+
+        await asyncio.gather(*map(start, envs))
+        return len(envs)
+
+
+async def _main() -> None:
+    async with AsyncExitStack() as stack:
+        await answer_lines(_Bots(stack).handle)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
