@@ -74,7 +74,7 @@ def _open_world(*, bots: int, crowd: int = 0, clients: int = 0) -> Iterator[_Wor
 def _answers(plan: Plan) -> Iterator[Figure]:
     with _open_world(bots=1, clients=1) as world:
         took = asyncio.run(_ask(world.answer, plan.amount(500), Path(world.folder)))
-    beside = "a user's line to the bot's answer at that user; without a limit of the rate; bots that poll were measured with 202 to 626 ms"
+    beside = "without a limit of the rate; bots that poll were measured with 202 to 626 ms"
     yield figure("answer, median", [quantile(took, 0.5)], "ms", goal=under(10.0), beside=beside)
     yield figure("answer, p99", [quantile(took, 0.99)], "ms", goal=under(30.0))
 

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.remedy("Run it with `--log-level debug`; the sandbox's journal shows what was on the wires."),
 ]
 
-Setup = Callable[["Story"], Awaitable[None]]
+Service = Literal["room", "chat", "gateway"]
 
 AT: Final = 10.0
 """Seconds until something goes wrong."""
@@ -110,11 +110,11 @@ def while_it_lasts(on: str, do: str, **more: Any) -> Callable[[Story], Awaitable
     return begin
 
 
-def down(seconds: float, *services: str) -> Callable[[Story], Awaitable[None]]:
+def down(seconds: float, *services: Service) -> Callable[[Story], Awaitable[None]]:
     """Services that restart, and are away meanwhile."""
 
     async def begin(story: Story) -> None:
-        await story.sandbox.restart(seconds * 1000, services)  # type: ignore[arg-type]  names of services
+        await story.sandbox.restart(seconds * 1000, services)
 
     return begin
 
@@ -250,7 +250,7 @@ def hangfm_settings(hangfm_settings: Settings) -> Settings:
 async def open_story(sandbox: Sandbox, open_bot: OpenBot, user: Actor) -> Story:
     heard: list[str] = []
 
-    async def answer(bot: Bot, message: ChatMessage) -> None:
+    async def answer(_: Bot, message: ChatMessage) -> None:
         if message.sender == user.person.uid and message.text is not None:
             heard.append(message.text)
             await message.reply(f"re {message.text}")
