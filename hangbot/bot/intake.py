@@ -42,7 +42,7 @@ class Intake:
     Attributes:
         behind: Conversations with a line for which there was no room: they are to be read on.
         to_read: Conversations to be looked at in the history: a row shows that the server may count its ids
-            anew, or many were pushed since it was last read.
+            anew, or many were pushed since it was last read; with the ids of rows that were left to it.
         full: Set when the app had no room.
         doubts: Set when there is something to read.
         group_heard_at: When the group's last row was pushed (monotonic seconds).
@@ -59,7 +59,7 @@ class Intake:
     ) -> None:
         self._clock = clock
         self.behind: set[Conversation] = set()
-        self.to_read: set[Conversation] = set()
+        self.to_read: dict[Conversation, set[int]] = {}
         self.full = asyncio.Event()
         self.doubts = asyncio.Event()
         self.group_heard_at = 0.0
@@ -109,8 +109,7 @@ class Intake:
         position = self._ledger.position(conversation)
         doubtful = position.contradicts(row)
         if doubtful or position.unverified >= _VERIFY_EVERY:
-            self.to_read.add(conversation)
-            self.doubts.set()
+            self._doubt(conversation, [row] if doubtful else [])
         if doubtful:
             return  # the history has it, too
         if not self._is_line(row):
@@ -118,12 +117,18 @@ class Intake:
         elif position.is_new(row) and not self._offer(conversation, row):
             position.leave(row)
 
+    def _doubt(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
+        left = self.to_read.setdefault(conversation, set())
+        if len(left) < _MOST_HELD:
+            left.update(row.id for row in rows)
+        self.doubts.set()
+
     # -- what the history has
 
     def missing(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> list[ChatMessage]:
-        """Return the lines of a page that the app was not given."""
-        position = self._ledger.position(conversation)
-        return [row for row in rows if self._is_line(row) and position.is_new(row)]
+        """Return the lines of a page that no connection brought."""
+        position, left = self._ledger.position(conversation), self.to_read.get(conversation, ())
+        return [row for row in rows if self._is_line(row) and position.is_new(row) and row.id not in left]
 
     def paged(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> bool:
         """Take a page that leads on from the position; ``False`` where there was no room for all of it."""

@@ -137,7 +137,7 @@ class Reading:
             await self._ledger.write(conversation)
             if not (page.more and roomy):
                 break
-        self._intake.to_read.discard(conversation)
+        self._intake.to_read.pop(conversation, None)
         return missed
 
     async def _missed(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> int:

@@ -583,6 +583,7 @@ def test_ids_that_start_again_are_another_epoch_and_nothing_is_heard_twice_or_no
     assert sorted(filter(None, heard)) == ["new", "new direct"]
     assert epoch == disk.known.epoch == 2
     assert len(actions(caplog, "chat_ids_restarted", "chat_emptied")) == 1
+    assert actions(caplog, "chat_deaf") == []
     assert play(later, server, disk, chat_feed="push") == ["after a restart"]
 
 
