@@ -163,7 +163,7 @@ def prove(
     print(f"{questions} questions, {kills} kills, {again} begun again, {time.monotonic() - begun:.1f} s")  # noqa: T201
     assert last.alive, last.err[-2000:]
     assert world.answers() == expected
-    assert again or fault or kills < 10, "no kill came between a question and its mark: this proves nothing"
+    assert again or fault or kills < 30, "no kill came between a question and its mark: this proves nothing"
 
 
 @pytest.mark.slow
