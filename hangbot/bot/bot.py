@@ -191,6 +191,10 @@ class Bot:
             at=self.conditions.now,
         )
 
+    def look(self) -> None:
+        """Look at once for what another process put into the outbox."""
+        self._courier.look()
+
     def stop(self) -> None:
         """Begin to drain; calling it again changes nothing."""
         self._stopping.set()

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "Show a bot on an embedded Hang.fm in five seconds: lost, late and refused messages and all.",
     "sandbox": "Run Hang.fm on 127.0.0.1 for any bot in any language, until SIGINT or SIGTERM.",
     "preflight": "Make the checks that `run` makes before it connects; nothing is sent.",
+    "status": "Say how the running bot is, part by part: 0 ready, 1 not ready, 3 not running or cannot tell.",
     "send": "Accept messages into the outbox; a running bot delivers them, else this command does.",
     "outbox": "Look at the outbox and act on what failed, also while the bot is down.",
     "init": "Write hang-fm-config.env from one token and a room; the rest is derived.",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Final
 
+from hangbot import __version__
 from hangbot.bot.app import App
 from hangbot.bot.bot import Bot
 from hangbot.cli import show
@@ -30,6 +31,7 @@ from hangbot.preflight import (
     result_lines,
     verdict_line,
 )
+from hangbot.status import open_status
 
 __all__ = ["add_arguments", "run"]
 
@@ -123,10 +125,14 @@ async def _preflight_and_run(
 
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
-    async with open_bot(settings, outbox, app=app, notify=log_step, turn=take_outbox) as bot:
+    async with (
+        open_bot(settings, outbox, app=app, notify=log_step, turn=take_outbox) as bot,
+        open_status(settings, bot, outbox.file, clock=SystemClock(), version=__version__) as say_stopping,
+    ):
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 
         def stop() -> None:
+            say_stopping()
             bot.stop()
             preflight.cancel()
 

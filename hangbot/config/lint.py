@@ -11,8 +11,6 @@ __all__ = ["UNBUILT", "lint"]
 
 UNBUILT: Final[Mapping[str, str]] = {
     "canary": "the bot does not write to itself yet",
-    "status_port": "the status page is not built yet, so nothing listens there",
-    "status_host": "the status page is not built yet, so nothing listens there",
 }
 """Fields that nothing reads yet, and the warning for setting one; a test finds those missing here."""
 

@@ -183,6 +183,10 @@ class Courier:
         except OutboxOfAnother as exc:
             raise OutboxNotOurs(str(exc), remedy=exc.remedy) from None
 
+    def look(self) -> None:
+        """Have `run` look at once for what another process accepted."""
+        self._workers.work.set()
+
     def stop(self) -> None:
         """Begin no further message; `run` returns when what is on its way has ended.
 

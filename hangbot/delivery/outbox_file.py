@@ -112,6 +112,11 @@ class OutboxFile:
             raise
         return result
 
+    async def probe(self) -> None:
+        """Find out whether it can be written; what keeps it from that is shown as ever."""
+        await self.write_patiently(lambda _: None)
+        self.conditions.good("outbox")
+
     async def check(self) -> None:
         """Look through the whole file for damage; the caller holds the right to deliver.
 
@@ -181,7 +186,7 @@ class OutboxFile:
             sentence = (
                 f"another program has the outbox {self.path} locked: nothing is written until it lets go"
             )
-            self.conditions.bad("outbox", sentence, OutboxLocked.remedy)
+            self.conditions.red("outbox", sentence, OutboxLocked.remedy)  # it has lasted for a while
         elif stall == "full":
             sentence = f"the disk of the outbox {self.path} is full: nothing is accepted, and nothing sent"
             self.conditions.bad("outbox", sentence, OutboxDiskFull.remedy)

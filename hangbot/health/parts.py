@@ -41,7 +41,7 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType(
         "chat token": Part(),
         "chat group": Part(),
         "chat": Part(30.0, needed=True, depends=("chat token", "chat group")),
-        "chat agreement": Part(20.0, quiet=100.0, depends=("chat",)),
+        "chat agreement": Part(20.0, quiet=100.0, needed=True, depends=("chat",)),
         "chat push": Part(warns=True),
         "canary": Part(60.0, depends=("chat", "sending")),
         "outbox": Part(5.0),

@@ -1,0 +1,68 @@
+"""What is answered over HTTP: on HANGBOT_STATUS_PORT, and on the socket beside the outbox."""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from hangbot.web.http import Request, Response
+
+__all__ = ["LARGEST_BODY", "MOST_CONNECTIONS", "SWEEP_EVERY", "Pages"]
+
+LARGEST_BODY: Final = 4096
+MOST_CONNECTIONS: Final = 64
+SWEEP_EVERY: Final = 5.0
+"""Seconds between two looks for connections that say nothing; each has twice as long for a request."""
+
+_PAGES: Final = ("/livez", "/readyz", "/healthz")
+_LOOK: Final = "/look"
+
+
+class Pages:
+    """The handler of requests.
+
+    Args:
+        current: Returns the row of `hangbot.status.report.to_row`.
+        look: Has the bot look for what another process accepted; ``None``: not to be asked here.
+    """
+
+    def __init__(
+        self, current: Callable[[], Mapping[str, Any]], look: Callable[[], None] | None = None
+    ) -> None:
+        self._current = current
+        self._look = look
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request."""
+        path = request.target.partition("?")[0]
+        if path == _LOOK and self._look is not None:
+            if request.method != "POST":
+                return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", "POST")
+            self._look()
+            return _answer(HTTPStatus.OK, {})
+        if path not in _PAGES:
+            paths = [*_PAGES, *([_LOOK] if self._look else ())]
+            return _answer(HTTPStatus.NOT_FOUND, {"error": "there is no such page", "paths": paths})
+        if request.method not in {"GET", "HEAD"}:
+            return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered here", "GET, HEAD")
+        row = self._current()
+        if path == "/healthz":
+            return _answer(_status(well=row["ready"]), row)
+        name = "live" if path == "/livez" else "ready"
+        short = {name: row[name]} | ({} if name == "live" else {"red": row["red"], "waits": row["waits"]})
+        return _answer(_status(well=row[name]), short)
+
+
+def _status(*, well: bool) -> HTTPStatus:
+    return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _refused(status: HTTPStatus, error: str, allowed: str) -> Response:
+    refused = _answer(status, {"error": error})
+    return Response(refused.status, refused.body, {**refused.headers, "Allow": allowed})
+
+
+def _answer(status: HTTPStatus, body: Mapping[str, Any]) -> Response:
+    text = json.dumps(body, ensure_ascii=False) + "\n"
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(status, text.encode("utf-8", "replace"), headers)

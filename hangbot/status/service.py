@@ -1,0 +1,141 @@
+"""All that says how a running bot is, opened and closed together."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final
+
+from hangbot.bot.bot import Bot
+from hangbot.clock import Clock
+from hangbot.config import Settings
+from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.errors import OutboxError
+from hangbot.health import Health
+from hangbot.redact import Redactor
+from hangbot.status.local import listening, socket_path
+from hangbot.status.pages import LARGEST_BODY, MOST_CONNECTIONS, SWEEP_EVERY, Pages
+from hangbot.status.report import Identity, summary, to_row
+from hangbot.status.systemd import Systemd
+from hangbot.status.watch import Watch
+from hangbot.web.server import HttpServer
+
+__all__ = ["open_status"]
+
+logger = logging.getLogger(__name__)
+
+_PROBE_EVERY: Final = 1.0
+
+
+@asynccontextmanager
+async def open_status(
+    settings: Settings,
+    bot: Bot,
+    file: OutboxFile,
+    *,
+    clock: Clock,
+    version: str,
+    environ: Mapping[str, str] = os.environ,
+) -> AsyncIterator[Callable[[], None]]:
+    """Answer on the port and on the socket beside the outbox, and notify systemd, while the block runs.
+
+    Args:
+        settings: Which port and host; the outbox.
+        bot: The bot.
+        file: Its outbox, which the caller holds.
+        clock: Measures and waits.
+        version: That of hangbot.
+        environ: What systemd named.
+
+    Yields:
+        What is called when the bot begins to stop.
+
+    Raises:
+        HangbotError: The port cannot be had.
+    """
+    hide = Redactor(settings.secrets()).text
+    pid = os.getpid()
+    who = Identity(version, pid, settings.room_uuid, settings.bot_name, bot.started_at)
+    systemd = Systemd(environ, pid)
+
+    def current() -> Mapping[str, Any]:
+        return to_row(bot.health(), who, wall=clock.wall(), hide=hide)
+
+    def seen(health: Health) -> None:
+        row = to_row(health, who, wall=clock.wall(), hide=hide)
+        systemd.update(clock.now(), live=health.live, ready=health.ready, status=summary(row))
+
+    async with AsyncExitStack() as stack:
+        servers = []
+        if settings.status_port is not None:
+            page = _server(Pages(current), clock, port=settings.status_port, host=settings.status_host)
+            stack.push_async_callback(page.close)
+            await page.listen()
+            servers.append(page)
+            host = f"[{settings.status_host}]" if ":" in settings.status_host else settings.status_host
+            where = f"http://{host}:{page.port}"
+            more = {"action": "status", "status_url": where}
+            logger.info("how the bot is: %s/healthz, /readyz and /livez", where, extra=more)
+        path = socket_path(settings.outbox)
+        local = _server(Pages(current, bot.look), clock, opens=stack.enter_context(listening(path)))
+        stack.push_async_callback(local.close)
+        try:
+            await local.listen()
+        except OSError as exc:
+            words = "`hangbot status` cannot reach this bot: no socket %s (%s). Set HANGBOT_STATUS_PORT"
+            logger.warning(words, path, exc.strerror or exc, extra={"action": "status_socket"})
+        else:
+            servers.append(local)
+        names = {
+            "BOT_USER_TOKEN": settings.bot_user_token.get_secret_value(),
+            "TTFM_API_TOKEN": settings.ttfm_api_token.get_secret_value(),
+        }
+        watch = Watch(
+            bot.health,
+            conditions=bot.conditions,
+            clock=clock,
+            tokens=names.items(),
+            seen=seen,
+            every=systemd.every,
+        )
+        tasks = [
+            asyncio.create_task(watch.run(), name="hangbot-watch"),
+            asyncio.create_task(_sweep(servers, clock), name="hangbot-status-sweep"),
+            asyncio.create_task(_probe(file, clock), name="hangbot-status-outbox"),
+        ]
+        try:
+            yield systemd.stopping
+        finally:
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    logger.error("a task of the status failed", exc_info=result)
+
+
+async def _probe(file: OutboxFile, clock: Clock) -> None:
+    """Find out again and again whether the outbox can be written, until it never can be."""
+    with suppress(OutboxError):  # a message that is written meets that as well, and the bot ends
+        while True:
+            await file.probe()
+            await clock.sleep(_PROBE_EVERY)
+
+
+async def _sweep(servers: list[HttpServer], clock: Clock) -> None:
+    while True:
+        await clock.sleep(SWEEP_EVERY)
+        for server in servers:
+            server.sweep()
+
+
+def _server(pages: Pages, clock: Clock, *, port: int = 0, host: str = "", opens: Any = None) -> HttpServer:  # noqa: ANN401
+    return HttpServer(
+        pages.handle,
+        port,
+        largest_body=LARGEST_BODY,
+        now_s=clock.wall,
+        most=MOST_CONNECTIONS,
+        host=host,
+        open_server=opens,
+    )
