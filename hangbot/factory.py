@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangbot.bot.app import App
 from hangbot.bot.bot import Bot
+from hangbot.bot.canary import Canary
 from hangbot.bot.events import Event
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.options import BotOptions
@@ -292,6 +293,7 @@ async def open_bot(
         courier = make_courier(
             settings, outbox, clients.chat, clock=clock, rng=rng, notify=notify, conditions=red, turn=turn
         )
+        canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, rng, red)
         yield Bot(
             options,
             chat=clients.chat,
@@ -308,6 +310,7 @@ async def open_bot(
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
             conditions=red,
+            canary=canary if settings.canary else None,
         )
 
 

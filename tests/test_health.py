@@ -1,8 +1,11 @@
 import logging
+from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hangbot.health import STEADY, Condition, Conditions, Health
+from hangbot.health import PARTS, STEADY, Condition, Conditions, Health, Part
 
 
 def test_a_part_that_is_in_trouble_is_one_line_when_that_begins_and_one_when_it_ends(
@@ -45,9 +48,9 @@ def test_a_bot_is_well_where_nothing_is_wrong() -> None:
 class Ticking:
     """Conditions whose time a test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Mapping[str, Part] = PARTS) -> None:
         self.at = 0.0
-        self.conditions = Conditions(lambda: self.at)
+        self.conditions = Conditions(lambda: self.at, parts)
 
     def red(self) -> list[str]:
         return [condition.part for condition in self.conditions.all()]
@@ -86,3 +89,93 @@ def test_trouble_that_comes_from_another_part_is_shown_below_it_and_raises_no_al
         ("chat", None),
         ("sending", "chat"),
     ]
+
+
+EVENTS = st.lists(
+    st.tuples(st.floats(0.0, 200.0), st.sampled_from(sorted(PARTS)), st.sampled_from(["good", "bad"])),
+    max_size=30,
+)
+
+
+def played(events: list[tuple[float, str, str]]) -> Ticking:
+    ticking = Ticking()
+    for seconds, part, what in events:
+        ticking.at += seconds
+        if what == "good":
+            ticking.conditions.good(part)
+        else:
+            ticking.conditions.bad(part, "it is lost", "Wait.")
+    return ticking
+
+
+@given(events=EVENTS, seconds=st.floats(0.0, 200.0))
+def test_what_comes_from_another_part_raises_no_alarm_and_each_cause_is_shown(
+    events: list[tuple[float, str, str]], seconds: float
+) -> None:
+    ticking = played(events)
+    ticking.at += seconds
+
+    parts = {part.name: part for part in ticking.conditions.examine()}
+
+    for part in parts.values():
+        assert not (part.red and (part.cause or part.ok or part.warns))
+        assert part.cause is None or parts[part.cause].cause is None
+        assert part.ok or (part.sentence and part.remedy)
+
+
+@given(events=EVENTS, seconds=st.floats(0.0, 200.0))
+def test_with_no_word_what_is_red_stays_red_or_is_explained(
+    events: list[tuple[float, str, str]], seconds: float
+) -> None:
+    ticking = played(events)
+    before = {part.name for part in ticking.conditions.examine() if part.red}
+    in_trouble = {name for name, fact in ticking.conditions.facts().items() if fact.trouble}
+
+    ticking.at += seconds
+
+    after = {part.name: part for part in ticking.conditions.examine()}
+    assert all(after[name].red or after[name].cause for name in before & in_trouble)
+
+
+@given(gaps=st.lists(st.floats(0.1, STEADY - 0.1), max_size=30))
+def test_a_red_part_that_is_good_for_a_moment_now_and_then_stays_red(gaps: list[float]) -> None:
+    ticking = Ticking()
+    ticking.conditions.bad("room", "it is lost", "Wait.")
+    ticking.at = 100.0
+    seen = [ticking.red()]
+
+    for seconds in gaps:
+        ticking.conditions.good("room")
+        ticking.at += seconds
+        seen.append(ticking.red())
+        ticking.conditions.bad("room", "it is lost", "Wait.")
+        seen.append(ticking.red())
+
+    assert seen == [["room"]] * len(seen)
+
+
+def test_no_part_comes_from_itself_and_no_cause_is_a_warning() -> None:
+    def causes(name: str) -> set[str]:
+        return {cause for other in PARTS[name].depends for cause in {other} | causes(other)}
+
+    assert all(name not in causes(name) for name in PARTS)
+    assert not any(PARTS[cause].warns for name in PARTS for cause in PARTS[name].depends)
+
+
+def test_a_silence_that_no_look_met_is_none_and_one_that_was_met_is_over_with_the_next_word() -> None:
+    ticking = Ticking()
+    ticking.conditions.good("heartbeat")
+
+    ticking.at = 600.0
+    ticking.conditions.good("heartbeat", at=590.0)
+    unmet = ticking.red()
+    ticking.at = 700.0
+    met = ticking.red()
+    ticking.conditions.good("heartbeat")
+    lull = ticking.red()
+    for _ in range(3):
+        ticking.at += 2.0
+        ticking.conditions.good("heartbeat")
+    over = ticking.red()
+
+    assert (unmet, met, lull, over) == ([], ["heartbeat"], ["heartbeat"], [])

@@ -12,6 +12,7 @@ from typing import Final
 from hangbot.bot.answering import current
 from hangbot.bot.app import App, make_hooks
 from hangbot.bot.app_runner import AppRunner
+from hangbot.bot.canary import Canary
 from hangbot.bot.direct_action import DirectAction
 from hangbot.bot.handler_calls import log_not_accepted
 from hangbot.bot.ledger import Ledger
@@ -54,6 +55,7 @@ class Bot:
         reconnects: How long to wait before the next connection.
         app: The author's own part, or ``None``: `hangbot.bot.app.App` has its forms.
         conditions: Where its parts say what is wrong; others may have it, too.
+        canary: Writes to itself and listens for it, or ``None``.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -72,6 +74,7 @@ class Bot:
         reconnects: RetryPolicy,
         app: App | None = None,
         conditions: Conditions | None = None,
+        canary: Canary | None = None,
     ) -> None:
         self.options = options
         self.chat = chat
@@ -102,7 +105,7 @@ class Bot:
             rng,
             reconnects,
             history=history,
-            open_push=open_push,
+            open_push=canary.heard(open_push) if canary else open_push,
             ledger=ledger,
             options=options,
             conditions=self.conditions,
@@ -110,6 +113,7 @@ class Bot:
             nickname=self._keeper.nickname,
         )
         self._clock = clock
+        self._canary = canary
         self._deliverer = Deliverer(courier, clock, self.conditions)
         self._stopping = asyncio.Event()
         self._stop_error: HangbotError | None = None
@@ -212,12 +216,15 @@ class Bot:
                 listening = tasks.create_task(self._run(self._listener), name="hangbot-chat")
                 delivering = tasks.create_task(self._run(self._deliverer), name="hangbot-courier")
                 tasks.create_task(self._runner.run(), name="hangbot-app")
+                writing = (
+                    tasks.create_task(self._canary.run(), name="hangbot-canary") if self._canary else None
+                )
                 if self.options.boot_message and not self._stopping.is_set():
                     await self._say_at_the_start(self.options.boot_message)
                 await self._stopping.wait()
                 await self._drain(delivering)
-                keeping.cancel()
-                listening.cancel()
+                for task in filter(None, (keeping, listening, writing)):
+                    task.cancel()
         except* HangbotError as group:
             raise first_of(group) from None
         if self._stop_error:

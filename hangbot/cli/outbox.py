@@ -26,6 +26,7 @@ from hangbot.delivery.record import OutboxRow, State, Step
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import OutboxBusy, OutboxUnusable, UsageError
 from hangbot.exit_codes import FAILED
+from hangbot.status import poke
 
 __all__ = ["add_arguments", "run"]
 
@@ -158,6 +159,8 @@ async def _retry(args: argparse.Namespace) -> int:
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), SystemClock().wall())
         running = _runs(outbox.path)
+        if rows and running:
+            await poke(outbox.path, clock=SystemClock())
     _print_rows(rows, group_ids, as_json=args.json)
     if not args.json:
         write_line(

@@ -32,7 +32,9 @@ class Conditions:
         if known is None:
             self._facts[part] = Fact(at, at, ever_good=True)
         else:
-            self._facts[part] = known.good(at, self._asked(part), alarm=self._alarms(part))
+            # A silence that no look met was none: some parts are only heard of when there is a look.
+            alarm = part in self._logged if known.trouble is None else self._alarms(part)
+            self._facts[part] = known.good(at, self._asked(part), alarm=alarm)
         self._tell(part)
 
     def bad(self, part: str, sentence: str, remedy: str, *, since: float | None = None) -> None:
@@ -70,6 +72,10 @@ class Conditions:
     def now(self) -> float:
         """The monotonic time, in seconds."""
         return self._now()
+
+    def facts(self) -> Mapping[str, Fact]:
+        """Return what is known, by part."""
+        return dict(self._facts)
 
     def waits(self) -> tuple[str, ...]:
         """Return the parts that have to be good before the bot is ready, and have not been yet."""

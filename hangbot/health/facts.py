@@ -48,7 +48,7 @@ class Fact:
 
     def good(self, at: float, part: Part, *, alarm: bool) -> "Fact":
         """Return what is known after it was found good; ``alarm``: whether it raised one until then."""
-        if self.trouble is None and at - self.at < part.quiet:
+        if self.trouble is None and not (alarm and at - self.at >= part.quiet):
             return replace(self, at=max(at, self.at), ever_good=True)
         return Fact(at, at, was_red=alarm, recovered=True, ever_good=True)
 

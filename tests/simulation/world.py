@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from hangbot import Bot, ChatMessage, Settings, Step, exclusive, open_bot, open_outbox
@@ -78,7 +79,12 @@ class _Lines(logging.Handler):
 
 
 def in_a_world(
-    seed: int, folder: Path, story: Callable[[World], Awaitable[T]], *, app: App | None = None
+    seed: int,
+    folder: Path,
+    story: Callable[[World], Awaitable[T]],
+    *,
+    app: App | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[T, Run]:
     """Play a story with a bot that runs; the folder is emptied first, so that each run begins alike."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,7 +95,7 @@ def in_a_world(
     logger.addHandler(handler)
 
     async def main() -> T:
-        async with _world(rng, folder, steps.append, app) as world:
+        async with _world(rng, folder, steps.append, app, env) as world:
             return await story(world)
 
     try:
@@ -105,7 +111,11 @@ def in_a_world(
 
 @asynccontextmanager
 async def _world(
-    rng: random.Random, folder: Path, notify: Callable[[Step], None], app: App | None
+    rng: random.Random,
+    folder: Path,
+    notify: Callable[[Step], None],
+    app: App | None,
+    env: Mapping[str, str],
 ) -> AsyncIterator[World]:
     loop, clock = asyncio.get_running_loop(), SimulatedClock()
     assert isinstance(loop, SimulatedLoop)
@@ -120,7 +130,9 @@ async def _world(
                 rng=random.Random(rng.random()),  # noqa: S311  to be repeatable
             )
         )
-        settings = Settings.from_env(sandbox.env() | {"HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")})
+        settings = Settings.from_env(
+            {**sandbox.env(), **env, "HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")}
+        )
         stack.enter_context(exclusive(settings.outbox))
         outbox = await stack.enter_async_context(open_outbox(settings, clock=clock, make_writer=InlineWriter))
         opened = open_bot(settings, outbox, app=app, clock=clock, rng=rng, notify=notify)
