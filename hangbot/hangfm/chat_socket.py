@@ -8,19 +8,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 
 from hangbot.bot.events import ChatMessage
-from hangbot.bot.ports import Disconnect, Reason, Unreadable
+from hangbot.bot.ports import Disconnect, Unreadable
 from hangbot.clock import Clock
 from hangbot.errors import ConnectionLost, TokenRejected, Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.socket import Connection, Server, close_code, connect_websocket
 from hangbot.hangfm.wire import chat_socket as wire
-from hangbot.hangfm.wire.chat_socket import AuthAccepted, AuthRefused
+from hangbot.hangfm.wire.chat_socket import AuthAccepted, AuthRefused, OtherFrame
 
 __all__ = ["ChatSocket", "open_chat_socket"]
 
@@ -34,6 +34,12 @@ AUTH_WITHIN: Final = 10.0
 """Seconds: a server that does not like a token may say nothing (seen by a public bot on CometChat)."""
 _MOST_WAITING: Final = 256
 """Rows that wait to be read; then no more are taken from the server, which has to wait, too."""
+_LARGEST_WAITING: Final = 4 * 2**20
+"""Characters of such rows' frames; one frame alone may have more."""
+_ROWS_A_TURN: Final = 32
+"""Rows that are read before everything else has its turn: a row costs its reader some 0.1 ms."""
+_MOST_UNKNOWN: Final = 20
+"""Kinds of frames that are logged."""
 
 
 class ChatSocket:
@@ -47,12 +53,13 @@ class ChatSocket:
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
-        self._waiting: deque[ChatMessage | Unreadable] = deque()
+        self._waiting: deque[tuple[ChatMessage | Unreadable, int]] = deque()
+        self._waiting_size = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._frames = 0
-        self._reason: Reason = "lost"
+        self._heard = asyncio.Event()
+        self._unknown: set[str] = set()
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended, with how."""
 
@@ -90,15 +97,24 @@ class ChatSocket:
 
         The bot's own are among them: they show that the connection forwards anything at all.
         """
+        read = 0
         while True:
             while self._waiting:
-                yield self._waiting.popleft()
-                if len(self._waiting) < _MOST_WAITING:
+                row, size = self._waiting.popleft()
+                self._waiting_size -= size
+                if self._takes_more():
                     self._room.set()
+                yield row
+                read += 1
+                if read % _ROWS_A_TURN == 0:
+                    await self._clock.sleep(0)
             if self.ended.done():
                 return
             self._changed.clear()
             await self._changed.wait()
+
+    def _takes_more(self) -> bool:
+        return len(self._waiting) < _MOST_WAITING and self._waiting_size < _LARGEST_WAITING
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["ChatSocket"]:
@@ -118,31 +134,55 @@ class ChatSocket:
                     logger.error("a task of the chat's socket failed", exc_info=result)
 
     async def _read(self) -> None:
+        """Read until the end, whatever ends it: nothing else would show that nothing is read."""
+        ended = Disconnect("lost", "reading it failed")
         try:
             while True:
-                frame = wire.decode(await self._connection.recv())
-                self._frames += 1
-                if isinstance(frame, ChatMessage | Unreadable):
-                    self._waiting.append(frame)
-                    self._changed.set()
-                    if len(self._waiting) >= _MOST_WAITING:
-                        self._room.clear()
-                        await self._room.wait()
+                await self._take(await self._connection.recv())
         except ConnectionClosed as exc:
-            self._end(Disconnect(self._reason, close_code(exc)))
+            ended = Disconnect("lost", close_code(exc))
+        finally:
+            self._end(ended)
+
+    async def _take(self, text: str | bytes) -> None:
+        """Take a frame; return when there is room for another."""
+        frame = wire.decode(text)
+        self._heard.set()
+        if isinstance(frame, OtherFrame):
+            self._log_unknown(frame.kind)
+        if not isinstance(frame, ChatMessage | Unreadable):
+            return
+        self._waiting.append((frame, len(text)))
+        self._waiting_size += len(text)
+        self._changed.set()
+        if not self._takes_more():
+            self._room.clear()
+            await self._room.wait()
+
+    def _log_unknown(self, kind: str) -> None:
+        """Log each kind of frame once that is not known."""
+        if kind not in wire.KNOWN and kind not in self._unknown and len(self._unknown) < _MOST_UNKNOWN:
+            self._unknown.add(kind)
+            more = {"action": "frame_unknown"}
+            logger.info("passed over frames of the chat's socket that are not known: %s", kind, extra=more)
 
     async def _watch(self) -> None:
-        """Treat a connection without an answer to a ping as dead: a cut cable sends nothing."""
+        """Treat a connection on which nothing follows a ping as dead: a cut cable sends nothing."""
         while True:
             await self._clock.sleep(PING_EVERY)
-            before = self._frames
-            with suppress(ConnectionClosed, TimeoutError):
-                await self._clock.wait_for(self._connection.send(wire.PING), SILENT_AFTER)
-            await self._clock.sleep(SILENT_AFTER)
-            if self._frames == before and self._room.is_set():
-                self._reason = "silent"
-                self._end(Disconnect("silent", f"no answer to a ping in {SILENT_AFTER:g} s"))
+            try:
+                await self._clock.wait_for(self._ping(), SILENT_AFTER)
+            except ConnectionClosed:
                 return
+            except TimeoutError:
+                if self._room.is_set():  # otherwise what followed it may not have been read yet
+                    self._end(Disconnect("silent", f"no answer to a ping in {SILENT_AFTER:g} s"))
+                    return
+
+    async def _ping(self) -> None:
+        self._heard.clear()
+        await self._connection.send(wire.PING)
+        await self._heard.wait()
 
     def _end(self, ended: Disconnect) -> None:
         """Note that the connection has ended; only the first end counts."""
@@ -156,6 +196,8 @@ class _Login(NamedTuple):
     uid: str
     token: str
     url: str
+    where: str
+    """What errors call it: the chat's address as it is configured, or a socket's that is elsewhere."""
 
 
 @asynccontextmanager
@@ -176,7 +218,7 @@ async def open_chat_socket(
     """
     generation = chat.token.generation
     login = await _log_in(chat)
-    server = Server("chat", chat.address, "OPENCHAT_BASE_URL")
+    server = Server("chat", login.where, "OPENCHAT_BASE_URL")
     connection = await connect_websocket(login.url, server, within=within, clock=clock)
     try:
         socket = ChatSocket(connection, clock)
@@ -214,7 +256,9 @@ async def _log_in(chat: ChatClient) -> _Login:
     url = wire.own_host(chat.address, settings if isinstance(settings, dict) else {})
     if url is None and wire.has_own_host(chat.address):
         url = wire.own_host(chat.address, await chat.settings())
-    return _Login(uid, token, url or wire.socket_url(chat.address))
+    if url is not None:
+        return _Login(uid, token, url, url)
+    return _Login(uid, token, wire.socket_url(chat.address), chat.address)
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401  any JSON value

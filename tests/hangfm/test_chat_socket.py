@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import Unreadable
@@ -19,7 +20,9 @@ from hangbot.errors import ConnectionLost, ServiceError, TokenRejected, Unavaila
 from hangbot.factory import open_clients
 from hangbot.hangfm import chat_socket
 from hangbot.hangfm.chat_socket import ChatSocket, open_chat_socket
+from hangbot.hangfm.wire import chat_socket as wire
 from hangbot.sandbox import open_sandbox
+from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases
 
@@ -40,6 +43,12 @@ async def opened(settings: Settings) -> AsyncIterator[ChatSocket]:
     ):
         await clients.chat.join()
         yield socket
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not true():  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.001)
 
 
 async def next_text(socket: ChatSocket) -> str | None:
@@ -257,6 +266,187 @@ async def test_a_server_that_answers_no_ping_has_gone(
     assert (ended.reason, ended.detail) == ("silent", "no answer to a ping in 0.02 s")
 
 
+async def test_a_ping_is_sent_every_15_s_and_any_frame_after_it_shows_life(hangfm_settings: Settings) -> None:
+    pings: asyncio.Queue[float] = asyncio.Queue()
+    clock = ManualClock()
+
+    async def handle(server: ServerConnection) -> None:
+        await server.recv()
+        await server.send(ACCEPTED)
+        async for frame in server:
+            assert frame == '{"action":"ping","ack":"true"}'
+            pings.put_nowait(clock.now())
+            await server.send('{"action":"pong"}' if pings.qsize() % 2 else '{"type":"receipts"}')
+
+    async with against(handle, hangfm_settings, clock) as socket:
+        began, heard = clock.now(), []
+        for _ in range(3):
+            assert await clock.next_wait() == 15
+            await clock.advance(15)
+            heard.append(await pings.get() - began)
+
+        assert not socket.ended.done()
+    assert heard == [15, 30, 45]
+
+
+async def test_half_a_frame_is_no_sign_of_life(
+    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_socket, "PING_EVERY", 0.05)
+    monkeypatch.setattr(chat_socket, "SILENT_AFTER", 0.05)
+
+    async def handle(server: ServerConnection) -> None:
+        await server.recv()
+        await server.send(ACCEPTED)
+        server.transport.write(b"\x81\x7e\x10\x00" + b'{"type":"message"')
+        await server.wait_closed()
+
+    async with against(handle, hangfm_settings) as socket:
+        ended = await socket.ended
+
+    assert ended.reason == "silent"
+
+
+@cases(
+    "frames detail",
+    ("too large", [b"\x81\x7f" + (17 * 2**20).to_bytes(8, "big") + b"x"], "closed with code 1009"),
+    ("no frame", [b"\xff\xff\xff\xff"], "closed with code 1002"),
+    ("no UTF-8", [b"\x81\x02\xff\xfe"], "closed with code 1007"),
+)
+async def test_what_breaks_the_protocol_ends_it_and_is_named(
+    frames: list[bytes], detail: str, hangfm_settings: Settings
+) -> None:
+    async def handle(server: ServerConnection) -> None:
+        await server.recv()
+        await server.send(ACCEPTED)
+        for frame in frames:
+            server.transport.write(frame)
+        await server.wait_closed()
+
+    async with against(handle, hangfm_settings) as socket:
+        assert [row async for row in socket.rows()] == []
+        ended = await socket.ended
+
+    assert ended.reason == "lost"
+    assert ended.detail.startswith(detail)
+
+
+async def test_a_bug_in_reading_ends_it_instead_of_making_the_bot_deaf(
+    hangfm_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    async def handle(server: ServerConnection) -> None:
+        await server.recv()
+        await server.send(ACCEPTED)
+        await server.recv()
+        await server.send(line(1))
+        await server.wait_closed()
+
+    async with against(handle, hangfm_settings) as socket:
+        monkeypatch.setattr(wire, "decode", fail)
+        await socket._connection.send("go on")
+        assert [row async for row in socket.rows()] == []
+        ended = await socket.ended
+
+    assert (ended.reason, ended.detail) == ("lost", "reading it failed")
+    assert "a task of the chat's socket failed" in caplog.text
+
+
+async def test_a_server_that_never_answers_the_close_holds_nothing_up(hangfm_settings: Settings) -> None:
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(row.split(": ")[1] for row in head.split("\r\n") if row.startswith("Sec-WebSocket-Key"))
+        upgrade = ("HTTP/1.1 101 X", "Upgrade: websocket", "Connection: Upgrade")
+        answer = "\r\n".join((*upgrade, f"Sec-WebSocket-Accept: {accept_key(key)}", "", ""))
+        writer.write(answer.encode() + bytes([0x81, len(ACCEPTED)]) + ACCEPTED.encode())
+        with suppress(OSError):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    async with server, open_clients(hangfm_settings) as clients:
+        await clients.chat.me()
+        clients.chat.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_chat_socket(clients.chat, app_id=None, within=WITHIN, clock=SystemClock()) as socket:
+            began = asyncio.get_running_loop().time()
+        took = asyncio.get_running_loop().time() - began
+
+    assert socket.ended.result().reason == "left"
+    assert took < 3
+
+
+async def test_cancelled_at_any_moment_it_leaves_no_task_and_no_connection(
+    hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    async with open_clients(hangfm_settings) as clients:
+        await clients.chat.me()
+
+        async def use() -> None:
+            async with open_chat_socket(
+                clients.chat, app_id=None, within=WITHIN, clock=SystemClock()
+            ) as socket:
+                async for _ in socket.rows():
+                    pass
+
+        for turns in range(60):
+            task = asyncio.create_task(use())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("hangbot-")]
+
+    journal = hangfm_sandbox.journal
+    opened = journal.events(service="chat", kind="open")
+    assert 5 < len(opened) < 60
+    await until(lambda: len(journal.events(service="chat", kind="close")) == len(opened))
+
+
+async def test_large_frames_wait_at_the_server(hangfm_settings: Settings) -> None:
+    sent = 0
+
+    async def handle(server: ServerConnection) -> None:
+        nonlocal sent
+        await server.recv()
+        await server.send(ACCEPTED)
+        for number in range(64):
+            await server.send(line(number, "x" * 2**20))
+            sent += 1
+        await server.close()
+
+    async with against(handle, hangfm_settings) as socket:
+        await until(lambda: not socket._room.is_set())
+        waiting = len(socket._waiting)
+        rows = [row async for row in socket.rows()]
+
+    assert waiting == 4
+    assert len(rows) == sent == 64
+
+
+async def test_unknown_kinds_are_told_once(
+    hangfm_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "hangbot")
+
+    async def handle(server: ServerConnection) -> None:
+        await server.recv()
+        await server.send(ACCEPTED)
+        for kind in ("receipts", "newest_fashion", "newest_fashion", "presence", *map(str, range(100))):
+            await server.send(json.dumps({"type": kind, "body": {}}))
+        await server.close()
+
+    async with against(handle, hangfm_settings) as socket:
+        assert [row async for row in socket.rows()] == []
+
+    told = [row.getMessage() for row in caplog.records if "not known" in row.getMessage()]
+    assert told[0].endswith("not known: newest_fashion")
+    assert len(told) == 20
+
+
 async def test_a_flood_is_bounded_and_leaves_the_loop_its_turns(hangfm_settings: Settings) -> None:
     most = 20_000
 
@@ -304,6 +494,7 @@ async def test_no_connection_is_an_error_like_any_other(hangfm_settings: Setting
     ("no such path", 404, "status 404"),
     ("no upgrade", 426, "status 426"),
     ("refused", 403, "status 403"),
+    ("unauthorised", 401, "status 401"),
 )
 async def test_an_answer_that_is_no_upgrade(
     status: int, words: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
@@ -315,7 +506,73 @@ async def test_an_answer_that_is_no_upgrade(
             pass
 
     assert failed.value.service == "chat"
+    assert hangfm_settings.chat_url in str(failed.value)
     assert status == 503 or "Check OPENCHAT_BASE_URL" in failed.value.remedy
+
+
+@cases(
+    "deed kind words",
+    ("hanging", "hang", Unreachable, r"no connection to http://127\.0\.0\.1:\d+ in 0\.2 s"),
+    ("cut off", "refuse", Unavailable, "does not speak websocket"),
+    ("cut off later", "cut_after_store", Unavailable, "does not speak websocket"),
+)
+async def test_an_upgrade_without_an_answer(
+    deed: str, kind: type[ServiceError], words: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("chat.ws", deed)
+
+    async with open_clients(hangfm_settings) as clients:
+        opening = open_chat_socket(clients.chat, app_id=None, within=0.2, clock=SystemClock())
+        with pytest.raises(kind, match=words):
+            async with opening:
+                pass
+
+
+@cases(
+    "deed kind words",
+    ("silent", "drop", Unavailable, r"did not answer the bot's authentication in 0\.2 s"),
+    ("closed", "close_deliberate", ConnectionLost, r"before it answered .* \(close code 1000\)"),
+    ("closed without a code", "close", ConnectionLost, r"\(close code 1005\)"),
+    ("aborted", "abort", ConnectionLost, r"\(close code 1006\)"),
+    ("refused twice", "garbage", TokenRejected, r"refused the bot \(ERR_NO_AUTH\)"),
+)
+async def test_the_sandbox_answers_an_authentication_in_every_bad_way(
+    deed: str,
+    kind: type[ServiceError],
+    words: str,
+    hangfm_sandbox: Sandbox,
+    hangfm_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chat_socket, "AUTH_WITHIN", 0.2)
+    hangfm_sandbox.faults.add("chat.ws", deed, times=2 if deed == "garbage" else 1, body=json.loads(REFUSED))
+
+    with pytest.raises(kind, match=words):
+        async with opened(hangfm_settings):
+            pass
+    async with opened(hangfm_settings):
+        pass
+
+
+@cases(
+    "deed said heard",
+    ("twice", "duplicate", ["one", "two"], ["one", "one", "two"]),
+    ("out of order", "reorder", ["one", "two", "three"], ["two", "one", "three"]),
+    ("lost", "drop", ["one", "two"], ["two"]),
+    ("garbled", "garbage", ["one", "two"], ["two"]),
+    ("held back", "delay", ["one", "two"], ["one", "two"]),
+)
+async def test_frames_come_as_a_bad_server_sends_them(
+    deed: str, said: list[str], heard: list[str], hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    other = hangfm_sandbox.users.add("Ann")
+    await other.join()
+    async with opened(hangfm_settings) as socket, asyncio.timeout(WITHIN):
+        hangfm_sandbox.faults.add("chat.ws", deed, ms=20 if deed == "delay" else None)
+        for text in said:
+            await other.say(text)
+
+        assert [await next_text(socket) for _ in heard] == heard
 
 
 async def test_the_socket_of_cometchat(monkeypatch: pytest.MonkeyPatch) -> None:

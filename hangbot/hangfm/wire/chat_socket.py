@@ -6,6 +6,7 @@ either: a frame that is not understood is a value like any other, and stops noth
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from hangbot.hangfm.wire.chat import read_message
 from hangbot.text import one_line
 
 __all__ = [
+    "KNOWN",
     "PING",
     "AuthAccepted",
     "AuthRefused",
@@ -33,8 +35,24 @@ __all__ = [
 PING: Final = '{"action":"ping","ack":"true"}'
 """What a client sends every 15 s (captured)."""
 
+KNOWN: Final = frozenset(
+    {
+        "interaction_completed",
+        "on_moderation_status_changed",
+        "presence",
+        "reaction",
+        "receipts",
+        "transient_message",
+        "typing_indicator",
+    }
+)
+"""Kinds of frames that bring no message: the captured SDK reads them, a bot need not."""
+
 _ACCEPTED: Final = "200"
 _SHOWN: Final = 40
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_HIGHEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +169,11 @@ def own_host(base: str, settings: Mapping[str, Any]) -> str | None:
     if not has_own_host(base):
         return None
     names = ("CHAT_HOST_OVERRIDE", "CHAT_HOST_APP_SPECIFIC", "CHAT_HOST")
-    host = next(
-        (settings[name] for name in names if isinstance(settings.get(name), str) and settings[name]), None
-    )
-    if host is None:
+    host = next((name for name in map(settings.get, names) if isinstance(name, str) and name), "")
+    if not _HOST.fullmatch(host):
         return None
+    scheme = urlsplit(socket_url(base)).scheme
     port = str(settings.get("CHAT_WSS_PORT") or "")
-    return f"wss://{host}:{port}/" if port.isascii() and port.isdecimal() else f"wss://{host}/"
+    if _PORT.fullmatch(port) and int(port) <= _HIGHEST_PORT:
+        return f"{scheme}://{host}:{port}/"
+    return f"{scheme}://{host}/"

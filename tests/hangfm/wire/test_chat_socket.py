@@ -92,6 +92,12 @@ def test_the_socket_is_at_the_servers_own_address(base: str, url: str) -> None:
     ("overridden", {"CHAT_HOST": "h.example", "CHAT_HOST_OVERRIDE": "o.example"}, "wss://o.example/"),
     ("not named", {}, None),
     ("named as nothing", {"CHAT_HOST": None}, None),
+    ("for this app", {"CHAT_HOST": "h.example", "CHAT_HOST_APP_SPECIFIC": "a.example"}, "wss://a.example/"),
+    ("an address with more", {"CHAT_HOST": "u@h.example/path?"}, None),
+    ("not on one line", {"CHAT_HOST": "h.example\n"}, None),
+    ("no text", {"CHAT_HOST": ["h.example"]}, None),
+    ("a number for a port", {"CHAT_HOST": "h.example", "CHAT_WSS_PORT": 8443}, "wss://h.example:8443/"),
+    ("no port", {"CHAT_HOST": "h.example", "CHAT_WSS_PORT": "99999"}, "wss://h.example/"),
 )
 def test_cometchats_socket_is_a_host_of_its_own(settings: dict[str, object], url: str | None) -> None:
     assert own_host("https://app.apiclient-us.cometchat.io", settings) == url
