@@ -143,8 +143,8 @@ def _message(data: Mapping[str, Any], body: object) -> ChatMessage | Unreadable:
     if message is not None:
         return message
     if not isinstance(body, dict):
-        return Unreadable("a pushed message", f"it is no object, but {type(body).__name__}")
-    return Unreadable("a pushed message", f"its id is none: {one_line(repr(body.get('id')), _SHOWN)}")
+        return Unreadable("the chat's socket", f"it is no object, but {type(body).__name__}")
+    return Unreadable("the chat's socket", f"its id is none: {one_line(repr(body.get('id')), _SHOWN)}")
 
 
 def socket_url(base: str) -> str:
