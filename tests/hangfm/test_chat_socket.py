@@ -575,6 +575,23 @@ async def test_frames_come_as_a_bad_server_sends_them(
         assert [await next_text(socket) for _ in heard] == heard
 
 
+@cases(
+    "status headers words",
+    ("a redirect", 302, {"Location": "https://login.example/?token=1"}, "302, a redirect to login.example$"),
+    ("a page", 403, {"Content-Type": "text/html"}, "status 403, a web page$"),
+)
+async def test_what_answers_in_the_chats_place_is_named_and_not_followed(
+    status: int, headers: dict[str, str], words: str, hangfm_sandbox: Sandbox, hangfm_settings: Settings
+) -> None:
+    hangfm_sandbox.faults.add("chat.ws", "status", status=status, headers=headers, body="<html>")
+
+    with pytest.raises(Unavailable, match=words) as failed:
+        async with opened(hangfm_settings):
+            pass
+
+    assert "Check OPENCHAT_BASE_URL" in failed.value.remedy
+
+
 async def test_the_socket_of_cometchat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat_socket, "AUTH_WITHIN", 5.0)
     async with open_sandbox(dialect="cometchat") as sandbox:
