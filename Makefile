@@ -9,7 +9,7 @@ PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test prove mutants interop preflight package bench storm report lint types layers cover clean
+.PHONY: help demo test prove soak mutants interop preflight package bench storm report lint types layers cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,10 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
+
+soak: MINUTES ?= 30
+soak: $(VENV)/.dev ## half an hour of faults, with figures: make soak MINUTES=5
+	HANGBOT_PROVE_SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -s -m slow tests/bot/proofs/test_soak.py $(ARGS)
 
 mutants: $(VENV)/.dev ## deliberate faults in a copy of the product, each to be noticed by the tests named beside it
 	$(BIN)/python -m tests.mutants $(ARGS)

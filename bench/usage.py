@@ -8,14 +8,18 @@ from typing import Final
 __all__ = ["cpu_s", "peak_mb", "resident_mb"]
 
 _MIB: Final = 2**20
-_STATM: Final = Path("/proc/self/statm")
+_SELF: Final = Path("/proc/self")
 
 
-def resident_mb() -> float:
-    """Return the memory in use now (MiB); where the system does not tell, the most so far."""
-    if not _STATM.exists():
+def resident_mb(process: Path = _SELF) -> float:
+    """Return the memory in use now (MiB) by a process of ``/proc``.
+
+    Where the system does not tell, it is the most that this process used so far.
+    """
+    statm = process / "statm"
+    if not statm.exists():
         return peak_mb()
-    pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    pages = int(statm.read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / _MIB
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final, Protocol
@@ -83,7 +83,7 @@ class Life(Protocol):
 class Process(Outputs):
     """A `hangbot` of its own, with its outputs in files."""
 
-    def __init__(self, folder: Path, number: int, *argv: str) -> None:
+    def __init__(self, folder: Path, number: int, *argv: str, env: Mapping[str, str] | None = None) -> None:
         super().__init__(folder, number)
         with self.out_file.open("wb") as out, self.err_file.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603  our own command
@@ -92,7 +92,7 @@ class Process(Outputs):
                 stdout=out,
                 stderr=err,
                 cwd=folder,
-                env=os.environ | _QUICK,
+                env=os.environ | _QUICK | dict(env or {}),
             )
 
     @property
