@@ -110,7 +110,7 @@ class RoomKeeper:
     def observe(self) -> None:
         """Say when the room was heard last, and how its clock and this machine's agree."""
         session = self.session
-        if session is None or session.ended.done():
+        if session is None or session.closed.done():
             return
         self._conditions.good("heartbeat", at=session.heard_at)
         offset = session.clock_offset

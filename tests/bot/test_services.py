@@ -134,21 +134,25 @@ async def running_app(clock: SimulatedClock, hooks: Hooks | None = None) -> Asyn
     await running
 
 
+def make_keeper(rooms: Rooms, clock: SimulatedClock, conditions: Conditions, app: AppRunner) -> RoomKeeper:
+    return RoomKeeper(
+        rooms.open,
+        clock,
+        FixedRng(1.0),
+        reconnect_policy(1.0),
+        options=BotOptions(),
+        conditions=conditions,
+        app=app,
+    )
+
+
 def keep(visits: Sequence[Session | HangbotError], hooks: Hooks | None = None) -> tuple[object, list[str]]:
     """Keep a room until nothing more is told to happen; return how that ended, and what is red then."""
 
     async def main() -> tuple[object, list[str]]:
         clock, rooms, conditions = SimulatedClock(), Rooms(visits), Conditions()
         async with running_app(clock, hooks) as app:
-            keeper = RoomKeeper(
-                rooms.open,
-                clock,
-                FixedRng(1.0),
-                reconnect_policy(1.0),
-                options=BotOptions(),
-                conditions=conditions,
-                app=app,
-            )
+            keeper = make_keeper(rooms, clock, conditions, app)
             keeping = asyncio.create_task(keeper.run(), name="keeping")
             over = asyncio.create_task(rooms.no_more.wait(), name="over")
             await asyncio.wait([keeping, over], return_when=asyncio.FIRST_COMPLETED)
@@ -227,3 +231,25 @@ def test_what_happens_in_the_room_reaches_an_app_that_wants_it(wants: bool) -> N
     )
 
     assert ears.heard == events * wants
+
+
+def test_the_heartbeats_of_a_connection_are_heard_while_its_state_is_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> float | None:
+        clock = SimulatedClock()
+        conditions = Conditions(clock.now)
+        lost = Session(STATE_LOST)
+        async with running_app(clock) as app:
+            keeper = make_keeper(Rooms([Session(STATE_LOST), lost]), clock, conditions, app)
+            keeping = asyncio.create_task(keeper.run(), name="keeping")
+            await clock.sleep(5.0)  # of the ten until it may fetch a fresh state
+            lost.heard_at = clock.now()
+            keeper.observe()
+            fact = conditions.facts().get("heartbeat")
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        return None if fact is None else clock.now() - fact.at
+
+    assert simulated(main()) == pytest.approx(0.0, abs=1.0)
+    assert waits_of(caplog) == [0, 10]
