@@ -168,13 +168,13 @@ async def say_directly(story: Story) -> None:
 
 TROUBLES: Final = (
     Trouble("the room's connection breaks", once("room.message", "abort")),
-    Trouble("the room is away for 30 s", down(30.0, "room"), may=("room",)),
+    Trouble("the room is away for 30 s", down(30.0, "room"), 30.0, may=("room",)),
     Trouble("the room is reset", reset),
     Trouble("the chat's socket breaks", once("chat.ws", "abort")),
     Trouble("the chat's socket is deaf", once("chat.ws", "deaf")),
-    Trouble("the chat is away for 20 s", down(20.0, "chat"), may=("chat",)),
+    Trouble("the chat is away for 20 s", down(20.0, "chat"), 20.0, may=("chat",)),
     Trouble("the answer to a send is lost", once("chat.send", "cut_after_store")),
-    Trouble("all is away for 15 s", down(15.0, "room", "chat", "gateway"), may=("chat",)),
+    Trouble("all is away for 15 s", down(15.0, "room", "chat", "gateway"), 15.0, may=("chat",)),
 )
 """What happens most; `MORE` is played in the project's own proofs."""
 
