@@ -13,7 +13,7 @@ class TaskPool:
 
     def __init__(self) -> None:
         self._group: asyncio.TaskGroup | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in order, so that a simulation cancels them alike
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -24,7 +24,7 @@ class TaskPool:
                 yield
             finally:
                 self._group = None
-                for task in self._tasks:
+                for task in tuple(self._tasks):
                     task.cancel()
 
     @property
@@ -36,8 +36,8 @@ class TaskPool:
         """Start a task; the pool must be open."""
         assert self._group is not None, "the pool is closed"  # noqa: S101  a fault of the caller
         task = self._group.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def idle(self) -> None:
         """Return when no task runs any more."""

@@ -17,7 +17,7 @@ class Waits:
     def __init__(self) -> None:
         self.stopping = False
         """Whether the program is to stop: then nothing waits long."""
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in order, so that a simulation wakes them alike
 
     def stop(self) -> None:
         """End every wait, from now on too, with `Stopped`."""
@@ -27,7 +27,7 @@ class Waits:
     def wake(self) -> None:
         """End every wait but the one that calls: each looks again at what it waits for."""
         current = asyncio.current_task()
-        for task in self._tasks:
+        for task in tuple(self._tasks):
             if task is not current:
                 task.cancel()
 
@@ -37,7 +37,7 @@ class Waits:
             waiting.close()
             raise Stopped
         task = asyncio.create_task(waiting, name="hangbot-wait")
-        self._tasks.add(task)
+        self._tasks[task] = None
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
@@ -45,7 +45,7 @@ class Waits:
             await asyncio.wait([task])
             raise
         finally:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
         if not task.cancelled():
             task.result()
         if self.stopping:
