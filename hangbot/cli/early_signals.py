@@ -1,10 +1,15 @@
 """Signals that arrive while the program still loads, when no command can end in order yet.
 
-Imports nothing but `signal`, and is imported before everything else: a program that a supervisor stops
-in its first tenth of a second has opened nothing, and ends well.
+Imports nothing but `signal` and `sys`, and is imported before everything else: a program that a supervisor
+stops in its first tenth of a second has opened nothing, and ends well.
 """
 
 import signal
+import sys
+
+TYPE_CHECKING = False  # as `typing` has it, without the import
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["SIGNALS", "came", "catch", "end_at_once", "give_back"]
 
@@ -13,6 +18,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _came: list[int] = []
 _before: dict[int, object] = {}
+_hooks: "list[Callable[[sys.UnraisableHookArgs], object]]" = []
 
 
 def catch() -> None:
@@ -36,10 +42,15 @@ def end_at_once() -> None:
         raise SystemExit(0)
     for number in _before:
         signal.signal(number, _end)
+    if _before and not _hooks:
+        _hooks.append(sys.unraisablehook)
+        sys.unraisablehook = _show_unraisable
 
 
 def give_back() -> None:
     """Restore the handlers from before `catch`; a signal that has arrived is raised again."""
+    if _hooks:
+        sys.unraisablehook = _hooks.pop()
     for number, handler in _before.items():
         signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` itself returned
     _before.clear()
@@ -49,6 +60,12 @@ def give_back() -> None:
 
 def _remember(number: int, _frame: object) -> None:
     _came.append(number)
+
+
+def _show_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Show what could not be raised, but for the end that a signal asked for: `came` remembers that."""
+    if not isinstance(unraisable.exc_value, SystemExit):
+        _hooks[0](unraisable)
 
 
 def _end(number: int, _frame: object) -> None:

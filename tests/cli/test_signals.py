@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from hangbot.cli import early_signals
 from tests.bounds import WITHIN
 from tests.cli.stories import is_a_send
 
@@ -148,3 +149,29 @@ def test_a_command_that_is_ended_while_it_loads_is_no_success(bench: Bench) -> N
 
     assert command.wait() == -signal.SIGTERM, command.err
     assert bench.muids == []
+
+
+def test_an_end_that_cannot_be_raised_where_the_signal_came_is_remembered_and_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Swallows:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    early_signals.catch()
+    try:
+        early_signals.end_at_once()
+        loaded = Swallows()
+        del loaded
+        came = early_signals.came()
+    finally:
+        for number in early_signals.SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        monkeypatch.setattr(early_signals, "_came", [])
+        early_signals.give_back()
+
+    assert came == signal.SIGTERM
+    assert shown == []
+    assert capsys.readouterr().err == ""

@@ -34,6 +34,8 @@ WARM: Final = 300.0 if FULL else 0.5 * MINUTES * 60
 """Seconds until the bot is to have its size."""
 GROWTH: Final = 1.05 if FULL else 1.15
 """The short form ends while what is remembered of the last lines still fills up."""
+POOLED: Final = 4
+"""Connections for requests that the bot may keep: how many it has just now is chance, at the start too."""
 CALM_WITHIN: Final = 3 * WITHIN
 """A back-off of 30 s, a look at the silent chat, and what was queued meanwhile."""
 
@@ -298,7 +300,7 @@ def test_a_bot_keeps_its_size_and_loses_nothing_while_things_go_wrong(soak: Soak
     soak.http.delete("/faults").raise_for_status()
     expected = Counter(f"re {text}" for text in soak.said)
     within(CALM_WITHIN, lambda: len(soak.answers()) >= len(soak.said))
-    within(CALM_WITHIN, lambda: soak.sizes().files <= before.files)
+    within(CALM_WITHIN, lambda: soak.sizes().files <= before.files + POOLED)
     within(CALM_WITHIN, lambda: set(soak.census()["inside"]) == soak.in_room())
     within(WITHIN, lambda: len(soak.census()["tasks"]) <= len(tasks))
     last, after = soak.census(), soak.sizes()
@@ -322,7 +324,7 @@ def test_a_bot_keeps_its_size_and_loses_nothing_while_things_go_wrong(soak: Soak
     assert set(last["inside"]) == soak.in_room()
     assert len(last["tasks"]) <= len(tasks), set(last["tasks"]) - set(tasks)
     assert after.threads <= before.threads
-    assert after.sockets <= before.sockets, after.open
-    assert after.files <= before.files, (before.open, after.open)
+    assert after.sockets <= before.sockets + POOLED, after.open
+    assert after.files <= before.files + POOLED, (before.open, after.open)
     assert max(sizes) <= GROWTH * median(grown)
     assert "Traceback" not in soak.bot.err
