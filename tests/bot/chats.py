@@ -16,9 +16,9 @@ from hangbot.bot.pace import reconnect_policy
 from hangbot.bot.ports import Conversation, Disconnect, Newest, Unreadable
 from hangbot.delivery.inbox import ConversationMarks, Remembered, Witness
 from hangbot.health import Conditions
+from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.loop import simulated
 from tests.rng import FixedRng
-from tests.simulation.clock import SimulatedClock
-from tests.simulation.loop import simulated
 
 __all__ = ["ROOM", "Disk", "Ears", "Server", "Story", "play", "user"]
 

@@ -15,8 +15,8 @@ from hangbot.bot.app import Hooks
 from hangbot.bot.app_runner import AppRunner, uptime
 from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomEvent
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
-from tests.simulation.clock import SimulatedClock
-from tests.simulation.loop import simulated
+from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.loop import simulated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.simulation.world import in_a_world
+from pytest_hangfm.simulation.world import in_a_world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.simulation.world import World
+    from pytest_hangfm.simulation.world import World
 
 OUTAGE: Final = 18 * 60.0
 MOST: Final = 45

@@ -24,9 +24,9 @@ from hangbot.errors import (
 )
 from hangbot.hangfm.wire.state import RoomState
 from hangbot.health import Conditions
+from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.loop import simulated
 from tests.rng import FixedRng
-from tests.simulation.clock import SimulatedClock
-from tests.simulation.loop import simulated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.simulation.loop import SimulatedLoop
+from pytest_hangfm.simulation.loop import SimulatedLoop
 
 T = TypeVar("T")
 

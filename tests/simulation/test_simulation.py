@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulation.guards import no_machine
-from tests.simulation.world import some_minutes
+from pytest_hangfm.simulation.guards import no_machine
+from pytest_hangfm.simulation.world import some_minutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

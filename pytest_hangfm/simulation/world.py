@@ -11,14 +11,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from hangbot import Bot, ChatMessage, Settings, Step, exclusive, open_bot, open_outbox
-from hangbot.bot.app import App
-from hangbot.delivery.writer import InlineWriter
-from hangbot.sandbox import Sandbox, open_sandbox
-from hangbot.sandbox.clock import SandboxClock
-from tests.simulation.clock import SimulatedClock
-from tests.simulation.guards import no_machine
-from tests.simulation.loop import SimulatedLoop
+from hangbot import (
+    App,
+    Bot,
+    ChatMessage,
+    InlineWriter,
+    Settings,
+    Step,
+    exclusive,
+    open_bot,
+    open_outbox,
+)
+from hangbot.sandbox import Sandbox, SandboxClock, open_sandbox
+from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.guards import no_machine
+from pytest_hangfm.simulation.loop import SimulatedLoop
 
 __all__ = ["ROOM_PORT", "Run", "World", "in_a_world", "some_minutes"]
 
@@ -101,7 +108,7 @@ def in_a_world(
     try:
         with no_machine() as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
             loop = runner.get_loop()
-            assert isinstance(loop, SimulatedLoop)
+            assert isinstance(loop, SimulatedLoop)  # noqa: S101  for the type checker
             told = runner.run(main())
     finally:
         logger.removeHandler(handler)
@@ -118,7 +125,7 @@ async def _world(
     env: Mapping[str, str],
 ) -> AsyncIterator[World]:
     loop, clock = asyncio.get_running_loop(), SimulatedClock()
-    assert isinstance(loop, SimulatedLoop)
+    assert isinstance(loop, SimulatedLoop)  # noqa: S101  for the type checker
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(
             open_sandbox(
@@ -205,7 +212,7 @@ class _Story:
 
     async def _vote(self) -> None:
         if self._sandbox.state["nowPlaying"]:
-            await self._rng.choice(self._users).vote(like=self._rng.random() < 0.5)
+            await self._rng.choice(self._users).vote(like=self._rng.choice((True, False)))
 
     async def _fault(self) -> None:
         point, kind, ms = self._rng.choice(_FAULTS)
@@ -213,7 +220,7 @@ class _Story:
 
     async def _act(self) -> None:
         if self._bot.room and not self._bot.room.ended.done():
-            await self._bot.act("voteOnSong", songVotes={"like": self._rng.random() < 0.5})
+            await self._bot.act("voteOnSong", songVotes={"like": self._rng.choice((True, False))})
 
     def _song(self) -> dict[str, object]:
         number = self._rng.randrange(1000)

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 from weakref import WeakSet
 
-from tests.simulation.network import Network
+from pytest_hangfm.simulation.network import Network
 
 __all__ = ["SimulatedLoop", "simulated"]
 
@@ -82,14 +82,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._close_generator)
-        asyncio._set_running_loop(self)  # in asyncio's __all__ for those who write a loop
+        asyncio._set_running_loop(self)  # noqa: SLF001  in asyncio's __all__ for those who write a loop
         self._running = True
         try:
             while not self._stopping:
                 self._run_once()
         finally:
             self._running = self._stopping = False
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(None)  # noqa: SLF001  likewise
             sys.set_asyncgen_hooks(*hooks)
 
     def _run_once(self) -> None:

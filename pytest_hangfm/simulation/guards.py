@@ -59,7 +59,7 @@ def _refusing(kind: str, called: str, real: Callable[..., Any], uses: list[str])
 
 def _caller() -> FrameType:
     """Return who asked, past the standard library's own ways to the same."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(2)  # noqa: SLF001  documented, for want of a public name
     while frame.f_globals["__name__"].split(".")[0] in _WAYS and frame.f_back:
         frame = frame.f_back
     return frame

@@ -1,0 +1,1 @@
+"""A whole world in one deterministic loop: a bot, its services, disk and network, and what goes wrong."""

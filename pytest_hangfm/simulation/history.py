@@ -1,0 +1,424 @@
+"""What happened in a simulated world, as values in the order of time. PURE.
+
+The world writes it, the checker judges it, a story is told of it. Times are virtual seconds since the world
+began. Ids of messages are the stable ids of delivery; row ids are the chat service's.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar
+
+__all__ = [
+    "Accepted",
+    "Asked",
+    "Attempted",
+    "Bounds",
+    "Closed",
+    "Crashed",
+    "Dropped",
+    "Event",
+    "FaultBegan",
+    "FaultEnded",
+    "FaultFired",
+    "Handled",
+    "HandlerBegan",
+    "HealthSeen",
+    "Heard",
+    "History",
+    "Late",
+    "Left",
+    "Logged",
+    "Opened",
+    "PassedOver",
+    "Presence",
+    "Requested",
+    "RowAtEnd",
+    "Said",
+    "Settled",
+    "Started",
+    "StopAsked",
+    "Stopped",
+    "Stored",
+    "Tried",
+]
+
+ServiceName: TypeAlias = Literal["room", "chat", "gateway"]
+Outcome: TypeAlias = Literal["returned", "raised", "timed_out", "cancelled"]
+
+
+# -- what the bot was asked to say, and what became of it
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message was accepted: the bot said that it is on disk. ``answer_to``: the row that it answers."""
+
+    at: float
+    id: str
+    receiver: str
+    direct: bool
+    text: str
+    answer_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """The bot began to send a message, for the ``number``-th time."""
+
+    at: float
+    id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The bot asked the chat whether a message is there; ``found``: what it was told, ``None``: no answer."""
+
+    at: float
+    id: str
+    found: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The bot told how a message ended."""
+
+    at: float
+    id: str
+    state: Literal["delivered", "failed", "uncertain", "expired", "dropped"]
+    tier: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The operator dropped a message by hand, and was told that it is dropped."""
+
+    at: float
+    id: str
+
+
+# -- what the services saw
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request to store a message reached the chat, on a connection, by the number of its client's port."""
+
+    at: float
+    id: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The network let go of a request after the bot had given up waiting for it: the documented risk."""
+
+    at: float
+    id: str
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The chat stored a message of the bot."""
+
+    at: float
+    id: str
+    row: int
+    receiver: str
+    direct: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The chat stored a line of another user, to the group or to the bot alone.
+
+    ``epoch`` grows whenever the chat numbers its rows anew.
+    """
+
+    at: float
+    row: int
+    sender: str
+    receiver: str
+    direct: bool
+    text: str
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A service took a WebSocket of the bot."""
+
+    at: float
+    service: ServiceName
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A service saw the end of a WebSocket of the bot."""
+
+    at: float
+    service: ServiceName
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The bot began to connect a WebSocket; ``ok``: whether something listened and took it."""
+
+    at: float
+    service: ServiceName
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The room's server has the bot among its users from now on, or no more."""
+
+    at: float
+    present: bool
+
+
+# -- what the app heard and did
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerBegan:
+    """The app was given a line, in the ``run``-th process."""
+
+    at: float
+    row: int
+    run: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The app's handler of a line ended."""
+
+    at: float
+    row: int
+    run: int
+    outcome: Outcome
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """The bot told that it passes over ``count`` lines; ``rows``: which, where it says so."""
+
+    at: float
+    count: int
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The app was given an event of the room."""
+
+    at: float
+    kind: str
+    run: int
+    catch_up: bool
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+# -- the process
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The ``run``-th process began; the first is 1."""
+
+    at: float
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A process ended at once, wherever it stood."""
+
+    at: float
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """A process was told to stop."""
+
+    at: float
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A process ended by itself; ``error``: with what, empty where it is 0."""
+
+    at: float
+    run: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSeen:
+    """What the bot said of itself; told when it differs from before, and once for each process."""
+
+    at: float
+    run: int
+    live: bool
+    ready: bool
+    red: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A line of the bot's log at WARNING or above, or one that a rule looks at."""
+
+    at: float
+    level: Literal["INFO", "WARNING", "ERROR", "CRITICAL"]
+    text: str
+    action: str = ""
+
+
+# -- the faults
+
+
+@dataclass(frozen=True, slots=True)
+class FaultBegan:
+    """A fault was armed; ``number``: its place in the plan. ``impairs``: what cannot work while it lasts."""
+
+    at: float
+    number: int
+    kind: str
+    impairs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FaultFired:
+    """A fault had an effect."""
+
+    at: float
+    number: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEnded:
+    """A fault passed."""
+
+    at: float
+    number: int
+    kind: str
+
+
+# -- the end
+
+
+@dataclass(frozen=True, slots=True)
+class RowAtEnd:
+    """A message as the outbox has it when all is over."""
+
+    at: float
+    id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was left when all was closed, one line each: tasks, sockets, futures, errors that nothing took."""
+
+    at: float
+    what: tuple[str, ...]
+
+
+Event: TypeAlias = (
+    Accepted
+    | Attempted
+    | Asked
+    | Settled
+    | Dropped
+    | Requested
+    | Late
+    | Stored
+    | Said
+    | Opened
+    | Closed
+    | Tried
+    | Presence
+    | HandlerBegan
+    | Handled
+    | PassedOver
+    | Heard
+    | Started
+    | Crashed
+    | StopAsked
+    | Stopped
+    | HealthSeen
+    | Logged
+    | FaultBegan
+    | FaultFired
+    | FaultEnded
+    | RowAtEnd
+    | Left
+)
+
+E = TypeVar("E")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may take how long, in seconds, by the configuration of the world.
+
+    Attributes:
+        back: From the end of the last fault until the bot is back in the room and hears.
+        drain: From the word to stop until the process ended.
+        longest_wait: Between two tries to connect.
+        ready_after: From a start in calm until the bot is ready.
+        catch_up: The age up to which lines are handled that were said while the bot did not hear.
+        handler: How long a handler may take.
+        ttl: Time to live of a message; ``None``: it never expires.
+        room_red, chat_red, deaf_red, outbox_red, stuck_red: Until trouble of each has to be red.
+    """
+
+    back: float = 90.0
+    drain: float = 10.0
+    longest_wait: float = 36.0
+    ready_after: float = 30.0
+    catch_up: float = 300.0
+    handler: float = 30.0
+    ttl: float | None = None
+    room_red: float = 60.0
+    chat_red: float = 30.0
+    deaf_red: float = 60.0
+    outbox_red: float = 5.0
+    stuck_red: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that happened in one world.
+
+    Attributes:
+        events: In the order of time.
+        bounds: What may take how long.
+        bot: The bot's uid.
+        group: The chat group of its room.
+        secrets: What must stand nowhere in ``output``; never shown.
+        output: All that the bot wrote: log lines, reasons, health sentences.
+    """
+
+    events: tuple[Event, ...]
+    bounds: Bounds = Bounds()
+    bot: str = "bot"
+    group: str = "group"
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    output: tuple[str, ...] = field(default=(), repr=False)
+
+    def of(self, *kinds: type[E]) -> Iterator[E]:
+        """Yield the events of some kinds, in order."""
+        for event in self.events:
+            if isinstance(event, kinds):
+                yield event

@@ -1,0 +1,68 @@
+"""What a simulated world is to be, as a value: it can be drawn, shrunk, written down and played. PURE."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+__all__ = ["Fault", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes:
+        kind: The name of its class in `pytest_hangfm.simulation.faults.FAULTS`.
+        at: When, in virtual seconds since the world began.
+        lasts: For how many seconds.
+        args: What else its class draws: JSON values.
+    """
+
+    kind: str
+    at: float
+    lasts: float = 0.0
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world and what goes wrong in it; two plays of one plan are the same.
+
+    Attributes:
+        seed: Every die of the world is thrown by it, the faults' apart: fewer faults leave the traffic alike.
+        seconds: How long people talk and things go wrong; calm and the stop come after.
+        users: Other users in the bot's room.
+        pace: Seconds between two deeds of theirs, in the mean.
+        env: The configuration, where it is not the default.
+        faults: In the order of time.
+    """
+
+    seed: int
+    seconds: float = 480.0
+    users: int = 3
+    pace: float = 4.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+
+    def with_faults(self, faults: tuple[Fault, ...]) -> Self:
+        """Return the same world with these faults only."""
+        return replace(self, faults=faults)
+
+    def as_json(self) -> str:
+        """Return it as one line; `from_json` reads it."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `as_json` has written.
+
+        Raises:
+            ValueError: It is no plan.
+        """
+        try:
+            read = json.loads(text)
+            faults = tuple(Fault(**fault) for fault in read.pop("faults"))
+            return cls(**read, faults=faults)
+        except (TypeError, KeyError, AttributeError, ValueError) as exc:
+            raise ValueError(f"no plan of a simulation: {exc}") from exc
