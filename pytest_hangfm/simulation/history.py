@@ -1,6 +1,6 @@
 """What happened in a simulated world, as values in the order of time. PURE.
 
-The world writes it, the checker judges it, a story is told of it. Times are virtual seconds since the world
+The world writes it, the checker judges it, a story shows it. Times are virtual seconds since the world
 began. Ids of messages are the stable ids of delivery; row ids are the chat service's.
 """
 
@@ -28,6 +28,7 @@ __all__ = [
     "Late",
     "Left",
     "Logged",
+    "MessageStored",
     "Opened",
     "PassedOver",
     "Presence",
@@ -38,7 +39,6 @@ __all__ = [
     "Started",
     "StopAsked",
     "Stopped",
-    "Stored",
     "Tried",
 ]
 
@@ -72,7 +72,7 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The bot asked the chat whether a message is there; ``found``: what it was told, ``None``: no answer."""
+    """The bot asked the chat whether a message is there; ``found``: its answer, ``None`` without one."""
 
     at: float
     id: str
@@ -81,7 +81,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The bot told how a message ended."""
+    """The bot reported how a message ended."""
 
     at: float
     id: str
@@ -92,7 +92,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """The operator dropped a message by hand, and was told that it is dropped."""
+    """The operator dropped a message by hand, and the command confirmed it."""
 
     at: float
     id: str
@@ -120,7 +120,7 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class MessageStored:
     """The chat stored a message of the bot."""
 
     at: float
@@ -208,7 +208,7 @@ class Handled:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """The bot told that it passes over ``count`` lines; ``rows``: which, where it says so."""
+    """The bot reported that it passes over ``count`` lines; ``rows``: which, where it says so."""
 
     at: float
     count: int
@@ -247,7 +247,7 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """A process was told to stop."""
+    """A process was asked to stop."""
 
     at: float
     run: int
@@ -264,7 +264,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class HealthSeen:
-    """What the bot said of itself; told when it differs from before, and once for each process."""
+    """What the bot said of itself, when that differs from before, and once for each process."""
 
     at: float
     run: int
@@ -342,7 +342,7 @@ Event: TypeAlias = (
     | Dropped
     | Requested
     | Late
-    | Stored
+    | MessageStored
     | Said
     | Opened
     | Closed
@@ -374,7 +374,7 @@ class Bounds:
 
     Attributes:
         back: From the end of the last fault until the bot is back in the room and hears.
-        drain: From the word to stop until the process ended.
+        drain: From the request to stop until the process ended.
         longest_wait: Between two tries to connect.
         ready_after: From a start in calm until the bot is ready.
         catch_up: The age up to which lines are handled that were said while the bot did not hear.

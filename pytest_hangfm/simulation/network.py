@@ -141,7 +141,7 @@ class Transport(asyncio.Transport):
         self._closing = False
         self._over = False
         self._ended_writing = False
-        self._told_to_pause = False
+        self._paused = False
 
     def join(self, peer: "Transport", protocol: asyncio.BaseProtocol) -> None:
         self._peer = peer
@@ -159,8 +159,8 @@ class Transport(asyncio.Transport):
             return
         self._under_way += len(data)
         self._loop.call_later(_LATENCY, self._peer.arrive, data)
-        if self._under_way > _HIGH_WATER and not self._told_to_pause:
-            self._told_to_pause = True
+        if self._under_way > _HIGH_WATER and not self._paused:
+            self._paused = True
             self._protocol.pause_writing()
 
     def write_eof(self) -> None:
@@ -180,8 +180,8 @@ class Transport(asyncio.Transport):
     def was_read(self, size: int) -> None:
         """Called by the other side."""
         self._under_way -= size
-        if self._told_to_pause and self._under_way <= _HIGH_WATER // 4 and not self._over:
-            self._told_to_pause = False
+        if self._paused and self._under_way <= _HIGH_WATER // 4 and not self._over:
+            self._paused = False
             self._protocol.resume_writing()
 
     # -- reading

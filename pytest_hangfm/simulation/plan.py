@@ -33,7 +33,7 @@ class Plan:
         seed: Every die of the world is thrown by it, the faults' apart: fewer faults leave the traffic alike.
         seconds: How long people talk and things go wrong; calm and the stop come after.
         users: Other users in the bot's room.
-        pace: Seconds between two deeds of theirs, in the mean.
+        pace: Seconds between two things that they do, in the mean.
         env: The configuration, where it is not the default.
         faults: In the order of time.
     """

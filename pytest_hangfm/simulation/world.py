@@ -109,11 +109,11 @@ def in_a_world(
         with no_machine() as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
             loop = runner.get_loop()
             assert isinstance(loop, SimulatedLoop)  # noqa: S101  for the type checker
-            told = runner.run(main())
+            outcome = runner.run(main())
     finally:
         logger.removeHandler(handler)
     journal = (folder / "journal.jsonl").read_bytes()
-    return told, Run(journal, steps, handler.lines, uses, loop.failures)
+    return outcome, Run(journal, steps, handler.lines, uses, loop.failures)
 
 
 @asynccontextmanager
@@ -179,13 +179,13 @@ class _Story:
             (seconds / 2, self._forget),
             (seconds * 2 / 3, self._restart),
         ]
-        deeds = [self._say, self._hear] * 2 + [self._queue, self._vote, self._fault, self._act]
+        acts = [self._say, self._hear] * 2 + [self._queue, self._vote, self._fault, self._act]
         for user in self._users:
             await user.join()
             await user.dj(self._song())
         while loop.time() < seconds:
             await asyncio.sleep(rng.uniform(0.5, 8.0))
-            await rng.choice(deeds)()
+            await rng.choice(acts)()
             if planned and loop.time() > planned[0][0]:
                 await planned.pop(0)[1]()
         for key in self._said:
