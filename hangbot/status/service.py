@@ -63,6 +63,8 @@ async def open_status(
         return to_row(bot.health(), who, wall=clock.wall(), hide=hide)
 
     def seen(health: Health) -> None:
+        if not systemd.listens:
+            return  # it is looked at each second, and to mask all that it says takes time
         row = to_row(health, who, wall=clock.wall(), hide=hide)
         systemd.update(clock.now(), live=health.live, ready=health.ready, status=summary(row))
 

@@ -29,6 +29,11 @@ class Systemd:
         self._status = ""
 
     @property
+    def listens(self) -> bool:
+        """Whether there is a systemd that wants to know."""
+        return bool(self._address)
+
+    @property
     def every(self) -> float | None:
         """Seconds between two signs of life: half of what systemd waits; ``None``: it waits for none."""
         return self._every if self._address else None

@@ -32,7 +32,7 @@ def test_systemd_hears_ready_once_signs_of_life_at_half_its_time_and_what_change
         systemd.stopping()
         seen.append(heard(listener))
 
-    assert systemd.every == 10.0
+    assert (systemd.every, systemd.listens) == (10.0, True)
     assert seen == [
         ["STATUS=not ready", "WATCHDOG=1"],
         ["READY=1", "STATUS=ready"],
@@ -58,7 +58,7 @@ def test_without_systemd_nothing_is_said_and_nothing_fails(environ: dict[str, st
     systemd.update(0.0, live=True, ready=True, status="ready")
     systemd.update(1.0, live=True, ready=True, status="not ready")
 
-    assert systemd.every is None
+    assert (systemd.every, systemd.listens) == (None, False)
 
 
 def test_a_watchdog_of_another_process_is_left_alone() -> None:
