@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from hangbot.bot.events import ChatMessage, Event
 
 __all__ = [
+    "CONVERSATIONS_LISTED",
     "ChatHistory",
     "ChatPush",
     "ChatReader",
@@ -27,6 +28,9 @@ __all__ = [
     "Trouble",
     "Unreadable",
 ]
+
+CONVERSATIONS_LISTED: Final = 50
+"""Conversations on a page of their list; fewer: there is no other page."""
 
 Reason = Literal["left", "lost", "kicked", "reset", "closed by the server", "state lost", "silent"]
 """Why a connection ended; only after ``kicked`` must the bot not connect again at once."""
@@ -222,7 +226,10 @@ class ChatHistory(Protocol):
         """
 
     async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
-        """Return a page of the bot's conversations, that with the newest row first; raises `ServiceError`."""
+        """Return a page of the bot's conversations, that with the newest row first; raises `ServiceError`.
+
+        A page holds `CONVERSATIONS_LISTED`; the last one fewer.
+        """
 
     def server_time(self) -> float:
         """Return the time since the epoch as the server last gave it, or the machine's own."""

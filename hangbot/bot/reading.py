@@ -12,7 +12,7 @@ from hangbot.bot.history import History
 from hangbot.bot.intake import Intake
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.patience import Patience
-from hangbot.bot.ports import ChatHistory, Conversation, Newest
+from hangbot.bot.ports import CONVERSATIONS_LISTED, ChatHistory, Conversation, Newest
 from hangbot.clock import Clock
 from hangbot.errors import ServiceError
 
@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 _PAGE: Final = 100
 _ON_ITS_WAY: Final = 1.0
 """Seconds that a row may take from the history to the connection: nothing orders the two (measured)."""
-_LISTED: Final = 50
-"""Conversations on a page of their list; fewer: there is no other page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +97,19 @@ class Reading:
             check: Whether a connection should have brought it all.
         """
         async with self._lock:
-            missed, group, number = 0, None, 0
+            missed, number, group = 0, 0, None
             while True:
                 number += 1
                 listed = await self._list(number)
                 grown = [newest for newest in listed if self._has_grown(newest, verify=verify)]
                 for newest in grown:
                     missed += await self._read(newest.conversation, check=check)
-                group = group or next((newest for newest in listed if not newest.conversation.direct), None)
-                if len(listed) < _LISTED or not grown:
+                ours = (newest for newest in listed if newest.conversation == self._ledger.group)
+                group = group or next(ours, None)
+                if len(listed) < CONVERSATIONS_LISTED or not grown:
                     break
         self._intake.log_passed()
-        return Listed(group if group and group.conversation == self._ledger.group else None, missed)
+        return Listed(group, missed)
 
     def _has_grown(self, newest: Newest, *, verify: bool) -> bool:
         if not newest.conversation.direct:
@@ -174,7 +173,7 @@ class Reading:
                     position.sent_at = position.sent_at or since  # nothing of it is known: all before is old
                     back = functools.partial(self._history(conversation).back, position)
                     await ledger.begin_again(conversation, await self._patience.ask(back))
-            if len(listed) < _LISTED or listed[-1].sent_at < since:
+            if len(listed) < CONVERSATIONS_LISTED or listed[-1].sent_at < since:
                 break
         await ledger.forget_old(base)
 

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from hangbot.bot.events import ChatMessage
-from hangbot.bot.ports import Conversation, Newest, Unreadable
+from hangbot.bot.ports import CONVERSATIONS_LISTED, Conversation, Newest, Unreadable
 from hangbot.errors import Unavailable
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.wire.chat import claimed_sender, read_message, read_newest
 from hangbot.text import one_line
 
-__all__ = ["CONVERSATIONS", "HistoryReader"]
+__all__ = ["HistoryReader"]
 
-CONVERSATIONS: Final = 50
-"""Conversations on a page."""
 _SHOWN: Final = 40
 
 
@@ -53,7 +51,7 @@ class HistoryReader:
         """Return a page of conversations, that with the newest row first; raises `ServiceError`."""
         what = "the list of conversations"
         # OpenChat's list knows one name of the size (measured), the SDK sends the other.
-        params = {"per_page": CONVERSATIONS, "limit": CONVERSATIONS, "page": page}
+        params = {"per_page": CONVERSATIONS_LISTED, "limit": CONVERSATIONS_LISTED, "page": page}
         rows = await self._chat.call("GET", "/conversations", what=what, params=params)
         if not isinstance(rows, list):
             raise Unavailable(f"chat answered {what} without a list", service="chat")

@@ -81,6 +81,7 @@ class Server:
     Attributes:
         asked: What was asked for, by the path's last word and the conversation.
         opened: When a connection was tried.
+        other_groups: Groups that the list of conversations has besides, each with the newest row.
         open_now: How many there are, and `most_open` at most at a time.
         deaf: Whether connections forward nothing; one that was opened so stays deaf.
         fails: What requests raise, by the method's name.
@@ -102,6 +103,7 @@ class Server:
         self.refuses: ServiceError | None = None
         self.member = True
         self.lists_group = True
+        self.other_groups: list[str] = []
         self.sockets: list[Socket] = []
         self.breaker = SimpleNamespace(down=False, reason="")
         self.epoch = float(_EPOCH)
@@ -175,6 +177,7 @@ class Server:
             for name, row in newest.items()
             if name != "room" or self.lists_group
         ]
+        listed += [Newest(Conversation(name), self.last_id, self.now_wall) for name in self.other_groups]
         return sorted(listed, key=lambda row: -row.sent_at)[50 * (page - 1) : 50 * page]
 
     def server_time(self) -> float:

@@ -47,10 +47,12 @@ def test_idle_it_asks_at_most_twice_a_minute() -> None:
         await asyncio.sleep(3600.0)
         return sum(bot.server.requests(began).values())
 
-    silent = Server()
+    silent, social = Server(), Server()
     silent.lists_group = False
+    social.other_groups = ["another-room"]
 
     assert play(story) <= 90
+    assert play(story, social) <= 90, "where another group is before the room's in the list of conversations"
     assert play(story, silent) <= 120, "where the list of conversations does not have the group"
 
 
