@@ -58,6 +58,8 @@ _SHOWN: Final = frozenset(
 
 _PROFILES: Final = "allUserData"
 _USERS: Final = "allUsers"
+_SETTINGS: Final = "settings"
+"""Where the roles in the room stand, besides those in the list of users."""
 _PROFILE: Final = 3
 """Names in the path of a profile, the empty one before the first slash counted."""
 
@@ -131,6 +133,8 @@ class RoomEvents:
         events: list[Event] = []
         if _USERS in tops:
             events += self._compare_users(state, crowd)
+        if _SETTINGS in tops:
+            self._learn_roles(state)
         if profiles or touched:
             self._learn(candidates, state)
         if "djs" in tops:
@@ -183,6 +187,13 @@ class RoomEvents:
             if user is not None and (name := state.nickname(uuid)) != user.nickname and name is not None:
                 self._users[uuid] = User(uuid, name, user.role, user.room_role)
 
+    def _learn_roles(self, state: RoomState) -> None:
+        """Take over the roles of users that the settings gave or took."""
+        roles = state.room_roles()
+        for uuid, entry in state.entries():
+            if uuid in self._users:
+                self._users[uuid] = read_user(uuid, entry, state, roles)
+
     def _compare_djs(self, state: RoomState, *, catch_up: bool) -> Iterator[Event]:
         before, self._djs = self._djs, read_djs(state)
         if before != self._djs:
@@ -217,7 +228,7 @@ class RoomEvents:
         compared with those of before.
         """
         before, self._votes = self._votes, read_counts(state)
-        came = dict.fromkeys(uuid for uuid in uuids if self._comes(uuid, state))
+        came = {uuid for uuid in uuids if self._comes(uuid, state)}
         catch_up, reported = self._catching_up, False
         for uuid in uuids:
             new, old = read_vote(state, uuid), self._voters.get(uuid, NO_VOTE)

@@ -148,6 +148,20 @@ def test_a_patch_is_told_as_what_is_different_after_it(before: Raw, after: Raw, 
     assert short(room.becomes(after)) == happened
 
 
+@cases("roles role", ("given", [{"userUuid": "bob", "role": "moderator"}], "moderator"), ("taken", [], None))
+def test_a_role_that_the_settings_give_or_take_is_known_of_a_user_who_is_there(
+    roles: list[Raw], role: str | None
+) -> None:
+    before = [] if roles else [{"userUuid": "bob", "role": "moderator"}]
+    room = Room(raw(settings={"name": "Lab", "roomRoles": before}))
+
+    told = room.becomes(raw(settings={"name": "Lab", "roomRoles": roles}), "updatedRoomSettings")
+    left = room.becomes(raw(["ann"], settings={"name": "Lab", "roomRoles": roles}), "userLeft")
+
+    assert short(told) == ["RoomEvent"]
+    assert left == [UserLeft(User("bob", "Bob", "user", role))]
+
+
 @cases(
     "before after happened",
     ("nothing", raw(song=1), raw(song=1), []),
