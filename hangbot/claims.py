@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from hangbot.text import text_or_none
+
 __all__ = ["Claims", "read_claims"]
 
 PARTS: Final = 3
@@ -47,15 +49,11 @@ def read_claims(token: str) -> Claims | None:
     if not isinstance(payload, dict):
         return None
     return Claims(
-        uid=_text(payload.get("sub")) or _text(payload.get("id")),
-        role=_text(payload.get("role")),
+        uid=text_or_none(payload.get("sub")) or text_or_none(payload.get("id")),
+        role=text_or_none(payload.get("role")),
         expires_at=_seconds(payload.get("exp")),
         issued_at=_seconds(payload.get("iat")),
     )
-
-
-def _text(claim: object) -> str | None:
-    return claim if isinstance(claim, str) and claim else None
 
 
 def _seconds(claim: object) -> float | None:

@@ -9,7 +9,16 @@ import re
 from collections.abc import Callable
 from typing import Final, TextIO
 
-__all__ = ["encodable", "is_uuid", "one_line", "printable", "printable_lines", "quote_server_text", "whole"]
+__all__ = [
+    "encodable",
+    "is_uuid",
+    "one_line",
+    "printable",
+    "printable_lines",
+    "quote_server_text",
+    "text_or_none",
+    "whole",
+]
 
 # A list instead of `unicodedata`, which would have to be loaded and also calls visible letters "format"
 # (U+0600, for example). A test compares the two.
@@ -86,6 +95,11 @@ def whole(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         return text
+
+
+def text_or_none(value: object) -> str | None:
+    """Return a value of a JSON document that is a text and not empty, or ``None`` for any other."""
+    return value if isinstance(value, str) and value else None
 
 
 def is_uuid(text: str) -> bool:

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from hangbot.redact import Redactor
-from hangbot.text import encodable, one_line, printable, printable_lines, quote_server_text
+from hangbot.text import encodable, one_line, printable, printable_lines, quote_server_text, text_or_none
 
 SEEN = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Letters of category "format" that are drawn: signs before Arabic, Syriac and Kaithi numbers."""
@@ -93,3 +93,9 @@ def test_a_servers_words_are_quoted_on_one_line_in_part_and_without_the_token() 
     assert token not in shown
     assert len(shown.splitlines()) == 1
     assert len(shown) <= 200
+
+
+@pytest.mark.parametrize("value", ["", 1, None, True, ["a"], {"a": 1}])
+def test_only_a_text_that_is_not_empty_counts(value: object) -> None:
+    assert text_or_none("a") == "a"
+    assert text_or_none(value) is None

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from websockets.exceptions import ConnectionClosed
 
@@ -21,6 +21,7 @@ from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.socket import Connection, Server, close_code, connect_websocket
 from hangbot.hangfm.wire import chat_socket as wire
 from hangbot.hangfm.wire.chat_socket import AuthAccepted, AuthRefused, OtherFrame
+from hangbot.text import text_or_none
 
 __all__ = ["ChatSocket", "open_chat_socket"]
 
@@ -245,11 +246,11 @@ def _auth_frame(chat: ChatClient, app_id: str | None, login: _Login) -> str:
 async def _log_in(chat: ChatClient) -> _Login:
     """Ask for the token that opens the connection: OpenChat shows it to ``GET /me``, others to a login."""
     me = await chat.me()
-    if not _text(me.get("jwt")):
+    if not text_or_none(me.get("jwt")):
         body = {"platform": "WEB", "deviceId": chat.resource, "appInfo": {"userAgent": "hangbot"}}
         answer = await chat.call("PUT", "/me", what="the login for the chat's socket", body=body)
         me = {**me, **(answer if isinstance(answer, dict) else {})}
-    uid, token = _text(me.get("uid")) or chat.uid, _text(me.get("jwt")) or chat.token.value
+    uid, token = text_or_none(me.get("uid")) or chat.uid, text_or_none(me.get("jwt")) or chat.token.value
     if uid is None or token is None:
         raise Unavailable("the chat names no token that opens its socket (/me without a jwt)", service="chat")
     settings = me.get("settings")
@@ -259,7 +260,3 @@ async def _log_in(chat: ChatClient) -> _Login:
     if url is not None:
         return _Login(uid, token, url, url)
     return _Login(uid, token, wire.socket_url(chat.address), chat.address)
-
-
-def _text(value: Any) -> str | None:  # noqa: ANN401  any JSON value
-    return value if isinstance(value, str) and value else None

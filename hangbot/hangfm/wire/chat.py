@@ -13,6 +13,7 @@ from hangbot.bot.ports import Conversation, Newest
 from hangbot.delivery.message import Outgoing
 from hangbot.hangfm.wire.answers import is_success, read_json
 from hangbot.hangfm.wire.chat_errors import is_joined_already, read_refusal
+from hangbot.text import text_or_none
 
 __all__ = ["claimed_sender", "join_body", "message_body", "read_answer", "read_message", "read_newest"]
 
@@ -112,11 +113,11 @@ def read_message(row: object) -> ChatMessage | None:
     return (DirectMessage if direct else ChatMessage)(
         id=number,
         sender=_sender(row, data),
-        receiver=_text(row.get("receiver")),
+        receiver=text_or_none(row.get("receiver")),
         text=text if isinstance(text, str) else None,
         sent_at=_seconds(row.get("sentAt")),
-        muid=_text(row.get("muid")) or _text(_at(data, "metadata", "chatMessage", "id")),
-        category=_text(row.get("category")) or "message",
+        muid=text_or_none(row.get("muid")) or text_or_none(_at(data, "metadata", "chatMessage", "id")),
+        category=text_or_none(row.get("category")) or "message",
         direct=direct,
         raw=row,
     )
@@ -126,13 +127,13 @@ def claimed_sender(message: ChatMessage) -> str | None:
     """Return the uid that a message gives for its sender: good to know one's own by, and for nothing else."""
     data = message.raw.get("data")
     claims = _at(data, "metadata", "chatMessage", "userUuid"), _at(data, "customData", "userUuid")
-    return next((uid for uid in claims if isinstance(uid, str) and uid), None)
+    return next(filter(None, map(text_or_none, claims)), None)
 
 
 def read_newest(row: object) -> Newest | None:
     """Read a row of the list of conversations, or return ``None`` where it names none or no message."""
     kind = _at(row, "conversationType")
-    name = _text(_at(row, "conversationWith", "guid" if kind == "group" else "uid"))
+    name = text_or_none(_at(row, "conversationWith", "guid" if kind == "group" else "uid"))
     last = read_message(_at(row, "lastMessage"))
     if last is None or name is None or kind not in ("group", "user"):
         return None
@@ -145,17 +146,13 @@ def _sender(row: Mapping[str, object], data: Mapping[str, object]) -> str | None
         row.get("sender"),
         _at(data, "entities", "sender", "entity", "uid"),
     )
-    return next((uid for uid in candidates if isinstance(uid, str) and uid), None)
+    return next(filter(None, map(text_or_none, candidates)), None)
 
 
 def _at(value: object, *path: str) -> object:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _number(value: object) -> int | None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import Unreadable
 from hangbot.hangfm.wire.chat import read_message
-from hangbot.text import one_line
+from hangbot.text import one_line, text_or_none
 
 __all__ = [
     "KNOWN",
@@ -169,7 +169,7 @@ def own_host(base: str, settings: Mapping[str, Any]) -> str | None:
     if not has_own_host(base):
         return None
     names = ("CHAT_HOST_OVERRIDE", "CHAT_HOST_APP_SPECIFIC", "CHAT_HOST")
-    host = next((name for name in map(settings.get, names) if isinstance(name, str) and name), "")
+    host = next(filter(None, map(text_or_none, map(settings.get, names))), "")
     if not _HOST.fullmatch(host):
         return None
     scheme = urlsplit(socket_url(base)).scheme

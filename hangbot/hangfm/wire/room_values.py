@@ -5,6 +5,7 @@ from typing import Any
 
 from hangbot.bot.events import Song, User, Votes
 from hangbot.hangfm.wire.state import RoomState
+from hangbot.text import text_or_none
 
 __all__ = ["NO_VOTE", "Vote", "read_counts", "read_djs", "read_song", "read_user", "read_users", "read_vote"]
 
@@ -21,8 +22,8 @@ def read_users(state: RoomState) -> dict[str, User]:
 
 def read_user(uuid: str, entry: Mapping[str, Any], state: RoomState, roles: Mapping[str, str]) -> User:
     """Return a user, of its entry in the list of users and the roles that the settings give."""
-    role = _text(entry.get("tokenRole"))
-    return User(uuid, state.nickname(uuid), role, _text(entry.get("highestRole")) or roles.get(uuid))
+    role = text_or_none(entry.get("tokenRole"))
+    return User(uuid, state.nickname(uuid), role, text_or_none(entry.get("highestRole")) or roles.get(uuid))
 
 
 def read_djs(state: RoomState) -> tuple[str, ...]:
@@ -43,8 +44,8 @@ def read_song(state: RoomState, dj: str | None = None) -> Song | None:
     play_id = playing.get("playId")
     return Song(
         id=_id(song),
-        artist=_text(song.get("artistName")),
-        title=_text(song.get("trackName")),
+        artist=text_or_none(song.get("artistName")),
+        title=text_or_none(song.get("trackName")),
         duration=_number(song.get("duration")),
         dj=dj or (djs[0] if djs else None),
         play_id=None if play_id is None else str(play_id),
@@ -72,10 +73,6 @@ def read_vote(state: RoomState, uuid: str) -> Vote:
     votes = state.votes(uuid)
     like = votes.get("like")
     return (like if isinstance(like, bool) else None), votes.get("star") is True
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _number(value: object) -> float | None:
