@@ -4,6 +4,7 @@ The world writes it, the checker judges it, a story shows it. Times are virtual 
 began. Ids of messages are the stable ids of delivery; row ids are the chat service's.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -40,6 +41,7 @@ __all__ = [
     "StopAsked",
     "Stopped",
     "Tried",
+    "journal_hash",
 ]
 
 ServiceName: TypeAlias = Literal["room", "chat", "gateway"]
@@ -422,3 +424,14 @@ class History:
         for event in self.events:
             if isinstance(event, kinds):
                 yield event
+
+
+def journal_hash(history: History) -> str:
+    """Return a SHA-256 of the events: two plays of one plan have the same, in whatever process."""
+    digest = hashlib.sha256()
+    for event in history.events:
+        shown = repr(event)
+        if isinstance(event, FaultBegan):  # a set has another order in each process
+            shown = f"{shown.partition('impairs=')[0]}{sorted(event.impairs)}"
+        digest.update(f"{shown}\n".encode())
+    return digest.hexdigest()

@@ -1,7 +1,8 @@
 """What a simulated world is to be, as a value: it can be drawn, shrunk, written down and played. PURE."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -63,6 +64,29 @@ class Plan:
         try:
             read = json.loads(text)
             faults = tuple(Fault(**fault) for fault in read.pop("faults"))
-            return cls(**read, faults=faults)
-        except (TypeError, KeyError, AttributeError, ValueError) as exc:
+            plan = cls(**read, faults=faults)
+            wrong = next(_wrong(plan), "")
+        except (TypeError, KeyError, AttributeError, ValueError, RecursionError) as exc:
             raise ValueError(f"no plan of a simulation: {exc}") from exc
+        if wrong:
+            raise ValueError(f"no plan of a simulation: {wrong}")
+        return plan
+
+
+def _wrong(plan: Plan) -> Iterator[str]:
+    """Yield what a plan that was read has in place of what it should have."""
+    if not isinstance(plan.seed, int) or not isinstance(plan.users, int) or plan.users < 0:
+        yield "the seed and the users are whole numbers"
+    if not _is_time(plan.seconds) or not _is_time(plan.pace) or not plan.pace:
+        yield "the seconds and the pace are times"
+    if not all(isinstance(text, str) for pair in dict(plan.env).items() for text in pair):
+        yield "the configuration is names and texts"
+    for fault in plan.faults:
+        if not isinstance(fault.kind, str) or not isinstance(fault.args, dict):
+            yield "a fault has the name of its class, and its arguments by name"
+        if not _is_time(fault.at) or not _is_time(fault.lasts):
+            yield "a fault begins and lasts in seconds"
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
