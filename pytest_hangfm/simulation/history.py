@@ -14,6 +14,7 @@ __all__ = [
     "Asked",
     "Attempted",
     "Bounds",
+    "Changed",
     "Closed",
     "Crashed",
     "Dropped",
@@ -28,12 +29,14 @@ __all__ = [
     "History",
     "Late",
     "Left",
+    "LetGo",
     "Logged",
     "MessageStored",
     "Opened",
     "PassedOver",
     "Presence",
     "Requested",
+    "Requeued",
     "RowAtEnd",
     "Said",
     "Settled",
@@ -53,7 +56,11 @@ Outcome: TypeAlias = Literal["returned", "raised", "timed_out", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message was accepted: the bot said that it is on disk. ``answer_to``: the row that it answers."""
+    """A message was accepted: the bot said that it is on disk.
+
+    ``text`` is what stands there: for an answer that a handler gives again, what it said first.
+    ``answer_to``: the row that it answers.
+    """
 
     at: float
     id: str
@@ -100,6 +107,14 @@ class Dropped:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """The operator had a message that had ended tried again, and the command confirmed it."""
+
+    at: float
+    id: str
+
+
 # -- what the services saw
 
 
@@ -114,7 +129,10 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """The network let go of a request after the bot had given up waiting for it: the documented risk."""
+    """The network let go of a request after the bot had given up waiting for it: the documented risk.
+
+    The same goes for a request whose process has ended meanwhile. It comes before its `Requested`.
+    """
 
     at: float
     id: str
@@ -123,7 +141,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class MessageStored:
-    """The chat stored a message of the bot."""
+    """The chat stored a message of the bot; ``epoch`` as for `Said`."""
 
     at: float
     id: str
@@ -131,6 +149,7 @@ class MessageStored:
     receiver: str
     direct: bool
     text: str
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +169,15 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Another user edited a line, or took it back: it need not be handled any more."""
+
+    at: float
+    row: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A service took a WebSocket of the bot."""
 
@@ -161,6 +189,15 @@ class Opened:
 @dataclass(frozen=True, slots=True)
 class Closed:
     """A service saw the end of a WebSocket of the bot."""
+
+    at: float
+    service: ServiceName
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The bot ended its side of a WebSocket; the service may see that later, or never."""
 
     at: float
     service: ServiceName
@@ -321,7 +358,7 @@ class FaultEnded:
 
 @dataclass(frozen=True, slots=True)
 class RowAtEnd:
-    """A message as the outbox has it when all is over."""
+    """A message as the outbox has it when all is over; in the order in which they were accepted."""
 
     at: float
     id: str
@@ -342,12 +379,15 @@ Event: TypeAlias = (
     | Asked
     | Settled
     | Dropped
+    | Requeued
     | Requested
     | Late
     | MessageStored
     | Said
+    | Changed
     | Opened
     | Closed
+    | LetGo
     | Tried
     | Presence
     | HandlerBegan
@@ -375,28 +415,48 @@ class Bounds:
     """What may take how long, in seconds, by the configuration of the world.
 
     Attributes:
-        back: From the end of the last fault until the bot is back in the room and hears.
-        drain: From the request to stop until the process ended.
+        back: From the end of the last fault, or a start, until the bot is back in the room and hears.
+        drain: From the request to stop until what is on its way is left.
+        after_drain: From then until the process ended.
         longest_wait: Between two tries to connect.
+        attempt: What one such try may take itself.
+        quick_tries: Tries in a row that may come before the waits are the longest.
+        tries_a_minute: Tries of one process in any minute.
         ready_after: From a start in calm until the bot is ready.
         catch_up: The age up to which lines are handled that were said while the bot did not hear.
         handler: How long a handler may take.
+        hears: From a line that is said in calm until the app is given it.
+        request: From the begin of an attempt until it counts as lost.
+        settled: For how long, in calm, no message to a receiver may end while some wait.
         ttl: Time to live of a message; ``None``: it never expires.
         room_red, chat_red, deaf_red, outbox_red, stuck_red: Until trouble of each has to be red.
+        noticed: Until trouble is noticed that begins to count then.
+        green: From the end of the last fault until health is green, and no line of the log at ERROR comes.
+        state_green: The same for the state of a room, which is fetched the less often the more it is lost.
     """
 
     back: float = 90.0
     drain: float = 10.0
-    longest_wait: float = 36.0
+    after_drain: float = 5.0
+    longest_wait: float = 60.0
+    attempt: float = 35.0
+    quick_tries: int = 12
+    tries_a_minute: int = 20
     ready_after: float = 30.0
     catch_up: float = 300.0
     handler: float = 30.0
+    hears: float = 60.0
+    request: float = 15.0
+    settled: float = 120.0
     ttl: float | None = None
     room_red: float = 60.0
     chat_red: float = 30.0
     deaf_red: float = 60.0
     outbox_red: float = 5.0
     stuck_red: float = 120.0
+    noticed: float = 15.0
+    green: float = 120.0
+    state_green: float = 660.0
 
 
 @dataclass(frozen=True, slots=True)
