@@ -286,7 +286,7 @@ def test_events_come_one_at_a_time_in_order_and_the_oldest_are_dropped_with_a_co
     async def hear(event: Event) -> None:
         assert isinstance(event, RoomEvent)
         heard.append(event.name)
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.01)
 
     async def main() -> None:
         async with running(Hooks(Speaker(), on_event=hear)) as runner:
