@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -353,5 +354,11 @@ class AnyInterleaving(RuleBasedStateMachine):
             self.nothing_is_handled_twice()
 
 
+class AnyInterleavingAtLength(AnyInterleaving):
+    """The same for longer."""
+
+
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(deadline=None, max_examples=200, stateful_step_count=40)
+TestAnyInterleaving.settings = settings(deadline=None, max_examples=25, stateful_step_count=40)
+TestAnyInterleavingAtLength = pytest.mark.slow(AnyInterleavingAtLength.TestCase)
+TestAnyInterleavingAtLength.settings = settings(deadline=None, max_examples=200, stateful_step_count=40)

@@ -188,6 +188,7 @@ def test_every_question_is_answered_once_and_in_order(
     prove(world, kills=KILLS, questions=10 * KILLS, pause=0.25, fault=fault)
 
 
+@pytest.mark.slow
 def test_the_same_in_short_with_a_bot_that_starts_in_no_time(open_world: Callable[..., World]) -> None:
     world = open_world(parts=2, direct=False, forked=True)
 

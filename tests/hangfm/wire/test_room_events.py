@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -328,9 +329,22 @@ def model_of(state: Raw) -> Model:
     )
 
 
-@given(st.lists(st.tuples(rooms(), st.sampled_from(["patch", "rejoin"])), min_size=2, max_size=8))
-@settings(max_examples=300)
+STEPS = st.lists(st.tuples(rooms(), st.sampled_from(["patch", "rejoin"])), min_size=2, max_size=8)
+
+
+@given(STEPS)
 def test_the_events_say_all_that_is_different(steps: list[tuple[Raw, str]]) -> None:
+    assert_the_events_say_all(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(STEPS)
+def test_the_events_say_all_that_is_different_over_many_runs(steps: list[tuple[Raw, str]]) -> None:
+    assert_the_events_say_all(steps)
+
+
+def assert_the_events_say_all(steps: list[tuple[Raw, str]]) -> None:
     room = Room(copy.deepcopy(steps[0][0]))
     model = model_of(steps[0][0])
 
