@@ -48,7 +48,7 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
-	$(BIN)/python -m pytest -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
 soak: MINUTES ?= 30
 soak: $(VENV)/.dev ## half an hour of faults, with figures: make soak MINUTES=5

@@ -34,6 +34,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Take one process more than there are cores: much of the suite waits for time and other processes."""
+    return (yield) + 1
+
+
 # -- the limit of a test
 #
 # pytest-timeout sets one alarm for a whole test. When that rings while pytest reports the end of a phase, it

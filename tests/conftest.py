@@ -31,6 +31,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
             ) from None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what has the longest limit: a long proof that came last would keep all others waiting."""
+    items.sort(key=_limit, reverse=True)
+
+
+def _limit(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
 @functools.cache
 def _take_few_examples() -> None:
     """Enough to notice a fault on every change; the long proofs name their own numbers.

@@ -36,7 +36,9 @@ async def answer(bot: Bot, message: ChatMessage) -> None:
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
-@pytest.mark.parametrize("hours", [0.5, pytest.param(24.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "hours", [0.5, pytest.param(24.0, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
 def test_a_bot_for_which_all_is_well_is_never_red(tmp_path: Path, hours: float, *, busy: bool) -> None:
     async def story(world: World) -> dict[str, float]:
         end = world.loop.time() + hours * HOUR
