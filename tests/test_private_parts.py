@@ -20,9 +20,8 @@ EXCEPTED: Final[Mapping[str, tuple[str, ...]]] = {
     ),  # the documented way to `extra`
     "hangbot/preflight/__init__.py": ("vars(module)",),  # the checks of a module of ours, in their order
     "pytest_hangfm/simulation/guards.py": ("sys._getframe",),  # documented, for want of a public name
-    "pytest_hangfm/simulation/loop.py": (
-        "asyncio._set_running_loop",
-    ),  # in asyncio's `__all__`, for own loops
+    "pytest_hangfm/simulation/loop.py": ("asyncio._set_running_loop",),  # for those who write a loop
+    "pytest_hangfm/simulation/process.py": ("asyncio._unregister_task",),  # likewise
     "hangbot/redact.py": ("logging.makeLogRecord({}).__dict__", "record.__dict__"),  # likewise
 }
 """What stays, and what is still to be replaced: an exception that nothing needs any more fails the test."""

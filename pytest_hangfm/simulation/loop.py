@@ -6,15 +6,17 @@ timers by their time and then by their order, so that the same program does the 
 
 import asyncio
 import contextvars
+import gc
 import heapq
 import itertools
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from pytest_hangfm.simulation.network import Network
+from pytest_hangfm.simulation.process import Process, current_process, owner_of
 
 __all__ = ["SimulatedLoop", "simulated"]
 
@@ -26,29 +28,41 @@ Coro = Generator[Any, None, T] | Coroutine[Any, Any, T]
 
 
 class _Handle(asyncio.TimerHandle):
-    """A callback and when it is due; it runs itself, since the base class offers no public way."""
+    """A callback and when it is due; it runs itself, since the base class offers no public way.
+
+    The base class is not initialised: it would copy a second context, and keep what this one keeps.
+    """
+
+    __slots__ = ("_todo", "_within", "owner")
 
     def __init__(
         self,
         when: float,
         callback: Callable[..., object],
         args: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
         context: contextvars.Context | None,
     ) -> None:
-        super().__init__(when, callback, args, loop)
-        self._todo = (callback, args, context or contextvars.copy_context())
-        self._off = False
+        self._when = when
+        self._todo: tuple[Callable[..., object], tuple[Any, ...]] | None = (callback, args)
+        self._within = contextvars.copy_context() if context is None else context
+        self.owner = owner_of(self._within)
+
+    def __repr__(self) -> str:
+        return f"<handle of {self._todo[0]!r}>" if self._todo else "<handle, cancelled>"
 
     def cancel(self) -> None:
-        self._off = True
+        self._todo = None
 
     def cancelled(self) -> bool:
-        return self._off
+        return self._todo is None
+
+    def get_context(self) -> contextvars.Context:
+        return self._within
 
     def run(self) -> None:
-        callback, args, context = self._todo
-        context.run(callback, *args)
+        if self._todo is not None:
+            callback, args = self._todo
+            self._within.run(callback, *args)
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
@@ -56,12 +70,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     Attributes:
         network: What listens and who is connected.
+        processes: All that were started, in order.
         failures: What was raised where no task could take it: an unhandled error of a callback, or of a
             task that was dropped.
     """
 
     def __init__(self) -> None:
         self.network = Network(self)
+        self.processes: list[Process] = []
         self.failures: list[dict[str, Any]] = []
         self._now = 0.0
         self._ready: deque[_Handle] = deque()
@@ -70,18 +86,28 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._running = False
         self._stopping = False
         self._closed = False
-        self._generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
+        self._generators: WeakKeyDictionary[AsyncGenerator[Any, Any], None] = WeakKeyDictionary()
+
+    def start_process(self, name: str) -> Process:
+        """Start a process; nothing runs in it yet."""
+        process = Process(name, self)
+        self.processes.append(process)
+        return process
 
     # -- running
 
     def run_forever(self) -> None:
         """Run until `stop`.
 
+        No garbage is collected meanwhile: when that happens depends on all that ran before in this
+        interpreter, and finalizers may have effects.
+
         Raises:
             RuntimeError: Nothing is left that could ever happen.
         """
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._generators.add, finalizer=self._close_generator)
+        hooks, collects = sys.get_asyncgen_hooks(), gc.isenabled()
+        sys.set_asyncgen_hooks(firstiter=self._note_generator, finalizer=self._close_generator)
+        gc.disable()
         asyncio._set_running_loop(self)  # noqa: SLF001  in asyncio's __all__ for those who write a loop
         self._running = True
         try:
@@ -91,25 +117,31 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._running = self._stopping = False
             asyncio._set_running_loop(None)  # noqa: SLF001  likewise
             sys.set_asyncgen_hooks(*hooks)
+            if collects:
+                gc.enable()
 
     def _run_once(self) -> None:
-        timers = self._timers
+        timers, ready = self._timers, self._ready
         while timers and timers[0][2].cancelled():
             heapq.heappop(timers)
-        if not self._ready:
+        if not ready:
             if not timers:
                 raise RuntimeError("nothing is left to happen: the simulation would wait for ever")
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
-            self._ready.append(heapq.heappop(timers)[2])
+            ready.append(heapq.heappop(timers)[2])
         self._now += _PASS
-        for _ in range(len(self._ready)):
-            handle = self._ready.popleft()
+        for _ in range(len(ready)):
+            handle = ready.popleft()
             if handle.cancelled():
+                continue
+            owner = handle.owner
+            if owner is not None and not owner.begin_step():
+                owner.freeze(handle)
                 continue
             try:
                 handle.run()
-            except Exception as exc:  # noqa: BLE001  kept for the test, which fails on it
+            except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  kept for the test, which fails on it
                 self.call_exception_handler({"message": f"a callback failed: {handle!r}", "exception": exc})
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
@@ -135,8 +167,17 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return self._closed
 
     def close(self) -> None:
-        """Forget what has not happened yet."""
+        """Forget what has not happened yet, and what is frozen."""
+        if self._closed:
+            return
         self._closed = True
+        asyncio._set_running_loop(self)  # noqa: SLF001  for what ends of frozen tasks ask of it
+        try:
+            for process in self.processes:
+                process.dispose()
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001  likewise
+        self.network.close()
         self._ready.clear()
         self._timers.clear()
 
@@ -151,7 +192,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        handle = _Handle(self._now, callback, args, self, context)
+        handle = _Handle(self._now, callback, args, context)
         self._ready.append(handle)
         return handle
 
@@ -173,7 +214,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = _Handle(when, callback, args, self, context)
+        handle = _Handle(when, callback, args, context)
         heapq.heappush(self._timers, (when, next(self._order), handle))
         return handle
 
@@ -181,7 +222,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Coro[T], **options: Any) -> asyncio.Task[T]:  # noqa: ANN401  the task's own
-        return asyncio.Task(coro, loop=self, **options)
+        task = asyncio.Task(coro, loop=self, **options)
+        context = options.get("context")
+        owner = current_process() if context is None else owner_of(context)
+        if owner is not None:
+            owner.adopt(task)
+        return task
 
     def get_task_factory(self) -> None:
         """Tasks are asyncio's own."""
@@ -189,8 +235,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # -- what goes wrong
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep an error that no task could take."""
-        self.failures.append(context)
+        """Keep an error that no task could take, unless the world is over."""
+        if not self._closed:
+            self.failures.append(context)
 
     def get_debug(self) -> bool:
         """There is no debug mode: it measures real time."""
@@ -201,13 +248,20 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     # -- the end
 
+    def _note_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        owner = current_process()
+        (self._generators if owner is None else owner.generators)[generator] = None
+
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self.create_task(generator.aclose())
+        if not self._closed:
+            self.create_task(generator.aclose())
 
     async def shutdown_asyncgens(self) -> None:
-        """Close the generators that were left open."""
-        for generator in list(self._generators):
-            await generator.aclose()
+        """Close the generators that were left open, but those that are frozen."""
+        living = [process.generators for process in self.processes if process.alive]
+        for generators in (self._generators, *living):
+            for generator in list(generators):
+                await generator.aclose()
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  asyncio's
         """There is none."""

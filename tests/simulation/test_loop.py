@@ -1,26 +1,15 @@
 """The simulated loop keeps asyncio's promises; only time and the network are its own."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
 
 import pytest
 
 from pytest_hangfm.simulation.loop import SimulatedLoop
-
-T = TypeVar("T")
-
-
-def run(main: Coroutine[Any, Any, T]) -> tuple[T, SimulatedLoop]:
-    """Run a coroutine to its end in virtual time."""
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        loop = runner.get_loop()
-        assert isinstance(loop, SimulatedLoop)
-        return runner.run(main), loop
+from tests.simulation.worlds import connect, echo, listen, run
 
 
 def test_an_hour_passes_at_once_and_timers_run_in_order() -> None:
-    async def main() -> list[tuple[float, str]]:
+    async def main(_: SimulatedLoop) -> list[tuple[float, str]]:
         loop, seen = asyncio.get_running_loop(), list[tuple[float, str]]()
 
         async def wait(seconds: float, name: str) -> None:
@@ -36,59 +25,44 @@ def test_an_hour_passes_at_once_and_timers_run_in_order() -> None:
         seen.append((round(loop.time(), 3), "timed out"))
         return seen
 
-    seen, _ = run(main())
+    seen, _ = run(main)
 
     assert seen == [(5.0, "first"), (5.0, "second"), (3600.0, "late"), (3610.0, "timed out")]
 
 
 def test_a_wait_that_nothing_can_end_is_an_error() -> None:
-    async def main() -> None:
+    async def main(_: SimulatedLoop) -> None:
         await asyncio.get_running_loop().create_future()
 
     with pytest.raises(RuntimeError, match="nothing is left to happen"):
-        run(main())
+        run(main)
 
 
 def test_a_thread_is_refused() -> None:
-    async def main() -> None:
+    async def main(_: SimulatedLoop) -> None:
         await asyncio.to_thread(print)
 
     with pytest.raises(RuntimeError, match="a thread was asked for"):
-        run(main())
+        run(main)
 
 
 def test_an_error_that_no_task_takes_is_kept() -> None:
-    async def main() -> None:
+    async def main(_: SimulatedLoop) -> None:
         asyncio.get_running_loop().call_soon(lambda: 1 // 0)
         await asyncio.sleep(0)
 
-    _, loop = run(main())
+    _, loop = run(main)
 
     (failure,) = loop.failures
     assert isinstance(failure["exception"], ZeroDivisionError)
 
 
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send back all that comes, until the other side has ended."""
-    while data := await reader.read(4096):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
-class Accepting(asyncio.StreamReaderProtocol):
-    """A stream's server side."""
-
-    def __init__(self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]) -> None:
-        super().__init__(asyncio.StreamReader(), serve)
-
-
 def test_bytes_travel_in_order_under_back_pressure_and_the_end_arrives() -> None:
     sent = bytes(range(256)) * 4096
 
-    async def main() -> bytes:
-        server = await asyncio.get_running_loop().create_server(lambda: Accepting(echo), "127.0.0.1", 4000)
-        reader, writer = await asyncio.open_connection("127.0.0.1", 4000)
+    async def main(_: SimulatedLoop) -> bytes:
+        server = await listen(echo)
+        reader, writer = await connect()
 
         async def send() -> None:
             writer.write(sent)
@@ -103,29 +77,29 @@ def test_bytes_travel_in_order_under_back_pressure_and_the_end_arrives() -> None
         server.close()
         return received
 
-    received, loop = run(main())
+    received, loop = run(main)
 
     assert received == sent
     assert loop.failures == []
 
 
 def test_a_reset_is_seen_and_a_closed_port_refuses() -> None:
-    async def main() -> None:
+    async def main(_: SimulatedLoop) -> None:
         accepted = asyncio.get_running_loop().create_future()
 
         async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             accepted.set_result(writer)
 
-        server = await asyncio.get_running_loop().create_server(lambda: Accepting(serve), "127.0.0.1", 4000)
-        reader, writer = await asyncio.open_connection("127.0.0.1", 4000)
+        server = await listen(serve)
+        reader, writer = await connect()
         (await accepted).transport.abort()
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
         with pytest.raises(OSError, match="in use"):
-            await asyncio.get_running_loop().create_server(lambda: Accepting(serve), "127.0.0.1", 4000)
+            await listen(serve)
         server.close()
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", 4000)
+            await connect()
 
-    run(main())
+    run(main)
