@@ -111,7 +111,7 @@ class Rules:
         return self._add(rule)
 
     def half_open(self, port: int, ended: Side = "server") -> Rule:
-        """End the connections that are open now on one side, and leave the other one to believe in them.
+        """End the connections that are open now on one side, and leave them open on the other.
 
         What the other side sends is swallowed as long as the rule stands, and answered by a reset after that.
         """
@@ -122,11 +122,11 @@ class Rules:
         return rule
 
     def black_hole(self, port: int, direction: Both = "both") -> Rule:
-        """Let nothing through; whoever connects waits as well."""
+        """Let nothing through; a client that connects waits as well."""
         return self._add(Hole(self, port, direction))
 
     def slow_reader(self, port: int, bytes_per_s: float, direction: Both = "both") -> Rule:
-        """Let so many bytes a second through on each connection; a sender of more is told to pause."""
+        """Let so many bytes a second through on each connection; a sender of more has to pause."""
         rule = _Slow(self, port, direction)
         rule.bytes_per_s = bytes_per_s
         return self._add(rule)

@@ -233,7 +233,7 @@ class Transport(asyncio.Transport):
             self._owner.forget(self._crash)
 
     def _crash(self) -> None:
-        """End it as the system does for a process that is gone; its protocol is not told."""
+        """End it as the system does for a process that is gone; its protocol is not called."""
         if self._over:
             return
         how: AtCrash = self._network.rules.at_crash
