@@ -16,6 +16,7 @@ from pytest_hangfm.explanations import explain, refusal, unread_actions
 from pytest_hangfm.items import remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
 from pytest_hangfm.preflight_summary import PreflightSummary
+from pytest_hangfm.proof.options import add_options as add_proof_options
 from pytest_hangfm.socket_guard import guard_sockets
 from pytest_hangfm.stage_summary import StageSummary, stage_row
 from pytest_hangfm.stash import CHECK, MEASURES, PASSED, SOCKET_GUARD, STAGE, put_on_report
@@ -53,6 +54,7 @@ _MARKERS: Final = (
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the options, and register what must act before other plugins are configured."""
     add_options(parser)
+    add_proof_options(parser)
     pluginmanager.register(QuietLoopScope(), "hangfm-loop-scope")
 
 

@@ -137,6 +137,7 @@ _SPECS: Final = (
     _Spec("only", "make only these checks (ids or patterns like chat.*, by comma)", "IDS"),
     _Spec("ignore", "leave these checks out (ids or patterns, by comma)", "IDS"),
     _Spec("strict", "a check that warns has failed"),
+    _Spec("bot", "the bot that pytest_hangfm.proof proves", "COMMAND"),
     _Spec(
         "guard",
         "which tests are kept on loopback and searched for leaked tasks and sockets: "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hangbot.sandbox import Sandbox
 
-__all__ = ["BotProcess", "environment", "start"]
+__all__ = ["BotProcess", "environment", "spawn", "start"]
 
 _SHOWN: Final = 15
 _LONGEST_LINE: Final = 2**20
@@ -113,7 +113,7 @@ class BotProcess:
         if uid not in sandbox.room:
             if self._output.is_over.is_set():  # its output has ended, so it is about to
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._exit_code(), _SETTLING)
+                    await asyncio.wait_for(self.ended(), _SETTLING)
             pytest.fail(self._story(f"did not join the room within {within:g} s"))
 
     async def wait(self, *, within: float = 5.0) -> int:
@@ -121,13 +121,14 @@ class BotProcess:
         __tracebackhide__ = True
         try:
             async with asyncio.timeout(within):
-                code = await self._exit_code()
+                code = await self.ended()
         except TimeoutError:
             pytest.fail(self._story(f"still runs after {within:g} s"))
         await self._settle()
         return code
 
-    async def _exit_code(self) -> int:
+    async def ended(self) -> int:
+        """Wait for its end, without a bound of its own, and return the exit code."""
         while (code := self.returncode) is None:
             await self._output.has_exited.wait()
         return code
@@ -142,10 +143,10 @@ class BotProcess:
         if self.returncode is None:
             self.send_signal(signal.SIGTERM)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._exit_code(), within)
+                await asyncio.wait_for(self.ended(), within)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        code = await self._exit_code()
+        code = await self.ended()
         await self._settle()
         self._transport.close()
         return code
@@ -213,19 +214,30 @@ async def start(
 ) -> BotProcess:
     """Start a program; fail the test in one line when it cannot be started."""
     __tracebackhide__ = True
-    given = environment(sandbox, env, os.environ)
-    person = sandbox.people.by_token(given.get("BOT_USER_TOKEN"))
     try:
-        transport, output = await asyncio.get_running_loop().subprocess_exec(
-            _Output,
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=given,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        return await spawn(argv, sandbox, env=env, cwd=cwd)
     except OSError as exc:
         pytest.fail(f"{argv[0]} cannot be started: {exc.strerror}", pytrace=False)
+
+
+async def spawn(
+    argv: Sequence[str], sandbox: Sandbox, *, env: Mapping[str, str], cwd: Path | None
+) -> BotProcess:
+    """Start a program.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    given = environment(sandbox, env, os.environ)
+    person = sandbox.people.by_token(given.get("BOT_USER_TOKEN"))
+    transport, output = await asyncio.get_running_loop().subprocess_exec(
+        _Output,
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=given,
+        cwd=cwd,
+        start_new_session=True,
+    )
     return BotProcess(argv, transport, output, sandbox, (person or sandbox.bot).uid)

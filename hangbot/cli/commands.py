@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "send": "Accept messages into the outbox; a running bot delivers them, else this command does.",
     "outbox": "Look at the outbox and act on what failed, also while the bot is down.",
     "init": "Write hang-fm-config.env from one token and a room; the rest is derived.",
+    "prove": "Prove any bot, in any language: what Hang.fm does to bots, on a sandbox; a verdict, a report.",
     "new": "Make a folder with a bot of your own, and a test of it that is green at once.",
 }
 """Each command is the module of its name in this package: see `hangbot.cli.parser.Command`."""

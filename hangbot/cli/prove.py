@@ -1,0 +1,154 @@
+"""``hangbot prove``: any bot through every scenario; a front for ``pytest --pyargs pytest_hangfm.proof``."""
+
+import argparse
+import importlib.util
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from hangbot.cli.parser import count
+from hangbot.errors import HangbotError, UsageError
+from hangbot.exit_codes import INTERRUPTED
+
+__all__ = ["add_arguments", "run"]
+
+_NEEDED: Final = ("pytest", "pytest_asyncio", "pytest_hangfm")
+_QUIET: Final = (
+    "-qq",
+    "--no-header",
+    "--no-summary",
+    "--tb=no",
+    "-s",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+)
+_TIERS: Final = ("bronze", "silver", "gold", "platinum")
+_OF_PYTEST: Final = {2: INTERRUPTED, 4: 2, 5: 2}
+"""pytest's own ends: interrupted, wrong usage, nothing to run."""
+_ENDING_S: Final = 30.0
+
+
+class _NotInstalled(HangbotError):
+    """What proves bots is missing."""
+
+    remedy = "pip install 'hangbot[test]'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--tier",
+        choices=_TIERS,
+        default="silver",
+        help="exit with 0 where this tier is reached (default: silver)",
+    )
+    parser.add_argument("--quick", action="store_true", help="only scenarios that take under 5 s each")
+    parser.add_argument("--long", action="store_true", help="also scenarios that wait for minutes")
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="what the bot does, as TOML; else it is learnt"
+    )
+    parser.add_argument(
+        "--learn",
+        action="store_true",
+        help="learn what the bot does, write it as a profile, and end",
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write the report into this folder")
+    parser.add_argument("--only", metavar="IDS", help="only these scenarios or families, by comma")
+    parser.add_argument(
+        "--side-by-side", type=count, metavar="N", help="how many scenarios are played at once"
+    )
+    parser.set_defaults(complete=_take_command)
+
+
+def _take_command(args: argparse.Namespace, rest: list[str]) -> str:
+    """Take the bot's command: everything after ``--``."""
+    if rest[:1] == ["--"]:
+        rest.pop(0)
+    elif rest and rest[0].startswith("-"):
+        return ""  # an unknown option, and is reported as such
+    args.argv = tuple(rest)
+    rest.clear()
+    return ""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the proof and return its exit code.
+
+    Raises:
+        HangbotError: What proves bots is not installed.
+        UsageError: There is no command, or two.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise _NotInstalled(f"{missing[0]} is not installed, and a bot is proven with it")
+    command = _command(args)
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *_QUIET,
+        "-c",
+        str(_settings()),
+        "--pyargs",
+        "pytest_hangfm.proof",
+    ]
+    argv += ["--hangfm-bot", shlex.join(command), "--hangfm-proof-alone", f"--hangfm-proof-tier={args.tier}"]
+    argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn") if getattr(args, name)]
+    for name in ("profile", "report", "only", "side_by_side"):
+        if (value := getattr(args, name)) is not None:
+            argv.append(f"--hangfm-proof-{name.replace('_', '-')}={value}")
+    return _child(argv)
+
+
+def _command(args: argparse.Namespace) -> tuple[str, ...]:
+    if args.app is not None:
+        if args.argv:
+            raise UsageError("--app and a command are two bots", remedy="Give either one.")
+        return (sys.executable, "-m", "hangbot", "run", "--app", args.app)
+    if not args.argv:
+        raise UsageError(
+            "no bot is named", remedy="Give its command after `--`: hangbot prove -- node bot.js"
+        )
+    return tuple(args.argv)
+
+
+def _settings() -> Path:
+    spec = importlib.util.find_spec("pytest_hangfm")
+    if spec is None or spec.origin is None:
+        raise _NotInstalled("pytest_hangfm is not installed, and a bot is proven with it")
+    return Path(spec.origin).parent / "proof" / "pytest.ini"
+
+
+def _child(argv: list[str]) -> int:
+    """Run pytest to its end; what ends this command ends it too, and it is waited for."""
+    environ = {
+        name: value for name, value in os.environ.items() if name not in {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
+    }
+    child = subprocess.Popen(argv, env=environ)  # noqa: S603  this very interpreter
+    try:
+        code = child.wait()
+    except BaseException:
+        # Ctrl-C reached the child as well; what reached this process alone is passed on.
+        _end(child)
+        raise
+    if code < 0:
+        return 1
+    return _OF_PYTEST.get(code, code)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child.send_signal(signal.SIGINT)
+        child.wait(_ENDING_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    finally:
+        signal.signal(signal.SIGINT, handler)

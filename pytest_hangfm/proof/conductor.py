@@ -1,0 +1,121 @@
+"""Plays scenarios side by side, each on a sandbox of its own, and again what failed."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from hangbot.sandbox import RoomVariants, open_sandbox
+from pytest_hangfm.proof.bot_process import CannotStart, Home
+from pytest_hangfm.proof.judge import ALWAYS
+from pytest_hangfm.proof.outcome import Outcome, Played, Verdict, settle
+from pytest_hangfm.proof.play import Play
+from pytest_hangfm.proof.scenario import NotApplicable, NotExercised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_hangfm.proof.bot_process import BotProgram
+    from pytest_hangfm.proof.profile import Profile
+    from pytest_hangfm.proof.scenario import Scenario
+
+__all__ = ["Conductor", "play_once"]
+
+_MOST_TIMES: Final = 3
+_LONGEST_S: Final = 1_500.0
+_TIMES_ITS_LENGTH: Final = 10
+
+
+class Conductor:
+    """Plays scenarios side by side.
+
+    Args:
+        program: The bot.
+        profile: What it does.
+        side_by_side: How many are played at once.
+    """
+
+    def __init__(self, program: BotProgram, profile: Profile, side_by_side: int) -> None:
+        self.profile = profile
+        self._program = program
+        self._slots = asyncio.Semaphore(side_by_side)
+        self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+
+    def begin(self, scenarios: Iterable[Scenario]) -> None:
+        """Begin to play scenarios, the longest first."""
+        for scenario in sorted(scenarios, key=lambda each: -each.seconds):
+            self._begin(scenario)
+
+    async def outcome(self, scenario: Scenario) -> Outcome:
+        """Return what came of a scenario; play it where that has not begun."""
+        return await self._begin(scenario)
+
+    async def close(self) -> None:
+        """Break off what is being played; its bots are ended."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, scenario: Scenario) -> asyncio.Task[Outcome]:
+        if scenario.id not in self._tasks:
+            self._tasks[scenario.id] = asyncio.create_task(self._play(scenario), name=f"prove {scenario.id}")
+        return self._tasks[scenario.id]
+
+    async def _play(self, scenario: Scenario) -> Outcome:
+        if missing := scenario.missing(self.profile):
+            verdicts = tuple(Verdict(name, "not_applicable", missing) for name in scenario.rules)
+            return Outcome(scenario.id, verdicts)
+        played: list[Played] = []
+        while len(played) < _MOST_TIMES:
+            async with self._slots:
+                played.append(await play_once(scenario, self._program, self.profile))
+            if _is_settled(played):
+                break
+        return settle(scenario.id, scenario.rules, tuple(ALWAYS), played)
+
+
+def _is_settled(played: list[Played]) -> bool:
+    """Whether it is plain what came: well at once, twice the same, or not to be played twice."""
+    first, last = played[0], played[-1]
+    if first.not_exercised:
+        return len(played) > 1 or not last.not_exercised
+    if not first.blames or last.not_applicable:
+        return True
+    return len(played) > 1 and {name for name, _ in first.blames} == {name for name, _ in last.blames}
+
+
+async def play_once(
+    scenario: Scenario, program: BotProgram, profile: Profile, env: Mapping[str, str] | None = None
+) -> Played:
+    """Play a scenario once, on a fresh sandbox; whatever happens, nothing of the bot is left running."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    variants = replace(RoomVariants(), **scenario.room)
+    async with open_sandbox(control=False, variants=variants, dialect=scenario.dialect) as sandbox:
+        home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
+        play = Play(scenario, sandbox, home, profile)
+        play.start_env = env or {}
+        reason = missing = ""
+        try:
+            try:
+                async with asyncio.timeout(min(_LONGEST_S, 60 + _TIMES_ITS_LENGTH * scenario.seconds)):
+                    await scenario.play(play)
+            except (NotExercised, CannotStart) as exc:
+                reason = str(exc)
+            except NotApplicable as exc:
+                missing = str(exc)
+            except TimeoutError:
+                reason = "it took far longer than it may"
+        finally:
+            try:
+                await play.stop()
+            finally:
+                await asyncio.to_thread(home.close)
+        evidence = play.evidence()
+    for name, judge in ALWAYS.items():
+        if (what := judge(evidence)) and name not in scenario.rules:
+            play.blame(what, name)
+    return Played(tuple(play.blames), evidence, reason, missing, loop.time() - began)

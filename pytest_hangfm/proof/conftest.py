@@ -1,0 +1,48 @@
+"""The proof's own hooks: pytest loads them with this package's tests, and in no other run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import pytest_asyncio
+
+from pytest_hangfm.proof.options import read_options
+from pytest_hangfm.proof.session import PROOF, Proof
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator
+
+    from pytest_hangfm.proof.session import Setting
+
+_DATA: Final = "hangfm_proof"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options, and register what reports."""
+    config.stash[PROOF] = proof = Proof(read_options(config), config)
+    if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
+        config.pluginmanager.register(proof.reporter, "hangfm-proof")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this run is not to play; the order is the table's."""
+    left_out = config.stash[PROOF].choose(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def setting(request: pytest.FixtureRequest) -> AsyncIterator[Setting]:
+    """What is known of the bot, and what plays scenarios with it, for the whole run."""
+    async with request.config.stash[PROOF].open(request.session.items) as opened:
+        yield opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report carry the outcome: it crosses processes with xdist."""
+    report = yield
+    if report.when == "call":
+        setattr(report, _DATA, item.config.stash[PROOF].row_of(item.nodeid))
+    return report

@@ -1,0 +1,131 @@
+"""The options of the proof, besides the plugin's ``--hangfm-bot``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_hangfm.proof.tiers import TIERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_hangfm.proof.tiers import Tier
+
+__all__ = ["ProofOptions", "add_options", "read_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOptions:
+    """One run's options.
+
+    Attributes:
+        argv: The bot's command.
+        tier: The tier asked for.
+        quick: Whether only the quick scenarios are played.
+        long: Whether those are played, too, that wait for minutes.
+        profile: The file that says what the bot does, or ``None``: it is learnt.
+        learn: Whether the profile is learnt and written, and nothing else is done.
+        report: The folder of the report, or ``None``.
+        side_by_side: How many scenarios are played at once.
+        only: Ids of the only scenarios to play; empty for all.
+        alone: Whether the command in front prints: pytest keeps quiet then.
+    """
+
+    argv: tuple[str, ...]
+    tier: Tier
+    quick: bool
+    long: bool
+    profile: Path | None
+    learn: bool
+    report: Path | None
+    side_by_side: int
+    only: tuple[str, ...]
+    alone: bool
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("hangfm-proof", "the proof of a bot")
+    add = group.addoption
+    add(
+        "--hangfm-proof-tier",
+        default="silver",
+        metavar="TIER",
+        help="the tier that decides: " + ", ".join(TIERS),
+    )
+    add("--hangfm-proof-quick", action="store_true", help="only what takes under 5 s each")
+    add("--hangfm-proof-long", action="store_true", help="also what waits for minutes")
+    add("--hangfm-proof-profile", metavar="FILE", help="what the bot does, as TOML; else it is learnt")
+    add("--hangfm-proof-learn", action="store_true", help="learn the profile, write it, and do nothing else")
+    add("--hangfm-proof-report", metavar="DIR", help="write the report there")
+    add("--hangfm-proof-side-by-side", type=int, metavar="N", help="how many are played at once")
+    add(
+        "--hangfm-proof-only",
+        default="",
+        metavar="IDS",
+        help="only these scenarios (ids or families, by comma)",
+    )
+    add("--hangfm-proof-alone", action="store_true", help=argparse.SUPPRESS)
+
+
+def read_options(config: pytest.Config) -> ProofOptions:
+    """Read and check the options of a run.
+
+    Raises:
+        pytest.UsageError: There is no bot, or a value is none of those possible.
+    """
+    option = config.getoption
+    command = str(option("hangfm_bot") or config.getini("hangfm_bot") or os.environ.get("HANGFM_BOT", ""))
+    try:
+        argv = tuple(shlex.split(command))
+    except ValueError as exc:
+        raise pytest.UsageError(f"--hangfm-bot: {exc}") from None
+    if not argv:
+        raise pytest.UsageError('say which bot: --hangfm-bot "node bot.js"')
+    tier = str(option("hangfm_proof_tier"))
+    if tier not in TIERS:
+        near = get_close_matches(tier, TIERS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TIERS)}"
+        raise pytest.UsageError(f"there is no tier {tier!r}; {hint}")
+    side_by_side = option("hangfm_proof_side_by_side")
+    if side_by_side is not None and side_by_side < 1:
+        raise pytest.UsageError("--hangfm-proof-side-by-side: give a number from 1 on")
+    cores = os.cpu_count() or 1
+    in_worker = hasattr(config, "workerinput")
+    return ProofOptions(
+        argv=argv,
+        tier=tier,
+        quick=bool(option("hangfm_proof_quick")),
+        long=bool(option("hangfm_proof_long")),
+        profile=_path(config, option("hangfm_proof_profile")),
+        learn=bool(option("hangfm_proof_learn")),
+        report=_folder(_path(config, option("hangfm_proof_report"))),
+        side_by_side=1 if in_worker else side_by_side or 3 * cores,
+        only=tuple(str(option("hangfm_proof_only")).replace(",", " ").split()),
+        alone=bool(option("hangfm_proof_alone")),
+    )
+
+
+def _path(config: pytest.Config, text: object) -> Path | None:
+    return config.invocation_params.dir / str(text) if text else None
+
+
+def _folder(path: Path | None) -> Path | None:
+    """Refuse a folder that cannot be written before the bot is started, not after."""
+    if path is None:
+        return None
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".hangbot-prove"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as exc:
+        raise pytest.UsageError(f"the report folder {path} cannot be written: {exc.strerror}") from None
+    return path

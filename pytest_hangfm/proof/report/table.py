@@ -1,0 +1,59 @@
+"""The run as lines of a terminal: pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from hangbot.text import printable
+from pytest_hangfm.proof.rules import rule
+from pytest_hangfm.proof.tiers import TIERS, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_hangfm.proof.report.run_result import RunResult
+
+__all__ = ["row_line", "summary"]
+
+_WORDS: Final = {
+    "pass": "ok",
+    "fail": "FAILS",
+    "flaky": "FLAKY",
+    "not_applicable": "-",
+    "not_exercised": "?",
+}
+_MINUTE: Final = 60
+
+
+def row_line(row: Mapping[str, Any], done: int, expected: int, left: float) -> str:
+    """Return the line of a scenario that is over, with how much is left."""
+    width = len(str(expected))
+    wrong = [what for _, kind, what in row["verdicts"] if kind in {"fail", "flaky"}]
+    why = "" if row["kind"] == "pass" else next(iter(wrong), row["verdicts"][0][2])
+    time = f"{left / _MINUTE:.0f} min" if left > _MINUTE else f"{left:.0f} s"
+    head = f"{done:{width}}/{expected} {_WORDS[row['kind']]:5} {row['scenario']:32} {row['seconds']:5.1f} s"
+    return printable(f"{head}  {why}" if why else f"{head}  ({time} left)")
+
+
+def summary(result: RunResult) -> list[str]:
+    """Return what the run came to: what failed with what to do about it, the numbers, and the tier."""
+    lines: list[str] = []
+    for tier in TIERS:
+        for each in result.rules:
+            if each.tier == tier and each.verdict in {"fail", "flaky"}:
+                broken = rule(each.id)
+                lines += [
+                    f"{tier} {each.id}: {_WORDS[each.verdict]}. {broken.sentence}",
+                    f"  seen: {each.what} (in {', '.join(each.scenarios)})",
+                    f"  do: {broken.remedy}",
+                ]
+    counts = Counter(each.verdict for each in result.rules)
+    counted = (f"{counts[kind]} {kind.replace('_', ' ')}" for kind in get_args(VerdictKind) if counts[kind])
+    lines.append(f"rules: {', '.join(counted)}")
+    if result.interrupted:
+        lines.append("interrupted: this is what was judged until then")
+    if result.problem:
+        lines.append(f"cannot tell: {result.problem}")
+    lines.append(f"tier: {result.tier or 'none'} (asked for: {result.asked})")
+    return [printable(line) for line in lines]
