@@ -82,17 +82,16 @@ class Link:
             for piece, seconds, busy in pieces:
                 self._deliver(piece, seconds, busy)
             if cut:
-                self.cut()
-                self.receiver.out.cut()
+                self.reset()
+                self.receiver.out.reset()
         else:
             self._deliver(item)
         self._over = self._over or item is End.RESET
 
-    def cut(self) -> None:
-        """Reset it behind what was sent."""
-        if not self._over:
-            self._deliver(End.RESET)
-            self._over = True
+    def reset(self) -> None:
+        """Reset it behind what was sent; the system does that, even for a program that is gone."""
+        self._deliver(End.RESET)
+        self._over = True
 
     def vanish(self) -> None:
         """Send nothing any more, not even again: the machine that sends is gone."""
@@ -125,7 +124,7 @@ class Link:
         receiver = self.receiver
         if receiver.is_closing():
             if isinstance(item, bytes):
-                receiver.refuse()
+                receiver.out.reset()
             return
         if isinstance(item, bytes):
             self._network.note_delivery(self)

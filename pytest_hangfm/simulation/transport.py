@@ -189,7 +189,7 @@ class Transport(asyncio.Transport):
     def abort(self) -> None:
         """Reset the connection: the other side sees an error."""
         if not self._closing:
-            self.refuse()
+            self.out.send(End.RESET)
             self._end(None)
 
     def fail(self, error: OSError) -> None:
@@ -203,11 +203,6 @@ class Transport(asyncio.Transport):
         self._peer.out.hole = hole
         self.out.vanish()
         self.fail(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
-
-    def refuse(self) -> None:
-        """Answer as a system does where no program has the connection open any more."""
-        self._ended_writing = True
-        self.out.send(End.RESET)
 
     def _end(self, error: Exception | None) -> None:
         self._closing = self._ended_writing = True

@@ -51,13 +51,20 @@ class Seen:
     def __init__(self, loop: SimulatedLoop) -> None:
         self.events: list[tuple[float, str]] = []
         self.writers: list[asyncio.StreamWriter] = []
+        self._got: list[bytes] = []
         self._loop = loop
+
+    @property
+    def got(self) -> bytes:
+        """All that came."""
+        return b"".join(self._got)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
         try:
             while data := await reader.read(4096):
-                self.note(data.decode())
+                self._got.append(data)
+                self.note(data.decode(errors="replace"))
         except OSError as exc:
             self.note(type(exc).__name__)
         else:
