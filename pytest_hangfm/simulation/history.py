@@ -468,6 +468,7 @@ class History:
         bounds: What may take how long.
         bot: The bot's uid.
         group: The chat group of its room.
+        names: What users are called, by uid.
         secrets: What must stand nowhere in ``output``; never shown.
         output: All that the bot wrote: log lines, reasons, health sentences.
     """
@@ -476,6 +477,7 @@ class History:
     bounds: Bounds = Bounds()
     bot: str = "bot"
     group: str = "group"
+    names: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     output: tuple[str, ...] = field(default=(), repr=False)
 
