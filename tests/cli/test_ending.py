@@ -42,9 +42,17 @@ async def hear(bot, message):
     print("hanging", flush=True)
 """,
 }
+_EVERYDAY: Final = ("a handler that ignores its cancellation",)
+"""Each waits out the seconds that a process gives its app: one a day will do, the others are proofs."""
 
 
-@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _APPS.items()])
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=name, marks=() if name in _EVERYDAY else pytest.mark.slow)
+        for name, code in _APPS.items()
+    ],
+)
 def test_what_an_app_leaves_keeps_no_bot_from_its_end(code: str, bench: Bench) -> None:
     (bench.folder / "mine.py").write_text(f"import asyncio, time\n{code}")
     bot = bench.start("run", "--app", "mine:hear", env={"HANGBOT_DRAIN_MS": "200"})
