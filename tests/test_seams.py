@@ -38,7 +38,8 @@ LOOKS_INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
     # its constructors complete the new instance
     "hangbot/config/settings.py": ("SLF001",),
     "pytest_hangfm/simulation/guards.py": ("SLF001",),  # documented, for want of a public name
-    "pytest_hangfm/simulation/loop.py": ("SLF001",),  # in asyncio's `__all__`, for own loops
+    "pytest_hangfm/simulation/loop.py": ("SLF001",),  # for those who write a loop
+    "pytest_hangfm/simulation/process.py": ("SLF001",),  # likewise
 }
 
 
