@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hangbot.delivery.message import Outgoing
     from hangbot.delivery.outbox import Outbox
     from hangbot.delivery.record import Notify, Settlement, Step
+    from hangbot.delivery.thread_writer import ThreadWriter
     from hangbot.delivery.writer import InlineWriter
     from hangbot.errors import HangbotError
     from hangbot.factory import (
@@ -87,6 +88,7 @@ __all__ = [
     "SongEnded",
     "SongStarted",
     "Step",
+    "ThreadWriter",
     "User",
     "UserJoined",
     "UserLeft",
@@ -140,6 +142,7 @@ _HOMES = {
     "SongEnded": "bot.events",
     "SongStarted": "bot.events",
     "Step": "delivery.record",
+    "ThreadWriter": "delivery.thread_writer",
     "User": "bot.events",
     "UserJoined": "bot.events",
     "UserLeft": "bot.events",

@@ -8,17 +8,24 @@ process has written is noticed as well: only the connection knows which was whos
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from hangbot.clock import Clock, SystemClock
 
-__all__ = ["LOOKS", "FileLooks"]
+__all__ = ["LOOKS", "FileLooks", "Looks"]
 
 _TICK: Final = 0.05
 """Seconds after which a file's time has surely changed since: it is a coarse one."""
+
+
+class Looks(Protocol):
+    """Notices what is written to files: from outside here, and in a simulation by its disk."""
+
+    def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call something after each write to an outbox for as long as the block lasts."""
 
 
 @dataclass(eq=False, slots=True)

@@ -13,16 +13,34 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, TypeVar
 
 from hangbot.clock import Clock, SystemClock
 
-__all__ = ["OUTBOXES", "Series", "SharedThreads"]
+__all__ = ["OUTBOXES", "Series", "SharedThreads", "Threads"]
 
 logger = logging.getLogger(__name__)
 
+S = TypeVar("S")
 Step = Callable[[], float | None]
 """Does one step; returns after how many seconds the next is due, or ``None``: when it is asked for."""
+
+
+class Threads(Protocol[S]):
+    """Runs steps: on threads here, and in a simulation without any."""
+
+    def join(self, step: Step) -> S:
+        """Begin a series; nothing runs yet."""
+
+    def leave(self, series: S) -> None:
+        """End a series: it is not run again."""
+
+    def run_soon(self, series: S) -> None:
+        """Have the step run once more, from any thread; where it runs just now, behind that.
+
+        Raises:
+            RuntimeError: The system has no thread left, and there is none here.
+        """
 
 
 @dataclass(eq=False, slots=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hangbot.clock import Clock, SystemClock
-from hangbot.delivery.file_looks import LOOKS
-from hangbot.delivery.shared_threads import OUTBOXES, Series, SharedThreads
+from hangbot.delivery.file_looks import LOOKS, Looks
+from hangbot.delivery.shared_threads import OUTBOXES, Threads
 from hangbot.delivery.writer import (
     Job,
     OnStall,
@@ -49,6 +49,7 @@ class ThreadWriter:
         shown_after: Seconds for which another process may have the file locked before that is shown.
         full_again_after: Seconds after which a full disk is tried again.
         threads: What runs them.
+        looks: What notices that something was written.
     """
 
     def __init__(  # noqa: PLR0913  what it is wired with
@@ -62,7 +63,8 @@ class ThreadWriter:
         most_at_once: int = 256,
         shown_after: float = 5.0,
         full_again_after: float = 1.0,
-        threads: SharedThreads = OUTBOXES,
+        threads: Threads[Any] = OUTBOXES,
+        looks: Looks = LOOKS,
     ) -> None:
         self._connect = connect
         self._translate = translate
@@ -73,7 +75,8 @@ class ThreadWriter:
         self._shown_after = shown_after
         self._full_again_after = full_again_after
         self._threads = threads
-        self._series: Series | None = None
+        self._looks = looks
+        self._series: object | None = None
         self._database: sqlite3.Connection | None = None
         """From here on what only the threads use: one at a time."""
         self._begun: float | None = None
@@ -141,7 +144,7 @@ class ThreadWriter:
 
     def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:
         """Call something on the loop soon after anything was written, by this process as well."""
-        return LOOKS.noticing(path, lambda: self._call(notice))
+        return self._looks.noticing(path, lambda: self._call(notice))
 
     def _hand_over(self) -> None:
         """Give the threads what was submitted since the last time.

@@ -13,7 +13,7 @@ from pytest_hangfm.simulation.process import current_process
 from pytest_hangfm.simulation.rules import Rules
 from pytest_hangfm.simulation.transport import Transport
 
-__all__ = ["Network"]
+__all__ = ["Network", "Rules"]
 
 _FIRST_PORT: Final = 40_000
 _TRIES_TO_CONNECT: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)

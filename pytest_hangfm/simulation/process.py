@@ -55,7 +55,11 @@ class Process:
 
     def run(self, coro: Coro[T], *, name: str | None = None) -> asyncio.Task[T]:
         """Run a coroutine as a part of it."""
-        return self._loop.create_task(coro, name=name or self.name, context=self._context.copy())
+        return self._loop.create_task(coro, name=name or self.name, context=self.context())
+
+    def context(self) -> contextvars.Context:
+        """Return a context in which all that begins is of this process."""
+        return self._context.copy()
 
     # -- the crash
 
@@ -139,7 +143,7 @@ class Process:
                 tasks, self._tasks = self._tasks, []
                 for task in tasks:
                     if not task.done():
-                        self._context.copy().run(_close, task.get_coro())
+                        self.context().run(_close, task.get_coro())
                 if not tasks:
                     break
         finally:
