@@ -26,6 +26,7 @@ __all__ = [
     "HandlerBegan",
     "HealthSeen",
     "Heard",
+    "Hearing",
     "History",
     "Late",
     "Left",
@@ -225,6 +226,14 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """A process began to hear the chat; what was said before the first one of all need not be handled."""
+
+    at: float
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
 class HandlerBegan:
     """The app was given a line, in the ``run``-th process."""
 
@@ -394,6 +403,7 @@ Event: TypeAlias = (
     | Handled
     | PassedOver
     | Heard
+    | Hearing
     | Started
     | Crashed
     | StopAsked
