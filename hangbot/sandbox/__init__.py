@@ -6,7 +6,7 @@ code would agree with its mistakes.
 
 from hangbot.sandbox.actors import Actor, Users
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT, SRECHAT, Dialect
-from hangbot.sandbox.chat.rules import ChatRules
+from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat_tokens import ChatTokenRules
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
@@ -24,6 +24,7 @@ __all__ = [
     "SRECHAT",
     "ActionRefused",
     "Actor",
+    "ChatRefusal",
     "ChatRules",
     "ChatTokenRules",
     "Dialect",

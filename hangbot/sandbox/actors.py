@@ -92,6 +92,14 @@ class Actor:
         """Write to one user; returns the stored message."""
         return await self._chat.dm(self.person, to, text)
 
+    async def edit(self, number: int, text: str) -> None:
+        """Change the text of a message that this user has sent."""
+        await self._chat.edit(self.person, number, text)
+
+    async def delete(self, number: int) -> None:
+        """Take back a message that this user has sent."""
+        await self._chat.delete(self.person, number)
+
     async def vote(
         self, *, like: bool | None = None, star: bool | None = None, room: Room | None = None
     ) -> None:

@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 ServiceName: TypeAlias = Literal["room", "chat", "gateway"]
+EndState: TypeAlias = Literal["delivered", "failed", "uncertain", "expired", "dropped"]
+Level: TypeAlias = Literal["INFO", "WARNING", "ERROR", "CRITICAL"]
 Outcome: TypeAlias = Literal["returned", "raised", "timed_out", "cancelled"]
 
 
@@ -95,7 +97,7 @@ class Settled:
 
     at: float
     id: str
-    state: Literal["delivered", "failed", "uncertain", "expired", "dropped"]
+    state: EndState
     tier: int | None
     reason: str = ""
 
@@ -326,7 +328,7 @@ class Logged:
     """A line of the bot's log at WARNING or above, or one that a rule looks at."""
 
     at: float
-    level: Literal["INFO", "WARNING", "ERROR", "CRITICAL"]
+    level: Level
     text: str
     action: str = ""
 

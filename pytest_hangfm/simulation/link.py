@@ -127,7 +127,7 @@ class Link:
                 receiver.out.reset()
             return
         if isinstance(item, bytes):
-            self._network.note_delivery(self)
+            self._network.note_delivery(self, item)
         self._loop.call_soon(receiver.arrive, item, context=receiver.context)
 
     def _is_swallowed(self) -> bool:

@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from pytest_hangfm.simulation.link import LATENCY, Link
 from pytest_hangfm.simulation.process import current_process
@@ -14,6 +14,8 @@ from pytest_hangfm.simulation.rules import Rules
 from pytest_hangfm.simulation.transport import Transport
 
 __all__ = ["Network", "Rules"]
+
+WebSocketChange: TypeAlias = Literal["opened", "let go", "closed"]
 
 _FIRST_PORT: Final = 40_000
 _TRIES_TO_CONNECT: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -29,6 +31,8 @@ class Network:
         tries: When which port was first asked for a connection, and whether one was made; in the order in
             which that was known.
         late: When data reached which port, from a client of which port that had closed or crashed before.
+        websockets: When which client of which port had a WebSocket opened, let go of it, or had it closed by
+            the service; by the number of the client's own port.
         transports: Those that are open, in the order in which they began.
         stuck: The links with something that has to be sent again.
     """
@@ -38,6 +42,8 @@ class Network:
         self.rules = Rules(self)
         self.tries: list[tuple[float, int, bool]] = []
         self.late: list[tuple[float, int, int]] = []
+        self.websockets: list[tuple[float, WebSocketChange, int, int]] = []
+        self._upgraded: set[int] = set()
         self.transports: dict[Transport, None] = {}
         self.stuck: dict[Link, None] = {}
         self._servers: dict[tuple[str, int], Server] = {}
@@ -109,11 +115,20 @@ class Network:
     def forget(self, transport: Transport) -> None:
         """Drop a transport that is closed."""
         self.transports.pop(transport, None)
+        link = transport.out
+        if link.client in self._upgraded:
+            change: WebSocketChange = "let go" if link.direction == "out" else "closed"
+            self.websockets.append((self.loop.time(), change, link.port, link.client))
 
-    def note_delivery(self, link: Link) -> None:
-        """Note that data reached a server; where its client had given up, that it is late."""
-        if link.direction == "out" and link.sender.is_closing():
+    def note_delivery(self, link: Link, data: bytes) -> None:
+        """Note that data reached a server: late, where its client had given up; or asking for a WebSocket."""
+        if link.direction != "out":
+            return
+        if link.sender.is_closing():
             self.late.append((self.loop.time(), link.port, link.client))
+        if data.startswith(b"GET ") and b"\nupgrade: websocket" in data.lower():
+            self._upgraded.add(link.client)
+            self.websockets.append((self.loop.time(), "opened", link.port, link.client))
 
 
 class Server(asyncio.AbstractServer):

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Final, Literal, TypeVar
 from weakref import WeakKeyDictionary
@@ -136,8 +137,9 @@ class Process:
         closed, and so is what the process had open.
         """
         self.alive = False
-        disabled = logging.root.manager.disable
+        disabled, unraisable = logging.root.manager.disable, sys.unraisablehook
         logging.disable()
+        sys.unraisablehook = lambda _: None  # what is closed inside of a coroutine raises there, likewise
         try:
             for _ in range(_ROUNDS):
                 tasks, self._tasks = self._tasks, []
@@ -148,6 +150,7 @@ class Process:
                     break
         finally:
             logging.disable(disabled)
+            sys.unraisablehook = unraisable
         self._frozen.clear()
         self._at_crash.clear()
 
@@ -185,6 +188,8 @@ def _close(coro: Any) -> None:  # noqa: ANN401  a coroutine, or what else a task
             coro.close()
         except RuntimeError:  # it awaits in a `finally`, or has failed there: the next one says which
             continue
-        except (Exception, asyncio.CancelledError, GeneratorExit):  # noqa: BLE001  the world is over
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001  the world is over; a task group makes a group of its `GeneratorExit`
             return
         return

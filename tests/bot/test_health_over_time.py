@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_hangfm.simulation.world import in_a_world
 from tests.cases import cases
+from tests.simulation.minutes import in_a_world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hangbot import Bot, ChatMessage
-    from pytest_hangfm.simulation.world import World
+    from tests.simulation.minutes import World
 
 HOUR = 3600.0
 CANARY = {"HANGBOT_CANARY": "on"}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_hangfm.simulation.world import in_a_world
+from tests.simulation.minutes import in_a_world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_hangfm.simulation.world import World
+    from tests.simulation.minutes import World
 
 OUTAGE: Final = 18 * 60.0
 MOST: Final = 45

@@ -108,7 +108,7 @@ def in_a_world(
     try:
         with no_machine() as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
             loop = runner.get_loop()
-            assert isinstance(loop, SimulatedLoop)  # noqa: S101  for the type checker
+            assert isinstance(loop, SimulatedLoop)
             outcome = runner.run(main())
     finally:
         logger.removeHandler(handler)
@@ -125,7 +125,7 @@ async def _world(
     env: Mapping[str, str],
 ) -> AsyncIterator[World]:
     loop, clock = asyncio.get_running_loop(), SimulatedClock()
-    assert isinstance(loop, SimulatedLoop)  # noqa: S101  for the type checker
+    assert isinstance(loop, SimulatedLoop)
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(
             open_sandbox(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_hangfm.simulation.guards import no_machine
-from pytest_hangfm.simulation.world import some_minutes
+from tests.simulation.minutes import some_minutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

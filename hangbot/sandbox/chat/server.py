@@ -10,6 +10,7 @@ from typing import Final
 
 from hangbot.sandbox.chat.auth import Authenticator
 from hangbot.sandbox.chat.call import Call, fault_point, split_path, tidy_path
+from hangbot.sandbox.chat.changes import delete_message, edit_message
 from hangbot.sandbox.chat.connection import POINT, UPGRADE_FAULTS
 from hangbot.sandbox.chat.context import ChatContext
 from hangbot.sandbox.chat.dialects import DIALECTS, Dialect
@@ -115,6 +116,18 @@ class ChatService:
     async def dm(self, person: Person, to_uid: str, text: str) -> Row:
         """Send a direct message; returns the stored message."""
         return await self._post(person, to_uid, "user", text)
+
+    async def edit(self, person: Person, number: int, text: str) -> None:
+        """Change the text of a user's own message."""
+        row = self.world.store.by_id(number)
+        if row is not None:
+            self.realtime.push(edit_message(self.world, person.uid, row, {"text": text}, None)[1])
+
+    async def delete(self, person: Person, number: int) -> None:
+        """Take back a user's own message."""
+        row = self.world.store.by_id(number)
+        if row is not None:
+            self.realtime.push(delete_message(self.world, person.uid, row, None)[1])
 
     async def _post(self, person: Person, receiver: str, receiver_type: ReceiverType, text: str) -> Row:
         self.world.ensure_user(person.uid, person.nickname)

@@ -26,6 +26,9 @@ class ChatStore:
         history: Rows kept in each conversation.
         sparse_ids: Ids are 41 bits of milliseconds and 12 bits of counter.
         on_forget: Given the id of each row that is dropped.
+
+    Attributes:
+        on_new: Given each row that is stored for the first time; may be replaced.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class ChatStore:
         self._history = history
         self._sparse_ids = sparse_ids
         self._on_forget = on_forget
+        self.on_new: Callable[[Row], object] = lambda _: None
         self._rows: dict[str, list[Row]] = {}
         self._by_id: dict[int, Row] = {}
         self._by_muid: dict[str, Row] = {}
@@ -71,7 +75,8 @@ class ChatStore:
     def keep(self, row: Row) -> None:
         """Store a new row, or a new state of a stored one; the newest row of a muid wins."""
         rows = self._rows.setdefault(row["conversationId"], [])
-        if row["id"] in self._by_id:
+        new = row["id"] not in self._by_id
+        if not new:
             rows[bisect_left(rows, row["id"], key=_id_of)] = row
         else:
             rows.append(row)
@@ -83,6 +88,8 @@ class ChatStore:
             newest = self._by_muid.get(muid)
             if newest is None or newest["id"] <= row["id"]:
                 self._by_muid[muid] = row
+        if new:
+            self.on_new(row)
 
     def plant(self, guid: str, row: Mapping[str, Any]) -> None:
         """Put any object at all into a group's history: a row that no client can parse."""

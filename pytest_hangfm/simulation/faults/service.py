@@ -1,0 +1,84 @@
+"""What the service and its moderators do: restarts, outages, resets, kicks, bans, tokens that end."""
+
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from pytest_hangfm.simulation.faults.kind import Args, Effect, FaultKind, nothing
+
+if TYPE_CHECKING:
+    from pytest_hangfm.simulation.world import World
+
+__all__ = ["KINDS"]
+
+_SERVICES: Final = (("room",), ("chat", "gateway"), ("room", "chat", "gateway"), ("gateway",))
+_ALL: Final = frozenset({"room", "chat", "push", "send"})
+_CHAT: Final = frozenset({"chat", "push", "send"})
+_ROOM: Final = frozenset({"room"})
+
+
+def _which(random: Random) -> Args:
+    return {"services": list(random.choice(_SERVICES))}
+
+
+async def _down(world: "World", args: Args, lasts: float) -> Effect:
+    await world.sandbox.restart(lasts * 1000, args["services"])
+    return Effect.done()
+
+
+async def _begin_anew(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.reset_chat()
+    return Effect.done()
+
+
+async def _reset_room(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.sandbox.reset_room()
+    await world.people.enter()
+    return Effect.done()
+
+
+async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.sandbox.forget(world.sandbox.bot.uid)
+    return Effect.done()
+
+
+async def _kick(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.sandbox.kick(world.sandbox.bot.uid)
+    return Effect.done()
+
+
+async def _ban(world: "World", _args: Args, _lasts: float) -> Effect:
+    uid = world.sandbox.bot.uid
+    await world.sandbox.ban(uid)
+
+    async def end() -> None:
+        await world.sandbox.unban(uid)
+
+    return Effect(lambda: 1, end)
+
+
+async def _kick_from_the_group(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.sandbox.chat.kick(world.sandbox.bot.uid, world.sandbox.room_uuid)
+    return Effect.done()
+
+
+async def _revoke(world: "World", _args: Args, _lasts: float) -> Effect:
+    await world.revoke_chat_token()
+    return Effect.done()
+
+
+async def _end_the_song_unsaid(world: "World", _args: Args, _lasts: float) -> Effect:
+    return Effect.done() if await world.people.silence() else Effect(lambda: 0)
+
+
+KINDS: Final = (
+    FaultKind("restart", _down, _which, (0.0, 60.0), _ALL, weight=1.5),
+    FaultKind("outage", _down, _which, (60.0, 86_400.0), _ALL, skew=5.0),
+    FaultKind("chat begins anew", _begin_anew, nothing, (0.0, 0.0), _CHAT),
+    FaultKind("room reset", _reset_room, nothing, (0.0, 0.0), _ROOM),
+    FaultKind("room forgets the bot", _forget, nothing, (0.0, 0.0), _ROOM),
+    FaultKind("kick", _kick, nothing, (0.0, 0.0), _ROOM),
+    FaultKind("ban", _ban, nothing, (60.0, 180.0), _ALL),
+    FaultKind("put out of the group", _kick_from_the_group, nothing, (0.0, 0.0), _CHAT),
+    FaultKind("chat token revoked", _revoke, nothing, (0.0, 0.0), _CHAT),
+    FaultKind("song ends unsaid", _end_the_song_unsaid, nothing, (0.0, 0.0), _ROOM),
+)

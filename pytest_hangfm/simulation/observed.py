@@ -1,0 +1,60 @@
+"""An app with its calls written down."""
+
+import asyncio
+from typing import Any
+
+from hangbot import App, Bot, ChatMessage, Event
+from pytest_hangfm.simulation import history as h
+from pytest_hangfm.simulation.recorder import ANSWERED, Recorder
+
+__all__ = ["Observed"]
+
+
+class Observed:
+    """Calls an app, and writes down when each of its handlers began and how it ended.
+
+    Args:
+        app: The app, in any of its forms.
+        recorder: Takes it.
+        timeout: Seconds that a handler may take.
+    """
+
+    def __init__(self, app: App, recorder: Recorder, timeout: float) -> None:
+        self._app: Any = app
+        self._recorder = recorder
+        self._timeout = timeout
+        self._on_message: Any = getattr(app, "on_message", app)
+
+    async def on_message(self, bot: Bot, message: ChatMessage) -> None:
+        """Give it a line."""
+        recorder = self._recorder
+        began, run, epoch = recorder.now, recorder.run, recorder.epoch_at(message.sent_at)
+        recorder.add(h.HandlerBegan(began, message.id, run, epoch))
+        token = ANSWERED.set((message.id, epoch))
+        outcome: h.Outcome = "raised"
+        try:
+            await self._on_message(bot, message)
+            outcome = "returned"
+        except asyncio.CancelledError:
+            outcome = "timed_out" if recorder.now - began >= self._timeout - 1e-3 else "cancelled"
+            raise
+        finally:
+            ANSWERED.reset(token)
+            recorder.add(h.Handled(recorder.now, message.id, run, outcome, epoch))
+
+    async def on_event(self, bot: Bot, event: Event) -> None:
+        """Give it what happens in the room."""
+        caught_up = bool(getattr(event, "catch_up", False))
+        self._recorder.add(h.Heard(self._recorder.now, type(event).__name__, self._recorder.run, caught_up))
+        if hasattr(self._app, "on_event"):
+            await self._app.on_event(bot, event)
+
+    async def on_start(self, bot: Bot) -> None:
+        """Begin it."""
+        if hasattr(self._app, "on_start"):
+            await self._app.on_start(bot)
+
+    async def on_stop(self, bot: Bot) -> None:
+        """End it."""
+        if hasattr(self._app, "on_stop"):
+            await self._app.on_stop(bot)

@@ -1,0 +1,246 @@
+"""Plays a plan: a bot, its services, its disk and its network in one loop, and what goes wrong in them."""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final, TypeAlias
+
+from hangbot import App, InlineWriter, Settings, open_outbox
+from hangbot.sandbox import Sandbox, SandboxClock, open_sandbox
+from pytest_hangfm.simulation import history as h
+from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.faults import FAULTS, Effect
+from pytest_hangfm.simulation.guards import no_machine
+from pytest_hangfm.simulation.keeper import Keeper
+from pytest_hangfm.simulation.loop import SimulatedLoop
+from pytest_hangfm.simulation.operator import Operator
+from pytest_hangfm.simulation.people import People
+from pytest_hangfm.simulation.plan import Fault, Plan
+from pytest_hangfm.simulation.probe import Moods, Probe
+from pytest_hangfm.simulation.process import is_alive
+from pytest_hangfm.simulation.recorder import Recorder
+from pytest_hangfm.simulation.rules import Rules
+
+__all__ = ["World", "play"]
+
+_ROOM_PORT: Final = 4001
+_CHAT_PORT: Final = 4002
+_LOOK: Final = 0.5
+"""Seconds between two looks at what can only be asked for."""
+_SAYS_EVERY: Final = 15.0
+"""Seconds between two things that the bot says of its own accord, in the mean."""
+_SETTLES_WITHIN: Final = 900.0
+"""Seconds after the calm until everything has ended that was accepted; the checker judges what has not."""
+_OPENS_WITHIN: Final = 120.0
+
+
+_Effects: TypeAlias = dict[int, tuple[Fault, Effect]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What faults can get at."""
+
+    sandbox: Sandbox
+    keeper: Keeper
+    rules: Rules
+    clock: SimulatedClock
+    people: People
+    operator: Operator
+    moods: Moods
+    recorder: Recorder
+
+    def port(self, service: str) -> int:
+        """Return the port of ``room`` or ``chat``."""
+        return _ROOM_PORT if service == "room" else _CHAT_PORT
+
+    def cut(self, service: str) -> None:
+        """Break the bot's connections to ``room`` or ``chat``."""
+        self.sandbox.services.cut("room" if service == "room" else "chat")
+
+    async def revoke_chat_token(self) -> None:
+        """Make the bot's chat token worthless; its connections end, as they do on the service."""
+        self.sandbox.people.revoke(self.sandbox.bot.chat_token)
+        self.cut("chat")
+
+    async def reset_chat(self) -> None:
+        """Have the chat begin anew, with the first number; people say nothing around that."""
+        async with self.people.quiet:
+            await asyncio.sleep(2.0)
+            self.sandbox.chat.reset()
+            self.sandbox.chat.world.ensure_group(self.sandbox.room_uuid, self.sandbox.room.name)
+            self.recorder.begin_epoch()
+            await asyncio.sleep(2.0)
+
+
+def play(plan: Plan, *, app: Callable[[], App] | None = None) -> h.History:
+    """Play a plan to its end and return what happened; the same plan has the same history each time.
+
+    Args:
+        plan: What is to be.
+        app: Makes the bot's app, anew for each process; without one it answers all who ask.
+
+    Raises:
+        RuntimeError: The world came to a halt, or the machine's time, chance, threads or network were used.
+        ValueError: The plan names a fault or a setting that is not known.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="hangfm-", dir=_fast_folder()))
+    try:
+        with no_machine() as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+            loop = runner.get_loop()
+            if not isinstance(loop, SimulatedLoop):
+                raise TypeError("a simulation needs its own loop")
+            history = runner.run(_play(plan, loop, folder, app))
+        if uses:
+            raise RuntimeError(uses[0])
+        return history
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None) -> h.History:
+    logger = logging.getLogger("hangbot")
+    level = logger.level
+    async with _open_world(plan, loop, folder, app) as (world, settings):
+        recorder = world.recorder
+        recorder.addFilter(is_alive)
+        logger.addHandler(recorder)
+        logger.setLevel(logging.INFO)
+        try:
+            bounds = _bounds(settings)
+            await _live(plan, world, loop, bounds)
+            secrets = _secrets(world.sandbox)
+            async with open_outbox(
+                settings, binds=False, clock=world.clock, make_writer=InlineWriter
+            ) as outbox:
+                await recorder.rows(outbox)
+            left = tuple(
+                f"{failure.get('message')}: {failure.get('exception')!r}" for failure in loop.failures
+            )
+            recorder.add(h.Left(loop.time(), left))
+            return recorder.history(bounds, secrets)
+        finally:
+            logger.removeHandler(recorder)
+            logger.setLevel(level)
+
+
+@asynccontextmanager
+async def _open_world(
+    plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None
+) -> AsyncIterator[tuple[World, Settings]]:
+    random = Random(f"world {plan.seed}")  # noqa: S311  to be repeatable
+    clock, moods = SimulatedClock(), Moods()
+    true = SimulatedClock()
+    async with (
+        open_sandbox(
+            room_port=_ROOM_PORT,
+            http_port=_CHAT_PORT,
+            control=False,
+            clock=SandboxClock(wall_s=true.wall, monotonic_s=loop.time),
+            rng=Random(random.random()),  # noqa: S311  to be repeatable
+        ) as sandbox,
+        asyncio.TaskGroup() as tasks,
+    ):
+        settings = Settings.from_env(
+            {**sandbox.env(), **plan.env, "HANGBOT_OUTBOX": str(folder / "outbox.sqlite3")}
+        )
+        recorder = Recorder(sandbox, str(folder))
+        keeper = Keeper(
+            loop,
+            settings,
+            clock=clock,
+            random=Random(random.random()),  # noqa: S311  to be repeatable
+            recorder=recorder,
+            make_app=app or (lambda: Probe(moods)),
+        )
+        people = People(sandbox, Random(random.random()), plan.users, plan.pace)  # noqa: S311  likewise
+        operator = Operator(settings, clock, recorder, tasks)
+        rules = loop.network.rules
+        yield World(sandbox, keeper, rules, clock, people, operator, moods, recorder), settings
+
+
+async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds) -> None:
+    """Let people talk and things go wrong, then have some calm, then stop."""
+    recorder, keeper = world.recorder, world.keeper
+    random = Random(f"bot {plan.seed}")  # noqa: S311  to be repeatable
+    effects: _Effects = {}
+    async with asyncio.TaskGroup() as tasks:
+        keeping = tasks.create_task(keeper.keep(), name="keeper")
+        looking = tasks.create_task(_look(world, loop, effects), name="looks")
+        await world.people.enter()
+        async with asyncio.TaskGroup() as acts:
+            acts.create_task(world.people.talk(plan.seconds), name="people")
+            acts.create_task(_say(keeper, random, plan.seconds), name="bot says")
+            for number, fault in enumerate(plan.faults):
+                acts.create_task(_go_wrong(world, number, fault, effects), name=fault.kind)
+        await world.people.talk(loop.time() + bounds.back)
+        until = loop.time() + _SETTLES_WITHIN
+        while loop.time() < until and recorder.waits():  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(1.0)
+        await keeper.stop()
+        await asyncio.wait([keeping], timeout=_OPENS_WITHIN)
+        looking.cancel()
+        keeping.cancel()
+
+
+async def _say(keeper: Keeper, random: Random, until: float) -> None:
+    loop, number = asyncio.get_running_loop(), 0
+    while loop.time() < until:
+        await asyncio.sleep(random.expovariate(1 / _SAYS_EVERY))
+        number += 1
+        keeper.say(f"own words, number {number}", f"own-{number}")
+
+
+async def _go_wrong(world: World, number: int, fault: Fault, effects: _Effects) -> None:
+    kind, recorder = FAULTS.get(fault.kind), world.recorder
+    if kind is None:
+        raise ValueError(f"there is no fault {fault.kind!r}; there are: {', '.join(FAULTS)}")
+    await asyncio.sleep(fault.at - recorder.now)
+    recorder.add(h.FaultBegan(recorder.now, number, fault.kind, kind.impairs))
+    effect = await kind.begin(world, fault.args, fault.lasts)
+    effects[number] = fault, effect
+    await asyncio.sleep(fault.lasts)
+    ended = effect.end() if effect.end else None
+    if ended is not None:
+        await ended
+    recorder.add(h.FaultEnded(recorder.now, number, fault.kind))
+
+
+async def _look(world: World, loop: SimulatedLoop, effects: _Effects) -> None:
+    """Look, twice a second, at what the bot says of itself and which faults have had an effect."""
+    recorder = world.recorder
+    while True:
+        recorder.look(world.keeper.bot, loop.network, _ROOM_PORT)
+        for number, (fault, effect) in list(effects.items()):
+            if effect.hits():
+                del effects[number]
+                recorder.add(h.FaultFired(recorder.now, number, fault.kind))
+        await asyncio.sleep(_LOOK)
+
+
+def _bounds(settings: Settings) -> h.Bounds:
+    return h.Bounds(
+        back=120.0,
+        drain=settings.drain,
+        longest_wait=60.0,
+        catch_up=settings.catch_up,
+        handler=settings.handler_timeout,
+        ttl=settings.message_ttl,
+        deaf_red=max(60.0, settings.chat_silence + 20.0),
+    )
+
+
+def _secrets(sandbox: Sandbox) -> tuple[str, ...]:
+    return tuple(token for person in sandbox.people for token in (person.token, person.chat_token))
+
+
+def _fast_folder() -> str | None:
+    """Return a folder in memory, where there is one: a simulated disk needs no real one."""
+    memory = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
+    return str(memory) if memory.is_dir() else None

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pytest_hangfm.simulation.drawing import draw
+from pytest_hangfm.simulation.faults import FAULTS, FaultKind
+from pytest_hangfm.simulation.history import (
+    FaultBegan,
+    FaultEnded,
+    FaultFired,
+    Handled,
+    Hearing,
+    Said,
+    journal_hash,
+)
+from pytest_hangfm.simulation.plan import Fault, Plan
+from pytest_hangfm.simulation.world import play
+
+QUIET = Plan(3, seconds=150.0, pace=2.0)
+
+
+def test_a_plan_has_the_same_history_twice_and_another_seed_another() -> None:
+    plan = draw(11)
+
+    first, second, other = play(plan), play(plan), play(draw(12))
+
+    assert first.events == second.events
+    assert journal_hash(first) == journal_hash(second) != journal_hash(other)
+
+
+def test_in_calm_every_line_is_handled() -> None:
+    history = play(QUIET)
+
+    (hearing,) = history.of(Hearing)
+    said = [line.row for line in history.of(Said) if line.at > hearing.at]
+    assert len(said) > 10
+    assert sorted(line.row for line in history.of(Handled)) == said
+
+
+@pytest.mark.parametrize("kind", FAULTS.values(), ids=lambda kind: kind.name)
+def test_a_fault_begins_has_an_effect_and_ends(kind: FaultKind) -> None:
+    drawn = kind.draw(Random(1))  # noqa: S311  to be repeatable
+    fault = Fault(kind.name, 20.0, max(30.0, kind.lasts[0]), drawn)
+
+    history = play(QUIET.with_faults((fault,)))
+
+    assert [type(event) for event in history.of(FaultBegan, FaultFired, FaultEnded)] == [
+        FaultBegan,
+        FaultFired,
+        FaultEnded,
+    ]
+
+
+def test_a_fault_that_is_not_known_is_named() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        play(QUIET.with_faults((Fault("earthquake", 1.0),)))
+
+    assert "there is no fault 'earthquake'" in repr(caught.value.exceptions)
