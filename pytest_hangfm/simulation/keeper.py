@@ -7,9 +7,10 @@ from contextlib import suppress
 from random import Random
 from typing import Final, Literal
 
-from hangbot import App, Bot, HangbotError, InlineWriter, Settings, exclusive, open_bot, open_outbox
+from hangbot import App, Bot, HangbotError, Settings, exclusive, open_bot, open_outbox
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.disk import SimulatedDisk
 from pytest_hangfm.simulation.faults.kind import Effect
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.observed import Observed
@@ -36,6 +37,7 @@ class Keeper:
         loop: The world's.
         settings: The bot's configuration.
         clock: Its clock.
+        disk: What its outbox is on.
         random: Its randomness, and that of its processes.
         recorder: Takes what it does.
         make_app: Makes its app, anew for each process.
@@ -50,6 +52,7 @@ class Keeper:
         settings: Settings,
         *,
         clock: SimulatedClock,
+        disk: SimulatedDisk,
         random: Random,
         recorder: Recorder,
         make_app: Callable[[], App],
@@ -58,6 +61,7 @@ class Keeper:
         self._loop = loop
         self._settings = settings
         self._clock = clock
+        self._disk = disk
         self._random = random
         self._recorder = recorder
         self._make_app = make_app
@@ -91,6 +95,12 @@ class Keeper:
         """Crash the process before one of its next callbacks, and start another after a while."""
         return self._end(lambda process: process.crash_at_step(steps), sockets, away)
 
+    def crash_at_commit(
+        self, commits: int, when: Literal["before", "after"], sockets: Sockets, *, away: float
+    ) -> Effect:
+        """Crash the process at one of its next commits, and start another after a while."""
+        return self._end(lambda process: process.crash_at_commit(commits, when), sockets, away)
+
     def restart(self, *, away: float) -> Effect:
         """Stop the process in order, and start another after a while."""
         if self.bot is None:
@@ -118,7 +128,7 @@ class Keeper:
         process = self._process = loop.start_process(f"bot {run}")
         recorder.add(h.Started(loop.time(), run))
         with exclusive(self._settings.outbox):
-            living = process.run(self._live(), name=f"bot {run}")
+            living = process.run(self._live(process), name=f"bot {run}")
             await asyncio.wait([living, process.crashed], return_when=asyncio.FIRST_COMPLETED)
         self.bot = self._process = None
         if not process.alive:
@@ -132,12 +142,13 @@ class Keeper:
             if type(error).__name__ == "RemovedFromRoom":
                 self._away = _PUT_OUT
 
-    async def _live(self) -> None:
+    async def _live(self, process: Process) -> None:
         settings, clock = self._settings, self._clock
         app = Observed(self._make_app(), self._recorder, settings.handler_timeout)
         random = Random(self._random.random())  # noqa: S311  to be repeatable
+        writer = self._disk.writer_for(process)
         async with (
-            open_outbox(settings, clock=clock, make_writer=InlineWriter) as outbox,
+            open_outbox(settings, clock=clock, make_writer=writer) as outbox,
             open_bot(settings, outbox, app=app, clock=clock, rng=random, notify=self._recorder.step) as bot,
         ):
             self.bot = bot

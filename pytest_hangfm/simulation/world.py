@@ -15,6 +15,7 @@ from hangbot import App, InlineWriter, Settings, open_outbox
 from hangbot.sandbox import Sandbox, SandboxClock, open_sandbox
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.clock import SimulatedClock
+from pytest_hangfm.simulation.disk import SimulatedDisk
 from pytest_hangfm.simulation.faults import FAULTS, Effect
 from pytest_hangfm.simulation.guards import no_machine
 from pytest_hangfm.simulation.keeper import Keeper
@@ -50,6 +51,7 @@ class World:
     sandbox: Sandbox
     keeper: Keeper
     rules: Rules
+    disk: SimulatedDisk
     clock: SimulatedClock
     people: People
     operator: Operator
@@ -136,6 +138,7 @@ async def _open_world(
 ) -> AsyncIterator[tuple[World, Settings]]:
     random = Random(f"world {plan.seed}")  # noqa: S311  to be repeatable
     clock, moods = SimulatedClock(), Moods()
+    disk = SimulatedDisk(clock)
     true = SimulatedClock()
     async with (
         open_sandbox(
@@ -155,6 +158,7 @@ async def _open_world(
             loop,
             settings,
             clock=clock,
+            disk=disk,
             random=Random(random.random()),  # noqa: S311  to be repeatable
             recorder=recorder,
             make_app=app or (lambda: Probe(moods)),
@@ -162,7 +166,7 @@ async def _open_world(
         people = People(sandbox, Random(random.random()), plan.users, plan.pace)  # noqa: S311  likewise
         operator = Operator(settings, clock, recorder, tasks)
         rules = loop.network.rules
-        yield World(sandbox, keeper, rules, clock, people, operator, moods, recorder), settings
+        yield World(sandbox, keeper, rules, disk, clock, people, operator, moods, recorder), settings
 
 
 async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds) -> None:

@@ -1,16 +1,29 @@
-"""What the machine does to the bot: a clock that is set, or goes wrong."""
+"""What the machine does to the bot: a disk that is full, locked, slow or read-only, a clock that is set."""
 
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_hangfm.simulation.faults.kind import Args, Effect, FaultKind
+from pytest_hangfm.simulation.faults.kind import Args, Begin, Effect, FaultKind, nothing
 
 if TYPE_CHECKING:
     from pytest_hangfm.simulation.world import World
 
 __all__ = ["KINDS"]
 
+_DISK: Final = frozenset({"outbox", "send"})
 _CLOCK: Final = frozenset({"clock"})
+
+
+def _disk(what: str) -> Begin:
+    async def begin(world: "World", args: Args, _lasts: float) -> Effect:
+        fault = getattr(world.disk, what)(**args)
+        return Effect(lambda: fault.hits, fault.remove)
+
+    return begin
+
+
+def _slowly(random: Random) -> Args:
+    return {"seconds": round(10 ** random.uniform(-2.0, 0.7), 3)}
 
 
 async def _jump(world: "World", args: Args, _lasts: float) -> Effect:
@@ -39,6 +52,10 @@ def _rate(random: Random) -> dict[str, Any]:
 
 
 KINDS: Final = (
+    FaultKind("disk full", _disk("full"), nothing, (1.0, 60.0), _DISK),
+    FaultKind("disk read-only", _disk("read_only"), nothing, (1.0, 60.0), _DISK),
+    FaultKind("file locked", _disk("busy"), nothing, (0.5, 60.0), _DISK),
+    FaultKind("disk slow", _disk("slow"), _slowly, (5.0, 60.0), _DISK),
     FaultKind("clock set", _jump, _by, (10.0, 400.0), _CLOCK),
     FaultKind("clock drifts", _drift, _rate, (30.0, 200.0), _CLOCK),
 )

@@ -1,4 +1,4 @@
-"""How the bot's process ends before its time: anywhere, or by a restart in order."""
+"""How the bot's process ends before its time: anywhere, at a commit, or by a restart in order."""
 
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -25,8 +25,21 @@ def _at_a_step(random: Random) -> Args:
     }
 
 
+def _at_a_commit(random: Random) -> Args:
+    return {
+        **_away(random),
+        "commits": round(10 ** random.uniform(0.0, 1.0)),
+        "when": random.choice(("before", "after")),
+        "sockets": random.choice(("reset", "fin", "silence")),
+    }
+
+
 async def _crash_at_a_step(world: "World", args: Args, _lasts: float) -> Effect:
     return world.keeper.crash_at_step(args["steps"], args["sockets"], away=args["away"])
+
+
+async def _crash_at_a_commit(world: "World", args: Args, _lasts: float) -> Effect:
+    return world.keeper.crash_at_commit(args["commits"], args["when"], args["sockets"], away=args["away"])
 
 
 async def _restart(world: "World", args: Args, _lasts: float) -> Effect:
@@ -35,5 +48,6 @@ async def _restart(world: "World", args: Args, _lasts: float) -> Effect:
 
 KINDS: Final = (
     FaultKind("crash", _crash_at_a_step, _at_a_step, (60.0, 60.0), _PROCESS, weight=1.5),
+    FaultKind("crash at a commit", _crash_at_a_commit, _at_a_commit, (60.0, 60.0), _PROCESS, weight=1.5),
     FaultKind("restart of the bot", _restart, _away, (60.0, 60.0), _PROCESS),
 )
