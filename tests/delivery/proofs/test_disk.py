@@ -107,7 +107,7 @@ def test_a_command_on_a_full_disk_prints_only_what_is_on_it(small_disk: Path, tm
     }
     lines = "".join(f"{number} {TEXT[:800]}\n" for number in range(3_000))
 
-    sent = send(tmp_path, "--stdin", lines=lines, **more)
+    sent = send(tmp_path, "--stdin", "--wait", "3", lines=lines, **more)  # for room, too: else a minute
 
     assert sent.returncode == 1
     assert "outbox" in sent.stderr
