@@ -1,7 +1,7 @@
 """The product reaches into no private part of another library, but in two fenced modules."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import pytest
@@ -52,8 +52,9 @@ def is_private(name: str) -> bool:
 
 def private_parts(tree: ast.Module) -> Iterator[str]:
     """Yield what a module uses of others that is theirs alone."""
-    own, imported = set(names_of_its_own(tree)), set(imported_names(tree))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    own, imported = set(names_of_its_own(nodes)), set(imported_names(nodes))
+    for node in nodes:
         yield from of_import(node)
         yield from of_attribute(node, own)
         yield from of_call(node, imported)
@@ -122,9 +123,9 @@ def is_private_module(name: str) -> bool:
     )
 
 
-def names_of_its_own(tree: ast.Module) -> Iterator[str]:
+def names_of_its_own(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the private names that a module gives to attributes of its classes."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
@@ -134,8 +135,8 @@ def names_of_its_own(tree: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def imported_names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def imported_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         ours = isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in PACKAGES
         if isinstance(node, ast.Import | ast.ImportFrom) and not ours:
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)

@@ -4,7 +4,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pytest
@@ -34,19 +34,19 @@ NAMES: Final = re.compile(
 """Names that have given way to the field's own: see `docs/architecture.md`."""
 
 
-def prose_of(source: str) -> Iterator[str]:
+def prose_of(source: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield a module's comments and docstrings, those of attributes too, without the code in them."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield _CODE.sub("", token.string).lstrip("# ")
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield _CODE.sub("", str(node.value.value))
 
 
-def names_of(tree: ast.Module) -> Iterator[str]:
+def names_of(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield what a module gives a name."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case (
                 ast.ClassDef(name=name)
@@ -61,12 +61,13 @@ def names_of(tree: ast.Module) -> Iterator[str]:
 
 def riddles(source: str) -> Iterator[str]:
     """Yield each word of a module that has a plainer one, with that."""
-    for text in prose_of(source):
+    nodes = list(ast.walk(ast.parse(source)))
+    for text in prose_of(source, nodes):
         for words, instead in _PROSE.items():
             yield from (f"{found[0]!r}: {instead}" for found in words.finditer(text))
         if _LEADING_ELSE.search(text):
             yield "a leading 'Else': otherwise, because"
-    for name in names_of(ast.parse(source)):
+    for name in names_of(nodes):
         parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
         if any(map(NAME_PARTS.fullmatch, parts)) or NAMES.fullmatch(name.lstrip("_")):
             yield f"{name}: the field's name"
