@@ -42,6 +42,7 @@ def kill(tree: Tree, *mutants: Mutant) -> list[str]:
     return kill_all(mutants, tree, work)
 
 
+@pytest.mark.slow
 def test_what_no_test_notices_is_told_and_the_next_one_meets_the_product_as_it_is(tree: Tree) -> None:
     told = kill(
         tree,
@@ -58,12 +59,14 @@ def test_what_no_test_notices_is_told_and_the_next_one_meets_the_product_as_it_i
     assert (tree.root / "product/__init__.py").read_text(encoding="utf-8").endswith("return 2 * n\n")
 
 
+@pytest.mark.slow
 def test_a_fault_with_which_no_test_can_be_collected_is_no_kill(tree: Tree) -> None:
     told = kill(tree, mutant("broken", "def twice(n):", "import nowhere\ndef twice(n):"))
 
     assert [line.split(" ")[:2] for line in told] == [["broken:", "broken"]]
 
 
+@pytest.mark.slow
 def test_tests_that_fail_without_any_fault_prove_nothing(tree: Tree) -> None:
     told = kill(tree, mutant("m", "2 * n", "3 * n", "tests/test_product.py::test_that_is_not_there"))
 
