@@ -99,7 +99,7 @@ class RoomEvents:
             self._voters.pop(uuid, None)
         self._users, self._profiles = users, set()
         events += self._compare_djs(state, catch_up=True)
-        events += self._compare_song(state, catch_up=True)
+        events += self._compare_song(state, state.profiles(), catch_up=True)
         self._profiles.update(state.profiles())
         if self._profiles or not users:
             events += self._compare_votes(state, set(self._profiles))
@@ -140,7 +140,8 @@ class RoomEvents:
         if "djs" in tops:
             events += self._compare_djs(state, catch_up=False)
         if "nowPlaying" in tops:
-            events += self._compare_song(state, catch_up=False)
+            voters = {*self._voters, *candidates}  # nothing else can have a vote
+            events += self._compare_song(state, voters, catch_up=False)
         if "voteCounts" in tops or profiles or touched:
             events += self._compare_votes(state, candidates)
         return events
@@ -150,7 +151,7 @@ class RoomEvents:
         self._profiles = set(state.profiles())
         self._djs = read_djs(state)
         self._playing, self._song = state.playing_id(), read_song(state)
-        self._reset_votes(state)
+        self._reset_votes(state, state.profiles())
 
     def _snapshot(self, state: RoomState) -> RoomSnapshot:
         users = tuple(self._users.values())
@@ -165,20 +166,19 @@ class RoomEvents:
                 self._profiles.discard(uuid)
                 yield UserLeft(user)
         entries = state.entries() if crowd.changed is None else crowd.changed.items()
-        changed = [(uuid, entry) for uuid, entry in entries if self._differs(uuid, entry)]
+        users = self._users
+        changed = [  # only of roles; one that just came is read anyway
+            (uuid, entry)
+            for uuid, entry in entries
+            if (user := users.get(uuid)) is not None
+            and (user.role != entry.get("tokenRole") or user.room_role != entry.get("highestRole"))
+        ]
         roles = state.room_roles() if crowd.came or changed else {}
         for uuid, entry in (*crowd.came.items(), *changed):
             known = uuid in self._users
             user = self._users[uuid] = read_user(uuid, entry, state, roles)
             if not known:
                 yield UserJoined(user)
-
-    def _differs(self, uuid: str, entry: Mapping[str, Any]) -> bool:
-        """Return whether a user's roles are others than known; one that just came is looked at anyway."""
-        user = self._users.get(uuid)
-        return user is not None and (
-            user.role != entry.get("tokenRole") or user.room_role != entry.get("highestRole")
-        )
 
     def _learn(self, uuids: Iterable[str], state: RoomState) -> None:
         """Take over the names in profiles that came or changed."""
@@ -200,7 +200,8 @@ class RoomEvents:
             yield from (DjRemoved(uuid, catch_up) for uuid in before if uuid not in self._djs)
             yield from (DjAdded(uuid, catch_up) for uuid in self._djs if uuid not in before)
 
-    def _compare_song(self, state: RoomState, *, catch_up: bool) -> Iterator[Event]:
+    def _compare_song(self, state: RoomState, voters: Iterable[str], *, catch_up: bool) -> Iterator[Event]:
+        """Compare the song; ``voters`` are all who may have voted for one that has just begun."""
         before, ended = self._playing, self._song
         self._playing = state.playing_id()
         if self._playing == before:
@@ -208,17 +209,19 @@ class RoomEvents:
                 self._song = read_song(state, ended.dj)
             return
         votes, self._song = self._votes, read_song(state)
-        self._reset_votes(state)
+        self._reset_votes(state, voters)
         if ended is not None:
             yield SongEnded(ended, votes, catch_up)
         if self._song is not None:
             yield SongStarted(self._song, catch_up)
 
-    def _reset_votes(self, state: RoomState) -> None:
+    def _reset_votes(self, state: RoomState, voters: Iterable[str]) -> None:
         """Take the votes as they are: those of a new song are no change of anything."""
         self._votes = read_counts(state)
         self._voters = {
-            uuid: vote for uuid in state.profiles() if (vote := read_vote(state, uuid)) != NO_VOTE
+            uuid: vote
+            for uuid in voters
+            if state.has_profile(uuid) and (vote := read_vote(state, uuid)) != NO_VOTE
         }
 
     def _compare_votes(self, state: RoomState, uuids: Iterable[str]) -> Iterator[Event]:
@@ -258,10 +261,17 @@ def _touched(patch: Sequence[Mapping[str, Any]]) -> tuple[set[str], dict[str, No
     """Return which parts of the state a patch names, and whose profiles; all of them count as the part."""
     tops: set[str] = set()
     profiles: dict[str, None] = {}
+    part = "none"  # no path begins with it
     for step in patch:
+        if step["path"].startswith(part) and "from" not in step:
+            continue  # lists that move up name their part once for each user
         for path in (step["path"], step["from"]) if "from" in step else (step["path"],):
-            if path.startswith("/allUserData/"):
-                profiles[path.split("/", _PROFILE)[2].replace("~1", "/").replace("~0", "~")] = None
+            _, *names = path.split("/", _PROFILE)
+            top = names[0] if names else ""
+            if top == _PROFILES and len(names) > 1:
+                uuid = names[1]
+                profiles[uuid.replace("~1", "/").replace("~0", "~") if "~" in uuid else uuid] = None
             else:
-                tops.add(path.partition("/")[2].partition("/")[0])
+                tops.add(top)
+                part = f"/{top}/"
     return tops, profiles

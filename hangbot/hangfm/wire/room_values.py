@@ -64,13 +64,18 @@ def read_counts(state: RoomState) -> Votes:
     counts = state.data.get("voteCounts")
     if not isinstance(counts, dict):
         return Votes()
-    numbers = (counts.get(name) for name in ("likes", "dislikes", "stars"))
-    return Votes(*(number if type(number) is int else 0 for number in numbers))
+    return Votes(_count(counts.get("likes")), _count(counts.get("dislikes")), _count(counts.get("stars")))
+
+
+def _count(number: object) -> int:
+    return number if type(number) is int else 0
 
 
 def read_vote(state: RoomState, uuid: str) -> Vote:
     """Return a user's vote."""
     votes = state.votes(uuid)
+    if not votes:
+        return NO_VOTE
     like = votes.get("like")
     return (like if isinstance(like, bool) else None), votes.get("star") is True
 

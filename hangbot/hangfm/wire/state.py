@@ -6,7 +6,7 @@ checked after each; a state that a patch did not fit has to be fetched anew.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from hangbot.errors import WireError
 from hangbot.hangfm.wire.patch import MISFITS, Change, apply_patch, undo
@@ -88,9 +88,10 @@ class RoomState:
         if len(changes) * _RECOUNTED < len(users) and (crowd := self._follow(changes, users)):
             return crowd
         # Many changes, or some that crossed: count all users.
-        here, now = self._here, dict(self.entries())
+        here, entries = self._here, list(self.entries())
+        now = dict(entries)
         self._here = set(now)
-        if len(now) != sum(1 for _ in self.users()):
+        if len(now) != len(entries):
             raise WireError("after a patch a user is in the room twice")
         return Crowd(
             {uuid: entry for uuid, entry in now.items() if uuid not in here}, list(here - now.keys()), None
@@ -127,8 +128,7 @@ class RoomState:
         """Yield the uuid of each user in the room, and its entry in the list of users."""
         users = self.data.get("allUsers")
         for user in users if isinstance(users, list) else ():
-            uuid = _uuid(user)
-            if uuid is not None:
+            if type(user) is dict and type(uuid := user.get("uuid")) is str:  # `_uuid` without a call
                 yield uuid, user
 
     def users(self) -> Iterator[str]:
@@ -201,8 +201,8 @@ class RoomState:
     def _user_data(self, uuid: str, part: str) -> dict[str, Any]:
         profiles = self.data.get("allUserData")
         user = profiles.get(uuid) if isinstance(profiles, dict) else None
-        value = user.get(part) if isinstance(user, dict) else None
-        return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        value: Any = user.get(part) if isinstance(user, dict) else None
+        return value if isinstance(value, dict) else {}
 
 
 def _uuid(user: object) -> str | None:
