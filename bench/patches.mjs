@@ -10,7 +10,8 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const { stream, checked } = JSON.parse(line);
   const { state, batches } = JSON.parse(readFileSync(stream, "utf8"));
   const spent = {};
-  for (const [kind, patches] of batches) {
+  for (const [kind, messages] of batches) {
+    const patches = messages.map(({ statePatch }) => statePatch);
     const began = process.hrtime.bigint();
     for (const patch of patches) applyPatch(state, patch, checked, true);
     const took = Number(process.hrtime.bigint() - began) / 1000;
