@@ -1,8 +1,7 @@
 """Acknowledgements: which actions of a connection wait for an answer, and what each answer means."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
@@ -53,19 +52,26 @@ class PendingActions:
             AckTimeout: No answer in time; it may have been carried out.
             ConnectionLost: The connection went; it may have been carried out.
         """
-        with self._register() as (key, answered):
-            if action == "joinRoom":
-                self._joins.add(key)
+        self._last_id += 1
+        key = self._last_id
+        if action == "joinRoom":
+            self._joins.add(key)
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = answered
+        try:
             frame = encode_action(action, params, key)
-            try:
-                # Sending is bounded as well: a server that does not read makes it wait.
-                return await self._clock.wait_for(self._exchange(frame, answered), self._timeout)
-            except TimeoutError:
-                words = f"no acknowledgement of {action} from the room in {self._timeout:g} s"
-                raise AckTimeout(words, service="room") from None
-            except ConnectionClosed:
-                words = f"the room connection went while {action} was sent"
-                raise ConnectionLost(words, service="room") from None
+            # Sending is bounded as well: a server that does not read makes it wait.
+            return await self._clock.wait_for(self._exchange(frame, answered), self._timeout)
+        except TimeoutError:
+            words = f"no acknowledgement of {action} from the room in {self._timeout:g} s"
+            raise AckTimeout(words, service="room") from None
+        except ConnectionClosed:
+            words = f"the room connection went while {action} was sent"
+            raise ConnectionLost(words, service="room") from None
+        finally:
+            del self._waiting[key]
+            if not answered.cancel() and not answered.cancelled():
+                answered.exception()  # retrieved, also where sending failed first
 
     async def ping_and_wait(self) -> None:
         """Return when the server has read everything sent so far: only then does it answer this ping.
@@ -104,20 +110,6 @@ class PendingActions:
         for answered in self._waiting.values():
             if not answered.done():
                 answered.set_exception(disconnect_error(ended))
-
-    @contextmanager
-    def _register(self) -> Iterator[tuple[int, asyncio.Future[Reply]]]:
-        """Give an action its id and its future before it is sent, for as long as the block waits."""
-        self._last_id += 1
-        key = self._last_id
-        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[key] = answered
-        try:
-            yield key, answered
-        finally:
-            del self._waiting[key]
-            if not answered.cancel() and not answered.cancelled():
-                answered.exception()  # retrieved, also where sending failed first
 
     async def _exchange(self, frame: str, answered: asyncio.Future[Reply]) -> Reply:
         await self._connection.send(frame)
