@@ -13,11 +13,11 @@ from hangbot.bot.bot import Bot
 from hangbot.bot.canary import Canary
 from hangbot.bot.events import Event
 from hangbot.bot.ledger import Ledger
-from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
+from hangbot.config.core import bot_options, send_policy
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.inbox import Inbox
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
@@ -26,7 +26,6 @@ from hangbot.delivery.owner import Owner
 from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify, notify_all
 from hangbot.delivery.retrier import Retrier
-from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import MakeWriter
@@ -250,7 +249,7 @@ def make_courier(
     return Courier(
         outbox,
         sink,
-        retrier=Retrier(_send_policy(settings), clock, rng, throttle),
+        retrier=Retrier(send_policy(settings), clock, rng, throttle),
         throttle=throttle,
         notify=notify_all(notify),
         ttl=settings.message_ttl,
@@ -274,19 +273,6 @@ async def open_bot(
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
     clock, rng = clock or SystemClock(), rng or SYSTEM_RNG
     red = Conditions(clock.now, parts_for(settings.chat_silence, settings.heartbeat_timeout))
-    options = BotOptions(
-        name=settings.bot_name,
-        boot_message=settings.boot_message,
-        drain=settings.drain,
-        welcome_timeout=settings.welcome_timeout,
-        handler_timeout=settings.handler_timeout,
-        poll_interval=settings.poll_interval,
-        joins=settings.auto_join,
-        learns_owner=settings.chat_uid is None,
-        chat_feed=settings.chat_feed,
-        chat_silence=settings.chat_silence,
-        catch_up=settings.catch_up,
-    )
     happened = RoomEvents(settings.room_uuid)
     async with open_clients(settings, clock=clock, rng=rng) as clients:
         history = HistoryReader(clients.chat)
@@ -295,7 +281,7 @@ async def open_bot(
         )
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, rng, red)
         yield Bot(
-            options,
+            bot_options(settings),
             chat=clients.chat,
             history=history,
             open_push=lambda: open_chat_socket(
@@ -305,22 +291,10 @@ async def open_bot(
             courier=courier,
             open_room=lambda hears: open_room(settings, clock=clock, events=happened, on_event=hears),
             check_action=check_name,
-            retrier=Retrier(_send_policy(settings), clock, rng),
+            retrier=Retrier(send_policy(settings), clock, rng),
             notify=notify_all(notify),
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
             conditions=red,
             canary=canary if settings.canary else None,
         )
-
-
-def _send_policy(settings: Settings) -> RetryPolicy:
-    return RetryPolicy(
-        attempts=settings.retry_attempts,
-        base=settings.retry_base,
-        factor=settings.retry_factor,
-        longest=settings.retry_max,
-        jitter=settings.retry_jitter,
-        strategy=settings.retry_strategy,
-        total=settings.retry_total,
-    )
