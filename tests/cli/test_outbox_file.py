@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hangbot.sandbox import Sandbox
     from tests.cli.conftest import Bench, Command
 
 
@@ -51,6 +52,10 @@ def replace(box: Path) -> None:
     with closing(sqlite3.connect(other)) as database:
         database.execute("CREATE TABLE x (y)")
     other.replace(box)
+
+
+async def answer_what_is_delayed(sandbox: Sandbox) -> None:
+    sandbox.clock.advance(WITHIN)
 
 
 def truncate(box: Path) -> None:
@@ -86,7 +91,7 @@ def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what
         main(["send", f"before {number}", "--log-level", "error"])
     sent = len(bench.muids)
     bot = start_bot(bench)
-    bench.fault("chat.send", "delay", ms=2_500)
+    bench.fault("chat.send", "delay", ms=int(WITHIN * 1000 / 2))
     bench.start("send", "under way", "--id", "m-1").wait()
     bench.start("send", "behind it", "--id", "m-2").wait()
     begun = time.monotonic()
@@ -94,6 +99,7 @@ def test_a_file_that_is_taken_from_a_running_bot_ends_it_with_the_cause_and_what
     take(bench.outbox)
     until_so(lambda: cause in bot.err, within=WITHIN)
     noticed = time.monotonic() - begun
+    bench.do(answer_what_is_delayed)
     code = bot.wait()
 
     assert code == 1
