@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from typing import Any, Final, NoReturn, TypeVar, TypeVarTuple, cast
 from weakref import WeakKeyDictionary
 
+from pytest_hangfm.simulation.guards import refuse
 from pytest_hangfm.simulation.network import Network
 from pytest_hangfm.simulation.process import Process, current_process, owner_of
 
@@ -268,7 +269,27 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def run_in_executor(self, *_: object) -> NoReturn:
         """Refuse: a thread would bring the machine's time back."""
-        raise RuntimeError("a thread was asked for in a simulation (run_in_executor)")
+        refuse("thread", "run_in_executor")
+
+    # what asyncio would otherwise refuse without a word
+
+    def add_reader(self, *_: object) -> NoReturn:
+        refuse("socket", "add_reader")
+
+    def add_writer(self, *_: object) -> NoReturn:
+        refuse("socket", "add_writer")
+
+    async def create_datagram_endpoint(self, *_: object, **__: object) -> NoReturn:
+        refuse("socket", "create_datagram_endpoint")
+
+    async def create_unix_connection(self, *_: object, **__: object) -> NoReturn:
+        refuse("socket", "create_unix_connection")
+
+    async def subprocess_exec(self, *_: object, **__: object) -> NoReturn:
+        refuse("program", "subprocess_exec")
+
+    async def subprocess_shell(self, *_: object, **__: object) -> NoReturn:
+        refuse("program", "subprocess_shell")
 
     # -- the network
 

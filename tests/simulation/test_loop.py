@@ -38,14 +38,6 @@ def test_a_wait_that_nothing_can_end_is_an_error() -> None:
         run(main)
 
 
-def test_a_thread_is_refused() -> None:
-    async def main(_: SimulatedLoop) -> None:
-        await asyncio.to_thread(print)
-
-    with pytest.raises(RuntimeError, match="a thread was asked for"):
-        run(main)
-
-
 def test_an_error_that_no_task_takes_is_kept() -> None:
     async def main(_: SimulatedLoop) -> None:
         asyncio.get_running_loop().call_soon(lambda: 1 // 0)

@@ -1,18 +1,12 @@
 from __future__ import annotations
 
-import os
-import socket
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_hangfm.simulation.guards import no_machine
 from tests.simulation.minutes import some_minutes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -42,19 +36,3 @@ def test_in_ten_minutes_things_happen(tmp_path: Path) -> None:
         assert happened in journal
     for happened in ("state lost", "close code 1006", "the chat is down"):
         assert happened in log
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        pytest.param(lambda: time.time() + 1, id="time"),
-        pytest.param(lambda: os.urandom(1), id="chance"),
-        pytest.param(lambda: threading.Thread(target=print).start(), id="a thread"),
-        pytest.param(lambda: socket.socket().close(), id="a socket"),
-    ],
-)
-def test_a_use_of_the_machine_is_refused_with_a_line(use: Callable[[], object]) -> None:
-    with no_machine() as uses, pytest.raises(AssertionError, match=r"in a simulation by tests\.simul"):
-        use()
-
-    assert len(uses) == 1
