@@ -39,13 +39,15 @@ _REMEDIES: Final = {
     "socket": "a simulated app reaches only its sandbox, by the loop",
     "program": "a simulated app starts no other program",
 }
-_guarded: list[list[str]] = []
-"""The uses of each simulation that runs now; the last is the innermost."""
+_guarded: list[tuple[int, list[str]]] = []
+"""The thread of each simulation that runs now, and its uses of the machine; the last is the innermost."""
 
 
 @contextmanager
 def no_machine(seed: int | str = 0) -> Iterator[list[str]]:
     """Refuse the machine for as long as the block runs; yields the uses, a line each.
+
+    Other threads keep it: those of what runs the tests.
 
     Args:
         seed: Of what apps draw by `random`, `uuid` and `os.urandom`.
@@ -56,18 +58,18 @@ def no_machine(seed: int | str = 0) -> Iterator[list[str]]:
         for name in ("sleep", *_TIME, *(f"{name}_ns" for name in _TIME)):
             patch.setattr(time, name, _refusing("time", f"time.{name}", getattr(time, name)))
         for module, name in ((os, "urandom"), (random, "_urandom")):
-            patch.setattr(module, name, _drawing(f"{module.__name__}.{name}", drawn))
+            patch.setattr(module, name, _drawing(f"{module.__name__}.{name}", drawn, getattr(module, name)))
         patch.setattr(threading.Thread, "start", _refusing("thread", "Thread.start", threading.Thread.start))
         patch.setattr(socket.socket, "__init__", _refusing("socket", "a socket", socket.socket.__init__))
         patch.setattr(subprocess.Popen, "__init__", _refusing("program", "Popen", subprocess.Popen.__init__))
         refuse_dates(patch, refuse)
-        _guarded.append(uses)
+        _guarded.append((threading.get_ident(), uses))
         random.seed(drawn.random())
         try:
             yield uses
         finally:
             random.setstate(state)
-            _guarded.remove(uses)
+            _guarded.pop()
 
 
 def refuse(kind: Kind, called: str) -> NoReturn:
@@ -79,26 +81,33 @@ def refuse(kind: Kind, called: str) -> NoReturn:
     frame = _user(sys._getframe(1))  # noqa: SLF001  documented, for want of a public name
     use = f"{called} was used in a simulation by {_name(frame)}, line {frame.f_lineno}: {_REMEDIES[kind]}"
     if _guarded:
-        _guarded[-1].append(use)
+        _guarded[-1][1].append(use)
     raise AssertionError(use)
 
 
 def _refusing(kind: Kind, called: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def refusing(*args: Any, **options: Any) -> Any:  # noqa: ANN401  as what it stands for
-        if kind == "time" and _package(_asker(sys._getframe(1))) in _MAY_ASK:  # noqa: SLF001  as above
+        frame = sys._getframe(1)  # noqa: SLF001  as above
+        if _is_another_thread() or (kind == "time" and _package(_asker(frame)) in _MAY_ASK):
             return real(*args, **options)
         refuse(kind, called)
 
     return refusing
 
 
-def _drawing(called: str, drawn: random.Random) -> Callable[[int], bytes]:
+def _drawing(called: str, drawn: random.Random, real: Callable[[int], bytes]) -> Callable[[int], bytes]:
     def draw(size: int) -> bytes:
+        if _is_another_thread():
+            return real(size)
         if _package(_asker(sys._getframe(1))) in OWN_PACKAGES:  # noqa: SLF001  as above
             refuse("chance", called)
         return drawn.randbytes(size)
 
     return draw
+
+
+def _is_another_thread() -> bool:
+    return bool(_guarded) and _guarded[-1][0] != threading.get_ident()
 
 
 def _asker(frame: FrameType) -> FrameType:

@@ -22,6 +22,7 @@ import pytest
 
 from pytest_hangfm.simulation.guards import no_machine
 from pytest_hangfm.simulation.loop import SimulatedLoop
+from tests.bounds import WITHIN
 from tests.simulation.worlds import run
 
 HERE = __name__
@@ -98,6 +99,27 @@ def test_without_a_simulation_nothing_is_refused() -> None:
     assert random.getstate() == before
     assert real == (time.time, os.urandom, threading.Thread.start, dt.datetime)
     assert dt.datetime.now(dt.UTC).year > 2024
+
+
+def test_other_threads_keep_the_machine() -> None:
+    begun, go, seen = threading.Event(), threading.Event(), list[object]()
+
+    def work() -> None:
+        begun.set()
+        go.wait(WITHIN)
+        with socket.socket() as one:
+            seen.extend((time.time(), os.urandom(3), one.family))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(WITHIN)
+
+    with no_machine() as uses:
+        go.set()
+        thread.join(WITHIN)
+
+    assert len(seen) == 3
+    assert uses == []
 
 
 def test_an_app_draws_the_same_each_time() -> None:
