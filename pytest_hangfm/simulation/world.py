@@ -108,12 +108,13 @@ def play(plan: Plan, *, app: Callable[[], App] | None = None) -> h.History:
 
 async def _play(plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None) -> h.History:
     logger = logging.getLogger("hangbot")
-    level = logger.level
+    level, propagates = logger.level, logger.propagate
     async with _open_world(plan, loop, folder, app) as (world, settings):
         recorder = world.recorder
         recorder.addFilter(is_alive)
         logger.addHandler(recorder)
         logger.setLevel(logging.INFO)
+        logger.propagate = False  # the lines are the history's; a report of pytest would repeat a hostile one
         try:
             bounds = _bounds(settings)
             await _live(plan, world, loop, bounds)
@@ -130,6 +131,7 @@ async def _play(plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[],
         finally:
             logger.removeHandler(recorder)
             logger.setLevel(level)
+            logger.propagate = propagates
 
 
 @asynccontextmanager
