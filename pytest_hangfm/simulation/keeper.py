@@ -135,7 +135,8 @@ class Keeper:
             recorder.add(h.Crashed(loop.time(), run))
             return
         error = living.exception()
-        recorder.add(h.Stopped(loop.time(), run, "" if error is None else f"{type(error).__name__}: {error}"))
+        ending = "" if error is None else recorder.repeatable(f"{type(error).__name__}: {error}")
+        recorder.add(h.Stopped(loop.time(), run, ending))
         if error is not None:
             if not isinstance(error, HangbotError):
                 logging.getLogger("hangbot").error("the bot failed", exc_info=error)

@@ -72,6 +72,10 @@ class Recorder(logging.Handler):
         """Write an event down."""
         self.events.append(event)
 
+    def repeatable(self, text: str) -> str:
+        """Return a text without what is another in each run."""
+        return text.replace(self._folder, "FOLDER")
+
     def begin_epoch(self) -> None:
         """Note that the chat numbers its rows anew from now on; nothing is said in the two seconds after."""
         self.epoch += 1
@@ -101,14 +105,15 @@ class Recorder(logging.Handler):
             case "settled" if step.settlement:
                 end = step.settlement
                 state = cast("h.EndState", end.state)
-                self.add(h.Settled(self.now, step.id, state, end.tier, end.reason))
+                self.add(h.Settled(self.now, step.id, state, end.tier, self.repeatable(end.reason)))
                 self.output += [end.reason, end.remedy]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line of the log."""
-        text = record.getMessage().replace(self._folder, "FOLDER")
+        text = record.getMessage()
         if record.exc_info and record.exc_info[1]:
             text += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+        text = self.repeatable(text)
         self.output.append(text)
         action = str(getattr(record, "action", ""))
         if record.levelno >= logging.WARNING:

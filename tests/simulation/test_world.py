@@ -13,6 +13,7 @@ from pytest_hangfm.simulation.history import (
     Handled,
     Hearing,
     Said,
+    Stopped,
     journal_hash,
 )
 from pytest_hangfm.simulation.plan import Fault, Plan
@@ -28,6 +29,15 @@ def test_a_plan_has_the_same_history_twice_and_another_seed_another() -> None:
 
     assert first.events == second.events
     assert journal_hash(first) == journal_hash(second) != journal_hash(other)
+
+
+def test_a_bot_that_ends_over_its_file_does_so_with_the_same_words_each_time() -> None:
+    plan = QUIET.with_faults((Fault("disk read-only", 20.0, 30.0),))
+
+    first, second = play(plan), play(plan)
+
+    assert any("OutboxUnusable" in stopped.error for stopped in first.of(Stopped))
+    assert first.events == second.events
 
 
 def test_in_calm_every_line_is_handled() -> None:
