@@ -9,7 +9,7 @@ from pytest_hangfm.simulation.plan import Fault, Plan
 __all__ = ["draw"]
 
 SECONDS: Final = (420.0, 720.0)
-_BUSY: Final = (14, 22)
+_BUSY: Final = (18, 26)
 """Faults in a world in which much goes wrong."""
 _QUIET: Final = (0, 4)
 _BUSY_SHARE: Final = 0.8

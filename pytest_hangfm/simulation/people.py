@@ -72,6 +72,11 @@ class People:
             for _ in range(lines):
                 await user.say(self._question())
 
+    async def praise(self) -> None:
+        """Praise what plays: the bot votes."""
+        self._lines += 1
+        await self._one().say(f"nice {self._lines}")
+
     async def hostile(self, text: str) -> None:
         """Say something that is hard to read."""
         await self._try(self._one().say(text))
@@ -87,12 +92,17 @@ class People:
         return numbers
 
     async def silence(self) -> bool:
-        """End the song without a word of it; ``False``: none plays."""
-        try:
-            await self._sandbox.silence()
-        except ActionRefused:
-            return False
-        return True
+        """End the song without a word of it, or one that is begun for that; ``False``: none plays."""
+        for user in self._users:
+            try:
+                await self._sandbox.silence()
+            except ActionRefused:
+                self._inside.add(user.uid)
+                await self._try(user.join())
+                await self._try(user.dj(self._song()))
+            else:
+                return True
+        return False
 
     def _one(self) -> Actor:
         return self._random.choice(self._users)

@@ -32,7 +32,7 @@ __all__ = ["World", "play"]
 
 _ROOM_PORT: Final = 4001
 _CHAT_PORT: Final = 4002
-_LOOK: Final = 0.5
+_LOOK: Final = 1.0
 """Seconds between two looks at what can only be asked for."""
 _SAYS_EVERY: Final = 15.0
 """Seconds between two things that the bot says of its own accord, in the mean."""
@@ -219,7 +219,7 @@ async def _go_wrong(world: World, number: int, fault: Fault, effects: _Effects) 
 
 
 async def _look(world: World, loop: SimulatedLoop, effects: _Effects) -> None:
-    """Look, twice a second, at what the bot says of itself and which faults have had an effect."""
+    """Look, each second, at what the bot says of itself and which faults have had an effect."""
     recorder = world.recorder
     while True:
         recorder.look(world.keeper.bot, loop.network, _ROOM_PORT)

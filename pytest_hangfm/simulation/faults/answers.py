@@ -126,12 +126,14 @@ def _token_args(random: Random) -> Args:
 
 KINDS: Final = (
     FaultKind("request refused", _request("refuse"), _few, (60.0, 120.0), _CHAT),
-    FaultKind("request answered otherwise", _answered, _status, (60.0, 120.0), _CHAT),
-    FaultKind("request hangs", _request("hang"), _few, (60.0, 120.0), _CHAT),
+    FaultKind("request answered otherwise", _answered, _status, (60.0, 120.0), _CHAT, weight=1.3),
+    FaultKind("request hangs", _request("hang"), _few, (60.0, 120.0), _CHAT, weight=1.3),
     FaultKind("request answered with a page", _request("garbage"), _few, (60.0, 120.0), _CHAT),
-    FaultKind("request slow", _request("delay"), _slow, (60.0, 120.0), _CHAT),
+    FaultKind("request slow", _request("delay"), _slow, (60.0, 120.0), _CHAT, weight=1.2),
     FaultKind("send refused", _refused_send, _status, (60.0, 120.0), _CHAT),
-    FaultKind("send cut before it is stored", _lost("cut_before_store"), _sends, (60.0, 120.0), _CHAT),
+    FaultKind(
+        "send cut before it is stored", _lost("cut_before_store"), _sends, (60.0, 120.0), _CHAT, weight=1.3
+    ),
     FaultKind("send cut after it is stored", _lost("cut_after_store"), _sends, (60.0, 120.0), _CHAT),
     FaultKind("send and question unanswered", _lost_and_unanswered, _often, (60.0, 180.0), _CHAT),
     FaultKind("no history", _history, _history_args, (60.0, 120.0), _CHAT),

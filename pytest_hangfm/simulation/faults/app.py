@@ -64,10 +64,10 @@ def _text(random: Random) -> Args:
 
 
 KINDS: Final = (
-    FaultKind("handler raises", _fails, _few, (60.0, 120.0)),
-    FaultKind("handler hangs", _hangs, _few, (60.0, 120.0)),
+    FaultKind("handler raises", _fails, _few, (60.0, 120.0), weight=0.8),
+    FaultKind("handler hangs", _hangs, _few, (60.0, 120.0), weight=0.8),
     FaultKind("handler talks much", _talks, _few, (60.0, 120.0)),
     FaultKind("flood of lines", _flood, _lines),
-    FaultKind("hostile line", _hostile, _text),
-    FaultKind("lines edited and deleted", _edits),
+    FaultKind("hostile line", _hostile, _text, weight=0.8),
+    FaultKind("lines edited and deleted", _edits, weight=0.8),
 )

@@ -32,6 +32,13 @@ def _on(on: str, *kinds: str) -> tuple[Begin, Any]:
     return begin, draw
 
 
+async def _disturb_actions(world: "World", args: Args, _lasts: float) -> Effect:
+    """Disturb the next actions, and give the bot a reason to act."""
+    effect = armed(world, "room.action", args["do"], times=args["times"])
+    await world.people.praise()
+    return effect
+
+
 def _when_it_connects(on: str, service: str) -> Begin:
     """Return how the next connection is troubled, after the present one was cut."""
 
@@ -61,11 +68,20 @@ def _connecting(*kinds: str) -> Any:  # noqa: ANN401  a Draw
 
 KINDS: Final = (
     FaultKind(
-        "room frames disturbed", *_on("room.message", "drop", "duplicate", "reorder"), (60.0, 120.0), _ROOM
+        "room frames disturbed",
+        *_on("room.message", "drop", "duplicate", "reorder"),
+        (60.0, 120.0),
+        _ROOM,
+        weight=1.8,
     ),
     FaultKind("room connection ends", *_on("room.message", *_ENDS), (60.0, 120.0), _ROOM),
     FaultKind(
-        "room action disturbed", *_on("room.action", "drop", "duplicate", "close"), (60.0, 120.0), _ROOM
+        "room action disturbed",
+        _disturb_actions,
+        _on("room.action", "drop", "duplicate", "close")[1],
+        (60.0, 120.0),
+        _ROOM,
+        weight=1.8,
     ),
     FaultKind("no heartbeats", *_on("room.ping", "drop"), (90.0, 180.0), _ROOM),
     FaultKind(
@@ -89,7 +105,7 @@ KINDS: Final = (
         (60.0, 120.0),
         _PUSH,
     ),
-    FaultKind("chat socket deaf", *_on("chat.ws", "deaf"), (60.0, 150.0), _PUSH),
+    FaultKind("chat socket deaf", *_on("chat.ws", "deaf"), (60.0, 150.0), _PUSH, weight=1.2),
     FaultKind(
         "chat refuses the socket",
         _when_it_connects("chat.ws", "chat"),

@@ -52,9 +52,9 @@ def _rate(random: Random) -> dict[str, Any]:
 
 
 KINDS: Final = (
-    FaultKind("disk full", _disk("full"), nothing, (1.0, 60.0), _DISK),
-    FaultKind("disk read-only", _disk("read_only"), nothing, (1.0, 60.0), _DISK),
-    FaultKind("file locked", _disk("busy"), nothing, (0.5, 60.0), _DISK),
+    FaultKind("disk full", _disk("full"), nothing, (5.0, 60.0), _DISK, weight=1.5),
+    FaultKind("disk read-only", _disk("read_only"), nothing, (5.0, 60.0), _DISK, weight=1.5),
+    FaultKind("file locked", _disk("busy"), nothing, (5.0, 60.0), _DISK, weight=1.6),
     FaultKind("disk slow", _disk("slow"), _slowly, (5.0, 60.0), _DISK),
     FaultKind("clock set", _jump, _by, (10.0, 400.0), _CLOCK),
     FaultKind("clock drifts", _drift, _rate, (30.0, 200.0), _CLOCK),

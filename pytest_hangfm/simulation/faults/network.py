@@ -65,6 +65,7 @@ KINDS: Final = (
         _slow,
         (10.0, 120.0),
         _ALL,
+        weight=1.2,
     ),
     FaultKind(
         "connection cut at a byte",
@@ -72,6 +73,7 @@ KINDS: Final = (
         _cut,
         (60.0, 120.0),
         _ALL,
+        weight=1.2,
     ),
     FaultKind(
         "connections half open",
@@ -79,6 +81,7 @@ KINDS: Final = (
         _service,
         (20.0, 150.0),
         _ALL,
+        weight=1.2,
     ),
     FaultKind(
         "black hole", _ruled(lambda rules, port, _: rules.black_hole(port)), _service, (10.0, 150.0), _ALL
@@ -96,5 +99,6 @@ KINDS: Final = (
         _service,
         (10.0, 120.0),
         _ALL,
+        weight=1.4,
     ),
 )

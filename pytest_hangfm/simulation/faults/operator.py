@@ -38,6 +38,6 @@ async def _retries(world: "World", _args: Args, _lasts: float) -> Effect:
 
 
 KINDS: Final = (
-    FaultKind("dropped by hand", _drops, lasts=(10.0, 30.0), impairs=frozenset({"send"})),
+    FaultKind("dropped by hand", _drops, lasts=(10.0, 30.0), impairs=frozenset({"send"}), weight=1.2),
     FaultKind("tried again by hand", _retries, lasts=(30.0, 60.0), impairs=frozenset({"send"})),
 )

@@ -71,14 +71,14 @@ async def _end_the_song_unsaid(world: "World", _args: Args, _lasts: float) -> Ef
 
 
 KINDS: Final = (
-    FaultKind("restart", _down, _which, (0.0, 60.0), _ALL, weight=1.5),
+    FaultKind("restart", _down, _which, (0.0, 60.0), _ALL, weight=1.0),
     FaultKind("outage", _down, _which, (60.0, 86_400.0), _ALL, skew=5.0),
     FaultKind("chat begins anew", _begin_anew, nothing, (0.0, 0.0), _CHAT),
     FaultKind("room reset", _reset_room, nothing, (0.0, 0.0), _ROOM),
     FaultKind("room forgets the bot", _forget, nothing, (0.0, 0.0), _ROOM),
-    FaultKind("kick", _kick, nothing, (0.0, 0.0), _ROOM),
-    FaultKind("ban", _ban, nothing, (60.0, 180.0), _ALL),
+    FaultKind("kick", _kick, nothing, (0.0, 0.0), _ROOM, weight=0.8),
+    FaultKind("ban", _ban, nothing, (30.0, 120.0), _ALL, weight=0.8),
     FaultKind("put out of the group", _kick_from_the_group, nothing, (0.0, 0.0), _CHAT),
     FaultKind("chat token revoked", _revoke, nothing, (0.0, 0.0), _CHAT),
-    FaultKind("song ends unsaid", _end_the_song_unsaid, nothing, (0.0, 0.0), _ROOM),
+    FaultKind("song ends unsaid", _end_the_song_unsaid, nothing, (0.0, 0.0), _ROOM, weight=1.2),
 )
