@@ -263,6 +263,7 @@ class PassedOver:
     at: float
     count: int
     rows: tuple[int, ...] = ()
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +326,7 @@ class HealthSeen:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A line of the bot's log at WARNING or above, or one that a rule looks at."""
+    """A line of the bot's log at WARNING or above, or one that a rule looks at: ``chat_joined``."""
 
     at: float
     level: Level

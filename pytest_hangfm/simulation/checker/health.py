@@ -1,0 +1,87 @@
+"""That the bot says that it is well when it is, and only then. PURE."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from pytest_hangfm.simulation.checker.lines import began_anew
+from pytest_hangfm.simulation.checker.promptness import line_waits
+from pytest_hangfm.simulation.checker.timeline import Timeline
+from pytest_hangfm.simulation.checker.verdict import Finding
+from pytest_hangfm.simulation.history import HealthSeen, History, Presence
+
+__all__ = ["green", "red"]
+
+_STATE: Final = "room state"
+
+
+def red(history: History) -> Iterator[Finding]:
+    """Health is red in time while the bot is not in the room, or does not hear it."""
+    timeline = Timeline(history)
+    yield from _out_of_the_room(history, timeline)
+    yield from _deaf(history, timeline)
+
+
+def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
+    presence = [(event.at, event.present) for event in history.of(Presence)]
+    spans = [(0.0, False), *presence, (timeline.end, True)]
+    bound = history.bounds.room_red + history.bounds.noticed
+    absences = [(at, until) for (at, here), (until, _) in pairwise(spans) if not here]
+    for run in timeline.runs.values():
+        first = bisect_right(absences, run.began, key=lambda absence: absence[1])
+        for at, until in absences[first:]:
+            if at >= run.serves_until:
+                break
+            due, end = max(at, run.began) + bound, min(until, run.serves_until)
+            if due < end and timeline.healthy(run.number, due, end):
+                yield (
+                    due,
+                    f"the bot was out of the room for {end - due + bound:.0f} s, and said that it is well",
+                )
+
+
+def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
+    bound = history.bounds.deaf_red + history.bounds.noticed
+    anew = began_anew(history)
+    runs = list(timeline.runs.values())
+    for line, since, given in line_waits(history):
+        number = bisect_right(runs, given, key=lambda run: run.began) - 1
+        if line.said.direct or number < 0:
+            continue
+        run = runs[number]
+        due = max(since, run.began) + bound
+        over = min(
+            given,
+            run.serves_until,
+            timeline.end,
+            line.said.at + history.bounds.catch_up,
+            anew.get(line.said.epoch, given),
+            given if line.gone_at is None else line.gone_at,
+        )
+        if due < over and timeline.healthy(run.number, due, due):
+            yield due, f"{line.name} was not heard for {bound:g} s, and the bot said that it is well"
+
+
+def green(history: History) -> Iterator[Finding]:
+    """Health is green again soon after the last fault, and stays so."""
+    timeline = Timeline(history)
+    seen: dict[int, list[HealthSeen]] = {}
+    for health in history.of(HealthSeen):
+        seen.setdefault(health.run, []).append(health)
+    for calm in timeline.calms():
+        due = calm.begin + history.bounds.green
+        states = seen.get(calm.run, [])
+        if due >= calm.end:
+            continue
+        first = max(bisect_right(states, due, key=lambda health: health.at) - 1, 0)
+        if not states:
+            yield due, f"process {calm.run} never said how it is"
+        for health in states[first : bisect_right(states, calm.end, key=lambda health: health.at)]:
+            if health.live and health.ready and not health.red:
+                continue
+            fetched = set(health.red) == {_STATE} and health.at < calm.begin + history.bounds.state_green
+            if health.at < calm.end and not fetched:
+                what = ", ".join(health.red) or "nothing in particular"
+                yield max(due, health.at), f"health was red ({what}), and nothing went wrong"
+                break

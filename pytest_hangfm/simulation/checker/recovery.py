@@ -1,0 +1,66 @@
+"""That the bot comes back, stays, and ends when it is asked to. PURE."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pytest_hangfm.simulation.checker.timeline import Run, Timeline
+from pytest_hangfm.simulation.checker.verdict import Finding
+from pytest_hangfm.simulation.history import FaultBegan, History, Presence
+
+__all__ = ["back", "lives", "stopped"]
+
+_ROOM: Final = frozenset({"room", "process", "token"})
+_REMOVALS: Final = frozenset({"kick", "ban"})
+"""Faults that end a process, by design."""
+
+
+def back(history: History) -> Iterator[Finding]:
+    """Soon after the last fault the bot is in the room, and stays."""
+    timeline = Timeline(history)
+    presence = [(event.at, event.present) for event in history.of(Presence)]
+    for calm in timeline.calms(_ROOM):
+        due = calm.begin + history.bounds.back
+        if due >= calm.end:
+            continue
+        number = bisect_right(presence, due, key=lambda seen: seen[0])
+        if number == 0 or not presence[number - 1][1]:
+            yield due, f"the bot was not in the room {history.bounds.back:g} s after trouble had ended"
+        elif (left := _leaves(presence, number, calm.end)) is not None:
+            yield left, "the bot left the room, and nothing went wrong"
+
+
+def _leaves(presence: Sequence[tuple[float, bool]], first: int, end: float) -> float | None:
+    if first < len(presence) and presence[first][0] < end and not presence[first][1]:
+        return presence[first][0]
+    return None
+
+
+def stopped(history: History) -> Iterator[Finding]:
+    """A process that is asked to stop ends within the drain limit and a little."""
+    timeline = Timeline(history)
+    limit = history.bounds.drain + history.bounds.after_drain
+    for run in timeline.runs.values():
+        if run.stop_asked is not None and min(run.ended, timeline.end) - run.stop_asked > limit:
+            yield (
+                run.stop_asked + limit,
+                f"process {run.number} had not stopped {limit:g} s after it was asked",
+            )
+
+
+def lives(history: History) -> Iterator[Finding]:
+    """A process ends when it is asked to, without an error, or because of a moderator or its disk."""
+    timeline = Timeline(history)
+    removals = [event.at for event in history.of(FaultBegan) if event.kind in _REMOVALS]
+    for run in timeline.runs.values():
+        if run.crashed or run.ended > timeline.end:
+            continue
+        wrong = run.error or ("nothing" if run.stop_asked is None else "")
+        if wrong and not _has_cause(run, timeline, removals, history.bounds.back):
+            yield run.ended, f"process {run.number} ended with {wrong}, and nothing made it"
+
+
+def _has_cause(run: Run, timeline: Timeline, removals: Sequence[float], after: float) -> bool:
+    if any(at <= run.ended for at in removals):
+        return True
+    return timeline.in_trouble(run.began, run.ended, {"outbox"}, after=after)
