@@ -326,7 +326,7 @@ class HealthSeen:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A line of the bot's log at WARNING or above, or one that a rule looks at: ``chat_joined``."""
+    """A line of the bot's log at WARNING or above."""
 
     at: float
     level: Level

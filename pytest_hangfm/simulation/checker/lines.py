@@ -9,9 +9,8 @@ from pytest_hangfm.simulation.history import (
     Changed,
     Handled,
     HandlerBegan,
-    HealthSeen,
+    Hearing,
     History,
-    Logged,
     MessageStored,
     PassedOver,
     Said,
@@ -102,7 +101,7 @@ def begun_at(history: History) -> float:
     """Return when the bot began to hear for the first time: what was said before is none of its business."""
     for event in history.events:
         match event:
-            case Logged(at=at, action="chat_joined") | HealthSeen(at=at, ready=True):
+            case Hearing(at=at):
                 return at
     return math.inf
 

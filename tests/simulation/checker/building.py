@@ -21,11 +21,11 @@ from pytest_hangfm.simulation.history import (
     Handled,
     HandlerBegan,
     HealthSeen,
+    Hearing,
     History,
     Late,
     Left,
     LetGo,
-    Logged,
     MessageStored,
     Opened,
     Presence,
@@ -89,7 +89,7 @@ def beginning(at: float = 0.0, run: int = 1) -> list[Event]:
         Opened(at + 0.9, "room", 100 * run),
         Presence(at + 1.0, present=True),
         Opened(at + 1.2, "chat", 100 * run + 1),
-        Logged(at + 1.5, "INFO", "[OK] reading the chat", action="chat_joined"),
+        Hearing(at + 1.5, run),
         HealthSeen(at + 2.0, run, live=True, ready=True, red=()),
     ]
 

@@ -138,7 +138,8 @@ class _Known:
         self.epoch = max((said.epoch for said in history.of(Said)), default=0)
         presence = [Presence(0, present=False), *history.of(Presence)]
         arrivals = [event for before, event in pairwise(presence) if event.present and not before.present]
-        self.last_arrival = arrivals[-1]
+        here = [event for event in presence if event.present]
+        self.last_arrival = arrivals[-1] if arrivals[-1] is here[-1] else None
         self.last_ready = [event for event in history.of(HealthSeen) if event.ready][-1]
 
 

@@ -15,6 +15,7 @@ from pytest_hangfm.simulation.history import (
     FaultBegan,
     FaultEnded,
     HealthSeen,
+    Hearing,
     History,
     LetGo,
     Logged,
@@ -139,7 +140,7 @@ class _SoundBot:
         self._connect("chat", now + 0.6)
         self._note(
             Presence(now + 0.7, present=True),
-            Logged(now + 0.8, "INFO", "[OK] reading the chat", action="chat_joined"),
+            Hearing(now + 0.8, run),
             make.ready(now + 1.0, run),
         )
         self._now += 2.0
