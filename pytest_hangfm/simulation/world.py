@@ -193,6 +193,7 @@ async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds)
         await asyncio.wait([keeping], timeout=_OPENS_WITHIN)
         looking.cancel()
         keeping.cancel()
+        recorder.look(keeper.bot, loop.network, _ROOM_PORT)
 
 
 async def _say(keeper: Keeper, random: Random, until: float) -> None:

@@ -142,6 +142,8 @@ def as_accepted(history: History) -> Iterator[Finding]:
 def uncertain(history: History) -> Iterator[Finding]:
     """A message is uncertain only where it was sent, and asking about it failed too."""
     for key, steps in messages(history).items():
+        if not any(isinstance(event, Accepted | RowAtEnd) for _, event in steps):
+            continue  # an action in the room, of which nothing is known once its connection is lost
         asking_failed = False
         for _, event in steps:
             match event:
