@@ -1,11 +1,11 @@
 """That the bot says that it is well when it is, and only then. PURE."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from pytest_hangfm.simulation.checker.lines import began_anew
 from pytest_hangfm.simulation.checker.promptness import line_waits
 from pytest_hangfm.simulation.checker.timeline import Timeline
 from pytest_hangfm.simulation.checker.verdict import Finding
@@ -14,6 +14,8 @@ from pytest_hangfm.simulation.history import HealthSeen, History, Presence
 __all__ = ["green", "red"]
 
 _STATE: Final = "room state"
+_AT_ONCE: Final = 5.0
+"""Seconds within which a line comes that is pushed."""
 
 
 def red(history: History) -> Iterator[Finding]:
@@ -42,24 +44,20 @@ def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
 
 
 def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
+    """Yield where the bot heard nothing of its room for long; a single push may be lost, and found later."""
     bound = history.bounds.deaf_red + history.bounds.noticed
-    anew = began_anew(history)
     runs = list(timeline.runs.values())
-    for line, since, given in line_waits(history):
+    waits = [wait for wait in line_waits(history) if not wait.line.said.direct]
+    at_once = [given for line, _, given in waits if given - line.said.at < _AT_ONCE]
+    for line, since, given in waits:
         number = bisect_right(runs, given, key=lambda run: run.began) - 1
-        if line.said.direct or number < 0:
+        if number < 0:
             continue
         run = runs[number]
         due = max(since, run.began) + bound
-        over = min(
-            given,
-            run.serves_until,
-            timeline.end,
-            line.said.at + history.bounds.catch_up,
-            anew.get(line.said.epoch, given),
-            given if line.gone_at is None else line.gone_at,
-        )
-        if due < over and timeline.healthy(run.number, due, due):
+        hears = bisect_right(at_once, due) > bisect_right(at_once, line.said.at)
+        over = min(given, run.serves_until, math.inf if line.gone_at is None else line.gone_at)
+        if due < over and not hears and timeline.healthy(run.number, due, due):
             yield due, f"{line.name} was not heard for {bound:g} s, and the bot said that it is well"
 
 

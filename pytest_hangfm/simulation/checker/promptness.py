@@ -1,6 +1,6 @@
 """How long each line waited for the app. PURE."""
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -33,16 +33,16 @@ class Wait(NamedTuple):
 
 
 def in_time(history: History) -> Iterator[Finding]:
-    """A line that is said while nothing goes wrong reaches the app in time."""
-    timeline, bounds = Timeline(history), history.bounds
-    calms = timeline.calms(_IMPAIRS)
+    """A line reaches the app in time, counted from where nothing has gone wrong for a while."""
+    back, hears = history.bounds.back, history.bounds.hears
+    calms = [calm for calm in Timeline(history).calms(_IMPAIRS) if calm.end - calm.begin >= back + hears]
     for line, since, given in line_waits(history):
-        number = bisect_right(calms, since, key=lambda calm: calm.begin) - 1
-        if number < 0 or line.gone_at is not None:
+        number = bisect_left(calms, since + hears, key=lambda calm: calm.end)
+        if number == len(calms) or line.gone_at is not None:
             continue
-        calm = calms[number]
-        if calm.begin + bounds.back <= since and min(given, calm.end) - since > bounds.hears:
-            yield since + bounds.hears, f"{line.name} was not heard in {bounds.hears:g} s"
+        due = max(since, calms[number].begin + back) + hears
+        if given > due:
+            yield due, f"{line.name} was heard {given - line.said.at:.0f} s after it was said"
 
 
 def line_waits(history: History) -> Iterator[Wait]:

@@ -30,6 +30,7 @@ from tests.simulation.checker.building import (
     fault,
     gone,
     handled,
+    heard,
     judge,
     pair,
     ready,
@@ -112,6 +113,12 @@ RED: Final = [
         "deaf for longer than it takes",
         day(fault(100, 190, "push"), said(105), began(181), handled(181.1)),
         day(fault(100, 190, "push"), said(105), began(179), handled(179.1)),
+    ),
+    pair(
+        "red",
+        "deaf, and not just to one line",
+        day(fault(100, 190, "push"), said(105), heard(104, 2, "bob"), began(185), handled(185.1)),
+        day(fault(100, 190, "push"), said(105), heard(106, 2, "bob"), began(185), handled(185.1)),
     ),
     pair(
         "red",

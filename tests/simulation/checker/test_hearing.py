@@ -18,6 +18,8 @@ from tests.simulation.checker.building import (
     heard,
     judge,
     pair,
+    ready,
+    red,
     restart,
     said,
     sent,
@@ -342,9 +344,9 @@ TIME: Final = [
     ),
     pair(
         "in-time",
-        "a line is heard late, long after the last fault",
-        day(fault(100, 110, "chat"), said(205), began(270), handled(270.1)),
-        day(fault(100, 110, "chat"), said(195), began(260), handled(260.1)),
+        "a line is heard late after the last fault",
+        day(fault(100, 110, "chat"), said(105), red(150), ready(225), began(270), handled(270.1)),
+        day(fault(100, 110, "chat"), said(105), red(150), ready(225), began(255), handled(255.1)),
     ),
     pair(
         "in-time",
