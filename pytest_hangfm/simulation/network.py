@@ -124,8 +124,9 @@ class Network:
         """Note that data reached a server: late, where its client had given up; or asking for a WebSocket."""
         if link.direction != "out":
             return
-        if link.sender.is_closing():
+        if link.sender.is_closing():  # what it opens now is none that its client has
             self.late.append((self.loop.time(), link.port, link.client))
+            return
         if data.startswith(b"GET ") and b"\nupgrade: websocket" in data.lower():
             self._upgraded.add(link.client)
             self.websockets.append((self.loop.time(), "opened", link.port, link.client))
