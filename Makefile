@@ -9,10 +9,10 @@ PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test prove soak mutants interop preflight package bench storm report lint types layers cover clean
+.PHONY: help demo test prove prove-all simulate soak mutants interop preflight package bench storm report lint types layers cover clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hangbot needs Python 3.11 or newer; say which: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
@@ -49,6 +49,14 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
+
+prove-all: $(VENV)/.dev ## ten thousand simulated worlds, none of which may fail: hours
+	$(BIN)/python -m pytest_hangfm.simulation --seeds 10000 --pairs $(ARGS)
+
+simulate: export SEEDS ?= 100
+simulate: export FROM ?= 0
+simulate: $(VENV)/.dev ## simulated worlds in which things go wrong: make simulate SEEDS=1000 FROM=7; make simulate REPLAY=TOKEN
+	$(BIN)/python -m pytest_hangfm.simulation $(if $(filter undefined,$(origin REPLAY)),--seeds "$$SEEDS" --from "$$FROM",--replay "$$REPLAY") $(ARGS)
 
 soak: MINUTES ?= 30
 soak: $(VENV)/.dev ## half an hour of faults, with figures: make soak MINUTES=5

@@ -26,6 +26,7 @@ __all__ = [
     "MEASURES",
     "PASSED",
     "SANDBOX",
+    "SIMULATION",
     "SOCKET_GUARD",
     "STAGE",
     "put_on_report",
@@ -40,6 +41,8 @@ EXCHANGES: Final[pytest.StashKey[Exchanges]] = pytest.StashKey()
 """What the test's plain clients did, for the summary of its stage."""
 SANDBOX: Final[pytest.StashKey[Sandbox]] = pytest.StashKey()
 """The test's sandbox, for the report."""
+SIMULATION: Final[pytest.StashKey[str]] = pytest.StashKey()
+"""What a search of simulated worlds has reached, as lines, for the report."""
 SOCKET_GUARD: Final[pytest.StashKey[SocketGuard]] = pytest.StashKey()
 """What the socket guard saw of the test."""
 PASSED: Final = pytest.StashKey[bool]()

@@ -9,7 +9,7 @@ import allure  # type: ignore[import-untyped,unused-ignore]  # it has no types
 
 from pytest_hangfm.reporting.table import event_table
 from pytest_hangfm.reporting.timeline import timeline
-from pytest_hangfm.stash import ACKS, SANDBOX
+from pytest_hangfm.stash import ACKS, SANDBOX, SIMULATION
 from pytest_hangfm.transcript import transcript
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def attach_all(item: pytest.Item, redaction: Redaction) -> None:
         _attach(redaction, "\n".join(lines), "On the sandbox's wires", _TYPE.TEXT)
         events = sandbox.journal.since(0)[0][-_MOST_EVENTS:]
         _attach(redaction, json.dumps(events, indent=1, default=str), "Journal, raw", _TYPE.JSON)
+    if reached := item.stash.get(SIMULATION, ""):
+        _attach(redaction, reached, "Where faults met the bot", _TYPE.TEXT)
 
 
 def _attach(redaction: Redaction, body: str, name: str, kind: Any) -> None:  # noqa: ANN401  Allure's enumeration

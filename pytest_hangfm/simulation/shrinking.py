@@ -108,7 +108,7 @@ def _earlier(plan: Plan, by: float) -> Plan:
 
 def _quieter(plan: Plan) -> Iterator[Plan]:
     """With fewer people, who do less."""
-    yield from (replace(plan, users=users) for users in _smaller(plan.users))
+    yield from (replace(plan, users=users) for users in _smaller(plan.users) if users)
     yield from (replace(plan, pace=pace) for pace in (_SLOW, plan.pace * 2) if plan.pace < pace <= _SLOW)
 
 
