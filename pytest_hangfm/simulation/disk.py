@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from hangbot import Clock, ThreadWriter
-from pytest_hangfm.simulation.process import Process, owner_of
+from pytest_hangfm.simulation.process import OWNER, Process
 
 __all__ = ["DiskFault", "SimulatedDisk"]
 
@@ -149,7 +149,7 @@ class _Notice:
     _pending: bool = False
 
     def soon(self) -> None:
-        owner = owner_of(self.context)
+        owner = self.context.get(OWNER)
         if not self._pending and (owner is None or owner.alive):
             self._pending = True
             asyncio.get_running_loop().call_later(_NOTICED_AFTER, self._run, context=self.context)

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_hangfm.simulation.guards import refuse
 from pytest_hangfm.simulation.network import Network
-from pytest_hangfm.simulation.process import Process, current_process, owner_of
+from pytest_hangfm.simulation.process import OWNER, Process
 
 __all__ = ["SimulatedLoop", "simulated"]
 
@@ -29,41 +29,40 @@ Coro = Generator[Any, None, T] | Coroutine[Any, Any, T]
 
 
 class _Handle(asyncio.TimerHandle):
-    """A callback and when it is due; it runs itself, since the base class offers no public way.
+    """A callback and when it is due.
 
     The base class is not initialised: it would copy a second context, and keep what this one keeps.
+
+    Attributes:
+        todo: The callback and what it is called with; ``None`` once it is cancelled.
+        within: In which context.
+        owner: Of which process.
     """
 
-    __slots__ = ("_todo", "_within", "owner")
+    __slots__ = ("owner", "todo", "within")
 
     def __init__(
         self,
         when: float,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
+        todo: tuple[Any, ...],
         context: contextvars.Context | None,
     ) -> None:
         self._when = when
-        self._todo: tuple[Callable[..., object], tuple[Any, ...]] | None = (callback, args)
-        self._within = contextvars.copy_context() if context is None else context
-        self.owner = owner_of(self._within)
+        self.todo: tuple[Any, ...] | None = todo
+        self.within = context = contextvars.copy_context() if context is None else context
+        self.owner = context.get(OWNER)
 
     def __repr__(self) -> str:
-        return f"<handle of {self._todo[0]!r}>" if self._todo else "<handle, cancelled>"
+        return f"<handle of {self.todo[0]!r}>" if self.todo else "<handle, cancelled>"
 
     def cancel(self) -> None:
-        self._todo = None
+        self.todo = None
 
     def cancelled(self) -> bool:
-        return self._todo is None
+        return self.todo is None
 
     def get_context(self) -> contextvars.Context:
-        return self._within
-
-    def run(self) -> None:
-        if self._todo is not None:
-            callback, args = self._todo
-            self._within.run(callback, *args)
+        return self.within
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
@@ -123,7 +122,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def _run_once(self) -> None:
         timers, ready = self._timers, self._ready
-        while timers and timers[0][2].cancelled():
+        while timers and timers[0][2].todo is None:
             heapq.heappop(timers)
         if not ready:
             if not timers:
@@ -134,14 +133,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._now += _PASS
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if handle.cancelled():
+            todo, owner = handle.todo, handle.owner
+            if todo is None:
                 continue
-            owner = handle.owner
             if owner is not None and not owner.begin_step():
                 owner.freeze(handle)
                 continue
             try:
-                handle.run()
+                handle.within.run(*todo)
             except (Exception, asyncio.CancelledError) as exc:  # noqa: BLE001  kept for the test, which fails on it
                 self.call_exception_handler({"message": f"a callback failed: {handle!r}", "exception": exc})
 
@@ -193,7 +192,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        handle = _Handle(self._now, callback, args, context)
+        handle = _Handle(self._now, (callback, *args), context)
         self._ready.append(handle)
         return handle
 
@@ -215,7 +214,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = _Handle(when, callback, args, context)
+        handle = _Handle(when, (callback, *args), context)
         heapq.heappush(self._timers, (when, next(self._order), handle))
         return handle
 
@@ -225,7 +224,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Coro[T], **options: Any) -> asyncio.Task[T]:  # noqa: ANN401  the task's own
         task = asyncio.Task(coro, loop=self, **options)
         context = options.get("context")
-        owner = current_process() if context is None else owner_of(context)
+        owner = OWNER.get() if context is None else context.get(OWNER)
         if owner is not None:
             owner.adopt(task)
         return task
@@ -250,7 +249,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     # -- the end
 
     def _note_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        owner = current_process()
+        owner = OWNER.get()
         (self._generators if owner is None else owner.generators)[generator] = None
 
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, Final, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["Process", "current_process", "is_alive", "owner_of"]
+__all__ = ["OWNER", "Process", "current_process", "is_alive"]
 
 T = TypeVar("T")
 Coro = Generator[Any, None, T] | Coroutine[Any, Any, T]
@@ -42,7 +42,7 @@ class Process:
         self.crashed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._context = contextvars.copy_context()
-        self._context.run(_OWNER.set, self)
+        self._context.run(OWNER.set, self)
         self._tasks: list[asyncio.Task[Any]] = []
         self._prune_at = 64
         self._frozen: list[object] = []
@@ -160,17 +160,13 @@ class Process:
             asyncio._unregister_task(task)  # noqa: SLF001  documented for those who write a loop
 
 
-_OWNER: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar("hangfm_process", default=None)
+OWNER: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar("hangfm_process", default=None)
+"""To which process belongs what runs in a context; ``None``: to the world."""
 
 
 def current_process() -> Process | None:
     """Return the process whose code runs now; ``None``: the world's."""
-    return _OWNER.get()
-
-
-def owner_of(context: contextvars.Context) -> Process | None:
-    """Return the process to which a context belongs."""
-    return context.get(_OWNER)
+    return OWNER.get()
 
 
 def is_alive(_record: object = None) -> bool:
@@ -178,7 +174,7 @@ def is_alive(_record: object = None) -> bool:
 
     As a filter of a log handler it drops what a crashed process writes.
     """
-    process = _OWNER.get()
+    process = OWNER.get()
     return process is None or process.alive
 
 
