@@ -471,6 +471,11 @@ class Bounds:
     green: float = 120.0
     state_green: float = 660.0
 
+    @property
+    def calm(self) -> float:
+        """For how long nothing may go wrong at the end, so that all can be judged that takes its time."""
+        return max(self.back + self.hears, self.settled, self.green) + 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class History:

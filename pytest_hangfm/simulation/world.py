@@ -185,7 +185,7 @@ async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds)
             acts.create_task(_say(keeper, random, plan.seconds), name="bot says")
             for number, fault in enumerate(plan.faults):
                 acts.create_task(_go_wrong(world, number, fault, effects), name=fault.kind)
-        await world.people.talk(loop.time() + bounds.back)
+        await world.people.talk(loop.time() + bounds.calm)
         until = loop.time() + _SETTLES_WITHIN
         while loop.time() < until and recorder.waits():  # noqa: ASYNC110  virtual time
             await asyncio.sleep(1.0)
