@@ -68,7 +68,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "lives", "A bot ends only when it is asked to, or because of a moderator or its disk.", recovery.lives
     ),
-    Rule("red", "Health is red in time while the bot is out of the room, or does not hear it.", health.red),
+    Rule(
+        "red",
+        "Health is red in time while the bot is out of the room, is deaf, or cannot write or send.",
+        health.red,
+    ),
     Rule("green", "Health is green while nothing goes wrong.", health.green),
     Rule("left", "At the end nothing is left in an in-between state.", leftovers.left),
     Rule("errors", "The log says ERROR only where something went wrong.", leftovers.errors),

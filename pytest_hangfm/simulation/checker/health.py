@@ -3,26 +3,32 @@
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from pytest_hangfm.simulation.checker.promptness import line_waits
+from pytest_hangfm.simulation.checker.sending import standing_still
 from pytest_hangfm.simulation.checker.timeline import Timeline
 from pytest_hangfm.simulation.checker.verdict import Finding
-from pytest_hangfm.simulation.history import HealthSeen, History, Presence
+from pytest_hangfm.simulation.history import FaultEnded, FaultFired, HealthSeen, History, Presence
 
 __all__ = ["green", "red"]
 
+_DISK: Final = frozenset({"disk full", "file locked"})
+"""Faults that the bot waits for."""
+_SENDING: Final = frozenset({"chat", "send", "outbox", "token"})
 _STATE: Final = "room state"
 _AT_ONCE: Final = 5.0
 """Seconds within which a line comes that is pushed."""
 
 
 def red(history: History) -> Iterator[Finding]:
-    """Health is red in time while the bot is not in the room, or does not hear it."""
+    """Health is red in time while the bot is not in the room, does not hear it, or cannot say or write."""
     timeline = Timeline(history)
     yield from _out_of_the_room(history, timeline)
     yield from _deaf(history, timeline)
+    yield from _stuck(history, timeline)
+    yield from _cannot_write(history, timeline)
 
 
 def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
@@ -59,6 +65,37 @@ def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
         over = min(given, run.serves_until, math.inf if line.gone_at is None else line.gone_at)
         if due < over and not hears and timeline.healthy(run.number, due, due):
             yield due, f"{line.name} was not heard for {bound:g} s, and the bot said that it is well"
+
+
+def _stuck(history: History, timeline: Timeline) -> Iterator[Finding]:
+    """Yield where a message waited for long in trouble, and nothing was tried."""
+    bound = history.bounds.stuck_red + history.bounds.noticed
+    runs = list(timeline.runs.values())
+    for still in standing_still(history, timeline.end, bound, tries=True):
+        first = max(bisect_right(runs, still.begin, key=lambda run: run.began) - 1, 0)
+        for run in islice(runs, first, None):
+            due = max(still.begin, run.began) + bound
+            lasts = due < min(still.end, run.serves_until) and timeline.in_trouble(due, due, _SENDING)
+            if lasts and timeline.healthy(run.number, due, due):
+                what = f"{still.id} to {still.receiver} was not tried for {bound:g} s"
+                yield due, f"{what}, and the bot said that it is well"
+                break
+            if run.began > still.end:
+                break
+
+
+def _cannot_write(history: History, timeline: Timeline) -> Iterator[Finding]:
+    """Yield where a write was in vain for long."""
+    bound = history.bounds.outbox_red + history.bounds.noticed
+    runs = list(timeline.runs.values())
+    fired = {fault.number: fault.at for fault in history.of(FaultFired) if fault.kind in _DISK}
+    for ended in history.of(FaultEnded):
+        begun = fired.get(ended.number, math.inf)
+        number = bisect_right(runs, begun, key=lambda run: run.began) - 1
+        if number < 0 or begun + bound >= min(ended.at, runs[number].serves_until):
+            continue
+        if timeline.healthy(runs[number].number, begun + bound, begun + bound):
+            yield begun + bound, f"{ended.kind} for {bound:g} s, and the bot said that it is well"
 
 
 def green(history: History) -> Iterator[Finding]:

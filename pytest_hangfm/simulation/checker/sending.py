@@ -1,9 +1,9 @@
 """When a message may be sent, and that none waits for ever. PURE."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_hangfm.simulation.checker.messages import Step, messages
 from pytest_hangfm.simulation.checker.timeline import Calm, Timeline
@@ -22,7 +22,7 @@ from pytest_hangfm.simulation.history import (
     Settled,
 )
 
-__all__ = ["asked_first", "dropped", "ended", "waits"]
+__all__ = ["Still", "asked_first", "dropped", "ended", "standing_still", "waits"]
 
 _ENDS: Final = frozenset({"delivered", "failed", "uncertain", "expired", "dropped"})
 _IMPAIRS: Final = frozenset({"chat", "send", "outbox", "process", "token"})
@@ -97,14 +97,14 @@ def waits(history: History) -> Iterator[Finding]:
     """While nothing goes wrong, messages to a receiver end, one after the other."""
     timeline = Timeline(history)
     calms = timeline.calms(_IMPAIRS)
-    for receiver, still in _standing_still(history, timeline.end).items():
-        for begin, end, key in still:
-            for calm in _calms_in(calms, begin, end):
-                since = max(begin, calm.begin)
-                if min(end, calm.end) - since > history.bounds.settled:
-                    at = since + history.bounds.settled
-                    yield at, f"{key} to {receiver} waits, and nothing goes wrong since {since:.0f} s"
-                    break
+    bound = history.bounds.settled
+    for still in standing_still(history, timeline.end, bound):
+        for calm in _calms_in(calms, still.begin, still.end):
+            since = max(still.begin, calm.begin)
+            if min(still.end, calm.end) - since > bound:
+                what = f"{still.id} to {still.receiver} waits, and nothing goes wrong since {since:.0f} s"
+                yield since + bound, what
+                break
 
 
 def _calms_in(calms: Sequence[Calm], begin: float, end: float) -> Iterator[Calm]:
@@ -112,8 +112,30 @@ def _calms_in(calms: Sequence[Calm], begin: float, end: float) -> Iterator[Calm]
     return takewhile(lambda calm: calm.begin < end, islice(calms, first, None))
 
 
-def _standing_still(history: History, until: float) -> Mapping[str, Sequence[tuple[float, float, str]]]:
-    """Return for each receiver the long times in which messages waited and none ended, with one of them."""
+class Still(NamedTuple):
+    """A time in which messages to a receiver waited, and nothing became of any.
+
+    Attributes:
+        begin, end: From when until when.
+        receiver: Who was to receive them.
+        id: One of them.
+    """
+
+    begin: float
+    end: float
+    receiver: str
+    id: str
+
+
+def standing_still(history: History, until: float, bound: float, *, tries: bool = False) -> Sequence[Still]:
+    """Return the times of more than ``bound`` seconds in which messages to a receiver waited.
+
+    Args:
+        history: The history.
+        until: When it ends.
+        bound: Seconds.
+        tries: Whether an attempt, or a question, is a step forward, too.
+    """
     queues: dict[str, _Queue] = {}
     receivers: dict[str, str] = {}
     reported = {event.id for event in history.events if isinstance(event, Settled | Dropped)}
@@ -121,7 +143,7 @@ def _standing_still(history: History, until: float) -> Mapping[str, Sequence[tup
     for event in history.events:
         match event:
             case Accepted(id=key, receiver=receiver):
-                queue = queues.setdefault(receiver, _Queue(history.bounds.settled))
+                queue = queues.setdefault(receiver, _Queue(receiver, bound))
                 if receivers.setdefault(key, receiver) == receiver and key not in over:
                     queue.add(key, event.at)
             case Requeued(id=key) if key in receivers:
@@ -129,27 +151,31 @@ def _standing_still(history: History, until: float) -> Mapping[str, Sequence[tup
                 queues[receivers[key]].add(key, event.at)
             case MessageStored(id=key) if key in receivers:
                 queues[receivers[key]].move(event.at)
+            case Attempted(id=key) | Asked(id=key) if tries and key in receivers:
+                queues[receivers[key]].move(event.at)
             case Settled(id=key) | Dropped(id=key):
                 over.add(key)  # before it was seen to be accepted, where a crash came between
                 if key in receivers:
                     queues[receivers[key]].end(key, event.at)
     for queue in queues.values():
         queue.move(until)
-    return {receiver: queue.still for receiver, queue in queues.items()}
+    return [still for queue in queues.values() for still in queue.still]
 
 
 class _Queue:
     """What waits for one receiver.
 
     Args:
+        receiver: Who that is.
         bound: Seconds without a move that are long.
 
     Attributes:
-        still: The long times without a move: from when, until when, and a message that waited.
+        still: The long times without a move.
     """
 
-    def __init__(self, bound: float) -> None:
-        self.still: list[tuple[float, float, str]] = []
+    def __init__(self, receiver: str, bound: float) -> None:
+        self.still: list[Still] = []
+        self._receiver = receiver
         self._bound = bound
         self._waiting: dict[str, None] = {}
         self._moved = 0.0
@@ -168,5 +194,5 @@ class _Queue:
     def move(self, at: float) -> None:
         """Note that a message made progress."""
         if self._waiting and at - self._moved > self._bound:
-            self.still.append((self._moved, at, next(iter(self._waiting))))
+            self.still.append(Still(self._moved, at, self._receiver, next(iter(self._waiting))))
         self._moved = at

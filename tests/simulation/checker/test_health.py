@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from pytest_hangfm.simulation.history import (
+    FaultFired,
     HealthSeen,
     Left,
     LetGo,
@@ -125,6 +126,70 @@ RED: Final = [
         "deaf to what is said aloud",
         day(fault(100, 290, "push"), said(105), began(185), handled(185.1)),
         day(fault(100, 290, "push"), said(105, receiver="bot", direct=True), began(185), handled(185.1)),
+    ),
+]
+
+RED_DISK: Final = [
+    pair(
+        "red",
+        "a message waits for long, nothing is tried, and all is well",
+        day(
+            fault(90, 240, "send"),
+            accepted(100),
+            attempted(236),
+            settled(236.1, state="failed", tier=3),
+            row(state="failed"),
+        ),
+        day(
+            fault(90, 240, "send"),
+            accepted(100),
+            attempted(234),
+            settled(234.1, state="failed", tier=3),
+            row(state="failed"),
+        ),
+    ),
+    pair(
+        "red",
+        "a message waits for long, and is red too late",
+        day(
+            fault(90, 240, "send"),
+            accepted(100),
+            red(236),
+            ready(241),
+            settled(242, state="failed", tier=3),
+            row(state="failed"),
+        ),
+        day(
+            fault(90, 240, "send"),
+            accepted(100),
+            red(134),
+            ready(241),
+            settled(242, state="failed", tier=3),
+            row(state="failed"),
+        ),
+    ),
+    pair(
+        "red",
+        "a disk is full, and all is well",
+        day(fault(90, 140, "outbox", kind="disk full"), FaultFired(100, 1, "disk full")),
+        day(
+            fault(90, 140, "outbox", kind="disk full"),
+            FaultFired(100, 1, "disk full"),
+            red(119, "outbox"),
+            ready(141),
+        ),
+    ),
+    pair(
+        "red",
+        "a file is locked for longer than it takes",
+        day(fault(90, 140, "outbox", kind="file locked"), FaultFired(100, 1, "file locked")),
+        day(fault(90, 119, "outbox", kind="file locked"), FaultFired(100, 1, "file locked")),
+    ),
+    pair(
+        "red",
+        "a disk is full that is written to",
+        day(fault(90, 140, "outbox", kind="disk full"), FaultFired(100, 1, "disk full")),
+        day(fault(90, 140, "outbox", kind="disk full")),
     ),
 ]
 
@@ -317,7 +382,7 @@ SECRET: Final = [
 ]
 
 
-@pytest.mark.parametrize("each", RED)
+@pytest.mark.parametrize("each", [*RED, *RED_DISK])
 def test_health_is_red_in_time(each: Pair) -> None:
     judge(each)
 
