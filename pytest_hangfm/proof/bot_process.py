@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hangbot.redact import Redactor
     from hangbot.sandbox import Sandbox
 
-__all__ = ["BotProgram", "CannotStart", "Home", "run_of", "secrets_of", "sweep"]
+__all__ = ["BotProgram", "CannotStart", "Home", "run_of", "running", "secrets_of", "sweep"]
 
 _RUN_ID: Final = "HANGBOT_PROOF_RUN"
 _SHOWN_LINES: Final = 2_000
@@ -69,14 +69,13 @@ class BotProgram:
 class Home:
     """The folder of one bot over all its lives in one scenario.
 
-    Args:
-        program: Whose.
+    Attributes:
         run_id: Marks its processes in the system's table, those too that left its group.
     """
 
     def __init__(self, program: BotProgram, run_id: str) -> None:
         self._program = program
-        self._run_id = run_id
+        self.run_id = run_id
         self._made = Path(tempfile.mkdtemp(prefix="hangbot-prove-"))
         self.folder = program.folder
         if program.copied:
@@ -89,7 +88,7 @@ class Home:
         Raises:
             CannotStart: The system refuses to.
         """
-        env = sandbox.env_of_others() | dict(self._program.env) | dict(more) | {_RUN_ID: self._run_id}
+        env = sandbox.env_of_others() | dict(self._program.env) | dict(more) | {_RUN_ID: self.run_id}
         try:
             return await spawn(self._program.argv, sandbox, env=env, cwd=self.folder)
         except OSError as exc:
@@ -97,19 +96,25 @@ class Home:
 
     def close(self) -> None:
         """End what is left of its processes, and remove the copy."""
-        sweep(self._run_id)
+        sweep(self.run_id)
         shutil.rmtree(self._made, ignore_errors=True)
 
 
-def sweep(run_id: str) -> int:
-    """Kill every process that was started with this id in its environment; return how many there were."""
-    wanted, killed = f"{_RUN_ID}={run_id}".encode(), 0
+def running(run_id: str) -> list[int]:
+    """Return the ids of the processes that have this id in their environment, where the system shows it."""
+    wanted, found = f"{_RUN_ID}={run_id}".encode(), []
     for entry in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
         with contextlib.suppress(OSError):
-            if int(entry.name) != os.getpid() and wanted in (entry / "environ").read_bytes().split(b"\0"):
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed += 1
-    return killed
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def sweep(run_id: str) -> None:
+    """Kill every process that was started with this id in its environment."""
+    for pid in running(run_id):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def secrets_of(sandbox: Sandbox) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pytest_hangfm.proof.play import Play
 from pytest_hangfm.proof.scenario import NotApplicable, NotExercised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.profile import Profile
@@ -87,9 +87,7 @@ def _is_settled(played: list[Played]) -> bool:
     return len(played) > 1 and {name for name, _ in first.blames} == {name for name, _ in last.blames}
 
 
-async def play_once(
-    scenario: Scenario, program: BotProgram, profile: Profile, env: Mapping[str, str] | None = None
-) -> Played:
+async def play_once(scenario: Scenario, program: BotProgram, profile: Profile) -> Played:
     """Play a scenario once, on a fresh sandbox; whatever happens, nothing of the bot is left running."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -97,7 +95,6 @@ async def play_once(
     async with open_sandbox(control=False, variants=variants, dialect=scenario.dialect) as sandbox:
         home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
         play = Play(scenario, sandbox, home, profile)
-        play.start_env = env or {}
         reason = missing = ""
         try:
             try:
@@ -109,6 +106,8 @@ async def play_once(
                 missing = str(exc)
             except TimeoutError:
                 reason = "it took far longer than it may"
+            except Exception as exc:  # noqa: BLE001  the others go on, and this one is named
+                reason = f"a fault of hangbot itself ({type(exc).__name__}: {exc}): please report it"
         finally:
             try:
                 await play.stop()

@@ -88,6 +88,7 @@ class Evidence:
         answers: Its answers since then.
         marks: What the scenario did.
         runs: The lives of its process.
+        never: Texts that the bot must never write.
         truncated: Whether the journal dropped its oldest rows.
         ended_ms: When the scenario was over.
     """
@@ -99,12 +100,17 @@ class Evidence:
     answers: tuple[Line, ...] = ()
     marks: tuple[Mark, ...] = ()
     runs: tuple[Run, ...] = ()
+    never: tuple[str, ...] = ()
     truncated: bool = False
     ended_ms: int = 0
 
     def own_lines(self) -> list[Line]:
         """Return what the bot wrote."""
         return [line for line in self.lines if line.sender == self.uid]
+
+    def at(self, n: int) -> int:
+        """Return when the journal had its row of that number, or the last one before."""
+        return max((row["t_ms"] for row in self.rows if row["n"] <= n), default=0)
 
     def connects(self, since: int = 0) -> list[int]:
         """Return when it tried to open the room socket, in milliseconds, refused ones too."""
@@ -119,6 +125,7 @@ class Evidence:
             and row["service"] == service
             and row["kind"] == "http"
             and row["dir"] == "in"
+            and row.get("uid") in {self.uid, None}
             and (not method or row.get("method") == method)
             and part in str(row.get("path", ""))
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from hangbot.redact import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +14,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ALWAYS",
     "backoff",
+    "burst_of",
     "doubled",
-    "gaps",
+    "forbidden",
+    "growth",
     "hammering",
-    "in_order",
+    "heartbeats",
+    "idle_requests",
+    "invisible",
     "leaks",
     "lost",
     "one_connection",
+    "tokens_in_urls",
 ]
 
 _OVERLAP_MS: Final = 5_000
@@ -29,6 +35,11 @@ _BURST: Final = 8
 _BURST_MS: Final = 3_000
 _GENTLE_MS: Final = 4_500
 _RARER: Final = 0.7
+_MOST_A_MINUTE: Final = 240
+_MOST_A_SECOND: Final = 20
+_SECOND_MS: Final = 1_000
+_FEWEST_SIZES: Final = 6
+_GROWN: Final = 25_000_000
 
 
 def one_connection(evidence: Evidence) -> str | None:
@@ -64,19 +75,6 @@ def doubled(evidence: Evidence) -> str | None:
     return f"it answered {answered} times to {asked} question{'' if asked == 1 else 's'}"
 
 
-def in_order(numbers: Sequence[int]) -> str | None:
-    """Whether numbers that it was asked about were answered in the order of the questions."""
-    for before, after in itertools.pairwise(numbers):
-        if after < before:
-            return f"the answer to question {after} came after that to question {before}"
-    return None
-
-
-def gaps(times: Sequence[int]) -> list[int]:
-    """Return the pauses between moments, in milliseconds."""
-    return [after - before for before, after in itertools.pairwise(times)]
-
-
 def hammering(times: Sequence[int]) -> str | None:
     """Whether attempts, in milliseconds, never came in a rush."""
     for first, last in zip(times, times[_BURST - 1 :], strict=False):
@@ -110,8 +108,84 @@ def backoff(times: Sequence[int], until: int) -> str | None:
     return None
 
 
+def heartbeats(evidence: Evidence, since: int) -> str | None:
+    """Whether the server never closed a socket of it for want of an answer."""
+    closed = [
+        row
+        for row in evidence.rows
+        if row["n"] > since
+        and row["service"] == "room"
+        and row["kind"] == "close"
+        and row["dir"] == "out"
+        and row.get("uid") == evidence.uid
+    ]
+    return "the server closed its socket, because it answered no heartbeat" if closed else None
+
+
+def idle_requests(evidence: Evidence, since: int, seconds: float) -> str | None:
+    """Whether it asks the services seldom while nothing happens."""
+    asked = sum(len(evidence.requests(service, since=since)) for service in ("room", "chat", "gateway"))
+    a_minute = asked * 60 / seconds
+    if a_minute <= _MOST_A_MINUTE:
+        return None
+    return f"it made {a_minute:.0f} requests a minute while nothing happened"
+
+
+def burst_of(sends: Sequence[int]) -> str | None:
+    """Whether it never sent more than the room stands within a second."""
+    for first, last in zip(sends, sends[_MOST_A_SECOND:], strict=False):
+        if last - first < _SECOND_MS:
+            within = sum(first <= at < first + _SECOND_MS for at in sends)
+            return f"it sent {within} messages within a second"
+    return None
+
+
+def invisible(evidence: Evidence, messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Whether a browser shows what it wrote."""
+    for row in messages:
+        if row.get("sender") != evidence.uid:
+            continue
+        data = row.get("data")
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        has_line = isinstance(metadata, dict) and isinstance(metadata.get("chatMessage"), dict)
+        if not has_line and row.get("type") != "ChatMessage":
+            return "its message has no metadata.chatMessage, without which the web client does not show it"
+    return None
+
+
+def tokens_in_urls(evidence: Evidence) -> str | None:
+    """Whether it sends no token in a URL but that of the room socket, which has no other place for it."""
+    for service in ("chat", "gateway"):
+        for row in evidence.requests(service):
+            if MASK in str(row.get("path")):
+                return f"it sent its token in the URL of {row.get('method')} {row['path']}"
+    return None
+
+
+def growth(sizes: Sequence[int]) -> str | None:
+    """Whether its memory, in bytes at even steps, does not go on growing."""
+    if len(sizes) < _FEWEST_SIZES:
+        return None
+    third = len(sizes) // 3
+    middle, end = max(sizes[third : 2 * third]), min(sizes[2 * third :])
+    if end - middle < _GROWN:
+        return None
+    return f"its memory grew from {sizes[third] / 1e6:.0f} to {sizes[-1] / 1e6:.0f} MB, and went on growing"
+
+
+def forbidden(evidence: Evidence) -> str | None:
+    """Whether it wrote nothing that it must never write."""
+    for line in evidence.own_lines():
+        for text in evidence.never:
+            if text.casefold() in line.text.casefold():
+                return f"it wrote {line.text[:200]!r}, which holds {text!r}"
+    return None
+
+
 ALWAYS: Final[Mapping[str, Callable[[Evidence], str | None]]] = {
+    "chat-out.never": forbidden,
     "room-socket.one-connection": one_connection,
     "secrets.output": leaks,
+    "secrets.url": tokens_in_urls,
 }
 """Rules that every scenario is judged by, besides its own."""

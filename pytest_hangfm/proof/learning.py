@@ -83,7 +83,7 @@ async def _watch(play: Play, latest: float) -> tuple[bool, Profile, float]:
     await play.until(lambda: play.hears() or play.has_ended, within=2.0)
     started = loop.time()
     latest = loop.time() + _LONGEST - 3.0
-    await play.speaker.dj()  # a bot that votes does so when a song begins
+    await play.people[0].dj()  # a bot that votes does so when a song begins
     found: tuple[str, str] | None = None
     tried = set[str]()
     for group in _FIRST_WORDS:
@@ -95,7 +95,7 @@ async def _watch(play: Play, latest: float) -> tuple[bool, Profile, float]:
     profile = Profile() if found is None else Profile(says=found[0], answers=found[1], start=0)
     if found is not None:
         before = len(play.lines())
-        await play.speaker.dm(play.sandbox.bot.uid, found[0])
+        await play.people[0].dm(play.sandbox.bot.uid, found[0])
         direct = await play.until(lambda: _written(play, before) != [], within=_ANSWERS_WITHIN)
         profile = replace(profile, direct=direct)
     return joined, profile, started

@@ -107,7 +107,7 @@ def read_options(config: pytest.Config) -> ProofOptions:
         profile=_path(config, option("hangfm_proof_profile")),
         learn=bool(option("hangfm_proof_learn")),
         report=_folder(_path(config, option("hangfm_proof_report"))),
-        side_by_side=1 if in_worker else side_by_side or 3 * cores,
+        side_by_side=1 if in_worker else side_by_side or 5 * cores,
         only=tuple(str(option("hangfm_proof_only")).replace(",", " ").split()),
         alone=bool(option("hangfm_proof_alone")),
     )

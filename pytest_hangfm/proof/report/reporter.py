@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -38,13 +37,12 @@ class Reporter:
         self.problem = ""
         self._options, self._config = options, config
         self._rows: list[dict[str, Any]] = []
-        self._expected = 0
+        self._expected: dict[str, float] = {}
         self._profile: Profile | None = None
-        self._began = time.monotonic()
 
     def expect(self, scenarios: Sequence[Scenario]) -> None:
-        """Take down how many scenarios are to be played."""
-        self._expected = len(scenarios)
+        """Take down which scenarios are to be played."""
+        self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
 
     def know(self, profile: Profile, learnt: Learnt | None) -> None:
         """Print what the bot does."""
@@ -67,12 +65,13 @@ class Reporter:
         self._rows.append(row)
         if not self.problem:
             left = self._left()
-            self.tell(row_line(row, len(self._rows), self._expected, left))
+            self.tell(row_line(row, len(self._rows), len(self._expected), left))
 
     def _left(self) -> float:
-        """Seconds that are left, after what was needed so far."""
-        done = len(self._rows)
-        return (time.monotonic() - self._began) / done * max(0, self._expected - done)
+        """Seconds that are left, about: what sound bots need for the rest, side by side."""
+        done = {row["scenario"] for row in self._rows}
+        left = [seconds for name, seconds in self._expected.items() if name not in done]
+        return max(sum(left) / self._options.side_by_side, max(left, default=0.0) / 2)
 
     def _result(self, *, interrupted: bool = False) -> RunResult:
         return RunResult.of(

@@ -1,0 +1,157 @@
+"""The bot of a scenario: started, signalled, ended, started again; and what is known of each of its lives."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from signal import Signals
+from typing import TYPE_CHECKING, Final
+
+from hangbot.redact import Redactor
+from pytest_hangfm.proof import looks
+from pytest_hangfm.proof.bot_process import run_of, running, secrets_of
+from pytest_hangfm.proof.evidence import Mark, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hangbot.sandbox import Sandbox
+    from pytest_hangfm.process import BotProcess
+    from pytest_hangfm.proof.bot_process import Home
+    from pytest_hangfm.proof.profile import Profile
+
+__all__ = ["BotHandle"]
+
+_TICK: Final = 0.05
+
+
+class BotHandle:
+    """The bot of a scenario.
+
+    Attributes:
+        sandbox: Hang.fm.
+        profile: What the bot does.
+        bot: Its process while there is one.
+
+    Args:
+        sandbox: Where it lives.
+        home: The bot's folder, and how it is started.
+        profile: What it does.
+    """
+
+    def __init__(self, sandbox: Sandbox, home: Home, profile: Profile) -> None:
+        self.sandbox, self.profile = sandbox, profile
+        self.bot: BotProcess | None = None
+        self._home = home
+        self._marks: list[Mark] = []
+        self._printed: dict[int, int] = {}
+        self._runs: list[Run] = []
+        self._began_ms = 0
+        self._secrets: set[str] = set()
+        self._health = profile.health
+        self._env: dict[str, str] = {}
+        if "{port}" in profile.health:
+            port = str(looks.free_port())
+            self._health = profile.health.replace("{port}", port)
+            self._env[profile.port_env] = port
+
+    # -- its process
+
+    async def start(self, **env: str) -> BotProcess:
+        """Start the bot; wait for nothing."""
+        self._secrets.update(secrets_of(self.sandbox))
+        self.mark("the bot is started")
+        self._began_ms = self.sandbox.clock.now_ms()
+        self.bot = await self._home.start(self.sandbox, {**self._env, **env})
+        return self.bot
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the bot's process has ended."""
+        return self.bot is not None and self.bot.returncode is not None
+
+    async def ended(self, *, within: float) -> int | None:
+        """Wait for its end and return the exit code; ``None`` where it runs on."""
+        if self.bot is None:
+            return None
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self.bot.ended(), within)
+        return None
+
+    def signal(self, number: int) -> None:
+        """Send the bot a signal, as whatever started it would."""
+        self.mark(Signals(number).name)
+        if self.bot is not None:
+            self.bot.send_signal(number)
+
+    async def end(self, number: int, *, within: float = 10.0) -> None:
+        """End this life of the bot by a signal, or at last by force."""
+        self.signal(number)
+        await self.ended(within=within)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End the bot whatever it does, and keep what is known of this life."""
+        if self.bot is None:
+            return
+        bot, self.bot = self.bot, None
+        code = bot.returncode
+        self._secrets.update(secrets_of(self.sandbox))
+        try:
+            await bot.stop(within=2.0)
+        finally:
+            run = run_of(bot, self._began_ms, tuple(self._secrets), Redactor(self._secrets))
+            self._runs.append(Run(run.began_ms, code, run.lines, run.leaks))
+
+    def left_running(self) -> int:
+        """Return how many processes of it are left."""
+        return len(running(self._home.run_id))
+
+    # -- what it prints, and what is seen of it
+
+    def printed(self) -> bool:
+        """Whether this life of the bot has printed anything."""
+        return self.bot is not None and any(line.strip() for line in self.bot.lines)
+
+    def printed_since(self, mark: int) -> bool:
+        """Whether this life of the bot has printed anything since a mark."""
+        return self.bot is not None and len(self.bot.lines) > self._printed.get(mark, 0)
+
+    def memory(self) -> int | None:
+        """Return the bytes that it holds in memory; ``None`` where they cannot be measured."""
+        return None if self.bot is None else looks.memory_of(self.bot.pid)
+
+    async def is_well(self) -> bool:
+        """Whether its health page answers 2xx."""
+        status = await looks.request(self._health)
+        return status is not None and 200 <= status < 300  # noqa: PLR2004  what HTTP calls success
+
+    async def turns(self, *, well: bool, within: float) -> bool:
+        """Wait until its health page says that it is well, or that it is not; return whether it does."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + within
+        while await self.is_well() != well:
+            if loop.time() > latest or self.has_ended:
+                return False
+            await asyncio.sleep(0.5)
+        return True
+
+    def mark(self, what: str) -> int:
+        """Note what the scenario does; return the number of the journal's last row."""
+        n = self.sandbox.journal.last_n
+        self._marks.append(Mark(n, self.sandbox.clock.now_ms(), what))
+        self._printed[n] = 0 if self.bot is None else len(self.bot.lines)
+        return n
+
+    async def until(self, holds: Callable[[], bool], *, within: float) -> bool:
+        """Wait until something holds; return whether it does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not holds():  # noqa: ASYNC110  a process and a room have no event in common
+                    await asyncio.sleep(_TICK)
+        return holds()
+
+    def end_in_words(self) -> str:
+        """Return its exit code in words; empty while it runs."""
+        code = None if self.bot is None else self.bot.returncode
+        return "" if code is None else f" (exit code {code})"
