@@ -16,7 +16,9 @@ from pytest_hangfm.explanations import explain, refusal, unread_actions
 from pytest_hangfm.items import remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
 from pytest_hangfm.preflight_summary import PreflightSummary
+from pytest_hangfm.proof.options import PROOF_OPTIONS
 from pytest_hangfm.proof.options import add_options as add_proof_options
+from pytest_hangfm.proof.options import read_options as read_proof_options
 from pytest_hangfm.socket_guard import guard_sockets
 from pytest_hangfm.stage_summary import StageSummary, stage_row
 from pytest_hangfm.stash import CHECK, MEASURES, PASSED, SOCKET_GUARD, STAGE, put_on_report
@@ -62,7 +64,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options, declare the markers, and register what reports."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[OPTIONS] = read_options(config)
+    config.stash[OPTIONS] = options = read_options(config)
+    if options.bot:
+        config.stash[PROOF_OPTIONS] = read_proof_options(config, options.bot)
     config.add_cleanup(lambda: unfreeze(config))
     reporting.start(config)
     if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints

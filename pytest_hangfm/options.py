@@ -51,6 +51,7 @@ class Options(NamedTuple):
         from_file: Whether the configuration file is there, or was named.
         from_environment: Whether a required name is in the environment.
         in_ci: Whether a CI service runs this.
+        bot: The command of the bot that is proven, or empty.
     """
 
     target: Literal["auto", "sandbox", "live"]
@@ -65,6 +66,7 @@ class Options(NamedTuple):
     from_file: bool
     from_environment: bool
     in_ci: bool
+    bot: str = ""
 
     @property
     def configured(self) -> bool:
@@ -197,6 +199,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         guard=cast('Literal["auto", "all", "off"]', guard),
         from_file=named or env_file.is_file(),
         from_environment=in_environment,
+        bot=texts["bot"][0],
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
     )
 

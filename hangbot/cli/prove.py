@@ -28,6 +28,7 @@ _QUIET: Final = (
     "-p",
     "no:cacheprovider",
 )
+_NOT_PASSED_ON: Final = frozenset({"PYTEST_ADDOPTS", "PYTEST_PLUGINS"})
 _TIERS: Final = ("bronze", "silver", "gold", "platinum")
 _OF_PYTEST: Final = {2: INTERRUPTED, 4: 2, 5: 2}
 """pytest's own ends: interrupted, wrong usage, nothing to run."""
@@ -100,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
     ]
     argv += ["--hangfm-bot", shlex.join(command), "--hangfm-proof-alone", f"--hangfm-proof-tier={args.tier}"]
     argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn") if getattr(args, name)]
+    if args.report is not None:
+        argv.append(f"--junit-xml={args.report / 'junit.xml'}")
     for name in ("profile", "report", "only", "side_by_side"):
         if (value := getattr(args, name)) is not None:
             argv.append(f"--hangfm-proof-{name.replace('_', '-')}={value}")
@@ -126,29 +129,32 @@ def _settings() -> Path:
 
 
 def _child(argv: list[str]) -> int:
-    """Run pytest to its end; what ends this command ends it too, and it is waited for."""
-    environ = {
-        name: value for name, value in os.environ.items() if name not in {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
-    }
-    child = subprocess.Popen(argv, env=environ)  # noqa: S603  this very interpreter
+    """Run pytest to its end; what asks this command to end is passed on once, and waited for."""
+    environ = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+    # In a group of its own: Ctrl-C at a terminal reaches it once, from here, and not its bots.
+    child = subprocess.Popen(argv, env=environ, start_new_session=True)  # noqa: S603  this very interpreter
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = child.wait()
-    except BaseException:
-        # Ctrl-C reached the child as well; what reached this process alone is passed on.
-        _end(child)
-        raise
+    except KeyboardInterrupt:
+        code = _end(child)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if code < 0:
-        return 1
+        return INTERRUPTED
     return _OF_PYTEST.get(code, code)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Ask the child to end: it ends its bots, and reports what it has judged."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child.send_signal(signal.SIGINT)
     try:
-        child.send_signal(signal.SIGINT)
-        child.wait(_ENDING_S)
+        return child.wait(_ENDING_S)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    finally:
-        signal.signal(signal.SIGINT, handler)
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.wait()

@@ -103,9 +103,9 @@ class BotHandle:
             run = run_of(bot, self._began_ms, tuple(self._secrets), Redactor(self._secrets))
             self._runs.append(Run(run.began_ms, code, run.lines, run.leaks))
 
-    def left_running(self) -> int:
-        """Return how many processes of it are left."""
-        return len(running(self._home.run_id))
+    def processes(self) -> list[int]:
+        """Return the ids of its processes, as far as the system shows them."""
+        return running(self._home.run_id)
 
     # -- what it prints, and what is seen of it
 

@@ -63,7 +63,13 @@ class BotProgram:
             there = (folder / program).exists()
             what = "cannot be executed" if there else "is not installed, or not on PATH"
             raise CannotStart(f"{program} {what}: install it, or give its path after `--`")
-        return cls(tuple(argv), folder, env, can_be_copied(folder))
+        absolute = (str(folder / word) if _leads_out(word, folder) else word for word in argv)
+        return cls(tuple(absolute), folder, env, can_be_copied(folder))
+
+
+def _leads_out(word: str, folder: Path) -> bool:
+    """Whether a word of a command is a path that leads out of the folder, of which the bot gets a copy."""
+    return word.startswith(f"..{os.sep}") and (folder / word).exists()
 
 
 class Home:

@@ -15,7 +15,7 @@ from pytest_hangfm.proof.play import Play
 from pytest_hangfm.proof.scenario import NotApplicable, NotExercised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.profile import Profile
@@ -35,9 +35,17 @@ class Conductor:
         program: The bot.
         profile: What it does.
         side_by_side: How many are played at once.
+        on_outcome: Given what came of each scenario, as soon as it is known.
     """
 
-    def __init__(self, program: BotProgram, profile: Profile, side_by_side: int) -> None:
+    def __init__(
+        self,
+        program: BotProgram,
+        profile: Profile,
+        side_by_side: int,
+        on_outcome: Callable[[Scenario, Outcome], object],
+    ) -> None:
+        self._on_outcome = on_outcome
         self.profile = profile
         self._program = program
         self._slots = asyncio.Semaphore(side_by_side)
@@ -65,6 +73,11 @@ class Conductor:
         return self._tasks[scenario.id]
 
     async def _play(self, scenario: Scenario) -> Outcome:
+        outcome = await self._judged(scenario)
+        self._on_outcome(scenario, outcome)
+        return outcome
+
+    async def _judged(self, scenario: Scenario) -> Outcome:
         if missing := scenario.missing(self.profile):
             verdicts = tuple(Verdict(name, "not_applicable", missing) for name in scenario.rules)
             return Outcome(scenario.id, verdicts)

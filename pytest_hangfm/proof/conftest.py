@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import pytest_asyncio
 
-from pytest_hangfm.proof.options import read_options
+from pytest_hangfm.proof.options import PROOF_OPTIONS
 from pytest_hangfm.proof.session import PROOF, Proof
 
 if TYPE_CHECKING:
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 _DATA: Final = "hangfm_proof"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Read the options, and register what reports."""
-    config.stash[PROOF] = proof = Proof(read_options(config), config)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Look at the bot's command and profile, and leave out what this run is not to play.
+
+    Raises:
+        pytest.UsageError: No bot is named, or the command or the profile cannot be used.
+    """
+    options = config.stash.get(PROOF_OPTIONS, None)
+    if options is None:
+        raise pytest.UsageError('say which bot: --hangfm-bot "node bot.js"')
+    config.stash[PROOF] = proof = Proof.of(options)
     if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
         config.pluginmanager.register(proof.reporter, "hangfm-proof")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this run is not to play; the order is the table's."""
-    left_out = config.stash[PROOF].choose(items)
-    if left_out:
+    if left_out := proof.choose(items):
         config.hook.pytest_deselected(items=left_out)
 
 

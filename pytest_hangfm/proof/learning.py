@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from hangbot.sandbox import open_sandbox
 from pytest_hangfm.proof.bot_process import Home
+from pytest_hangfm.proof.listening import health_path, listening_ports
+from pytest_hangfm.proof.looks import free_port
 from pytest_hangfm.proof.play import Play
 from pytest_hangfm.proof.profile import Profile, alike
 from pytest_hangfm.proof.scenario import Scenario
@@ -33,6 +35,7 @@ _NEVER: Final = re.compile(
     r"kick|ban|stop|quit|exit|restart|reboot|shutdown|leave|skip|mute|delete|clear|reset|kill|off"
 )
 _MOST_WORDS: Final = 12
+_SHORTEST_ANSWER: Final = 4
 
 
 class Learnt:
@@ -48,7 +51,7 @@ class Learnt:
     """
 
     def __init__(self, profile: Profile, evidence: Evidence, *, joined: bool, seconds: float) -> None:
-        run = evidence.runs[-1]
+        run = evidence.runs[0]
         self.profile, self.joined, self.seconds = profile, joined, seconds
         self.ended, self.lines = run.code, run.lines
         self.arrived = any(row["dir"] == "in" for row in evidence.rows)
@@ -66,11 +69,30 @@ async def learn(program: BotProgram) -> Learnt:
             await play.start()
             joined, profile, started = await _watch(play, loop.time() + 10.0)
             profile = replace(profile, start=round(started - began, 1))
+            profile = await _find_health(play, profile)
         finally:
             await play.stop()
             await asyncio.to_thread(home.close)
         evidence = play.evidence()
     return Learnt(_uses(profile, evidence), evidence, joined=joined, seconds=loop.time() - began)
+
+
+async def _find_health(play: Play, profile: Profile) -> Profile:
+    """Look for a health page; a port that the bot does not take from PORT lets one run live at a time."""
+    for port in listening_ports(play.processes()):
+        if path := await health_path(port):
+            fixed = replace(profile, health=f"http://127.0.0.1:{port}{path}", side_by_side=False)
+            await play.stop()
+            other = free_port()
+            await play.start(**{profile.port_env: str(other)})
+            if not await play.until(functools.partial(_listens, play, other), within=5.0):
+                return fixed
+            return replace(profile, health=f"http://127.0.0.1:{{port}}{path}")
+    return profile
+
+
+def _listens(play: Play, port: int) -> bool:
+    return port in listening_ports(play.processes())
 
 
 async def _nothing(play: Play) -> None:
@@ -79,7 +101,7 @@ async def _nothing(play: Play) -> None:
 
 async def _watch(play: Play, latest: float) -> tuple[bool, Profile, float]:
     loop = asyncio.get_running_loop()
-    joined = await play.until(lambda: play.is_joined() or play.has_ended, within=latest - loop.time())
+    joined = await play.joined(within=latest - loop.time())
     await play.until(lambda: play.hears() or play.has_ended, within=2.0)
     started = loop.time()
     latest = loop.time() + _LONGEST - 3.0
@@ -110,7 +132,10 @@ async def _group(play: Play, words: Sequence[str]) -> float:
     if not await play.until(lambda: bool(_written(play, before)) or play.has_ended, within=_ANSWERS_WITHIN):
         return 0.0
     taken = loop.time() - began
-    await asyncio.sleep(_SHORTEST_WAIT)  # the others' answers
+    seen = -1
+    while len(play.lines()) != seen:  # until the others' answers are there
+        seen = len(play.lines())
+        await asyncio.sleep(_SHORTEST_WAIT)
     return min(_ANSWERS_WITHIN, 2 * taken + _SHORTEST_WAIT)
 
 
@@ -143,7 +168,13 @@ async def _probe(play: Play, word: str, wait: float) -> tuple[str, str] | None:
         texts.append(answers[0])
     names = tuple(person.nickname for person in play.people)
     first, second = (alike(text, names) for text in texts)
-    return (word, first) if first and first == second else None
+    return (word, _steady(first)) if first and first == second else None
+
+
+def _steady(answer: str) -> str:
+    """Return the longest part of an answer without a number: "3 s" may be "1 min 3 s" the next time."""
+    longest = max((part.strip() for part in answer.split("#")), key=len)
+    return longest if len(longest) >= _SHORTEST_ANSWER else answer
 
 
 def _has_written(play: Play, before: int) -> bool:

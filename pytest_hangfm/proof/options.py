@@ -7,7 +7,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.proof.tiers import Tier
 
-__all__ = ["ProofOptions", "add_options", "read_options"]
+__all__ = ["PROOF_OPTIONS", "ProofOptions", "add_options", "read_options"]
+
+
+PROOF_OPTIONS: Final[pytest.StashKey[ProofOptions]] = pytest.StashKey()
+"""Where a run's `ProofOptions` are, once a bot is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,17 @@ def add_options(parser: pytest.Parser) -> None:
     add("--hangfm-proof-alone", action="store_true", help=argparse.SUPPRESS)
 
 
-def read_options(config: pytest.Config) -> ProofOptions:
+def read_options(config: pytest.Config, command: str) -> ProofOptions:
     """Read and check the options of a run.
+
+    Args:
+        config: Of the run.
+        command: The bot's, as a shell would read it.
 
     Raises:
         pytest.UsageError: There is no bot, or a value is none of those possible.
     """
     option = config.getoption
-    command = str(option("hangfm_bot") or config.getini("hangfm_bot") or os.environ.get("HANGFM_BOT", ""))
     try:
         argv = tuple(shlex.split(command))
     except ValueError as exc:

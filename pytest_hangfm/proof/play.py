@@ -29,6 +29,7 @@ _TRY: Final = 4.0
 _ASKED_EVERY: Final = 6.0
 """Seconds after which a bot that is to come back is asked again."""
 _RESTART_AFTER: Final = 1.0
+_GONE_WITHIN: Final = 5.0
 _BACK: Final = 30.0
 """Seconds within which a bot is there again after a short fault."""
 
@@ -198,6 +199,14 @@ class Play(BotHandle):
     def supervise(self, times: int = 5) -> None:
         """Start the bot again where it ends with a non-zero code, as a container's restart policy would."""
         self._restarts = times
+
+    async def cut(self, how: Literal["close", "close_deliberate", "abort"] = "abort") -> int:
+        """End the bot's room socket, and wait until it is out of the room; return the mark before it."""
+        before = self.mark(f"the room socket ends ({how})")
+        for socket in self.room_sockets():
+            socket.end(how)
+        await self.until(lambda: not self.is_joined(), within=_GONE_WITHIN)
+        return before
 
     # -- looking
 

@@ -14,8 +14,10 @@ from pytest_hangfm.proof.conductor import Conductor
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.outcome import Outcome, Verdict
 from pytest_hangfm.proof.profile import Profile, ProfileError, parse, render
+from pytest_hangfm.proof.report.folder import write_page
 from pytest_hangfm.proof.report.reporter import Reporter
 from pytest_hangfm.proof.rules import rule
+from pytest_hangfm.proof.scenario import FAMILIES
 from pytest_hangfm.proof.tiers import TIERS
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ PROOF: Final[pytest.StashKey[Proof]] = pytest.StashKey()
 """Where a run's `Proof` is."""
 
 PROFILE_FILE: Final = "hangbot-proof.toml"
+_MARK: Final = "# What the bot does, as `hangbot prove` learnt it."
 
 
 class Ending(NamedTuple):
@@ -61,9 +64,10 @@ class Setting:
         if self.conductor is None:
             verdicts = tuple(Verdict(name, "not_exercised", self.problem) for name in scenario.rules)
             outcome = Outcome(scenario.id, verdicts)
+            self.proof.take(scenario, outcome)
         else:
             outcome = await self.conductor.outcome(scenario)
-        self.proof.take(item, scenario, outcome)
+        self.proof.keep(item, outcome)
         return _ending(outcome, self.proof.options)
 
 
@@ -92,10 +96,25 @@ class Proof:
         reporter: Gathers what came of the scenarios, and prints it.
     """
 
-    def __init__(self, options: ProofOptions, config: pytest.Config) -> None:
+    def __init__(self, options: ProofOptions, program: BotProgram, profile: Profile | None) -> None:
         self.options = options
-        self.reporter = Reporter(options, config)
+        self.reporter = Reporter(options)
+        self._program, self._given = program, profile
         self._rows: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def of(cls, options: ProofOptions) -> Proof:
+        """Begin a run, once command and profile were looked at.
+
+        Raises:
+            pytest.UsageError: One of them cannot be used.
+        """
+        try:
+            program = BotProgram.of(options.argv, Path.cwd(), {})
+            file = None if options.learn else _profile_file(options.profile)
+            return cls(options, program, None if file is None else _read_profile(file))
+        except (CannotStart, ProfileError) as exc:
+            raise pytest.UsageError(str(exc)) from None
 
     def choose(self, items: list[pytest.Item]) -> list[pytest.Item]:
         """Keep what this run is to play, in the order of the table; return what is left out.
@@ -110,11 +129,15 @@ class Proof:
                 from difflib import get_close_matches  # noqa: PLC0415  only a wrong call pays for it
 
                 near = get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else "`hangbot prove --list` names all"
+                hint = f"did you mean {near[0]}?" if near else f"the families are {', '.join(FAMILIES)}"
                 raise pytest.UsageError(f"there is no scenario {name!r}; {hint}")
         kept = [item for item in items if id(item) not in places or self._is_wanted(places[id(item)])]
         left_out = [item for item in items if item not in kept]
         items[:] = kept
+        if self.options.learn:
+            del kept[1:]
+            left_out = []
+            items[:] = kept
         self.reporter.expect([places[id(item)] for item in kept if id(item) in places])
         return left_out
 
@@ -129,18 +152,28 @@ class Proof:
     @asynccontextmanager
     async def open(self, items: Sequence[pytest.Item]) -> AsyncIterator[Setting]:
         """Learn the bot, and begin to play."""
-        try:
-            program = BotProgram.of(self.options.argv, Path.cwd(), {})
-            profile, learnt = await self._profile(program)
-        except (CannotStart, ProfileError) as exc:
-            yield self._hopeless(str(exc))
+        problem = ""
+        profile = self._given
+        if profile is None:
+            self.reporter.tell("learning what the bot does (at most 25 s) …")
+            try:
+                learnt = await learn(self._program)
+                profile, problem = learnt.profile, _why_not(learnt)
+                self.reporter.know(profile, learnt)
+                if self.options.learn and not problem:
+                    file = self.options.profile or Path(PROFILE_FILE)
+                    self.reporter.written = _write_profile(file, profile)
+            except (CannotStart, ProfileError) as exc:
+                problem = str(exc)
+        else:
+            self.reporter.know(profile, None)
+        if profile is None or problem or self.options.learn:
+            self.reporter.problem = problem
+            yield Setting(self, None, problem or "the profile was to be learnt, and nothing else")
             return
-        if learnt is not None and (problem := _why_not(learnt)):
-            yield self._hopeless(problem)
-            return
-        self.reporter.know(profile, learnt)
-        one_at_a_time = not profile.side_by_side or not program.copied
-        conductor = Conductor(program, profile, 1 if one_at_a_time else self.options.side_by_side)
+        one_at_a_time = not profile.side_by_side or not self._program.copied
+        side_by_side = 1 if one_at_a_time else self.options.side_by_side
+        conductor = Conductor(self._program, profile, side_by_side, self.take)
         if self.options.side_by_side > 1:
             conductor.begin(scenario for item in items if (scenario := _scenario_of(item)))
         try:
@@ -148,29 +181,15 @@ class Proof:
         finally:
             await conductor.close()
 
-    async def _profile(self, program: BotProgram) -> tuple[Profile, Learnt | None]:
-        if self.options.profile is not None:
-            try:
-                text = self.options.profile.read_text("utf-8")
-            except (OSError, UnicodeError) as exc:
-                raise ProfileError(f"{self.options.profile.name} cannot be read: {exc}") from None
-            return parse(text, self.options.profile.name), None
-        self.reporter.tell("learning what the bot does (at most 25 s) …")
-        learnt = await learn(program)
-        return learnt.profile, learnt
+    def take(self, scenario: Scenario, outcome: Outcome) -> None:
+        """Keep what came of a scenario: a line, its page, and no more of what was seen."""
+        if self.options.report is not None:
+            write_page(self.options.report, scenario, outcome)
+        self.reporter.take(_row(outcome))
 
-    def _hopeless(self, problem: str) -> Setting:
-        self.reporter.problem = problem
-        return Setting(self, None, problem)
-
-    def take(self, item: pytest.Item, scenario: Scenario, outcome: Outcome) -> None:
+    def keep(self, item: pytest.Item, outcome: Outcome) -> None:
         """Keep what came of a scenario, for the report of its test."""
-        self._rows[item.nodeid] = {
-            "scenario": scenario.id,
-            "kind": outcome.kind,
-            "verdicts": [list(verdict_row) for verdict_row in _rows(outcome)],
-            "seconds": round(sum(played.seconds for played in outcome.played), 1),
-        }
+        self._rows[item.nodeid] = _row(outcome)
         item.user_properties += [(verdict.rule, verdict.kind) for verdict in outcome.verdicts]
 
     def row_of(self, nodeid: str) -> dict[str, Any] | None:
@@ -178,8 +197,13 @@ class Proof:
         return self._rows.get(nodeid)
 
 
-def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
-    return [(verdict.rule, verdict.kind, verdict.what) for verdict in outcome.verdicts]
+def _row(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "scenario": outcome.scenario,
+        "kind": outcome.kind,
+        "verdicts": [[verdict.rule, verdict.kind, verdict.what] for verdict in outcome.verdicts],
+        "seconds": round(sum(played.seconds for played in outcome.played), 1),
+    }
 
 
 def _scenario_of(item: pytest.Item) -> Scenario | None:
@@ -207,6 +231,40 @@ def _why_not(learnt: Learnt) -> str:
     return ""
 
 
-def profile_text(profile: Profile) -> str:
-    """Return a learnt profile as a file, with a line for its reader."""
-    return f"# What the bot does, as `hangbot prove` learnt it. Correct what is wrong.\n{render(profile)}"
+def _profile_file(named: Path | None) -> Path | None:
+    """Return the file that says what the bot does: the one that was named, or the one beside it."""
+    if named is not None:
+        return named
+    beside = Path(PROFILE_FILE)
+    return beside if beside.is_file() else None
+
+
+def _read_profile(file: Path) -> Profile:
+    """Read a profile.
+
+    Raises:
+        ProfileError: It cannot be read, or not used.
+    """
+    try:
+        return parse(file.read_text("utf-8"), file.name)
+    except UnicodeError:
+        raise ProfileError(f"{file.name} cannot be read: it is no UTF-8") from None
+    except OSError as exc:
+        raise ProfileError(f"{file.name} cannot be read: {exc.strerror}") from None
+
+
+def _write_profile(path: Path, profile: Profile) -> Path:
+    """Write a learnt profile, over an earlier one of this command but over nothing else.
+
+    Raises:
+        ProfileError: It cannot be written there.
+    """
+    try:
+        if path.exists() and not path.read_text("utf-8", errors="replace").startswith(_MARK):
+            raise ProfileError(
+                f"{path} was not written by `hangbot prove --learn`: move it away, or name another"
+            )
+        path.write_text(f"{_MARK} Correct what is wrong.\n{render(profile)}", "utf-8")
+    except OSError as exc:
+        raise ProfileError(f"{path} cannot be written: {exc.strerror}") from None
+    return path

@@ -26,17 +26,20 @@ def worst(kinds: Iterable[VerdictKind]) -> VerdictKind:
     return next((kind for kind in _WORST_FIRST if kind in given), "not_exercised")
 
 
-def reached(rules: Iterable[Rule], verdicts: Mapping[str, VerdictKind], *, answered: bool) -> Tier | None:
+def reached(
+    rules: Iterable[Rule], verdicts: Mapping[str, VerdictKind], *, answered: bool, most: Tier = "platinum"
+) -> Tier | None:
     """Return the highest tier of which, and below which, nothing failed; ``None`` without bronze.
 
     Args:
         rules: Every rule.
         verdicts: What came of those that were to be judged; a rule that was left out on purpose is missing.
         answered: Whether it joined and an answer of it was seen: without that nothing above bronze is proven.
+        most: What a run like this one can prove at most.
     """
     table = list(rules)
     best: Tier | None = None
-    for tier in TIERS:
+    for tier in TIERS[: TIERS.index(most) + 1]:
         kinds = {verdicts[rule.id] for rule in table if rule.tier == tier and rule.id in verdicts}
         if kinds & {"fail", "flaky", "not_exercised"} or "pass" not in kinds:
             break

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_hangfm.proof.profile import render
+from pytest_hangfm.proof.report.folder import write_report
 from pytest_hangfm.proof.report.run_result import RunResult
 from pytest_hangfm.proof.report.table import row_line, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pytest_hangfm.proof.learning import Learnt
     from pytest_hangfm.proof.options import ProofOptions
@@ -31,18 +32,23 @@ class Reporter:
 
     Attributes:
         problem: Why the bot cannot be exercised; empty where it can.
+        written: Where the profile was written that this run was to learn, or ``None``.
     """
 
-    def __init__(self, options: ProofOptions, config: pytest.Config) -> None:
+    def __init__(self, options: ProofOptions) -> None:
         self.problem = ""
-        self._options, self._config = options, config
-        self._rows: list[dict[str, Any]] = []
+        self.written: Path | None = None
+        self._options = options
+        self._rows: dict[str, dict[str, Any]] = {}
         self._expected: dict[str, float] = {}
+        self._expected_rules: dict[str, tuple[str, ...]] = {}
         self._profile: Profile | None = None
+        self._result: RunResult | None = None
 
     def expect(self, scenarios: Sequence[Scenario]) -> None:
         """Take down which scenarios are to be played."""
         self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
+        self._expected_rules = {scenario.id: scenario.rules for scenario in scenarios}
 
     def know(self, profile: Profile, learnt: Learnt | None) -> None:
         """Print what the bot does."""
@@ -57,30 +63,24 @@ class Reporter:
         if self._options.alone:
             print(line, file=sys.stderr, flush=True)  # noqa: T201  this prints
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what came of a scenario."""
-        row = getattr(report, _DATA, None)
-        if report.when != "call" or row is None:
+    def take(self, row: dict[str, Any]) -> None:
+        """Take what came of a scenario, once."""
+        if row["scenario"] in self._rows:
             return
-        self._rows.append(row)
-        if not self.problem:
-            left = self._left()
-            self.tell(row_line(row, len(self._rows), len(self._expected), left))
+        self._rows[row["scenario"]] = row
+        if not self.problem and self.written is None:
+            self.tell(row_line(row, len(self._rows), len(self._expected), self._left()))
 
     def _left(self) -> float:
         """Seconds that are left, about: what sound bots need for the rest, side by side."""
-        done = {row["scenario"] for row in self._rows}
-        left = [seconds for name, seconds in self._expected.items() if name not in done]
+        left = [seconds for name, seconds in self._expected.items() if name not in self._rows]
         return max(sum(left) / self._options.side_by_side, max(left, default=0.0) / 2)
 
-    def _result(self, *, interrupted: bool = False) -> RunResult:
-        return RunResult.of(
-            self._rows,
-            self._options.tier,
-            profile=self._profile,
-            problem=self.problem,
-            interrupted=interrupted,
-        )
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what came of a scenario in another process."""
+        row = getattr(report, _DATA, None)
+        if report.when == "call" and row is not None:
+            self.take(row)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -88,28 +88,48 @@ class Reporter:
         if session.exitstatus in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR}:
             return
         interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+        if self.written is not None:
+            session.exitstatus = 0
+            self._print([f"written: {self.written}"])
+            return
+        if not interrupted:
+            self._miss_nothing()
+        places = {name: number for number, name in enumerate(self._expected)}
+        rows = sorted(self._rows.values(), key=lambda row: places.get(row["scenario"], 0))
         result = RunResult.of(
-            self._rows,
+            rows,
             self._options.tier,
             profile=self._profile,
             problem=self.problem,
             interrupted=interrupted,
+            most="silver" if self._options.quick else "platinum",
         )
         session.exitstatus = _INTERRUPTED if interrupted else result.exit_code
+        self._result = result
+        lines = summary(result)
         if self._options.report is not None:
-            text = json.dumps(result.as_json(), indent=1, ensure_ascii=False)
-            (self._options.report / "report.json").write_text(text + "\n", "utf-8")
-        if self._options.alone:
-            for line in summary(result):
-                print(line, flush=True)  # noqa: T201  this prints
+            found = write_report(self._options.report, result)
+            lines = [*map(str, found), *lines, f"report: {self._options.report / 'index.html'}"]
+        self._print(lines)
+
+    def _miss_nothing(self) -> None:
+        """Count a scenario of which nothing came as not exercised: what is missing proves nothing."""
+        for name, rules in self._expected_rules.items():
+            if name not in self._rows:
+                why = self.problem or "nothing came of it: a fault of hangbot itself, please report it"
+                verdicts = [[rule, "not_exercised", why] for rule in rules]
+                self.take({"scenario": name, "kind": "not_exercised", "verdicts": verdicts, "seconds": 0.0})
+
+    def _print(self, lines: Sequence[str]) -> None:
+        for line in lines if self._options.alone else ():
+            print(line, flush=True)  # noqa: T201  this prints
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what is reached at the end of a run of pytest itself."""
-        result = self._result()
-        if self._options.alone:
+        if self._options.alone or self._result is None:
             return
         terminalreporter.section("proof of the bot")
-        for line in summary(result):
+        for line in summary(self._result):
             terminalreporter.write_line(line)
 
     @pytest.hookimpl(tryfirst=True)

@@ -69,6 +69,7 @@ class RunResult:
         profile: Profile | None,
         problem: str = "",
         interrupted: bool = False,
+        most: Tier = "platinum",
     ) -> RunResult:
         """Make a result of what came of each scenario."""
         table = all_rules()
@@ -78,7 +79,7 @@ class RunResult:
                 given.setdefault(name, []).append((row["scenario"], kind, what))
         verdicts = {name: worst(kind for _, kind, _ in found) for name, found in given.items()}
         answered = profile is not None and profile.has("answers") and bool(profile.room or profile.chat)
-        tier = reached(table, verdicts, answered=answered) if rows else None
+        tier = reached(table, verdicts, answered=answered, most=most) if rows else None
         failed = any(
             verdicts.get(each.id) in {"fail", "flaky"} and TIERS.index(each.tier) <= TIERS.index(asked)
             for each in table

@@ -38,6 +38,8 @@ def row_line(row: Mapping[str, Any], done: int, expected: int, left: float) -> s
 
 def summary(result: RunResult) -> list[str]:
     """Return what the run came to: what failed with what to do about it, the numbers, and the tier."""
+    if result.problem and all(each.verdict == "not_exercised" for each in result.rules):
+        return [printable(f"cannot tell: {result.problem}")]
     lines: list[str] = []
     for tier in TIERS:
         for each in result.rules:

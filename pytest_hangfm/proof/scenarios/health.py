@@ -43,7 +43,7 @@ async def room_out(play: Play) -> None:
     """The room's server drops every connection, and is there again later."""
     await play.ready()
     play.fault("room.connect", "refuse", times=0)
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await _must_turn_red(play, "it was out of the room")
     play.heal()
     play.supervise()
@@ -57,7 +57,7 @@ async def join_refused(play: Play) -> None:
     """The connection breaks, and the join is refused from then on."""
     await play.ready()
     play.fault("room.joinRoom", "status", body="not now", times=0)
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await _must_turn_red(play, "its join was refused")
 
 

@@ -33,7 +33,7 @@ async def refused_again(play: Play) -> None:
     """After a broken connection the join is refused for 15 seconds."""
     await play.ready()
     fault = play.fault("room.joinRoom", "status", body="the server is shutting down", times=0)
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await asyncio.sleep(15)
     tries = [frame["t_ms"] for frame in play.evidence().actions("joinRoom")]
     play.sandbox.faults.remove(fault.id)

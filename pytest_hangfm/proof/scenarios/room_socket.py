@@ -22,8 +22,7 @@ _BACK_AFTER_LONG: Final = 130.0
 async def abort(play: Play) -> None:
     """The connection breaks without a close frame (1006)."""
     await play.ready()
-    play.mark("the connection breaks")
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await play.must_recover()
 
 
@@ -31,9 +30,7 @@ async def abort(play: Play) -> None:
 async def close(play: Play) -> None:
     """The server closes without a code, which many libraries take for a good end."""
     await play.ready()
-    play.mark("a close without a code")
-    for socket in play.room_sockets():
-        socket.end("close")
+    await play.cut("close")
     await play.must_recover()
 
 
@@ -41,9 +38,7 @@ async def close(play: Play) -> None:
 async def server_close(play: Play) -> None:
     """The server says `primus::server::close` and closes, without a kick."""
     await play.ready()
-    play.mark("primus::server::close")
-    for socket in play.room_sockets():
-        socket.end("close_deliberate")
+    await play.cut("close_deliberate")
     play.supervise()
     await play.must_recover(within=60)
 
@@ -54,6 +49,7 @@ async def reset(play: Play) -> None:
     await play.ready()
     play.mark("the room is reset")
     await play.sandbox.reset_room()
+    await play.until(lambda: not play.is_joined(), within=5)
     play.supervise()
     await play.must_recover(within=60)
 
@@ -63,7 +59,7 @@ async def again_and_again(play: Play) -> None:
     """The connection breaks five times, each time soon after the bot is back."""
     await play.ready()
     for _ in range(5):
-        play.sandbox.server.disconnect_all()
+        await play.cut()
         if not await play.joined(within=45):
             break
         await asyncio.sleep(0.3)
@@ -75,7 +71,7 @@ async def handshake_fails(play: Play) -> None:
     """After a broken connection a proxy answers 503 three times."""
     await play.ready()
     fault = play.fault("room.connect", "status", status=503, body="<html>503</html>", times=3)
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     problem = await play.trouble(within=90)
     play.must_have_hit(fault)
     play.blame(problem)
@@ -86,7 +82,7 @@ async def handshake_hangs(play: Play) -> None:
     """After a broken connection the next one is accepted, but never answered."""
     await play.ready()
     fault = play.fault("room.connect", "hang")
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     problem = await play.trouble(within=100)
     play.must_have_hit(fault)
     play.blame(problem)
@@ -129,8 +125,7 @@ async def long_outage(play: Play) -> None:
 async def _be_away(play: Play, seconds: float, *, within: float) -> None:
     await play.ready()
     play.fault("room.connect", "refuse", times=0)
-    before = play.mark(f"no room for {seconds:.0f} s")
-    play.sandbox.server.disconnect_all()
+    before = await play.cut()
     await play.ended(within=play.scaled(seconds))
     tried = play.evidence()
     play.heal()
@@ -210,7 +205,7 @@ async def ban(play: Play) -> None:
 async def votes_again(play: Play) -> None:
     """After a broken connection the next song begins."""
     await play.ready()
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     play.blame(await play.trouble())
     before = play.mark("a song begins")
     await play.people[1].dj()

@@ -19,7 +19,7 @@ async def output(play: Play) -> None:
     play.fault("chat.*", "status", status=500, body="")
     play.fault("gateway.token", "status", status=500, body="")
     play.fault("room.connect", "status", status=503, body="no")
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await asyncio.sleep(3)
     play.heal()
     await play.stop()

@@ -37,7 +37,7 @@ async def sigterm(play: Play) -> None:
     elif code not in {0, 128 + signal.SIGTERM}:
         play.blame(f"it ended with exit code {code}", "stop.exit-code")
     await asyncio.sleep(0.5)
-    if left := play.left_running():
+    if left := len(play.processes()):
         play.blame(f"it left {left} process{'' if left == 1 else 'es'} running", "stop.children")
 
 
@@ -54,7 +54,7 @@ async def in_outage(play: Play) -> None:
     await play.ready()
     for point in ("room.connect", "chat.*", "gateway.*"):
         play.fault(point, "refuse", times=0)
-    play.sandbox.server.disconnect_all()
+    await play.cut()
     await asyncio.sleep(2)
     await _must_end(play, signal.SIGTERM)
 
