@@ -46,7 +46,7 @@ def front(result: RunResult, changes: Sequence[Change], when: str) -> str:
 def _headline(result: RunResult) -> str:
     reached = result.tier or "no tier"
     verdict = "is reached" if result.exit_code == 0 else "is not reached"
-    if result.exit_code == 3:  # noqa: PLR2004  cannot tell
+    if result.exit_code == 3:  # noqa: PLR2004  nothing is known
         verdict = "cannot be told"
     return f"{shown(reached)}: {shown(result.asked)} {verdict}"
 
