@@ -231,6 +231,7 @@ class Recorder(logging.Handler):
             bounds,
             bot=self._bot,
             group=self._sandbox.room_uuid,
+            names={person.uid: person.nickname for person in self._sandbox.people},
             secrets=secrets,
             output=tuple(dict.fromkeys(filter(None, self.output))),
         )
