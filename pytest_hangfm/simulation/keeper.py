@@ -40,10 +40,10 @@ class Keeper:
         disk: What its outbox is on.
         random: Its randomness, and that of its processes.
         recorder: Takes what it does.
-        make_app: Makes its app, anew for each process.
 
     Attributes:
         bot: The bot that runs, or ``None`` while there is none.
+        settings: Its configuration; to be changed before `begin`.
     """
 
     def __init__(
@@ -55,23 +55,38 @@ class Keeper:
         disk: SimulatedDisk,
         random: Random,
         recorder: Recorder,
-        make_app: Callable[[], App],
     ) -> None:
         self.bot: Bot | None = None
+        self.settings = settings
         self._loop = loop
-        self._settings = settings
         self._clock = clock
         self._disk = disk
         self._random = random
         self._recorder = recorder
-        self._make_app = make_app
+        self._make_app: Callable[[], App] | None = None
+        self._may_begin = asyncio.Event()
         self._process: Process | None = None
         self._away = _AWAY
         self._over = False
         self._stopping: asyncio.Task[None] | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Return whether it has an app to run."""
+        return self._make_app is not None
+
+    def begin(self, make_app: Callable[[], App]) -> None:
+        """Have the first process begin.
+
+        Args:
+            make_app: Makes the app, anew for each process.
+        """
+        self._make_app = make_app
+        self._may_begin.set()
+
     async def keep(self) -> None:
-        """Run one process after the other until `stop`."""
+        """Run one process after the other, from `begin` to `stop`."""
+        await self._may_begin.wait()
         while not self._over:
             self._away = _AWAY
             await self._run_once()
@@ -82,6 +97,7 @@ class Keeper:
     async def stop(self) -> None:
         """Ask the bot to stop, for good, and wait until its process has ended."""
         self._over = True
+        self._may_begin.set()
         await self._ask_to_stop()
 
     def say(self, text: str, key: str) -> None:
@@ -127,7 +143,7 @@ class Keeper:
         run = recorder.run
         process = self._process = loop.start_process(f"bot {run}")
         recorder.add(h.Started(loop.time(), run))
-        with exclusive(self._settings.outbox):
+        with exclusive(self.settings.outbox):
             living = process.run(self._live(process), name=f"bot {run}")
             await asyncio.wait([living, process.crashed], return_when=asyncio.FIRST_COMPLETED)
         self.bot = self._process = None
@@ -144,7 +160,8 @@ class Keeper:
                 self._away = _PUT_OUT
 
     async def _live(self, process: Process) -> None:
-        settings, clock = self._settings, self._clock
+        settings, clock = self.settings, self._clock
+        assert self._make_app is not None  # noqa: S101  it has begun
         app = Observed(self._make_app(), self._recorder, settings.handler_timeout)
         random = Random(self._random.random())  # noqa: S311  to be repeatable
         writer = self._disk.writer_for(process)
@@ -168,7 +185,7 @@ class Keeper:
             return
         self._recorder.add(h.StopAsked(self._loop.time(), run))
         self.bot.stop()
-        until = self._loop.time() + self._settings.drain + _STOPS_WITHIN
+        until = self._loop.time() + self.settings.drain + _STOPS_WITHIN
         while process is self._process and self._loop.time() < until:  # noqa: ASYNC110  virtual time
             await asyncio.sleep(_LOOKS_EVERY)
 

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from hangbot import App, InlineWriter, Settings, open_outbox
 from hangbot.sandbox import Sandbox, SandboxClock, open_sandbox
@@ -28,7 +28,7 @@ from pytest_hangfm.simulation.process import is_alive
 from pytest_hangfm.simulation.recorder import Recorder
 from pytest_hangfm.simulation.rules import Rules
 
-__all__ = ["World", "play"]
+__all__ = ["MachineUsedError", "Visit", "World", "play"]
 
 _ROOM_PORT: Final = 4001
 _CHAT_PORT: Final = 4002
@@ -39,6 +39,14 @@ _SAYS_EVERY: Final = 15.0
 _SETTLES_WITHIN: Final = 900.0
 """Seconds after the calm until everything has ended that was accepted; the checker judges what has not."""
 _OPENS_WITHIN: Final = 120.0
+
+
+Visit: TypeAlias = Callable[["World"], Coroutine[Any, Any, None]]
+"""What a test does in a world, as one of its people; it calls `Keeper.begin`."""
+
+
+class MachineUsedError(RuntimeError):
+    """The machine was used in a simulation, which is not the same each time then."""
 
 
 _Effects: TypeAlias = dict[int, tuple[Fault, Effect]]
@@ -81,46 +89,53 @@ class World:
             await asyncio.sleep(2.0)
 
 
-def play(plan: Plan, *, app: Callable[[], App] | None = None) -> h.History:
+def play(plan: Plan, *, app: Callable[[], App] | None = None, visit: Visit | None = None) -> h.History:
     """Play a plan to its end and return what happened; the same plan has the same history each time.
 
     Args:
         plan: What is to be.
-        app: Makes the bot's app, anew for each process; without one it answers all who ask.
+        app: Makes the bot's app, anew for each process; without one it answers all who ask, and says things
+            of its own accord.
+        visit: What a test does there; it is to call `Keeper.begin`.
 
     Raises:
-        RuntimeError: The world came to a halt, or the machine's time, chance, threads or network were used.
+        MachineUsedError: The machine's time, chance, threads, sockets or programs were used.
+        RuntimeError: The world came to a halt.
         ValueError: The plan names a fault or a setting that is not known.
     """
     folder = Path(tempfile.mkdtemp(prefix="hangfm-", dir=_fast_folder()))
     try:
-        with no_machine() as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        with no_machine(plan.seed) as uses, asyncio.Runner(loop_factory=SimulatedLoop) as runner:
             loop = runner.get_loop()
             if not isinstance(loop, SimulatedLoop):
                 raise TypeError("a simulation needs its own loop")
-            history = runner.run(_play(plan, loop, folder, app))
+            history = runner.run(_play(plan, loop, folder, app, visit))
         if uses:
-            raise RuntimeError(uses[0])
+            raise MachineUsedError(uses[0])
         return history
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _play(plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None) -> h.History:
+async def _play(
+    plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None, visit: Visit | None
+) -> h.History:
     logger = logging.getLogger("hangbot")
     level, propagates = logger.level, logger.propagate
-    async with _open_world(plan, loop, folder, app) as (world, settings):
+    async with _open_world(plan, loop, folder) as world:
         recorder = world.recorder
         recorder.addFilter(is_alive)
         logger.addHandler(recorder)
         logger.setLevel(logging.INFO)
         logger.propagate = False  # the lines are the history's; a report of pytest would repeat a hostile one
         try:
-            bounds = _bounds(settings)
-            await _live(plan, world, loop, bounds)
+            if visit is None:
+                world.keeper.begin(app or (lambda: Probe(world.moods)))
+                visit = _nothing if app else _say(plan)
+            bounds = await _live(plan, world, loop, visit)
             secrets = _secrets(world.sandbox)
             async with open_outbox(
-                settings, binds=False, clock=world.clock, make_writer=InlineWriter
+                world.keeper.settings, binds=False, clock=world.clock, make_writer=InlineWriter
             ) as outbox:
                 await recorder.rows(outbox)
             left = tuple(
@@ -135,10 +150,8 @@ async def _play(plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[],
 
 
 @asynccontextmanager
-async def _open_world(
-    plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None
-) -> AsyncIterator[tuple[World, Settings]]:
-    random = Random(f"world {plan.seed}")  # noqa: S311  to be repeatable
+async def _open_world(plan: Plan, loop: SimulatedLoop, folder: Path) -> AsyncIterator[World]:
+    rng = Random(f"world {plan.seed}")  # noqa: S311  to be repeatable
     clock, moods = SimulatedClock(), Moods()
     disk = SimulatedDisk(clock)
     true = SimulatedClock()
@@ -148,7 +161,7 @@ async def _open_world(
             http_port=_CHAT_PORT,
             control=False,
             clock=SandboxClock(wall_s=true.wall, monotonic_s=loop.time),
-            rng=Random(random.random()),  # noqa: S311  to be repeatable
+            rng=Random(rng.random()),  # noqa: S311  to be repeatable
         ) as sandbox,
         asyncio.TaskGroup() as tasks,
     ):
@@ -161,20 +174,18 @@ async def _open_world(
             settings,
             clock=clock,
             disk=disk,
-            random=Random(random.random()),  # noqa: S311  to be repeatable
+            random=Random(rng.random()),  # noqa: S311  to be repeatable
             recorder=recorder,
-            make_app=app or (lambda: Probe(moods)),
         )
-        people = People(sandbox, Random(random.random()), plan.users, plan.pace)  # noqa: S311  likewise
+        people = People(sandbox, Random(rng.random()), plan.users, plan.pace)  # noqa: S311  likewise
         operator = Operator(settings, clock, recorder, tasks)
         rules = loop.network.rules
-        yield World(sandbox, keeper, rules, disk, clock, people, operator, moods, recorder), settings
+        yield World(sandbox, keeper, rules, disk, clock, people, operator, moods, recorder)
 
 
-async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds) -> None:
+async def _live(plan: Plan, world: World, loop: SimulatedLoop, visit: Visit) -> h.Bounds:
     """Let people talk and things go wrong, then have some calm, then stop."""
     recorder, keeper = world.recorder, world.keeper
-    random = Random(f"bot {plan.seed}")  # noqa: S311  to be repeatable
     effects: _Effects = {}
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(keeper.keep(), name="keeper")
@@ -182,9 +193,10 @@ async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds)
         await world.people.enter()
         async with asyncio.TaskGroup() as acts:
             acts.create_task(world.people.talk(plan.seconds), name="people")
-            acts.create_task(_say(keeper, random, plan.seconds), name="bot says")
+            acts.create_task(visit(world), name="visit")
             for number, fault in enumerate(plan.faults):
                 acts.create_task(_go_wrong(world, number, fault, effects), name=fault.kind)
+        bounds = _bounds(keeper.settings)
         await world.people.talk(loop.time() + bounds.calm)
         until = loop.time() + _SETTLES_WITHIN
         while loop.time() < until and recorder.waits():  # noqa: ASYNC110  virtual time
@@ -194,14 +206,25 @@ async def _live(plan: Plan, world: World, loop: SimulatedLoop, bounds: h.Bounds)
         looking.cancel()
         keeping.cancel()
         recorder.look(keeper.bot, loop.network, _ROOM_PORT)
+    return bounds
 
 
-async def _say(keeper: Keeper, random: Random, until: float) -> None:
-    loop, number = asyncio.get_running_loop(), 0
-    while loop.time() < until:
-        await asyncio.sleep(random.expovariate(1 / _SAYS_EVERY))
-        number += 1
-        keeper.say(f"own words, number {number}", f"own-{number}")
+async def _nothing(_: World) -> None:
+    """Visit no one."""
+
+
+def _say(plan: Plan) -> Visit:
+    """Have the bot say things of its own accord."""
+
+    async def visit(world: World) -> None:
+        loop, number = asyncio.get_running_loop(), 0
+        rng = Random(f"bot {plan.seed}")  # noqa: S311  to be repeatable
+        while loop.time() < plan.seconds:
+            await asyncio.sleep(rng.expovariate(1 / _SAYS_EVERY))
+            number += 1
+            world.keeper.say(f"own words, number {number}", f"own-{number}")
+
+    return visit
 
 
 async def _go_wrong(world: World, number: int, fault: Fault, effects: _Effects) -> None:

@@ -9,7 +9,7 @@ from pytest_hangfm.simulation.history import Changed
 if TYPE_CHECKING:
     from pytest_hangfm.simulation.world import World
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "OF_THE_PROBE"]
 
 HOSTILE: Final = (
     "\x00\x1b[31m\u202e\ufeff",
@@ -71,3 +71,6 @@ KINDS: Final = (
     FaultKind("hostile line", _hostile, _text, weight=0.8),
     FaultKind("lines edited and deleted", _edits, weight=0.8),
 )
+
+OF_THE_PROBE: Final = frozenset({"handler raises", "handler hangs", "handler talks much"})
+"""What only the world's own app does; an author's does it by itself, or not."""
