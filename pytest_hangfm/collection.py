@@ -14,6 +14,7 @@ from pytest_hangfm.async_tests import shares_our_loop
 from pytest_hangfm.fenced import use_fixture
 from pytest_hangfm.items import check_id, checks_alone, packaged_checks, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS
+from pytest_hangfm.simulated_tests import is_simulated
 from pytest_hangfm.stash import PASSED
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def arrange(session: pytest.Session, items: list[pytest.Item]) -> None:
     if options.only or options.ignore:
         _choose_checks(session.config, items)
     _order_checks(items)
+    if options.simulate and items:
+        _look_at_token(options.simulate, items)
     guards = options.guard == "all" or (options.guard == "auto" and any(map(uses_plugin, items)))
     for item in items:
         _skip_live(item)
@@ -104,6 +107,18 @@ def _choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _look_at_token(token: str, items: list[pytest.Item]) -> None:
+    """Refuse a token that cannot be replayed before the tests run, and not once for each of them."""
+    from pytest_hangfm.simulation.token import TokenError, decode  # noqa: PLC0415  only a replay pays for it
+
+    if not any(map(is_simulated, items)):
+        raise pytest.UsageError("--hangfm-simulate: no test of this run is marked `simulation`")
+    try:
+        decode(token)
+    except TokenError as exc:
+        raise pytest.UsageError(f"--hangfm-simulate: {exc}") from None
 
 
 def _matches(pattern: str, *names: str) -> bool:

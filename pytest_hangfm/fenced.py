@@ -25,6 +25,7 @@ __all__ = [
     "Crash",
     "MaskedFailure",
     "crash_of",
+    "drop_fixtures",
     "failure_text",
     "fixture_names",
     "loop_select",
@@ -47,6 +48,11 @@ def use_fixture(item: pytest.Function, name: str) -> None:
     """Give a collected test one more fixture, set up before and torn down after all others."""
     if name not in fixture_names(item):
         fixture_names(item).insert(0, name)
+
+
+def drop_fixtures(item: pytest.Function, is_dropped: Callable[[str], bool]) -> None:
+    """Take fixtures from a collected test, so that they are not set up for it."""
+    fixture_names(item)[:] = [name for name in fixture_names(item) if not is_dropped(name)]
 
 
 LOG_HANDLERS: Final = ("report_handler", "log_cli_handler", "log_file_handler")

@@ -19,6 +19,7 @@ from pytest_hangfm.preflight_summary import PreflightSummary
 from pytest_hangfm.proof.options import PROOF_OPTIONS
 from pytest_hangfm.proof.options import add_options as add_proof_options
 from pytest_hangfm.proof.options import read_options as read_proof_options
+from pytest_hangfm.simulated_tests import refuse_fixture, run_simulated, take_over
 from pytest_hangfm.socket_guard import guard_sockets
 from pytest_hangfm.stage_summary import StageSummary, stage_row
 from pytest_hangfm.stash import CHECK, MEASURES, PASSED, SOCKET_GUARD, STAGE, put_on_report
@@ -31,7 +32,9 @@ __all__ = [
     "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_fixture_setup",
     "pytest_pycollect_makeitem",
+    "pytest_pyfunc_call",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
@@ -46,6 +49,10 @@ _MARKERS: Final = (
     "live: runs on what is configured, and only with --hangfm-target=live; skipped otherwise",
     "remedy(text): what to do when this test fails, as a command or a setting by name",
     "virtual_time: the event loop's clock jumps over waits, so that a back-off of 30 s takes no time",
+    (
+        "simulation(seeds=200, check=function): the test is played in so many simulated worlds, in which "
+        "things go wrong; `check(history)` asserts what is to be true of each: docs/simulation.md"
+    ),
     (
         "allow_failed_actions: room actions of the plugin's bots may end failed without anybody reading so; "
         "otherwise that fails the test"
@@ -97,6 +104,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 def pytest_pycollect_makeitem() -> Generator[None, object, object]:
     """Mark async tests that use the plugin before pytest-asyncio collects its own."""
     collected = yield
+    take_over(collected)
     mark_for_asyncio(collected)
     return collected
 
@@ -116,6 +124,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test that the plugin's async fixtures cannot serve, before any of them is set up."""
     if reason := reason_not_to_run(item):
         pytest.fail(reason, pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Make no fixture of the plugin for a test that is simulated."""
+    __tracebackhide__ = True
+    refuse_fixture(request, fixturedef.argname)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is marked ``simulation`` in its worlds."""
+    return run_simulated(pyfuncitem) or None
 
 
 @pytest.hookimpl(wrapper=True)

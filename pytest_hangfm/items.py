@@ -21,7 +21,7 @@ __all__ = [
     "uses_plugin",
 ]
 
-_MARKERS = frozenset({"preflight", "stage", "live", "virtual_time"})
+_MARKERS = frozenset({"preflight", "stage", "live", "simulation", "virtual_time"})
 
 
 def title_of(name: str) -> str:

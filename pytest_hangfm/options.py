@@ -52,6 +52,8 @@ class Options(NamedTuple):
         from_environment: Whether a required name is in the environment.
         in_ci: Whether a CI service runs this.
         bot: The command of the bot that is proven, or empty.
+        simulate: The token of the one world in which simulated tests are played; empty: those of their seeds.
+        seeds: In how many worlds they are played; 0: as their marks say.
     """
 
     target: Literal["auto", "sandbox", "live"]
@@ -67,6 +69,8 @@ class Options(NamedTuple):
     from_environment: bool
     in_ci: bool
     bot: str = ""
+    simulate: str = ""
+    seeds: int = 0
 
     @property
     def configured(self) -> bool:
@@ -146,6 +150,8 @@ _SPECS: Final = (
         "auto (default; all tests of a run that uses the plugin), all, off",
         "auto|all|off",
     ),
+    _Spec("simulate", "play simulated tests in the world of this token, as a failure names it", "TOKEN"),
+    _Spec("seeds", "play simulated tests in so many worlds, whatever their marks say", "N"),
 )
 
 
@@ -200,6 +206,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         from_file=named or env_file.is_file(),
         from_environment=in_environment,
         bot=texts["bot"][0],
+        simulate=texts["simulate"][0],
+        seeds=_count(*texts["seeds"]),
         in_ci=environ.get("CI", "").strip().lower() not in {"", *_SWITCH_OFF},
     )
 
@@ -257,6 +265,13 @@ def _writable(path: Path | None, where: str) -> Path | None:
     if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         raise pytest.UsageError(f"{where}: {path} cannot be written")
     return path
+
+
+def _count(text: str, where: str) -> int:
+    """A number of at least 1; 0 where none is given."""
+    if text and not (text.isdecimal() and int(text)):
+        raise pytest.UsageError(f"{where}: {text!r} is no number of at least 1")
+    return int(text or 0)
 
 
 def _ids(text: str) -> tuple[str, ...]:
