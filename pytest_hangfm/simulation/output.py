@@ -9,7 +9,7 @@ from hangbot.text import encodable, printable_lines
 from pytest_hangfm.simulation.pairs import table
 from pytest_hangfm.simulation.plan import Plan
 from pytest_hangfm.simulation.search import JUDGED_FROM, Failure, Summary
-from pytest_hangfm.simulation.worker import Verdict
+from pytest_hangfm.simulation.worker import CRASHED, HUNG, Verdict
 
 __all__ = ["Progress", "broken", "counts", "described", "show"]
 
@@ -24,7 +24,8 @@ def described(failure: Failure) -> Iterator[str]:
     yield f"seed {failure.seed} FAILED: {failure.rule}: {failure.what}"
     if failure.note:
         yield f"  {failure.note}"
-    yield from _world(failure.plan)
+    if failure.rule in (CRASHED, HUNG):  # otherwise the story begins with it
+        yield from _world(failure.plan)
     yield failure.story
     yield f"replay it: python -m pytest_hangfm.simulation --replay {failure.token}"
 

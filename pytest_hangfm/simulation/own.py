@@ -2,22 +2,17 @@
 
 from typing import Final
 
-from pytest_hangfm.simulation.checker import Violation, check
+from pytest_hangfm.simulation.checker import check
 from pytest_hangfm.simulation.drawing import draw
 from pytest_hangfm.simulation.faults import FAULTS
-from pytest_hangfm.simulation.history import History
-from pytest_hangfm.simulation.plan import Plan
+from pytest_hangfm.simulation.story import tell
 from pytest_hangfm.simulation.worker import Rig
 from pytest_hangfm.simulation.world import play
 
 __all__ = ["KINDS", "RIG", "draw"]
 
 
-def _violations(_: History, violations: tuple[Violation, ...], __: Plan) -> str:
-    return "\n".join(map(str, violations))
-
-
 KINDS: Final = frozenset(FAULTS)
 """The classes of faults that `draw` draws from."""
-RIG: Final = Rig(play, check, _violations)
-"""Plays a plan, judges its history, and shows what it violates, in any process."""
+RIG: Final = Rig(play, check, tell)
+"""Plays a plan, judges its history, and shows it as a story, in any process."""
