@@ -67,6 +67,8 @@ class Link:
         self._loop = network.loop
         self._last = 0.0
         self._over = False
+        self._waiting: deque[tuple[float, asyncio.TimerHandle]] = deque()
+        """Pieces that are not on their way yet, as the link is slow, and when they will be."""
         self._held: deque[Item] = deque()
         self._held_since = 0.0
         self._limit: asyncio.TimerHandle | None = None
@@ -87,6 +89,15 @@ class Link:
         else:
             self._deliver(item)
         self._over = self._over or item is End.RESET
+
+    def drop(self) -> None:
+        """Drop what is not on its way yet."""
+        while self._waiting:
+            begins, timer = self._waiting.pop()
+            if begins <= self._loop.time():
+                break
+            timer.cancel()
+            self._last = begins
 
     def reset(self) -> None:
         """Reset it behind what was sent; the system does that, even for a program that is gone."""
@@ -115,7 +126,11 @@ class Link:
 
     def _deliver(self, item: Item, seconds: float = 0.0, busy: float = 0.0) -> None:
         self._last = max(self._last, self._loop.time() + LATENCY + seconds) + busy
-        self._loop.call_at(self._last, self._arrive, item, context=contextvars.Context())
+        timer = self._loop.call_at(self._last, self._arrive, item, context=contextvars.Context())
+        if busy:
+            self._waiting.append((self._last - busy, timer))
+        while self._waiting and self._waiting[0][0] <= self._loop.time():
+            self._waiting.popleft()
 
     def _arrive(self, item: Item) -> None:
         if self._held or self._is_swallowed():

@@ -5,6 +5,7 @@ import contextvars
 import errno
 import os
 import socket
+import struct
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -21,15 +22,22 @@ __all__ = ["AtCrash", "Transport"]
 
 AtCrash = Literal["reset", "fin", "silence"]
 """What the other side sees of a process that crashes: an error, an end, or nothing any more."""
+_LINGER: Final = struct.Struct("ii")
 _HIGH_WATER: Final = 64 * 1024
 
 
 class Socket:
-    """What a transport shows as its socket: two addresses, and options that change nothing."""
+    """What a transport shows as its socket: two addresses, and options of which one matters.
+
+    Attributes:
+        open: Whether it is not closed.
+        resets: Whether closing resets the connection and drops what was not sent: ``SO_LINGER`` of zero.
+    """
 
     def __init__(self, here: tuple[str, int], there: tuple[str, int]) -> None:
         self.family, self.type, self.proto = socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
         self.open = True
+        self.resets = False
         self._here, self._there = here, there
 
     def fileno(self) -> int:
@@ -42,8 +50,10 @@ class Socket:
     def getpeername(self) -> tuple[str, int]:
         return self._there
 
-    def setsockopt(self, *_: object) -> None:
-        """Change nothing."""
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER) and isinstance(value, bytes):
+            on, seconds = _LINGER.unpack(value)
+            self.resets = bool(on) and not seconds
 
 
 class Transport(asyncio.Transport):
@@ -183,14 +193,12 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         """Send what was written, then the end."""
         if not self._closing:
-            self.write_eof()
+            self._hang_up()
             self._end(None)
 
     def abort(self) -> None:
-        """Reset the connection: the other side sees an error."""
-        if not self._closing:
-            self.out.send(End.RESET)
-            self._end(None)
+        """Do the same: only what asyncio itself held would be dropped, and here the system has it all."""
+        self.close()
 
     def fail(self, error: OSError) -> None:
         """End it with an error of the system's; the other side sees nothing of that."""
@@ -203,6 +211,14 @@ class Transport(asyncio.Transport):
         self._peer.out.hole = hole
         self.out.vanish()
         self.fail(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+
+    def _hang_up(self) -> None:
+        """Close as the system does: what nothing has read, or must not linger, makes it a reset."""
+        if self._inbox or self._socket.resets:
+            self.out.drop()
+            self.out.send(End.RESET)
+        else:
+            self.write_eof()
 
     def _end(self, error: Exception | None) -> None:
         self._closing = self._ended_writing = True
@@ -235,8 +251,10 @@ class Transport(asyncio.Transport):
         if how == "silence":
             self.silent = True
             self.out.vanish()
+        elif not self._closing and how == "fin":
+            self._hang_up()
         elif not self._closing:
-            self.out.send(End.FIN if how == "fin" else End.RESET)
+            self.out.send(End.RESET)
         self._closing = self._ended_writing = self._over = True
         self.out.closed()
         self._network.forget(self)

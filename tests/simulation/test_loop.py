@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pytest_hangfm.simulation.loop import SimulatedLoop
-from tests.simulation.worlds import connect, echo, listen, run
+from tests.simulation.worlds import connect, echo, listen, no_linger, run
 
 
 def test_an_hour_passes_at_once_and_timers_run_in_order() -> None:
@@ -84,6 +84,7 @@ def test_a_reset_is_seen_and_a_closed_port_refuses() -> None:
 
         server = await listen(serve)
         reader, writer = await connect()
+        no_linger(await accepted)
         (await accepted).transport.abort()
         with pytest.raises(ConnectionResetError):
             await reader.read()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.rules import Rule
 from tests.cases import cases
-from tests.simulation.worlds import PORT, Seen, connect, echo, listen, run
+from tests.simulation.worlds import PORT, Seen, connect, echo, listen, no_linger, run
 
 LONG = 100_000.0
 
@@ -265,11 +265,11 @@ def test_a_request_that_was_given_up_may_still_arrive_and_is_noted_as_late() -> 
 @cases(
     "seconds",
     ("close", 150.0),  # a closed connection is not tried for long
-    ("abort", 10.0),  # what was not sent goes with it
+    ("close without lingering", 10.0),  # what was not sent goes with it
     ("crash", 10.0),
 )
 def test_what_nobody_tries_any_more_never_arrives(request: pytest.FixtureRequest, seconds: float) -> None:
-    how: Literal["close", "abort", "crash"] = request.node.callspec.id
+    how: Literal["close", "close without lingering", "crash"] = request.node.callspec.id
 
     async def main(loop: SimulatedLoop) -> list[str]:
         seen = Seen(loop)
@@ -284,10 +284,10 @@ def test_what_nobody_tries_any_more_never_arrives(request: pytest.FixtureRequest
             rule = loop.network.rules.black_hole(PORT)
             writer.write(b"say hello")
             await asyncio.sleep(1.0)
-            if how == "close":
+            if how == "close without lingering":
+                no_linger(writer)
+            if how != "crash":
                 writer.close()
-            elif how == "abort":
-                writer.transport.abort()
             await asyncio.sleep(LONG)
 
         process = loop.start_process("bot")
@@ -369,6 +369,27 @@ def test_a_connection_is_made_once_the_hole_is_gone() -> None:
 
 
 # -- a slow reader
+
+
+def test_what_a_slow_reader_has_not_got_goes_with_a_connection_that_does_not_linger() -> None:
+    async def main(loop: SimulatedLoop) -> list[tuple[float, str]]:
+        seen = Seen(loop)
+        await listen(seen.serve)
+        rule = loop.network.rules.slow_reader(PORT, 4.0)
+        _, writer = await connect()
+        no_linger(writer)
+        writer.write(b"abcdefghijklmnop")
+        await asyncio.sleep(2.0)
+        writer.close()
+        await asyncio.sleep(10.0)
+        rule.remove()
+        return seen.events
+
+    events, loop = run(main)
+
+    assert "".join(what for _, what in events) == "abcdefgh" + "ConnectionResetError"
+    assert events[-1][0] <= 2.3
+    assert loop.network.transports == {}
 
 
 def test_a_slow_reader_has_its_sender_wait() -> None:

@@ -1,6 +1,8 @@
 """What tests of the simulated machine share: loops to run in, and connections to look at."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -38,6 +40,12 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.write(data)
         await writer.drain()
     writer.close()
+
+
+def no_linger(writer: asyncio.StreamWriter) -> None:
+    """Have the end of a connection be a reset, which drops what was not sent."""
+    option = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
 
 
 async def connect(port: int = PORT) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
