@@ -193,7 +193,7 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         """Send what was written, then the end."""
         if not self._closing:
-            self._hang_up()
+            self._close_socket()
             self._end(None)
 
     def abort(self) -> None:
@@ -212,7 +212,7 @@ class Transport(asyncio.Transport):
         self.out.vanish()
         self.fail(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
 
-    def _hang_up(self) -> None:
+    def _close_socket(self) -> None:
         """Close as the system does: what nothing has read, or must not linger, makes it a reset."""
         if self._inbox or self._socket.resets:
             self.out.drop()
@@ -252,7 +252,7 @@ class Transport(asyncio.Transport):
             self.silent = True
             self.out.vanish()
         elif not self._closing and how == "fin":
-            self._hang_up()
+            self._close_socket()
         elif not self._closing:
             self.out.send(End.RESET)
         self._closing = self._ended_writing = self._over = True
