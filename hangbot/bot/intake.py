@@ -45,7 +45,8 @@ class Intake:
             anew, or many were pushed since it was last read; with the ids of rows that were left to it.
         full: Set when the app had no room.
         doubts: Set when there is something to read.
-        group_heard_at: When the group's last row was pushed (monotonic seconds).
+        group_heard_at: When the group's last row of another user was pushed (monotonic seconds): the bot's
+            own say little, since a send makes a member of a bot that was put out, and neither is announced.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Intake:
             return
         if (conversation := self._ledger.conversation_of(row)) is None:
             return
-        if not row.direct:
+        if not row.direct and not self._history.wrote(row):
             self.group_heard_at = self._clock.now()
         if self._held is not None:
             if len(self._held) < _MOST_HELD:

@@ -230,6 +230,25 @@ def test_a_bot_that_was_put_out_of_the_group_joins_it_again(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_a_bot_that_was_put_out_and_whose_own_words_let_it_in_again_hears_what_was_said_between(
+    tmp_path: Path,
+) -> None:
+    async def story(bot: Hearing) -> None:
+        sandbox = bot.world.sandbox
+        alice = sandbox.users.add("alice")
+        await alice.join()
+        await alice.say("before")
+        await bot.until("before", within=1.0)
+        await sandbox.chat.kick(sandbox.bot.uid, sandbox.room_uuid)
+        await alice.say("between")
+        for _ in range(4):
+            await asyncio.sleep(10.0)
+            await bot.world.bot.say("of its own accord")
+        await bot.until("between", within=20.0)
+
+    assert hear(tmp_path / "run", story).heard == ["before", "between"]
+
+
 def test_a_history_that_is_away_turns_red_and_what_was_said_is_heard_when_it_is_back(tmp_path: Path) -> None:
     async def story(bot: Hearing) -> None:
         sandbox = bot.world.sandbox
