@@ -1,6 +1,6 @@
 """In which state of the bot a fault had its effect: what a search has reached, as a table. PURE."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -35,16 +35,24 @@ STATES: Final = (
 """No process runs; one has never been in the room yet; it is in the room, with or without messages that have
 not ended, and with or without the chat's socket; it is out of the room again; it was asked to stop."""
 
+_SEEN_AFTER: Final = 0.5
+"""Seconds: an effect is seen so much later at most, and the state that counts is the one before it."""
+
 
 def pairs_of(history: History) -> Counter[tuple[str, str]]:
     """Return how many faults of a class had an effect in a state, by state and class; each fault once."""
     state = _State()
+    past: deque[tuple[float, str]] = deque([(0.0, state.name)])
     seen: dict[tuple[str, int], str] = {}
     for event in history.events:
         if isinstance(event, FaultFired):
-            seen[state.name, event.number] = event.kind
+            while len(past) > 1 and past[1][0] <= event.at - _SEEN_AFTER:
+                past.popleft()
+            seen[past[0][1], event.number] = event.kind
         else:
             state.see(event)
+            if state.name != past[-1][1]:
+                past.append((event.at, state.name))
     return Counter((name, kind) for (name, _), kind in seen.items())
 
 

@@ -95,9 +95,10 @@ def _shorter(plan: Plan) -> Iterator[Plan]:
     for by in (first - _EARLY, (first - _EARLY) / 2):
         if by >= 1.0:
             yield _earlier(plan, math.floor(by))
+    last = max((fault.at for fault in plan.faults), default=0.0)
     end = max((fault.at + fault.lasts for fault in plan.faults), default=0.0) + _AFTER
-    for seconds in (end, (end + plan.seconds) / 2, plan.seconds / 2):
-        if math.ceil(seconds) < plan.seconds:
+    for seconds in (last, end, (end + plan.seconds) / 2, plan.seconds / 2):
+        if max(last, 1.0) <= math.ceil(seconds) < plan.seconds:
             yield replace(plan, seconds=float(math.ceil(seconds)))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -61,8 +62,15 @@ def test_the_state_is_what_was_seen_before_the_fault(events: tuple[Event, ...], 
     assert pairs_of(History((*events, cut()))) == {(state, "cut"): 1}
 
 
+def test_the_state_is_that_before_the_effect_which_is_seen_a_little_later() -> None:
+    seen = FaultFired(CRASHED.at + 0.4, 0, "crash")
+
+    assert pairs_of(History((*JOINED, CRASHED, seen))) == {("joined", "crash"): 1}
+
+
 def test_a_fault_counts_once_for_each_state() -> None:
-    events = (cut(), STARTED, cut(), cut(), cut(1), *JOINED[1:], cut())
+    early = (replace(cut(), at=-1.0), STARTED, replace(cut(), at=0.6), replace(cut(1), at=0.6))
+    events = (*early, *JOINED[1:], cut())
 
     assert pairs_of(History(events)) == {
         ("out", "cut"): 1,

@@ -116,3 +116,11 @@ def test_an_argument_stays_as_large_as_it_has_to_be_and_a_fault_as_long() -> Non
     assert left.args["port"] == 0
     assert "direction" not in left.args
     assert small.seconds <= left.at + left.lasts + 31.0
+
+
+def test_a_world_does_not_end_before_its_last_fault_begins() -> None:
+    plan = Plan(1, seconds=900.0, faults=(Fault("cut", 100.0, 5.0), Fault("crash", 400.5)))
+
+    small = shrink(plan, lambda plan: len(plan.faults) == 2, tries=ENOUGH)
+
+    assert small.faults[-1].at <= small.seconds < 400.0
