@@ -1,0 +1,71 @@
+"""The proof without pytest: some scenarios with a bot, and what came of each rule."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_hangfm.proof.bot_process import BotProgram
+from pytest_hangfm.proof.conductor import Conductor
+from pytest_hangfm.proof.learning import learn
+from pytest_hangfm.proof.outcome import judged
+from pytest_hangfm.proof.scenario import load
+from pytest_hangfm.proof.tiers import worst
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_hangfm.proof.outcome import Verdict
+    from pytest_hangfm.proof.profile import Profile
+    from pytest_hangfm.proof.scenario import Scenario
+    from pytest_hangfm.proof.tiers import VerdictKind
+
+__all__ = ["prove"]
+
+
+async def prove(
+    argv: Sequence[str],
+    folder: Path,
+    scenarios: Collection[str],
+    *,
+    profile: Profile | None = None,
+    side_by_side: int = 0,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, tuple[VerdictKind, str]]:
+    """Play some scenarios with a bot, and return what came of each rule: verdict, and what was seen.
+
+    Args:
+        argv: How the bot is called.
+        folder: Where; it is copied for each run where it is small.
+        scenarios: Their ids.
+        profile: What the bot does; ``None``: it is learnt.
+        side_by_side: How many are played at once; 0: five a core.
+        env: What the bot is given besides the sandbox's addresses.
+
+    Raises:
+        CannotStart: There is no such program.
+        KeyError: There is no such scenario.
+    """
+    program = BotProgram.of(argv, folder, env or {})
+    if profile is None:
+        profile = (await learn(program)).profile
+    table = load()
+    wanted = [table[name] for name in scenarios]
+    at_once = side_by_side or 5 * (os.cpu_count() or 1)
+    conductor = Conductor(program, profile, at_once if profile.side_by_side else 1, _nothing)
+    try:
+        conductor.begin(wanted)
+        outcomes = [await conductor.outcome(scenario) for scenario in wanted]
+    finally:
+        await conductor.close()
+    return {name: _settled([each for _, each in found]) for name, found in judged(outcomes).items()}
+
+
+def _nothing(_scenario: Scenario, _outcome: object) -> None:
+    """Do nothing with what came of a scenario: all of it is returned."""
+
+
+def _settled(verdicts: Sequence[Verdict]) -> tuple[VerdictKind, str]:
+    kind = worst(verdict.kind for verdict in verdicts)
+    return kind, next(verdict.what for verdict in verdicts if verdict.kind == kind)

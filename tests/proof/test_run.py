@@ -1,0 +1,43 @@
+"""Scenarios with bots that are written here: what they do wrong is found, and nothing else."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_hangfm.proof.bot_process import CannotStart
+from pytest_hangfm.proof.profile import Profile
+from pytest_hangfm.proof.run import prove
+
+BOT = Path(__file__).parents[2] / "examples" / "bot.py"
+ANSWERS = Profile(says="/ping", answers="pong", start=3)
+JOINS_ONCE = ("    while True:  # a close without a code", "    for _ in range(1):  # a close without a code")
+
+
+@pytest.mark.slow
+async def test_a_bot_that_never_joins_again_is_found(tmp_path: Path) -> None:
+    source = BOT.read_text("utf-8")
+    assert JOINS_ONCE[0] in source
+    (tmp_path / "bot.py").write_text(source.replace(*JOINS_ONCE), "utf-8")
+
+    rules = await prove(
+        [sys.executable, "bot.py"], tmp_path, ["start.answers", "room-socket.abort"], profile=ANSWERS
+    )
+
+    failed = {name: what for name, (kind, what) in rules.items() if kind != "pass"}
+    assert failed == {"room-socket.abort": "it was not in the room within 30 s"}
+
+
+@pytest.mark.slow
+async def test_a_bot_is_learnt_by_speaking_to_it(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_bytes(BOT.read_bytes())
+
+    rules = await prove([sys.executable, "bot.py"], tmp_path, ["start.answers", "chat-in.direct"])
+
+    assert rules["start.answers"] == ("pass", "")
+    assert rules["chat-in.direct"] == ("not_applicable", "it answers no direct messages")
+
+
+async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="no-such-program is not installed"):
+        await prove(["no-such-program"], tmp_path, [])
