@@ -224,3 +224,41 @@ def test_what_is_kept_is_read_again_and_anything_else_is_refused(tmp_path: Path)
         path.write_text(wrong)
         with pytest.raises(ValueError, match=r"plan|a-doubled-answer"):
             read(tmp_path)
+
+
+def own(*words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    """Call the command over hangbot's own bot."""
+    return subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-m", "pytest_hangfm.simulation", *words],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+
+
+def test_the_command_plays_worlds_of_hangbots_own_bot() -> None:
+    done = own("--replay", encode(Plan(1, seconds=20.0), made_here()))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the app" in done.stdout
+    assert last(done.stdout)["failed"] == 0
+
+
+def test_the_command_refuses_a_search_of_nothing_with_one_line() -> None:
+    done = own("--seeds", "0")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "simulation: argument --seeds: '0' is not a number from 1 to 1000000000\n"
+
+
+def test_a_reader_who_has_read_enough_ends_the_command_without_a_traceback() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        done = own("--replay", encode(Plan(1), made_here()), "--plan", stdout=writes)
+    finally:
+        os.close(writes)
+
+    assert (done.returncode, done.stderr) == (1, "")
