@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 MASK: Final = "<masked>"
 SHORTEST_SECRET: Final = 6
+_SHORTEST_SHAPE: Final = len("://x@")
 DEEPEST: Final = 64
 
 # What may stand in a token's place, up to its end. MASK is included, so that a token of which only the
@@ -78,6 +79,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), *, pieces: bool = True) -> None:
         self._known: dict[str, _Secret] = {}
+        self._needles: list[tuple[str, _Secret]] = []
         self._pieces = pieces
         self._cuttable: list[Cuttable] = []
         self.add(*secrets)
@@ -91,16 +93,19 @@ class Redactor:
         for secret in secrets:
             if len(secret) >= SHORTEST_SECRET and secret not in MASK and secret not in self._known:
                 self._known[secret] = found = _Secret.of(secret)
+                self._needles += ((needle, found) for needle in found.needles)
                 if self._pieces:
                     self._cuttable += found.cuttable
 
     def text(self, s: str) -> str:
         """Return the text with ``<masked>`` in the place of every secret."""
+        if len(s) < _SHORTEST_SHAPE:
+            return s
         folded = s.casefold()
         # Searching for strings is many times faster than a pattern, and nearly no text holds a secret.
-        found = [secret for secret in self._known.values() if any(part in folded for part in secret.needles)]
+        found = [secret for needle, secret in self._needles if needle in folded]
         if found:
-            forms = sorted((form for secret in found for form in secret.forms), key=len, reverse=True)
+            forms = sorted({form for secret in found for form in secret.forms}, key=len, reverse=True)
             s = re.sub("|".join(map(_form_pattern, forms)), MASK, s)
         if any(hint in folded for hint in _HINTS):
             s = _SHAPES.sub(_keep_prefix, s)
@@ -116,12 +121,7 @@ class Redactor:
     def holds(self, s: str) -> bool:
         """Return whether a text holds a known secret; the mere shape of a token does not count."""
         folded = s.casefold()
-        return any(
-            form in s
-            for secret in self._known.values()
-            if any(part in folded for part in secret.needles)
-            for form in secret.forms
-        )
+        return any(form in s for needle, secret in self._needles if needle in folded for form in secret.forms)
 
     def value(self, obj: T) -> T:
         """Return a copy of ``obj`` with every secret masked, through dicts, lists and tuples.
