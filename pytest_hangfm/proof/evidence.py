@@ -130,8 +130,8 @@ class Evidence:
             and part in str(row.get("path", ""))
         ]
 
-    def actions(self, name: str, since: int = 0) -> list[Row]:
-        """Return its room actions of that name: each frame, read, with ``t_ms``, ``n`` and ``conn``."""
+    def actions(self, name: str = "", since: int = 0) -> list[Row]:
+        """Return its room actions, or those of a name: each frame, with ``t_ms``, ``n`` and ``conn``."""
         found = []
         for row in self.rows:
             if row["n"] <= since or row["service"] != "room" or row["kind"] != "frame" or row["dir"] != "in":
@@ -139,7 +139,9 @@ class Evidence:
             if row.get("uid") != self.uid or name not in str(row.get("frame")):
                 continue
             frame = _read(row["frame"])
-            if isinstance(frame, dict) and _params(frame).get("action") == name:
+            if not isinstance(frame, dict) or frame.get("event") != "action":
+                continue
+            if not name or _params(frame).get("action") == name:
                 found.append({**frame, "t_ms": row["t_ms"], "n": row["n"], "conn": row.get("conn")})
         return found
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALWAYS",
+    "acts_early",
     "backoff",
     "burst_of",
     "doubled",
@@ -52,6 +53,19 @@ def one_connection(evidence: Evidence) -> str | None:
     for (at, number), end in zip(story, ends, strict=False):
         if number > 1 and end - at > _OVERLAP_MS:
             return f"it kept {number} room sockets open for {(end - at) / 1000:.0f} s"
+    return None
+
+
+def acts_early(evidence: Evidence) -> str | None:
+    """Whether it acted on no connection on which it had not sent joinRoom."""
+    joined: set[Any] = set()
+    for frame in evidence.actions():
+        params = frame.get("params")
+        name = params.get("action") if isinstance(params, dict) else None
+        if name == "joinRoom":
+            joined.add(frame["conn"])
+        elif name and frame["conn"] not in joined:
+            return f"it ran {name} before it had sent joinRoom"
     return None
 
 
@@ -184,6 +198,7 @@ def forbidden(evidence: Evidence) -> str | None:
 
 ALWAYS: Final[Mapping[str, Callable[[Evidence], str | None]]] = {
     "chat-out.never": forbidden,
+    "join.before-actions": acts_early,
     "room-socket.one-connection": one_connection,
     "secrets.output": leaks,
     "secrets.url": tokens_in_urls,

@@ -172,9 +172,12 @@ class Play(BotHandle):
         """Make sure that a fault took place.
 
         Raises:
+            NotExercised: It never hit, because the bot did not answer.
             NotApplicable: It never hit.
         """
         if not self.sandbox.faults.hits(fault.id):
+            if len(self._talk.answers()) < len(self._talk.probes):
+                raise NotExercised(f"it did not answer, so that {fault.do} on {fault.on} never took place")
             raise NotApplicable(f"it never did what {fault.do} on {fault.on} waits for")
 
     def heal(self) -> None:

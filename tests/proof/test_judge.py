@@ -1,8 +1,9 @@
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from pytest_hangfm.proof.evidence import Evidence, Line, Probe, Run, text_of
-from pytest_hangfm.proof.judge import backoff, doubled, hammering, leaks, lost, one_connection
+from pytest_hangfm.proof.judge import acts_early, backoff, doubled, hammering, leaks, lost, one_connection
 from tests.cases import cases
 
 BOT = "b-1"
@@ -82,3 +83,29 @@ def test_a_printed_token_is_shown_masked() -> None:
 )
 def test_the_text_of_a_message_is_found_wherever_it_is(row: dict[str, Any], text: str) -> None:
     assert text_of(row) == text
+
+
+def action(name: str, conn: int, **more: object) -> dict[str, Any]:
+    frame = json.dumps({"event": "action", "params": {"action": name}, "messageId": 1})
+    row = {"n": 1, "t_ms": 1, "service": "room", "dir": "in", "kind": "frame", "uid": BOT}
+    return {**row, "conn": conn, "frame": frame, **more}
+
+
+@cases(
+    "rows what",
+    ("nothing", [], None),
+    ("a-join-first", [action("joinRoom", 1), action("voteOnSong", 1)], None),
+    ("a-new-connection-joined-too", [action("joinRoom", 1), action("joinRoom", 2), action("addDj", 2)], None),
+    ("no-join", [action("voteOnSong", 1)], "it ran voteOnSong before it had sent joinRoom"),
+    (
+        "a-join-on-another-connection",
+        [action("joinRoom", 1), action("addDj", 2)],
+        "it ran addDj before it had sent joinRoom",
+    ),
+    ("another-user", [action("voteOnSong", 1, uid="u-2")], None),
+    ("no-action", [action("", 1), action("x", 1, frame="7"), action("x", 1, frame="{}")], None),
+)
+def test_an_action_comes_after_the_join_of_its_connection(
+    rows: Sequence[dict[str, Any]], what: str | None
+) -> None:
+    assert acts_early(Evidence(BOT, tuple(rows))) == what

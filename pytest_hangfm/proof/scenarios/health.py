@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _SEEN_WITHIN: Final = 75.0
 """Seconds until a health page has to show what is wrong: a heartbeat and a half."""
 
+_REFUSAL_READ: Final = 2.0
+"""Seconds in which a bot has read that its join was refused."""
+
 
 async def _must_turn_red(play: Play, what: str) -> None:
     red = await play.turns(well=False, within=_SEEN_WITHIN)
@@ -48,7 +51,10 @@ async def room_out(play: Play) -> None:
     play.heal()
     play.supervise()
     await play.trouble(within=90)
-    if not await play.turns(well=True, within=30):
+    if not play.is_joined() and not play.has_ended:
+        if await play.is_well():
+            play.blame("it answered 200 while it was connected, and not in the room")
+    elif not await play.turns(well=True, within=30):
         play.blame("it did not answer 2xx again when the bot was back")
 
 
@@ -56,8 +62,11 @@ async def room_out(play: Play) -> None:
 async def join_refused(play: Play) -> None:
     """The connection breaks, and the join is refused from then on."""
     await play.ready()
-    play.fault("room.joinRoom", "status", body="not now", times=0)
+    fault = play.fault("room.joinRoom", "status", body="not now", times=0)
     await play.cut()
+    await play.until(lambda: bool(play.sandbox.faults.hits(fault.id)) or play.has_ended, within=_SEEN_WITHIN)
+    play.must_have_hit(fault)
+    await asyncio.sleep(_REFUSAL_READ)  # red while it was not connected says nothing of the refusal
     await _must_turn_red(play, "its join was refused")
 
 
