@@ -1,0 +1,5 @@
+"""A bot that ends before it has connected."""
+
+import sys
+
+sys.exit("config.json is missing")
