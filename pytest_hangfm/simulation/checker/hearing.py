@@ -96,9 +96,12 @@ def others_lines(history: History) -> Iterator[Finding]:
 
 
 def answers_once(history: History) -> Iterator[Finding]:
-    """A handler that runs again says nothing again; and answers to two lines are two messages."""
+    """A handler that runs again says nothing again; and answers to two lines are two messages.
+
+    That an answer of before is accepted again is not seen, so one that says the same is known by its text.
+    """
     run, epoch_of = 0, dict[int, int]()
-    said: dict[tuple[int, int, str, bool], dict[int, list[str]]] = {}
+    said: dict[tuple[int, int, str, bool, str], tuple[int, str]] = {}
     answered: dict[str, tuple[int, int]] = {}
     for event in history.events:
         if isinstance(event, Started):
@@ -110,10 +113,9 @@ def answers_once(history: History) -> Iterator[Finding]:
             if answered.setdefault(event.id, line) != line:
                 yield event.at, f"{event.id} answers line {line[1]}, and another one before"
                 continue
-            runs = said.setdefault((*line, event.receiver, event.direct), {})
-            runs.setdefault(run, []).append(event.id)
-            most = max(len(ids) for ids in runs.values())
-            if len({key for ids in runs.values() for key in ids}) > most:
+            what = *line, event.receiver, event.direct, event.text
+            before, first = said.setdefault(what, (run, event.id))
+            if before != run and first != event.id:
                 yield event.at, f"line {line[1]} was answered again, with another message ({event.id})"
 
 

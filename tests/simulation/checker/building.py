@@ -172,8 +172,10 @@ def row(key: str = "m1", state: str = "delivered") -> RowAtEnd:
 
 def sent(at: float, key: str = "m1", to: str = "group", **more: Any) -> list[Event]:  # noqa: ANN401
     """A message is accepted, and delivered at the first attempt."""
-    direct = more.get("direct", False)
-    return [accepted(at, key, to, **more), *delivered(at + 0.01, key, to, direct=direct), row(key)]
+    steps = delivered(at + 0.01, key, to, direct=more.get("direct", False))
+    if "text" in more:
+        steps = with_changes(steps, MessageStored, text=more["text"])
+    return [accepted(at, key, to, **more), *steps, row(key)]
 
 
 def delivered(

@@ -210,7 +210,7 @@ OTHERS: Final = [
 _CUT_OFF: Final[list[Event]] = [
     said(100),
     began(100.1),
-    *sent(100.2, "a", answer_to=1),
+    *sent(100.2, "a", answer_to=1, text="yes"),
     *crash(101, 110),
     began(112, run=2),
     handled(112.5, run=2),
@@ -220,20 +220,26 @@ ANSWERS: Final = [
     pair(
         "answers-once",
         "another message when the handler runs again",
-        day(_CUT_OFF, sent(112.1, "b", answer_to=1)),
-        day(_CUT_OFF, accepted(112.1, "a", answer_to=1)),
+        day(_CUT_OFF, sent(112.1, "b", answer_to=1, text="yes")),
+        day(_CUT_OFF, accepted(112.1, "a", answer_to=1, text="yes")),
     ),
     pair(
         "answers-once",
-        "a second answer beside the first when the handler runs again",
-        day(_CUT_OFF, sent(112.1, "b", answer_to=1), sent(112.2, "c", answer_to=1)),
-        day(_CUT_OFF, accepted(112.1, "a", answer_to=1), sent(112.2, "b", answer_to=1)),
+        "the same words when the handler runs again",
+        day(_CUT_OFF, sent(112.1, "b", answer_to=1, text="yes")),
+        day(_CUT_OFF, sent(112.1, "b", answer_to=1, text="and this")),
     ),
     pair(
         "answers-once",
         "another message to the same receiver",
-        day(_CUT_OFF, sent(112.1, "b", answer_to=1)),
-        day(_CUT_OFF, sent(112.1, "b", to="ann", direct=True, answer_to=1)),
+        day(_CUT_OFF, sent(112.1, "b", answer_to=1, text="yes")),
+        day(_CUT_OFF, sent(112.1, "b", to="ann", direct=True, answer_to=1, text="yes")),
+    ),
+    pair(
+        "answers-once",
+        "the same words in another process",
+        day(_CUT_OFF, sent(112.1, "b", answer_to=1, text="yes")),
+        day(_CUT_OFF, sent(100.3, "b", answer_to=1, text="yes")),
     ),
     pair(
         "answers-once",
