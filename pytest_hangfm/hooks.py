@@ -16,7 +16,7 @@ from pytest_hangfm.explanations import explain, refusal, unread_actions
 from pytest_hangfm.items import remedy_of, target_of_item, uses_plugin
 from pytest_hangfm.options import OPTIONS, add_options, read_options
 from pytest_hangfm.preflight_summary import PreflightSummary
-from pytest_hangfm.proof.options import PROOF_OPTIONS
+from pytest_hangfm.proof.options import PROOF_OPTIONS, REPORTER
 from pytest_hangfm.proof.options import add_options as add_proof_options
 from pytest_hangfm.proof.options import read_options as read_proof_options
 from pytest_hangfm.simulated_tests import refuse_fixture, run_simulated, take_over
@@ -73,7 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     config.stash[OPTIONS] = options = read_options(config)
     if options.bot:
-        config.stash[PROOF_OPTIONS] = read_proof_options(config, options.bot)
+        config.stash[PROOF_OPTIONS] = proof = read_proof_options(config, options.bot)
+        if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
+            from pytest_hangfm.proof.report.reporter import Reporter  # noqa: PLC0415  heavy: loaded on use
+
+            config.pluginmanager.register(Reporter(proof), REPORTER)
     config.add_cleanup(lambda: unfreeze(config))
     reporting.start(config)
     if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints

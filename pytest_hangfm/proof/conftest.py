@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import pytest_asyncio
 
-from pytest_hangfm.proof.options import PROOF_OPTIONS
+from pytest_hangfm.proof.options import PROOF_OPTIONS, REPORTER
+from pytest_hangfm.proof.report.reporter import Reporter
 from pytest_hangfm.proof.session import PROOF, Proof
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     options = config.stash.get(PROOF_OPTIONS, None)
     if options is None:
         raise pytest.UsageError('say which bot: --hangfm-bot "node bot.js"')
-    config.stash[PROOF] = proof = Proof.of(options)
-    if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
-        config.pluginmanager.register(proof.reporter, "hangfm-proof")
+    reporter = config.pluginmanager.get_plugin(REPORTER)
+    config.stash[PROOF] = proof = Proof.of(options, reporter or Reporter(options))
+    if config.pluginmanager.hasplugin("timeout"):
+        for item in items:  # each scenario has a bound of its own
+            item.add_marker(pytest.mark.timeout(0))
     if left_out := proof.choose(items):
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take down what is left to be played after every other choice."""
+    session.config.stash[PROOF].expect(session.items)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

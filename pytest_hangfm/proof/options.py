@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.proof.tiers import Tier
 
-__all__ = ["PROOF_OPTIONS", "ProofOptions", "add_options", "read_options"]
+__all__ = ["PROOF_OPTIONS", "REPORTER", "ProofOptions", "add_options", "read_options"]
 
 
 PROOF_OPTIONS: Final[pytest.StashKey[ProofOptions]] = pytest.StashKey()
 """Where a run's `ProofOptions` are, once a bot is named."""
+REPORTER: Final = "hangfm-proof"
+"""Under this name the plugin that reports is registered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,7 +15,6 @@ from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.outcome import Outcome, Verdict
 from pytest_hangfm.proof.profile import Profile, ProfileError, parse, render
 from pytest_hangfm.proof.report.folder import write_page
-from pytest_hangfm.proof.report.reporter import Reporter
 from pytest_hangfm.proof.rules import rule
 from pytest_hangfm.proof.scenario import FAMILIES
 from pytest_hangfm.proof.tiers import TIERS
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.proof.learning import Learnt
     from pytest_hangfm.proof.options import ProofOptions
+    from pytest_hangfm.proof.report.reporter import Reporter
     from pytest_hangfm.proof.scenario import Scenario
 
 __all__ = ["PROOF", "Ending", "Proof", "Setting"]
@@ -96,14 +96,16 @@ class Proof:
         reporter: Gathers what came of the scenarios, and prints it.
     """
 
-    def __init__(self, options: ProofOptions, program: BotProgram, profile: Profile | None) -> None:
-        self.options = options
-        self.reporter = Reporter(options)
+    def __init__(
+        self, options: ProofOptions, reporter: Reporter, program: BotProgram, profile: Profile | None
+    ) -> None:
+        self.options, self.reporter = options, reporter
         self._program, self._given = program, profile
+        self._profile = profile
         self._rows: dict[str, dict[str, Any]] = {}
 
     @classmethod
-    def of(cls, options: ProofOptions) -> Proof:
+    def of(cls, options: ProofOptions, reporter: Reporter) -> Proof:
         """Begin a run, once command and profile were looked at.
 
         Raises:
@@ -112,7 +114,7 @@ class Proof:
         try:
             program = BotProgram.of(options.argv, Path.cwd(), {})
             file = None if options.learn else _profile_file(options.profile)
-            return cls(options, program, None if file is None else _read_profile(file))
+            return cls(options, reporter, program, None if file is None else _read_profile(file))
         except (CannotStart, ProfileError) as exc:
             raise pytest.UsageError(str(exc)) from None
 
@@ -138,8 +140,11 @@ class Proof:
             del kept[1:]
             left_out = []
             items[:] = kept
-        self.reporter.expect([places[id(item)] for item in kept if id(item) in places])
         return left_out
+
+    def expect(self, items: Sequence[pytest.Item]) -> None:
+        """Take down which scenarios are to be played."""
+        self.reporter.expect([scenario for item in items if (scenario := _scenario_of(item))])
 
     def _is_wanted(self, scenario: Scenario) -> bool:
         options = self.options
@@ -171,6 +176,7 @@ class Proof:
             self.reporter.problem = problem
             yield Setting(self, None, problem or "the profile was to be learnt, and nothing else")
             return
+        self._profile = profile
         one_at_a_time = not profile.side_by_side or not self._program.copied
         side_by_side = 1 if one_at_a_time else self.options.side_by_side
         conductor = Conductor(self._program, profile, side_by_side, self.take)
@@ -189,7 +195,7 @@ class Proof:
 
     def keep(self, item: pytest.Item, outcome: Outcome) -> None:
         """Keep what came of a scenario, for the report of its test."""
-        self._rows[item.nodeid] = _row(outcome)
+        self._rows[item.nodeid] = {**_row(outcome), "profile": self._profile and asdict(self._profile)}
         item.user_properties += [(verdict.rule, verdict.kind) for verdict in outcome.verdicts]
 
     def row_of(self, nodeid: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_hangfm.proof.profile import render
+from pytest_hangfm.proof.profile import Profile, render
 from pytest_hangfm.proof.report.folder import write_report
 from pytest_hangfm.proof.report.run_result import RunResult
 from pytest_hangfm.proof.report.table import row_line, summary
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.proof.learning import Learnt
     from pytest_hangfm.proof.options import ProofOptions
-    from pytest_hangfm.proof.profile import Profile
     from pytest_hangfm.proof.scenario import Scenario
 
 __all__ = ["Reporter"]
@@ -65,6 +64,9 @@ class Reporter:
 
     def take(self, row: dict[str, Any]) -> None:
         """Take what came of a scenario, once."""
+        known = row.pop("profile", None)
+        if known and self._profile is None:
+            self._profile = Profile(**known | {"never": tuple(known["never"])})
         if row["scenario"] in self._rows:
             return
         self._rows[row["scenario"]] = row
@@ -85,6 +87,8 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Say what is reached, by the exit code too, and write the report."""
+        if not self._expected and not self._rows:  # it was no run of the proof
+            return
         if session.exitstatus in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR}:
             return
         interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
