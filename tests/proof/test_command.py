@@ -102,7 +102,12 @@ def test_ctrl_c_reports_what_was_judged_and_leaves_nothing_running(tmp_path: Pat
     (tmp_path / "hangbot-proof.toml").write_text('says = "/ping"\nanswers = "pong"\n', "utf-8")
     argv = [sys.executable, "-m", "hangbot", "prove", "--", sys.executable, "bot.py"]
     with subprocess.Popen(  # noqa: S603  our own command
-        argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        argv,
+        cwd=tmp_path,
+        env={**os.environ, "OF_THIS_TEST": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
         while "start.wrong-token" not in process.stderr.readline():
@@ -113,7 +118,7 @@ def test_ctrl_c_reports_what_was_judged_and_leaves_nothing_running(tmp_path: Pat
 
     assert process.returncode == 130
     assert "interrupted: this is what was judged until then" in out
-    left = [path for path in Path("/proc").glob("[0-9]*/environ") if b"HANGBOT_PROOF_RUN" in read(path)]
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if str(tmp_path).encode() in read(path)]
     assert left == []
 
 
