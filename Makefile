@@ -50,8 +50,9 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
-prove-all: $(VENV)/.dev ## ten thousand simulated worlds, none of which may fail: hours
+prove-all: $(VENV)/.dev ## ten thousand simulated worlds, none of which may fail; every planted bot in every scenario: hours
 	$(BIN)/python -m pytest_hangfm.simulation --seeds 10000 --pairs $(ARGS)
+	HANGBOT_PROVE_PLANTED=all $(BIN)/python -m pytest -m slow tests/proof/test_planted_bots.py
 
 simulate: export SEEDS ?= 100
 simulate: export FROM ?= 0
