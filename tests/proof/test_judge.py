@@ -91,6 +91,9 @@ def action(name: str, conn: int, **more: object) -> dict[str, Any]:
     return {**row, "conn": conn, "frame": frame, **more}
 
 
+OPENED = sockets((0, "open", 1), (0, "open", 2))
+
+
 @cases(
     "rows what",
     ("nothing", [], None),
@@ -103,9 +106,10 @@ def action(name: str, conn: int, **more: object) -> dict[str, Any]:
         "it ran addDj before it had sent joinRoom",
     ),
     ("another-user", [action("voteOnSong", 1, uid="u-2")], None),
+    ("a-beginning-that-the-journal-dropped", [action("voteOnSong", 3)], None),
     ("no-action", [action("", 1), action("x", 1, frame="7"), action("x", 1, frame="{}")], None),
 )
 def test_an_action_comes_after_the_join_of_its_connection(
     rows: Sequence[dict[str, Any]], what: str | None
 ) -> None:
-    assert acts_early(Evidence(BOT, tuple(rows))) == what
+    assert acts_early(Evidence(BOT, (*OPENED, *rows))) == what
