@@ -1,7 +1,7 @@
 """A history of a simulated world as a conversation that people read: who said what, what went wrong. PURE."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,7 @@ from pytest_hangfm.simulation.history import History
 from pytest_hangfm.simulation.plan import Fault, Plan
 from pytest_hangfm.simulation.story_lines import Line, in_short, lines_of
 
-__all__ = ["tell"]
+__all__ = ["plain", "tell"]
 
 WIDTH: Final = 100
 """Columns of a line."""
@@ -36,6 +36,12 @@ class _Shown:
     times: int = 1
 
 
+def plain(history: History) -> Callable[[str], str]:
+    """Return what makes a text of a history a line to show: no secrets, names in the place of uids."""
+    mask, shortened = Redactor(history.secrets).text, in_short(history)
+    return lambda text: printable(one_line(shortened(mask(text))))
+
+
 def tell(
     history: History,
     violations: Sequence[Violation] = (),
@@ -54,8 +60,8 @@ def tell(
         most: How many lines are shown: first those near violations, then faults, then the bot's own.
     """
     mask = Redactor(history.secrets).text
-    shortened = in_short(history)
-    found = [Line(each.at, "X", mask(each.rule), shortened(mask(each.what))) for each in violations]
+    shown_as = plain(history)
+    found = [Line(each.at, "X", shown_as(each.rule), shown_as(each.what)) for each in violations]
     merged = sorted([*lines_of(history, mask), *found], key=lambda line: line.at)  # stable: violations last
     shown = _folded(merged)
     lines = [*_described(plan), _KEY] if plan else [_KEY]

@@ -13,7 +13,7 @@ from pytest_hangfm.simulation.fingerprint import made_here
 from pytest_hangfm.simulation.history import FaultFired, History, journal_hash
 from pytest_hangfm.simulation.plan import Plan
 from pytest_hangfm.simulation.shrinking import shrink
-from pytest_hangfm.simulation.story import tell
+from pytest_hangfm.simulation.story import plain, tell
 from pytest_hangfm.simulation.token import decode, encode
 from pytest_hangfm.simulation.visiting import CannotBeSimulatedError, Visitor, in_words
 from pytest_hangfm.simulation.world import MachineUsedError, play
@@ -145,7 +145,7 @@ class Trial:
 
     def _report(self, plan: Plan, played: _Played, note: str) -> Iterator[str]:
         first = played.violations[0]
-        yield f"{first.rule}: {first.what}"
+        yield plain(played.history)(f"{first.rule}: {first.what}")
         yield f"({note})"
         yield ""
         yield played.crash or tell(played.history, played.violations, plan)
