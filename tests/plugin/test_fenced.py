@@ -15,6 +15,7 @@ from pytest_hangfm.fenced import (
     RUNNER_FIXTURES,
     MaskedFailure,
     crash_of,
+    drop_fixtures,
     failure_text,
     fixture_names,
     loop_select,
@@ -46,6 +47,20 @@ def test_guards_and_virtual_time_are_given_by_fixturenames(request: pytest.Fixtu
     assert "request" in before
     assert given == "tmp_path"
     assert others == before
+
+
+def test_what_a_simulated_test_has_otherwise_is_taken_from_fixturenames(
+    request: pytest.FixtureRequest,
+) -> None:
+    names = fixture_names(request.node)
+    before = list(names)
+
+    drop_fixtures(request.node, lambda name: name == "request")
+    left = list(request.node.fixturenames)
+    names[:] = before
+
+    assert "request" in before
+    assert left == [name for name in before if name != "request"]
 
 
 @pytest.mark.parametrize("name", LOG_HANDLERS)
