@@ -327,3 +327,7 @@ def test_a_log_line_that_cannot_be_formatted_still_comes_out(logged: Logged) -> 
     logger.info("first-secret %s", Failing(""))
 
     assert stream.getvalue() == f"(a log line that cannot be formatted: RuntimeError) '{MASK} %s'\n"
+
+
+def test_the_shortest_text_that_can_hold_a_secret_is_masked() -> None:
+    assert Redactor().text("://x@") == f"://{MASK}@"

@@ -20,8 +20,11 @@ from types import ModuleType
 
 import pytest
 
+from hangbot import Bot, ChatMessage
 from pytest_hangfm.simulation.guards import no_machine
 from pytest_hangfm.simulation.loop import SimulatedLoop
+from pytest_hangfm.simulation.plan import Plan
+from pytest_hangfm.simulation.world import play
 from tests.bounds import WITHIN
 from tests.simulation.worlds import run
 
@@ -205,3 +208,11 @@ def test_an_app_whose_dates_are_refused_reckons_with_others_as_ever(
     assert found == known
     assert len(uses) == 1
     assert module.now().year > 2024
+
+
+def test_a_world_whose_app_uses_the_machine_fails_with_that_line() -> None:
+    async def answer(_bot: Bot, _message: ChatMessage) -> None:
+        time.time()
+
+    with pytest.raises(RuntimeError, match=rf"^time\.time was used in a simulation by {HERE}, line \d+: "):
+        play(Plan(1, seconds=20.0, pace=1.0), app=lambda: answer)
