@@ -73,7 +73,7 @@ class Network:
         begun = self.loop.time()
         try:
             server = await self._reach(host, port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # a caller that does not wait so long has tried, too
             self.tries.append((begun, port, False))
             raise
         self.tries.append((begun, port, True))

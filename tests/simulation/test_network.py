@@ -353,6 +353,18 @@ def test_no_connection_is_made(request: pytest.FixtureRequest, error: int, secon
     assert all(port == PORT for _, port, _ in loop.network.tries)
 
 
+def test_a_try_that_is_given_up_is_one() -> None:
+    async def main(loop: SimulatedLoop) -> None:
+        await listen(echo)
+        loop.network.rules.black_hole(PORT)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(connect(), 10.0)
+
+    _, loop = run(main)
+
+    assert [(round(at), port, ok) for at, port, ok in loop.network.tries] == [(0, PORT, False)]
+
+
 def test_a_connection_is_made_once_the_hole_is_gone() -> None:
     async def main(loop: SimulatedLoop) -> float:
         await listen(echo)
