@@ -14,7 +14,7 @@ from pytest_hangfm.simulation.fingerprint import made_here
 from pytest_hangfm.simulation.output import Progress, broken, counts, described, show
 from pytest_hangfm.simulation.pairs import table
 from pytest_hangfm.simulation.plan import Plan
-from pytest_hangfm.simulation.search import Effort, Failure, Summary, search
+from pytest_hangfm.simulation.search import TRIES, Effort, Failure, Summary, search
 from pytest_hangfm.simulation.token import TokenError, decode
 from pytest_hangfm.simulation.worker import Rig, Verdict
 
@@ -82,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--processes", type=_count, default=os.cpu_count() or 1, metavar="N", help="default: a core each"
     )
+    parser.add_argument("--first", action="store_true", help="end at the first world that fails")
+    parser.add_argument(
+        "--tries",
+        type=_count,
+        default=TRIES,
+        metavar="N",
+        help=f"how many plans are played to make a failure as small as it can be ({TRIES})",
+    )
     parser.add_argument("--pairs", action="store_true", help="show which fault met which state of the bot")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="write each failure there, as the corpus has it"
@@ -131,7 +139,8 @@ def _search(call: argparse.Namespace, rig: Rig, draw: Callable[[int], Plan], kin
         progress.show(summary)
 
     seeds = range(call.start, call.start + call.seeds)
-    summary = search(seeds, draw=draw, rig=rig, effort=Effort(call.processes), watch=watch)
+    effort = Effort(call.processes, tries=call.tries, failures=1 if call.first else None)
+    summary = search(seeds, draw=draw, rig=rig, effort=effort, watch=watch)
     progress.end(summary)
     show("\n".join(counts(summary, kinds, with_pairs=call.pairs)))
     idle = {} if summary.interrupted else summary.idle(kinds)
@@ -144,7 +153,8 @@ def _replay(call: argparse.Namespace, rig: Rig, plan: Plan, kinds: Collection[st
             show(verdict.story)
             show("\n".join(described(failure) if failure and call.shrink else broken(verdict)))
 
-    effort = Effort(call.processes, plays=100 if call.shrink else 1, shrinks=int(call.shrink), stories=True)
+    plays, shrinks = (100, 1) if call.shrink else (1, 0)
+    effort = Effort(call.processes, plays=plays, tries=call.tries, shrinks=shrinks, stories=True)
     summary = search(range(call.times), draw=lambda _: plan, rig=rig, effort=effort, watch=watch)
     if call.pairs:
         show("\n".join(table(summary.pairs, kinds)))

@@ -20,6 +20,8 @@ __all__ = ["Effort", "Failure", "Summary", "search"]
 
 JUDGED_FROM: Final = 100
 """Seeds: a search of fewer is not judged by what had an effect in it."""
+TRIES: Final = 150
+"""How many plans are played to shrink a failure."""
 _SHARE: Final = 0.2
 """Of the seeds: how many faults of each class have to have an effect."""
 _HANGS: Final = 10
@@ -38,14 +40,16 @@ class Effort:
         plays: How many worlds one process plays.
         tries: How many plans are played to shrink a failure.
         shrinks: How many failures of one rule are shrunk.
+        failures: After how many failures the search ends; ``None``: it plays all its worlds.
         stories: Whether each verdict has a story, a good one too.
     """
 
     processes: int
     limit: float = 60.0
     plays: int = 100
-    tries: int = 150
+    tries: int = TRIES
     shrinks: int = 3
+    failures: int | None = None
     stories: bool = False
 
 
@@ -180,6 +184,8 @@ class _Search:
         try:
             for _ in range(self._count):
                 self._take(self._played.get(), summary, watch)
+                if len(summary.failures) == self._effort.failures:
+                    break
         except KeyboardInterrupt:
             summary.interrupted = True
         finally:

@@ -120,6 +120,18 @@ def test_a_token_can_be_shrunk_and_read(capsys: pytest.CaptureFixture[str]) -> N
     assert Plan.from_json(plan) == BAD
 
 
+def test_a_search_can_end_at_the_first_failure_and_take_fewer_plays_to_shrink_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = call("--seeds", "500", "--from", "20", "--processes", "1", "--first", "--tries", "1")
+
+    out, _ = capsys.readouterr()
+    assert code == 1
+    assert last(out)["failed"] == 1
+    assert int(str(last(out)["seeds"])) < 500
+    assert "in 1 plays" in out
+
+
 def test_histories_that_differ_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     token = encode(replace(BAD, faults=(Fault("chance", 1.0),)), made_here())
 
@@ -177,8 +189,8 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     assert refused("--help") == 0
 
     out, _ = capsys.readouterr()
-    for option in ("--seeds", "--from", "--replay", "--times", "--plan", "--shrink", "--pairs", "--keep"):
-        assert option in out
+    options = "seeds from first replay times plan shrink tries pairs keep"
+    assert [f"--{option}" for option in options.split() if f"--{option}" not in out] == []
 
 
 def test_ctrl_c_ends_all_processes_within_a_second_and_the_last_line_is_printed() -> None:
