@@ -441,6 +441,8 @@ class Bounds:
         hears: From a line that is said in calm until the app is given it.
         request: From the begin of an attempt until it counts as lost.
         settled: For how long, in calm, no message to a receiver may end while some wait.
+        attempts: Attempts at a message.
+        total: How long a message is tried in all.
         ttl: Time to live of a message; ``None``: it never expires.
         room_red, chat_red, deaf_red, outbox_red, stuck_red: Until trouble of each has to be red.
         noticed: Until trouble is noticed that begins to count then.
@@ -461,6 +463,8 @@ class Bounds:
     hears: float = 60.0
     request: float = 15.0
     settled: float = 120.0
+    attempts: int = 3
+    total: float = 300.0
     ttl: float | None = None
     room_red: float = 60.0
     chat_red: float = 30.0

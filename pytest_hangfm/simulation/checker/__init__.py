@@ -13,6 +13,7 @@ from pytest_hangfm.simulation.checker import (
     hearing,
     leftovers,
     order,
+    patience,
     promptness,
     recovery,
     secrecy,
@@ -39,6 +40,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("one-end", "The end of a message is reported once.", delivery.one_end),
     Rule("tier", "The tier says how a message arrived.", delivery.tier),
     Rule("uncertain", "A message is uncertain only where asking about it failed, too.", delivery.uncertain),
+    Rule(
+        "given-up",
+        "A message fails only after all its attempts or all its time, or refused in the chat's own words; "
+        "an outage is no attempt and takes no time.",
+        patience.given_up,
+    ),
     Rule("dropped", "Nothing is sent after it was dropped.", sending.dropped),
     Rule("ended", "Nothing is sent after its end was reported.", sending.ended),
     Rule(
@@ -64,6 +71,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("back-off", "While a service is away, it is tried less and less often.", connections.back_off),
     Rule("tries-on", "The room is tried again within the longest wait.", connections.gives_up),
     Rule("back", "Soon after the last fault the bot is in the room, and stays there.", recovery.back),
+    Rule("state", "While nothing goes wrong, the state of the room is not lost.", recovery.state),
     Rule("stopped", "A bot that is asked to stop has stopped within the drain limit.", recovery.stopped),
     Rule(
         "lives", "A bot ends only when it is asked to, or because of a moderator or its disk.", recovery.lives

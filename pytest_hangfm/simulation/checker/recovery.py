@@ -6,13 +6,17 @@ from typing import Final
 
 from pytest_hangfm.simulation.checker.timeline import Run, Timeline
 from pytest_hangfm.simulation.checker.verdict import Finding
-from pytest_hangfm.simulation.history import FaultBegan, History, Presence
+from pytest_hangfm.simulation.history import FaultBegan, History, Logged, Presence
 
-__all__ = ["back", "lives", "stopped"]
+__all__ = ["back", "lives", "state", "stopped"]
 
 _ROOM: Final = frozenset({"room", "process", "token"})
+_STATE_LOST: Final = "room_lost"
+_STATE_WORDS: Final = "[SOCKET] state lost"
 _REMOVALS: Final = frozenset({"kick", "ban"})
 """Faults that end a process, by design."""
+_WAITED_FOR: Final = frozenset({"file locked", "disk slow"})
+"""Faults of the disk that end none: they are waited for, however long they last."""
 
 
 def back(history: History) -> Iterator[Finding]:
@@ -34,6 +38,16 @@ def _leaves(presence: Sequence[tuple[float, bool]], first: int, end: float) -> f
     if first < len(presence) and presence[first][0] < end and not presence[first][1]:
         return presence[first][0]
     return None
+
+
+def state(history: History) -> Iterator[Finding]:
+    """The state of the room is lost only where something went wrong not long ago."""
+    timeline = Timeline(history)
+    for line in history.of(Logged):
+        if line.action != _STATE_LOST or not line.text.startswith(_STATE_WORDS):
+            continue
+        if not timeline.in_trouble(line.at, line.at, _ROOM, after=history.bounds.back):
+            yield line.at, f"the state of the room was lost, and nothing went wrong: {line.text}"
 
 
 def stopped(history: History) -> Iterator[Finding]:
@@ -63,4 +77,4 @@ def lives(history: History) -> Iterator[Finding]:
 def _has_cause(run: Run, timeline: Timeline, removals: Sequence[float], after: float) -> bool:
     if any(at <= run.ended for at in removals):
         return True
-    return timeline.in_trouble(run.began, run.ended, {"outbox"}, after=after)
+    return timeline.in_trouble(run.began, run.ended, {"outbox"}, after=after, but=_WAITED_FOR)

@@ -57,6 +57,14 @@ class Run:
         return self.ended if self.stop_asked is None else min(self.stop_asked, self.ended)
 
 
+class _Trouble(NamedTuple):
+    """A fault: when it lasted, its class, and what it impairs."""
+
+    window: Window
+    kind: str
+    impairs: frozenset[str]
+
+
 class Calm(NamedTuple):
     """A span of time within one process in which nothing goes wrong."""
 
@@ -79,7 +87,7 @@ class Timeline:
     def __init__(self, history: History) -> None:
         self.end = history.events[-1].at if history.events else 0.0
         self.runs: dict[int, Run] = {}
-        faults: dict[int, tuple[Window, frozenset[str]]] = {}
+        faults: dict[int, _Trouble] = {}
         health: dict[int, list[tuple[float, bool]]] = {}
         for event in history.events:
             match event:
@@ -91,37 +99,51 @@ class Timeline:
                     self.runs[number] = replace(self.runs[number], ended=at, error=error)
                 case StopAsked(at, number) if number in self.runs:
                     self.runs[number] = replace(self.runs[number], stop_asked=at)
-                case FaultBegan(at, number, _, impairs):
-                    faults[number] = Window(at, math.inf), impairs
+                case FaultBegan(at, number, kind, impairs):
+                    faults[number] = _Trouble(Window(at, math.inf), kind, impairs)
                 case FaultEnded(at, number) if number in faults:
-                    window, impairs = faults[number]
-                    faults[number] = window._replace(end=at), impairs
+                    fault = faults[number]
+                    faults[number] = fault._replace(window=fault.window._replace(end=at))
                 case HealthSeen(at, number, live, ready, red):
                     health.setdefault(number, []).append((at, live and ready and not red))
         self._faults = list(faults.values())
         self._health = health
-        self._troubles: dict[frozenset[str] | None, Sequence[Window]] = {}
+        self._troubles: dict[tuple[frozenset[str] | None, frozenset[str]], Sequence[Window]] = {}
 
     # -- faults
 
-    def troubles(self, impairs: Collection[str] | None = None) -> Sequence[Window]:
+    def troubles(
+        self, impairs: Collection[str] | None = None, *, but: frozenset[str] = frozenset()
+    ) -> Sequence[Window]:
         """Return when some fault lasted that impairs one of these, or any fault at all, in order.
 
-        A fault of no length has a window of none.
+        A fault of no length has a window of none; those of the classes ``but`` do not count.
         """
         wanted = None if impairs is None else frozenset(impairs)
-        if wanted not in self._troubles:
+        if (wanted, but) not in self._troubles:
             windows = sorted(
-                window for window, impaired in self._faults if wanted is None or impaired & wanted
+                fault.window
+                for fault in self._faults
+                if fault.kind not in but and (wanted is None or fault.impairs & wanted)
             )
-            self._troubles[wanted] = list(_merged(windows))
-        return self._troubles[wanted]
+            self._troubles[wanted, but] = list(_merged(windows))
+        return self._troubles[wanted, but]
+
+    def of_kinds(self, kinds: Collection[str]) -> Sequence[Window]:
+        """Return when some fault of these classes lasted, in order."""
+        return list(_merged(sorted(fault.window for fault in self._faults if fault.kind in kinds)))
 
     def in_trouble(
-        self, begin: float, end: float, impairs: Collection[str] | None = None, *, after: float = 0.0
+        self,
+        begin: float,
+        end: float,
+        impairs: Collection[str] | None = None,
+        *,
+        after: float = 0.0,
+        but: frozenset[str] = frozenset(),
     ) -> bool:
         """Return whether such a fault lasted between two times, or had ended for less than ``after``."""
-        windows = self.troubles(impairs)
+        windows = self.troubles(impairs, but=but)
         first = bisect_left(windows, begin - after, key=lambda window: window.end)
         return first < len(windows) and windows[first].begin <= end
 

@@ -13,6 +13,7 @@ from pytest_hangfm.simulation.history import (
     Accepted,
     Asked,
     Attempted,
+    Bounds,
     Closed,
     Crashed,
     Event,
@@ -77,7 +78,8 @@ def day(*parts: Part, **fields: Any) -> History:  # noqa: ANN401  the fields of 
 
 
 def bare(*parts: Part, **fields: Any) -> History:  # noqa: ANN401  the fields of a history
-    """Return a history of just these events, in the order of time."""
+    """Return a history of just these events, in the order of time; a message may fail unattempted in it."""
+    fields.setdefault("bounds", Bounds(attempts=0))
     return History(tuple(sorted(flat(parts), key=lambda event: event.at)), **fields)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -9,6 +10,7 @@ from pytest_hangfm.simulation.history import (
     FaultBegan,
     HealthSeen,
     LetGo,
+    Logged,
     Opened,
     Presence,
     StopAsked,
@@ -205,6 +207,24 @@ BACK: Final = [
     ),
 ]
 
+_STATE_LOST: Final = Logged(300, "WARNING", "[SOCKET] state lost (no such user)", "room_lost")
+
+STATE: Final = [
+    pair("state", "lost in calm", day(_STATE_LOST), day(replace(_STATE_LOST, text="not in the room"))),
+    pair(
+        "state",
+        "lost long after trouble",
+        day(fault(100, 200, "room"), _STATE_LOST),
+        day(fault(100, 220, "room"), _STATE_LOST),
+    ),
+    pair(
+        "state",
+        "lost in trouble of the chat",
+        day(fault(250, 350, "chat"), _STATE_LOST),
+        day(fault(250, 350, "chat", "room"), _STATE_LOST),
+    ),
+]
+
 STOPPED: Final = [
     pair(
         "stopped",
@@ -265,6 +285,21 @@ LIVES: Final = [
     ),
     pair(
         "lives",
+        "does not wait for a file that is locked",
+        day(
+            fault(95, 105, "outbox", kind="file locked"),
+            without(_QUITS, Stopped),
+            Stopped(101, 1, "the outbox cannot be used"),
+        ),
+        day(
+            fault(95, 105, "outbox", kind="file locked"),
+            fault(96, 97, "outbox", kind="disk full", number=2),
+            without(_QUITS, Stopped),
+            Stopped(101, 1, "the outbox cannot be used"),
+        ),
+    ),
+    pair(
+        "lives",
         "ends with an error when it is asked to",
         bare(beginning(), without(ending(), Stopped), Stopped(601, 1, "TypeError")),
         bare(beginning(), without(ending(), Stopped), Stopped(601, 1)),
@@ -290,6 +325,11 @@ def test_a_service_that_is_away_is_tried_less_and_less_often(each: Pair) -> None
 
 @pytest.mark.parametrize("each", TRIES_ON)
 def test_the_room_is_tried_on(each: Pair) -> None:
+    judge(each)
+
+
+@pytest.mark.parametrize("each", STATE)
+def test_the_state_of_the_room_is_kept(each: Pair) -> None:
     judge(each)
 
 

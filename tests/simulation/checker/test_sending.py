@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_hangfm.simulation.history import Dropped, Requeued, RowAtEnd
+from pytest_hangfm.simulation.history import Bounds, Dropped, Requeued, RowAtEnd
 from tests.simulation.checker.building import (
     Pair,
     accepted,
@@ -31,6 +31,21 @@ if TYPE_CHECKING:
 
 _DOWN: Final = fault(90, 150, "chat", "send")
 _LOST_ANSWER: Final[list[Event]] = [accepted(100), attempted(100.1), requested(100.2), stored(100.2)]
+
+_REFUSED: Final = fault(99, 450, "send", kind="send refused", number=2)
+
+
+def _given_up_after(attempts: int, at: float = 140.0, arrived: int | None = None) -> list[Event]:
+    """A message is accepted at 100 s, and given up after so many attempts, of which so many arrived."""
+    times = [at - 2 + number / 100 for number in range(attempts)]
+    return [
+        accepted(100),
+        *(attempted(time, number=number) for number, time in enumerate(times, 1)),
+        *(requested(time + 0.001) for time in times[:arrived]),
+        settled(at, state="failed", tier=3),
+        row(state="failed"),
+    ]
+
 
 PAIRS: Final = [
     # dropped
@@ -152,6 +167,55 @@ PAIRS: Final = [
             stored(112.1, epoch=1),
             settled(112.2, tier=2),
             row(),
+        ),
+    ),
+    # given-up
+    pair(
+        "given-up",
+        "after one attempt",
+        day(_REFUSED, _given_up_after(1), bounds=Bounds()),
+        day(_REFUSED, _given_up_after(3), bounds=Bounds()),
+    ),
+    pair(
+        "given-up",
+        "before its time is over",
+        day(_REFUSED, _given_up_after(1, at=390), bounds=Bounds()),
+        day(_REFUSED, _given_up_after(1, at=401), bounds=Bounds()),
+    ),
+    pair(
+        "given-up",
+        "long after the chat refused something in its own words",
+        day(_REFUSED, fault(10, 11, "send", kind="ban"), _given_up_after(1, at=161), bounds=Bounds(back=30)),
+        day(_REFUSED, fault(10, 80, "send", kind="ban"), _given_up_after(1), bounds=Bounds(back=30)),
+    ),
+    pair(
+        "given-up",
+        "for the time of an outage",
+        day(fault(99, 220, "chat", "send"), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+        day(fault(99, 120, "chat", "send"), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+    ),
+    pair(
+        "given-up",
+        "for its attempts in an outage",
+        day(fault(99, 200, "chat", "send"), _given_up_after(5, at=210, arrived=2), bounds=Bounds()),
+        day(fault(99, 200, "chat", "send"), _given_up_after(5, at=210, arrived=3), bounds=Bounds()),
+    ),
+    pair(
+        "given-up",
+        "as soon as it is tried again by hand",
+        day(
+            fault(99, 450, "send", kind="send refused"),
+            without(_given_up_after(3), RowAtEnd),
+            Requeued(300, "m1"),
+            _given_up_after(1, at=303)[1:],
+            bounds=Bounds(),
+        ),
+        day(
+            fault(99, 450, "send", kind="send refused"),
+            without(_given_up_after(3), RowAtEnd),
+            Requeued(300, "m1"),
+            _given_up_after(3, at=303)[1:],
+            bounds=Bounds(),
         ),
     ),
     # waits
