@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 from hangbot import App, InlineWriter, Settings, open_outbox
-from hangbot.sandbox import Sandbox, SandboxClock, open_sandbox
+from hangbot.sandbox import RoomVariants, Sandbox, SandboxClock, open_sandbox
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.disk import SimulatedDisk
@@ -162,6 +162,7 @@ async def _open_world(plan: Plan, loop: SimulatedLoop, folder: Path) -> AsyncIte
             control=False,
             clock=SandboxClock(wall_s=true.wall, monotonic_s=loop.time),
             rng=Random(rng.random()),  # noqa: S311  to be repeatable
+            variants=_variants(Random(f"room {plan.seed}")),  # noqa: S311  to be repeatable
         ) as sandbox,
         asyncio.TaskGroup() as tasks,
     ):
@@ -254,6 +255,15 @@ async def _look(world: World, loop: SimulatedLoop, effects: _Effects) -> None:
         await asyncio.sleep(_LOOK)
 
 
+def _variants(random: Random) -> RoomVariants:
+    """Draw what rooms differ in: when they say welcome, if at all, and when they show who is there."""
+    return RoomVariants(
+        setup_ms=random.choice((0.0, 0.0, 200.0, 2000.0)),
+        welcome=random.choice(("Welcome", "Welcome", "Welcome", None)),
+        profiles_ms=random.choice((0.0, 300.0, 300.0, 3000.0, 10_000.0)),
+    )
+
+
 def _bounds(settings: Settings) -> h.Bounds:
     return h.Bounds(
         back=120.0,
@@ -261,6 +271,8 @@ def _bounds(settings: Settings) -> h.Bounds:
         longest_wait=60.0,
         catch_up=settings.catch_up,
         handler=settings.handler_timeout,
+        attempts=settings.retry_attempts,
+        total=settings.retry_total,
         ttl=settings.message_ttl,
         deaf_red=max(60.0, settings.chat_silence + 20.0),
     )

@@ -3,7 +3,7 @@
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_hangfm.simulation.faults.kind import Args, Begin, Effect, FaultKind
+from pytest_hangfm.simulation.faults.kind import Args, Begin, Effect, FaultKind, nothing
 
 if TYPE_CHECKING:
     from pytest_hangfm.simulation.world import World
@@ -73,6 +73,15 @@ async def _refused_send(world: "World", args: Args, _lasts: float) -> Effect:
     return armed(world, "chat.send", "status", times=args["times"], status=status, body=body, headers=headers)
 
 
+async def _doubled(world: "World", _args: Args, _lasts: float) -> Effect:
+    """The answer to a send comes twice: the next one is answered by it, and reaches the chat no more."""
+    bot = world.sandbox.bot.uid
+    own = [row for row in world.sandbox.messages if row["sender"] == bot and row.get("muid")]
+    if not own:
+        return Effect(lambda: 0)
+    return armed(world, "chat.send", "status", times=1, status=200, body={"data": own[-1]})
+
+
 def _lost(do: str) -> Begin:
     async def begin(world: "World", args: Args, _lasts: float) -> Effect:
         return armed(world, "chat.send", do, times=args["times"])
@@ -135,6 +144,7 @@ KINDS: Final = (
         "send cut before it is stored", _lost("cut_before_store"), _sends, (60.0, 120.0), _CHAT, weight=1.3
     ),
     FaultKind("send cut after it is stored", _lost("cut_after_store"), _sends, (60.0, 120.0), _CHAT),
+    FaultKind("send answered twice", _doubled, nothing, (60.0, 120.0), _CHAT),
     FaultKind("send and question unanswered", _lost_and_unanswered, _often, (60.0, 180.0), _CHAT),
     FaultKind("no history", _history, _history_args, (60.0, 120.0), _CHAT),
     FaultKind("no fresh token", _no_token, _token_args, (30.0, 120.0), _CHAT),
