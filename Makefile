@@ -9,7 +9,7 @@ PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test prove prove-all simulate soak mutants interop preflight package bench storm report lint types layers cover clean
+.PHONY: help demo test prove prove-all planted simulate soak mutants interop preflight package bench storm report lint types layers cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,9 +50,12 @@ test: $(VENV)/.dev ## the whole suite but the slow proofs
 prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not interop" --hangfm-target=sandbox $(ARGS)
 
-prove-all: $(VENV)/.dev ## ten thousand simulated worlds, none of which may fail; every planted bot in every scenario: hours
+prove-all: planted $(VENV)/.dev ## planted bugs; ten thousand simulated worlds, none of which may fail; every planted bot in every scenario: hours
 	$(BIN)/python -m pytest_hangfm.simulation --seeds 10000 --pairs $(ARGS)
 	HANGBOT_PROVE_PLANTED=all $(BIN)/python -m pytest -m slow tests/proof/test_planted_bots.py
+
+planted: $(VENV)/.dev ## bugs planted in a copy of the product, each to be found by the search within 300 worlds
+	$(BIN)/python -m tests.simulation.planted $(BUGS)
 
 simulate: export SEEDS ?= 100
 simulate: export FROM ?= 0

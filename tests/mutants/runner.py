@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-__all__ = ["Mutant", "Tree", "faulty_rows", "kill_all"]
+__all__ = ["Mutant", "Tree", "environ", "faulty_rows", "in_copy", "kill_all"]
 
 WORKERS: Final = 2
 TIME_LIMIT: Final = 300.0
@@ -136,18 +137,11 @@ def kill_all(
 
 def _kill(mutant: Mutant, copy: Path, time_limit: float) -> str | None:
     """Return what is wrong, or ``None`` where a test failed as it must."""
-    file = copy / mutant.file
-    times = file.stat()
-    source = file.read_text(encoding="utf-8")
     try:
-        file.write_text(mutant.applied_to(source), encoding="utf-8")
-        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns + _NEWER_NS))
-        code, output = _pytest(copy, mutant.killed_by, time_limit=time_limit)
+        with in_copy(mutant, copy):
+            code, output = _pytest(copy, mutant.killed_by, time_limit=time_limit)
     except subprocess.TimeoutExpired:
         return f"too slow: {mutant.id} ({mutant.fault}): no end after {time_limit:g} s"
-    finally:
-        file.write_text(source, encoding="utf-8")
-        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # what was compiled of it is good again
     if code == _ALL_PASSED:
         return f"survived: {mutant.id} ({mutant.fault}) in {mutant.file}: {', '.join(mutant.killed_by)}"
     if code != _SOME_FAILED or not _FAILED.search(output):
@@ -155,15 +149,30 @@ def _kill(mutant: Mutant, copy: Path, time_limit: float) -> str | None:
     return None
 
 
+@contextmanager
+def in_copy(mutant: Mutant, copy: Path) -> Iterator[None]:
+    """Have the fault in a copy of the tree for the time of a block."""
+    file = copy / mutant.file
+    times = file.stat()
+    source = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(mutant.applied_to(source), encoding="utf-8")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns + _NEWER_NS))
+        yield
+    finally:
+        file.write_text(source, encoding="utf-8")
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # what was compiled of it is good again
+
+
 def _pytest(
     copy: Path, tests: Sequence[str], *, time_limit: float, compiles: bool = False
 ) -> tuple[int, str]:
-    environ = _environ(copy) | ({} if compiles else {"PYTHONDONTWRITEBYTECODE": "1"})
+    variables = environ(copy) | ({} if compiles else {"PYTHONDONTWRITEBYTECODE": "1"})
     options = ("-x", "-q", "--no-header", "--tb=short", "-p", "no:randomly", "-p", "no:cacheprovider")
     done = subprocess.run(  # noqa: S603  our own tests
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=copy,
-        env=environ,
+        env=variables,
         capture_output=True,
         text=True,
         timeout=time_limit,
@@ -172,7 +181,8 @@ def _pytest(
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def _environ(copy: Path) -> dict[str, str]:
+def environ(copy: Path) -> dict[str, str]:
+    """Return the environment of a process that imports what is in a copy."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPATH": str(copy)}
 
@@ -183,7 +193,7 @@ def _not_of_the_copy(tree: Tree, copy: Path) -> str:
     done = subprocess.run(  # noqa: S603  our own packages
         [sys.executable, "-c", script, *tree.packages],
         cwd=copy,
-        env=_environ(copy),
+        env=environ(copy),
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT,
