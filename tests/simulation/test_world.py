@@ -13,6 +13,7 @@ from pytest_hangfm.simulation.history import (
     Handled,
     Hearing,
     Said,
+    StopAsked,
     Stopped,
     journal_hash,
 )
@@ -44,7 +45,8 @@ def test_in_calm_every_line_is_handled() -> None:
     history = play(QUIET)
 
     (hearing,) = history.of(Hearing)
-    said = [line.row for line in history.of(Said) if line.at > hearing.at]
+    (stop,) = history.of(StopAsked)
+    said = [line.row for line in history.of(Said) if hearing.at < line.at < stop.at]
     assert len(said) > 10
     assert sorted(line.row for line in history.of(Handled)) == said
 

@@ -179,8 +179,8 @@ PAIRS: Final = [
     pair(
         "given-up",
         "before its time is over",
-        day(_REFUSED, _given_up_after(1, at=390), bounds=Bounds()),
-        day(_REFUSED, _given_up_after(1, at=401), bounds=Bounds()),
+        day(_REFUSED, _given_up_after(1, at=190), bounds=Bounds(total=100)),
+        day(_REFUSED, _given_up_after(1, at=201), bounds=Bounds(total=100)),
     ),
     pair(
         "given-up",
