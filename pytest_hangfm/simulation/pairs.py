@@ -35,7 +35,7 @@ STATES: Final = (
 """No process runs; one has never been in the room yet; it is in the room, with or without messages that have
 not ended, and with or without the chat's socket; it is out of the room again; it was asked to stop."""
 
-_SEEN_AFTER: Final = 0.5
+_SEEN_AFTER: Final = 1.0
 """Seconds: an effect is seen so much later at most, and the state that counts is the one before it."""
 
 

@@ -29,6 +29,10 @@ _CHANGES: Final[dict[str, type[h.Opened | h.LetGo | h.Closed]]] = {
 _MOMENT: Final = 0.002
 """Seconds by which the times of the wires and of the journal differ, which counts whole milliseconds."""
 _PASSED: Final = ("lines", "missed")
+_STILL: Final = 300.0
+"""Seconds after which health changes no more if nothing else does: longer than all that it waits for."""
+_SELDOM: Final = 10.0
+"""Seconds between two looks at health then."""
 
 
 class Recorder(logging.Handler):
@@ -60,6 +64,7 @@ class Recorder(logging.Handler):
         self._late_at: list[float] = []
         self._present = False
         self._health: tuple[int, bool, bool, tuple[str, ...]] | None = None
+        self._changed_at = self._asked_at = 0.0
         self._bot = sandbox.bot.uid
         sandbox.chat.world.store.on_new = self._stored
 
@@ -71,6 +76,8 @@ class Recorder(logging.Handler):
     def add(self, event: h.Event) -> None:
         """Write an event down."""
         self.events.append(event)
+        if not isinstance(event, h.Tried | h.Logged):  # these go on for as long as an outage
+            self._changed_at = self.now
 
     def repeatable(self, text: str) -> str:
         """Return a text without what is another in each run."""
@@ -128,7 +135,7 @@ class Recorder(logging.Handler):
 
     def look(self, bot: Bot | None, network: Network, room_port: int) -> None:
         """Take what can be asked for: health, who is in the room, what the wires carried."""
-        if bot is not None:
+        if bot is not None and self._is_due():
             self._look_at(bot)
         present = self._bot in self._sandbox.room
         if present != self._present:
@@ -153,8 +160,13 @@ class Recorder(logging.Handler):
             self._seen = row["n"]
             self._take(row)
 
+    def _is_due(self) -> bool:
+        """Return whether to ask for health: seldom in the hours of an outage, which would cost the most."""
+        return self.now - self._changed_at < _STILL or self.now - self._asked_at >= _SELDOM
+
     def _look_at(self, bot: Bot) -> None:
         health = bot.health()
+        self._asked_at = self.now
         seen = (self.run, health.live, health.ready, tuple(condition.part for condition in health.red))
         if seen != self._health:
             self._health = seen

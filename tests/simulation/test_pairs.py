@@ -63,14 +63,14 @@ def test_the_state_is_what_was_seen_before_the_fault(events: tuple[Event, ...], 
 
 
 def test_the_state_is_that_before_the_effect_which_is_seen_a_little_later() -> None:
-    seen = FaultFired(CRASHED.at + 0.4, 0, "crash")
+    seen = FaultFired(CRASHED.at + 0.9, 0, "crash")
 
     assert pairs_of(History((*JOINED, CRASHED, seen))) == {("joined", "crash"): 1}
 
 
 def test_a_fault_counts_once_for_each_state() -> None:
-    early = (replace(cut(), at=-1.0), STARTED, replace(cut(), at=0.6), replace(cut(1), at=0.6))
-    events = (*early, *JOINED[1:], cut())
+    first, again = replace(cut(), at=0.5), replace(cut(), at=1.2)
+    events = (STARTED, first, ROOM, again, again, replace(again, number=1), IN, CHAT, cut())
 
     assert pairs_of(History(events)) == {
         ("out", "cut"): 1,

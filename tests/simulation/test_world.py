@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from hangbot import Bot
 from pytest_hangfm.simulation.drawing import draw
 from pytest_hangfm.simulation.faults import FAULTS, FaultKind
 from pytest_hangfm.simulation.history import (
@@ -11,6 +12,7 @@ from pytest_hangfm.simulation.history import (
     FaultEnded,
     FaultFired,
     Handled,
+    HealthSeen,
     Hearing,
     Said,
     StopAsked,
@@ -70,3 +72,24 @@ def test_a_fault_that_is_not_known_is_named() -> None:
         play(QUIET.with_faults((Fault("earthquake", 1.0),)))
 
     assert "there is no fault 'earthquake'" in repr(caught.value.exceptions)
+
+
+def test_in_the_hours_of_an_outage_health_is_asked_for_seldom_and_seen_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, hours = [0], 3.0
+    health = Bot.health
+
+    def counted(bot: Bot) -> object:
+        asked[0] += 1
+        return health(bot)
+
+    monkeypatch.setattr(Bot, "health", counted)
+    outage = Fault("outage", 20.0, hours * 3600.0, {"services": ["room", "chat", "gateway"]})
+
+    history = play(QUIET.with_faults((outage,)))
+
+    seen = [(round(event.at), event.ready) for event in history.of(HealthSeen)]
+    assert asked[0] < hours * 3600.0 / 4
+    assert any(20 < at < 200 and not ready for at, ready in seen)
+    assert seen[-1][1]
