@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,12 @@ import pytest_asyncio
 Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OpenRaw = Callable[[bytes | Respond], Awaitable[str]]
 """Opens a server on loopback that reads a request's head and gives these bytes, then hangs up."""
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C end what tests start: a shell that runs the tests in the background has all of it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_pycollect_makemodule() -> None:

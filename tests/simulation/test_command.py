@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -209,7 +210,9 @@ def test_ctrl_c_ends_all_processes_within_a_second_and_the_last_line_is_printed(
         rest, err = search.communicate(timeout=WITHIN)
         took = time.monotonic() - began
     finally:
-        search.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(search.pid, signal.SIGKILL)
+        search.communicate()
 
     said = last(first + rest)
     assert search.returncode == 130
