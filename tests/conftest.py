@@ -17,7 +17,7 @@ OpenRaw = Callable[[bytes | Respond], Awaitable[str]]
 
 
 def pytest_configure() -> None:
-    """Have Ctrl-C end what tests start: a shell that runs the tests in the background has all of it ignored."""
+    """Have Ctrl-C end what tests start, also where a shell that runs them in the background ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
