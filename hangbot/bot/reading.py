@@ -85,9 +85,7 @@ class Reading:
             How many lines it did not bring.
         """
         async with self._lock:
-            missed = await self._read(conversation, check=check)
-        self._intake.log_passed()
-        return missed
+            return await self._read(conversation, check=check)
 
     async def list(self, *, verify: bool, check: bool = False) -> Listed:
         """Look at the list of conversations, and read each direct one whose newest id has grown, no other.
@@ -108,7 +106,6 @@ class Reading:
                 group = group or next(ours, None)
                 if len(listed) < CONVERSATIONS_LISTED or not grown:
                     break
-        self._intake.log_passed()
         return Listed(group, missed)
 
     def _has_grown(self, newest: Newest, *, verify: bool) -> bool:
@@ -133,6 +130,7 @@ class Reading:
             if check:
                 missed += await self._missed(conversation, page.rows)
             roomy = self._intake.paged(conversation, page.rows)
+            self._intake.log_passed()  # first: what is written is never reported again
             await self._ledger.write(conversation)
             if not (page.more and roomy):
                 break

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
 
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import Unreadable
+from hangbot.delivery.inbox import Witness
 from hangbot.errors import Refused, ServiceError, TokenRejected, Unavailable
 from tests.bot.chats import ROOM, Disk, Server, Story, play, user
 from tests.cases import cases
@@ -493,6 +495,29 @@ def test_the_first_start_begins_at_the_newest_and_the_next_goes_on_where_it_was(
     say_before()
     assert sorted(filter(None, play(between, server, disk))) == ["before", "before"]
     assert play(between, server, disk) == [], "each once"
+
+
+def test_what_is_passed_over_is_reported_before_it_is_written(caplog: pytest.LogCaptureFixture) -> None:
+    reported: list[list[str]] = []
+
+    class Watched(Disk):
+        async def handled(
+            self, key: str, heard: Collection[int], low: int, witnesses: Sequence[Witness] = ()
+        ) -> None:
+            reported.append(actions(caplog, "chat_passed_over"))
+            await super().handled(key, heard, low, witnesses)
+
+    server, disk = Server(), Watched()
+
+    async def a_moment(_: Story) -> None:
+        await asyncio.sleep(1.0)
+
+    play(a_moment, server, disk)
+    reported.clear()
+    server.say("old", sent_at=server.now_wall - 310)
+    play(a_moment, server, disk)
+
+    assert reported[0] == ["chat_passed_over"]
 
 
 def test_what_was_said_too_long_ago_is_passed_over_after_a_start(caplog: pytest.LogCaptureFixture) -> None:
