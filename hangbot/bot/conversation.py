@@ -210,7 +210,8 @@ class Position:
         """
         if row.id in self._seen:
             return not self._knows(row)
-        return bool(self._seen) and row.id <= self.low and row.sent_at >= self.sent_at + 1
+        passed = max(self.low, self.newest)  # before the history is read, all is above `low`
+        return bool(self._seen) and row.id <= passed and row.sent_at >= self.sent_at + 1
 
     def read(self, rows: Sequence[ChatMessage]) -> None:
         """Take a page that was asked for from `after` on, and leads, as verified."""

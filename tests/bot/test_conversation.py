@@ -62,6 +62,16 @@ def test_the_first_start_is_behind_all_that_was_said() -> None:
     assert position.is_new(row(8, "new"))
 
 
+def test_a_small_id_of_a_later_time_shows_a_server_that_counts_anew_before_the_history_was_read() -> None:
+    position = position_behind()
+    for number in (1, 2, 3):
+        position.see(row(number, f"line {number}", sent_at=1000.0 + number), done=True)
+    position.see(row(9, "line 9", sent_at=1009.0), done=True)
+
+    assert position.contradicts(row(4, "the fourth of another count", sent_at=1010.0))
+    assert not position.contradicts(row(4, "late on its way", sent_at=1009.0))
+
+
 def test_low_waits_for_the_history_and_for_each_line_that_the_app_has() -> None:
     position = position_behind(row(1, "old"))
     lines = [row(number, f"line {number}") for number in (2, 3, 4)]
