@@ -104,7 +104,7 @@ def _shorter(plan: Plan) -> Iterator[Plan]:
 
 def _earlier(plan: Plan, by: float) -> Plan:
     faults = tuple(replace(fault, at=fault.at - by) for fault in plan.faults)
-    return replace(plan, faults=faults, seconds=max(plan.seconds - by, 1.0))
+    return replace(plan, faults=faults, seconds=min(plan.seconds, max(plan.seconds - by, 1.0)))
 
 
 def _quieter(plan: Plan) -> Iterator[Plan]:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_hangfm.simulation.plan import Fault, Plan
@@ -29,6 +29,7 @@ class Counted:
 
 
 @given(PLANS, st.sets(st.sampled_from(("cut", "crash", "delay"))))
+@example(plan=Plan(0, seconds=0.5), needed={"cut"})
 def test_of_the_faults_those_stay_that_matter(plan: Plan, needed: set[str]) -> None:
     plan = plan.with_faults((*plan.faults, *(Fault(kind, 2e5) for kind in sorted(needed))))
 
