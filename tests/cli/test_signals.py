@@ -160,6 +160,8 @@ def test_an_end_that_cannot_be_raised_where_the_signal_came_is_remembered_and_no
 
     shown: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    monkeypatch.setattr(early_signals, "_hooks", [])  # whatever ran in this process before
+    monkeypatch.setattr(early_signals, "_before", {})
     early_signals.catch()
     try:
         early_signals.end_at_once()
