@@ -8,7 +8,7 @@ from pytest_hangfm.simulation.plan import Fault, Plan
 
 __all__ = ["draw"]
 
-SECONDS: Final = (420.0, 720.0)
+SECONDS: Final = (300.0, 520.0)
 _BUSY: Final = (18, 26)
 """Faults in a world in which much goes wrong."""
 _QUIET: Final = (0, 4)

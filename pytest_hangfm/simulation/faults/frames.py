@@ -74,7 +74,7 @@ KINDS: Final = (
         _ROOM,
         weight=1.8,
     ),
-    FaultKind("room connection ends", *_on("room.message", *_ENDS), (60.0, 120.0), _ROOM),
+    FaultKind("room connection ends", *_on("room.message", *_ENDS), (60.0, 120.0), _ROOM, weight=1.4),
     FaultKind(
         "room action disturbed",
         _disturb_actions,

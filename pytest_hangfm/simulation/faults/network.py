@@ -81,7 +81,7 @@ KINDS: Final = (
         _service,
         (20.0, 150.0),
         _ALL,
-        weight=1.2,
+        weight=1.4,
     ),
     FaultKind(
         "black hole", _ruled(lambda rules, port, _: rules.black_hole(port)), _service, (10.0, 150.0), _ALL

@@ -47,7 +47,7 @@ async def _restart(world: "World", args: Args, _lasts: float) -> Effect:
 
 
 KINDS: Final = (
-    FaultKind("crash", _crash_at_a_step, _at_a_step, (60.0, 60.0), _PROCESS, weight=1.2),
+    FaultKind("crash", _crash_at_a_step, _at_a_step, (60.0, 60.0), _PROCESS, weight=1.4),
     FaultKind("crash at a commit", _crash_at_a_commit, _at_a_commit, (60.0, 60.0), _PROCESS, weight=1.2),
     FaultKind("restart of the bot", _restart, _away, (60.0, 60.0), _PROCESS),
 )
