@@ -16,8 +16,8 @@ from pytest_hangfm.proof.outcome import Outcome, Verdict
 from pytest_hangfm.proof.profile import Profile, ProfileError, parse, render
 from pytest_hangfm.proof.report.folder import write_page
 from pytest_hangfm.proof.rules import rule
-from pytest_hangfm.proof.scenario import FAMILIES
-from pytest_hangfm.proof.tiers import TIERS
+from pytest_hangfm.proof.scenario import FAMILIES, load
+from pytest_hangfm.proof.tiers import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -77,8 +77,7 @@ def _ending(outcome: Outcome, options: ProofOptions) -> Ending:
     wrong = [verdict for verdict in outcome.verdicts if verdict.kind in {"fail", "flaky"}]
     if not wrong:
         return Ending()
-    asked = TIERS.index(options.tier)
-    decisive = [verdict for verdict in wrong if TIERS.index(rule(verdict.rule).tier) <= asked]
+    decisive = [verdict for verdict in wrong if within(rule(verdict.rule).tier, options.tier)]
     text = "\n".join(_described(verdict) for verdict in decisive or wrong)
     return Ending(failure=text) if decisive else Ending(beyond=text)
 
@@ -143,16 +142,21 @@ class Proof:
         return left_out
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
-        """Take down which scenarios are to be played."""
-        self.reporter.expect([scenario for item in items if (scenario := _scenario_of(item))])
+        """Take down which scenarios are to be played, and which a whole run of this kind would play."""
+        table = [scenario for scenario in load().values() if self._is_in_turn(scenario)]
+        self.reporter.expect([scenario for item in items if (scenario := _scenario_of(item))], table)
 
     def _is_wanted(self, scenario: Scenario) -> bool:
         options = self.options
         if options.only:
             return any(_is_named(scenario.id, name) for name in options.only)
-        if options.quick:
+        return self._is_in_turn(scenario)
+
+    def _is_in_turn(self, scenario: Scenario) -> bool:
+        """Whether a run of this kind plays a scenario where none are chosen by name."""
+        if self.options.quick:
             return scenario.pace == "quick"
-        return scenario.pace != "long" or options.long
+        return scenario.pace != "long" or self.options.long
 
     @asynccontextmanager
     async def open(self, items: Sequence[pytest.Item]) -> AsyncIterator[Setting]:

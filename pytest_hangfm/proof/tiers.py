@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from pytest_hangfm.proof.rules import Rule
 
-__all__ = ["CANNOT_TELL", "TIERS", "Tier", "VerdictKind", "exit_code", "reached", "worst"]
+__all__ = ["CANNOT_TELL", "TIERS", "Tier", "VerdictKind", "exit_code", "reached", "within", "worst"]
 
 Tier = Literal["bronze", "silver", "gold", "platinum"]
 TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
@@ -18,6 +18,11 @@ VerdictKind = Literal["pass", "fail", "flaky", "not_applicable", "not_exercised"
 
 CANNOT_TELL: Final = 3
 _WORST_FIRST: Final[tuple[VerdictKind, ...]] = ("fail", "flaky", "pass", "not_exercised", "not_applicable")
+
+
+def within(tier: Tier, asked: Tier) -> bool:
+    """Whether a tier is asked for with another one: it is the same, or below it."""
+    return TIERS.index(tier) <= TIERS.index(asked)
 
 
 def worst(kinds: Iterable[VerdictKind]) -> VerdictKind:
@@ -58,6 +63,6 @@ def exit_code(tier: Tier | None, asked: Tier, *, exercised: bool, failed: bool) 
         exercised: Whether the bot was seen to join and, above bronze, to answer.
         failed: Whether a rule up to the tier asked for failed.
     """
-    if tier is not None and TIERS.index(tier) >= TIERS.index(asked):
+    if tier is not None and within(asked, tier):
         return 0
     return CANNOT_TELL if not exercised and not failed else 1

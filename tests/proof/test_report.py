@@ -67,6 +67,41 @@ def test_a_quick_run_proves_silver_at_most() -> None:
     assert result.tier == "silver"
 
 
+def test_where_a_part_was_played_no_tier_is_told() -> None:
+    result = RunResult.of(
+        [WELL, BACK], "silver", profile=ANSWERS, owed=["start.answers", "stop.sigterm", ABORT]
+    )
+
+    assert (result.tier, result.exit_code) == (None, 3)
+    assert summary(result)[-2:] == [
+        (
+            "cannot tell: only a part was played, and nothing is known of stop.sigterm: "
+            "play all (without `--only` and `-k`) to be told a tier"
+        ),
+        "tier: cannot tell (asked for: silver)",
+    ]
+
+
+def test_what_failed_in_a_part_is_told_as_such() -> None:
+    result = RunResult.of([WELL, FAILS], "silver", profile=ANSWERS, owed=["stop.sigterm", ABORT])
+
+    assert (result.tier, result.exit_code, result.problem) == (None, 1, "")
+
+
+def test_a_part_that_holds_all_of_the_tier_is_enough() -> None:
+    result = RunResult.of(
+        [WELL, BACK], "bronze", profile=ANSWERS, owed=["start.answers", ABORT, "chat-out.cut"]
+    )
+
+    assert (result.tier, result.exit_code, result.problem) == ("silver", 0, "")
+
+
+def test_a_run_that_was_broken_off_tells_no_tier_that_was_not_exercised() -> None:
+    result = RunResult.of([WELL], "silver", profile=ANSWERS, interrupted=True, owed=["start.answers", ABORT])
+
+    assert summary(result)[-1] == "tier: bronze (asked for: silver)"
+
+
 def test_the_json_names_every_rule_once() -> None:
     result = RunResult.of([WELL, FAILS], "silver", profile=ANSWERS)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.report.page import STYLE, shown
 from pytest_hangfm.proof.rules import rule
-from pytest_hangfm.proof.tiers import TIERS
+from pytest_hangfm.proof.tiers import CANNOT_TELL, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +46,7 @@ def front(result: RunResult, changes: Sequence[Change], when: str) -> str:
 def _headline(result: RunResult) -> str:
     reached = result.tier or "no tier"
     verdict = "is reached" if result.exit_code == 0 else "is not reached"
-    if result.exit_code == 3:  # noqa: PLR2004  nothing is known
+    if result.exit_code == CANNOT_TELL:
         verdict = "cannot be told"
     return f"{shown(reached)}: {shown(result.asked)} {verdict}"
 

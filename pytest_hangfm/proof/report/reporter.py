@@ -41,13 +41,20 @@ class Reporter:
         self._rows: dict[str, dict[str, Any]] = {}
         self._expected: dict[str, float] = {}
         self._expected_rules: dict[str, tuple[str, ...]] = {}
+        self._owed: frozenset[str] = frozenset()
         self._profile: Profile | None = None
         self._result: RunResult | None = None
 
-    def expect(self, scenarios: Sequence[Scenario]) -> None:
-        """Take down which scenarios are to be played."""
+    def expect(self, scenarios: Sequence[Scenario], table: Sequence[Scenario]) -> None:
+        """Take down which scenarios are to be played.
+
+        Args:
+            scenarios: These.
+            table: All that a run of this kind plays where nobody chooses among them.
+        """
         self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
         self._expected_rules = {scenario.id: scenario.rules for scenario in scenarios}
+        self._owed = frozenset(name for scenario in table for name in scenario.rules)
 
     def know(self, profile: Profile, learnt: Learnt | None) -> None:
         """Print what the bot does."""
@@ -107,6 +114,7 @@ class Reporter:
             problem=self.problem,
             interrupted=interrupted,
             most="silver" if self._options.quick else "platinum",
+            owed=self._owed,
         )
         session.exitstatus = _INTERRUPTED if interrupted else result.exit_code
         self._result = result

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_hangfm.proof.rules import all_rules
-from pytest_hangfm.proof.tiers import TIERS, exit_code, reached, worst
+from pytest_hangfm.proof.tiers import exit_code, reached, within, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pytest_hangfm.proof.profile import Profile
     from pytest_hangfm.proof.tiers import Tier, VerdictKind
@@ -70,24 +70,40 @@ class RunResult:
         problem: str = "",
         interrupted: bool = False,
         most: Tier = "platinum",
+        owed: Collection[str] = (),
     ) -> RunResult:
-        """Make a result of what came of each scenario."""
+        """Make a result of what came of each scenario.
+
+        Args:
+            rows: What came of each, as plain data.
+            asked: The tier asked for.
+            profile: What the bot does.
+            problem: Why it could not be exercised, or empty.
+            interrupted: Whether the run was broken off.
+            most: What a run like this one can prove at most.
+            owed: Rules that a whole run of this kind judges; one without a verdict was not exercised.
+        """
         table = all_rules()
         given: dict[str, list[tuple[str, VerdictKind, str]]] = {}
         for row in rows:
             for name, kind, what in row["verdicts"]:
                 given.setdefault(name, []).append((row["scenario"], kind, what))
         verdicts = {name: worst(kind for _, kind, _ in found) for name, found in given.items()}
+        unknown = frozenset(owed) - verdicts.keys()
+        verdicts |= dict.fromkeys(unknown, "not_exercised")
         answered = profile is not None and profile.has("answers") and bool(profile.room or profile.chat)
         tier = reached(table, verdicts, answered=answered, most=most) if rows else None
         failed = any(
-            verdicts.get(each.id) in {"fail", "flaky"} and TIERS.index(each.tier) <= TIERS.index(asked)
-            for each in table
+            verdicts.get(each.id) in {"fail", "flaky"} and within(each.tier, asked) for each in table
         )
         if not problem and not answered and asked != "bronze":
             problem = (
                 "no line is known that the bot answers, so nothing above bronze can be told: "
                 "give a profile with `says` and `answers` (`--learn` writes one to begin with)"
+            )
+        if not problem and not failed and not interrupted:
+            problem = _left_out(
+                [each.id for each in table if each.id in unknown and within(each.tier, asked)]
             )
         hazy = any(kind == "not_exercised" for kind in verdicts.values())
         code = exit_code(tier, asked, exercised=not problem and not hazy, failed=failed)
@@ -111,10 +127,21 @@ class RunResult:
         }
 
 
+def _left_out(unknown: Sequence[str]) -> str:
+    """Return what is to be done about rules of which nothing is known, in a sentence; empty without any."""
+    if not unknown:
+        return ""
+    others = f" and {len(unknown) - 1} other rules" if len(unknown) > 1 else ""
+    return (
+        f"only a part was played, and nothing is known of {unknown[0]}{others}: "
+        "play all (without `--only` and `-k`) to be told a tier"
+    )
+
+
 def _rule_result(
     name: str, tier: Tier, verdict: VerdictKind | None, found: Sequence[tuple[str, VerdictKind, str]]
 ) -> RuleResult:
-    if verdict is None:
+    if verdict is None or not found:
         return RuleResult(name, tier, "not_exercised", "left out of this run")
     fitting = [(scenario, what) for scenario, kind, what in found if kind == verdict]
     return RuleResult(name, tier, verdict, fitting[0][1], tuple(scenario for scenario, _ in fitting))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from hangbot.text import printable
 from pytest_hangfm.proof.rules import rule
-from pytest_hangfm.proof.tiers import TIERS, VerdictKind
+from pytest_hangfm.proof.tiers import CANNOT_TELL, TIERS, VerdictKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,5 +57,10 @@ def summary(result: RunResult) -> list[str]:
         lines.append("interrupted: this is what was judged until then")
     if result.problem:
         lines.append(f"cannot tell: {result.problem}")
-    lines.append(f"tier: {result.tier or 'none'} (asked for: {result.asked})")
+    lines.append(f"tier: {result.tier or _no_tier(result)} (asked for: {result.asked})")
     return [printable(line) for line in lines]
+
+
+def _no_tier(result: RunResult) -> str:
+    """Return what stands in the place of a tier: that none is reached, or that nobody can tell."""
+    return "cannot tell" if result.exit_code == CANNOT_TELL or result.interrupted else "none"
