@@ -56,6 +56,6 @@ def _has_no_globals(html: str) -> bool:
     found = _GLOBALS.search(html)
     try:
         held = json.loads(base64.b64decode(found[1])) if found else {}
-        return held["errors"] == [] and held["attachments"] == []
+        return (held["errors"], held["attachments"]) == ([], [])
     except (ValueError, KeyError, TypeError):
         return False
