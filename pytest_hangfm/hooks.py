@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[OPTIONS] = options = read_options(config)
-    if options.bot:
+    if options.bot or config.getoption("hangfm_proof_docker"):
         config.stash[PROOF_OPTIONS] = proof = read_proof_options(config, options.bot)
         if not hasattr(config, "workerinput"):  # with xdist, only in the process that prints
             from pytest_hangfm.proof.report.reporter import Reporter  # noqa: PLC0415  heavy: loaded on use

@@ -59,6 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="learn what the bot does, write it as a profile, and end",
     )
+    parser.add_argument(
+        "--docker",
+        metavar="IMAGE",
+        help="start this image on the host's network; its command, where it has no own one, after `--`",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="let Hang.fm's own names lead to the sandbox, for bots with addresses in their code "
+        "(extra: hangbot[tls])",
+    )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the report into this folder")
     parser.add_argument("--only", metavar="IDS", help="only these scenarios or families, by comma")
     parser.add_argument(
@@ -100,10 +111,10 @@ def run(args: argparse.Namespace) -> int:
         "pytest_hangfm.proof",
     ]
     argv += ["--hangfm-bot", shlex.join(command), "--hangfm-proof-alone", f"--hangfm-proof-tier={args.tier}"]
-    argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn") if getattr(args, name)]
+    argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn", "tls") if getattr(args, name)]
     if args.report is not None:
         argv.append(f"--junit-xml={args.report / 'junit.xml'}")
-    for name in ("profile", "report", "only", "side_by_side"):
+    for name in ("profile", "report", "only", "side_by_side", "docker"):
         if (value := getattr(args, name)) is not None:
             argv.append(f"--hangfm-proof-{name.replace('_', '-')}={value}")
     return _child(argv)
@@ -113,8 +124,14 @@ def _command(args: argparse.Namespace) -> tuple[str, ...]:
     if args.app is not None:
         if args.argv:
             raise UsageError("--app and a command are two bots", remedy="Give either one.")
+        if args.docker is not None:
+            raise UsageError("--app and --docker are two bots", remedy="Give either one.")
         return (sys.executable, "-m", "hangbot", "run", "--app", args.app)
-    if not args.argv:
+    if args.docker == "":
+        raise UsageError(
+            "--docker names no image", remedy="Give its name: hangbot prove --docker mybot:latest"
+        )
+    if not args.argv and args.docker is None:
         raise UsageError(
             "no bot is named", remedy="Give its command after `--`: hangbot prove -- node bot.js"
         )

@@ -1,8 +1,4 @@
-"""The authority of ``hangbot sandbox --tls``, and its certificate for Hang.fm's host names.
-
-Both keys exist in memory only and end with the process; the file on disk is the authority's own
-certificate, which is no secret.
-"""
+"""The authority of ``hangbot sandbox --tls``: the file with its own certificate, and what to do with it."""
 
 import ssl
 import tempfile
@@ -14,7 +10,7 @@ from typing import Final
 
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.errors import HangbotError, UsageError
-from hangbot.sandbox.hosts import CERTIFIED, hosts
+from hangbot.sandbox import TRUST, certify, hosts
 
 __all__ = ["Authority", "advice", "authority"]
 
@@ -64,7 +60,7 @@ def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
         HangbotError: The file cannot be written.
     """
     try:
-        import trustme  # noqa: PLC0415  an extra
+        made = certify()
     except ModuleNotFoundError:
         raise UsageError(
             "--tls makes its certificate with the library trustme, which is not installed",
@@ -78,10 +74,7 @@ def authority(beside: Path | None, *, force: bool) -> Iterator[Authority]:
             name = beside.name.removesuffix(".env") or beside.name
             path, option = beside.parent / f"{name}.ca.pem", "--env-out"
         file = stack.enter_context(MarkedFile(path, _MARK, option, force=force, mode=_READABLE))
-        issuer = trustme.CA(organization_name="hangbot sandbox")
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        issuer.issue_cert(*CERTIFIED, organization_name="hangbot sandbox").configure_cert(context)
-        yield Authority(context, issuer.cert_pem.bytes().decode("ascii"), file)
+        yield Authority(made.context, made.authority, file)
 
 
 @contextmanager
@@ -107,9 +100,7 @@ def advice(path: Path, app_id: str, port: int) -> str:
         f"127.0.0.1 {' '.join(names[:3])}",
         f"127.0.0.1 {' '.join(names[3:])}",
         "In the bot's environment:",
-        f"NODE_EXTRA_CA_CERTS={path}",
-        f"SSL_CERT_FILE={path}",
-        f"REQUESTS_CA_BUNDLE={path}",
+        *(f"{name}={path}" for name in TRUST),
     ]
     if port != _HTTPS:
         lines.append(f"Such a bot calls port {_HTTPS}, and this is {port}: lead the one to the other.")

@@ -5,11 +5,13 @@ code would agree with its mistakes.
 """
 
 from hangbot.sandbox.actors import Actor, Users
+from hangbot.sandbox.authority import TRUST, Certified, certify
 from hangbot.sandbox.chat.dialects import COMETCHAT, OPENCHAT, SRECHAT, Dialect
 from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat_tokens import ChatTokenRules
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
+from hangbot.sandbox.hosts import hosts
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import Identity, Person
@@ -22,8 +24,10 @@ __all__ = [
     "COMETCHAT",
     "OPENCHAT",
     "SRECHAT",
+    "TRUST",
     "ActionRefused",
     "Actor",
+    "Certified",
     "ChatRefusal",
     "ChatRules",
     "ChatTokenRules",
@@ -39,6 +43,8 @@ __all__ = [
     "SandboxClock",
     "ServedSocket",
     "Users",
+    "certify",
+    "hosts",
     "open_sandbox",
     "serve_websocket",
 ]

@@ -20,6 +20,7 @@ from hangbot.sandbox.room.handshake import LARGEST_REQUEST
 from hangbot.sandbox.room.variants import RoomVariants
 from hangbot.sandbox.sandbox import Sandbox
 from hangbot.sandbox.services import SERVICES, ServiceName
+from hangbot.web.listen import HOST
 
 __all__ = ["open_sandbox"]
 
@@ -36,6 +37,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     history: int = 1000,
     tls: ssl.SSLContext | None = None,
     by_host: bool = False,
+    host: str = HOST,
     record: str | Path | None = None,
     room_slug: str = ROOM_SLUG,
     control: bool = True,
@@ -56,6 +58,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
         tls: Server context for room, chat and gateway (``https``, ``wss``), or ``None``.
         by_host: Whether all three are on ``http_port``, selected by the ``Host`` of a request: for
             clients to which Hang.fm's names lead here.
+        host: Address of loopback on which everything listens.
         record: File that keeps the whole journal, one JSON object a line, or ``None``.
         room_slug: Slug of the bot's room.
         control: Whether to open the control API.
@@ -78,6 +81,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             history=history,
             room_slug=room_slug,
             secure=tls is not None,
+            host=host,
             variants=variants or RoomVariants(),
             identity=identity,
             on_event=None if file is None else _recorder(file),

@@ -48,6 +48,7 @@ class Sandbox:
         services: Which of the three is up, on which port.
         dialect: Name of the chat dialect that a client has to speak.
         app_id: The chat's app id.
+        host: The address on which everything listens.
     """
 
     def __init__(  # noqa: PLR0913  what open_sandbox is given, all by name
@@ -57,6 +58,7 @@ class Sandbox:
         history: int,
         room_slug: str,
         secure: bool,
+        host: str = HOST,
         identity: Identity | None = None,
         variants: RoomVariants,
         on_event: Callable[[Event], object] | None,
@@ -67,6 +69,7 @@ class Sandbox:
         redactor = Redactor(pieces=False)  # of thousands of tokens; what the journal cuts is masked before
         spoken = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self._scheme = "https" if secure else "http"
+        self.host = host
         self.clock = clock or SandboxClock()
         self.journal = Journal(self.clock.now_ms, redactor, on_event=on_event)
         self.faults = Faults()
@@ -102,6 +105,7 @@ class Sandbox:
             },
             self.people.behind,
             self.clock.now_s,
+            host,
         )
         self.users = Users(self.people, self.rooms, self.server.broadcaster, self.chat, self.clock)
         if identity is None:
@@ -133,12 +137,12 @@ class Sandbox:
     @property
     def room_url(self) -> str:
         """``SOCKET_SERVER_URL``."""
-        return f"{self._scheme}://{HOST}:{self.room_port}"
+        return f"{self._scheme}://{self.host}:{self.room_port}"
 
     @property
     def chat_url(self) -> str:
         """``OPENCHAT_BASE_URL``; chat and gateway share a port."""
-        return f"{self._scheme}://{HOST}:{self.http_port}"
+        return f"{self._scheme}://{self.host}:{self.http_port}"
 
     @property
     def gateway_url(self) -> str:
@@ -148,7 +152,7 @@ class Sandbox:
     @property
     def control_url(self) -> str:
         """Base of the control API; empty when it was not asked for."""
-        return "" if self.control_port is None else f"http://{HOST}:{self.control_port}"
+        return "" if self.control_port is None else f"http://{self.host}:{self.control_port}"
 
     def env(self) -> dict[str, str]:
         """Return what a bot is configured with, without what it derives by itself."""

@@ -12,6 +12,7 @@ from hangbot.sandbox.clock import call_in_loop_time, wall_s
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.notes import note, note_unserved
 from hangbot.web.http import Request, Response, Unserved
+from hangbot.web.listen import HOST
 from hangbot.web.server import Handler, HttpServer
 
 __all__ = ["SERVICES", "Choose", "Service", "ServiceName", "Services"]
@@ -59,6 +60,7 @@ class Services:
         services: The services by name.
         whose: Tells from headers which user makes a request.
         now_s: The time that answers are dated with.
+        host: The address of their ports.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Services:
         services: Mapping[ServiceName, Service],
         whose: Callable[[Mapping[str, str]], str | None],
         now_s: Callable[[], float] = wall_s,
+        host: str = HOST,
     ) -> None:
+        self._host = host
         self._now_s = now_s
         self._whose = whose
         self._journal = journal
@@ -98,7 +102,15 @@ class Services:
         def witness(unserved: Unserved) -> None:
             self._witness(choose, unserved)
 
-        server = HttpServer(handle, port, tls, largest_body=largest_body, now_s=self._now_s, witness=witness)
+        server = HttpServer(
+            handle,
+            port,
+            tls,
+            largest_body=largest_body,
+            now_s=self._now_s,
+            witness=witness,
+            host=self._host,
+        )
         self._ports.append(_Port(server, names))
         await server.listen()
 
@@ -108,7 +120,7 @@ class Services:
         Raises:
             HangbotError: The port is taken.
         """
-        self._control = HttpServer(handler, port, largest_body=largest_body, now_s=wall_s)
+        self._control = HttpServer(handler, port, largest_body=largest_body, now_s=wall_s, host=self._host)
         await self._control.listen()
 
     def port(self, name: ServiceName | Literal["control"]) -> int | None:

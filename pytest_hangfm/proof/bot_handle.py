@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import suppress
-from signal import Signals
 from typing import TYPE_CHECKING, Final
 
 from hangbot.redact import Redactor
@@ -80,13 +80,22 @@ class BotHandle:
 
     def signal(self, number: int) -> None:
         """Send the bot a signal, as whatever started it would."""
-        self.mark(Signals(number).name)
+        self.mark(signal.Signals(number).name)
         if self.bot is not None:
             self.bot.send_signal(number)
 
+    async def kill(self) -> None:
+        """Kill the bot (SIGKILL): it gets to do nothing any more."""
+        self.mark(signal.SIGKILL.name)
+        if self.bot is not None:
+            await self._home.kill(self.bot)
+
     async def end(self, number: int, *, within: float = 10.0) -> None:
         """End this life of the bot by a signal, or at last by force."""
-        self.signal(number)
+        if number == signal.SIGKILL:
+            await self.kill()
+        else:
+            self.signal(number)
         await self.ended(within=within)
         await self.stop()
 
@@ -99,6 +108,8 @@ class BotHandle:
         self._secrets.update(secrets_of(self.sandbox))
         try:
             await bot.stop(within=2.0)
+            if self._home.is_container:
+                await self._home.kill(bot)  # by now only what started it has ended for certain
         finally:
             run = run_of(bot, self._began_ms, tuple(self._secrets), Redactor(self._secrets))
             self._runs.append(Run(run.began_ms, code, run.lines, run.leaks))
@@ -119,7 +130,9 @@ class BotHandle:
 
     def memory(self) -> int | None:
         """Return the bytes that it holds in memory; ``None`` where they cannot be measured."""
-        return None if self.bot is None else looks.memory_of(self.bot.pid)
+        if self.bot is None or self._home.is_container:
+            return None
+        return looks.memory_of(self.bot.pid)
 
     async def is_well(self) -> bool:
         """Whether its health page answers 2xx."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -10,26 +11,28 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from hangbot.sandbox import open_sandbox
 from pytest_hangfm.process import BotProcess, spawn
+from pytest_hangfm.proof.container import Container
 from pytest_hangfm.proof.evidence import Run
 from pytest_hangfm.proof.folders import can_be_copied, copy_folder
+from pytest_hangfm.proof.refusals import CannotStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from hangbot.redact import Redactor
     from hangbot.sandbox import Sandbox
+    from pytest_hangfm.proof.container import Image
+    from pytest_hangfm.proof.own_names import OwnNames
 
 __all__ = ["BotProgram", "CannotStart", "Home", "run_of", "running", "secrets_of", "sweep"]
 
 _RUN_ID: Final = "HANGBOT_PROOF_RUN"
 _SHOWN_LINES: Final = 2_000
-
-
-class CannotStart(Exception):
-    """The program cannot be started at all; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,25 @@ class BotProgram:
         folder: Where.
         env: What it is given besides the sandbox's addresses.
         copied: Whether each run has a copy of the folder; otherwise all of them share it.
+        names: How Hang.fm's own names lead to the sandbox; ``None``: the bot takes addresses from `env`.
+        image: What is started in the place of a program, with `argv` as its command; or ``None``.
     """
 
     argv: tuple[str, ...]
     folder: Path
     env: Mapping[str, str]
     copied: bool
+    names: OwnNames | None = None
+    image: Image | None = None
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several of it may live at once: they share no files and no names."""
+        return (self.copied or self.image is not None) and (self.names is None or self.names.side_by_side)
+
+    def open_sandbox(self, **more: Any) -> AbstractAsyncContextManager[Sandbox]:  # noqa: ANN401  its own options
+        """Open a sandbox in which it can live."""
+        return open_sandbox(control=False, **more) if self.names is None else self.names.open_sandbox(**more)
 
     @classmethod
     def of(cls, argv: Sequence[str], folder: Path, env: Mapping[str, str]) -> BotProgram:
@@ -84,7 +100,10 @@ class Home:
         self.run_id = run_id
         self._made = Path(tempfile.mkdtemp(prefix="hangbot-prove-"))
         self.folder = program.folder
-        if program.copied:
+        self._container: Container | None = None
+        if program.image is not None:
+            self._container = Container(program.image, program.argv, f"hangbot-prove-{run_id}")
+        elif program.copied:
             self.folder = self._made / "bot"
             copy_folder(program.folder, self.folder)
 
@@ -95,13 +114,49 @@ class Home:
             CannotStart: The system refuses to.
         """
         env = sandbox.env_of_others() | dict(self._program.env) | dict(more) | {_RUN_ID: self.run_id}
+        argv, names = self._program.argv, self._program.names
         try:
-            return await spawn(self._program.argv, sandbox, env=env, cwd=self.folder)
+            if self._container is not None:
+                argv, env = self._contained(self._container, sandbox, env)
+            elif names is not None:
+                argv, led = names.lead(argv, sandbox, self._made)
+                env |= led
+            return await spawn(argv, sandbox, env=env, cwd=self.folder)
         except OSError as exc:
-            raise CannotStart(f"{self._program.argv[0]} cannot be started: {exc.strerror}") from None
+            raise CannotStart(f"{argv[0]} cannot be started: {exc.strerror}") from None
 
-    def close(self) -> None:
+    def _contained(
+        self, container: Container, sandbox: Sandbox, env: dict[str, str]
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the command of the container's next life, and the environment in which it is called."""
+        env = sandbox.env() | env
+        if (names := self._program.names) is None:
+            return container.command(env), env
+        env |= names.environment(container.authority)
+        hosts = [f"{name}:{sandbox.host}" for name in names.names(sandbox)]
+        return container.command(env, hosts, names.write_authority(self._made)), env
+
+    @property
+    def is_container(self) -> bool:
+        """Whether its processes are docker's, and not its own."""
+        return self._container is not None
+
+    async def kill(self, bot: BotProcess) -> None:
+        """Kill the bot, not only what started it."""
+        if self._container is not None:
+            await self._container.kill()
+        else:
+            bot.send_signal(signal.SIGKILL)
+
+    async def close(self) -> None:
         """End what is left of its processes, and remove the copy."""
+        try:
+            if self._container is not None:
+                await self._container.remove()
+        finally:
+            await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> None:
         sweep(self.run_id)
         shutil.rmtree(self._made, ignore_errors=True)
 

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hangbot.sandbox import RoomVariants, open_sandbox
+from hangbot.sandbox import RoomVariants
 from pytest_hangfm.proof.bot_process import CannotStart, Home
 from pytest_hangfm.proof.judge import ALWAYS
 from pytest_hangfm.proof.outcome import Outcome, Played, Verdict, settle
@@ -105,7 +105,7 @@ async def play_once(scenario: Scenario, program: BotProgram, profile: Profile) -
     loop = asyncio.get_running_loop()
     began = loop.time()
     variants = replace(RoomVariants(), **scenario.room)
-    async with open_sandbox(control=False, variants=variants, dialect=scenario.dialect) as sandbox:
+    async with program.open_sandbox(variants=variants, dialect=scenario.dialect) as sandbox:
         home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
         play = Play(scenario, sandbox, home, profile)
         reason = missing = ""
@@ -125,7 +125,7 @@ async def play_once(scenario: Scenario, program: BotProgram, profile: Profile) -
             try:
                 await play.stop()
             finally:
-                await asyncio.to_thread(home.close)
+                await home.close()
         evidence = play.evidence()
     for name, judge in ALWAYS.items():
         if (what := judge(evidence)) and name not in scenario.rules:

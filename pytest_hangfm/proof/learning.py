@@ -9,7 +9,6 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hangbot.sandbox import open_sandbox
 from pytest_hangfm.proof.bot_process import Home
 from pytest_hangfm.proof.listening import health_path, listening_ports
 from pytest_hangfm.proof.looks import free_port
@@ -61,7 +60,7 @@ async def learn(program: BotProgram) -> Learnt:
     """Start the bot on a sandbox and find out what it does, in 15 s and the time of its start."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    async with open_sandbox(control=False) as sandbox:
+    async with program.open_sandbox() as sandbox:
         home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
         play = Play(Scenario("start.learn", _nothing, (), (), 0, "quick", {}), sandbox, home, Profile())
         try:
@@ -72,7 +71,7 @@ async def learn(program: BotProgram) -> Learnt:
             profile = await _find_health(play, profile)
         finally:
             await play.stop()
-            await asyncio.to_thread(home.close)
+            await home.close()
         evidence = play.evidence()
     return Learnt(_uses(profile, evidence), evidence, joined=joined, seconds=loop.time() - began)
 

@@ -32,7 +32,9 @@ class ProofOptions:
     """One run's options.
 
     Attributes:
-        argv: The bot's command.
+        argv: The bot's command; that of a container may be empty.
+        docker: The image that is started in the place of a program; or empty.
+        tls: Whether Hang.fm's own names lead to the sandbox.
         tier: The tier asked for.
         quick: Whether only the quick scenarios are played.
         long: Whether those are played, too, that wait for minutes.
@@ -45,6 +47,8 @@ class ProofOptions:
     """
 
     argv: tuple[str, ...]
+    docker: str
+    tls: bool
     tier: Tier
     quick: bool
     long: bool
@@ -68,6 +72,13 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add("--hangfm-proof-quick", action="store_true", help="only what takes under 5 s each")
     add("--hangfm-proof-long", action="store_true", help="also what waits for minutes")
+    add(
+        "--hangfm-proof-docker",
+        default="",
+        metavar="IMAGE",
+        help="start this image on the host's network; --hangfm-bot is the command in it, if there is one",
+    )
+    add("--hangfm-proof-tls", action="store_true", help="let Hang.fm's own names lead to the sandbox")
     add("--hangfm-proof-profile", metavar="FILE", help="what the bot does, as TOML; else it is learnt")
     add("--hangfm-proof-learn", action="store_true", help="learn the profile, write it, and do nothing else")
     add("--hangfm-proof-report", metavar="DIR", help="write the report there")
@@ -96,7 +107,8 @@ def read_options(config: pytest.Config, command: str) -> ProofOptions:
         argv = tuple(shlex.split(command))
     except ValueError as exc:
         raise pytest.UsageError(f"--hangfm-bot: {exc}") from None
-    if not argv:
+    docker = str(option("hangfm_proof_docker"))
+    if not argv and not docker:
         raise pytest.UsageError('say which bot: --hangfm-bot "node bot.js"')
     tier = str(option("hangfm_proof_tier"))
     if tier not in TIERS:
@@ -110,6 +122,8 @@ def read_options(config: pytest.Config, command: str) -> ProofOptions:
     in_worker = hasattr(config, "workerinput")
     return ProofOptions(
         argv=argv,
+        docker=docker,
+        tls=bool(option("hangfm_proof_tls")),
         tier=tier,
         quick=bool(option("hangfm_proof_quick")),
         long=bool(option("hangfm_proof_long")),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
-from pytest_hangfm.proof.bot_process import BotProgram, CannotStart
 from pytest_hangfm.proof.conductor import Conductor
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.outcome import Outcome, Verdict
 from pytest_hangfm.proof.profile import Profile, ProfileError, parse, render
+from pytest_hangfm.proof.program import program_of
+from pytest_hangfm.proof.refusals import CannotStart, NotHere
 from pytest_hangfm.proof.report.folder import write_page
 from pytest_hangfm.proof.rules import rule
 from pytest_hangfm.proof.scenario import FAMILIES, load
@@ -22,6 +23,7 @@ from pytest_hangfm.proof.tiers import within
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.learning import Learnt
     from pytest_hangfm.proof.options import ProofOptions
     from pytest_hangfm.proof.report.reporter import Reporter
@@ -96,10 +98,15 @@ class Proof:
     """
 
     def __init__(
-        self, options: ProofOptions, reporter: Reporter, program: BotProgram, profile: Profile | None
+        self,
+        options: ProofOptions,
+        reporter: Reporter,
+        program: BotProgram | None,
+        profile: Profile | None,
+        problem: str = "",
     ) -> None:
         self.options, self.reporter = options, reporter
-        self._program, self._given = program, profile
+        self._program, self._given, self._problem = program, profile, problem
         self._profile = profile
         self._rows: dict[str, dict[str, Any]] = {}
 
@@ -111,9 +118,11 @@ class Proof:
             pytest.UsageError: One of them cannot be used.
         """
         try:
-            program = BotProgram.of(options.argv, Path.cwd(), {})
             file = None if options.learn else _profile_file(options.profile)
-            return cls(options, reporter, program, None if file is None else _read_profile(file))
+            profile = None if file is None else _read_profile(file)
+            return cls(options, reporter, program_of(options), profile)
+        except NotHere as exc:
+            return cls(options, reporter, None, None, str(exc))
         except (CannotStart, ProfileError) as exc:
             raise pytest.UsageError(str(exc)) from None
 
@@ -161,12 +170,15 @@ class Proof:
     @asynccontextmanager
     async def open(self, items: Sequence[pytest.Item]) -> AsyncIterator[Setting]:
         """Learn the bot, and begin to play."""
-        problem = ""
-        profile = self._given
+        program, problem, profile = self._program, self._problem, self._given
+        if program is None:
+            self.reporter.problem = problem
+            yield Setting(self, None, problem)
+            return
         if profile is None:
             self.reporter.tell("learning what the bot does (at most 25 s) …")
             try:
-                learnt = await learn(self._program)
+                learnt = await learn(program)
                 profile, problem = learnt.profile, _why_not(learnt)
                 self.reporter.know(profile, learnt)
                 if self.options.learn and not problem:
@@ -181,9 +193,9 @@ class Proof:
             yield Setting(self, None, problem or "the profile was to be learnt, and nothing else")
             return
         self._profile = profile
-        one_at_a_time = not profile.side_by_side or not self._program.copied
-        side_by_side = 1 if one_at_a_time else self.options.side_by_side
-        conductor = Conductor(self._program, profile, side_by_side, self.take)
+        several = profile.side_by_side and program.side_by_side
+        side_by_side = self.options.side_by_side if several else 1
+        conductor = Conductor(program, profile, side_by_side, self.take)
         if self.options.side_by_side > 1:
             conductor.begin(scenario for item in items if (scenario := _scenario_of(item)))
         try:

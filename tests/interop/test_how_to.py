@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
+from pytest_hangfm.proof.profile import Profile
+from pytest_hangfm.proof.rules import all_rules
+from pytest_hangfm.proof.run import prove
+from pytest_hangfm.proof.scenario import load
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -64,6 +68,34 @@ async def test_the_bot_answers_likes_a_song_and_comes_back_after_a_restart(
         messages = (await control.get("/messages")).json()
 
     assert texts(messages) == ["/hello", "hello yourself"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+async def test_the_bot_in_node_is_silver_and_the_page_names_what_it_lacks_for_gold(
+    packages: Path, tmp_path: Path
+) -> None:
+    page = (
+        PAGE.read_text(encoding="utf-8").partition("## A bot in Node")[2].partition("## A bot in Python")[0]
+    )
+    lacking = {rule for item in LACKS.findall(page) for rule in RULE.findall(item)}
+    (code,) = blocks("js", page)
+    (tmp_path / "bot.mjs").write_text(code, encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(packages / "node_modules")
+    names = [each.id for each in load().values() if each.pace != "long"]
+
+    found = await prove(["node", "bot.mjs"], tmp_path, names, profile=IN_NODE)
+
+    wrong = {name: verdict for name, verdict in found.items() if verdict[0] not in WELL}
+    gold = {each.id for each in all_rules() if each.tier == "gold"}
+    assert {name: verdict for name, verdict in wrong.items() if name not in gold} == {}
+    assert set(wrong) == lacking
+
+
+IN_NODE: Final = Profile(says="/hello", answers="hello yourself", votes=True, start=3)
+WELL: Final = {"pass", "not_applicable"}
+LACKS: Final = re.compile(r"^- \*\*.*?\*\*:(.*?)\. ", re.MULTILINE | re.DOTALL)
+RULE: Final = re.compile(r"`([a-z-]+\.[a-z0-9-]+)`")
 
 
 async def test_a_bot_that_only_knows_the_services_own_addresses_runs_here_too(

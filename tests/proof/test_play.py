@@ -20,7 +20,7 @@ async def play(tmp_path: Path) -> AsyncIterator[Play]:
     home = Home(BotProgram((sys.executable,), tmp_path, {}, copied=False), "unused")
     async with open_sandbox(control=False) as sandbox:
         yield Play(load()["chat-out.cut"], sandbox, home, Profile(says="/ping", answers="pong"))
-    home.close()
+    await home.close()
 
 
 async def test_a_fault_that_a_bot_never_meets_is_not_applicable_to_it(play: Play) -> None:
