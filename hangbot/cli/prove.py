@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="only scenarios that take under 5 s each")
     parser.add_argument("--long", action="store_true", help="also scenarios that wait for minutes")
     parser.add_argument(
+        "--speed",
+        type=count,
+        metavar="N",
+        help="also scenarios that wait for minutes, with a bot whose clock goes N times faster (by faketime)",
+    )
+    parser.add_argument(
         "--profile", type=Path, metavar="FILE", help="what the bot does, as TOML; else it is learnt"
     )
     parser.add_argument(
@@ -114,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn", "tls") if getattr(args, name)]
     if args.report is not None:
         argv.append(f"--junit-xml={args.report / 'junit.xml'}")
-    for name in ("profile", "report", "only", "side_by_side", "docker"):
+    for name in ("profile", "report", "only", "side_by_side", "docker", "speed"):
         if (value := getattr(args, name)) is not None:
             argv.append(f"--hangfm-proof-{name.replace('_', '-')}={value}")
     return _child(argv)

@@ -34,6 +34,11 @@ class SandboxClock:
     loop) and at once, in order, when the clock is advanced past them. While a timer
     runs because of ``advance``, the clock shows the moment that it was due, so that
     what it books in turn lands where it would have landed in real time.
+
+    Args:
+        wall_s: The time at its beginning, in seconds since 1970.
+        monotonic_s: What moves it.
+        speed: How many seconds pass on it in one real second.
     """
 
     def __init__(
@@ -41,9 +46,11 @@ class SandboxClock:
         *,
         wall_s: Callable[[], float] = time.time,
         monotonic_s: Callable[[], float] = time.monotonic,
+        speed: float = 1.0,
     ) -> None:
         self._monotonic_s = monotonic_s
-        self._ahead_s = wall_s() - monotonic_s()
+        self._speed = speed
+        self._ahead_s = wall_s() - speed * monotonic_s()
         self._frozen_s: float | None = None
         self._target_s = 0.0
         self._timers: list[tuple[float, int, TimerHandle]] = []
@@ -55,12 +62,13 @@ class SandboxClock:
         """Seconds since 1970 as the sandbox sees them."""
         if self._frozen_s is not None:
             return self._frozen_s
-        return self._ahead_s + self._monotonic_s()
+        return self._ahead_s + self._speed * self._monotonic_s()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970 as the sandbox sees them."""
         frozen_s = self._frozen_s
-        return int((self._ahead_s + self._monotonic_s() if frozen_s is None else frozen_s) * 1000)
+        now_s = self._ahead_s + self._speed * self._monotonic_s() if frozen_s is None else frozen_s
+        return int(now_s * 1000)
 
     def arrival_ms(self) -> int:
         """Milliseconds since 1970 as they will be when the jump that is under way, if any, is over."""
@@ -140,7 +148,7 @@ class SandboxClock:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # advanced by hand outside a loop: no real time passes here
             return
-        self._wake = loop.call_later(max(0.0, due - self.now_s()), self._ring)
+        self._wake = loop.call_later(max(0.0, due - self.now_s()) / self._speed, self._ring)
 
     def _ring(self) -> None:
         self._wake = None

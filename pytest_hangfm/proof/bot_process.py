@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hangbot.redact import Redactor
     from hangbot.sandbox import Sandbox
     from pytest_hangfm.proof.container import Image
+    from pytest_hangfm.proof.haste import Haste
     from pytest_hangfm.proof.own_names import OwnNames
 
 __all__ = ["BotProgram", "CannotStart", "Home", "run_of", "running", "secrets_of", "sweep"]
@@ -46,6 +47,7 @@ class BotProgram:
         copied: Whether each run has a copy of the folder; otherwise all of them share it.
         names: How Hang.fm's own names lead to the sandbox; ``None``: the bot takes addresses from `env`.
         image: What is started in the place of a program, with `argv` as its command; or ``None``.
+        haste: How much faster its clock goes in scenarios that only wait; ``None``: as fast as any.
     """
 
     argv: tuple[str, ...]
@@ -54,6 +56,7 @@ class BotProgram:
     copied: bool
     names: OwnNames | None = None
     image: Image | None = None
+    haste: Haste | None = None
 
     @property
     def side_by_side(self) -> bool:

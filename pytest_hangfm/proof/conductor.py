@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from hangbot.sandbox import RoomVariants
+from hangbot.sandbox import RoomVariants, SandboxClock
 from pytest_hangfm.proof.bot_process import CannotStart, Home
 from pytest_hangfm.proof.judge import ALWAYS
 from pytest_hangfm.proof.outcome import Outcome, Played, Verdict, settle
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.profile import Profile
     from pytest_hangfm.proof.scenario import Scenario
+    from pytest_hangfm.proof.tiers import VerdictKind
 
 __all__ = ["Conductor", "play_once"]
 
@@ -79,8 +80,9 @@ class Conductor:
 
     async def _judged(self, scenario: Scenario) -> Outcome:
         if missing := scenario.missing(self.profile):
-            verdicts = tuple(Verdict(name, "not_applicable", missing) for name in scenario.rules)
-            return Outcome(scenario.id, verdicts)
+            return _of_nothing(scenario, "not_applicable", missing)
+        if scenario.pace == "long" and self._program.haste and (why := self._program.haste.why_not):
+            return _of_nothing(scenario, "not_exercised", why)
         played: list[Played] = []
         while len(played) < _MOST_TIMES:
             async with self._slots:
@@ -88,6 +90,10 @@ class Conductor:
             if _is_settled(played):
                 break
         return settle(scenario.id, scenario.rules, tuple(ALWAYS), played)
+
+
+def _of_nothing(scenario: Scenario, kind: VerdictKind, why: str) -> Outcome:
+    return Outcome(scenario.id, tuple(Verdict(name, kind, why) for name in scenario.rules))
 
 
 def _is_settled(played: list[Played]) -> bool:
@@ -104,10 +110,13 @@ async def play_once(scenario: Scenario, program: BotProgram, profile: Profile) -
     """Play a scenario once, on a fresh sandbox; whatever happens, nothing of the bot is left running."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    variants = replace(RoomVariants(), **scenario.room)
-    async with program.open_sandbox(variants=variants, dialect=scenario.dialect) as sandbox:
+    speed = 1
+    if scenario.pace == "long" and (haste := program.haste) is not None:
+        program, speed = replace(program, env={**program.env, **haste.env}), haste.times
+    room, clock = replace(RoomVariants(), **scenario.room), SandboxClock(speed=speed)
+    async with program.open_sandbox(variants=room, dialect=scenario.dialect, clock=clock) as sandbox:
         home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
-        play = Play(scenario, sandbox, home, profile)
+        play = Play(scenario, sandbox, home, profile, speed)
         reason = missing = ""
         try:
             try:

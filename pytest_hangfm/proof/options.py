@@ -25,6 +25,8 @@ PROOF_OPTIONS: Final[pytest.StashKey[ProofOptions]] = pytest.StashKey()
 """Where a run's `ProofOptions` are, once a bot is named."""
 REPORTER: Final = "hangfm-proof"
 """Under this name the plugin that reports is registered."""
+_FASTEST: Final = 60
+"""Any faster, and a time-out of ten seconds is over before an answer can be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class ProofOptions:
         tier: The tier asked for.
         quick: Whether only the quick scenarios are played.
         long: Whether those are played, too, that wait for minutes.
+        speed: How many times faster the bot's clock goes in these; from 2 on they are played, too.
         profile: The file that says what the bot does, or ``None``: it is learnt.
         learn: Whether the profile is learnt and written, and nothing else is done.
         report: The folder of the report, or ``None``.
@@ -52,6 +55,7 @@ class ProofOptions:
     tier: Tier
     quick: bool
     long: bool
+    speed: int
     profile: Path | None
     learn: bool
     report: Path | None
@@ -79,6 +83,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="start this image on the host's network; --hangfm-bot is the command in it, if there is one",
     )
     add("--hangfm-proof-tls", action="store_true", help="let Hang.fm's own names lead to the sandbox")
+    add(
+        "--hangfm-proof-speed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="also what waits for minutes, with a bot whose clock goes N times faster (faketime)",
+    )
     add("--hangfm-proof-profile", metavar="FILE", help="what the bot does, as TOML; else it is learnt")
     add("--hangfm-proof-learn", action="store_true", help="learn the profile, write it, and do nothing else")
     add("--hangfm-proof-report", metavar="DIR", help="write the report there")
@@ -118,6 +129,9 @@ def read_options(config: pytest.Config, command: str) -> ProofOptions:
     side_by_side = option("hangfm_proof_side_by_side")
     if side_by_side is not None and side_by_side < 1:
         raise pytest.UsageError("--hangfm-proof-side-by-side: give a number from 1 on")
+    speed = int(option("hangfm_proof_speed"))
+    if not 1 <= speed <= _FASTEST:
+        raise pytest.UsageError(f"--hangfm-proof-speed: give a number from 1 to {_FASTEST}")
     cores = os.cpu_count() or 1
     in_worker = hasattr(config, "workerinput")
     return ProofOptions(
@@ -127,6 +141,7 @@ def read_options(config: pytest.Config, command: str) -> ProofOptions:
         tier=tier,
         quick=bool(option("hangfm_proof_quick")),
         long=bool(option("hangfm_proof_long")),
+        speed=speed,
         profile=_path(config, option("hangfm_proof_profile")),
         learn=bool(option("hangfm_proof_learn")),
         report=_folder(_path(config, option("hangfm_proof_report"))),

@@ -55,10 +55,14 @@ class Play(BotHandle):
         sandbox: Where.
         home: The bot's folder, and how it is started.
         profile: What the bot does.
+        speed: How many seconds pass for the bot and its sandbox in one real second.
     """
 
-    def __init__(self, scenario: Scenario, sandbox: Sandbox, home: Home, profile: Profile) -> None:
+    def __init__(
+        self, scenario: Scenario, sandbox: Sandbox, home: Home, profile: Profile, speed: float = 1.0
+    ) -> None:
         super().__init__(sandbox, home, profile)
+        self._speed = speed
         self.blames: list[tuple[str, str]] = []
         self._scenario = scenario
         self._talk = Conversation(sandbox, profile)
@@ -196,8 +200,8 @@ class Play(BotHandle):
         self.room_frame(json.dumps({**row, "sentAt": self.sandbox.clock.now_ms()}))
 
     def scaled(self, seconds: float) -> float:
-        """Return how long something lasts in this run."""
-        return seconds
+        """Return how many real seconds some of the bot's last."""
+        return seconds / self._speed
 
     def supervise(self, times: int = 5) -> None:
         """Start the bot again where it ends with a non-zero code, as a container's restart policy would."""

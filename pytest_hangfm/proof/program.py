@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_hangfm.proof.bot_process import BotProgram
 from pytest_hangfm.proof.container import Image
+from pytest_hangfm.proof.haste import Haste
 from pytest_hangfm.proof.own_names import OwnNames
 
 if TYPE_CHECKING:
@@ -28,4 +29,15 @@ def program_of(options: ProofOptions) -> BotProgram:
         program = BotProgram(options.argv, folder, {}, copied=False, image=Image.find(options.docker))
     else:
         program = BotProgram.of(options.argv, folder, {})
-    return replace(program, names=OwnNames.find()) if options.tls else program
+    if options.tls:
+        program = replace(program, names=OwnNames.find())
+    return program if options.speed == 1 else replace(program, haste=_haste(options))
+
+
+def _haste(options: ProofOptions) -> Haste | None:
+    """Return how the bot's clock goes faster, or why it does not; ``None`` where it may take its time."""
+    if options.docker:
+        haste = Haste(options.speed, why_not="a container's clock cannot be made to go faster: use --long")
+    else:
+        haste = Haste.find(options.speed, options.argv)
+    return None if haste.why_not and options.long else haste

@@ -165,7 +165,7 @@ class Proof:
         """Whether a run of this kind plays a scenario where none are chosen by name."""
         if self.options.quick:
             return scenario.pace == "quick"
-        return scenario.pace != "long" or self.options.long
+        return scenario.pace != "long" or self.options.long or self.options.speed > 1
 
     @asynccontextmanager
     async def open(self, items: Sequence[pytest.Item]) -> AsyncIterator[Setting]:

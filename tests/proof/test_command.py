@@ -30,6 +30,9 @@ def prove(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subpr
     ("a-wrong-tier", ["--tier", "golden", "--", "x"], "did you mean gold?"),
     ("a-wrong-option", ["--quikc", "--", "x"], "did you mean --quick?"),
     ("two-bots", ["--app", "a:b", "--", "x"], "--app and a command are two bots"),
+    ("two-bots-and-a-container", ["--app", "a:b", "--docker", "x"], "--app and --docker are two bots"),
+    ("no-image", ["--docker", ""], "--docker names no image"),
+    ("no-speed", ["--speed", "0", "--", "x"], "--speed"),
 )
 def test_a_wrong_call_ends_with_2_and_a_line(words: list[str], text: str, tmp_path: Path) -> None:
     ended = prove(*words, cwd=tmp_path)
@@ -46,6 +49,7 @@ def test_a_wrong_call_ends_with_2_and_a_line(words: list[str], text: str, tmp_pa
     ("no-such-scenario", ["--only", "room-socket.abrt", "--", "true"], "did you mean room-socket.abort?"),
     ("no-such-profile", ["--profile", "none.toml", "--", "true"], "none.toml cannot be read"),
     ("a-misspelt-key", ["--profile", "bad.toml", "--", "true"], "there is no key 'syas'; did you mean says?"),
+    ("too-fast", ["--speed", "900", "--", "true"], "give a number from 1 to 60"),
     ("no-folder-for-the-report", ["--report", "bad.toml/report", "--", "true"], "cannot be written"),
 )
 def test_bad_input_that_the_proof_finds_ends_with_2_and_a_line(

@@ -125,3 +125,13 @@ async def test_a_closed_clock_keeps_no_appointment() -> None:
     clock.advance(5)
 
     assert seen == []
+
+
+async def test_a_clock_that_goes_faster_shows_it_and_rings_earlier() -> None:
+    clock, rang = SandboxClock(speed=1000.0), asyncio.Event()
+    before = clock.now_s()
+
+    clock.call_later(20, rang.set)
+    await asyncio.wait_for(rang.wait(), WITHIN)
+
+    assert clock.now_s() - before >= 20
