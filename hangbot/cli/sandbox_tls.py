@@ -10,7 +10,7 @@ from typing import Final
 
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.errors import HangbotError, UsageError
-from hangbot.sandbox import TRUST, certify, hosts
+from hangbot.sandbox import TRUST, certify, host_names
 
 __all__ = ["Authority", "advice", "authority"]
 
@@ -93,7 +93,7 @@ def _temporary() -> Iterator[Path]:
 
 def advice(path: Path, app_id: str, port: int) -> str:
     """Return what a bot with Hang.fm's addresses in its code needs, as lines for the operator's own files."""
-    names = hosts(app_id)
+    names = host_names(app_id)
     lines = [
         "A bot with Hang.fm's addresses in its code runs here, too.",
         "In /etc/hosts, until the sandbox ends:",

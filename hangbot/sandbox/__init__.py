@@ -11,7 +11,7 @@ from hangbot.sandbox.chat.rules import ChatRefusal, ChatRules
 from hangbot.sandbox.chat_tokens import ChatTokenRules
 from hangbot.sandbox.clock import SandboxClock
 from hangbot.sandbox.faults import Fault, Faults
-from hangbot.sandbox.hosts import hosts
+from hangbot.sandbox.hosts import host_names
 from hangbot.sandbox.journal import Journal
 from hangbot.sandbox.opening import open_sandbox
 from hangbot.sandbox.people import Identity, Person
@@ -44,7 +44,7 @@ __all__ = [
     "ServedSocket",
     "Users",
     "certify",
-    "hosts",
+    "host_names",
     "open_sandbox",
     "serve_websocket",
 ]

@@ -11,7 +11,7 @@ from typing import Final
 from hangbot.sandbox.gateway.call import is_for_gateway
 from hangbot.sandbox.services import ServiceName
 
-__all__ = ["CERTIFIED", "direct_service", "hosts", "service_of"]
+__all__ = ["CERTIFIED", "direct_service", "host_names", "service_of"]
 
 _REGIONS: Final = ("us", "eu", "in")
 _COMETCHAT_ROLES: Final = ("apiclient", "api", "websocket")
@@ -41,7 +41,7 @@ CERTIFIED: Final = (
 """The names that a certificate needs, so that every bot accepts it."""
 
 
-def hosts(app_id: str) -> tuple[str, ...]:
+def host_names(app_id: str) -> tuple[str, ...]:
     """Return the names to put into a hosts file, which knows no wildcards, for a chat with this app id."""
     return (*_NAMED, f"{app_id}.apiclient-us.cometchat.io", f"{app_id}.websocket-us.cometchat.io")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hangbot.sandbox import TRUST, Certified, certify, hosts, open_sandbox
+from hangbot.sandbox import TRUST, Certified, certify, host_names, open_sandbox
 from pytest_hangfm.proof.refusals import NotHere
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def hosts_text(before: str, address: str, names: Sequence[str]) -> str:
 
 def _names(app_id: str = "") -> tuple[str, ...]:
     # Two of them begin with the app id, which is not known before there is a sandbox.
-    return tuple(name for name in hosts(app_id) if not name.startswith("."))
+    return tuple(name for name in host_names(app_id) if not name.startswith("."))
 
 
 def _some_address() -> str:
