@@ -12,7 +12,7 @@ from hangbot.sandbox.hosts import CERTIFIED
 __all__ = ["TRUST", "Certified", "certify"]
 
 TRUST: Final = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-"""The variables by which programs are told a file with an authority to trust."""
+"""The variables that name programs a file with an authority to trust."""
 
 
 @dataclass(frozen=True, slots=True)

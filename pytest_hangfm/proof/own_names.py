@@ -1,8 +1,8 @@
-"""Hang.fm's own names for a bot that has them in its code: they lead to its sandbox, and nobody else's do.
+"""Hang.fm's own names for a bot that has them in its code: they lead to its sandbox, and for no other program.
 
 Each sandbox has an address of loopback of its own, where it listens on the port of https. Which one the names
 lead to stands in a hosts file that only the bot sees (a private mount namespace, Linux); where that cannot be
-had, in the system's, by the hand of whoever runs it, and then one bot lives at a time.
+had, in the system's, written by hand, and then one bot lives at a time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ADDRESSES: Final = {
     "TTFM_GATEWAY_BASE_URL": "https://gateway.prod.tt.fm",
     "COMET_BASE_URL": "https://openchat.prod.tt.fm",
 }
-"""What a bot is told that does read its environment: with the certificate only these are good."""
+"""What a bot is given that does read its environment: with the certificate only these are good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class OwnNames:
         return _names(sandbox.app_id)
 
     def environment(self, authority: Path | str) -> dict[str, str]:
-        """Return what a bot is told: the services' names, and the file with the authority to trust."""
+        """Return what a bot is given: the services' names, and the file with the authority to trust."""
         return _ADDRESSES | dict.fromkeys(TRUST, str(authority))
 
     def write_authority(self, folder: Path) -> Path:

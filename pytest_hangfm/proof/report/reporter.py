@@ -50,7 +50,7 @@ class Reporter:
 
         Args:
             scenarios: These.
-            table: All that a run of this kind plays where nobody chooses among them.
+            table: All that a run of this kind plays where none are chosen.
         """
         self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
         self._expected_rules = {scenario.id: scenario.rules for scenario in scenarios}

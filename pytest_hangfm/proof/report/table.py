@@ -62,5 +62,5 @@ def summary(result: RunResult) -> list[str]:
 
 
 def _no_tier(result: RunResult) -> str:
-    """Return what stands in the place of a tier: that none is reached, or that nobody can tell."""
+    """Return what stands in the place of a tier: that none is reached, or that it is not known."""
     return "cannot tell" if result.exit_code == CANNOT_TELL or result.interrupted else "none"
