@@ -1,4 +1,4 @@
-"""Hang.fm's own names for a bot that has them in its code: they lead to its sandbox, and for no other program.
+"""Hang.fm's own names for a bot that has them in its code: for it alone they lead to its sandbox.
 
 Each sandbox has an address of loopback of its own, where it listens on the port of https. Which one the names
 lead to stands in a hosts file that only the bot sees (a private mount namespace, Linux); where that cannot be
