@@ -5,23 +5,28 @@ from the beginning again. What a connection brings may be doubled, out of order 
 pages of the history, each asked for from the last row that is verified, say that nothing lies between.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple, Self
 
 from hangbot.bot.events import ChatMessage
+from hangbot.bot.witnesses import Witnesses, fingerprint, witness
 from hangbot.delivery.inbox import ConversationMarks, Witness
 
-__all__ = ["Changes", "Gap", "Position", "is_line"]
+__all__ = ["Changes", "Gap", "Overtaken", "Position", "is_line", "nothing_known"]
 
-_REMEMBERED: Final = 500
-"""Rows that are recognised; a page has fewer, so what is held up to the last verified row is among them."""
+Overtaken = Callable[[int, float], bool]
+"""Returns whether a row with this id or a larger one was sent earlier than this."""
 
 
 def is_line(row: ChatMessage) -> bool:
     """Return whether a row is a line that a user said, and not an action, edited or deleted."""
     return row.category != "action" and not row.edited and not row.deleted
+
+
+def nothing_known(_number: int, _sent_at: float) -> bool:
+    """Return that nothing is known of other conversations; an `Overtaken`."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +60,25 @@ class Position:
 
     Args:
         marks: What is known of it from disk.
+        elsewhere: What is known of all conversations: one counter numbers them all.
+        old: Whether these ids are of a count before the server's of today.
 
     Attributes:
+        old: As above. Then only the history says what is new, and it is to be begun again with that.
         verified: The id up to which pages of the history were read without a gap.
         newest: The largest id that was verified, or needs nothing more than the app to handle it.
-        sent_at: When the latest row seen was sent; whole seconds since the epoch, by the server.
         unverified: About how many rows were seen since the last one was verified.
     """
 
-    def __init__(self, marks: ConversationMarks) -> None:
+    def __init__(
+        self, marks: ConversationMarks, elsewhere: Overtaken = nothing_known, *, old: bool = False
+    ) -> None:
+        self.old = old
+        self._elsewhere = elsewhere
         self._begin(marks)
 
     def _begin(self, marks: ConversationMarks) -> None:
         self._low = self.verified = self._written_low = self.newest = marks.low
-        self.sent_at = 0
         self.unverified = 0
         self._open: dict[int, str] = {}
         """Lines that the app has and that are not handled: their fingerprints by id."""
@@ -76,20 +86,18 @@ class Position:
         self._heard |= {seen.id for seen in marks.witnesses if seen.done and seen.id > marks.low}
         self._floor = min([marks.low, *(seen.id - 1 for seen in marks.witnesses)])
         """A row with an id up to this one is handled, seen or not."""
-        self._seen: dict[int, Witness] = {}
+        self._seen = Witnesses(marks.witnesses)
         self._unwritten_heard: set[int] = set()
         self._unwritten: set[int] = set()
-        for seen in marks.witnesses:
-            self._take(seen)
         # Pages begin with a row that is known, and low may be an id of none: one less than a line that waits.
-        self.verified = max((number for number in self._seen if number <= marks.low), default=marks.low)
+        self.verified = max((seen.id for seen in self._seen if seen.id <= marks.low), default=marks.low)
         self.newest = max(self.newest, *self._heard, 0)
 
     @classmethod
-    def behind(cls, rows: Sequence[ChatMessage], low: int = 0) -> "Position":
+    def behind(cls, rows: Sequence[ChatMessage], elsewhere: Overtaken = nothing_known) -> Self:
         """Return a position behind the newest rows: all so far counts as handled."""
-        low = max((row.id for row in rows), default=low)
-        return cls(ConversationMarks(low, witnesses=[_witness(row, done=True) for row in rows]))
+        low = max((row.id for row in rows), default=0)
+        return cls(ConversationMarks(low, witnesses=[witness(row, done=True) for row in rows]), elsewhere)
 
     # -- what is handled
 
@@ -139,7 +147,7 @@ class Position:
         if low == self._written_low and not self._unwritten_heard and not self._unwritten:
             return None
         heard = sorted(number for number in self._unwritten_heard if number > low)
-        witnesses = [self._seen[number] for number in sorted(self._unwritten) if number in self._seen]
+        witnesses = [seen for number in sorted(self._unwritten) if (seen := self._seen.get(number))]
         self._written_low = low
         self._unwritten_heard.clear()
         self._unwritten.clear()
@@ -153,7 +161,7 @@ class Position:
     @property
     def witnesses(self) -> Sequence[Witness]:
         """The rows that are recognised, by id."""
-        return [self._seen[number] for number in sorted(self._seen)]
+        return list(self._seen)
 
     # -- what pages say
 
@@ -163,14 +171,17 @@ class Position:
         return max(self.verified - 1, 0)
 
     def leads(self, rows: Sequence[ChatMessage]) -> bool:
-        """Return whether a page goes on from here: with the last verified row, or rows that were pushed."""
+        """Return whether a page goes on from here: with the last verified row, if there is one.
+
+        Rows that were pushed say nothing about those before them: they may be of another count already.
+        """
         if self._differs(rows):
             return False
-        return self.verified == 0 or not self._seen or self.has_last(rows) or self._agrees(rows)
+        return self.verified == 0 or self.has_last(rows) or (bool(rows) and not self._seen)
 
     def has_last(self, rows: Sequence[ChatMessage]) -> bool:
         """Return whether the last verified row is in a page, and nothing in it is another row than it was."""
-        return any(row.id == self.verified for row in rows) and self._agrees(rows)
+        return any(row.id == self.verified for row in rows) and self._seen.agree(rows)
 
     def begins_anew(self, held: Sequence[ChatMessage], rows: Sequence[ChatMessage]) -> bool:
         """Return whether the server counts its ids anew, now that a page did not lead on.
@@ -187,7 +198,7 @@ class Position:
             return True
         if not held or self.verified not in self._seen:  # where a position begins is no row of its own
             return False
-        goes_on = any(row.id > self.verified for row in rows) and self._agrees(shown)
+        goes_on = any(row.id > self.verified for row in rows) and self._seen.agree(shown)
         return not (self.has_last(held) or goes_on)
 
     @property
@@ -197,10 +208,10 @@ class Position:
 
     def gap_before(self, rows: Sequence[ChatMessage]) -> Gap | None:
         """Return what is missing between the last verified row and a page before which nothing is held."""
-        if rows[0].id - 1 <= self.verified:
+        if rows[0].id - 1 <= self.verified or self._seen.agree(rows):
             return None
         at = self._seen.get(self.verified)
-        since = at.sent_at if at else self.sent_at
+        since = at.sent_at if at else self._seen.sent_at
         return Gap(self.verified + 1, rows[0].id - 1, max(rows[0].sent_at - since, 0.0))
 
     def contradicts(self, row: ChatMessage) -> bool:
@@ -209,9 +220,20 @@ class Position:
         It has the id of another row, or one that is too small for the time at which it was sent.
         """
         if row.id in self._seen:
-            return not self._knows(row)
-        passed = max(self.low, self.newest)  # before the history is read, all is above `low`
-        return bool(self._seen) and row.id <= passed and row.sent_at >= self.sent_at + 1
+            return not self._seen.knows(row)
+        return self._is_too_late(row.id, row.sent_at)
+
+    def contradicts_id(self, number: int, sent_at: float) -> bool:
+        """Return the same of a row of which only the id is known, and when it was sent."""
+        if (seen := self._seen.get(number)) is not None:
+            return seen.sent_at != int(sent_at)
+        return self._is_too_late(number, sent_at)
+
+    def _is_too_late(self, number: int, sent_at: float) -> bool:
+        # What others show is asked only about a row that would pass for a handled one: servers of several
+        # nodes may number rows of two conversations in another order than that of their seconds.
+        passes = number <= self.low
+        return self._seen.overtaken(number, sent_at) or (passes and self._elsewhere(number, sent_at - 1))
 
     def read(self, rows: Sequence[ChatMessage]) -> None:
         """Take a page that was asked for from `after` on, and leads, as verified."""
@@ -228,72 +250,59 @@ class Position:
         if row.id <= self._floor:
             return
         known = self._seen.get(row.id)
-        witness = _witness(row, done=done or (known is not None and known.done and self._knows(row)))
-        if witness != known:
+        seen = witness(row, done=done or (known is not None and known.done and self._seen.knows(row)))
+        if seen != known:
             self.unverified += known is None
-            self._take(witness)
+            self._seen.take(seen)
+            self._floor = max(self._floor, self._seen.forget(self.low))
             self._unwritten.add(row.id)
 
-    def begin_again(self, rows: Sequence[ChatMessage]) -> None:
+    # -- servers that count anew
+
+    def kept(self, rows: Sequence[ChatMessage]) -> int:
+        """Return up to which id the server kept what it had before it counted anew; 0: nothing of these rows.
+
+        That is what was sent before the last row of the count before, and what ends with a row up to which
+        all was handled.
+        """
+        ended_at = self._seen.ended_at(rows)
+        return max(
+            (
+                row.id
+                for row in rows
+                if row.sent_at < ended_at or (row.id <= self.low and self._seen.knows(row))
+            ),
+            default=0,
+        )
+
+    def begin_again(self, rows: Sequence[ChatMessage], base: int = 0) -> None:
         """Go back to the beginning: ids start again.
 
         Of the rows there already, those are new that were sent since; later ones are new also where the
         server's clock went back. Lines that the app has are handled under their old ids, which count no more.
 
         Args:
-            rows: The newest that the server holds, back to one that was sent before the latest one seen.
+            rows: The newest that the server holds, back to one that it kept.
+            base: Up to which id it kept what it had, as far as other conversations show.
         """
         # Times are whole seconds: in the last one, what was seen is old, unless the server kept nothing.
-        kept_some = any(row.sent_at < self.sent_at for row in rows)
-        seen = {(seen.sent_at, seen.fingerprint) for seen in self._seen.values() if kept_some}
-        same = {row.id for row in rows if self._knows(row) and not self.is_new(row)}
+        base = max(base, self.kept(rows))
+        seen = {(seen.sent_at, seen.fingerprint) for seen in self._seen if base}
+        same = {row.id for row in rows if self._seen.knows(row) and not self.is_new(row)}
         old = same | {
-            row.id
-            for row in rows
-            if row.sent_at < self.sent_at or (int(row.sent_at), fingerprint(row)) in seen
+            row.id for row in rows if row.id <= base or (int(row.sent_at), fingerprint(row)) in seen
         }
         still_open = {number: line for number, line in self._open.items() if number in same}
         due = ({row.id for row in rows} - old) | still_open.keys()
         low = min(due) - 1 if due else max(old, default=0)
-        witnesses = [_witness(row, done=row.id not in due) for row in rows]
+        witnesses = [witness(row, done=row.id not in due) for row in rows]
+        self.old = False
         self._begin(ConversationMarks(low, witnesses=witnesses))
         self._open = still_open
 
-    # -- what is recognised
+    def overtaken(self, number: int, sent_at: float) -> bool:
+        """Return whether a row of today's count with this id or a larger one was sent earlier than this."""
+        return not self.old and self._seen.overtaken(number, sent_at)
 
     def _differs(self, rows: Sequence[ChatMessage]) -> bool:
         return any(self.contradicts(row) for row in rows)
-
-    def _agrees(self, rows: Sequence[ChatMessage]) -> bool:
-        known = [self._knows(row) for row in rows if row.id in self._seen]
-        return any(known) and all(known)
-
-    def _knows(self, row: ChatMessage) -> bool:
-        seen = self._seen.get(row.id)
-        if seen is None or seen.sent_at != int(row.sent_at):
-            return False
-        known, shown = seen.fingerprint.split(":"), fingerprint(row).split(":")
-        return known[0] == shown[0] and (known[1] == shown[1] or row.edited or row.deleted)
-
-    def _take(self, witness: Witness) -> None:
-        self._seen[witness.id] = witness
-        self.sent_at = max(self.sent_at, witness.sent_at)
-        if len(self._seen) > 2 * _REMEMBERED:
-            for number in sorted(self._seen)[:-_REMEMBERED]:
-                if number > self.low:
-                    break  # of what is not handled nothing is forgotten
-                del self._seen[number]
-                self._floor = max(self._floor, number)
-
-
-def fingerprint(row: ChatMessage) -> str:
-    """Return what stands for a row's author, and behind a colon what stands for its text."""
-    return f"{_digest(row.sender, row.raw.get('muid'))}:{_digest(row.text)}"
-
-
-def _witness(row: ChatMessage, *, done: bool) -> Witness:
-    return Witness(row.id, int(row.sent_at), fingerprint(row), done)
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.blake2s(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -75,7 +75,7 @@ class History:
                 if position.has_rows:
                     self._log_emptied(position)
                 return Page()
-            if not held:
+            if not held and rows:
                 _log_gap(position.gap_before(rows))
         self._emptied = False
         # A full page that leads no further is the same one again: not to be asked for at once.
@@ -83,7 +83,7 @@ class History:
         return Page(rows, more, unreadable=[row for row in shown if isinstance(row, Unreadable)])
 
     async def back(self, position: Position) -> Sequence[ChatMessage]:
-        """Return the newest rows, back to one that was sent before the latest row that was seen.
+        """Return the newest rows, back to one that the server kept when it began to count anew.
 
         They are what `Position.begin_again` needs. Raises `ServiceError`.
         """
@@ -93,7 +93,7 @@ class History:
             shown = await self._chat.page(self._conversation, before=before, most=_LARGEST_PAGE)
             page = _readable(shown)
             rows = [*page, *rows]
-            if len(shown) < _LARGEST_PAGE or not page or page[0].sent_at < position.sent_at:
+            if len(shown) < _LARGEST_PAGE or not page or position.kept(rows):
                 break
         return rows
 

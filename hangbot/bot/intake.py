@@ -108,7 +108,7 @@ class Intake:
                 self._overflowed = True
             return
         position = self._ledger.position(conversation)
-        doubtful = position.contradicts(row)
+        doubtful = position.old or position.contradicts(row)
         if doubtful or position.unverified >= _VERIFY_EVERY:
             self._doubt(conversation, [row] if doubtful else [])
         if doubtful:

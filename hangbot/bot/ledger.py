@@ -28,8 +28,8 @@ class MarksOnDisk(Protocol):
     ) -> Awaitable[None]:
         """Write what is handled."""
 
-    async def new_epoch(self) -> int:
-        """Count that ids went backwards."""
+    async def new_epoch(self, kept: int) -> int:
+        """Count that ids went backwards; of unknown conversations, what is behind this id is new."""
 
 
 class Ledger:
@@ -53,39 +53,23 @@ class Ledger:
         self._history = history
         self._positions: dict[str, Position] = {}
         self._unbegun: set[str] = set()
-        """Conversations of which the disk knows nothing, or only what ids meant in an earlier epoch."""
+        """Conversations of which the disk knows nothing of today's epoch, and what memory knows is of it."""
 
     @property
     def group(self) -> Conversation:
         """The room's group."""
         return Conversation(self._chat.group_id)
 
-    @property
-    def latest(self) -> int:
-        """When the latest row of all was sent; seconds since the epoch, by the server."""
-        return max((position.sent_at for position in self._positions.values()), default=0)
-
     async def load(self) -> None:
         """Read what is on disk; raises `OutboxUnusable`."""
         known = await self._marks.load()
         self.epoch, self.base = known.epoch, known.base
         for key, marks in known.conversations.items():
-            self._positions[key] = Position(marks)
-            if marks.epoch != known.epoch:
-                self._unbegun.add(key)
+            self._positions[key] = Position(marks, self._overtaken, old=marks.epoch != known.epoch)
 
     def knows(self, conversation: Conversation) -> bool:
         """Return whether a conversation was ever begun."""
         return conversation.key in self._positions
-
-    def is_old(self, conversation: Conversation) -> bool:
-        """Return whether its ids are of an earlier epoch: the server counts anew since."""
-        return conversation.key in self._unbegun and self.knows(conversation)
-
-    @property
-    def died_counting_anew(self) -> bool:
-        """Whether the disk has positions of an earlier epoch: the bot died before it began all again."""
-        return bool(self._unbegun)
 
     def conversation_of(self, row: ChatMessage) -> Conversation | None:
         """Return where a row belongs, or ``None`` for another group's."""
@@ -99,13 +83,14 @@ class Ledger:
         """Return the position in a conversation; a direct one that is not known begins behind the base."""
         position = self._positions.get(conversation.key)
         if position is None:
-            position = self._positions[conversation.key] = Position(ConversationMarks(self.base or 0))
+            marks = ConversationMarks(self.base or 0)
+            position = self._positions[conversation.key] = Position(marks, self._overtaken)
             self._unbegun.add(conversation.key)
         return position
 
     async def begin(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
         """Begin a conversation behind its newest rows."""
-        self._positions[conversation.key] = Position.behind(rows)
+        self._positions[conversation.key] = Position.behind(rows, self._overtaken)
         await self._begin(conversation.key)
 
     async def begin_direct(self, base: int) -> None:
@@ -127,21 +112,30 @@ class Ledger:
         elif changes := self.position(conversation).changes():
             await self._marks.handled(key, *changes)
 
-    async def new_epoch(self) -> None:
-        """Note that the server counts its ids anew: each conversation is to be begun again."""
-        self.epoch = await self._marks.new_epoch()
-        self._unbegun |= self._positions.keys()
+    async def new_epoch(self, kept: int) -> None:
+        """Note that the server counts its ids anew: each conversation is old, and to be begun again.
+
+        Both the disk and memory say so of each until then, whatever fails meanwhile.
+
+        Args:
+            kept: Up to which id the server kept what it had before.
+        """
+        for key in tuple(self._unbegun):
+            await self._begin(key)  # as one of the epoch that ends
+        for position in self._positions.values():
+            position.old = True
+        self.base = None if self.base is None else min(self.base, kept)
+        self.epoch += 1
+        await self._marks.new_epoch(kept)
 
     async def begin_again(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
-        """Begin a conversation again in today's epoch; the rows are as for `Position.begin_again`."""
-        self.position(conversation).begin_again(rows)
+        """Begin an old conversation in today's epoch; the rows are as for `Position.begin_again`."""
+        self.position(conversation).begin_again(rows, self.base or 0)
+        self._unbegun.add(conversation.key)
         await self._begin(conversation.key)
 
-    async def forget_old(self, base: int) -> None:
-        """Begin what was not begun again since ids went backwards behind a base, when it is next met."""
-        for key in self._unbegun - {self.group.key}:
-            del self._positions[key]
-        await self.begin_direct(base)
+    def _overtaken(self, number: int, sent_at: float) -> bool:
+        return any(position.overtaken(number, sent_at) for position in self._positions.values())
 
     async def _begin(self, key: str) -> None:
         position = self._positions[key]

@@ -67,10 +67,8 @@ class Reading:
         if not ledger.knows(ledger.group):
             rows = await self._patience.ask(self._history(ledger.group).newest)
             await ledger.begin(ledger.group, rows)
-        elif ledger.died_counting_anew:
-            await self._begin_all_again(ledger.latest)
         if ledger.base is None:  # one counter numbers all conversations: one id is a place in each
-            listed = await self._list(1)
+            listed = await self._list(1) or ()  # without the list, the group has a place to begin from, too
             known = ledger.position(ledger.group).newest
             await ledger.begin_direct(max(known, *(newest.id for newest in listed), 0))
 
@@ -85,7 +83,11 @@ class Reading:
             How many lines it did not bring.
         """
         async with self._lock:
-            return await self._read(conversation, check=check)
+            epoch = self._ledger.epoch
+            missed = await self._read(conversation, check=check)
+            if self._ledger.epoch != epoch:  # then others have grown, too
+                missed += (await self._look_through(verify=True, check=check)).missed
+            return missed
 
     async def list(self, *, verify: bool, check: bool = False) -> Listed:
         """Look at the list of conversations, and read each direct one whose newest id has grown, no other.
@@ -95,37 +97,51 @@ class Reading:
             check: Whether a connection should have brought it all.
         """
         async with self._lock:
-            missed, number, group = 0, 0, None
-            while True:
-                number += 1
-                listed = await self._list(number)
-                grown = [newest for newest in listed if self._has_grown(newest, verify=verify)]
-                for newest in grown:
-                    missed += await self._read(newest.conversation, check=check)
-                ours = (newest for newest in listed if newest.conversation == self._ledger.group)
-                group = group or next(ours, None)
-                if len(listed) < CONVERSATIONS_LISTED or not grown:
-                    break
+            return await self._look_through(verify=verify, check=check)
+
+    async def _look_through(self, *, verify: bool, check: bool) -> Listed:
+        missed, number, group, ledger = 0, 0, None, self._ledger
+        while True:
+            number, epoch = number + 1, ledger.epoch
+            if (listed := await self._list(number)) is None:
+                break
+            grown = [newest for newest in listed if self._has_grown(newest, verify=verify)]
+            for newest in grown:
+                missed += await self._read(newest.conversation, check=check)
+            ours = (newest for newest in listed if newest.conversation == ledger.group)
+            group = group or next(ours, None)
+            if ledger.epoch != epoch:
+                number = 0  # what was looked at before has grown, too
+            elif len(listed) < CONVERSATIONS_LISTED or not grown:
+                break
+        if ledger.position(ledger.group).old:
+            missed += await self._read(ledger.group, check=check)
         return Listed(group, missed)
 
     def _has_grown(self, newest: Newest, *, verify: bool) -> bool:
         if not newest.conversation.direct:
             return False
         position = self._ledger.position(newest.conversation)
-        if newest.id > (position.verified if verify else position.newest):
+        if position.old or newest.id > (position.verified if verify else position.newest):
             return True
         # Or the server counts anew; which shows in the conversation.
-        return 0 < position.sent_at < newest.sent_at - 1 and newest.id < position.verified
+        return position.contradicts_id(newest.id, newest.sent_at)
 
     async def _read(self, conversation: Conversation, *, check: bool) -> int:
         position, missed = self._ledger.position(conversation), 0
-        look = functools.partial(self._history(conversation).look, position, _PAGE)
+        history = self._history(conversation)
+        look = functools.partial(history.look, position, _PAGE)
         while True:
+            if position.old and not await self._begin_again(
+                conversation, await self._patience.ask(functools.partial(history.back, position))
+            ):
+                break
             page = await self._patience.ask(look)
             for row in page.unreadable:
                 self._intake.report(row)
             if page.anew:
-                await self._count_anew(conversation, page.rows)
+                await self._ledger.new_epoch(position.kept(page.rows))
+                await self._begin_again(conversation, page.rows)
                 continue
             if check:
                 missed += await self._missed(conversation, page.rows)
@@ -137,6 +153,12 @@ class Reading:
         self._intake.to_read.pop(conversation, None)
         return missed
 
+    async def _begin_again(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> bool:
+        """Begin an old conversation again; ``False`` where the server shows no row of it, if by mistake."""
+        if rows:
+            await self._ledger.begin_again(conversation, rows)
+        return bool(rows)
+
     async def _missed(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> int:
         """Return how many lines of a page the connection does not bring within a moment."""
         if conversation in self._intake.behind or not self._intake.missing(conversation, rows):
@@ -144,45 +166,14 @@ class Reading:
         await self._clock.sleep(_ON_ITS_WAY)
         return len(self._intake.missing(conversation, rows))
 
-    # -- where conversations begin
-
-    async def _count_anew(self, conversation: Conversation, rows: Sequence[ChatMessage]) -> None:
-        since = self._ledger.latest
-        await self._ledger.new_epoch()
-        await self._ledger.begin_again(conversation, rows)
-        await self._begin_all_again(since)
-
-    async def _begin_all_again(self, since: int) -> None:
-        """Begin each conversation again that is of an earlier epoch."""
-        ledger, group = self._ledger, self._ledger.group
-        if ledger.is_old(group):
-            back = functools.partial(self._history(group).back, ledger.position(group))
-            await ledger.begin_again(group, await self._patience.ask(back))
-        base, number = 0, 0
-        while True:
-            number += 1
-            listed = await self._list(number)
-            for newest in listed:
-                conversation = newest.conversation
-                if newest.sent_at < since or not conversation.direct:
-                    base = max(base, newest.id) if newest.sent_at < since else base
-                elif ledger.is_old(conversation) or not ledger.knows(conversation):
-                    position = ledger.position(conversation)
-                    position.sent_at = position.sent_at or since  # nothing of it is known: all before is old
-                    back = functools.partial(self._history(conversation).back, position)
-                    await ledger.begin_again(conversation, await self._patience.ask(back))
-            if len(listed) < CONVERSATIONS_LISTED or listed[-1].sent_at < since:
-                break
-        await ledger.forget_old(base)
-
-    async def _list(self, number: int) -> Sequence[Newest]:
-        """Return a page of the list of conversations; nothing where the chat does not give it."""
+    async def _list(self, number: int) -> Sequence[Newest] | None:
+        """Return a page of the list of conversations; ``None`` where the chat does not give it."""
         try:
             return await self._patience.once(functools.partial(self._chat.newest_by_conversation, number))
         except ServiceError as exc:
             more = {"action": "conversations_failed"}
             logger.warning("[ERROR] direct messages are not looked for this time: %s", exc, extra=more)
-            return ()
+            return None
 
     def _history(self, conversation: Conversation) -> History:
         if conversation not in self._histories:

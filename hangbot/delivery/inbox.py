@@ -71,10 +71,14 @@ class Inbox:
             inbox_sql.handled, writes=True, patient=True, shared=True, item=item, lasting=False
         )
 
-    async def new_epoch(self) -> int:
+    async def new_epoch(self, kept: int) -> int:
         """Count that ids went backwards; return the new epoch.
 
         The conversations stay as they are and keep their earlier epoch until they are begun again: a crash
-        in between is noticed by that.
+        in between is noticed by that. Direct ones that are not known begin at the beginning.
+
+        Args:
+            kept: Up to which id the server kept what it had; there they begin instead, if that is less than
+                where they began before.
         """
-        return await self._file.write_patiently(inbox_sql.new_epoch)
+        return await self._file.write_patiently(inbox_sql.new_epoch, kept)

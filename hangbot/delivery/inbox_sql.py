@@ -132,9 +132,9 @@ def begin_direct(database: sqlite3.Connection, base: int) -> None:
     database.execute("UPDATE inbox SET base = ?", (base,))
 
 
-def new_epoch(database: sqlite3.Connection) -> int:
-    """Count that ids went backwards, and return the epoch of the new ones."""
-    database.execute("UPDATE inbox SET epoch = epoch + 1")
+def new_epoch(database: sqlite3.Connection, kept: int) -> int:
+    """Count that ids went backwards to where a server kept them, and return the epoch of the new ones."""
+    database.execute("UPDATE inbox SET epoch = epoch + 1, base = min(base, ?)", (kept,))
     return int(database.execute("SELECT epoch FROM inbox").fetchone()[0])
 
 

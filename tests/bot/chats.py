@@ -67,8 +67,10 @@ class Disk:
         above = frozenset(number for number in {*old.heard, *heard} if number > low)
         self._keep(old._replace(low=low, heard=above, witnesses=newest), key)
 
-    async def new_epoch(self) -> int:
-        self.known = self.known._replace(epoch=self.known.epoch + 1)
+    async def new_epoch(self, kept: int) -> int:
+        base = self.known.base
+        base = None if base is None else min(base, kept)
+        self.known = self.known._replace(epoch=self.known.epoch + 1, base=base)
         return self.known.epoch
 
     def _keep(self, marks: ConversationMarks, key: str) -> None:

@@ -169,6 +169,54 @@ def test_a_line_of_before_ids_started_again_marks_nothing() -> None:
     assert (position.low, position.is_new(row(10, "new 10", sent_at=2000.0))) == (0, True)
 
 
+def test_rows_of_another_count_that_were_pushed_already_hide_none_before_them() -> None:
+    position = position_behind(row(3, "three"), row(4, "four", sent_at=1004.0))
+    pushed = row(7, "of another count, too", sent_at=1035.0)
+    position.give(pushed)
+    position.handled(pushed)
+    missed = [row(2, "of another count", sent_at=1010.0), row(5, "as well", sent_at=1014.0)]
+
+    position.begin_again([*missed, pushed])
+
+    assert [position.is_new(line) for line in (*missed, pushed)] == [True, True, False]
+
+
+def test_a_page_with_a_row_that_was_pushed_does_not_lead_on_past_rows_of_another_count() -> None:
+    position = position_behind(row(4, "four", sent_at=1004.0))
+    own = row(7, "own words", sender="bot", sent_at=1035.0)
+    position.see(own, done=True)
+
+    assert not position.leads([own])
+    assert position.begins_anew([row(2, "of another count", sent_at=1010.0)], [own])
+
+
+def test_where_a_server_kept_a_part_what_ends_with_a_handled_row_is_not_heard_again() -> None:
+    known = [row(number, f"line {number}", sent_at=1000.0 + number) for number in range(8, 12)]
+    position = position_behind(*known)
+    kept = [row(5, "no longer remembered", sent_at=1005.0), *known[:2]]
+    since = row(10, "of another count", sent_at=1060.0)
+
+    assert position.kept([*kept, since]) == 9
+    position.begin_again([*kept, since])
+
+    assert [position.is_new(line) for line in (*kept, since)] == [False, False, False, True]
+
+
+def test_what_another_conversation_shows_counts_for_a_row_that_would_pass_for_a_handled_one() -> None:
+    elsewhere = position_behind(row(28, "in the group", sent_at=1028.0))
+    position = Position(ConversationMarks(30), elsewhere.overtaken)
+
+    assert position.contradicts(row(3, "of another count", sent_at=1060.0))
+    assert not position.contradicts(row(3, "long ago", sent_at=903.0))
+    assert not position.contradicts(row(31, "new", sent_at=1060.0))
+
+
+def test_an_old_position_shows_nothing_about_others() -> None:
+    old = Position(ConversationMarks(9, witnesses=position_behind(row(9, "nine")).witnesses), old=True)
+
+    assert not old.overtaken(3, 2000.0)
+
+
 def test_what_is_handled_is_known_to_the_next_process() -> None:
     position, disk = position_behind(row(1, "old")), Disk()
     disk.begin(position)

@@ -639,6 +639,110 @@ def test_a_crash_while_ids_start_again_is_gone_on_from() -> None:
     assert play(later, server, disk) == []
 
 
+def lost(server: Server, *lines: str, to: str = "room", sender: str = "ann") -> None:
+    """Say lines that no connection brings."""
+    server.drops |= set(lines)
+    for line in lines:
+        server.say(line, to=to, sender=sender)
+
+
+def test_the_bots_own_words_hide_no_line_that_was_said_before_them_in_another_count() -> None:
+    async def story(bot: Story) -> list[str | None]:
+        server = bot.server
+        for number in range(3):
+            server.say(f"own words {number}", sender="bot")
+        await asyncio.sleep(10.0)
+        server.cut()
+        server.count_anew()
+        await asyncio.sleep(5.0)
+        lost(server, "line 1", "line 2")
+        await asyncio.sleep(10.0)
+        for number in range(3, 6):
+            server.say(f"own words {number}", sender="bot")
+        await asyncio.sleep(10.0)
+        server.say("line 3")
+        await asyncio.sleep(150.0)
+        return bot.app.heard
+
+    assert sorted(filter(None, play(story))) == ["line 1", "line 2", "line 3"]
+
+
+@cases("fails", ("the list", ["list"]), ("the history", ["page"]), ("both", ["list", "page"]))
+def test_while_requests_fail_no_conversation_of_another_count_is_forgotten(fails: list[str]) -> None:
+    async def story(bot: Story) -> list[str | None]:
+        server = bot.server
+        for number in range(3):
+            server.say(f"old {number}")
+            server.say(f"old direct {number}", to="bot", sender="bob")
+        await asyncio.sleep(30.0)
+        server.cut()
+        server.count_anew()
+        server.fails = dict.fromkeys(fails, DOWN)
+        await asyncio.sleep(10.0)
+        lost(server, "direct 1", to="bot", sender="bob")
+        lost(server, "direct 2", to="bot", sender="cleo")
+        server.say("direct 3", to="bot", sender="cleo")
+        await asyncio.sleep(10.0)
+        server.say("line 1")
+        await asyncio.sleep(60.0)
+        server.fails = {}
+        await asyncio.sleep(200.0)
+        return bot.app.heard[6:]
+
+    assert sorted(filter(None, play(story))) == ["direct 1", "direct 2", "direct 3", "line 1"]
+
+
+def test_a_process_that_dies_before_all_is_begun_again_leaves_the_rest_to_the_next() -> None:
+    server, disk = Server(), Disk()
+
+    async def dies(bot: Story) -> list[str | None]:
+        for number in range(3):
+            server.say(f"old {number}")
+            server.say(f"old direct {number}", to="bot", sender="bob")
+        await asyncio.sleep(30.0)
+        server.cut()
+        server.count_anew()
+        server.fails = {"list": DOWN}
+        await asyncio.sleep(10.0)
+        lost(server, "direct 1", to="bot", sender="bob")
+        lost(server, "direct 2", to="bot", sender="cleo")
+        server.say("line 1")
+        await asyncio.sleep(60.0)
+        return bot.app.heard[6:]
+
+    async def later(bot: Story) -> list[str | None]:
+        await asyncio.sleep(5.0)
+        return bot.app.heard
+
+    assert play(dies, server, disk) == ["line 1"]
+    server.fails = {}
+    assert sorted(filter(None, play(later, server, disk))) == ["direct 1", "direct 2"]
+    assert play(later, server, disk) == []
+
+
+@cases("reaches", ("by push", True), ("by the list alone", False))
+def test_a_stranger_who_speaks_first_in_another_count_is_heard(*, reaches: bool) -> None:
+    async def story(bot: Story) -> list[str | None]:
+        server = bot.server
+        server.say("old")
+        await asyncio.sleep(30.0)
+        server.cut()
+        server.count_anew()
+        await asyncio.sleep(10.0)
+        if reaches:
+            server.say("direct", to="bot", sender="cleo")
+        else:
+            lost(server, "direct", to="bot", sender="cleo")
+        await asyncio.sleep(150.0)
+        return bot.app.heard[1:]
+
+    server = Server()
+    for number in range(20):
+        server.say(f"before it began {number}")
+
+    assert play(story, server) == ["direct"]
+
+
 def test_a_chat_that_gives_no_list_of_conversations_is_heard_all_the_same() -> None:
     async def story(bot: Story) -> list[str | None]:
         bot.server.say("line")

@@ -16,6 +16,7 @@ from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
+from tests.cases import cases
 from tests.delivery.builders import opened
 
 ROOM = "group_room"
@@ -121,13 +122,31 @@ async def test_a_new_epoch_is_kept_and_what_has_not_begun_in_it_says_so(
     await inbox.begin(ROOM, 40)
     await inbox.begin("user_ann", 30)
 
-    epochs = [await inbox.new_epoch(), await inbox.new_epoch()]
+    epochs = [await inbox.new_epoch(0), await inbox.new_epoch(0)]
     await inbox.begin(ROOM, 2)
 
     found = await restarted.load()
     assert epochs == [2, 3]
     assert found.epoch == 3
     assert {key: one.epoch for key, one in found.conversations.items()} == {ROOM: 3, "user_ann": 1}
+
+
+@cases(
+    "base kept then",
+    ("a server that kept nothing", 30, 0, 0),
+    ("one that kept a part", 30, 12, 12),
+    ("one that kept more", 30, 40, 30),
+    ("before the first start", None, 12, None),
+)
+async def test_with_a_new_epoch_direct_conversations_begin_behind_what_the_server_kept(
+    inbox: Inbox, restarted: Inbox, base: int | None, kept: int, then: int | None
+) -> None:
+    if base is not None:
+        await inbox.begin_direct(base)
+
+    await inbox.new_epoch(kept)
+
+    assert (await restarted.load()).base == then
 
 
 async def test_marks_that_are_submitted_together_are_written_together(inbox: Inbox) -> None:
@@ -264,7 +283,7 @@ class Model(RuleBasedStateMachine):
     @rule()
     def new_epoch(self) -> None:
         self.epoch += 1
-        assert self.runner.run(self.inbox.new_epoch()) == self.epoch
+        assert self.runner.run(self.inbox.new_epoch(0)) == self.epoch
 
     @rule()
     def restart(self) -> None:
