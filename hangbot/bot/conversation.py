@@ -177,7 +177,9 @@ class Position:
         """
         if self._differs(rows):
             return False
-        return self.verified == 0 or self.has_last(rows) or (bool(rows) and not self._seen)
+        if not self._seen:
+            return self.verified == 0 or bool(rows)
+        return (self.verified == 0 and bool(rows)) or self.has_last(rows)
 
     def has_last(self, rows: Sequence[ChatMessage]) -> bool:
         """Return whether the last verified row is in a page, and nothing in it is another row than it was."""
@@ -203,8 +205,8 @@ class Position:
 
     @property
     def has_rows(self) -> bool:
-        """Whether the last verified row is one of the conversation, and not just where it began."""
-        return self.verified in self._seen
+        """Whether a row of the conversation was seen, and not just where it begins."""
+        return bool(self._seen)
 
     def gap_before(self, rows: Sequence[ChatMessage]) -> Gap | None:
         """Return what is missing between the last verified row and a page before which nothing is held."""

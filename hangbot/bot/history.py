@@ -30,12 +30,14 @@ class Page:
         rows: From where the position is, oldest first.
         more: Whether there may be more at once.
         anew: Whether the server counts its ids anew; then the rows are the newest that it holds.
+        emptied: Whether the server holds nothing any more of what it had; it is told once.
         unreadable: What is no row.
     """
 
     rows: Sequence[ChatMessage] = ()
     more: bool = False
     anew: bool = False
+    emptied: bool = False
     unreadable: Sequence[Unreadable] = ()
 
 
@@ -72,9 +74,11 @@ class History:
                 self._emptied = False
                 return Page(back, anew=True)
             if not held and not rows:
-                if position.has_rows:
-                    self._log_emptied(position)
-                return Page()
+                emptied = position.has_rows and not self._emptied
+                if emptied:
+                    self._emptied = True
+                    _log_emptied(position)
+                return Page(emptied=emptied)
             if not held and rows:
                 _log_gap(position.gap_before(rows))
         self._emptied = False
@@ -97,19 +101,18 @@ class History:
                 break
         return rows
 
-    def _log_emptied(self, position: Position) -> None:
-        if not self._emptied:
-            self._emptied = True
-            logger.warning(
-                "[SOCKET] the chat server holds no message any more (the last was %s): "
-                "it began anew or has cleared the room; hearing goes on",
-                position.newest,
-                extra={"action": "chat_emptied", "last": position.newest},
-            )
-
 
 def _readable(rows: Sequence[ChatMessage | Unreadable]) -> list[ChatMessage]:
     return [row for row in rows if isinstance(row, ChatMessage)]
+
+
+def _log_emptied(position: Position) -> None:
+    logger.warning(
+        "[SOCKET] the chat server holds no message any more (the last was %s): "
+        "it began anew or has cleared the room; hearing goes on",
+        position.newest,
+        extra={"action": "chat_emptied", "last": position.newest},
+    )
 
 
 def _log_anew(position: Position, newest: int) -> None:

@@ -92,7 +92,7 @@ class ChatListener:
         self._pace = ReconnectPace(policy, rng)
         self._patience = Patience(courier, clock, rng, policy, conditions)
         self._intake = Intake(ledger, history, app, nickname, clock, options.catch_up)
-        self._reading = Reading(ledger, self._intake, history, self._patience, clock)
+        self._reading = Reading(ledger, self._intake, history, self._patience, clock, self._enter_again)
         self._session = PushSession(
             self._intake,
             self._reading,
@@ -191,7 +191,7 @@ class ChatListener:
             return missed
 
     async def _enter_again(self) -> None:
-        """Join the group again after a connection that did not bring everything: a kick is not announced."""
+        """Join the group again: that the bot was put out, or the server forgot it, is not announced."""
         if not self._options.joins:
             return
         try:

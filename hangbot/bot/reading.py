@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,16 +47,24 @@ class Reading:
         history: Where it is read.
         patience: Makes the requests.
         clock: Waits.
+        enter_again: Makes the bot a member of the group: a server that began anew has forgotten that, too.
     """
 
     def __init__(
-        self, ledger: Ledger, intake: Intake, history: ChatHistory, patience: Patience, clock: Clock
+        self,
+        ledger: Ledger,
+        intake: Intake,
+        history: ChatHistory,
+        patience: Patience,
+        clock: Clock,
+        enter_again: Callable[[], Awaitable[None]],
     ) -> None:
         self._ledger = ledger
         self._intake = intake
         self._chat = history
         self._patience = patience
         self._clock = clock
+        self._enter_again = enter_again
         self._lock = asyncio.Lock()
         self._histories: dict[Conversation, History] = {}
 
@@ -139,6 +147,8 @@ class Reading:
             page = await self._patience.ask(look)
             for row in page.unreadable:
                 self._intake.report(row)
+            if (page.anew or page.emptied) and not conversation.direct:
+                await self._enter_again()
             if page.anew:
                 await self._ledger.new_epoch(position.kept(page.rows))
                 await self._begin_again(conversation, page.rows)

@@ -667,6 +667,29 @@ def test_the_bots_own_words_hide_no_line_that_was_said_before_them_in_another_co
     assert sorted(filter(None, play(story))) == ["line 1", "line 2", "line 3"]
 
 
+@cases("heard_before", ("read from the history", True), ("brought by the connection alone", False))
+def test_of_a_server_that_holds_nothing_any_more_the_bot_is_made_a_member_again(
+    *, heard_before: bool
+) -> None:
+    async def story(bot: Story) -> list[str | None]:
+        server = bot.server
+        server.say("old", sender="bot")
+        await asyncio.sleep(5.0)
+        server.cut()
+        server.count_anew()
+        server.member = False
+        await asyncio.sleep(5.0)
+        server.say("new")
+        await asyncio.sleep(1.0)
+        return bot.app.heard
+
+    server = Server()
+    if heard_before:
+        server.say("before it began")
+
+    assert play(story, server) == ["new"]
+
+
 @cases("fails", ("the list", ["list"]), ("the history", ["page"]), ("both", ["list", "page"]))
 def test_while_requests_fail_no_conversation_of_another_count_is_forgotten(fails: list[str]) -> None:
     async def story(bot: Story) -> list[str | None]:
