@@ -30,7 +30,7 @@ class Page:
         rows: From where the position is, oldest first.
         more: Whether there may be more at once.
         anew: Whether the server counts its ids anew; then the rows are the newest that it holds.
-        emptied: Whether the server holds nothing any more of what it had; it is told once.
+        emptied: Whether the server holds nothing any more of what it had; shown once.
         unreadable: What is no row.
     """
 
