@@ -16,6 +16,9 @@ _BUSY_SHARE: Final = 0.8
 _FIRST: Final = 5.0
 """Seconds until the first fault can come."""
 
+_LONG: Final = 3600.0
+"""Seconds."""
+
 _ENV: Final[dict[str, tuple[str, ...]]] = {
     "SOCKET_TIMEOUT_MS": ("2000", "5000", "10000"),
     "STAGE_RETRY_MAX_ATTEMPTS": ("2", "3", "5"),
@@ -54,10 +57,12 @@ def _faults(random: Random, seconds: float) -> list[Fault]:
     count = random.randint(*(_BUSY if random.random() < _BUSY_SHARE else _QUIET))
     kinds = _some(random, list(FAULTS.values()), count)
     times = sorted(round(random.uniform(_FIRST, seconds), 2) for _ in kinds)
-    return [
-        Fault(kind.name, at, _lasts(random, kind), kind.draw(random))
-        for kind, at in zip(kinds, times, strict=True)
-    ]
+    return [_fault(random, kind, at) for kind, at in zip(kinds, times, strict=True)]
+
+
+def _fault(random: Random, kind: FaultKind, at: float) -> Fault:
+    lasts, args = _lasts(random, kind), kind.draw(random)
+    return Fault(kind.name, at, lasts, {**args, **kind.when_long} if lasts > _LONG else args)
 
 
 def _some(random: Random, kinds: list[FaultKind], count: int) -> list[FaultKind]:

@@ -18,6 +18,7 @@ __all__ = ["Network", "Rules"]
 WebSocketChange: TypeAlias = Literal["opened", "let go", "closed"]
 
 _FIRST_PORT: Final = 40_000
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _TRIES_TO_CONNECT: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds between those of Linux, by its default."""
 
@@ -44,6 +45,8 @@ class Network:
         self.late: list[tuple[float, int, int]] = []
         self.websockets: list[tuple[float, WebSocketChange, int, int]] = []
         self._upgraded: set[int] = set()
+        self._heads: dict[int, bytes] = {}
+        """What came so far of the first request of each connection, as long as that is not whole."""
         self.transports: dict[Transport, None] = {}
         self.stuck: dict[Link, None] = {}
         self._servers: dict[tuple[str, int], Server] = {}
@@ -83,6 +86,7 @@ class Network:
         client.join(accepted, Link(self, port, "out", client, accepted), make())
         accepted.join(client, Link(self, port, "in", accepted, client), server.make())
         self.transports[client] = self.transports[accepted] = None
+        self._heads[client.out.client] = b""
         self.loop.call_soon(accepted.begin, context=accepted.context)
         client.begin()
         await asyncio.sleep(0)
@@ -116,6 +120,7 @@ class Network:
         """Drop a transport that is closed."""
         self.transports.pop(transport, None)
         link = transport.out
+        self._heads.pop(link.client, None)
         if link.client in self._upgraded:
             change: WebSocketChange = "let go" if link.direction == "out" else "closed"
             self.websockets.append((self.loop.time(), change, link.port, link.client))
@@ -127,9 +132,15 @@ class Network:
         if link.sender.is_closing():  # what it opens now is none that its client has
             self.late.append((self.loop.time(), link.port, link.client))
             return
-        if data.startswith(b"GET ") and b"\nupgrade: websocket" in data.lower():
-            self._upgraded.add(link.client)
-            self.websockets.append((self.loop.time(), "opened", link.port, link.client))
+        if link.client in self._heads:  # of its first request, which may come in pieces
+            head = self._heads[link.client] + data
+            if _END_OF_HEAD not in head:
+                self._heads[link.client] = head
+                return
+            del self._heads[link.client]
+            if head.startswith(b"GET ") and b"\nupgrade: websocket" in head.lower():
+                self._upgraded.add(link.client)
+                self.websockets.append((self.loop.time(), "opened", link.port, link.client))
 
 
 class Server(asyncio.AbstractServer):

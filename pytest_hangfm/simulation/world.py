@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeAlias
@@ -54,7 +54,11 @@ _Effects: TypeAlias = dict[int, tuple[Fault, Effect]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What faults can get at."""
+    """What faults can get at.
+
+    Attributes:
+        away: Until when a service is away, by its name.
+    """
 
     sandbox: Sandbox
     keeper: Keeper
@@ -65,6 +69,7 @@ class World:
     operator: Operator
     moods: Moods
     recorder: Recorder
+    away: dict[str, float] = field(default_factory=dict)
 
     def port(self, service: str) -> int:
         """Return the port of ``room`` or ``chat``."""
@@ -233,7 +238,7 @@ async def _go_wrong(world: World, number: int, fault: Fault, effects: _Effects) 
     if kind is None:
         raise ValueError(f"there is no fault {fault.kind!r}; there are: {', '.join(FAULTS)}")
     await asyncio.sleep(fault.at - recorder.now)
-    recorder.add(h.FaultBegan(recorder.now, number, fault.kind, kind.impairs))
+    recorder.add(h.FaultBegan(recorder.now, number, fault.kind, kind.impairs_with(fault.args)))
     effect = await kind.begin(world, fault.args, fault.lasts)
     effects[number] = fault, effect
     await asyncio.sleep(fault.lasts)

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_hangfm.simulation.drawing import draw
 from pytest_hangfm.simulation.faults import FAULTS, FaultKind
 from pytest_hangfm.simulation.plan import Fault, Plan
+
+if TYPE_CHECKING:
+    from pytest_hangfm.simulation.faults.kind import Args
 
 SEEDS = range(300)
 
@@ -46,6 +50,29 @@ def test_faults_come_in_the_order_of_time_and_last_as_long_as_their_kind_says() 
         for fault in plan.faults:
             shortest, longest = FAULTS[fault.kind].lasts
             assert shortest <= fault.lasts <= longest + 0.01
+
+
+def test_nothing_works_in_the_hours_of_a_long_outage() -> None:
+    drawn = [fault for seed in SEEDS for fault in draw(seed).faults if fault.kind == "outage"]
+
+    long = [fault.args["services"] for fault in drawn if fault.lasts > 3600.0]
+    assert long
+    assert all(services == ["room", "chat", "gateway"] for services in long)
+    assert ["room"] in [fault.args["services"] for fault in drawn]
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "parts"),
+    [
+        ("outage", {"services": ["room"]}, {"room"}),
+        ("outage", {"services": ["chat", "gateway"]}, {"room", "chat", "push", "send"}),
+        ("black hole", {"service": "room"}, {"room"}),
+        ("black hole", {"service": "chat"}, {"room", "chat", "push", "send"}),
+        ("kick", {}, {"room"}),
+    ],
+)
+def test_a_fault_of_the_room_alone_impairs_no_chat(kind: str, args: Args, parts: set[str]) -> None:
+    assert FAULTS[kind].impairs_with(args) == parts
 
 
 @pytest.mark.parametrize("kind", FAULTS.values(), ids=lambda kind: kind.name)

@@ -14,6 +14,7 @@ from pytest_hangfm.simulation.history import (
     Handled,
     HealthSeen,
     Hearing,
+    Opened,
     Said,
     StopAsked,
     Stopped,
@@ -65,6 +66,26 @@ def test_a_fault_begins_has_an_effect_and_ends(kind: FaultKind) -> None:
         FaultFired,
         FaultEnded,
     ]
+
+
+def test_a_service_that_is_restarted_in_an_outage_stays_away_until_its_end() -> None:
+    outage = Fault("outage", 20.0, 100.0, {"services": ["room", "chat", "gateway"]})
+    restart = Fault("restart", 40.0, 10.0, {"services": ["room"]})
+
+    history = play(QUIET.with_faults((outage, restart)))
+
+    opened = [event.at for event in history.of(Opened) if event.at > 20.0]
+    assert opened
+    assert min(opened) >= 120.0
+
+
+def test_a_connection_is_seen_whose_request_comes_in_pieces() -> None:
+    slow = Fault("slow reader", 20.0, 60.0, {"service": "room", "rate": 85})
+    ends = Fault("room reset", 30.0, 0.0)
+
+    history = play(QUIET.with_faults((slow, ends)))
+
+    assert [event.at for event in history.of(Opened) if event.service == "room" and event.at > 30.0]
 
 
 def test_a_fault_that_is_not_known_is_named() -> None:

@@ -33,7 +33,7 @@ def given_up(history: History) -> Iterator[Finding]:
     """
     timeline = Timeline(history)
     refusals = timeline.of_kinds(_REFUSALS)
-    outages = timeline.of_kinds(_OUTAGES)
+    outages = timeline.of_kinds(_OUTAGES, _IMPAIRS)
     for key, steps in messages(history).items():
         since: DeliveryEvent | None = None
         tried: list[DeliveryEvent] = []

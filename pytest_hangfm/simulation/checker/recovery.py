@@ -6,7 +6,7 @@ from typing import Final
 
 from pytest_hangfm.simulation.checker.timeline import Run, Timeline
 from pytest_hangfm.simulation.checker.verdict import Finding
-from pytest_hangfm.simulation.history import FaultBegan, History, Logged, Presence
+from pytest_hangfm.simulation.history import FaultBegan, History, Logged, Opened, Presence
 
 __all__ = ["back", "lives", "state", "stopped"]
 
@@ -41,13 +41,19 @@ def _leaves(presence: Sequence[tuple[float, bool]], first: int, end: float) -> f
 
 
 def state(history: History) -> Iterator[Finding]:
-    """The state of the room is lost only where something went wrong not long ago."""
-    timeline = Timeline(history)
-    for line in history.of(Logged):
-        if line.action != _STATE_LOST or not line.text.startswith(_STATE_WORDS):
+    """The state of the room is lost only where something went wrong since it was last whole, or just before.
+
+    What the room did not say shows when something else does not fit it, or a song is over that did not end.
+    """
+    timeline, whole_at = Timeline(history), 0.0
+    for event in history.events:
+        if isinstance(event, Opened) and event.service == "room":
+            whole_at = event.at
+        if not isinstance(event, Logged) or event.action != _STATE_LOST:
             continue
-        if not timeline.in_trouble(line.at, line.at, _ROOM, after=history.bounds.back):
-            yield line.at, f"the state of the room was lost, and nothing went wrong: {line.text}"
+        had_cause = timeline.in_trouble(whole_at, event.at, _ROOM, after=history.bounds.back)
+        if event.text.startswith(_STATE_WORDS) and not had_cause:
+            yield event.at, f"the state of the room was lost, and nothing went wrong: {event.text}"
 
 
 def stopped(history: History) -> Iterator[Finding]:

@@ -129,9 +129,12 @@ class Timeline:
             self._troubles[wanted, but] = list(_merged(windows))
         return self._troubles[wanted, but]
 
-    def of_kinds(self, kinds: Collection[str]) -> Sequence[Window]:
-        """Return when some fault of these classes lasted, in order."""
-        return list(_merged(sorted(fault.window for fault in self._faults if fault.kind in kinds)))
+    def of_kinds(self, kinds: Collection[str], impairs: Collection[str] | None = None) -> Sequence[Window]:
+        """Return when some fault of these classes lasted that impairs one of those, if any, in order."""
+        wanted = None if impairs is None else frozenset(impairs)
+        faults = (fault for fault in self._faults if fault.kind in kinds)
+        windows = sorted(fault.window for fault in faults if wanted is None or fault.impairs & wanted)
+        return list(_merged(windows))
 
     def in_trouble(
         self,

@@ -1,9 +1,9 @@
 """What a class of faults is, and what becomes of one of its faults."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from pytest_hangfm.simulation.world import World
@@ -12,6 +12,9 @@ __all__ = ["Args", "Begin", "Draw", "Effect", "FaultKind", "nothing"]
 
 Args: TypeAlias = Mapping[str, Any]
 Draw: TypeAlias = Callable[[Random], Args]
+
+
+_ROOM: Final = frozenset({"room"})
 
 
 def nothing(_: Random) -> Args:
@@ -54,6 +57,7 @@ class FaultKind:
             ``clock``, ``token``, ``process``.
         weight: How often it is drawn beside others.
         skew: How much rarer long ones are than short ones.
+        when_long: Arguments that one of more than an hour has instead of those drawn.
     """
 
     name: str
@@ -63,3 +67,9 @@ class FaultKind:
     impairs: frozenset[str] = frozenset()
     weight: float = 1.0
     skew: float = 1.0
+    when_long: Args = field(default_factory=dict)
+
+    def impairs_with(self, args: Args) -> frozenset[str]:
+        """Return what cannot work while one with these arguments lasts; the room's do not stop the chat."""
+        of_the_room = args.get("services", [args.get("service")]) == ["room"]
+        return self.impairs & _ROOM if of_the_room else self.impairs

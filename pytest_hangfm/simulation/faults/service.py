@@ -1,16 +1,20 @@
 """What the service and its moderators do: restarts, outages, resets, kicks, bans, tokens that end."""
 
+import asyncio
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.simulation.faults.kind import Args, Effect, FaultKind, nothing
 
 if TYPE_CHECKING:
+    from hangbot.sandbox.services import ServiceName
     from pytest_hangfm.simulation.world import World
 
 __all__ = ["KINDS"]
 
 _SERVICES: Final = (("room",), ("chat", "gateway"), ("room", "chat", "gateway"), ("gateway",))
+_EVERY: Final = {"services": list(_SERVICES[2])}
+"""Hours in which a part still works are the dearest to play, and like minutes of it."""
 _ALL: Final = frozenset({"room", "chat", "push", "send"})
 _CHAT: Final = frozenset({"chat", "push", "send"})
 _ROOM: Final = frozenset({"room"})
@@ -21,7 +25,14 @@ def _which(random: Random) -> Args:
 
 
 async def _down(world: "World", args: Args, lasts: float) -> Effect:
-    await world.sandbox.restart(lasts * 1000, args["services"])
+    """Have services away; one that is away for longer already stays so."""
+    now = asyncio.get_running_loop().time()
+    together: dict[float, list[ServiceName]] = {}
+    for service in args["services"]:
+        until = world.away[service] = max(world.away.get(service, 0.0), now + lasts)
+        together.setdefault(until, []).append(service)
+    for until, services in together.items():
+        await world.sandbox.restart((until - now) * 1000, services)
     return Effect.done()
 
 
@@ -37,6 +48,9 @@ async def _reset_room(world: "World", _args: Args, _lasts: float) -> Effect:
 
 
 async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
+    """Put the bot out of the room's list. Were that frame lost, nothing would ever tell a bot of it."""
+    if any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list()):
+        return Effect(lambda: 0)
     await world.sandbox.forget(world.sandbox.bot.uid)
     return Effect.done()
 
@@ -72,7 +86,7 @@ async def _end_the_song_unsaid(world: "World", _args: Args, _lasts: float) -> Ef
 
 KINDS: Final = (
     FaultKind("restart", _down, _which, (0.0, 60.0), _ALL, weight=1.0),
-    FaultKind("outage", _down, _which, (60.0, 86_400.0), _ALL, skew=5.0),
+    FaultKind("outage", _down, _which, (60.0, 86_400.0), _ALL, skew=5.0, when_long=_EVERY),
     FaultKind("chat begins anew", _begin_anew, nothing, (0.0, 0.0), _CHAT),
     FaultKind("room reset", _reset_room, nothing, (0.0, 0.0), _ROOM),
     FaultKind("room forgets the bot", _forget, nothing, (0.0, 0.0), _ROOM),

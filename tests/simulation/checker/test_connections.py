@@ -209,13 +209,25 @@ BACK: Final = [
 
 _STATE_LOST: Final = Logged(300, "WARNING", "[SOCKET] state lost (no such user)", "room_lost")
 
+_IN_ANEW: Final[list[Event]] = [
+    LetGo(180, "room", 100),
+    Opened(180.1, "room", 180),
+    LetGo(600.5, "room", 180),
+]
+
 STATE: Final = [
     pair("state", "lost in calm", day(_STATE_LOST), day(replace(_STATE_LOST, text="not in the room"))),
     pair(
         "state",
-        "lost long after trouble",
-        day(fault(100, 200, "room"), _STATE_LOST),
-        day(fault(100, 220, "room"), _STATE_LOST),
+        "lost long after trouble, and whole in between",
+        day(fault(20, 50, "room"), _IN_ANEW, _STATE_LOST),
+        day(fault(20, 190, "room"), _IN_ANEW, _STATE_LOST),
+    ),
+    pair(
+        "state",
+        "lost long after a frame, with nothing said since",
+        day(_STATE_LOST),
+        day(fault(100, 150, "room"), _STATE_LOST),
     ),
     pair(
         "state",

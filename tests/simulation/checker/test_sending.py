@@ -196,6 +196,12 @@ PAIRS: Final = [
     ),
     pair(
         "given-up",
+        "before its time is over, while the room alone is away",
+        day(_REFUSED, fault(99, 220, "room"), _given_up_after(1, at=190), bounds=Bounds(total=100)),
+        day(_REFUSED, fault(99, 220, "room"), _given_up_after(1, at=201), bounds=Bounds(total=100)),
+    ),
+    pair(
+        "given-up",
         "for its attempts in an outage",
         day(fault(99, 200, "chat", "send"), _given_up_after(5, at=210, arrived=2), bounds=Bounds()),
         day(fault(99, 200, "chat", "send"), _given_up_after(5, at=210, arrived=3), bounds=Bounds()),
