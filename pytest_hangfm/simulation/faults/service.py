@@ -2,12 +2,11 @@
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_hangfm.simulation.faults.kind import Args, Effect, FaultKind, nothing
 
 if TYPE_CHECKING:
-    from hangbot.sandbox.services import ServiceName
     from pytest_hangfm.simulation.world import World
 
 __all__ = ["KINDS"]
@@ -27,7 +26,7 @@ def _which(random: Random) -> Args:
 async def _down(world: "World", args: Args, lasts: float) -> Effect:
     """Have services away; one that is away for longer already stays so."""
     now = asyncio.get_running_loop().time()
-    together: dict[float, list[ServiceName]] = {}
+    together: dict[float, list[Any]] = {}
     for service in args["services"]:
         until = world.away[service] = max(world.away.get(service, 0.0), now + lasts)
         together.setdefault(until, []).append(service)
