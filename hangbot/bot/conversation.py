@@ -228,7 +228,7 @@ class Position:
     def contradicts_id(self, number: int, sent_at: float) -> bool:
         """Return the same of a row of which only the id is known, and when it was sent."""
         if (seen := self._seen.get(number)) is not None:
-            return seen.sent_at != int(sent_at)
+            return sent_at > 0 and seen.sent_at != int(sent_at)
         return self._is_too_late(number, sent_at)
 
     def _is_too_late(self, number: int, sent_at: float) -> bool:

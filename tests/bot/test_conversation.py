@@ -298,15 +298,16 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.copy = list(self.rows)
         self.now += 1
 
-    @rule(kept=st.booleans())
-    def count_anew(self, *, kept: bool) -> None:
+    @rule(kept=st.booleans(), looks=st.booleans())
+    def count_anew(self, *, kept: bool, looks: bool) -> None:
         self.now += 1
         self.rows = list(self.copy) if kept else []
         self.last_id = max((one.id for one in self.rows), default=0)
         self.due.clear()
         self.frames.clear()
         self.noticed = False
-        self.look()  # a server that starts again ends its connections, and a new one begins with the history
+        if looks:  # a server that starts again ends its connections, and a new one begins with the history
+            self.look()  # if that is to be had
         self.copy = list(self.rows)
 
     @rule()
@@ -329,7 +330,9 @@ class AnyInterleaving(RuleBasedStateMachine):
             return
         if self.position.contradicts(pushed):
             self.look()
-        elif self._is_new(pushed) and not self._offer(pushed):
+        elif not self._is_line(pushed):
+            self.position.see(pushed, done=True)
+        elif self.position.is_new(pushed) and not self._offer(pushed):
             self.position.leave(pushed)
 
     @rule()
@@ -360,7 +363,11 @@ class AnyInterleaving(RuleBasedStateMachine):
                 return
 
     def _is_new(self, one: ChatMessage) -> bool:
-        return is_line(one) and one.sender != "bot" and self.position.is_new(one)
+        return self._is_line(one) and self.position.is_new(one)
+
+    @staticmethod
+    def _is_line(one: ChatMessage) -> bool:
+        return is_line(one) and one.sender != "bot"
 
     # -- the app and the process
 

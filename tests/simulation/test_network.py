@@ -404,6 +404,32 @@ def test_what_a_slow_reader_has_not_got_goes_with_a_connection_that_does_not_lin
     assert loop.network.transports == {}
 
 
+@cases(
+    "head opened",
+    ("a WebSocket", b"GET / HTTP/1.1\r\nHost: room\r\nUpgrade: websocket\r\n\r\n", ["opened", "let go"]),
+    ("no WebSocket", b"GET / HTTP/1.1\r\nHost: room\r\n\r\n", []),
+)
+@pytest.mark.parametrize("rate", [None, 8.0])
+def test_that_a_websocket_is_opened_is_noted_however_slowly_it_is_asked_for(
+    head: bytes, opened: list[str], rate: float | None
+) -> None:
+    async def main(loop: SimulatedLoop) -> None:
+        await listen(echo)
+        rule = loop.network.rules.slow_reader(PORT, rate) if rate else None
+        reader, writer = await connect()
+        writer.write(head)
+        await reader.readexactly(len(head))
+        writer.close()
+        await asyncio.sleep(1.0)
+        if rule:
+            rule.remove()
+
+    _, loop = run(main)
+
+    changes = [change for _, change, _, _ in loop.network.websockets if change != "closed"]
+    assert changes == opened
+
+
 def test_a_slow_reader_has_its_sender_wait() -> None:
     sent = bytes(range(256)) * 1024
 
