@@ -41,7 +41,7 @@ def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
         for at, until in absences[first:]:
             if at >= run.serves_until:
                 break
-            due, end = max(timeline.knows_it_is_out(at), run.began) + bound, min(until, run.serves_until)
+            due, end = max(at, run.began) + bound, min(until, run.serves_until)
             if due < end and timeline.healthy(run.number, due, end):
                 yield (
                     due,

@@ -28,10 +28,9 @@ def back(history: History) -> Iterator[Finding]:
         if due >= calm.end:
             continue
         number = bisect_right(presence, due, key=lambda seen: seen[0])
-        left_at, here = presence[number - 1] if number else (0.0, False)
-        if not here and timeline.knows_it_is_out(left_at) <= due:
+        if number == 0 or not presence[number - 1][1]:
             yield due, f"the bot was not in the room {history.bounds.back:g} s after trouble had ended"
-        elif here and (left := _leaves(presence, number, calm.end)) is not None:
+        elif (left := _leaves(presence, number, calm.end)) is not None:
             yield left, "the bot left the room, and nothing went wrong"
 
 

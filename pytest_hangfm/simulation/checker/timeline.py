@@ -13,7 +13,6 @@ from pytest_hangfm.simulation.history import (
     FaultEnded,
     HealthSeen,
     History,
-    Opened,
     Started,
     StopAsked,
     Stopped,
@@ -21,10 +20,6 @@ from pytest_hangfm.simulation.history import (
 
 __all__ = ["Calm", "Run", "Timeline", "Window"]
 
-_PUT_OUT: Final = frozenset({"room forgets the bot"})
-_FRAMES: Final = frozenset({"room frames disturbed"})
-_FRAME_WITHIN: Final = 2.0
-"""Seconds within which a user is out of the room, and the frame that says so is sent."""
 _WRITTEN_WITHIN: Final = 1.0
 """Seconds after which what a process has reported is on a disk that works."""
 
@@ -94,7 +89,6 @@ class Timeline:
         self.runs: dict[int, Run] = {}
         faults: dict[int, _Trouble] = {}
         health: dict[int, list[tuple[float, bool]]] = {}
-        self._connects: list[float] = []
         for event in history.events:
             match event:
                 case Started(at, number):
@@ -103,8 +97,6 @@ class Timeline:
                     self.runs[number] = replace(self.runs[number], ended=at, crashed=True)
                 case Stopped(at, number, error) if number in self.runs:
                     self.runs[number] = replace(self.runs[number], ended=at, error=error)
-                case Opened(at=at, service="room"):
-                    self._connects.append(at)
                 case StopAsked(at, number) if number in self.runs:
                     self.runs[number] = replace(self.runs[number], stop_asked=at)
                 case FaultBegan(at, number, kind, impairs):
@@ -157,19 +149,6 @@ class Timeline:
         windows = self.troubles(impairs, but=but)
         first = bisect_left(windows, begin - after, key=lambda window: window.end)
         return first < len(windows) and windows[first].begin <= end
-
-    def knows_it_is_out(self, at: float) -> float:
-        """Return from when the bot can know that it is out of the room, which it is since a time.
-
-        Patches have no number. Where the room forgets the bot and the frame that says so is lost, nothing
-        shows it for certain until the bot connects again.
-        """
-        lost = any(window.begin <= at <= window.end + _FRAME_WITHIN for window in self.of_kinds(_FRAMES))
-        put_out = any(window.begin <= at <= window.end + _FRAME_WITHIN for window in self.of_kinds(_PUT_OUT))
-        if not (lost and put_out):
-            return at
-        number = bisect_right(self._connects, at)
-        return self._connects[number] if number < len(self._connects) else math.inf
 
     def calms(self, impairs: Collection[str] | None = None, *, stopping: bool = False) -> list[Calm]:
         """Return when processes were to do their work and no such fault lasted, in order.

@@ -47,7 +47,7 @@ async def _reset_room(world: "World", _args: Args, _lasts: float) -> Effect:
 
 
 async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
-    """Put the bot out of the room's list. Were that frame lost, nothing would ever tell a bot of it."""
+    """Put the bot out of the room's list. Were that frame lost, a bot could not know of it."""
     if any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list()):
         return Effect(lambda: 0)
     await world.sandbox.forget(world.sandbox.bot.uid)

@@ -53,27 +53,7 @@ _ROOM_AWAY: Final[list[Event]] = [
     Presence(320, present=True),
 ]
 
-_FORGOTTEN: Final[list[Event]] = [
-    *fault(100, 100.1, "room", kind="room forgets the bot"),
-    Presence(100, present=False),
-    Presence(185, present=True),
-]
-_FRAMES_LOST: Final = fault(90, 130, "room", number=2, kind="room frames disturbed")
-_CONNECTS: Final[list[Event]] = [LetGo(104, "room", 100), Opened(105, "room", 900), LetGo(600.5, "room", 900)]
-
 RED: Final = [
-    pair(
-        "red",
-        "out of the room, and the frame that said so came",
-        day(_FORGOTTEN),
-        day(_FORGOTTEN, _FRAMES_LOST),
-    ),
-    pair(
-        "red",
-        "out of the room, and it has connected since",
-        day(_FORGOTTEN, _FRAMES_LOST, _CONNECTS),
-        day(_FORGOTTEN, _FRAMES_LOST),
-    ),
     pair(
         "red",
         "out of the room for long, and well",
