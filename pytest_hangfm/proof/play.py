@@ -147,7 +147,19 @@ class Play(BotHandle):
 
     async def all_answered(self, *, within: float = 15.0) -> bool:
         """Wait until there are as many answers as questions."""
-        return await self.until(lambda: len(self._talk.answers()) >= len(self._talk.probes), within=within)
+        return await self.until(self.is_all_answered, within=within)
+
+    def is_all_answered(self) -> bool:
+        """Whether there are as many answers as questions, or more."""
+        return self.answers_missing() <= 0
+
+    def answers_missing(self) -> int:
+        """Return how many questions have no answer yet; below zero where there are more answers."""
+        return len(self._talk.probes) - len(self._talk.answers())
+
+    def has_answered_after(self, number: int) -> bool:
+        """Whether an answer of the bot came after a message."""
+        return bool(self._talk.answers_after(number))
 
     def lines(self) -> list[Line]:
         """Return what the chat holds."""

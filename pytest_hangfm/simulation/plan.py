@@ -67,9 +67,9 @@ class Plan:
             plan = cls(**read, faults=faults)
             wrong = next(_wrong(plan), "")
         except (TypeError, KeyError, AttributeError, ValueError, RecursionError) as exc:
-            raise ValueError(f"no plan of a simulation: {exc}") from exc
+            raise ValueError(f"no plan: {exc}") from exc
         if wrong:
-            raise ValueError(f"no plan of a simulation: {wrong}")
+            raise ValueError(f"no plan: {wrong}")
         return plan
 
 

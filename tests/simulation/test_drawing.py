@@ -32,7 +32,7 @@ def test_a_plan_can_be_written_down_and_read() -> None:
     "text", ["", "[]", "{}", '{"seed": 1}', '{"seed": 1, "faults": [{"what": 1}]}', "\x00"]
 )
 def test_what_is_no_plan_is_refused_with_a_line(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^no plan of a simulation: "):
+    with pytest.raises(ValueError, match=r"^no plan: "):
         Plan.from_json(text)
 
 

@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING, Final
 from pytest_hangfm.proof.scenario import scenario
 
 if TYPE_CHECKING:
+    from hangbot.sandbox import Actor
     from pytest_hangfm.proof.play import Play
+
+__all__ = ["UNFITTING", "bustle"]
 
 _SETTLED: Final = 1.0
 """Seconds until a bot that trips over a message has fallen."""
+UNFITTING: Final = (
+    {"op": "remove", "path": "/allUserData/not-there/songVotes/like"},
+    {"op": "replace", "path": "/djs/7/nextSongId", "value": "x"},
+    {"op": "add", "path": "/nothing/of/this/kind", "value": 1},
+    {"op": "test", "path": "/vibeMeter", "value": "no number"},
+)
+"""Steps of a patch for which a room's state has no place."""
 
 
-async def _bustle(play: Play, times: int = 3) -> None:
-    """Let people come, vote, play and leave."""
-    dj = play.people[0]
+async def bustle(play: Play, dj: Actor, times: int = 3) -> None:
+    """Let people come, vote and leave while somebody plays."""
     await dj.dj()
     for number in range(times):
         guest = play.sandbox.users.add(f"guest {number}")
@@ -41,7 +50,7 @@ async def early(play: Play) -> None:
     fault = play.fault("room.joinRoom", "delay", ms=1500)
     await play.start()
     await play.until(lambda: bool(play.sandbox.faults.hits(fault.id)), within=20)
-    await _bustle(play)
+    await bustle(play, play.people[0])
     play.must_have_hit(fault)
     await _still_well(play)
 
@@ -55,7 +64,7 @@ async def no_profiles(play: Play) -> None:
     await play.joined()
     await asyncio.sleep(_SETTLED)
     play.must_have_hit(fault)
-    await _bustle(play)
+    await bustle(play, play.people[0])
     await _still_well(play)
 
 
@@ -64,7 +73,7 @@ async def doubled(play: Play) -> None:
     """Every message of the room comes twice for a while."""
     await play.ready()
     fault = play.fault("room.message", "duplicate", times=12)
-    await _bustle(play)
+    await bustle(play, play.people[0])
     play.must_have_hit(fault)
     play.heal()
     await _still_well(play)
@@ -75,10 +84,10 @@ async def lost(play: Play) -> None:
     """Messages of the room are lost, so that later patches do not fit."""
     await play.ready()
     fault = play.fault("room.message", "drop", times=4)
-    await _bustle(play)
+    await bustle(play, play.people[0])
     play.must_have_hit(fault)
     play.heal()
-    await _bustle(play)
+    await bustle(play, play.people[0])
     await _still_well(play)
 
 
@@ -87,10 +96,10 @@ async def reordered(play: Play) -> None:
     """Messages of the room change places."""
     await play.ready()
     fault = play.fault("room.message", "reorder", times=6)
-    await _bustle(play)
+    await bustle(play, play.people[0])
     play.must_have_hit(fault)
     play.heal()
-    await _bustle(play)
+    await bustle(play, play.people[0])
     await _still_well(play)
 
 
@@ -98,13 +107,7 @@ async def reordered(play: Play) -> None:
 async def unfitting(play: Play) -> None:
     """A patch removes and replaces what is not there."""
     await play.ready()
-    steps = [
-        {"op": "remove", "path": "/allUserData/not-there/songVotes/like"},
-        {"op": "replace", "path": "/djs/7/nextSongId", "value": "x"},
-        {"op": "add", "path": "/nothing/of/this/kind", "value": 1},
-        {"op": "test", "path": "/vibeMeter", "value": "no number"},
-    ]
-    for step in steps:
+    for step in UNFITTING:
         play.room_says({"name": "votedOnSong", "statePatch": [step]})
     await _still_well(play)
 

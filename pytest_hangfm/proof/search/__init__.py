@@ -1,0 +1,1 @@
+"""The search: schedules of faults, drawn from seeds, against the bot that is proven."""
