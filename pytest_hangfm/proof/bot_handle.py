@@ -95,6 +95,7 @@ class BotHandle:
     async def kill(self) -> None:
         """Kill the bot (SIGKILL): it gets to do nothing any more."""
         self.mark(signal.SIGKILL.name)
+        self._was_told_to_end = True
         if self.bot is not None:
             await self._home.kill(self.bot)
 
