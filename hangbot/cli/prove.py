@@ -33,6 +33,8 @@ _TIERS: Final = ("bronze", "silver", "gold", "platinum")
 _OF_PYTEST: Final = {2: INTERRUPTED, 4: 2, 5: 2}
 """pytest's own ends: interrupted, wrong usage, nothing to run."""
 _ENDING_S: Final = 30.0
+_LONGEST_SEARCH: Final = 24 * 60
+_NOT_WITH_REPLAY: Final = ("search", "quick", "long", "speed", "learn", "only")
 
 
 class _NotInstalled(HangbotError):
@@ -76,12 +78,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let Hang.fm's own names lead to the sandbox, for bots with addresses in their code "
         "(extra: hangbot[tls])",
     )
+    parser.add_argument(
+        "--search",
+        type=_minutes,
+        metavar="MINUTES",
+        help="how long schedules of several faults are tried for one that the bot fails in "
+        "(default: 3, or 0 with --quick and --only)",
+    )
+    parser.add_argument(
+        "--replay",
+        metavar="TOKEN",
+        help="play this schedule of faults, which a search found, and nothing else",
+    )
     parser.add_argument("--report", type=Path, metavar="DIR", help="write the report into this folder")
     parser.add_argument("--only", metavar="IDS", help="only these scenarios or families, by comma")
     parser.add_argument(
         "--side-by-side", type=count, metavar="N", help="how many scenarios are played at once"
     )
     parser.set_defaults(complete=_take_command)
+
+
+def _minutes(text: str) -> float:
+    """Read a time in minutes; 0 is none."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes <= _LONGEST_SEARCH:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes from 0 to {_LONGEST_SEARCH}")
+    return minutes
 
 
 def _take_command(args: argparse.Namespace, rest: list[str]) -> str:
@@ -105,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise _NotInstalled(f"{missing[0]} is not installed, and a bot is proven with it")
+    _look_at(args)
     command = _command(args)
     argv = [
         sys.executable,
@@ -120,10 +146,26 @@ def run(args: argparse.Namespace) -> int:
     argv += [f"--hangfm-proof-{name}" for name in ("quick", "long", "learn", "tls") if getattr(args, name)]
     if args.report is not None:
         argv.append(f"--junit-xml={args.report / 'junit.xml'}")
-    for name in ("profile", "report", "only", "side_by_side", "docker", "speed"):
+    for name in ("profile", "report", "only", "side_by_side", "docker", "speed", "search", "replay"):
         if (value := getattr(args, name)) is not None:
             argv.append(f"--hangfm-proof-{name.replace('_', '-')}={value}")
     return _child(argv)
+
+
+def _look_at(args: argparse.Namespace) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        UsageError: Something does not.
+    """
+    if args.quick and args.search is not None:
+        raise UsageError("--quick leaves no time for --search", remedy="Leave one of them out.")
+    others = [name for name in _NOT_WITH_REPLAY if getattr(args, name) not in {None, False}]
+    if args.replay is not None and others:
+        raise UsageError(
+            f"--replay plays one schedule, and --{others[0]} asks for something else",
+            remedy="Leave one of them out.",
+        )
 
 
 def _command(args: argparse.Namespace) -> tuple[str, ...]:

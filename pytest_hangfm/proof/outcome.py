@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_hangfm.proof.tiers import worst
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.proof.evidence import Evidence
     from pytest_hangfm.proof.tiers import VerdictKind
 
-__all__ = ["Outcome", "Played", "Verdict", "judged", "settle"]
+__all__ = ["Found", "Outcome", "Played", "Verdict", "judged", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,33 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A schedule of faults in which the bot broke a rule.
+
+    Attributes:
+        rule: Its id.
+        what: What the bot did.
+        failed: How often it did.
+        times: How often the schedule was played.
+        faults: What went wrong, in words, in the order of time.
+        token: What replays it.
+        evidence: What was seen the first time that it failed.
+    """
+
+    rule: str
+    what: str
+    failed: int
+    times: int
+    faults: tuple[str, ...]
+    token: str
+    evidence: Evidence | None = field(default=None, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as ``report.json`` has it."""
+        return {name: getattr(self, name) for name in ("rule", "what", "failed", "times", "faults", "token")}
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a scenario.
 
@@ -59,11 +86,15 @@ class Outcome:
         scenario: Its id.
         verdicts: One for each rule that it is judged by.
         played: Each time that it was played; the first is shown.
+        found: Schedules of faults in which the bot failed, where it was the search.
+        notes: What else is to be said of it, each a sentence.
     """
 
     scenario: str
     verdicts: tuple[Verdict, ...]
     played: tuple[Played, ...] = ()
+    found: tuple[Found, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> VerdictKind:

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "NotApplicable", "NotExercised", "Pace", "Scenario", "load", "scenario"]
 
-Pace = Literal["quick", "normal", "long"]
-"""``quick``: under 5 s, also in ``--quick``; ``long``: minutes, with ``--long`` or ``--speed`` only."""
+Pace = Literal["quick", "normal", "long", "search"]
+"""``quick``: under 5 s, also in ``--quick``; ``long``: minutes, with ``--long`` or ``--speed`` only.
+
+``search``: as long as the search is given.
+"""
 
 FAMILIES: Final = (
     "start", "join", "room-socket", "state", "chat-in", "chat-out", "health", "stop", "secrets", "load",
+    "search",
 )  # fmt: skip
 """The order of every list."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,13 +12,18 @@ import pytest
 from pytest_hangfm.proof.conductor import Conductor
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.outcome import Outcome, Verdict
-from pytest_hangfm.proof.profile import Profile, ProfileError, parse, render
+from pytest_hangfm.proof.profile import Profile, ProfileError
+from pytest_hangfm.proof.profile_file import PROFILE_FILE, profile_file, read_profile, write_profile
 from pytest_hangfm.proof.program import program_of
 from pytest_hangfm.proof.refusals import CannotStart, NotHere
 from pytest_hangfm.proof.report.folder import write_page
 from pytest_hangfm.proof.rules import rule
 from pytest_hangfm.proof.scenario import FAMILIES, load
+from pytest_hangfm.proof.search.kinds import read_token
+from pytest_hangfm.proof.search.searching import SEARCH, Searching
 from pytest_hangfm.proof.tiers import within
+from pytest_hangfm.simulation.fingerprint import made_here
+from pytest_hangfm.simulation.token import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -28,14 +33,12 @@ if TYPE_CHECKING:
     from pytest_hangfm.proof.options import ProofOptions
     from pytest_hangfm.proof.report.reporter import Reporter
     from pytest_hangfm.proof.scenario import Scenario
+    from pytest_hangfm.simulation.plan import Plan
 
 __all__ = ["PROOF", "Ending", "Proof", "Setting"]
 
 PROOF: Final[pytest.StashKey[Proof]] = pytest.StashKey()
 """Where a run's `Proof` is."""
-
-PROFILE_FILE: Final = "hangbot-proof.toml"
-_MARK: Final = "# What the bot does, as `hangbot prove` learnt it."
 
 
 class Ending(NamedTuple):
@@ -54,18 +57,23 @@ class Setting:
     Attributes:
         proof: The run.
         conductor: Plays them; ``None`` where the bot cannot be exercised.
+        searching: The search, or the replay of a schedule; ``None`` likewise.
         problem: Why it cannot, in a sentence.
     """
 
     proof: Proof
     conductor: Conductor | None
     problem: str = ""
+    searching: Searching | None = None
 
     async def play(self, scenario: Scenario, item: pytest.Item) -> Ending:
         """Play a scenario, and say how its test ends."""
-        if self.conductor is None:
+        if self.conductor is None or self.searching is None:
             verdicts = tuple(Verdict(name, "not_exercised", self.problem) for name in scenario.rules)
             outcome = Outcome(scenario.id, verdicts)
+            self.proof.take(scenario, outcome)
+        elif scenario.pace == "search":
+            outcome = await self.searching.outcome()
             self.proof.take(scenario, outcome)
         else:
             outcome = await self.conductor.outcome(scenario)
@@ -80,13 +88,19 @@ def _ending(outcome: Outcome, options: ProofOptions) -> Ending:
     if not wrong:
         return Ending()
     decisive = [verdict for verdict in wrong if within(rule(verdict.rule).tier, options.tier)]
-    text = "\n".join(_described(verdict) for verdict in decisive or wrong)
+    text = "\n".join(_described(verdict, outcome) for verdict in decisive or wrong)
     return Ending(failure=text) if decisive else Ending(beyond=text)
 
 
-def _described(verdict: Verdict) -> str:
+def _described(verdict: Verdict, outcome: Outcome) -> str:
     broken = rule(verdict.rule)
-    return f"{broken.tier} {broken.id}: {broken.sentence}\n  seen: {verdict.what}\n  do: {broken.remedy}"
+    replays = "".join(
+        f"\n  replay: hangbot prove --replay {each.token} -- COMMAND"
+        for each in outcome.found
+        if each.rule == broken.id
+    )
+    told = f"{broken.tier} {broken.id}: {broken.sentence}\n  seen: {verdict.what}\n  do: {broken.remedy}"
+    return told + replays
 
 
 class Proof:
@@ -104,10 +118,11 @@ class Proof:
         program: BotProgram | None,
         profile: Profile | None,
         problem: str = "",
+        replay: Plan | None = None,
     ) -> None:
         self.options, self.reporter = options, reporter
         self._program, self._given, self._problem = program, profile, problem
-        self._profile = profile
+        self._profile, self._replay = profile, replay
         self._rows: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -118,12 +133,13 @@ class Proof:
             pytest.UsageError: One of them cannot be used.
         """
         try:
-            file = None if options.learn else _profile_file(options.profile)
-            profile = None if file is None else _read_profile(file)
-            return cls(options, reporter, program_of(options), profile)
+            file = None if options.learn else profile_file(options.profile)
+            profile = None if file is None else read_profile(file)
+            replay = None if options.replay is None else _schedule_of(options.replay, reporter)
+            return cls(options, reporter, program_of(options), profile, replay=replay)
         except NotHere as exc:
             return cls(options, reporter, None, None, str(exc))
-        except (CannotStart, ProfileError) as exc:
+        except (CannotStart, ProfileError, TokenError) as exc:
             raise pytest.UsageError(str(exc)) from None
 
     def choose(self, items: list[pytest.Item]) -> list[pytest.Item]:
@@ -152,17 +168,27 @@ class Proof:
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
         """Take down which scenarios are to be played, and which a whole run of this kind would play."""
-        table = [scenario for scenario in load().values() if self._is_in_turn(scenario)]
-        self.reporter.expect([scenario for item in items if (scenario := _scenario_of(item))], table)
+        options = self.options
+        table = [scenario for scenario in (*load().values(), SEARCH) if self._is_in_turn(scenario)]
+        chosen = [scenario for item in items if (scenario := _scenario_of(item))]
+        search = replace(SEARCH, seconds=60 * options.search)
+        self.reporter.expect(
+            [search if each.pace == "search" else each for each in chosen],
+            table if options.replay is None else [],
+        )
 
     def _is_wanted(self, scenario: Scenario) -> bool:
         options = self.options
-        if options.only:
+        if options.replay is not None:
+            return scenario.pace == "search"
+        if options.only and scenario.pace != "search":
             return any(_is_named(scenario.id, name) for name in options.only)
         return self._is_in_turn(scenario)
 
     def _is_in_turn(self, scenario: Scenario) -> bool:
         """Whether a run of this kind plays a scenario where none are chosen by name."""
+        if scenario.pace == "search":
+            return self.options.search > 0
         if self.options.quick:
             return scenario.pace == "quick"
         return scenario.pace != "long" or self.options.long or self.options.speed > 1
@@ -183,7 +209,7 @@ class Proof:
                 self.reporter.know(profile, learnt)
                 if self.options.learn and not problem:
                     file = self.options.profile or Path(PROFILE_FILE)
-                    self.reporter.written = _write_profile(file, profile)
+                    self.reporter.written = write_profile(file, profile)
             except (CannotStart, ProfileError) as exc:
                 problem = str(exc)
         else:
@@ -196,12 +222,23 @@ class Proof:
         several = profile.side_by_side and program.side_by_side
         side_by_side = self.options.side_by_side if several else 1
         conductor = Conductor(program, profile, side_by_side, self.take)
+        searching = Searching(
+            program,
+            profile,
+            minutes=self.options.search,
+            side_by_side=self.options.searched_at_once if several else 1,
+            replay=self._replay,
+            tell=self.reporter.tell,
+        )
         if self.options.side_by_side > 1:
-            conductor.begin(scenario for item in items if (scenario := _scenario_of(item)))
+            scenarios = [scenario for item in items if (scenario := _scenario_of(item))]
+            conductor.begin(each for each in scenarios if each.pace != "search")
         try:
-            yield Setting(self, conductor)
+            yield Setting(self, conductor, searching=searching)
         finally:
             await conductor.close()
+            if (so_far := await searching.close()) is not None:
+                self.take(SEARCH, so_far)
 
     def take(self, scenario: Scenario, outcome: Outcome) -> None:
         """Keep what came of a scenario: a line, its page, and no more of what was seen."""
@@ -225,7 +262,21 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "kind": outcome.kind,
         "verdicts": [[verdict.rule, verdict.kind, verdict.what] for verdict in outcome.verdicts],
         "seconds": round(sum(played.seconds for played in outcome.played), 1),
+        "found": [each.as_json() for each in outcome.found],
+        "notes": list(outcome.notes),
     }
+
+
+def _schedule_of(token: str, reporter: Reporter) -> Plan:
+    """Read the schedule that is to be replayed.
+
+    Raises:
+        TokenError: It cannot be.
+    """
+    plan, made_with = read_token(token)
+    if difference := made_with.difference(made_here()):
+        reporter.tell(f"the token was made with {difference}; its own schedule is played")
+    return plan
 
 
 def _scenario_of(item: pytest.Item) -> Scenario | None:
@@ -251,42 +302,3 @@ def _why_not(learnt: Learnt) -> str:
     if not learnt.joined and not learnt.profile.says:
         return f"the bot connected, but was neither in the room nor answered a line{last}"
     return ""
-
-
-def _profile_file(named: Path | None) -> Path | None:
-    """Return the file that says what the bot does: the one that was named, or the one beside it."""
-    if named is not None:
-        return named
-    beside = Path(PROFILE_FILE)
-    return beside if beside.is_file() else None
-
-
-def _read_profile(file: Path) -> Profile:
-    """Read a profile.
-
-    Raises:
-        ProfileError: It cannot be read, or not used.
-    """
-    try:
-        return parse(file.read_text("utf-8"), file.name)
-    except UnicodeError:
-        raise ProfileError(f"{file.name} cannot be read: it is no UTF-8") from None
-    except OSError as exc:
-        raise ProfileError(f"{file.name} cannot be read: {exc.strerror}") from None
-
-
-def _write_profile(path: Path, profile: Profile) -> Path:
-    """Write a learnt profile, over an earlier one of this command but over nothing else.
-
-    Raises:
-        ProfileError: It cannot be written there.
-    """
-    try:
-        if path.exists() and not path.read_text("utf-8", errors="replace").startswith(_MARK):
-            raise ProfileError(
-                f"{path} was not written by `hangbot prove --learn`: move it away, or name another"
-            )
-        path.write_text(f"{_MARK} Correct what is wrong.\n{render(profile)}", "utf-8")
-    except OSError as exc:
-        raise ProfileError(f"{path} cannot be written: {exc.strerror}") from None
-    return path

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_hangfm.proof.scenario import Scenario, load
+from pytest_hangfm.proof.search.searching import SEARCH
 
 if TYPE_CHECKING:
     from pytest_hangfm.proof.session import Setting
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("scenario", [pytest.param(each, id=each.id) for each in load().values()])
+@pytest.mark.parametrize("scenario", [pytest.param(each, id=each.id) for each in (*load().values(), SEARCH)])
 async def test_a_scenario(scenario: Scenario, setting: Setting, request: pytest.FixtureRequest) -> None:
     """Play one scenario with the bot; a rule above the tier asked for does not fail the run."""
     __tracebackhide__ = True

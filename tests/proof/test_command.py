@@ -30,6 +30,10 @@ def prove(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subpr
     ("a-wrong-tier", ["--tier", "golden", "--", "x"], "did you mean gold?"),
     ("a-wrong-option", ["--quikc", "--", "x"], "did you mean --quick?"),
     ("two-bots", ["--app", "a:b", "--", "x"], "--app and a command are two bots"),
+    ("less-than-no-search", ["--search", "-1", "--", "x"], "'-1' is no number of minutes from 0 to 1440"),
+    ("a-search-of-words", ["--search", "long", "--", "x"], "'long' is no number of minutes from 0 to 1440"),
+    ("a-quick-search", ["--quick", "--search", "1", "--", "x"], "--quick leaves no time for --search"),
+    ("a-replay-and-more", ["--replay", "x", "--only", "join", "--", "x"], "and --only asks for something"),
     ("two-bots-and-a-container", ["--app", "a:b", "--docker", "x"], "--app and --docker are two bots"),
     ("no-image", ["--docker", ""], "--docker names no image"),
     ("no-speed", ["--speed", "0", "--", "x"], "--speed"),
@@ -50,6 +54,14 @@ def test_a_wrong_call_ends_with_2_and_a_line(words: list[str], text: str, tmp_pa
     ("no-such-profile", ["--profile", "none.toml", "--", "true"], "none.toml cannot be read"),
     ("a-misspelt-key", ["--profile", "bad.toml", "--", "true"], "there is no key 'syas'; did you mean says?"),
     ("too-fast", ["--speed", "900", "--", "true"], "give a number from 1 to 60"),
+    ("no-token", ["--replay", " ", "--", "true"], "no token was given"),
+    (
+        "another-token",
+        ["--replay", "sim1-eJw", "--", "true"],
+        "no token of a proof: those begin with prove1-",
+    ),
+    ("an-older-token", ["--replay", "prove0-eJw", "--", "true"], "is of format prove0"),
+    ("half-a-token", ["--replay", "prove1-eJw", "--", "true"], "is not whole"),
     ("no-folder-for-the-report", ["--report", "bad.toml/report", "--", "true"], "cannot be written"),
 )
 def test_bad_input_that_the_proof_finds_ends_with_2_and_a_line(

@@ -30,14 +30,14 @@ def test_a_run_that_reaches_the_tier_ends_with_0() -> None:
     result = RunResult.of([WELL, BACK], "silver", profile=ANSWERS)
 
     assert (result.tier, result.exit_code) == ("silver", 0)
-    assert summary(result)[-1] == "tier: silver (asked for: silver)"
+    assert summary(result, "-- bot")[-1] == "tier: silver (asked for: silver)"
 
 
 def test_a_broken_rule_ends_with_1_and_says_what_to_do() -> None:
     result = RunResult.of([WELL, FAILS], "silver", profile=ANSWERS)
 
     assert (result.tier, result.exit_code) == ("bronze", 1)
-    told = "\n".join(summary(result))
+    told = "\n".join(summary(result, "-- bot"))
     assert "silver room-socket.abort: FAILS." in told
     assert "seen: it was not in the room within 30 s (in room-socket.abort)" in told
     assert "do: At every end of the socket connect again" in told
@@ -56,7 +56,7 @@ def test_a_bot_that_cannot_be_exercised_is_told_in_one_line() -> None:
     result = RunResult.of([nothing], "silver", profile=None, problem="it did not start")
 
     assert result.exit_code == 3
-    assert summary(result) == ["cannot tell: it did not start"]
+    assert summary(result, "-- bot") == ["cannot tell: it did not start"]
 
 
 def test_a_quick_run_proves_silver_at_most() -> None:
@@ -73,7 +73,7 @@ def test_where_a_part_was_played_no_tier_is_told() -> None:
     )
 
     assert (result.tier, result.exit_code) == (None, 3)
-    assert summary(result)[-2:] == [
+    assert summary(result, "-- bot")[-2:] == [
         (
             "cannot tell: only a part was played, and nothing is known of stop.sigterm: "
             "play all (without `--only` and `-k`) to be told a tier"
@@ -99,7 +99,7 @@ def test_a_part_that_holds_all_of_the_tier_is_enough() -> None:
 def test_a_run_that_was_broken_off_tells_no_tier_that_was_not_exercised() -> None:
     result = RunResult.of([WELL], "silver", profile=ANSWERS, interrupted=True, owed=["start.answers", ABORT])
 
-    assert summary(result)[-1] == "tier: bronze (asked for: silver)"
+    assert summary(result, "-- bot")[-1] == "tier: bronze (asked for: silver)"
 
 
 def test_the_json_names_every_rule_once() -> None:

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from pytest_hangfm.proof.judge import ALWAYS
 from pytest_hangfm.proof.rules import Rule, all_rules
 from pytest_hangfm.proof.scenario import load
+from pytest_hangfm.proof.search.searching import SEARCH
 from pytest_hangfm.proof.tiers import TIERS, Tier, VerdictKind, exit_code, reached, worst
 from tests.cases import cases
 
@@ -51,7 +52,7 @@ def test_of_several_verdicts_a_failure_counts_most() -> None:
 
 def test_every_rule_is_judged_somewhere_and_every_scenario_judges_known_rules() -> None:
     known = {rule.id for rule in all_rules()}
-    judged = {rule for scenario in load().values() for rule in scenario.rules}
+    judged = {rule for scenario in (*load().values(), SEARCH) for rule in scenario.rules}
 
     assert known == judged | set(ALWAYS)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_hangfm.proof.evidence import Evidence
-    from pytest_hangfm.proof.outcome import Outcome, Verdict
+    from pytest_hangfm.proof.outcome import Found, Outcome, Verdict
     from pytest_hangfm.proof.scenario import Scenario
 
 __all__ = ["STYLE", "page", "shown"]
@@ -47,14 +47,17 @@ def page(scenario: Scenario, outcome: Outcome) -> str:
     """Return the page of a scenario as HTML that needs nothing else."""
     played = next((each for each in outcome.played if each.evidence is not None), None)
     evidence = None if played is None else played.evidence
-    body = "" if evidence is None else _evidence(evidence)
+    body = "".join(map(_found, outcome.found))
+    if not outcome.found and evidence is not None:
+        body = _evidence(evidence)
+    notes = "".join(f"<p>{shown(note)}</p>" for note in outcome.notes)
     verdicts = "".join(_verdict(verdict) for verdict in outcome.verdicts)
     times = f", played {len(outcome.played)} times" if len(outcome.played) > 1 else ""
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{shown(scenario.id)}</title>"
         f"<style>{STYLE}</style><p><a href='../index.html'>all scenarios</a></p>"
         f"<h1>{shown(scenario.id)} <span class='{outcome.kind}'>{_word(outcome.kind)}</span></h1>"
-        f"<p>{shown(scenario.sentence)}{times}</p>{verdicts}{body}</html>\n"
+        f"<p>{shown(scenario.sentence)}{times}</p>{verdicts}{notes}{body}</html>\n"
     )
 
 
@@ -72,6 +75,16 @@ def _verdict(verdict: Verdict) -> str:
     return (
         f"{head} <b>{about.tier} {shown(about.id)}</b>: {shown(about.sentence)}{seen}"
         f"<br>why: {shown(about.why)}<br>what to do: {shown(about.remedy)}{public}</p>"
+    )
+
+
+def _found(found: Found) -> str:
+    faults = "".join(f"<li>{shown(fault)}</li>" for fault in found.faults)
+    return (
+        f"<h2>{shown(found.rule)}: {shown(found.what)}</h2>"
+        f"<p>{found.failed} of {found.times} times, when these came together:</p><ul>{faults}</ul>"
+        f"<p>Again: <code>hangbot prove --replay {shown(found.token)} -- COMMAND</code></p>"
+        f"{'' if found.evidence is None else _evidence(found.evidence)}"
     )
 
 

@@ -41,6 +41,7 @@ class Reporter:
         self._rows: dict[str, dict[str, Any]] = {}
         self._expected: dict[str, float] = {}
         self._expected_rules: dict[str, tuple[str, ...]] = {}
+        self._afterwards: set[str] = set()
         self._owed: frozenset[str] = frozenset()
         self._profile: Profile | None = None
         self._result: RunResult | None = None
@@ -53,6 +54,7 @@ class Reporter:
             table: All that a run of this kind plays where none are chosen.
         """
         self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
+        self._afterwards = {scenario.id for scenario in scenarios if scenario.pace == "search"}
         self._expected_rules = {scenario.id: scenario.rules for scenario in scenarios}
         self._owed = frozenset(name for scenario in table for name in scenario.rules)
 
@@ -82,8 +84,10 @@ class Reporter:
 
     def _left(self) -> float:
         """Seconds that are left, about: what sound bots need for the rest, side by side."""
-        left = [seconds for name, seconds in self._expected.items() if name not in self._rows]
-        return max(sum(left) / self._options.side_by_side, max(left, default=0.0) / 2)
+        left = {name: seconds for name, seconds in self._expected.items() if name not in self._rows}
+        last = sum(left.pop(name, 0.0) for name in self._afterwards)
+        rest = max(sum(left.values()) / self._options.side_by_side, max(left.values(), default=0.0) / 2)
+        return rest + last
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what came of a scenario in another process."""
@@ -115,10 +119,11 @@ class Reporter:
             interrupted=interrupted,
             most="silver" if self._options.quick else "platinum",
             owed=self._owed,
+            replayed=self._options.replay is not None,
         )
         session.exitstatus = _INTERRUPTED if interrupted else result.exit_code
         self._result = result
-        lines = summary(result)
+        lines = summary(result, self._options.command)
         if self._options.report is not None:
             found = write_report(self._options.report, result)
             lines = [*map(str, found), *lines, f"report: {self._options.report / 'index.html'}"]
@@ -141,7 +146,7 @@ class Reporter:
         if self._options.alone or self._result is None:
             return
         terminalreporter.section("proof of the bot")
-        for line in summary(self._result):
+        for line in summary(self._result, self._options.command):
             terminalreporter.write_line(line)
 
     @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.rules import all_rules
 from pytest_hangfm.proof.scenario import FAMILIES, load
+from pytest_hangfm.proof.search.searching import SEARCH
 from pytest_hangfm.proof.tiers import TIERS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _TITLES: Final = {
     "stop": "How it ends",
     "secrets": "Secrets",
     "load": "Load",
+    "search": "When several things go wrong at once",
 }
 _HEAD: Final = """\
 # The rules of `hangbot prove`
@@ -34,13 +36,13 @@ it current. What a bot does not do is not applicable, and never a failure.
 - **Bronze**: the bot joins, answers, ends when it is asked to, prints no token, and says that one is wrong.
 - **Silver**: it recovers from everything that passes, tries more and more seldom, and holds one connection.
 - **Gold**: nothing is said twice, lost, or answered anew after a restart; a health page says the truth.
-- **Platinum**: it survives the search.
+- **Platinum**: it comes through the search, in which several things go wrong at once.
 """
 
 
 def rules_page() -> str:
     """Return the page as Markdown."""
-    counts = ", ".join(f"{sum(each.tier == tier for each in all_rules())} {tier}" for tier in TIERS[:-1])
+    counts = ", ".join(f"{sum(each.tier == tier for each in all_rules())} {tier}" for tier in TIERS)
     parts = [_HEAD, f"There are {len(load())} scenarios and {len(all_rules())} rules: {counts}.\n"]
     for family in FAMILIES:
         parts.append(f"## {_TITLES[family]}\n")
@@ -50,7 +52,8 @@ def rules_page() -> str:
 
 def _rule(rule: Rule) -> str:
     happens = [each.sentence for each in load().values() if rule.id in each.rules]
-    what = f"\n{' '.join(happens)}\n" if happens else "\nIn every scenario.\n"
+    where = "In the search." if rule.family == SEARCH.family else "In every scenario."
+    what = f"\n{' '.join(happens) or where}\n"
     seen = f"\n- Seen in public: {rule.seen}." if rule.seen else ""
     return (
         f"### `{rule.id}` ({rule.tier})\n\n**{rule.sentence}**\n{what}\n"

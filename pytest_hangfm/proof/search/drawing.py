@@ -6,6 +6,7 @@ between groups there is time to recover.
 
 from __future__ import annotations
 
+from math import ceil
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -18,15 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_SIZES: Final = ((2,), (3,), (2, 2), (2, 2), (2, 3), (3, 2), (3, 3), (2, 2, 2), (2, 2, 2))
-"""How many faults the groups have: two to six in all."""
+_SIZES: Final = ((2,), (3,), (3,), (3,), (2, 2), (2, 3), (3, 2), (3, 3), (2, 2, 2))
+"""How many faults the groups have: two to six in all, and often few: what is short is soon known to fail."""
 _FIRST: Final = 0.5
 """Seconds until the first group."""
 _WITHIN: Final = 2.0
 """Seconds within which the faults of a group begin."""
 _BETWEEN: Final = (6.0, 9.0)
 """Seconds from the end of a group to the next one."""
-_SPAN: Final = (20.0, 55.0)
+_SHORTEST: Final = 10.0
+"""Seconds."""
 _PACES: Final = (2.0, 3.0, 5.0)
 """Seconds from one question to the next."""
 
@@ -50,7 +52,7 @@ def draw(seed: int, kinds: Mapping[str, FaultKind]) -> Plan:
     end = max(fault.at + fault.lasts for fault in faults)
     return Plan(
         seed,
-        seconds=round(min(max(end, _SPAN[0]), _SPAN[1]), 1),
+        seconds=float(ceil(max(end, _SHORTEST))),
         pace=random.choice(_PACES),
         faults=tuple(sorted(faults, key=lambda fault: fault.at)),
     )
@@ -70,12 +72,18 @@ def _group(
     chosen: list[FaultKind] = []
     while len(chosen) < size:
         others = [kind for kind in kinds.values() if kind not in chosen] or list(kinds.values())
+        if len(chosen) + 1 == size:  # no place is left for what leads to it
+            others = [kind for kind in others if not kind.after or _leads(chosen, kind)] or others
         kind = first if first is not None and first not in chosen else _one(random, others)
         leading = [kinds[name] for name in kind.after if name in kinds]
-        if leading and not any(each in chosen for each in leading) and len(chosen) + 1 < size:
+        if leading and not _leads(chosen, kind) and len(chosen) + 1 < size:
             chosen.append(_one(random, leading))
         chosen.append(kind)
     return chosen
+
+
+def _leads(chosen: Sequence[FaultKind], kind: FaultKind) -> bool:
+    return any(each.name in kind.after for each in chosen)
 
 
 def _one(random: Random, kinds: Sequence[FaultKind]) -> FaultKind:

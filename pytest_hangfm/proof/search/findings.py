@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pytest_hangfm.proof.evidence import Evidence
     from pytest_hangfm.proof.outcome import Played
     from pytest_hangfm.simulation.plan import Plan
 
@@ -47,6 +48,17 @@ class Finding:
     plan: Plan
     trials: list[Trial] = field(default_factory=list)
 
+    def add(self, trial: Trial) -> None:
+        """Take a play of this schedule; what was seen is kept of the first in which the bot failed."""
+        if self.failed or not trial.breaks(self.rule):
+            trial = replace(trial, played=replace(trial.played, evidence=None))
+        self.trials.append(trial)
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What was seen the first time that it failed."""
+        return next((trial.played.evidence for trial in self.trials if trial.played.evidence), None)
+
     @property
     def times(self) -> int:
         """How often it was played to its end, and could be judged."""
@@ -83,6 +95,7 @@ class Hunted:
         findings: What failed at least once, by rule.
         problem: Why nothing could be played; empty where something could.
         is_over: Whether it went on until its time was up, or it had nothing more to do.
+        seconds: How long it took.
     """
 
     schedules: int = 0
@@ -90,3 +103,4 @@ class Hunted:
     findings: dict[str, Finding] = field(default_factory=dict)
     problem: str = ""
     is_over: bool = False
+    seconds: float = 0.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pytest_hangfm.proof.search.drawing import draw
 from pytest_hangfm.proof.search.findings import CONFIRMED, Finding, Hunted, Trial
 from pytest_hangfm.proof.search.judging import RULES
-from pytest_hangfm.proof.search.narrowing import few_of, fewer
+from pytest_hangfm.proof.search.narrowing import fewer, rounds
 from pytest_hangfm.proof.search.performing import Suspicion
 from pytest_hangfm.proof.search.slots import Slots
 
@@ -25,7 +25,9 @@ __all__ = ["Hunt", "PlaySchedule"]
 
 _CONFIRMING, _NARROWING, _EXPLORING = range(3)
 _SHARE: Final = 0.3
-"""Of the time, what it may take at most to make one schedule small."""
+"""Of the time, what it may take to make one schedule small; more only where enough is left to confirm it."""
+_TO_CONFIRM: Final = 80.0
+"""Seconds that it takes to confirm a failure."""
 _AROUND: Final = 12.0
 """Seconds that a schedule takes about besides its own: the bot's start, and until all is answered."""
 _TRIES: Final = 2
@@ -89,6 +91,7 @@ class Hunt:
             pass
         finally:
             await _cancelled(*explorers, *self._pursuits)
+            self.hunted.seconds = self._seconds - (self._ends - _now())
         self.hunted.is_over = True
         return self.hunted
 
@@ -123,9 +126,8 @@ class Hunt:
         return self._seed - 1
 
     def _make_room(self) -> None:
-        """Break off the younger half of the schedules that are being explored: they are played later."""
-        looks = list(self._exploring)
-        for look in looks[len(looks) // 2 :]:
+        """Break off the schedules that are being explored: they are played later."""
+        for look in list(self._exploring):
             self._again.append(self._exploring.pop(look))
             look.cancel()
 
@@ -207,7 +209,7 @@ class Hunt:
         for _ in range(_TRIES):
             async with self._slots.take(_CONFIRMING):
                 trial = await self._play(finding.plan, _nothing)
-            finding.trials.append(trial)
+            finding.add(trial)
             if not trial.played.not_exercised:
                 break
         if finding.is_worse_than(self.hunted.findings.get(finding.rule)):
@@ -215,11 +217,11 @@ class Hunt:
 
     async def _narrowed(self, plan: Plan, suspicion: Suspicion) -> Plan:
         """Return the smallest schedule that was found to fail as this one does."""
-        until = min(_now() + _SHARE * self._seconds, self._ends)
+        until = min(max(_now() + _SHARE * self._seconds, self._ends - _TO_CONFIRM), self._ends)
         rule = suspicion.rule
-        few = await self._smallest(few_of(plan, suspicion.fired, self._kinds), rule, until)
-        if few is not None:
-            return few
+        for candidates in rounds(plan, suspicion.fired, self._kinds):
+            if few := await self._smallest(candidates, rule, until):
+                return few
         while len(plan.faults) > 1 and (smaller := await self._smallest(fewer(plan), rule, until)):
             plan = smaller
         return plan

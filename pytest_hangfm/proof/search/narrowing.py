@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.proof.search.kind import FaultKind
     from pytest_hangfm.simulation.plan import Fault, Plan
 
-__all__ = ["FEW", "few_of", "fewer"]
+__all__ = ["FEW", "fewer", "rounds"]
 
 FEW: Final = 3
 """Faults that a schedule has at most once it is small."""
@@ -23,15 +23,16 @@ _STEP: Final = 1.5
 """Seconds from one fault to the next in a plain schedule."""
 _AFTER: Final = 1.0
 """Seconds that a plain schedule has behind its last fault."""
-_MOST: Final = 20
-"""Candidates of one round."""
+_MOST: Final = 15
+"""Schedules of a round."""
 
 
-def few_of(plan: Plan, fired: Collection[int], kinds: Mapping[str, FaultKind]) -> list[Plan]:
-    """Return schedules of one to three faults of a failing one, those first that are likeliest to fail, too.
+def rounds(plan: Plan, fired: Collection[int], kinds: Mapping[str, FaultKind]) -> list[list[Plan]]:
+    """Return schedules of one to three faults of a failing one: those of a round are played side by side.
 
     Most are plain: what waits for the bot comes first, what happens at once last, one and a half seconds
-    apart, and each is as long and strong as its class allows.
+    apart, and each is as long and strong as its class allows. In the first round are faults that came
+    together, in the second one those that did not.
 
     Args:
         plan: What failed.
@@ -44,12 +45,11 @@ def few_of(plan: Plan, fired: Collection[int], kinds: Mapping[str, FaultKind]) -
     alone = [(fault,) for fault in reversed(faults)]
     threes = [three for group in groups for three in combinations(group, FEW)]
     apart = [pair for pair in combinations(faults, 2) if pair not in pairs]
-    candidates = chain(
+    together = chain(
         (_plain(plan, some, kinds) for some in chain(pairs, alone)),
         (_from_the_begin(plan, some) for some in chain(threes, pairs)),
-        (_plain(plan, some, kinds) for some in chain(threes, apart)),
     )
-    return _different(candidates)[:_MOST]
+    return [_different(together)[:_MOST], _different(_plain(plan, some, kinds) for some in apart)]
 
 
 def fewer(plan: Plan) -> list[Plan]:
