@@ -52,7 +52,8 @@ prove: $(VENV)/.dev ## the slow proofs: state machines, killed processes
 
 prove-all: planted $(VENV)/.dev ## planted bugs; ten thousand simulated worlds, none of which may fail; every planted bot in every scenario: hours
 	$(BIN)/python -m pytest_hangfm.simulation --seeds 10000 --pairs $(ARGS)
-	HANGBOT_PROVE_PLANTED=all $(BIN)/python -m pytest -m slow tests/proof/test_planted_bots.py
+	HANGBOT_PROVE_ALL=1 $(BIN)/python -m pytest -m slow tests/proof/test_own_bot.py
+	HANGBOT_PROVE_PLANTED=all $(BIN)/python -m pytest -m slow tests/proof/test_planted_bots.py tests/proof/test_search.py
 
 planted: $(VENV)/.dev ## bugs planted in a copy of the product, each to be found by the search within 300 worlds
 	$(BIN)/python -m tests.simulation.planted $(BUGS)

@@ -1,4 +1,4 @@
-"""The proof without pytest: some scenarios with a bot, and what came of each rule."""
+"""The proof without pytest: some scenarios with a bot, or the search, and what came of each rule."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pytest_hangfm.proof.conductor import Conductor
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.outcome import judged
 from pytest_hangfm.proof.scenario import load
+from pytest_hangfm.proof.search.searching import Searching
 from pytest_hangfm.proof.tiers import worst
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_hangfm.proof.outcome import Verdict
+    from pytest_hangfm.proof.outcome import Outcome, Verdict
     from pytest_hangfm.proof.profile import Profile
     from pytest_hangfm.proof.scenario import Scenario
     from pytest_hangfm.proof.tiers import VerdictKind
 
-__all__ = ["prove"]
+__all__ = ["prove", "search"]
 
 
 async def prove(
@@ -60,6 +61,35 @@ async def prove(
     finally:
         await conductor.close()
     return {name: _settled([each for _, each in found]) for name, found in judged(outcomes).items()}
+
+
+async def search(
+    argv: Sequence[str],
+    folder: Path,
+    minutes: float,
+    *,
+    profile: Profile,
+    env: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Search for schedules of faults in which a bot fails, and return what came of it.
+
+    Args:
+        argv: How the bot is called.
+        folder: Where; it is copied for each run where it is small.
+        minutes: How long.
+        profile: What the bot does.
+        env: What the bot is given besides the sandbox's addresses.
+
+    Raises:
+        CannotStart: There is no such program.
+    """
+    program = BotProgram.of(argv, folder, env or {})
+    at_once = 5 * (os.cpu_count() or 1) if profile.side_by_side and program.side_by_side else 1
+    searching = Searching(program, profile, minutes=minutes, side_by_side=at_once)
+    try:
+        return await searching.outcome()
+    finally:
+        await searching.close()
 
 
 def _nothing(_scenario: Scenario, _outcome: object) -> None:

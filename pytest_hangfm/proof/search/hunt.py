@@ -72,6 +72,7 @@ class Hunt:
         self._seed = 0
         self._ends = 0.0
         self._unplayed = 0
+        self._is_patient = False
         self._again: list[int] = []
         self._exploring: dict[asyncio.Task[None], int] = {}
         self._pursued: set[str] = set()
@@ -182,13 +183,17 @@ class Hunt:
                 )
                 self._make_room()
                 finding = Finding(rule, await self._narrowed(plan, suspicion))
+                self._make_room()
                 await asyncio.gather(*(self._confirm(finding) for _ in range(CONFIRMED)))
             if not finding.failed:
                 await witness
             if rule in findings:
                 self._tell(f"search: {rule} failed {findings[rule].failed} of {findings[rule].times} times")
             else:
-                self._tell(f"search: {rule} was kept: the bot only took its time")
+                self._tell(
+                    f"search: {rule} was kept: the bot only took its time, and is given it from now on"
+                )
+                self._is_patient = True
             if (
                 rule not in findings or findings[rule].is_flaky
             ):  # there may be a schedule that shows it each time
@@ -249,7 +254,12 @@ class Hunt:
             return suspicion.rule == rule
 
     async def _until_suspected(self, plan: Plan) -> Trial | tuple[Suspicion, asyncio.Task[Trial]]:
-        """Play a schedule to its end, or until the bot is suspected; the play goes on then."""
+        """Play a schedule to its end, or until the bot is suspected; the play goes on then.
+
+        Once a bot was suspected that only took its time, plays go to their end.
+        """
+        if self._is_patient:
+            return await self._play(plan, _nothing)
         suspected: asyncio.Future[Suspicion] = asyncio.get_running_loop().create_future()
         playing = asyncio.create_task(self._play(plan, suspected.set_result), name=f"schedule {plan.seed}")
         both: list[asyncio.Future[Any]] = [playing, suspected]
