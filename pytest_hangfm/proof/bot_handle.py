@@ -50,7 +50,7 @@ class BotHandle:
         self._secrets: set[str] = set()
         self._health = profile.health
         self._env: dict[str, str] = {}
-        self._was_told_to_end = False
+        self._end_was_asked_for = False
         if "{port}" in profile.health:
             port = str(looks.free_port())
             self._health = profile.health.replace("{port}", port)
@@ -62,7 +62,7 @@ class BotHandle:
         """Start the bot; wait for nothing."""
         self._secrets.update(secrets_of(self.sandbox))
         self.mark("the bot is started")
-        self._was_told_to_end = False
+        self._end_was_asked_for = False
         self._began_ms = self.sandbox.clock.now_ms()
         self.bot = await self._home.start(self.sandbox, {**self._env, **env})
         return self.bot
@@ -74,8 +74,8 @@ class BotHandle:
 
     @property
     def has_ended_itself(self) -> bool:
-        """Whether the bot's process has ended, and nobody has asked it to."""
-        return self.has_ended and not self._was_told_to_end
+        """Whether the bot's process has ended without being asked to."""
+        return self.has_ended and not self._end_was_asked_for
 
     async def ended(self, *, within: float) -> int | None:
         """Wait for its end and return the exit code; ``None`` where it runs on."""
@@ -88,14 +88,14 @@ class BotHandle:
     def signal(self, number: int) -> None:
         """Send the bot a signal, as whatever started it would."""
         self.mark(signal.Signals(number).name)
-        self._was_told_to_end = True
+        self._end_was_asked_for = True
         if self.bot is not None:
             self.bot.send_signal(number)
 
     async def kill(self) -> None:
         """Kill the bot (SIGKILL): it gets to do nothing any more."""
         self.mark(signal.SIGKILL.name)
-        self._was_told_to_end = True
+        self._end_was_asked_for = True
         if self.bot is not None:
             await self._home.kill(self.bot)
 

@@ -99,8 +99,8 @@ def _described(verdict: Verdict, outcome: Outcome) -> str:
         for each in outcome.found
         if each.rule == broken.id
     )
-    told = f"{broken.tier} {broken.id}: {broken.sentence}\n  seen: {verdict.what}\n  do: {broken.remedy}"
-    return told + replays
+    text = f"{broken.tier} {broken.id}: {broken.sentence}\n  seen: {verdict.what}\n  do: {broken.remedy}"
+    return text + replays
 
 
 class Proof:
@@ -228,7 +228,7 @@ class Proof:
             minutes=self.options.search,
             side_by_side=self.options.searched_at_once if several else 1,
             replay=self._replay,
-            tell=self.reporter.tell,
+            report=self.reporter.tell,
         )
         if self.options.side_by_side > 1:
             scenarios = [scenario for item in items if (scenario := _scenario_of(item))]

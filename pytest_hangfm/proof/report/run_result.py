@@ -85,7 +85,7 @@ class RunResult:
             interrupted: Whether the run was broken off.
             most: What a run like this one can prove at most.
             owed: Rules that a whole run of this kind judges; one without a verdict was not exercised.
-            replayed: Whether one schedule of faults was replayed, and nothing else: then no tier is told.
+            replayed: Whether one schedule of faults was replayed, and nothing else: then there is no tier.
         """
         table = all_rules()
         given: dict[str, list[tuple[str, VerdictKind, str]]] = {}

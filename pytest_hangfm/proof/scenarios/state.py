@@ -26,7 +26,7 @@ UNFITTING: Final = (
 
 
 async def bustle(play: Play, dj: Actor, times: int = 3) -> None:
-    """Let people come, vote and leave while somebody plays."""
+    """Let people come, vote and leave while another user plays."""
     await dj.dj()
     for number in range(times):
         guest = play.sandbox.users.add(f"guest {number}")

@@ -81,8 +81,8 @@ class Finding:
     @property
     def what(self) -> str:
         """What the bot did, the first time."""
-        told = (what for trial in self.trials for rule, what in trial.played.blames if rule == self.rule)
-        return next(told, "")
+        seen = (what for trial in self.trials for rule, what in trial.played.blames if rule == self.rule)
+        return next(seen, "")
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ class PlaySchedule(Protocol):
     """Plays a schedule once."""
 
     async def __call__(self, plan: Plan, suspect: Callable[[Suspicion], object], /) -> Trial:
-        """Play it, and tell once when the bot is not well for suspiciously long; it may yet recover."""
+        """Play it, and report once when the bot is not well for suspiciously long; it may yet recover."""
 
 
 class Hunt:
@@ -54,7 +54,7 @@ class Hunt:
         kinds: The classes of faults to draw from.
         seconds: How long it may take.
         side_by_side: How many bots live at once.
-        tell: Given a line whenever there is something to say.
+        report: Given a line whenever there is something to say.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Hunt:
         kinds: Mapping[str, FaultKind],
         seconds: float,
         side_by_side: int,
-        tell: Callable[[str], object] = lambda _: None,
+        report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.hunted = Hunted()
-        self._play, self._kinds, self._seconds, self._tell = play, kinds, seconds, tell
+        self._play, self._kinds, self._seconds, self._report = play, kinds, seconds, report
         self._side_by_side = side_by_side
         self._slots = Slots(side_by_side)
         self._seed = 0
@@ -162,7 +162,7 @@ class Hunt:
         self.hunted.schedules += 1
         self.hunted.fired.update(plan.faults[place].kind for place in fired)
         if self.hunted.schedules % self._side_by_side == 0:
-            self._tell(f"search: {self.hunted.schedules} schedules were played, {self.left:.0f} s left")
+            self._report(f"search: {self.hunted.schedules} schedules were played, {self.left:.0f} s left")
 
     # -- going after what failed
 
@@ -178,7 +178,7 @@ class Hunt:
         witness = asyncio.create_task(self._witness(plan, rule, first), name="witness")
         try:
             async with self._pursuing:
-                self._tell(
+                self._report(
                     f"search: schedule {plan.seed} may break {rule}: the smallest that does is looked for …"
                 )
                 self._make_room()
@@ -188,9 +188,9 @@ class Hunt:
             if not finding.failed:
                 await witness
             if rule in findings:
-                self._tell(f"search: {rule} failed {findings[rule].failed} of {findings[rule].times} times")
+                self._report(f"search: {rule} failed {findings[rule].failed} of {findings[rule].times} times")
             else:
-                self._tell(
+                self._report(
                     f"search: {rule} was kept: the bot only took its time, and is given it from now on"
                 )
                 self._is_patient = True

@@ -49,7 +49,7 @@ class Performance:
 
     Args:
         plan: The schedule.
-        suspect: Told once, as soon as the bot is not well for suspiciously long.
+        suspect: Called once, as soon as the bot is not well for suspiciously long.
     """
 
     def __init__(self, plan: Plan, suspect: Callable[[Suspicion], object]) -> None:

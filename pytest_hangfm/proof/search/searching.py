@@ -40,7 +40,7 @@ class Searching:
         minutes: How long the search may take.
         side_by_side: How many bots live at once.
         replay: The one schedule to play in its place, or ``None``.
-        tell: Given a line whenever there is something to say.
+        report: Given a line whenever there is something to say.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Searching:
         minutes: float,
         side_by_side: int,
         replay: Plan | None = None,
-        tell: Callable[[str], object] = lambda _: None,
+        report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._play, self._profile, self._replay = player(program, profile), profile, replay
         self._kinds = fitting(profile)
-        self._hunt = Hunt(self._play, self._kinds, 60 * minutes, side_by_side, tell)
+        self._hunt = Hunt(self._play, self._kinds, 60 * minutes, side_by_side, report)
         self._task: asyncio.Task[Outcome] | None = None
 
     async def outcome(self) -> Outcome:
