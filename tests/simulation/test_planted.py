@@ -37,6 +37,22 @@ def test_of_each_bug_there_is_the_plan_by_which_it_was_found() -> None:
         assert {fault.kind for fault in kept.plan.faults} <= KINDS
 
 
+def test_the_page_has_each_bug_and_how_it_was_found() -> None:
+    page = (ROOT / "docs" / "simulation.md").read_text("utf-8")
+    rows = "".join(f"| {_sentence(bug.fault)} | {_how(KEPT[bug.id])} |\n" for bug in BUGS.values())
+
+    head = "| the bug | rule | world | faults |\n|---|---|---|---|\n"
+    assert f"\n{head}{rows}" in f"{page}\n", f"docs/simulation.md is to have:\n{head}{rows}"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _how(kept: Kept) -> str:
+    return f"`{kept.rule}` | {kept.plan.seed + 1} | {len(kept.plan.faults)}"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kept", KEPT.values(), ids=KEPT.keys())
@@ -65,3 +81,17 @@ def test_what_is_no_bug_is_not_found(copy: Path, tmp_path: Path) -> None:
     assert kept is None
     assert wrong.startswith("not found in 1 seeds")
     assert replay(CALM, next(iter(KEPT.values())), copy) == "failed 0 of 1 times when it was replayed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_goes_wrong_without_the_bug_too_is_not_found_by_it(copy: Path, tmp_path: Path) -> None:
+    known = BUGS["hears-itself"]
+    broken = copy / known.file
+    broken.write_text(known.applied_to(broken.read_text(encoding="utf-8")), encoding="utf-8")
+
+    kept, wrong = hunt(CALM, copy, tmp_path / "found", seeds=1, tries=1)
+
+    assert kept is None
+    assert wrong.startswith("not found in 1 seeds")
+    assert '"failed": 1' in wrong

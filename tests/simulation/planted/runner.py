@@ -57,6 +57,8 @@ def hunt(
 ) -> Hunt:
     """Search for a bug in a copy of the tree, and replay what was found, each time in a new process.
 
+    What goes wrong without the bug as well is not found by it: the search goes on behind that.
+
     Args:
         bug: The bug.
         copy: A copy of the tree.
@@ -65,14 +67,9 @@ def hunt(
         tries: How many plans to play to make the one that was found small; ``None``: as many as usual.
         replays: How often that is replayed.
     """
-    words = ["--seeds", str(seeds), "--first", "--keep", str(folder)]
-    words += [] if tries is None else ["--tries", str(tries)]
-    with in_copy(bug, copy):
-        output = _simulation(copy, *words, limit=_SEARCH_LIMIT)
-    found = read(folder)
-    if not found:
+    kept, output = _search(bug, copy, folder, seeds, tries)
+    if kept is None:
         return Hunt(None, f"not found in {seeds} seeds: {output.splitlines()[-1:]}")
-    kept = replace(found[0], name=bug.id)
     if kept.rule not in bug.killed_by:
         return Hunt(kept, f"found by {kept.rule} ({kept.what}), and not by {', '.join(bug.killed_by)}")
     if len(kept.plan.faults) > MOST_FAULTS:
@@ -86,15 +83,56 @@ def replay(bug: Mutant, kept: Kept, copy: Path, *, times: int = 1) -> str:
     Returns:
         What is not as it is to be; empty where the same rule is broken each time, in the same way.
     """
-    token = encode(kept.plan, made_here())
     with in_copy(bug, copy):
-        output = _simulation(copy, "--replay", token, "--times", str(times), limit=_REPLAY_LIMIT * times)
+        output = _replayed(kept, copy, times)
     said = json.loads(output.splitlines()[-1])
     if said["failed"] != times or "NOT DETERMINISTIC" in output:
         return f"failed {said['failed']} of {times} times when it was replayed"
-    if f"\nFAILED: {kept.rule}: " not in f"\n{output}":
+    if not _breaks(kept.rule, output):
         return f"{kept.rule} was not broken when it was replayed:\n{output}"
     return ""
+
+
+def _search(bug: Mutant, copy: Path, folder: Path, seeds: int, tries: int | None) -> tuple[Kept | None, str]:
+    """Return the first plan, in the order of seeds, that goes wrong with a bug and not without it."""
+    start, output = 0, ""
+    while start < seeds:
+        first, output = _first(bug, copy, folder / f"{start}", range(start, seeds), tries=1)
+        if first is None:
+            break
+        seed = first.plan.seed
+        start = seed + 1
+        if _goes_wrong_without(first, copy):
+            continue  # made small, it would be the same
+        small, output = _first(bug, copy, folder / f"{seed}-small", range(seed, seed + 1), tries=tries)
+        if small is not None and not _goes_wrong_without(small, copy):
+            return small, output
+    return None, output
+
+
+def _first(
+    bug: Mutant, copy: Path, folder: Path, seeds: range, *, tries: int | None
+) -> tuple[Kept | None, str]:
+    """Return the first plan that goes wrong, made small by so many tries, and what the search said."""
+    words = ["--from", str(seeds.start), "--seeds", str(len(seeds)), "--first", "--keep", str(folder)]
+    words += [] if tries is None else ["--tries", str(tries)]
+    with in_copy(bug, copy):
+        output = _simulation(copy, *words, limit=_SEARCH_LIMIT)
+    found = read(folder)
+    return (replace(found[0], name=bug.id) if found else None), output
+
+
+def _goes_wrong_without(kept: Kept, copy: Path) -> bool:
+    return _breaks(kept.rule, _replayed(kept, copy, times=1))
+
+
+def _replayed(kept: Kept, copy: Path, times: int) -> str:
+    token = encode(kept.plan, made_here())
+    return _simulation(copy, "--replay", token, "--times", str(times), limit=_REPLAY_LIMIT * times)
+
+
+def _breaks(rule: str, output: str) -> bool:
+    return f"\nFAILED: {rule}: " in f"\n{output}"
 
 
 def _simulation(copy: Path, *words: str, limit: float) -> str:
