@@ -10,7 +10,7 @@ from pytest_hangfm.simulation.corpus import Kept, read
 from pytest_hangfm.simulation.output import described
 from pytest_hangfm.simulation.own import KINDS, RIG
 from pytest_hangfm.simulation.search import Effort, search
-from tests.mutants.runner import Mutant, faulty_rows
+from tests.mutants.runner import Mutant, faulty_rows, in_copy
 from tests.simulation.planted.runner import FOUND, MOST_FAULTS, ROOT, SEEDS, copy_of_the_tree, hunt, replay
 from tests.simulation.planted.table import BUGS
 
@@ -18,9 +18,9 @@ KEPT: Final = {kept.name: kept for kept in read(FOUND)}
 CALM: Final = Mutant("calm", "in words", "hangbot/clock.py", "import time\n", "import time\n\n", ("once",))
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return copy_of_the_tree(tmp_path / "tree")
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_tree(tmp_path_factory.mktemp("planted") / "tree")
 
 
 def test_the_table_fits_the_product() -> None:
@@ -86,11 +86,8 @@ def test_what_is_no_bug_is_not_found(copy: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_goes_wrong_without_the_bug_too_is_not_found_by_it(copy: Path, tmp_path: Path) -> None:
-    known = BUGS["hears-itself"]
-    broken = copy / known.file
-    broken.write_text(known.applied_to(broken.read_text(encoding="utf-8")), encoding="utf-8")
-
-    kept, wrong = hunt(CALM, copy, tmp_path / "found", seeds=1, tries=1)
+    with in_copy(BUGS["hears-itself"], copy):
+        kept, wrong = hunt(CALM, copy, tmp_path / "found", seeds=1, tries=1)
 
     assert kept is None
     assert wrong.startswith("not found in 1 seeds")
