@@ -35,21 +35,25 @@ class Conductor:
     Args:
         program: The bot.
         profile: What it does.
-        side_by_side: How many are played at once.
+        slots: One is taken while a scenario is played; several conductors may share them.
         on_outcome: Given what came of each scenario, as soon as it is known.
+        most_times: How often a scenario that fails is played, to tell what is broken from what is flaky.
     """
 
     def __init__(
         self,
         program: BotProgram,
         profile: Profile,
-        side_by_side: int,
+        slots: asyncio.Semaphore,
         on_outcome: Callable[[Scenario, Outcome], object],
+        *,
+        most_times: int = _MOST_TIMES,
     ) -> None:
+        self._most_times = most_times
         self._on_outcome = on_outcome
         self.profile = profile
         self._program = program
-        self._slots = asyncio.Semaphore(side_by_side)
+        self._slots = slots
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
 
     def begin(self, scenarios: Iterable[Scenario]) -> None:
@@ -84,7 +88,7 @@ class Conductor:
         if scenario.pace == "long" and self._program.haste and (why := self._program.haste.why_not):
             return _of_nothing(scenario, "not_exercised", why)
         played: list[Played] = []
-        while len(played) < _MOST_TIMES:
+        while len(played) < self._most_times:
             async with self._slots:
                 played.append(await play_once(scenario, self._program, self.profile))
             if _is_settled(played):

@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import json
 import os
+import random
 import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["free_port", "memory_of", "request"]
 
 _WITHIN: Final = 3.0
 _MOST: Final = 65_536
+_PORTS: Final = range(20_000, 32_000)
+"""Below those that systems choose from, for servers on port 0 and for clients."""
+
+
+def _in_turn() -> Iterator[int]:
+    """Each port once before one comes again; runs side by side begin at different ones."""
+    offset = random.randrange(len(_PORTS))  # noqa: S311  no secret
+    return itertools.cycle((*_PORTS[offset:], *_PORTS[:offset]))
+
+
+_TURN: Final = _in_turn()
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port on which nothing listens, and which no other is given before a bot has taken it.
+
+    The system's own choice is not good for that: it chooses the same one for the next who asks.
+
+    Raises:
+        OSError: None is free.
+    """
+    for _ in range(len(_PORTS)):
+        port = next(_TURN)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 async def request(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pytest_hangfm.proof.search.searching import Searching
 from pytest_hangfm.proof.tiers import worst
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_hangfm.proof.outcome import Outcome, Verdict
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.proof.scenario import Scenario
     from pytest_hangfm.proof.tiers import VerdictKind
 
-__all__ = ["prove", "search"]
+__all__ = ["of_each_rule", "prove", "search"]
 
 
 async def prove(
@@ -54,12 +55,18 @@ async def prove(
     table = load()
     wanted = [table[name] for name in scenarios]
     at_once = side_by_side or 5 * (os.cpu_count() or 1)
-    conductor = Conductor(program, profile, at_once if profile.side_by_side else 1, _nothing)
+    slots = asyncio.Semaphore(at_once if profile.side_by_side else 1)
+    conductor = Conductor(program, profile, slots, _nothing)
     try:
         conductor.begin(wanted)
         outcomes = [await conductor.outcome(scenario) for scenario in wanted]
     finally:
         await conductor.close()
+    return of_each_rule(outcomes)
+
+
+def of_each_rule(outcomes: Iterable[Outcome]) -> dict[str, tuple[VerdictKind, str]]:
+    """Return what came of each rule in some scenarios: verdict, and what was seen."""
     return {name: _settled([each for _, each in found]) for name, found in judged(outcomes).items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -221,7 +222,7 @@ class Proof:
         self._profile = profile
         several = profile.side_by_side and program.side_by_side
         side_by_side = self.options.side_by_side if several else 1
-        conductor = Conductor(program, profile, side_by_side, self.take)
+        conductor = Conductor(program, profile, asyncio.Semaphore(side_by_side), self.take)
         searching = Searching(
             program,
             profile,

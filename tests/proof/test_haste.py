@@ -1,5 +1,6 @@
 """A bot whose clock goes faster: whether that is possible is found out with a timer, and told."""
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 async def test_what_only_waits_is_not_exercised_where_no_clock_goes_faster(tmp_path: Path) -> None:
     program = BotProgram((), tmp_path, {}, copied=False, haste=Haste(20, why_not="faketime is not installed"))
-    conductor = Conductor(program, Profile(), 1, lambda *_: None)
+    conductor = Conductor(program, Profile(), asyncio.Semaphore(), lambda *_: None)
 
     outcome = await conductor.outcome(load()[LONG])
 
@@ -100,7 +101,7 @@ async def test_eighteen_minutes_are_over_within_one(tmp_path: Path) -> None:
     if haste.why_not:
         pytest.skip(haste.why_not)
     program = BotProgram(bot.argv, tmp_path, bot.env, copied=True, haste=haste)
-    conductor = Conductor(program, bot.profile, 1, lambda *_: None)
+    conductor = Conductor(program, bot.profile, asyncio.Semaphore(), lambda *_: None)
 
     outcome = await conductor.outcome(load()[LONG])
 

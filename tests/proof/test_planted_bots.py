@@ -9,58 +9,34 @@ from pytest_hangfm.proof.bot_process import BotProgram
 from pytest_hangfm.proof.conductor import play_once
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.rules import all_rules
-from pytest_hangfm.proof.run import prove
 from pytest_hangfm.proof.scenario import load
 from tests.cases import rows
+from tests.proof.bots.at_once import all_at_once
 from tests.proof.bots.pairs import PAIRS
 from tests.proof.bots.planted import PROFILES, Planted, all_scenarios, need, planted
 from tests.proof.bots.python.faults import KNOWN
 
 EVERYTHING = os.environ.get("HANGBOT_PROVE_PLANTED") == "all"
-SIDE_BY_SIDE = 10
-_OFTEN = ("never-rejoins", "leaks-sockets", "asks-carelessly")
-"""The bots that are proven each time; the others take half an hour, and are proven each night."""
-BOTS = [
-    pytest.param(bot, place, id=bot.fault)
-    for place, bot in enumerate(planted())
-    if EVERYTHING or bot.fault in _OFTEN
-]
-LANGUAGES = (("python",), ("node",)) if EVERYTHING else (("python",),)
+"""Whether each bot is played in every scenario, which takes half an hour; otherwise in those of its day."""
 IN_PAIRS = [pytest.param(bot, id=bot.fault) for bot in planted() if bot.pair]
 
 
-async def wrong(bot: Planted, folder: Path, scenarios: list[str]) -> dict[str, str]:
-    """What the proof finds: each rule that does not pass, with what was seen."""
-    rules = await prove(
-        bot.argv, folder, scenarios, profile=bot.profile, side_by_side=SIDE_BY_SIDE, env=bot.env
-    )
-    return {
-        name: f"{kind}: {what}"
-        for name, (kind, what) in rules.items()
-        if kind not in {"pass", "not_applicable"}
+@pytest.mark.slow
+@pytest.mark.timeout(7200 if EVERYTHING else 1800)
+@rows("language", ("python",), ("node",))
+async def test_each_bot_is_given_the_rules_that_it_breaks_and_no_other_and_a_sound_one_none(
+    language: str, tmp_path: Path
+) -> None:
+    need(language)
+    days = {
+        bot: all_scenarios() if EVERYTHING or not bot.fault else bot.day(place)
+        for place, bot in enumerate([*planted(), Planted("", language)])
+        if bot.language == language
     }
 
+    found = await all_at_once(days, tmp_path)
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("bot", "place"), BOTS)
-async def test_a_planted_bot_is_given_the_rules_that_it_breaks_and_no_other(
-    bot: Planted, place: int, tmp_path: Path
-) -> None:
-    need(bot.language)
-
-    found = await wrong(bot, tmp_path, all_scenarios() if EVERYTHING else bot.day(place))
-
-    assert set(found) == set(bot.breaks), found
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@rows("language", *LANGUAGES)
-async def test_a_sound_bot_passes_everything(language: str, tmp_path: Path) -> None:
-    need(language)
-
-    assert await wrong(Planted("", language), tmp_path, all_scenarios()) == {}
+    assert {fault: verdicts for fault, verdicts in found.items() if verdicts} == {}
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ export async function beInTheRoom() {
     if (Date.now() - began > WELL_AFTER) backoff.calm();
     if (why.wasJoined) tries = 0;
     if (has("gives-up") && tries >= TRIES) return;
-    const pause = has("hammers") ? 0.05 : backoff.again();
+    const pause = has("hammers") ? 0 : backoff.again();
     tell(`out of the room (${why.text}); again in ${pause.toFixed(1)} s`);
     await sleep(pause);
   }
