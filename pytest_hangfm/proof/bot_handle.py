@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["BotHandle"]
 
 _TICK: Final = 0.05
+_LOOKS: Final = 2
+_BETWEEN_LOOKS: Final = 0.5
+"""Seconds between two looks at a health page."""
 
 
 class BotHandle:
@@ -149,13 +152,17 @@ class BotHandle:
         return status is not None and 200 <= status < 300  # noqa: PLR2004  what HTTP calls success
 
     async def turns(self, *, well: bool, within: float) -> bool:
-        """Wait until its health page says that it is well, or that it is not; return whether it does."""
+        """Wait until its health page says that it is well, or that it is not; return whether it does.
+
+        It has to say so twice in a row: for a moment, between two connections, any page may be red.
+        """
         loop = asyncio.get_running_loop()
-        latest = loop.time() + within
-        while await self.is_well() != well:
+        latest, seen = loop.time() + within, 0
+        while seen < _LOOKS:
+            seen = seen + 1 if await self.is_well() == well else 0
             if loop.time() > latest or self.has_ended:
                 return False
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(_BETWEEN_LOOKS)
         return True
 
     def mark(self, what: str) -> int:

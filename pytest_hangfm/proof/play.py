@@ -243,9 +243,9 @@ class Play(BotHandle):
         await self.until(lambda: self.is_joined() or self.has_ended, within=within)
         return self.is_joined()
 
-    def hears(self) -> bool:
-        """Whether the bot has read the chat's history, or opened the chat's socket."""
-        rows, _ = self.sandbox.journal.since(0)
+    def hears(self, since: int = 0) -> bool:
+        """Whether the bot has read the chat's history since a mark, or opened the chat's socket."""
+        rows, _ = self.sandbox.journal.since(since)
         chat = [row for row in rows if row["service"] == "chat" and row["dir"] == "in"]
         return any(row["kind"] == "open" or _is_reading(row) for row in chat)
 

@@ -12,6 +12,8 @@ from pytest_hangfm.proof.scenario import NotApplicable, scenario
 if TYPE_CHECKING:
     from pytest_hangfm.proof.play import Play
 
+__all__ = ["come_back"]
+
 _STRAGGLERS: Final = 4.0
 _PAGE: Final = "<html><body>Checking your browser</body></html>"
 
@@ -190,6 +192,15 @@ async def removed(play: Play) -> None:
         play.blame(f"{problem}, and it said nothing of it")
 
 
+async def come_back(play: Play) -> None:
+    """Start the bot again, and wait until it hears the chat, and for answers that are one too many."""
+    before = play.mark("it is to come back")
+    await play.start()
+    within = max(15.0, 3 * play.profile.start)
+    await play.until(lambda: play.hears(since=before) or play.has_ended, within=within)
+    await play.until(lambda: play.has_ended, within=_STRAGGLERS)
+
+
 @scenario("chat-in.restart", needs=("answers",), seconds=18)
 async def restart(play: Play) -> None:
     """The bot is stopped and started again after it answered."""
@@ -197,8 +208,7 @@ async def restart(play: Play) -> None:
     await play.ask()
     await play.ask()
     await play.end(signal.SIGTERM)
-    await play.start()
-    await play.until(lambda: play.has_ended, within=max(6.0, 2 * play.profile.start))
+    await come_back(play)
     play.blame(doubled(play.evidence()))
 
 
@@ -208,8 +218,7 @@ async def killed(play: Play) -> None:
     await play.ready()
     await play.ask()
     await play.end(signal.SIGKILL)
-    await play.start()
-    await play.until(lambda: play.has_ended, within=max(6.0, 2 * play.profile.start))
+    await come_back(play)
     play.blame(doubled(play.evidence()))
 
 

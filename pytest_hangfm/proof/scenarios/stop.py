@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.judge import doubled, lost
 from pytest_hangfm.proof.scenario import scenario
+from pytest_hangfm.proof.scenarios.chat_in import come_back
 
 if TYPE_CHECKING:
     from pytest_hangfm.proof.play import Play
@@ -78,7 +79,6 @@ async def drains(play: Play) -> None:
     await play.until(lambda: bool(play.sandbox.faults.hits(fault.id)), within=20)
     play.must_have_hit(fault)
     await play.end(signal.SIGTERM, within=_LIMIT_S)
-    await play.start()
-    await play.until(lambda: play.has_ended, within=max(6.0, 2 * play.profile.start))
+    await come_back(play)
     seen = play.evidence()
     play.blame(doubled(seen) or lost(seen))
