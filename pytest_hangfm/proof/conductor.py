@@ -37,7 +37,7 @@ class Conductor:
         profile: What it does.
         slots: One is taken while a scenario is played; several conductors may share them.
         on_outcome: Given what came of each scenario, as soon as it is known.
-        most_times: How often a scenario that fails is played, to tell what is broken from what is flaky.
+        most_times: How often a scenario that fails is played: what does not fail each time is flaky.
     """
 
     def __init__(
