@@ -147,7 +147,7 @@ class Reading:
             page = await self._patience.ask(look)
             for row in page.unreadable:
                 self._intake.report(row)
-            if (page.anew or page.emptied) and not conversation.direct:
+            if page.anew or (page.emptied and not conversation.direct):
                 await self._enter_again()
             if page.anew:
                 await self._ledger.new_epoch(position.kept(page.rows))
