@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final, cast
@@ -61,6 +62,7 @@ class Recorder(logging.Handler):
         self._epochs: list[int] = []
         self._seen = sandbox.journal.last_n
         self._tries = self._websockets = self._lates = 0
+        self._attempted: dict[str, list[float]] = defaultdict(list)
         self._late_at: list[float] = []
         self._present = False
         self._health: tuple[int, bool, bool, tuple[str, ...]] | None = None
@@ -106,6 +108,7 @@ class Recorder(logging.Handler):
                 )
             case "attempt":
                 self.add(h.Attempted(self.now, step.id, step.attempt))
+                self._attempted[step.id].append(self.now)
             case "asked":
                 found = {"it arrived": True, "it did not arrive": False}.get(step.detail)
                 self.add(h.Asked(self.now, step.id, found))
@@ -209,6 +212,8 @@ class Recorder(logging.Handler):
             body = row.get("body")
             if row["method"] == "POST" and str(row["path"]).endswith("/messages") and isinstance(body, dict):
                 key = str(body.get("muid"))
+                made_at = (begun for begun in self._attempted[key] if at <= begun <= at + _MOMENT)
+                at = next(made_at, at)  # a request is not to stand before what led to it
                 if any(abs(at - late) <= _MOMENT for late in self._late_at):
                     self.add(h.Late(at, key, row["n"]))
                 self.add(h.Requested(at, key, row["n"]))
