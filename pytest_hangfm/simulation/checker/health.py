@@ -17,6 +17,7 @@ __all__ = ["green", "red"]
 _DISK: Final = frozenset({"disk full", "file locked"})
 """Faults that the bot waits for."""
 _SENDING: Final = frozenset({"chat", "send", "outbox", "token"})
+_TELLING: Final = frozenset({"chat", "token"})
 _STATE: Final = "room state"
 _AT_ONCE: Final = 5.0
 """Seconds within which a line comes that is pushed."""
@@ -50,8 +51,11 @@ def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
 
 
 def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
-    """Yield where the bot heard nothing of its room for long; a single push may be lost, and found later."""
-    bound = history.bounds.deaf_red + history.bounds.noticed
+    """Yield where the bot heard nothing of its room for long; a single push may be lost, and found later.
+
+    That it hears everything it is told by the chat; longer where that does not answer.
+    """
+    noticed = history.bounds.noticed
     runs = list(timeline.runs.values())
     waits = [wait for wait in line_waits(history) if not wait.line.said.direct]
     at_once = [given for line, _, given in waits if given - line.said.at < _AT_ONCE]
@@ -60,7 +64,10 @@ def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
         if number < 0:
             continue
         run = runs[number]
-        due = max(since, run.began) + bound
+        begun, bound = max(since, run.began), history.bounds.deaf_red + noticed
+        if timeline.in_trouble(begun, begun + bound, _TELLING):
+            bound = history.bounds.untold_red + noticed
+        due = begun + bound
         hears = bisect_right(at_once, due) > bisect_right(at_once, line.said.at)
         over = min(given, run.serves_until, math.inf if line.gone_at is None else line.gone_at)
         if due < over and not hears and timeline.healthy(run.number, due, due):

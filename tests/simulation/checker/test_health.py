@@ -117,6 +117,12 @@ RED: Final = [
     ),
     pair(
         "red",
+        "deaf for longer than it takes where the chat does not answer",
+        day(fault(100, 240, "push", "chat"), said(105), began(221), handled(221.1)),
+        day(fault(100, 240, "push", "chat"), said(105), began(219), handled(219.1)),
+    ),
+    pair(
+        "red",
         "deaf, and not just to one line",
         day(fault(100, 190, "push"), said(105), heard(104, 2, "bob"), began(185), handled(185.1)),
         day(fault(100, 190, "push"), said(105), heard(106, 2, "bob"), began(185), handled(185.1)),
