@@ -715,6 +715,26 @@ def test_while_requests_fail_no_conversation_of_another_count_is_forgotten(fails
     assert sorted(filter(None, play(story))) == ["direct 1", "direct 2", "direct 3", "line 1"]
 
 
+def test_a_server_may_begin_anew_again_and_again() -> None:
+    async def story(bot: Story) -> tuple[list[str | None], int]:
+        server = bot.server
+        server.say("old direct", to="bot", sender="bob")
+        for number in range(3):
+            server.say(f"old {number}")
+            await asyncio.sleep(30.0)
+            server.cut()
+            server.count_anew()
+            await asyncio.sleep(30.0)
+            server.say(f"new {number}")
+            await asyncio.sleep(150.0)
+        return bot.app.heard[1:], bot.ledger.epoch
+
+    heard, epoch = play(story)
+
+    assert heard == [f"{kind} {number}" for number in range(3) for kind in ("old", "new")]
+    assert epoch == 4
+
+
 def test_a_process_that_dies_before_all_is_begun_again_leaves_the_rest_to_the_next() -> None:
     server, disk = Server(), Disk()
 
