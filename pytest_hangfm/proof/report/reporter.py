@@ -53,10 +53,14 @@ class Reporter:
             scenarios: These.
             table: All that a run of this kind plays where none are chosen.
         """
-        self._expected = {scenario.id: scenario.seconds for scenario in scenarios}
+        self._expected = {scenario.id: self._lasts(scenario) for scenario in scenarios}
         self._afterwards = {scenario.id for scenario in scenarios if scenario.pace == "search"}
         self._expected_rules = {scenario.id: scenario.rules for scenario in scenarios}
         self._owed = frozenset(name for scenario in table for name in scenario.rules)
+
+    def _lasts(self, scenario: Scenario) -> float:
+        """Return how many seconds a scenario takes in this run, about."""
+        return scenario.seconds / (self._options.speed if scenario.pace == "long" else 1)
 
     def know(self, profile: Profile, learnt: Learnt | None) -> None:
         """Print what the bot does."""
