@@ -7,7 +7,7 @@ import errno
 import itertools
 import json
 import os
-import random
+import secrets
 import socket
 import ssl
 from contextlib import suppress
@@ -27,8 +27,8 @@ _PORTS: Final = range(20_000, 32_000)
 
 
 def _in_turn() -> Iterator[int]:
-    """Each port once before one comes again; runs side by side begin at different ones."""
-    offset = random.randrange(len(_PORTS))  # noqa: S311  no secret
+    """Each port once before one comes again; where a run begins, no seed that it shares decides."""
+    offset = secrets.randbelow(len(_PORTS))
     return itertools.cycle((*_PORTS[offset:], *_PORTS[:offset]))
 
 

@@ -8,7 +8,7 @@ had, in the system's, written by hand, and then one bot lives at a time.
 from __future__ import annotations
 
 import os
-import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -146,8 +146,8 @@ def _names(app_id: str = "") -> tuple[str, ...]:
 
 
 def _some_address() -> str:
-    """Return an address of loopback that nothing else uses: one of millions, so that runs need not agree."""
-    low = random.randrange(1, 2**22)  # noqa: S311  no secret
+    """Return an address of loopback that nothing else uses: one of millions, whatever seed runs share."""
+    low = 1 + secrets.randbelow(2**22 - 2)
     return f"127.{64 + (low >> 16)}.{low >> 8 & 255}.{low & 255}"
 
 
