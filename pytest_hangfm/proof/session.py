@@ -159,6 +159,8 @@ class Proof:
                 hint = f"did you mean {near[0]}?" if near else f"the families are {', '.join(FAMILIES)}"
                 raise pytest.UsageError(f"there is no scenario {name!r}; {hint}")
         kept = [item for item in items if id(item) not in places or self._is_wanted(places[id(item)])]
+        if places and not kept:
+            raise pytest.UsageError("these options leave nothing to play: leave out one of them")
         left_out = [item for item in items if item not in kept]
         items[:] = kept
         if self.options.learn:
