@@ -74,7 +74,7 @@ class Setting:
             outcome = Outcome(scenario.id, verdicts)
             self.proof.take(scenario, outcome)
         elif scenario.pace == "search":
-            outcome = await self.searching.outcome()
+            outcome = await self.searching.outcome(self.proof.reporter.broken())
             self.proof.take(scenario, outcome)
         else:
             outcome = await self.conductor.outcome(scenario)

@@ -86,6 +86,15 @@ class Reporter:
         if not self.problem and self.written is None:
             self.tell(row_line(row, len(self._rows), len(self._expected), self._left()))
 
+    def broken(self) -> set[str]:
+        """Return the ids of the rules that the bot was seen to break so far."""
+        return {
+            name
+            for row in self._rows.values()
+            for name, kind, _ in row["verdicts"]
+            if kind in {"fail", "flaky"}
+        }
+
     def _left(self) -> float:
         """Seconds that are left, about: what sound bots need for the rest, side by side."""
         left = {name: seconds for name, seconds in self._expected.items() if name not in self._rows}

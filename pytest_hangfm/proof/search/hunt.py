@@ -67,6 +67,7 @@ class Hunt:
     ) -> None:
         self.hunted = Hunted()
         self._play, self._kinds, self._seconds, self._report = play, kinds, seconds, report
+        self._drawn = kinds
         self._side_by_side = side_by_side
         self._slots = Slots(side_by_side)
         self._seed = 0
@@ -107,7 +108,7 @@ class Hunt:
         while len(self._pursued) < len(RULES) and not self.hunted.problem:
             async with self._slots.take(_EXPLORING):
                 seed = self._next_seed()
-                plan = draw(seed, self._kinds)
+                plan = draw(seed, self._drawn)
                 if self.left < plan.seconds + _AROUND:
                     return
                 look = asyncio.create_task(self._look_at(plan), name=f"look at schedule {seed}")
@@ -188,6 +189,7 @@ class Hunt:
             if not finding.failed:
                 await witness
             if rule in findings:
+                self._leave_out(findings[rule])
                 self._report(f"search: {rule} failed {findings[rule].failed} of {findings[rule].times} times")
             else:
                 self._report(
@@ -200,6 +202,12 @@ class Hunt:
                 self._pursued.discard(rule)
         finally:
             await _cancelled(witness)
+
+    def _leave_out(self, finding: Finding) -> None:
+        """Draw no more of a class that is enough alone: it would hide what only several show."""
+        kinds = {fault.kind for fault in finding.plan.faults}
+        if len(kinds) == 1 and not finding.is_flaky and len(self._drawn) > 1:
+            self._drawn = {name: kind for name, kind in self._drawn.items() if name not in kinds}
 
     async def _witness(self, plan: Plan, rule: str, first: asyncio.Future[Trial]) -> None:
         """Keep what the first play came to, for when there is no time for more."""

@@ -25,19 +25,22 @@ _SHARE: Final = 0.6
 """Of the classes of faults, those that have to have had an effect at least."""
 
 
-def judged(hunted: Hunted, kinds: Collection[str], made_with: MadeWith) -> Outcome:
+def judged(
+    hunted: Hunted, kinds: Collection[str], made_with: MadeWith, left_out: Collection[str] = ()
+) -> Outcome:
     """Return what a search comes to.
 
     Args:
         hunted: What it has played and found.
         kinds: The classes of faults that it drew from.
         made_with: What its tokens are made with.
+        left_out: The classes that were left out, since the bot fails in them alone.
     """
     found = tuple(_found(hunted.findings[rule], made_with) for rule in RULES if rule in hunted.findings)
     why_not = _too_little(hunted, kinds)
     verdicts = tuple(_verdict(rule, hunted.findings.get(rule), why_not) for rule in RULES)
     played = (Played(seconds=hunted.seconds),)
-    return Outcome(SCENARIO, verdicts, played, found, tuple(_notes(hunted, kinds)))
+    return Outcome(SCENARIO, verdicts, played, found, tuple(_notes(hunted, kinds, left_out)))
 
 
 def judged_once(plan: Plan, trial: Trial, made_with: MadeWith) -> Outcome:
@@ -101,9 +104,11 @@ def _schedules(hunted: Hunted) -> str:
     return f"{hunted.schedules} schedule{'' if hunted.schedules == 1 else 's'}"
 
 
-def _notes(hunted: Hunted, kinds: Collection[str]) -> list[str]:
+def _notes(hunted: Hunted, kinds: Collection[str], left_out: Collection[str]) -> list[str]:
     took_place = sum(hunted.fired.values())
     notes = [f"{_schedules(hunted)} of faults played, {took_place} faults took place"]
     if idle := sorted(set(kinds) - set(hunted.fired)):
         notes.append(f"not exercised: {', '.join(idle)}")
+    if left_out:
+        notes.append(f"left out, since the bot fails in them alone: {', '.join(left_out)}")
     return notes

@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.outcome import Outcome, Verdict
 from pytest_hangfm.proof.scenario import Scenario
+from pytest_hangfm.proof.search.findings import Hunted
 from pytest_hangfm.proof.search.hunt import Hunt
 from pytest_hangfm.proof.search.judged import SCENARIO, judged, judged_once
 from pytest_hangfm.proof.search.judging import RULES
 from pytest_hangfm.proof.search.kinds import fitting
+from pytest_hangfm.proof.search.known import without_known
 from pytest_hangfm.proof.search.player import player
 from pytest_hangfm.simulation.fingerprint import made_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.profile import Profile
+    from pytest_hangfm.proof.search.kind import FaultKind
     from pytest_hangfm.simulation.plan import Plan
 
 __all__ = ["SEARCH", "Searching"]
+
+_NOTHING_LEFT: Final = "the bot fails in each class of faults alone: mend these first"
 
 
 async def _faults_together(_: object) -> None:
@@ -54,17 +59,24 @@ class Searching:
         report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._play, self._profile, self._replay = player(program, profile), profile, replay
-        self._kinds = fitting(profile)
-        self._hunt = Hunt(self._play, self._kinds, 60 * minutes, side_by_side, report)
+        self._kinds: Mapping[str, FaultKind] = fitting(profile)
+        self._left_out: list[str] = []
+        self._seconds, self._side_by_side, self._report = 60 * minutes, side_by_side, report
+        self._hunt: Hunt | None = None
         self._task: asyncio.Task[Outcome] | None = None
 
-    async def outcome(self) -> Outcome:
-        """Search, once, and return what came of it."""
+    async def outcome(self, broken: Collection[str] = ()) -> Outcome:
+        """Search, once, and return what came of it.
+
+        Args:
+            broken: Ids of the rules that the bot is known to break: where one fault alone breaks them, that
+                class is left out.
+        """
         if missing := SEARCH.missing(self._profile):
             verdicts = tuple(Verdict(rule, "not_applicable", missing) for rule in RULES)
             return Outcome(SCENARIO, verdicts)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="search")
+            self._task = asyncio.create_task(self._run(broken), name="search")
         return await asyncio.shield(self._task)
 
     async def close(self) -> Outcome | None:
@@ -73,10 +85,18 @@ class Searching:
             return None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        return None if self._replay else judged(self._hunt.hunted, self._kinds, made_here())
+        return None if self._hunt is None else self._judged(self._hunt.hunted)
 
-    async def _run(self) -> Outcome:
+    async def _run(self, broken: Collection[str]) -> Outcome:
         if self._replay is None:
-            return judged(await self._hunt.run(), self._kinds, made_here())
+            kinds = without_known(self._kinds, broken)
+            self._left_out, self._kinds = sorted(self._kinds.keys() - kinds.keys()), kinds
+            if not kinds:
+                return judged(Hunted(problem=_NOTHING_LEFT), kinds, made_here())
+            self._hunt = Hunt(self._play, kinds, self._seconds, self._side_by_side, self._report)
+            return self._judged(await self._hunt.run())
         trial = await self._play(self._replay, lambda _: None)
         return judged_once(self._replay, trial, made_here())
+
+    def _judged(self, hunted: Hunted) -> Outcome:
+        return judged(hunted, self._kinds, made_here(), self._left_out)

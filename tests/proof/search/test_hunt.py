@@ -8,6 +8,7 @@ import pytest
 from pytest_hangfm.proof.search.findings import CONFIRMED
 from pytest_hangfm.proof.search.hunt import Hunt
 from pytest_hangfm.proof.search.kinds import KINDS
+from pytest_hangfm.simulation.plan import Plan
 from tests.proof.search.toy import Toy, kinds_of
 
 pytestmark = pytest.mark.virtual_time
@@ -51,6 +52,19 @@ async def test_a_fault_that_is_enough_alone_is_found_alone() -> None:
     hunted = await Hunt(bot, KINDS, MINUTES_3, AT_ONCE).run()
 
     assert kinds_of(hunted.findings["search.alive"].plan) == {"chat.token-ends"}
+
+
+async def test_what_is_enough_alone_hides_nothing_else() -> None:
+    def fails(plan: Plan) -> bool:
+        return "chat.lines" in kinds_of(plan)
+
+    bot = Toy(fails, "search.lost")
+
+    await Hunt(bot, SOME, 2 * MINUTES_3, AT_ONCE).run()
+
+    confirmed = max(place for place, plan in enumerate(bot.plays) if kinds_of(plan) == {"chat.lines"})
+    assert [plan for plan in bot.plays[confirmed + 1 + AT_ONCE :] if fails(plan)] == []
+    assert len(bot.plays) > confirmed + 2 * AT_ONCE
 
 
 async def test_a_bot_that_takes_its_time_has_done_nothing_wrong() -> None:
