@@ -23,6 +23,10 @@ _STRAGGLERS: Final = 5.0
 """Seconds in which an answer that is one too many has come."""
 _ASKED_AFTER: Final = 0.3
 """Seconds from a fault to the question that meets it."""
+_ASKED_EVERY: Final = 10.0
+"""Seconds after which a bot that is to answer again is asked again."""
+_ONE_BY_ONE_WITHIN: Final = 60.0
+"""Seconds for an answer before a bot that needs a pause is asked for the last time."""
 _RESTARTED_AFTER: Final = 1.0
 _LOOKS_EVERY: Final = 0.2
 _LOOKS_SELDOM: Final = 1.0
@@ -121,13 +125,13 @@ class Performance:
             await play.start()
 
     async def _last_question(self, play: Play) -> int:
-        if play.profile.pause:
-            await play.all_answered(within=SUSPICIOUS)
+        if play.profile.pause:  # two at once would meet the pause
+            await play.all_answered(within=_ONE_BY_ONE_WITHIN)
         await play.put_question()
         return play.last_question
 
     async def _let_it_recover(self, play: Play, healed: float, last: int) -> None:
-        suspected = False
+        suspected, asked = False, _now()
         while (rule := self._problem(play, last)) is not None:
             waited = _now() - healed
             is_sure = rule in {"search.once", "search.alive"}
@@ -136,6 +140,10 @@ class Performance:
                 self._suspect(Suspicion(rule, tuple(sorted(self.fired))))
             if is_sure or (waited > SUSPICIOUS and waited > patience(play.evidence())):
                 return
+            is_silent = not play.has_answered_after(last) and not play.profile.pause
+            if is_silent and _now() - asked > _ASKED_EVERY:
+                asked = _now()  # one that was down when it was asked may answer nothing but a later question
+                await play.put_question()
             await asyncio.sleep(_LOOKS_EVERY if not suspected else _LOOKS_SELDOM)
         await asyncio.sleep(_STRAGGLERS)
 
