@@ -1,11 +1,10 @@
 """That no message is given up too soon. PURE."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from pytest_hangfm.simulation.checker.messages import DeliveryEvent, messages
-from pytest_hangfm.simulation.checker.timeline import Timeline, Window
+from pytest_hangfm.simulation.checker.timeline import Timeline, overlap
 from pytest_hangfm.simulation.checker.verdict import Finding
 from pytest_hangfm.simulation.history import (
     Accepted,
@@ -49,7 +48,7 @@ def given_up(history: History) -> Iterator[Finding]:
                     began = since.at
                     if any(each.begin <= at and began <= each.end + history.bounds.back for each in refusals):
                         continue
-                    away = _overlap(outages, began, at)
+                    away = overlap(outages, began, at)
                     worked = at - began - away
                     others = timeline.in_trouble(began, at, _IMPAIRS, but=_OUTAGES)
                     # Those made while the chat is away do not reach it.
@@ -57,7 +56,3 @@ def given_up(history: History) -> Iterator[Finding]:
                     made = sum(isinstance(each, kind) for each in tried)
                     if made < history.bounds.attempts and worked < history.bounds.total - _A_LITTLE:
                         yield at, f"{key} was given up after {worked:.0f} s and {made} attempts"
-
-
-def _overlap(windows: Sequence[Window], begin: float, end: float) -> float:
-    return math.fsum(max(0.0, min(each.end, end) - max(each.begin, begin)) for each in windows)

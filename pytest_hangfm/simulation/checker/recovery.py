@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pytest_hangfm.simulation.checker.timeline import Run, Timeline
+from pytest_hangfm.simulation.checker.timeline import Run, Timeline, overlap
 from pytest_hangfm.simulation.checker.verdict import Finding
 from pytest_hangfm.simulation.history import FaultBegan, History, Logged, Opened, Presence
 
@@ -57,11 +57,16 @@ def state(history: History) -> Iterator[Finding]:
 
 
 def stopped(history: History) -> Iterator[Finding]:
-    """A process that is asked to stop ends within the drain limit and a little."""
+    """A process that is asked to stop ends within the drain limit and a little, and what its disk takes."""
     timeline = Timeline(history)
-    limit = history.bounds.drain + history.bounds.after_drain
+    stands_still = timeline.troubles({"outbox"})
     for run in timeline.runs.values():
-        if run.stop_asked is not None and min(run.ended, timeline.end) - run.stop_asked > limit:
+        if run.stop_asked is None:
+            continue
+        ended = min(run.ended, timeline.end)
+        limit = history.bounds.drain + history.bounds.after_drain
+        limit += overlap(stands_still, run.stop_asked, ended)
+        if ended - run.stop_asked > limit:
             yield (
                 run.stop_asked + limit,
                 f"process {run.number} had not stopped {limit:g} s after it was asked",

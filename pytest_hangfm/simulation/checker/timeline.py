@@ -18,7 +18,7 @@ from pytest_hangfm.simulation.history import (
     Stopped,
 )
 
-__all__ = ["Calm", "Run", "Timeline", "Window"]
+__all__ = ["Calm", "Run", "Timeline", "Window", "overlap"]
 
 _WRITTEN_WITHIN: Final = 1.0
 """Seconds after which what a process has reported is on a disk that works."""
@@ -188,6 +188,11 @@ class Timeline:
         first = max(bisect_right(seen, begin, key=lambda each: each[0]) - 1, 0)
         last = bisect_left(seen, end, key=lambda each: each[0])
         return any(well for _, well in islice(seen, first, max(last, first + 1)))
+
+
+def overlap(windows: Sequence[Window], begin: float, end: float) -> float:
+    """Return how many seconds between two times lie in windows that do not overlap each other."""
+    return math.fsum(max(0.0, min(each.end, end) - max(each.begin, begin)) for each in windows)
 
 
 def _merged(windows: Sequence[Window]) -> Iterator[Window]:

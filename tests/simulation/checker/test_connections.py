@@ -240,6 +240,12 @@ STATE: Final = [
 STOPPED: Final = [
     pair(
         "stopped",
+        "stops too late, also for a disk that stands still",
+        bare(beginning(), fault(590, 604, "outbox"), without(ending(), Stopped), Stopped(620, 1)),
+        bare(beginning(), fault(590, 606, "outbox"), without(ending(), Stopped), Stopped(620, 1)),
+    ),
+    pair(
+        "stopped",
         "stops too late",
         bare(beginning(), without(ending(), Stopped), Stopped(616, 1)),
         bare(beginning(), without(ending(), Stopped), Stopped(614, 1)),
