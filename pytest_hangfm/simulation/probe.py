@@ -51,16 +51,19 @@ class Probe:
         self._moods = moods
 
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
-        """Answer ``ask N`` with ``re ask N``, now and then with two lines."""
+        """Answer ``ask N`` with ``re ask N``, now and then with two lines; in a mood with many more."""
+        mood = self._moods.pop()
+        if mood == "raise":
+            raise MoodError("on purpose")
+        if mood == "hang":
+            await asyncio.sleep(_LONG)
+        await self._answer(bot, message)
+        if mood == "flood":  # behind what is said in any mood: answers to a line count from the first
+            for number in range(_MUCH):
+                await bot.say(f"talk {number} about {message.id}")
+
+    async def _answer(self, bot: Bot, message: ChatMessage) -> None:
         text = message.text or ""
-        match self._moods.pop():
-            case "raise":
-                raise MoodError("on purpose")
-            case "hang":
-                await asyncio.sleep(_LONG)
-            case "flood":
-                for number in range(_MUCH):
-                    await bot.say(f"talk {number} about {message.id}")
         word, _, asked = text.partition(" ")
         if word == "nice":
             await self._vote(bot)
