@@ -225,10 +225,10 @@ class ChatHistory(Protocol):
             most: Page size, 1 to 100.
         """
 
-    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
+    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest | None]:
         """Return a page of the bot's conversations, that with the newest row first; raises `ServiceError`.
 
-        A page holds `CONVERSATIONS_LISTED`; the last one fewer.
+        A page holds `CONVERSATIONS_LISTED`; the last one fewer. ``None`` stands for what cannot be read.
         """
 
     def server_time(self) -> float:

@@ -78,7 +78,7 @@ class Reading:
         if ledger.base is None:  # one counter numbers all conversations: one id is a place in each
             listed = await self._list(1) or ()  # without the list, the group has a place to begin from, too
             known = ledger.position(ledger.group).newest
-            await ledger.begin_direct(max(known, *(newest.id for newest in listed), 0))
+            await ledger.begin_direct(max(known, *(newest.id for newest in listed if newest), 0))
 
     async def read(self, conversation: Conversation, *, check: bool = False) -> int:
         """Read a conversation on, as far as the app has room.
@@ -113,10 +113,11 @@ class Reading:
             number, epoch = number + 1, ledger.epoch
             if (listed := await self._list(number)) is None:
                 break
-            grown = [newest for newest in listed if self._has_grown(newest, verify=verify)]
+            readable = [newest for newest in listed if newest]
+            grown = [newest for newest in readable if self._has_grown(newest, verify=verify)]
             for newest in grown:
                 missed += await self._read(newest.conversation, check=check)
-            ours = (newest for newest in listed if newest.conversation == ledger.group)
+            ours = (newest for newest in readable if newest.conversation == ledger.group)
             group = group or next(ours, None)
             if ledger.epoch != epoch:
                 number = 0  # what was looked at before has grown, too
@@ -176,7 +177,7 @@ class Reading:
         await self._clock.sleep(_ON_ITS_WAY)
         return len(self._intake.missing(conversation, rows))
 
-    async def _list(self, number: int) -> Sequence[Newest] | None:
+    async def _list(self, number: int) -> Sequence[Newest | None] | None:
         """Return a page of the list of conversations; ``None`` where the chat does not give it."""
         try:
             return await self._patience.once(functools.partial(self._chat.newest_by_conversation, number))

@@ -47,15 +47,18 @@ class HistoryReader:
         shown = [read_message(row) or _unreadable(where, row) for row in rows]
         return sorted(shown, key=lambda row: row.id if isinstance(row, ChatMessage) else -1)
 
-    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
-        """Return a page of conversations, that with the newest row first; raises `ServiceError`."""
+    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest | None]:
+        """Return a page of conversations, that with the newest row first; raises `ServiceError`.
+
+        ``None`` stands for what cannot be read.
+        """
         what = "the list of conversations"
         # OpenChat's list knows one name of the size (measured), the SDK sends the other.
         params = {"per_page": CONVERSATIONS_LISTED, "limit": CONVERSATIONS_LISTED, "page": page}
         rows = await self._chat.call("GET", "/conversations", what=what, params=params)
         if not isinstance(rows, list):
             raise Unavailable(f"chat answered {what} without a list", service="chat")
-        return [newest for row in rows if (newest := read_newest(row))]
+        return [read_newest(row) for row in rows]
 
     def server_time(self) -> float:
         """Return the time since the epoch as the server last gave it, or the machine's own."""

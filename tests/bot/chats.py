@@ -106,6 +106,7 @@ class Server:
         self.member = True
         self.lists_group = True
         self.other_groups: list[str] = []
+        self.unreadable_listed: list[None] = []
         self.sockets: list[Socket] = []
         self.breaker = SimpleNamespace(down=False, reason="")
         self.epoch = float(_EPOCH)
@@ -171,7 +172,7 @@ class Server:
             return [row for row in rows if row.id > after][:most]
         return [row for row in rows if before is None or row.id < before][-most:]
 
-    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest]:
+    async def newest_by_conversation(self, page: int = 1) -> Sequence[Newest | None]:
         self._ask("list")
         newest = {self._other(row): row for row in self.rows}
         listed = [
@@ -180,7 +181,8 @@ class Server:
             if name != "room" or self.lists_group
         ]
         listed += [Newest(Conversation(name), self.last_id, self.now_wall) for name in self.other_groups]
-        return sorted(listed, key=lambda row: -row.sent_at)[50 * (page - 1) : 50 * page]
+        readable = sorted(listed, key=lambda row: -row.sent_at)
+        return [*self.unreadable_listed, *readable][50 * (page - 1) : 50 * page]
 
     def server_time(self) -> float:
         return self.now_wall

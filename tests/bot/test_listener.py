@@ -786,6 +786,20 @@ def test_a_stranger_who_speaks_first_in_another_count_is_heard(*, reaches: bool)
     assert play(story, server) == ["direct"]
 
 
+def test_a_conversation_that_cannot_be_read_hides_none_that_is_listed_behind_it() -> None:
+    async def story(bot: Story) -> list[str]:
+        for number in range(50):
+            bot.server.say(f"direct {number}", sender=f"user {number}", to="bot")
+        await asyncio.sleep(300.0)
+        return sorted(filter(None, bot.app.heard))
+
+    server = Server()
+    server.drops = {f"direct {number}" for number in range(50)}
+    server.unreadable_listed = [None]
+
+    assert play(story, server) == sorted(f"direct {number}" for number in range(50))
+
+
 def test_a_chat_that_gives_no_list_of_conversations_is_heard_all_the_same() -> None:
     async def story(bot: Story) -> list[str | None]:
         bot.server.say("line")

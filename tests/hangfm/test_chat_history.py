@@ -44,8 +44,9 @@ async def test_the_newest_row_of_each_conversation_is_one_request(
 
     newest = await reader.newest_by_conversation()
 
-    assert {row.conversation.key for row in newest} == {f"user_{alice.uid}", f"group_{hangfm_chat.group_id}"}
-    assert {row.id for row in newest} == {message["id"] for message in hangfm_sandbox.messages}
+    keys = {row.conversation.key for row in newest if row}
+    assert keys == {f"user_{alice.uid}", f"group_{hangfm_chat.group_id}"}
+    assert {row.id for row in newest if row} == {message["id"] for message in hangfm_sandbox.messages}
     assert await reader.newest_by_conversation(page=2) == []
 
 
