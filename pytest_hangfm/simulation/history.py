@@ -445,7 +445,7 @@ class Bounds:
         total: How long a message is tried in all.
         ttl: Time to live of a message; ``None``: it never expires.
         room_red, chat_red, deaf_red, outbox_red, stuck_red: Until trouble of each has to be red.
-        untold_red: Until it has to be red that the chat does not tell whether the bot hears everything.
+        unasked_red: Until it has to be red that the chat does not tell whether the bot hears everything.
         noticed: Until trouble is noticed that begins to count then.
         green: From the end of the last fault until health is green, and no line of the log at ERROR comes.
         state_green: The same for the state of a room, which is fetched the less often the more it is lost.
@@ -470,7 +470,7 @@ class Bounds:
     room_red: float = 60.0
     chat_red: float = 30.0
     deaf_red: float = 60.0
-    untold_red: float = 100.0
+    unasked_red: float = 100.0
     outbox_red: float = 5.0
     stuck_red: float = 120.0
     noticed: float = 15.0

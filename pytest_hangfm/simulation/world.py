@@ -280,7 +280,7 @@ def _bounds(settings: Settings) -> h.Bounds:
         total=settings.retry_total,
         ttl=settings.message_ttl,
         deaf_red=max(60.0, settings.chat_silence + 20.0),
-        untold_red=settings.chat_silence + 60.0,
+        unasked_red=settings.chat_silence + 60.0,
     )
 
 

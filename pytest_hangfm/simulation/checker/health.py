@@ -53,7 +53,7 @@ def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
 def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
     """Yield where the bot heard nothing of its room for long; a single push may be lost, and found later.
 
-    That it hears everything it is told by the chat; longer where that does not answer.
+    The history of the chat shows that it hears everything; it takes longer where that does not answer.
     """
     noticed = history.bounds.noticed
     runs = list(timeline.runs.values())
@@ -66,7 +66,7 @@ def _deaf(history: History, timeline: Timeline) -> Iterator[Finding]:
         run = runs[number]
         begun, bound = max(since, run.began), history.bounds.deaf_red + noticed
         if timeline.in_trouble(begun, begun + bound, _TELLING):
-            bound = history.bounds.untold_red + noticed
+            bound = history.bounds.unasked_red + noticed
         due = begun + bound
         hears = bisect_right(at_once, due) > bisect_right(at_once, line.said.at)
         over = min(given, run.serves_until, math.inf if line.gone_at is None else line.gone_at)
