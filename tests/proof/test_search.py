@@ -61,7 +61,8 @@ async def test_what_only_two_faults_together_show_is_found_within_three_minutes(
 
     found = {found.rule: found for found in outcome.found}
     assert set(found) & {"search.once", "search.lost", "search.recovers"}
-    assert any(len(each.faults) <= 3 and each.failed == each.times == 10 for each in found.values()), found
+    # Its pauses are drawn by chance, so that not each play meets the moment: most of them do.
+    assert any(len(each.faults) <= 3 and each.failed > each.times / 2 >= 4 for each in found.values()), found
     assert all(read_token(each.token)[0].faults for each in found.values())
 
 
