@@ -108,7 +108,8 @@ class Intake:
                 self._overflowed = True
             return
         position = self._ledger.position(conversation)
-        doubtful = position.old or position.contradicts(row)
+        overtakes = bool(self.to_read.get(conversation))  # lines that are left to the history
+        doubtful = overtakes or position.old or position.contradicts(row)
         if doubtful or position.unverified >= _VERIFY_EVERY:
             self._doubt(conversation, [row] if doubtful else [])
         if doubtful:

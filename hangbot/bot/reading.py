@@ -141,6 +141,7 @@ class Reading:
         history = self._history(conversation)
         look = functools.partial(history.look, position, _PAGE)
         while True:
+            left = frozenset(self._intake.to_read.get(conversation, ()))
             if position.old and not await self._begin_again(
                 conversation, await self._patience.ask(functools.partial(history.back, position))
             ):
@@ -159,7 +160,8 @@ class Reading:
             roomy = self._intake.paged(conversation, page.rows)
             self._intake.log_passed()  # first: what is written is never reported again
             await self._ledger.write(conversation)
-            if not (page.more and roomy):
+            came = self._intake.to_read.get(conversation, left) - left  # since the page was asked for
+            if not ((page.more or came) and roomy):
                 break
         self._intake.to_read.pop(conversation, None)
         return missed

@@ -786,6 +786,23 @@ def test_a_stranger_who_speaks_first_in_another_count_is_heard(*, reaches: bool)
     assert play(story, server) == ["direct"]
 
 
+def test_no_line_overtakes_one_that_is_left_to_the_history() -> None:
+    async def story(bot: Story) -> list[str | None]:
+        for number in range(4):
+            bot.server.say(f"old {number}", to="bot")
+        await asyncio.sleep(60.0)
+        bot.server.count_anew()
+        for number in range(3):
+            bot.server.say(f"new {number}")
+        await asyncio.sleep(60.0)
+        bot.server.say("with an id of before", to="bot")
+        bot.server.say("right behind it", to="bot")
+        await asyncio.sleep(300.0)
+        return bot.app.heard[-2:]
+
+    assert play(story, Server()) == ["with an id of before", "right behind it"]
+
+
 def test_a_conversation_that_cannot_be_read_hides_none_that_is_listed_behind_it() -> None:
     async def story(bot: Story) -> list[str]:
         for number in range(50):
