@@ -34,7 +34,7 @@ def _world(plan: Plan) -> Iterator[str]:
     settings = "".join(f", {name}={text}" for name, text in plan.env.items())
     yield f"  {plan.seconds:g} s, {plan.users} users, something every {plan.pace:g} s{settings}"
     for fault in plan.faults:
-        args = "".join(f", {name}={value!r}" for name, value in fault.args.items())
+        args = "".join(f", {name}={value!r}" for name, value in sorted(fault.args.items()))
         yield f"  at {fault.at:g} s: {fault.kind} for {fault.lasts:g} s{args}"
 
 

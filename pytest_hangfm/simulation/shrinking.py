@@ -126,9 +126,9 @@ def _simpler(fault: Fault) -> Iterator[Fault]:
     """Yield a fault with fewer or smaller arguments, that lasts less long or begins at a whole second."""
     if fault.args:
         yield replace(fault, args={})
-    for name in fault.args:
+    for name in sorted(fault.args):
         yield replace(fault, args={other: value for other, value in fault.args.items() if other != name})
-    for name, value in fault.args.items():
+    for name, value in sorted(fault.args.items()):
         yield from (replace(fault, args={**fault.args, name: smaller}) for smaller in _smaller(value))
     yield from (replace(fault, lasts=lasts) for lasts in _smaller(fault.lasts))
     if fault.at != math.floor(fault.at):

@@ -76,7 +76,7 @@ def _described(plan: Plan) -> Iterator[str]:
 
 
 def _of(fault: Fault) -> str:
-    args = "".join(f", {name}={value!r}" for name, value in fault.args.items())
+    args = "".join(f", {name}={value!r}" for name, value in sorted(fault.args.items()))
     lasts = f" for {fault.lasts:g} s" if fault.lasts else ""
     return f"{fault.kind} at {_clock(fault.at)}{lasts}{args}"
 

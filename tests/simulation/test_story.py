@@ -184,5 +184,11 @@ def test_long_ids_are_short_and_uids_are_names() -> None:
     ]
 
 
+def test_a_plan_that_was_written_down_has_the_same_story() -> None:
+    plan = Plan(1, faults=(Fault("crash", 10.0, 0.0, {"when": "before", "away": 0.0, "sockets": "fin"}),))
+
+    assert tell(h.History(()), (), Plan.from_json(plan.as_json())) == tell(h.History(()), (), plan)
+
+
 def test_a_history_without_events_has_a_story() -> None:
     assert tell(h.History(())).count("\n") == 0

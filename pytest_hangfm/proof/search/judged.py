@@ -72,7 +72,7 @@ def _found(finding: Finding, made_with: MadeWith) -> Found:
 
 
 def _described(fault: Fault) -> str:
-    args = "".join(f", {name} {value}" for name, value in fault.args.items())
+    args = "".join(f", {name} {value}" for name, value in sorted(fault.args.items()))
     lasts = f" for {fault.lasts:g} s" if fault.lasts else ""
     return f"{fault.kind} at {fault.at:g} s{lasts}{args}"
 
