@@ -447,6 +447,7 @@ class Bounds:
         room_red, chat_red, deaf_red, outbox_red, stuck_red: Until trouble of each has to be red.
         unasked_red: Until it has to be red that the chat does not tell whether the bot hears everything.
         noticed: Until trouble is noticed that begins to count then.
+        silent: Until a connection is given up over which nothing comes any more.
         green: From the end of the last fault until health is green, and no line of the log at ERROR comes.
         state_green: The same for the state of a room, which is fetched the less often the more it is lost.
     """
@@ -474,6 +475,7 @@ class Bounds:
     outbox_red: float = 5.0
     stuck_red: float = 120.0
     noticed: float = 15.0
+    silent: float = 45.0
     green: float = 120.0
     state_green: float = 660.0
 

@@ -66,12 +66,13 @@ def test_nothing_works_in_the_hours_of_a_long_outage() -> None:
     [
         ("outage", {"services": ["room"]}, {"room"}),
         ("outage", {"services": ["chat", "gateway"]}, {"room", "chat", "push", "send"}),
+        ("outage", {"services": ["gateway"]}, {"room", "chat", "push", "token"}),
         ("black hole", {"service": "room"}, {"room"}),
         ("black hole", {"service": "chat"}, {"room", "chat", "push", "send"}),
         ("kick", {}, {"room"}),
     ],
 )
-def test_a_fault_of_the_room_alone_impairs_no_chat(kind: str, args: Args, parts: set[str]) -> None:
+def test_a_fault_of_one_service_impairs_what_hangs_on_it(kind: str, args: Args, parts: set[str]) -> None:
     assert FAULTS[kind].impairs_with(args) == parts
 
 

@@ -1,7 +1,7 @@
 """That the bot says that it is well when it is, and only then. PURE."""
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import Final
@@ -10,12 +10,20 @@ from pytest_hangfm.simulation.checker.promptness import line_waits
 from pytest_hangfm.simulation.checker.sending import standing_still
 from pytest_hangfm.simulation.checker.timeline import Timeline
 from pytest_hangfm.simulation.checker.verdict import Finding
-from pytest_hangfm.simulation.history import FaultEnded, FaultFired, HealthSeen, History, Presence
+from pytest_hangfm.simulation.history import (
+    FaultEnded,
+    FaultFired,
+    HealthSeen,
+    History,
+    LetGo,
+    Presence,
+)
 
 __all__ = ["green", "red"]
 
 _DISK: Final = frozenset({"disk full", "file locked"})
 """Faults that the bot waits for."""
+_ROOM: Final = frozenset({"room"})
 _SENDING: Final = frozenset({"chat", "send", "outbox", "token"})
 _TELLING: Final = frozenset({"chat", "token"})
 _STATE: Final = "room state"
@@ -35,13 +43,19 @@ def red(history: History) -> Iterator[Finding]:
 def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
     presence = [(event.at, event.present) for event in history.of(Presence)]
     spans = [(0.0, False), *presence, (timeline.end, True)]
-    bound = history.bounds.room_red + history.bounds.noticed
+    bounds = history.bounds
+    let_go = [event.at for event in history.of(LetGo) if event.service == "room"]
     absences = [(at, until) for (at, here), (until, _) in pairwise(spans) if not here]
     for run in timeline.runs.values():
         first = bisect_right(absences, run.began, key=lambda absence: absence[1])
         for at, until in absences[first:]:
             if at >= run.serves_until:
                 break
+            noticed = bounds.noticed
+            if timeline.in_trouble(at, at, _ROOM):  # a connection may stay open, and nothing come over it
+                gone = next(islice(let_go, bisect_left(let_go, at), None), math.inf)
+                noticed = max(noticed, min(gone - at, bounds.silent))
+            bound = bounds.room_red + noticed
             due, end = max(at, run.began) + bound, min(until, run.serves_until)
             if due < end and timeline.healthy(run.number, due, end):
                 yield (

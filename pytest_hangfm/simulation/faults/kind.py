@@ -15,6 +15,8 @@ Draw: TypeAlias = Callable[[Random], Args]
 
 
 _ROOM: Final = frozenset({"room"})
+_SEND: Final = frozenset({"send"})
+_TOKEN: Final = frozenset({"token"})
 
 
 def nothing(_: Random) -> Args:
@@ -70,6 +72,11 @@ class FaultKind:
     when_long: Args = field(default_factory=dict)
 
     def impairs_with(self, args: Args) -> frozenset[str]:
-        """Return what cannot work while one with these arguments lasts; the room's do not stop the chat."""
-        of_the_room = args.get("services", [args.get("service")]) == ["room"]
-        return self.impairs & _ROOM if of_the_room else self.impairs
+        """Return what cannot work while one with these arguments lasts.
+
+        The chat works without the room; without the gateway, too, but for a token that has to be a fresh one.
+        """
+        services = args.get("services", [args.get("service")])
+        if services == ["room"]:
+            return self.impairs & _ROOM
+        return self.impairs - _SEND | _TOKEN if services == ["gateway"] else self.impairs

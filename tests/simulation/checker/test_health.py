@@ -49,9 +49,13 @@ if TYPE_CHECKING:
 
 _ROOM_AWAY: Final[list[Event]] = [
     *fault(100, 300, "room"),
+    LetGo(100, "room", 100),
     Presence(100, present=False),
     Presence(320, present=True),
 ]
+
+_GONE: Final = LetGo(100, "room", 100), Presence(100, present=False)
+_SILENT: Final = Presence(101, present=False), LetGo(131, "room", 100)
 
 RED: Final = [
     pair(
@@ -75,8 +79,14 @@ RED: Final = [
     pair(
         "red",
         "out of the room for longer than it takes",
-        day(fault(100, 177, "room"), Presence(100, present=False), Presence(178, present=True)),
-        day(fault(100, 173, "room"), Presence(100, present=False), Presence(174, present=True)),
+        day(fault(100, 177, "room"), _GONE, Presence(178, present=True)),
+        day(fault(100, 173, "room"), _GONE, Presence(174, present=True)),
+    ),
+    pair(
+        "red",
+        "out of the room over a silent connection for longer than it takes",
+        day(fault(100, 199, "room"), _SILENT, Presence(199, present=True)),
+        day(fault(100, 199, "room"), _SILENT, Presence(189, present=True)),
     ),
     pair(
         "red",
