@@ -140,15 +140,17 @@ class BotProcess:
 
     async def stop(self, *, within: float = _ENDING) -> int:
         """End it: SIGTERM, then SIGKILL to it and its children; return the exit code."""
-        if self.returncode is None:
-            self.send_signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.ended(), within)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        code = await self.ended()
-        await self._settle()
-        self._transport.close()
+        try:
+            if self.returncode is None:
+                self.send_signal(signal.SIGTERM)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.ended(), within)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            code = await self.ended()
+            await self._settle()
+        finally:
+            self._transport.close()  # which kills it where the wait for its end was cut off
         return code
 
     async def _settle(self) -> None:

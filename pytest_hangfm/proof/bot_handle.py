@@ -62,7 +62,8 @@ class BotHandle:
     # -- its process
 
     async def start(self, **env: str) -> BotProcess:
-        """Start the bot; wait for nothing."""
+        """Start the bot, in the place of one that may be there still; wait for nothing."""
+        await self.stop()
         self._secrets.update(secrets_of(self.sandbox))
         self.mark("the bot is started")
         self._end_was_asked_for = False

@@ -116,6 +116,18 @@ class Evidence:
         """Return when it tried to open the room socket, in milliseconds, refused ones too."""
         return [row["t_ms"] for row in self.rows if row["n"] > since and _is_connect(row)]
 
+    def connects_in_vain(self) -> list[int]:
+        """Return when it tried to open the room socket and got none, in milliseconds."""
+        times: list[int] = []
+        tried: int | None = None
+        for row in self.rows:
+            opened = row["service"] == "room" and row["kind"] == "open" and row.get("uid") == self.uid
+            if tried is not None and not opened and _is_connect(row):
+                times.append(tried)
+            if opened or _is_connect(row):
+                tried = None if opened else row["t_ms"]
+        return times if tried is None else [*times, tried]
+
     def requests(self, service: str, method: str = "", part: str = "", since: int = 0) -> list[Row]:
         """Return its requests to a service, as the journal has them."""
         return [

@@ -1,5 +1,7 @@
+import asyncio
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,19 @@ async def test_who_does_not_listen_to_sigterm_is_killed(hangfm_open_process: Ope
     code = await process.stop(within=0.05)
 
     assert code == -signal.SIGKILL
+
+
+async def test_an_end_that_is_cut_off_leaves_nothing_running(hangfm_open_process: OpenProcess) -> None:
+    process = await hangfm_open_process([sys.executable, "-c", STUBBORN], join=False)
+    await process.expect("on", within=WITHIN)
+    ending = asyncio.create_task(process.stop(within=WITHIN))
+    await asyncio.sleep(0)
+
+    ending.cancel()
+    with suppress(asyncio.CancelledError):
+        await ending
+
+    assert await asyncio.wait_for(process.ended(), WITHIN) == -signal.SIGKILL
 
 
 async def test_a_line_beyond_the_limit_ends_the_reading_alone(hangfm_open_process: OpenProcess) -> None:

@@ -91,7 +91,7 @@ def blamed(
     found: list[tuple[str, str]] = []
     if wrong := ends.wrong():
         found.append(("search.alive", wrong))
-    if wrong := hammering(evidence.connects()):
+    if wrong := hammering(evidence.connects_in_vain()):  # a socket that was lost may be opened anew at once
         found.append(("search.gentle", f"{wrong} to open the room socket"))
     if wrong := doubled(evidence):
         found.append(("search.once", wrong))

@@ -84,6 +84,15 @@ def test_a_rush_to_the_room_socket_is_told() -> None:
     ]
 
 
+def test_a_bot_that_opens_each_socket_anew_that_it_lost_is_gentle() -> None:
+    tried = {"service": "room", "kind": "http", "dir": "in", "path": "/primus?token=T", "uid": None}
+    opened = {"service": "room", "kind": "open", "dir": "in", "uid": "bot"}
+    rows = tuple({"n": n, "t_ms": 100 * n, **(tried if n % 2 else opened)} for n in range(1, 21))
+
+    assert blamed(Evidence("bot", rows), **WELL) == []
+    assert Evidence("bot", rows[:-1]).connects_in_vain() == [1900]
+
+
 @cases(
     "times seconds",
     ("nothing-asked", (), 60.0),
