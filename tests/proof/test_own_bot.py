@@ -25,10 +25,8 @@ MYBOT: Final = Profile(
 )
 ARGV: Final = (sys.executable, "-m", "hangbot", "run", "--app", "mybot:on_message")
 SLOWEST: Final = 12.0
-SEARCHED: Final = 3.0 if WHOLE else 1.0
+SEARCHED: Final = 3.0
 """Minutes."""
-WELL: Final = {"pass"} if WHOLE else {"pass", "not_exercised"}
-"""A minute is too short to let each class of faults have its turn."""
 
 
 @pytest.mark.slow
@@ -48,11 +46,13 @@ async def test_the_example_breaks_no_rule(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    not WHOLE, reason="make prove-all plays it: three minutes in which much goes wrong by chance"
+)
 async def test_the_example_comes_through_the_search(tmp_path: Path) -> None:
     (tmp_path / "mybot.py").write_bytes((EXAMPLES / "mybot.py").read_bytes())
 
     outcome = await search(ARGV, tmp_path, SEARCHED, profile=MYBOT)
 
     assert outcome.found == ()
-    broken = [verdict for verdict in outcome.verdicts if verdict.kind not in WELL]
-    assert broken == []
+    assert [verdict for verdict in outcome.verdicts if verdict.kind != "pass"] == []
