@@ -46,9 +46,7 @@ async def test_the_example_breaks_no_rule(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(
-    not WHOLE, reason="make prove-all plays it: three minutes in which much goes wrong by chance"
-)
+@pytest.mark.skipif(not WHOLE, reason="three minutes by chance: make prove-all plays it")
 async def test_the_example_comes_through_the_search(tmp_path: Path) -> None:
     (tmp_path / "mybot.py").write_bytes((EXAMPLES / "mybot.py").read_bytes())
 

@@ -68,9 +68,7 @@ async def test_what_only_two_faults_together_show_is_found_within_three_minutes(
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(
-    not EVERYTHING, reason="make prove-all plays it: a minute in which much goes wrong by chance"
-)
+@pytest.mark.skipif(not EVERYTHING, reason="a minute by chance: make prove-all plays it")
 async def test_a_sound_bot_comes_through_a_minute_of_search(tmp_path: Path) -> None:
     sound = Planted("", "python")
 
