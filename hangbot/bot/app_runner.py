@@ -15,7 +15,7 @@ from hangbot.bot.answering import Answering, answering
 from hangbot.bot.app import Hooks
 from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
-from hangbot.bot.line_queue import LineQueue
+from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
@@ -114,7 +114,7 @@ class AppRunner:
         after a line that was refused, lines of other users may still be taken.
         """
         is_uptime = line.text is not None and line.text.strip() == "/uptime"
-        return (self._uptimes if is_uptime else self._lines).put(line)
+        return (self._uptimes if is_uptime else self._lines).put(Heard(line, self._marks.epoch))
 
     async def room(self) -> None:
         """Return when a user whose line was refused has room again, at once where none was refused."""
@@ -188,23 +188,23 @@ class AppRunner:
 
     # -- the handlers
 
-    async def _on_message(self, line: ChatMessage) -> None:
-        await self._answer(line, self._hooks.on_message, self._hooks.name)
+    async def _on_message(self, heard: Heard) -> None:
+        await self._answer(heard, self._hooks.on_message, self._hooks.name)
 
-    async def _on_uptime(self, line: ChatMessage) -> None:
+    async def _on_uptime(self, heard: Heard) -> None:
         text = uptime(self._name, self._clock.wall() - self.started_at)
-        await self._answer(line, functools.partial(self._reply, text), "hangbot:uptime")
+        await self._answer(heard, functools.partial(self._reply, text), "hangbot:uptime")
 
     async def _reply(self, text: str, line: ChatMessage) -> None:
         await line.given_to(self._hooks.bot).reply(text)
 
     async def _answer(
-        self, line: ChatMessage, handler: Callable[[ChatMessage], Awaitable[object]] | None, app: str
+        self, heard: Heard, handler: Callable[[ChatMessage], Awaitable[object]] | None, app: str
     ) -> None:
         """Have a line handled and write that it is, unless the bot's stop cancelled it."""
+        line, epoch = heard.line, heard.epoch  # another line may have its id by now
         what = f"message {line.id}"
         if handler is not None:
-            epoch = self._marks.epoch
             context = None if epoch is None else Answering(self._hooks.bot, line.id, epoch, app)
             with answering(context):
                 outcome = await self._calls.make(functools.partial(handler, line), what)

@@ -2,12 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.task_pool import TaskPool
 from hangbot.bot.turns import Turns
 
-__all__ = ["LineQueue"]
+__all__ = ["Heard", "LineQueue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A line as it was heard.
+
+    Attributes:
+        line: The line.
+        epoch: How often the ids of lines had gone backwards by then; ``None``: that is not known.
+    """
+
+    line: ChatMessage
+    epoch: int | None
 
 
 class LineQueue:
@@ -24,7 +38,7 @@ class LineQueue:
     def __init__(
         self,
         pool: TaskPool,
-        handle: Callable[[ChatMessage], Awaitable[None]],
+        handle: Callable[[Heard], Awaitable[None]],
         room: asyncio.Event,
         *,
         limit: int,
@@ -33,7 +47,7 @@ class LineQueue:
         self._pool = pool
         self._handle = handle
         self._room = room
-        self._turns = Turns[ChatMessage](limit)
+        self._turns = Turns[Heard](limit)
         self._at_once = at_once
         self._workers = 0
         self._started = False
@@ -47,9 +61,9 @@ class LineQueue:
         """Whether a line was refused whose user has no room yet."""
         return self._turns.refusing
 
-    def put(self, line: ChatMessage) -> bool:
+    def put(self, heard: Heard) -> bool:
         """Queue a line; ``False`` where there is no room for it."""
-        taken = self._turns.put(line.sender or "", line)
+        taken = self._turns.put(heard.line.sender or "", heard)
         self._begin()
         return taken
 
@@ -71,9 +85,9 @@ class LineQueue:
         try:
             while self._started and (turn := self._turns.begin()):
                 self._begin()  # for the next user
-                user, line = turn
+                user, heard = turn
                 try:
-                    await self._handle(line)
+                    await self._handle(heard)
                 finally:
                     if self._turns.done(user):
                         self._room.set()

@@ -321,6 +321,28 @@ def test_without_an_app_lines_are_marked_and_nothing_else_happens() -> None:
 # -- ids
 
 
+def test_an_answer_belongs_to_the_count_in_which_its_line_was_heard() -> None:
+    async def story(first: int, second: int) -> list[str]:
+        speaker, marks = Speaker(), Marks()
+
+        async def handler(line: ChatMessage) -> None:
+            await line.given_to(speaker).reply("hello")
+
+        marks.epoch = first
+        async with running(Hooks(speaker, handler), marks) as runner:
+            assert runner.offer(lines("ann")[0])
+            marks.epoch = second  # before it is handled
+            assert runner.offer(lines("bob")[0])
+            await idle(runner)
+        return speaker.ids
+
+    old, new = simulated(story(3, 4))
+
+    assert old != new
+    assert [old, old] == simulated(story(3, 3))
+    assert [new, new] == simulated(story(4, 4))
+
+
 def test_what_is_said_by_a_handler_has_the_same_ids_when_it_is_run_again() -> None:
     def run() -> list[str]:
         speaker = Speaker()

@@ -22,6 +22,8 @@ __all__ = ["Calm", "Run", "Timeline", "Window", "overlap"]
 
 _WRITTEN_WITHIN: Final = 1.0
 """Seconds after which what a process has reported is on a disk that works."""
+_CAUGHT_UP_WITHIN: Final = 6.0
+"""Seconds after which a disk that stood still has written what waited for it."""
 
 
 class Window(NamedTuple):
@@ -180,7 +182,7 @@ class Timeline:
         process = self.runs.get(run)
         if process is not None and process.crashed and process.ended <= at + _WRITTEN_WITHIN:
             return False
-        return not self.in_trouble(at, at + _WRITTEN_WITHIN, {"outbox"})
+        return not self.in_trouble(at, at + _WRITTEN_WITHIN, {"outbox"}, after=_CAUGHT_UP_WITHIN)
 
     def healthy(self, run: int, begin: float, end: float) -> bool:
         """Return whether a process said at the first of two times, or before the second, that all is well."""

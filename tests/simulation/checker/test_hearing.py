@@ -142,6 +142,12 @@ ONCE: Final = [
     ),
     pair(
         "handled-once",
+        "again, though the disk had caught up",
+        day(fault(80, 90, "outbox"), heard(99), restart(100, 110), began(112, run=2), handled(112.1, run=2)),
+        day(fault(80, 95, "outbox"), heard(99), restart(100, 110), began(112, run=2), handled(112.1, run=2)),
+    ),
+    pair(
+        "handled-once",
         "again after it had taken too long",
         day(
             said(60),
