@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, NamedTuple
@@ -123,20 +123,14 @@ class Timeline:
         """
         wanted = None if impairs is None else frozenset(impairs)
         if (wanted, but) not in self._troubles:
-            windows = sorted(
-                fault.window
-                for fault in self._faults
-                if fault.kind not in but and (wanted is None or fault.impairs & wanted)
-            )
-            self._troubles[wanted, but] = list(_merged(windows))
+            faults = (fault for fault in self._faults if fault.kind not in but)
+            self._troubles[wanted, but] = _windows(faults, wanted)
         return self._troubles[wanted, but]
 
     def of_kinds(self, kinds: Collection[str], impairs: Collection[str] | None = None) -> Sequence[Window]:
         """Return when some fault of these classes lasted that impairs one of those, if any, in order."""
-        wanted = None if impairs is None else frozenset(impairs)
         faults = (fault for fault in self._faults if fault.kind in kinds)
-        windows = sorted(fault.window for fault in faults if wanted is None or fault.impairs & wanted)
-        return list(_merged(windows))
+        return _windows(faults, None if impairs is None else frozenset(impairs))
 
     def in_trouble(
         self,
@@ -195,6 +189,11 @@ class Timeline:
 def overlap(windows: Sequence[Window], begin: float, end: float) -> float:
     """Return how many seconds between two times lie in windows that do not overlap each other."""
     return math.fsum(max(0.0, min(each.end, end) - max(each.begin, begin)) for each in windows)
+
+
+def _windows(faults: Iterable[_Trouble], impairs: frozenset[str] | None) -> list[Window]:
+    """Return when some of the faults lasted that impair one of these, or any of them, in order."""
+    return list(_merged(sorted(each.window for each in faults if impairs is None or each.impairs & impairs)))
 
 
 def _merged(windows: Sequence[Window]) -> Iterator[Window]:

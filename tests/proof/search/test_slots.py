@@ -3,6 +3,11 @@ import asyncio
 from pytest_hangfm.proof.search.slots import Slots
 
 
+async def take_a_place(slots: Slots) -> None:
+    async with slots.take(0):
+        pass
+
+
 async def test_who_waits_with_the_lowest_rank_comes_first() -> None:
     slots, came = Slots(1), list[int]()
 
@@ -21,12 +26,8 @@ async def test_who_waits_with_the_lowest_rank_comes_first() -> None:
 async def test_who_goes_away_while_waiting_takes_no_place() -> None:
     slots = Slots(1)
 
-    async def come() -> None:
-        async with slots.take(0):
-            pass
-
     async with slots.take(0):
-        gone = asyncio.create_task(come())
+        gone = asyncio.create_task(take_a_place(slots))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
@@ -38,12 +39,8 @@ async def test_who_goes_away_while_waiting_takes_no_place() -> None:
 async def test_a_place_that_was_given_to_who_went_at_that_moment_is_given_on() -> None:
     slots = Slots(1)
 
-    async def come() -> None:
-        async with slots.take(0):
-            pass
-
     async with slots.take(0):
-        gone = asyncio.create_task(come())
+        gone = asyncio.create_task(take_a_place(slots))
         await asyncio.sleep(0)
     gone.cancel()  # its turn has come, and it has not run since
     await asyncio.gather(gone, return_exceptions=True)
