@@ -2,10 +2,13 @@
 
 import asyncio
 import functools
+import logging
 import signal
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -101,6 +104,23 @@ async def open_raw() -> AsyncIterator[OpenRaw]:
     for server in servers:
         await server.wait_closed()
     await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+
+
+@pytest.fixture
+def logs_as_before() -> Iterator[None]:
+    """Undo what a command did to logging: its handlers hold this test's standard error."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    named = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
+    levels = [(logger, logger.level) for logger in named]
+    hooks = threading.excepthook, sys.unraisablehook
+    yield
+    threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for logger, was in levels:
+        logger.setLevel(was)
 
 
 @pytest.fixture(scope="session")

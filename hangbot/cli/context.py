@@ -9,16 +9,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hangbot.cli import logs
 from hangbot.cli.masking import mask_also
 from hangbot.config import Settings
+from hangbot.logs import Log, set_up
 from hangbot.net import check_environment
 from hangbot.redact import Redactor
 
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
-__all__ = ["ENV_FILE", "load_settings", "open_embedded_sandbox", "set_up_logs"]
+__all__ = ["ENV_FILE", "load_settings", "load_settings_and_log", "open_embedded_sandbox", "set_up_logs"]
 
 ENV_FILE = Path("hang-fm-config.env")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -30,16 +30,22 @@ def load_settings(args: argparse.Namespace) -> Settings:
     Raises:
         ConfigError: With every fault at once.
     """
+    return load_settings_and_log(args)[0]
+
+
+def load_settings_and_log(args: argparse.Namespace) -> tuple[Settings, Log]:
+    """Do the same, and return the log as well."""
     settings = Settings.load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
-    set_up_logs(args, settings)
+    log = set_up_logs(args, settings)
     check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
-    return settings
+    return settings, log
 
 
-def set_up_logs(args: argparse.Namespace, settings: Settings) -> None:
+def set_up_logs(args: argparse.Namespace, settings: Settings) -> Log:
     """Log to standard error, with the configuration's secrets masked."""
     mask_also(settings.secrets())
-    logs.set_up(args.log_format, args.log_level, Redactor(settings.secrets()))
+    hidden = Redactor(settings.secrets())
+    return set_up(args.log_format, args.log_level, hidden, room=settings.room_uuid)
 
 
 @asynccontextmanager

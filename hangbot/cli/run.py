@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
 from hangbot import __version__
@@ -12,9 +13,8 @@ from hangbot.bot.app import App
 from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
-from hangbot.cli.context import load_settings, open_embedded_sandbox, set_up_logs
+from hangbot.cli.context import load_settings_and_log, open_embedded_sandbox, set_up_logs
 from hangbot.cli.ending import run_to_end
-from hangbot.cli.logs import log_step
 from hangbot.cli.output import write_line
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.clock import SystemClock
@@ -23,6 +23,7 @@ from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.stats import compute_stats
 from hangbot.exit_codes import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
+from hangbot.logs import Log, log_step
 from hangbot.preflight import (
     describe_target,
     examine,
@@ -48,6 +49,25 @@ _LEVELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a bot is started with.
+
+    Attributes:
+        settings: The configuration.
+        log: The log of the process.
+        app: The author's.
+        signals: What ends the bot.
+        once_it_runs: Called when it is ready.
+    """
+
+    settings: Settings
+    log: Log
+    app: App | None
+    signals: Signals
+    once_it_runs: Callable[[], None] = lambda: None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.set_defaults(until_stopped=True)
@@ -59,17 +79,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
     app = load_app(args.app)
-    settings = None if args.sandbox else load_settings(args)
-    return run_to_end(_until_stopped(args, settings, app))
+    loaded = None if args.sandbox else load_settings_and_log(args)
+    return run_to_end(_until_stopped(args, loaded, app))
 
 
-async def _until_stopped(args: argparse.Namespace, settings: Settings | None, app: App | None) -> int:
+async def _until_stopped(
+    args: argparse.Namespace, loaded: tuple[Settings, Log] | None, app: App | None
+) -> int:
     """Handle signals before anything is opened, and until everything is closed."""
     try:
         with stopping() as signals:
-            if settings is None:
+            if loaded is None:
                 return await _on_sandbox(args, app, signals)
-            return await _run(settings, app, signals)
+            return await _run(_Start(*loaded, app, signals))
     except Stopped:
         logger.info("stopped before the bot began")
         return 0
@@ -82,7 +104,7 @@ async def _until_stopped(args: argparse.Namespace, settings: Settings | None, ap
 
 async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signals) -> int:
     async with open_embedded_sandbox() as (sandbox, settings):
-        set_up_logs(args, settings)
+        log = set_up_logs(args, settings)
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
         await sandbox.users.add(_GUEST, uid=_GUEST).join()
         control = sandbox.control_url
@@ -93,28 +115,21 @@ async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signal
             logger.info("the room, and all that can be done in it, is a page: %s/", control, extra=more)
             logger.info("to talk to the bot from a second terminal: %s", words, extra=more)
 
-        return await _run(settings, app, signals, invite)
+        return await _run(_Start(settings, log, app, signals, invite))
 
 
-async def _run(
-    settings: Settings, app: App | None, signals: Signals, once_it_runs: Callable[[], None] = lambda: None
-) -> int:
+async def _run(start: _Start) -> int:
     with ExitStack() as last:  # released when the outbox is closed, with everything written
-        async with open_outbox(settings) as outbox:
-            turn = last.enter_context(Turn(settings.outbox))
+        async with start.log.settling(SystemClock()), open_outbox(start.settings) as outbox:
+            turn = last.enter_context(Turn(start.settings.outbox))
             if turn.had:
                 await outbox.file.check()
-            return await _preflight_and_run(settings, outbox, turn, app, signals, once_it_runs)
+            return await _preflight_and_run(start, outbox, turn)
 
 
-async def _preflight_and_run(
-    settings: Settings,
-    outbox: Outbox,
-    turn: Turn,
-    app: App | None,
-    signals: Signals,
-    once_it_runs: Callable[[], None],
-) -> int:
+async def _preflight_and_run(start: _Start, outbox: Outbox, turn: Turn) -> int:
+    settings = start.settings
+
     async def take_outbox(given_up: Callable[[], bool]) -> bool:
         """Take the outbox over from the command that has it now; the bot joins the room before."""
         waits = not turn.had
@@ -126,7 +141,7 @@ async def _preflight_and_run(
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
     async with (
-        open_bot(settings, outbox, app=app, notify=log_step, turn=take_outbox) as bot,
+        open_bot(settings, outbox, app=start.app, notify=log_step, turn=take_outbox) as bot,
         open_status(settings, bot, outbox.file, clock=SystemClock(), version=__version__) as say_stopping,
     ):
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
@@ -136,7 +151,7 @@ async def _preflight_and_run(
             bot.stop()
             preflight.cancel()
 
-        signals.stop = stop
+        start.signals.stop = stop
         try:
             await asyncio.wait([preflight])
         finally:
@@ -144,7 +159,7 @@ async def _preflight_and_run(
         if not preflight.cancelled() and (code := preflight.result()):
             return code
         announcing = asyncio.create_task(
-            _announce(bot, settings.room_uuid, outbox, once_it_runs), name="hangbot-announce"
+            _announce(bot, settings.room_uuid, outbox, start.once_it_runs), name="hangbot-announce"
         )
         try:
             await bot.run()

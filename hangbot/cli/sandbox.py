@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from hangbot.cli import logs
 from hangbot.cli.marked_file import MarkedFile
 from hangbot.cli.output import report, write_failure, write_json, write_line
 from hangbot.cli.parser import count, port
@@ -19,6 +18,7 @@ from hangbot.cli.sandbox_tls import advice, authority
 from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import FAILED
+from hangbot.logs import set_up
 from hangbot.redact import Redactor
 from hangbot.sandbox import open_sandbox
 from hangbot.system_errors import remedy_for
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
     _check(args)
-    logs.set_up(args.log_format, args.log_level, Redactor())
+    set_up(args.log_format, args.log_level, Redactor())
     logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
     return asyncio.run(_serve(args))
 

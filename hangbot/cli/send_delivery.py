@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from hangbot.cli.logs import log_step
 from hangbot.config import Settings
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.outbox import Outbox, exclusive_soon, is_wanted
@@ -21,6 +20,7 @@ from hangbot.errors import (
     OutboxUnusable,
     UnknownMessage,
 )
+from hangbot.logs import log_step
 
 __all__ = ["Accepted", "deliver_while_accepting", "find_row", "wait_until_settled"]
 

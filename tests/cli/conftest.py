@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -136,20 +136,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """Undo what a command did to logging: its handlers hold this test's standard error."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    named = [logging.getLogger(name) for name in list(root.manager.loggerDict)]
-    levels = [(logger, logger.level) for logger in named]
-    hooks = threading.excepthook, sys.unraisablehook
-    yield
-    threading.excepthook, sys.unraisablehook = hooks
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for logger, was in levels:
-        logger.setLevel(was)
+def logs(logs_as_before: None) -> None:
+    """Leave no command's handlers behind."""
 
 
 @pytest.fixture(autouse=True)
@@ -161,12 +149,20 @@ def signals_as_before() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+_FOLDED: Final = re.compile(r"… (\d+) more times in ")
+
+
 class Ended(NamedTuple):
     """How a command ended, and what it printed."""
 
     code: int
     out: str
     err: str
+
+    def logged(self, text: str) -> int:
+        """Return how many lines of the log said so, those that were folded into one included."""
+        lines = (line for line in self.err.splitlines() if text in line)
+        return sum(int(folded[1]) if (folded := _FOLDED.search(line)) else 1 for line in lines)
 
     def line(self, code: int) -> str:
         """Its only line, on standard error, where it ended with this code and printed nothing else."""

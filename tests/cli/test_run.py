@@ -150,12 +150,12 @@ def test_a_join_that_is_refused_to_a_running_bot_is_tried_on_and_said_once_with_
             again.wait()
 
     with Heard("[SOCKET] joined") as joined:
-        code, _, said = bench.call.beside(story, "run")
+        said = bench.call.beside(story, "run")
 
-    assert code == 0
-    assert said.count("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
-    assert said.count("[ERROR] the room refused joinRoom (the room is full). Check ROOM_UUID") == 1
-    assert said.count("[OK] room admission: in order again") == 1
+    assert said.code == 0
+    assert said.logged("[SOCKET] not in the room (lost, the room refused joinRoom (the room is full))") == 3
+    assert said.logged("[ERROR] the room refused joinRoom (the room is full). Check ROOM_UUID") == 1
+    assert said.logged("[OK] room admission: in order again") == 1
 
 
 A_RESOLVER: Final = """
@@ -228,7 +228,7 @@ def test_nothing_that_answers_for_the_room_ends_a_bot_that_runs(answer: dict[str
         said = bench.call.beside(story, "run")
 
     assert said.code == 0
-    assert said.err.count(f"answered the connection with status {answer['status']}") == 3
+    assert said.logged(f"answered the connection with status {answer['status']}") == 3
 
 
 @pytest.mark.parametrize("how", ["kick", "ban"])

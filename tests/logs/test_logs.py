@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import json
 import logging
@@ -7,9 +8,10 @@ import warnings
 
 import pytest
 
-from hangbot.cli import logs
+from hangbot import logs
 from hangbot.redact import Redactor
 from hangbot.text import printable_lines
+from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 
 SECRET = "uid-1_0123456789abcdef"
@@ -26,7 +28,7 @@ def test_a_line_for_people_has_time_logger_level_and_message(capsys: pytest.Capt
 
 
 def test_a_line_for_machines_is_an_object_of_what_the_record_has(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up("json", "info", Redactor())
+    logs.set_up("json", "info", Redactor(), room="a-room")
 
     logging.getLogger("hangbot").info(
         "two\nlines", extra={"action": "room_lost", "wait_s": 1.5, "odd": object()}
@@ -35,7 +37,8 @@ def test_a_line_for_machines_is_an_object_of_what_the_record_has(capsys: pytest.
     (line,) = capsys.readouterr().err.splitlines()
     row = json.loads(line)
     assert (row["logger"], row["level"], row["message"]) == ("hangbot", "INFO", "two\nlines")
-    assert (row["action"], row["wait_s"]) == ("room_lost", 1.5)
+    assert (row["event"], row["room"], row["wait_s"]) == ("room_lost", "a-room", 1.5)
+    assert "action" not in row
     assert row["at"].endswith("+00:00")
 
 
@@ -144,3 +147,33 @@ def test_that_no_connection_can_be_taken_is_one_line_now_and_then_and_no_hundred
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "Too many open files. Let it open more files: `ulimit -n 1024`" in line
+
+
+def test_a_line_that_repeats_itself_is_folded_and_the_count_comes_with_the_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = logs.set_up("json", "info", Redactor([SECRET]))
+    clock = ManualClock(wall=2e9)
+
+    async def settle() -> None:
+        async with log.settling(clock):
+            await clock.advance(1.0)
+
+    for _ in range(3):
+        logging.getLogger("hangbot").warning("again %s", SECRET, extra={"action": "again"})
+    asyncio.run(settle())
+
+    first, told = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["message"], told["times"], told["event"]) == ("again <masked>", 2, "again")
+    assert told["message"].startswith("… 2 more times in 0.0 s: again <masked>")
+    assert [line.text for line in log.recent.lines()] == [first["message"], told["message"]]
+
+
+def test_what_was_held_back_is_shown_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("text", "info", Redactor())
+    for _ in range(3):
+        logging.getLogger("hangbot").warning("again")
+
+    logs.set_up("text", "info", Redactor())
+
+    assert "… 2 more times in 0.0 s: again\n" in capsys.readouterr().err
