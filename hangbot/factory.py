@@ -6,6 +6,7 @@ Each ``open_…`` is an async context manager that closes what it opened, on eve
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hangbot.bot.app import App
@@ -24,7 +25,7 @@ from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits,
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.ports import MessageSink
-from hangbot.delivery.record import Notify, notify_all
+from hangbot.delivery.record import Notify, kept_in, notify_all
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
@@ -35,6 +36,7 @@ from hangbot.hangfm.chat_socket import open_chat_socket
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import HttpClient, open_transport
+from hangbot.hangfm.network import NETWORK, Network
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
 from hangbot.hangfm.wire.actions import check_name
@@ -42,6 +44,7 @@ from hangbot.hangfm.wire.events import RoomMessage
 from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.health import AT_ONCE, Conditions, parts_for
 from hangbot.ids import SYSTEM_RNG, Rng
+from hangbot.journal import SILENT, Journal, NotedChance, Snapshot
 from hangbot.net import over_http
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ async def open_clients(
     clock: Clock | None = None,
     rng: Rng | None = None,
     guard: Callable[[str, str], None] = lambda _method, _path: None,
+    network: Network = NETWORK,
 ) -> AsyncIterator[Clients]:
     """Open the gateway and the chat client; nothing is sent until they are used.
 
@@ -86,14 +90,17 @@ async def open_clients(
         rng: Draws the chat client's id.
         guard: Called with the method and path of each chat request before it is sent; what it raises
             keeps it from being sent.
+        network: Carries them.
     """
-    clock, limit = clock or SystemClock(), settings.ack_timeout
-    async with open_transport(settings.chat_url, settings.gateway_url, clock=clock) as http:
-        asking = HttpClient(http, settings.gateway_url, service="gateway", clock=clock, timeout=limit)
+    clock, limit, journal = clock or SystemClock(), settings.ack_timeout, network.journal
+    async with network.open_transport(settings.chat_url, settings.gateway_url, clock=clock) as http:
+        asking = HttpClient(
+            http, settings.gateway_url, service="gateway", clock=clock, timeout=limit, journal=journal
+        )
         gateway = GatewayClient(asking, settings.bot_user_token.get_secret_value())
         known = settings.chat_token.get_secret_value() if settings.chat_token else None
         chat = ChatClient(
-            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=limit),
+            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=limit, journal=journal),
             token=ChatToken(gateway.exchange_token, known),
             group=settings.chat_receiver,
             app_id=settings.chat_app_id,
@@ -131,6 +138,7 @@ async def open_room(
     guard: Callable[[str], None] = lambda _: None,
     events: RoomEvents | None = None,
     on_event: Callable[[Event], None] | None = None,
+    network: Network = NETWORK,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
 
@@ -142,13 +150,16 @@ async def open_room(
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
         events: Finds out what happens, over several connections where it is given to each of them.
         on_event: Called with what happens, in order.
+        network: Carries it.
 
     Raises:
         HangbotError: As `hangbot.hangfm.socket.connect_room` does.
     """
     token, within = settings.ttfm_api_token.get_secret_value(), settings.connect_timeout
     claims, clock = read_claims(token), clock or SystemClock()
-    connection = await connect_room(settings.room_url, token, within=within, clock=clock)
+    connection = await connect_room(
+        settings.room_url, token, within=within, clock=clock, journal=network.journal, dialling=network.dial
+    )
     room = RoomClient(
         connection if on_frame is None else FrameTap(connection, on_frame),
         settings.room_uuid,
@@ -228,7 +239,7 @@ async def open_subject(
         )
 
 
-def make_courier(
+def make_courier(  # noqa: PLR0913  what it is wired with
     settings: Settings,
     outbox: Outbox,
     sink: MessageSink,
@@ -238,6 +249,7 @@ def make_courier(
     notify: Notify = lambda _: None,
     conditions: Conditions | None = None,
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
+    journal: Journal = SILENT,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
     who = sink.own_uid if settings.chat_uid is None and isinstance(sink, ChatClient) else None
@@ -252,6 +264,7 @@ def make_courier(
         retrier=Retrier(send_policy(settings), clock, rng, throttle),
         throttle=throttle,
         notify=notify_all(notify),
+        journal=journal,
         ttl=settings.message_ttl,
         conditions=conditions,
         who=who,
@@ -269,27 +282,46 @@ async def open_bot(
     rng: Rng | None = None,
     notify: Notify = lambda _: None,
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
+    network: Network = NETWORK,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
-    clock, rng = clock or SystemClock(), rng or SYSTEM_RNG
-    red = Conditions(clock.now, parts_for(settings.chat_silence, settings.heartbeat_timeout))
+    clock, rng, journal = clock or SystemClock(), rng or SYSTEM_RNG, network.journal
+    if journal.keeps:
+        rng, notify = NotedChance(rng, journal), notify_all(notify, kept_in(journal))
+    parts = parts_for(settings.chat_silence, settings.heartbeat_timeout)
+    red = Conditions(clock.now, parts, seen=partial(journal.add, "health"))
     happened = RoomEvents(settings.room_uuid)
-    async with open_clients(settings, clock=clock, rng=rng) as clients:
+    async with open_clients(settings, clock=clock, rng=rng, network=network) as clients:
         history = HistoryReader(clients.chat)
         courier = make_courier(
-            settings, outbox, clients.chat, clock=clock, rng=rng, notify=notify, conditions=red, turn=turn
+            settings,
+            outbox,
+            clients.chat,
+            clock=clock,
+            rng=rng,
+            notify=notify,
+            conditions=red,
+            turn=turn,
+            journal=journal,
         )
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, rng, red)
-        yield Bot(
+        ledger = Ledger(Inbox(outbox.file, clock), clients.chat, history)
+        bot = Bot(
             bot_options(settings),
             chat=clients.chat,
             history=history,
             open_push=lambda: open_chat_socket(
-                clients.chat, app_id=settings.chat_app_id, within=settings.connect_timeout, clock=clock
+                clients.chat,
+                app_id=settings.chat_app_id,
+                within=settings.connect_timeout,
+                clock=clock,
+                network=network,
             ),
-            ledger=Ledger(Inbox(outbox.file, clock), clients.chat, history),
+            ledger=ledger,
             courier=courier,
-            open_room=lambda hears: open_room(settings, clock=clock, events=happened, on_event=hears),
+            open_room=lambda hears: open_room(
+                settings, clock=clock, events=happened, on_event=hears, network=network
+            ),
             check_action=check_name,
             retrier=Retrier(send_policy(settings), clock, rng),
             notify=notify_all(notify),
@@ -297,4 +329,8 @@ async def open_bot(
             app=app,
             conditions=red,
             canary=canary if settings.canary else None,
+            journal=journal,
         )
+        if journal.keeps:
+            journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest())
+        yield bot

@@ -19,6 +19,7 @@ from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
+from hangbot.journal import SILENT, Journal
 
 __all__ = ["AppRunner", "Marks", "NoMarks", "uptime"]
 
@@ -62,6 +63,7 @@ class AppRunner:
         name: The bot's name, where it has one.
         limit: Seconds that a handler may take.
         marks: Where it is written which lines are handled.
+        journal: Keeps what the app was given, and how each call ended.
     """
 
     def __init__(
@@ -72,13 +74,14 @@ class AppRunner:
         name: str | None = None,
         limit: float = 30.0,
         marks: Marks | None = None,
+        journal: Journal = SILENT,
     ) -> None:
         self.started_at = clock.wall()
         self._clock = clock
         self._hooks = hooks
         self._name = name
         self._marks = marks or NoMarks()
-        self._calls = HandlerCalls(clock, limit)
+        self._calls = HandlerCalls(clock, limit, journal)
         self._pool = TaskPool()
         self._room = asyncio.Event()
         self._lines = LineQueue(

@@ -6,8 +6,8 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from hangbot.bot.answering import current
 from hangbot.bot.app import App, make_hooks
@@ -28,6 +28,7 @@ from hangbot.delivery.retry import RetryPolicy
 from hangbot.errors import HangbotError, OutboxError, Unreachable
 from hangbot.health import Conditions, Health, alarms
 from hangbot.ids import new_id
+from hangbot.journal import SILENT, Journal
 from hangbot.system_errors import first_of
 
 __all__ = ["App", "Bot", "BotOptions", "Health"]
@@ -56,6 +57,7 @@ class Bot:
         app: The author's own part, or ``None``: `hangbot.bot.app.App` has its forms.
         conditions: Where its parts say what is wrong; others may have it, too.
         canary: Writes to itself and listens for it, or ``None``.
+        journal: Keeps what it does.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -75,6 +77,7 @@ class Bot:
         app: App | None = None,
         conditions: Conditions | None = None,
         canary: Canary | None = None,
+        journal: Journal = SILENT,
     ) -> None:
         self.options = options
         self.chat = chat
@@ -82,12 +85,18 @@ class Bot:
         """What is wrong and lasts; `health` shows it with the rest."""
         clock, rng = retrier.clock, retrier.rng
         runner = self._runner = AppRunner(
-            clock, make_hooks(app, self), name=options.name, limit=options.handler_timeout, marks=ledger
+            clock,
+            make_hooks(app, self),
+            name=options.name,
+            limit=options.handler_timeout,
+            marks=ledger,
+            journal=journal,
         )
         self.started_at = runner.started_at
         self._courier = courier
         self._retrier = retrier
         self._notify = notify
+        self._journal = journal
         self._check_action = check_action
         self._keeper = RoomKeeper(
             open_room,
@@ -125,6 +134,12 @@ class Bot:
         One whose state was lost stays until another has joined, so that the old state can be read.
         """
         return self._keeper.session
+
+    @property
+    def room_state(self) -> Mapping[str, Any] | None:
+        """The joined room as the service sent it and patches keep it; ``None`` while there is none."""
+        state = self.room.state if self.room else None
+        return state.data if state else None
 
     async def say(
         self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
@@ -171,6 +186,7 @@ class Bot:
         if room is None or room.ended.done():
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         started = room.action(action, params, me=lambda: self.chat.uid or "")
+        self._journal.add("acted", action, params)
         key = f"{action}-{new_id(self._retrier.rng)[:8]}"
         return await self._retrier.run(DirectAction(key, started, self._retrier.clock, self._notify))
 
@@ -210,6 +226,7 @@ class Bot:
             RemovedFromRoom: A moderator put the bot out.
             OutboxError: The disk or the file failed; nothing is accepted any more.
         """
+        self._journal.add("began")
         try:
             async with asyncio.TaskGroup() as tasks:
                 keeping = tasks.create_task(self._run(self._keeper), name="hangbot-room")
@@ -226,7 +243,9 @@ class Bot:
                 for task in filter(None, (keeping, listening, writing)):
                     task.cancel()
         except* HangbotError as group:
+            self._journal.add("ended", type(first_of(group)).__name__)
             raise first_of(group) from None
+        self._journal.add("ended", type(self._stop_error).__name__ if self._stop_error else "")
         if self._stop_error:
             raise self._stop_error
 

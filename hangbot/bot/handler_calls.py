@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from hangbot.clock import Clock
 from hangbot.errors import OutboxError, OutboxFull, OutboxUnusable
+from hangbot.journal import SILENT, Journal
 
 __all__ = ["CallCounts", "HandlerCalls", "Outcome", "log_not_accepted"]
 
@@ -42,12 +43,14 @@ class HandlerCalls:
     Args:
         clock: Measures and limits.
         limit: Seconds that a call may take.
+        journal: Keeps how each call ended.
     """
 
-    def __init__(self, clock: Clock, limit: float) -> None:
+    def __init__(self, clock: Clock, limit: float, journal: Journal = SILENT) -> None:
         self.limit = limit
         self.counts = CallCounts()
         self._clock = clock
+        self._journal = journal
         self._running: dict[asyncio.Task[Outcome], str] = {}
         self._cancelled: set[asyncio.Task[Outcome]] = set()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
@@ -59,6 +62,12 @@ class HandlerCalls:
     async def make(
         self, call: Callable[[], Awaitable[object]], what: str, limit: float | None = None
     ) -> Outcome:
+        """Call a handler as `_make` does, and keep how that ended in the journal."""
+        outcome = await self._make(call, what, limit)
+        self._journal.add("app", what, outcome)
+        return outcome
+
+    async def _make(self, call: Callable[[], Awaitable[object]], what: str, limit: float | None) -> Outcome:
         """Call a handler and return how that ended; it raises nothing but its own cancellation.
 
         Args:

@@ -67,6 +67,10 @@ class Ledger:
         for key, marks in known.conversations.items():
             self._positions[key] = Position(marks, self._overtaken, old=marks.epoch != known.epoch)
 
+    def newest(self) -> dict[str, int]:
+        """Return the newest id that was heard of each conversation, by its key."""
+        return {key: position.newest for key, position in self._positions.items()}
+
     def knows(self, conversation: Conversation) -> bool:
         """Return whether a conversation was ever begun."""
         return conversation.key in self._positions

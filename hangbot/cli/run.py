@@ -23,6 +23,8 @@ from hangbot.delivery.outbox import Outbox, Turn
 from hangbot.delivery.stats import compute_stats
 from hangbot.exit_codes import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
+from hangbot.hangfm.network import Network
+from hangbot.journal import Journal
 from hangbot.logs import Log, log_step
 from hangbot.preflight import (
     describe_target,
@@ -138,11 +140,15 @@ async def _preflight_and_run(start: _Start, outbox: Outbox, turn: Turn) -> int:
             await outbox.file.check()
         return had
 
+    clock = SystemClock()
+    network = Network(journal=Journal(clock.now))
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
     async with (
-        open_bot(settings, outbox, app=start.app, notify=log_step, turn=take_outbox) as bot,
-        open_status(settings, bot, outbox.file, clock=SystemClock(), version=__version__) as say_stopping,
+        open_bot(settings, outbox, app=start.app, notify=log_step, turn=take_outbox, network=network) as bot,
+        open_status(
+            settings, bot, outbox.file, clock=clock, version=__version__, journal=network.journal
+        ) as say_stopping,
     ):
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 

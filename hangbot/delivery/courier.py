@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from hangbot.clock import Clock, SystemClock
@@ -31,6 +32,7 @@ from hangbot.errors import (
     UsageError,
 )
 from hangbot.health import AT_ONCE, Conditions
+from hangbot.journal import SILENT, Journal
 from hangbot.system_errors import first_of
 
 __all__ = ["Courier"]
@@ -60,6 +62,7 @@ class Courier:
         max_workers: Receivers served at a time; the others wait for a worker to end.
         others: The clock of other processes, which share the file: by default the loop's own.
         look_every: Seconds between looks at what they put into it, where nothing is noticed from outside.
+        journal: Keeps what is accepted.
     """
 
     def __init__(  # noqa: PLR0913  what it is wired with
@@ -77,6 +80,7 @@ class Courier:
         max_workers: int = 256,
         others: Clock | None = None,
         look_every: float = 10.0,
+        journal: Journal = SILENT,
     ) -> None:
         self._outbox = outbox
         self._conditions = outbox.file.conditions = conditions or Conditions(parts=AT_ONCE)
@@ -90,9 +94,10 @@ class Courier:
         self._pending = PendingSettlements(outbox)
         self.movement = Movement(retrier.clock.now)
         owner = OwnerCheck(outbox, who)
-        sending = Sending(outbox, sink, throttle, retrier.clock, notify, owner, self.movement)
+        sending = Sending(outbox, sink, throttle, retrier.clock, notify, owner, self.movement, journal)
         self._workers = Workers(sending, retrier, self._pending, most=max_workers)
         self._look_every = look_every
+        self._journal = journal
         self._lost: str | None = None
         self._watch_at = 0.0
 
@@ -102,6 +107,17 @@ class Courier:
         return self._throttle.breaker
 
     async def accept(self, message: Outgoing, *, first_wins: bool = False) -> list[OutboxRow]:
+        """Write a message to disk, as `_accept` does, and keep in the journal that it was said."""
+        keep = partial(self._journal.said, message.id, message.to, message.text, direct=message.direct)
+        try:
+            stored = await self._accept(message, first_wins=first_wins)
+        except HangbotError as exc:
+            keep(refused=type(exc).__name__)
+            raise
+        keep()
+        return stored
+
+    async def _accept(self, message: Outgoing, *, first_wins: bool) -> list[OutboxRow]:
         """Write a message to disk; when this returns it will be delivered or reported.
 
         Where the ``first_wins``, what was accepted under its id before stands for it, whatever it says.

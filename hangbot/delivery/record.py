@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import Outgoing
+from hangbot.journal import Journal
 
 __all__ = [
     "EXPIRED_AT_START",
@@ -17,6 +18,7 @@ __all__ = [
     "State",
     "Step",
     "StepKind",
+    "kept_in",
     "notify_all",
 ]
 
@@ -93,6 +95,17 @@ def notify_all(*listeners: Notify) -> Notify:
                 listener(step)
             except Exception:
                 logger.exception("[ERROR] a listener failed on a step of %s", step.id, extra=_FAILED)
+
+    return notify
+
+
+def kept_in(journal: Journal) -> Notify:
+    """Return a listener that keeps each step in a journal."""
+
+    def notify(step: Step) -> None:
+        end = step.settlement
+        state, tier = (end.state, end.tier) if end else (None, None)
+        journal.add("step", step.id, step.kind, step.attempt, step.detail, state, tier)
 
     return notify
 

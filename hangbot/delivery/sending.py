@@ -14,6 +14,7 @@ from hangbot.delivery.record import Notify, OutboxRow, Step
 from hangbot.delivery.retry import Progress, Until
 from hangbot.delivery.throttle import LONG, Hold, Request, Stopped, Throttle
 from hangbot.errors import GroupClosed, OutboxNotOurs, OutboxOfAnother, ServiceError
+from hangbot.journal import SILENT, Journal
 
 __all__ = ["OwnerCheck", "QueuedMessage", "Sending"]
 
@@ -57,6 +58,7 @@ class Sending:
         notify: Is given each step.
         owner: Passes before the first of them leaves.
         movement: Knows when each moved last.
+        journal: Keeps what is sent.
     """
 
     outbox: Outbox
@@ -66,6 +68,7 @@ class Sending:
     notify: Notify
     owner: OwnerCheck
     movement: Movement
+    journal: Journal = SILENT
 
 
 class QueuedMessage:
@@ -98,6 +101,9 @@ class QueuedMessage:
         self._marked = marked
         self._attempts = row.attempts
         self._begun = sending.clock.now()
+        message = row.message
+        if row.group_id in {"", message.id}:  # accepted by another process, or before the journal began
+            sending.journal.said(message.id, message.to, message.text, direct=message.direct)
         self._may_be_there = row.in_doubt
         """Whether the service may hold it, for all that is known now."""
         self._under_way = False

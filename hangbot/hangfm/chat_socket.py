@@ -18,6 +18,7 @@ from hangbot.bot.ports import Disconnect, Unreadable
 from hangbot.clock import Clock
 from hangbot.errors import ConnectionLost, TokenRejected, Unavailable
 from hangbot.hangfm.chat import ChatClient
+from hangbot.hangfm.network import NETWORK, Network
 from hangbot.hangfm.socket import Connection, Server, close_code, connect_websocket
 from hangbot.hangfm.wire import chat_socket as wire
 from hangbot.hangfm.wire.chat_socket import AuthAccepted, AuthRefused, OtherFrame
@@ -203,7 +204,7 @@ class _Login(NamedTuple):
 
 @asynccontextmanager
 async def open_chat_socket(
-    chat: ChatClient, *, app_id: str | None, within: float, clock: Clock
+    chat: ChatClient, *, app_id: str | None, within: float, clock: Clock, network: Network = NETWORK
 ) -> AsyncIterator[ChatSocket]:
     """Open the chat's real-time connection, and close it when the block ends.
 
@@ -212,6 +213,7 @@ async def open_chat_socket(
         app_id: The app's id, which CometChat needs.
         within: Seconds for the connection itself.
         clock: Bounds every wait.
+        network: Carries it.
 
     Raises:
         TokenRejected: The server refuses the bot.
@@ -220,7 +222,9 @@ async def open_chat_socket(
     generation = chat.token.generation
     login = await _log_in(chat)
     server = Server("chat", login.where, "OPENCHAT_BASE_URL")
-    connection = await connect_websocket(login.url, server, within=within, clock=clock)
+    connection = await connect_websocket(
+        login.url, server, within=within, clock=clock, journal=network.journal, dialling=network.dial
+    )
     try:
         socket = ChatSocket(connection, clock)
         refused = await socket.authenticate(_auth_frame(chat, app_id, login))

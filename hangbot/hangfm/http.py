@@ -19,17 +19,20 @@ from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
 from hangbot.hangfm.http1 import Http1Transport
 from hangbot.hangfm.wire.answers import http_date
+from hangbot.journal import SILENT, Journal
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
 from hangbot.proxies import unusable_environment
 from hangbot.redact import Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["HttpClient", "HttpResponse", "open_transport"]
+__all__ = ["TOO_LARGE", "HttpClient", "HttpResponse", "open_transport"]
 
 _CONNECT_SHARE: Final = 0.8
 """The share of the time-out in which a connection must be made: otherwise nothing was sent."""
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Some servers refuse these without a length, be it 0."""
+TOO_LARGE: Final = "TooLarge"
+"""How an exchange failed whose answer was larger than is safe, in the journal."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "hangbot"}
 
@@ -71,6 +74,7 @@ class HttpClient:
         service: ``gateway`` or ``chat``, for the errors.
         clock: Bounds each exchange.
         timeout: Seconds until an answer counts as lost.
+        journal: Keeps each exchange.
         largest: Bytes that an answer may have; a page of a hundred messages has some hundred thousand.
     """
 
@@ -82,10 +86,12 @@ class HttpClient:
         service: str,
         clock: Clock,
         timeout: float,
+        journal: Journal = SILENT,
         largest: int = 32 * 2**20,
     ) -> None:
         self.base = base
         self.clock = clock
+        self._journal = journal
         self._transport = transport
         self._extensions = {"timeout": httpx.Timeout(None, connect=timeout * _CONNECT_SHARE).as_dict()}
         self._service = service
@@ -131,7 +137,7 @@ class HttpClient:
         except (httpx.InvalidURL, UnicodeError) as exc:
             raise self._no_address(exc) from None
         try:
-            answer = await self.clock.wait_for(self._read_body(request), self._timeout)
+            answer = await self._exchange(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
                 f"no connection to {self.base} for {what}: {_cause(exc, headers)}", service=self._service
@@ -157,6 +163,21 @@ class HttpClient:
 
     def _no_address(self, why: Exception) -> ConfigError:
         return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
+
+    async def _exchange(self, request: httpx.Request) -> HttpResponse | None:
+        """Send a request and read its answer in time, and keep both."""
+        journal, number = self._journal, self._journal.number()
+        journal.add("request", number, self._service, request.method, request.url.raw_path, request.read())
+        try:
+            answer = await self.clock.wait_for(self._read_body(request), self._timeout)
+        except BaseException as exc:
+            journal.add("failed", number, type(exc).__name__)
+            raise
+        if answer is None:
+            journal.add("failed", number, TOO_LARGE)
+        else:
+            journal.add("answer", number, answer.status, answer.headers, answer.body)
+        return answer
 
     async def _read_body(self, request: httpx.Request) -> HttpResponse | None:
         """Read an answer to its end; ``None`` for one that is larger than is safe."""

@@ -28,14 +28,25 @@ from hangbot.claims import read_claims
 from hangbot.clock import Clock
 from hangbot.errors import ConfigError, ServiceError, TokenRejected, Unavailable, Unreachable
 from hangbot.hangfm.dial import dial, is_address
+from hangbot.hangfm.kept_connection import KeptConnection
 from hangbot.hangfm.wire.answers import is_page, refuses_upgrade
 from hangbot.hangfm.wire.frames import socket_url
+from hangbot.journal import SILENT, Journal
 from hangbot.net import is_loopback, unverified
 from hangbot.proxies import is_proxied, unusable_environment
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.text import quote_server_text
 
-__all__ = ["Connection", "FrameTap", "Server", "close_code", "connect_room", "connect_websocket"]
+__all__ = [
+    "Connection",
+    "Dial",
+    "FrameTap",
+    "Server",
+    "close_code",
+    "connect_room",
+    "connect_websocket",
+    "dial_websocket",
+]
 
 _LARGEST_FRAME: Final = 16 * 2**20
 """Bytes: a room's state was seen with 105 KB, most of it a poster; the library's own limit is 1 MiB."""
@@ -63,6 +74,13 @@ class Connection(Protocol):
         """Close it, within a bounded time."""
 
 
+class Dial(Protocol):
+    """Opens a websocket; raises what the library raises, or `OSError`."""
+
+    async def __call__(self, url: str, *, local: bool) -> Connection:
+        """Connect to an address, which may hold a token; where it is ``local``, TLS is not verified."""
+
+
 class Server(NamedTuple):
     """What is connected to, as errors name it.
 
@@ -77,7 +95,15 @@ class Server(NamedTuple):
     setting: str
 
 
-async def connect_room(where: str, token: str, *, within: float, clock: Clock) -> Connection:
+async def connect_room(
+    where: str,
+    token: str,
+    *,
+    within: float,
+    clock: Clock,
+    journal: Journal = SILENT,
+    dialling: Dial | None = None,
+) -> Connection:
     """Connect to the room socket.
 
     Args:
@@ -85,6 +111,8 @@ async def connect_room(where: str, token: str, *, within: float, clock: Clock) -
         token: The room token.
         within: Seconds for all of it.
         clock: Bounds it, and says since when a token has expired.
+        journal: As for `connect_websocket`.
+        dialling: As for `connect_websocket`.
 
     Raises:
         TokenRejected: The room refused it with 401 or 403, in its own words.
@@ -95,8 +123,9 @@ async def connect_room(where: str, token: str, *, within: float, clock: Clock) -
     def refuse(response: Response) -> ServiceError:
         return _refused_by_room(server, response, token, clock.wall())
 
+    url = socket_url(where, token)
     return await connect_websocket(
-        socket_url(where, token), server, within=within, clock=clock, refuse=refuse
+        url, server, within=within, clock=clock, refuse=refuse, journal=journal, dialling=dialling
     )
 
 
@@ -107,6 +136,8 @@ async def connect_websocket(
     within: float,
     clock: Clock,
     refuse: Callable[[Response], ServiceError] | None = None,
+    journal: Journal = SILENT,
+    dialling: Dial | None = None,
 ) -> Connection:
     """Connect to a websocket.
 
@@ -117,6 +148,8 @@ async def connect_websocket(
         clock: Bounds it.
         refuse: Says what an answer other than the upgrade means; by default that another service
             answers, or one in trouble.
+        journal: Keeps how that went, and what passes over it.
+        dialling: Opens it; by default `dial_websocket` does.
 
     Raises:
         Unreachable: No connection.
@@ -126,7 +159,8 @@ async def connect_websocket(
     service, where, setting = server
     # Every `from None`: the library's exceptions may hold the address, and with it the token.
     try:
-        return await clock.wait_for(_connect(url, local=is_loopback(where)), within)
+        opening = (dialling or dial_websocket)(url, local=is_loopback(where))
+        return await _kept(clock.wait_for(opening, within), service, journal)
     except InvalidStatus as exc:
         raise (refuse(exc.response) if refuse else _answered(server, exc.response)) from None
     except (InvalidURI, UnicodeError):
@@ -147,7 +181,27 @@ async def connect_websocket(
         raise unusable_environment(exc) from None
 
 
-async def _connect(url: str, *, local: bool) -> Connection:
+async def _kept(opening: Awaitable[Connection], service: str, journal: Journal) -> Connection:
+    """Await a connection, and keep how that went."""
+    if not journal.keeps:
+        return await opening
+    number = journal.number()
+    journal.add("open", number, service)
+    try:
+        connection = await opening
+    except InvalidStatus as exc:
+        answer = exc.response
+        journal.add("refused", number, answer.status_code, _headers(answer), bytes(answer.body or b""))
+        raise
+    except BaseException as exc:
+        journal.add("unopened", number, type(exc).__name__, exc.errno if isinstance(exc, OSError) else None)
+        raise
+    journal.opened(number, service)
+    return KeptConnection(connection, journal, number)
+
+
+async def dial_websocket(url: str, *, local: bool) -> Connection:
+    """Open a websocket over the network, as a `Dial`."""
     sock = await _dialled(url, local=local)
     return await _Connect(
         url,

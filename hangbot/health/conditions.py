@@ -18,11 +18,19 @@ class Conditions:
     Args:
         now: The monotonic time, in seconds; without it no time passes.
         parts: What is asked of each.
+        seen: Given each part that turned red or green, whether it is red, and the sentence.
     """
 
-    def __init__(self, now: Callable[[], float] = lambda: 0.0, parts: Mapping[str, Part] = PARTS) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = lambda: 0.0,
+        parts: Mapping[str, Part] = PARTS,
+        *,
+        seen: Callable[[str, bool, str], object] = lambda _part, _red, _sentence: None,
+    ) -> None:
         self._now = now
         self._parts = parts
+        self._seen = seen
         self._facts: dict[str, Fact] = {}
         self._logged: set[str] = set()
 
@@ -108,8 +116,10 @@ class Conditions:
             if fact.in_trouble(now, asked) and self._alarms(part):
                 self._logged.add(part)
                 said = fact.trouble or silence(part, now - fact.at)
+                self._seen(part, True, said.sentence)  # noqa: FBT003  a listener's
                 level, mark = (logging.WARNING, "[WARN]") if asked.warns else (logging.ERROR, "[ERROR]")
                 logger.log(level, "%s %s", mark, said, extra={"action": "red", "part": part})
         elif not fact.is_red(now, asked):
             self._logged.discard(part)
+            self._seen(part, False, "")  # noqa: FBT003  a listener's
             logger.info("[OK] %s: in order again", part, extra={"action": "green", "part": part})

@@ -107,7 +107,15 @@ def _remove_left(path: Path, name: str) -> None:
             raise OSError(errno.EADDRINUSE, "another process has it")
 
 
-async def ask(outbox: Path, target: str, *, within: float, clock: Clock, method: str = "GET") -> bytes | None:
+async def ask(
+    outbox: Path,
+    target: str,
+    *,
+    within: float,
+    clock: Clock,
+    method: str = "GET",
+    largest: int = _LARGEST_ANSWER,
+) -> bytes | None:
     """Return what the bot on an outbox answers, or ``None`` where none has the socket.
 
     Raises:
@@ -117,7 +125,9 @@ async def ask(outbox: Path, target: str, *, within: float, clock: Clock, method:
     path = socket_path(outbox)
     try:
         with _reachable(path) as name:
-            return await clock.wait_for(_asked(asyncio.open_unix_connection(name), target, method), within)
+            return await clock.wait_for(
+                _asked(asyncio.open_unix_connection(name), target, method, largest), within
+            )
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
         return None
     except TimeoutError:
@@ -133,19 +143,22 @@ async def ask(outbox: Path, target: str, *, within: float, clock: Clock, method:
 
 
 async def _asked(
-    connecting: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]], target: str, method: str
+    connecting: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]],
+    target: str,
+    method: str,
+    largest: int,
 ) -> bytes:
     reader, writer = await connecting
     try:
         writer.write(f"{method} {target} {_HEAD}".encode())
-        answer = await reader.read(_LARGEST_ANSWER)
-        while more := await reader.read(_LARGEST_ANSWER - len(answer)):
+        answer = bytearray()
+        while more := await reader.read(largest - len(answer)):
             answer += more
     except ConnectionError as exc:
         raise ConnectionRefusedError(str(exc)) from exc  # it ended meanwhile
     finally:
         writer.transport.abort()
-    _, whole, body = answer.partition(b"\r\n\r\n")
+    _, whole, body = bytes(answer).partition(b"\r\n\r\n")
     if not whole:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "it ended meanwhile")
     return body

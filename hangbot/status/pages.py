@@ -1,13 +1,13 @@
 """What is answered over HTTP: on HANGBOT_STATUS_PORT, and on the socket beside the outbox."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from hangbot.web.http import Request, Response
 
-__all__ = ["LARGEST_BODY", "MOST_CONNECTIONS", "SWEEP_EVERY", "Pages"]
+__all__ = ["JOURNAL", "LARGEST_BODY", "MOST_CONNECTIONS", "SWEEP_EVERY", "Pages"]
 
 LARGEST_BODY: Final = 4096
 MOST_CONNECTIONS: Final = 64
@@ -16,6 +16,8 @@ SWEEP_EVERY: Final = 5.0
 
 _PAGES: Final = ("/livez", "/readyz", "/healthz")
 _LOOK: Final = "/look"
+JOURNAL: Final = "/journal"
+"""Only on the socket beside the outbox, which is the user's alone."""
 
 
 class Pages:
@@ -24,13 +26,18 @@ class Pages:
     Args:
         current: Returns the row of `hangbot.status.report.to_row`.
         look: Has the bot look for what another process accepted; ``None``: not to be asked here.
+        journal: Returns the journal as lines of JSON; ``None``: not to be asked here.
     """
 
     def __init__(
-        self, current: Callable[[], Mapping[str, Any]], look: Callable[[], None] | None = None
+        self,
+        current: Callable[[], Mapping[str, Any]],
+        look: Callable[[], None] | None = None,
+        journal: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
         self._current = current
         self._look = look
+        self._journal = journal
 
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
@@ -40,8 +47,10 @@ class Pages:
                 return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", "POST")
             self._look()
             return _answer(HTTPStatus.OK, {})
+        if path == JOURNAL and self._journal is not None and request.method == "GET":
+            return Response(HTTPStatus.OK, await self._journal(), {"Content-Type": "application/jsonl"})
         if path not in _PAGES:
-            paths = [*_PAGES, *([_LOOK] if self._look else ())]
+            paths = [*_PAGES, *([_LOOK] if self._look else ()), *([JOURNAL] if self._journal else ())]
             return _answer(HTTPStatus.NOT_FOUND, {"error": "there is no such page", "paths": paths})
         if request.method not in {"GET", "HEAD"}:
             return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered here", "GET, HEAD")

@@ -1,10 +1,12 @@
 """All that says how a running bot is, opened and closed together."""
 
 import asyncio
+import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from hangbot.bot.bot import Bot
@@ -13,6 +15,7 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.errors import OutboxError
 from hangbot.health import Health
+from hangbot.journal import SILENT, Journal, rows
 from hangbot.redact import Redactor
 from hangbot.status.local import listening, socket_path
 from hangbot.status.pages import LARGEST_BODY, MOST_CONNECTIONS, SWEEP_EVERY, Pages
@@ -36,6 +39,7 @@ async def open_status(
     *,
     clock: Clock,
     version: str,
+    journal: Journal = SILENT,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Callable[[], None]]:
     """Answer on the port and on the socket beside the outbox, and notify systemd, while the block runs.
@@ -46,6 +50,7 @@ async def open_status(
         file: Its outbox, which the caller holds.
         clock: Measures and waits.
         version: That of hangbot.
+        journal: What is read over the socket beside the outbox.
         environ: What systemd named.
 
     Yields:
@@ -80,7 +85,11 @@ async def open_status(
             more = {"action": "status", "status_url": where}
             logger.info("how the bot is: %s/healthz, /readyz and /livez", where, extra=more)
         path = socket_path(settings.outbox)
-        local = _server(Pages(current, bot.look), clock, opens=stack.enter_context(listening(path)))
+        local = _server(
+            Pages(current, bot.look, partial(_written, journal, settings)),
+            clock,
+            opens=stack.enter_context(listening(path)),
+        )
         stack.push_async_callback(local.close)
         try:
             await local.listen()
@@ -114,6 +123,17 @@ async def open_status(
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
                     logger.error("a task of the status failed", exc_info=result)
+
+
+def _written(journal: Journal, settings: Settings) -> Awaitable[bytes]:
+    """Return the journal as lines of JSON, written in a thread: to mask all of it takes a second."""
+    excerpt, redactor = journal.read(), Redactor(settings.secrets())
+
+    def write() -> bytes:
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows(excerpt, redactor))
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+    return asyncio.to_thread(write)
 
 
 async def _probe(file: OutboxFile, clock: Clock) -> None:

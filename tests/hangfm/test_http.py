@@ -43,8 +43,8 @@ def closed_url() -> Iterator[str]:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-async def ask(transport: Http, base: str, *, within: float = WITHIN, **more: int) -> HttpResponse:
-    client = HttpClient(transport, base, service="chat", clock=SystemClock(), timeout=within, **more)
+async def ask(transport: Http, base: str, *, within: float = WITHIN, largest: int = 2**20) -> HttpResponse:
+    client = HttpClient(transport, base, service="chat", clock=SystemClock(), timeout=within, largest=largest)
     return await client.request("GET", "/v3.0/me", what="who I am", headers={"authToken": TOKEN})
 
 

@@ -1,0 +1,95 @@
+import json
+
+from hangbot.journal import SILENT, Journal, NotedChance, Snapshot, rows
+from hangbot.redact import MASK, Redactor
+from tests.rng import FixedRng
+
+
+def _kept(journal: Journal, *secrets: str) -> list[dict[str, object]]:
+    return list(rows(journal.read(), Redactor(secrets)))
+
+
+def test_what_is_kept_is_bounded_and_begins_with_how_things_stood() -> None:
+    now = [0.0]
+    journal = Journal(lambda: now[0], largest=64_000)
+    journal.snapshot = lambda: Snapshot({"allUsers": [{"uuid": str(now[0])}]}, {"group_g": int(now[0])})
+    journal.opened(7, "room")
+
+    for second in range(2_000):
+        now[0] = float(second)
+        journal.add("in", 7, json.dumps({"context": "user", "second": second, "room": "x" * 100}))
+    first, *others = _kept(journal)
+
+    assert 32_000 < journal.size <= 64_000
+    begun = others[0]["json"]["second"]  # type: ignore[index]  # a frame of above
+    assert first["heard"] == {"group_g": begun}
+    assert first["room"] == {"allUsers": [{"uuid": f"{begun}.0"}]}
+    assert first["open"] == ["room"]
+    assert first["lost"] == begun + 1  # with the opening
+    assert others[-1]["json"]["second"] == 1_999  # type: ignore[index]  # see above
+
+
+def test_what_is_older_than_ten_minutes_goes_but_the_answers_that_a_start_needs() -> None:
+    now = [0.0]
+    journal = Journal(lambda: now[0])
+    journal.add("request", 1, "chat", "GET", b"/v3.0/me", b"")
+    journal.add("answer", 1, 200, {}, b'{"data":{}}')
+    journal.add("request", 2, "chat", "POST", b"/v3.0/messages", b"{}")
+    journal.add("answer", 2, 201, {}, b'{"data":{}}')
+
+    for now[0] in (90.0, 180.0, 800.0):
+        journal.add("chance", now[0])
+
+    assert [(row["kind"], row.get("before"), row.get("target")) for row in _kept(journal)[1:]] == [
+        ("request", True, "/v3.0/me"),
+        ("answer", True, None),
+        ("chance", None, None),
+        ("chance", None, None),
+    ]
+
+
+def test_a_message_is_said_once_and_a_frame_larger_than_all_the_rest_is_named_by_its_length() -> None:
+    journal = Journal(lambda: 0.0, largest=10_000)
+
+    journal.said("m-1", "group", "hello", direct=False)
+    journal.said("m-1", "group", "hello", direct=False)
+    journal.add("in", 1, "x" * 20_000)
+
+    said, large = _kept(journal)[1:]
+    assert said["kind"] == "said"
+    assert large["text"] == "<20000 characters, too many to keep>"
+
+
+def test_secrets_are_masked_when_it_is_read() -> None:
+    journal = Journal(lambda: 0.0)
+    secret = "hunter2-hunter2"
+    journal.add("request", 1, "chat", "GET", f"/v3.0/me?authToken={secret}".encode(), b"")
+    journal.add(
+        "answer", 1, 200, {"x-echo": secret}, json.dumps({"data": {"jwt": "a.b.c", "t": secret}}).encode()
+    )
+    journal.add("in", 2, f"not JSON: {secret}")
+
+    written = json.dumps(_kept(journal, secret))
+
+    assert secret not in written
+    assert written.count(MASK) == 5
+
+
+def test_a_silent_journal_keeps_nothing() -> None:
+    SILENT.add("in", 1, "a frame")
+    SILENT.said("m-1", "group", "hello", direct=False)
+
+    assert _kept(SILENT)[1:] == []
+
+
+def test_what_was_drawn_can_be_drawn_again() -> None:
+    journal = Journal(lambda: 0.0)
+    chance = NotedChance(FixedRng(0.25), journal)
+
+    drawn = chance.random(), chance.getrandbits(128)
+
+    rows = _kept(journal)[1:]
+    assert [(row.get("number"), row.get("hex")) for row in rows] == [
+        (drawn[0], None),
+        (None, f"{drawn[1]:032x}"),
+    ]
