@@ -19,6 +19,7 @@ from hangbot.claims import read_claims
 from hangbot.clock import Clock, SystemClock
 from hangbot.config import Settings
 from hangbot.config.core import bot_options, send_policy
+from hangbot.delivery.counting import count_steps
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.inbox import Inbox
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
@@ -30,6 +31,7 @@ from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import MakeWriter
+from hangbot.figures import Figures
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_history import HistoryReader
 from hangbot.hangfm.chat_socket import open_chat_socket
@@ -129,7 +131,7 @@ async def open_gateway(settings: Settings, *, clock: Clock | None = None) -> Asy
 
 
 @asynccontextmanager
-async def open_room(
+async def open_room(  # noqa: PLR0913  what may be handed in, by name
     settings: Settings,
     *,
     clock: Clock | None = None,
@@ -139,6 +141,7 @@ async def open_room(
     events: RoomEvents | None = None,
     on_event: Callable[[Event], None] | None = None,
     network: Network = NETWORK,
+    figures: Figures | None = None,
 ) -> AsyncIterator[RoomClient]:
     """Connect to the room socket and listen; joining is the caller's next step.
 
@@ -151,6 +154,7 @@ async def open_room(
         events: Finds out what happens, over several connections where it is given to each of them.
         on_event: Called with what happens, in order.
         network: Carries it.
+        figures: Count what it hears.
 
     Raises:
         HangbotError: As `hangbot.hangfm.socket.connect_room` does.
@@ -171,6 +175,7 @@ async def open_room(
         me=claims.uid if claims else settings.chat_uid,
         events=None if on_event is None else events or RoomEvents(settings.room_uuid),
         on_event=on_event or (lambda _: None),
+        figures=figures,
     )
     async with room.listening():
         yield room
@@ -250,21 +255,23 @@ def make_courier(  # noqa: PLR0913  what it is wired with
     conditions: Conditions | None = None,
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     journal: Journal = SILENT,
+    figures: Figures | None = None,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
+    figures = figures or Figures()
     who = sink.own_uid if settings.chat_uid is None and isinstance(sink, ChatClient) else None
     clock, rng, bucket = clock or SystemClock(), rng or SYSTEM_RNG, TokenBucket(settings.rate, settings.burst)
     conditions = conditions or Conditions(clock.now, AT_ONCE)
     breaker = CircuitBreaker(reconnect_policy(settings.retry_base))
     limits = ThrottleLimits(bucket, RetryBudget(), breaker, in_flight=settings.http_concurrency)
-    throttle = Throttle(limits, clock, rng, sink, conditions)
+    throttle = Throttle(limits, clock, rng, sink, conditions, figures)
     return Courier(
         outbox,
         sink,
         retrier=Retrier(send_policy(settings), clock, rng, throttle),
         throttle=throttle,
-        notify=notify_all(notify),
         journal=journal,
+        notify=notify_all(notify, count_steps(figures, "chat")),
         ttl=settings.message_ttl,
         conditions=conditions,
         who=who,
@@ -273,7 +280,7 @@ def make_courier(  # noqa: PLR0913  what it is wired with
 
 
 @asynccontextmanager
-async def open_bot(
+async def open_bot(  # noqa: PLR0913  as above
     settings: Settings,
     outbox: Outbox,
     *,
@@ -283,8 +290,13 @@ async def open_bot(
     notify: Notify = lambda _: None,
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     network: Network = NETWORK,
+    figures: Figures | None = None,
 ) -> AsyncIterator[Bot]:
-    """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``."""
+    """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``.
+
+    What it does it counts into the ``figures``.
+    """
+    figures = figures or Figures()
     clock, rng, journal = clock or SystemClock(), rng or SYSTEM_RNG, network.journal
     if journal.keeps:
         rng, notify = NotedChance(rng, journal), notify_all(notify, kept_in(journal))
@@ -303,6 +315,7 @@ async def open_bot(
             conditions=red,
             turn=turn,
             journal=journal,
+            figures=figures,
         )
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, rng, red)
         ledger = Ledger(Inbox(outbox.file, clock), clients.chat, history)
@@ -320,16 +333,17 @@ async def open_bot(
             ledger=ledger,
             courier=courier,
             open_room=lambda hears: open_room(
-                settings, clock=clock, events=happened, on_event=hears, network=network
+                settings, clock=clock, events=happened, on_event=hears, network=network, figures=figures
             ),
             check_action=check_name,
             retrier=Retrier(send_policy(settings), clock, rng),
-            notify=notify_all(notify),
+            notify=notify_all(notify, count_steps(figures, "room")),
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
             conditions=red,
             canary=canary if settings.canary else None,
             journal=journal,
+            figures=figures,
         )
         if journal.keeps:
             journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest())

@@ -19,6 +19,7 @@ from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
+from hangbot.figures import Figures
 from hangbot.journal import SILENT, Journal
 
 __all__ = ["AppRunner", "Marks", "NoMarks", "uptime"]
@@ -64,6 +65,7 @@ class AppRunner:
         limit: Seconds that a handler may take.
         marks: Where it is written which lines are handled.
         journal: Keeps what the app was given, and how each call ended.
+        figures: Count the calls.
     """
 
     def __init__(
@@ -75,13 +77,15 @@ class AppRunner:
         limit: float = 30.0,
         marks: Marks | None = None,
         journal: Journal = SILENT,
+        figures: Figures | None = None,
     ) -> None:
         self.started_at = clock.wall()
         self._clock = clock
         self._hooks = hooks
         self._name = name
         self._marks = marks or NoMarks()
-        self._calls = HandlerCalls(clock, limit, journal)
+        self._figures = figures or Figures()
+        self._calls = HandlerCalls(clock, limit, journal, self._figures)
         self._pool = TaskPool()
         self._room = asyncio.Event()
         self._lines = LineQueue(
@@ -131,6 +135,7 @@ class AppRunner:
             return
         if len(self._events) == _MOST_EVENTS:
             self._events_lost += 1
+            self._figures.events_dropped.count()
             if self._events_lost == 1:
                 logger.warning(
                     "the app is slow: %d events of the room wait for it, and the oldest are dropped",

@@ -26,6 +26,7 @@ from hangbot.delivery.record import Notify, OutboxRow, Settlement
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.errors import HangbotError, OutboxError, Unreachable
+from hangbot.figures import Figures
 from hangbot.health import Conditions, Health, alarms
 from hangbot.ids import new_id
 from hangbot.journal import SILENT, Journal
@@ -58,6 +59,7 @@ class Bot:
         conditions: Where its parts say what is wrong; others may have it, too.
         canary: Writes to itself and listens for it, or ``None``.
         journal: Keeps what it does.
+        figures: What its parts count into; others may have it, too.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -78,11 +80,14 @@ class Bot:
         conditions: Conditions | None = None,
         canary: Canary | None = None,
         journal: Journal = SILENT,
+        figures: Figures | None = None,
     ) -> None:
         self.options = options
         self.chat = chat
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
+        self.figures = figures or Figures()
+        """What it has counted since its start."""
         clock, rng = retrier.clock, retrier.rng
         runner = self._runner = AppRunner(
             clock,
@@ -91,6 +96,7 @@ class Bot:
             limit=options.handler_timeout,
             marks=ledger,
             journal=journal,
+            figures=self.figures,
         )
         self.started_at = runner.started_at
         self._courier = courier
@@ -106,6 +112,7 @@ class Bot:
             options=options,
             conditions=self.conditions,
             app=runner,
+            figures=self.figures,
         )
         self._listener = ChatListener(
             chat,
@@ -120,6 +127,7 @@ class Bot:
             conditions=self.conditions,
             app=runner,
             nickname=self._keeper.nickname,
+            figures=self.figures,
         )
         self._clock = clock
         self._canary = canary

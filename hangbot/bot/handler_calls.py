@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from hangbot.clock import Clock
 from hangbot.errors import OutboxError, OutboxFull, OutboxUnusable
+from hangbot.figures import Figures
 from hangbot.journal import SILENT, Journal
 
 __all__ = ["CallCounts", "HandlerCalls", "Outcome", "log_not_accepted"]
@@ -44,13 +45,17 @@ class HandlerCalls:
         clock: Measures and limits.
         limit: Seconds that a call may take.
         journal: Keeps how each call ended.
+        figures: Count them.
     """
 
-    def __init__(self, clock: Clock, limit: float, journal: Journal = SILENT) -> None:
+    def __init__(
+        self, clock: Clock, limit: float, journal: Journal = SILENT, figures: Figures | None = None
+    ) -> None:
         self.limit = limit
         self.counts = CallCounts()
         self._clock = clock
         self._journal = journal
+        self._figures = figures or Figures()
         self._running: dict[asyncio.Task[Outcome], str] = {}
         self._cancelled: set[asyncio.Task[Outcome]] = set()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
@@ -85,6 +90,7 @@ class HandlerCalls:
             await self._end(task, what, self._clock.now() - begun)
             return "timed out"
         finally:
+            self._figures.handler_seconds.observe(self._clock.now() - begun)
             self._running.pop(task, None)
             if not task.done():  # `make` itself was cancelled, or the handler does not end
                 self._abandon(task)
@@ -149,6 +155,7 @@ class HandlerCalls:
             outcome = "raised"
         if outcome == "raised":
             self.counts.raised += 1
+            self._figures.handler_failures.count("raised")
         else:
             self.counts.returned += 1
         return outcome
@@ -156,6 +163,7 @@ class HandlerCalls:
     async def _end(self, task: asyncio.Task[Outcome], what: str, took: float) -> None:
         """Cancel a handler that is over its limit, and wait for its end, but not for ever."""
         self.counts.timed_out += 1
+        self._figures.handler_failures.count("timed out")
         logger.error(
             "[ERROR] the app's handler of %s was cancelled: it took longer than %.4g s. "
             "Have it do less, or set HANGBOT_HANDLER_TIMEOUT_MS",
@@ -168,6 +176,7 @@ class HandlerCalls:
             await self._clock.wait_for(asyncio.wait([task]), _LETS_GO_WITHIN)
         except TimeoutError:
             self.counts.abandoned += 1
+            self._figures.handler_failures.count("abandoned")
             logger.error(  # noqa: TRY400  the traceback would be of the wait
                 "[ERROR] the app's handler of %s does not end, although it was cancelled %g s ago: "
                 "left alone, others go on. Have it let `asyncio.CancelledError` through",

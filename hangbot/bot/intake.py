@@ -10,6 +10,7 @@ from hangbot.bot.events import ChatMessage
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.ports import ChatHistory, Conversation, Unreadable
 from hangbot.clock import Clock
+from hangbot.figures import Figures
 
 __all__ = ["Intake", "Lines"]
 
@@ -38,6 +39,7 @@ class Intake:
         nickname: Returns what a user is called in the room.
         clock: Measures.
         catch_up: Seconds up to which a line of the history is worth an answer.
+        figures: Say when a line was heard last.
 
     Attributes:
         behind: Conversations with a line for which there was no room: they are to be read on.
@@ -57,8 +59,11 @@ class Intake:
         nickname: Callable[[str], str | None],
         clock: Clock,
         catch_up: float,
+        *,
+        figures: Figures,
     ) -> None:
         self._clock = clock
+        self._figures = figures
         self.behind: set[Conversation] = set()
         self.to_read: dict[Conversation, set[int]] = {}
         self.full = asyncio.Event()
@@ -185,6 +190,7 @@ class Intake:
 
     def _offer(self, conversation: Conversation, line: ChatMessage) -> bool:
         """Give the app a line; after one that was refused, none of the same user before that."""
+        self._figures.last_event.mark(self._clock.now(), "chat")
         refused = self._refused.get(conversation, ())
         if line.sender in refused or not self._app.offer(line):
             self._refused.setdefault(conversation, set()).add(line.sender)

@@ -21,6 +21,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Stopped
 from hangbot.errors import ServiceError, Unavailable
+from hangbot.figures import Figures
 from hangbot.health import Condition, Conditions
 from hangbot.ids import Rng
 
@@ -59,6 +60,7 @@ class ChatListener:
         conditions: Given how the chat is.
         app: Given each line.
         nickname: Returns what a user is called in the room.
+        figures: Count the connections that are lost, and say when a line was heard last.
 
     Attributes:
         reads: Set while it hears: the socket is there and what it may have missed is read, or polling works.
@@ -79,6 +81,7 @@ class ChatListener:
         conditions: Conditions,
         app: AppRunner,
         nickname: Callable[[str], str | None],
+        figures: Figures | None = None,
     ) -> None:
         self.reads = asyncio.Event()
         self._chat = chat
@@ -89,9 +92,10 @@ class ChatListener:
         self._conditions = conditions
         self._app = app
         self._options = options
+        self._figures = figures or Figures()
         self._pace = ReconnectPace(policy, rng)
         self._patience = Patience(courier, clock, rng, policy, conditions)
-        self._intake = Intake(ledger, history, app, nickname, clock, options.catch_up)
+        self._intake = Intake(ledger, history, app, nickname, clock, options.catch_up, figures=self._figures)
         self._reading = Reading(ledger, self._intake, history, self._patience, clock, self._enter_again)
         self._session = PushSession(
             self._intake,
@@ -107,6 +111,8 @@ class ChatListener:
         self._said_no_socket = False
         self._cause = ""
         """Why there is no connection."""
+        self._reason = ""
+        """The same in a word."""
 
     def status(self) -> Sequence[Condition]:
         """Return why the chat is not heard; nothing while it is."""
@@ -159,8 +165,9 @@ class ChatListener:
                 except (
                     ServiceError
                 ) as exc:  # whatever a service says: it may say something else the next time
-                    missed, self._cause = 0, str(exc)
+                    missed, self._cause, self._reason = 0, str(exc), type(exc).__name__
                     self._log_no_socket(exc)
+            self._figures.reconnects.count("chat", self._reason)
             if not self._polls.is_set():
                 self.reads.clear()
                 self._conditions.bad(CHAT, f"the chat is not heard ({self._cause})", Unavailable.remedy)
@@ -179,11 +186,11 @@ class ChatListener:
             self._conditions.clear(_PUSH)
             self._said_no_socket = False
             missed = await self._session.run(push)
-            self._cause = "its socket did not bring everything"
+            self._cause, self._reason = "its socket did not bring everything", "deaf"
             if not missed and push.ended.done():
                 end = push.ended.result()
                 how = f"{end.reason}, {end.detail}" if end.detail else end.reason
-                self._cause = f"its socket has ended: {how}"
+                self._cause, self._reason = f"its socket has ended: {how}", end.reason
                 more = {"action": "chat_socket_lost"}
                 logger.warning(
                     "[SOCKET] the chat's socket has ended (%s): it is opened again", how, extra=more

@@ -20,6 +20,7 @@ from hangbot.errors import (
     TokenRejected,
     Unavailable,
 )
+from hangbot.figures import Figures
 from hangbot.health import Condition, Conditions
 from hangbot.ids import Rng
 
@@ -66,6 +67,7 @@ class RoomKeeper:
         options: How long the server's welcome is waited for.
         conditions: Given what is wrong and lasts.
         app: Given what happens in the room.
+        figures: Count the connections and states that are lost.
 
     Attributes:
         session: The joined connection, or ``None`` while there is none. One whose state was lost stays
@@ -83,6 +85,7 @@ class RoomKeeper:
         options: BotOptions,
         conditions: Conditions,
         app: AppRunner,
+        figures: Figures | None = None,
     ) -> None:
         self.session: RoomSession | None = None
         self.in_room = asyncio.Event()
@@ -92,6 +95,7 @@ class RoomKeeper:
         self._resyncs = ResyncPace()
         self._conditions = conditions
         self._app = app
+        self._figures = figures or Figures()
         self._welcome_timeout = options.welcome_timeout
         self._cause = "it has not joined yet"
         self._remedy = ConnectionLost.remedy
@@ -130,7 +134,9 @@ class RoomKeeper:
                 return RemovedFromRoom("a moderator put the bot out of the room", service="room")
             self._pace.left(self._clock.now())
             if end.reason == "state lost":
+                self._figures.resyncs.count(end.trouble)
                 continue  # now: the room sees no leave for 20 s
+            self._figures.reconnects.count("room", type(error).__name__ if error else end.reason)
             self._cause = f"{end.reason}, {end.detail}" if end.detail else end.reason
             self._remedy = error.remedy if error else ConnectionLost.remedy
             self._say_lost()

@@ -71,6 +71,8 @@ class Step(NamedTuple):
         detail: In words: the error's kind and message, what was found, the tier.
         seconds: How long it took, or is about to take (``waiting``).
         settlement: With ``settled``: how it ended.
+        cause: With ``answer``, ``asked`` and ``waiting``: the name of the error that it comes from, where
+            there was one. It is not kept on disk.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Step(NamedTuple):
     detail: str = ""
     seconds: float = 0.0
     settlement: Settlement | None = None
+    cause: str = ""
 
 
 Notify = Callable[[Step], None]

@@ -145,7 +145,8 @@ class Retrier:
         try:
             progress.withdrawn = not await sendable.send(until=until)
         except ServiceError as exc:
-            self._record(sendable, progress, "answer", _in_words(exc), seconds=self.clock.now() - started)
+            took = self.clock.now() - started
+            self._record(sendable, progress, "answer", _in_words(exc), seconds=took, error=exc)
             progress.failed(exc, self.clock.now())
             return
         if not progress.withdrawn:
@@ -159,7 +160,7 @@ class Retrier:
         try:
             found = await sendable.find(until=Until(progress.deadline, progress.expires_at, ask_until))
         except ServiceError as exc:
-            self._record(sendable, progress, "asked", f"no answer: {_in_words(exc)}")
+            self._record(sendable, progress, "asked", f"no answer: {_in_words(exc)}", error=exc)
             progress.could_not_ask(exc, self.clock.now())
         else:
             progress.asked(found=found)
@@ -176,7 +177,7 @@ class Retrier:
             wait = self._service.longest_wait()
             progress.deadline += wait  # the token's fault costs the message no time
         wait = max(0.0, min(wait, progress.deadline - self._service.worked_for()))
-        self._record(sendable, progress, "waiting", f"{wait:.3f} s", seconds=wait)
+        self._record(sendable, progress, "waiting", f"{wait:.3f} s", seconds=wait, error=error)
         await sendable.pause(wait)
         progress.resumed(works=await self._service.answers(progress.failed_at))
 
@@ -189,9 +190,10 @@ class Retrier:
         *,
         seconds: float = 0.0,
         end: Settlement | None = None,
+        error: ServiceError | None = None,
     ) -> None:
-        at = self.clock.wall()
-        sendable.record(Step(sendable.key, at, kind, progress.attempts, detail, seconds, end))
+        at, cause = self.clock.wall(), type(error).__name__ if error else ""
+        sendable.record(Step(sendable.key, at, kind, progress.attempts, detail, seconds, end, cause))
 
 
 def _in_words(error: ServiceError) -> str:

@@ -17,6 +17,7 @@ from hangbot.delivery.prober import SENDING, TOKEN, Prober
 from hangbot.delivery.retry import Until
 from hangbot.delivery.waits import Stopped, Waits
 from hangbot.errors import AnswerLost, RateLimited, ServiceError, Unavailable, Unreachable
+from hangbot.figures import Figures
 from hangbot.health import Conditions
 from hangbot.ids import Rng
 
@@ -30,6 +31,8 @@ _BUDGET: Final = "the retry budget: retries are at most a tenth of the sends of 
 _RATE: Final = "the rate of sends (HANGBOT_RATE)"
 _SLOTS: Final = "other requests that are still on their way"
 _FOR_EVER: Final = Until()
+_COUNTS_FROM: Final = 0.01
+"""Seconds from which on a wait is one that the figures show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Throttle:
         rng: Draws the waits between probes.
         service: Is probed when requests fail.
         conditions: Shows that the service refuses the token.
+        figures: Count what is held up, and for how long.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Throttle:
         rng: Rng,
         service: Probed,
         conditions: Conditions | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self.breaker = limits.breaker
         self._bucket = limits.bucket
@@ -72,6 +77,7 @@ class Throttle:
         self._clock = clock
         self._rng = rng
         self._conditions = conditions or Conditions()
+        self._figures = figures or Figures()
         self._waits = Waits()
         self._prober = Prober(service, self.breaker, clock, rng, self._conditions, self._waits)
         self._pace = asyncio.Lock()
@@ -134,6 +140,7 @@ class Throttle:
                 return hold
             if patience < math.inf and (wait := self._wait_in_line()) > LONG:
                 return Hold(_RATE, wait)
+            begun = self._clock.now()
             self._in_line += 1
             try:
                 await self._pace.acquire()  # first come, first served
@@ -141,6 +148,7 @@ class Throttle:
                 self._in_line -= 1
             try:
                 if await self._paced(retry=retry):
+                    self.note_held("rate", begun)
                     return None
             finally:
                 self._pace.release()
@@ -151,22 +159,31 @@ class Throttle:
 
     async def until_open(self, *, retry: bool, until: Until, patience: float) -> Hold | None:
         """Wait until neither the breaker nor, for a retry, the budget holds it up."""
-        begun = self._clock.now()
+        begun, why = self._clock.now(), ""
         while blocked := self._blocked(retry=retry):
             if self._waits.stopping:
                 raise Stopped
             cause, wait = blocked
+            why = "service down" if self.breaker.down else "retry budget"
             now = self._clock.now()
             left = until.left(self._clock, self.worked_for(), down=self.breaker.down)
-            if left <= 0:
-                return Hold(cause, now - begun, late=True)
-            if now >= begun + patience:
-                return Hold(cause, now - begun)
+            if left <= 0 or now >= begun + patience:
+                self.note_held(why, begun, over=left <= 0)
+                return Hold(cause, now - begun, late=left <= 0)
             if self.breaker.begin_probe(now):
                 await self._waits.run(self._prober.probe())
             else:
                 await self._waits.run(self._clock.sleep(min(wait, left, begun + patience - now)))
+        if why:
+            self.note_held(why, begun)
         return None
+
+    def note_held(self, reason: str, since: float, *, over: bool = True) -> None:
+        """Count that something was held up since then; not ``over``: it waits on, and is counted later."""
+        seconds = self._clock.now() - since
+        if seconds >= _COUNTS_FROM:
+            self._figures.held.count(reason, by=over)
+            self._figures.held_seconds.count(reason, by=seconds)
 
     def begin(self) -> None:
         """Note that a request begins."""
@@ -263,6 +280,7 @@ class Request:
             if not self._throttle.breaker.down:
                 self._granted = True
                 self._throttle.begin()
+                self._throttle.note_held("slots", begun)
                 waited = self._clock.now() - begun
                 return Hold(_SLOTS, waited) if waited > LONG else None
             self._slots.release()

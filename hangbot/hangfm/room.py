@@ -18,6 +18,7 @@ from hangbot.bot.events import Event
 from hangbot.bot.ports import Disconnect, Reason
 from hangbot.clock import Clock
 from hangbot.errors import JoinRefused, Refused, Unavailable, Unreachable, WireError
+from hangbot.figures import Figures
 from hangbot.hangfm.acks import PendingActions, disconnect_error, read_reply
 from hangbot.hangfm.action import RoomAction
 from hangbot.hangfm.replica import StateReplica
@@ -51,6 +52,7 @@ class RoomClient:
             client that it does not hold. A state that never held it proves nothing.
         events: Finds out what happened, over all connections of a bot; ``None``: it is not asked for.
         on_event: Called with what happened, in order. Must not block.
+        figures: Count patches, and say when something was heard last.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in
@@ -66,6 +68,7 @@ class RoomClient:
         me: str | None = None,
         events: RoomEvents | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
+        figures: Figures | None = None,
     ) -> None:
         self.room = room
         self._connection = connection
@@ -79,7 +82,9 @@ class RoomClient:
         self._pending = PendingActions(connection, clock, ack_timeout)
         self._slots = asyncio.Semaphore(wire.MAX_PENDING)
         self._welcomed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._figures = figures or Figures()
         self.heard_at = clock.now()
+        self._figures.heartbeat.mark(self.heard_at)
         self._song = SongWatch(clock, lambda: self._replica.state, self._pending.ping_and_wait)
         self._disconnect_reason: Reason | None = None
         self.ended: asyncio.Future[Disconnect] = asyncio.get_running_loop().create_future()
@@ -226,6 +231,7 @@ class RoomClient:
         match event:
             case Ping():
                 self.heard_at = self._clock.now()
+                self._figures.heartbeat.mark(self.heard_at)
                 self._song.set_time(event.number)
                 await self._connection.send(wire.encode_pong(event))
             case RoomMessage():
@@ -267,6 +273,7 @@ class RoomClient:
             self._end(Disconnect("kicked"))  # whether or not the server hangs up then
         elif message.name == "roomReset":
             self._disconnect_reason = "reset"
+        self._figures.last_event.mark(self._clock.now(), "room")
         self._song.hear()
         patched = None
         if message.patch is not None:
@@ -276,6 +283,7 @@ class RoomClient:
                 if lost := self._replica.apply(message.patch):
                     self._settle(lost)
                 else:
+                    self._figures.patches.count()
                     patched = self.state
         crowd = self._replica.crowd
         for event in self._events.message(message, patched, crowd) if self._events else ():

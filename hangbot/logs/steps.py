@@ -10,6 +10,7 @@ __all__ = ["log_step"]
 logger = logging.getLogger("hangbot")
 
 _TAGS: Final = {"accepted": "[SEND]", "attempt": "[SEND]", "asked": "[ACK]", "waiting": "[RETRY]"}
+_ANSWER_TAGS: Final = {"": "[ACK]", "AckTimeout": "[TIMEOUT]"}
 
 
 def log_step(step: Step) -> None:
@@ -19,8 +20,7 @@ def log_step(step: Step) -> None:
     tag = _TAGS.get(step.kind)
     level = logging.DEBUG if step.kind in {"accepted", "attempt"} else logging.INFO
     if step.kind == "answer":
-        timed_out = step.detail.startswith("AckTimeout")
-        tag = "[ACK]" if step.detail == "acknowledged" else "[TIMEOUT]" if timed_out else "[ERROR]"
+        tag = _ANSWER_TAGS.get(step.cause, "[ERROR]")
     elif step.settlement:
         arrived = step.settlement.state == "delivered"
         tag, level = ("[OK]", logging.INFO) if arrived else ("[ERROR]", logging.ERROR)
