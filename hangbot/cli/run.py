@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hangbot import __version__
@@ -15,17 +16,20 @@ from hangbot.cli import show
 from hangbot.cli.app import load_app
 from hangbot.cli.context import load_settings_and_log, open_embedded_sandbox, set_up_logs
 from hangbot.cli.ending import run_to_end
-from hangbot.cli.output import write_line
+from hangbot.cli.masking import mask_also
+from hangbot.cli.output import report, write_line
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, Turn
+from hangbot.delivery.record import notify_all
 from hangbot.delivery.stats import compute_stats
 from hangbot.exit_codes import FAILED
 from hangbot.factory import open_bot, open_outbox, open_subject
 from hangbot.hangfm.network import Network
 from hangbot.journal import Journal
 from hangbot.logs import Log, log_step
+from hangbot.ops import Deliveries, Shown, open_port
 from hangbot.preflight import (
     describe_target,
     examine,
@@ -68,6 +72,13 @@ class _Start:
     app: App | None
     signals: Signals
     once_it_runs: Callable[[], None] = lambda: None
+
+    def know_token(self, token: str, made: Path | None) -> None:
+        """Mask the status page's token; one that was just made is shown, this once."""
+        if made:
+            report(f"the token for changes on the status page, shown this once: {token} (kept in {made})")
+        mask_also([token])
+        self.log.redactor.add(token)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,20 +151,27 @@ async def _preflight_and_run(start: _Start, outbox: Outbox, turn: Turn) -> int:
             await outbox.file.check()
         return had
 
-    clock = SystemClock()
+    clock, deliveries = SystemClock(), Deliveries()
     network = Network(journal=Journal(clock.now))
+    notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
     async with (
-        open_bot(settings, outbox, app=start.app, notify=log_step, turn=take_outbox, network=network) as bot,
+        open_bot(settings, outbox, app=start.app, notify=notify, turn=take_outbox, network=network) as bot,
         open_status(
             settings, bot, outbox.file, clock=clock, version=__version__, journal=network.journal
-        ) as say_stopping,
+        ) as status,
+        open_port(
+            settings,
+            Shown(bot, outbox, status, deliveries, start.log.recent),
+            clock=clock,
+            on_token=start.know_token,
+        ),
     ):
         preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
 
         def stop() -> None:
-            say_stopping()
+            status.stopping()
             bot.stop()
             preflight.cancel()
 

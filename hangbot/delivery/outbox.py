@@ -17,7 +17,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.outbox_limits import OutboxLimits
 from hangbot.delivery.owner import ANY_ROOM, Owner
-from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State, Step
+from hangbot.delivery.record import MessageTiming, OutboxRow, Queue, Settlement, State, Step
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
 from hangbot.errors import OutboxFull, OutboxOfAnother
@@ -231,6 +231,14 @@ class Outbox:
         ``since`` (seconds since the epoch) leaves out what had ended before.
         """
         return await self.file.read(read_sql.rows, states, since)
+
+    async def newest(self, most: int, states: Sequence[State] = ()) -> list[OutboxRow]:
+        """Return so many of the newest messages in these states (all, when none is named), newest first."""
+        return await self.file.read(read_sql.newest, most, states)
+
+    async def queue(self) -> Queue:
+        """Return how many messages wait that are delivered from here, and since when."""
+        return await self.file.read(read_sql.queue, self._rooms)
 
     async def timings(self, *, since: float = 0.0) -> list[MessageTiming]:
         """Return the few figures of each message that a summary needs, oldest first."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS, Outgoing
-from hangbot.delivery.record import MessageTiming, OutboxRow, State, Step
+from hangbot.delivery.record import MessageTiming, OutboxRow, Queue, State, Step
 from hangbot.errors import UnknownMessage
 
 WAITS: Final = "state IN ('queued', 'sending')"
@@ -108,6 +108,23 @@ def rows(database: sqlite3.Connection, states: Sequence[State], since: float) ->
         f" WHERE {named} (settled_at IS NULL OR settled_at >= ?) ORDER BY seq"
     )
     return [_stored(row) for row in database.execute(query, (*states, since))]
+
+
+def newest(database: sqlite3.Connection, most: int, states: Sequence[State]) -> list[OutboxRow]:
+    """Return the newest messages in these states (all, when none is named), newest first."""
+    marks = ", ".join("?" * len(states))
+    named = f"WHERE state IN ({marks})" if states else ""
+    query = f"SELECT {_COLUMNS} FROM message {named} ORDER BY seq DESC LIMIT ?"  # noqa: S608  constants and marks
+    return [_stored(row) for row in database.execute(query, (*states, most))]
+
+
+def queue(database: sqlite3.Connection, rooms: Rooms = None) -> Queue:
+    """Return how many messages wait, and since when the oldest does."""
+    query = f"SELECT count(*), min(seq) FROM message WHERE {WAITS} AND room = ?"  # noqa: S608  a constant
+    counts = [database.execute(query, (room,)).fetchone() for room in rooms_of(database, rooms)]
+    first = min((seq for _, seq in counts if seq is not None), default=None)
+    found = database.execute("SELECT accepted_at FROM message WHERE seq = ?", (first,)).fetchone()
+    return Queue(sum(count for count, _ in counts), found[0] if found else None)
 
 
 def timings(database: sqlite3.Connection, since: float) -> list[MessageTiming]:

@@ -14,6 +14,7 @@ __all__ = [
     "MessageTiming",
     "Notify",
     "OutboxRow",
+    "Queue",
     "Settlement",
     "State",
     "Step",
@@ -161,3 +162,15 @@ class MessageTiming(NamedTuple):
     tier: int | None
     accepted_at: float
     settled_at: float | None
+
+
+class Queue(NamedTuple):
+    """What waits or is on its way.
+
+    Attributes:
+        waiting: How many messages.
+        oldest_at: When the oldest of them was accepted (seconds since the epoch), or ``None``.
+    """
+
+    waiting: int
+    oldest_at: float | None

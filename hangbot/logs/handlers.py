@@ -91,10 +91,12 @@ class Log:
 
     Attributes:
         recent: Its last lines.
+        redactor: Masks secrets in it; what is added to it is masked from then on.
     """
 
-    def __init__(self, handler: _Handler, recent: Recent) -> None:
+    def __init__(self, handler: _Handler, recent: Recent, redactor: Redactor) -> None:
         self.recent = recent
+        self.redactor = redactor
         self._handler = handler
 
     @asynccontextmanager
@@ -137,7 +139,7 @@ def set_up(log_format: str, level: str, redactor: Redactor, *, room: str = "") -
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
     if level == "debug":
         logging.getLogger("hangbot.websocket").setLevel(logging.DEBUG)
-    return Log(handler, recent)
+    return Log(handler, recent, redactor)
 
 
 def _log_end_of_thread(failed: threading.ExceptHookArgs) -> None:

@@ -1,7 +1,7 @@
 """What is answered over HTTP: on HANGBOT_STATUS_PORT, and on the socket beside the outbox."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -49,10 +49,15 @@ class Pages:
             return _answer(HTTPStatus.OK, {})
         if path == JOURNAL and self._journal is not None and request.method == "GET":
             return Response(HTTPStatus.OK, await self._journal(), {"Content-Type": "application/jsonl"})
+        others = [*([_LOOK] if self._look else ()), *([JOURNAL] if self._journal else ())]
+        return self.answer(request.method, path, others)
+
+    def answer(self, method: str, path: str, others: Sequence[str] = ()) -> Response:
+        """Answer a request for one of the health pages; ``others``: what is answered besides."""
         if path not in _PAGES:
-            paths = [*_PAGES, *([_LOOK] if self._look else ()), *([JOURNAL] if self._journal else ())]
+            paths = [*_PAGES, *others]
             return _answer(HTTPStatus.NOT_FOUND, {"error": "there is no such page", "paths": paths})
-        if request.method not in {"GET", "HEAD"}:
+        if method not in {"GET", "HEAD"}:
             return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are answered here", "GET, HEAD")
         row = self._current()
         if path == "/healthz":

@@ -4,8 +4,9 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -24,11 +25,31 @@ from hangbot.status.systemd import Systemd
 from hangbot.status.watch import Watch
 from hangbot.web.server import HttpServer
 
-__all__ = ["open_status"]
+__all__ = ["Status", "open_health_port", "open_status"]
 
 logger = logging.getLogger(__name__)
 
 _PROBE_EVERY: Final = 1.0
+
+
+@dataclass(slots=True)
+class Status:
+    """How a bot is that runs here.
+
+    Attributes:
+        row: Returns that as the row of `hangbot.status.report.to_row`.
+        say_stopping: Notifies systemd that the bot begins to stop.
+        is_stopping: Whether it has.
+    """
+
+    row: Callable[[], Mapping[str, Any]]
+    say_stopping: Callable[[], None]
+    is_stopping: bool = False
+
+    def stopping(self) -> None:
+        """Note that the bot begins to stop."""
+        self.is_stopping = True
+        self.say_stopping()
 
 
 @asynccontextmanager
@@ -41,23 +62,17 @@ async def open_status(
     version: str,
     journal: Journal = SILENT,
     environ: Mapping[str, str] = os.environ,
-) -> AsyncIterator[Callable[[], None]]:
-    """Answer on the port and on the socket beside the outbox, and notify systemd, while the block runs.
+) -> AsyncIterator[Status]:
+    """Answer on the socket beside the outbox, and notify systemd, while the block runs.
 
     Args:
-        settings: Which port and host; the outbox.
+        settings: The outbox, and secrets.
         bot: The bot.
         file: Its outbox, which the caller holds.
         clock: Measures and waits.
         version: That of hangbot.
         journal: What is read over the socket beside the outbox.
         environ: What systemd named.
-
-    Yields:
-        What is called when the bot begins to stop.
-
-    Raises:
-        HangbotError: The port cannot be had.
     """
     hide = Redactor(settings.secrets()).text
     pid = os.getpid()
@@ -74,16 +89,6 @@ async def open_status(
         systemd.update(clock.now(), live=health.live, ready=health.ready, status=summary(row))
 
     async with AsyncExitStack() as stack:
-        servers = []
-        if settings.status_port is not None:
-            page = _server(Pages(current), clock, port=settings.status_port, host=settings.status_host)
-            stack.push_async_callback(page.close)
-            await page.listen()
-            servers.append(page)
-            host = f"[{settings.status_host}]" if ":" in settings.status_host else settings.status_host
-            where = f"http://{host}:{page.port}"
-            more = {"action": "status", "status_url": where}
-            logger.info("how the bot is: %s/healthz, /readyz and /livez", where, extra=more)
         path = socket_path(settings.outbox)
         local = _server(
             Pages(current, bot.look, partial(_written, journal, settings)),
@@ -96,8 +101,6 @@ async def open_status(
         except OSError as exc:
             words = "`hangbot status` cannot reach this bot: no socket %s (%s). Set HANGBOT_STATUS_PORT"
             logger.warning(words, path, exc.strerror or exc, extra={"action": "status_socket"})
-        else:
-            servers.append(local)
         names = {
             "BOT_USER_TOKEN": settings.bot_user_token.get_secret_value(),
             "TTFM_API_TOKEN": settings.ttfm_api_token.get_secret_value(),
@@ -112,17 +115,40 @@ async def open_status(
         )
         tasks = [
             asyncio.create_task(watch.run(), name="hangbot-watch"),
-            asyncio.create_task(_sweep(servers, clock), name="hangbot-status-sweep"),
+            asyncio.create_task(_sweep(local, clock), name="hangbot-status-sweep"),
             asyncio.create_task(_probe(file, clock), name="hangbot-status-outbox"),
         ]
         try:
-            yield systemd.stopping
+            yield Status(current, systemd.stopping)
         finally:
-            for task in tasks:
-                task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    logger.error("a task of the status failed", exc_info=result)
+            await _end(tasks)
+
+
+@asynccontextmanager
+async def open_health_port(host: str, port: int, status: Status, *, clock: Clock) -> AsyncIterator[int]:
+    """Answer on an address how the bot is, and nothing else, while the block runs; yield the port.
+
+    Raises:
+        HangbotError: The port cannot be had.
+    """
+    server = _server(Pages(status.row), clock, port=port, host=host)
+    try:
+        await server.listen()
+        sweeping = asyncio.create_task(_sweep(server, clock), name="hangbot-health-sweep")
+        try:
+            yield server.port
+        finally:
+            await _end([sweeping])
+    finally:
+        await server.close()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            logger.error("a task of the status failed", exc_info=result)
 
 
 def _written(journal: Journal, settings: Settings) -> Awaitable[bytes]:
@@ -144,11 +170,10 @@ async def _probe(file: OutboxFile, clock: Clock) -> None:
             await clock.sleep(_PROBE_EVERY)
 
 
-async def _sweep(servers: list[HttpServer], clock: Clock) -> None:
+async def _sweep(server: HttpServer, clock: Clock) -> None:
     while True:
         await clock.sleep(SWEEP_EVERY)
-        for server in servers:
-            server.sweep()
+        server.sweep()
 
 
 def _server(pages: Pages, clock: Clock, *, port: int = 0, host: str = "", opens: Any = None) -> HttpServer:  # noqa: ANN401

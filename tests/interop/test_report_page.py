@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.sandbox.browser import CHROMIUM, open_page
+from tests.browser import CHROMIUM, open_page
 
 ROOT: Final = Path(__file__).parents[2]
 BUILT_WITHIN: Final = 600.0

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from hangbot.sandbox import open_sandbox
-from tests.sandbox.browser import CHROMIUM, Page, open_page
+from tests.browser import CHROMIUM, Page, open_page
 
 NO_BROWSER = "no Chromium on this machine: the page is only looked at where there is one"
 

@@ -1,6 +1,7 @@
 """A headless Chromium, spoken to over its DevTools protocol: just enough to look at a page and to click."""
 
 import asyncio
+import base64
 import itertools
 import json
 import shutil
@@ -56,6 +57,33 @@ class Page:
             while not (value := await self.evaluate(script)):  # noqa: ASYNC110  another process: no event
                 await asyncio.sleep(0.05)
         return value
+
+    async def look(self, *, dark: bool = False, width: int = 1280, height: int = 1000) -> None:
+        """Have the page shown in a scheme and a size."""
+        features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        await self._ask("Emulation.setEmulatedMedia", features=features)
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < _PHONE}
+        await self._ask("Emulation.setDeviceMetricsOverride", **size)
+
+    async def picture(self) -> bytes:
+        """Return the whole page as a PNG."""
+        found = await self._ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(found["data"])
+
+    async def press(self, key: str, text: str = "") -> None:
+        """Press a key and let it go; ``text`` is what it types."""
+        code = _CODES.get(key, 0)
+        down = {"type": "keyDown" if text else "rawKeyDown", "key": key, "windowsVirtualKeyCode": code}
+        await self._ask("Input.dispatchKeyEvent", **down, **({"text": text} if text else {}))
+        await self._ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    async def type(self, text: str) -> None:
+        """Type into what has the focus."""
+        await self._ask("Input.insertText", text=text)
+
+
+_PHONE: Final = 600
+_CODES: Final = {"Tab": 9, "Enter": 13, "Escape": 27}
 
 
 @asynccontextmanager

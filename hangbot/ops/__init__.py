@@ -1,0 +1,116 @@
+"""What HANGBOT_STATUS_PORT serves: the page with the extra `ops`, or without it how the bot is."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from hangbot.bot.bot import Bot
+from hangbot.clock import Clock
+from hangbot.config import Settings
+from hangbot.delivery.outbox import Outbox
+from hangbot.errors import HangbotError
+from hangbot.logs import Recent
+from hangbot.ops.access import Access, is_loopback
+from hangbot.ops.deliveries import Deliveries
+from hangbot.ops.token import NoToken, make_token, read_token, token_path
+from hangbot.redact import Redactor
+from hangbot.status import Status, open_health_port
+
+__all__ = ["Deliveries", "Shown", "open_port"]
+
+logger = logging.getLogger(__name__)
+
+_NEEDED: Final = ("aiohttp", "prometheus_client")
+_BEYOND: Final = (
+    "Make a token where the bot runs, as its user: start it once without HANGBOT_STATUS_HOST, or "
+    "`(umask 077; head -c 24 /dev/urandom | base64 > {path})`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a bot.
+
+    Attributes:
+        bot: The bot.
+        outbox: Its outbox.
+        status: How it is.
+        deliveries: What delivery did last.
+        log: The last lines of the log.
+    """
+
+    bot: Bot
+    outbox: Outbox
+    status: Status
+    deliveries: Deliveries
+    log: Recent
+
+
+@asynccontextmanager
+async def open_port(
+    settings: Settings, shown: Shown, *, clock: Clock, on_token: Callable[[str, Path | None], None]
+) -> AsyncIterator[str | None]:
+    """Serve on HANGBOT_STATUS_PORT while the block runs; where that is not set, nothing.
+
+    Args:
+        settings: Which port and host; the outbox, beside which the token is.
+        shown: What is shown.
+        clock: Measures and waits.
+        on_token: Called with the token, which is a secret; and with its file where it was just made, since
+            nothing else shows it.
+
+    Yields:
+        The address, or ``None``.
+
+    Raises:
+        HangbotError: The port cannot be had; or it is open to others, and there is no token.
+    """
+    port, host = settings.status_port, settings.status_host
+    if port is None:
+        yield None
+        return
+    if not all(map(find_spec, _NEEDED)):
+        logger.warning(
+            'HANGBOT_STATUS_PORT serves how the bot is, and no page: `pip install "hangbot[ops]"` adds it',
+            extra={"action": "status"},
+        )
+        async with open_health_port(host, port, shown.status, clock=clock) as taken:
+            yield _tell(host, taken)
+        return
+    access = _access(host, token_path(settings.outbox), on_token)
+    from hangbot.ops.assembly import open_page  # noqa: PLC0415  aiohttp is loaded for an open port alone
+
+    hide = Redactor([*settings.secrets(), *filter(None, [access.token])]).text
+    async with open_page(shown, access, port, hide=hide, clock=clock) as taken:
+        yield _tell(host, taken, also=" and, as a page, /")
+
+
+def _access(host: str, path: Path, on_token: Callable[[str, Path | None], None]) -> Access:
+    """Read or make the token; raises `HangbotError` where others reach the port, and there is none."""
+    try:
+        token = read_token(path)
+        if token is None and not is_loopback(host):
+            problem = f"HANGBOT_STATUS_HOST opens the page to others ({host}), and there is no token {path}"
+            raise HangbotError(problem, remedy=_BEYOND.format(path=path))
+        made = path if token is None else None
+        token = token or make_token(path)
+        on_token(token, made)
+    except NoToken as exc:
+        if not is_loopback(host):
+            raise
+        why = f"{exc}. {exc.remedy}"
+        logger.warning("the page changes nothing: %s", why, extra={"action": "status_token"})
+        return Access(host, None, why)
+    return Access(host, token)
+
+
+def _tell(host: str, port: int, also: str = "") -> str:
+    """Log where it is, and return that."""
+    where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    more = {"action": "status", "status_url": where}
+    logger.info("how the bot is: %s/healthz, /readyz, /livez%s", where, also, extra=more)
+    return where

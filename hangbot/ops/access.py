@@ -1,0 +1,113 @@
+"""Who may read the page's data, and who may change anything: by the headers of a request alone. PURE.
+
+A browser sends requests for pages of others, too. Such a page knows neither the token nor, with a name that
+it lets point here, a host that is ours; and a browser says where a request comes from.
+"""
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+__all__ = ["Access", "Refusal", "is_loopback"]
+
+_LOCAL: Final = "localhost"
+_PORT: Final = re.compile(r":\d{1,5}\Z")
+_SCHEME: Final = re.compile(r"https?://")
+_OWN: Final = frozenset({"same-origin", "none"})
+_BEARER: Final = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not answered.
+
+    Attributes:
+        status: That of the answer.
+        error: What is wrong with it.
+        remedy: What to do, in a whole sentence.
+    """
+
+    status: HTTPStatus
+    error: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules for one port.
+
+    Attributes:
+        host: The address or the name that it is opened on.
+        token: What changes need; ``None``: there is none, and nothing is changed from here.
+        why_no_token: In that case why, in words.
+    """
+
+    host: str
+    token: str | None = field(repr=False)
+    why_no_token: str = ""
+
+    @property
+    def reading_needs_token(self) -> bool:
+        """Whether others than this machine reach the port."""
+        return not is_loopback(self.host)
+
+    def refuse_host(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Refuse a request to a name that is not ours: it may be another page's, made to point here."""
+        name = _PORT.sub("", headers.get("Host", "")).strip("[]").rstrip(".").lower()
+        if name in {_LOCAL, self.host.lower()} or _is_address(name):
+            return None
+        return Refusal(
+            HTTPStatus.FORBIDDEN,
+            "this port is not asked under that name",
+            "Ask it by its address, or set HANGBOT_STATUS_HOST to the name.",
+        )
+
+    def refuse_reading(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Refuse to give data away: to another site's page, and beyond this machine without the token."""
+        if refusal := _refuse_other_sites(headers):
+            return refusal
+        return self._refuse_token(headers) if self.reading_needs_token else None
+
+    def refuse_change(self, headers: Mapping[str, str]) -> Refusal | None:
+        """Refuse to change anything: for another site's page, and without the token."""
+        return _refuse_other_sites(headers) or self._refuse_token(headers)
+
+    def _refuse_token(self, headers: Mapping[str, str]) -> Refusal | None:
+        if self.token is None:
+            return Refusal(HTTPStatus.FORBIDDEN, f"nothing is changed from here: {self.why_no_token}", "")
+        said = headers.get("Authorization", "")
+        given = said[len(_BEARER) :].strip() if said.lower().startswith(_BEARER) else ""
+        if hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
+            return None
+        error = "that is not the token" if given else "this needs the token"
+        return Refusal(
+            HTTPStatus.UNAUTHORIZED, error, "It stands in the file beside the outbox that ends in .token."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what is opened there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == _LOCAL
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_other_sites(headers: Mapping[str, str]) -> Refusal | None:
+    origin = headers.get("Origin")
+    ours = origin is None or _SCHEME.sub("", origin.lower(), count=1) == headers.get("Host", "").lower()
+    if ours and headers.get("Sec-Fetch-Site", "none") in _OWN:
+        return None
+    return Refusal(HTTPStatus.FORBIDDEN, "another site's page asks for this", "Open the page itself.")

@@ -1,0 +1,58 @@
+"""Joins the parts of the page."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from hangbot.clock import Clock
+from hangbot.ops import view
+from hangbot.ops.access import Access
+from hangbot.ops.changes import Changes
+from hangbot.ops.feed import Feed, Sources
+from hangbot.ops.server import Server
+from hangbot.ops.stream import Streams
+from hangbot.status.pages import Pages
+from hangbot.text import printable
+
+if TYPE_CHECKING:
+    from hangbot.ops import Shown
+
+__all__ = ["open_page"]
+
+
+@asynccontextmanager
+async def open_page(
+    shown: "Shown", access: Access, port: int, *, hide: Callable[[str], str], clock: Clock
+) -> AsyncIterator[int]:
+    """Serve the page while the block runs; yield the port.
+
+    Args:
+        shown: What it shows.
+        access: Who may ask for what, and the address.
+        port: The port; 0: a free one.
+        hide: Masks secrets, the token among them.
+        clock: Measures and waits.
+
+    Raises:
+        HangbotError: The port cannot be had.
+    """
+    status = shown.status
+
+    def row() -> Mapping[str, Any]:
+        return view.health_row(status.row(), hide)
+
+    sources = Sources(
+        shown.bot,
+        shown.outbox,
+        shown.deliveries,
+        shown.log,
+        row,
+        lambda: status.is_stopping,
+        lambda text: printable(hide(text)),
+        clock,
+    )
+    feed = Feed(sources)
+    changes, streams = Changes(shown.bot, shown.outbox, clock), Streams(feed, clock)
+    server = Server(access, Pages(row), streams, changes, hide=hide, clock=clock, changed=feed.touch)
+    async with server.listening(access.host, port) as taken:
+        yield taken
