@@ -1,8 +1,8 @@
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hangbot.health import PARTS, STEADY, Condition, Conditions, Health, Part
@@ -91,10 +91,12 @@ def test_trouble_that_comes_from_another_part_is_shown_below_it_and_raises_no_al
     ]
 
 
-EVENTS = st.lists(
-    st.tuples(st.floats(0.0, 200.0), st.sampled_from(sorted(PARTS)), st.sampled_from(["good", "bad"])),
-    max_size=30,
-)
+CHAT = ["chat token", "chat", "outbox", "sending", "delivery"]
+
+
+def events_of(parts: Collection[str]) -> st.SearchStrategy[list[tuple[float, str, str]]]:
+    what = st.tuples(st.floats(0.0, 200.0), st.sampled_from(sorted(parts)), st.sampled_from(["good", "bad"]))
+    return st.lists(what, max_size=30)
 
 
 def played(events: list[tuple[float, str, str]]) -> Ticking:
@@ -108,7 +110,7 @@ def played(events: list[tuple[float, str, str]]) -> Ticking:
     return ticking
 
 
-@given(events=EVENTS, seconds=st.floats(0.0, 200.0))
+@given(events=events_of(PARTS), seconds=st.floats(0.0, 200.0))
 def test_what_comes_from_another_part_raises_no_alarm_and_each_cause_is_shown(
     events: list[tuple[float, str, str]], seconds: float
 ) -> None:
@@ -123,18 +125,35 @@ def test_what_comes_from_another_part_raises_no_alarm_and_each_cause_is_shown(
         assert part.ok or (part.sentence and part.remedy)
 
 
-@given(events=EVENTS, seconds=st.floats(0.0, 200.0))
-def test_with_no_word_what_is_red_stays_red_or_is_explained(
-    events: list[tuple[float, str, str]], seconds: float
+@example(events=[(0.0, "sending", "bad"), (40.0, "chat", "good")], seconds=1.0, more={"chat"})
+@given(events=events_of(CHAT), seconds=st.floats(0.0, 200.0), more=st.sets(st.sampled_from(CHAT)))
+def test_while_no_word_is_good_an_alarm_stays_or_gives_way_to_another(
+    events: list[tuple[float, str, str]], seconds: float, more: set[str]
 ) -> None:
     ticking = played(events)
     before = {part.name for part in ticking.conditions.examine() if part.red}
     in_trouble = {name for name, fact in ticking.conditions.facts().items() if fact.trouble}
 
+    for part in sorted(more):
+        ticking.conditions.bad(part, "it is lost, too", "Wait.")
     ticking.at += seconds
 
     after = {part.name: part for part in ticking.conditions.examine()}
-    assert all(after[name].red or after[name].cause for name in before & in_trouble)
+    assert all(after[after[name].cause or name].red for name in before & in_trouble)
+
+
+def test_trouble_that_comes_and_goes_keeps_no_alarm_of_another_back_for_long() -> None:
+    ticking = Ticking()
+    ticking.conditions.bad("sending", "the chat is down", "Wait.")
+    seen = []
+
+    for at in (25.0, 29.0, 33.0, 37.0, 41.0):
+        ticking.at = at
+        ticking.conditions.bad("chat", "history answers 503", "Wait.")
+        ticking.conditions.good("chat")
+        seen.append((at, ticking.red()))
+
+    assert seen == [(25.0, []), (29.0, []), (33.0, ["sending"]), (37.0, ["sending"]), (41.0, ["sending"])]
 
 
 @given(gaps=st.lists(st.floats(0.1, STEADY - 0.1), max_size=30))

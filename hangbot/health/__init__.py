@@ -3,7 +3,8 @@
 What observes something about a part says so each time, `Conditions.good` or `Conditions.bad`; it need
 not know for how long trouble may last. `examine` does: a part is red once its trouble has lasted for the
 bound that `PARTS` has for it. A part whose trouble comes from another part in trouble is shown
-below that one and raises no alarm of its own. Times are seconds of the monotonic clock.
+below that one and raises no alarm of its own; an alarm that was raised gives way to another only. Times
+are seconds of the monotonic clock.
 """
 
 from dataclasses import dataclass, field

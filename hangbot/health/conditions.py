@@ -72,8 +72,10 @@ class Conditions:
         """Say that such a trouble is over; where there was none, nothing was observed."""
         known, now = self._facts.get(part), self._now()
         if known is not None:
+            began = known.last_began if known.trouble is None else known.since
             over = known.trouble is not None or known.was_red
-            self._facts[part] = Fact(now if over else known.since, now, recovered=over, ever_good=True)
+            since = now if over else known.since
+            self._facts[part] = Fact(since, now, last_began=began if over else None, ever_good=True)
             self._tell(part)
 
     @property

@@ -1,5 +1,6 @@
 """What was observed of each part, and how each is by that. PURE."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,7 @@ class Fact:
         at: When it was observed last.
         trouble: What is wrong; ``None``: nothing.
         was_red: Whether it raised an alarm before that, or is to raise one at once.
-        recovered: Whether it was in trouble before it became good.
+        last_began: When the trouble began that it was in before it became good; ``None``: it was in none.
         ever_good: Whether it was good once.
     """
 
@@ -43,14 +44,15 @@ class Fact:
     at: float
     trouble: Condition | None = None
     was_red: bool = False
-    recovered: bool = False
+    last_began: float | None = None
     ever_good: bool = False
 
     def good(self, at: float, part: Part, *, alarm: bool) -> "Fact":
         """Return what is known after it was found good; ``alarm``: whether it raised one until then."""
         if self.trouble is None and not (alarm and at - self.at >= part.quiet):
             return replace(self, at=max(at, self.at), ever_good=True)
-        return Fact(at, at, was_red=alarm, recovered=True, ever_good=True)
+        began = self.at if self.trouble is None else self.since
+        return Fact(at, at, was_red=alarm, last_began=began, ever_good=True)
 
     def bad(self, at: float, trouble: Condition, since: float, *, alarm: bool) -> "Fact":
         """Return what is known after it was found in trouble that began then."""
@@ -70,9 +72,17 @@ class Fact:
             self.was_red and part.red_after > 0.0 and now - self.since < STEADY
         )
 
-    def explains(self, now: float, part: Part) -> bool:
-        """Tell whether trouble of others comes from it: it is in trouble, or was until just now."""
-        return self.in_trouble(now, part) or (self.recovered and now - self.since < STEADY)
+    def red_at(self, now: float, part: Part) -> float:
+        """Return when what is wrong with it became red, or will."""
+        if self.trouble is None and now - self.at >= part.quiet:
+            return self.at + part.quiet
+        return -math.inf if self.was_red else self.since + part.red_after
+
+    def began(self, now: float, part: Part) -> float | None:
+        """Return when its trouble began that others may come from: it lasts, or did until just now."""
+        if self.in_trouble(now, part):
+            return self.at if self.trouble is None else self.since
+        return self.last_began if now - self.since < STEADY else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +147,21 @@ def alarms(parts: Iterable[PartHealth]) -> tuple[Condition, ...]:
 
 
 def cause_of(name: str, facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part]) -> str | None:
-    """Return the part that the trouble of another comes from in the end."""
+    """Return the part that the trouble of another comes from in the end.
+
+    An alarm gives way to an alarm only: what began when the other was red already counts once it is red.
+    """
+    red_at = facts[name].red_at(now, parts.get(name, Part()))
     for other in parts.get(name, Part()).depends:
-        part = parts.get(other, Part())
-        if other in facts and not part.warns and facts[other].explains(now, part):
-            return cause_of(other, facts, now, parts) or other
+        if other not in facts or parts.get(other, Part()).warns:
+            continue
+        if facts[other].began(now, parts.get(other, Part())) is None:
+            continue
+        cause = cause_of(other, facts, now, parts) or other
+        fact, part = facts[cause], parts.get(cause, Part())
+        began = fact.began(now, part)
+        if fact.is_red(now, part) or (began is not None and began <= red_at):
+            return cause
     return None
 
 

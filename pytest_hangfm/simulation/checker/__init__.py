@@ -43,7 +43,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "given-up",
         "A message fails only after all its attempts or all its time, or refused in the chat's own words; "
-        "an outage is no attempt and takes no time.",
+        "an outage it knows of is no attempt and takes no time.",
         patience.given_up,
     ),
     Rule("dropped", "Nothing is sent after it was dropped.", sending.dropped),

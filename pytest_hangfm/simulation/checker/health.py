@@ -29,6 +29,8 @@ _TELLING: Final = frozenset({"chat", "token"})
 _STATE: Final = "room state"
 _AT_ONCE: Final = 5.0
 """Seconds within which a line comes that is pushed."""
+_ASKED_AGAIN: Final = 1.5
+"""Seconds within which the bot is asked again how it is: each second, and a little."""
 
 
 def red(history: History) -> Iterator[Finding]:
@@ -54,7 +56,8 @@ def _out_of_the_room(history: History, timeline: Timeline) -> Iterator[Finding]:
             noticed = bounds.noticed
             if timeline.in_trouble(at, at, _ROOM):  # a connection may stay open, and nothing come over it
                 gone = next(islice(let_go, bisect_left(let_go, at), None), math.inf)
-                noticed = max(noticed, min(gone - at, bounds.silent))
+                # Its trouble counts from when it lets go, and shows when it is asked next.
+                noticed = max(noticed, min(gone - at, bounds.silent) + _ASKED_AGAIN)
             bound = bounds.room_red + noticed
             due, end = max(at, run.began) + bound, min(until, run.serves_until)
             if due < end and timeline.healthy(run.number, due, end):

@@ -47,8 +47,14 @@ async def _reset_room(world: "World", _args: Args, _lasts: float) -> Effect:
 
 
 async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
-    """Put the bot out of the room's list. Were that frame lost, a bot could not know of it."""
-    if any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list()):
+    """Put the bot out of the room's list, unless it could not know of that.
+
+    The frame that says so may be lost, or come before an answer to its join that was held back and says
+    that it is there.
+    """
+    bot = world.keeper.bot
+    lost = any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list())
+    if lost or bot is None or not bot.health().in_room:
         return Effect(lambda: 0)
     await world.sandbox.forget(world.sandbox.bot.uid)
     return Effect.done()

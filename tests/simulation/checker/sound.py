@@ -89,9 +89,9 @@ class _SoundBot:
         )
 
     def live(self) -> None:
-        """Have one thing happen."""
+        """Have one thing happen, and the next only when nothing of it is under way any more."""
         self._random.choice(self._episodes)()
-        self._now += self._random.randint(1, 100) / 10
+        self._now += self._random.randint(4, 100) / 10
 
     def end(self) -> History:
         """Stop after a while of calm, and return all that happened."""

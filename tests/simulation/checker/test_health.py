@@ -56,6 +56,12 @@ _ROOM_AWAY: Final[list[Event]] = [
 
 _GONE: Final = LetGo(100, "room", 100), Presence(100, present=False)
 _SILENT: Final = Presence(101, present=False), LetGo(131, "room", 100)
+_ROOM_SILENT: Final[list[Event]] = [
+    *fault(100, 300, "room"),
+    Presence(101, present=False),
+    LetGo(115.8, "room", 100),
+    Presence(320, present=True),
+]
 
 RED: Final = [
     pair(
@@ -87,6 +93,12 @@ RED: Final = [
         "out of the room over a silent connection for longer than it takes",
         day(fault(100, 199, "room"), _SILENT, Presence(199, present=True)),
         day(fault(100, 199, "room"), _SILENT, Presence(189, present=True)),
+    ),
+    pair(
+        "red",
+        "out of the room over a silent connection that it lets go, and red too late",
+        day(_ROOM_SILENT, red(178), ready(321)),
+        day(_ROOM_SILENT, red(176.6), ready(321)),
     ),
     pair(
         "red",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_hangfm.simulation.history import Bounds, Dropped, Requeued, RowAtEnd
+from pytest_hangfm.simulation.history import Bounds, Dropped, Logged, Requeued, RowAtEnd
 from tests.simulation.checker.building import (
     Pair,
     accepted,
@@ -33,6 +33,12 @@ _DOWN: Final = fault(90, 150, "chat", "send")
 _LOST_ANSWER: Final[list[Event]] = [accepted(100), attempted(100.1), requested(100.2), stored(100.2)]
 
 _REFUSED: Final = fault(99, 450, "send", kind="send refused", number=2)
+_AWAY: Final = fault(99, 220, "chat", "send")
+_FINDS_OUT: Final = Bounds(total=100, longest_wait=20, attempt=10)
+
+
+def _says_down(at: float) -> Logged:
+    return Logged(at, "ERROR", "[ERROR] the chat is down", "breaker_open")
 
 
 def _given_up_after(attempts: int, at: float = 140.0, arrived: int | None = None) -> list[Event]:
@@ -191,8 +197,37 @@ PAIRS: Final = [
     pair(
         "given-up",
         "for the time of an outage",
-        day(fault(99, 220, "chat", "send"), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
-        day(fault(99, 120, "chat", "send"), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+        day(_AWAY, _says_down(101), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+        day(_AWAY, _says_down(201), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+    ),
+    pair(
+        "given-up",
+        "for the time of an outage that had begun when the chat had been down for long",
+        day(_AWAY, _says_down(50), _given_up_after(5, at=230, arrived=2), bounds=Bounds(total=100)),
+        day(
+            _AWAY,
+            _says_down(50),
+            sent(60, "m2"),
+            _given_up_after(5, at=230, arrived=2),
+            bounds=Bounds(total=100),
+        ),
+    ),
+    pair(
+        "given-up",
+        "for the time of an outage in which it was tried in vain",
+        day(_AWAY, attempted(101, "m2"), _given_up_after(5, at=230, arrived=2), bounds=_FINDS_OUT),
+        day(_AWAY, attempted(201, "m2"), _given_up_after(5, at=230, arrived=2), bounds=_FINDS_OUT),
+    ),
+    pair(
+        "given-up",
+        "for the time of an outage that it met, though a short one",
+        day(
+            fault(104, 106, "chat", "send"),
+            _says_down(104.1),
+            _given_up_after(2, at=120),
+            bounds=Bounds(total=20),
+        ),
+        day(fault(104, 106, "chat", "send"), _given_up_after(2, at=120), bounds=Bounds(total=20)),
     ),
     pair(
         "given-up",
