@@ -21,7 +21,7 @@ from bench.figures import Figure, at_most, figure, ratio
 from bench.npm import Ask, NoNpm, node
 from bench.plan import Plan
 from bench.room_stream import HAPPENS, room_stream
-from hangbot.bot.app import Hooks
+from hangbot.bot.app_forms import Hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import Event, Speaker
 from hangbot.clock import SystemClock

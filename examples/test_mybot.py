@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from hangbot import App
+from hangbot import AnyApp
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import AckRecorder, OpenBot, OpenUser, RoomLog
 
 
 @pytest.fixture
-def app() -> App:
+def app() -> AnyApp:
     # Beside your own bot this is `from mybot import on_message`; here nothing is on the path.
     spec = importlib.util.spec_from_file_location("mybot", Path(__file__).with_name("mybot.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    on_message: App = module.on_message
+    on_message: AnyApp = module.on_message
     return on_message
 
 
@@ -31,7 +31,7 @@ def app() -> App:
     ],
 )
 async def test_it_answers(
-    hangfm_open_bot: OpenBot, hangfm_user: Actor, hangfm_room_log: RoomLog, app: App, said: str, heard: str
+    hangfm_open_bot: OpenBot, hangfm_user: Actor, hangfm_room_log: RoomLog, app: AnyApp, said: str, heard: str
 ) -> None:
     bot = await hangfm_open_bot(app=app)
 
@@ -41,7 +41,7 @@ async def test_it_answers(
 
 
 async def test_it_likes_the_song_that_alice_plays(
-    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_sandbox: Sandbox, app: App
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_sandbox: Sandbox, app: AnyApp
 ) -> None:
     alice = await hangfm_open_user("alice")
     await hangfm_open_bot(app=app)
@@ -58,7 +58,7 @@ async def test_its_answer_is_not_said_twice_when_the_acknowledgement_is_lost(
     hangfm_sandbox: Sandbox,
     hangfm_room_log: RoomLog,
     hangfm_acks: AckRecorder,
-    app: App,
+    app: AnyApp,
 ) -> None:
     bot = await hangfm_open_bot(app=app)
     hangfm_sandbox.faults.add("chat.send", "cut_after_store")

@@ -7,7 +7,8 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as `typing` has it, without the import, which costs more than the whole package
 if TYPE_CHECKING:
-    from hangbot.bot.app import App
+    from hangbot.app import App, Context, Router
+    from hangbot.bot.app_forms import AnyApp
     from hangbot.bot.bot import Bot
     from hangbot.bot.events import (
         ChatMessage,
@@ -58,11 +59,13 @@ if TYPE_CHECKING:
     from hangbot.preflight import examine, overall
 
 __all__ = [
+    "AnyApp",
     "App",
     "Bot",
     "ChatClient",
     "ChatMessage",
     "Clock",
+    "Context",
     "Courier",
     "DirectMessage",
     "DjAdded",
@@ -82,6 +85,7 @@ __all__ = [
     "RoomMessage",
     "RoomReset",
     "RoomSnapshot",
+    "Router",
     "Settings",
     "Settlement",
     "Song",
@@ -112,11 +116,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "App": "bot.app",
+    "AnyApp": "bot.app_forms",
+    "App": "app.app",
     "Bot": "bot.bot",
     "ChatClient": "hangfm.chat",
     "ChatMessage": "bot.events",
     "Clock": "clock",
+    "Context": "app.context",
     "Courier": "delivery.courier",
     "DirectMessage": "bot.events",
     "DjAdded": "bot.events",
@@ -136,6 +142,7 @@ _HOMES = {
     "RoomMessage": "hangfm.wire.events",
     "RoomReset": "bot.events",
     "RoomSnapshot": "bot.events",
+    "Router": "app.router",
     "Settings": "config.settings",
     "Settlement": "delivery.record",
     "Song": "bot.events",

@@ -24,6 +24,7 @@
     └── OutboxError                 the outbox on disk
         ├── OutboxBusy              another process delivers from it
         ├── OutboxFull              as many messages wait as may
+        ├── StoreConflict           a value that a handler changed was changed by another one meanwhile
         ├── OutboxOfAnother         the file is another bot's
         ├── OutboxUnusable          not a database, not writable, of a later version
         │   ├── OutboxNotOurs       another bot's, which only the service's answer showed
@@ -251,6 +252,12 @@ class OutboxFull(OutboxError):
     """As many messages wait as may: this one was not accepted, and none of the others is lost."""
 
     remedy = "Wait until the bot has delivered some, or give up old ones: `hangbot outbox drop ID`."
+
+
+class StoreConflict(OutboxError):
+    """A value that a handler read and changed was changed by another one meanwhile: nothing was written."""
+
+    remedy = "The handler is run again by itself; where it acted in the room already, run the command again."
 
 
 class OutboxOfAnother(OutboxError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hangbot.bot.app import App
+from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.bot.canary import Canary
 from hangbot.bot.events import Event
@@ -28,6 +28,7 @@ from hangbot.delivery.owner import Owner
 from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify, kept_in, notify_all
 from hangbot.delivery.retrier import Retrier
+from hangbot.delivery.store import Store
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.writer import MakeWriter
@@ -284,7 +285,7 @@ async def open_bot(  # noqa: PLR0913  as above
     settings: Settings,
     outbox: Outbox,
     *,
-    app: App | None = None,
+    app: AnyApp | None = None,
     clock: Clock | None = None,
     rng: Rng | None = None,
     notify: Notify = lambda _: None,
@@ -344,6 +345,8 @@ async def open_bot(  # noqa: PLR0913  as above
             canary=canary if settings.canary else None,
             journal=journal,
             figures=figures,
+            facts=happened,
+            store=Store(outbox.file, clock),
         )
         if journal.keeps:
             journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest())

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from hangbot import App, Bot, ChatClient, Courier, RoomClient, RoomMessage
+    from hangbot import AnyApp, Bot, ChatClient, Courier, RoomClient, RoomMessage
     from hangbot.clock import Clock
     from hangbot.ids import Rng
     from hangbot.preflight import CheckContext, Finding
@@ -50,7 +50,7 @@ class OpenBot(Protocol):
     """Opens bots: ``await hangfm_open_bot(app=my_app)``."""
 
     async def __call__(
-        self, *, app: App | None = None, run: bool = True, clock: Clock | None = None, **changes: object
+        self, *, app: AnyApp | None = None, run: bool = True, clock: Clock | None = None, **changes: object
     ) -> Bot:
         """Open one and let it run until it is ready; with ``run=False`` the test calls `Bot.run`."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from hangbot import App, Bot, Courier, Notify, Outbox
+    from hangbot import AnyApp, Bot, Courier, Notify, Outbox
     from hangbot.clock import Clock
     from hangbot.config import Settings
     from hangbot.ids import Rng
@@ -53,7 +53,7 @@ async def running_bot(
     settings: Settings,
     opening: AbstractAsyncContextManager[Outbox],
     *,
-    app: App | None,
+    app: AnyApp | None,
     clock: Clock | None,
     notify: Notify,
     run: bool,

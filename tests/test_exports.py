@@ -24,7 +24,7 @@ def test_the_public_names_are_those_of_the_lazy_table() -> None:
 def test_every_public_name_can_be_used(name: str) -> None:
     value = getattr(hangbot, name)
 
-    assert value.__module__ == f"hangbot.{hangbot._HOMES[name]}" or name in {"App", "Event", "Notify"}
+    assert value.__module__ == f"hangbot.{hangbot._HOMES[name]}" or name in {"AnyApp", "Event", "Notify"}
 
 
 def test_dir_shows_the_public_names() -> None:

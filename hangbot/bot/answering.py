@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from hangbot.bot.events import ChatMessage
+
 __all__ = ["Answering", "answer_id", "answering", "current"]
 
 _CURRENT: Final[ContextVar["Answering | None"]] = ContextVar("hangbot_answering", default=None)
@@ -42,14 +44,14 @@ class Answering:
 
     Args:
         bot: The object that handles it; only what this says is an answer.
-        message: The message's id.
+        line: The message.
         epoch: How often the ids of messages went backwards until it was heard.
         app: The name of the app.
     """
 
-    def __init__(self, bot: object, message: int, epoch: int, app: str) -> None:
+    def __init__(self, bot: object, line: ChatMessage, epoch: int, app: str) -> None:
         self.bot = bot
-        self._message = message
+        self.line = line
         self._epoch = epoch
         self._app = app
         self._said = Counter[tuple[str, bool]]()
@@ -68,12 +70,16 @@ class Answering:
         self._said[to] += 1
         try:
             yield answer_id(
-                uid, receiver, self._message, self._app, direct=direct, epoch=self._epoch, ordinal=ordinal
+                uid, receiver, self.line.id, self._app, direct=direct, epoch=self._epoch, ordinal=ordinal
             )
         except Exception:
             if self._said[to] == ordinal + 1:
                 self._said[to] = ordinal
             raise
+
+    def begin_again(self) -> None:
+        """Give the same ids once more: nothing of what was said is to stand."""
+        self._said.clear()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from hangbot.bot.answering import Answering, answering
-from hangbot.bot.app import Hooks
+from hangbot.bot.app_forms import Begin, Hooks
 from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
 from hangbot.bot.line_queue import Heard, LineQueue
@@ -96,6 +96,7 @@ class AppRunner:
         self._events_lost = 0
         self._hears_events = self._forwards_events = False
         self._began = self._stopping = False
+        self._timers: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
     @property
@@ -169,6 +170,8 @@ class AppRunner:
         self._stopping = True
         self._lines.stop()
         self._uptimes.stop()
+        if self._timers:
+            self._timers.cancel()
         for kept in (2 / 6, 1 / 6):
             await self._idle(until - within * kept - self._clock.now())
         self._events.clear()
@@ -193,8 +196,22 @@ class AppRunner:
         self._begin_events()
         if not self._stopping:
             self._lines.start()
+            if self._hooks.run_timers:
+                self._timers = self._pool.start(
+                    self._run_timers(self._hooks.run_timers), "hangbot-app-timers"
+                )
 
     # -- the handlers
+
+    async def _run_timers(self, run: Callable[[Begin], Awaitable[None]]) -> None:
+        await run(self._begin_call)
+
+    def _begin_call(self, call: Callable[[], Awaitable[object]], what: str) -> None:
+        if not self._stopping and self._pool.is_open:
+            self._pool.start(self._call(call, what), "hangbot-app-timer")
+
+    async def _call(self, call: Callable[[], Awaitable[object]], what: str) -> None:
+        await self._calls.make(call, what)
 
     async def _on_message(self, heard: Heard) -> None:
         await self._answer(heard, self._hooks.on_message, self._hooks.name)
@@ -213,7 +230,7 @@ class AppRunner:
         line, epoch = heard.line, heard.epoch  # another line may have its id by now
         what = f"message {line.id}"
         if handler is not None:
-            context = None if epoch is None else Answering(self._hooks.bot, line.id, epoch, app)
+            context = None if epoch is None else Answering(self._hooks.bot, line, epoch, app)
             with answering(context):
                 outcome = await self._calls.make(functools.partial(handler, line), what)
             if outcome == "stopped":

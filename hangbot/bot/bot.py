@@ -6,11 +6,12 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from hangbot.bot.answering import current
-from hangbot.bot.app import App, make_hooks
+from hangbot.bot.app_forms import AnyApp, make_hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.canary import Canary
 from hangbot.bot.direct_action import DirectAction
@@ -18,13 +19,15 @@ from hangbot.bot.handler_calls import log_not_accepted
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
-from hangbot.bot.ports import ChatHistory, ChatReader, OpenPush, OpenRoom, RoomSession
+from hangbot.bot.ports import NO_FACTS, ChatHistory, ChatReader, OpenPush, OpenRoom, RoomFacts, RoomSession
 from hangbot.bot.services import Deliverer, RoomKeeper, Service
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.message import Outgoing
+from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.record import Notify, OutboxRow, Settlement
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
+from hangbot.delivery.store import Change, Store, TimerChange
+from hangbot.delivery.writes import Writes
 from hangbot.errors import HangbotError, OutboxError, Unreachable
 from hangbot.figures import Figures
 from hangbot.health import Conditions, Health, alarms
@@ -32,7 +35,7 @@ from hangbot.ids import new_id
 from hangbot.journal import SILENT, Journal
 from hangbot.system_errors import first_of
 
-__all__ = ["App", "Bot", "BotOptions", "Health"]
+__all__ = ["AnyApp", "Bot", "BotOptions", "Health"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +58,13 @@ class Bot:
         retrier: Runs room actions to their end; its clock and randomness are the bot's.
         notify: Is given each step of them.
         reconnects: How long to wait before the next connection.
-        app: The author's own part, or ``None``: `hangbot.bot.app.App` has its forms.
+        app: The author's own part, or ``None``: `hangbot.bot.app_forms.AnyApp` has its forms.
         conditions: Where its parts say what is wrong; others may have it, too.
         canary: Writes to itself and listens for it, or ``None``.
         journal: Keeps what it does.
         figures: What its parts count into; others may have it, too.
+        facts: What is known of the room, as values; nothing while the app hears no events.
+        store: What an app keeps and is woken for; ``None``: it can keep nothing.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -76,19 +81,24 @@ class Bot:
         retrier: Retrier,
         notify: Notify,
         reconnects: RetryPolicy,
-        app: App | None = None,
+        app: AnyApp | None = None,
         conditions: Conditions | None = None,
         canary: Canary | None = None,
         journal: Journal = SILENT,
         figures: Figures | None = None,
+        facts: RoomFacts = NO_FACTS,
+        store: Store | None = None,
     ) -> None:
         self.options = options
         self.chat = chat
+        self.facts = facts
+        self.store = store
+        self._ledger = ledger
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         self.figures = figures or Figures()
         """What it has counted since its start."""
-        clock, rng = retrier.clock, retrier.rng
+        self.clock, self.rng = clock, rng = retrier.clock, retrier.rng
         runner = self._runner = AppRunner(
             clock,
             make_hooks(app, self),
@@ -129,7 +139,6 @@ class Bot:
             nickname=self._keeper.nickname,
             figures=self.figures,
         )
-        self._clock = clock
         self._canary = canary
         self._deliverer = Deliverer(courier, clock, self.conditions)
         self._stopping = asyncio.Event()
@@ -166,13 +175,65 @@ class Bot:
             OutboxError: It could not be written; nothing was accepted.
         """
         receiver = to or self.chat.group_id
-        context = None if key else current(self)
+        if key:
+            return await self._courier.accept(Outgoing(key, receiver, text, direct))
+        with self._next_id(receiver, direct=direct) as made:
+            message = Outgoing(made, receiver, text, direct)
+            return await self._courier.accept(message, first_wins=current(self) is not None)
+
+    def draft(
+        self,
+        text: str,
+        *,
+        to: str | None = None,
+        direct: bool = False,
+        mentions: Sequence[Mapping[str, object]] = (),
+        images: Sequence[str] = (),
+    ) -> Outgoing:
+        """Return a message for `commit`, with the id that `say` would give it here; the rest is as there.
+
+        Raises:
+            UsageError: It cannot be sent as it is.
+        """
+        receiver = to or self.chat.group_id
+        with self._next_id(receiver, direct=direct) as key:
+            message = Outgoing(key, receiver, text, direct, mentions, images)
+            split(message)
+        return message
+
+    async def commit(
+        self,
+        messages: Sequence[Outgoing],
+        *,
+        changes: Sequence[Change] = (),
+        timers: Sequence[TimerChange] = (),
+    ) -> list[list[OutboxRow]]:
+        """Accept messages, change what is kept and set timers: on disk together when this returns, or not.
+
+        In a handler of a message it is written with them that this one is handled.
+
+        Returns:
+            The parts of each message, in their order.
+
+        Raises:
+            StoreConflict: A value that is changed is not what it must be.
+            UsageError: A message cannot be sent as it is.
+            OutboxError: It could not be written; nothing of it was.
+        """
+        context = current(self)
+        handled = await self._ledger.mark(context.line) if context else None
+        writes = Writes(changes, timers, handled)
+        return await self._courier.commit(messages, writes, first_wins=context is not None)
+
+    @contextmanager
+    def _next_id(self, receiver: str, *, direct: bool) -> Iterator[str]:
+        """Give the id of what is said next; what is refused in the block leaves it to the next."""
+        context = current(self)
         if context is None:
-            return await self._courier.accept(
-                Outgoing(key or new_id(self._retrier.rng), receiver, text, direct)
-            )
-        with context.next_id(self.chat.uid or "", receiver, direct=direct) as answer:
-            return await self._courier.accept(Outgoing(answer, receiver, text, direct), first_wins=True)
+            yield new_id(self.rng)
+        else:
+            with context.next_id(self.chat.uid or "", receiver, direct=direct) as key:
+                yield key
 
     async def settled(self, key: str) -> Settlement:
         """Wait until an accepted message has ended; raises `UnknownMessage`."""
@@ -195,8 +256,8 @@ class Bot:
             raise Unreachable(f"{action} was not sent: the bot is not in the room", service="room")
         started = room.action(action, params, me=lambda: self.chat.uid or "")
         self._journal.add("acted", action, params)
-        key = f"{action}-{new_id(self._retrier.rng)[:8]}"
-        return await self._retrier.run(DirectAction(key, started, self._retrier.clock, self._notify))
+        key = f"{action}-{new_id(self.rng)[:8]}"
+        return await self._retrier.run(DirectAction(key, started, self.clock, self._notify))
 
     async def ready(self) -> None:
         """Wait until the bot is in the room and reads the chat."""
@@ -271,11 +332,11 @@ class Bot:
 
     async def _drain(self, delivering: asyncio.Task[None]) -> None:
         """Let the app end, then what it and others have said; the app leaves some of the time for that."""
-        until = self._clock.now() + self.options.drain
+        until = self.clock.now() + self.options.drain
         await self._runner.drain(self.options.drain * _SHARE_OF_THE_APP)
         self._deliverer.stop()
         try:
-            await self._clock.wait_for(asyncio.wait([delivering]), until - self._clock.now())
+            await self.clock.wait_for(asyncio.wait([delivering]), until - self.clock.now())
         except TimeoutError:
             more = {"action": "drain_late"}
             logger.warning("still on its way after %g s: left in the outbox", self.options.drain, extra=more)

@@ -123,9 +123,13 @@ class Position:
         self.newest = max(self.newest, line.id)
         self._open[line.id] = fingerprint(line)
 
+    def is_open(self, line: ChatMessage) -> bool:
+        """Return whether a line is being handled, and is of today's ids."""
+        return self._open.get(line.id) == fingerprint(line)
+
     def handled(self, line: ChatMessage) -> bool:
         """Note that a line is handled; ``False`` for one of before ids went backwards."""
-        if self._open.get(line.id) != fingerprint(line):
+        if not self.is_open(line):
             return False
         self.pass_over(line)
         return True

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, TypeAlias
 
+from hangbot.bot.roles import Role, allows
 from hangbot.delivery.record import OutboxRow
 from hangbot.errors import UsageError
 
@@ -85,6 +86,16 @@ class ChatMessage:
         return await self.heard_by.say(text, to=to, direct=self.direct, key=key)
 
     @property
+    def sender_name(self) -> str | None:
+        """The sender's name as the chat has it, or ``None``."""
+        data = self.raw.get("data")
+        entities = data.get("entities") if isinstance(data, Mapping) else None
+        sender = entities.get("sender") if isinstance(entities, Mapping) else None
+        entity = sender.get("entity") if isinstance(sender, Mapping) else None
+        name = entity.get("name") if isinstance(entity, Mapping) else None
+        return name if isinstance(name, str) and name else None
+
+    @property
     def edited(self) -> bool:
         """Whether its text is not the one that was sent; a reaction is no edit (measured on OpenChat)."""
         return bool(self.raw.get("editedAt"))
@@ -117,6 +128,20 @@ class User:
     nickname: str | None = None
     role: str | None = None
     room_role: str | None = None
+
+    def has_role(self, role: Role) -> bool:
+        """Return whether this user may do what a role of the room may."""
+        return allows(role, room_role=self.room_role, role=self.role)
+
+    @property
+    def is_moderator(self) -> bool:
+        """Whether this user is a moderator of the room, or more."""
+        return self.has_role("moderator")
+
+    @property
+    def name(self) -> str:
+        """The nickname, or the uuid while that is not known."""
+        return self.nickname or self.uuid
 
 
 @dataclass(frozen=True, slots=True)

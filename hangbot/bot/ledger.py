@@ -6,7 +6,7 @@ from typing import Protocol
 from hangbot.bot.conversation import Position
 from hangbot.bot.events import ChatMessage
 from hangbot.bot.ports import ChatHistory, ChatReader, Conversation
-from hangbot.delivery.inbox import ConversationMarks, Remembered, Witness
+from hangbot.delivery.inbox import ConversationMarks, Handled, Remembered, Witness
 
 __all__ = ["Ledger", "MarksOnDisk"]
 
@@ -27,6 +27,9 @@ class MarksOnDisk(Protocol):
         self, key: str, heard: Collection[int], low: int, witnesses: Sequence[Witness] = ()
     ) -> Awaitable[None]:
         """Write what is handled."""
+
+    def mark(self, key: str, line: int) -> Handled:
+        """Return what writes that one line is handled."""
 
     async def new_epoch(self, kept: int) -> int:
         """Count that ids went backwards; of unknown conversations, what is behind this id is new."""
@@ -107,6 +110,18 @@ class Ledger:
         conversation = self.conversation_of(line)
         if conversation is not None and self.position(conversation).handled(line):
             await self.write(conversation)
+
+    async def mark(self, line: ChatMessage) -> Handled | None:
+        """Return what writes that a line is handled, for a transaction with what is said in answer to it.
+
+        ``None`` where nothing needs to be written. `handled` is to be called afterwards all the same.
+        """
+        conversation = self.conversation_of(line)
+        if conversation is None or not self.position(conversation).is_open(line):
+            return None
+        if conversation.key in self._unbegun:
+            await self._begin(conversation.key)
+        return self._marks.mark(conversation.key, line.id)
 
     async def write(self, conversation: Conversation) -> None:
         """Write what of a conversation is not on disk yet."""

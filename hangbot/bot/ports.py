@@ -9,10 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
-from hangbot.bot.events import ChatMessage, Event
+from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
 
 __all__ = [
     "CONVERSATIONS_LISTED",
+    "NO_FACTS",
     "ChatHistory",
     "ChatPush",
     "ChatReader",
@@ -22,6 +23,7 @@ __all__ = [
     "OpenPush",
     "OpenRoom",
     "Reason",
+    "RoomFacts",
     "RoomSession",
     "RoomView",
     "StartedAction",
@@ -84,6 +86,29 @@ class RoomView(Protocol):
 
     def room_name(self) -> str | None:
         """Return the room's name, or ``None``."""
+
+
+class RoomFacts(Protocol):
+    """What is known of the room as values, over all connections to it."""
+
+    def snapshot(self) -> RoomSnapshot | None:
+        """Return the room as it is, or as it last was; ``None`` before the first join."""
+
+    def user(self, uuid: str) -> User | None:
+        """Return a user who is in the room."""
+
+
+class _NoFacts:
+    """Knows nothing."""
+
+    def snapshot(self) -> None:
+        """Return ``None``."""
+
+    def user(self, uuid: str) -> None:
+        """Return ``None``."""
+
+
+NO_FACTS: Final[RoomFacts] = _NoFacts()
 
 
 class StartedAction(Protocol):

@@ -32,12 +32,13 @@ class TaskPool:
         """Whether tasks can be started."""
         return self._group is not None
 
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Start a task; the pool must be open."""
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task and return it; the pool must be open."""
         assert self._group is not None, "the pool is closed"  # noqa: S101  a fault of the caller
         task = self._group.create_task(work, name=name)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
+        return task
 
     async def idle(self) -> None:
         """Return when no task runs any more."""

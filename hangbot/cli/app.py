@@ -7,14 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from hangbot.bot.app import App, check_app, is_async
+from hangbot.bot.app_forms import AnyApp, check_app, is_async
 from hangbot.cli import early_signals
 from hangbot.errors import UsageError
 
 __all__ = ["load_app"]
 
 
-def load_app(named: str | None) -> App | None:
+def load_app(named: str | None) -> AnyApp | None:
     """Import the app that ``--app`` names, also from the working directory; ``None`` where it names none.
 
     Raises:
@@ -27,7 +27,7 @@ def load_app(named: str | None) -> App | None:
         raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
     app = _attribute(named, _imported(named, module), name)
     check_app(app, f"--app {named}{_definition(app)}")
-    return cast("App", app)
+    return cast("AnyApp", app)
 
 
 def _imported(named: str, module: str) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot import __version__
-from hangbot.bot.app import App
+from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.cli import show
 from hangbot.cli.app import load_app
@@ -69,7 +69,7 @@ class _Start:
 
     settings: Settings
     log: Log
-    app: App | None
+    app: AnyApp | None
     signals: Signals
     once_it_runs: Callable[[], None] = lambda: None
 
@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _until_stopped(
-    args: argparse.Namespace, loaded: tuple[Settings, Log] | None, app: App | None
+    args: argparse.Namespace, loaded: tuple[Settings, Log] | None, app: AnyApp | None
 ) -> int:
     """Handle signals before anything is opened, and until everything is closed."""
     try:
@@ -115,7 +115,7 @@ async def _until_stopped(
         return FAILED
 
 
-async def _on_sandbox(args: argparse.Namespace, app: App | None, signals: Signals) -> int:
+async def _on_sandbox(args: argparse.Namespace, app: AnyApp | None, signals: Signals) -> int:
     async with open_embedded_sandbox() as (sandbox, settings):
         log = set_up_logs(args, settings)
         logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)

@@ -12,7 +12,7 @@ from hangbot.delivery import inbox_sql
 from hangbot.delivery.inbox_sql import ConversationMarks, Handled, Remembered, Witness
 from hangbot.delivery.outbox_file import OutboxFile
 
-__all__ = ["ConversationMarks", "Inbox", "Remembered", "Witness"]
+__all__ = ["ConversationMarks", "Handled", "Inbox", "Remembered", "Witness"]
 
 
 class Inbox:
@@ -70,6 +70,15 @@ class Inbox:
         return self._file.writer.submit(
             inbox_sql.handled, writes=True, patient=True, shared=True, item=item, lasting=False
         )
+
+    def mark(self, key: str, line: int) -> Handled:
+        """Return what writes that one line is handled, for a transaction with what is said in answer.
+
+        Args:
+            key: The conversation, which was begun.
+            line: The line's id.
+        """
+        return Handled(key, (line,), 0, (), self._clock.wall())
 
     async def new_epoch(self, kept: int) -> int:
         """Count that ids went backwards; return the new epoch.

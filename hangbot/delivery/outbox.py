@@ -18,9 +18,11 @@ from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.outbox_limits import OutboxLimits
 from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.record import MessageTiming, OutboxRow, Queue, Settlement, State, Step
+from hangbot.delivery.slots import Slots
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
-from hangbot.errors import OutboxFull, OutboxOfAnother
+from hangbot.delivery.writes import Writes, write
+from hangbot.errors import OutboxOfAnother
 
 __all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
@@ -61,8 +63,7 @@ class Outbox:
         self._limits = limits or OutboxLimits()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
-        self._free_slots = 0
-        """So many more may be put before they are counted again. The writer's own."""
+        self._slots = Slots(self._limits, path)
         self._settled = 0
 
     async def open(self, *, check: bool = False) -> None:
@@ -115,23 +116,39 @@ class Outbox:
             UsageError: The id was used for something else.
             OutboxFull: As many messages wait as may.
         """
-        room = self._owner.room_of(parts[0]) if self._owner else ANY_ROOM
-        new = put_sql.NewMessage(parts, now, expires_at, room, boot, first_wins)
-        return self.file.writer.submit(self._put, writes=True, shared=True, item=new)
+        new = put_sql.NewMessage(parts, now, expires_at, self._room_of(parts[0]), boot, first_wins)
+        return self.file.writer.submit(self._slots.put, writes=True, shared=True, item=new)
 
-    def _put(
-        self, database: sqlite3.Connection, texts: Sequence[put_sql.NewMessage]
+    async def commit(
+        self,
+        texts: Sequence[Sequence[Outgoing]],
+        writes: Writes,
+        now: float,
+        *,
+        expires_at: float | None = None,
+        boot: Boot | None = None,
+        first_wins: bool = False,
     ) -> list[list[OutboxRow]]:
-        before = database.total_changes
-        stored = put_sql.put(database, texts)
-        new = database.total_changes - before  # not what was known already: it is in the queue, or was
-        if new > self._free_slots:
-            waiting = read_sql.count_waiting(database)
-            self._free_slots = min(self._limits.queue - waiting + new, self._limits.count_every)
-            if new > self._free_slots:
-                raise OutboxFull(f"{waiting - new} messages wait in the outbox {self.path} already")
-        self._free_slots -= new
-        return stored
+        """Accept messages as `put` does each, and write what belongs to them: all of it, or nothing.
+
+        Raises:
+            StoreConflict: A value is not what it must be.
+            UsageError: An id was used for something else.
+            OutboxFull: As many messages wait as may.
+        """
+        new = [
+            put_sql.NewMessage(parts, now, expires_at, self._room_of(parts[0]), boot, first_wins)
+            for parts in texts
+        ]
+
+        def work(database: sqlite3.Connection) -> list[list[OutboxRow]]:
+            write(database, writes, now)
+            return self._slots.put(database, new) if new else []
+
+        return await self.file.write(work)
+
+    def _room_of(self, message: Outgoing) -> str:
+        return self._owner.room_of(message) if self._owner else ANY_ROOM
 
     async def recover(self, now: float) -> None:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
@@ -269,7 +286,7 @@ class Outbox:
         return await self.file.write(self._requeue, keys, now)
 
     def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
-        self._free_slots = 0  # they wait again: the next one that is put has everything counted
+        self._slots.count_again()  # they wait again
         return write_sql.requeue(database, keys, now)
 
     async def drop(self, keys: Sequence[str], now: float) -> list[OutboxRow]:

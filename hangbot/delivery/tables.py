@@ -87,6 +87,24 @@ CREATE TABLE witness (
     PRIMARY KEY (conversation, id)
 ) WITHOUT ROWID
 """,
+    """
+CREATE TABLE kept (
+    space      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    value      TEXT NOT NULL,
+    expires_at REAL,
+    PRIMARY KEY (space, key)
+) WITHOUT ROWID;
+CREATE INDEX kept_expiring ON kept (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE timer (
+    space TEXT NOT NULL,
+    id    TEXT NOT NULL,
+    due   REAL NOT NULL,
+    what  TEXT NOT NULL,
+    PRIMARY KEY (space, id)
+) WITHOUT ROWID;
+CREATE INDEX timer_due ON timer (space, due)
+""",
 )
 """What makes version *n* of version *n* - 1; a line that was ever released is never changed."""
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from random import Random
 from typing import Final, Literal
 
-from hangbot import App, Bot, HangbotError, Settings, exclusive, open_bot, open_outbox
+from hangbot import AnyApp, Bot, HangbotError, Settings, exclusive, open_bot, open_outbox
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.disk import SimulatedDisk
@@ -63,7 +63,7 @@ class Keeper:
         self._disk = disk
         self._random = random
         self._recorder = recorder
-        self._make_app: Callable[[], App] | None = None
+        self._make_app: Callable[[], AnyApp] | None = None
         self._may_begin = asyncio.Event()
         self._process: Process | None = None
         self._away = _AWAY
@@ -75,7 +75,7 @@ class Keeper:
         """Return whether it has an app to run."""
         return self._make_app is not None
 
-    def begin(self, make_app: Callable[[], App]) -> None:
+    def begin(self, make_app: Callable[[], AnyApp]) -> None:
         """Have the first process begin.
 
         Args:

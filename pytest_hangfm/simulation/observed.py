@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from hangbot import App, Bot, ChatMessage, Event
+from hangbot import AnyApp, Bot, ChatMessage, Event
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.recorder import ANSWERED, Recorder
 
@@ -19,7 +19,7 @@ class Observed:
         timeout: Seconds that a handler may take.
     """
 
-    def __init__(self, app: App, recorder: Recorder, timeout: float) -> None:
+    def __init__(self, app: AnyApp, recorder: Recorder, timeout: float) -> None:
         self._app: Any = app
         self._recorder = recorder
         self._timeout = timeout

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from hangbot import App, HangbotError
+from hangbot import AnyApp, HangbotError
 from hangbot.sandbox import Actor
 from hangbot.text import one_line
 from pytest_hangfm.room_log import RoomLog
@@ -116,7 +116,7 @@ class Visitor:
         where = f"{Path(file).name}:{lines[-1]}: " if lines else ""
         return f"{where}{in_words(error)}"
 
-    async def open_bot(self, world: World, app: App | None, changes: Mapping[str, object]) -> SimulatedBot:
+    async def open_bot(self, world: World, app: AnyApp | None, changes: Mapping[str, object]) -> SimulatedBot:
         """Have the world's bot begin with an app, and wait until it is ready, for two minutes at most.
 
         Raises:
@@ -160,7 +160,7 @@ class _Guest:
         return act
 
 
-def _copied(app: App) -> App:
+def _copied(app: AnyApp) -> AnyApp:
     """Return an app as it was before it heard anything: the memory of a process ends with it."""
     try:
         return copy.deepcopy(app)
@@ -172,7 +172,7 @@ def _copied(app: App) -> App:
 
 
 async def _open_bot(visitor: Visitor, world: World) -> object:
-    async def open_bot(*, app: App | None = None, **changes: object) -> SimulatedBot:
+    async def open_bot(*, app: AnyApp | None = None, **changes: object) -> SimulatedBot:
         return await visitor.open_bot(world, app, changes)
 
     return open_bot

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeAlias
 
-from hangbot import App, InlineWriter, Settings, open_outbox
+from hangbot import AnyApp, InlineWriter, Settings, open_outbox
 from hangbot.sandbox import RoomVariants, Sandbox, SandboxClock, open_sandbox
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.clock import SimulatedClock
@@ -94,7 +94,7 @@ class World:
             await asyncio.sleep(2.0)
 
 
-def play(plan: Plan, *, app: Callable[[], App] | None = None, visit: Visit | None = None) -> h.History:
+def play(plan: Plan, *, app: Callable[[], AnyApp] | None = None, visit: Visit | None = None) -> h.History:
     """Play a plan to its end and return what happened; the same plan has the same history each time.
 
     Args:
@@ -123,7 +123,7 @@ def play(plan: Plan, *, app: Callable[[], App] | None = None, visit: Visit | Non
 
 
 async def _play(
-    plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], App] | None, visit: Visit | None
+    plan: Plan, loop: SimulatedLoop, folder: Path, app: Callable[[], AnyApp] | None, visit: Visit | None
 ) -> h.History:
     logger = logging.getLogger("hangbot")
     level, propagates = logger.level, logger.propagate

@@ -14,7 +14,7 @@ from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
 from hangbot.bot.pace import reconnect_policy
 from hangbot.bot.ports import Conversation, Disconnect, Newest, Unreadable
-from hangbot.delivery.inbox import ConversationMarks, Remembered, Witness
+from hangbot.delivery.inbox import ConversationMarks, Handled, Remembered, Witness
 from hangbot.health import Conditions
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import simulated
@@ -66,6 +66,9 @@ class Disk:
         newest = [kept[number] for number in sorted(kept)[-self.keeps :]]
         above = frozenset(number for number in {*old.heard, *heard} if number > low)
         self._keep(old._replace(low=low, heard=above, witnesses=newest), key)
+
+    def mark(self, key: str, line: int) -> Handled:
+        return Handled(key, (line,), 0, (), 0.0)
 
     async def new_epoch(self, kept: int) -> int:
         base = self.known.base

@@ -5,8 +5,13 @@ import asyncio
 import pytest
 
 from hangbot.bot.answering import Answering, answer_id, answering, current
+from hangbot.bot.events import ChatMessage
 
 BOT = object()
+
+
+def line(number: int) -> ChatMessage:
+    return ChatMessage(number, "asker", "room", "?", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -56,20 +61,19 @@ def ids(context: Answering, *receivers: str) -> list[str]:
 
 
 def test_the_same_answers_to_the_same_message_have_the_same_ids_and_all_others_have_others() -> None:
-    first = ids(Answering(BOT, 7, 1, "app"), "room", "room", "other", "room")
-    again = ids(Answering(BOT, 7, 1, "app"), "other", "room", "room", "room")
+    first = ids(Answering(BOT, line(7), 1, "app"), "room", "room", "other", "room")
+    again = ids(Answering(BOT, line(7), 1, "app"), "other", "room", "room", "room")
 
     assert sorted(first) == sorted(again)
     assert [first[0], first[1], first[3]] == again[1:]
-    assert (
-        len({*first, *ids(Answering(BOT, 8, 1, "app"), "room"), *ids(Answering(BOT, 7, 2, "app"), "room")})
-        == 6
-    )
+    another = ids(Answering(BOT, line(8), 1, "app"), "room")
+    later = ids(Answering(BOT, line(7), 2, "app"), "room")
+    assert len({*first, *another, *later}) == 6
 
 
 def test_an_answer_that_is_refused_leaves_its_id_to_the_next_one() -> None:
-    context = Answering(BOT, 7, 1, "app")
-    (first,) = ids(Answering(BOT, 7, 1, "app"), "room")
+    context = Answering(BOT, line(7), 1, "app")
+    (first,) = ids(Answering(BOT, line(7), 1, "app"), "room")
 
     with pytest.raises(ValueError, match="full"), context.next_id("bot", "room", direct=False):
         raise ValueError("full")
@@ -78,7 +82,7 @@ def test_an_answer_that_is_refused_leaves_its_id_to_the_next_one() -> None:
 
 
 def test_an_answer_that_is_refused_while_another_is_given_leaves_no_id_twice() -> None:
-    context = Answering(BOT, 7, 1, "app")
+    context = Answering(BOT, line(7), 1, "app")
 
     def refused() -> list[str]:
         with context.next_id("bot", "room", direct=False):
@@ -93,7 +97,7 @@ def test_an_answer_that_is_refused_while_another_is_given_leaves_no_id_twice() -
 
 
 async def test_tasks_that_a_handler_starts_answer_the_same_message_and_other_bots_do_not() -> None:
-    context = Answering(BOT, 7, 1, "app")
+    context = Answering(BOT, line(7), 1, "app")
 
     async def inner() -> Answering | None:
         return current(BOT)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.bot.answering import current
-from hangbot.bot.app import Hooks
+from hangbot.bot.app_forms import Hooks
 from hangbot.bot.app_runner import AppRunner, uptime
 from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomEvent
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import AsyncIterator, Callable
 
-    from hangbot.bot.app import App
+    from hangbot.bot.app_forms import AnyApp
     from hangbot.bot.bot import Bot
     from hangbot.bot.events import ChatMessage
     from hangbot.clock import Clock
@@ -85,7 +85,7 @@ class World:
 
     @asynccontextmanager
     async def running(
-        self, *, ready: bool = True, app: App | None = None, clock: Clock | None = None, **changes: Json
+        self, *, ready: bool = True, app: AnyApp | None = None, clock: Clock | None = None, **changes: Json
     ) -> AsyncIterator[Running]:
         """Run a bot whose chance always says the most, and wait until it is in the room."""
         settings = self.settings.with_changes(**changes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pytest
 
-from hangbot.bot.app import Hooks
+from hangbot.bot.app_forms import Hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import Event, RoomEvent, User, UserJoined
 from hangbot.bot.options import BotOptions

@@ -239,12 +239,12 @@ def test_another_programs_file_is_left_alone(path: Path, database: sqlite3.Conne
 
 
 def test_a_later_versions_file_is_left_alone(old: Path, database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA user_version = 5")
+    database.execute(f"PRAGMA user_version = {VERSION + 1}")
 
-    with pytest.raises(OutboxUnusable, match="of version 5, this hangbot knows up to 4"):
+    with pytest.raises(OutboxUnusable, match=f"of version {VERSION + 1}, this hangbot knows up to {VERSION}"):
         prepare(database)
 
-    assert version(database) == 5
+    assert version(database) == VERSION + 1
     assert is_outbox(old.read_bytes()[:100])
 
 

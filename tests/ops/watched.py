@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from hangbot.bot.app import App
+    from hangbot import AnyApp
     from hangbot.sandbox import Sandbox
 
 REFUSAL = {"error": {"code": "ERR_BAD_REQUEST", "message": "not in this room"}}
@@ -64,7 +64,7 @@ class Watched:
 
 @asynccontextmanager
 async def watched(
-    folder: Path, *, app: App | None = None, run: bool = True, env: Mapping[str, str] | None = None
+    folder: Path, *, app: AnyApp | None = None, run: bool = True, env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Watched]:
     """Open a bot and its port; it runs, unless it is not to."""
     async with AsyncExitStack() as stack:

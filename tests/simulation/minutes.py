@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from hangbot import (
-    App,
+    AnyApp,
     Bot,
     ChatMessage,
     InlineWriter,
@@ -90,7 +90,7 @@ def in_a_world(
     folder: Path,
     story: Callable[[World], Awaitable[T]],
     *,
-    app: App | None = None,
+    app: AnyApp | None = None,
     env: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[T, Run]:
     """Play a story with a bot that runs; the folder is emptied first, so that each run begins alike."""
@@ -121,7 +121,7 @@ async def _world(
     rng: random.Random,
     folder: Path,
     notify: Callable[[Step], None],
-    app: App | None,
+    app: AnyApp | None,
     env: Mapping[str, str],
 ) -> AsyncIterator[World]:
     loop, clock = asyncio.get_running_loop(), SimulatedClock()

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from hangbot import App, Bot, ChatMessage
+from hangbot import AnyApp, Bot, ChatMessage
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import ManualClock, OpenBot, OpenUser, RoomLog
 from pytest_hangfm.simulation.fingerprint import made_here
@@ -53,7 +53,7 @@ async def ping(_: Bot, message: ChatMessage) -> None:
         await message.reply("pong")
 
 
-async def ask(hangfm_open_bot: OpenBot, hangfm_user: Actor, app: App) -> None:
+async def ask(hangfm_open_bot: OpenBot, hangfm_user: Actor, app: AnyApp) -> None:
     await hangfm_open_bot(app=app)
     for _ in range(3):
         await hangfm_user.say("/count")
@@ -241,7 +241,7 @@ def test_a_test_that_cannot_be_simulated_is_one_line(test: Test, line: str) -> N
     assert "\n" not in str(raised.value)
 
 
-def in_app(use: Callable[[], object]) -> App:
+def in_app(use: Callable[[], object]) -> AnyApp:
     async def on_start(_: Bot) -> None:
         result = use()
         if asyncio.iscoroutine(result):

@@ -73,6 +73,7 @@ class RoomEvents:
 
     def __init__(self, room: str) -> None:
         self._room = room
+        self._name: str | None = None
         self._users: dict[str, User] = {}
         self._profiles: set[str] = set()
         """The users whose profile has come: until then their votes are not known."""
@@ -90,8 +91,9 @@ class RoomEvents:
         if not self._joined:
             self._joined = True
             self._load(state)
-            return [Joined(self._snapshot(state))]
+            return [Joined(self._snapshot())]
         self._catching_up = True
+        self._name = state.room_name()
         users, before = read_users(state), self._users
         events: list[Event] = [UserLeft(before[uuid], catch_up=True) for uuid in before if uuid not in users]
         events += [UserJoined(users[uuid], catch_up=True) for uuid in users if uuid not in before]
@@ -134,7 +136,7 @@ class RoomEvents:
         if _USERS in tops:
             events += self._compare_users(state, crowd)
         if _SETTINGS in tops:
-            self._learn_roles(state)
+            self._learn_settings(state)
         if profiles or touched:
             self._learn(candidates, state)
         if "djs" in tops:
@@ -147,15 +149,24 @@ class RoomEvents:
         return events
 
     def _load(self, state: RoomState) -> None:
+        self._name = state.room_name()
         self._users = read_users(state)
         self._profiles = set(state.profiles())
         self._djs = read_djs(state)
         self._playing, self._song = state.playing_id(), read_song(state)
         self._reset_votes(state, state.profiles())
 
-    def _snapshot(self, state: RoomState) -> RoomSnapshot:
+    def snapshot(self) -> RoomSnapshot | None:
+        """Return the room as it is, or as it last was; ``None`` before the first join."""
+        return self._snapshot() if self._joined else None
+
+    def user(self, uuid: str) -> User | None:
+        """Return a user who is in the room."""
+        return self._users.get(uuid)
+
+    def _snapshot(self) -> RoomSnapshot:
         users = tuple(self._users.values())
-        return RoomSnapshot(self._room, state.room_name(), users, self._djs, self._song, self._votes)
+        return RoomSnapshot(self._room, self._name, users, self._djs, self._song, self._votes)
 
     def _compare_users(self, state: RoomState, crowd: Crowd | None) -> Iterator[Event]:
         if crowd is None:
@@ -187,8 +198,9 @@ class RoomEvents:
             if user is not None and (name := state.nickname(uuid)) != user.nickname and name is not None:
                 self._users[uuid] = User(uuid, name, user.role, user.room_role)
 
-    def _learn_roles(self, state: RoomState) -> None:
-        """Take over the roles of users that the settings gave or took."""
+    def _learn_settings(self, state: RoomState) -> None:
+        """Take over the room's name, and the roles of users that the settings gave or took."""
+        self._name = state.room_name()
         roles = state.room_roles()
         for uuid, entry in state.entries():
             if uuid in self._users:

@@ -43,14 +43,16 @@ async def hear(bot, message):
 class World:
     """A sandbox that is never killed, a user who asks, and the lives of a bot that answers."""
 
-    def __init__(self, folder: Path, *, parts: int, direct: bool, forked: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, parts: int = 1, direct: bool = False, forked: bool = False, app: str = _APP
+    ) -> None:
         self.rng = random.Random(SEED)  # noqa: S311  no secret
         self.lives: list[Life] = []
         self._forks = Forks(folder) if forked else None
         self.folder = folder
         self.parts = parts
         self.direct = direct
-        (folder / "quiz.py").write_text(_APP.format(parts=parts), encoding="utf-8")
+        (folder / "quiz.py").write_text(app.format(parts=parts), encoding="utf-8")
         self.sandbox = Process(folder, 0, "sandbox", "--history", "20000", "--env-out", "hang-fm-config.env")
         until(lambda: self.sandbox.out)
         self._ready = json.loads(self.sandbox.out[0])
@@ -75,11 +77,11 @@ class World:
         else:
             self.post(f"/users/{self.asker}/say", text=text)
 
-    def answers(self) -> list[str]:
-        """What the bot said, oldest first, without the words of each life."""
+    def answers(self, first_word: str = "answer") -> list[str]:
+        """What the bot said that begins with a word, oldest first, without the words of each life."""
         rows: list[Mapping[str, Any]] = self.http.get("/messages").json()["messages"]
         texts = [row["data"]["text"] for row in rows if row["category"] == "message"]
-        return [text.split(" in ")[0] for text in texts if text.startswith("answer ")]
+        return [text.split(" in ")[0] for text in texts if text.startswith(f"{first_word} ")]
 
     def start(self) -> Life:
         number, argv = len(self.lives) + 1, ("run", "--app", "quiz:hear")

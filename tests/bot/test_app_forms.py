@@ -8,14 +8,14 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from hangbot.bot.app import check_app, make_hooks
+from hangbot.bot.app_forms import check_app, make_hooks
 from hangbot.bot.events import ChatMessage, DirectMessage, RoomEvent
 from hangbot.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from hangbot.bot.app import App
+    from hangbot.bot.app_forms import AnyApp
     from hangbot.bot.bot import Bot
 
 Anything: TypeAlias = Any
@@ -62,7 +62,7 @@ async def partly(_more: int, _bot: Bot, message: ChatMessage) -> None:
     await message.reply("a part of a function")
 
 
-def decorated(app: Callable[[Bot, ChatMessage], Awaitable[None]]) -> App:
+def decorated(app: Callable[[Bot, ChatMessage], Awaitable[None]]) -> AnyApp:
     @functools.wraps(app)
     def inner(bot: Bot, message: ChatMessage) -> Awaitable[None]:
         return app(bot, message)
@@ -93,7 +93,7 @@ def module(**functions: object) -> ModuleType:
         pytest.param(module(on_message=function), "a function", "mybot", id="a module"),
     ],
 )
-async def test_an_app_is_a_coroutine_function_or_has_one(app: App, said: str, name: str) -> None:
+async def test_an_app_is_a_coroutine_function_or_has_one(app: AnyApp, said: str, name: str) -> None:
     voice = Voice()
     hooks = make_hooks(app, cast("Bot", voice))
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from hangbot.bot.events import ChatMessage, Event, Speaker
 from hangbot.errors import UsageError
@@ -13,7 +13,7 @@ from hangbot.errors import UsageError
 if TYPE_CHECKING:
     from hangbot.bot.bot import Bot
 
-__all__ = ["App", "AppObject", "Handler", "Hooks", "check_app", "is_async", "make_hooks"]
+__all__ = ["AnyApp", "AppObject", "Begin", "Handler", "Hooks", "check_app", "is_async", "make_hooks"]
 
 _ARGUMENTS: Final = {
     "on_message": ("bot", "message"),
@@ -48,8 +48,23 @@ class AppObject(Protocol):
         """React to a message. What it raises is logged and does not stop the bot."""
 
 
-App = Handler | AppObject
+@runtime_checkable
+class WholeApp(Protocol):
+    """An app that is looked through before the bot begins, and has calls by the clock: `hangbot.app.App`."""
+
+    def prepare(self, bot: "Bot", /) -> None:
+        """Look through all of it; raises `UsageError` for what would fail only when it is called."""
+
+    async def run_timers(self, bot: "Bot", begin: "Begin", /) -> None:
+        """Begin calls when they are due, until it is cancelled."""
+
+
+AnyApp = Handler | AppObject
 """A bot author's own part."""
+
+
+Begin = Callable[[Callable[[], Awaitable[object]], str], None]
+"""Begins a call of a handler, beside all others; the text says in the log what it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class Hooks:
         on_event: Handles what happens in the room.
         on_start: Called before the first line.
         on_stop: Called while the bot drains.
+        run_timers: Runs beside the bot after ``on_start`` and until it drains, and begins calls by the clock.
         name: What the app is called in its own code, ``module:name``.
     """
 
@@ -70,10 +86,11 @@ class Hooks:
     on_event: Callable[[Event], Awaitable[object]] | None = None
     on_start: Callable[[], Awaitable[object]] | None = None
     on_stop: Callable[[], Awaitable[object]] | None = None
+    run_timers: Callable[[Begin], Awaitable[None]] | None = None
     name: str = ""
 
 
-def make_hooks(app: App | None, bot: "Bot") -> Hooks:
+def make_hooks(app: AnyApp | None, bot: "Bot") -> Hooks:
     """Return what a bot calls of an app.
 
     Raises:
@@ -83,6 +100,9 @@ def make_hooks(app: App | None, bot: "Bot") -> Hooks:
         return Hooks(bot)
     check_app(app, f"the app {_name(app)}")
     found = _hooks_of(app)
+    whole = app if inspect.getattr_static(app, "prepare", None) and isinstance(app, WholeApp) else None
+    if whole:  # and no mock, which has every attribute that it is asked for
+        whole.prepare(bot)
 
     def bound(hook: str) -> Callable[..., Awaitable[object]] | None:
         return functools.partial(found[hook], bot) if hook in found else None
@@ -90,7 +110,15 @@ def make_hooks(app: App | None, bot: "Bot") -> Hooks:
     async def on_message(line: ChatMessage) -> None:
         await found["on_message"](bot, line.given_to(bot))
 
-    return Hooks(bot, on_message, bound("on_event"), bound("on_start"), bound("on_stop"), _name(app))
+    return Hooks(
+        bot,
+        on_message,
+        on_event=bound("on_event"),
+        on_start=bound("on_start"),
+        on_stop=bound("on_stop"),
+        run_timers=functools.partial(whole.run_timers, bot) if whole else None,
+        name=_name(app),
+    )
 
 
 def check_app(app: object, label: str) -> None:

@@ -1,0 +1,91 @@
+"""The app itself: what an author registers, and what the bot calls of it."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from hangbot.app.commands import Commands
+from hangbot.app.router import Router
+from hangbot.app.running import Running
+from hangbot.bot.app_forms import Begin
+from hangbot.bot.bot import Bot
+from hangbot.bot.events import ChatMessage, Event
+from hangbot.errors import UsageError
+
+__all__ = ["App"]
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class App(Router):
+    """A bot author's app: ``hangbot run --app mybot:app``.
+
+    ::
+
+        app = App()
+
+        @app.command("skip", role="moderator")
+        async def skip(ctx, count: int = 1):
+            '''Skip songs.'''
+            await ctx.reply(f"skipping {count}")
+
+    Args:
+        name: What it is called where it keeps things: with another name it finds nothing of before.
+        prefix: What a line begins with that is a command.
+
+    Raises:
+        UsageError: One of these cannot be used.
+    """
+
+    def __init__(self, name: str = "app", *, prefix: str = "/") -> None:
+        super().__init__()
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"the app's name {name[:70]!r} is not 1 to 64 letters, digits, `_` and `-`",
+                remedy="Rename it.",
+            )
+        if not prefix or prefix.strip() != prefix:
+            raise UsageError(f"the prefix {prefix!r} is empty, or has blanks around it", remedy='Take "/".')
+        self.name = name
+        self.prefix = prefix
+        self._providers: dict[Any, Callable[[Bot], object]] = {}
+        self._running: WeakKeyDictionary[Bot, Running] = WeakKeyDictionary()
+
+    def provide(self, kind: Any, make: Callable[[Bot], object]) -> None:  # noqa: ANN401  any type
+        """Fill in each argument of this type by what a function returns, made once for each bot."""
+        self._providers[kind] = make
+
+    def check(self) -> Commands:
+        """Look through all of it, and return its commands.
+
+        Raises:
+            UsageError: Two commands have one name, or something else would fail only when it is called.
+        """
+        return Commands(self.prefix, self.parts.commands)
+
+    # -- what the bot calls
+
+    def prepare(self, bot: Bot) -> None:
+        """Look through all of it, before the bot begins; raises `UsageError` as `check` does."""
+        self._running[bot] = Running(bot, self.name, self.parts, self.check(), self._providers)
+
+    async def on_message(self, bot: Bot, message: ChatMessage) -> None:
+        """Handle a line."""
+        await self._running[bot].hear(message)
+
+    async def on_event(self, bot: Bot, event: Event) -> None:
+        """Handle what happened in the room."""
+        await self._running[bot].happened(event)
+
+    async def on_start(self, bot: Bot) -> None:
+        """Call what is to be called at the start."""
+        await self._running[bot].start()
+
+    async def on_stop(self, bot: Bot) -> None:
+        """Call what is to be called while the bot drains."""
+        await self._running[bot].stop()
+
+    async def run_timers(self, bot: Bot, begin: Begin) -> None:
+        """Call what is due, until it is cancelled."""
+        await self._running[bot].timers.run(begin)

@@ -1,0 +1,222 @@
+"""The arguments of a command: what its handler's signature takes, read from the words of a line. PURE."""
+
+import enum
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from hangbot.bot.events import User
+from hangbot.errors import UsageError
+
+__all__ = ["Argument", "BadArguments", "FindUser", "Signature", "read_signature"]
+
+FindUser = Callable[[str], User | None]
+"""Finds a user of the room by nickname or uuid."""
+
+_WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
+_MISSING: Final = inspect.Parameter.empty
+_LARGEST: Final = 100
+"""Characters of a number that is still read."""
+_YES: Final = frozenset({"yes", "y", "on", "true", "1"})
+_NO: Final = frozenset({"no", "n", "off", "false", "0"})
+
+
+class BadArguments(Exception):
+    """The words of a line are not what the command takes; the sentence is for the user who wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of argument: what it is called in an answer, and how a word is read (``None``: it is none)."""
+
+    called: str
+    read: Callable[[str, FindUser], object | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a command.
+
+    Attributes:
+        name: The parameter's.
+        kind: What it is.
+        default: Its value where it is left out; `inspect.Parameter.empty`: it must be given.
+        takes: One word, all that follow (``*words``), or the rest of the line as it is (``*, text: str``).
+    """
+
+    name: str
+    kind: _Kind
+    default: object = _MISSING
+    takes: Literal["word", "words", "rest"] = "word"
+
+    @property
+    def needed(self) -> bool:
+        """Whether it must be given."""
+        return self.default is _MISSING and self.takes != "words"
+
+    def __str__(self) -> str:
+        shown = self.name if self.takes == "word" else f"{self.name}…"
+        return f"<{shown}>" if self.needed else f"[{shown}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a handler takes beside its context.
+
+    Attributes:
+        arguments: Read from the line, in order.
+        injected: The types of the parameters that the app fills in, by name.
+    """
+
+    arguments: tuple[Argument, ...] = ()
+    injected: Mapping[str, Any] = field(default_factory=dict)
+
+    def usage(self, called: str) -> str:
+        """Return how a command is written: ``/skip [count]``."""
+        return " ".join((called, *map(str, self.arguments)))
+
+    def read(self, text: str, find: FindUser) -> tuple[list[object], dict[str, object]]:
+        """Return the positional and the named arguments in what follows the command's name.
+
+        Raises:
+            BadArguments: One is missing, is something else, or is too many.
+        """
+        words = list(_words(text))
+        values: list[object] = []
+        named: dict[str, object] = {}
+        for argument in self.arguments:
+            if argument.takes == "words":
+                values += [_value(argument, word, find) for word, _ in words]
+                words = []
+            elif argument.takes == "rest" and words:
+                named[argument.name], words = text[words[0][1] :].strip(), []
+            elif words:
+                values.append(_value(argument, words.pop(0)[0], find))
+            elif argument.needed:
+                raise BadArguments(f"{argument.name} is missing")
+            elif argument.takes == "rest":
+                named[argument.name] = argument.default
+            else:
+                values.append(argument.default)
+        if words:
+            raise BadArguments(f"“{words[0][0]}” is too much")
+        return values, named
+
+
+def read_signature(handler: Callable[..., object], label: str) -> Signature:
+    """Return what a command's handler takes after its context.
+
+    Args:
+        handler: The function.
+        label: What it is called in an error.
+
+    Raises:
+        UsageError: No line could fill it in.
+    """
+    parameters = _parameters(handler, label)
+    arguments: list[Argument] = []
+    injected: dict[str, Any] = {}
+    for parameter in parameters[1:]:
+        kind = _kind(parameter.annotation)
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise UsageError(f"{label} takes **{parameter.name}", remedy="Name each argument.")
+        if kind is None:
+            if parameter.annotation is _MISSING:
+                raise UsageError(
+                    f"{label}: its argument {parameter.name} has no type",
+                    remedy=f"Write for example `{parameter.name}: str`.",
+                )
+            injected[parameter.name] = parameter.annotation
+        else:
+            arguments.append(_argument(parameter, kind, label))
+    for before, after in pairwise(arguments):
+        if before.takes != "word":
+            raise UsageError(f"{label}: nothing can follow {before.name}", remedy="Put it last.")
+        if after.needed and not before.needed:
+            raise UsageError(f"{label}: {after.name} cannot be left out, {before.name} before it can")
+    return Signature(tuple(arguments), injected)
+
+
+def _parameters(handler: Callable[..., object], label: str) -> list[inspect.Parameter]:
+    try:
+        parameters = list(inspect.signature(handler, eval_str=True).parameters.values())
+    except NameError as exc:
+        raise UsageError(f"{label}: {exc}", remedy="Import the type where the handler is defined.") from None
+    if not parameters or parameters[0].kind not in {
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    }:
+        raise UsageError(f"{label} takes no context", remedy="Write `async def NAME(ctx, …)`.")
+    return parameters
+
+
+def _argument(parameter: inspect.Parameter, kind: _Kind, label: str) -> Argument:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return Argument(parameter.name, kind, takes="words")
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        if kind is not _TEXT:
+            raise UsageError(
+                f"{label}: {parameter.name} stands after `*` and is no text",
+                remedy="What stands there has the rest of the line: make it a `str`, or move it before.",
+            )
+        return Argument(parameter.name, kind, parameter.default, "rest")
+    return Argument(parameter.name, kind, parameter.default)
+
+
+def _kind(annotation: object) -> _Kind | None:
+    """Return what kind of argument a type is; ``None`` for one that no word can be."""
+    if get_origin(annotation) in {Union, UnionType}:
+        others = [each for each in get_args(annotation) if each is not NoneType]
+        return _kind(others[0]) if len(others) == 1 else None
+    if get_origin(annotation) is Literal:
+        return _choice({str(choice): choice for choice in get_args(annotation)})
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _choice({member.name.lower(): member for member in annotation})
+    return _KINDS.get(annotation) if isinstance(annotation, type) else None
+
+
+def _choice(choices: Mapping[str, object]) -> _Kind:
+    folded = {name.casefold(): value for name, value in choices.items()}
+    return _Kind(f"one of {', '.join(choices)}", lambda word, _: folded.get(word.casefold()))
+
+
+def _value(argument: Argument, word: str, find: FindUser) -> object:
+    value = argument.kind.read(word, find)
+    if value is None:
+        raise BadArguments(f"{argument.name} is {argument.kind.called}, not “{word}”")
+    return value
+
+
+def _words(text: str) -> Iterator[tuple[str, int]]:
+    """Yield each word of a text, or what stands in quotes, and where it begins."""
+    for match in _WORD.finditer(text):
+        yield match[2] if match[1] is None else match[1], match.start()
+
+
+def _integer(word: str, _: FindUser) -> int | None:
+    return int(word) if len(word) <= _LARGEST and re.fullmatch(r"[+-]?[0-9]+", word) else None
+
+
+def _number(word: str, _: FindUser) -> float | None:
+    plain = re.fullmatch(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)", word)
+    return float(word.replace(",", ".")) if plain and len(word) <= _LARGEST else None
+
+
+def _truth(word: str, _: FindUser) -> bool | None:
+    return True if word.casefold() in _YES else False if word.casefold() in _NO else None
+
+
+_TEXT: Final = _Kind("a word", lambda word, _: word)
+_KINDS: Final[Mapping[object, _Kind]] = MappingProxyType(
+    {
+        str: _TEXT,
+        int: _Kind("a whole number", _integer),
+        float: _Kind("a number", _number),
+        bool: _Kind("yes or no", _truth),
+        User: _Kind("somebody in the room", lambda word, find: find(word)),
+    }
+)

@@ -1,0 +1,251 @@
+"""``ctx``: what a handler of an app has in hand."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from hangbot.app.buffer import Buffer
+from hangbot.app.names import named
+from hangbot.app.store import AppStore
+from hangbot.bot.bot import Bot
+from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
+from hangbot.delivery.record import Settlement
+from hangbot.delivery.store import TimerChange
+from hangbot.errors import UsageError
+from hangbot.ids import new_id
+
+__all__ = ["AFTER", "Context", "Said"]
+
+AFTER: Final = "after/"
+"""How the id of a timer that a handler set begins."""
+_LATEST: Final = 10 * 366 * 86_400.0
+_LARGEST_ARGUMENTS: Final = 64 * 1024
+
+logger = logging.getLogger("hangbot.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a handler said.
+
+    Attributes:
+        id: Its stable id.
+        text: What.
+    """
+
+    id: str
+    text: str
+    _bot: Bot
+    _buffer: Buffer
+
+    async def settled(self) -> Settlement:
+        """Wait until it has arrived, or was given up.
+
+        Raises:
+            UsageError: It is not written yet.
+        """
+        if self._buffer.holds_message(self.id):
+            raise UsageError(
+                "a settlement cannot be awaited before it is on disk: "
+                "what a handler says is written when it ends, or at `await ctx.commit()`",
+                remedy="Await `ctx.commit()` first.",
+            )
+        return await self._bot.settled(self.id)
+
+
+class Context:
+    """One call of a handler.
+
+    What it says, stores and schedules is on disk together when the handler has ended, or at `commit`; where
+    it raises, nothing of it is. What it does in the room (`vote`, `skip`, …) happens at once.
+
+    Args:
+        bot: The bot.
+        buffer: What is to be written.
+        app: The app's name.
+        event: What the handler was called for: a line, or what happened in the room; ``None``: the clock,
+            the start or the stop.
+
+    Attributes:
+        bot: As above.
+        event: As above.
+        store: What the app keeps in this room: see `hangbot.app.store.AppStore`.
+        log: The app's log.
+    """
+
+    def __init__(self, bot: Bot, buffer: Buffer, app: str, event: Event | ChatMessage | None = None) -> None:
+        self.bot = bot
+        self.event = event
+        self.store = AppStore(buffer, bot.clock, app, bot.chat.group_id)
+        self.log = logger.getChild(app)
+        self._buffer = buffer
+        self._space = timers_of(bot, app)
+
+    # -- who and where
+
+    @property
+    def message(self) -> ChatMessage:
+        """The line that the handler was called for; raises `UsageError` where it was none."""
+        if not isinstance(self.event, ChatMessage):
+            raise UsageError("this handler was called for no line of the chat, so it has no `ctx.message`")
+        return self.event
+
+    @property
+    def user(self) -> User:
+        """Who wrote the line, or who came, left or voted: nickname, role, whether it is a moderator.
+
+        Raises:
+            UsageError: It was no user.
+        """
+        event = self.event
+        found = getattr(event, "user", None)
+        if isinstance(found, User):
+            return found
+        uuid = event.sender if isinstance(event, ChatMessage) else getattr(event, "uuid", None)
+        if not uuid:
+            raise UsageError("this handler was called for what no user did, so it has no `ctx.user`")
+        user = self.bot.facts.user(uuid) or User(uuid)
+        if user.nickname is None and isinstance(event, ChatMessage):  # the room's profiles come late
+            return replace(user, nickname=event.sender_name)
+        return user
+
+    @property
+    def room(self) -> RoomSnapshot:
+        """The room as it is, or as it last was: users, DJs, song, votes; empty before the first join."""
+        return self.bot.facts.snapshot() or RoomSnapshot(self.bot.chat.group_id)
+
+    def find_user(self, name: str) -> User | None:
+        """Return who in the room has a nickname (with or without ``@``) or a uuid."""
+        wanted = name.removeprefix("@").casefold()
+        users = self.room.users
+        return next((user for user in users if user.uuid == name), None) or next(
+            (user for user in users if (user.nickname or "").casefold() == wanted), None
+        )
+
+    # -- what is written when the handler ends
+
+    async def say(self, text: str, *, mentions: Sequence[User] = (), images: Sequence[str] = ()) -> Said:
+        """Say something in the room.
+
+        Args:
+            text: What; over 900 characters it is cut into up to ten parts.
+            mentions: Users who are named: where ``@nickname`` of one stands in the text, it is a mention.
+            images: Addresses of pictures.
+
+        Raises:
+            UsageError: It cannot be sent as it is.
+        """
+        return self._said(text, mentions=mentions, images=images)
+
+    async def reply(self, text: str, *, mentions: Sequence[User] = (), images: Sequence[str] = ()) -> Said:
+        """Say something where the line came from: in the room, or to the one user alone."""
+        line = self.event if isinstance(self.event, ChatMessage) else None
+        to = line.sender if line is not None and line.direct else None
+        return self._said(text, to=to, mentions=mentions, images=images)
+
+    async def dm(self, user: User | str, text: str, *, images: Sequence[str] = ()) -> Said:
+        """Say something to one user alone."""
+        return self._said(text, to=user if isinstance(user, str) else user.uuid, images=images)
+
+    def after(
+        self,
+        seconds: float,
+        handler: Callable[..., Awaitable[object]],
+        *args: object,
+        id: str | None = None,  # noqa: A002  as of a message
+    ) -> str:
+        """Have a function called later: ``async def NAME(ctx, …)``; it outlives a restart.
+
+        Args:
+            seconds: How much later.
+            handler: A function of a module, by whose name it is found again after a restart.
+            args: What it is given after its context; what JSON can hold.
+            id: Of the timer: a later one with the same id stands in its place. Made by default.
+
+        Returns:
+            The timer's id, for `cancel`.
+
+        Raises:
+            UsageError: The function could not be found again, an argument is not JSON, or it is too late.
+        """
+        if not 0 <= seconds <= _LATEST:
+            raise UsageError(f"a timer cannot be set {seconds:g} s ahead", remedy="It goes up to ten years.")
+        try:
+            what = json.dumps({"handler": named(handler), "args": args}, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise UsageError(
+                f"the arguments of a timer cannot be written: {exc}", remedy="Give it what JSON can hold."
+            ) from None
+        if len(what) > _LARGEST_ARGUMENTS:
+            raise UsageError("the arguments of a timer are too long", remedy="Store them, and give the key.")
+        key = id or new_id(self.bot.rng)
+        due = self.bot.clock.wall() + seconds
+        self._buffer.schedule(TimerChange(self._space, f"{AFTER}{key}", due, what))
+        return key
+
+    def cancel(self, id: str) -> None:  # noqa: A002  as of a message
+        """Take a timer back that `after` set; one that is not there is no error."""
+        self._buffer.schedule(TimerChange(self._space, f"{AFTER}{id}", None))
+
+    async def commit(self) -> None:
+        """Write now what was said, stored and scheduled, and that the line is handled: it is not heard again.
+
+        Raises:
+            StoreConflict: Another handler changed what this one read and changed.
+            OutboxError: It could not be written; nothing of it was.
+        """
+        await self._buffer.commit()
+
+    # -- what happens at once
+
+    async def vote(self, *, like: bool = True) -> Settlement:
+        """Vote on the song that plays."""
+        return await self._act("voteOnSong", songVotes={"like": like})
+
+    async def step_up(self, song: Mapping[str, Any] | None = None) -> Settlement:
+        """Become a DJ, with a song as the service has it."""
+        return await self._act("addDj", **({} if song is None else {"song": dict(song)}))
+
+    async def step_down(self) -> Settlement:
+        """Leave the DJ line."""
+        return await self._act("removeDj")
+
+    async def skip(self) -> Settlement:
+        """Skip the song that plays."""
+        return await self._act("skipSong")
+
+    async def animate(self, animation: str = "jump", emoji: str | None = None) -> Settlement:
+        """Show an animation: ``jump``, or ``emoji`` with one."""
+        return await self._act(
+            "playOneTimeAnimation", animation=animation, **({} if emoji is None else {"emoji": emoji})
+        )
+
+    async def _act(self, action: str, **params: object) -> Settlement:
+        self._buffer.acted = True
+        return await self.bot.act(action, **params)
+
+    def _said(
+        self, text: str, *, to: str | None = None, mentions: Sequence[User] = (), images: Sequence[str] = ()
+    ) -> Said:
+        message = self.bot.draft(
+            text, to=to, direct=to is not None, mentions=_mentions(text, mentions), images=images
+        )
+        self._buffer.say(message)
+        return Said(message.id, text, self.bot, self._buffer)
+
+
+def timers_of(bot: Bot, app: str) -> str:
+    """Return where the timers of an app in the bot's room are."""
+    return f"{app}/{bot.chat.group_id}"
+
+
+def _mentions(text: str, users: Sequence[User]) -> list[dict[str, object]]:
+    """Return the mentions of users whose names stand in a text, as the chat has them."""
+    found = []
+    for user in users:
+        start = text.find(f"@{user.name}")
+        if start >= 0:
+            found.append({"start": start, "userNickname": user.name, "userUuid": user.uuid})
+    return found

@@ -1,0 +1,46 @@
+"""The name of a function by which it is found again after a restart."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+from hangbot.errors import UsageError
+
+__all__ = ["find", "named"]
+
+
+def named(function: Callable[..., Awaitable[object]]) -> str:
+    """Return ``module:name`` of a function.
+
+    Raises:
+        UsageError: It has no name in its module.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if not module or not name or "<" in name:
+        raise UsageError(
+            f"a timer needs a function that is found again after a restart; {name or function!r} is not",
+            remedy="Define it at the top of its module, and give it what it needs as arguments.",
+        )
+    return f"{module}:{name}"
+
+
+def find(name: str) -> Callable[..., Awaitable[object]]:
+    """Return the function of a name.
+
+    Raises:
+        UsageError: There is none any more.
+    """
+    module, _, path = name.partition(":")
+    try:
+        found: Any = sys.modules.get(module) or import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        raise UsageError(
+            f"a timer is to call {name}, which is not there any more", remedy="Keep the function's old name."
+        ) from None
+    if not callable(found):
+        raise UsageError(f"a timer is to call {name}, which cannot be called")
+    function: Callable[..., Awaitable[object]] = found
+    return function

@@ -1,0 +1,193 @@
+"""What an author registers: commands, events, timers, and what goes around them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+from hangbot.app.commands import make_command
+from hangbot.app.parts import Parts, Timed
+from hangbot.app.schedule import Missed, Schedule, make_daily, make_every
+from hangbot.bot.app_forms import is_async
+from hangbot.bot.events import ChatMessage, Event
+from hangbot.bot.roles import Role
+from hangbot.errors import UsageError
+
+__all__ = ["Router"]
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+
+class Router:
+    """A part of an app, in a module of its own: `include` makes it one with the others.
+
+    Each method that takes a function gives it back, so that it is used as a decorator. A handler is
+    ``async def``, and its first argument is a `hangbot.app.Context`.
+
+    Attributes:
+        registered: What it was given itself, without what it includes.
+    """
+
+    def __init__(self) -> None:
+        self.registered = Parts()
+        self._included: list[Router] = []
+
+    def command(
+        self,
+        name: str,
+        *,
+        aliases: tuple[str, ...] | list[str] = (),
+        role: Role | None = None,
+        cooldown: float = 0.0,
+        exclusive: bool = False,
+        help: str = "",  # noqa: A002  the word that other libraries have for it
+    ) -> Callable[[Handler], Handler]:
+        """Have a function called by a command: ``@app.command("skip")`` hears ``/skip 2``.
+
+        What it takes after the context is read from the line: ``count: int = 1``, ``who: User``,
+        ``*words: str``, ``*, text: str`` (the rest of the line), a `typing.Literal`, an `enum.Enum`; usage,
+        ``/help`` and answers to wrong words are made from it.
+
+        Args:
+            name: Without the prefix.
+            aliases: Other names.
+            role: Who may use it: ``moderator``, ``coOwner`` or ``owner``; everybody by default.
+            cooldown: Seconds until the same user may use it again.
+            exclusive: Whether one call of it waits for the end of another one.
+            help: What it does; by default the first line of the function's docstring.
+
+        Raises:
+            UsageError: The name, the role or the signature is none that a command can have.
+        """
+
+        def register(handler: Handler) -> Handler:
+            _check(handler, f"the command {name}")
+            said = help or (handler.__doc__ or "").strip().partition("\n")[0]
+            settings = {
+                "aliases": tuple(aliases),
+                "role": role,
+                "cooldown": cooldown,
+                "exclusive": exclusive,
+                "help": said,
+            }
+            self.registered.commands.append(make_command(name, handler, settings))
+            return handler
+
+        return register
+
+    def on(self, event: type[Event | ChatMessage]) -> Callable[[Handler], Handler]:
+        """Have a function called with each event of a type: ``async def NAME(ctx, event)``.
+
+        With `hangbot.ChatMessage` it hears each line, also those to the bot alone (`hangbot.DirectMessage`),
+        but no line that is a command.
+        """
+
+        def register(handler: Handler) -> Handler:
+            _check(handler, f"the handler of {getattr(event, '__name__', event)}")
+            self.registered.handlers.append((event, handler))
+            return handler
+
+        return register
+
+    def every(
+        self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0, missed: Missed = "late"
+    ) -> Callable[[Handler], Handler]:
+        """Have a function called again and again: ``async def NAME(ctx)``; the schedule outlives a restart.
+
+        Args:
+            seconds: The period, together with the others.
+            minutes: The same.
+            hours: The same.
+            missed: What becomes of it when the bot was down: done once, ``late``; or passed over (``skip``).
+
+        Raises:
+            UsageError: The period is less than a second, or more than a year.
+        """
+        return self._timer(make_every(seconds + 60 * minutes + 3600 * hours), missed)
+
+    def at(self, time: str, *, tz: str = "UTC", missed: Missed = "late") -> Callable[[Handler], Handler]:
+        """Have a function called each day at a time: ``@app.at("20:00", tz="Europe/Berlin")``.
+
+        A time that clocks skip is at the end of the gap, one that comes twice is once.
+
+        Raises:
+            UsageError: That is no time, or no zone of this machine.
+        """
+        return self._timer(make_daily(time, tz), missed)
+
+    def middleware(self, function: Handler) -> Handler:
+        """Have a function called around each handler: ``async def NAME(ctx, call_next)``.
+
+        What does not await ``call_next()`` keeps the handler from being called.
+        """
+        _check(function, "the middleware")
+        self.registered.middleware.append(function)
+        return function
+
+    def error(self, function: Handler) -> Handler:
+        """Have a function given each error that a handler raises: ``async def NAME(ctx, error)``.
+
+        Nothing of what that handler said, stored and scheduled is left; what this one does is.
+        """
+        _check(function, "the handler of errors")
+        self.registered.errors.append(function)
+        return function
+
+    def start(self, function: Handler) -> Handler:
+        """Have a function called before the first line: ``async def NAME(ctx)``."""
+        _check(function, "the start")
+        self.registered.starts.append(function)
+        return function
+
+    def stop(self, function: Handler) -> Handler:
+        """Have a function called while the bot drains: ``async def NAME(ctx)``."""
+        _check(function, "the stop")
+        self.registered.stops.append(function)
+        return function
+
+    def include(self, other: "Router") -> Self:
+        """Make what another router has a part of this one, and return this one.
+
+        Raises:
+            UsageError: The other one includes this one.
+        """
+        if self in other.all():
+            raise UsageError(
+                "an app that is included includes the app itself", remedy="Include it on one side only."
+            )
+        self._included.append(other)
+        return self
+
+    def all(self) -> "list[Router]":
+        """Return this router and each that it includes, once."""
+        found = [self]
+        for other in self._included:
+            found += [each for each in other.all() if each not in found]
+        return found
+
+    @property
+    def parts(self) -> Parts:
+        """What this one and all that it includes have registered."""
+        parts = Parts()
+        for router in self.all():
+            parts.add(router.registered)
+        return parts
+
+    def _timer(self, schedule: Schedule, missed: Missed) -> Callable[[Handler], Handler]:
+        if missed not in {"late", "skip"}:
+            raise UsageError(f"missed={missed!r}: it is late or skip")
+
+        def register(handler: Handler) -> Handler:
+            _check(handler, f"the timer {schedule}")
+            self.registered.timed.append(Timed(handler, schedule, missed))
+            return handler
+
+        return register
+
+
+def _check(function: object, label: str) -> None:
+    if not callable(function):
+        raise UsageError(f"{label} cannot be called", remedy="Decorate an `async def`.")
+    if not is_async(function):
+        raise UsageError(
+            f"{label} ({getattr(function, '__qualname__', function)}) is no `async def`",
+            remedy="Write `async def` before its name.",
+        )

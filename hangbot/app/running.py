@@ -1,0 +1,211 @@
+"""An app while a bot runs it: which handlers are called, with what around them, and what they leave."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from hangbot.app.arguments import BadArguments, Signature
+from hangbot.app.buffer import Buffer
+from hangbot.app.commands import Called, Command, Commands
+from hangbot.app.context import Context
+from hangbot.app.cooldowns import Cooldowns
+from hangbot.app.parts import Parts
+from hangbot.app.timers import Timers
+from hangbot.bot.bot import Bot
+from hangbot.bot.events import ChatMessage, Event
+from hangbot.delivery.store import TimerChange
+from hangbot.errors import StoreConflict, UsageError
+
+__all__ = ["Running"]
+
+_TRIES: Final = 5
+"""How often a handler runs whose values others change meanwhile."""
+_PROFILES_WITHIN: Final = 3.0
+"""Seconds for which the room's profiles are waited for."""
+_LOOKS_EVERY: Final = 0.1
+
+Call = Callable[[Context], Awaitable[object]]
+
+
+class Running:
+    """Calls the handlers of an app for one bot.
+
+    Args:
+        bot: The bot.
+        name: The app's name.
+        parts: What is called.
+        commands: The same by name.
+        providers: What makes the arguments that a handler has filled in, by their type.
+
+    Raises:
+        UsageError: A handler wants an argument that nothing makes.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        name: str,
+        parts: Parts,
+        commands: Commands,
+        providers: Mapping[Any, Callable[[Bot], object]],
+    ) -> None:
+        self._bot = bot
+        self._name = name
+        self._parts = parts
+        self._commands = commands
+        self._providers = {type(bot): lambda bot: bot, **providers}
+        self._made: dict[Any, object] = {}
+        self._again = asyncio.Lock()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._cooldowns = Cooldowns()
+        self.timers = Timers(bot, name, parts.timed, self._handle)
+        for command in commands:
+            self._check(command)
+
+    async def hear(self, line: ChatMessage) -> None:
+        """Have a line handled: by the command that it calls, or by all that hear lines."""
+        called = self._commands.called(line.text)
+        if called is not None:
+            await self._handle(line, functools.partial(self._command, called))
+        elif handlers := self._handlers_of(line):
+            await self._handle(line, functools.partial(_call_all, handlers))
+
+    async def happened(self, event: Event) -> None:
+        """Have what happened in the room handled."""
+        if handlers := self._handlers_of(event):
+            await self._handle(event, functools.partial(_call_all, handlers))
+
+    async def start(self) -> None:
+        """Call what is called at the start."""
+        for handler in self._parts.starts:
+            await self._handle(None, handler)
+
+    async def stop(self) -> None:
+        """Call what is called while the bot drains."""
+        for handler in self._parts.stops:
+            await self._handle(None, handler)
+
+    def _handlers_of(self, event: object) -> list[Callable[..., Awaitable[object]]]:
+        return [handler for kind, handler in self._parts.handlers if isinstance(event, kind)]
+
+    # -- one call
+
+    async def _handle(
+        self, event: Event | ChatMessage | None, call: Call, timers: Sequence[TimerChange] = ()
+    ) -> None:
+        """Make a call with what goes around it, and write what it leaves: all of it, or nothing.
+
+        ``timers`` are written in any case.
+
+        Raises:
+            Exception: What the handler raised, after its app was given it.
+        """
+        if await self._try(event, call, timers, again=True):
+            return
+        async with self._again:  # one at a time, so that no two that run again meet
+            for left in reversed(range(_TRIES)):
+                if await self._try(event, call, timers, again=left > 0):
+                    return
+
+    async def _try(
+        self, event: Event | ChatMessage | None, call: Call, timers: Sequence[TimerChange], *, again: bool
+    ) -> bool:
+        """Make a call once; return ``False`` where it is to be made ``again``, and nothing of it is left."""
+        buffer = Buffer(self._bot, timers, self.timers.changed)
+        ctx = Context(self._bot, buffer, self._name, event)
+        try:
+            await self._through(ctx, call)
+            await buffer.commit()
+        except Exception as exc:
+            buffer.discard()
+            if again and isinstance(exc, StoreConflict) and not buffer.acted and not buffer.committed:
+                return False
+            await self._report(ctx, exc)
+            await buffer.commit()
+            raise
+        return True
+
+    async def _through(self, ctx: Context, call: Call) -> None:
+        async def step(number: int) -> None:
+            if number < len(self._parts.middleware):
+                await self._parts.middleware[number](ctx, functools.partial(step, number + 1))
+            else:
+                await call(ctx)
+
+        await step(0)
+
+    async def _report(self, ctx: Context, error: Exception) -> None:
+        """Give the app what a handler raised; what it raises itself is logged."""
+        for handler in self._parts.errors:
+            try:
+                await handler(ctx, error)
+            except Exception:
+                ctx.log.exception(
+                    "[ERROR] the app's handler of errors failed", extra={"action": "app_error_failed"}
+                )
+
+    async def _command(self, called: Called, ctx: Context) -> None:
+        command = called.command
+        if command.role is not None and not ctx.user.has_role(command.role):
+            await ctx.reply(f"{self._commands.prefix}{command.name} needs the role {command.role}.")
+            return
+        try:
+            values, named = await self._read(called, ctx)
+        except BadArguments as exc:
+            await ctx.reply(f"{exc}. Usage: {called.usage}")
+            return
+        wait = self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
+        if wait:
+            if wait.first:
+                await ctx.reply(f"Wait {wait.seconds:.0f} s before {self._commands.prefix}{command.name}.")
+            return
+        named |= {name: self._provided(kind) for name, kind in command.signature.injected.items()}
+        if not command.exclusive:
+            await command.handler(ctx, *values, **named)
+            return
+        async with self._locks.setdefault(command.name, asyncio.Lock()):
+            await command.handler(ctx, *values, **named)
+            await ctx.commit()  # the next one sees what this one has stored
+
+    async def _read(self, called: Called, ctx: Context) -> tuple[list[object], dict[str, object]]:
+        """Read the arguments; a user who is not known may be once all profiles have come."""
+        clock = self._bot.clock
+        until = clock.now() + _PROFILES_WITHIN
+        while True:
+            try:
+                return called.command.signature.read(called.rest, ctx.find_user)
+            except BadArguments:
+                if clock.now() > until or all(user.nickname for user in ctx.room.users):
+                    raise
+            await clock.sleep(_LOOKS_EVERY)
+
+    def _provided(self, kind: Any) -> object:  # noqa: ANN401  any type
+        if kind not in self._made:
+            self._made[kind] = self._providers[kind](self._bot)
+        return self._made[kind]
+
+    def _check(self, command: Command) -> None:
+        signature: Signature = command.signature
+        for name, kind in signature.injected.items():
+            if kind not in self._providers:
+                raise UsageError(
+                    f"the command {command.name} takes {name}: {getattr(kind, '__name__', kind)}, which no"
+                    " line can hold and nothing provides",
+                    remedy="Call `app.provide` with the type and what makes one.",
+                )
+
+
+async def _call_all(handlers: Sequence[Callable[..., Awaitable[object]]], ctx: Context) -> None:
+    """Call handlers one after the other, with the event where they take it."""
+    for handler in handlers:
+        if _takes_event(handler):
+            await handler(ctx, ctx.event)
+        else:
+            await handler(ctx)
+
+
+@functools.cache
+def _takes_event(handler: Callable[..., Awaitable[object]]) -> bool:
+    return len(inspect.signature(handler).parameters) > 1

@@ -1,0 +1,155 @@
+"""``ctx.store``: values by key, kept over restarts, written when the handler ends."""
+
+import json
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final, TypeVar, overload
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from hangbot.app.buffer import Buffer
+from hangbot.clock import Clock
+from hangbot.errors import UsageError
+
+__all__ = ["LONGEST_KEY", "LONGEST_VALUE", "AppStore"]
+
+Value = TypeVar("Value")
+
+LONGEST_KEY: Final = 200
+"""Characters of a key."""
+LONGEST_VALUE: Final = 256 * 1024
+"""Bytes of a value as JSON."""
+
+
+class AppStore:
+    """What an app keeps in one place: in this room, of one user (`user`), or in all rooms (`everywhere`).
+
+    A value is what JSON can hold, or a pydantic model. What is read is as it will be when the handler ends;
+    where another handler changed meanwhile what this one read and changed, none of this one is written, and
+    it runs again.
+
+    Args:
+        buffer: What is changed goes here.
+        clock: Says when something expires.
+        app: The app's name.
+        room: The room's.
+        uid: The user's; ``None``: no user's.
+    """
+
+    def __init__(
+        self, buffer: Buffer, clock: Clock, app: str, room: str | None, uid: str | None = None
+    ) -> None:
+        self._buffer = buffer
+        self._clock = clock
+        self._app = app
+        self._room = room
+        place = "everywhere" if room is None else f"room/{room}"
+        self._space = f"{app}/{place}" + (f"/user/{uid}" if uid else "")
+
+    def user(self, uid: str) -> "AppStore":
+        """Return what is kept of a user here."""
+        return AppStore(self._buffer, self._clock, self._app, self._room, uid)
+
+    @property
+    def everywhere(self) -> "AppStore":
+        """What is kept for every room that this outbox serves."""
+        return AppStore(self._buffer, self._clock, self._app, None)
+
+    @overload
+    async def get(self, key: str, default: None = None) -> Any: ...  # noqa: ANN401  whatever was stored
+
+    @overload
+    async def get(self, key: str, default: Value, *, type: None = None) -> Value: ...
+
+    @overload
+    async def get(self, key: str, default: Value | None = None, *, type: type[Value]) -> Value | None: ...
+
+    async def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:  # noqa: A002
+        """Return a value, or the default where there is none.
+
+        Args:
+            key: What it is called.
+            default: Returned where there is none.
+            type: What it must be: a pydantic model, or any other type that pydantic reads.
+
+        Raises:
+            UsageError: What is stored is not of that type.
+            OutboxError: It could not be read.
+        """
+        found = await self._buffer.read(self._space, _checked(key))
+        if found is None:
+            return default
+        if type is None:
+            return json.loads(found)
+        try:
+            return _adapter(type).validate_json(found)
+        except ValidationError as exc:
+            raise UsageError(
+                f"what is stored under {key!r} is no {getattr(type, '__name__', type)}: "
+                f"{exc.errors(include_input=False, include_url=False)[0]['msg']}",
+                remedy="Delete it, or read it without a type and store it anew.",
+            ) from None
+
+    async def set(self, key: str, value: object, *, expires: float | timedelta | None = None) -> None:
+        """Store a value.
+
+        Args:
+            key: What it is called: up to 200 characters.
+            value: What JSON can hold, or a pydantic model; up to 256 KiB of it.
+            expires: Seconds after which it is gone; never by default.
+
+        Raises:
+            UsageError: It cannot be stored.
+        """
+        seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+        until = None if seconds is None else self._clock.wall() + seconds
+        self._buffer.change(self._space, _checked(key), _written(key, value), until)
+
+    async def delete(self, key: str) -> None:
+        """Forget a value; one that is not there is no error."""
+        self._buffer.change(self._space, _checked(key), None)
+
+    async def compare_and_set(self, key: str, expected: object, value: object) -> bool:
+        """Store a value where another one stands (``None``: none); return whether it was that.
+
+        Raises:
+            UsageError: It cannot be stored.
+            OutboxError: It could not be read.
+        """
+        found = await self._buffer.read(self._space, _checked(key))
+        wanted = None if expected is None else _written(key, expected)
+        same = found == wanted if found is None or wanted is None else json.loads(found) == json.loads(wanted)
+        if same:
+            self._buffer.change(self._space, key, _written(key, value))
+        return same
+
+
+def _checked(key: str) -> str:
+    if not key or len(key) > LONGEST_KEY or "\0" in key:
+        raise UsageError(f"the key {key[:50]!r} of the store is not 1 to {LONGEST_KEY} characters")
+    return key
+
+
+def _written(key: str, value: object) -> str:
+    try:
+        text = (
+            value.model_dump_json()
+            if isinstance(value, BaseModel)
+            else json.dumps(value, ensure_ascii=False, allow_nan=False)
+        )
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise UsageError(
+            f"the value of {key!r} cannot be stored: {exc}", remedy="Store what JSON can hold, or a model."
+        ) from None
+    if size > LONGEST_VALUE:
+        raise UsageError(
+            f"the value of {key!r} takes {size} bytes, more than {LONGEST_VALUE}",
+            remedy="Store it in pieces, or in a file of your own.",
+        )
+    return text
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401  any type that pydantic reads
+    return TypeAdapter(kind)

@@ -1,0 +1,124 @@
+"""What an app keeps, and what it is woken for, in SQL: run by the outbox's writer inside a transaction.
+
+Functions of the connection, as those of the outbox are: what a handler says, stores and schedules, and that
+its line is handled, is one job, and so one transaction.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from hangbot.errors import StoreConflict
+
+__all__ = ["UNREAD", "Change", "Kept", "Timer", "TimerChange", "change", "due", "keys", "read", "schedule"]
+
+UNREAD: Final = "\0"
+"""Stands for what was there in a change that asks for nothing of it; no JSON is this text."""
+
+
+class Kept(NamedTuple):
+    """A value that is kept.
+
+    Attributes:
+        value: As JSON.
+        expires_at: Seconds since the epoch from which on it counts as gone; ``None``: never.
+    """
+
+    value: str
+    expires_at: float | None
+
+
+class Change(NamedTuple):
+    """A change of a value.
+
+    Attributes:
+        space: Whose it is.
+        key: What it is called there.
+        value: The new one as JSON; ``None``: none.
+        expires_at: As in `Kept`.
+        was: What must be there for the change to be made: a value, ``None`` for none, or `UNREAD` for
+            anything.
+    """
+
+    space: str
+    key: str
+    value: str | None
+    expires_at: float | None = None
+    was: str | None = UNREAD
+
+
+class Timer(NamedTuple):
+    """What is to happen at a time: ``due`` in seconds since the epoch, ``what`` as JSON."""
+
+    space: str
+    id: str
+    due: float
+    what: str
+
+
+class TimerChange(NamedTuple):
+    """A timer that is set, in place of one with its id; ``due`` is ``None`` for one that is taken back."""
+
+    space: str
+    id: str
+    due: float | None
+    what: str = ""
+
+
+def read(database: sqlite3.Connection, space: str, key: str, now: float) -> str | None:
+    """Return a value, or ``None`` where there is none that has not expired."""
+    found = database.execute(
+        "SELECT value FROM kept WHERE space = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)",
+        (space, key, now),
+    ).fetchone()
+    return None if found is None else str(found[0])
+
+
+def keys(database: sqlite3.Connection, space: str, now: float) -> list[str]:
+    """Return what is kept in a space, in the order of the keys."""
+    found = database.execute(
+        "SELECT key FROM kept WHERE space = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY key",
+        (space, now),
+    )
+    return [key for (key,) in found]
+
+
+def change(database: sqlite3.Connection, changes: Sequence[Change], now: float) -> None:
+    """Change values, and forget what has expired.
+
+    Raises:
+        StoreConflict: One is not what it must be.
+    """
+    for space, key, value, expires_at, was in changes:
+        if was != UNREAD and read(database, space, key, now) != was:
+            raise StoreConflict(f"{key!r} was changed meanwhile; nothing of this handler was kept or said")
+        if value is None:
+            database.execute("DELETE FROM kept WHERE space = ? AND key = ?", (space, key))
+        else:
+            database.execute(
+                "INSERT INTO kept (space, key, value, expires_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (space, key) DO UPDATE"
+                " SET value = excluded.value, expires_at = excluded.expires_at",
+                (space, key, value, expires_at),
+            )
+    if changes:
+        database.execute("DELETE FROM kept WHERE expires_at <= ?", (now,))
+
+
+def schedule(database: sqlite3.Connection, changes: Sequence[TimerChange]) -> None:
+    """Set timers and take some back."""
+    for space, timer, due_at, what in changes:
+        if due_at is None:
+            database.execute("DELETE FROM timer WHERE space = ? AND id = ?", (space, timer))
+        else:
+            database.execute(
+                "INSERT INTO timer (space, id, due, what) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (space, id) DO UPDATE SET due = excluded.due, what = excluded.what",
+                (space, timer, due_at, what),
+            )
+
+
+def due(database: sqlite3.Connection, space: str) -> list[Timer]:
+    """Return the timers of a space, the next one first."""
+    query = "SELECT space, id, due, what FROM timer WHERE space = ? ORDER BY due, id"
+    return [Timer(*row) for row in database.execute(query, (space,))]

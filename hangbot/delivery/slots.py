@@ -1,0 +1,47 @@
+"""How many more messages an outbox takes: counted again only now and then, since counting takes time."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from hangbot.delivery import put_sql, read_sql
+from hangbot.delivery.outbox_limits import OutboxLimits
+from hangbot.delivery.record import OutboxRow
+from hangbot.errors import OutboxFull
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """Puts messages as long as there are free slots; the writer's own.
+
+    Args:
+        limits: How many messages may wait.
+        path: The outbox, as it is called in an error.
+    """
+
+    def __init__(self, limits: OutboxLimits, path: Path) -> None:
+        self._limits = limits
+        self._path = path
+        self._free = 0
+
+    def put(self, database: sqlite3.Connection, texts: Sequence[put_sql.NewMessage]) -> list[list[OutboxRow]]:
+        """Write messages as `put_sql.put` does.
+
+        Raises:
+            OutboxFull: As many messages wait as may.
+        """
+        before = database.total_changes
+        stored = put_sql.put(database, texts)
+        new = database.total_changes - before  # not what was known already: it is in the queue, or was
+        if new > self._free:
+            waiting = read_sql.count_waiting(database)
+            self._free = min(self._limits.queue - waiting + new, self._limits.count_every)
+            if new > self._free:
+                raise OutboxFull(f"{waiting - new} messages wait in the outbox {self._path} already")
+        self._free -= new
+        return stored
+
+    def count_again(self) -> None:
+        """Have everything counted when the next message is put."""
+        self._free = 0

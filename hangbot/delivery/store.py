@@ -1,0 +1,35 @@
+"""What an app keeps and is woken for, on disk beside the outbox: it is committed with what the app says."""
+
+from hangbot.clock import Clock
+from hangbot.delivery import kept_sql
+from hangbot.delivery.kept_sql import UNREAD, Change, Timer, TimerChange
+from hangbot.delivery.outbox_file import OutboxFile
+
+__all__ = ["UNREAD", "Change", "Store", "Timer", "TimerChange"]
+
+
+class Store:
+    """Reads what is kept, in an outbox's file; `hangbot.delivery.outbox.Outbox.commit` changes it.
+
+    Every method raises `OutboxUnusable` when the disk or the file fails.
+
+    Args:
+        file: The outbox's file, which is open.
+        clock: Says what has expired.
+    """
+
+    def __init__(self, file: OutboxFile, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+
+    async def read(self, space: str, key: str) -> str | None:
+        """Return a value as JSON, or ``None`` where there is none."""
+        return await self._file.read(kept_sql.read, space, key, self._clock.wall())
+
+    async def keys(self, space: str) -> list[str]:
+        """Return the keys of a space, in order."""
+        return await self._file.read(kept_sql.keys, space, self._clock.wall())
+
+    async def timers(self, space: str) -> list[Timer]:
+        """Return the timers of a space, the next one first."""
+        return await self._file.read(kept_sql.due, space)
