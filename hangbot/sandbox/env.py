@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hangbot.sandbox.sandbox import Sandbox
 
-__all__ = ["of_bot", "of_other_bots", "ready_line"]
+__all__ = ["of_bot", "of_other_bots", "ready_line", "without_exchange"]
 
 
 def of_bot(sandbox: "Sandbox") -> dict[str, str]:
@@ -30,6 +30,18 @@ def of_other_bots(sandbox: "Sandbox") -> dict[str, str]:
         "CHAT_TOKEN": sandbox.bot.chat_token,
         "TTL_USER_TOKEN": sandbox.bot.token,
         "COMET_BASE_URL": sandbox.chat_url,
+    }
+
+
+def without_exchange(sandbox: "Sandbox") -> dict[str, str]:
+    """Return what hangbot finds by itself, and a bot needs that asks the gateway for no chat token."""
+    return {
+        "COMETCHAT_APPID": sandbox.app_id,
+        "COMETCHAT_API_KEY": sandbox.app_id,
+        "COMETCHAT_UID": sandbox.bot.uid,
+        "COMETCHAT_AUTH": sandbox.bot.chat_token,
+        "COMETCHAT_RECEIVER": sandbox.room_uuid,
+        "TTFM_API_TOKEN": sandbox.bot.token,
     }
 
 

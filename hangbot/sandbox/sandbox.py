@@ -162,6 +162,10 @@ class Sandbox:
         """Return the same under the names that other public bots read."""
         return env.of_other_bots(self)
 
+    def env_without_exchange(self) -> dict[str, str]:
+        """Return what else a bot is configured with that asks the gateway for no chat token."""
+        return env.without_exchange(self)
+
     def ready(self) -> dict[str, str]:
         """Return the first line that ``hangbot sandbox`` prints."""
         return env.ready_line(self)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["BotHandle"]
 
 _TICK: Final = 0.05
+_RESTART_AFTER: Final = 1.0
 _LOOKS: Final = 2
 _BETWEEN_LOOKS: Final = 0.5
 """Seconds between two looks at a health page."""
@@ -54,6 +55,7 @@ class BotHandle:
         self._health = profile.health
         self._env: dict[str, str] = {}
         self._end_was_asked_for = False
+        self._restarts = 0
         if "{port}" in profile.health:
             port = str(looks.free_port())
             self._health = profile.health.replace("{port}", port)
@@ -68,7 +70,8 @@ class BotHandle:
         self.mark("the bot is started")
         self._end_was_asked_for = False
         self._began_ms = self.sandbox.clock.now_ms()
-        self.bot = await self._home.start(self.sandbox, {**self._env, **env})
+        given = self.sandbox.env_without_exchange() if self.profile.chat_token else {}
+        self.bot = await self._home.start(self.sandbox, {**given, **self._env, **env})
         return self.bot
 
     @property
@@ -126,6 +129,20 @@ class BotHandle:
         finally:
             run = run_of(bot, self._began_ms, tuple(self._secrets), Redactor(self._secrets))
             self._runs.append(Run(run.began_ms, code, run.lines, run.leaks))
+
+    def supervise(self, times: int = 5) -> None:
+        """Start the bot again where it ends with a non-zero code, as a container's restart policy would."""
+        self._restarts = times
+
+    async def revive(self) -> bool:
+        """Start the bot again where it has ended so, and is supervised; return whether it was."""
+        if self.bot is None or not self.bot.returncode or not self._restarts:
+            return False
+        self._restarts -= 1
+        await self.stop()
+        await asyncio.sleep(_RESTART_AFTER)
+        await self.start()
+        return True
 
     def processes(self) -> list[int]:
         """Return the ids of its processes, as far as the system shows them."""

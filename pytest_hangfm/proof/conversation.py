@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.evidence import Line, Probe, text_of
@@ -29,20 +31,43 @@ class Conversation:
         self.probes: list[Probe] = []
         self._sandbox, self._profile = sandbox, profile
         self._base = self._turn = 0
+        self._asked: dict[str, float] = {}
 
     async def gather(self) -> None:
         """Bring people into the room and its chat."""
         for name in _PEOPLE if not self.people else ():
-            person = self._sandbox.users.add(name)
-            await person.join()
-            self.people.append(person)
+            await self.another(name)
+
+    async def another(self, name: str) -> Actor:
+        """Bring one more person into the room and its chat."""
+        person = self._sandbox.users.add(name)
+        await person.join()
+        self.people.append(person)
+        return person
+
+    def names(self) -> tuple[str, ...]:
+        """Return what the people are called."""
+        return tuple(person.nickname for person in self.people)
 
     async def ask(self) -> int:
         """Let one of them ask what the bot answers, each in turn; return the number of the message."""
         await self.gather()
-        self._turn += 1
-        row = await self.people[self._turn % len(self.people)].say(self._profile.says)
+        person = await self._whose_turn()
+        if self._profile.direct_only:
+            row = await person.dm(self._sandbox.bot.uid, self._profile.says)
+        else:
+            row = await person.say(self._profile.says)
         return int(row["id"])
+
+    async def _whose_turn(self) -> Actor:
+        self._turn += 1
+        if not self._profile.cooldown:
+            return self.people[self._turn % len(self.people)]
+        now = asyncio.get_running_loop().time()
+        rested = [p for p in self.people if now - self._asked.get(p.uid, -inf) > self._profile.cooldown]
+        person = rested[0] if rested else await self.another(f"caller{len(self.people)}")
+        self._asked[person.uid] = now
+        return person
 
     async def ask_for_the_count(self) -> int:
         """Ask, and count an answer as owed."""
@@ -61,7 +86,7 @@ class Conversation:
 
     def answers_after(self, number: int) -> list[Line]:
         """Return the bot's answers after a message."""
-        names = tuple(person.nickname for person in self.people)
+        names = self.names()
         uid = self._sandbox.bot.uid
         return [
             line

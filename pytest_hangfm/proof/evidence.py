@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -194,11 +195,21 @@ def _read(text: object) -> object:
 
 
 def text_of(row: Mapping[str, Any]) -> str:
-    """Return what a stored message says, wherever its sender put the text; empty where it says nothing."""
+    """Return what a stored message says, wherever its sender put the text; empty where it says nothing.
+
+    One that is only a picture says its address.
+    """
     data = row.get("data")
     if not isinstance(data, dict):
         return ""
     custom, metadata = data.get("customData"), data.get("metadata")
     line = metadata.get("chatMessage") if isinstance(metadata, dict) else None
-    places = (data.get("text"), *(part.get("message") for part in (custom, line) if isinstance(part, dict)))
+    parts = [part for part in (custom, line) if isinstance(part, dict)]
+    pictures = [part["imageUrls"] for part in parts if isinstance(part.get("imageUrls"), list)]
+    places = (
+        data.get("text"),
+        *(part.get("message") for part in parts),
+        *chain.from_iterable(pictures),
+        data.get("url"),
+    )
     return next((text for text in places if isinstance(text, str) and text), "")

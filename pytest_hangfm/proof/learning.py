@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
+import itertools
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_hangfm.proof.bot_process import Home
 from pytest_hangfm.proof.listening import health_path, listening_ports
 from pytest_hangfm.proof.looks import free_port
 from pytest_hangfm.proof.play import Play
-from pytest_hangfm.proof.profile import Profile, alike
+from pytest_hangfm.proof.probing import Prober
+from pytest_hangfm.proof.profile import Profile
 from pytest_hangfm.proof.scenario import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from hangbot.sandbox import Actor
     from pytest_hangfm.proof.bot_process import BotProgram
     from pytest_hangfm.proof.evidence import Evidence
 
-__all__ = ["Learnt", "learn", "words_of"]
+__all__ = ["Learnt", "learn"]
 
-_LONGEST: Final = 15.0
-_FIRST_WORDS: Final = (("/ping", "!ping", "/help"), ("/uptime", "ping", "/hello", "!help"))
-"""Said group by group; of a group that was answered each word is tried alone."""
-_ANSWERS_WITHIN: Final = 2.5
-_SHORTEST_WAIT: Final = 0.7
-_WORD: Final = re.compile(r"(?<![\w/])([/!.][a-z][a-z0-9_-]{1,20})\b", re.IGNORECASE)
-_NEVER: Final = re.compile(
-    r"kick|ban|stop|quit|exit|restart|reboot|shutdown|leave|skip|mute|delete|clear|reset|kill|off"
-)
-_MOST_WORDS: Final = 12
-_SHORTEST_ANSWER: Final = 4
+_LONGEST: Final = 12.0
+_LONGEST_DIRECT: Final = 10.0
+_CROWD: Final = (
+    "adelheid", "bertrand", "clothilde", "dietmar", "eleanora", "ferdinand", "gwendolen", "hildegard",
+    "ingeborg", "jacqueline", "kunigunde", "leopoldine", "margarete", "nikodemus", "ottokar", "perpetua",
+    "quirinus", "rosalinde", "sigismund", "theodora", "ulrike", "valentino", "wilhelmina", "xaverius",
+    "yolanda", "zacharias",
+)  # fmt: skip
+"""So many that few have to speak twice: a bot may answer each person seldom, or greet who speaks first.
+
+None of the names is part of a usual word: they count for nothing where answers are compared.
+"""
+_GREETED_WITHIN: Final = 1.0
+"""Seconds in which a bot has greeted who came, and has said what begins to play."""
+_SELDOM: Final = 60.0
+"""Seconds for which a person is not asked again, where a bot does not answer the same one twice at once."""
 
 
 class Learnt:
@@ -43,6 +51,7 @@ class Learnt:
     Attributes:
         profile: What the bot does.
         arrived: Whether it opened any connection.
+        reads_or_exchanges: Whether it read the chat, or asked the gateway for a token.
         joined: Whether it was in the room.
         ended: Its exit code, where it ended by itself.
         lines: What it printed, masked.
@@ -54,26 +63,53 @@ class Learnt:
         self.profile, self.joined, self.seconds = profile, joined, seconds
         self.ended, self.lines = run.code, run.lines
         self.arrived = any(row["dir"] == "in" for row in evidence.rows)
+        self.reads_or_exchanges = any(map(_reads_or_exchanges, evidence.rows))
+
+
+def _reads_or_exchanges(row: Mapping[str, Any]) -> bool:
+    if row["service"] == "chat":
+        return row["kind"] == "open" or (
+            "/messages" in str(row.get("path")) and row.get("status") == HTTPStatus.OK
+        )
+    return str(row["service"]) == "gateway"
 
 
 async def learn(program: BotProgram) -> Learnt:
-    """Start the bot on a sandbox and find out what it does, in 15 s and the time of its start."""
+    """Start the bot on a sandbox and find out what it does, in 15 s and the time of its start.
+
+    One that reads nothing of the chat and exchanges no token is started once more, and given a chat token.
+    """
+    learnt = await _learn(program, Profile())
+    if learnt.reads_or_exchanges or not (learnt.arrived or learnt.ended is not None):
+        return learnt
+    return await _learn(program, Profile(chat_token=True))
+
+
+async def _learn(program: BotProgram, given: Profile) -> Learnt:
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with program.open_sandbox() as sandbox:
         home = await asyncio.to_thread(Home, program, uuid.uuid4().hex)
-        play = Play(Scenario("start.learn", _nothing, (), (), 0, "quick", {}), sandbox, home, Profile())
+        play = Play(Scenario("start.learn", _nothing, (), (), 0, "quick", {}), sandbox, home, given)
         try:
-            await play.company()
+            people = await _gather(play)
             await play.start()
-            joined, profile, started = await _watch(play, loop.time() + 10.0)
-            profile = replace(profile, start=round(started - began, 1))
+            joined, profile, started = await _watch(play, people, loop.time() + 10.0)
+            profile = replace(profile, start=round(started - began, 1), chat_token=given.chat_token)
             profile = await _find_health(play, profile)
         finally:
             await play.stop()
             await home.close()
         evidence = play.evidence()
     return Learnt(_uses(profile, evidence), evidence, joined=joined, seconds=loop.time() - began)
+
+
+async def _gather(play: Play) -> Sequence[Actor]:
+    """Bring people into the room before the bot is there, which may greet who comes."""
+    await play.company()
+    for name in _CROWD:
+        await play.another(name)
+    return play.people
 
 
 async def _find_health(play: Play, profile: Profile) -> Profile:
@@ -98,96 +134,31 @@ async def _nothing(play: Play) -> None:
     """Play nothing."""
 
 
-async def _watch(play: Play, latest: float) -> tuple[bool, Profile, float]:
+async def _watch(play: Play, people: Sequence[Actor], latest: float) -> tuple[bool, Profile, float]:
     loop = asyncio.get_running_loop()
     joined = await play.joined(within=latest - loop.time())
     await play.until(lambda: play.hears() or play.has_ended, within=2.0)
     started = loop.time()
-    latest = loop.time() + _LONGEST - 3.0
     await play.people[0].dj()  # a bot that votes does so when a song begins
-    found: tuple[str, str] | None = None
-    tried = set[str]()
-    for group in _FIRST_WORDS:
-        if found is None and (wait := await _group(play, group)):
-            found = await _first_probe(play, group, wait, latest, tried)
+    await play.sandbox.users.add("sybil").join()
+    await asyncio.sleep(_GREETED_WITHIN)
+    by_itself = [line.text for line in play.evidence().own_lines()]
+    prober = Prober(play, itertools.cycle(people), by_itself)
+    found, direct = await prober.find(within=_LONGEST), False
+    if found is None and len(play.evidence().own_lines()) == len(by_itself):
+        found = await prober.find(within=_LONGEST_DIRECT, direct=True)
+        direct = found is not None
     if found is None:
-        own = words_of([line.text for line in play.evidence().own_lines()])
-        found = await _first_probe(play, own, _ANSWERS_WITHIN, latest, tried)
-    profile = Profile() if found is None else Profile(says=found[0], answers=found[1], start=0)
-    if found is not None:
-        before = len(play.lines())
-        await play.people[0].dm(play.sandbox.bot.uid, found[0])
-        direct = await play.until(lambda: _written(play, before) != [], within=_ANSWERS_WITHIN)
-        profile = replace(profile, direct=direct)
+        return joined, Profile(), started
+    profile = Profile(
+        says=found.says,
+        answers=found.answers,
+        start=0,
+        direct=direct or await prober.whisper(found),
+        direct_only=direct,
+        cooldown=0.0 if found.again else _SELDOM,
+    )
     return joined, profile, started
-
-
-async def _group(play: Play, words: Sequence[str]) -> float:
-    """Say words at once; return how long an answer may take from now on, 0 where none came."""
-    loop = asyncio.get_running_loop()
-    before, began = len(play.lines()), loop.time()
-    for number, word in enumerate(words):
-        await play.people[number % len(play.people)].say(word)
-    if not await play.until(lambda: bool(_written(play, before)) or play.has_ended, within=_ANSWERS_WITHIN):
-        return 0.0
-    taken = loop.time() - began
-    seen = -1
-    while len(play.lines()) != seen:  # until the others' answers are there
-        seen = len(play.lines())
-        await asyncio.sleep(_SHORTEST_WAIT)
-    return min(_ANSWERS_WITHIN, 2 * taken + _SHORTEST_WAIT)
-
-
-async def _first_probe(
-    play: Play, words: Sequence[str], wait: float, latest: float, tried: set[str]
-) -> tuple[str, str] | None:
-    """Return the first of these words that is answered twice alike, with the answer; or ``None``."""
-    loop = asyncio.get_running_loop()
-    for word in words:
-        if word in tried or loop.time() > latest or play.has_ended:
-            continue
-        tried.add(word)
-        if found := await _probe(play, word, wait):
-            return found
-    return None
-
-
-async def _probe(play: Play, word: str, wait: float) -> tuple[str, str] | None:
-    """Say a word twice, by two people; return it with what both answers have in common, or ``None``."""
-    texts: list[str] = []
-    for person in play.people[:2]:
-        before = len(play.lines())
-        await person.say(word)
-        if not await play.until(functools.partial(_has_written, play, before), within=wait):
-            return None
-        await asyncio.sleep(0.3)
-        answers = _written(play, before)
-        if len(answers) != 1:  # more than one line: another question is the better probe
-            return None
-        texts.append(answers[0])
-    names = tuple(person.nickname for person in play.people)
-    first, second = (alike(text, names) for text in texts)
-    return (word, _steady(first)) if first and first == second else None
-
-
-def _steady(answer: str) -> str:
-    """Return the longest part of an answer without a number: "3 s" may be "1 min 3 s" the next time."""
-    longest = max((part.strip() for part in answer.split("#")), key=len)
-    return longest if len(longest) >= _SHORTEST_ANSWER else answer
-
-
-def _has_written(play: Play, before: int) -> bool:
-    return bool(_written(play, before))
-
-
-def _written(play: Play, before: int) -> list[str]:
-    return [line.text for line in play.lines()[before:] if line.sender == play.sandbox.bot.uid]
-
-
-def words_of(lines: Sequence[str]) -> list[str]:
-    """Return the commands that a bot's own lines name, without those that may do harm, in their order."""
-    found = dict.fromkeys(word.lower() for line in lines for word in _WORD.findall(line))
-    return [word for word in found if not _NEVER.search(word)][:_MOST_WORDS]
 
 
 def _uses(profile: Profile, evidence: Evidence) -> Profile:

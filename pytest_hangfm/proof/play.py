@@ -28,7 +28,6 @@ _TRY: Final = 4.0
 """Seconds after which a bot that is starting is asked again."""
 _ASKED_EVERY: Final = 6.0
 """Seconds after which a bot that is to come back is asked again."""
-_RESTART_AFTER: Final = 1.0
 _GONE_WITHIN: Final = 5.0
 _BACK: Final = 30.0
 """Seconds within which a bot is there again after a short fault."""
@@ -66,7 +65,6 @@ class Play(BotHandle):
         self.blames: list[tuple[str, str]] = []
         self._scenario = scenario
         self._talk = Conversation(sandbox, profile)
-        self._restarts = 0
 
     # -- being ready
 
@@ -123,6 +121,14 @@ class Play(BotHandle):
         """Bring people into the room and its chat."""
         await self._talk.gather()
 
+    async def another(self, name: str) -> Actor:
+        """Bring one more person into the room and its chat."""
+        return await self._talk.another(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return what the people are called."""
+        return self._talk.names()
+
     @property
     def people(self) -> list[Actor]:
         """Everyone but the bot."""
@@ -147,7 +153,13 @@ class Play(BotHandle):
 
     async def all_answered(self, *, within: float = 15.0) -> bool:
         """Wait until there are as many answers as questions."""
-        return await self.until(self.is_all_answered, within=within)
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + within
+        await self.until(lambda: self.is_all_answered() or self.has_ended, within=within)
+        while not self.is_all_answered() and await self.revive():
+            left = max(0.0, latest - loop.time())
+            await self.until(lambda: self.is_all_answered() or self.has_ended, within=left)
+        return await self.until(self.is_all_answered, within=max(0.0, latest - loop.time()))
 
     def is_all_answered(self) -> bool:
         """Whether there are as many answers as questions, or more."""
@@ -215,10 +227,6 @@ class Play(BotHandle):
         """Return how many real seconds some of the bot's last."""
         return seconds / self._speed
 
-    def supervise(self, times: int = 5) -> None:
-        """Start the bot again where it ends with a non-zero code, as a container's restart policy would."""
-        self._restarts = times
-
     async def cut(self, how: Literal["close", "close_deliberate", "abort"] = "abort") -> int:
         """End the bot's room socket, and wait until it is out of the room; return the mark before it."""
         before = self.mark(f"the room socket ends ({how})")
@@ -258,15 +266,9 @@ class Play(BotHandle):
         latest = loop.time() + within
         while True:
             problem = await self._trouble(max(0.2, latest - loop.time()), within, ask=ask)
-            if problem is None or not self.has_ended or not self._restarts or loop.time() > latest:
+            if problem is None or loop.time() > latest or not await self.revive():
                 self._talk.begin_count()
                 return problem
-            if self.bot is not None and self.bot.returncode == 0:
-                return problem
-            self._restarts -= 1
-            await self.stop()
-            await asyncio.sleep(_RESTART_AFTER)
-            await self.start()
 
     async def _trouble(self, left: float, within: float, *, ask: bool) -> str | None:
         loop = asyncio.get_running_loop()

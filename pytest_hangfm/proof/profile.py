@@ -15,6 +15,10 @@ Part = Literal["room", "chat", "push", "votes", "djs", "direct", "health", "answ
 """What a scenario may need of a bot."""
 
 _NUMBERS: Final = re.compile(r"\d+(?:[.,:]\d+)*")
+_PERSON: Final = re.compile(
+    r"<@uid:[^>]*>|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE
+)
+"""A mention, or the uid of a person."""
 _BLANKS: Final = re.compile(r"\s+")
 
 
@@ -35,10 +39,13 @@ class Profile:
         votes: Whether it votes when a song begins.
         djs: Whether it enters the DJ line.
         direct: Whether it answers direct messages.
+        direct_only: Whether it answers direct messages alone: all questions are put to it that way.
         health: Address of its health page; ``{port}`` stands for a free port, which it is given.
+        chat_token: Whether it is given a chat token, as one needs it that exchanges none at the gateway.
         port_env: Name of the variable by which it is given that port.
         start: Seconds from its start to its first answer.
         pause: Seconds that have to pass between two questions.
+        cooldown: Seconds until it answers the same person again; others are asked meanwhile.
         side_by_side: Whether several runs of it may live at once.
         never: Texts that it must never write.
     """
@@ -51,10 +58,13 @@ class Profile:
     votes: bool = False
     djs: bool = False
     direct: bool = False
+    direct_only: bool = False
     health: str = ""
+    chat_token: bool = False
     port_env: str = "PORT"
     start: float = 10.0
     pause: float = 0.0
+    cooldown: float = 0.0
     side_by_side: bool = True
     never: tuple[str, ...] = ()
 
@@ -137,7 +147,8 @@ def _toml(value: Any) -> str:  # noqa: ANN401  any value of a profile
 
 
 def alike(text: str, names: tuple[str, ...] = ()) -> str:
-    """Return what of a text stays the same when it is said to another user: not its numbers and names."""
+    """Return what of a text is the same when it is said to another user: no number, name or mention."""
+    text = _PERSON.sub("@", text)
     for name in sorted(filter(None, names), key=len, reverse=True):
         text = re.sub(re.escape(name), "@", text, flags=re.IGNORECASE)
     return _BLANKS.sub(" ", _NUMBERS.sub("#", text)).strip().casefold()

@@ -44,6 +44,7 @@ def test_a_profile_that_cannot_be_used_is_refused_in_a_sentence(text: str, probl
     "first second",
     ("numbers", "up for 3 s", "up for 17.5 s"),
     ("names", "pong, Prue!", "pong, quentin!"),
+    ("mentions", "pong <@uid:1a-b>!", "pong <@uid:none>!"),
     ("blanks-and-case", "Pong  you", "pong you "),
 )
 def test_answers_that_differ_in_numbers_and_names_are_alike(first: str, second: str) -> None:

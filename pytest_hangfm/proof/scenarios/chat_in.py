@@ -245,6 +245,7 @@ async def while_out(play: Play) -> None:
     await play.put_question()
     await asyncio.sleep(4)
     play.heal()
+    play.supervise()
     await _settle(play, within=60)
 
 
@@ -254,6 +255,7 @@ async def push_drop(play: Play) -> None:
     await play.ready()
     play.mark("the chat's socket breaks")
     play.sandbox.chat.realtime.abort_all()
+    play.supervise()
     await play.must_recover(within=60)
 
 
@@ -263,6 +265,7 @@ async def push_refused(play: Play) -> None:
     await play.ready()
     fault = play.fault("chat.ws", "refuse", times=3)
     play.sandbox.chat.realtime.abort_all()
+    play.supervise()
     await play.must_recover(within=90)
     play.must_have_hit(fault)
 

@@ -23,6 +23,7 @@ async def abort(play: Play) -> None:
     """The connection breaks without a close frame (1006)."""
     await play.ready()
     await play.cut()
+    play.supervise()
     await play.must_recover()
 
 
@@ -31,6 +32,7 @@ async def close(play: Play) -> None:
     """The server closes without a code, which many libraries take for a good end."""
     await play.ready()
     await play.cut("close")
+    play.supervise()
     await play.must_recover()
 
 
@@ -58,9 +60,10 @@ async def reset(play: Play) -> None:
 async def again_and_again(play: Play) -> None:
     """The connection breaks five times, each time soon after the bot is back."""
     await play.ready()
+    play.supervise(10)
     for _ in range(5):
         await play.cut()
-        if not await play.joined(within=45):
+        if await play.trouble(within=45, ask=False):
             break
         await asyncio.sleep(0.3)
     await play.must_recover(within=60)
@@ -72,6 +75,7 @@ async def handshake_fails(play: Play) -> None:
     await play.ready()
     fault = play.fault("room.connect", "status", status=503, body="<html>503</html>", times=3)
     await play.cut()
+    play.supervise()
     problem = await play.trouble(within=90)
     play.must_have_hit(fault)
     play.blame(problem)
@@ -83,6 +87,7 @@ async def handshake_hangs(play: Play) -> None:
     await play.ready()
     fault = play.fault("room.connect", "hang")
     await play.cut()
+    play.supervise()
     problem = await play.trouble(within=100)
     play.must_have_hit(fault)
     play.blame(problem)
@@ -206,6 +211,7 @@ async def votes_again(play: Play) -> None:
     """After a broken connection the next song begins."""
     await play.ready()
     await play.cut()
+    play.supervise()
     play.blame(await play.trouble())
     before = play.mark("a song begins")
     await play.people[1].dj()

@@ -96,7 +96,7 @@ CHAT_KINDS: Final = (
     FaultKind("chat.away", _unwell("refuse"), lasts=(2.0, 4.0), may_end=True),
     FaultKind("chat.unwell", _unwell("status", status=503, body=""), lasts=(2.0, 4.0), may_end=True),
     FaultKind("chat.answers-lost", _unwell("cut_after_store"), lasts=(2.0, 4.0), may_end=True),
-    FaultKind("chat.push-broken", _push_breaks, _PUSH, (0.0, 0.0)),
+    FaultKind("chat.push-broken", _push_breaks, _PUSH, (0.0, 0.0), may_end=True),
     FaultKind(
         "chat.push-refused",
         away("chat.ws", "refuse", _break_push),
@@ -104,6 +104,7 @@ CHAT_KINDS: Final = (
         (3.0, 5.0),
         {"times": (1, 2)},
         weight=0.7,
+        may_end=True,
     ),
     FaultKind("chat.push-twice", armed("chat.ws", "duplicate"), _PUSH, args={"times": (10, 20)}, weight=0.7),
     FaultKind("chat.token-ends", _token_ends, lasts=(0.0, 0.0), weight=1.5, may_end=True),

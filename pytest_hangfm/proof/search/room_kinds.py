@@ -109,8 +109,8 @@ _REFUSED: Final = "the server is shutting down"
 _ROOM: Final = ("room", "answers")
 
 ROOM_KINDS: Final = (
-    FaultKind("room.cut", _ends("abort"), _ROOM, (0.0, 0.0), weight=2.0),
-    FaultKind("room.closed", _ends("close"), _ROOM, (0.0, 0.0)),
+    FaultKind("room.cut", _ends("abort"), _ROOM, (0.0, 0.0), weight=2.0, may_end=True),
+    FaultKind("room.closed", _ends("close"), _ROOM, (0.0, 0.0), may_end=True),
     FaultKind(
         "room.closed-on-purpose", _ends("close_deliberate"), _ROOM, (0.0, 0.0), weight=0.5, may_end=True
     ),
