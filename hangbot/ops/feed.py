@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from hangbot.bot.bot import Bot
 from hangbot.clock import Clock
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.record import OutboxRow, Queue
+from hangbot.delivery.record import OutboxRow, Queue, State
 from hangbot.errors import OutboxError
 from hangbot.logs import Recent
 from hangbot.ops import view
@@ -20,6 +20,8 @@ __all__ = ["Feed", "Sources"]
 
 MOST_TROUBLES: Final = 50
 MOST_LINES: Final = 200
+_EMPTY: Final = Queue(0, None)
+_TROUBLES: Final[Sequence[State]] = ("failed", "uncertain")
 _ANSWERS_WITHIN: Final = 0.5
 """Seconds that a look waits for the outbox; what comes later is shown by the next one."""
 
@@ -53,14 +55,28 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the outbox said, and for which count of steps."""
+    """What the outbox said.
 
-    version: int
-    steps: int
-    not_delivered: int
-    queue: Queue
-    newest: list[OutboxRow] = field(default_factory=list)
-    troubles: list[OutboxRow] = field(default_factory=list)
+    Attributes:
+        version: Of the file, as other processes write it.
+        steps: So many there had been.
+        not_delivered: So many of them ended a message that did not arrive.
+        asks_newest: Whether the next answer asks for the newest messages again: a step is known a little
+            before the outbox has it.
+        asks_troubles: The same for those that did not arrive.
+        queue: How much waits.
+        newest: The newest messages.
+        troubles: The newest ones that did not arrive.
+    """
+
+    version: int = -1
+    steps: int = 0
+    not_delivered: int = 0
+    asks_newest: bool = True
+    asks_troubles: bool = True
+    queue: Queue = _EMPTY
+    newest: Sequence[OutboxRow] = ()
+    troubles: Sequence[OutboxRow] = ()
 
 
 class Feed:
@@ -76,7 +92,7 @@ class Feed:
         self._before: Sections = {}
         self._acks = self._acks_before = 0
         self._line = self._line_before = 0
-        self._known: _Answer | None = None
+        self._known = _Answer()
         self._asking: asyncio.Task[_Answer] | None = None
         self._changed = False
 
@@ -94,7 +110,7 @@ class Feed:
         self._before, self._acks_before, self._line_before = self._now, self._acks, self._line
         self._acks = max((ack.number for ack in of.deliveries.acks(self._acks)), default=self._acks)
         self._line = max((line.number for line in of.log.lines(self._line)), default=self._line)
-        waiting, oldest = known.queue if known else (0, None)
+        waiting, oldest = known.queue
         self._now = {
             "health": of.health(),
             "stopping": of.stopping(),
@@ -105,8 +121,8 @@ class Feed:
                 "held": list(view.held(of.deliveries.last(), wall, of.show)) if waiting else [],
                 "silent": silent,
             },
-            "deliveries": view.deliveries(known.newest if known else (), of.deliveries.last(), of.show),
-            "troubles": [view.trouble_row(row, of.show) for row in known.troubles] if known else [],
+            "deliveries": view.deliveries(known.newest, of.deliveries.last(), of.show),
+            "troubles": [view.trouble_row(row, of.show) for row in known.troubles],
         }
 
     def whole(self) -> bytes:
@@ -155,15 +171,19 @@ class Feed:
         outbox, deliveries, known = self._of.outbox, self._of.deliveries, self._known
         steps, not_delivered = deliveries.steps, deliveries.not_delivered
         version, _ = await outbox.file.look(closely=False)
-        queue = await outbox.queue()
-        everything = everything or known is None or version != known.version
-        ids = {row.message.id for row in known.troubles} if known else set()
-        steps_made = known is not None and steps != known.steps
-        moved = steps_made and any(step.id in ids for step in deliveries.last())
-        newest = known.newest if known else []
-        troubles = known.troubles if known else []
-        if everything or steps_made:
+        everything = everything or version != known.version
+        stepped = steps != known.steps
+        failed = not_delivered != known.not_delivered or (stepped and self._moved())
+        newest, troubles = known.newest, known.troubles
+        if everything or stepped or known.asks_newest:
             newest = await outbox.newest(view.MOST_DELIVERIES)
-        if everything or moved or (known and not_delivered != known.not_delivered):
-            troubles = await outbox.newest(MOST_TROUBLES, ["failed", "uncertain"])
-        return _Answer(version, steps, not_delivered, queue, newest, troubles)
+        if everything or failed or known.asks_troubles:
+            troubles = await outbox.newest(MOST_TROUBLES, _TROUBLES)
+        queue = await outbox.queue()
+        return _Answer(version, steps, not_delivered, stepped, failed, queue, newest, troubles)
+
+    def _moved(self) -> bool:
+        """Return whether something happened to a message that is known not to have arrived."""
+        ids = {row.message.id for row in self._known.troubles}
+        last = (step for step in self._of.deliveries.last() if step.id in ids)
+        return any(step.settlement is None or step.settlement.state not in _TROUBLES for step in last)

@@ -82,11 +82,11 @@ const showHealth = (row) => {
   fill("well", JSON.stringify(well.map((part) => part.part)), () => well.map((part) => el("li", part.part, { "data-part": part.part, title: `in order since ${clockTime(Date.parse(part.since) / 1000)}` })));
 };
 const showRoom = (room) => {
-  setText("track", room ? room.track || "Nothing plays" : "Not in the room yet");
+  setText("track", room ? room.track || "Nothing plays" : "Not in the room");
   setText("artist", room?.artist ?? "");
   const [likes, dislikes, stars] = room?.votes ?? [0, 0, 0];
   setText("votes", room?.track ? `${likes} like it, ${dislikes} do not, ${stars} starred it · ${room.people} in the room` : room ? `${room.people} in the room` : "");
-  fill("djs", JSON.stringify(room?.djs ?? []), () => (room?.djs.length ? room.djs : ["nobody"]).map((dj) => el("li", dj)));
+  fill("djs", JSON.stringify(room?.djs ?? []), () => room?.djs.length ? room.djs.map((dj, place) => el("li", dj, { "data-plays": place ? null : "" })) : [el("li", "nobody")]);
   const { starts_ms: from, ends_ms: to } = room ?? {};
   $("progress").hidden = !room?.track || !from || !to || to <= from;
   if (!$("progress").hidden) $("progress").firstElementChild.style.width = `${Math.max(0, Math.min(100, (Date.now() - ahead - from) / (to - from) * 100))}%`;

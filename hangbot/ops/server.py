@@ -137,7 +137,9 @@ class Server:
         except TooMany:
             error = "as many pages are open as may"
             remedy = "Close one of them; this one asks again."
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": error, "remedy": remedy})
+            refused = _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": error, "remedy": remedy})
+            refused.force_close()  # its place is wanted
+            return refused
 
     def _changing(self, change: Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]) -> Handler:
         """Return the handler of a change."""

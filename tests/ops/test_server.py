@@ -9,8 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.usage import resident_mb
 from hangbot import ops
 from hangbot.errors import HangbotError
+from hangbot.ops.connections import MOST_CONNECTIONS
+from hangbot.ops.stream import MOST_STREAMS
 from hangbot.ops.token import token_path
 from tests.bounds import WITHIN
 from tests.cases import cases
@@ -272,3 +275,78 @@ async def test_a_token_that_cannot_be_used_leaves_the_page_readable_and_is_said_
 
 def _full(_: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+@pytest.mark.slow
+async def test_a_thousand_open_streams_and_readers_that_do_not_read_cost_the_bot_little(
+    tmp_path: Path,
+) -> None:
+    ask = b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with watched(tmp_path) as bot:
+        port = int(bot.url.rpartition(":")[2])
+        tasks, memory = len(asyncio.all_tasks()), resident_mb()
+        opened = []
+        for _ in range(1000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+            writer.write(ask)  # and never reads more than fits into the sockets
+            opened.append((reader, writer))
+        most_tasks = 0
+        for number in range(30):
+            bot.shown.log.add(float(number), "INFO", "hangbot", "x" * 8000)
+            (said,) = await bot.shown.bot.say(f"line {number}")
+            end = await asyncio.wait_for(bot.shown.bot.settled(said.message.id), WITHIN)
+            assert end.state == "delivered"
+            most_tasks = max(most_tasks, len(asyncio.all_tasks()))
+            await asyncio.sleep(0.2)
+        grown = resident_mb() - memory
+        firsts = [await first_line(reader) for reader, _ in opened]
+        async with aiohttp.ClientSession(bot.url) as http, http.get("/livez") as alive:
+            live = alive.status
+        for _, writer in opened:
+            writer.transport.abort()
+        for _ in range(100):
+            if len(asyncio.all_tasks()) <= tasks:
+                break
+            await asyncio.sleep(0.1)
+        left = len(asyncio.all_tasks())
+
+    assert firsts.count("HTTP/1.1 200 OK") <= MOST_STREAMS
+    assert set(firsts) <= {"HTTP/1.1 200 OK", "HTTP/1.1 503 Service Unavailable", ""}
+    assert live == 200
+    assert most_tasks < tasks + 2 * MOST_CONNECTIONS
+    assert left <= tasks
+    assert grown < 60.0, "a thousand connections of the test's own are in it"
+
+
+async def first_line(reader: asyncio.StreamReader) -> str:
+    try:
+        return (await asyncio.wait_for(reader.readline(), WITHIN)).decode().strip()
+    except (ConnectionError, ValueError):
+        return ""
+
+
+async def test_a_reader_that_does_not_read_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.ops.stream.EVERY", 0.01)
+    async with watched(tmp_path, run=False) as bot:
+        port = int(bot.url.rpartition(":")[2])
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.setblocking(False)  # noqa: FBT003  as sockets have it
+            await asyncio.get_running_loop().sock_connect(slow, ("127.0.0.1", port))
+            slow.send(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+
+            async with asyncio.timeout(WITHIN):
+                while not pages_open():  # noqa: ASYNC110  another task's beginning: no event
+                    await asyncio.sleep(0.01)
+                number = 0
+                while pages_open():
+                    number += 1
+                    for _ in range(20):
+                        bot.shown.log.add(float(number), "INFO", "hangbot", "x" * 8000)
+                    await asyncio.sleep(0.02)
+
+
+def pages_open() -> bool:
+    return any(task.get_name() == "hangbot-page" for task in asyncio.all_tasks())
