@@ -20,7 +20,17 @@ from bench.processes import ROOT
 
 Step = Callable[[Plan], Iterable[Figure]]
 
-_PARTS: Final = ("startup", "patches", "events", "actions", "sandbox", "delivery", "bots", "storm")
+_PARTS: Final = (
+    "startup",
+    "patches",
+    "events",
+    "actions",
+    "sandbox",
+    "delivery",
+    "bots",
+    "storm",
+    "metrics",
+)
 _LIBRARIES: Final = ("aiohttp", "httpx", "jsonpatch", "pydantic", "sniffio", "uvloop", "websockets")
 
 

@@ -90,6 +90,8 @@ class Histogram:
         self.about = about
         self.labels = labels
         self.buckets = buckets
+        self.limits = (*map(str, buckets), "+Inf")
+        """The same bounds as they are shown, with the one of all that takes longer."""
         self._counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
 

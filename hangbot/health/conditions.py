@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hangbot.health.facts import Condition, Fact, PartHealth, alarms, cause_of, examine, silence
-from hangbot.health.parts import PARTS, Part
+from hangbot.health.parts import PARTS, UNNAMED, Part
 
 __all__ = ["Conditions"]
 
@@ -94,16 +94,17 @@ class Conditions:
 
     def examine(self) -> tuple[PartHealth, ...]:
         """Return how each part is now, and log what became red or green by the time that passed."""
+        now = self._now()
         for part in list(self._facts):
-            self._tell(part)
-        return tuple(examine(dict(self._facts), self._now(), self._parts))
+            self._tell(part, now)
+        return tuple(examine(dict(self._facts), now, self._parts))
 
     def all(self) -> tuple[Condition, ...]:
         """Return what raises an alarm, the oldest first."""
         return alarms(self.examine())
 
     def _asked(self, part: str) -> Part:
-        return self._parts.get(part, Part())
+        return self._parts.get(part, UNNAMED)
 
     def _alarms(self, part: str) -> bool:
         """Tell whether a part is red, and not for another's sake."""
@@ -111,9 +112,9 @@ class Conditions:
         red = self._facts[part].is_red(now, self._asked(part))
         return red and cause_of(part, self._facts, now, self._parts) is None
 
-    def _tell(self, part: str) -> None:
+    def _tell(self, part: str, now: float | None = None) -> None:
         """Log a part that became red, or green."""
-        fact, asked, now = self._facts[part], self._asked(part), self._now()
+        fact, asked, now = self._facts[part], self._asked(part), self._now() if now is None else now
         if part not in self._logged:
             if fact.in_trouble(now, asked) and self._alarms(part):
                 self._logged.add(part)

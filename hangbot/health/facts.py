@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from hangbot.health.parts import PARTS, STEADY, Part
+from hangbot.health.parts import PARTS, STEADY, UNNAMED, Part
 
 __all__ = ["Condition", "Fact", "PartHealth", "alarms", "cause_of", "examine", "silence"]
 
@@ -85,8 +86,7 @@ class Fact:
         return self.last_began if now - self.since < STEADY else None
 
 
-@dataclass(frozen=True, slots=True)
-class PartHealth:
+class PartHealth(NamedTuple):
     """How a part is.
 
     Attributes:
@@ -119,7 +119,7 @@ def examine(facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part] = P
         parts: What is asked of each.
     """
     for name in (*(name for name in parts if name in facts), *(name for name in facts if name not in parts)):
-        fact, part = facts[name], parts.get(name, Part())
+        fact, part = facts[name], parts.get(name, UNNAMED)
         red = fact.is_red(now, part)
         if not red and not fact.in_trouble(now, part):
             yield PartHealth(name, ok=True, red=False, since=fact.since, warns=part.warns)
@@ -151,14 +151,14 @@ def cause_of(name: str, facts: Mapping[str, Fact], now: float, parts: Mapping[st
 
     An alarm gives way to an alarm only: what began when the other was red already counts once it is red.
     """
-    red_at = facts[name].red_at(now, parts.get(name, Part()))
-    for other in parts.get(name, Part()).depends:
-        if other not in facts or parts.get(other, Part()).warns:
+    red_at = facts[name].red_at(now, parts.get(name, UNNAMED))
+    for other in parts.get(name, UNNAMED).depends:
+        if other not in facts or parts.get(other, UNNAMED).warns:
             continue
-        if facts[other].began(now, parts.get(other, Part())) is None:
+        if facts[other].began(now, parts.get(other, UNNAMED)) is None:
             continue
         cause = cause_of(other, facts, now, parts) or other
-        fact, part = facts[cause], parts.get(cause, Part())
+        fact, part = facts[cause], parts.get(cause, UNNAMED)
         began = fact.began(now, part)
         if fact.is_red(now, part) or (began is not None and began <= red_at):
             return cause

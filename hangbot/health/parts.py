@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["AT_ONCE", "PARTS", "STEADY", "Part", "parts_for"]
+__all__ = ["AT_ONCE", "PARTS", "STEADY", "UNNAMED", "Part", "parts_for"]
 
 STEADY: Final = 5.0
 """Seconds for which a part that was red has to be good to be green: less is a lull in its trouble."""
@@ -30,6 +30,9 @@ class Part:
     warns: bool = False
     depends: tuple[str, ...] = ()
 
+
+UNNAMED: Final = Part()
+"""What is asked of a part that is not among `PARTS`."""
 
 PARTS: Final[Mapping[str, Part]] = MappingProxyType(
     {

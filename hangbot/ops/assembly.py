@@ -9,6 +9,7 @@ from hangbot.ops import view
 from hangbot.ops.access import Access
 from hangbot.ops.changes import Changes
 from hangbot.ops.feed import Feed, Sources
+from hangbot.ops.metrics import Metrics, Source
 from hangbot.ops.server import Server
 from hangbot.ops.stream import Streams
 from hangbot.status.pages import Pages
@@ -53,6 +54,13 @@ async def open_page(
     )
     feed = Feed(sources)
     changes, streams = Changes(shown.bot, shown.outbox, clock), Streams(feed, clock)
-    server = Server(access, Pages(row), streams, changes, hide=hide, clock=clock, changed=feed.touch)
+    metrics = _metrics_of(shown, clock)
+    server = Server(access, Pages(row), streams, changes, metrics, hide=hide, clock=clock, changed=feed.touch)
     async with server.listening(access.host, port) as taken:
         yield taken
+
+
+def _metrics_of(shown: "Shown", clock: Clock) -> Metrics:
+    bot, row = shown.bot, shown.status.row()
+    source = Source(row["room"], bot.started_at, bot.figures, bot.health, shown.outbox.queue)
+    return Metrics([source], clock=clock, version=row["version"])

@@ -14,6 +14,7 @@ from hangbot.errors import HangbotError, OutboxError, UnknownMessage, UsageError
 from hangbot.ops.access import Access, Refusal
 from hangbot.ops.changes import Changes, ids_of
 from hangbot.ops.connections import Connections
+from hangbot.ops.metrics import CONTENT_TYPE, Metrics
 from hangbot.ops.page import page
 from hangbot.ops.stream import Streams, TooMany
 from hangbot.status.pages import LARGEST_BODY, Pages
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PATHS: Final = ("/", "/events", "/outbox/retry", "/outbox/drop")
+_PATHS: Final = ("/", "/events", "/outbox/retry", "/outbox/drop", "/metrics")
 _BODY_WITHIN: Final = 5.0
 _CLOSES_WITHIN: Final = 1.0
 _HEADERS: Final = {
@@ -50,6 +51,7 @@ class Server:
         pages: The health pages.
         streams: Open pages.
         changes: What may be changed.
+        metrics: What Prometheus is given.
         hide: Masks secrets.
         clock: Bounds waits.
         changed: Called when something was changed.
@@ -61,6 +63,7 @@ class Server:
         pages: Pages,
         streams: Streams,
         changes: Changes,
+        metrics: Metrics,
         *,
         hide: Callable[[str], str],
         clock: Clock,
@@ -71,14 +74,16 @@ class Server:
         self._streams = streams
         self._hide = hide
         self._clock = clock
+        self._metrics_now = metrics.render
         self._changed = changed
         self._connections = Connections(clock)
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
-        page_path, events_path, retry_path, drop_path = _PATHS
+        page_path, events_path, retry_path, drop_path, metrics_path = _PATHS
         app.router.add_get(page_path, self._page)
         app.router.add_get(events_path, self._events, allow_head=False)
         app.router.add_post(retry_path, self._changing(changes.retry))
         app.router.add_post(drop_path, self._changing(changes.drop))
+        app.router.add_get(metrics_path, self._metrics)
         app.router.add_route("*", "/{path:.*}", self._health)
         self._runner = web.AppRunner(
             app, handle_signals=False, access_log=None, shutdown_timeout=_CLOSES_WITHIN, keepalive_timeout=60
@@ -121,6 +126,10 @@ class Server:
     async def _health(self, request: web.Request) -> web.Response:
         answer = self._pages.answer(request.method, request.path, _PATHS)
         return web.Response(status=answer.status, body=answer.body, headers={**_HEADERS, **answer.headers})
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        headers = {**_HEADERS, "Content-Type": CONTENT_TYPE}
+        return web.Response(body=await self._metrics_now(), headers=headers)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._access.refuse_reading(request.headers):

@@ -1,0 +1,99 @@
+"""Lines of Prometheus' text format, version 0.0.4. PURE.
+
+The library takes 5 µs a line, and 200 rooms have some 20,000 lines. Most of a line, its name and its labels,
+never changes, and is kept here.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from typing import Any, Final, TypeAlias
+
+from hangbot.figures import Counter, Figure, Histogram, Moment
+
+__all__ = ["KINDS", "Labels", "Lines", "Values", "escaped", "head"]
+
+Labels: TypeAlias = tuple[str, ...]
+Values: TypeAlias = Iterable[tuple[Labels, float]]
+
+KINDS: Final = {Counter: "counter", Moment: "gauge", Histogram: "histogram"}
+
+
+class Lines:
+    """The lines of one figure of one bot; all of them are kept where no number changed.
+
+    Args:
+        name: The figure.
+        labels: The names of its labels, but for the room's.
+        room: The room's value.
+    """
+
+    def __init__(self, name: str, labels: Labels, room: str) -> None:
+        self._name = name
+        self._labels = labels
+        self._room = f'room="{escaped(room)}"'
+        self._known = _Known(lambda labels: f"{name}{{{self._with(labels)}}} ")
+        self._limits: Labels = ()
+        self._buckets = _Known(self._begun)
+        self._shown: list[tuple[Any, ...]] = []
+        self._text = ""
+
+    def of(self, figure: Figure, now: float) -> str:
+        """Return the lines of a figure."""
+        match figure:
+            case Counter():
+                return self.numbers(figure.values().items())
+            case Moment():
+                return self.numbers(figure.ages(now))
+            case Histogram():
+                return self._histogram(figure)
+
+    def numbers(self, values: Values) -> str:
+        """Return a line for each number."""
+        if (shown := list(values)) != self._shown:
+            known = self._known
+            self._shown, self._text = shown, "".join([f"{known[labels]}{value}\n" for labels, value in shown])
+        return self._text
+
+    def _histogram(self, figure: Histogram) -> str:
+        self._limits = figure.limits
+        shown = [(labels, tuple(counts), total) for labels, counts, total in figure.values()]
+        if shown != self._shown:
+            lines = []
+            for labels, counts, total in shown:
+                *_, count = upwards = list(accumulate(counts))
+                lines.append(self._buckets[labels] % (*upwards, count, total))
+            self._shown, self._text = shown, "".join(lines)
+        return self._text
+
+    def _begun(self, labels: Labels) -> str:
+        """Return the lines of a histogram, with a place for each number."""
+        label = self._with(labels)
+        names = (f'{self._name}_bucket{{{label},le="{limit}"}}' for limit in self._limits)
+        lines = (*names, f"{self._name}_count{{{label}}}", f"{self._name}_sum{{{label}}}")
+        return "".join(f"{line.replace('%', '%%')} %s\n" for line in lines)
+
+    def _with(self, labels: Labels) -> str:
+        named = (f'{name}="{escaped(value)}"' for name, value in zip(self._labels, labels, strict=True))
+        return ",".join((self._room, *named))
+
+
+class _Known(dict[Labels, str]):
+    """The beginnings of lines, by labels; one that is missing is made."""
+
+    def __init__(self, make: Callable[[Labels], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, labels: Labels) -> str:
+        line = self[labels] = self._make(labels)
+        return line
+
+
+def head(name: str, kind: str, about: str) -> str:
+    """Return the lines above a figure: what it is."""
+    return f"# HELP {name} {about}\n# TYPE {name} {kind}\n"
+
+
+def escaped(value: str) -> str:
+    """Return a label's value as it stands between quotes."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
