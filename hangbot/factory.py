@@ -38,7 +38,7 @@ from hangbot.hangfm.chat_history import HistoryReader
 from hangbot.hangfm.chat_socket import open_chat_socket
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.gateway import GatewayClient
-from hangbot.hangfm.http import HttpClient, open_transport
+from hangbot.hangfm.http import HttpClient
 from hangbot.hangfm.network import NETWORK, Network
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
@@ -219,7 +219,7 @@ async def open_outbox(
 
 @asynccontextmanager
 async def open_subject(
-    settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None
+    settings: Settings, *, clock: Clock | None = None, rng: Rng | None = None, network: Network = NETWORK
 ) -> AsyncIterator["CheckContext"]:
     """Open what checks run against."""
     from hangbot.preflight import CheckContext  # noqa: PLC0415  only what runs checks pays for it
@@ -229,15 +229,22 @@ async def open_subject(
 
     @asynccontextmanager
     async def open_one(service: "Service") -> AsyncIterator[HttpClient]:
-        async with open_transport(urls[service], clock=clock) as http:
-            yield HttpClient(http, urls[service], service=service, clock=clock, timeout=settings.ack_timeout)
+        async with network.open_transport(urls[service], clock=clock) as http:
+            yield HttpClient(
+                http,
+                urls[service],
+                service=service,
+                clock=clock,
+                timeout=settings.ack_timeout,
+                journal=network.journal,
+            )
 
-    async with open_clients(settings, clock=clock, rng=rng) as clients:
+    async with open_clients(settings, clock=clock, rng=rng, network=network) as clients:
         yield CheckContext(
             settings,
             clients.gateway,
             clients.chat,
-            lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame),
+            lambda *, on_frame=None: open_room(settings, clock=clock, on_frame=on_frame, network=network),
             lambda: open_outbox(settings, binds=False, patience=_CHECK_WAITS),
             open_one,
             clock,

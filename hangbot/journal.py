@@ -107,14 +107,18 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "unopened": ("conn", "how", "errno"),
     "in": ("conn", "frame"),
     "out": ("conn", "frame"),
+    "ping": ("conn", "ping"),
+    "pong": ("conn", "ping"),
     "closed": ("conn", "theirs", "code", "reason"),
     "said": ("id", "to", "direct", "text", "refused"),
+    "answering": ("id", "message", "app"),
     "acted": ("action", "params"),
     "app": ("what", "outcome"),
     "step": ("id", "step", "attempt", "detail", "state", "tier"),
     "health": ("part", "red", "sentence"),
     "chance": ("number",),
     "drawn": ("bits", "hex"),
+    "stopping": (),
     "ended": ("how",),
 }
 """The values of each kind of entry, by name."""
@@ -322,10 +326,16 @@ SILENT: Final = Journal(lambda: 0.0, largest=0)
 """Keeps nothing."""
 
 
-def rows(excerpt: Excerpt, redactor: Redactor) -> Iterator[dict[str, Any]]:
-    """Yield an excerpt as rows for JSON, with every secret masked; times count from the first row.
+def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator[dict[str, Any]]:
+    """Yield an excerpt as rows for JSON, with every secret masked; their times count from the checkpoint.
 
-    The first row is ``{"kind": "kept", "schema", "lost", "seconds", "open", "heard", "room"}``.
+    The first row is ``{"kind": "kept", "schema", "lost", "start", "seconds", "began", "open", "heard",
+    "room"}``: ``start`` is the checkpoint's monotonic time, ``began`` its time since the epoch.
+
+    Args:
+        excerpt: What is to be shown.
+        redactor: Masks secrets.
+        wall: The time since the epoch at which it was read.
     """
     start = excerpt.checkpoint.at if excerpt.checkpoint else excerpt.until
     checkpoint = excerpt.checkpoint or Checkpoint(start, {}, {}, None)
@@ -333,7 +343,9 @@ def rows(excerpt: Excerpt, redactor: Redactor) -> Iterator[dict[str, Any]]:
         "kind": "kept",
         "schema": SCHEMA,
         "lost": excerpt.lost,
+        "start": start,
         "seconds": round(excerpt.until - start, 6),
+        "began": round(wall - (excerpt.until - start), 3),
         "open": sorted(checkpoint.open.values()),
         "heard": dict(checkpoint.heard),
         "room": None

@@ -52,8 +52,8 @@ class Answering:
     def __init__(self, bot: object, line: ChatMessage, epoch: int, app: str) -> None:
         self.bot = bot
         self.line = line
+        self.app = app
         self._epoch = epoch
-        self._app = app
         self._said = Counter[tuple[str, bool]]()
 
     @contextmanager
@@ -70,7 +70,7 @@ class Answering:
         self._said[to] += 1
         try:
             yield answer_id(
-                uid, receiver, self.line.id, self._app, direct=direct, epoch=self._epoch, ordinal=ordinal
+                uid, receiver, self.line.id, self.app, direct=direct, epoch=self._epoch, ordinal=ordinal
             )
         except Exception:
             if self._said[to] == ordinal + 1:

@@ -233,6 +233,7 @@ class Bot:
             yield new_id(self.rng)
         else:
             with context.next_id(self.chat.uid or "", receiver, direct=direct) as key:
+                self._journal.add("answering", key, context.line.id, context.app)
                 yield key
 
     async def settled(self, key: str) -> Settlement:
@@ -286,6 +287,8 @@ class Bot:
 
     def stop(self) -> None:
         """Begin to drain; calling it again changes nothing."""
+        if not self._stopping.is_set():
+            self._journal.add("stopping")
         self._stopping.set()
 
     async def run(self) -> None:

@@ -159,7 +159,13 @@ async def _preflight_and_run(start: _Start, outbox: Outbox, turn: Turn) -> int:
     async with (
         open_bot(settings, outbox, app=start.app, notify=notify, turn=take_outbox, network=network) as bot,
         open_status(
-            settings, bot, outbox.file, clock=clock, version=__version__, journal=network.journal
+            settings,
+            bot,
+            outbox.file,
+            clock=clock,
+            version=__version__,
+            journal=network.journal,
+            recent=start.log.recent,
         ) as status,
         open_port(
             settings,

@@ -13,8 +13,10 @@ from hangbot.delivery.lock import exclusive
 from hangbot.delivery.surroundings import has_second_name, is_mounted_alone
 from hangbot.errors import OutboxBusy, OutboxUnusable
 
-__all__ = ["Connection", "broken", "connect", "is_damage", "look_through"]
+__all__ = ["SQLITE", "Connection", "broken", "connect", "is_damage", "look_through"]
 
+SQLITE: Final = sqlite3.sqlite_version
+"""The version of the library."""
 _BUSY_TIMEOUT: Final = 0.05
 """Seconds that SQLite itself waits for another process's write; `Writer` tries again after that, and lends
 the thread to other outboxes in between."""

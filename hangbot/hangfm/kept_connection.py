@@ -1,6 +1,8 @@
 """A websocket of which the journal keeps every frame, and the end."""
 
+import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
@@ -47,12 +49,20 @@ class KeptConnection:
 
     async def ping(self) -> Awaitable[float]:
         """Send a ping, and return what is done when it has been answered."""
-        return await self._connection.ping()
+        number = self._journal.number()
+        self._journal.add("ping", self._number, number)
+        pong = asyncio.ensure_future(await self._connection.ping())
+        pong.add_done_callback(partial(self._answered, number))
+        return pong
 
     async def close(self) -> None:
         """Close it, within a bounded time."""
         self._end(theirs=False, code=None, reason="")
         await self._connection.close()
+
+    def _answered(self, ping: int, pong: asyncio.Future[float]) -> None:
+        if not pong.cancelled() and pong.exception() is None:
+            self._journal.add("pong", self._number, ping)
 
     def _end(self, *, theirs: bool, code: int | None, reason: str) -> None:
         if not self._closed:

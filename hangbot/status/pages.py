@@ -3,11 +3,12 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from hangbot.web.http import Request, Response
 
-__all__ = ["JOURNAL", "LARGEST_BODY", "MOST_CONNECTIONS", "SWEEP_EVERY", "Pages"]
+__all__ = ["JOURNAL", "LARGEST_BODY", "LOG", "MOST_CONNECTIONS", "SWEEP_EVERY", "Pages"]
 
 LARGEST_BODY: Final = 4096
 MOST_CONNECTIONS: Final = 64
@@ -17,7 +18,8 @@ SWEEP_EVERY: Final = 5.0
 _PAGES: Final = ("/livez", "/readyz", "/healthz")
 _LOOK: Final = "/look"
 JOURNAL: Final = "/journal"
-"""Only on the socket beside the outbox, which is the user's alone."""
+LOG: Final = "/log"
+"""Both only on the socket beside the outbox, which is the user's alone."""
 
 
 class Pages:
@@ -26,18 +28,18 @@ class Pages:
     Args:
         current: Returns the row of `hangbot.status.report.to_row`.
         look: Has the bot look for what another process accepted; ``None``: not to be asked here.
-        journal: Returns the journal as lines of JSON; ``None``: not to be asked here.
+        more: Further pages, each with what returns its lines of JSON.
     """
 
     def __init__(
         self,
         current: Callable[[], Mapping[str, Any]],
         look: Callable[[], None] | None = None,
-        journal: Callable[[], Awaitable[bytes]] | None = None,
+        more: Mapping[str, Callable[[], Awaitable[bytes]]] = MappingProxyType({}),
     ) -> None:
         self._current = current
         self._look = look
-        self._journal = journal
+        self._more = more
 
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
@@ -47,10 +49,9 @@ class Pages:
                 return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", "POST")
             self._look()
             return _answer(HTTPStatus.OK, {})
-        if path == JOURNAL and self._journal is not None and request.method == "GET":
-            return Response(HTTPStatus.OK, await self._journal(), {"Content-Type": "application/jsonl"})
-        others = [*([_LOOK] if self._look else ()), *([JOURNAL] if self._journal else ())]
-        return self.answer(request.method, path, others)
+        if path in self._more and request.method == "GET":
+            return Response(HTTPStatus.OK, await self._more[path](), {"Content-Type": "application/jsonl"})
+        return self.answer(request.method, path, [*([_LOOK] if self._look else ()), *self._more])
 
     def answer(self, method: str, path: str, others: Sequence[str] = ()) -> Response:
         """Answer a request for one of the health pages; ``others``: what is answered besides."""

@@ -17,9 +17,10 @@ from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.errors import OutboxError
 from hangbot.health import Health
 from hangbot.journal import SILENT, Journal, rows
+from hangbot.logs import Recent
 from hangbot.redact import Redactor
 from hangbot.status.local import listening, socket_path
-from hangbot.status.pages import LARGEST_BODY, MOST_CONNECTIONS, SWEEP_EVERY, Pages
+from hangbot.status.pages import JOURNAL, LARGEST_BODY, LOG, MOST_CONNECTIONS, SWEEP_EVERY, Pages
 from hangbot.status.report import Identity, summary, to_row
 from hangbot.status.systemd import Systemd
 from hangbot.status.watch import Watch
@@ -61,6 +62,7 @@ async def open_status(
     clock: Clock,
     version: str,
     journal: Journal = SILENT,
+    recent: Recent | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Status]:
     """Answer on the socket beside the outbox, and notify systemd, while the block runs.
@@ -71,7 +73,8 @@ async def open_status(
         file: Its outbox, which the caller holds.
         clock: Measures and waits.
         version: That of hangbot.
-        journal: What is read over the socket beside the outbox.
+        journal: What it said and heard, to be read over the socket beside the outbox.
+        recent: Its last lines of the log, likewise.
         environ: What systemd named.
     """
     hide = Redactor(settings.secrets()).text
@@ -90,8 +93,12 @@ async def open_status(
 
     async with AsyncExitStack() as stack:
         path = socket_path(settings.outbox)
+        more: dict[str, Callable[[], Awaitable[bytes]]] = {
+            JOURNAL: partial(_journal, journal, settings, clock),
+            LOG: partial(_log, recent or Recent()),
+        }
         local = _server(
-            Pages(current, bot.look, partial(_written, journal, settings)),
+            Pages(current, bot.look, more),
             clock,
             opens=stack.enter_context(listening(path)),
         )
@@ -151,12 +158,18 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
             logger.error("a task of the status failed", exc_info=result)
 
 
-def _written(journal: Journal, settings: Settings) -> Awaitable[bytes]:
+async def _log(recent: Recent) -> bytes:
+    """Return the last lines of the log as lines of JSON; they are masked already."""
+    lines = (json.dumps(line._asdict(), ensure_ascii=False) for line in recent.lines())
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def _journal(journal: Journal, settings: Settings, clock: Clock) -> Awaitable[bytes]:
     """Return the journal as lines of JSON, written in a thread: to mask all of it takes a second."""
-    excerpt, redactor = journal.read(), Redactor(settings.secrets())
+    excerpt, redactor, wall = journal.read(), Redactor(settings.secrets()), clock.wall()
 
     def write() -> bytes:
-        lines = (json.dumps(row, ensure_ascii=False) for row in rows(excerpt, redactor))
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows(excerpt, redactor, wall=wall))
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
 
     return asyncio.to_thread(write)

@@ -1,0 +1,187 @@
+"""What a bot did, as facts that are the same in each run alike, and two runs side by side. PURE."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any, Final, NamedTuple
+
+from hangbot.incident.recording import Happened, Line, Names, Recording, kind_of
+
+__all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
+
+_TAIL: Final = 1.5
+"""Seconds before the end in which one run may be ahead of the other: differences there prove nothing."""
+
+
+class Fact(NamedTuple):
+    """One thing that a bot did, or that became of it.
+
+    Attributes:
+        t: When.
+        topic: What it is about: facts of one topic are compared in their order.
+        says: What it was.
+    """
+
+    t: float
+    topic: str
+    says: str
+
+
+class Pair(NamedTuple):
+    """A fact of both runs, or of one of them.
+
+    Attributes:
+        then: When it was then; ``None``: it was not.
+        now: When it is now.
+        topic: What it is about.
+        says: What it is.
+        counts: Whether it is a difference where one of them is missing.
+    """
+
+    then: float | None
+    now: float | None
+    topic: str
+    says: str
+    counts: bool = True
+
+
+def facts(run: Recording, names: Names) -> list[Fact]:
+    """Return what a bot did, in order.
+
+    Args:
+        run: The run.
+        names: Its messages.
+    """
+    found = [*_requests(run, names), *_messages(run, names)]
+    for line in run.lines:
+        found += _line(line)
+    for happened in run.others:
+        row = happened.row
+        if row["kind"] == "health":
+            found.append(Fact(happened.t, f"health of {row['part']}", "red" if row["red"] else "green"))
+        elif row["kind"] == "app":
+            found.append(Fact(happened.t, f"app, {row['what']}", row["outcome"]))
+        elif row["kind"] == "ended":
+            found.append(Fact(happened.t, "the bot", ": ".join(filter(None, ("ended", row["how"])))))
+    return sorted(fact for fact in found if fact.t >= 0)
+
+
+def compared(then: Sequence[Fact], now: Sequence[Fact], seconds: float) -> list[Pair]:
+    """Return the facts of two runs side by side, in the order of the first.
+
+    Args:
+        then: Those of the first.
+        now: Those of the second.
+        seconds: When both end.
+    """
+    pairs: list[Pair] = []
+    before, after = _by_topic(then), _by_topic([fact for fact in now if fact.t < seconds])
+    for topic in dict.fromkeys((*before, *after)):
+        pairs += _aligned(topic, before[topic], after[topic], seconds - _TAIL)
+    return sorted(pairs, key=lambda pair: pair.now if pair.then is None else pair.then)  # type: ignore[arg-type, return-value]  # one of both is known
+
+
+def is_alike(pairs: Sequence[Pair]) -> bool:
+    """Return whether both runs are alike."""
+    return not any(pair.counts and None in (pair.then, pair.now) for pair in pairs)
+
+
+def _aligned(topic: str, then: Sequence[Fact], now: Sequence[Fact], tail: float) -> Iterator[Pair]:
+    both = SequenceMatcher(
+        None, [fact.says for fact in then], [fact.says for fact in now], autojunk=False
+    ).get_opcodes()
+    for kind, i, i2, j, j2 in both:
+        if kind == "equal":
+            for one, other in zip(then[i:i2], now[j:j2], strict=True):
+                yield Pair(one.t, other.t, topic, one.says)
+            continue
+        last = i2 == len(then) and j2 == len(now)
+        late = last and all(fact.t >= tail for fact in (*then[i:i2], *now[j:j2]))
+        for fact in then[i:i2]:
+            yield Pair(fact.t, None, topic, fact.says, counts=not late)
+        for fact in now[j:j2]:
+            yield Pair(None, fact.t, topic, fact.says, counts=not late)
+
+
+def _by_topic(found: Sequence[Fact]) -> Mapping[str, list[Fact]]:
+    topics: dict[str, list[Fact]] = defaultdict(list)
+    for fact in found:
+        topics[fact.topic].append(fact)
+    return topics
+
+
+def _requests(run: Recording, names: Names) -> Iterator[Fact]:
+    for exchange in run.exchanges:
+        end = exchange.end.row if exchange.end else None
+        says = "no answer until the end"
+        if end is not None:
+            says = f"status {end['status']}" if end["kind"] == "answer" else f"failed: {_cause(end['how'])}"
+        yield Fact(exchange.t, kind_of(exchange.row, names), says)
+
+
+def _messages(run: Recording, names: Names) -> Iterator[Fact]:
+    for said in run.said:
+        if said.refused:
+            yield Fact(said.t, f"a message to {said.to}", f"refused: {said.refused}")
+    for step in run.of_kind("step"):
+        row = step.row
+        if row["step"] == "settled":
+            tier = "" if row["tier"] is None else f", tier {row['tier']}"
+            says = f"{row['state']}{tier}, {row['attempt']} attempt{'s' * (row['attempt'] != 1)}"
+            yield Fact(step.t, _name(row["id"], names), says)
+
+
+def _name(key: str, names: Names) -> str:
+    """Return what a message or a room action is called in every run."""
+    name = names.name(key)
+    if name != key:
+        return f"message {name}"
+    action, hyphen, end = key.rpartition("-")
+    return f"action {action}" if hyphen and len(end) == len("00000000") else f"message {key}"
+
+
+def _line(line: Line) -> Iterator[Fact]:
+    topic = f"{line.service} connection"
+    opened = line.opened
+    if line.asked is not None:
+        yield Fact(line.asked, topic, "asked for")
+    if opened is not None:
+        row = opened.row
+        says = {
+            "opened": "open",
+            "refused": f"refused: status {row.get('status')}",
+            "unopened": f"not made: {_cause(row.get('how', ''))}",
+        }[row["kind"]]
+        yield Fact(opened.t, topic, says)
+    yield from _actions(line)
+    for event in line.events:
+        if event.row["kind"] == "closed":
+            code = event.row["code"]
+            says = (
+                f"ended by the service{f' ({code})' if code else ''}"
+                if event.row["theirs"]
+                else "ended by the bot"
+            )
+            yield Fact(event.t, topic, says)
+
+
+def _actions(line: Line) -> Iterator[Fact]:
+    answers: dict[Any, Happened] = {}
+    for event in line.events:
+        frame = event.row.get("json")
+        if event.row["kind"] == "in" and isinstance(frame, dict) and frame.get("context") == "response":
+            answers.setdefault(str(frame.get("messageId")), event)
+    for event in line.events:
+        frame = event.row.get("json")
+        if event.row["kind"] != "out" or not isinstance(frame, dict) or frame.get("event") != "action":
+            continue
+        answer = answers.get(str(frame.get("messageId")))
+        says = "no answer"
+        if answer is not None:
+            says = "refused" if answer.row["json"].get("error") else "answered"
+        yield Fact(event.t, f"room action {frame['params'].get('action')}", says)
+
+
+def _cause(how: str) -> str:
+    """Return how something failed, in the same word for the same thing."""
+    return "no answer in time" if how in {"TimeoutError", "CancelledError"} else how

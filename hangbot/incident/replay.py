@@ -1,0 +1,290 @@
+"""A recorded incident, played to the bot of today, in virtual time and without a network."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import tempfile
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from hangbot.bot.app_forms import AnyApp
+from hangbot.bot.bot import Bot
+from hangbot.bot.events import ChatMessage, Event
+from hangbot.config import ENV, Settings
+from hangbot.delivery.writer import InlineWriter
+from hangbot.errors import HangbotError, UsageError
+from hangbot.factory import open_bot, open_outbox
+from hangbot.hangfm.played import played_network
+from hangbot.incident.bundle import Bundle
+from hangbot.incident.outcome import Pair, compared, facts
+from hangbot.incident.player import RecordedPlayer
+from hangbot.incident.recording import Names, Recording, Said, read_recording
+from hangbot.incident.starting import START
+from hangbot.incident.virtual import VirtualClock, run_virtually
+from hangbot.journal import Journal, rows
+from hangbot.redact import MASK, Redactor
+
+__all__ = ["Run", "replayed"]
+
+_ROOM, _CHAT, _GATEWAY = "room.invalid", "chat.invalid", "gateway.invalid"
+_LARGEST: Final = 2**40
+"""Bytes: what a replay keeps of itself is bounded by the recording."""
+_LEFT_OUT: Final = frozenset(
+    {"HANGBOT_OUTBOX", "HANGBOT_STATUS_PORT", "HANGBOT_STATUS_HOST", "HANGBOT_APP"}
+    | {"OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"}
+)
+_LOOKS_EVERY: Final = 1.0
+
+
+class Run(NamedTuple):
+    """What a bot did then, and what the bot of today does.
+
+    Attributes:
+        then: The recording.
+        now: That of the replay.
+    """
+
+    then: Recording
+    now: Recording
+
+    def pairs(self) -> list[Pair]:
+        """Return both side by side."""
+        then = Names(self.then.said, self.then.answers)
+        now = Names(self.now.said, self.now.answers, then)
+        return compared(facts(self.then, then), facts(self.now, now), self.then.seconds)
+
+
+def replayed(bundle: Bundle, *, app: AnyApp | None = None) -> Run:
+    """Play a bundle to the bot of today.
+
+    Args:
+        bundle: What is played.
+        app: Hears what the app heard then; by default a stand-in says and does what the app did then.
+
+    Raises:
+        UsageError: The bundle has no journal, or one that cannot be read.
+    """
+    if not bundle.journal:
+        why = next(
+            (gap["why"] for gap in bundle.manifest.get("missing", ()) if gap["what"] == "journal.jsonl"), ""
+        )
+        raise UsageError(
+            f"the bundle has no journal{f' ({why})' if why else ''}, so there is nothing to replay",
+            remedy="Have it made while the bot runs.",
+        )
+    try:
+        then = read_recording(bundle.journal)
+        start = -START if then.continues else 0.0
+        now = run_virtually(_Replay(bundle, then, app).run(), start=start)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+        logging.getLogger(__name__).debug("the journal cannot be played", exc_info=exc)
+        raise UsageError(
+            f"the journal of the bundle cannot be read ({type(exc).__name__})",
+            remedy="Have it made and sent again: `hangbot bundle`.",
+        ) from None
+    return Run(then, now)
+
+
+class _Replay:
+    def __init__(self, bundle: Bundle, then: Recording, app: AnyApp | None) -> None:
+        self._bundle = bundle
+        self._then = then
+        self._app = app
+        self._clock = VirtualClock(float(then.kept["began"]))
+        uid = bundle.manifest["bot"]["uid"]
+        self._uid = uid if isinstance(uid, str) else "bot"
+        self._player = RecordedPlayer(then, self._clock, self._uid)
+        self._failed: HangbotError | None = None
+
+    async def run(self) -> Recording:
+        """Run the bot for as long as the recording lasts, and return what it did."""
+        journal = _Heard(self._clock, self._player)
+        services = {_ROOM: "room", _CHAT: "chat", _GATEWAY: "gateway"}
+        network = played_network(self._player, services, journal)
+        app = self._app or _StandIn(self._then)
+        with tempfile.TemporaryDirectory(prefix="hangbot-replay-") as folder, _quiet():
+            settings = self._settings(Path(folder))
+            async with (
+                open_outbox(settings, clock=self._clock, make_writer=InlineWriter) as outbox,
+                open_bot(
+                    settings,
+                    outbox,
+                    app=app,
+                    clock=self._clock,
+                    rng=_Drawn(self._then, self._clock),
+                    network=network,
+                ) as bot,
+            ):
+                await self._play(bot)
+        excerpt = journal.read()
+        made = list(rows(excerpt, Redactor()))
+        return read_recording(made, shift=float(made[0]["start"]))
+
+    async def _play(self, bot: Bot) -> None:
+        tasks = [
+            asyncio.create_task(self._look(bot), name="hangbot-replay-health"),
+            asyncio.create_task(self._say(bot), name="hangbot-replay-script"),
+        ]
+        running = asyncio.create_task(self._run_bot(bot), name="hangbot-replay-bot")
+        try:
+            ended = self._then.of_kind("ended")
+            left = self._then.seconds - self._clock.now() + (bot.options.drain if ended else 0.0)
+            with suppress(TimeoutError):
+                await self._clock.wait_for(asyncio.shield(running), left)
+        finally:
+            for task in (*tasks, running):
+                task.cancel()
+            for result in await asyncio.gather(*tasks, running, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+
+    async def _run_bot(self, bot: Bot) -> None:
+        try:
+            await bot.run()
+        except HangbotError as exc:
+            self._failed = exc
+
+    async def _look(self, bot: Bot) -> None:
+        while True:
+            bot.health()
+            await self._clock.sleep(_LOOKS_EVERY)
+
+    async def _say(self, bot: Bot) -> None:
+        """Have the bot say and do what it was to say and do then, at the same times."""
+        acting: list[asyncio.Task[object]] = []
+        todo: list[tuple[float, Said | Mapping[str, Any] | None]] = [
+            (said.t, said) for said in self._then.said
+        ]
+        todo += [(acted.t, acted.row) for acted in self._then.of_kind("acted")]
+        todo += [(stop.t, None) for stop in self._then.of_kind("stopping")]
+        try:
+            for t, step in sorted(todo, key=lambda each: each[0]):
+                if (wait := t - self._clock.now()) > 0:
+                    await self._clock.sleep(wait)
+                if isinstance(step, Said):
+                    if self._app is None and not step.own:
+                        await _said(bot, step)
+                elif step is None:
+                    bot.stop()
+                elif self._app is None:
+                    acting.append(asyncio.create_task(_acted(bot, step)))
+            await asyncio.gather(*acting)
+        finally:
+            for task in acting:
+                task.cancel()
+            await asyncio.gather(*acting, return_exceptions=True)
+
+    def _settings(self, folder: Path) -> Settings:
+        names = {env.name for env in ENV.values() if not env.secret} - _LEFT_OUT
+        env = {
+            name: value
+            for name, value in self._bundle.config.items()
+            if name in names and value not in {"-", "", MASK}
+        }
+        expires = self._bundle.manifest["bot"]["token_expires_at"]
+        return Settings.from_env(
+            env
+            | {
+                "BOT_USER_TOKEN": _token(self._uid, expires),
+                "HANGBOT_OUTBOX": str(folder / "outbox.sqlite3"),
+                "OPENCHAT_BASE_URL": f"https://{_CHAT}",
+                "TTFM_GATEWAY_BASE_URL": f"https://{_GATEWAY}",
+                "SOCKET_SERVER_URL": f"https://{_ROOM}",
+            }
+        )
+
+
+async def _said(bot: Bot, said: Said) -> None:
+    with suppress(HangbotError):  # the journal has it
+        await bot.say(said.text, to=said.to, direct=said.direct, key=said.key)
+
+
+async def _acted(bot: Bot, row: Mapping[str, Any]) -> None:
+    with suppress(HangbotError):  # the journal has it
+        await bot.act(row["action"], **row["params"])
+
+
+class _Heard(Journal):
+    """The replay's own journal; the player is given each message that the bot is to send."""
+
+    def __init__(self, clock: VirtualClock, player: RecordedPlayer) -> None:
+        super().__init__(clock.now, oldest=float("inf"), largest=_LARGEST)
+        self._player = player
+        self._clock = clock
+
+    def add(self, kind: str, *values: Any) -> None:  # noqa: ANN401  any value of an entry
+        if kind == "answering":
+            self._player.answers[values[0]] = values[1]
+        super().add(kind, *values)
+
+    def said(self, key: str, to: str, text: str, *, direct: bool, refused: str = "") -> None:
+        self._player.said(Said(self._clock.now(), key, to, direct, text, refused))
+        super().said(key, to, text, direct=direct, refused=refused)
+
+
+class _StandIn:
+    """An app that fares as the recorded one did: what it said is said at its time."""
+
+    def __init__(self, then: Recording) -> None:
+        self._ends: dict[str, deque[str]] = defaultdict(deque)
+        for happened in then.of_kind("app"):
+            self._ends[happened.row["what"]].append(happened.row["outcome"])
+        if any(what.startswith("event ") for what in self._ends):
+            self.on_event = self._hear
+
+    async def on_message(self, _bot: Bot, message: ChatMessage) -> None:
+        await self._fare(f"message {message.id}")
+
+    async def _hear(self, _bot: Bot, event: Event) -> None:
+        await self._fare(f"event {getattr(event, 'name', type(event).__name__)}")
+
+    async def _fare(self, what: str) -> None:
+        end = self._ends[what].popleft() if self._ends[what] else "returned"
+        if end == "raised":
+            raise RuntimeError("the app failed here then")
+        if end in {"timed out", "stopped"}:
+            await asyncio.get_running_loop().create_future()
+
+
+class _Drawn:
+    """Draws what was drawn then; what was not, is always the same."""
+
+    def __init__(self, then: Recording, clock: VirtualClock) -> None:
+        self._clock = clock
+        self._numbers = deque(float(each.row["number"]) for each in then.of_kind("chance"))
+        self._bits = deque(int(each.row["hex"], 16) for each in then.of_kind("drawn"))
+        self._more = 0
+
+    def random(self) -> float:
+        return self._numbers.popleft() if self._numbers and self._clock.now() >= 0 else 0.5
+
+    def getrandbits(self, bits: int, /) -> int:
+        if self._bits and self._clock.now() >= 0:
+            return self._bits.popleft()
+        self._more += 1
+        drawn = hashlib.sha256(b"%d" % self._more).digest()
+        return int.from_bytes(drawn, "big") >> (256 - bits)
+
+
+def _token(uid: str, expires_at: float | None) -> str:
+    """Return a token that names the bot and is none: no service is ever shown it."""
+    claims = {"sub": uid, "id": uid, "role": "bot"} | ({} if expires_at is None else {"exp": int(expires_at)})
+    parts = ({"alg": "none"}, claims)
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return ".".join((*encoded, "replay"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log nothing: what happens is of another time."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
