@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_hangfm.process import BotProcess
     from pytest_hangfm.protocols import (
         Check,
+        OpenApp,
         OpenBot,
         OpenChat,
         OpenCourier,
@@ -30,12 +31,15 @@ if TYPE_CHECKING:
     from pytest_hangfm.room_log import RoomEvents, RoomLog
     from pytest_hangfm.sessions.record import Recording
     from pytest_hangfm.sessions.replay import Replay
+    from pytest_hangfm.simulation.app_bot import AppBot
 
 __all__ = [
     "AckRecorder",
+    "AppBot",
     "BotProcess",
     "Check",
     "ManualClock",
+    "OpenApp",
     "OpenBot",
     "OpenChat",
     "OpenCourier",
@@ -55,9 +59,11 @@ __all__ += hooks.__all__
 
 _HOMES = {
     "AckRecorder": "recorder",
+    "AppBot": "simulation.app_bot",
     "BotProcess": "process",
     "Check": "protocols",
     "ManualClock": "manual_clock",
+    "OpenApp": "protocols",
     "OpenBot": "protocols",
     "OpenChat": "protocols",
     "OpenCourier": "protocols",

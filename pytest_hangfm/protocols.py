@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from pytest_hangfm.process import BotProcess
     from pytest_hangfm.sessions.record import Recording
     from pytest_hangfm.sessions.replay import Replay
+    from pytest_hangfm.simulation.app_bot import AppBot
 
 __all__ = [
     "Check",
+    "OpenApp",
     "OpenBot",
     "OpenChat",
     "OpenCourier",
@@ -53,6 +55,13 @@ class OpenBot(Protocol):
         self, *, app: AnyApp | None = None, run: bool = True, clock: Clock | None = None, **changes: object
     ) -> Bot:
         """Open one and let it run until it is ready; with ``run=False`` the test calls `Bot.run`."""
+
+
+class OpenApp(Protocol):
+    """Puts an app into a room: ``await hangfm_app(app)``."""
+
+    async def __call__(self, app: AnyApp, **changes: object) -> AppBot:
+        """Return the app in its room, ready; ``changes`` are settings that are to be others."""
 
 
 class OpenCourier(Protocol):

@@ -1,4 +1,4 @@
-"""The mark ``simulation``: a test that is played in many simulated worlds instead of once on this machine.
+"""Tests that are played in simulated worlds: in many by the mark ``simulation``, in one for ``hangfm_app``.
 
 The plugin's fixtures are another thing in each world, so pytest makes none of them for such a test, and
 pytest-asyncio does not run it.
@@ -26,13 +26,15 @@ _MARK: Final = "simulation"
 _SIGNATURE: Final = "simulation(seeds=200, check=…)"
 _SEEDS: Final = 200
 _OURS: Final = "hangfm_"
+_APP: Final = "hangfm_app"
+"""A test that asks for this is played in one world at least."""
 _TEST: Final[pytest.StashKey[Callable[..., Any]]] = pytest.StashKey()
 """The test's own function; a stand-in takes its place, which pytest-asyncio leaves alone."""
 
 
 def is_simulated(item: pytest.Item) -> bool:
-    """Whether a test is marked ``simulation``."""
-    return item.get_closest_marker(_MARK) is not None
+    """Whether a test is marked ``simulation``, or tests an app."""
+    return item.get_closest_marker(_MARK) is not None or _APP in getattr(item, "fixturenames", ())
 
 
 def take_over(collected: object) -> None:
@@ -71,7 +73,8 @@ def run_simulated(item: pytest.Function) -> bool:
 
     try:
         marker = _read_mark(item)
-        outcome = _outcome(item, _trial(item, test, marker.check), marker.seeds)
+        trial = _trial(item, test, marker.check if marker else ())
+        outcome = _outcome(item, trial, marker.seeds) if marker else trial.calm()
     except CannotBeSimulatedError as exc:
         pytest.fail(str(exc), pytrace=False)
     if outcome.failure:
@@ -108,9 +111,11 @@ class _Mark(NamedTuple):
     check: Any = ()
 
 
-def _read_mark(item: pytest.Item) -> _Mark:
-    """Read a test's nearest mark."""
-    marker = next(item.iter_markers(_MARK))
+def _read_mark(item: pytest.Item) -> _Mark | None:
+    """Read a test's nearest mark; ``None``: it has none."""
+    marker = item.get_closest_marker(_MARK)
+    if marker is None:
+        return None
     try:
         seeds, check = _Mark(*marker.args, **marker.kwargs)
     except TypeError:

@@ -64,6 +64,13 @@ class App(Router):
         """
         return Commands(self.prefix, self.parts.commands)
 
+    def __deepcopy__(self, _: object) -> "App":
+        """Return the same app as no bot has run it yet."""
+        other = App(self.name, prefix=self.prefix)
+        other.registered, other._included = self.registered, self._included
+        other._providers = self._providers
+        return other
+
     # -- what the bot calls
 
     def prepare(self, bot: Bot) -> None:

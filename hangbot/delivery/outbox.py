@@ -131,6 +131,8 @@ class Outbox:
     ) -> list[list[OutboxRow]]:
         """Accept messages as `put` does each, and write what belongs to them: all of it, or nothing.
 
+        On a full disk it waits until there is room: what was done for it cannot be done again.
+
         Raises:
             StoreConflict: A value is not what it must be.
             UsageError: An id was used for something else.
@@ -145,7 +147,7 @@ class Outbox:
             write(database, writes, now)
             return self._slots.put(database, new) if new else []
 
-        return await self.file.write(work)
+        return await self.file.write_patiently(work)
 
     def _room_of(self, message: Outgoing) -> str:
         return self._owner.room_of(message) if self._owner else ANY_ROOM

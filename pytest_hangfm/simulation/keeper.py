@@ -111,6 +111,15 @@ class Keeper:
         """Crash the process before one of its next callbacks, and start another after a while."""
         return self._end(lambda process: process.crash_at_step(steps), sockets, away)
 
+    async def crash(self, *, away: float) -> None:
+        """Crash the process now, and return when it is gone; another one begins after a while."""
+        process = self._process
+        self.crash_at_step(1, "reset", away=away)
+        if process is not None:
+            await process.crashed
+        while self._process is process and process is not None:  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(_LOOKS_EVERY)
+
     def crash_at_commit(
         self, commits: int, when: Literal["before", "after"], sockets: Sockets, *, away: float
     ) -> Effect:

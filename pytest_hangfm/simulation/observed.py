@@ -25,6 +25,16 @@ class Observed:
         self._timeout = timeout
         self._on_message: Any = getattr(app, "on_message", app)
 
+    def prepare(self, bot: Bot) -> None:
+        """Have it looked through, where it can be."""
+        if hasattr(self._app, "prepare"):
+            self._app.prepare(bot)
+
+    async def run_timers(self, bot: Bot, begin: Any) -> None:  # noqa: ANN401  as of `hangbot.App`
+        """Have its timers run, where it has some."""
+        if hasattr(self._app, "run_timers"):
+            await self._app.run_timers(bot, begin)
+
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
         """Give it a line."""
         recorder = self._recorder

@@ -47,15 +47,17 @@ class People:
             if user.uid not in self._inside or user.uid not in self._sandbox.room:
                 self._inside.add(user.uid)
                 await user.join()
-        await self._try(self._users[0].dj(self._song()))
+        if self._users:
+            await self._try(self._users[0].dj(self._song()))
 
     async def talk(self, until: float) -> None:
         """Do one thing after the other until then, in the loop's time."""
         loop = asyncio.get_running_loop()
         while loop.time() < until:
             await asyncio.sleep(self._random.expovariate(1 / self._pace))
-            async with self.quiet:
-                await self._try(self._random.choice(self._acts)())
+            if self._users:
+                async with self.quiet:
+                    await self._try(self._random.choice(self._acts)())
 
     async def ask(self) -> None:
         """Ask the bot something in the room."""

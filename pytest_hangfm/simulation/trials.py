@@ -96,6 +96,18 @@ class Trial:
         hours = f"{seconds / 3600:.1f} virtual hours"
         return Outcome("", f"{seeds} world{several}, {hours}, {fired} faults had an effect")
 
+    def calm(self) -> Outcome:
+        """Play one world in which nothing goes wrong but what the test does, and raise what the test raises.
+
+        Raises:
+            CannotBeSimulatedError: The test asks for what a simulation has not.
+        """
+        visitor = Visitor(self.test, self.values, self.wanted)
+        history = self._history(Plan(0, seconds=0.0, users=0), visitor)
+        if visitor.raised is not None:
+            raise visitor.raised
+        return Outcome("", f"{history.events[-1].at:.0f} virtual seconds")
+
     def replay(self, token: str) -> Outcome:
         """Play the world of a token.
 
@@ -114,19 +126,28 @@ class Trial:
     def _play(self, plan: Plan) -> _Played:
         visitor = Visitor(self.test, self.values, self.wanted)
         try:
-            history = play(plan, visit=visitor.visit)
-        except MachineUsedError as exc:
-            raise CannotBeSimulatedError(str(exc)) from None
+            history = self._history(plan, visitor)
+        except CannotBeSimulatedError:
+            raise
         except Exception as exc:  # noqa: BLE001  whatever it is, it is this world's failure
-            if visitor.impossible:
-                raise CannotBeSimulatedError(visitor.impossible) from None
             what = f"the world cannot be played: {type(exc).__name__}: {exc}"
             return _Played(History(()), (Violation(_CRASH, 0.0, what),), traceback.format_exc())
-        if visitor.skipped:
-            raise visitor.skipped
         failed = [Violation(_TEST, *visitor.failure)] if visitor.failure else []
         own = [violation for invariant in self.invariants for violation in _broken(invariant, history)]
         return _Played(history, tuple(sorted([*check(history), *own, *failed], key=lambda each: each.at)))
+
+    def _history(self, plan: Plan, visitor: Visitor) -> History:
+        try:
+            history = play(plan, visit=visitor.visit)
+        except MachineUsedError as exc:
+            raise CannotBeSimulatedError(str(exc)) from None
+        except Exception:
+            if visitor.impossible:
+                raise CannotBeSimulatedError(visitor.impossible) from None
+            raise
+        if visitor.skipped:
+            raise visitor.skipped
+        return history
 
     def _failed(self, plan: Plan, played: _Played, where: str) -> Outcome:
         rule, plays = played.violations[0].rule, 0

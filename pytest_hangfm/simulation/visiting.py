@@ -15,14 +15,13 @@ from hangbot import AnyApp, HangbotError
 from hangbot.sandbox import Actor
 from hangbot.text import one_line
 from pytest_hangfm.room_log import RoomLog
+from pytest_hangfm.simulation.app_bot import AppBot, ready
 from pytest_hangfm.simulation.world import World
 
 __all__ = ["OFFERED", "CannotBeSimulatedError", "SimulatedBot", "Visitor", "in_words"]
 
 _LONGEST: Final = 3600.0
 """Virtual seconds that a test may take in a world."""
-_READY_WITHIN: Final = 120.0
-_LOOKS_EVERY: Final = 0.1
 _MOST: Final = 400
 """Characters of what a test raised."""
 
@@ -70,6 +69,7 @@ class Visitor:
 
     Attributes:
         failure: When it failed, in virtual seconds, and with what; ``None``: it passed.
+        raised: What it failed with.
         impossible: Why it cannot be simulated; ``None``: it can.
         skipped: What it skipped itself with.
     """
@@ -78,6 +78,7 @@ class Visitor:
         self, test: Callable[..., Awaitable[None]], values: Mapping[str, object], wanted: tuple[str, ...]
     ) -> None:
         self.failure: tuple[float, str] | None = None
+        self.raised: BaseException | None = None
         self.impossible: str | None = None
         self.skipped: BaseException | None = None
         self._test = test
@@ -103,9 +104,9 @@ class Visitor:
             self.skipped = exc
         except (Exception, pytest.fail.Exception) as exc:  # noqa: BLE001  kept, and judged with the rest
             took_long = f"the test had not ended after {_LONGEST:g} s" if limit.expired() else ""
-            self.failure = world.recorder.now, took_long or self._placed(exc)
+            self.failure, self.raised = (world.recorder.now, took_long or self._placed(exc)), exc
         if not (self._has_bot or self.failure or self.skipped):
-            self.impossible = "this test opens no bot: await hangfm_open_bot(app=…)"
+            self.impossible = "this test opens no bot: await hangfm_app(app), or hangfm_open_bot(app=…)"
             raise CannotBeSimulatedError(self.impossible)
 
     def _placed(self, error: BaseException) -> str:
@@ -129,15 +130,13 @@ class Visitor:
                 "in a simulation a bot has an app, runs, and has the world's clock: hangfm_open_bot(app=…)"
             )
         self._has_bot = True
-        as_given, keeper, loop = _copied(app), world.keeper, asyncio.get_running_loop()
+        as_given, keeper = _copied(app), world.keeper
         try:
             keeper.settings = keeper.settings.with_changes(**changes)
         except HangbotError as exc:
             raise CannotBeSimulatedError(f"{exc}: {exc.remedy}") from exc
         keeper.begin(lambda: _copied(as_given))
-        until = loop.time() + _READY_WITHIN
-        while loop.time() < until and not (keeper.bot and keeper.bot.health().ready):  # noqa: ASYNC110  virtual
-            await asyncio.sleep(_LOOKS_EVERY)
+        await ready(world)
         return SimulatedBot(world.sandbox.bot.uid)
 
 
@@ -178,6 +177,15 @@ async def _open_bot(visitor: Visitor, world: World) -> object:
     return open_bot
 
 
+async def _open_app(visitor: Visitor, world: World) -> object:
+    async def open_app(app: AnyApp, **changes: object) -> AppBot:
+        user = await (await _open_user(visitor, world))("alice")
+        await visitor.open_bot(world, app, changes)
+        return AppBot(world, user)
+
+    return open_app
+
+
 async def _open_user(_: Visitor, world: World) -> Callable[..., Awaitable[_Guest]]:
     async def open_user(nickname: str, *, role: str = "user", join: bool = True) -> _Guest:
         user = _Guest(world.sandbox.users.add(nickname, role), world.people.quiet)
@@ -202,6 +210,7 @@ async def _room_log(_: Visitor, world: World) -> object:
 
 OFFERED: Final[Mapping[str, Callable[[Visitor, World], Awaitable[object]]]] = MappingProxyType(
     {
+        "hangfm_app": _open_app,
         "hangfm_open_bot": _open_bot,
         "hangfm_open_user": _open_user,
         "hangfm_room_log": _room_log,

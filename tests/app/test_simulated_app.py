@@ -1,0 +1,52 @@
+"""An app by `hangfm_app`: virtual time, crashes, and the search."""
+
+import pytest
+
+from pytest_hangfm import OpenApp
+from tests.app.durable_app import app
+
+
+async def test_a_timer_outlives_a_crash(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+
+    await bot.user.say("/later 600 tea")
+    await bot.advance(seconds=5)
+    await bot.restart()
+    await bot.advance(minutes=10)
+
+    await bot.expect("late: tea")
+    assert bot.texts == ["late: tea"]
+
+
+async def test_what_is_stored_outlives_a_crash(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+
+    await bot.user.say("/count 3")
+    await bot.expect("3")
+    await bot.restart()
+    await bot.user.say("/count")
+
+    await bot.expect("4")
+
+
+async def test_an_answer_whose_acknowledgement_is_lost_is_said_once(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+    bot.inject("chat.send", "cut_after_store")
+
+    await bot.user.say("/count")
+
+    await bot.expect("1")
+    await bot.advance(minutes=5)
+    assert bot.texts == ["1"]
+
+
+@pytest.mark.slow
+@pytest.mark.simulation(seeds=100)
+async def test_counts_are_right_whatever_goes_wrong(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+
+    for _ in range(5):
+        await bot.user.say("/count")
+        await bot.advance(seconds=20)
+
+    await bot.expect("5", within=1800)
