@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import pytest
 
-from pytest_hangfm.fenced import RUNNER_FIXTURES, drop_fixtures
+from pytest_hangfm.fenced import RUNNER_FIXTURES, drop_fixtures, fixture_names
 from pytest_hangfm.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _TEST: Final[pytest.StashKey[Callable[..., Any]]] = pytest.StashKey()
 
 def is_simulated(item: pytest.Item) -> bool:
     """Whether a test is marked ``simulation``, or tests an app."""
-    return item.get_closest_marker(_MARK) is not None or _APP in getattr(item, "fixturenames", ())
+    return item.get_closest_marker(_MARK) is not None or _APP in fixture_names(item)
 
 
 def take_over(collected: object) -> None:

@@ -67,7 +67,7 @@ class App(Router):
     def __deepcopy__(self, _: object) -> "App":
         """Return the same app as no bot has run it yet."""
         other = App(self.name, prefix=self.prefix)
-        other.registered, other._included = self.registered, self._included
+        other.registered, other.included = self.registered, self.included
         other._providers = self._providers
         return other
 

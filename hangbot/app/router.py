@@ -24,11 +24,12 @@ class Router:
 
     Attributes:
         registered: What it was given itself, without what it includes.
+        included: What it includes.
     """
 
     def __init__(self) -> None:
         self.registered = Parts()
-        self._included: list[Router] = []
+        self.included: list[Router] = []
 
     def command(
         self,
@@ -153,13 +154,13 @@ class Router:
             raise UsageError(
                 "an app that is included includes the app itself", remedy="Include it on one side only."
             )
-        self._included.append(other)
+        self.included.append(other)
         return self
 
     def all(self) -> "list[Router]":
         """Return this router and each that it includes, once."""
         found = [self]
-        for other in self._included:
+        for other in self.included:
             found += [each for each in other.all() if each not in found]
         return found
 

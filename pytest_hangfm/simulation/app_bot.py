@@ -21,7 +21,7 @@ class AppBot:
 
     Attributes:
         uid: The bot's uid.
-        user: Somebody in the room, who says, votes, plays songs and leaves.
+        user: A person in the room, who says, votes, plays songs and leaves.
         sandbox: The service that it is on.
         room_log: What is said there.
     """

@@ -225,7 +225,7 @@ async def is_not_copied(hangfm_open_bot: OpenBot) -> None:
 @pytest.mark.parametrize(
     ("test", "line"),
     [
-        pytest.param(opens_none, "opens no bot: await hangfm_open_bot", id="no bot"),
+        pytest.param(opens_none, "opens no bot: await hangfm_app", id="no bot"),
         pytest.param(opens_two, "one bot, and this test opens a second", id="two bots"),
         pytest.param(speaks_for_it, r"bot\.say: in a simulation the test is no part", id="the bot itself"),
         pytest.param(brings_a_clock, "has the world's clock", id="a clock"),
