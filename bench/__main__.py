@@ -30,6 +30,7 @@ _PARTS: Final = (
     "bots",
     "storm",
     "metrics",
+    "ops",
 )
 _LIBRARIES: Final = ("aiohttp", "httpx", "jsonpatch", "pydantic", "sniffio", "uvloop", "websockets")
 

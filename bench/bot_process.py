@@ -9,7 +9,12 @@ from typing import Any, Final
 from bench import usage
 from bench.lines import answer_lines
 from hangbot import Bot, ChatMessage, Settings
+from hangbot.clock import SystemClock
+from hangbot.delivery.outbox import Outbox
 from hangbot.factory import open_bot, open_outbox
+from hangbot.logs import Recent
+from hangbot.ops import Deliveries, Shown, open_port
+from hangbot.status import open_status
 
 __all__: list[str] = []
 
@@ -40,15 +45,19 @@ class _Bots:
                 }
         raise ValueError(f"no such request: {request}")
 
-    async def _open(self, envs: list[dict[str, str]]) -> int:
-        """Run a bot for each environment; return when all read the chat."""
+    async def _open(self, envs: list[dict[str, str]]) -> list[str | None]:
+        """Run a bot for each environment; return the status ports when all read the chat."""
         some = asyncio.Semaphore(_AT_ONCE)
 
-        async def start(env: dict[str, str]) -> None:
+        async def start(env: dict[str, str]) -> str | None:
             async with some:
                 settings = Settings.from_env(env)
+                deliveries = Deliveries()
                 outbox = await self._stack.enter_async_context(open_outbox(settings))
-                bot = await self._stack.enter_async_context(open_bot(settings, outbox, app=_answer))
+                bot = await self._stack.enter_async_context(
+                    open_bot(settings, outbox, app=_answer, notify=deliveries.step)
+                )
+                url = await self._open_port(settings, bot, outbox, deliveries)
                 running = asyncio.create_task(bot.run(), name="bench-bot")
 
                 async def end() -> None:
@@ -57,9 +66,23 @@ class _Bots:
 
                 self._stack.push_async_callback(end)
                 await bot.ready()
+                return url
 
-        await asyncio.gather(*map(start, envs))
-        return len(envs)
+        return await asyncio.gather(*map(start, envs))
+
+    async def _open_port(
+        self, settings: Settings, bot: Bot, outbox: Outbox, deliveries: Deliveries
+    ) -> str | None:
+        if settings.status_port is None:
+            return None
+        clock = SystemClock()
+        status = await self._stack.enter_async_context(
+            open_status(settings, bot, outbox.file, clock=clock, version="bench")
+        )
+        shown = Shown(bot, outbox, status, deliveries, Recent())
+        return await self._stack.enter_async_context(
+            open_port(settings, shown, clock=clock, on_token=lambda *_: None)
+        )
 
 
 async def _main() -> None:

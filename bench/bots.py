@@ -17,7 +17,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.factory import open_clients
 from hangbot.hangfm.chat_socket import open_chat_socket
 
-__all__ = ["STEPS"]
+__all__ = ["STEPS", "World", "open_world"]
 
 _OPEN_WITHIN: Final = 300.0
 _SETTLES: Final = 5.0
@@ -26,13 +26,22 @@ _CROWD: Final = 199
 _HUNDRED: Final = 100.0
 
 
-class _World:
-    """A sandbox in one process, bots in another."""
+class World:
+    """A sandbox in one process, bots in another.
+
+    Attributes:
+        number: Of the bots.
+        folder: Where their outboxes are.
+        answer: What the sandbox's process opened.
+        empty_mb: What the bots' process used without a bot.
+        ports: The address of each bot's status port; ``None`` where it has none.
+    """
 
     def __init__(self, sandbox: Child, bots: Child, number: int, folder: str, answer: dict[str, Any]) -> None:
         self.number = number
         self.folder = folder
         self.answer = answer
+        self.ports: list[str | None] = []
         self.empty_mb = float(bots.ask({"do": "usage"})["resident_mb"])
         self._sandbox = sandbox
         self._bots = bots
@@ -54,7 +63,8 @@ class _World:
 
 
 @contextmanager
-def _open_world(*, bots: int, crowd: int = 0, clients: int = 0) -> Iterator[_World]:
+def open_world(*, bots: int, crowd: int = 0, clients: int = 0, **env: str) -> Iterator[World]:
+    """Open so many bots, each in a room of its own; ``env`` is added to what each is configured with."""
     wants = {"rooms": bots, "crowd": crowd, "clients": clients, "bots": bots}
     with (
         TemporaryDirectory(prefix="hangbot-bench-") as folder,
@@ -62,17 +72,17 @@ def _open_world(*, bots: int, crowd: int = 0, clients: int = 0) -> Iterator[_Wor
         child("bench.bot_process") as process,
     ):
         answer = sandbox.ask(wants, within=_OPEN_WITHIN)
-        world = _World(sandbox, process, bots, folder, answer)
+        world = World(sandbox, process, bots, folder, answer)
         envs = [
-            env | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"}
-            for n, env in enumerate(answer["bots"])
+            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env
+            for n, own in enumerate(answer["bots"])
         ]
-        process.ask({"do": "open", "envs": envs}, within=_OPEN_WITHIN)
+        world.ports = process.ask({"do": "open", "envs": envs}, within=_OPEN_WITHIN)
         yield world
 
 
 def _answers(plan: Plan) -> Iterator[Figure]:
-    with _open_world(bots=1, clients=1) as world:
+    with open_world(bots=1, clients=1) as world:
         took = asyncio.run(_ask(world.answer, plan.amount(500), Path(world.folder)))
     beside = "without a limit of the rate; bots that poll were measured with 202 to 626 ms"
     yield figure("answer, median", [quantile(took, 0.5)], "ms", goal=under(10.0), beside=beside)
@@ -111,7 +121,7 @@ def _is_answer(row: object, count: int) -> bool:
 
 
 def _one(plan: Plan) -> Iterator[Figure]:
-    with _open_world(bots=1, crowd=_CROWD) as world:
+    with open_world(bots=1, crowd=_CROWD) as world:
         yield from _idle(plan, world, "one bot in a room of 200", cpu=0.5, memory=60.0)
         seconds = plan.seconds(20.0)
         busy = world.cpu_while(lambda: world.ask_sandbox(do="traffic", rate=50.0, seconds=seconds), seconds)
@@ -120,7 +130,7 @@ def _one(plan: Plan) -> Iterator[Figure]:
 
 def _many(plan: Plan) -> Iterator[Figure]:
     bots = 200 if not plan.quick else 20
-    with _open_world(bots=bots) as world:
+    with open_world(bots=bots) as world:
         yield from _idle(plan, world, f"{bots} bots in a process", cpu=8.0, over=150.0)
         used = world.usage()
         yield figure("threads", [used["threads"]], "", goal=at_most(16))
@@ -129,7 +139,7 @@ def _many(plan: Plan) -> Iterator[Figure]:
 
 def _idle(
     plan: Plan,
-    world: _World,
+    world: World,
     name: str,
     *,
     cpu: float,

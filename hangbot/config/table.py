@@ -231,13 +231,17 @@ class SettingsTable(InnerSettings):
         Le(65_535),
         fields.integer(
             "HANGBOT_STATUS_PORT",
-            "The port of /livez, /readyz and /healthz; 0: a free one, which the log names; off while empty.",
+            "The port of the status page and /healthz; 0: a free one, which the log names; off while empty.",
         ),
     ] = None
     status_host: Annotated[
         str,
         AfterValidator(validators.check_line),
-        Env("HANGBOT_STATUS_HOST", "The address that HANGBOT_STATUS_PORT is opened on.", "a host"),
+        Env(
+            "HANGBOT_STATUS_HOST",
+            "What HANGBOT_STATUS_PORT is opened on: an address, or a name of this machine.",
+            "a host",
+        ),
     ] = "127.0.0.1"
     bot_name: Annotated[
         Annotated[str, MaxLen(100), AfterValidator(validators.check_line)] | None,

@@ -127,7 +127,9 @@ class Server:
         answer = self._pages.answer(request.method, request.path, _PATHS)
         return web.Response(status=answer.status, body=answer.body, headers={**_HEADERS, **answer.headers})
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if refusal := self._access.refuse_reading(request.headers):
+            return _refused(refusal)
         headers = {**_HEADERS, "Content-Type": CONTENT_TYPE}
         return web.Response(body=await self._metrics_now(), headers=headers)
 

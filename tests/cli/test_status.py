@@ -13,12 +13,20 @@ from urllib.request import urlopen
 import pytest
 
 from hangbot.cli import status
+from hangbot.ops.token import token_path
 from hangbot.status import socket_path
 from tests.bounds import WITHIN
 from tests.cli.stories import until
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Bench, Command
+
+LOOKS = """
+import sys
+
+async def hear(bot, message):
+    await message.reply(str("aiohttp" in sys.modules))
+"""
 
 
 def url_of(bot: Command) -> str:
@@ -74,6 +82,35 @@ def test_what_does_not_answer_is_told_and_bounded(bench: Bench, monkeypatch: pyt
 
     assert told.code == 3
     assert "does not answer within 0.2 s" in told.err
+
+
+def test_the_token_of_the_page_is_shown_once_and_stands_in_no_log(bench: Bench) -> None:
+    def run() -> str:
+        bot = bench.start("run", env={"HANGBOT_STATUS_PORT": "0"})
+        until(bot, lambda: "running: in " in bot.err)
+        bot.send(signal.SIGTERM)
+        bot.wait()
+        return bot.err + bot.out
+
+    shown = [run(), run()]
+    token = token_path(bench.outbox).read_text(encoding="ascii").strip()
+
+    assert [text.count(token) for text in shown] == [1, 0]
+    (line,) = [line for line in shown[0].splitlines() if token in line]
+    assert line.startswith("hangbot: the token for changes on the status page, shown this once")
+
+
+def test_a_bot_without_a_port_loads_no_server(bench: Bench) -> None:
+    (bench.folder / "looks.py").write_text(LOOKS, encoding="utf-8")
+    bot = bench.start("run", "--app", "looks:hear")
+    until(bot, lambda: "running: in " in bot.err)
+
+    bench.hear("hello")
+    until(bot, lambda: "False" in bench.texts or "True" in bench.texts)
+    bot.send(signal.SIGTERM)
+    bot.wait()
+
+    assert bench.texts == ["False"]
 
 
 def test_a_port_that_is_taken_ends_the_bot_with_what_to_do(bench: Bench) -> None:

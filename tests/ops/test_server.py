@@ -123,7 +123,7 @@ async def test_what_waits_is_not_dropped_from_the_page(tmp_path: Path) -> None:
     assert "m-1 is queued" in said["error"]
 
 
-@pytest.mark.parametrize("path", ["/", "/events", *HEALTH, "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/events", "/metrics", *HEALTH, "/nothing"])
 async def test_a_name_that_points_here_is_answered_nowhere(tmp_path: Path, path: str) -> None:
     async with (
         watched(tmp_path, run=False) as bot,
@@ -239,14 +239,14 @@ async def test_beyond_this_machine_reading_needs_a_token_and_without_one_nothing
         watched(other, run=False, env=env) as bot,
         aiohttp.ClientSession(bot.url.replace("0.0.0.0", "127.0.0.1")) as http,  # noqa: S104  as above
     ):
-        for asked in ("/", "/livez", "/events"):
+        for asked in ("/", "/livez", "/events", "/metrics"):
             async with http.get(asked) as answer:
                 seen[asked] = answer.status
         async with http.get("/events", headers=bot.mine) as answer:
             with_it = answer.status
 
     assert str(token_path(tmp_path / "outbox.sqlite3")) in refused.value.remedy
-    assert (seen, with_it) == ({"/": 200, "/livez": 200, "/events": 401}, 200)
+    assert (seen, with_it) == ({"/": 200, "/livez": 200, "/events": 401, "/metrics": 401}, 200)
 
 
 @pytest.mark.parametrize("trouble", ["read by others", "cannot be written"])
