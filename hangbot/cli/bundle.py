@@ -16,7 +16,7 @@ from hangbot.claims import read_claims
 from hangbot.cli.context import load_settings
 from hangbot.cli.output import write_line
 from hangbot.clock import SystemClock, file_date
-from hangbot.config import Settings
+from hangbot.config import Settings, inner_fields
 from hangbot.delivery.database import SQLITE
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import HangbotError
@@ -138,6 +138,7 @@ async def _find(settings: Settings) -> Found:
     figures = await found("outbox.json", lambda: _outbox(settings), "")
     return Found(
         settings.described(),
+        {name: getattr(settings, name) for name in inner_fields()},
         _versions(),
         outbox=figures,
         preflight=checks,

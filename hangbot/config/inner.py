@@ -5,7 +5,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Finite", "InnerSettings"]
+__all__ = ["Finite", "InnerSettings", "inner_fields"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -40,3 +40,8 @@ class InnerSettings(BaseModel):
     """Delivered messages that are kept in the outbox at most."""
     http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
     """Concurrent requests to the chat, at most."""
+
+
+def inner_fields() -> tuple[str, ...]:
+    """Return the names of these settings."""
+    return tuple(InnerSettings.model_fields)

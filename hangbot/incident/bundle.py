@@ -53,12 +53,14 @@ class Bundle(NamedTuple):
 
     Attributes:
         manifest: ``{"kind", "schema", "created", "hangbot", "plain", "bot", "missing"}``.
-        config: The settings, by their names in the environment; masked ones are left out.
+        config: The settings, by their names in the environment.
+        inner: Those that have no name there, by their field.
         journal: The rows of `hangbot.journal.rows`; empty: it has none.
     """
 
     manifest: Mapping[str, Any]
     config: Mapping[str, str]
+    inner: Mapping[str, Any]
     journal: Sequence[Mapping[str, Any]]
 
 
@@ -136,7 +138,8 @@ def read_bundle(place: Path) -> Bundle:
     _check_schema(place, "it", manifest.get("schema"), SCHEMA)
     config = _document(place, "config.json", files.get("config.json", b"{}"))
     journal = _journal(place, files.get(JOURNAL, b""))
-    return Bundle(manifest, _texts(config), journal)
+    inner = config.get("inner")
+    return Bundle(manifest, _texts(config), inner if isinstance(inner, dict) else {}, journal)
 
 
 def _unpacked(place: Path) -> dict[str, bytes]:

@@ -28,6 +28,7 @@ class Found:
 
     Attributes:
         config: The settings, secrets masked.
+        inner: Those that have no name in the environment.
         versions: Of what, and which.
         outbox: Figures of the outbox.
         preflight: What the checks say.
@@ -39,6 +40,7 @@ class Found:
     """
 
     config: Sequence[Row]
+    inner: Mapping[str, object]
     versions: Mapping[str, str]
     outbox: Mapping[str, Any] | None = None
     preflight: Mapping[str, Any] | None = None
@@ -58,7 +60,9 @@ def files(found: Found, disguise: Disguise | None) -> dict[str, bytes]:
     if disguise:
         for _ in disguised(found.heard, disguise):
             pass  # now its texts are known
-    made["config.json"] = _pretty({"settings": [_setting(row, disguise) for row in found.config]})
+    made["config.json"] = _pretty(
+        {"settings": [_setting(row, disguise) for row in found.config], "inner": dict(found.inner)}
+    )
     made["versions.json"] = _pretty(dict(found.versions))
     for name, document in (
         ("outbox.json", found.outbox),

@@ -21,7 +21,7 @@ def conversation(pairs: Sequence[Pair], *, differences: bool = False) -> Iterato
         if differences and (not pair.counts or None not in (pair.then, pair.now)):
             continue
         mark = _MARKS[pair.then is not None, pair.now is not None] if pair.counts else " "
-        late = "" if pair.counts else " (at the end, where it proves nothing)"
+        late = "" if pair.counts else " (where it proves nothing)"
         yield f"{mark} {_seconds(pair.then)} {_seconds(pair.now)}  {pair.topic}: {pair.says}{late}"
 
 

@@ -11,6 +11,7 @@ __all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
 
 _TAIL: Final = 1.5
 """Seconds before the end in which one run may be ahead of the other: differences there prove nothing."""
+_WELL: Final = "status 200"
 
 
 class Fact(NamedTuple):
@@ -53,8 +54,10 @@ def facts(run: Recording, names: Names) -> list[Fact]:
         names: Its messages.
     """
     found = [*_requests(run, names), *_messages(run, names)]
+    counts: dict[str, int] = defaultdict(int)
     for line in run.lines:
-        found += _line(line)
+        counts[line.service] += 1
+        found += _line(line, f"{line.service} connection {counts[line.service]}")
     for happened in run.others:
         row = happened.row
         if row["kind"] == "health":
@@ -66,18 +69,22 @@ def facts(run: Recording, names: Names) -> list[Fact]:
     return sorted(fact for fact in found if fact.t >= 0)
 
 
-def compared(then: Sequence[Fact], now: Sequence[Fact], seconds: float) -> list[Pair]:
+def compared(
+    then: Sequence[Fact], now: Sequence[Fact], seconds: float, *, continues: bool = False
+) -> list[Pair]:
     """Return the facts of two runs side by side, in the order of the first.
 
     Args:
         then: Those of the first.
         now: Those of the second.
         seconds: When both end.
+        continues: Whether the first begins while the bot ran already. Then its timers began elsewhere: what
+            was under way proves nothing, nor how often it looked while all was well.
     """
     pairs: list[Pair] = []
     before, after = _by_topic(then), _by_topic([fact for fact in now if fact.t < seconds])
     for topic in dict.fromkeys((*before, *after)):
-        pairs += _aligned(topic, before[topic], after[topic], seconds - _TAIL)
+        pairs += _aligned(topic, before[topic], after[topic], seconds - _TAIL, continues=continues)
     return sorted(pairs, key=lambda pair: pair.now if pair.then is None else pair.then)  # type: ignore[arg-type, return-value]  # one of both is known
 
 
@@ -86,7 +93,9 @@ def is_alike(pairs: Sequence[Pair]) -> bool:
     return not any(pair.counts and None in (pair.then, pair.now) for pair in pairs)
 
 
-def _aligned(topic: str, then: Sequence[Fact], now: Sequence[Fact], tail: float) -> Iterator[Pair]:
+def _aligned(
+    topic: str, then: Sequence[Fact], now: Sequence[Fact], tail: float, *, continues: bool
+) -> Iterator[Pair]:
     both = SequenceMatcher(
         None, [fact.says for fact in then], [fact.says for fact in now], autojunk=False
     ).get_opcodes()
@@ -95,12 +104,14 @@ def _aligned(topic: str, then: Sequence[Fact], now: Sequence[Fact], tail: float)
             for one, other in zip(then[i:i2], now[j:j2], strict=True):
                 yield Pair(one.t, other.t, topic, one.says)
             continue
-        last = i2 == len(then) and j2 == len(now)
-        late = last and all(fact.t >= tail for fact in (*then[i:i2], *now[j:j2]))
-        for fact in then[i:i2]:
-            yield Pair(fact.t, None, topic, fact.says, counts=not late)
-        for fact in now[j:j2]:
-            yield Pair(None, fact.t, topic, fact.says, counts=not late)
+        odd = (*then[i:i2], *now[j:j2])
+        is_late = i2 == len(then) and j2 == len(now) and all(fact.t >= tail for fact in odd)
+        is_early = continues and i == j == 0 and all(fact.t < _TAIL for fact in odd)
+        looks = continues and " GET " in topic
+        for number, fact in enumerate(odd):
+            counts = not (is_late or is_early or (looks and fact.says == _WELL))
+            was = number < i2 - i
+            yield Pair(fact.t if was else None, None if was else fact.t, topic, fact.says, counts)
 
 
 def _by_topic(found: Sequence[Fact]) -> Mapping[str, list[Fact]]:
@@ -140,8 +151,7 @@ def _name(key: str, names: Names) -> str:
     return f"action {action}" if hyphen and len(end) == len("00000000") else f"message {key}"
 
 
-def _line(line: Line) -> Iterator[Fact]:
-    topic = f"{line.service} connection"
+def _line(line: Line, topic: str) -> Iterator[Fact]:
     opened = line.opened
     if line.asked is not None:
         yield Fact(line.asked, topic, "asked for")
@@ -153,7 +163,7 @@ def _line(line: Line) -> Iterator[Fact]:
             "unopened": f"not made: {_cause(row.get('how', ''))}",
         }[row["kind"]]
         yield Fact(opened.t, topic, says)
-    yield from _actions(line)
+    yield from _actions(line, topic)
     for event in line.events:
         if event.row["kind"] == "closed":
             code = event.row["code"]
@@ -165,7 +175,7 @@ def _line(line: Line) -> Iterator[Fact]:
             yield Fact(event.t, topic, says)
 
 
-def _actions(line: Line) -> Iterator[Fact]:
+def _actions(line: Line, topic: str) -> Iterator[Fact]:
     answers: dict[Any, Happened] = {}
     for event in line.events:
         frame = event.row.get("json")
@@ -179,7 +189,7 @@ def _actions(line: Line) -> Iterator[Fact]:
         says = "no answer"
         if answer is not None:
             says = "refused" if answer.row["json"].get("error") else "answered"
-        yield Fact(event.t, f"room action {frame['params'].get('action')}", says)
+        yield Fact(event.t, f"{topic}, {frame['params'].get('action')}", says)
 
 
 def _cause(how: str) -> str:

@@ -20,7 +20,10 @@ __all__ = ["RecordedPlayer"]
 _REFUSED: Final = 111
 _PATIENCE: Final = 5.0
 """Seconds for which an answer is kept back for a frame of the bot that does not come."""
+_AHEAD: Final = 1.0
+"""Seconds by which a bot may be ahead of the recorded one, where it is answered by the time."""
 _LEFT_OUT: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+_PONG: Final = {"action": "pong"}
 _UNKNOWN: Final = b'{"error":{"code":"ERR_OPERATION_FAILED","message":"nothing like it was recorded"}}'
 
 
@@ -59,13 +62,11 @@ class RecordedPlayer:
         row = {"service": service, "method": method, "target": target, **_read(body)}
         if self._clock.now() < 0:
             return answer_of_a_start(self._recording, row, self._uid)
-        kind = kind_of(row, self.now)
-        waiting = self._asked[kind]
-        exchange = waiting.popleft() if waiting else self._last.get(kind)
+        exchange = self._exchange(kind_of(row, self.now), method)
         if exchange is None:
+            if self._recording.continues and method == "GET":
+                return answer_of_a_start(self._recording, row, self._uid)
             return Answer(503, {"content-type": "application/json"}, _UNKNOWN)
-        if method == "GET":
-            self._last[kind] = exchange
         if exchange.end is None:
             return Failure("TimeoutError")
         end = exchange.end.row
@@ -75,6 +76,21 @@ class RecordedPlayer:
             return Failure(end["how"])
         await self._clock.sleep(exchange.end.t - exchange.t)
         return _answer(end, self.renamed)
+
+    def _exchange(self, kind: str, method: str) -> Exchange | None:
+        """Return what a request is answered as.
+
+        The nth as the nth was; a question of a bot whose timers began elsewhere, as the last one before now.
+        """
+        waiting = self._asked[kind]
+        by_time = self._recording.continues and method == "GET"
+        soon = self._clock.now() + _AHEAD
+        while waiting and by_time and waiting[0].t <= soon:
+            self._last[kind] = waiting.popleft()
+        if waiting and not by_time:
+            self._last[kind] = waiting.popleft()
+            return self._last[kind]
+        return self._last.get(kind) if method == "GET" else None
 
     async def open(self, service: str) -> "PlayedLine | Answer | Failure":
         """Have the next connection go as the next one went then."""
@@ -124,7 +140,8 @@ class PlayedLine:
     def __init__(self, line: Line, clock: Clock, renamed: Any) -> None:  # noqa: ANN401  a function of JSON values
         self._clock = clock
         self._renamed = renamed
-        self._events = deque(line.events)
+        self._events = line.events
+        self._coming: asyncio.Queue[str | Closed] = asyncio.Queue()
         self._sent: dict[str, deque[tuple[float, Any]]] = defaultdict(deque)
         """What the bot sent, by what it was: when, and under which number."""
         self._then: dict[str, deque[Happened]] = defaultdict(deque)
@@ -132,17 +149,28 @@ class PlayedLine:
         self._numbers: dict[Any, str] = {}
         self._changed = asyncio.Event()
         self._pongs = _pongs(line)
-        self._left = False
+        self._pings = _pings(line)
+        self._playing = asyncio.create_task(self._play(), name="hangbot-replay-line")
 
     def heard(self, frame: str) -> None:
         """Take a frame of the bot of today."""
         value = _read(frame.encode()).get("json")
+        if _what(value) == "ping":
+            self._ping()
+            return
         self._sent[_what(value)].append((self._clock.now(), _number(value)))
         self._changed.set()
 
+    def _ping(self) -> None:
+        """Answer a ping of the client where the one at about this time was answered then."""
+        now = self._clock.now()
+        nearest = min(self._pings, key=lambda ping: abs(ping[0] - now), default=None)
+        if nearest is None or nearest[1]:
+            self._coming.put_nowait(_written(_PONG))
+
     def left(self) -> None:
         """Note that the bot has closed it."""
-        self._left = True
+        self._playing.cancel()
 
     async def pong(self) -> float:
         """Return when the service answers a ping, as long after it as it did then."""
@@ -154,27 +182,23 @@ class PlayedLine:
 
     async def next(self) -> str | bytes | Closed:
         """Return what comes next, when it is time; nothing ever comes behind the last event."""
-        while self._events:
-            event = self._events[0]
+        return await self._coming.get()
+
+    async def _play(self) -> None:
+        """Have each event come at its time."""
+        for event in self._events:
             row, kind = event.row, event.row["kind"]
             if kind == "out":
                 value = row.get("json")
                 self._then[_what(value)].append(event)
                 if (number := _number(value)) is not None:
                     self._numbers[number] = _what(value)
-                self._events.popleft()
-            elif kind == "in":
-                frame = await self._frame(event)
-                self._events.popleft()
-                if frame is not None:
-                    return frame
+            elif kind == "in" and row.get("json") != _PONG:  # pings are answered by themselves: see `_ping`
+                if (frame := await self._frame(event)) is not None:
+                    self._coming.put_nowait(frame)
             elif kind == "closed" and (row["theirs"] or row["code"] is not None):
                 await self._until(event.t)
-                return Closed(bool(row["theirs"]), row["code"], row["reason"])
-            else:
-                self._events.popleft()
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError("never")  # pragma: no cover
+                self._coming.put_nowait(Closed(bool(row["theirs"]), row["code"], row["reason"]))
 
     async def _frame(self, event: Happened) -> str | None:
         """Return a frame of then in the form of today; ``None``: the bot did not ask for it."""
@@ -204,8 +228,6 @@ class PlayedLine:
         if value.get("context") == "response":
             number = value.get("messageId")
             return self._numbers.get(number) if isinstance(number, int | str) else None
-        if value.get("action") == "pong":
-            return "ping"
         return "auth" if value.get("type") == "auth" else None
 
     async def _sending(self, what: str, until: float) -> tuple[float, Any] | None:
@@ -236,6 +258,18 @@ def _what(value: Any) -> str:  # noqa: ANN401  any JSON value
 
 def _number(value: Any) -> Any:  # noqa: ANN401  any JSON value
     return value.get("messageId") if isinstance(value, dict) and value.get("event") == "action" else None
+
+
+def _pings(line: Line) -> list[tuple[float, bool]]:
+    """Return when the client of then sent pings of the chat's own, and whether each was answered."""
+    pings: list[tuple[float, bool]] = []
+    for event in line.events:
+        value = event.row.get("json")
+        if event.row["kind"] == "out" and _what(value) == "ping":
+            pings.append((event.t, False))
+        elif event.row["kind"] == "in" and value == _PONG and pings:
+            pings[-1] = pings[-1][0], True
+    return pings
 
 
 def _pongs(line: Line) -> deque[float | None]:

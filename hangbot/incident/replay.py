@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event
-from hangbot.config import ENV, Settings
+from hangbot.config import ENV, Settings, inner_fields
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import HangbotError, UsageError
 from hangbot.factory import open_bot, open_outbox
@@ -56,7 +56,9 @@ class Run(NamedTuple):
         """Return both side by side."""
         then = Names(self.then.said, self.then.answers)
         now = Names(self.now.said, self.now.answers, then)
-        return compared(facts(self.then, then), facts(self.now, now), self.then.seconds)
+        return compared(
+            facts(self.then, then), facts(self.now, now), self.then.seconds, continues=self.then.continues
+        )
 
 
 def replayed(bundle: Bundle, *, app: AnyApp | None = None) -> Run:
@@ -187,7 +189,7 @@ class _Replay:
             if name in names and value not in {"-", "", MASK}
         }
         expires = self._bundle.manifest["bot"]["token_expires_at"]
-        return Settings.from_env(
+        settings = Settings.from_env(
             env
             | {
                 "BOT_USER_TOKEN": _token(self._uid, expires),
@@ -197,6 +199,8 @@ class _Replay:
                 "SOCKET_SERVER_URL": f"https://{_ROOM}",
             }
         )
+        inner = {name: value for name, value in self._bundle.inner.items() if name in inner_fields()}
+        return settings.with_changes(**inner)
 
 
 async def _said(bot: Bot, said: Said) -> None:

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from hangbot.hangfm.played import Answer
 from hangbot.incident.recording import Happened, Line, Recording
 
 __all__ = ["START", "answer_of_a_start", "start_of_a_line"]
 
-START: Final = 30.0
+START: Final = 5.0
 """Seconds that a bot has to start before the recording begins."""
+_MOST_ROWS: Final = 50
 _JSON: Final = {"content-type": "application/json"}
 
 
@@ -21,8 +23,7 @@ def answer_of_a_start(recording: Recording, row: Mapping[str, Any], uid: str) ->
     if path.endswith("/user-token"):
         document = {"cometAuthToken": "a-token-of-the-replay"}
     elif path.endswith("/messages") and "/groups/" in path:
-        heard = [number for key, number in recording.kept["heard"].items() if key.startswith("group_")]
-        document = {"data": [_row(number, path.split("/")[-2]) for number in heard if number]}
+        document = {"data": _rows(recording, f"group_{unquote(path.split('/')[-2])}")}
     elif path.endswith("/conversations"):
         document = {
             "data": [_conversation(key, number) for key, number in recording.kept["heard"].items() if number]
@@ -57,6 +58,28 @@ def start_of_a_line(recording: Recording, line: Line) -> Line:
         frames = [("in", {"welcome": "", "context": "api"}), ("out", joining), ("in", answer)]
     started = [Happened(-START, {"kind": kind, "conn": line.number, "json": value}) for kind, value in frames]
     return Line(line.number, line.service, line.asked, line.opened, [*started, *line.events])
+
+
+def _rows(recording: Recording, key: str) -> list[Any]:
+    """Return what of a conversation had been heard before: as later pages show them."""
+    heard = recording.kept["heard"].get(key, 0)
+    if not heard:
+        return []
+    shown: dict[int, Any] = {}
+    for exchange in recording.exchanges:
+        page = exchange.end.row.get("json") if exchange.end else None
+        rows = page.get("data") if isinstance(page, dict) else None
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and row.get("conversationId") == key and _number(row) <= heard:
+                shown[_number(row)] = row
+    if heard not in shown:
+        shown[heard] = _row(heard, key.partition("_")[2])
+    return [shown[number] for number in sorted(shown)][-_MOST_ROWS:]
+
+
+def _number(row: Mapping[str, Any]) -> int:
+    number = row.get("id")
+    return int(str(number)) if str(number).isdecimal() else 0
 
 
 def _row(number: int, receiver: str, *, kind: str = "group") -> dict[str, Any]:
