@@ -18,6 +18,7 @@ _LOCAL: Final = "localhost"
 _PORT: Final = re.compile(r":\d{1,5}\Z")
 _SCHEME: Final = re.compile(r"https?://")
 _OWN: Final = frozenset({"same-origin", "none"})
+_FORWARDED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host")
 _BEARER: Final = "bearer "
 
 
@@ -50,14 +51,12 @@ class Access:
     token: str | None = field(repr=False)
     why_no_token: str = ""
 
-    @property
-    def reading_needs_token(self) -> bool:
-        """Whether others than this machine reach the port."""
-        return not is_loopback(self.host)
-
     def refuse_host(self, headers: Mapping[str, str]) -> Refusal | None:
         """Refuse a request to a name that is not ours: it may be another page's, made to point here."""
-        name = _PORT.sub("", headers.get("Host", "")).strip("[]").rstrip(".").lower()
+        host = headers.get("Host")
+        if host is None:
+            return None  # no browser asks so
+        name = _PORT.sub("", host).strip("[]").rstrip(".").lower()
         if name in {_LOCAL, self.host.lower()} or _is_address(name):
             return None
         return Refusal(
@@ -67,10 +66,14 @@ class Access:
         )
 
     def refuse_reading(self, headers: Mapping[str, str]) -> Refusal | None:
-        """Refuse to give data away: to another site's page, and beyond this machine without the token."""
+        """Refuse to give data away: to another site's page, and beyond this machine without the token.
+
+        What a proxy forwards may come from anywhere.
+        """
         if refusal := _refuse_other_sites(headers):
             return refusal
-        return self._refuse_token(headers) if self.reading_needs_token else None
+        forwarded = any(name in headers for name in _FORWARDED)
+        return self._refuse_token(headers) if forwarded or not is_loopback(self.host) else None
 
     def refuse_change(self, headers: Mapping[str, str]) -> Refusal | None:
         """Refuse to change anything: for another site's page, and without the token."""
@@ -78,7 +81,8 @@ class Access:
 
     def _refuse_token(self, headers: Mapping[str, str]) -> Refusal | None:
         if self.token is None:
-            return Refusal(HTTPStatus.FORBIDDEN, f"nothing is changed from here: {self.why_no_token}", "")
+            error = f"this needs the token, and there is none: {self.why_no_token}"
+            return Refusal(HTTPStatus.FORBIDDEN, error, "Start the bot again once that is mended.")
         said = headers.get("Authorization", "")
         given = said[len(_BEARER) :].strip() if said.lower().startswith(_BEARER) else ""
         if hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
@@ -106,8 +110,11 @@ def _is_address(name: str) -> bool:
 
 
 def _refuse_other_sites(headers: Mapping[str, str]) -> Refusal | None:
-    origin = headers.get("Origin")
-    ours = origin is None or _SCHEME.sub("", origin.lower(), count=1) == headers.get("Host", "").lower()
-    if ours and headers.get("Sec-Fetch-Site", "none") in _OWN:
+    """Believe the browser; one that does not say where a page is from names at least its origin."""
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site is None and origin is not None:
+        same = _SCHEME.sub("", origin.lower(), count=1) == headers.get("Host", "").lower()
+        site = "same-origin" if same else "cross-site"
+    if site is None or site in _OWN:
         return None
     return Refusal(HTTPStatus.FORBIDDEN, "another site's page asks for this", "Open the page itself.")

@@ -1,7 +1,7 @@
 "use strict";
 /** Seconds without a word after which the bot counts as silent. */
 const SILENT_S = 5;
-const MOST_ACKS = 60, MOST_LINES = 300;
+const MOST_ACKS = 60, MOST_LINES = 300, MOST_TROUBLES = 50;
 const MARKS = { // told apart by their shape, too
   ready: "M4 12.5l5 5L20 6.5",
   starting: "M12 4a8 8 0 1 1-8 8M12 8v4l3 2",
@@ -12,7 +12,7 @@ const MARKS = { // told apart by their shape, too
 const HUES = { ready: "#2a9d6a", starting: "#4f7fc9", stopping: "#4f7fc9", ill: "#d0463b", silent: "#8b9097" };
 const $ = (id) => document.getElementById(id);
 const now = { health: null, stopping: false, room: null, queue: { waiting: 0, held: [] }, deliveries: [], troubles: [] };
-let acks = [], heardAt = 0, heardOn = 0, pageState = "", ahead = 0;
+let acks = [], heardAt = 0, heardOn = 0, pageState = "", ahead = 0, refused = "";
 
 /** Make an element: its text, its attributes, and what is in it. */
 const el = (tag, text, attributes = {}, ...inner) => {
@@ -45,7 +45,7 @@ const fill = (id, key, make) => {
 const words = () => {
   const row = now.health;
   if (!row || performance.now() - heardOn > SILENT_S * 1000)
-    return ["silent", heardAt ? `No word from the bot since ${clockTime(heardAt)}` : "No word from the bot yet"];
+    return ["silent", refused ? `Nothing to show: ${refused}` : heardAt ? `No word from the bot since ${clockTime(heardAt)}` : "No word from the bot yet"];
   const named = Object.fromEntries(row.parts.map((part) => [part.part, part.sentence]));
   if (now.stopping) return ["stopping", "Stopping: what is on its way goes out"];
   if (row.ready) return ["ready", "Ready"];
@@ -108,7 +108,7 @@ const showTroubles = (rows) => {
       el("span", badge(row), { class: "badge" }),
       el("div", null, {}, el("p", row.text || "(no text)"), el("p", row.reason, { class: "soft" }), el("p", row.remedy, { class: "soft" }), el("p", row.id, { class: "id" })),
       el("p", null, { class: "buttons" }, button("Retry", "retry", null), button("Drop", "drop", "quiet")));
-  }) : [el("li", "Everything that was said has arrived, or is on its way")]);
+  }).concat(rows.length < MOST_TROUBLES ? [] : [el("li", "These are the newest; `hangbot outbox list --failed` shows all")]) : [el("li", "Everything that was said has arrived, or is on its way")]);
 };
 const showQueue = (queue) => {
   const oldest = queue.oldest_at ? `, the oldest for ${span(Math.max(0, (Date.now() - ahead) / 1000 - queue.oldest_at))}` : "";
@@ -140,6 +140,7 @@ const showLog = (lines) => {
 const take = (event, news) => {
   if (event === "whole") { acks = []; $("log").replaceChildren(); }
   Object.assign(now, news);
+  refused = "";
   heardAt = Date.now() / 1000; heardOn = performance.now(); ahead = Date.now() - Date.parse(now.health.at);
   acks = [...acks, ...(news.acks ?? [])].slice(-MOST_ACKS);
   showHealth(now.health); showRoom(now.room); showDeliveries(now.deliveries); showTroubles(now.troubles); showQueue(now.queue);
@@ -186,10 +187,11 @@ const follow = async () => {
       const wrong = sessionStorage.getItem(KEPT) ? "That is not the token." : "";
       sessionStorage.removeItem(KEPT);
       clearInterval(watching);
-      await askToken(wrong);
-      return 0;
+      if (await askToken(wrong)) return 0;
+      refused = "reading needs the token. Load the page again to give it";
+      return Infinity;
     }
-    if (!answer.ok) { const said = await answer.json(); $("said").textContent = `${said.error}. ${said.remedy ?? ""}`; return 5; }
+    if (!answer.ok) { const said = await answer.json(); refused = `${said.error}. ${said.remedy}`; return 5; }
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let rest = ""; ;) {
       const { done, value } = await reader.read();
@@ -205,7 +207,10 @@ const follow = async () => {
   } catch { return 2; } finally { clearInterval(watching); }
 };
 const run = async () => {
-  for (;;) await new Promise((resolve) => follow().then((wait) => setTimeout(resolve, wait * 1000)));
+  for (let wait = 0; wait < Infinity;) {
+    await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+    wait = await follow();
+  }
 };
 setInterval(showState, 1000);
 run();

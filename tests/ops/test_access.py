@@ -22,6 +22,10 @@ def test_a_name_that_points_here_is_another_pages(host: str) -> None:
     assert OUT.refuse_host({"Host": host})
 
 
+def test_a_probe_that_names_no_host_is_no_browser() -> None:
+    assert HERE.refuse_host({}) is None
+
+
 def test_the_configured_name_is_its_own() -> None:
     assert OUT.refuse_host({"Host": "Bot.example:9000"}) is None
 
@@ -36,6 +40,14 @@ def test_the_configured_name_is_its_own() -> None:
     ("another origin", {"Host": "h:1", "Origin": "http://evil.example", **MINE}, False, False),
     ("another port", {"Host": "h:1", "Origin": "http://h:2", **MINE}, False, False),
     ("no origin at all", {"Host": "h:1", "Origin": "null", **MINE}, False, False),
+    (
+        "own page, by a proxy that names us otherwise",
+        {"Host": "h:1", "Origin": "https://bot.example", "Sec-Fetch-Site": "same-origin", **MINE},
+        True,
+        True,
+    ),
+    ("by a proxy, without the token", {"X-Forwarded-For": "192.0.2.1"}, False, False),
+    ("by a proxy, with it", {"X-Forwarded-For": "192.0.2.1", **MINE}, True, True),
     ("from another site", {"Sec-Fetch-Site": "cross-site", **MINE}, False, False),
     ("from a sibling", {"Sec-Fetch-Site": "same-site", **MINE}, False, False),
 )

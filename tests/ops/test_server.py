@@ -270,7 +270,7 @@ async def test_a_token_that_cannot_be_used_leaves_the_page_readable_and_is_said_
     lines = [record.message for record in caplog.records if "the page changes nothing" in record.message]
     assert len(lines) == 1
     assert ("chmod 600" if trouble == "read by others" else "Make room") in lines[0]
-    assert said["error"].startswith("nothing is changed from here")
+    assert said["error"].startswith("this needs the token, and there is none")
 
 
 def _full(_: int) -> None:
