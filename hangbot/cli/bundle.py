@@ -131,11 +131,11 @@ async def _find(settings: Settings) -> Found:
     journal = await found("journal.jsonl", of_bot(JOURNAL), _NOT_RUNNING)
     log = await found("log.jsonl", of_bot(LOG), _NOT_RUNNING)
     health = await found("health.json", of_bot("/healthz"), _NOT_RUNNING)
+    figures = await found("outbox.json", lambda: _outbox(settings), "")
     heard = Journal(clock.now)
     checks = await found(
         "preflight.json", lambda: clock.wait_for(_preflight(settings, heard), _PREFLIGHT_WITHIN), ""
     )
-    figures = await found("outbox.json", lambda: _outbox(settings), "")
     return Found(
         settings.described(),
         {name: getattr(settings, name) for name in inner_fields()},

@@ -32,7 +32,7 @@ _UUID: Final = re.compile(
 _HEX: Final = re.compile(r"[0-9a-f]{6,}")
 _PIECE: Final = re.compile(r"[^\W_]+|[^\x00-\x7f]+")
 _WORD: Final = re.compile(rf"{re.escape(MASK)}|[^\W\d_][^\W_]*|\d+(?:\.\d+)?|[^\x00-\x7f]")
-_COMMAND: Final = re.compile(r"([/!][A-Za-z][A-Za-z0-9_-]{0,30})(?=\s|\Z)(.*)", re.DOTALL)
+_COMMAND: Final = re.compile(r"([/!][a-z][a-z0-9_-]{0,20})(?=\s|\Z)(.*)", re.DOTALL)
 _BEAT: Final = re.compile(r"primus::p[io]ng::\d{1,15}")
 _TAG: Final = re.compile(r"\[[A-Z]{2,8}\]")
 _INDEX: Final = re.compile(r"\d{1,6}|-")
@@ -70,6 +70,7 @@ class Disguise:
         self._texts: dict[str, str] = {}
         """What is looked for in sentences: whole texts, and the names of people and rooms."""
         self._known: re.Pattern[str] | None = None
+        self._names: set[str] = set()
 
     # -- single texts
 
@@ -94,7 +95,7 @@ class Disguise:
             return text
         if direct:
             return "x" * len(text)
-        if command := _COMMAND.fullmatch(text):
+        if (command := _COMMAND.fullmatch(text)) and command[1][1:] not in self._names:
             return command[1] + _PIECE.sub(lambda word: self._argument(word[0]), command[2])
         if not any(letter.isspace() for letter in text):
             return self.id(text)
@@ -108,14 +109,11 @@ class Disguise:
 
     def sentence(self, text: str) -> str:
         """Return a line of hangbot's own: its words stay, what it names is replaced as everywhere."""
-        known = self._known_texts()
-        if known is not None:
-            text = known.sub(lambda found: self._texts[found[0]], text)
-        done, at = [], 0
-        for found in _UUID.finditer(text):
-            done += [self._words(text[at : found.start()]), self._uuid(found[0])]
+        known, done, at = self._known_texts(), [], 0
+        for found in known.finditer(text) if known else ():
+            done += [self._unnamed(text[at : found.start()]), self._texts[found[0]]]
             at = found.end()
-        return "".join([*done, self._words(text[at:])])
+        return "".join([*done, self._unnamed(text[at:])])
 
     def foreign(self, text: str) -> str:
         """Return a stand-in for a line that is not hangbot's own; tags at its beginning stay."""
@@ -208,6 +206,7 @@ class Disguise:
         done = self.text(text)
         if key in _NAMES and text not in self._texts:
             self._texts[text] = done
+            self._names.update(word.lower() for word in text.split())
             self._known = None
         return done
 
@@ -227,6 +226,14 @@ class Disguise:
 
     def _parts(self, text: str) -> str:
         return _PIECE.sub(lambda piece: self._piece(piece[0], first=piece.start() == 0), text)
+
+    def _unnamed(self, text: str) -> str:
+        """Return a part of a sentence in which no name and no text stands that is known as a whole."""
+        done, at = [], 0
+        for found in _UUID.finditer(text):
+            done += [self._words(text[at : found.start()]), self._uuid(found[0])]
+            at = found.end()
+        return "".join([*done, self._words(text[at:])])
 
     def _words(self, text: str) -> str:
         return _WORD.sub(lambda word: self._own_word(word[0]), text)
