@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from hangbot.app.builtins import builtins
 from hangbot.app.commands import Commands
 from hangbot.app.router import Router
 from hangbot.app.running import Running
@@ -33,12 +34,13 @@ class App(Router):
     Args:
         name: What it is called where it keeps things: with another name it finds nothing of before.
         prefix: What a line begins with that is a command.
+        builtins: Whether it answers ``/uptime``, ``/help``, ``/adminhelp``, ``/delivery`` and ``/retry``.
 
     Raises:
         UsageError: One of these cannot be used.
     """
 
-    def __init__(self, name: str = "app", *, prefix: str = "/") -> None:
+    def __init__(self, name: str = "app", *, prefix: str = "/", builtins: bool = True) -> None:
         super().__init__()
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -49,6 +51,7 @@ class App(Router):
             raise UsageError(f"the prefix {prefix!r} is empty, or has blanks around it", remedy='Take "/".')
         self.name = name
         self.prefix = prefix
+        self.builtins = builtins
         self._providers: dict[Any, Callable[[Bot], object]] = {}
         self._running: WeakKeyDictionary[Bot, Running] = WeakKeyDictionary()
 
@@ -62,11 +65,12 @@ class App(Router):
         Raises:
             UsageError: Two commands have one name, or something else would fail only when it is called.
         """
-        return Commands(self.prefix, self.parts.commands)
+        defaults = builtins.parts.commands if self.builtins else ()
+        return Commands(self.prefix, self.parts.commands, defaults)
 
     def __deepcopy__(self, _: object) -> "App":
         """Return the same app as no bot has run it yet."""
-        other = App(self.name, prefix=self.prefix)
+        other = App(self.name, prefix=self.prefix, builtins=self.builtins)
         other.registered, other.included = self.registered, self.included
         other._providers = self._providers
         return other
@@ -92,6 +96,10 @@ class App(Router):
     async def on_stop(self, bot: Bot) -> None:
         """Call what is to be called while the bot drains."""
         await self._running[bot].stop()
+
+    def is_quick(self, bot: Bot, line: ChatMessage) -> bool:
+        """Return whether a line is a command that is answered though every other handler hangs."""
+        return self._running[bot].is_quick(line)
 
     async def run_timers(self, bot: Bot, begin: Begin) -> None:
         """Call what is due, until it is cancelled."""

@@ -64,13 +64,14 @@ class Commands:
 
     Args:
         prefix: What a line begins with that calls one.
-        commands: The commands; a later one takes no name of an earlier one.
+        commands: The commands.
+        defaults: Commands that are there where no other has their name.
 
     Raises:
         UsageError: Two have the same name.
     """
 
-    def __init__(self, prefix: str, commands: Iterable[Command]) -> None:
+    def __init__(self, prefix: str, commands: Iterable[Command], defaults: Iterable[Command] = ()) -> None:
         self.prefix = prefix
         self._named: dict[str, Command] = {}
         for command in commands:
@@ -81,10 +82,18 @@ class Commands:
                         f"{prefix}{name} is the name of two commands, {_where(other)} and {_where(command)}",
                         remedy="Rename one of them, or leave its alias out.",
                     )
+        self.defaults = frozenset(each for each in defaults if each.name.casefold() not in self._named)
+        """Those of the defaults that are there."""
+        for command in self.defaults:
+            self._named[command.name.casefold()] = command
 
     def __iter__(self) -> Iterator[Command]:
         """Yield each command once, in the order of the names."""
         return iter(sorted(set(self._named.values()), key=lambda command: command.name))
+
+    def named(self, name: str) -> Command | None:
+        """Return the command of a name or alias, without the prefix."""
+        return self._named.get(name.casefold())
 
     def called(self, text: str | None) -> Called | None:
         """Return the command that a line calls, or ``None``."""

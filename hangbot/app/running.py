@@ -55,7 +55,7 @@ class Running:
         self._name = name
         self._parts = parts
         self._commands = commands
-        self._providers = {type(bot): lambda bot: bot, **providers}
+        self._providers = {Commands: lambda _: commands, **providers}
         self._made: dict[Any, object] = {}
         self._again = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -71,6 +71,11 @@ class Running:
             await self._handle(line, functools.partial(self._command, called))
         elif handlers := self._handlers_of(line):
             await self._handle(line, functools.partial(_call_all, handlers))
+
+    def is_quick(self, line: ChatMessage) -> bool:
+        """Return whether a line calls a command that the author did not write."""
+        called = self._commands.called(line.text)
+        return called is not None and called.command in self._commands.defaults
 
     async def happened(self, event: Event) -> None:
         """Have what happened in the room handled."""

@@ -55,6 +55,9 @@ class WholeApp(Protocol):
     def prepare(self, bot: "Bot", /) -> None:
         """Look through all of it; raises `UsageError` for what would fail only when it is called."""
 
+    def is_quick(self, bot: "Bot", line: ChatMessage, /) -> bool:
+        """Return whether a line is handled beside the others, though every other handler hangs."""
+
     async def run_timers(self, bot: "Bot", begin: "Begin", /) -> None:
         """Begin calls when they are due, until it is cancelled."""
 
@@ -77,6 +80,8 @@ class Hooks:
         on_event: Handles what happens in the room.
         on_start: Called before the first line.
         on_stop: Called while the bot drains.
+        is_quick: Says which lines are handled beside the others, though every other handler hangs; ``None``:
+            the bot itself answers ``/uptime`` so.
         run_timers: Runs beside the bot after ``on_start`` and until it drains, and begins calls by the clock.
         name: What the app is called in its own code, ``module:name``.
     """
@@ -86,6 +91,7 @@ class Hooks:
     on_event: Callable[[Event], Awaitable[object]] | None = None
     on_start: Callable[[], Awaitable[object]] | None = None
     on_stop: Callable[[], Awaitable[object]] | None = None
+    is_quick: Callable[[ChatMessage], bool] | None = None
     run_timers: Callable[[Begin], Awaitable[None]] | None = None
     name: str = ""
 
@@ -116,6 +122,7 @@ def make_hooks(app: AnyApp | None, bot: "Bot") -> Hooks:
         on_event=bound("on_event"),
         on_start=bound("on_start"),
         on_stop=bound("on_stop"),
+        is_quick=functools.partial(whole.is_quick, bot) if whole else None,
         run_timers=functools.partial(whole.run_timers, bot) if whole else None,
         name=_name(app),
     )

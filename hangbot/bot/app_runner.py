@@ -17,18 +17,19 @@ from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
 from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
+from hangbot.bot.uptime import uptime
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
 from hangbot.figures import Figures
 from hangbot.journal import SILENT, Journal
 
-__all__ = ["AppRunner", "Marks", "NoMarks", "uptime"]
+__all__ = ["AppRunner", "Marks", "NoMarks"]
 
 logger = logging.getLogger(__name__)
 
 _MOST_LINES: Final = 1_000
 _MOST_AT_ONCE: Final = 16
-_MOST_UPTIMES: Final = 100
+_MOST_QUICK: Final = 100
 _MOST_EVENTS: Final = 1_000
 
 
@@ -91,7 +92,7 @@ class AppRunner:
         self._lines = LineQueue(
             self._pool, self._on_message, self._room, limit=_MOST_LINES, at_once=_MOST_AT_ONCE
         )
-        self._uptimes = LineQueue(self._pool, self._on_uptime, self._room, limit=_MOST_UPTIMES, at_once=1)
+        self._quick = LineQueue(self._pool, self._on_quick, self._room, limit=_MOST_QUICK, at_once=1)
         self._events = deque[Event](maxlen=_MOST_EVENTS)
         self._events_lost = 0
         self._hears_events = self._forwards_events = False
@@ -111,7 +112,7 @@ class AppRunner:
 
     def __len__(self) -> int:
         """Return the lines and events that wait or are being handled."""
-        return len(self._lines) + len(self._uptimes) + len(self._events) + self._forwards_events
+        return len(self._lines) + len(self._quick) + len(self._events) + self._forwards_events
 
     # -- what happens: none of these ever waits
 
@@ -121,12 +122,16 @@ class AppRunner:
         Each user may hold as many places as are still free, so that no user takes the room of the others:
         after a line that was refused, lines of other users may still be taken.
         """
-        is_uptime = line.text is not None and line.text.strip() == "/uptime"
-        return (self._uptimes if is_uptime else self._lines).put(Heard(line, self._marks.epoch))
+        return (self._quick if self._is_quick(line) else self._lines).put(Heard(line, self._marks.epoch))
+
+    def _is_quick(self, line: ChatMessage) -> bool:
+        if self._hooks.is_quick is not None:
+            return self._hooks.is_quick(line)
+        return line.text is not None and line.text.strip() == "/uptime"
 
     async def room(self) -> None:
         """Return when a user whose line was refused has room again, at once where none was refused."""
-        if self._lines.refusing or self._uptimes.refusing or self._room.is_set():
+        if self._lines.refusing or self._quick.refusing or self._room.is_set():
             await self._room.wait()
             self._room.clear()
 
@@ -152,7 +157,7 @@ class AppRunner:
         """Call the app until `drain` has returned; ``on_start`` comes before everything but ``/uptime``."""
         try:
             async with self._pool.opened():
-                self._uptimes.start()
+                self._quick.start()
                 if not self._stopping:
                     self._began = True
                     self._pool.start(self._begin(), "hangbot-app-start")
@@ -169,7 +174,7 @@ class AppRunner:
         until = self._clock.now() + within
         self._stopping = True
         self._lines.stop()
-        self._uptimes.stop()
+        self._quick.stop()
         if self._timers:
             self._timers.cancel()
         for kept in (2 / 6, 1 / 6):
@@ -216,7 +221,10 @@ class AppRunner:
     async def _on_message(self, heard: Heard) -> None:
         await self._answer(heard, self._hooks.on_message, self._hooks.name)
 
-    async def _on_uptime(self, heard: Heard) -> None:
+    async def _on_quick(self, heard: Heard) -> None:
+        if self._hooks.is_quick is not None:
+            await self._on_message(heard)
+            return
         text = uptime(self._name, self._clock.wall() - self.started_at)
         await self._answer(heard, functools.partial(self._reply, text), "hangbot:uptime")
 
@@ -269,13 +277,3 @@ class AppRunner:
 
 def _name(event: Event) -> str:
     return event.name if isinstance(event, RoomEvent) else type(event).__name__
-
-
-def uptime(name: str | None, seconds: float) -> str:
-    """Say how long the bot has been up; parts that are zero are left out."""
-    minutes, rest = divmod(max(0, int(seconds)), 60)  # the clock may have been set back meanwhile
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    shown = " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
-    return f"{name or 'This bot'} has been up for {shown}."

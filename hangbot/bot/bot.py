@@ -6,11 +6,9 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hangbot.bot.answering import current
 from hangbot.bot.app_forms import AnyApp, make_hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.canary import Canary
@@ -21,13 +19,12 @@ from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
 from hangbot.bot.ports import NO_FACTS, ChatHistory, ChatReader, OpenPush, OpenRoom, RoomFacts, RoomSession
 from hangbot.bot.services import Deliverer, RoomKeeper, Service
+from hangbot.bot.speech import Speech
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.message import Outgoing, split
-from hangbot.delivery.record import Notify, OutboxRow, Settlement
+from hangbot.delivery.record import Notify, Settlement
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
-from hangbot.delivery.store import Change, Store, TimerChange
-from hangbot.delivery.writes import Writes
+from hangbot.delivery.store import Store
 from hangbot.errors import HangbotError, OutboxError, Unreachable
 from hangbot.figures import Figures
 from hangbot.health import Conditions, Health, alarms
@@ -43,7 +40,7 @@ _SHARE_OF_THE_APP: Final = 0.75
 """Of the drain limit at most; what is on its way has the rest."""
 
 
-class Bot:
+class Bot(Speech):
     """A bot in one room.
 
     Args:
@@ -89,16 +86,16 @@ class Bot:
         facts: RoomFacts = NO_FACTS,
         store: Store | None = None,
     ) -> None:
+        super().__init__(chat, courier, ledger, retrier.rng, journal)
         self.options = options
-        self.chat = chat
         self.facts = facts
         self.store = store
-        self._ledger = ledger
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         self.figures = figures or Figures()
         """What it has counted since its start."""
-        self.clock, self.rng = clock, rng = retrier.clock, retrier.rng
+        self.clock, rng = retrier.clock, retrier.rng
+        clock = self.clock
         runner = self._runner = AppRunner(
             clock,
             make_hooks(app, self),
@@ -109,10 +106,8 @@ class Bot:
             figures=self.figures,
         )
         self.started_at = runner.started_at
-        self._courier = courier
         self._retrier = retrier
         self._notify = notify
-        self._journal = journal
         self._check_action = check_action
         self._keeper = RoomKeeper(
             open_room,
@@ -157,88 +152,6 @@ class Bot:
         """The joined room as the service sent it and patches keep it; ``None`` while there is none."""
         state = self.room.state if self.room else None
         return state.data if state else None
-
-    async def say(
-        self, text: str, *, to: str | None = None, direct: bool = False, key: str | None = None
-    ) -> list[OutboxRow]:
-        """Accept a message; when this returns it is on disk and will be delivered or reported.
-
-        Args:
-            text: What to say; over 900 characters it is cut into up to ten parts.
-            to: A group's GUID, or with ``direct`` a user's uid; the room by default.
-            direct: Whether ``to`` is a user.
-            key: The stable id; made here by default. In a handler of a message it is made from that message:
-                a handler that runs again after a crash says nothing twice, and what it said first stands.
-
-        Raises:
-            UsageError: The message cannot be sent as it is.
-            OutboxError: It could not be written; nothing was accepted.
-        """
-        receiver = to or self.chat.group_id
-        if key:
-            return await self._courier.accept(Outgoing(key, receiver, text, direct))
-        with self._next_id(receiver, direct=direct) as made:
-            message = Outgoing(made, receiver, text, direct)
-            return await self._courier.accept(message, first_wins=current(self) is not None)
-
-    def draft(
-        self,
-        text: str,
-        *,
-        to: str | None = None,
-        direct: bool = False,
-        mentions: Sequence[Mapping[str, object]] = (),
-        images: Sequence[str] = (),
-    ) -> Outgoing:
-        """Return a message for `commit`, with the id that `say` would give it here; the rest is as there.
-
-        Raises:
-            UsageError: It cannot be sent as it is.
-        """
-        receiver = to or self.chat.group_id
-        with self._next_id(receiver, direct=direct) as key:
-            message = Outgoing(key, receiver, text, direct, mentions, images)
-            split(message)
-        return message
-
-    async def commit(
-        self,
-        messages: Sequence[Outgoing],
-        *,
-        changes: Sequence[Change] = (),
-        timers: Sequence[TimerChange] = (),
-    ) -> list[list[OutboxRow]]:
-        """Accept messages, change what is kept and set timers: on disk together when this returns, or not.
-
-        In a handler of a message it is written with them that this one is handled.
-
-        Returns:
-            The parts of each message, in their order.
-
-        Raises:
-            StoreConflict: A value that is changed is not what it must be.
-            UsageError: A message cannot be sent as it is.
-            OutboxError: It could not be written; nothing of it was.
-        """
-        context = current(self)
-        handled = await self._ledger.mark(context.line) if context else None
-        writes = Writes(changes, timers, handled)
-        return await self._courier.commit(messages, writes, first_wins=context is not None)
-
-    @contextmanager
-    def _next_id(self, receiver: str, *, direct: bool) -> Iterator[str]:
-        """Give the id of what is said next; what is refused in the block leaves it to the next."""
-        context = current(self)
-        if context is None:
-            yield new_id(self.rng)
-        else:
-            with context.next_id(self.chat.uid or "", receiver, direct=direct) as key:
-                self._journal.add("answering", key, context.line.id, context.app)
-                yield key
-
-    async def settled(self, key: str) -> Settlement:
-        """Wait until an accepted message has ended; raises `UnknownMessage`."""
-        return await self._courier.settled(key)
 
     async def act(self, action: str, **params: object) -> Settlement:
         """Run a room action until it is acknowledged, refused or given up.

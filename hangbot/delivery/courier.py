@@ -14,10 +14,11 @@ from hangbot.delivery.movement import Movement
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.pending import PendingSettlements
 from hangbot.delivery.ports import MessageSink
-from hangbot.delivery.record import Notify, OutboxRow, Settlement, Step
+from hangbot.delivery.record import Notify, OutboxRow, Settlement, State, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.sending import OwnerCheck, Sending
 from hangbot.delivery.serving import Serving
+from hangbot.delivery.stats import Stats, compute_stats
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.workers import Workers
 from hangbot.delivery.writes import Writes
@@ -195,6 +196,17 @@ class Courier:
             UnknownMessage: There is none with that id.
         """
         return await self._pending.settled(key)
+
+    async def stats(self) -> Stats:
+        """Return the figures of all messages that the outbox still has."""
+        return compute_stats(await self._outbox.timings(), self._clock.wall())
+
+    async def retry(self, states: Sequence[State]) -> int:
+        """Queue again every message in one of these states, which is asked about first; return how many."""
+        keys = [row.message.id for row in await self._outbox.rows(states)]
+        rows = await self._outbox.requeue(keys, self._clock.wall()) if keys else []
+        self.look()
+        return len(rows)
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:

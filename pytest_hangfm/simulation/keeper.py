@@ -13,7 +13,7 @@ from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.disk import SimulatedDisk
 from pytest_hangfm.simulation.faults.kind import Effect
 from pytest_hangfm.simulation.loop import SimulatedLoop
-from pytest_hangfm.simulation.observed import Observed
+from pytest_hangfm.simulation.observed import observed
 from pytest_hangfm.simulation.process import Process
 from pytest_hangfm.simulation.recorder import Recorder
 
@@ -171,7 +171,7 @@ class Keeper:
     async def _live(self, process: Process) -> None:
         settings, clock = self.settings, self._clock
         assert self._make_app is not None  # noqa: S101  it has begun
-        app = Observed(self._make_app(), self._recorder, settings.handler_timeout)
+        app = observed(self._make_app(), self._recorder, settings.handler_timeout)
         random = Random(self._random.random())  # noqa: S311  to be repeatable
         writer = self._disk.writer_for(process)
         async with (

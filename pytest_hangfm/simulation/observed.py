@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from hangbot import AnyApp, Bot, ChatMessage, Event
+from hangbot import AnyApp, App, Bot, ChatMessage, Event
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.recorder import ANSWERED, Recorder
 
-__all__ = ["Observed"]
+__all__ = ["Observed", "observed"]
 
 
 class Observed:
@@ -24,16 +24,6 @@ class Observed:
         self._recorder = recorder
         self._timeout = timeout
         self._on_message: Any = getattr(app, "on_message", app)
-
-    def prepare(self, bot: Bot) -> None:
-        """Have it looked through, where it can be."""
-        if hasattr(self._app, "prepare"):
-            self._app.prepare(bot)
-
-    async def run_timers(self, bot: Bot, begin: Any) -> None:  # noqa: ANN401  as of `hangbot.App`
-        """Have its timers run, where it has some."""
-        if hasattr(self._app, "run_timers"):
-            await self._app.run_timers(bot, begin)
 
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
         """Give it a line."""
@@ -68,3 +58,24 @@ class Observed:
         """End it."""
         if hasattr(self._app, "on_stop"):
             await self._app.on_stop(bot)
+
+
+class _ObservedApp(Observed):
+    """The same for a `hangbot.App`, which has more to be called."""
+
+    def prepare(self, bot: Bot) -> None:
+        """Have it looked through."""
+        self._app.prepare(bot)
+
+    def is_quick(self, bot: Bot, line: ChatMessage) -> bool:
+        """Say whether it handles a line beside the others."""
+        return bool(self._app.is_quick(bot, line))
+
+    async def run_timers(self, bot: Bot, begin: Any) -> None:  # noqa: ANN401  as of the app
+        """Have its timers run."""
+        await self._app.run_timers(bot, begin)
+
+
+def observed(app: AnyApp, recorder: Recorder, timeout: float) -> Observed:
+    """Return an app whose calls are written down; the arguments are those of `Observed`."""
+    return (_ObservedApp if isinstance(app, App) else Observed)(app, recorder, timeout)

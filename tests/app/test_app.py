@@ -25,6 +25,11 @@ pytestmark = pytest.mark.timeout(30)
         ("/early", "tier 1"),
         ("/fail", "told: on purpose"),
         ("hello", "hello alice"),
+        ("/uptime", "has been up for"),
+        ("/help", "/count [by]: Count on.\n"),
+        ("/help /hug", "/hug <who>: Hug somebody."),
+        ("/adminhelp", "/adminhelp needs the role moderator."),
+        ("/retry", "/retry needs the role moderator."),
     ],
 )
 async def test_it_answers(
