@@ -39,6 +39,7 @@ from hangbot.hangfm.chat_socket import open_chat_socket
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.gateway import GatewayClient
 from hangbot.hangfm.http import HttpClient
+from hangbot.hangfm.moderation import RoomModeration
 from hangbot.hangfm.network import NETWORK, Network
 from hangbot.hangfm.room import RoomClient
 from hangbot.hangfm.socket import FrameTap, connect_room
@@ -354,6 +355,7 @@ async def open_bot(  # noqa: PLR0913  as above
             figures=figures,
             facts=happened,
             store=Store(outbox.file, clock),
+            moderation=RoomModeration(clients.gateway, clients.chat, settings.room_uuid),
         )
         if journal.keeps:
             journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest())

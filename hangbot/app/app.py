@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from hangbot.app.banning import banning
 from hangbot.app.builtins import builtins
 from hangbot.app.commands import Commands
+from hangbot.app.parts import Parts
 from hangbot.app.router import Router
 from hangbot.app.running import Running
 from hangbot.bot.app_forms import Begin
@@ -67,6 +69,13 @@ class App(Router):
         """
         defaults = builtins.parts.commands if self.builtins else ()
         return Commands(self.prefix, self.parts.commands, defaults)
+
+    @property
+    def parts(self) -> Parts:
+        """What this one and all that it includes have registered, and what every app has."""
+        parts = super().parts
+        parts.add(banning.registered)
+        return parts
 
     def __deepcopy__(self, _: object) -> "App":
         """Return the same app as no bot has run it yet."""

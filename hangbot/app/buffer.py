@@ -7,7 +7,7 @@ from hangbot.bot.answering import current
 from hangbot.bot.bot import Bot
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.record import OutboxRow
-from hangbot.delivery.store import UNREAD, Change, TimerChange
+from hangbot.delivery.store import UNREAD, Change, Store, TimerChange
 from hangbot.errors import UsageError
 
 __all__ = ["Buffer"]
@@ -57,16 +57,28 @@ class Buffer:
         if place in self._changes:
             return self._changes[place].value
         if place not in self._read:
-            if self._bot.store is None:
-                raise UsageError("this bot has no store", remedy="Open it by `hangbot.open_bot`.")
-            self._read[place] = await self._bot.store.read(space, key)
+            self._read[place] = await self._store.read(space, key)
         return self._read[place]
+
+    async def keys(self, space: str) -> list[str]:
+        """Return the keys of a space as they will be when all this is written."""
+        found = set(await self._store.keys(space))
+        for (changed, key), change in self._changes.items():
+            if changed == space:
+                (found.discard if change.value is None else found.add)(key)
+        return sorted(found)
 
     def change(self, space: str, key: str, value: str | None, expires_at: float | None = None) -> None:
         """Have a value be another one; where it was read before, only if it is still that."""
         self._check(len(self._changes))
         was = self._read.get((space, key), UNREAD)
         self._changes[space, key] = Change(space, key, value, expires_at, was)
+
+    @property
+    def _store(self) -> Store:
+        if self._bot.store is None:
+            raise UsageError("this bot has no store", remedy="Open it by `hangbot.open_bot`.")
+        return self._bot.store
 
     @property
     def holds(self) -> bool:

@@ -11,12 +11,13 @@ from hangbot.app.names import named
 from hangbot.app.store import AppStore
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
+from hangbot.bot.ports import Moderation
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.store import TimerChange
 from hangbot.errors import UsageError
 from hangbot.ids import new_id
 
-__all__ = ["AFTER", "Context", "Said"]
+__all__ = ["AFTER", "Context", "Said", "bans", "timers_of", "uuid_of"]
 
 AFTER: Final = "after/"
 """How the id of a timer that a handler set begins."""
@@ -78,7 +79,7 @@ class Context:
     def __init__(self, bot: Bot, buffer: Buffer, app: str, event: Event | ChatMessage | None = None) -> None:
         self.bot = bot
         self.event = event
-        self.store = AppStore(buffer, bot.clock, app, bot.chat.group_id)
+        self.store = AppStore(buffer, bot.clock, app, f"room/{bot.chat.group_id}")
         self.log = logger.getChild(app)
         self._buffer = buffer
         self._space = timers_of(bot, app)
@@ -147,7 +148,7 @@ class Context:
 
     async def dm(self, user: User | str, text: str, *, images: Sequence[str] = ()) -> Said:
         """Say something to one user alone."""
-        return self._said(text, to=user if isinstance(user, str) else user.uuid, images=images)
+        return self._said(text, to=uuid_of(user), images=images)
 
     def after(
         self,
@@ -222,6 +223,43 @@ class Context:
             "playOneTimeAnimation", animation=animation, **({} if emoji is None else {"emoji": emoji})
         )
 
+    async def react(self, emoji: str) -> None:
+        """React to the line that the handler was called for; raises `ServiceError`."""
+        self._buffer.acted = True
+        await self._moderation.react(self.message.id, emoji)
+
+    async def kick(self, user: User | str) -> None:
+        """Put a user out of the room.
+
+        Raises:
+            Refused: The bot's role does not allow it, or the user is not there.
+            ServiceError: The gateway cannot be asked.
+        """
+        self._buffer.acted = True
+        await self._moderation.kick(uuid_of(user))
+
+    async def ban(self, user: User | str, reason: str = "") -> None:
+        """Put a user out of the room, and again each time that it comes back, until `unban`.
+
+        The service has no public way to ban: the list is the app's own, in its store.
+
+        Raises:
+            ServiceError: As `kick` does; the user is on the list all the same.
+        """
+        await bans(self.store).set(uuid_of(user), reason)
+        await self.commit()
+        await self.kick(user)
+
+    async def unban(self, user: User | str) -> None:
+        """Let a user come back."""
+        await bans(self.store).delete(uuid_of(user))
+
+    @property
+    def _moderation(self) -> Moderation:
+        if self.bot.moderation is None:
+            raise UsageError("this bot can neither kick nor react", remedy="Open it by `hangbot.open_bot`.")
+        return self.bot.moderation
+
     async def _act(self, action: str, **params: object) -> Settlement:
         self._buffer.acted = True
         return await self.bot.act(action, **params)
@@ -234,6 +272,16 @@ class Context:
         )
         self._buffer.say(message)
         return Said(message.id, text, self.bot, self._buffer)
+
+
+def uuid_of(user: User | str) -> str:
+    """Return a user's uuid."""
+    return user if isinstance(user, str) else user.uuid
+
+
+def bans(store: AppStore) -> AppStore:
+    """Return where the users stand that are kept out of the room: reasons by uuid."""
+    return store.part("bans")
 
 
 def timers_of(bot: Bot, app: str) -> str:

@@ -32,28 +32,32 @@ class AppStore:
         buffer: What is changed goes here.
         clock: Says when something expires.
         app: The app's name.
-        room: The room's.
-        uid: The user's; ``None``: no user's.
+        place: Where, below that.
     """
 
-    def __init__(
-        self, buffer: Buffer, clock: Clock, app: str, room: str | None, uid: str | None = None
-    ) -> None:
+    def __init__(self, buffer: Buffer, clock: Clock, app: str, place: str) -> None:
         self._buffer = buffer
         self._clock = clock
         self._app = app
-        self._room = room
-        place = "everywhere" if room is None else f"room/{room}"
-        self._space = f"{app}/{place}" + (f"/user/{uid}" if uid else "")
+        self._place = place
+        self._space = f"{app}/{place}"
 
     def user(self, uid: str) -> "AppStore":
         """Return what is kept of a user here."""
-        return AppStore(self._buffer, self._clock, self._app, self._room, uid)
+        return self.part(f"user/{uid}")
+
+    def part(self, name: str) -> "AppStore":
+        """Return a part of this place, with keys of its own."""
+        return AppStore(self._buffer, self._clock, self._app, f"{self._place}/{name}")
 
     @property
     def everywhere(self) -> "AppStore":
         """What is kept for every room that this outbox serves."""
-        return AppStore(self._buffer, self._clock, self._app, None)
+        return AppStore(self._buffer, self._clock, self._app, "everywhere")
+
+    async def keys(self) -> list[str]:
+        """Return all keys here, in order, as they will be when the handler ends."""
+        return await self._buffer.keys(self._space)
 
     @overload
     async def get(self, key: str, default: None = None) -> Any: ...  # noqa: ANN401  whatever was stored

@@ -17,7 +17,16 @@ from hangbot.bot.handler_calls import log_not_accepted
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
-from hangbot.bot.ports import NO_FACTS, ChatHistory, ChatReader, OpenPush, OpenRoom, RoomFacts, RoomSession
+from hangbot.bot.ports import (
+    NO_FACTS,
+    ChatHistory,
+    ChatReader,
+    Moderation,
+    OpenPush,
+    OpenRoom,
+    RoomFacts,
+    RoomSession,
+)
 from hangbot.bot.services import Deliverer, RoomKeeper, Service
 from hangbot.bot.speech import Speech
 from hangbot.delivery.courier import Courier
@@ -62,6 +71,7 @@ class Bot(Speech):
         figures: What its parts count into; others may have it, too.
         facts: What is known of the room, as values; nothing while the app hears no events.
         store: What an app keeps and is woken for; ``None``: it can keep nothing.
+        moderation: Kicks and reacts; ``None``: it cannot.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -85,11 +95,13 @@ class Bot(Speech):
         figures: Figures | None = None,
         facts: RoomFacts = NO_FACTS,
         store: Store | None = None,
+        moderation: Moderation | None = None,
     ) -> None:
         super().__init__(chat, courier, ledger, retrier.rng, journal)
         self.options = options
         self.facts = facts
         self.store = store
+        self.moderation = moderation
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         self.figures = figures or Figures()

@@ -19,6 +19,7 @@ __all__ = [
     "ChatReader",
     "Conversation",
     "Disconnect",
+    "Moderation",
     "Newest",
     "OpenPush",
     "OpenRoom",
@@ -86,6 +87,16 @@ class RoomView(Protocol):
 
     def room_name(self) -> str | None:
         """Return the room's name, or ``None``."""
+
+
+class Moderation(Protocol):
+    """What a bot does to users and lines by a request, at once."""
+
+    async def kick(self, uuid: str) -> None:
+        """Put a user out of the room; raises `ServiceError`."""
+
+    async def react(self, line: int, emoji: str) -> None:
+        """React to a line of the chat; raises `ServiceError`."""
 
 
 class RoomFacts(Protocol):

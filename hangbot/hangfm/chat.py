@@ -114,6 +114,10 @@ class ChatClient:
         """Join a group (the room's); being a member already is success."""
         await self._requests.join(guid or self.group_id)
 
+    async def react(self, message: int, emoji: str) -> None:
+        """React to a message; twice the same is success, too (measured). Raises `ServiceError`."""
+        await self._requests.react(message, emoji)
+
     async def send(self, message: Outgoing) -> ChatMessage | None:
         """Send once; when this returns, the server has stored the message.
 

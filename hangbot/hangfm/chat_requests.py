@@ -119,6 +119,11 @@ class ChatRequests:
         path = f"/groups/{path_part(guid)}/members"
         await self.call("POST", path, what=f"joining group {guid}", body=join_body(guid))
 
+    async def react(self, message: int, emoji: str) -> None:
+        """React to a message; twice the same is success, too (measured on OpenChat)."""
+        path = f"/messages/{message}/reactions/{path_part(emoji)}"
+        await self.call("POST", path, what=f"the reaction to message {message}")
+
     async def enter(self, group: str) -> None:
         """Join a group for the sake of another request, which is not made where that fails.
 

@@ -47,6 +47,14 @@ async def hug(ctx: Context, who: User) -> None:
     await ctx.say(f"hugs @{who.name}", mentions=[who])
 
 
+@app.command("ban", role="moderator")
+async def ban(ctx: Context, who: User) -> None:
+    """Ban a user."""
+    await ctx.react("👍")
+    await ctx.ban(who)
+    await ctx.reply(f"banned: {await ctx.store.part('bans').keys()}")
+
+
 @app.command("early")
 async def early(ctx: Context) -> None:
     """Await a settlement too early, and then in time."""

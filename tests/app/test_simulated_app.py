@@ -52,8 +52,6 @@ async def test_counts_are_right_whatever_goes_wrong(hangfm_app: OpenApp) -> None
     await bot.user.say("/count")
     await bot.advance(minutes=2)
 
-    counts = [
-        int(text) for text in bot.texts if text.isdecimal()
-    ]  # a chat may have begun anew, without the first
+    counts = [int(text) for text in bot.texts if text.isdecimal()]  # one may be dropped by hand, or given up
     assert counts
-    assert counts == list(range(counts[0], counts[0] + len(counts)))
+    assert counts == sorted(set(counts))

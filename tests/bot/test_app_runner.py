@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from hangbot.bot.answering import current
 from hangbot.bot.app_forms import Hooks
-from hangbot.bot.app_runner import AppRunner, uptime
+from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomEvent
+from hangbot.bot.uptime import uptime
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import simulated

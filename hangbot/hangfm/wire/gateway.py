@@ -15,9 +15,19 @@ from hangbot.hangfm.wire.answers import is_refusal, is_success, read_json, retry
 from hangbot.redact import Redactor
 from hangbot.text import is_uuid, quote_server_text
 
-__all__ = ["PROFILE_PATH", "TOKEN_PATH", "read_chat_token", "read_document", "room_path"]
+__all__ = [
+    "KICK_PATH",
+    "PROFILE_PATH",
+    "TOKEN_PATH",
+    "kick_body",
+    "read_chat_token",
+    "read_document",
+    "read_success",
+    "room_path",
+]
 
 TOKEN_PATH: Final = "/api/user-service/comet-chat/user-token"  # noqa: S105  a path
+KICK_PATH: Final = "/api/room-service/roomUserRoles/kick-user-from-room"
 PROFILE_PATH: Final = "/api/user-service/users/profile"
 
 _UNAUTHORISED: Final = frozenset({401, 403})
@@ -31,6 +41,19 @@ _NO_GATEWAY: Final = "Check TTFM_GATEWAY_BASE_URL: what answers there is no gate
 def room_path(room: str) -> str:
     """Return where a room is found by its uuid or its slug."""
     return f"/api/room-service/rooms/{'uuid/' if is_uuid(room) else ''}{quote(room, safe='')}"
+
+
+def kick_body(uuid: str, slug: str) -> dict[str, str]:
+    """Write what puts a user out of a room, as public bots send it."""
+    return {"userUuid": uuid, "slug": slug}
+
+
+def read_success(
+    status: int, headers: Mapping[str, str], body: bytes, *, what: str, token: str, now: float
+) -> None:
+    """Return where an answer says that something was done; the arguments and errors are `read_document`'s."""
+    if not is_success(status):
+        raise _refusal(status, headers, body, what=what, token=token, now=now)
 
 
 def read_document(
