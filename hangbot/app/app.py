@@ -1,7 +1,7 @@
 """The app itself: what an author registers, and what the bot calls of it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -65,17 +65,38 @@ class App(Router):
         """Look through all of it, and return its commands.
 
         Raises:
-            UsageError: Two commands have one name, or something else would fail only when it is called.
+            UsageError: Two commands or two apps have one name, or something else would fail only when it is
+                called.
         """
-        defaults = builtins.parts.commands if self.builtins else ()
-        return Commands(self.prefix, self.parts.commands, defaults)
+        named: dict[str, Router] = {}
+        for router, name in self.owned():
+            if not isinstance(router, App):
+                continue
+            if named.setdefault(name, router) is not router:
+                raise UsageError(
+                    f"two apps of this bot are named {name}, and would share what they keep",
+                    remedy='Name them: `App("trivia")`.',
+                )
+            if router.prefix != self.prefix:
+                raise UsageError(
+                    f"the app {name} has the prefix {router.prefix}, and {self.name} has {self.prefix}",
+                    remedy="Give all apps of a bot the same prefix.",
+                )
+        defaults = builtins.registered.commands if self.builtins else ()
+        return Commands(self.prefix, self._parts().commands, defaults)
 
-    @property
-    def parts(self) -> Parts:
-        """What this one and all that it includes have registered, and what every app has."""
-        parts = super().parts
-        parts.add(banning.registered)
+    def _parts(self) -> Parts:
+        """Return what this one and all that it includes have registered, and what every app has."""
+        parts, seen = Parts(), set[int]()
+        for router, name in (*self.owned(), (banning, self.name)):
+            if id(router) not in seen:
+                seen.add(id(router))
+                parts.add(router.registered, name)
         return parts
+
+    def owned(self, app: str = "") -> Iterator[tuple[Router, str]]:  # noqa: ARG002  it has a name of its own
+        """Yield this app and each router that it includes, with the name of the app that it belongs to."""
+        return super().owned(self.name)
 
     def __deepcopy__(self, _: object) -> "App":
         """Return the same app as no bot has run it yet."""
@@ -88,7 +109,8 @@ class App(Router):
 
     def prepare(self, bot: Bot) -> None:
         """Look through all of it, before the bot begins; raises `UsageError` as `check` does."""
-        self._running[bot] = Running(bot, self.name, self.parts, self.check(), self._providers)
+        names = {name for _, name in self.owned()}
+        self._running[bot] = Running(bot, names, self._parts(), self.check(), self._providers, self.name)
 
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
         """Handle a line."""

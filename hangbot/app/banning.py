@@ -1,4 +1,4 @@
-"""Keeps users out of the room whom an app has banned: they are put out each time that they come."""
+"""Keeps banned users out of the room: they are put out each time that they come."""
 
 from typing import Final
 

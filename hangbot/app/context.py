@@ -81,8 +81,12 @@ class Context:
         self.event = event
         self.store = AppStore(buffer, bot.clock, app, f"room/{bot.chat.group_id}")
         self.log = logger.getChild(app)
+        self._app = app
         self._buffer = buffer
-        self._space = timers_of(bot, app)
+
+    def of(self, app: str) -> "Context":
+        """Return the same call as another app of this bot has it: with what that one keeps."""
+        return self if app == self._app else Context(self.bot, self._buffer, app, self.event)
 
     # -- who and where
 
@@ -183,12 +187,12 @@ class Context:
             raise UsageError("the arguments of a timer are too long", remedy="Store them, and give the key.")
         key = id or new_id(self.bot.rng)
         due = self.bot.clock.wall() + seconds
-        self._buffer.schedule(TimerChange(self._space, f"{AFTER}{key}", due, what))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{AFTER}{self._app}/{key}", due, what))
         return key
 
     def cancel(self, id: str) -> None:  # noqa: A002  as of a message
         """Take a timer back that `after` set; one that is not there is no error."""
-        self._buffer.schedule(TimerChange(self._space, f"{AFTER}{id}", None))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{AFTER}{self._app}/{id}", None))
 
     async def commit(self) -> None:
         """Write now what was said, stored and scheduled, and that the line is handled: it is not heard again.
@@ -284,9 +288,9 @@ def bans(store: AppStore) -> AppStore:
     return store.part("bans")
 
 
-def timers_of(bot: Bot, app: str) -> str:
-    """Return where the timers of an app in the bot's room are."""
-    return f"{app}/{bot.chat.group_id}"
+def timers_of(bot: Bot) -> str:
+    """Return where the timers of a bot's room are."""
+    return bot.chat.group_id
 
 
 def _mentions(text: str, users: Sequence[User]) -> list[dict[str, object]]:

@@ -1,26 +1,28 @@
 """What an author has registered, as values."""
 
+import functools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hangbot.app.commands import Command
 from hangbot.app.context import Context
 from hangbot.app.schedule import Missed, Schedule
 
-__all__ = ["CallNext", "Parts", "Timed"]
+__all__ = ["Handler", "Parts", "Timed"]
 
-CallNext = Callable[[], Awaitable[None]]
-"""What a middleware awaits to go on."""
+Handler = Callable[..., Awaitable[object]]
+"""An author's function; its first argument is a `Context`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A handler that is called by the clock, again and again."""
+    """A handler that is called by the clock, again and again; ``app`` is the name of its app."""
 
-    handler: Callable[..., Awaitable[object]]
+    handler: Handler
     schedule: Schedule
     missed: Missed
+    app: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +40,32 @@ class Parts:
     """
 
     commands: list[Command] = field(default_factory=list)
-    handlers: list[tuple[type[Any], Callable[..., Awaitable[object]]]] = field(default_factory=list)
+    handlers: list[tuple[type[Any], Handler]] = field(default_factory=list)
     timed: list[Timed] = field(default_factory=list)
-    middleware: list[Callable[[Context, CallNext], Awaitable[object]]] = field(default_factory=list)
-    errors: list[Callable[[Context, Exception], Awaitable[object]]] = field(default_factory=list)
-    starts: list[Callable[[Context], Awaitable[object]]] = field(default_factory=list)
-    stops: list[Callable[[Context], Awaitable[object]]] = field(default_factory=list)
+    middleware: list[Handler] = field(default_factory=list)
+    errors: list[Handler] = field(default_factory=list)
+    starts: list[Handler] = field(default_factory=list)
+    stops: list[Handler] = field(default_factory=list)
 
-    def add(self, other: "Parts") -> None:
-        """Add the parts of another router."""
-        self.commands.extend(other.commands)
-        self.handlers.extend(other.handlers)
-        self.timed.extend(other.timed)
-        self.middleware.extend(other.middleware)
-        self.errors.extend(other.errors)
-        self.starts.extend(other.starts)
-        self.stops.extend(other.stops)
+    def add(self, other: "Parts", app: str) -> None:
+        """Add the parts of another router, whose handlers are called with what an app keeps."""
+        for command in other.commands:
+            self.commands.append(replace(command, handler=_of(app, command.handler)))
+        self.handlers.extend((kind, _of(app, handler)) for kind, handler in other.handlers)
+        for timed in other.timed:
+            self.timed.append(replace(timed, handler=_of(app, timed.handler), app=app))
+        for mine, theirs in (
+            (self.middleware, other.middleware),
+            (self.errors, other.errors),
+            (self.starts, other.starts),
+            (self.stops, other.stops),
+        ):
+            mine.extend(_of(app, handler) for handler in theirs)
+
+
+def _of(app: str, handler: Handler) -> Handler:
+    @functools.wraps(handler)
+    async def call(ctx: Context, *args: object, **named: object) -> object:
+        return await handler(ctx.of(app), *args, **named)
+
+    return call

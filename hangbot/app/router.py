@@ -1,6 +1,6 @@
 """What an author registers: commands, events, timers, and what goes around them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar
 
 from hangbot.app.commands import make_command
@@ -150,27 +150,18 @@ class Router:
         Raises:
             UsageError: The other one includes this one.
         """
-        if self in other.all():
+        if any(router is self for router, _ in other.owned("")):
             raise UsageError(
                 "an app that is included includes the app itself", remedy="Include it on one side only."
             )
         self.included.append(other)
         return self
 
-    def all(self) -> "list[Router]":
-        """Return this router and each that it includes, once."""
-        found = [self]
+    def owned(self, app: str) -> "Iterator[tuple[Router, str]]":
+        """Yield this router and each that it includes, with the name of the app that it belongs to."""
+        yield self, app
         for other in self.included:
-            found += [each for each in other.all() if each not in found]
-        return found
-
-    @property
-    def parts(self) -> Parts:
-        """What this one and all that it includes have registered."""
-        parts = Parts()
-        for router in self.all():
-            parts.add(router.registered)
-        return parts
+            yield from other.owned(app)
 
     def _timer(self, schedule: Schedule, missed: Missed) -> Callable[[Handler], Handler]:
         if missed not in {"late", "skip"}:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from hangbot.app.arguments import BadArguments, Signature
@@ -34,10 +34,11 @@ class Running:
 
     Args:
         bot: The bot.
-        name: The app's name.
+        apps: The names of the app and of those that it includes.
         parts: What is called.
         commands: The same by name.
         providers: What makes the arguments that a handler has filled in, by their type.
+        name: The app's own name.
 
     Raises:
         UsageError: A handler wants an argument that nothing makes.
@@ -46,10 +47,11 @@ class Running:
     def __init__(
         self,
         bot: Bot,
-        name: str,
+        apps: Collection[str],
         parts: Parts,
         commands: Commands,
         providers: Mapping[Any, Callable[[Bot], object]],
+        name: str,
     ) -> None:
         self._bot = bot
         self._name = name
@@ -60,7 +62,7 @@ class Running:
         self._again = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
         self._cooldowns = Cooldowns()
-        self.timers = Timers(bot, name, parts.timed, self._handle)
+        self.timers = Timers(bot, apps, parts.timed, self._handle)
         for command in commands:
             self._check(command)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
@@ -21,7 +21,7 @@ __all__ = ["Timers"]
 logger = logging.getLogger("hangbot.app")
 
 _AGAIN: Final = "again/"
-"""How the id of a timer begins that is declared in the app."""
+"""How the id of a timer begins that an app declares; the app's name follows."""
 _LOOKS_EVERY: Final = 30.0
 """Seconds after which the wall clock is looked at again: it may have been set."""
 _MISSED_AFTER: Final = 60.0
@@ -40,15 +40,16 @@ class Timers:
 
     Args:
         bot: The bot.
-        app: The app's name.
+        apps: The names of the apps that there are: timers of others are left alone.
         timed: What is called again and again.
         handle: Calls a handler.
     """
 
-    def __init__(self, bot: Bot, app: str, timed: Sequence[Timed], handle: _Handle) -> None:
+    def __init__(self, bot: Bot, apps: Collection[str], timed: Sequence[Timed], handle: _Handle) -> None:
         self._bot = bot
-        self._space = timers_of(bot, app)
-        self._timed = {f"{_AGAIN}{named(each.handler)}": each for each in timed}
+        self._space = timers_of(bot)
+        self._apps = apps
+        self._timed = {f"{_AGAIN}{each.app}/{named(each.handler)}": each for each in timed}
         self._handle = handle
         self._wakes = asyncio.Event()
         self._begun: set[str] = set()
@@ -70,6 +71,8 @@ class Timers:
             for timer in await store.timers(self._space):
                 if timer.id in self._begun or (timer.id, timer.what) in self._given_up:
                     continue
+                if _app_of(timer) not in self._apps:
+                    continue
                 if timer.due > now:
                     next_at = timer.due
                     break
@@ -82,7 +85,8 @@ class Timers:
     async def _declare(self, known: Sequence[Timer]) -> None:
         """Set the timers that the app declares, and forget those that it declared once."""
         now = self._bot.clock.wall()
-        there = {timer.id: timer for timer in known if timer.id.startswith(_AGAIN)}
+        own = (timer for timer in known if timer.id.startswith(_AGAIN) and _app_of(timer) in self._apps)
+        there = {timer.id: timer for timer in own}
         changes = [TimerChange(self._space, key, None) for key in there if key not in self._timed]
         for key, timed in self._timed.items():
             timer, what = there.get(key), str(timed.schedule)
@@ -113,4 +117,9 @@ class Timers:
             return timed.handler, TimerChange(self._space, timer.id, due, timer.what)
         written: Any = json.loads(timer.what)
         handler, args = find(written["handler"]), written["args"]
-        return lambda ctx: handler(ctx, *args), TimerChange(self._space, timer.id, None)
+        app = _app_of(timer)
+        return lambda ctx: handler(ctx.of(app), *args), TimerChange(self._space, timer.id, None)
+
+
+def _app_of(timer: Timer) -> str:
+    return timer.id.split("/")[1]

@@ -1,33 +1,92 @@
-"""Load the author's own app, ``--app MODULE:NAME``; report at the start what is wrong with it."""
+"""Load the author's own apps, ``--app MODULE:NAME``; report at the start what is wrong with them."""
 
 import inspect
+import logging
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from hangbot.bot.app_forms import AnyApp, check_app, is_async
 from hangbot.cli import early_signals
 from hangbot.errors import UsageError
 
-__all__ = ["load_app"]
+__all__ = ["load_app", "load_apps"]
+
+logger = logging.getLogger("hangbot")
+
+_FILE: Final = "hangbot-app.toml"
+"""An app without code, beside the configuration."""
+_INSTALLED: Final = "hangbot.apps"
+"""The group of entry points under which a package offers apps."""
 
 
-def load_app(named: str | None) -> AnyApp | None:
-    """Import the app that ``--app`` names, also from the working directory; ``None`` where it names none.
+def load_apps(named: Sequence[str] | None, folder: Path) -> AnyApp | None:
+    """Load all apps that ``--app`` names, as one; without any, the app that is a file in a folder.
+
+    Raises:
+        UsageError: As `load_app` does; or several are named of which one is no `hangbot.App`.
+        ConfigError: The file holds what it may not.
+    """
+    if not named:
+        return _app_of_file(folder)
+    first, *others = apps = [load_app(each) for each in named]
+    if not others:
+        return first
+    from hangbot.app import App  # noqa: PLC0415  heavy: only who has several pays for it
+
+    together = App("together", prefix=first.prefix if isinstance(first, App) else "/")
+    for name, app in zip(named, apps, strict=True):
+        if not isinstance(app, App):
+            raise UsageError(
+                f"--app {name}: of several apps each has to be a `hangbot.App`, and this one is not",
+                remedy="Give it alone, or make it an `App`.",
+            )
+        together.include(app)
+    together.check()
+    return together
+
+
+def _app_of_file(folder: Path) -> AnyApp | None:
+    path = folder / _FILE
+    if not path.is_file():
+        return None
+    from hangbot.app.without_code import app_of_file  # noqa: PLC0415  heavy: see above
+
+    app = app_of_file(path)
+    logger.info("the app is %s", path, extra={"action": "app"})
+    return app
+
+
+def load_app(named: str) -> AnyApp:
+    """Import the app that ``--app`` names, also from the working directory.
 
     Raises:
         UsageError: It cannot be imported, is not there, or has none of the forms that an app may have.
     """
-    if named is None:
-        return None
-    module, _, name = named.partition(":")
+    module, _, name = _place(named).partition(":")
     if not module or not name:
         raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
     app = _attribute(named, _imported(named, module), name)
     check_app(app, f"--app {named}{_definition(app)}")
     return cast("AnyApp", app)
+
+
+def _place(named: str) -> str:
+    """Return ``MODULE:NAME`` of an app, also of one that is installed and given by its name."""
+    if ":" in named:
+        return named
+    installed = {each.name: each.value for each in entry_points(group=_INSTALLED)}
+    if named in installed:
+        return installed[named]
+    there = f"; installed are {', '.join(sorted(installed))}" if installed else ""
+    raise UsageError(
+        f"--app {named}: expected MODULE:NAME, or the name of an installed app{there}",
+        remedy="For example --app mybot:app.",
+    )
 
 
 def _imported(named: str, module: str) -> object:

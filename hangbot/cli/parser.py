@@ -117,9 +117,10 @@ def add_common_options(parser: argparse.ArgumentParser, *, defaults: bool) -> No
     group.add_argument(
         "--app",
         metavar="MODULE:NAME",
+        action="append",
         default=default(None),
-        help="your own `async def NAME(bot, message)`, or an object with `on_message`: called for every line "
-        "of others",
+        help="your own app: a `hangbot.App`, an `async def NAME(bot, message)`, or an object with "
+        "`on_message`; of an installed one its name; several are given one by one",
     )
     group.add_argument(
         "--log-format",

@@ -174,7 +174,13 @@ def _command(args: argparse.Namespace) -> tuple[str, ...]:
             raise UsageError("--app and a command are two bots", remedy="Give either one.")
         if args.docker is not None:
             raise UsageError("--app and --docker are two bots", remedy="Give either one.")
-        return (sys.executable, "-m", "hangbot", "run", "--app", args.app)
+        return (
+            sys.executable,
+            "-m",
+            "hangbot",
+            "run",
+            *(word for app in args.app for word in ("--app", app)),
+        )
     if args.docker == "":
         raise UsageError(
             "--docker names no image", remedy="Give its name: hangbot prove --docker mybot:latest"

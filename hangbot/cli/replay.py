@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hangbot.cli.app import load_app
+from hangbot.cli.app import load_apps
 from hangbot.cli.output import write_json, write_line
 from hangbot.cli.parser import add_json_option
 from hangbot.exit_codes import FAILED
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: The bundle cannot be read, or has no journal.
     """
-    app, bundle = load_app(args.app), read_bundle(args.bundle)
+    app, bundle = load_apps(args.app, Path()), read_bundle(args.bundle)
     pairs = replayed(bundle, app=app).pairs()
     alike = is_alike(pairs)
     if args.json:

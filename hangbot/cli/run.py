@@ -13,8 +13,8 @@ from hangbot import __version__
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.cli import show
-from hangbot.cli.app import load_app
-from hangbot.cli.context import load_settings_and_log, open_embedded_sandbox, set_up_logs
+from hangbot.cli.app import load_apps
+from hangbot.cli.context import ENV_FILE, load_settings_and_log, open_embedded_sandbox, set_up_logs
 from hangbot.cli.ending import run_to_end
 from hangbot.cli.masking import mask_also
 from hangbot.cli.output import report, write_line
@@ -91,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
-    app = load_app(args.app)
     loaded = None if args.sandbox else load_settings_and_log(args)
+    app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
     return run_to_end(_until_stopped(args, loaded, app))
 
 

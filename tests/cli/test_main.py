@@ -13,7 +13,7 @@ import pytest
 from hangbot import __version__
 from hangbot.cli import main
 from hangbot.cli import outbox as command
-from hangbot.cli.app import load_app
+from hangbot.cli.app import load_app, load_apps
 from hangbot.errors import ConfigError, HangbotError, OutboxBusy, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_an_app_is_found_in_the_working_directory(folder: Path, monkeypatch: pyt
     app = load_app("my_own_bot:hear")
 
     assert callable(app)
-    assert load_app(None) is None
+    assert load_apps(None, folder) is None
 
 
 def test_a_reader_that_left_is_no_fault(folder: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
