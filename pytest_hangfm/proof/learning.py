@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Learnt", "learn"]
 
-_LONGEST: Final = 12.0
-_LONGEST_DIRECT: Final = 10.0
+_LONGEST: Final = 40.0
+_LONGEST_DIRECT: Final = 15.0
 _CROWD: Final = (
     "adelheid", "bertrand", "clothilde", "dietmar", "eleanora", "ferdinand", "gwendolen", "hildegard",
     "ingeborg", "jacqueline", "kunigunde", "leopoldine", "margarete", "nikodemus", "ottokar", "perpetua",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_hangfm.proof.profile import alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from hangbot.sandbox import Actor
     from pytest_hangfm.proof.play import Play
@@ -20,19 +20,21 @@ __all__ = ["Probe", "Prober", "common_answer", "part_of", "words_of"]
 
 _GROUPS: Final = (
     ("/ping", "!ping", "/help"),
-    ("!help", "ping", "/hello", "/uptime"),
+    ("!help", "!commands", "/commands", "ping", "/hello", "/uptime"),
     (".ping", ".help", "?help", "-help"),
 )
 """Said group by group; of a group that was answered each word is tried alone."""
 _WHISPERED: Final = ("/ping", "!ping", "/help", "!help", "ping", "help")
-_FIRST_WITHIN: Final = 3.0
+_FIRST_WITHIN: Final = 5.5
+"""Seconds: some look every third, and let an answer take its time as if they typed it."""
 _WITHIN: Final = 2.0
 _SHORTEST_WAIT: Final = 2.0
 """Seconds: that the first answer came at once says little of a bot that looks every other second."""
-_LONGEST_WAIT: Final = 4.5
+_LONGEST_WAIT: Final = 6.0
 """Also for a direct message: the service itself takes its time to show one."""
 _QUIET: Final = 1.2
-"""Seconds without a line after which no answer is to come any more."""
+"""Seconds without a line after which no answer is to come any more; or most of what the first one took."""
+_MOST: Final = 0.7
 _TOGETHER: Final = 0.3
 """Seconds in which the lines of one answer come."""
 _WORD: Final = re.compile(r"(?<![\w/])([/!.?-][a-z0-9][a-z0-9_-]{1,20})\b", re.IGNORECASE)
@@ -86,15 +88,23 @@ class Prober:
         said: list[str] = []
         for group in (_WHISPERED,) if direct else _GROUPS:
             wait = await self._say_together(group, _WITHIN if said else _FIRST_WITHIN, direct=direct)
-            said = [*group, *said]
-            waits = (_LONGEST_WAIT,) if direct else (wait, _LONGEST_WAIT)
-            for pause in waits if wait else ():
-                if found := await self._first(said, pause, direct=direct):
-                    return found
-                if self._second_best is None:
-                    self._tried.clear()  # perhaps it answers late
+            said += group
+            if wait and (found := await self._of(group, said, wait, direct=direct)):
+                return found
         own = words_of([line.text for line in self._play.evidence().own_lines()])
         return await self._first(own, _WITHIN, direct=direct) or self._second_best
+
+    async def _of(
+        self, group: Sequence[str], said: Sequence[str], wait: float, *, direct: bool
+    ) -> Probe | None:
+        """Return the first good word of a group; of all that were said so far, where the bot answers late."""
+        if not direct:  # where it is plain to which question an answer belongs
+            found = await self._first(group, wait, direct=False)
+            if found or self._second_best:
+                return found
+            await self._quiet(_LONGEST_WAIT)
+            self._tried.clear()
+        return await self._first(said, _LONGEST_WAIT, direct=direct)
 
     async def whisper(self, probe: Probe) -> bool:
         """Whether the line is answered, too, where it is said to the bot alone."""
@@ -109,11 +119,15 @@ class Prober:
         if not await self._is_answered(before, within):
             return 0.0
         taken = loop.time() - began
-        seen = -1
-        while len(self._play.lines()) != seen:  # until the others' answers are there
-            seen = len(self._play.lines())
-            await asyncio.sleep(_QUIET)
+        await self._quiet(max(_QUIET, _MOST * taken))  # until the others' answers are there
         return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, 2 * taken))
+
+    async def _quiet(self, seconds: float) -> None:
+        """Wait until no line has come for so long."""
+        seen = -1
+        while len(self._play.lines()) != seen:
+            seen = len(self._play.lines())
+            await asyncio.sleep(seconds)
 
     async def _first(self, words: Sequence[str], wait: float, *, direct: bool) -> Probe | None:
         loop = asyncio.get_running_loop()
@@ -133,22 +147,37 @@ class Prober:
             samples.append(await self._ask(person, word, wait, direct=direct))
             if not samples[-1]:
                 return None
-        answer = self._good(common_answer(*samples))
+        answer, part = self._good(common_answer(*samples)), self._part(samples)
+        if not (answer or part):
+            return None
         third = await self._ask(second, word, wait, direct=direct)
         again = bool(third)
-        if answer and answer not in " ".join(third):
+        if not third or (answer and answer not in " ".join(third)):
             again = False  # it was silent, said that this came too soon, or answers by chance
             third = await self._ask(next(self._people), word, wait, direct=direct)
-        if answer and answer == self._good(common_answer(*samples, third)):
+        said = {line for lines in (*samples, third) for line in lines}
+        if (
+            answer
+            and answer == self._good(common_answer(*samples, third))
+            and not self._stands_in(answer, said)
+        ):
             return Probe(word, answer, again)
-        part = self._good(part_of([line for lines in (*samples, third) for line in lines]))
+        part = self._part([*samples, third]) if third else ""
         if part and self._second_best is None:
             self._second_best = Probe(word, part, again)
         return None
 
+    def _part(self, samples: Sequence[Sequence[str]]) -> str:
+        return self._good(part_of([line for lines in samples for line in lines]))
+
     def _good(self, answer: str) -> str:
         """Return an answer, or an empty text where the bot writes that by itself, too."""
         return "" if any(answer in text for text in self._by_itself) else answer
+
+    def _stands_in(self, answer: str, said: Collection[str]) -> bool:
+        """Whether an answer is part of another line of the bot, which would be taken for it."""
+        own = (self._alike(line.text) for line in self._play.evidence().own_lines())
+        return any(answer in text and text not in said for text in own)
 
     async def _ask(self, person: Actor, word: str, wait: float, *, direct: bool) -> list[str]:
         """Say a word, and return the lines of the answer as they are compared."""

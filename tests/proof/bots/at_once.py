@@ -65,7 +65,7 @@ def _amiss(bot: Planted, rules: Mapping[str, tuple[str, str]]) -> list[str]:
     """Return what was found and is not planted, and what is planted and was not found."""
     wrong = {name: f"{kind}: {what}" for name, (kind, what) in rules.items() if kind not in _WELL}
     return [
-        *(f"{name} {what}" for name, what in wrong.items() if name not in bot.breaks),
+        *(f"{name} {what}" for name, what in wrong.items() if name not in bot.breaks + bot.perhaps),
         *(f"{name} was not found" for name in bot.breaks if name not in wrong),
     ]
 

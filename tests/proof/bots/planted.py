@@ -48,6 +48,7 @@ class Planted:
         language: The folder of its source.
         family: What the fault is about.
         breaks: The rules that it breaks.
+        perhaps: The rules that it breaks by its own chance, not each time.
         pair: The two faults of the services that only together show it, by their name.
     """
 
@@ -55,6 +56,7 @@ class Planted:
     language: str
     family: str = ""
     breaks: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
     pair: str = ""
 
     @property
@@ -98,7 +100,14 @@ def planted() -> list[Planted]:
     """Read the table."""
     rows = tomllib.loads((FOLDER / "planted.toml").read_text("utf-8"))
     return [
-        Planted(fault, row["language"], row["family"], tuple(row["breaks"]), row.get("pair", ""))
+        Planted(
+            fault,
+            row["language"],
+            row["family"],
+            tuple(row["breaks"]),
+            tuple(row.get("perhaps", ())),
+            row.get("pair", ""),
+        )
         for fault, row in rows.items()
     ]
 
