@@ -267,5 +267,7 @@ class Bot(Speech):
             await self.clock.wait_for(asyncio.wait([delivering]), until - self.clock.now())
         except TimeoutError:
             more = {"action": "drain_late"}
-            logger.warning("still on its way after %g s: left in the outbox", self.options.drain, extra=more)
+            logger.warning(
+                "[TIMEOUT] still on its way after %g s: left in the outbox", self.options.drain, extra=more
+            )
             delivering.cancel()

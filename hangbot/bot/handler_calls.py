@@ -244,9 +244,10 @@ async def _awaited(call: Callable[[], Awaitable[object]]) -> None:
 
 def log_not_accepted(what: str, error: OutboxError) -> None:
     """Log that something will never be said, and what to do about it."""
-    more = {"action": "not_accepted"}
+    more = {"action": "not_accepted", "about": what}
     logger.error("[ERROR] %s is lost: %s. %s", what, error, error.remedy, extra=more)
 
 
 def _log_failure(what: str, error: BaseException) -> None:
-    logger.error("[ERROR] the app failed on %s", what, exc_info=error, extra={"action": "app_failed"})
+    more = {"action": "app_failed", "about": what}
+    logger.error("[ERROR] the app failed on %s", what, exc_info=error, extra=more)

@@ -110,7 +110,7 @@ async def _until_stopped(
         return 0
     except SecondSignal:
         logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
-            "stopped at once: what was on its way is asked about at the next start"
+            "[ERROR] stopped at once: what was on its way is asked about at the next start"
         )
         return FAILED
 

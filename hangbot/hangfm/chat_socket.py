@@ -133,7 +133,7 @@ class ChatSocket:
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
-                    logger.error("a task of the chat's socket failed", exc_info=result)
+                    logger.error("[ERROR] a task of the chat's socket failed", exc_info=result)
 
     async def _read(self) -> None:
         """Read until the end, whatever ends it: nothing else would show that nothing is read."""
@@ -166,7 +166,9 @@ class ChatSocket:
         if kind not in wire.KNOWN and kind not in self._unknown and len(self._unknown) < _MOST_UNKNOWN:
             self._unknown.add(kind)
             more = {"action": "frame_unknown"}
-            logger.info("passed over frames of the chat's socket that are not known: %s", kind, extra=more)
+            logger.info(
+                "[SOCKET] passed over frames of the chat's socket that are not known: %s", kind, extra=more
+            )
 
     async def _watch(self) -> None:
         """Treat a connection on which nothing follows a ping as dead: a cut cable sends nothing."""

@@ -126,7 +126,7 @@ class RoomClient:
                     task.cancel()
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     if isinstance(result, Exception):
-                        logger.error("a task of the room connection failed", exc_info=result)
+                        logger.error("[ERROR] a task of the room connection failed", exc_info=result)
                 self._end(Disconnect(self._because("left")))
 
     async def welcome(self, within: float) -> bool:
@@ -226,7 +226,7 @@ class RoomClient:
         try:
             event = wire.decode(frame)
         except WireError as exc:
-            logger.warning("passed over: %s", exc, extra={"action": "frame_unreadable"})
+            logger.warning("[SOCKET] passed over: %s", exc, extra={"action": "frame_unreadable"})
             return
         match event:
             case Ping():
@@ -245,7 +245,9 @@ class RoomClient:
                 self._because("closed by the server")
             case Unknown():
                 logger.info(
-                    "passed over an unknown frame: %s", event.summary, extra={"action": "frame_unknown"}
+                    "[SOCKET] passed over an unknown frame: %s",
+                    event.summary,
+                    extra={"action": "frame_unknown"},
                 )
 
     def _handle_reply(self, reply: Reply) -> None:

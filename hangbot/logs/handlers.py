@@ -12,6 +12,7 @@ from typing import Final, TextIO
 from hangbot.clock import Clock, SystemClock
 from hangbot.logs.folding import Folding
 from hangbot.logs.formats import JsonFormat, TextFormat, shown
+from hangbot.logs.outlet import Outlet
 from hangbot.logs.recent import Recent
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.system_errors import explained
@@ -55,6 +56,9 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self._recent = recent
         self._folding = Folding()
+        self._outlet = Outlet(stream)
+        self._lost = 0
+        """Lines that the stream did not take since it took one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record, and what was held back before it."""
@@ -67,6 +71,8 @@ class _Handler(logging.StreamHandler[TextIO]):
         try:
             for each in self._folding.due(now):
                 self._show(each)
+            if self._outlet.finish():
+                self._tell_lost()
         finally:
             self.release()
 
@@ -83,7 +89,23 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def _show(self, record: logging.LogRecord) -> None:
         self._recent.add(record.created, record.levelname, record.name, shown(record))
-        super().emit(record)
+        try:
+            if not (self._tell_lost() and self._outlet.write(f"{self.format(record)}{self.terminator}")):
+                self._lost += 1
+        except Exception:  # noqa: BLE001  as every handler does: no line ends the bot
+            self.handleError(record)
+
+    def _tell_lost(self) -> bool:
+        """Say how many lines were lost, where some were; ``False``: that is not taken either."""
+        if not self._lost:
+            return True
+        line = f"[ERROR] {self._lost} line(s) of the log are lost here: standard error took none"
+        more = {"name": logger.name, "levelno": logging.ERROR, "levelname": "ERROR", "msg": line}
+        record = logging.makeLogRecord({**more, "action": "log_lost", "lost": self._lost})
+        if not self._outlet.write(f"{self.format(record)}{self.terminator}"):
+            return False
+        self._lost = 0
+        return True
 
 
 class Log:

@@ -155,7 +155,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
-            logger.error("a task of the status failed", exc_info=result)
+            logger.error("[ERROR] a task of the status failed", exc_info=result)
 
 
 async def _log(recent: Recent) -> bytes:

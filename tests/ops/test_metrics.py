@@ -158,6 +158,8 @@ async def test_what_a_bot_does_on_a_sandbox_is_in_its_metrics(tmp_path: Path) ->
             text, kind = await answer.read(), answer.headers["Content-Type"]
 
     found = read(text)
+    assert [secret for secret in bot.settings.secrets() if secret in text.decode()] == []
+    assert "hello" not in text.decode()
     assert kind == "text/plain; version=0.0.4; charset=utf-8"
     assert found["hangbot_ready"] == {(): 1}
     assert found["hangbot_settled_total"]["room", "1"] == 1
