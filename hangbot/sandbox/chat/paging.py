@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hangbot.sandbox.chat.rows import Row
+from hangbot.sandbox.chat.rows import Row, sent_at
 from hangbot.sandbox.chat.values import leading_number
 
 __all__ = [
@@ -224,7 +224,7 @@ def _passes(row: Row, query: HistoryQuery) -> bool:  # noqa: C901, PLR0911  one 
         return False
     if query.changed_after is not None and row["updatedAt"] <= query.changed_after:
         return False
-    if query.until is not None and row["sentAt"] > query.until:
+    if query.until is not None and sent_at(row) > query.until:
         return False
     return query.search is None or query.search in str(row["data"].get("text", ""))
 
@@ -236,8 +236,8 @@ def _beyond(row: Row, query: HistoryQuery) -> bool:
             return True
         return bool(row["id"] > query.id) if query.appends else bool(row["id"] < query.id)
     if query.id is None:
-        return bool(row["sentAt"] > query.at) if query.appends else bool(row["sentAt"] < query.at)
-    place, cursor = (row["sentAt"], row["id"]), (query.at, query.id)
+        return sent_at(row) > query.at if query.appends else sent_at(row) < query.at
+    place, cursor = (sent_at(row), row["id"]), (query.at, query.id)
     return place > cursor if query.appends else place < cursor
 
 

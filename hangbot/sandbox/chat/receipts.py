@@ -12,6 +12,7 @@ from hangbot.sandbox.chat.rows import (
     Row,
     conversation_of,
     group_entity,
+    sent_at,
     user_entity,
 )
 from hangbot.sandbox.chat.rules import ChatRefusal
@@ -168,7 +169,7 @@ def conversations(world: ChatWorld, uid: str) -> list[Row]:
     """Return every conversation that is not hidden, that with the newest row first (by seconds)."""
     found = [_shown(world, uid, conversation) for conversation in world.conversations(uid)]
     seen = [row for row in found if row]
-    return sorted(seen, key=lambda row: int(row["lastMessage"]["sentAt"]), reverse=True)
+    return sorted(seen, key=lambda row: sent_at(row["lastMessage"]), reverse=True)
 
 
 def conversation_with(world: ChatWorld, uid: str, side: tuple[ReceiverType, str]) -> Row:

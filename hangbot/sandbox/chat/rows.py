@@ -28,6 +28,7 @@ __all__ = [
     "invent_chat_message",
     "member_entity",
     "message_row",
+    "sent_at",
     "user_entity",
 ]
 
@@ -116,6 +117,12 @@ def conversation_of(sender: str, receiver: str, receiver_type: str) -> str:
         return group_conversation(receiver)
     first, second = sorted((sender, receiver))
     return f"user_{first}_{second}"
+
+
+def sent_at(row: Row) -> int:
+    """Return the second in which a row was sent, or was planted where it has no time."""
+    at = row["sentAt"]
+    return int(at if isinstance(at, int) else row["updatedAt"])
 
 
 def user_entity(user: User) -> Row:

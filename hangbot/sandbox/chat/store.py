@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hangbot.sandbox.chat.rows import SYSTEM, Row, conversation_of, group_conversation
+from hangbot.sandbox.chat.rows import SYSTEM, Row, conversation_of, group_conversation, sent_at
 from hangbot.sandbox.chat.rules import ChatRefusal
 from hangbot.sandbox.chat.values import text_of
 
@@ -109,7 +109,7 @@ class ChatStore:
         """Return a conversation's rows, oldest first, without those past the retention time."""
         rows = self._rows.get(conversation, [])
         oldest = self.now - RETENTION_S
-        while rows and rows[0]["sentAt"] < oldest:
+        while rows and sent_at(rows[0]) < oldest:
             self._forget(rows.pop(0))
         return rows
 

@@ -572,6 +572,18 @@ def test_a_planted_row_stands_in_the_history_as_it_is() -> None:
     assert chat.ask(*HISTORY).body["data"][0]["data"] == "no object"
 
 
+def test_a_planted_row_without_a_time_stops_no_way_of_reading() -> None:
+    chat = ApiBench().joined()
+    chat.world.store.plant("room", {"data": {}, "sentAt": "yesterday"})
+    cursor = {"affix": "append", "id": "0", "updatedAt": "1", "per_page": "50"}
+
+    page = chat.ask(*HISTORY, query=cursor)
+    newest = chat.ask("GET", "conversations")
+
+    assert [row["sentAt"] for row in page.body["data"]] == ["yesterday"]
+    assert newest.body["data"][0]["lastMessage"]["sentAt"] == "yesterday"
+
+
 def test_a_name_changes_for_others_only_when_its_user_joins_again() -> None:
     chat = ApiBench().joined()
     chat.people.change("alice", nickname="Alicia")
