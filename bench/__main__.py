@@ -31,6 +31,7 @@ _PARTS: Final = (
     "storm",
     "metrics",
     "ops",
+    "journal",
 )
 _LIBRARIES: Final = ("aiohttp", "httpx", "jsonpatch", "pydantic", "sniffio", "uvloop", "websockets")
 

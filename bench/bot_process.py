@@ -12,11 +12,16 @@ from hangbot import Bot, ChatMessage, Settings
 from hangbot.clock import SystemClock
 from hangbot.delivery.outbox import Outbox
 from hangbot.factory import open_bot, open_outbox
+from hangbot.hangfm.network import NETWORK, Network
+from hangbot.journal import Journal
 from hangbot.logs import Recent
 from hangbot.ops import Deliveries, Shown, open_port
 from hangbot.status import open_status
 
 __all__: list[str] = []
+
+_JOURNAL: Final = "BENCH_JOURNAL"
+"""In a bot's environment: whether it keeps a journal."""
 
 _FILES: Final = Path("/proc/self/fd")
 _AT_ONCE: Final = 10
@@ -54,8 +59,9 @@ class _Bots:
                 settings = Settings.from_env(env)
                 deliveries = Deliveries()
                 outbox = await self._stack.enter_async_context(open_outbox(settings))
+                network = Network(journal=Journal(SystemClock().now)) if env.get(_JOURNAL) else NETWORK
                 bot = await self._stack.enter_async_context(
-                    open_bot(settings, outbox, app=_answer, notify=deliveries.step)
+                    open_bot(settings, outbox, app=_answer, notify=deliveries.step, network=network)
                 )
                 url = await self._open_port(settings, bot, outbox, deliveries)
                 running = asyncio.create_task(bot.run(), name="bench-bot")

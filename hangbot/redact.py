@@ -39,6 +39,7 @@ _IN_WORD: Final = rf"""(?:{MASK}|[^\s"'<>])"""
 _SHAPES: Final = re.compile(
     "|".join(
         (
+            r"eyJ[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]{2,})?\.{3}[A-Za-z0-9_.-]*",  # one that was shortened
             r"eyJ[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*",
             r"eyJ[A-Za-z0-9_-]{9,}(?:\.[A-Za-z0-9_-]*)?",  # or the rest of one
             *(rf"{a}(?i:uthorization){_BETWEEN}(?i:bearer|basic)\s+(){_VALUE}" for a in "Aa"),

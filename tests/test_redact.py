@@ -71,6 +71,7 @@ SHAPES = {
     "a user in an address": "wss://«user:pw»@host/x",
     "an odd password": "wss://«bot:p/w#1@x?y»@host/x",
     "an @ in a user": "no way to wss://«b@t»@host.",
+    "a JWT whose middle is left out": f"'«{JWT[:20]}...{JWT[-12:]}»' == 'x'",
     "a JWT that was cut": f"got «{JWT[:30]}»",
     "an OpenChat token that was cut": f"got «{CHAT_TOKEN[:20]}»",
     "a CometChat token": "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11_«0123456789abcdef0» top",

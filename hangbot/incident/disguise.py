@@ -4,13 +4,12 @@ Only what the protocol itself says stays (`hangbot.incident.vocabulary`): a fiel
 is hidden as well. Ids stay ids: what is put together of others is disguised part by part. Lengths stay.
 """
 
-import hashlib
-import hmac
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from hangbot.incident.stand_ins import StandIns
 from hangbot.incident.vocabulary import (
     COMMAND_WORDS,
     HEADERS,
@@ -63,10 +62,8 @@ class Disguise:
     """
 
     def __init__(self, key: bytes, own: Collection[str] = ()) -> None:
-        self._key = key
+        self._stand_ins = StandIns(key)
         self._own = frozenset(own)
-        self._pieces: dict[str, str] = {}
-        self._used: set[str] = set()
         self._texts: dict[str, str] = {}
         """What is looked for in sentences: whole texts, and the names of people and rooms."""
         self._known: re.Pattern[str] | None = None
@@ -80,7 +77,7 @@ class Disguise:
             return text
         done, at = [], 0
         for found in _UUID.finditer(text):
-            done += [self._parts(text[at : found.start()]), self._uuid(found[0])]
+            done += [self._parts(text[at : found.start()]), self._stand_ins.uuid(found[0])]
             at = found.end()
         return "".join([*done, self._parts(text[at:])])
 
@@ -100,7 +97,7 @@ class Disguise:
         if not any(letter.isspace() for letter in text):
             return self.id(text)
         if text not in self._texts:
-            stream = self._letters(text, len(text))
+            stream = self._stand_ins.letters(text)
             self._texts[text] = "".join(
                 was if was in " \n" else drawn for was, drawn in zip(text, stream, strict=True)
             )
@@ -231,7 +228,7 @@ class Disguise:
         """Return a part of a sentence in which no name and no text stands that is known as a whole."""
         done, at = [], 0
         for found in _UUID.finditer(text):
-            done += [self._words(text[at : found.start()]), self._uuid(found[0])]
+            done += [self._words(text[at : found.start()]), self._stand_ins.uuid(found[0])]
             at = found.end()
         return "".join([*done, self._words(text[at:])])
 
@@ -246,42 +243,7 @@ class Disguise:
         return self._piece(word, first=True) if word.isalnum() else "x" * len(word)
 
     def _piece(self, piece: str, *, first: bool) -> str:
-        if first and piece in PREFIXES:
-            return piece
-        if piece not in self._pieces:
-            shape = "hex" if _HEX.fullmatch(piece) and any(map(str.isdigit, piece)) else "word"
-            self._pieces[piece] = self._drawn(piece, shape)
-        return self._pieces[piece]
-
-    def _uuid(self, text: str) -> str:
-        """Return a stand-in for a UUID of the same version; hyphens make no difference."""
-        bare = text.replace("-", "").lower()
-        if bare not in self._pieces:
-            drawn = self._drawn(bare, "hex")
-            self._pieces[bare] = drawn[:12] + bare[12] + drawn[13:16] + bare[16] + drawn[17:]
-        done = iter(self._pieces[bare])
-        return "".join("-" if letter == "-" else next(done) for letter in text)
-
-    def _drawn(self, piece: str, shape: str) -> str:
-        for attempt in range(_TRIES):
-            stream = self._bytes(f"{shape}:{attempt}:{piece}", len(piece))
-            draw = _like if shape == "word" else _hex_like
-            done = "".join(map(draw, piece, stream))
-            if done not in self._used and done != piece:
-                break
-        self._used.add(done)
-        return done
-
-    def _letters(self, text: str, length: int) -> Iterable[str]:
-        return (_LETTERS[number % 26] for number in self._bytes(f"text:{text}", length))
-
-    def _bytes(self, text: str, length: int) -> bytes:
-        raw = text.encode("utf-8", "surrogatepass")
-        blocks = (
-            hmac.new(self._key, block.to_bytes(4, "big") + raw, hashlib.sha256).digest()
-            for block in range(length // 32 + 1)
-        )
-        return b"".join(blocks)[:length]
+        return piece if first and piece in PREFIXES else self._stand_ins.piece(piece)
 
     def _known_texts(self) -> re.Pattern[str] | None:
         """Return what finds the names and texts with blanks in them that were replaced, the longest first."""
@@ -292,14 +254,3 @@ class Disguise:
             either = "|".join(map(re.escape, long))
             self._known = re.compile(rf"(?<!\w)(?:{either})(?!\w)") if long else None
         return self._known
-
-
-def _hex_like(_: str, number: int) -> str:
-    return _DIGITS[number % 16]
-
-
-def _like(letter: str, number: int) -> str:
-    if letter.isdecimal():
-        return str(number % 10)
-    drawn = _LETTERS[number % 26]
-    return drawn.upper() if letter.isupper() else drawn

@@ -1,10 +1,12 @@
 """No secret in anything a run leaves: sentinel tokens, planted in every way that is known to leak."""
 
+import base64
 import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -22,8 +24,13 @@ from tests.plugin.conftest import QUICK
 SENTINEL: Final = "sentinel-4711-of-nobody-you-know"
 FOREIGN: Final = "another-program's password"
 ROOM: Final = "1d0a1c9a-8b1a-4b7a-9a63-000000000001"
-PIECES: Final = (SENTINEL[:10], SENTINEL[-10:], FOREIGN[:12])
-"""What pytest leaves of a secret that it shortens is masked as well."""
+UNKNOWN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJub2JvZHkifQ.bm90LWEtc2lnbmF0dXJl"
+"""A JWT that is in no configuration."""
+PIECES: Final = (
+    *(SENTINEL[:10], SENTINEL[-10:], FOREIGN[:12], quote(FOREIGN)[:12], UNKNOWN.rpartition(".")[2]),
+    *(base64.b64encode(secret.encode()).decode().rstrip("=") for secret in (SENTINEL, FOREIGN)),
+)
+"""What pytest leaves of a secret that it shortens is masked as well, and what is quoted or in base64."""
 
 PLACES: Final = {
     "an_assertion_that_shows_both_sides": "assert TOKEN == 'something else'",
@@ -47,13 +54,24 @@ PLACES: Final = {
     except KeyError as exc:
         raise RuntimeError("{FOREIGN}") from exc""",
     "the_reason_of_an_expected_failure": "pytest.xfail(f'the token is {TOKEN}')",
+    "a_token_of_nobody_in_a_comparison": f"assert '{UNKNOWN}' == 'another'",
+    "the_name_of_a_test_with_a_token_of_nobody": "assert not token",
+    "a_secret_quoted_and_in_base64": "raise ValueError([quote(TOKEN), base64.b64encode(TOKEN.encode())])",
+    "a_handshake_of_websockets_at_debug": "caplog.set_level(10); shake_hands(TOKEN); raise AssertionError",
     "a_warning": "warnings.warn(f'the token is {TOKEN}', UserWarning)",
 }
 """Where a secret can leave by; each is a test that fails, but for the last two."""
+_IN_NAMES: Final = {
+    "the_name_of_a_test": "TOKEN",
+    "the_name_of_a_test_with_a_token_of_nobody": repr(UNKNOWN),
+}
 SUITE: Final = """
-import json, logging, os, sys, warnings
+import base64, json, logging, os, sys, warnings
 from pathlib import Path
+from urllib.parse import quote
 import httpx, jsonpatch, pydantic, pytest
+from websockets.client import ClientProtocol
+from websockets.uri import parse_uri
 
 TOKEN = os.environ["BOT_USER_TOKEN"]
 
@@ -74,6 +92,11 @@ def request(token):
         return client.get("http://127.0.0.1/room", params={"key": token})
 
 
+def shake_hands(token):
+    client = ClientProtocol(parse_uri(f"ws://127.0.0.1/primus?token={token}"))
+    client.send_request(client.connect())
+
+
 def attach(token):
     try:
         import allure
@@ -89,8 +112,8 @@ def attach(token):
 
 
 """ + "\n\n".join(
-    f"@pytest.mark.parametrize('token', [TOKEN])\ndef test_{name}(token):\n    {body}\n"
-    if name == "the_name_of_a_test"
+    f"@pytest.mark.parametrize('token', [{_IN_NAMES[name]}])\ndef test_{name}(token):\n    {body}\n"
+    if name in _IN_NAMES
     else f"def test_{name}(config, caplog, record_property):\n    {body}\n"
     for name, body in PLACES.items()
 )
@@ -139,7 +162,7 @@ def test_a_secret_is_in_nothing_a_run_leaves(configured: pytest.Pytester, style:
     done.assert_outcomes(failed=len(PLACES) - 2, passed=1, xfailed=1, warnings=1)
     assert MASK in done.stdout.str()
     assert leaks(configured.path, done) == []
-    done.stdout.fnmatch_lines(["hangfm: a secret would have been part of the names of tests (1 value(s))*"])
+    done.stdout.fnmatch_lines(["hangfm: a secret would have been part of the names of tests (2 value(s))*"])
     done.stdout.no_fnmatch_line("*result file(s) held a secret*")
 
 

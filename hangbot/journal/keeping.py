@@ -1,35 +1,16 @@
-"""What the bot and its services said to each other in the last minutes, kept in memory for an incident.
-
-An entry is what was sent or received itself, not a copy; it is read, and masked, only when it is asked for.
-What is kept begins with a checkpoint: how the connections and the room stood before its first entry.
-"""
+"""Keeps what happened in memory, within a bound."""
 
 import json
 import sys
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from hangbot.redact import Redactor
+from hangbot.journal.entries import Checkpoint, Entry, Excerpt, Snapshot, Value
 
-__all__ = [
-    "LARGEST",
-    "OLDEST",
-    "SCHEMA",
-    "SILENT",
-    "Chance",
-    "Checkpoint",
-    "Entry",
-    "Excerpt",
-    "Journal",
-    "NotedChance",
-    "Snapshot",
-    "rows",
-]
+__all__ = ["LARGEST", "OLDEST", "SILENT", "Journal"]
 
-SCHEMA: Final = 1
-"""Of the rows of `rows`."""
 OLDEST: Final = 600.0
 """Seconds that are kept, and up to a minute more."""
 LARGEST: Final = 5 * 2**20
@@ -41,87 +22,13 @@ _ENTRY: Final = 160
 """Bytes of an entry besides its texts (measured)."""
 _MOST_ANSWERS: Final = 24
 _MOST_MESSAGES: Final = 4096
-_UUID: Final = 128
-"""Bits of one."""
 _STARTING: Final = ("/me", "/settings", "/members", "/conversations", "/user-token", "/rooms/", "/profile")
 """Parts of the paths that a bot asks at its start: their last answers are kept longer than all else."""
-
-Value = str | bytes | float | int | bool | None | Mapping[str, Any]
-
-
-class Entry(NamedTuple):
-    """One thing that happened.
-
-    Attributes:
-        at: Monotonic seconds.
-        kind: What it was: see `_FIELDS`.
-        values: Its values, in the order of `_FIELDS`.
-    """
-
-    at: float
-    kind: str
-    values: tuple[Any, ...]
-
-
-class Snapshot(NamedTuple):
-    """How things stand.
-
-    Attributes:
-        room: The state of the room, as the service would send it; ``None`` outside of it.
-        heard: The newest line that was heard of each conversation, by its key.
-    """
-
-    room: Mapping[str, Any] | None
-    heard: Mapping[str, int]
-
-
-class Checkpoint(NamedTuple):
-    """How things stood before a segment.
-
-    Attributes:
-        at: Monotonic seconds.
-        open: The services of the connections that were open, by their number.
-        heard: As in `Snapshot`.
-        room: The room's state as compressed JSON, or ``None``.
-    """
-
-    at: float
-    open: Mapping[int, str]
-    heard: Mapping[str, int]
-    room: bytes | None
 
 
 class _Segment(NamedTuple):
     checkpoint: Checkpoint
     entries: list[Entry]
-
-
-_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "began": (),
-    "request": ("n", "service", "method", "target", "body"),
-    "answer": ("n", "status", "headers", "body"),
-    "failed": ("n", "how"),
-    "open": ("conn", "service"),
-    "opened": ("conn",),
-    "refused": ("conn", "status", "headers", "body"),
-    "unopened": ("conn", "how", "errno"),
-    "in": ("conn", "frame"),
-    "out": ("conn", "frame"),
-    "ping": ("conn", "ping"),
-    "pong": ("conn", "ping"),
-    "closed": ("conn", "theirs", "code", "reason"),
-    "said": ("id", "to", "direct", "text", "refused"),
-    "answering": ("id", "message", "app"),
-    "acted": ("action", "params"),
-    "app": ("what", "outcome"),
-    "step": ("id", "step", "attempt", "detail", "state", "tier"),
-    "health": ("part", "red", "sentence"),
-    "chance": ("number",),
-    "drawn": ("bits", "hex"),
-    "stopping": (),
-    "ended": ("how",),
-}
-"""The values of each kind of entry, by name."""
 
 
 class Journal:
@@ -206,7 +113,7 @@ class Journal:
         if self._largest:
             self._open[number] = service
 
-    def read(self) -> "Excerpt":
+    def read(self) -> Excerpt:
         """Return what is kept, as it is now: quick, and to be read in another thread."""
         kept = [segment for segment, _ in self._segments]
         return Excerpt(
@@ -267,120 +174,8 @@ class Journal:
             del self._answers[next(iter(self._answers))]
 
 
-class Excerpt(NamedTuple):
-    """What a journal kept at one moment.
-
-    Attributes:
-        checkpoint: How things stood before the first entry; ``None``: nothing is kept.
-        entries: In order.
-        answers: The last answers to the questions of a start, of before; each behind its request.
-        until: When it was read.
-        lost: How many entries of before are no longer kept.
-    """
-
-    checkpoint: Checkpoint | None
-    entries: list[Entry]
-    answers: list[Entry]
-    until: float
-    lost: int
-
-
-class Chance(Protocol):
-    """The part of `hangbot.ids.Rng` that is drawn from."""
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-
-    def getrandbits(self, bits: int, /) -> int:
-        """Return a whole number of that many random bits."""
-
-
-class NotedChance:
-    """Draws from another, and keeps what was drawn: a replay draws the same.
-
-    Args:
-        chance: Where it is drawn from.
-        journal: Where it is kept.
-    """
-
-    def __init__(self, chance: Chance, journal: Journal) -> None:
-        self._chance = chance
-        self._journal = journal
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-        drawn = self._chance.random()
-        self._journal.add("chance", drawn)
-        return drawn
-
-    def getrandbits(self, bits: int, /) -> int:
-        """Return a whole number of that many random bits; of 128, a UUID of version 4, as ids are."""
-        drawn = self._chance.getrandbits(bits)
-        if bits == _UUID:
-            drawn = drawn & ~(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62
-        self._journal.add("drawn", bits, f"{drawn:0{bits // 4}x}")
-        return drawn
-
-
 SILENT: Final = Journal(lambda: 0.0, largest=0)
 """Keeps nothing."""
-
-
-def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator[dict[str, Any]]:
-    """Yield an excerpt as rows for JSON, with every secret masked; their times count from the checkpoint.
-
-    The first row is ``{"kind": "kept", "schema", "lost", "start", "seconds", "began", "open", "heard",
-    "room"}``: ``start`` is the checkpoint's monotonic time, ``began`` its time since the epoch.
-
-    Args:
-        excerpt: What is to be shown.
-        redactor: Masks secrets.
-        wall: The time since the epoch at which it was read.
-    """
-    start = excerpt.checkpoint.at if excerpt.checkpoint else excerpt.until
-    checkpoint = excerpt.checkpoint or Checkpoint(start, {}, {}, None)
-    yield {
-        "kind": "kept",
-        "schema": SCHEMA,
-        "lost": excerpt.lost,
-        "start": start,
-        "seconds": round(excerpt.until - start, 6),
-        "began": round(wall - (excerpt.until - start), 3),
-        "open": sorted(checkpoint.open.values()),
-        "heard": dict(checkpoint.heard),
-        "room": None
-        if checkpoint.room is None
-        else redactor.value(json.loads(zlib.decompress(checkpoint.room))),
-    }
-    for before, entries in ((True, excerpt.answers), (False, excerpt.entries)):
-        for entry in entries:
-            row: dict[str, Any] = {"t": round(entry.at - start, 6), "kind": entry.kind}
-            if before:
-                row["before"] = True
-            for name, value in zip(_FIELDS[entry.kind], entry.values, strict=True):
-                row |= _shown(name, value, redactor)
-            yield row
-
-
-def _shown(name: str, value: Any, redactor: Redactor) -> dict[str, Any]:  # noqa: ANN401  any value of an entry
-    if name in {"frame", "body"}:
-        return _content(value, redactor)
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    if name == "headers":
-        value = dict(value)
-    return {name: redactor.value(value)}
-
-
-def _content(value: str | bytes | None, redactor: Redactor) -> dict[str, Any]:
-    """Return a frame or a body: ``json`` where it is that, else ``text``."""
-    if not value:
-        return {}
-    try:
-        return {"json": redactor.value(json.loads(value))}
-    except (ValueError, RecursionError):
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        return {"text": redactor.text(text)}
 
 
 def _is_starting(target: bytes | str) -> bool:

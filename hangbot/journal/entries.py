@@ -1,0 +1,96 @@
+"""What a journal keeps: entries, and how things stood before them."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+__all__ = ["FIELDS", "Checkpoint", "Entry", "Excerpt", "Snapshot", "Value"]
+
+Value = str | bytes | float | int | bool | None | Mapping[str, Any]
+
+
+class Entry(NamedTuple):
+    """One thing that happened.
+
+    Attributes:
+        at: Monotonic seconds.
+        kind: What it was: see `FIELDS`.
+        values: Its values, in the order of `FIELDS`.
+    """
+
+    at: float
+    kind: str
+    values: tuple[Any, ...]
+
+
+class Snapshot(NamedTuple):
+    """How things stand.
+
+    Attributes:
+        room: The state of the room, as the service would send it; ``None`` outside of it.
+        heard: The newest line that was heard of each conversation, by its key.
+    """
+
+    room: Mapping[str, Any] | None
+    heard: Mapping[str, int]
+
+
+class Checkpoint(NamedTuple):
+    """How things stood before a segment.
+
+    Attributes:
+        at: Monotonic seconds.
+        open: The services of the connections that were open, by their number.
+        heard: As in `Snapshot`.
+        room: The room's state as compressed JSON, or ``None``.
+    """
+
+    at: float
+    open: Mapping[int, str]
+    heard: Mapping[str, int]
+    room: bytes | None
+
+
+class Excerpt(NamedTuple):
+    """What a journal kept at one moment.
+
+    Attributes:
+        checkpoint: How things stood before the first entry; ``None``: nothing is kept.
+        entries: In order.
+        answers: The last answers to the questions of a start, of before; each behind its request.
+        until: When it was read.
+        lost: How many entries of before are no longer kept.
+    """
+
+    checkpoint: Checkpoint | None
+    entries: list[Entry]
+    answers: list[Entry]
+    until: float
+    lost: int
+
+
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "began": (),
+    "request": ("n", "service", "method", "target", "body"),
+    "answer": ("n", "status", "headers", "body"),
+    "failed": ("n", "how"),
+    "open": ("conn", "service"),
+    "opened": ("conn",),
+    "refused": ("conn", "status", "headers", "body"),
+    "unopened": ("conn", "how", "errno"),
+    "in": ("conn", "frame"),
+    "out": ("conn", "frame"),
+    "ping": ("conn", "ping"),
+    "pong": ("conn", "ping"),
+    "closed": ("conn", "theirs", "code", "reason"),
+    "said": ("id", "to", "direct", "text", "refused"),
+    "answering": ("id", "message", "app"),
+    "acted": ("action", "params"),
+    "app": ("what", "outcome"),
+    "step": ("id", "step", "attempt", "detail", "state", "tier"),
+    "health": ("part", "red", "sentence"),
+    "chance": ("number",),
+    "drawn": ("bits", "hex"),
+    "stopping": (),
+    "ended": ("how",),
+}
+"""The values of each kind of entry, by name."""
