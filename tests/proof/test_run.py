@@ -13,6 +13,11 @@ BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 ANSWERS = Profile(says="/ping", answers="pong", start=3)
 JOINS_ONCE = ("    while True:  # a close without a code", "    for _ in range(1):  # a close without a code")
 
+ENDS = (
+    "        await asyncio.sleep(1)\n",
+    '        raise SystemExit("out of the room: to be started again")\n',
+)
+
 
 @pytest.mark.slow
 async def test_a_bot_that_never_joins_again_is_found(tmp_path: Path) -> None:
@@ -26,6 +31,18 @@ async def test_a_bot_that_never_joins_again_is_found(tmp_path: Path) -> None:
 
     failed = {name: what for name, (kind, what) in rules.items() if kind != "pass"}
     assert failed == {"room-socket.abort": "it was not in the room within 30 s"}
+
+
+@pytest.mark.slow
+async def test_a_bot_that_ends_to_be_started_again_where_it_lost_the_room_is_sound(tmp_path: Path) -> None:
+    source = BOT.read_text("utf-8")
+    assert ENDS[0] in source
+    (tmp_path / "bot.py").write_text(source.replace(*ENDS), "utf-8")
+    scenarios = ["room-socket.abort", "room-socket.again-and-again"]
+
+    rules = await prove([sys.executable, "bot.py"], tmp_path, scenarios, profile=ANSWERS)
+
+    assert {name: what for name, (kind, what) in rules.items() if kind != "pass"} == {}
 
 
 @pytest.mark.slow
