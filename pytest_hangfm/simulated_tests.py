@@ -34,14 +34,15 @@ _TEST: Final[pytest.StashKey[Callable[..., Any]]] = pytest.StashKey()
 
 def is_simulated(item: pytest.Item) -> bool:
     """Whether a test is marked ``simulation``, or tests an app."""
-    return item.get_closest_marker(_MARK) is not None or _APP in fixture_names(item)
+    return _TEST in item.stash or item.get_closest_marker(_MARK) is not None or _APP in fixture_names(item)
 
 
 def take_over(collected: object) -> None:
     """Keep others from running the marked tests among what pytest made of a name in a module."""
     nodes: Iterable[object] = collected if isinstance(collected, list | tuple) else (collected,)
-    for node in nodes:
-        if isinstance(node, pytest.Function) and is_simulated(node) and _TEST not in node.stash:
+    found = [node for node in nodes if isinstance(node, pytest.Function) and is_simulated(node)]
+    for node in found:  # those of one function share their fixtures
+        if _TEST not in node.stash:
             node.stash[_TEST] = node.obj
             node.obj = _stand_in(node.obj)
             drop_fixtures(node, lambda name: name.startswith(_OURS) or name in RUNNER_FIXTURES)

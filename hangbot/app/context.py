@@ -21,6 +21,8 @@ __all__ = ["AFTER", "Context", "Said", "bans", "timers_of", "uuid_of"]
 
 AFTER: Final = "after/"
 """How the id of a timer that a handler set begins."""
+_PROFILES_WITHIN: Final = 5.0
+_LOOKS_EVERY: Final = 0.1
 _LATEST: Final = 10 * 366 * 86_400.0
 _LARGEST_ARGUMENTS: Final = 64 * 1024
 
@@ -128,6 +130,18 @@ class Context:
         return next((user for user in users if user.uuid == name), None) or next(
             (user for user in users if (user.nickname or "").casefold() == wanted), None
         )
+
+    async def name_of(self, user: User | str) -> str:
+        """Return what a user is called; profiles come late, so it waits for one, for five seconds at most.
+
+        Args:
+            user: The user, or its uuid, which is returned where no profile comes.
+        """
+        clock, uuid = self.bot.clock, uuid_of(user)
+        until = clock.now() + _PROFILES_WITHIN
+        while (known := self.bot.facts.user(uuid)) and known.nickname is None and clock.now() < until:
+            await clock.sleep(_LOOKS_EVERY)
+        return (known or (user if isinstance(user, User) else User(uuid))).name
 
     # -- what is written when the handler ends
 

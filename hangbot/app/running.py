@@ -22,7 +22,7 @@ __all__ = ["Running"]
 
 _TRIES: Final = 5
 """How often a handler runs whose values others change meanwhile."""
-_PROFILES_WITHIN: Final = 3.0
+_PROFILES_WITHIN: Final = 5.0
 """Seconds for which the room's profiles are waited for."""
 _LOOKS_EVERY: Final = 0.1
 

@@ -60,13 +60,13 @@ class AppStore:
         return await self._buffer.keys(self._space)
 
     @overload
-    async def get(self, key: str, default: None = None) -> Any: ...  # noqa: ANN401  whatever was stored
+    async def get(self, key: str, default: object = None) -> Any: ...  # noqa: ANN401  whatever was stored
 
     @overload
-    async def get(self, key: str, default: Value, *, type: None = None) -> Value: ...
+    async def get(self, key: str, *, type: type[Value]) -> Value | None: ...
 
     @overload
-    async def get(self, key: str, default: Value | None = None, *, type: type[Value]) -> Value | None: ...
+    async def get(self, key: str, default: Value, *, type: type[Value]) -> Value: ...
 
     async def get(self, key: str, default: Any = None, *, type: Any = None) -> Any:  # noqa: A002
         """Return a value, or the default where there is none.

@@ -20,7 +20,7 @@ from pytest_hangfm.simulation.world import World
 
 __all__ = ["OFFERED", "CannotBeSimulatedError", "SimulatedBot", "Visitor", "in_words"]
 
-_LONGEST: Final = 3600.0
+_LONGEST: Final = 86_400.0
 """Virtual seconds that a test may take in a world."""
 _MOST: Final = 400
 """Characters of what a test raised."""
