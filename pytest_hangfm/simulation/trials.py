@@ -25,6 +25,7 @@ Invariant = Callable[[History], Iterable[tuple[float, str]] | None]
 
 _TRIES: Final = 100
 """How many plans are played to make a failing one small."""
+_WEEK: Final = 7 * 86_400.0
 _TEST: Final = "test"
 _CRASH: Final = "crash"
 """The rules of a test that fails in its world, and of a world that cannot be played."""
@@ -102,7 +103,7 @@ class Trial:
         Raises:
             CannotBeSimulatedError: The test asks for what a simulation has not.
         """
-        visitor = Visitor(self.test, self.values, self.wanted)
+        visitor = Visitor(self.test, self.values, self.wanted, longest=_WEEK)
         history = self._history(Plan(0, seconds=0.0, users=0), visitor)
         if visitor.raised is not None:
             raise visitor.raised

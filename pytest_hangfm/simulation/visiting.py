@@ -20,8 +20,8 @@ from pytest_hangfm.simulation.world import World
 
 __all__ = ["OFFERED", "CannotBeSimulatedError", "SimulatedBot", "Visitor", "in_words"]
 
-_LONGEST: Final = 86_400.0
-"""Virtual seconds that a test may take in a world."""
+_LONGEST: Final = 3600.0
+"""Virtual seconds that a test may take in a world in which things go wrong."""
 _MOST: Final = 400
 """Characters of what a test raised."""
 
@@ -66,6 +66,7 @@ class Visitor:
         test: The test's coroutine function.
         values: Its arguments, those of this plugin apart.
         wanted: The fixtures of this plugin that it asks for, all of them in `OFFERED`.
+        longest: Virtual seconds that it may take.
 
     Attributes:
         failure: When it failed, in virtual seconds, and with what; ``None``: it passed.
@@ -75,7 +76,11 @@ class Visitor:
     """
 
     def __init__(
-        self, test: Callable[..., Awaitable[None]], values: Mapping[str, object], wanted: tuple[str, ...]
+        self,
+        test: Callable[..., Awaitable[None]],
+        values: Mapping[str, object],
+        wanted: tuple[str, ...],
+        longest: float = _LONGEST,
     ) -> None:
         self.failure: tuple[float, str] | None = None
         self.raised: BaseException | None = None
@@ -84,6 +89,7 @@ class Visitor:
         self._test = test
         self._values = values
         self._wanted = wanted
+        self._longest = longest
         self._has_bot = False
 
     async def visit(self, world: World) -> None:
@@ -92,7 +98,7 @@ class Visitor:
         Raises:
             CannotBeSimulatedError: It is kept as well, and ends the world.
         """
-        limit = asyncio.timeout(_LONGEST)
+        limit = asyncio.timeout(self._longest)
         try:
             given = {name: await OFFERED[name](self, world) for name in self._wanted}
             async with limit:
@@ -103,7 +109,7 @@ class Visitor:
         except pytest.skip.Exception as exc:
             self.skipped = exc
         except (Exception, pytest.fail.Exception) as exc:  # noqa: BLE001  kept, and judged with the rest
-            took_long = f"the test had not ended after {_LONGEST:g} s" if limit.expired() else ""
+            took_long = f"the test had not ended after {self._longest:g} s" if limit.expired() else ""
             self.failure, self.raised = (world.recorder.now, took_long or self._placed(exc)), exc
         if not (self._has_bot or self.failure or self.skipped):
             self.impossible = "this test opens no bot: await hangfm_app(app), or hangfm_open_bot(app=…)"

@@ -42,7 +42,7 @@ async def test_the_clock_outlives_a_crash(hangfm_app: OpenApp) -> None:
     await bot.expect("⏰ Time is up", within=60)
 
 
-@pytest.mark.simulation(seeds=3)  # by night more: pytest --hangfm-seeds 300
+@pytest.mark.simulation(seeds=3)
 async def test_no_point_is_given_twice_whatever_goes_wrong(hangfm_app: OpenApp) -> None:
     bot = await hangfm_app(app, catch_up=100_000)
 
