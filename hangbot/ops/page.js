@@ -45,7 +45,7 @@ const fill = (id, key, make) => {
 const words = () => {
   const row = now.health;
   if (!row || performance.now() - heardOn > SILENT_S * 1000)
-    return ["silent", refused ? `Nothing to show: ${refused}` : heardAt ? `No word from the bot since ${clockTime(heardAt)}` : "No word from the bot yet"];
+    return ["silent", refused ? `Nothing to show: ${refused}` : !heardAt ? "No word from the bot yet" : now.stopping ? `The bot was stopped: its last word was at ${clockTime(heardAt)}` : `No word from the bot since ${clockTime(heardAt)}`];
   const named = Object.fromEntries(row.parts.map((part) => [part.part, part.sentence]));
   if (now.stopping) return ["stopping", "Stopping: what is on its way goes out"];
   if (row.ready) return ["ready", "Ready"];
@@ -60,6 +60,7 @@ const showState = () => {
   setText("name", now.room?.name ? `${name} in ${now.room.name}` : name);
   const title = `${{ ready: "✓", starting: "…", stopping: "■", ill: "!", silent: "✕" }[state]} ${state === "ill" ? "not ready" : state} · ${name}`;
   if (document.title !== title) document.title = title;
+  setText("live", title); // read aloud when the state changes, not when a figure in its words does
   if (state === pageState) return;
   pageState = document.body.dataset.state = state;
   $("mark").firstElementChild.setAttribute("d", MARKS[state]);
@@ -91,11 +92,12 @@ const showRoom = (room) => {
   $("progress").hidden = !room?.track || !from || !to || to <= from;
   if (!$("progress").hidden) $("progress").firstElementChild.style.width = `${Math.max(0, Math.min(100, (Date.now() - ahead - from) / (to - from) * 100))}%`;
 };
+const TIERS = { 1: "acknowledged at the first attempt", 2: "after a retry, or found when asked", 3: "given up" };
 const STATES = { queued: "waits", sending: "sending", delivered: "tier", failed: "failed", uncertain: "uncertain", expired: "expired", dropped: "dropped" };
 const badge = (row) => row.state === "delivered" ? row.tier ? `✓ tier ${row.tier}` : "✓ there" : row.state === "uncertain" || row.state === "failed" ? `✕ ${row.state}` : STATES[row.state] ?? row.state;
 const showDeliveries = (rows) => fill("deliveries", JSON.stringify(rows), () => rows.length ? rows.map((row) =>
   el("li", null, { "data-state": row.state, "data-tier": row.tier, "data-id": row.id },
-    el("span", badge(row), { class: "badge" }), el("span", row.text || "(no text)"), el("time", clockTime(row.at)),
+    el("span", badge(row), { class: "badge", title: TIERS[row.tier] ?? null }), el("span", row.text || "(no text)"), el("time", clockTime(row.at)),
     el("p", [row.doing, row.ms === null ? "" : `after ${took(row.ms)}`, row.attempts > 1 ? `${row.attempts} attempts` : "", row.id.slice(0, 12)].filter(Boolean).join(" · "), { class: "more" }))) : [el("li", "Nothing was said yet")]);
 const showTroubles = (rows) => {
   fill("troubles", JSON.stringify(rows), () => rows.length ? rows.map((row) => {
@@ -138,7 +140,7 @@ const showLog = (lines) => {
   if (follows) log.scrollTop = log.scrollHeight;
 };
 const take = (event, news) => {
-  if (event === "whole") { acks = []; $("log").replaceChildren(); }
+  if (event === "whole") { acks = []; for (const id of ["log", "strip"]) $(id).replaceChildren(); setText("answers", "No answer yet"); }
   Object.assign(now, news);
   refused = "";
   heardAt = Date.now() / 1000; heardOn = performance.now(); ahead = Date.now() - Date.parse(now.health.at);

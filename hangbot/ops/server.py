@@ -86,7 +86,11 @@ class Server:
         app.router.add_get(metrics_path, self._metrics)
         app.router.add_route("*", "/{path:.*}", self._health)
         self._runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=_CLOSES_WITHIN, keepalive_timeout=60
+            app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=_CLOSES_WITHIN,
+            lingering_time=_CLOSES_WITHIN,
         )
 
     @asynccontextmanager

@@ -202,4 +202,8 @@ def _refusal(host: str, port: int, exc: OSError) -> HangbotError:
             f"(`sysctl net.ipv4.ip_unprivileged_port_start={port}`), or choose another port."
         )
     reason = os.strerror(exc.errno) if exc.errno else str(exc)
+    if isinstance(exc, socket.gaierror):
+        reason, remedy = "the name is not known", "Use an address, or a name of this machine."
+    elif exc.errno == errno.EADDRNOTAVAIL:
+        remedy = "Use an address of this machine."
     return HangbotError(f"cannot listen on {host}:{port}: {reason}", remedy=remedy)

@@ -183,7 +183,7 @@ def test_the_image_runs_the_bot_itself_as_no_root_and_holds_no_secret() -> None:
     program, arguments = json.loads(of["ENTRYPOINT"][0])[0], json.loads(of["CMD"][0])
     check = json.loads(of["HEALTHCHECK"][0].partition("CMD ")[2])
     assert (program, check) == ("hangbot", ["hangbot", "status"])
-    assert parse(arguments).app == "mybot:on_message"
+    assert parse(arguments).app == ["mybot:on_message"]
     assert of["USER"] == ["bot"]
     assert [name for name, _ in steps].index("USER") > [name for name, _ in steps].index("COPY")
     assert of["COPY"] == ["mybot.py /home/bot/"]

@@ -182,6 +182,20 @@ async def test_half_a_request_and_a_connection_too_many_are_cut(
     assert [end == b"" or isinstance(end, ConnectionError) for end in ends] == [True] * 3
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.ops.server._BODY_WITHIN", 0.05)
+    async with watched(tmp_path, run=False) as bot:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(bot.url.rpartition(":")[2]))
+        head = f"POST /outbox/drop HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bot.token}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{".encode())
+        answer = await asyncio.wait_for(reader.read(), WITHIN)  # until it is hung up on
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
 async def test_an_open_page_is_told_the_end_when_the_bot_ends(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
         async with watched(tmp_path) as bot:

@@ -76,6 +76,18 @@ async def test_a_port_that_needs_a_right_says_how_to_get_it(monkeypatch: pytest.
     assert "ip_unprivileged_port_start=443" in caught.value.remedy
 
 
+async def test_a_host_that_no_name_server_knows_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*_: object, **_more: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", ask)
+
+    with pytest.raises(HangbotError, match=r"no\.such\.invalid:0: the name is not known") as caught:
+        await Listener(asyncio.Protocol, 0, host="no.such.invalid").start()
+
+    assert "an address" in caught.value.remedy
+
+
 def service() -> tuple[Handler, asyncio.Event]:
     """A service that answers with more than fits on the way, and when it was asked."""
     asked = asyncio.Event()
