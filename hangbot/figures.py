@@ -128,11 +128,11 @@ class Figures:
         )
         self.settled = Counter(
             "hangbot_settled_total",
-            "Messages and room actions that ended, by tier: 1, 2, 3, uncertain, expired, dropped.",
+            "Messages and room actions that ended, by tier: 1, 2, 3, uncertain, expired.",
             "path",
             "tier",
             starts=(
-                *(("chat", tier) for tier in ("1", "2", "3", "uncertain", "expired", "dropped")),
+                *(("chat", tier) for tier in ("1", "2", "3", "uncertain", "expired")),
                 *(("room", tier) for tier in ("1", "2", "3", "uncertain")),
             ),
         )

@@ -25,7 +25,7 @@ LOOKS = """
 import sys
 
 async def hear(bot, message):
-    await message.reply(str("aiohttp" in sys.modules))
+    await message.reply(str({"aiohttp", "prometheus_client"} & sys.modules.keys() != set()))
 """
 
 

@@ -1,7 +1,7 @@
 """What Prometheus is given, read by its own library, and served by a bot in a room."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -154,14 +154,31 @@ async def test_what_a_bot_does_on_a_sandbox_is_in_its_metrics(tmp_path: Path) ->
         (said,) = await bot.shown.bot.say("hello")
         await asyncio.wait_for(bot.shown.bot.settled(said.message.id), WITHIN)
         await bot.shown.bot.act("playOneTimeAnimation", animation="jump")
+        await bot.sandbox.restart(services=["room"])
+        await until(lambda: bot.shown.bot.figures.reconnects.values()["room", "lost"] == 1)
+        await until(lambda: bot.shown.bot.health().ready)
         async with http.get("/metrics") as answer:
-            text, kind = await answer.read(), answer.headers["Content-Type"]
+            text, kind = await answer.text(), answer.headers["Content-Type"]
 
-    found = read(text)
-    assert [secret for secret in bot.settings.secrets() if secret in text.decode()] == []
-    assert "hello" not in text.decode()
+    found = read(text.encode())
     assert kind == "text/plain; version=0.0.4; charset=utf-8"
+    assert [secret for secret in bot.settings.secrets() if secret in text] == []
+    assert "hello" not in text
     assert found["hangbot_ready"] == {(): 1}
-    assert found["hangbot_settled_total"]["room", "1"] == 1
-    assert found["hangbot_ack_seconds_count"].keys() == {("chat",), ("room",)}
+    assert {labels: count for labels, count in found["hangbot_settled_total"].items() if count} == {
+        ("chat", "1"): 1,
+        ("chat", "3"): 1,
+        ("room", "1"): 1,
+    }
+    assert found["hangbot_retries_total"] == {("chat", "Unavailable"): 1}
+    assert found["hangbot_ack_seconds_count"] == {("chat",): 1, ("room",): 1}
     assert found["hangbot_handler_failures_total"]["raised",] == 1
+    assert found["hangbot_patches_total"][()] >= 1
+    assert found["hangbot_heartbeat_age_seconds"][()] < WITHIN
+    assert found["hangbot_last_event_age_seconds"].keys() == {("chat",), ("room",)}
+
+
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not so():  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)
