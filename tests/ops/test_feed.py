@@ -115,6 +115,34 @@ async def test_an_outbox_that_cannot_be_read_is_said_and_the_rest_is_shown(
     assert shown["health"] == {"parts": []}
 
 
+async def test_what_waits_is_counted_with_what_it_waits_for(world: World) -> None:
+    for key in ("m-1", "m-2"):
+        await world.outbox.put([Outgoing(key, "room", "hello")], 1_799_999_990.0)
+    detail = "held up by the rate (30 s)"
+    world.deliveries.step(Step("m-1", world.clock.wall(), "waiting", 0, detail, 30.0))
+
+    shown = await world.look()
+    await world.clock.sleep(60.0)
+    later = await world.look()
+
+    assert (shown["queue"]["waiting"], shown["queue"]["oldest_at"]) == (2, 1_799_999_990.0)
+    assert [(row["id"], row["why"]) for row in shown["queue"]["held"]] == [("m-1", detail)]
+    assert shown["deliveries"][1]["doing"] == detail
+    assert later["queue"]["held"] == []
+
+
+async def test_a_room_action_stands_among_the_deliveries_and_an_old_message_does_not(world: World) -> None:
+    end = Settlement("delivered", 1, 1)
+    world.deliveries.step(Step("voteOnSong-0123abcd", 5.0, "settled", 1, "tier 1", settlement=end))
+    world.deliveries.step(Step("an-old-message", 4.0, "settled", 1, "tier 1", settlement=end))
+
+    shown = await world.look()
+
+    assert [(row["text"], row["state"], row["tier"]) for row in shown["deliveries"]] == [
+        ("room action voteOnSong", "delivered", 1)
+    ]
+
+
 async def test_the_text_of_a_direct_message_is_not_shown(world: World) -> None:
     await world.outbox.put([Outgoing("m-1", "alice", "between us", direct=True)], 1.0)
 

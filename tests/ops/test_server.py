@@ -1,10 +1,12 @@
 """The page's server over real sockets, with a real bot behind it."""
 
 import asyncio
+import base64
 import logging
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -152,16 +154,24 @@ async def test_the_page_loads_nothing_runs_nothing_else_and_is_framed_nowhere(tm
 
 async def test_a_secret_that_is_said_stands_nowhere_on_the_page(tmp_path: Path) -> None:
     async with watched(tmp_path) as bot, aiohttp.ClientSession(bot.url) as http:
-        secrets = [bot.sandbox.bot.token, bot.token]
+        plain = [bot.sandbox.bot.token, bot.token]
+        secrets = [form for secret in plain for form in (secret, quote(secret, safe=""), b64(secret))]
         for secret in secrets:
             bot.shown.log.add(1.0, "INFO", "hangbot", f"a slip: {secret}")
             bot.shown.bot.conditions.red("token", f"a slip: {secret}", f"Hide {secret}.")
             await bot.fails(f"my token is {secret}")
         async with http.get("/events") as answer:
             raw = (await asyncio.wait_for(answer.content.readuntil(b"\n\n"), WITHIN)).decode()
+        for path in ("/healthz", "/metrics", "/"):
+            async with http.get(path) as answer:
+                raw += await answer.text()
 
     assert raw.count("a slip: <masked>") >= 2
     assert not [secret for secret in secrets if secret in raw]
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode().rstrip("=")
 
 
 async def test_half_a_request_and_a_connection_too_many_are_cut(
