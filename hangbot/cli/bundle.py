@@ -30,7 +30,7 @@ from hangbot.incident.own_words import own_words
 from hangbot.journal import Journal, rows
 from hangbot.preflight import examine, overall, preflight_row
 from hangbot.redact import Redactor
-from hangbot.status import ask
+from hangbot.status import Silent, ask
 from hangbot.status.pages import JOURNAL, LOG
 
 __all__ = ["add_arguments", "run"]
@@ -111,10 +111,15 @@ def _say(place: Path, made: list[str], found: Found, *, plain: bool) -> None:
 async def _find(settings: Settings) -> Found:
     clock, missing = SystemClock(), list[Missing]()
 
+    silent: list[Silent] = []
+
     async def found(what: str, finding: Callable[[], Awaitable[T | None]], where: str) -> T | None:
         """Return what was found, or ``None`` and say why it is missing."""
         try:
             got = await finding()
+        except Silent as exc:
+            silent.append(exc)
+            missing.append(Missing(what, f"{exc}"))
         except HangbotError as exc:
             missing.append(Missing(what, f"{exc}"))
         except TimeoutError:
@@ -126,7 +131,12 @@ async def _find(settings: Settings) -> Found:
         return None
 
     def of_bot(target: str) -> Callable[[], Awaitable[bytes | None]]:
-        return lambda: ask(settings.outbox, target, within=_WITHIN, clock=clock, largest=_LARGEST)
+        async def asking() -> bytes | None:
+            if silent:  # one that hangs is asked once
+                raise silent[0]
+            return await ask(settings.outbox, target, within=_WITHIN, clock=clock, largest=_LARGEST)
+
+        return asking
 
     journal = await found("journal.jsonl", of_bot(JOURNAL), _NOT_RUNNING)
     log = await found("log.jsonl", of_bot(LOG), _NOT_RUNNING)

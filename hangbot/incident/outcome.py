@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from hangbot.incident.recording import Happened, Line, Names, Recording, kind_of
+from hangbot.incident.recording import Line, Names, Recording, kind_of
 
 __all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
 
@@ -176,20 +176,16 @@ def _line(line: Line, topic: str) -> Iterator[Fact]:
 
 
 def _actions(line: Line, topic: str) -> Iterator[Fact]:
-    answers: dict[Any, Happened] = {}
+    answers: dict[str, str] = {}
     for event in line.events:
-        frame = event.row.get("json")
-        if event.row["kind"] == "in" and isinstance(frame, dict) and frame.get("context") == "response":
-            answers.setdefault(str(frame.get("messageId")), event)
+        match event.row:
+            case {"kind": "in", "json": {"context": "response", **answer}}:
+                says = "refused" if answer.get("error") else "answered"
+                answers.setdefault(str(answer.get("messageId")), says)
     for event in line.events:
-        frame = event.row.get("json")
-        if event.row["kind"] != "out" or not isinstance(frame, dict) or frame.get("event") != "action":
-            continue
-        answer = answers.get(str(frame.get("messageId")))
-        says = "no answer"
-        if answer is not None:
-            says = "refused" if answer.row["json"].get("error") else "answered"
-        yield Fact(event.t, f"{topic}, {frame['params'].get('action')}", says)
+        match event.row:
+            case {"kind": "out", "json": {"event": "action", "params": {"action": str(name)}, **more}}:
+                yield Fact(event.t, f"{topic}, {name}", answers.get(str(more.get("messageId")), "no answer"))
 
 
 def _cause(how: str) -> str:

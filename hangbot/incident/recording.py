@@ -108,9 +108,6 @@ def read_recording(rows: Sequence[Mapping[str, Any]], *, shift: float = 0.0) -> 
     Args:
         rows: As `hangbot.journal.rows` makes them, the first one included.
         shift: Added to every time.
-
-    Raises:
-        KeyError, TypeError, ValueError: They are none.
     """
     made = Recording(rows[0])
     asked: dict[int, Exchange] = {}

@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
@@ -21,6 +21,7 @@ from hangbot.errors import HangbotError, UsageError
 from hangbot.factory import open_bot, open_outbox
 from hangbot.hangfm.played import played_network
 from hangbot.incident.bundle import Bundle
+from hangbot.incident.checking import check_rows
 from hangbot.incident.outcome import Pair, compared, facts
 from hangbot.incident.player import RecordedPlayer
 from hangbot.incident.recording import Names, Recording, Said, read_recording
@@ -80,32 +81,47 @@ def replayed(bundle: Bundle, *, app: AnyApp | None = None) -> Run:
             remedy="Have it made while the bot runs.",
         )
     try:
-        then = read_recording(bundle.journal)
-        start = -START if then.continues else 0.0
-        now = run_virtually(_Replay(bundle, then, app).run(), start=start)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
-        logging.getLogger(__name__).debug("the journal cannot be played", exc_info=exc)
+        check_rows(bundle.journal)
+        who = _Bot.of(bundle.manifest)
+    except ValueError as exc:
         raise UsageError(
-            f"the journal of the bundle cannot be read ({type(exc).__name__})",
-            remedy="Have it made and sent again: `hangbot bundle`.",
+            f"the bundle cannot be replayed: {exc}", remedy="Have it made and sent again: `hangbot bundle`."
         ) from None
+    then = read_recording(bundle.journal)
+    start = -START if then.continues else 0.0
+    now = run_virtually(_Replay(bundle, then, who, app).run(), start=start)
     return Run(then, now)
 
 
+class _Bot(NamedTuple):
+    """Whose incident it is."""
+
+    uid: str
+    token_expires_at: float | None
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
+        """Read it from a manifest; raises `ValueError`."""
+        bot = manifest.get("bot")
+        uid, expires = (bot.get("uid"), bot.get("token_expires_at")) if isinstance(bot, dict) else (0, 0)
+        if not isinstance(uid, str | None) or not isinstance(expires, int | float | None):
+            raise ValueError("its manifest does not say whose it is")  # noqa: TRY004  what was read is wrong
+        return cls(uid or "bot", expires)
+
+
 class _Replay:
-    def __init__(self, bundle: Bundle, then: Recording, app: AnyApp | None) -> None:
+    def __init__(self, bundle: Bundle, then: Recording, who: _Bot, app: AnyApp | None) -> None:
         self._bundle = bundle
         self._then = then
         self._app = app
         self._clock = VirtualClock(float(then.kept["began"]))
-        uid = bundle.manifest["bot"]["uid"]
-        self._uid = uid if isinstance(uid, str) else "bot"
-        self._player = RecordedPlayer(then, self._clock, self._uid)
-        self._failed: HangbotError | None = None
+        self._who = who
+        self._player = RecordedPlayer(then, self._clock, who.uid)
+        self._journal = _Heard(self._clock, self._player)
 
     async def run(self) -> Recording:
         """Run the bot for as long as the recording lasts, and return what it did."""
-        journal = _Heard(self._clock, self._player)
+        journal = self._journal
         services = {_ROOM: "room", _CHAT: "chat", _GATEWAY: "gateway"}
         network = played_network(self._player, services, journal)
         app = self._app or _StandIn(self._then)
@@ -143,13 +159,15 @@ class _Replay:
                 task.cancel()
             for result in await asyncio.gather(*tasks, running, return_exceptions=True):
                 if isinstance(result, Exception):
-                    raise result
+                    raise result  # a fault of the replay's own
 
     async def _run_bot(self, bot: Bot) -> None:
         try:
             await bot.run()
-        except HangbotError as exc:
-            self._failed = exc
+        except HangbotError:
+            pass  # the journal has it
+        except Exception as exc:  # noqa: BLE001  a fault of the bot of today: what is to be shown
+            self._journal.add("ended", type(exc).__name__)
 
     async def _look(self, bot: Bot) -> None:
         while True:
@@ -188,11 +206,10 @@ class _Replay:
             for name, value in self._bundle.config.items()
             if name in names and value not in {"-", "", MASK}
         }
-        expires = self._bundle.manifest["bot"]["token_expires_at"]
         settings = Settings.from_env(
             env
             | {
-                "BOT_USER_TOKEN": _token(self._uid, expires),
+                "BOT_USER_TOKEN": _token(*self._who),
                 "HANGBOT_OUTBOX": str(folder / "outbox.sqlite3"),
                 "OPENCHAT_BASE_URL": f"https://{_CHAT}",
                 "TTFM_GATEWAY_BASE_URL": f"https://{_GATEWAY}",

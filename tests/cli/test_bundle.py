@@ -134,7 +134,7 @@ def _swap(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     (
         "odd rows",
         _swap("journal.jsonl", lambda text: text.replace('"kind": "out"', '"kid": 1')),
-        "cannot be read",
+        "has no kind that it can have",
     ),
     (
         "odd settings",
