@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import allure
@@ -33,6 +34,8 @@ ILL = """JSON.stringify([...document.querySelectorAll('#ill li')].map((li) => [
     li.dataset.part, li.dataset.kind, li.querySelector('.sentence').textContent,
     li.querySelector('.remedy')?.textContent ?? '']))"""
 WELL = "JSON.stringify([...document.querySelectorAll('#well li')].map((li) => li.dataset.part))"
+WATCH = """window.seen = []; new MutationObserver(() => seen.push(document.body.dataset.state))
+    .observe(document.body, { attributes: true, attributeFilter: ["data-state"] }); 1"""
 LASTS = 3.0
 """Seconds for which the page is compared while something is wrong."""
 
@@ -68,8 +71,8 @@ async def test_a_failed_message_is_tried_again_with_the_keyboard_alone(tmp_path:
         await page.until("document.querySelector('#wrong').textContent")
         await page.type(bot.token)
         await page.press("Enter", "\r")
-        end = await asyncio.wait_for(bot.shown.bot.settled(key), WITHIN)
         await page.until("document.querySelector('#troubles').textContent.includes('has arrived')")
+        end = await asyncio.wait_for(bot.shown.bot.settled(key), WITHIN)
         focus = await page.evaluate("document.activeElement.id")
         kept = await page.evaluate("[document.cookie, localStorage.length, sessionStorage.length].join()")
         text = await page.evaluate("document.querySelector('#deliveries').textContent")
@@ -95,6 +98,10 @@ async def test_the_page_is_good_before_the_join_while_the_bot_stops_and_when_it_
         died = await page.evaluate("document.body.innerText + document.title")
         await keep(page, "no word from the bot")
         said = await page.evaluate("document.querySelector('#icon').href")
+        again = tmp_path / "again"
+        again.mkdir()
+        async with watched(again, env={"HANGBOT_STATUS_PORT": bot.url.rpartition(":")[2]}):
+            await page.until(f"{STATE} === 'ready'")
 
     assert "waits for: room, chat, chat agreement" in starting
     assert "Not in the room" in starting
@@ -102,6 +109,15 @@ async def test_the_page_is_good_before_the_join_while_the_bot_stops_and_when_it_
     assert re.search(r"No word from the bot since \d\d:\d\d:\d\d", died)
     assert "✕ silent" in died
     assert said.startswith("data:image/svg")
+
+
+async def test_a_loop_that_stands_still_is_seen_and_the_page_goes_on_by_itself(tmp_path: Path) -> None:
+    async with watched(tmp_path) as bot, open_page(bot.url, tmp_path / "profile") as page:
+        await page.until(f"{STATE} === 'ready'")
+        await page.evaluate(WATCH)
+
+        time.sleep(7.0)  # noqa: ASYNC251  what an app does that blocks the bot
+        await page.until("seen.join().startsWith('silent,ready')")
 
 
 async def test_it_asks_nothing_of_anybody_else_and_writes_no_error(tmp_path: Path) -> None:
