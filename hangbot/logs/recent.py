@@ -30,9 +30,9 @@ class LogLine(NamedTuple):
 
 
 class Recent:
-    """The last 500 lines, of which all together take 256 KiB at most; any thread may ask.
+    """The last 500 lines, which have 262,144 characters at most; any thread may ask.
 
-    A longer line than 8 KiB is cut.
+    A line of more than 8,192 characters is cut.
     """
 
     def __init__(self) -> None:
