@@ -80,7 +80,8 @@ async def shown(folder: Path) -> dict[str, set[str]]:
 
 
 async def test_every_query_asks_for_what_a_bot_shows(tmp_path: Path) -> None:
-    has = await shown(tmp_path) | {"up": set[str]()} | {rule["record"]: {"room"} for rule in rules() if "record" in rule}
+    recorded = {rule["record"]: {"room"} for rule in rules() if "record" in rule}
+    has = {**await shown(tmp_path), **recorded, "up": set[str]()}
 
     asked = [(query, name, held) for query in expressions() for name, held in selectors(query)]
 
