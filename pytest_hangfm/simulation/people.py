@@ -77,20 +77,22 @@ class People:
     async def praise(self) -> None:
         """Praise what plays: the bot votes."""
         self._lines += 1
-        await self._one().say(f"nice {self._lines}")
+        async with self.quiet:
+            await self._one().say(f"nice {self._lines}")
 
     async def hostile(self, text: str) -> None:
         """Say something that is hard to read."""
-        await self._try(self._one().say(text))
+        async with self.quiet:
+            await self._try(self._one().say(text))
 
     async def edit_and_delete(self) -> list[int]:
         """Say two lines, then change the first and take back the second; return their numbers."""
         user = self._one()
         async with self.quiet:
             numbers = [int((await user.say(f"wait, {word}"))["id"]) for word in ("what", "no")]
-        await asyncio.sleep(self._random.expovariate(1.0))
-        await user.edit(numbers[0], "ask nothing")
-        await user.delete(numbers[1])
+            await asyncio.sleep(self._random.expovariate(1.0))
+            await user.edit(numbers[0], "ask nothing")
+            await user.delete(numbers[1])
         return numbers
 
     async def silence(self) -> bool:

@@ -18,6 +18,9 @@ _ALL: Final = frozenset({"room", "chat", "push", "send"})
 _CHAT: Final = frozenset({"chat", "push", "send"})
 _ROOM: Final = frozenset({"room"})
 
+_JOINS_WITHIN: Final = 30
+"""Seconds within which a bot joins the room again, more often than not."""
+
 
 def _which(random: Random) -> Args:
     return {"services": list(random.choice(_SERVICES))}
@@ -47,17 +50,23 @@ async def _reset_room(world: "World", _args: Args, _lasts: float) -> Effect:
 
 
 async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
-    """Put the bot out of the room's list, unless it could not know of that.
+    """Put the bot out of the room's list, once it would know of that; not at all where that takes long."""
+    for _ in range(_JOINS_WITHIN):
+        if _hears_the_room(world):
+            await world.sandbox.forget(world.sandbox.bot.uid)
+            return Effect.done()
+        await asyncio.sleep(1.0)
+    return Effect(lambda: 0)
 
-    The frame that says so may be lost, or come before an answer to its join that was held back and says
-    that it is there.
+
+def _hears_the_room(world: "World") -> bool:
+    """Return whether a frame of the room reaches the bot, and finds the state there.
+
+    It may be lost, or come before an answer to the join that was held back and is older.
     """
     bot = world.keeper.bot
     lost = any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list())
-    if lost or bot is None or not bot.health().in_room:
-        return Effect(lambda: 0)
-    await world.sandbox.forget(world.sandbox.bot.uid)
-    return Effect.done()
+    return not lost and bot is not None and bot.health().in_room
 
 
 async def _kick(world: "World", _args: Args, _lasts: float) -> Effect:
