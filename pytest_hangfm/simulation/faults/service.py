@@ -62,10 +62,11 @@ async def _forget(world: "World", _args: Args, _lasts: float) -> Effect:
 def _hears_the_room(world: "World") -> bool:
     """Return whether a frame of the room reaches the bot, and finds the state there.
 
-    It may be lost, or come before an answer to the join that was held back and is older.
+    It may be lost, or wait for the next one, or come before an answer to the join that is older.
     """
     bot = world.keeper.bot
-    lost = any(row["on"] == "room.message" and row["do"] == "drop" for row in world.sandbox.faults.list())
+    faults = world.sandbox.faults.list()
+    lost = any(row["on"] == "room.message" and row["do"] in {"drop", "reorder"} for row in faults)
     return not lost and bot is not None and bot.health().in_room
 
 
