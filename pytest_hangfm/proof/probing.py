@@ -35,6 +35,7 @@ _LONGEST_WAIT: Final = 6.0
 _QUIET: Final = 1.2
 """Seconds without a line after which no answer is to come any more; or most of what the first one took."""
 _MOST: Final = 0.7
+_LONGEST_QUIET: Final = 15.0
 _TOGETHER: Final = 0.3
 """Seconds in which the lines of one answer come."""
 _WORD: Final = re.compile(r"(?<![\w/])([/!.?-][a-z0-9][a-z0-9_-]{1,20})\b", re.IGNORECASE)
@@ -123,9 +124,10 @@ class Prober:
         return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, 2 * taken))
 
     async def _quiet(self, seconds: float) -> None:
-        """Wait until no line has come for so long."""
-        seen = -1
-        while len(self._play.lines()) != seen:
+        """Wait until no line has come for so long; not for ever, where the bot answers itself."""
+        loop = asyncio.get_running_loop()
+        seen, latest = -1, loop.time() + _LONGEST_QUIET
+        while len(self._play.lines()) != seen and loop.time() < latest:
             seen = len(self._play.lines())
             await asyncio.sleep(seconds)
 
