@@ -106,9 +106,11 @@ class Listener:
         real = [listening for listening in server.sockets if hasattr(listening, "fileno")]
         for listening in real:
             loop.remove_reader(listening)
-        for _ in range(_ITERATIONS_TO_ACCEPT):
-            await asyncio.sleep(0)
-        server.close()
+        try:
+            for _ in range(_ITERATIONS_TO_ACCEPT):
+                await asyncio.sleep(0)
+        finally:
+            server.close()
         if real and keeps_port:
             self._holder = _bound(self._host, self.port)
 

@@ -157,13 +157,9 @@ class Prober:
         if not third or (answer and answer not in " ".join(third)):
             again = False  # it was silent, said that this came too soon, or answers by chance
             third = await self._ask(next(self._people), word, wait, direct=direct)
-        said = {line for lines in (*samples, third) for line in lines}
-        if (
-            answer
-            and answer == self._good(common_answer(*samples, third))
-            and not self._stands_in(answer, said)
-        ):
-            return Probe(word, answer, again)
+        if answer and answer == self._good(common_answer(*samples, third)):
+            said = {line for lines in (*samples, third) for line in lines}
+            return None if self._stands_in(answer, said) else Probe(word, answer, again)
         part = self._part([*samples, third]) if third else ""
         if part and self._second_best is None:
             self._second_best = Probe(word, part, again)

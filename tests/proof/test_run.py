@@ -13,6 +13,7 @@ BOT = Path(__file__).parents[2] / "examples" / "bot.py"
 ANSWERS = Profile(says="/ping", answers="pong", start=3)
 JOINS_ONCE = ("    while True:  # a close without a code", "    for _ in range(1):  # a close without a code")
 
+LOOKS = ("await asyncio.sleep(0.5)", "await asyncio.sleep(5)")
 ENDS = (
     "        await asyncio.sleep(1)\n",
     '        raise SystemExit("out of the room: to be started again")\n',
@@ -43,6 +44,19 @@ async def test_a_bot_that_ends_to_be_started_again_where_it_lost_the_room_is_sou
     rules = await prove([sys.executable, "bot.py"], tmp_path, scenarios, profile=ANSWERS)
 
     assert {name: what for name, (kind, what) in rules.items() if kind != "pass"} == {}
+
+
+@pytest.mark.slow
+async def test_a_bot_that_looks_every_fifth_second_is_not_taken_for_one_that_answers_twice(
+    tmp_path: Path,
+) -> None:
+    source = BOT.read_text("utf-8")
+    assert LOOKS[0] in source
+    (tmp_path / "bot.py").write_text(source.replace(*LOOKS), "utf-8")
+
+    rules = await prove([sys.executable, "bot.py"], tmp_path, ["chat-in.same-second"], profile=ANSWERS)
+
+    assert rules["chat-in.same-second"] == ("pass", "")
 
 
 @pytest.mark.slow

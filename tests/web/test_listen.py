@@ -138,6 +138,20 @@ async def test_who_says_no_farewell_in_tls_is_hung_up_on(tls: ssl.SSLContext) ->
     assert is_over(client)
 
 
+async def test_a_stop_that_is_cut_off_leaves_no_socket_listening() -> None:
+    listener = Listener(asyncio.Protocol, 0)
+    await listener.start()
+
+    stop = asyncio.create_task(listener.stop_accepting())
+    await asyncio.sleep(0)
+    stop.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await stop
+
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(HOST, listener.port)
+
+
 async def test_a_port_that_is_taken_is_named() -> None:
     holder = Listener(asyncio.Protocol, 0)
     await holder.start()
