@@ -28,7 +28,7 @@ import importlib, os, signal, sys
 
 from hangbot.cli import main
 
-for name in ("commands", "run", "logs", "signals"):
+for name in ("commands", "one_bot", "run", "signals"):
     importlib.import_module(f"hangbot.cli.{name}")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are not waited for
 print("ready", flush=True)

@@ -18,7 +18,14 @@ from hangbot.redact import Redactor
 if TYPE_CHECKING:
     from hangbot.sandbox import Sandbox
 
-__all__ = ["ENV_FILE", "load_settings", "load_settings_and_log", "open_embedded_sandbox", "set_up_logs"]
+__all__ = [
+    "ENV_FILE",
+    "load_all_settings_and_log",
+    "load_settings",
+    "load_settings_and_log",
+    "open_embedded_sandbox",
+    "set_up_logs",
+]
 
 ENV_FILE = Path("hang-fm-config.env")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -35,17 +42,26 @@ def load_settings(args: argparse.Namespace) -> Settings:
 
 def load_settings_and_log(args: argparse.Namespace) -> tuple[Settings, Log]:
     """Do the same, and return the log as well."""
-    settings = Settings.load(args.env_file or ENV_FILE, os.environ, required=args.env_file is not None)
-    log = set_up_logs(args, settings)
-    check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
+    (settings,), log = load_all_settings_and_log(args)
     return settings, log
 
 
-def set_up_logs(args: argparse.Namespace, settings: Settings) -> Log:
-    """Log to standard error, with the configuration's secrets masked."""
-    mask_also(settings.secrets())
-    hidden = Redactor(settings.secrets())
-    return set_up(args.log_format, args.log_level, hidden, room=settings.room_uuid)
+def load_all_settings_and_log(args: argparse.Namespace) -> tuple[list[Settings], Log]:
+    """Do the same for each configuration that is named; one is what is there without a name."""
+    files, named = args.env_files or [ENV_FILE], bool(args.env_files)
+    every = [Settings.load(file, os.environ, required=named) for file in files]
+    log = set_up_logs(args, *every)
+    for settings in every:
+        check_environment(settings.chat_url, settings.gateway_url, settings.room_url)
+    return every, log
+
+
+def set_up_logs(args: argparse.Namespace, *every: Settings) -> Log:
+    """Log to standard error, with the secrets of each configuration masked."""
+    secrets = [secret for settings in every for secret in settings.secrets()]
+    mask_also(secrets)
+    room = every[0].room_uuid if len(every) == 1 else ""  # of several, each line has its own
+    return set_up(args.log_format, args.log_level, Redactor(secrets), room=room)
 
 
 @asynccontextmanager

@@ -111,8 +111,11 @@ def add_common_options(parser: argparse.ArgumentParser, *, defaults: bool) -> No
         "--env-file",
         type=Path,
         metavar="PATH",
+        action="append",
+        dest="env_files",
         default=default(None),
-        help="the configuration (default: hang-fm-config.env here); the environment wins over it",
+        help="the configuration (default: hang-fm-config.env here); the environment wins over it; "
+        "`run` takes several, a bot each",
     )
     group.add_argument(
         "--app",

@@ -1,44 +1,25 @@
-"""``hangbot run``: the bot in production, or on an embedded sandbox."""
+"""``hangbot run``: a bot in production, several in one process, or one on an embedded sandbox."""
 
 import argparse
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from hangbot import __version__
 from hangbot.bot.app_forms import AnyApp
-from hangbot.bot.bot import Bot
-from hangbot.cli import show
 from hangbot.cli.app import load_apps
-from hangbot.cli.context import ENV_FILE, load_settings_and_log, open_embedded_sandbox, set_up_logs
+from hangbot.cli.context import ENV_FILE, load_all_settings_and_log, open_embedded_sandbox, set_up_logs
 from hangbot.cli.ending import run_to_end
-from hangbot.cli.masking import mask_also
-from hangbot.cli.output import report, write_line
+from hangbot.cli.one_bot import Start, run_one
+from hangbot.cli.output import report
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
 from hangbot.clock import SystemClock
 from hangbot.config import Settings
-from hangbot.delivery.outbox import Outbox, Turn
-from hangbot.delivery.record import notify_all
-from hangbot.delivery.stats import compute_stats
-from hangbot.exit_codes import FAILED
-from hangbot.factory import open_bot, open_outbox, open_subject
-from hangbot.hangfm.network import Network
-from hangbot.journal import Journal
-from hangbot.logs import Log, log_step
-from hangbot.ops import Deliveries, Shown, open_port
-from hangbot.preflight import (
-    describe_target,
-    examine,
-    exit_code,
-    overall,
-    result_lines,
-    verdict_line,
-)
-from hangbot.status import open_status
+from hangbot.errors import UsageError
+from hangbot.exit_codes import FAILED, PUT_OUT, worst
+from hangbot.logs import Log, Whose, about
+from hangbot.system_errors import explained
 
 __all__ = ["add_arguments", "run"]
 
@@ -47,38 +28,21 @@ logger = logging.getLogger("hangbot")
 _GUEST: Final = "you"
 """The user who speaks to a bot on its own sandbox."""
 
-_LEVELS = {
-    "rejected": logging.ERROR,
-    "cannot_tell": logging.WARNING,
-    "warn": logging.WARNING,
-    "skipped": logging.DEBUG,  # its cause was logged just before
-}
-
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """What a bot is started with.
+class _Named:
+    """A bot among several: the name of its configuration, and the configuration."""
 
-    Attributes:
-        settings: The configuration.
-        log: The log of the process.
-        app: The author's.
-        signals: What ends the bot.
-        once_it_runs: Called when it is ready.
-    """
-
+    name: str
     settings: Settings
-    log: Log
     app: AnyApp | None
-    signals: Signals
-    once_it_runs: Callable[[], None] = lambda: None
 
-    def know_token(self, token: str, made: Path | None) -> None:
-        """Mask the status page's token; one that was just made is shown, this once."""
-        if made:
-            report(f"the token for changes on the status page, shown this once: {token} (kept in {made})")
-        mask_also([token])
-        self.log.redactor.add(token)
+
+@dataclass(slots=True)
+class _Ending:
+    """How one of several is stopped: see `hangbot.cli.one_bot.Ending`."""
+
+    stop: Callable[[], None] | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,20 +55,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
-    loaded = None if args.sandbox else load_settings_and_log(args)
-    app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
-    return run_to_end(_until_stopped(args, loaded, app))
+    if args.sandbox:
+        app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
+        return run_to_end(_until_stopped(lambda signals: _on_sandbox(args, app, signals)))
+    every, log = load_all_settings_and_log(args)
+    bots = [
+        _Named(file.stem, settings, load_apps(args.app, file.parent))
+        for file, settings in zip(args.env_files or [ENV_FILE], every, strict=True)
+    ]
+    if len(bots) == 1:
+        (bot,) = bots
+        return run_to_end(_until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))
+    _refuse_one_outbox_for_two(bots)
+    return run_to_end(_until_stopped(lambda signals: _run_several(bots, log, signals)))
 
 
-async def _until_stopped(
-    args: argparse.Namespace, loaded: tuple[Settings, Log] | None, app: AnyApp | None
-) -> int:
+def _refuse_one_outbox_for_two(bots: Sequence[_Named]) -> None:
+    known: dict[str, str] = {}
+    for bot in bots:
+        outbox = str(bot.settings.outbox.absolute())
+        other = known.setdefault(outbox, bot.name)
+        if other != bot.name:
+            raise UsageError(
+                f"the bots {other} and {bot.name} have one outbox, {outbox}",
+                remedy="Give each a HANGBOT_OUTBOX of its own, in its file.",
+            )
+
+
+async def _until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:
     """Handle signals before anything is opened, and until everything is closed."""
     try:
         with stopping() as signals:
-            if loaded is None:
-                return await _on_sandbox(args, app, signals)
-            return await _run(_Start(*loaded, app, signals))
+            return await life(signals)
     except Stopped:
         logger.info("stopped before the bot began")
         return 0
@@ -113,6 +95,17 @@ async def _until_stopped(
             "[ERROR] stopped at once: what was on its way is asked about at the next start"
         )
         return FAILED
+
+
+async def _run(
+    settings: Settings,
+    log: Log,
+    app: AnyApp | None,
+    signals: Signals,
+    once_it_runs: Callable[[], None] = lambda: None,
+) -> int:
+    async with log.settling(SystemClock()):
+        return await run_one(Start(settings, log, app, signals, once_it_runs))
 
 
 async def _on_sandbox(args: argparse.Namespace, app: AnyApp | None, signals: Signals) -> int:
@@ -128,116 +121,59 @@ async def _on_sandbox(args: argparse.Namespace, app: AnyApp | None, signals: Sig
             logger.info("the room, and all that can be done in it, is a page: %s/", control, extra=more)
             logger.info("to talk to the bot from a second terminal: %s", words, extra=more)
 
-        return await _run(_Start(settings, log, app, signals, invite))
+        return await _run(settings, log, app, signals, invite)
 
 
-async def _run(start: _Start) -> int:
-    with ExitStack() as last:  # released when the outbox is closed, with everything written
-        async with start.log.settling(SystemClock()), open_outbox(start.settings) as outbox:
-            turn = last.enter_context(Turn(start.settings.outbox))
-            if turn.had:
-                await outbox.file.check()
-            return await _preflight_and_run(start, outbox, turn)
+# -- several bots
 
 
-async def _preflight_and_run(start: _Start, outbox: Outbox, turn: Turn) -> int:
-    settings = start.settings
-
-    async def take_outbox(given_up: Callable[[], bool]) -> bool:
-        """Take the outbox over from the command that has it now; the bot joins the room before."""
-        waits = not turn.had
-        had = await turn.take(given_up)
-        if had and waits:
-            await outbox.file.check()
-        return had
-
-    clock, deliveries = SystemClock(), Deliveries()
-    network = Network(journal=Journal(clock.now))
-    notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
-    origin = settings.origins["outbox"]
-    logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
-    async with (
-        open_bot(settings, outbox, app=start.app, notify=notify, turn=take_outbox, network=network) as bot,
-        open_status(
-            settings,
-            bot,
-            outbox.file,
-            clock=clock,
-            version=__version__,
-            journal=network.journal,
-            recent=start.log.recent,
-        ) as status,
-        open_port(
-            settings,
-            Shown(bot, outbox, status, deliveries, start.log.recent),
-            clock=clock,
-            on_token=start.know_token,
-        ),
-    ):
-        preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
+async def _run_several(bots: Sequence[_Named], log: Log, signals: Signals) -> int:
+    """Run bots beside each other until all have ended; none ends for another's sake."""
+    endings = [_Ending() for _ in bots]
+    async with log.settling(SystemClock()):
+        lives: list[asyncio.Task[int]] = []
+        for bot, ending in zip(bots, endings, strict=True):
+            with about(Whose(bot.name, bot.settings.room_uuid)):  # a task has the context of its start
+                life = _one_of_several(bot, Start(bot.settings, log, bot.app, ending))
+                lives.append(asyncio.create_task(life, name=f"hangbot-{bot.name}"))
 
         def stop() -> None:
-            status.stopping()
-            bot.stop()
-            preflight.cancel()
+            for each, ending in zip(lives, endings, strict=True):
+                if ending.stop:
+                    ending.stop()
+                else:
+                    each.cancel()
 
-        start.signals.stop = stop
+        signals.stop = stop
         try:
-            await asyncio.wait([preflight])
+            codes = [await ended for ended in asyncio.as_completed(lives)]
         finally:
-            preflight.cancel()
-        if not preflight.cancelled() and (code := preflight.result()):
-            return code
-        announcing = asyncio.create_task(
-            _announce(bot, settings.room_uuid, outbox, start.once_it_runs), name="hangbot-announce"
-        )
-        try:
-            await bot.run()
-        finally:
-            announcing.cancel()
-            await asyncio.gather(announcing, return_exceptions=True)
-            await _print_report(outbox, bot)
-    return 0
+            for each in lives:
+                each.cancel()
+            await asyncio.gather(*lives, return_exceptions=True)
+    *earlier, last = codes
+    return worst(*(code for code in earlier if code != PUT_OUT), last)
 
 
-async def _announce(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable[[], None]) -> None:
-    """Log a line once the bot is ready, so that it stands below the checks, then call ``and_then``."""
-    await bot.ready()
-    state = bot.room.state if bot.room else None
-    room = (state.room_name() if state else None) or room_uuid
-    queued = await outbox.count_waiting()
-    logger.info(
-        "running: in %s, reading the chat, %d queued",
-        room,
-        queued,
-        extra={"action": "running", "queued": queued},
-    )
-    and_then()
-
-
-async def _preflight(settings: Settings) -> int:
-    """Log the checks, and return 0 where the bot may start: only a rejection prevents it."""
-    results = []
-    async with open_subject(settings) as context:
-        async for result in examine(context):
-            results.append(result)
-            line = " ".join(part.strip() for part in result_lines(result))
-            logger.log(_LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"})
-    verdict = overall(results)
-    if verdict == "cannot_tell":
-        logger.warning("not every check has an answer yet: starting all the same, and trying on")
-    if verdict != "not_ready":
+async def _one_of_several(bot: _Named, start: Start) -> int:
+    """Run one of several bots, and return its exit code; what ends it ends no other."""
+    try:
+        code = await run_one(start)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or start.ending.stop:
+            raise
+        logger.info("stopped before the bot began")
         return 0
-    # Logged last: the rejected check stands in the middle of the others, and the bot ends here.
-    reached = verdict_line(verdict, describe_target(settings, results))
-    logger.info("%s; the bot was not started", reached, extra={"action": "preflight"})
-    return exit_code(results)
-
-
-async def _print_report(outbox: Outbox, bot: Bot) -> None:
-    """Print the figures since the bot began, and the messages that did not arrive."""
-    listed = await outbox.rows(["failed", "uncertain", "expired", "dropped"], since=bot.started_at)
-    for line in show.report(
-        listed, compute_stats(await outbox.timings(since=bot.started_at), SystemClock().wall())
-    ):
-        write_line(line)
+    except Exception as exc:
+        known = explained(exc)
+        if known is None:
+            more = {"action": "bot_failed"}
+            logger.exception("[ERROR] the bot ended by a fault of hangbot itself", extra=more)
+            return FAILED
+        report(f"{bot.name}: {str(known).rstrip('.')}. {known.remedy}")
+        code = known.exit_code
+    logger.info(
+        "this bot has ended with %d; the others go on", code, extra={"action": "bot_ended", "code": code}
+    )
+    return code

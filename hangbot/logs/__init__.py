@@ -3,5 +3,6 @@
 from hangbot.logs.handlers import Log, set_up
 from hangbot.logs.recent import LogLine, Recent
 from hangbot.logs.steps import log_step
+from hangbot.logs.whose import Whose, about
 
-__all__ = ["Log", "LogLine", "Recent", "log_step", "set_up"]
+__all__ = ["Log", "LogLine", "Recent", "Whose", "about", "log_step", "set_up"]

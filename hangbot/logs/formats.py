@@ -26,7 +26,9 @@ class TextFormat(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines."""
-        return f"{self.formatTime(record)} | {printable(record.name)} | {record.levelname} | {shown(record)}"
+        bot = f"{printable(whose)} | " if (whose := getattr(record, "bot", "")) else ""
+        name = printable(record.name)
+        return f"{self.formatTime(record)} | {bot}{name} | {record.levelname} | {shown(record)}"
 
 
 class JsonFormat(logging.Formatter):

@@ -14,6 +14,7 @@ from hangbot.logs.folding import Folding
 from hangbot.logs.formats import JsonFormat, TextFormat, shown
 from hangbot.logs.outlet import Outlet
 from hangbot.logs.recent import Recent
+from hangbot.logs.whose import mark
 from hangbot.redact import RedactingFilter, Redactor
 from hangbot.system_errors import explained
 
@@ -153,6 +154,7 @@ def set_up(log_format: str, level: str, redactor: Redactor, *, room: str = "") -
     handler = _Handler(sys.stderr, recent)
     handler.setFormatter(JsonFormat(room) if log_format == "json" else TextFormat())
     handler.addFilter(_OutOfFiles())
+    handler.addFilter(mark)
     handler.addFilter(RedactingFilter(redactor))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(capture=True)
