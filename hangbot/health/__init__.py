@@ -56,7 +56,7 @@ class Health:
     @property
     def live(self) -> bool:
         """Whether the loop of the process turns, whatever the service does."""
-        return not any(part.name == "loop" and not part.ok for part in self.parts)
+        return next((part.ok for part in self.parts if part.name == "loop"), True)
 
     @property
     def ready(self) -> bool:

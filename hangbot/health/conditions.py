@@ -94,10 +94,11 @@ class Conditions:
 
     def examine(self) -> tuple[PartHealth, ...]:
         """Return how each part is now, and log what became red or green by the time that passed."""
-        now = self._now()
-        for part in list(self._facts):
-            self._tell(part, now)
-        return tuple(examine(dict(self._facts), now, self._parts))
+        parts = tuple(examine(dict(self._facts), self._now(), self._parts))
+        for part in parts:
+            if not part.ok or part.name in self._logged:
+                self._tell(part.name)
+        return parts
 
     def all(self) -> tuple[Condition, ...]:
         """Return what raises an alarm, the oldest first."""
@@ -112,9 +113,9 @@ class Conditions:
         red = self._facts[part].is_red(now, self._asked(part))
         return red and cause_of(part, self._facts, now, self._parts) is None
 
-    def _tell(self, part: str, now: float | None = None) -> None:
+    def _tell(self, part: str) -> None:
         """Log a part that became red, or green."""
-        fact, asked, now = self._facts[part], self._asked(part), self._now() if now is None else now
+        fact, asked, now = self._facts[part], self._asked(part), self._now()
         if part not in self._logged:
             if fact.in_trouble(now, asked) and self._alarms(part):
                 self._logged.add(part)

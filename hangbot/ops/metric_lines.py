@@ -37,15 +37,15 @@ class Lines:
         self._shown: list[tuple[Any, ...]] = []
         self._text = ""
 
-    def of(self, figure: Figure, now: float) -> str:
-        """Return the lines of a figure."""
+    def of(self, figure: Figure) -> Callable[[float], str]:
+        """Return what returns the lines of a figure at a time (monotonic seconds)."""
         match figure:
             case Counter():
-                return self.numbers(figure.values().items())
+                return lambda _: self.numbers(figure.values().items())
             case Moment():
-                return self.numbers(figure.ages(now))
+                return lambda now: self.numbers(figure.ages(now))
             case Histogram():
-                return self._histogram(figure)
+                return lambda _: self._histogram(figure)
 
     def numbers(self, values: Values) -> str:
         """Return a line for each number."""

@@ -79,7 +79,7 @@ class Metrics:
             (
                 head(shown[0].name, KINDS[type(shown[0])], shown[0].about),
                 [
-                    (Lines(each.name, each.labels, source.room), each)
+                    Lines(each.name, each.labels, source.room).of(each)
                     for each, source in zip(shown, sources, strict=True)
                 ],
             )
@@ -99,8 +99,7 @@ class Metrics:
                 text.append(of_one.numbers(values(source, now)))
         for about, figures in self._figures:
             text.append(about)
-            for (of_one, figure), now in zip(figures, seen, strict=True):
-                text.append(of_one.of(figure, now.at))
+            text += [lines_at(now.at) for lines_at, now in zip(figures, seen, strict=True)]
         return "".join(text).encode() + generate_latest(self._registry)
 
     async def _queues(self) -> list[Queue | None]:
