@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Learnt", "learn"]
 
-_LONGEST: Final = 40.0
+_LONGEST: Final = 55.0
 _LONGEST_DIRECT: Final = 15.0
 _CROWD: Final = (
     "adelheid", "bertrand", "clothilde", "dietmar", "eleanora", "ferdinand", "gwendolen", "hildegard",
@@ -75,7 +75,7 @@ def _reads_or_exchanges(row: Mapping[str, Any]) -> bool:
 
 
 async def learn(program: BotProgram) -> Learnt:
-    """Start the bot on a sandbox and find out what it does, in 15 s and the time of its start.
+    """Start the bot on a sandbox and find out what it does: in 15 s mostly, a minute for a slow one.
 
     One that reads nothing of the chat and exchanges no token is started once more, and given a chat token.
     """

@@ -205,7 +205,7 @@ class Proof:
             yield Setting(self, None, problem)
             return
         if profile is None:
-            self.reporter.tell("learning what the bot does (15 s mostly, a minute at most) …")
+            self.reporter.tell("learning what the bot does (15 s mostly, a minute for a slow one) …")
             try:
                 learnt = await learn(program)
                 profile, problem = learnt.profile, _why_not(learnt)
