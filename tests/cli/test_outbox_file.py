@@ -348,7 +348,7 @@ def test_a_hard_link_is_one_warning_and_no_more(bench: Bench) -> None:
 def test_a_check_of_a_locked_file_cannot_tell_and_so_does_not_keep_a_bot_from_starting(
     monkeypatch: pytest.MonkeyPatch, bench: Bench
 ) -> None:
-    monkeypatch.setattr("hangbot.factory._CHECK_WAITS", 0.05)
+    monkeypatch.setattr("hangbot.factory.subject._CHECK_WAITS", 0.05)
     assert main(["send", "there"]) == 0
     with closing(sqlite3.connect(bench.outbox, isolation_level=None)) as rival:
         rival.execute("PRAGMA locking_mode = EXCLUSIVE")
