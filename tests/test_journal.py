@@ -1,6 +1,6 @@
 import json
 
-from hangbot.journal import SILENT, Journal, NotedChance, Snapshot, rows
+from hangbot.journal import SILENT, Journal, Snapshot, rows
 from hangbot.redact import MASK, Redactor
 from tests.rng import FixedRng
 
@@ -38,7 +38,7 @@ def test_what_is_older_than_ten_minutes_goes_but_the_answers_that_a_start_needs(
     journal.add("answer", 2, 201, {}, b'{"data":{}}')
 
     for now[0] in (90.0, 180.0, 800.0):
-        journal.add("chance", now[0])
+        journal.add("chance", "room", now[0])
 
     assert [(row["kind"], row.get("before"), row.get("target")) for row in _kept(journal)[1:]] == [
         ("request", True, "/v3.0/me"),
@@ -84,12 +84,12 @@ def test_a_silent_journal_keeps_nothing() -> None:
 
 def test_what_was_drawn_can_be_drawn_again() -> None:
     journal = Journal(lambda: 0.0)
-    chance = NotedChance(FixedRng(0.25), journal)
+    chance = journal.noted(journal.noted(FixedRng(0.25), "other"), "room")
 
     drawn = chance.random(), chance.getrandbits(128)
 
     rows = _kept(journal)[1:]
-    assert [(row.get("number"), row.get("hex")) for row in rows] == [
-        (drawn[0], None),
-        (None, f"{drawn[1]:032x}"),
+    assert [(row["whose"], row.get("number"), row.get("hex")) for row in rows] == [
+        ("room", drawn[0], None),
+        ("room", None, f"{drawn[1]:032x}"),
     ]

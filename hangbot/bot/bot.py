@@ -124,7 +124,7 @@ class Bot(Speech):
         self._keeper = RoomKeeper(
             open_room,
             clock,
-            rng,
+            journal.noted(rng, "room"),
             reconnects,
             options=options,
             conditions=self.conditions,
@@ -135,7 +135,7 @@ class Bot(Speech):
             chat,
             courier,
             clock,
-            rng,
+            journal.noted(rng, "chat"),
             reconnects,
             history=history,
             open_push=canary.heard(open_push) if canary else open_push,

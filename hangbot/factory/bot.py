@@ -34,7 +34,7 @@ from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.health import AT_ONCE, Conditions, parts_for
 from hangbot.ids import SYSTEM_RNG, Rng
-from hangbot.journal import SILENT, Journal, NotedChance, Snapshot
+from hangbot.journal import SILENT, Journal, Snapshot
 
 __all__ = ["make_courier", "open_bot"]
 
@@ -59,11 +59,11 @@ def make_courier(  # noqa: PLR0913  what it is wired with
     conditions = conditions or Conditions(clock.now, AT_ONCE)
     breaker = CircuitBreaker(reconnect_policy(settings.retry_base))
     limits = ThrottleLimits(bucket, RetryBudget(), breaker, in_flight=settings.http_concurrency)
-    throttle = Throttle(limits, clock, rng, sink, conditions, figures)
+    throttle = Throttle(limits, clock, journal.noted(rng, "throttle"), sink, conditions, figures)
     return Courier(
         outbox,
         sink,
-        retrier=Retrier(send_policy(settings), clock, rng, throttle),
+        retrier=Retrier(send_policy(settings), clock, journal.noted(rng, "delivery"), throttle),
         throttle=throttle,
         journal=journal,
         notify=notify_all(notify, count_steps(figures, "chat")),
@@ -94,11 +94,13 @@ async def open_bot(  # noqa: PLR0913  as above
     figures = figures or Figures()
     clock, rng, journal = clock or SystemClock(), rng or SYSTEM_RNG, network.journal
     if journal.keeps:
-        rng, notify = NotedChance(rng, journal), notify_all(notify, kept_in(journal))
+        notify = notify_all(notify, kept_in(journal))
+        journal.snapshot = lambda: Snapshot(None, {}, app is not None)
     parts = parts_for(settings.chat_silence, settings.heartbeat_timeout)
     red = Conditions(clock.now, parts, seen=partial(journal.add, "health"))
     happened = RoomEvents(settings.room_uuid)
-    async with open_clients(settings, clock=clock, rng=rng, network=network) as clients:
+    drawing = journal.noted(rng, "client")
+    async with open_clients(settings, clock=clock, rng=drawing, network=network) as clients:
         history = HistoryReader(clients.chat)
         courier = make_courier(
             settings,
@@ -112,7 +114,8 @@ async def open_bot(  # noqa: PLR0913  as above
             journal=journal,
             figures=figures,
         )
-        canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, rng, red)
+        drawing = journal.noted(rng, "canary")
+        canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, drawing, red)
         ledger = Ledger(Inbox(outbox.file, clock), clients.chat, history)
         bot = Bot(
             bot_options(settings),
@@ -131,7 +134,7 @@ async def open_bot(  # noqa: PLR0913  as above
                 settings, clock=clock, events=happened, on_event=hears, network=network, figures=figures
             ),
             check_action=check_name,
-            retrier=Retrier(send_policy(settings), clock, rng),
+            retrier=Retrier(send_policy(settings), clock, journal.noted(rng, "bot")),
             notify=notify_all(notify, count_steps(figures, "room")),
             reconnects=reconnect_policy(settings.retry_base),
             app=app,
@@ -144,5 +147,5 @@ async def open_bot(  # noqa: PLR0913  as above
             moderation=RoomModeration(clients.gateway, clients.chat, settings.room_uuid),
         )
         if journal.keeps:
-            journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest())
+            journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest(), app is not None)
         yield bot

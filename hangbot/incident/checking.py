@@ -72,8 +72,8 @@ _NEEDED: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
     "app": {"what": _is_text, "outcome": _is_text},
     "step": {"id": _is_text, "step": _is_text, "attempt": _is_whole},
     "health": {"part": _is_text, "red": _is_switch, "sentence": _is_text},
-    "chance": {"number": _is_number},
-    "drawn": {"bits": _is_whole, "hex": _is_hex},
+    "chance": {"whose": _is_text, "number": _is_number},
+    "drawn": {"whose": _is_text, "bits": _is_whole, "hex": _is_hex},
     "stopping": {},
     "ended": {"how": _is_text},
 }
@@ -82,6 +82,7 @@ _FIRST: Final[Mapping[str, Callable[[object], bool]]] = {
     "seconds": lambda value: _is_time(value) and 0 <= value <= _LONGEST,  # type: ignore[operator]  # a number
     "began": lambda value: _is_number(value) and abs(value) < 1e11,  # type: ignore[arg-type]  # noqa: PLR2004  a date
     "lost": _is_whole,
+    "app": _is_switch,
     "room": _may_be(_is_object),
     "heard": lambda value: isinstance(value, dict) and all(map(_is_whole, value.values())),
 }

@@ -2,11 +2,10 @@
 
 import asyncio
 import base64
-import hashlib
 import json
 import logging
+import os
 import tempfile
-from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
-from hangbot.bot.events import ChatMessage, Event
 from hangbot.config import ENV, Settings, inner_fields
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import HangbotError, UsageError
@@ -25,9 +23,10 @@ from hangbot.incident.checking import check_rows
 from hangbot.incident.outcome import Pair, compared, facts
 from hangbot.incident.player import RecordedPlayer
 from hangbot.incident.recording import Names, Recording, Said, read_recording
+from hangbot.incident.repeating import Drawn, StandIn
 from hangbot.incident.starting import START
 from hangbot.incident.virtual import VirtualClock, run_virtually
-from hangbot.journal import Journal, rows
+from hangbot.journal import Chance, Journal, NotedChance, rows
 from hangbot.redact import MASK, Redactor
 
 __all__ = ["Run", "replayed"]
@@ -40,6 +39,7 @@ _LEFT_OUT: Final = frozenset(
     | {"OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"}
 )
 _LOOKS_EVERY: Final = 1.0
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  the folder made in it is this user's alone
 
 
 class Run(NamedTuple):
@@ -117,15 +117,15 @@ class _Replay:
         self._clock = VirtualClock(float(then.kept["began"]))
         self._who = who
         self._player = RecordedPlayer(then, self._clock, who.uid)
-        self._journal = _Heard(self._clock, self._player)
+        self._journal = _Heard(then, self._clock, self._player)
 
     async def run(self) -> Recording:
         """Run the bot for as long as the recording lasts, and return what it did."""
         journal = self._journal
         services = {_ROOM: "room", _CHAT: "chat", _GATEWAY: "gateway"}
         network = played_network(self._player, services, journal)
-        app = self._app or _StandIn(self._then)
-        with tempfile.TemporaryDirectory(prefix="hangbot-replay-") as folder, _quiet():
+        app = self._app or (StandIn(self._then, self._clock) if self._then.kept["app"] else None)
+        with tempfile.TemporaryDirectory(prefix="hangbot-replay-", dir=_in_memory()) as folder, _quiet():
             settings = self._settings(Path(folder))
             async with (
                 open_outbox(settings, clock=self._clock, make_writer=InlineWriter) as outbox,
@@ -134,7 +134,6 @@ class _Replay:
                     outbox,
                     app=app,
                     clock=self._clock,
-                    rng=_Drawn(self._then, self._clock),
                     network=network,
                 ) as bot,
             ):
@@ -187,7 +186,7 @@ class _Replay:
                 if (wait := t - self._clock.now()) > 0:
                     await self._clock.sleep(wait)
                 if isinstance(step, Said):
-                    if self._app is None and not step.own:
+                    if self._app is None and (self._then.kept["app"] or not step.own):
                         await _said(bot, step)
                 elif step is None:
                     bot.stop()
@@ -231,12 +230,19 @@ async def _acted(bot: Bot, row: Mapping[str, Any]) -> None:
 
 
 class _Heard(Journal):
-    """The replay's own journal; the player is given each message that the bot is to send."""
+    """The replay's own journal; the player is given each message that the bot is to send.
 
-    def __init__(self, clock: VirtualClock, player: RecordedPlayer) -> None:
+    What is drawn comes from the recording.
+    """
+
+    def __init__(self, then: Recording, clock: VirtualClock, player: RecordedPlayer) -> None:
         super().__init__(clock.now, oldest=float("inf"), largest=_LARGEST)
+        self._then = then
         self._player = player
         self._clock = clock
+
+    def noted(self, chance: Chance, whose: str) -> Chance:  # noqa: ARG002  chance has no part in it
+        return NotedChance(Drawn(self._then, self._clock, whose), super().add, whose)
 
     def add(self, kind: str, *values: Any) -> None:  # noqa: ANN401  any value of an entry
         if kind == "answering":
@@ -248,48 +254,9 @@ class _Heard(Journal):
         super().said(key, to, text, direct=direct, refused=refused)
 
 
-class _StandIn:
-    """An app that fares as the recorded one did: what it said is said at its time."""
-
-    def __init__(self, then: Recording) -> None:
-        self._ends: dict[str, deque[str]] = defaultdict(deque)
-        for happened in then.of_kind("app"):
-            self._ends[happened.row["what"]].append(happened.row["outcome"])
-        if any(what.startswith("event ") for what in self._ends):
-            self.on_event = self._hear
-
-    async def on_message(self, _bot: Bot, message: ChatMessage) -> None:
-        await self._fare(f"message {message.id}")
-
-    async def _hear(self, _bot: Bot, event: Event) -> None:
-        await self._fare(f"event {getattr(event, 'name', type(event).__name__)}")
-
-    async def _fare(self, what: str) -> None:
-        end = self._ends[what].popleft() if self._ends[what] else "returned"
-        if end == "raised":
-            raise RuntimeError("the app failed here then")
-        if end in {"timed out", "stopped"}:
-            await asyncio.get_running_loop().create_future()
-
-
-class _Drawn:
-    """Draws what was drawn then; what was not, is always the same."""
-
-    def __init__(self, then: Recording, clock: VirtualClock) -> None:
-        self._clock = clock
-        self._numbers = deque(float(each.row["number"]) for each in then.of_kind("chance"))
-        self._bits = deque(int(each.row["hex"], 16) for each in then.of_kind("drawn"))
-        self._more = 0
-
-    def random(self) -> float:
-        return self._numbers.popleft() if self._numbers and self._clock.now() >= 0 else 0.5
-
-    def getrandbits(self, bits: int, /) -> int:
-        if self._bits and self._clock.now() >= 0:
-            return self._bits.popleft()
-        self._more += 1
-        drawn = hashlib.sha256(b"%d" % self._more).digest()
-        return int.from_bytes(drawn, "big") >> (256 - bits)
+def _in_memory() -> Path | None:
+    """Return a folder that is on no disk, where there is one: what is written there is soon gone anyway."""
+    return _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else None
 
 
 def _token(uid: str, expires_at: float | None) -> str:

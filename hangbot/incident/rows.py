@@ -13,7 +13,7 @@ _LINE: Final = re.compile(r"message \d{1,20}")
 _AS_THEY_ARE: Final = words(
     """
     kind t before n conn ping service method status how errno theirs code direct refused message action step
-    attempt state tier part red outcome number bits schema lost start seconds began open
+    attempt state tier part red outcome whose number bits schema lost start seconds began open
     """
 )
 """Fields with hangbot's own words, and numbers."""
@@ -23,6 +23,11 @@ def _text(disguise: Disguise, value: Any, row: Mapping[str, Any]) -> str:  # noq
     if row["kind"] == "said":
         return disguise.text(value, direct=row["direct"])
     return disguise.body(value)
+
+
+def _app(disguise: Disguise, value: Any, row: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    """Return whether there is an app, or the name of one."""
+    return value if row["kind"] == "kept" or value.startswith("hangbot:") else disguise.id(value)
 
 
 _FIELDS: Final[Mapping[str, Callable[[Disguise, Any, Mapping[str, Any]], Any]]] = {
@@ -37,7 +42,7 @@ _FIELDS: Final[Mapping[str, Callable[[Disguise, Any, Mapping[str, Any]], Any]]] 
     "detail": lambda disguise, value, _: disguise.sentence(value),
     "sentence": lambda disguise, value, _: disguise.sentence(value),
     "what": lambda disguise, value, _: value if _LINE.fullmatch(value) else disguise.sentence(value),
-    "app": lambda disguise, value, _: value if value.startswith("hangbot:") else disguise.id(value),
+    "app": _app,
     "id": lambda disguise, value, _: disguise.id(value),
     "to": lambda disguise, value, _: disguise.id(value),
     "hex": lambda disguise, value, _: disguise.id(value),

@@ -1,8 +1,7 @@
-"""What was drawn by chance, kept: a replay draws the same."""
+"""What was drawn by chance, kept with who drew it: a replay draws the same."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
-
-from hangbot.journal.keeping import Journal
 
 __all__ = ["Chance", "NotedChance"]
 
@@ -21,27 +20,32 @@ class Chance(Protocol):
 
 
 class NotedChance:
-    """Draws from another, and keeps what was drawn: a replay draws the same.
+    """Draws from another, and keeps what was drawn.
 
     Args:
-        chance: Where it is drawn from.
-        journal: Where it is kept.
+        source: Where it is drawn from.
+        add: Keeps an entry.
+        whose: Who draws: two that wait at a time may draw in another order the next time.
+
+    Attributes:
+        source: As above.
     """
 
-    def __init__(self, chance: Chance, journal: Journal) -> None:
-        self._chance = chance
-        self._journal = journal
+    def __init__(self, source: Chance, add: Callable[..., None], whose: str) -> None:
+        self.source = source
+        self._add = add
+        self._whose = whose
 
     def random(self) -> float:
         """Return a number in [0, 1)."""
-        drawn = self._chance.random()
-        self._journal.add("chance", drawn)
+        drawn = self.source.random()
+        self._add("chance", self._whose, drawn)
         return drawn
 
     def getrandbits(self, bits: int, /) -> int:
         """Return a whole number of that many random bits; of 128, a UUID of version 4, as ids are."""
-        drawn = self._chance.getrandbits(bits)
+        drawn = self.source.getrandbits(bits)
         if bits == _UUID:
             drawn = drawn & ~(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62
-        self._journal.add("drawn", bits, f"{drawn:0{bits // 4}x}")
+        self._add("drawn", self._whose, bits, f"{drawn:0{bits // 4}x}")
         return drawn

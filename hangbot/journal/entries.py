@@ -28,10 +28,12 @@ class Snapshot(NamedTuple):
     Attributes:
         room: The state of the room, as the service would send it; ``None`` outside of it.
         heard: The newest line that was heard of each conversation, by its key.
+        app: Whether the bot has an author's app.
     """
 
     room: Mapping[str, Any] | None
     heard: Mapping[str, int]
+    app: bool = False
 
 
 class Checkpoint(NamedTuple):
@@ -42,12 +44,14 @@ class Checkpoint(NamedTuple):
         open: The services of the connections that were open, by their number.
         heard: As in `Snapshot`.
         room: The room's state as compressed JSON, or ``None``.
+        app: As in `Snapshot`.
     """
 
     at: float
     open: Mapping[int, str]
     heard: Mapping[str, int]
     room: bytes | None
+    app: bool = False
 
 
 class Excerpt(NamedTuple):
@@ -88,8 +92,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "app": ("what", "outcome"),
     "step": ("id", "step", "attempt", "detail", "state", "tier"),
     "health": ("part", "red", "sentence"),
-    "chance": ("number",),
-    "drawn": ("bits", "hex"),
+    "chance": ("whose", "number"),
+    "drawn": ("whose", "bits", "hex"),
     "stopping": (),
     "ended": ("how",),
 }

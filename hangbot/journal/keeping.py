@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from hangbot.journal.chance import Chance, NotedChance
 from hangbot.journal.entries import Checkpoint, Entry, Excerpt, Snapshot, Value
 
 __all__ = ["LARGEST", "OLDEST", "SILENT", "Journal"]
@@ -70,6 +71,13 @@ class Journal:
         """Bytes that are kept, about."""
         return self._size
 
+    def noted(self, chance: Chance, whose: str) -> Chance:
+        """Return what draws from the same and keeps what it drew, for one that draws."""
+        if not self._largest:
+            return chance
+        source = chance.source if isinstance(chance, NotedChance) else chance
+        return NotedChance(source, self.add, whose)
+
     def number(self) -> int:
         """Return the number of a new request or connection."""
         self._numbers += 1
@@ -131,7 +139,7 @@ class Journal:
         if standing.room is not None:
             written = json.dumps(standing.room, ensure_ascii=False, separators=(",", ":"))
             room = zlib.compress(written.encode("utf-8", "replace"), 1)
-        checkpoint = Checkpoint(now, dict(self._open), dict(standing.heard), room)
+        checkpoint = Checkpoint(now, dict(self._open), dict(standing.heard), room, standing.app)
         self._current = []
         self._segments.append((_Segment(checkpoint, self._current), 0))
         self._current_size, self._current_since = sys.getsizeof(room) + _ENTRY, now

@@ -17,7 +17,7 @@ SCHEMA: Final = 1
 def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator[dict[str, Any]]:
     """Yield an excerpt as rows for JSON, with every secret masked; their times count from the checkpoint.
 
-    The first row is ``{"kind": "kept", "schema", "lost", "start", "seconds", "began", "open", "heard",
+    The first row is ``{"kind": "kept", "schema", "lost", "start", "seconds", "began", "open", "heard", "app",
     "room"}``: ``start`` is the checkpoint's monotonic time, ``began`` its time since the epoch.
 
     Args:
@@ -36,6 +36,7 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
         "began": round(wall - (excerpt.until - start), 3),
         "open": sorted(checkpoint.open.values()),
         "heard": dict(checkpoint.heard),
+        "app": checkpoint.app,
         "room": None
         if checkpoint.room is None
         else redactor.value(json.loads(zlib.decompress(checkpoint.room))),
