@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from hangbot.app.context import Context, bans
+from hangbot.app.context import Context
+from hangbot.app.room_actions import bans
 from hangbot.app.router import Router
 from hangbot.bot.events import Joined, UserJoined
 from hangbot.errors import ServiceError

@@ -2,22 +2,22 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from hangbot.app.buffer import Buffer
 from hangbot.app.names import named
+from hangbot.app.room_actions import RoomActions, uuid_of
 from hangbot.app.store import AppStore
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
-from hangbot.bot.ports import Moderation
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.store import TimerChange
 from hangbot.errors import UsageError
 from hangbot.ids import new_id
 
-__all__ = ["AFTER", "Context", "Said", "bans", "timers_of", "uuid_of"]
+__all__ = ["AFTER", "Context", "Said", "timers_of"]
 
 AFTER: Final = "after/"
 """How the id of a timer that a handler set begins."""
@@ -58,7 +58,7 @@ class Said:
         return await self._bot.settled(self.id)
 
 
-class Context:
+class Context(RoomActions):
     """One call of a handler.
 
     What it says, stores and schedules is on disk together when the handler has ended, or at `commit`; where
@@ -79,12 +79,11 @@ class Context:
     """
 
     def __init__(self, bot: Bot, buffer: Buffer, app: str, event: Event | ChatMessage | None = None) -> None:
-        self.bot = bot
+        super().__init__(bot, buffer)
         self.event = event
         self.store = AppStore(buffer, bot.clock, app, f"room/{bot.chat.group_id}")
         self.log = logger.getChild(app)
         self._app = app
-        self._buffer = buffer
 
     def of(self, app: str) -> "Context":
         """Return the same call as another app of this bot has it: with what that one keeps."""
@@ -217,71 +216,6 @@ class Context:
         """
         await self._buffer.commit()
 
-    # -- what happens at once
-
-    async def vote(self, *, like: bool = True) -> Settlement:
-        """Vote on the song that plays."""
-        return await self._act("voteOnSong", songVotes={"like": like})
-
-    async def step_up(self, song: Mapping[str, Any] | None = None) -> Settlement:
-        """Become a DJ, with a song as the service has it."""
-        return await self._act("addDj", **({} if song is None else {"song": dict(song)}))
-
-    async def step_down(self) -> Settlement:
-        """Leave the DJ line."""
-        return await self._act("removeDj")
-
-    async def skip(self) -> Settlement:
-        """Skip the song that plays."""
-        return await self._act("skipSong")
-
-    async def animate(self, animation: str = "jump", emoji: str | None = None) -> Settlement:
-        """Show an animation: ``jump``, or ``emoji`` with one."""
-        return await self._act(
-            "playOneTimeAnimation", animation=animation, **({} if emoji is None else {"emoji": emoji})
-        )
-
-    async def react(self, emoji: str) -> None:
-        """React to the line that the handler was called for; raises `ServiceError`."""
-        self._buffer.acted = True
-        await self._moderation.react(self.message.id, emoji)
-
-    async def kick(self, user: User | str) -> None:
-        """Put a user out of the room.
-
-        Raises:
-            Refused: The bot's role does not allow it, or the user is not there.
-            ServiceError: The gateway cannot be asked.
-        """
-        self._buffer.acted = True
-        await self._moderation.kick(uuid_of(user))
-
-    async def ban(self, user: User | str, reason: str = "") -> None:
-        """Put a user out of the room, and again each time that it comes back, until `unban`.
-
-        The service has no public way to ban: the list is the app's own, in its store.
-
-        Raises:
-            ServiceError: As `kick` does; the user is on the list all the same.
-        """
-        await bans(self.store).set(uuid_of(user), reason)
-        await self.commit()
-        await self.kick(user)
-
-    async def unban(self, user: User | str) -> None:
-        """Let a user come back."""
-        await bans(self.store).delete(uuid_of(user))
-
-    @property
-    def _moderation(self) -> Moderation:
-        if self.bot.moderation is None:
-            raise UsageError("this bot can neither kick nor react", remedy="Open it by `hangbot.open_bot`.")
-        return self.bot.moderation
-
-    async def _act(self, action: str, **params: object) -> Settlement:
-        self._buffer.acted = True
-        return await self.bot.act(action, **params)
-
     def _said(
         self, text: str, *, to: str | None = None, mentions: Sequence[User] = (), images: Sequence[str] = ()
     ) -> Said:
@@ -290,16 +224,6 @@ class Context:
         )
         self._buffer.say(message)
         return Said(message.id, text, self.bot, self._buffer)
-
-
-def uuid_of(user: User | str) -> str:
-    """Return a user's uuid."""
-    return user if isinstance(user, str) else user.uuid
-
-
-def bans(store: AppStore) -> AppStore:
-    """Return where the users stand that are kept out of the room: reasons by uuid."""
-    return store.part("bans")
 
 
 def timers_of(bot: Bot) -> str:
