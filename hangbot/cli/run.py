@@ -51,10 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sandbox", action="store_true", help="run on an embedded Hang.fm, without a configuration"
     )
+    parser.add_argument(
+        "--dev", action="store_true", help="the same, and start again whenever a file here changes"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
+    if args.dev:
+        from hangbot.cli.dev import run_dev  # noqa: PLC0415  only who writes a bot pays for it
+
+        return run_to_end(run_dev(args))
     if args.sandbox:
         app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
         return run_to_end(_until_stopped(lambda signals: _on_sandbox(args, app, signals)))
