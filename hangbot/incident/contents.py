@@ -8,6 +8,7 @@ from typing import Any, Final
 from hangbot.config.settings import Row
 from hangbot.incident.bundle import JOURNAL, Missing
 from hangbot.incident.disguise import Disguise
+from hangbot.incident.log_lines import disguised_line
 from hangbot.incident.rows import disguised
 from hangbot.redact import MASK
 
@@ -72,7 +73,7 @@ def files(found: Found, disguise: Disguise | None) -> dict[str, bytes]:
         if document is not None:
             made[name] = _pretty(_own(document, disguise) if disguise else document)
     if found.log is not None:
-        made["log.jsonl"] = _lines(_log_line(line, disguise) if disguise else line for line in found.log)
+        made["log.jsonl"] = _lines(disguised_line(line, disguise) if disguise else line for line in found.log)
     return made
 
 
@@ -108,13 +109,6 @@ def _own(value: Any, disguise: Disguise, key: str = "") -> Any:  # noqa: ANN401 
     if isinstance(value, str):
         return disguise.text(value) if key in _NAMED else disguise.sentence(value)
     return value
-
-
-def _log_line(line: Mapping[str, Any], disguise: Disguise) -> dict[str, Any]:
-    name, text = str(line.get("logger", "")), str(line.get("text", ""))
-    is_own = name == "hangbot" or name.startswith("hangbot.")
-    said = (disguise.sentence if is_own else disguise.foreign)(text)
-    return {**line, "logger": name if is_own else disguise.id(name), "text": said}
 
 
 def _pretty(document: object) -> bytes:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hangbot.cli import bundle
 from hangbot.errors import HangbotError
 from hangbot.incident.bundle import MANIFEST, write_new
+from hangbot.status import socket_path
 from tests.cases import cases
 from tests.cli.stories import until
 from tests.incident.incidents import INCIDENTS, QUICK
@@ -170,3 +173,19 @@ def test_nothing_is_written_where_something_is_or_nothing_can_be(bench: Bench, t
     assert "No such file or directory" in nowhere.err
     assert there.read_text() == "mine"
     assert [each.name for each in tmp_path.iterdir() if each.suffix in {".part", ".zip"}] == ["there.zip"]
+
+
+def test_a_bot_that_hangs_is_asked_once_and_the_rest_is_in_the_bundle(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "_WITHIN", 0.2)
+    bench.configure()
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(socket_path(bench.outbox)))
+        hanging.listen()
+
+        done = bench.call("bundle", "it.zip")
+
+    assert done.code == 0
+    assert done.out.count("does not answer within 0.2 s") == 3
+    assert "preflight.json" in unzipped(bench.folder / "it.zip")

@@ -1,12 +1,14 @@
 """What may be about a person is replaced, the same by the same; what a replay needs stays."""
 
 import json
+import re
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hangbot.incident.disguise import Disguise
+from hangbot.incident.log_lines import disguised_line
 from hangbot.incident.own_words import own_words
 from hangbot.incident.rows import disguised
 from tests.cases import rows
@@ -145,9 +147,49 @@ def test_of_an_answer_only_what_a_bot_looks_at_is_left() -> None:
     assert "ttokar" not in json.dumps(done).casefold()
 
 
-def test_a_line_of_the_app_is_replaced_as_a_whole() -> None:
-    said = made().foreign("[ERROR] the room of Ottokar is closed")
+def shown(logger: str, text: str) -> str:
+    return str(disguised_line({"logger": logger, "text": text}, made())["text"])
 
-    assert said.startswith("[ERROR] ")
-    assert "room" not in said
-    assert len(said) == len("[ERROR] the room of Ottokar is closed")
+
+@rows(
+    "logger text left",
+    ("mybot", "[ERROR] the room of Ottokar is closed", r"\[ERROR\]( [a-z]+){6}"),
+    ("hangbot.delivery", "[SAID] the room is closed", r"\[SAID\]( [a-z]{2,6}){4}"),
+    ("hangbot.bot", "[HEARD] The Room: the bot is closed", r"\[HEARD\] [a-z]{3} [a-z]{4}:( [a-z]+){4}"),
+    (
+        "hangbot.bot",
+        "[HEARD] Bot, to the bot alone: 5 characters",
+        r"\[HEARD\] [A-Z].., to the bot alone: 5 characters",
+    ),
+    ("hangbot.bot", "[HEARD] Ann: /skip 2", r"\[HEARD\] [A-Z][a-z]{2}: /skip 2"),
+    ("hangbot.delivery", "[SAID] to alice: 12 characters", r"\[SAID\] to [a-z]{5}: 12 characters"),
+    (
+        "hangbot.bot",
+        "[OK] the chat is heard by push",
+        r"\[OK\] the chat is heard by push",
+    ),
+)
+def test_what_was_said_is_in_no_line_of_the_log(logger: str, text: str, left: str) -> None:
+    said = shown(logger, text)
+
+    assert re.fullmatch(left, said), said
+    assert len(said) == len(text)
+    assert left.startswith(r"\[OK") or said != text
+
+
+def test_of_a_traceback_only_what_is_hangbots_own_is_left() -> None:
+    text = """[ERROR] the app failed on message 7
+    Traceback (most recent call last):
+      File "/home/ottokar/venv/lib/hangbot/bot/handler_calls.py", line 140, in _guarded
+        await _Watched(call, self._clock, what)
+      File "/home/ottokar/bots/ottokars_bot.py", line 12, in greet
+        raise ValueError(f"the room of {name}")
+    ValueError: the room of Ottokar"""
+
+    said = shown("hangbot.bot.handler_calls", text)
+
+    assert "ttokar" not in said.casefold()
+    assert 'File "hangbot/bot/handler_calls.py", line 140, in _guarded' in said
+    assert said.splitlines()[-1].startswith("    ValueError: ")
+    assert "room of" not in said
+    assert said.startswith("[ERROR] the app failed on message 7\n")
