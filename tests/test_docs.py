@@ -111,3 +111,19 @@ def test_the_page_stands_alone() -> None:
     links = re.findall(r"\]\(([^)]+)\)", page)
     assert [link for link in links if not (PAGE.parent / link).exists()] == []
     assert "shared" not in page
+
+
+def linked(page: Path) -> list[str]:
+    """The files that a page links to, relative to it."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    return [link for link in found if "://" not in link and not link.startswith("mailto:")]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), ROOT / "examples/README.md"],
+    ids=str,
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert [link for link in linked(page) if not (page.parent / link).exists()] == []
