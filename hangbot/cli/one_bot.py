@@ -181,7 +181,10 @@ async def _preflight(settings: Settings) -> int:
             logger.log(_LEVELS.get(result.verdict, logging.INFO), "%s", line, extra={"action": "preflight"})
     verdict = overall(results)
     if verdict == "cannot_tell":
-        logger.warning("not every check has an answer yet: starting all the same, and trying on")
+        logger.warning(
+            "not every check has an answer yet: starting all the same, and trying on",
+            extra={"action": "preflight"},
+        )
     if verdict != "not_ready":
         return 0
     # Logged last: the rejected check stands in the middle of the others, and the bot ends here.

@@ -95,11 +95,12 @@ async def _until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:
         with stopping() as signals:
             return await life(signals)
     except Stopped:
-        logger.info("stopped before the bot began")
+        logger.info("stopped before the bot began", extra={"action": "stopped"})
         return 0
     except SecondSignal:
         logger.error(  # noqa: TRY400  a signal, no fault: there is no traceback worth showing
-            "[ERROR] stopped at once: what was on its way is asked about at the next start"
+            "[ERROR] stopped at once: what was on its way is asked about at the next start",
+            extra={"action": "stopped_at_once"},
         )
         return FAILED
 
@@ -118,7 +119,8 @@ async def _run(
 async def _on_sandbox(args: argparse.Namespace, app: AnyApp | None, signals: Signals) -> int:
     async with open_embedded_sandbox() as (sandbox, settings):
         log = set_up_logs(args, settings)
-        logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url)
+        more = {"action": "sandbox", "chat_url": settings.chat_url}
+        logger.info("on the sandbox at %s: nothing live is touched", settings.chat_url, extra=more)
         await sandbox.users.add(_GUEST, uid=_GUEST).join()
         control = sandbox.control_url
         words = f'curl -sS {control}/users/{_GUEST}/say -d \'{{"text": "/uptime"}}\''
@@ -170,7 +172,7 @@ async def _one_of_several(bot: _Named, start: Start) -> int:
         task = asyncio.current_task()
         if task is None or start.ending.stop:
             raise
-        logger.info("stopped before the bot began")
+        logger.info("stopped before the bot began", extra={"action": "stopped"})
         return 0
     except Exception as exc:
         known = explained(exc)

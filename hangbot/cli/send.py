@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     """Accept messages, print their ids, and deliver them where no bot runs."""
     settings = load_settings(args)
     if former := former_outbox(settings):
-        logger.warning("%s. %s", *former)
+        logger.warning("%s. %s", *former, extra={"action": "outbox"})
     args.text = args.text and whole(args.text)
     return asyncio.run(_send(args, settings))
 

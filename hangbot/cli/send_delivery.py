@@ -110,7 +110,8 @@ async def _deliver(
     except (OutboxTaken, OutboxNotOurs):
         raise  # the messages may be gone with the file, or belong to another bot
     except OutboxUnusable as exc:
-        logger.warning("%s: what was accepted stays queued. %s", exc, exc.remedy)
+        more = {"action": "outbox"}
+        logger.warning("%s: what was accepted stays queued. %s", exc, exc.remedy, extra=more)
         return False
     return True
 

@@ -28,6 +28,8 @@ __all__ = ["ChatSocket", "open_chat_socket"]
 
 logger = logging.getLogger(__name__)
 
+_TASK_FAILED: Final = {"action": "task_failed"}
+
 PING_EVERY: Final = 15.0
 """Seconds, as the JavaScript SDK 4.2.0 does it (captured); it waits 3 s for the answer, a bot longer."""
 SILENT_AFTER: Final = 10.0
@@ -133,7 +135,9 @@ class ChatSocket:
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, Exception):
-                    logger.error("[ERROR] a task of the chat's socket failed", exc_info=result)
+                    logger.error(
+                        "[ERROR] a task of the chat's socket failed", exc_info=result, extra=_TASK_FAILED
+                    )
 
     async def _read(self) -> None:
         """Read until the end, whatever ends it: nothing else would show that nothing is read."""

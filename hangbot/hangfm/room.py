@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
@@ -34,6 +34,8 @@ from hangbot.hangfm.wire.state import RoomState
 __all__ = ["RoomClient"]
 
 logger = logging.getLogger(__name__)
+
+_TASK_FAILED: Final = {"action": "task_failed"}
 
 
 class RoomClient:
@@ -126,7 +128,11 @@ class RoomClient:
                     task.cancel()
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     if isinstance(result, Exception):
-                        logger.error("[ERROR] a task of the room connection failed", exc_info=result)
+                        logger.error(
+                            "[ERROR] a task of the room connection failed",
+                            exc_info=result,
+                            extra=_TASK_FAILED,
+                        )
                 self._end(Disconnect(self._because("left")))
 
     async def welcome(self, within: float) -> bool:

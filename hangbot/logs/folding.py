@@ -4,7 +4,8 @@ The first is shown at once. What repeats it within the next seconds is counted, 
 another one comes, or when the time is over. Lines are the same that say the same, whatever durations they
 name ("next try in 4 s"). Warnings and errors may take turns, as those of two services that are away do;
 news between them ends that, so that what comes after it is shown at once. A line that is about one message
-stands for itself, so that each has its whole story in the log, and so does one for debugging.
+stands for itself, so that each has its whole story in the log, and so does one for debugging. Each of
+several bots has lines of its own.
 """
 
 import logging
@@ -17,12 +18,13 @@ __all__ = ["MOST", "WINDOW", "Folding"]
 
 WINDOW: Final = 10.0
 """Seconds after a line in which those that repeat it are counted."""
-MOST: Final = 16
+MOST: Final = 64
 """Lines that are remembered."""
 
 _DURATION: Final = re.compile(r"\d[\d.]*(?= s\b)")
 
-_Key: TypeAlias = tuple[int, str, str, str]
+_Key: TypeAlias = tuple[str, int, str, str, str]
+"""Whose the line is, its level, its logger, what it says, its traceback."""
 
 
 @dataclass(slots=True)
@@ -54,20 +56,29 @@ class Folding:
             yield record
             return
         yield from self.due(record.created)
-        warns = record.levelno >= logging.WARNING
-        key = (record.levelno, record.name, _DURATION.sub("", record.getMessage()), record.exc_text or "")
-        if key in self._lines and (warns or key == next(reversed(self._lines))):
+        bot, warns = str(getattr(record, "bot", "")), record.levelno >= logging.WARNING
+        text = _DURATION.sub("", record.getMessage())
+        key = (bot, record.levelno, record.name, text, record.exc_text or "")
+        if key in self._lines and (warns or key == self._newest(bot)):
             known = self._lines.pop(key)
             known.last, known.times = record, known.times + 1
             self._lines[key] = known  # at the end: what is held back is shown in the order in which it came
             return
-        yield from self.rest()
-        if not warns:
-            self._lines.clear()
+        for each in self._of(bot):
+            yield from _summary(self._lines[each])
+            if not warns:
+                del self._lines[each]
         while len(self._lines) >= MOST:
             del self._lines[min(self._lines, key=lambda each: self._lines[each].until)]
         self._lines[key] = _Line(record.created, record.created + WINDOW, record)
         yield record
+
+    def _of(self, bot: str) -> list[_Key]:
+        """Return what is remembered of a bot, the newest last."""
+        return [key for key in self._lines if key[0] == bot]
+
+    def _newest(self, bot: str) -> _Key | None:
+        return next((key for key in reversed(self._lines) if key[0] == bot), None)
 
     def due(self, now: float) -> Iterator[logging.LogRecord]:
         """Yield what is to be shown because its time is over.
@@ -80,7 +91,7 @@ class Folding:
             yield from _summary(self._lines.pop(key))
 
     def rest(self) -> Iterator[logging.LogRecord]:
-        """Yield all that is held back; what repeats it goes on to be counted."""
+        """Yield all that is held back."""
         for line in self._lines.values():
             yield from _summary(line)
 

@@ -118,7 +118,8 @@ class Server:
             except ConnectionError:
                 raise  # the client has gone
             except Exception:
-                logger.exception("[ERROR] %s %s failed", request.method, request.path)
+                more = {"action": "status_failed"}
+                logger.exception("[ERROR] %s %s failed", request.method, request.path, extra=more)
                 return _json(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "this failed; the log says how"})
 
     async def _page(self, _: web.Request) -> web.Response:

@@ -114,7 +114,7 @@ class Streams:
                     for stream in list(self._open):
                         stream.put(news)
         except Exception:
-            logger.exception("[ERROR] the page has nothing new to show")
+            logger.exception("[ERROR] the page has nothing new to show", extra={"action": "status_failed"})
             for stream in list(self._open):
                 stream.put(None)  # a page that comes again begins anew
             self._ticking = None

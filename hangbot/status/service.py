@@ -30,6 +30,8 @@ __all__ = ["Status", "open_health_port", "open_status"]
 
 logger = logging.getLogger(__name__)
 
+_TASK_FAILED: Final = {"action": "task_failed"}
+
 _PROBE_EVERY: Final = 1.0
 
 
@@ -155,7 +157,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception):
-            logger.error("[ERROR] a task of the status failed", exc_info=result)
+            logger.error("[ERROR] a task of the status failed", exc_info=result, extra=_TASK_FAILED)
 
 
 async def _log(recent: Recent) -> bytes:

@@ -76,7 +76,10 @@ class Systemd:
             self._status, self._woken_at = "", None  # systemd is behind: the next look sends it again
             self._ready = self._ready and "READY=1" not in said
         except (OSError, ValueError) as exc:
-            logger.warning("systemd cannot be reached at NOTIFY_SOCKET (%s): it is left alone", exc)
+            more = {"action": "systemd"}
+            logger.warning(
+                "systemd cannot be reached at NOTIFY_SOCKET (%s): it is left alone", exc, extra=more
+            )
             self._address = ""
 
 

@@ -97,10 +97,22 @@ def test_lines_of_messages_do_not_end_the_counting_of_others() -> None:
     assert list(lines) == [B, "one"]
 
 
+def test_what_one_bot_says_is_no_repetition_of_anothers_and_no_news_of_it() -> None:
+    folding = Folding()
+    said = [(A, "a"), (A, "b"), (A, "a"), (B, "b"), (A, "a")]
+
+    lines = shown(
+        folding, [record(B, bot=bot) if text is B else warning(text, bot=bot) for text, bot in said]
+    )
+
+    assert list(lines) == [A, A, B]
+    assert [line.getMessage() for line in folding.rest()] == [f"… 2 more times in 0.0 s: {A}"]
+
+
 def test_as_many_lines_are_remembered_as_there_is_room_for() -> None:
     folding = Folding()
-    list(shown(folding, (warning(chr(ord("a") + which), which / 100) for which in range(MOST + 1))))
+    list(shown(folding, (warning(f"line {which}", which / 100) for which in range(MOST + 1))))
 
-    again = list(shown(folding, [warning("a", 1.0), warning("q", 1.0)]))
+    again = list(shown(folding, [warning("line 0", 1.0), warning(f"line {MOST}", 1.0)]))
 
-    assert again == ["a"]
+    assert again == ["line 0"]

@@ -14,6 +14,7 @@ OF_CONNECTIONS = (
     *(f"hangbot/bot/{name}.py" for name in ("services", "listener", "push_session")),
 )
 """Where every line is about one, and a tag may not be missing."""
+LEVELS = ("debug", "info", "warning", "error", "exception", "log")
 OWN = ("hangbot/sandbox/",)
 """What has a log of its own."""
 
@@ -53,6 +54,22 @@ def test_every_error_is_tagged_as_one_and_so_is_every_line_of_a_connection() -> 
         (path, text) for path, _, text in found if path.startswith(OF_CONNECTIONS) and not TAG.match(text)
     ]
     assert bare == []
+
+
+def test_every_line_names_its_event() -> None:
+    unnamed = [
+        f"{path}:{node.lineno}"
+        for path, tree in parsed("hangbot").items()
+        for node in ast.walk(tree)
+        if not path.startswith(OWN)
+        and isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value) == "logger"
+        and node.func.attr in LEVELS
+        and "extra" not in {keyword.arg for keyword in node.keywords}
+    ]
+
+    assert unnamed == []
 
 
 def test_every_tag_is_explained() -> None:
