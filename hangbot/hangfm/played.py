@@ -24,7 +24,7 @@ from hangbot.journal import Journal
 
 __all__ = ["Answer", "Closed", "Failure", "Player", "played_network"]
 
-_NEVER: Final = frozenset({"TimeoutError", "CancelledError", "ConnectTimeout", "PoolTimeout"})
+_NEVER: Final = frozenset({"TimeoutError", "CancelledError"})
 """How something ended that never came: it never comes now, and it is the bot that gives it up."""
 _LARGER: Final = 33 * 2**20
 

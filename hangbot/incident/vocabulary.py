@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from hangbot.hangfm.wire.actions import ACTIONS
 from hangbot.hangfm.wire.chat_errors import KINDS
 from hangbot.redact import MASK
 
@@ -78,7 +79,7 @@ WORDS: Final = (
 )
 """Texts that stay wherever they stand."""
 
-PREFIXES: Final = words("group user hangbot canary WEB")
+PREFIXES: Final = words("group user hangbot canary WEB") | ACTIONS.keys()
 """Beginnings of ids that are put together."""
 
 SEGMENTS: Final = words(

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from hangbot import AnyApp, Bot, ChatMessage, HangbotError
+from hangbot import AnyApp, App, Bot, ChatMessage, Context, Event, HangbotError, UserJoined
 from tests.incident.recorded import CHAT_PORT, ROOM_PORT, Happening
 
-__all__ = ["INCIDENTS", "QUICK", "SONG", "Incident", "echo"]
+__all__ = ["INCIDENTS", "MORE", "QUICK", "SONG", "Incident", "echo"]
 
 QUICK: Final = {
     "STAGE_RETRY_TOTAL_MS": "20000",
@@ -201,6 +201,75 @@ async def two_troubles(it: Happening) -> None:
     await it.wait(60)
 
 
+class _Object:
+    """An app that is an object, and fails on an event."""
+
+    async def on_start(self, bot: Bot) -> None:
+        await bot.say("hello from the start")
+
+    async def on_event(self, _bot: Bot, event: Event) -> None:
+        if isinstance(event, UserJoined):
+            raise RuntimeError("an event")  # noqa: TRY004  what an app does
+
+    async def on_message(self, bot: Bot, message: ChatMessage) -> None:
+        await echo(bot, message)
+
+
+def _commands() -> App:
+    app = App("a_bot")
+
+    @app.command("hi")
+    async def hi(ctx: Context) -> None:
+        await ctx.reply("hi there")
+
+    @app.command("bad")
+    async def bad(_ctx: Context) -> None:
+        raise RuntimeError("bad")
+
+    return app
+
+
+async def called(it: Happening) -> None:
+    for text in ("/uptime", "/hi", "/bad", "/help", "/boom", "hello"):
+        await it.alice.say(text)
+    carol = it.sandbox.users.add("Carolina")
+    await carol.join()
+    await it.wait(5)
+    await it.bob.leave()
+    await it.wait(30)
+
+
+async def acted(it: Happening) -> None:
+    await it.alice.dj(SONG)
+    await it.wait(1)
+    await it.alice.say("/vote")
+    it.sandbox.faults.add("room.action", "drop")
+    await it.wait(1)
+    await it.alice.say("/vote")
+    await it.wait(20)
+
+
+async def talked(it: Happening) -> None:
+    for number in range(30):
+        await it.alice.say(f"/echo {number}")
+        await it.bob.dm(it.sandbox.bot.uid, f"/echo {number}")
+        if number % 9 == 0:
+            it.sandbox.faults.add("chat.send", "cut_after_store")
+        if number % 13 == 0:
+            it.sandbox.faults.add("chat.ws", "abort")
+        await it.wait(0.7)
+    await it.wait(30)
+
+
+async def all_silent(it: Happening) -> None:
+    holes = [it.loop.network.rules.black_hole(port) for port in (CHAT_PORT, ROOM_PORT)]
+    await it.bot.say("into the hole")
+    await it.wait(120)
+    for hole in holes:
+        hole.remove()
+    await it.wait(100)
+
+
 INCIDENTS: Final = {
     "lost answer": Incident(lost_answer, "delivered, tier 2", env=QUICK),
     "503": Incident(unavailable, "status 503", env=QUICK),
@@ -224,3 +293,17 @@ INCIDENTS: Final = {
     "two troubles": Incident(two_troubles, "delivered, tier 2", env=QUICK),
 }
 assert len(INCIDENTS) == 20
+
+MORE: Final = {
+    "an app that is an object": Incident(called, ": raised", app=_Object(), env=QUICK),
+    "an app of commands": Incident(called, ": raised", app=_commands(), env=QUICK),
+    "no app": Incident(called, "delivered", env={**QUICK, "BOOT_MESSAGE": "hello all of you"}),
+    "room actions": Incident(acted, "action voteOnSong: delivered", app=echo, env=QUICK),
+    "much talk": Incident(talked, "delivered, tier 2", app=echo, env=QUICK),
+    "much talk, with a canary": Incident(
+        talked, "delivered", app=echo, env={**QUICK, "HANGBOT_CANARY": "on"}
+    ),
+    "much talk, polled": Incident(talked, "delivered", app=echo, env={**QUICK, "HANGBOT_CHAT_FEED": "poll"}),
+    "a hole that swallows all": Incident(all_silent, "health of chat: red", app=echo, env=QUICK),
+}
+"""Incidents besides those: other kinds of bots, and more at a time."""

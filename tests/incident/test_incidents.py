@@ -11,7 +11,7 @@ from hangbot.incident.bundle import read_bundle
 from hangbot.incident.conversation import conversation
 from hangbot.incident.outcome import is_alike
 from hangbot.incident.replay import replayed
-from tests.incident.incidents import INCIDENTS, QUICK, SONG, Incident, echo
+from tests.incident.incidents import INCIDENTS, MORE, QUICK, SONG, Incident, echo
 from tests.incident.recorded import NAMES, Happening, recorded
 
 _EVERYDAY = {"lost answer", "two troubles"}
@@ -21,7 +21,7 @@ _EVERYDAY = {"lost answer", "two troubles"}
     "incident",
     [
         pytest.param(each, id=name, marks=[] if name in _EVERYDAY else pytest.mark.slow)
-        for name, each in INCIDENTS.items()
+        for name, each in (INCIDENTS | MORE).items()
     ],
 )
 def test_an_incident_goes_in_its_replay_as_it_went(incident: Incident, tmp_path: Path) -> None:
