@@ -1,5 +1,6 @@
 """What is handed to Prometheus, Grafana and Docker says nothing that a bot does not show."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -62,8 +63,8 @@ def selectors(expression: str) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-async def shown(folder: Path) -> dict[str, set[str]]:
-    """What a bot shows that has done everything: the labels of each metric."""
+async def page_of(folder: Path) -> str:
+    """What a bot shows that has done everything."""
     async with watched(folder) as bot, aiohttp.ClientSession(bot.url) as http:
         figures = bot.shown.bot.figures
         figures.retries.count("chat", "AckTimeout")
@@ -71,7 +72,12 @@ async def shown(folder: Path) -> dict[str, set[str]]:
         figures.handler_seconds.observe(0.1)
         figures.ack_seconds.observe(0.1, "chat")
         async with http.get("/metrics") as answer:
-            text = await answer.text()
+            return await answer.text()
+
+
+async def shown(folder: Path) -> dict[str, set[str]]:
+    """The same: the labels of each metric."""
+    text = await page_of(folder)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -137,6 +143,18 @@ def test_promtool_takes_the_rules(check: list[str]) -> None:
     )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="no promtool on this machine: it would look at the names")
+async def test_promtool_has_nothing_to_say_about_the_names(tmp_path: Path) -> None:
+    assert PROMTOOL is not None
+    text = await page_of(tmp_path)
+
+    checked = await asyncio.to_thread(
+        subprocess.run, [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60
+    )
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_the_dashboard_is_whole() -> None:
