@@ -62,7 +62,7 @@ _OLD_TOKEN: Final = re.compile(r"_(?<=-[0-9A-Fa-f]{12}_)[0-9a-f]{12,}")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]*")
 _PADDINGS: Final = ("", "=", "==", "%3D", "%3D%3D")
 _HINTS: Final = ("token", "eyj", "authorization", "bearer", "auth_", "://")
-_NAMES_OF_SECRETS: Final = frozenset({"authorization", "apikey", "jwt"})
+_NAMES_OF_SECRETS: Final = frozenset({"auth", "authorization", "apikey", "fat", "jwt"})
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 

@@ -68,11 +68,13 @@ def test_secrets_are_masked_when_it_is_read() -> None:
         "answer", 1, 200, {"x-echo": secret}, json.dumps({"data": {"jwt": "a.b.c", "t": secret}}).encode()
     )
     journal.add("in", 2, f"not JSON: {secret}")
+    journal.add("out", 2, json.dumps({"type": "auth", "body": {"auth": "of-no-known-shape"}}))
 
     written = json.dumps(_kept(journal, secret))
 
     assert secret not in written
-    assert written.count(MASK) == 5
+    assert "of-no-known-shape" not in written
+    assert written.count(MASK) == 6
 
 
 def test_a_silent_journal_keeps_nothing() -> None:

@@ -1,6 +1,7 @@
 """What stands in the files of a bundle, with stand-ins or as it is. PURE."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +21,7 @@ _PLACES: Final = frozenset({"HANGBOT_OUTBOX", "HANGBOT_STATUS_HOST"})
 _ADDRESSES: Final = frozenset({"OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"})
 _PUBLIC: Final = ".prod.tt.fm"
 _LOCAL: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _NAMED: Final = frozenset({"name", "bot", "room", "text", "target"})
 
 
@@ -97,7 +99,7 @@ def _value(row: Row, disguise: Disguise) -> str:
         host = rest.partition("/")[0].rpartition(":")[0] or rest
         public = host in _LOCAL or (host.endswith(_PUBLIC) and "/" not in rest)
         return value if public else scheme + mark + disguise.id(rest)
-    return value
+    return value if _NUMBER.fullmatch(value) else disguise.sentence(value)
 
 
 def _own(value: Any, disguise: Disguise, key: str = "") -> Any:  # noqa: ANN401  any JSON value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from hangbot.cli import bundle
 from hangbot.errors import HangbotError
-from hangbot.incident.bundle import MANIFEST, write_new
+from hangbot.incident.bundle import MANIFEST, write_bundle, write_new
 from hangbot.status import socket_path
 from tests.cases import cases
 from tests.cli.stories import until
@@ -189,3 +190,16 @@ def test_a_bot_that_hangs_is_asked_once_and_the_rest_is_in_the_bundle(
     assert done.code == 0
     assert done.out.count("does not answer within 0.2 s") == 3
     assert "preflight.json" in unzipped(bench.folder / "it.zip")
+
+
+def test_on_a_full_disk_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+
+    with pytest.raises(HangbotError, match=r"it\.zip cannot be written: No space left") as refused:
+        write_bundle(tmp_path / "it.zip", {"config.json": b"{}"}, {}, ())
+
+    assert "Make room" in refused.value.remedy
+    assert list(tmp_path.iterdir()) == []
