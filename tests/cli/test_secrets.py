@@ -22,8 +22,6 @@ from tests.source_tree import ROOT
 if TYPE_CHECKING:
     from tests.cli.conftest import Bench, Command
 
-pytest_plugins = ["tests.cli.conftest"]
-
 FOREIGN: Final = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzb21lYm9keSJ9.bm90LWEtc2lnbmF0dXJlLWF0LWFsbA"
 """A token that is in no configuration: a user shows it, and a service quotes it."""
 PASSWORD: Final = "correct horse/battery+staple"
