@@ -41,6 +41,7 @@ None of the names is part of a usual word: they count for nothing where answers 
 """
 _GREETED_WITHIN: Final = 1.0
 """Seconds in which a bot has greeted who came, and has said what begins to play."""
+_READS_WITHIN: Final = 3.0
 _SELDOM: Final = 60.0
 """Seconds for which a person is not asked again, where a bot does not answer the same one twice at once."""
 
@@ -63,10 +64,14 @@ class Learnt:
         self.profile, self.joined, self.seconds = profile, joined, seconds
         self.ended, self.lines = run.code, run.lines
         self.arrived = any(row["dir"] == "in" for row in evidence.rows)
-        self.reads_or_exchanges = any(map(_reads_or_exchanges, evidence.rows))
+        self.reads_or_exchanges = _reads_or_exchanges(evidence)
 
 
-def _reads_or_exchanges(row: Mapping[str, Any]) -> bool:
+def _reads_or_exchanges(evidence: Evidence) -> bool:
+    return any(map(_is_reading_or_exchange, evidence.rows))
+
+
+def _is_reading_or_exchange(row: Mapping[str, Any]) -> bool:
     if row["service"] == "chat":
         return row["kind"] == "open" or (
             "/messages" in str(row.get("path")) and row.get("status") == HTTPStatus.OK
@@ -139,22 +144,30 @@ async def _watch(play: Play, people: Sequence[Actor], latest: float) -> tuple[bo
     joined = await play.joined(within=latest - loop.time())
     await play.until(lambda: play.hears() or play.has_ended, within=2.0)
     started = loop.time()
+    if not play.profile.chat_token and not await play.until(
+        lambda: play.has_ended or _reads_or_exchanges(play.evidence()), within=_READS_WITHIN
+    ):
+        return joined, Profile(), started  # it hears no person: it is started anew with a token
     await play.people[0].dj()  # a bot that votes does so when a song begins
     await play.sandbox.users.add("sybil").join()
     await asyncio.sleep(_GREETED_WITHIN)
     by_itself = [line.text for line in play.evidence().own_lines()]
     prober = Prober(play, itertools.cycle(people), by_itself)
-    found, direct = await prober.find(within=_LONGEST), False
-    if found is None and len(play.evidence().own_lines()) == len(by_itself):
+    looks = play.looks()
+    found, direct = None, bool(looks) and not any("/groups/" in place for place in looks)
+    if direct:
         found = await prober.find(within=_LONGEST_DIRECT, direct=True)
-        direct = found is not None
+    if found is None:
+        found, direct = await prober.find(within=_LONGEST), False
+    if found is None and len(play.evidence().own_lines()) == len(by_itself):
+        found, direct = await prober.find(within=_LONGEST_DIRECT, direct=True), True
     if found is None:
         return joined, Profile(), started
     profile = Profile(
         says=found.says,
         answers=found.answers,
         start=0,
-        direct=direct or await prober.whisper(found),
+        direct=found.direct,
         direct_only=direct,
         cooldown=0.0 if found.again else _SELDOM,
     )

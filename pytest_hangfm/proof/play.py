@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from pytest_hangfm.proof import looks
@@ -262,6 +263,12 @@ class Play(BotHandle):
         chat = [row for row in rows if row["service"] == "chat" and row["dir"] == "in"]
         return any(row["kind"] == "open" or _is_reading(row) for row in chat)
 
+    def looks(self, since: int = 0) -> Counter[str]:
+        """Return where the bot has looked for messages since a mark, and how often."""
+        rows, _ = self.sandbox.journal.since(since)
+        chat = [row for row in rows if row["service"] == "chat" and row["dir"] == "in"]
+        return Counter(str(row["path"]).partition("?")[0] for row in chat if _is_looking(row))
+
     async def trouble(self, *, within: float = _BACK, ask: bool = True) -> str | None:
         """Return what is wrong with the bot now, or ``None`` where it is in the room and answers.
 
@@ -311,6 +318,10 @@ class Play(BotHandle):
             truncated=truncated,
             ended_ms=self.sandbox.clock.now_ms(),
         )
+
+
+def _is_looking(row: Mapping[str, object]) -> bool:
+    return _is_reading(row) or (row.get("method") == "GET" and "/conversations" in str(row.get("path")))
 
 
 def _is_reading(row: Mapping[str, object]) -> bool:

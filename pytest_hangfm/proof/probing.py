@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import itertools
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from pytest_hangfm.proof.profile import alike
+from pytest_hangfm.proof.wording import common_answer, part_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from hangbot.sandbox import Actor
     from pytest_hangfm.proof.play import Play
 
-__all__ = ["Probe", "Prober", "common_answer", "part_of", "words_of"]
+__all__ = ["Probe", "Prober"]
 
 _GROUPS: Final = (
     ("/ping", "!ping", "/help"),
@@ -27,6 +27,9 @@ _GROUPS: Final = (
 _WHISPERED: Final = ("/ping", "!ping", "/help", "!help", "ping", "help")
 _FIRST_WITHIN: Final = 5.5
 """Seconds: some look every third, and let an answer take its time as if they typed it."""
+_LOOKS: Final = 2
+_AFTER_ITS_LOOKS: Final = 1.0
+"""One that looked and came back to look again has read the words; its answer may be on its way."""
 _WITHIN: Final = 2.0
 _SHORTEST_WAIT: Final = 2.0
 """Seconds: that the first answer came at once says little of a bot that looks every other second."""
@@ -38,13 +41,6 @@ _MOST: Final = 0.7
 _LONGEST_QUIET: Final = 15.0
 _TOGETHER: Final = 0.3
 """Seconds in which the lines of one answer come."""
-_WORD: Final = re.compile(r"(?<![\w/])([/!.?-][a-z0-9][a-z0-9_-]{1,20})\b", re.IGNORECASE)
-_NEVER: Final = re.compile(
-    r"kick|ban|stop|quit|exit|restart|reboot|shutdown|leave|skip|mute|delete|clear|reset|kill|off"
-)
-_CHANGES: Final = re.compile(r"8ball|roll|dice|flip|coin|rand|joke|quote|fact|time|up|date|now|song|dj|stat")
-_MOST_WORDS: Final = 12
-_SHORTEST_PART: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +51,27 @@ class Probe:
         says: The line.
         answers: What all its answers to it hold.
         again: Whether the same person is answered again at once.
+        direct: Whether it is answered, too, where it is said to the bot alone.
     """
 
     says: str
     answers: str
     again: bool
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Twice:
+    """Whether an answer, as one sample shows it, stands twice in some lines."""
+
+    answer: str
+    sample: Sequence[str]
+
+    def __call__(self, lines: Sequence[str]) -> bool:
+        return self._times(lines) >= 2 * self._times(self.sample)
+
+    def _times(self, lines: Sequence[str]) -> int:
+        return sum(self.answer in line for line in lines)
 
 
 class Prober:
@@ -75,6 +87,7 @@ class Prober:
         self._play, self._people, self._latest = play, iter(people), 0.0
         self._by_itself = [self._alike(text) for text in by_itself]
         self._tried: set[str] = set()
+        self._heard: set[str] = set()
         self._second_best: Probe | None = None
 
     async def find(self, *, within: float, direct: bool = False) -> Probe | None:
@@ -107,20 +120,23 @@ class Prober:
             self._tried.clear()
         return await self._first(said, _LONGEST_WAIT, direct=direct)
 
-    async def whisper(self, probe: Probe) -> bool:
-        """Whether the line is answered, too, where it is said to the bot alone."""
-        return bool(await self._ask(next(self._people), probe.says, _WITHIN, direct=True))
-
     async def _say_together(self, words: Sequence[str], within: float, *, direct: bool) -> float:
         """Say words at once; return how long an answer may take from now on, 0 where none came."""
         loop = asyncio.get_running_loop()
-        before, began = len(self._play.lines()), loop.time()
+        before, mark, began = len(self._play.lines()), self._play.sandbox.journal.last_n, loop.time()
         for word in words:
             await self._say(next(self._people), word, direct=direct)
-        if not await self._is_answered(before, within):
+        await self._play.until(
+            lambda: max(self._play.looks(mark).values(), default=0) >= _LOOKS or self._is_over(before),
+            within=within,
+        )
+        left = within + began - loop.time()
+        await self._play.until(lambda: self._is_over(before), within=max(0.0, min(left, _AFTER_ITS_LOOKS)))
+        if not self._written(before):
             return 0.0
         taken = loop.time() - began
         await self._quiet(max(_QUIET, _MOST * taken))  # until the others' answers are there
+        self._heard.update(self._written(before))
         return min(_LONGEST_WAIT, max(_SHORTEST_WAIT, 2 * taken))
 
     async def _quiet(self, seconds: float) -> None:
@@ -142,27 +158,42 @@ class Prober:
         return None
 
     async def _alone(self, word: str, wait: float, *, direct: bool) -> Probe | None:
-        """Say a word twice by two people, then once more by the second."""
-        samples: list[list[str]] = []
-        first, second = next(self._people), next(self._people)
-        for person in (first, second):
-            samples.append(await self._ask(person, word, wait, direct=direct))
-            if not samples[-1]:
-                return None
-        answer, part = self._good(common_answer(*samples)), self._part(samples)
-        if not (answer or part):
+        """Say a word until four answers are known; one may be that which came when words were said at once.
+
+        The last time one person says it again, a second one beside, and a third one whispers it.
+        """
+        first, second, other, whisperer = (next(self._people) for _ in range(4))
+        samples = [await self._ask(first, word, wait, direct=direct)]
+        if not samples[0]:
             return None
-        third = await self._ask(second, word, wait, direct=direct)
-        again = bool(third)
-        if not third or (answer and answer not in " ".join(third)):
-            again = False  # it was silent, said that this came too soon, or answers by chance
-            third = await self._ask(next(self._people), word, wait, direct=direct)
-        if answer and answer == self._good(common_answer(*samples, third)):
-            said = {line for lines in (*samples, third) for line in lines}
-            return None if self._stands_in(answer, said) else Probe(word, answer, again)
-        part = self._part([*samples, third]) if third else ""
-        if part and self._second_best is None:
-            self._second_best = Probe(word, part, again)
+        if self._heard.issuperset(samples[0]):
+            samples, second = samples * 2, first
+        elif lines := await self._ask(second, word, wait, direct=direct):
+            samples.append(lines)
+        else:
+            return None
+        answer = self._good(common_answer(*samples))
+        if not (answer or self._part(samples)):
+            return None
+        beside = _Twice(answer, samples[0])
+        lines, whispered = await asyncio.gather(
+            self._ask(second, word, wait, direct=direct, beside=other, but=whisperer.uid, enough=beside),
+            self._whisper(whisperer, word, 0.0 if direct else max(_WITHIN, wait)),
+        )
+        again = beside(lines)
+        if again:
+            samples.append(list(dict.fromkeys(lines)))
+        else:  # silent to who asks again, or that came too soon; with other words by chance, perhaps
+            others = any(line not in samples[0] for line in lines)
+            for person in itertools.islice(self._people, 2 if others else 1):
+                samples.append(await self._ask(person, word, wait, direct=direct))
+        if not samples[-1]:
+            return None
+        if answer and answer == self._good(common_answer(*samples)):
+            said = {*lines, *itertools.chain(*samples)}
+            return None if self._stands_in(answer, said) else Probe(word, answer, again, direct or whispered)
+        if self._second_best is None and (part := self._part([*samples, lines])):
+            self._second_best = Probe(word, part, again, direct or whispered)
         return None
 
     def _part(self, samples: Sequence[Sequence[str]]) -> str:
@@ -177,14 +208,42 @@ class Prober:
         own = (self._alike(line.text) for line in self._play.evidence().own_lines())
         return any(answer in text and text not in said for text in own)
 
-    async def _ask(self, person: Actor, word: str, wait: float, *, direct: bool) -> list[str]:
-        """Say a word, and return the lines of the answer as they are compared."""
+    async def _ask(
+        self,
+        person: Actor,
+        word: str,
+        wait: float,
+        *,
+        direct: bool,
+        beside: Actor | None = None,
+        but: str = "",
+        enough: Callable[[Sequence[str]], bool] = bool,
+    ) -> list[str]:
+        """Say a word, and return the lines of the answer as they are compared.
+
+        Args:
+            person: Who says it.
+            word: What is said.
+            wait: Seconds in which the answer may come.
+            direct: Whether it is said to the bot alone.
+            beside: Who says it at the same time.
+            but: Whose private answers count for nothing here.
+            enough: Whether lines are the whole answer.
+        """
         before = len(self._play.lines())
-        await self._say(person, word, direct=direct)
-        to = person.uid if direct else ""
-        await self._is_answered(before, wait, to)
+        askers = [person] if beside is None else [person, beside]
+        for asker in askers:
+            await self._say(asker, word, direct=direct)
+        to = {asker.uid for asker in askers} if direct else set[str]()
+        await self._play.until(
+            lambda: self._play.has_ended or enough(self._written(before, to, but)), within=wait
+        )
         await asyncio.sleep(_TOGETHER)
-        return self._written(before, to)
+        return self._written(before, to, but)
+
+    async def _whisper(self, person: Actor, word: str, within: float) -> bool:
+        """Whether a word is answered, too, where it is said to the bot alone; not tried in no time."""
+        return within > 0 and bool(await self._ask(person, word, within, direct=True))
 
     async def _say(self, person: Actor, word: str, *, direct: bool) -> None:
         if direct:
@@ -192,56 +251,14 @@ class Prober:
         else:
             await person.say(word)
 
-    async def _is_answered(self, before: int, within: float, to: str = "") -> bool:
-        await self._play.until(lambda: bool(self._written(before, to)) or self._play.has_ended, within=within)
-        return bool(self._written(before, to))
+    def _is_over(self, before: int) -> bool:
+        return self._play.has_ended or bool(self._written(before))
 
-    def _written(self, before: int, to: str = "") -> list[str]:
-        """Return what the bot has written since, to one person or all, but for what it writes by itself."""
+    def _written(self, before: int, to: Collection[str] = (), but: str = "") -> list[str]:
+        """Return what it has written since, to some or all but one; not what it writes by itself."""
         lines = [line for line in self._play.lines()[before:] if line.sender == self._play.sandbox.bot.uid]
-        texts = [self._alike(line.text) for line in lines if not to or line.to == to]
+        texts = [self._alike(line.text) for line in lines if (line.to in to if to else line.to != but)]
         return [text for text in texts if text and text not in self._by_itself]
 
     def _alike(self, text: str) -> str:
         return alike(text, self._play.names())
-
-
-def common_answer(*samples: Sequence[str]) -> str:
-    """Return the line that stands once in each of several answers, without what may grow; or an empty text.
-
-    Args:
-        samples: The lines of each answer, as `alike` makes them. PURE.
-    """
-    for line in samples[0]:
-        if all(lines.count(line) == 1 for lines in samples):
-            return _steady(line)
-    return ""
-
-
-def part_of(texts: Sequence[str]) -> str:
-    """Return the longest part that texts have in common; empty where it says too little.
-
-    PURE.
-    """
-    part = texts[0] if texts else ""
-    for text in texts[1:]:
-        match = SequenceMatcher(None, part, text, autojunk=False).find_longest_match()
-        part = part[match.a : match.a + match.size]
-    part = max((piece.strip() for piece in part.split("#")), key=len)
-    return part if sum(letter.isalpha() for letter in part) >= _SHORTEST_PART else ""
-
-
-def _steady(answer: str) -> str:
-    """Return the longest part of an answer without a number: "3 s" may be "1 min 3 s" the next time."""
-    longest = max((part.strip() for part in answer.split("#")), key=len)
-    return longest if len(longest) >= _SHORTEST_PART else answer
-
-
-def words_of(lines: Sequence[str]) -> list[str]:
-    """Return the commands that a bot's own lines name, without those that may do harm.
-
-    They are in their order, those whose answers may change from one time to the next at the end.
-    """
-    found = dict.fromkeys(word.lower() for line in lines for word in _WORD.findall(line))
-    harmless = [word for word in found if not _NEVER.search(word)]
-    return sorted(harmless, key=lambda word: bool(_CHANGES.search(word)))[:_MOST_WORDS]

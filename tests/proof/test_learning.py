@@ -8,8 +8,8 @@ import pytest
 
 from pytest_hangfm.proof.bot_process import BotProgram
 from pytest_hangfm.proof.learning import learn
-from pytest_hangfm.proof.probing import common_answer, part_of, words_of
 from pytest_hangfm.proof.profile import Profile
+from pytest_hangfm.proof.wording import common_answer, part_of, words_of
 from tests.cases import cases
 
 BOT: Final = Path(__file__).parents[2] / "examples" / "bot.py"
@@ -102,6 +102,19 @@ async def test_a_bot_that_answers_nothing_but_direct_messages_is_asked_by_them(t
     assert (profile.says, profile.answers) == ("/ping", "at your service")
     assert profile.direct_only
     assert profile.direct
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_words_by_chance_that_were_the_same_at_first_are_no_answer_but_what_they_share_is(
+    tmp_path: Path,
+) -> None:
+    moods = "import itertools\nMOODS = itertools.cycle(['hey', 'hey', 'ouch', 'hey', 'hey', 'nice'])\n"
+    source = changed((SAYS, 'line(own, f"pong {next(MOODS)}")'), more=moods)
+
+    profile = await learnt((sys.executable, "bot.py"), tmp_path, source)
+
+    assert (profile.says, profile.answers) == ("/ping", "pong")
 
 
 @cases(
