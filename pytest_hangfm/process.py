@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -14,8 +15,9 @@ from hangbot.config import ENV
 from hangbot.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
     from hangbot.sandbox import Sandbox
 
@@ -27,6 +29,7 @@ _ENDING: Final = 3.0
 """Seconds from SIGTERM to SIGKILL."""
 _SETTLING: Final = 0.5
 """Seconds for a pipe to end after its process has."""
+_ASK_TO_END: Final = (signal.SIGINT, signal.SIGTERM)
 _PROXIES: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
@@ -232,14 +235,36 @@ async def spawn(
     """
     given = environment(sandbox, env, os.environ)
     person = sandbox.people.by_token(given.get("BOT_USER_TOKEN"))
-    transport, output = await asyncio.get_running_loop().subprocess_exec(
-        _Output,
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=given,
-        cwd=cwd,
-        start_new_session=True,
-    )
+    with _nothing_ignored():
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output,
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=given,
+            cwd=cwd,
+            start_new_session=True,
+        )
     return BotProcess(argv, transport, output, sandbox, (person or sandbox.bot).uid)
+
+
+@contextmanager
+def _nothing_ignored() -> Iterator[None]:
+    """Let a program begin with signals that end it, also where a shell started this one in the background.
+
+    What is ignored here is ignored there, too, and cannot be trapped by a shell; a handler is not passed on.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    ignored = [n for n in _ASK_TO_END if is_main and signal.getsignal(n) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, _do_nothing)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Ignore a signal."""

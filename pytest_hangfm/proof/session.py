@@ -23,6 +23,7 @@ from pytest_hangfm.proof.scenario import FAMILIES, load
 from pytest_hangfm.proof.search.kinds import read_token
 from pytest_hangfm.proof.search.searching import SEARCH, Searching
 from pytest_hangfm.proof.tiers import within
+from pytest_hangfm.proof.wording import telling_line
 from pytest_hangfm.simulation.fingerprint import made_here
 from pytest_hangfm.simulation.token import TokenError
 
@@ -294,7 +295,9 @@ def _is_named(scenario: str, name: str) -> bool:
 
 def _why_not(learnt: Learnt) -> str:
     """Return why a bot cannot be exercised, in a sentence; empty where it can."""
-    last = f"; its last line was: {learnt.lines[-1][:200]}" if learnt.lines else "; it printed nothing"
+    last = (
+        f"; its last line was: {telling_line(learnt.lines)[:200]}" if learnt.lines else "; it printed nothing"
+    )
     if learnt.ended is not None and not learnt.joined and not learnt.profile.says:
         return f"the bot ended with exit code {learnt.ended} before it was in the room{last}"
     if not learnt.arrived:

@@ -1,4 +1,4 @@
-"""What answers have in common, and which commands a bot's own lines name: pure."""
+"""What answers have in common, which commands a bot's own lines name, and why it ended: pure."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["common_answer", "part_of", "words_of"]
+__all__ = ["common_answer", "part_of", "telling_line", "words_of"]
 
 _WORD: Final = re.compile(r"(?<![\w/])([/!.?-][a-z0-9][a-z0-9_-]{1,20})\b", re.IGNORECASE)
 _NEVER: Final = re.compile(
     r"kick|ban|stop|quit|exit|restart|reboot|shutdown|leave|skip|mute|delete|clear|reset|kill|off"
 )
 _CHANGES: Final = re.compile(r"8ball|roll|dice|flip|coin|rand|joke|quote|fact|time|up|date|now|song|dj|stat")
+_ERROR: Final = re.compile(r"(?:Uncaught )?(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception)\b.*:")
+_RUNTIME: Final = ("Node.js v", "Bun v")
+"""How these begin the last line of what they print of an error that nothing handles."""
+_TRACE: Final = 60
 _MOST_WORDS: Final = 12
 _SHORTEST_PART: Final = 4
 
@@ -59,3 +63,17 @@ def words_of(lines: Sequence[str]) -> list[str]:
     found = dict.fromkeys(word.lower() for line in lines for word in _WORD.findall(line))
     harmless = [word for word in found if not _NEVER.search(word)]
     return sorted(harmless, key=lambda word: bool(_CHANGES.search(word)))[:_MOST_WORDS]
+
+
+def telling_line(lines: Sequence[str]) -> str:
+    """Return the last line of an output; where a runtime ends it with its name, the error before that.
+
+    PURE.
+
+    Args:
+        lines: At least one.
+    """
+    latest = [line for line in lines[-_TRACE:] if line.strip()]
+    if latest and latest[-1].startswith(_RUNTIME):
+        return next((line for line in reversed(latest) if _ERROR.match(line)), latest[-1])
+    return latest[-1] if latest else lines[-1]

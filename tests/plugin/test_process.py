@@ -32,6 +32,21 @@ async def test_the_environment_is_the_sandboxs_and_nothing_of_the_shells_bot(han
     assert env.keys().isdisjoint({"COMETCHAT_AUTH", "HTTPS_PROXY"})
 
 
+async def test_a_program_heeds_ctrl_c_also_where_this_one_was_started_in_the_background(
+    hangfm_open_process: OpenProcess,
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+
+        process = await hangfm_open_process([sys.executable, "-c", code], join=False)
+
+        await process.expect("False", within=WITHIN)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 async def test_output_and_exit_code_are_collected(hangfm_open_process: OpenProcess) -> None:
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     process = await hangfm_open_process([sys.executable, "-c", code], join=False)

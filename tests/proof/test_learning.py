@@ -9,7 +9,7 @@ import pytest
 from pytest_hangfm.proof.bot_process import BotProgram
 from pytest_hangfm.proof.learning import learn
 from pytest_hangfm.proof.profile import Profile
-from pytest_hangfm.proof.wording import common_answer, part_of, words_of
+from pytest_hangfm.proof.wording import common_answer, part_of, telling_line, words_of
 from tests.cases import cases
 
 BOT: Final = Path(__file__).parents[2] / "examples" / "bot.py"
@@ -142,3 +142,18 @@ def test_commands_are_read_in_a_bots_own_lines_the_harmless_first_and_those_of_c
     lines = ["try .roll, .about or !kick me", "see https://hang.fm/help; /Help"]
 
     assert words_of(lines) == [".about", "/help", ".roll"]
+
+
+@cases(
+    "lines telling",
+    (
+        "of-node",
+        ["node:internal", "Error: Cannot find module 'ws'", "    at x", "}", "", "Node.js v20.1.0"],
+        "Error: Cannot find module 'ws'",
+    ),
+    ("of-its-own", ["TypeError: odd", "no settings: give ROOM_UUID"], "no settings: give ROOM_UUID"),
+)
+def test_the_line_that_tells_why_a_bot_ended_is_not_the_name_of_its_runtime(
+    lines: list[str], telling: str
+) -> None:
+    assert telling_line(lines) == telling
