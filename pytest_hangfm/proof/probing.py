@@ -21,9 +21,9 @@ __all__ = ["Probe", "Prober"]
 _GROUPS: Final = (
     ("/ping", "!ping", "/help"),
     ("!help", "!commands", "/commands", "ping", "/hello", "/uptime"),
-    (".ping", ".help", "?help", "-help"),
+    (".ping", ".help", "?help", "-help", "@{bot} ping", "@{bot} help"),
 )
-"""Said group by group; of a group that was answered each word is tried alone."""
+"""Said group by group, with the bot's name; of a group that was answered each word is tried alone."""
 _WHISPERED: Final = ("/ping", "!ping", "/help", "!help", "ping", "help")
 _FIRST_WITHIN: Final = 5.5
 """Seconds: some look every third, and let an answer take its time as if they typed it."""
@@ -100,7 +100,9 @@ class Prober:
         self._latest = asyncio.get_running_loop().time() + within
         self._tried.clear()
         said: list[str] = []
-        for group in (_WHISPERED,) if direct else _GROUPS:
+        name = self._play.sandbox.bot.nickname
+        for words in (_WHISPERED,) if direct else _GROUPS:
+            group = [word.format(bot=name) for word in words]
             wait = await self._say_together(group, _WITHIN if said else _FIRST_WITHIN, direct=direct)
             said += group
             if wait and (found := await self._of(group, said, wait, direct=direct)):
