@@ -11,7 +11,9 @@ __all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
 
 _TAIL: Final = 1.5
 """Seconds before the end in which one run may be ahead of the other: differences there prove nothing."""
-_WELL: Final = "status 200"
+_NO_ANSWER: Final = "no answer in time"
+_ASKED: Final = "asked for"
+_WELL: Final = ("status 200",)
 
 
 class Fact(NamedTuple):
@@ -46,18 +48,24 @@ class Pair(NamedTuple):
     counts: bool = True
 
 
-def facts(run: Recording, names: Names) -> list[Fact]:
+def facts(run: Recording, names: Names, *, continues: bool = False) -> list[Fact]:
     """Return what a bot did, in order.
 
     Args:
         run: The run.
         names: Its messages.
+        continues: Whether it is compared with one that begins while the bot ran already: then it is not known
+            when its connections were asked for.
     """
     found = [*_requests(run, names), *_messages(run, names)]
     counts: dict[str, int] = defaultdict(int)
     for line in run.lines:
+        if continues and _was_given_up(line):
+            continue
         counts[line.service] += 1
-        found += _line(line, f"{line.service} connection {counts[line.service]}")
+        said = _line(line, f"{line.service} connection {counts[line.service]}")
+        first = continues and counts[line.service] == 1
+        found += (fact for fact in said if not (first and fact.says == _ASKED))
     for happened in run.others:
         row = happened.row
         if row["kind"] == "health":
@@ -79,7 +87,8 @@ def compared(
         now: Those of the second.
         seconds: When both end.
         continues: Whether the first begins while the bot ran already. Then its timers began elsewhere: what
-            was under way proves nothing, nor how often it looked while all was well.
+            was under way proves nothing, nor how often it looked while all was well or asked for a connection
+            that was not to be had.
     """
     pairs: list[Pair] = []
     before, after = _by_topic(then), _by_topic([fact for fact in now if fact.t < seconds])
@@ -107,9 +116,9 @@ def _aligned(
         odd = (*then[i:i2], *now[j:j2])
         is_late = i2 == len(then) and j2 == len(now) and all(fact.t >= tail for fact in odd)
         is_early = continues and i == j == 0 and all(fact.t < _TAIL for fact in odd)
-        looks = continues and " GET " in topic
+        idle = _WELL if " GET " in topic else (_ASKED,) if " connection " in topic else ()
         for number, fact in enumerate(odd):
-            counts = not (is_late or is_early or (looks and fact.says == _WELL))
+            counts = not (is_late or is_early or (continues and fact.says in idle))
             was = number < i2 - i
             yield Pair(fact.t if was else None, None if was else fact.t, topic, fact.says, counts)
 
@@ -154,7 +163,7 @@ def _name(key: str, names: Names) -> str:
 def _line(line: Line, topic: str) -> Iterator[Fact]:
     opened = line.opened
     if line.asked is not None:
-        yield Fact(line.asked, topic, "asked for")
+        yield Fact(line.asked, topic, _ASKED)
     if opened is not None:
         row = opened.row
         says = {
@@ -175,6 +184,14 @@ def _line(line: Line, topic: str) -> Iterator[Fact]:
             yield Fact(event.t, topic, says)
 
 
+def _was_given_up(line: Line) -> bool:
+    """Return whether a connection was asked for and never answered."""
+    opened = line.opened
+    if opened is None:
+        return line.asked is not None
+    return opened.row["kind"] == "unopened" and _cause(opened.row["how"]) == _NO_ANSWER
+
+
 def _actions(line: Line, topic: str) -> Iterator[Fact]:
     answers: dict[str, str] = {}
     for event in line.events:
@@ -190,4 +207,4 @@ def _actions(line: Line, topic: str) -> Iterator[Fact]:
 
 def _cause(how: str) -> str:
     """Return how something failed, in the same word for the same thing."""
-    return "no answer in time" if how in {"TimeoutError", "CancelledError"} else how
+    return _NO_ANSWER if how in {"TimeoutError", "CancelledError"} else how

@@ -16,7 +16,7 @@ from hangbot.incident.starting import answer_of_a_start, start_of_a_line
 
 __all__ = ["RecordedPlayer"]
 
-_REFUSED: Final = 111
+_NONE: Final = Failure("ConnectionRefusedError", 111)
 _AHEAD: Final = 1.0
 """Seconds by which a bot may be ahead of the recorded one, where it is answered by the time."""
 _LEFT_OUT: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
@@ -91,10 +91,11 @@ class RecordedPlayer:
     async def open(self, service: str) -> PlayedLine | Answer | Failure:
         """Have the next connection go as the next one went then."""
         lines = self._lines[service]
-        if self._clock.now() < 0 and lines and lines[0].asked is not None:
-            return Failure("TimeoutError")  # none was open when the recording began
         if not lines:
-            return Failure("ConnectionRefusedError", _REFUSED)
+            return Failure("TimeoutError") if self._recording.continues else _NONE
+        asked = lines[0].asked
+        if self._recording.continues and asked is not None:  # how long it was to wait is not known
+            await self._clock.sleep(max(0.0, asked - self._clock.now()))
         line = lines.popleft()
         if line.asked is None:
             return PlayedLine(start_of_a_line(self._recording, line), self._clock, self.renamed)

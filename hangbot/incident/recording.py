@@ -1,7 +1,7 @@
 """A journal read back: what was asked and answered, the connections, what the bot was to do. PURE."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, unquote
@@ -96,6 +96,25 @@ class Recording:
     def continues(self) -> bool:
         """Whether it begins while the bot runs already."""
         return not any(happened.row["kind"] == "began" for happened in self.others)
+
+    def to_say(self) -> Iterator[tuple[float, Said]]:
+        """Yield when a replay is to say what was said.
+
+        Where the recording begins while the bot runs, more may wait than it shows: then a message is said
+        when it was first on its way, and one that never was is not.
+        """
+        if not self.continues:
+            yield from ((said.t, said) for said in self.said)
+            return
+        sent: dict[str, float] = {}
+        for exchange in self.exchanges:
+            body = exchange.row.get("json")
+            muid = body.get("muid") if isinstance(body, dict) else None
+            if isinstance(muid, str):
+                sent.setdefault(muid.partition(".")[0], exchange.t)
+        for said in self.said:
+            if said.refused or said.key in sent:
+                yield (said.t if said.refused else sent[said.key]), said
 
     def of_kind(self, kind: str) -> list[Happened]:
         """Return the other rows of a kind."""

@@ -57,8 +57,12 @@ class Run(NamedTuple):
         """Return both side by side."""
         then = Names(self.then.said, self.then.answers)
         now = Names(self.now.said, self.now.answers, then)
+        middle = self.then.continues
         return compared(
-            facts(self.then, then), facts(self.now, now), self.then.seconds, continues=self.then.continues
+            facts(self.then, then, continues=middle),
+            facts(self.now, now, continues=middle),
+            self.then.seconds,
+            continues=middle,
         )
 
 
@@ -176,9 +180,7 @@ class _Replay:
     async def _say(self, bot: Bot) -> None:
         """Have the bot say and do what it was to say and do then, at the same times."""
         acting: list[asyncio.Task[object]] = []
-        todo: list[tuple[float, Said | Mapping[str, Any] | None]] = [
-            (said.t, said) for said in self._then.said
-        ]
+        todo: list[tuple[float, Said | Mapping[str, Any] | None]] = list(self._then.to_say())
         todo += [(acted.t, acted.row) for acted in self._then.of_kind("acted")]
         todo += [(stop.t, None) for stop in self._then.of_kind("stopping")]
         try:

@@ -60,7 +60,8 @@ class Excerpt(NamedTuple):
     Attributes:
         checkpoint: How things stood before the first entry; ``None``: nothing is kept.
         entries: In order.
-        answers: The last answers to the questions of a start, of before; each behind its request.
+        answers: Of before: the last answers to the questions of a start, each behind its request, and the
+            messages that had not ended.
         until: When it was read.
         lost: How many entries of before are no longer kept.
     """

@@ -22,6 +22,7 @@ _SEGMENTS: Final = 8
 _ENTRY: Final = 160
 """Bytes of an entry besides its texts (measured)."""
 _MOST_ANSWERS: Final = 24
+_MOST_UNSETTLED: Final = 256
 _MOST_MESSAGES: Final = 4096
 _STARTING: Final = ("/me", "/settings", "/members", "/conversations", "/user-token", "/rooms/", "/profile")
 """Parts of the paths that a bot asks at its start: their last answers are kept longer than all else."""
@@ -57,6 +58,8 @@ class Journal:
         self._numbers = 0
         self._open: dict[int, str] = {}
         self._messages: dict[str, None] = {}
+        self._unsettled: dict[str, Entry] = {}
+        """What was said before all that is kept, and had not ended then."""
         self._answers: dict[tuple[str, str, str], tuple[Entry, Entry]] = {}
         self.lost = 0
         """Entries that are no longer kept."""
@@ -127,7 +130,7 @@ class Journal:
         return Excerpt(
             kept[0].checkpoint if kept else None,
             [entry for segment in kept for entry in tuple(segment.entries)],
-            [entry for pair in self._answers.values() for entry in pair],
+            [entry for pair in self._answers.values() for entry in pair] + list(self._unsettled.values()),
             self._now(),
             self.lost,
         )
@@ -169,6 +172,10 @@ class Journal:
                 asked[entry.values[0]] = entry
             elif entry.kind == "answer" and (request := asked.get(entry.values[0])):
                 self._keep_answer(request, entry)
+            elif entry.kind == "said" and len(self._unsettled) < _MOST_UNSETTLED:
+                self._unsettled[entry.values[0]] = entry
+            elif entry.kind == "step" and entry.values[1] == "settled":
+                self._unsettled.pop(entry.values[0], None)
 
     def _keep_answer(self, request: Entry, answer: Entry) -> None:
         """Keep the last good answer to a question of the start: a replay has to begin with one."""
