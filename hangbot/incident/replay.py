@@ -24,7 +24,7 @@ from hangbot.incident.outcome import Pair, compared, facts
 from hangbot.incident.player import RecordedPlayer
 from hangbot.incident.recording import Names, Recording, Said, read_recording
 from hangbot.incident.repeating import Drawn, StandIn
-from hangbot.incident.starting import START
+from hangbot.incident.starting import START, TOKEN
 from hangbot.incident.virtual import VirtualClock, run_virtually
 from hangbot.journal import Chance, Journal, NotedChance, rows
 from hangbot.redact import MASK, Redactor
@@ -34,6 +34,7 @@ __all__ = ["Run", "replayed"]
 _ROOM, _CHAT, _GATEWAY = "room.invalid", "chat.invalid", "gateway.invalid"
 _LARGEST: Final = 2**40
 """Bytes: what a replay keeps of itself is bounded by the recording."""
+_CHAT_TOKEN: Final = "COMETCHAT_AUTH"  # noqa: S105  the name of a setting
 _LEFT_OUT: Final = frozenset(
     {"HANGBOT_OUTBOX", "HANGBOT_STATUS_PORT", "HANGBOT_STATUS_HOST", "HANGBOT_APP"}
     | {"OPENCHAT_BASE_URL", "TTFM_GATEWAY_BASE_URL", "SOCKET_SERVER_URL"}
@@ -207,6 +208,8 @@ class _Replay:
             for name, value in self._bundle.config.items()
             if name in names and value not in {"-", "", MASK}
         }
+        if self._bundle.config.get(_CHAT_TOKEN) == MASK:  # or it would ask the gateway, as it did not then
+            env[_CHAT_TOKEN] = TOKEN
         settings = Settings.from_env(
             env
             | {

@@ -8,10 +8,12 @@ from urllib.parse import unquote
 from hangbot.hangfm.played import Answer
 from hangbot.incident.recording import Happened, Line, Recording
 
-__all__ = ["START", "answer_of_a_start", "start_of_a_line"]
+__all__ = ["START", "TOKEN", "answer_of_a_start", "start_of_a_line"]
 
 START: Final = 5.0
 """Seconds that a bot has to start before the recording begins."""
+TOKEN: Final = "a-token-of-the-replay"  # noqa: S105  it opens nothing
+"""What stands for a chat token."""
 _MOST_ROWS: Final = 50
 _JSON: Final = {"content-type": "application/json"}
 
@@ -21,7 +23,7 @@ def answer_of_a_start(recording: Recording, row: Mapping[str, Any], uid: str) ->
     path = row["target"].partition("?")[0]
     document: object = {"data": {}}
     if path.endswith("/user-token"):
-        document = {"cometAuthToken": "a-token-of-the-replay"}
+        document = {"cometAuthToken": TOKEN}
     elif path.endswith("/messages") and "/groups/" in path:
         document = {"data": _rows(recording, f"group_{unquote(path.split('/')[-2])}")}
     elif path.endswith("/conversations"):
@@ -37,7 +39,7 @@ def answer_of_a_start(recording: Recording, row: Mapping[str, Any], uid: str) ->
             if alike and exchange.end is not None and "json" in exchange.end.row:
                 document = exchange.end.row["json"]
         if document == {"data": {}} and path.endswith("/me"):
-            document = {"data": {"uid": uid, "jwt": "a-token-of-the-replay"}}
+            document = {"data": {"uid": uid, "jwt": TOKEN}}
     return Answer(200, _JSON, json.dumps(document).encode())
 
 

@@ -237,12 +237,16 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class HandlerBegan:
-    """The app was given a line, in the ``run``-th process."""
+    """The app was given a line, in the ``run``-th process.
+
+    One that ``commits`` has its line marked as handled before its handler ends, with what it leaves.
+    """
 
     at: float
     row: int
     run: int
     epoch: int = 0
+    commits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class Observed:
         timeout: Seconds that a handler may take.
     """
 
+    _commits = False
+
     def __init__(self, app: AnyApp, recorder: Recorder, timeout: float) -> None:
         self._app: Any = app
         self._recorder = recorder
@@ -29,7 +31,7 @@ class Observed:
         """Give it a line."""
         recorder = self._recorder
         began, run, epoch = recorder.now, recorder.run, recorder.epoch_at(message.sent_at)
-        recorder.add(h.HandlerBegan(began, message.id, run, epoch))
+        recorder.add(h.HandlerBegan(began, message.id, run, epoch, self._commits))
         token = ANSWERED.set((message.id, epoch))
         outcome: h.Outcome = "raised"
         try:
@@ -61,7 +63,9 @@ class Observed:
 
 
 class _ObservedApp(Observed):
-    """The same for a `hangbot.App`, which has more to be called."""
+    """The same for a `hangbot.App`, which has more to be called, and commits what its handlers leave."""
+
+    _commits = True
 
     def prepare(self, bot: Bot) -> None:
         """Have it looked through."""

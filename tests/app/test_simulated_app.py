@@ -41,7 +41,7 @@ async def test_an_answer_whose_acknowledgement_is_lost_is_said_once(hangfm_app: 
 
 
 @pytest.mark.slow
-@pytest.mark.simulation(seeds=100)
+@pytest.mark.simulation(seeds=30)
 async def test_counts_are_right_whatever_goes_wrong(hangfm_app: OpenApp) -> None:
     bot = await hangfm_app(app, catch_up=100_000)
 

@@ -297,6 +297,7 @@ assert len(INCIDENTS) == 20
 MORE: Final = {
     "an app that is an object": Incident(called, ": raised", app=_Object(), env=QUICK),
     "an app of commands": Incident(called, ": raised", app=_commands(), env=QUICK),
+    "a chat token in the configuration": Incident(called, "delivered", env={**QUICK, "COMETCHAT_AUTH": ""}),
     "no app": Incident(called, "delivered", env={**QUICK, "BOOT_MESSAGE": "hello all of you"}),
     "room actions": Incident(acted, "action voteOnSong: delivered", app=echo, env=QUICK),
     "much talk": Incident(talked, "delivered, tier 2", app=echo, env=QUICK),

@@ -84,7 +84,10 @@ def recorded(
         ) as sandbox:
             sandbox.room.moderation.update_settings({"name": ROOM})
             outbox_file = place.with_suffix(".sqlite3")
-            settings = Settings.from_env({**sandbox.env(), **env, "HANGBOT_OUTBOX": str(outbox_file)})
+            own = {"HANGBOT_OUTBOX": str(outbox_file)}
+            if env.get("COMETCHAT_AUTH") == "":  # the bot's own, which only the sandbox knows
+                own["COMETCHAT_AUTH"] = sandbox.bot.chat_token
+            settings = Settings.from_env({**sandbox.env(), **env, **own})
             settings = settings.with_changes(**inner)
             alice, bob = sandbox.users.add(ALICE), sandbox.users.add(BOB)
             await alice.join()

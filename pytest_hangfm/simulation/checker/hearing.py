@@ -28,7 +28,11 @@ _PUSH: Final = frozenset({"chat", "push", "process", "outbox"})
 
 def heard(history: History) -> Iterator[Finding]:
     """Each line is handled, or reported as passed over, once the bot had the time."""
-    missing = [line for line in lines(history).values() if not line.handled and line.passed_at is None]
+    missing = [
+        line
+        for line in lines(history).values()
+        if not line.handled and line.passed_at is None and not line.may_be_committed
+    ]
     if not missing:
         return
     back, first, anew = history.bounds.back, begun_at(history), began_anew(history)

@@ -31,6 +31,8 @@ class Call(NamedTuple):
     ended: float = math.inf
     counts: bool = False
     """Whether the line counts as handled then: the bot's stop did not cancel it."""
+    commits: bool = False
+    """Whether the app itself has it marked as handled, before its handler ends."""
 
 
 @dataclass(slots=True)
@@ -54,8 +56,8 @@ class Line:
         match event:
             case Changed(at=at):
                 self.gone_at = at
-            case HandlerBegan(at=at, run=run):
-                self.calls.append(Call(run, at))
+            case HandlerBegan(at=at, run=run, commits=commits):
+                self.calls.append(Call(run, at, commits=commits))
             case Handled(at=at, run=run, outcome=outcome):
                 for number, call in enumerate(self.calls):
                     if call.run == run and call.ended == math.inf:
@@ -67,6 +69,11 @@ class Line:
     def handled(self) -> bool:
         """Whether a call counts."""
         return any(call.counts for call in self.calls)
+
+    @property
+    def may_be_committed(self) -> bool:
+        """Whether a crash cut a call off that may have been committed: then no later one need be made."""
+        return any(call.commits and call.ended == math.inf for call in self.calls)
 
     @property
     def name(self) -> str:

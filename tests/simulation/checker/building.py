@@ -210,8 +210,8 @@ def said(at: float, number: int = 1, sender: str = "ann", **more: Any) -> Said: 
     return Said(at, number, sender, to, direct, more.pop("text", f"line {number}"), **more)
 
 
-def began(at: float, number: int = 1, run: int = 1, epoch: int = 0) -> HandlerBegan:
-    return HandlerBegan(at, number, run, epoch)
+def began(at: float, number: int = 1, run: int = 1, epoch: int = 0, *, commits: bool = False) -> HandlerBegan:
+    return HandlerBegan(at, number, run, epoch, commits)
 
 
 def handled(at: float, number: int = 1, run: int = 1, outcome: Any = "returned", epoch: int = 0) -> Handled:  # noqa: ANN401

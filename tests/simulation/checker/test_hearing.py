@@ -48,6 +48,12 @@ HEARD: Final = [
     ),
     pair(
         "heard",
+        "a crash cut a handler off that commits nothing by itself",
+        day(said(100), began(100.1), crash(101, 110)),
+        day(said(100), began(100.1, commits=True), crash(101, 110)),
+    ),
+    pair(
+        "heard",
         "a handler that the stop cancelled does not run again",
         day(said(99), began(99.1), handled(101, outcome="cancelled"), restart(100, 110)),
         day(
