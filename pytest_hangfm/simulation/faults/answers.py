@@ -134,10 +134,10 @@ def _token_args(random: Random) -> Args:
 
 
 KINDS: Final = (
-    FaultKind("request refused", _request("refuse"), _few, (60.0, 120.0), _CHAT),
+    FaultKind("request refused", _request("refuse"), _few, (60.0, 120.0), _CHAT, weight=1.3),
     FaultKind("request answered otherwise", _answered, _status, (60.0, 120.0), _CHAT, weight=1.3),
     FaultKind("request hangs", _request("hang"), _few, (60.0, 120.0), _CHAT, weight=1.3),
-    FaultKind("request answered with a page", _request("garbage"), _few, (60.0, 120.0), _CHAT),
+    FaultKind("request answered with a page", _request("garbage"), _few, (60.0, 120.0), _CHAT, weight=1.1),
     FaultKind("request slow", _request("delay"), _slow, (60.0, 120.0), _CHAT, weight=1.2),
     FaultKind("send refused", _refused_send, _status, (60.0, 120.0), _CHAT),
     FaultKind(

@@ -65,7 +65,7 @@ def _text(random: Random) -> Args:
 
 KINDS: Final = (
     FaultKind("handler raises", _fails, _few, (60.0, 120.0)),
-    FaultKind("handler hangs", _hangs, _few, (60.0, 120.0), weight=0.8),
+    FaultKind("handler hangs", _hangs, _few, (60.0, 120.0)),
     FaultKind("handler talks much", _talks, _few, (60.0, 120.0)),
     FaultKind("flood of lines", _flood, _lines),
     FaultKind("hostile line", _hostile, _text, weight=0.8),

@@ -112,5 +112,6 @@ KINDS: Final = (
         _connecting("status", "refuse", "hang"),
         (30.0, 120.0),
         _PUSH,
+        weight=1.2,
     ),
 )
