@@ -32,6 +32,7 @@ _PARTS: Final = (
     "metrics",
     "ops",
     "journal",
+    "app",
 )
 _LIBRARIES: Final = ("aiohttp", "httpx", "jsonpatch", "pydantic", "sniffio", "uvloop", "websockets")
 

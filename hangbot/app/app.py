@@ -1,14 +1,15 @@
 """The app itself: what an author registers, and what the bot calls of it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from hangbot.app.banning import banning
 from hangbot.app.builtins import builtins
 from hangbot.app.commands import Commands
-from hangbot.app.parts import Parts
+from hangbot.app.names import named
+from hangbot.app.parts import Parts, Provider
 from hangbot.app.router import Router
 from hangbot.app.running import Running
 from hangbot.bot.app_forms import Begin
@@ -54,25 +55,28 @@ class App(Router):
         self.name = name
         self.prefix = prefix
         self.builtins = builtins
-        self._providers: dict[Any, Callable[[Bot], object]] = {}
         self._running: WeakKeyDictionary[Bot, Running] = WeakKeyDictionary()
 
-    def provide(self, kind: Any, make: Callable[[Bot], object]) -> None:  # noqa: ANN401  any type
-        """Fill in each argument of this type by what a function returns, made once for each bot."""
-        self._providers[kind] = make
+    def provide(self, kind: Any, make: Provider) -> None:  # noqa: ANN401  any type
+        """Fill in each argument of this type by what a function returns, made once for each bot.
+
+        The `hangbot.Bot`, its `hangbot.clock.Clock` and its `hangbot.ids.Rng` are filled in without that. An
+        app that includes this one has what it provides, unless it provides the same type itself.
+        """
+        self.registered.providers[kind] = make
 
     def check(self) -> Commands:
         """Look through all of it, and return its commands.
 
         Raises:
-            UsageError: Two commands or two apps have one name, or something else would fail only when it is
-                called.
+            UsageError: Two commands, apps or timers have one name, or something else would fail only when
+                it is called.
         """
-        named: dict[str, Router] = {}
+        owners: dict[str, Router] = {}
         for router, name in self.owned():
             if not isinstance(router, App):
                 continue
-            if named.setdefault(name, router) is not router:
+            if owners.setdefault(name, router) is not router:
                 raise UsageError(
                     f"two apps of this bot are named {name}, and would share what they keep",
                     remedy='Name them: `App("trivia")`.',
@@ -82,16 +86,27 @@ class App(Router):
                     f"the app {name} has the prefix {router.prefix}, and {self.name} has {self.prefix}",
                     remedy="Give all apps of a bot the same prefix.",
                 )
-        defaults = builtins.registered.commands if self.builtins else ()
-        return Commands(self.prefix, self._parts().commands, defaults)
+        parts = self._parts()
+        timers = set[tuple[str, str]]()
+        for timed in parts.timed:
+            timer = timed.app, named(timed.handler)
+            if timer in timers:
+                raise UsageError(
+                    f"two timers of the app {timed.app} call {timer[1]}, and would share when they are due",
+                    remedy="Give each a function of its own, with a name of its own.",
+                )
+            timers.add(timer)
+        return Commands(self.prefix, parts.commands, builtins.registered.commands if self.builtins else ())
 
     def _parts(self) -> Parts:
         """Return what this one and all that it includes have registered, and what every app has."""
         parts, seen = Parts(), set[int]()
-        for router, name in (*self.owned(), (banning, self.name)):
+        for router, name in self.owned():
             if id(router) not in seen:
                 seen.add(id(router))
                 parts.add(router.registered, name)
+                if isinstance(router, App):
+                    parts.add(banning.registered, name)
         return parts
 
     def owned(self, app: str = "") -> Iterator[tuple[Router, str]]:  # noqa: ARG002  it has a name of its own
@@ -102,7 +117,6 @@ class App(Router):
         """Return the same app as no bot has run it yet."""
         other = App(self.name, prefix=self.prefix, builtins=self.builtins)
         other.registered, other.included = self.registered, self.included
-        other._providers = self._providers
         return other
 
     # -- what the bot calls
@@ -110,7 +124,7 @@ class App(Router):
     def prepare(self, bot: Bot) -> None:
         """Look through all of it, before the bot begins; raises `UsageError` as `check` does."""
         names = {name for _, name in self.owned()}
-        self._running[bot] = Running(bot, names, self._parts(), self.check(), self._providers, self.name)
+        self._running[bot] = Running(bot, names, self._parts(), self.check(), self.name)
 
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
         """Handle a line."""

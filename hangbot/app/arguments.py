@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 from hangbot.bot.events import User
 from hangbot.errors import UsageError
@@ -15,14 +15,27 @@ from hangbot.errors import UsageError
 __all__ = ["Argument", "BadArguments", "FindUser", "Signature", "read_signature"]
 
 FindUser = Callable[[str], User | None]
-"""Finds a user of the room by nickname or uuid."""
+"""Finds a user of the room by nickname, mention or uuid; `BadArguments`: a name is that of several."""
 
 _WORD: Final = re.compile(r'"([^"]*)"|(\S+)')
 _MISSING: Final = inspect.Parameter.empty
+_LONGEST_NAME: Final = 8
+"""Words of a nickname."""
+_LONGEST_SHOWN: Final = 60
+"""Characters of a word that an answer repeats."""
 _LARGEST: Final = 100
 """Characters of a number that is still read."""
 _YES: Final = frozenset({"yes", "y", "on", "true", "1"})
 _NO: Final = frozenset({"no", "n", "off", "false", "0"})
+
+
+class _Word(NamedTuple):
+    """A word of a line, or what stands in quotes, and where."""
+
+    text: str
+    start: int
+    end: int
+    quoted: bool
 
 
 class BadArguments(Exception):
@@ -90,12 +103,12 @@ class Signature:
         named: dict[str, object] = {}
         for argument in self.arguments:
             if argument.takes == "words":
-                values += [_value(argument, word, find) for word, _ in words]
-                words = []
+                while words:
+                    values.append(_value(argument, _taken(argument, text, words, find), find))
             elif argument.takes == "rest" and words:
-                named[argument.name], words = text[words[0][1] :].strip(), []
+                named[argument.name], words = text[words[0].start :].strip(), []
             elif words:
-                values.append(_value(argument, words.pop(0)[0], find))
+                values.append(_value(argument, _taken(argument, text, words, find), find))
             elif argument.needed:
                 raise BadArguments(f"{argument.name} is missing")
             elif argument.takes == "rest":
@@ -103,7 +116,7 @@ class Signature:
             else:
                 values.append(argument.default)
         if words:
-            raise BadArguments(f"“{words[0][0]}” is too much")
+            raise BadArguments(f"“{_shown(words[0].text)}” is too much")
         return values, named
 
 
@@ -187,14 +200,33 @@ def _choice(choices: Mapping[str, object]) -> _Kind:
 def _value(argument: Argument, word: str, find: FindUser) -> object:
     value = argument.kind.read(word, find)
     if value is None:
-        raise BadArguments(f"{argument.name} is {argument.kind.called}, not “{word}”")
+        raise BadArguments(f"{argument.name} is {argument.kind.called}, not “{_shown(word)}”")
     return value
 
 
-def _words(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each word of a text, or what stands in quotes, and where it begins."""
+def _taken(argument: Argument, text: str, words: list[_Word], find: FindUser) -> str:
+    """Take the word of an argument from those that are left; the name of a user may be several of them."""
+    if argument.kind is _KINDS[User]:
+        for number in range(min(len(words), _LONGEST_NAME), 1, -1):
+            name = text[words[0].start : words[number - 1].end]
+            if find(name) is not None:
+                del words[:number]
+                return name
+    word = words.pop(0)
+    if word.text.startswith('"') and not word.quoted:
+        raise BadArguments(f"the quote before “{_shown(word.text[1:])}” does not end")
+    return word.text
+
+
+def _words(text: str) -> Iterator[_Word]:
+    """Yield each word of a text, or what stands in quotes."""
     for match in _WORD.finditer(text):
-        yield match[2] if match[1] is None else match[1], match.start()
+        quoted = match[1] is not None
+        yield _Word(match[1] if quoted else match[2], match.start(), match.end(), quoted)
+
+
+def _shown(word: str) -> str:
+    return word if len(word) <= _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}…"
 
 
 def _integer(word: str, _: FindUser) -> int | None:

@@ -76,6 +76,11 @@ class Commands:
         self._named: dict[str, Command] = {}
         for command in commands:
             for name in command.names:
+                if name.startswith(prefix):
+                    raise UsageError(
+                        f"the command {name} ({_where(command)}) has the prefix in its name",
+                        remedy=f"Write {name.removeprefix(prefix)!r}.",
+                    )
                 other = self._named.setdefault(name.casefold(), command)
                 if other is not command:
                     raise UsageError(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,6 +26,9 @@ _PROFILES_WITHIN: Final = 5.0
 _LOOKS_EVERY: Final = 0.1
 _LATEST: Final = 10 * 366 * 86_400.0
 _LARGEST_ARGUMENTS: Final = 64 * 1024
+
+_MENTION: Final = re.compile(r"<@uid:([^<>\s]+)>")
+"""A mention as it stands in the text of a line."""
 
 logger = logging.getLogger("hangbot.app")
 
@@ -123,12 +127,21 @@ class Context(RoomActions):
         return self.bot.facts.snapshot() or RoomSnapshot(self.bot.chat.group_id)
 
     def find_user(self, name: str) -> User | None:
-        """Return who in the room has a nickname (with or without ``@``) or a uuid."""
-        wanted = name.removeprefix("@").casefold()
+        """Return who in the room has a nickname, a uuid, or is mentioned (``<@uid:…>``); see `find_users`."""
+        return next(iter(self.find_users(name)), None)
+
+    def find_users(self, name: str) -> list[User]:
+        """Return all in the room who have a nickname (with or without ``@``): two may have the same.
+
+        A uuid, or the mention of one as it stands in a line, is of one user alone.
+        """
         users = self.room.users
-        return next((user for user in users if user.uuid == name), None) or next(
-            (user for user in users if (user.nickname or "").casefold() == wanted), None
-        )
+        mention = _MENTION.fullmatch(name)
+        uuid = mention[1] if mention else name
+        wanted = name.removeprefix("@").casefold()
+        return [user for user in users if user.uuid == uuid] or [
+            user for user in users if (user.nickname or "").casefold() == wanted
+        ]
 
     async def name_of(self, user: User | str) -> str:
         """Return what a user is called; profiles come late, so it waits for one, for five seconds at most.
@@ -189,7 +202,9 @@ class Context(RoomActions):
             UsageError: The function could not be found again, an argument is not JSON, or it is too late.
         """
         if not 0 <= seconds <= _LATEST:
-            raise UsageError(f"a timer cannot be set {seconds:g} s ahead", remedy="It goes up to ten years.")
+            raise UsageError(
+                f"a timer cannot be set {seconds:.0f} s ahead", remedy="It goes up to ten years."
+            )
         try:
             what = json.dumps({"handler": named(handler), "args": args}, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as exc:

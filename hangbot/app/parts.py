@@ -8,11 +8,15 @@ from typing import Any
 from hangbot.app.commands import Command
 from hangbot.app.context import Context
 from hangbot.app.schedule import Missed, Schedule
+from hangbot.bot.bot import Bot
 
-__all__ = ["Handler", "Parts", "Timed"]
+__all__ = ["Handler", "Parts", "Provider", "Timed"]
 
 Handler = Callable[..., Awaitable[object]]
 """An author's function; its first argument is a `Context`."""
+
+Provider = Callable[[Bot], object]
+"""Makes an argument that a handler has filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Parts:
         errors: What is given the errors that handlers raise.
         starts: What is called at the start.
         stops: What is called while the bot drains.
+        providers: What makes the arguments that a handler has filled in, by their type.
     """
 
     commands: list[Command] = field(default_factory=list)
@@ -46,9 +51,12 @@ class Parts:
     errors: list[Handler] = field(default_factory=list)
     starts: list[Handler] = field(default_factory=list)
     stops: list[Handler] = field(default_factory=list)
+    providers: dict[Any, Provider] = field(default_factory=dict)
 
     def add(self, other: "Parts", app: str) -> None:
         """Add the parts of another router, whose handlers are called with what an app keeps."""
+        for kind, make in other.providers.items():
+            self.providers.setdefault(kind, make)
         for command in other.commands:
             self.commands.append(replace(command, handler=_of(app, command.handler)))
         self.handlers.extend((kind, _of(app, handler)) for kind, handler in other.handlers)

@@ -1,5 +1,6 @@
 """What an author registers: commands, events, timers, and what goes around them."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar
 
@@ -58,6 +59,12 @@ class Router:
         Raises:
             UsageError: The name, the role or the signature is none that a command can have.
         """
+        _check_called(name, "command", '("skip")')
+        if isinstance(aliases, str):
+            raise UsageError(
+                f"the command {name}: its aliases are one text, {aliases!r}",
+                remedy=f"Write `aliases=[{aliases!r}]`.",
+            )
 
         def register(handler: Handler) -> Handler:
             _check(handler, f"the command {name}")
@@ -79,10 +86,18 @@ class Router:
 
         With `hangbot.ChatMessage` it hears each line, also those to the bot alone (`hangbot.DirectMessage`),
         but no line that is a command.
+
+        Raises:
+            UsageError: That is no type of an event, or the function does not take one.
         """
+        _check_called(event, "on", "(SongStarted)")
+        if not isinstance(event, type):
+            raise UsageError(
+                f"`on({event!r})`: that is no type of an event", remedy="Give it one, as `on(SongStarted)`."
+            )
 
         def register(handler: Handler) -> Handler:
-            _check(handler, f"the handler of {getattr(event, '__name__', event)}")
+            _check(handler, f"the handler of {event.__name__}", "ctx, event", "ctx")
             self.registered.handlers.append((event, handler))
             return handler
 
@@ -119,7 +134,7 @@ class Router:
 
         What does not await ``call_next()`` keeps the handler from being called.
         """
-        _check(function, "the middleware")
+        _check(function, "the middleware", "ctx, call_next")
         self.registered.middleware.append(function)
         return function
 
@@ -128,19 +143,19 @@ class Router:
 
         Nothing of what that handler said, stored and scheduled is left; what this one does is.
         """
-        _check(function, "the handler of errors")
+        _check(function, "the handler of errors", "ctx, error")
         self.registered.errors.append(function)
         return function
 
     def start(self, function: Handler) -> Handler:
         """Have a function called before the first line: ``async def NAME(ctx)``."""
-        _check(function, "the start")
+        _check(function, "the start", "ctx")
         self.registered.starts.append(function)
         return function
 
     def stop(self, function: Handler) -> Handler:
         """Have a function called while the bot drains: ``async def NAME(ctx)``."""
-        _check(function, "the stop")
+        _check(function, "the stop", "ctx")
         self.registered.stops.append(function)
         return function
 
@@ -168,18 +183,40 @@ class Router:
             raise UsageError(f"missed={missed!r}: it is late or skip")
 
         def register(handler: Handler) -> Handler:
-            _check(handler, f"the timer {schedule}")
+            _check(handler, f"the timer {schedule}", "ctx")
             self.registered.timed.append(Timed(handler, schedule, missed))
             return handler
 
         return register
 
 
-def _check(function: object, label: str) -> None:
+def _check(function: object, label: str, *takes: str) -> None:
+    """Look whether a function can be a handler, and takes one of these lists of arguments, if any."""
     if not callable(function):
         raise UsageError(f"{label} cannot be called", remedy="Decorate an `async def`.")
+    name = getattr(function, "__qualname__", function)
     if not is_async(function):
+        raise UsageError(f"{label} ({name}) is no `async def`", remedy="Write `async def` before its name.")
+    if takes and not any(_takes(function, arguments.count(",") + 1) for arguments in takes):
         raise UsageError(
-            f"{label} ({getattr(function, '__qualname__', function)}) is no `async def`",
-            remedy="Write `async def` before its name.",
+            f"{label} ({name}) does not take {' or '.join(f'`({each})`' for each in takes)}",
+            remedy=f"Write `async def {getattr(function, '__name__', 'NAME')}({takes[0]})`.",
+        )
+
+
+def _takes(function: Callable[..., object], number: int) -> bool:
+    """Return whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    return True
+
+
+def _check_called(given: object, name: str, arguments: str) -> None:
+    """Refuse a decorator that was written without its parentheses, and so was given the function."""
+    if inspect.isfunction(given):
+        raise UsageError(
+            f"`@app.{name}` stands before {given.__qualname__} without what it needs",
+            remedy=f"Write `@app.{name}{arguments}`.",
         )

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from hangbot.app.arguments import BadArguments, Signature
@@ -11,12 +12,14 @@ from hangbot.app.buffer import Buffer
 from hangbot.app.commands import Called, Command, Commands
 from hangbot.app.context import Context
 from hangbot.app.cooldowns import Cooldowns
-from hangbot.app.parts import Parts
+from hangbot.app.parts import Parts, Provider
 from hangbot.app.timers import Timers
 from hangbot.bot.bot import Bot
-from hangbot.bot.events import ChatMessage, Event
+from hangbot.bot.events import ChatMessage, Event, User
+from hangbot.clock import Clock
 from hangbot.delivery.store import TimerChange
 from hangbot.errors import StoreConflict, UsageError
+from hangbot.ids import Rng
 
 __all__ = ["Running"]
 
@@ -25,6 +28,11 @@ _TRIES: Final = 5
 _PROFILES_WITHIN: Final = 5.0
 """Seconds for which the room's profiles are waited for."""
 _LOOKS_EVERY: Final = 0.1
+
+_PROVIDED: Final[Mapping[Any, Provider]] = MappingProxyType(
+    {Bot: lambda bot: bot, Clock: lambda bot: bot.clock, Rng: lambda bot: bot.rng}
+)
+"""What is filled in without that an app provides it."""
 
 Call = Callable[[Context], Awaitable[object]]
 
@@ -37,7 +45,6 @@ class Running:
         apps: The names of the app and of those that it includes.
         parts: What is called.
         commands: The same by name.
-        providers: What makes the arguments that a handler has filled in, by their type.
         name: The app's own name.
 
     Raises:
@@ -50,21 +57,20 @@ class Running:
         apps: Collection[str],
         parts: Parts,
         commands: Commands,
-        providers: Mapping[Any, Callable[[Bot], object]],
         name: str,
     ) -> None:
         self._bot = bot
         self._name = name
         self._parts = parts
         self._commands = commands
-        self._providers = {Commands: lambda _: commands, **providers}
+        self._providers = {**_PROVIDED, Commands: lambda _: commands, **parts.providers}
         self._made: dict[Any, object] = {}
         self._again = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
         self._cooldowns = Cooldowns()
-        self.timers = Timers(bot, apps, parts.timed, self._handle)
         for command in commands:
             self._check(command)
+        self.timers = Timers(bot, apps, parts.timed, self._handle)
 
     async def hear(self, line: ChatMessage) -> None:
         """Have a line handled: by the command that it calls, or by all that hear lines."""
@@ -182,7 +188,7 @@ class Running:
         until = clock.now() + _PROFILES_WITHIN
         while True:
             try:
-                return called.command.signature.read(called.rest, ctx.find_user)
+                return called.command.signature.read(called.rest, functools.partial(_find, ctx))
             except BadArguments:
                 if clock.now() > until or all(user.nickname for user in ctx.room.users):
                     raise
@@ -202,6 +208,14 @@ class Running:
                     " line can hold and nothing provides",
                     remedy="Call `app.provide` with the type and what makes one.",
                 )
+
+
+def _find(ctx: Context, name: str) -> User | None:
+    """Return the user that a line names, if it can be but one."""
+    found = ctx.find_users(name)
+    if len(found) > 1:
+        raise BadArguments(f"{len(found)} people here are called {name}: mention the one that you mean")
+    return found[0] if found else None
 
 
 async def _call_all(handlers: Sequence[Callable[..., Awaitable[object]]], ctx: Context) -> None:

@@ -28,7 +28,8 @@ class Every:
         """Return when it is due next (seconds since the epoch), in step with when it was due last."""
         if last is None or last > now:
             return now + self.seconds
-        return last + ((now - last) // self.seconds + 1) * self.seconds
+        due = last + ((now - last) // self.seconds + 1) * self.seconds
+        return due if due > now else due + self.seconds  # a sum may be rounded down to now
 
     def __str__(self) -> str:
         return f"every {self.seconds:g} s"

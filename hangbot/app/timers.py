@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from hangbot.app.context import Context, timers_of
 from hangbot.app.names import find, named
@@ -14,7 +14,7 @@ from hangbot.app.parts import Timed
 from hangbot.bot.app_forms import Begin
 from hangbot.bot.bot import Bot
 from hangbot.delivery.store import Timer, TimerChange
-from hangbot.errors import UsageError
+from hangbot.errors import OutboxFull, OutboxUnusable, UsageError
 
 __all__ = ["Timers"]
 
@@ -26,6 +26,16 @@ _LOOKS_EVERY: Final = 30.0
 """Seconds after which the wall clock is looked at again: it may have been set."""
 _MISSED_AFTER: Final = 60.0
 """Seconds by which something has to be late to count as missed."""
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+"""Seconds until a timer is tried again of whose call nothing could be written."""
+
+
+class _Pause(NamedTuple):
+    """Until when a timer is put off, on the steady clock, and for how many seconds."""
+
+    until: float
+    seconds: float
 
 
 class _Handle(Protocol):
@@ -54,6 +64,7 @@ class Timers:
         self._wakes = asyncio.Event()
         self._begun: set[str] = set()
         self._given_up: set[tuple[str, str]] = set()
+        self._put_off: dict[str, _Pause] = {}
 
     def changed(self) -> None:
         """Look at the timers again: one was set or taken back."""
@@ -74,8 +85,12 @@ class Timers:
                 if _app_of(timer) not in self._apps:
                     continue
                 if timer.due > now:
-                    next_at = timer.due
+                    next_at = timer.due if next_at is None else min(next_at, timer.due)
                     break
+                if (pause := self._put_off.get(timer.id)) and pause.until > clock.now():
+                    until = now + pause.until - clock.now()
+                    next_at = until if next_at is None else min(next_at, until)
+                    continue
                 self._begun.add(timer.id)
                 begin(partial(self._call, timer), f"timer {timer.id}")
             wait = _LOOKS_EVERY if next_at is None else min(_LOOKS_EVERY, next_at - now)
@@ -105,10 +120,23 @@ class Timers:
             more = {"action": "timer_failed", "timer": timer.id}
             logger.error("[ERROR] %s. %s", exc, exc.remedy, extra=more)  # noqa: TRY400  the sentence says it all
         else:
-            await self._handle(None, call, [after])
+            await self._written(timer, self._handle(None, call, [after]))
         finally:
             self._begun.discard(timer.id)
             self._wakes.set()
+
+    async def _written(self, timer: Timer, call: Awaitable[None]) -> None:
+        """Await a call; where nothing of it could be written, its timer is still there, and waits a while."""
+        try:
+            await call
+        except (OutboxFull, OutboxUnusable) as exc:
+            before = self._put_off.get(timer.id)
+            seconds = min(2 * before.seconds, _LONGEST_PAUSE) if before else _FIRST_PAUSE
+            self._put_off[timer.id] = _Pause(self._bot.clock.now() + seconds, seconds)
+            more = {"action": "timer_put_off", "timer": timer.id}
+            logger.warning("timer %s is tried again in %g s: %s", timer.id, seconds, exc, extra=more)
+        else:
+            self._put_off.pop(timer.id, None)
 
     def _prepared(self, timer: Timer) -> tuple[Callable[[Context], Awaitable[object]], TimerChange]:
         """Return what a timer calls, and what becomes of it."""

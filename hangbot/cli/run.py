@@ -11,6 +11,7 @@ from hangbot.bot.app_forms import AnyApp
 from hangbot.cli.app import load_apps
 from hangbot.cli.context import ENV_FILE, load_all_settings_and_log, open_embedded_sandbox, set_up_logs
 from hangbot.cli.ending import run_to_end
+from hangbot.cli.loop_watch import watched_for_blocking
 from hangbot.cli.one_bot import Start, run_one
 from hangbot.cli.output import report
 from hangbot.cli.signals import SecondSignal, Signals, Stopped, stopping
@@ -92,7 +93,7 @@ def _refuse_one_outbox_for_two(bots: Sequence[_Named]) -> None:
 async def _until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:
     """Handle signals before anything is opened, and until everything is closed."""
     try:
-        with stopping() as signals:
+        with stopping() as signals, watched_for_blocking(asyncio.get_running_loop()):
             return await life(signals)
     except Stopped:
         logger.info("stopped before the bot began", extra={"action": "stopped"})

@@ -1,13 +1,15 @@
 """An app with its calls written down."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from hangbot import AnyApp, App, Bot, ChatMessage, Event
 from pytest_hangfm.simulation import history as h
 from pytest_hangfm.simulation.recorder import ANSWERED, Recorder
 
 __all__ = ["Observed", "observed"]
+
+_ANSWERED_BY_THE_BOT: Final = "/uptime"
 
 
 class Observed:
@@ -29,6 +31,9 @@ class Observed:
 
     async def on_message(self, bot: Bot, message: ChatMessage) -> None:
         """Give it a line."""
+        if isinstance(self._app, App) and message.text and message.text.strip() == _ANSWERED_BY_THE_BOT:
+            await self._on_message(bot, message)  # the bot's own answer, which is no matter of the app
+            return
         recorder = self._recorder
         began, run, epoch = recorder.now, recorder.run, recorder.epoch_at(message.sent_at)
         recorder.add(h.HandlerBegan(began, message.id, run, epoch, self._commits))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hangbot import App
 from hangbot.sandbox import Actor, Sandbox
 from pytest_hangfm import OpenBot, OpenUser, RoomLog
 from tests.app.durable_app import app
@@ -99,6 +100,21 @@ async def test_a_banned_user_is_put_out_each_time(
     await mod.say("/ban rude")
     await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
     assert rude.uid not in hangfm_sandbox.room
+    await rude.join()
+
+    await hangfm_sandbox.journal.wait_for(lambda _: rude.uid not in hangfm_sandbox.room)
+
+
+async def test_a_ban_of_an_app_that_is_included_holds(
+    hangfm_open_bot: OpenBot, hangfm_open_user: OpenUser, hangfm_room_log: RoomLog, hangfm_sandbox: Sandbox
+) -> None:
+    mod = await hangfm_open_user("mod", role="moderator")
+    rude = await hangfm_open_user("rude")
+    bot = await hangfm_open_bot(app=App("all").include(app))
+    hangfm_sandbox.room.moderation.set_role(hangfm_sandbox.bot.uid, "moderator")
+    await mod.say("/ban rude")
+    await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
+
     await rude.join()
 
     await hangfm_sandbox.journal.wait_for(lambda _: rude.uid not in hangfm_sandbox.room)

@@ -1,5 +1,7 @@
 """Likes every song, and plays the room's favourites while nobody else does: hangbot run --app auto_dj:app."""
 
+from contextlib import suppress
+
 from hangbot import App, Context, DjAdded, DjRemoved, HangbotError, Joined, SongEnded, SongStarted
 
 app = App("auto-dj")
@@ -20,13 +22,16 @@ async def like(ctx: Context, play_id: str | None) -> None:
     """Like the song, if it still plays."""
     song = ctx.room.song
     if song is not None and song.play_id == play_id:
-        await ctx.vote(like=True)
+        with suppress(HangbotError):  # not in the room just now
+            await ctx.vote(like=True)
 
 
 @app.on(SongEnded)
 async def ended(ctx: Context, event: SongEnded) -> None:
-    """Remember a song that the room liked."""
-    if event.votes.likes >= FAVOURITE and event.song.dj != ctx.bot.chat.uid:
+    """Remember a song that the room liked, and go on after one of its own."""
+    if event.song.dj == ctx.bot.chat.uid:
+        ctx.after(5, look, id="look")
+    elif event.votes.likes >= FAVOURITE:
         queue = [song for song in await ctx.store.get("queue", []) if song != event.song.raw]
         await ctx.store.set("queue", [*queue, dict(event.song.raw)][-MOST:])
 
@@ -40,11 +45,11 @@ async def line_changed(ctx: Context) -> None:
 
 
 async def look(ctx: Context) -> None:
-    """Step up where nobody plays, and down where somebody does."""
+    """Step up where nobody plays, and down where somebody does; a DJ whose songs are over does both."""
     me, djs = ctx.bot.chat.uid, ctx.room.djs
     others = [dj for dj in djs if dj != me]
     try:
-        if others and me in djs:
+        if me in djs and (others or ctx.room.song is None):
             await ctx.step_down()
         elif not djs and (queue := await ctx.store.get("queue", [])):
             song, *rest = queue

@@ -33,3 +33,18 @@ async def test_it_plays_a_favourite_while_nobody_does_and_steps_down_for_others(
     assert [dj["uuid"] for dj in bot.sandbox.state["djs"]] == [bob.uid]
     await bot.user.say("/queue")
     await bot.expect("1 songs: Green")
+
+
+async def test_it_plays_one_favourite_after_the_other(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+    bob = bot.sandbox.users.add("bob")
+    await bob.join()
+    await bot.user.dj(SONG)
+    await bob.vote(like=True)
+    await bot.advance(seconds=10)
+    await bot.user.step_down()
+    await bot.advance(seconds=20)
+
+    await bot.advance(seconds=90)
+
+    assert bot.sandbox.state["nowPlaying"]["song"]["trackName"] == "Green"

@@ -4,7 +4,6 @@ from hangbot import App, ChatMessage, Context
 from hangbot.ids import Rng
 
 app = App("trivia")
-app.provide(Rng, lambda bot: bot.rng)
 
 QUESTIONS = [
     ("How many minutes are in a day?", "1440"),
