@@ -37,6 +37,7 @@ def test_what_shows_no_fault_is_accepted(random: Random, episodes: int, data: st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_event_of_many_histories_is_needed_or_does_no_harm() -> None:
     counts = Counter[str]()
 
