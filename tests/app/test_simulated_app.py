@@ -52,6 +52,6 @@ async def test_counts_are_right_whatever_goes_wrong(hangfm_app: OpenApp) -> None
     await bot.user.say("/count")
     await bot.advance(minutes=2)
 
-    counts = [int(text) for text in bot.texts if text.isdecimal()]  # one may be dropped by hand, or given up
+    counts = [int(text) for text in bot.texts if text.isdecimal()]  # one may fail, or come late by hand
     assert counts
-    assert counts == sorted(set(counts))
+    assert len(counts) == len(set(counts))

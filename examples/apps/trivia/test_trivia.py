@@ -54,4 +54,4 @@ async def test_no_point_is_given_twice_whatever_goes_wrong(hangfm_app: OpenApp) 
         await bot.advance(seconds=100)
 
     points = [int(text.split()[-2]) for text in bot.texts if text.startswith("✔ alice")]
-    assert points == sorted(set(points))
+    assert len(points) == len(set(points))
