@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
         at: Monotonic seconds.
         open: The services of the connections that were open, by their number.
         heard: As in `Snapshot`.
-        room: The room's state as compressed JSON, or ``None``.
+        room: The room's state, marshalled and compressed, or ``None``.
         app: As in `Snapshot`.
     """
 

