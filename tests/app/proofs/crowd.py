@@ -22,7 +22,7 @@ from hangbot import App
 from hangbot.sandbox import ActionRefused, Actor, ChatRefusal
 from pytest_hangfm.simulation.faults import FAULTS
 from pytest_hangfm.simulation.faults.app import OF_THE_PROBE
-from pytest_hangfm.simulation.history import Accepted, History
+from pytest_hangfm.simulation.history import History
 from pytest_hangfm.simulation.plan import Fault, Plan
 from pytest_hangfm.simulation.world import World, play
 
@@ -62,6 +62,7 @@ class Evening:
         server: The room as the server has it.
         seen: The same as the bot has it.
         played: Songs that began to play, by title.
+        said: All that the bot has written to say, in order: a crash may come before it could tell of it.
         reported: Songs that the webhook was given, by title.
     """
 
@@ -72,12 +73,8 @@ class Evening:
     seen: "Side | None" = None
     played: Counter[str] = field(default_factory=Counter)
     reported: Counter[str] = field(default_factory=Counter)
+    said: list[str] = field(default_factory=list)
     history: History = field(default_factory=lambda: History(()))
-
-    @property
-    def said(self) -> list[str]:
-        """All that the bot has accepted, in order."""
-        return [event.text for event in self.history.of(Accepted)]
 
     def of_app(self, app: str, part: str = "") -> dict[str, Any]:
         """Return what an app keeps in the room, or in a part of that."""
@@ -194,7 +191,7 @@ class _Crowd:
         room = self._world.sandbox.room
         if self._mod.uid not in room:
             await self._mod.join()
-        if self._world.sandbox.bot.uid in room:
+        if room.roles.get(self._world.sandbox.bot.uid) != "moderator":
             room.moderation.set_role(self._world.sandbox.bot.uid, "moderator")
 
     async def hear_songs(self) -> None:
@@ -267,4 +264,5 @@ def _look(world: World, evening: Evening) -> None:
     with closing(sqlite3.connect(world.keeper.settings.outbox)) as database:
         for space, key, value in database.execute("SELECT space, key, value FROM kept"):
             evening.kept[space, key] = json.loads(value)
+        evening.said = [row[0] for row in database.execute("SELECT text FROM message ORDER BY seq")]
         evening.timers = [row[0] for row in database.execute("SELECT what FROM timer")]
