@@ -64,7 +64,7 @@ prove-all: planted $(VENV)/.dev ## planted bugs; ten thousand simulated worlds, 
 planted: $(VENV)/.dev ## bugs planted in a copy of the product, each to be found by the search within 300 worlds
 	$(BIN)/python -m tests.simulation.planted $(BUGS)
 
-simulate: export SEEDS ?= 100
+simulate: export SEEDS ?= 150
 simulate: export FROM ?= 0
 simulate: $(VENV)/.dev ## simulated worlds in which things go wrong: make simulate SEEDS=1000 FROM=7; make simulate REPLAY=TOKEN
 	$(BIN)/python -m pytest_hangfm.simulation $(if $(filter undefined,$(origin REPLAY)),--seeds "$$SEEDS" --from "$$FROM",--replay "$$REPLAY") $(ARGS)

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The last line of the output is JSON: seeds, failed, virtual_hours, fired, hash.",
     )
     parser.add_argument(
-        "--seeds", type=_count, default=100, metavar="N", help="how many worlds (default 100)"
+        "--seeds", type=_count, default=150, metavar="N", help="how many worlds (default 150)"
     )
     parser.add_argument("--from", dest="start", type=_seed, default=0, metavar="K", help="the first seed (0)")
     parser.add_argument("--replay", metavar="TOKEN", help="play the world of a token, and tell its story")
