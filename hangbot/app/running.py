@@ -63,7 +63,8 @@ class Running:
         self._name = name
         self._parts = parts
         self._commands = commands
-        self._providers = {**_PROVIDED, Commands: lambda _: commands, **parts.providers}
+        offered = {kind: _given(make) for kind, make in bot.offers.items()}
+        self._providers = {**_PROVIDED, Commands: lambda _: commands, **offered, **parts.providers}
         self._made: dict[Any, object] = {}
         self._again = asyncio.Lock()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -216,6 +217,10 @@ def _find(ctx: Context, name: str) -> User | None:
     if len(found) > 1:
         raise BadArguments(f"{len(found)} people here are called {name}: mention the one that you mean")
     return found[0] if found else None
+
+
+def _given(make: Callable[[], object]) -> Provider:
+    return lambda _: make()
 
 
 async def _call_all(handlers: Sequence[Callable[..., Awaitable[object]]], ctx: Context) -> None:

@@ -7,6 +7,7 @@ can mend. Everything it uses is borrowed: `hangbot.factory.open_bot` opens and c
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from hangbot.bot.app_forms import AnyApp, make_hooks
@@ -45,6 +46,8 @@ __all__ = ["AnyApp", "Bot", "BotOptions", "Health"]
 
 logger = logging.getLogger(__name__)
 
+NOTHING: Final[Mapping[Any, Callable[[], object]]] = MappingProxyType({})
+"""No offers."""
 _SHARE_OF_THE_APP: Final = 0.75
 """Of the drain limit at most; what is on its way has the rest."""
 
@@ -72,6 +75,7 @@ class Bot(Speech):
         facts: What is known of the room, as values; nothing while the app hears no events.
         store: What an app keeps and is woken for; ``None``: it can keep nothing.
         moderation: Kicks and reacts; ``None``: it cannot.
+        offers: What makes further arguments of an app's handlers, by their type.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -96,12 +100,14 @@ class Bot(Speech):
         facts: RoomFacts = NO_FACTS,
         store: Store | None = None,
         moderation: Moderation | None = None,
+        offers: Mapping[Any, Callable[[], object]] = NOTHING,
     ) -> None:
         super().__init__(chat, courier, ledger, retrier.rng, journal)
         self.options = options
         self.facts = facts
         self.store = store
         self.moderation = moderation
+        self.offers = offers
         self.conditions = conditions or Conditions(retrier.clock.now)
         """What is wrong and lasts; `health` shows it with the rest."""
         self.figures = figures or Figures()

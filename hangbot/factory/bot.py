@@ -1,7 +1,7 @@
 """Opens a bot, and makes what delivers."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from hangbot.bot.app_forms import AnyApp
@@ -25,6 +25,7 @@ from hangbot.delivery.throttle import Throttle
 from hangbot.factory.clients import open_clients
 from hangbot.factory.room import open_room
 from hangbot.figures import Figures
+from hangbot.hangfm.author_http import AuthorHttp
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_history import HistoryReader
 from hangbot.hangfm.chat_socket import open_chat_socket
@@ -100,7 +101,11 @@ async def open_bot(  # noqa: PLR0913  as above
     red = Conditions(clock.now, parts, seen=partial(journal.add, "health"))
     happened = RoomEvents(settings.room_uuid)
     drawing = journal.noted(rng, "client")
-    async with open_clients(settings, clock=clock, rng=drawing, network=network) as clients:
+    author = AuthorHttp()
+    async with (
+        open_clients(settings, clock=clock, rng=drawing, network=network) as clients,
+        aclosing(author),
+    ):
         history = HistoryReader(clients.chat)
         courier = make_courier(
             settings,
@@ -145,6 +150,7 @@ async def open_bot(  # noqa: PLR0913  as above
             facts=happened,
             store=Store(outbox.file, clock),
             moderation=RoomModeration(clients.gateway, clients.chat, settings.room_uuid),
+            offers={Settings: lambda: settings, author.kind: author.client},
         )
         if journal.keeps:
             journal.snapshot = lambda: Snapshot(bot.room_state, ledger.newest(), app is not None)

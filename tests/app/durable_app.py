@@ -2,7 +2,9 @@
 
 import asyncio
 
-from hangbot import App, ChatMessage, Context, SongStarted, User
+import httpx
+
+from hangbot import App, ChatMessage, Context, Settings, SongStarted, User
 
 app = App("durable")
 
@@ -53,6 +55,12 @@ async def ban(ctx: Context, who: User) -> None:
     await ctx.react("👍")
     await ctx.ban(who)
     await ctx.reply(f"banned: {await ctx.store.part('bans').keys()}")
+
+
+@app.command("room")
+async def room(ctx: Context, settings: Settings, http: httpx.AsyncClient) -> None:
+    """Say where the bot is, and whether it may ask others."""
+    await ctx.reply(f"{settings.room_uuid == ctx.bot.chat.group_id}, {http.is_closed}")
 
 
 @app.command("early")

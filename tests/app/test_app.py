@@ -27,6 +27,7 @@ pytestmark = pytest.mark.timeout(30)
         ("/fail", "told: on purpose"),
         ("hello", "hello alice"),
         ("/uptime", "has been up for"),
+        ("/room", "True, False"),
         ("/help", "/count [by]: Count on.\n"),
         ("/help /hug", "/hug <who>: Hug somebody."),
         ("/adminhelp", "/adminhelp needs the role moderator."),
