@@ -184,9 +184,17 @@ class Users:
         """
         person = self._people.add(nickname, role=role, uid=uid)
         if room_role is not None:
-            room = self._rooms.first
-            self._broadcaster.broadcast(room, room.moderation.set_role(person.uid, room_role))
+            self.set_role(person.uid, room_role)
         return self.get(person.uid)
+
+    def set_role(self, uid: str, room_role: str | None) -> None:
+        """Give a user, or the bot, a role in the first room, as everyone there sees it; ``None`` takes it.
+
+        Raises:
+            ValueError: The role is unknown.
+        """
+        room = self._rooms.first
+        self._broadcaster.broadcast(room, room.moderation.set_role(uid, room_role))
 
     def get(self, uid: str) -> Actor:
         """Return the actor of a user.

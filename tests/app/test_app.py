@@ -96,7 +96,7 @@ async def test_a_banned_user_is_put_out_each_time(
     mod = await hangfm_open_user("mod", role="moderator")
     rude = await hangfm_open_user("rude")
     bot = await hangfm_open_bot(app=app)
-    hangfm_sandbox.room.moderation.set_role(hangfm_sandbox.bot.uid, "moderator")
+    hangfm_sandbox.users.set_role(bot.chat.uid or "", "moderator")
 
     await mod.say("/ban rude")
     await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
@@ -112,7 +112,7 @@ async def test_a_ban_of_an_app_that_is_included_holds(
     mod = await hangfm_open_user("mod", role="moderator")
     rude = await hangfm_open_user("rude")
     bot = await hangfm_open_bot(app=App("all").include(app))
-    hangfm_sandbox.room.moderation.set_role(hangfm_sandbox.bot.uid, "moderator")
+    hangfm_sandbox.users.set_role(hangfm_sandbox.bot.uid, "moderator")
     await mod.say("/ban rude")
     await hangfm_room_log.expect("banned", from_=bot.chat.uid, within=5)
 

@@ -12,7 +12,7 @@ async def opened(hangfm_app: OpenApp, *, may: bool = True) -> tuple[AppBot, Acto
     mod = bot.sandbox.users.add("mod", "moderator")
     await mod.join()
     if may:
-        bot.sandbox.room.moderation.set_role(bot.uid, "moderator")
+        bot.sandbox.users.set_role(bot.uid, "moderator")
     await bot.advance(seconds=2)
     return bot, mod
 

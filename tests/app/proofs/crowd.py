@@ -192,7 +192,7 @@ class _Crowd:
         if self._mod.uid not in room:
             await self._mod.join()
         if room.roles.get(self._world.sandbox.bot.uid) != "moderator":
-            room.moderation.set_role(self._world.sandbox.bot.uid, "moderator")
+            self._world.sandbox.users.set_role(self._world.sandbox.bot.uid, "moderator")
 
     async def hear_songs(self) -> None:
         """Note each song that begins to play, as the server has it, until it is cancelled."""
