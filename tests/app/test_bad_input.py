@@ -3,10 +3,12 @@
 import math
 import re
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from hangbot import App, Context, SongStarted, User
+from hangbot import App, Bot, Context, SongStarted, User
 from hangbot.cli.app import load_app
 from hangbot.errors import HangbotError
 from pytest_hangfm import AppBot, OpenApp
@@ -102,7 +104,7 @@ def test_an_argument_that_nothing_provides_is_told_before_the_bot_runs() -> None
     app.command("x")(unknown)
 
     with pytest.raises(HangbotError, match="takes words: list, which no line can hold and nothing provides"):
-        app.prepare(None)  # type: ignore[arg-type]  # it is refused before the bot is needed
+        app.prepare(cast("Bot", SimpleNamespace(offers={})))  # it is refused before more of the bot is needed
 
 
 bad = App("bad")
