@@ -162,6 +162,7 @@ class Running:
 
     async def _command(self, called: Called, ctx: Context) -> None:
         command = called.command
+        await self._in_the_room()
         if command.role is not None and not ctx.user.has_role(command.role):
             await ctx.reply(f"{self._commands.prefix}{command.name} needs the role {command.role}.")
             return
@@ -182,6 +183,13 @@ class Running:
         async with self._locks.setdefault(command.name, asyncio.Lock()):
             await command.handler(ctx, *values, **named)
             await ctx.commit()  # the next one sees what this one has stored
+
+    async def _in_the_room(self) -> None:
+        """Wait for the first join, but not for long: before it no name and no role is known."""
+        clock = self._bot.clock
+        until = clock.now() + _PROFILES_WITHIN
+        while self._bot.facts.snapshot() is None and clock.now() < until:
+            await clock.sleep(_LOOKS_EVERY)
 
     async def _read(self, called: Called, ctx: Context) -> tuple[list[object], dict[str, object]]:
         """Read the arguments; a user who is not known may be once all profiles have come."""

@@ -29,6 +29,21 @@ async def test_what_is_stored_outlives_a_crash(hangfm_app: OpenApp) -> None:
     await bot.expect("4")
 
 
+async def test_a_command_before_the_first_join_waits_for_who_is_there(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+    mod = bot.sandbox.users.add("mod", "moderator")
+    await mod.join()
+    bot.inject("room.joinRoom", "delay", ms=3000)
+
+    await mod.say("/count")
+    await bot.restart(away=5)
+    await mod.say("/hug alice")
+    await mod.say("/skip")
+
+    await bot.expect("hugs @alice")
+    await bot.expect("skipped")
+
+
 async def test_an_answer_whose_acknowledgement_is_lost_is_said_once(hangfm_app: OpenApp) -> None:
     bot = await hangfm_app(app)
     bot.inject("chat.send", "cut_after_store")

@@ -129,7 +129,7 @@ def test_a_failure_shows_the_story_and_the_command_that_replays_it(inner: pytest
         ),
         pytest.param(
             "@pytest.mark.simulation\n    async def test_it(hangfm_acks): ...",
-            "hangfm_acks is not there in a simulation; there are hangfm_open_bot,",
+            "hangfm_acks is not there in a simulation; there are hangfm_app, hangfm_open_bot,",
             id="another fixture",
         ),
         pytest.param(
