@@ -18,9 +18,9 @@ from hangbot.delivery.store import TimerChange
 from hangbot.errors import UsageError
 from hangbot.ids import new_id
 
-__all__ = ["AFTER", "Context", "Said", "timers_of"]
+__all__ = ["Context", "Said", "timers_of"]
 
-AFTER: Final = "after/"
+_AFTER: Final = "after/"
 """How the id of a timer that a handler set begins."""
 _PROFILES_WITHIN: Final = 5.0
 _LOOKS_EVERY: Final = 0.1
@@ -215,12 +215,12 @@ class Context(RoomActions):
             raise UsageError("the arguments of a timer are too long", remedy="Store them, and give the key.")
         key = id or new_id(self.bot.rng)
         due = self.bot.clock.wall() + seconds
-        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{AFTER}{self._app}/{key}", due, what))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{_AFTER}{self._app}/{key}", due, what))
         return key
 
     def cancel(self, id: str) -> None:  # noqa: A002  as of a message
         """Take a timer back that `after` set; one that is not there is no error."""
-        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{AFTER}{self._app}/{id}", None))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{_AFTER}{self._app}/{id}", None))
 
     async def commit(self) -> None:
         """Write now what was said, stored and scheduled, and that the line is handled: it is not heard again.

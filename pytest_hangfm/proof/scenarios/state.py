@@ -156,9 +156,8 @@ async def odd_people(play: Play) -> None:
 async def roles(play: Play) -> None:
     """People become moderators and lose the role, the guests' password changes."""
     await play.ready()
-    broadcaster, room = play.sandbox.server.broadcaster, play.sandbox.room
     for role in ("moderator", None):
-        broadcaster.broadcast(room, room.moderation.set_role(play.people[0].uid, role))
+        play.sandbox.users.set_role(play.people[0].uid, role)
     await play.sandbox.set_guest_password("sesame")
     await play.sandbox.set_guest_password(None)
     await _still_well(play)
