@@ -1,0 +1,108 @@
+"""What a fleet asks of its cluster: streams of records under subjects, stored where the newest is as expected.
+
+Two streams make a fleet. The *register* keeps the newest record of each subject, for as long as it says
+(``lease.ROOM``, ``worker.NAME``, ``folder.NAME``, ``wish.ROOM``); the *records* keep all of each room's
+(``ROOM``), until they are written anew and forgotten.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
+
+from hangbot.errors import OutboxUnusable
+from hangbot.exit_codes import CANNOT_TELL
+
+__all__ = ["AnswerMissing", "Cluster", "ClusterAway", "Outdated", "Stored", "Stream"]
+
+
+class ClusterAway(OutboxUnusable):
+    """The cluster does not answer, or has no majority: nothing was asked of it."""
+
+    remedy = "The worker tries on by itself; look at the NATS servers: `hangbot fleet check` says what is wrong."
+    retryable = True
+    exit_code = CANNOT_TELL
+
+
+class AnswerMissing(ClusterAway):
+    """It was asked, and no answer came: what was to be stored may be stored, now or later."""
+
+
+class Outdated(Exception):  # noqa: N818  no failure: another one was first
+    """Something else is newest under the subject than was expected; nothing was stored."""
+
+
+class Stored(NamedTuple):
+    """A record as the cluster has it.
+
+    Attributes:
+        subject: Under which it stands.
+        sequence: Its place in the stream: later ones have greater ones, over all subjects.
+        data: What it says; ``None``: what stood there has expired.
+    """
+
+    subject: str
+    sequence: int
+    data: bytes | None
+
+
+class Stream(Protocol):
+    """One stream. What it stores is on a majority of the servers when that is answered.
+
+    Subjects are words of letters, digits, ``_`` and ``-``, parted by dots. Every call has its own bound in
+    time; every one raises `ClusterAway` where the cluster cannot be reached.
+
+    Attributes:
+        largest: Bytes of the largest record that can be stored.
+    """
+
+    largest: int
+
+    async def store(
+        self, subject: str, data: bytes, *, last: int, key: str = "", seconds: int | None = None
+    ) -> int:
+        """Store a record where the newest under its subject has the sequence ``last``, and return its own.
+
+        Args:
+            subject: Where.
+            data: What it says.
+            last: The sequence of the newest, an expiry's mark included; 0: there is none.
+            key: Stored again under the same key it counts as stored once (for a while, which is longer than
+                a message may take).
+            seconds: After which it expires, and leaves a mark; ``None``: it does not.
+
+        Raises:
+            Outdated: Something else is newest.
+            AnswerMissing: Whether it is stored is not known.
+        """
+
+    async def newest(self, subjects: Sequence[str]) -> list[Stored]:
+        """Return the newest record under each; ``word.*`` stands for all of that kind.
+
+        It may be behind the truth: what is to be decided, `store` decides.
+        """
+
+    async def read(self, subject: str, *, after: int, most: int = 256) -> list[Stored]:
+        """Return the next records under a subject behind a sequence, the oldest first; few may come.
+
+        It may be behind the truth as well, but leaves none out; nothing means: none is known there.
+        """
+
+    async def forget(self, subject: str, *, before: int) -> None:
+        """Remove the records under a subject that have a smaller sequence."""
+
+    def hearing(self, subject: str, notice: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Call something on the loop soon after something was stored under a subject: a hint, which may be lost."""
+
+
+class Cluster(Protocol):
+    """Both streams of a fleet.
+
+    Attributes:
+        register: The newest record of each subject.
+        records: All of each room's.
+        name: What it is called in messages: its servers, without a password.
+    """
+
+    register: Stream
+    records: Stream
+    name: str
