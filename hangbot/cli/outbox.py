@@ -22,6 +22,7 @@ from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.record import OutboxRow, State, Step
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import OutboxBusy, OutboxUnusable, UsageError
@@ -76,7 +77,7 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
         raise OutboxUnusable(
             f"there is no outbox {path}", remedy="Check HANGBOT_OUTBOX; `hangbot send` makes one."
         )
-    outbox = Outbox(path, patience=_PATIENCE)
+    outbox = Outbox(OutboxFile(path, patience=_PATIENCE))
     try:
         await outbox.open()
         yield outbox
@@ -158,9 +159,9 @@ async def _retry(args: argparse.Namespace) -> int:
                 "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), SystemClock().wall())
-        running = _runs(outbox.path)
+        running = _runs(_path(args))
         if rows and running:
-            await poke(outbox.path, clock=SystemClock())
+            await poke(_path(args), clock=SystemClock())
     _print_rows(rows, group_ids, as_json=args.json)
     if not args.json:
         write_line(

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from hangbot.clock import Clock
 from hangbot.delivery import inbox_sql
 from hangbot.delivery.inbox_sql import ConversationMarks, Handled, Remembered, Witness
-from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.delivery.place import OutboxPlace
 
 __all__ = ["ConversationMarks", "Handled", "Inbox", "Remembered", "Witness"]
 
@@ -27,7 +27,7 @@ class Inbox:
         clock: Says when a conversation was begun.
     """
 
-    def __init__(self, file: OutboxFile, clock: Clock) -> None:
+    def __init__(self, file: OutboxPlace, clock: Clock) -> None:
         self._file = file
         self._clock = clock
 

@@ -1,26 +1,23 @@
-"""The outbox on disk: an SQLite file, the only memory that survives the process.
+"""The outbox: the only memory that survives the process, in an SQLite file or wherever its place keeps it.
 
-Accepted means committed (WAL, ``synchronous=FULL``). Several processes may read and change one
+Accepted means committed (in a file: WAL, ``synchronous=FULL``). Several processes may read and change one
 outbox at a time; only the one that holds `exclusive` may deliver from it.
 """
 
-import math
 import sqlite3
 from collections.abc import Awaitable, Collection, Sequence
 from pathlib import Path
 
-from hangbot.clock import Boot, Clock
+from hangbot.clock import Boot
 from hangbot.delivery import put_sql, read_sql, tables, write_sql
 from hangbot.delivery.backup import back_up, refuse_place
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
 from hangbot.delivery.message import Outgoing
-from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.outbox_limits import OutboxLimits
 from hangbot.delivery.owner import ANY_ROOM, Owner
+from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.record import MessageTiming, OutboxRow, Queue, Settlement, State, Step
 from hangbot.delivery.slots import Slots
-from hangbot.delivery.thread_writer import ThreadWriter
-from hangbot.delivery.writer import MakeWriter
 from hangbot.delivery.writes import Writes, write
 from hangbot.errors import OutboxOfAnother
 
@@ -34,36 +31,26 @@ class Outbox:
     was to write is on disk then.
 
     Args:
-        path: The file.
+        file: Where it is kept.
         limits: How much it holds.
         owner: Who opens it: `claim` and its like see the messages of that bot's rooms only. Without
             one all messages are seen, and whose they are is not asked.
-        patience: Seconds for which a file that another process has locked is waited for, and a
-            full disk with what delivery writes (what is to be accepted is refused at once).
-        clock: Names what is quarantined.
-        make_writer: Makes what runs its statements: on a shared thread, or in the caller.
 
     Attributes:
-        path: As above.
-        file: The file while it is in use.
+        file: As above.
     """
 
     def __init__(
         self,
-        path: Path,
+        file: OutboxPlace,
         limits: OutboxLimits | None = None,
         owner: Owner | None = None,
-        *,
-        patience: float = math.inf,
-        clock: Clock | None = None,
-        make_writer: MakeWriter = ThreadWriter,
     ) -> None:
-        self.path = path
-        self.file = OutboxFile(path, patience=patience, clock=clock, make_writer=make_writer)
+        self.file = file
         self._limits = limits or OutboxLimits()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
-        self._slots = Slots(self._limits, path)
+        self._slots = Slots(self._limits, file.name)
         self._settled = 0
 
     async def open(self, *, check: bool = False) -> None:
@@ -87,7 +74,7 @@ class Outbox:
             found = await self.file.write(write_sql.bind, uid)
         if found not in {None, uid}:
             raise OutboxOfAnother(
-                f"the outbox {self.path} is the bot {found}'s; this configuration is for the bot {uid}"
+                f"the outbox {self.file.name} is the bot {found}'s; this configuration is for the bot {uid}"
             )
 
     async def prove(self) -> None:
@@ -302,5 +289,5 @@ class Outbox:
             UsageError: There is something at that place, or it is the outbox's own.
             HangbotError: The place cannot be written; nothing stays there.
         """
-        refuse_place(self.path, place)
+        refuse_place(Path(self.file.name), place)
         return await self.file.read(back_up, place)

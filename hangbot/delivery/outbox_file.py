@@ -1,32 +1,27 @@
 """The outbox's file while it is in use: opened, written and read in order, watched, closed."""
 
-import asyncio
 import functools
 import math
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery import read_sql
 from hangbot.delivery.database import broken, connect, is_damage, look_through
 from hangbot.delivery.descriptor import Descriptor
+from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.watch import FileWatch
-from hangbot.delivery.writer import MakeWriter, Stall, Writer, is_busy, is_full
+from hangbot.delivery.writer import FileWriter, MakeWriter, Stall, is_busy, is_full
 from hangbot.errors import OutboxDiskFull, OutboxLocked, OutboxTaken, OutboxUnusable
 from hangbot.health import AT_ONCE, Conditions
 
 __all__ = ["OutboxFile"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Query = Callable[Concatenate[sqlite3.Connection, P], T]
 
-
-class OutboxFile:
+class OutboxFile(OutboxPlace):
     """One SQLite file behind a `hangbot.delivery.writer.Writer`.
 
     Args:
@@ -38,6 +33,7 @@ class OutboxFile:
 
     Attributes:
         path: As above.
+        name: The same, as text.
         conditions: Show such waits.
     """
 
@@ -49,17 +45,17 @@ class OutboxFile:
         clock: Clock | None = None,
         make_writer: MakeWriter = ThreadWriter,
     ) -> None:
-        self.path = path
+        self.path, self.name = path, str(path)
         self._patience = patience
         self._clock = clock or SystemClock()
         self.conditions = Conditions(self._clock.now, AT_ONCE)
         self._make_writer = make_writer
-        self._writer: Writer | None = None
+        self._writer: FileWriter | None = None
         self._watch: FileWatch | None = None
         self._closed = False
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> FileWriter:
         """What runs functions of the connection, from the moment of the call on, awaited or not."""
         if self._closed or self._writer is None:
             raise OutboxUnusable(f"the outbox {self.path} is closed")
@@ -77,45 +73,6 @@ class OutboxFile:
         self._closed = True
         if self._writer is not None:
             await self._writer.close()
-
-    async def read(self, work: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that only reads."""
-        result: T = await self.writer.submit(lambda database: work(database, *args, **kwargs), writes=False)
-        return result
-
-    async def write(self, work: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that writes; on a full disk it fails."""
-        result: T = await self.writer.submit(lambda database: work(database, *args, **kwargs), writes=True)
-        return result
-
-    async def write_patiently(self, work: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function that writes; on a full disk as soon as there is room."""
-        result: T = await self.writer.submit(
-            lambda database: work(database, *args, **kwargs), writes=True, patient=True
-        )
-        return result
-
-    async def write_if_wanted(self, work: Query[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write patiently, unless the caller is cancelled first: then another process may deliver.
-
-        What has begun is in a transaction, and that process waits for its end.
-        """
-        wanted = True
-
-        def unless_cancelled(database: sqlite3.Connection) -> Any:  # noqa: ANN401  nothing reads the `None`
-            return work(database, *args, **kwargs) if wanted else None
-
-        try:
-            result: T = await self.writer.submit(unless_cancelled, writes=True, patient=True)
-        except asyncio.CancelledError:
-            wanted = False
-            raise
-        return result
-
-    async def probe(self) -> None:
-        """Find out whether it can be written; what keeps it from that is shown as ever."""
-        await self.write_patiently(lambda _: None)
-        self.conditions.good("outbox")
 
     async def check(self) -> None:
         """Look through the whole file for damage; the caller holds the right to deliver.

@@ -116,7 +116,7 @@ class Serving:
         if others := await self._outbox.count_others():
             more = {"action": "outbox_others", "waiting": others}
             words = "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them"
-            logger.warning(words, others, self._outbox.path, extra=more)
+            logger.warning(words, others, self._outbox.file.name, extra=more)
         version = -1
         with self._outbox.file.noticing(self._workers.work.set):
             while not self._workers.stopping:

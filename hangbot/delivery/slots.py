@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 from hangbot.delivery import put_sql, read_sql
 from hangbot.delivery.outbox_limits import OutboxLimits
@@ -17,12 +16,12 @@ class Slots:
 
     Args:
         limits: How many messages may wait.
-        path: The outbox, as it is called in an error.
+        name: What the outbox is called in an error.
     """
 
-    def __init__(self, limits: OutboxLimits, path: Path) -> None:
+    def __init__(self, limits: OutboxLimits, name: str) -> None:
         self._limits = limits
-        self._path = path
+        self._name = name
         self._free = 0
 
     def put(self, database: sqlite3.Connection, texts: Sequence[put_sql.NewMessage]) -> list[list[OutboxRow]]:
@@ -38,7 +37,7 @@ class Slots:
             waiting = read_sql.count_waiting(database)
             self._free = min(self._limits.queue - waiting + new, self._limits.count_every)
             if new > self._free:
-                raise OutboxFull(f"{waiting - new} messages wait in the outbox {self._path} already")
+                raise OutboxFull(f"{waiting - new} messages wait in the outbox {self._name} already")
         self._free -= new
         return stored
 

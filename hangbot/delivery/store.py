@@ -3,7 +3,7 @@
 from hangbot.clock import Clock
 from hangbot.delivery import kept_sql
 from hangbot.delivery.kept_sql import UNREAD, Change, Timer, TimerChange
-from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.delivery.place import OutboxPlace
 
 __all__ = ["UNREAD", "Change", "Store", "Timer", "TimerChange"]
 
@@ -18,7 +18,7 @@ class Store:
         clock: Says what has expired.
     """
 
-    def __init__(self, file: OutboxFile, clock: Clock) -> None:
+    def __init__(self, file: OutboxPlace, clock: Clock) -> None:
         self._file = file
         self._clock = clock
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 __all__ = [
+    "FileWriter",
     "InlineWriter",
     "Job",
     "MakeWriter",
@@ -103,6 +104,10 @@ class Writer(Protocol):
             RuntimeError: The writer is closed.
         """
 
+
+class FileWriter(Writer, Protocol):
+    """The same over a file that other processes write, too."""
+
     def noticing(self, path: Path, notice: Callable[[], None]) -> AbstractContextManager[None]:
         """Call something on the loop soon after another process has written, and now and then without that.
 
@@ -110,7 +115,7 @@ class Writer(Protocol):
         """
 
 
-MakeWriter = Callable[[Callable[[], sqlite3.Connection], Translate, OnStall, float], Writer]
+MakeWriter = Callable[[Callable[[], sqlite3.Connection], Translate, OnStall, float], FileWriter]
 """Makes a writer of what opens its connection, translates errors, is given stalls, and of the patience."""
 
 

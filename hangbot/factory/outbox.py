@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from hangbot.clock import Clock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
@@ -41,7 +42,8 @@ async def open_outbox(
     kept = settings.keep_delivered_for, settings.keep_delivered_most
     limits = OutboxLimits(settings.queue_limit, *kept, settings.catch_up)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
-    outbox = Outbox(settings.outbox, limits, owner, patience=patience, clock=clock, make_writer=make_writer)
+    file = OutboxFile(settings.outbox, patience=patience, clock=clock, make_writer=make_writer)
+    outbox = Outbox(file, limits, owner)
     try:
         await outbox.open(check=check)
         yield outbox

@@ -1,4 +1,4 @@
-"""What a fleet asks of its cluster: streams of records under subjects, stored where the newest is as expected.
+"""What a fleet asks of its cluster: records under subjects, stored where the newest is as expected.
 
 Two streams make a fleet. The *register* keeps the newest record of each subject, for as long as it says
 (``lease.ROOM``, ``worker.NAME``, ``folder.NAME``, ``wish.ROOM``); the *records* keep all of each room's
@@ -12,13 +12,15 @@ from typing import NamedTuple, Protocol
 from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import CANNOT_TELL
 
-__all__ = ["AnswerMissing", "Cluster", "ClusterAway", "Outdated", "Stored", "Stream"]
+__all__ = ["AnswerMissing", "Cluster", "ClusterAway", "Entry", "Outdated", "Stream"]
 
 
 class ClusterAway(OutboxUnusable):
     """The cluster does not answer, or has no majority: nothing was asked of it."""
 
-    remedy = "The worker tries on by itself; look at the NATS servers: `hangbot fleet check` says what is wrong."
+    remedy = (
+        "The worker tries on by itself; look at the NATS servers: `hangbot fleet check` says what is wrong."
+    )
     retryable = True
     exit_code = CANNOT_TELL
 
@@ -27,11 +29,11 @@ class AnswerMissing(ClusterAway):
     """It was asked, and no answer came: what was to be stored may be stored, now or later."""
 
 
-class Outdated(Exception):  # noqa: N818  no failure: another one was first
+class Outdated(Exception):
     """Something else is newest under the subject than was expected; nothing was stored."""
 
 
-class Stored(NamedTuple):
+class Entry(NamedTuple):
     """A record as the cluster has it.
 
     Attributes:
@@ -66,7 +68,7 @@ class Stream(Protocol):
             subject: Where.
             data: What it says.
             last: The sequence of the newest, an expiry's mark included; 0: there is none.
-            key: Stored again under the same key it counts as stored once (for a while, which is longer than
+            key: Entry again under the same key it counts as stored once (for a while, which is longer than
                 a message may take).
             seconds: After which it expires, and leaves a mark; ``None``: it does not.
 
@@ -75,13 +77,13 @@ class Stream(Protocol):
             AnswerMissing: Whether it is stored is not known.
         """
 
-    async def newest(self, subjects: Sequence[str]) -> list[Stored]:
+    async def newest(self, subjects: Sequence[str]) -> list[Entry]:
         """Return the newest record under each; ``word.*`` stands for all of that kind.
 
         It may be behind the truth: what is to be decided, `store` decides.
         """
 
-    async def read(self, subject: str, *, after: int, most: int = 256) -> list[Stored]:
+    async def read(self, subject: str, *, after: int, most: int = 256) -> list[Entry]:
         """Return the next records under a subject behind a sequence, the oldest first; few may come.
 
         It may be behind the truth as well, but leaves none out; nothing means: none is known there.
@@ -91,7 +93,7 @@ class Stream(Protocol):
         """Remove the records under a subject that have a smaller sequence."""
 
     def hearing(self, subject: str, notice: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-        """Call something on the loop soon after something was stored under a subject: a hint, which may be lost."""
+        """Call something on the loop soon after a record was stored there: a hint, which may be lost."""
 
 
 class Cluster(Protocol):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hangbot.bot.bot import Bot
 from hangbot.clock import Clock
 from hangbot.config import Settings
-from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.delivery.place import OutboxPlace
 from hangbot.errors import OutboxError
 from hangbot.health import Health
 from hangbot.journal import SILENT, Journal, rows
@@ -59,7 +59,7 @@ class Status:
 async def open_status(
     settings: Settings,
     bot: Bot,
-    file: OutboxFile,
+    file: OutboxPlace,
     *,
     clock: Clock,
     version: str,
@@ -177,7 +177,7 @@ def _journal(journal: Journal, settings: Settings, clock: Clock) -> Awaitable[by
     return asyncio.to_thread(write)
 
 
-async def _probe(file: OutboxFile, clock: Clock) -> None:
+async def _probe(file: OutboxPlace, clock: Clock) -> None:
     """Find out again and again whether the outbox can be written, until it never can be."""
     with suppress(OutboxError):  # a message that is written meets that as well, and the bot ends
         while True:

@@ -14,6 +14,7 @@ from typing import Any
 from hangbot import errors
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
@@ -52,7 +53,8 @@ async def opened(
     **limits: Any,  # noqa: ANN401  passed on as they are
 ) -> AsyncIterator[Outbox]:
     """Open the outbox of a file; a second time it is that of another process."""
-    box = Outbox(path, OutboxLimits(**limits), owner, patience=patience, make_writer=make_writer)
+    file = OutboxFile(path, patience=patience, make_writer=make_writer)
+    box = Outbox(file, OutboxLimits(**limits), owner)
     try:
         await box.open()
         yield box

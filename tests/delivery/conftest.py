@@ -24,5 +24,5 @@ async def outbox(path: Path) -> AsyncIterator[Outbox]:
 @pytest_asyncio.fixture
 async def elsewhere(outbox: Outbox) -> AsyncIterator[Outbox]:
     """The outbox as another process sees it: `hangbot outbox` and `hangbot send`."""
-    async with opened(outbox.path) as box:
+    async with opened(Path(outbox.file.name)) as box:
         yield box

@@ -28,6 +28,7 @@ from hangbot.delivery.courier import Courier
 from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.record import OutboxRow, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
@@ -292,11 +293,11 @@ class Delivery(RuleBasedStateMachine):
     def open(self) -> None:
         """Start the program."""
         self.point.dead, self.point.left = False, None
-        self.outbox = Outbox(
+        file = OutboxFile(
             Path(self.folder.name) / "outbox.sqlite3",
-            BOUNDS,
             make_writer=lambda connect, *_: PointedWriter(connect, self.point),
         )
+        self.outbox = Outbox(file, BOUNDS)
         self.runner.run(self.outbox.open())
         rng = random.Random(7)  # noqa: S311  no secret
         token = ChatToken(new_token, "a token")

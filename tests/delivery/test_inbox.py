@@ -13,6 +13,7 @@ from hangbot.clock import SystemClock
 from hangbot.delivery import inbox_sql
 from hangbot.delivery.inbox import ConversationMarks, Inbox, Remembered, Witness
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
@@ -255,7 +256,7 @@ class Model(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.box = Outbox(Path(self.folder.name) / "box", make_writer=InlineWriter)
+        self.box = Outbox(OutboxFile(Path(self.folder.name) / "box", make_writer=InlineWriter))
         self.runner.run(self.box.open())
         self.inbox = Inbox(self.box.file, SystemClock())
 

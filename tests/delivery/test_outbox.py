@@ -19,6 +19,7 @@ import pytest_asyncio
 from hangbot.delivery import database, outbox_file, tables
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.owner import Owner
 from hangbot.delivery.record import MessageTiming, OutboxRow, Settlement, State, Step
 from hangbot.delivery.thread_writer import ThreadWriter
@@ -80,9 +81,10 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 async def main():
     sys.stdin.readline()
-    box = Outbox(Path(sys.argv[1]))
+    box = Outbox(OutboxFile(Path(sys.argv[1])))
     await box.open()
 """
 """The beginning of a process that opens an outbox as soon as it is told to."""
@@ -485,7 +487,7 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
 
 
 async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path: Path) -> None:
-    boxes = [Outbox(path) for _ in range(12)]
+    boxes = [Outbox(OutboxFile(path)) for _ in range(12)]
 
     await asyncio.gather(*(box.open() for box in boxes))
 
@@ -938,7 +940,7 @@ async def test_damage_inside_is_found_by_a_check_and_a_new_outbox_takes_its_plac
 
 
 async def checked(path: Path) -> None:
-    box = Outbox(path)
+    box = Outbox(OutboxFile(path))
     try:
         await box.open(check=True)
         await box.put([message()], 10.0)
@@ -989,7 +991,7 @@ async def test_what_took_the_place_of_damage_meanwhile_is_left_alone(
 
 
 async def test_an_outbox_that_is_not_open_says_so_and_closes_twice(path: Path) -> None:
-    box = Outbox(path)
+    box = Outbox(OutboxFile(path))
     with pytest.raises(OutboxUnusable, match="is closed"):
         await box.rows()
     await box.close()
@@ -1017,7 +1019,7 @@ async def test_a_write_whose_caller_went_away_is_written_all_the_same(outbox: Ou
 
 
 async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path) -> None:
-    box = Outbox(path)
+    box = Outbox(OutboxFile(path))
     opening = asyncio.create_task(box.open(), name="opening")
     await asyncio.sleep(0)  # one turn: it has begun
 

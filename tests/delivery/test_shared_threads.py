@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.shared_threads import Series, SharedThreads
 from tests.bounds import WITHIN
 from tests.delivery.builders import message, no_thread_is_left, opened
@@ -263,7 +264,7 @@ def test_a_series_that_is_over_runs_no_more(threads: SharedThreads) -> None:
 
 async def test_many_outboxes_share_few_threads(tmp_path: Path) -> None:
     before = alive()
-    boxes = [Outbox(tmp_path / f"{number}.sqlite3") for number in range(30)]
+    boxes = [Outbox(OutboxFile(tmp_path / f"{number}.sqlite3")) for number in range(30)]
     try:
         await asyncio.gather(*(box.open() for box in boxes))
         await asyncio.gather(
@@ -282,7 +283,7 @@ async def test_many_outboxes_share_few_threads(tmp_path: Path) -> None:
 async def test_an_outbox_that_hangs_keeps_the_others_no_longer_than_a_moment(tmp_path: Path) -> None:
     go = threading.Event()
     async with opened(tmp_path / "good") as good:
-        hanging = [Outbox(tmp_path / f"{number}") for number in range(6)]
+        hanging = [Outbox(OutboxFile(tmp_path / f"{number}")) for number in range(6)]
         await asyncio.gather(*(box.open() for box in hanging))
         waits = [asyncio.ensure_future(box.file.read(lambda _: go.wait(WITHIN))) for box in hanging]
         await asyncio.sleep(0.01)  # they hang by now

@@ -7,6 +7,7 @@ import pytest
 
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.record import Settlement, Step
 from hangbot.errors import OutboxUnusable
 from hangbot.logs import Recent
@@ -56,7 +57,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox = Outbox(OutboxFile(tmp_path / "outbox.sqlite3"))
     await outbox.open()
     made = World(outbox)
     yield made

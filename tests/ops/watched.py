@@ -73,7 +73,7 @@ async def watched(
         quick = {"HANGBOT_RATE": "0", "STAGE_RETRY_BASE_MS": "50", "STAGE_RETRY_MAX_MS": "200"}
         settings = Settings.from_env(sandbox.env() | own | quick | dict(env or {}))
         outbox = await stack.enter_async_context(open_outbox(settings))
-        stack.enter_context(exclusive(outbox.path))
+        stack.enter_context(exclusive(settings.outbox))
         deliveries, log, clock = Deliveries(), Recent(), SystemClock()
         bot = await stack.enter_async_context(open_bot(settings, outbox, app=app, notify=deliveries.step))
         status = await stack.enter_async_context(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.delivery.outbox import Outbox, exclusive
+from hangbot.delivery.outbox_file import OutboxFile
 from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def a_file_of_root() -> Iterator[Path]:
 
 async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path, bench: Bench) -> None:
     path = a_file_of_root
-    outbox = Outbox(path)
+    outbox = Outbox(OutboxFile(path))
     await outbox.open()
     await outbox.close()
     path.chmod(0o444)
@@ -76,7 +77,7 @@ async def test_an_outbox_that_can_only_be_read_is_not_ready(a_file_of_root: Path
 
 
 async def test_an_outbox_that_is_ready_has_been_written_to(bench: Bench) -> None:
-    outbox = Outbox(bench.settings.outbox)
+    outbox = Outbox(OutboxFile(bench.settings.outbox))
     await outbox.open()
     await outbox.close()
     with closing(sqlite3.connect(bench.settings.outbox)) as other:

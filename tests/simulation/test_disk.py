@@ -13,6 +13,7 @@ import pytest
 
 from hangbot import Settings, exclusive, open_outbox
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.errors import HangbotError, OutboxBusy, OutboxDiskFull, OutboxLocked, OutboxUnusable
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.disk import DiskFault, SimulatedDisk
@@ -33,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 def outbox_on(
     disk: SimulatedDisk, path: Path, process: Process | None = None, patience: float = math.inf
 ) -> Outbox:
-    return Outbox(path, patience=patience, make_writer=disk.writer_for(process))
+    return Outbox(OutboxFile(path, patience=patience, make_writer=disk.writer_for(process)))
 
 
 def begin(disk: SimulatedDisk, kind: str) -> DiskFault:

@@ -28,6 +28,7 @@ from hangbot.clock import SystemClock
 from hangbot.delivery.inbox import Inbox, Witness
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
+from hangbot.delivery.outbox_file import OutboxFile
 
 async def answer(box, inbox, line, low):
     parts = random.randint(1, 4)  # a handler that runs again says something else
@@ -36,7 +37,7 @@ async def answer(box, inbox, line, low):
     await inbox.handled("group_room", [line], low, [Witness(line, line, "print", True)])
 
 async def main():
-    box = Outbox(Path(sys.argv[1]))
+    box = Outbox(OutboxFile(Path(sys.argv[1])))
     await box.open()
     inbox = Inbox(box.file, SystemClock())
     known = (await inbox.load()).conversations.get("group_room")
