@@ -12,6 +12,7 @@ from pytest_hangfm.fixtures import *  # noqa: F403  a fixture is public by its m
 from pytest_hangfm.hooks import *  # noqa: F403  pytest finds the hooks here
 
 if TYPE_CHECKING:
+    from pytest_hangfm.contexts import FakeContext, MakeContext
     from pytest_hangfm.manual_clock import ManualClock
     from pytest_hangfm.process import BotProcess
     from pytest_hangfm.protocols import (
@@ -38,6 +39,8 @@ __all__ = [
     "AppBot",
     "BotProcess",
     "Check",
+    "FakeContext",
+    "MakeContext",
     "ManualClock",
     "OpenApp",
     "OpenBot",
@@ -62,6 +65,8 @@ _HOMES = {
     "AppBot": "simulation.app_bot",
     "BotProcess": "process",
     "Check": "protocols",
+    "FakeContext": "contexts",
+    "MakeContext": "contexts",
     "ManualClock": "manual_clock",
     "OpenApp": "protocols",
     "OpenBot": "protocols",

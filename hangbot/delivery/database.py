@@ -13,7 +13,7 @@ from hangbot.delivery.lock import exclusive
 from hangbot.delivery.surroundings import has_second_name, is_mounted_alone
 from hangbot.errors import OutboxBusy, OutboxUnusable
 
-__all__ = ["SQLITE", "Connection", "broken", "connect", "is_damage", "look_through"]
+__all__ = ["SQLITE", "Connection", "broken", "connect", "connect_in_memory", "is_damage", "look_through"]
 
 SQLITE: Final = sqlite3.sqlite_version
 """The version of the library."""
@@ -85,6 +85,17 @@ def connect(path: Path, *, check: bool, clock: Clock | None = None) -> Connectio
                 raise broken(path, file, exc, alone=check, clock=clock) from None
         finally:
             file.give_back()
+        raise
+    return database
+
+
+def connect_in_memory() -> Connection:
+    """Open a database without a file, and make its tables; it is gone when it is closed."""
+    database = sqlite3.connect(":memory:", isolation_level=None, factory=Connection)
+    try:
+        tables.prepare(database)
+    except BaseException:
+        database.close()
         raise
     return database
 

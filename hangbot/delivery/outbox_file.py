@@ -66,7 +66,8 @@ class OutboxFile(OutboxPlace):
         connecting = functools.partial(connect, self.path, check=check, clock=self._clock)
         self._writer = self._make_writer(connecting, self._translate, self._on_stall, self._patience)
         await self._writer.open()
-        self._watch = await self.read(lambda database: FileWatch(self.path, _file_of(database), self._clock))
+        file = await self.read(_file_of)
+        self._watch = FileWatch(self.path, file, self._clock) if file else None
 
     async def close(self) -> None:
         """Finish what was submitted and close the file; closing twice is harmless."""
@@ -84,9 +85,10 @@ class OutboxFile(OutboxPlace):
             await self.read(look_through)
         except Exception as exc:
             cause = exc.__cause__ or exc
-            if not is_damage(cause):
+            open_file = await self.read(_file_of)
+            if open_file is None or not is_damage(cause):
                 raise
-            file = await self.read(lambda database: _file_of(database).shared())
+            file = open_file.shared()
             await self.close()
             try:
                 raise broken(self.path, file, cause, alone=True, clock=self._clock) from None
@@ -151,6 +153,7 @@ class OutboxFile(OutboxPlace):
             self.conditions.good("outbox")
 
 
-def _file_of(database: sqlite3.Connection) -> Descriptor:
-    file: Descriptor = database.file  # type: ignore[attr-defined]  # `database.Connection`, or a test's own around it
+def _file_of(database: sqlite3.Connection) -> Descriptor | None:
+    """Return what a connection has open; ``None``: it is in memory."""
+    file: Descriptor | None = database.file  # type: ignore[attr-defined]  # `database.Connection`, or a test's own around it
     return file

@@ -1,9 +1,9 @@
 """Trivia in a room of its own."""
 
 import pytest
-from trivia import QUESTIONS, app
+from trivia import QUESTIONS, SECONDS, app, guessed, time_is_up
 
-from pytest_hangfm import AppBot, OpenApp
+from pytest_hangfm import AppBot, MakeContext, OpenApp
 
 
 def answer_to(bot: AppBot) -> str:
@@ -40,6 +40,26 @@ async def test_the_clock_outlives_a_crash(hangfm_app: OpenApp) -> None:
     await bot.restart()
 
     await bot.expect("⏰ Time is up", within=60)
+
+
+async def test_an_answer_is_right_in_any_letters_and_stops_the_clock(hangfm_ctx: MakeContext) -> None:
+    ctx = hangfm_ctx(" jupiter ", user="ada")
+    await ctx.store.set("open", 1)
+    ctx.after(SECONDS, time_is_up, 1, id="clock")
+
+    await guessed(ctx, ctx.message)
+
+    assert ctx.said == ["✔ ada has it, and 1 points."]
+    assert ctx.timers == {}
+
+
+async def test_a_clock_that_comes_too_late_says_nothing(hangfm_ctx: MakeContext) -> None:
+    ctx = hangfm_ctx(user=None)
+    await ctx.store.set("open", 2)
+
+    await time_is_up(ctx, 1)
+
+    assert ctx.said == []
 
 
 @pytest.mark.simulation(seeds=3)
