@@ -66,8 +66,7 @@ class OutboxFile(OutboxPlace):
         connecting = functools.partial(connect, self.path, check=check, clock=self._clock)
         self._writer = self._make_writer(connecting, self._translate, self._on_stall, self._patience)
         await self._writer.open()
-        file = await self.read(_file_of)
-        self._watch = FileWatch(self.path, file, self._clock) if file else None
+        self._watch = await self.read(lambda database: FileWatch(self.path, _file_of(database), self._clock))
 
     async def close(self) -> None:
         """Finish what was submitted and close the file; closing twice is harmless."""
@@ -85,10 +84,9 @@ class OutboxFile(OutboxPlace):
             await self.read(look_through)
         except Exception as exc:
             cause = exc.__cause__ or exc
-            open_file = await self.read(_file_of)
-            if open_file is None or not is_damage(cause):
+            if not is_damage(cause):
                 raise
-            file = open_file.shared()
+            file = await self.read(lambda database: _file_of(database).shared())
             await self.close()
             try:
                 raise broken(self.path, file, cause, alone=True, clock=self._clock) from None
@@ -153,7 +151,6 @@ class OutboxFile(OutboxPlace):
             self.conditions.good("outbox")
 
 
-def _file_of(database: sqlite3.Connection) -> Descriptor | None:
-    """Return what a connection has open; ``None``: it is in memory."""
-    file: Descriptor | None = database.file  # type: ignore[attr-defined]  # `database.Connection`, or a test's own around it
+def _file_of(database: sqlite3.Connection) -> Descriptor:
+    file: Descriptor = database.file  # type: ignore[attr-defined]  # `database.Connection`, or a test's own around it
     return file

@@ -3,14 +3,13 @@
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomSnapshot, User
 from hangbot.bot.roles import Role
 from hangbot.clock import Clock
 from hangbot.config import Settings
-from hangbot.delivery.memory import in_memory
+from hangbot.delivery.memory import OutboxInMemory
 from hangbot.delivery.outbox import Outbox
 from hangbot.errors import UsageError
 from hangbot.ids import SYSTEM_RNG, Rng
@@ -20,7 +19,6 @@ from hangbot.testing.room import BOT, ROOM, DescribedRoom
 
 __all__ = ["MakeContext", "open_contexts"]
 
-_NO_FILE: Final = Path("in memory")
 _ADA: Final = "ada"
 
 
@@ -98,7 +96,7 @@ async def open_contexts(clock: Clock, rng: Rng = SYSTEM_RNG) -> AsyncIterator[Ma
         rng: Makes their ids.
     """
     settings = Settings.from_env({"BOT_USER_TOKEN": "none", "ROOM_UUID": ROOM, "COMETCHAT_UID": BOT})
-    outbox = Outbox(_NO_FILE, clock=clock, make_writer=in_memory)
+    outbox = Outbox(OutboxInMemory(clock))
     await outbox.open()
     try:
         yield MakeContext(settings, outbox, clock, rng)
