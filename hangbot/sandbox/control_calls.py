@@ -23,7 +23,7 @@ __all__ = ["CALLS", "ControlCall"]
 ControlCall = Callable[Concatenate[Sandbox, Request, ...], Awaitable[Response]]
 """A call; the segments that its path leaves open follow the request."""
 
-_FAULT_FIELDS: Final = ("on", "do", "times", "after", "ms", "status", "headers", "body")
+_FAULT_FIELDS: Final = ("on", "do", "name", "times", "after", "ms", "status", "headers", "body")
 _LONGEST_NUMBER: Final = 18
 
 

@@ -36,6 +36,8 @@ REQUEST_KINDS: Final = frozenset(
 FRAME_KINDS: Final = frozenset({"drop", "duplicate", "reorder", "close", "abort", "close_deliberate"})
 DEAF: Final = "deaf"
 """A chat connection that it hits answers pings and forwards nothing, for as long as it lives."""
+NAMED: Final = frozenset({"room.action", "room.message"})
+"""Points whose passages have names of their own: a fault may be about one of them."""
 KINDS: Final = REQUEST_KINDS | FRAME_KINDS | {DEAF}
 
 _LOWEST_STATUS: Final = 100
@@ -50,6 +52,8 @@ class Fault:
         id: Number of the fault, from 1.
         on: The point that it hits.
         do: Its kind.
+        name: The room action (``voteOnSong``) or room message (``updatedUserData``) that it is about, by its
+            name on the wire; ``None``: any.
         times: How often it hits; 0 means for ever.
         after: How many passages of the point it lets through first.
         ms: How long ``delay`` holds the answer, or after how long a cut comes.
@@ -67,16 +71,19 @@ class Fault:
     status: int | None = None
     headers: Mapping[str, str] | None = None
     body: Any = None
+    name: str | None = None
 
-    def matches(self, point: str, *, exact: bool = False) -> bool:
+    def matches(self, point: str, name: str | None = None, *, exact: bool = False) -> bool:
         """Whether a passage of ``point`` concerns this fault; ``exact`` leaves out ``service.*``."""
+        if self.name is not None and self.name != name:
+            return False
         return self.on == point or (not exact and self.on.endswith(".*") and point.startswith(self.on[:-1]))
 
     def as_row(self) -> dict[str, Any]:
         """The fault as JSON: what was asked for, without what was left out."""
         row: dict[str, Any] = {"id": self.id, "on": self.on, "do": self.do, "times": self.times}
         row["after"] = self.after
-        for name in ("ms", "status", "headers", "body"):
+        for name in ("name", "ms", "status", "headers", "body"):
             value = getattr(self, name)
             if value is not None:
                 row[name] = dict(value) if name == "headers" else value
@@ -102,7 +109,7 @@ class Faults:
         self._all: dict[int, _Armed] = {}
         self._live: list[_Armed] = []
 
-    def add(
+    def add(  # noqa: PLR0913  the fields of a fault, by name
         self,
         on: str,
         do: str,
@@ -113,6 +120,7 @@ class Faults:
         status: int | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,  # noqa: ANN401  any JSON value
+        name: str | None = None,
     ) -> Fault:
         """Arm a fault.
 
@@ -120,7 +128,7 @@ class Faults:
             ValueError: The point or the kind is unknown, they do not go together, or a
                 number is out of range; the message says what is possible.
         """
-        fault = Fault(next(self._ids), on, do, times, after, ms, status, headers, body)
+        fault = Fault(next(self._ids), on, do, times, after, ms, status, headers, body, name)
         _check(fault)
         armed = _Armed(fault)
         self._all[fault.id] = armed
@@ -132,19 +140,27 @@ class Faults:
         """Whether any fault still waits to hit."""
         return bool(self._live)
 
-    def take(self, point: str, kinds: frozenset[str] | None = None, *, exact: bool = False) -> Fault | None:
+    def take(
+        self,
+        point: str,
+        kinds: frozenset[str] | None = None,
+        *,
+        exact: bool = False,
+        name: str | None = None,
+    ) -> Fault | None:
         """Count a passage of ``point``; return the fault that hits it, if any.
 
         Args:
             point: What is being passed.
             kinds: Only faults of one of these kinds concern this passage; ``None`` = all.
             exact: Only faults on this very point do, none on ``service.*``.
+            name: The name of what passes, where it has one.
         """
         if not self._live:
             return None
         for armed in self._live:
             fault = armed.fault
-            if not fault.matches(point, exact=exact) or (kinds is not None and fault.do not in kinds):
+            if not fault.matches(point, name, exact=exact) or (kinds is not None and fault.do not in kinds):
                 continue
             if armed.passed < armed.fault.after:
                 armed.passed += 1
@@ -196,6 +212,10 @@ def _check(fault: Fault) -> None:
         raise ValueError(f"{fault.do!r} is for frames (room.* and chat.ws), not for {fault.on!r}")
     if fault.do == DEAF and fault.on != "chat.ws":
         raise ValueError(f"{DEAF!r} is for the chat's connections (chat.ws), not for {fault.on!r}")
+    if fault.name is not None and (
+        fault.on not in NAMED or not isinstance(fault.name, str) or not fault.name
+    ):
+        raise ValueError(f"name is that of one action or message, on {' or '.join(sorted(NAMED))}")
     for name, number in (("times", fault.times), ("after", fault.after)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise ValueError(f"{name} must be a whole number, 0 or more")

@@ -98,7 +98,12 @@ class FaultInjector:
     # -- requests: HTTP, handshakes, actions
 
     def before_request(
-        self, point: str, kinds: frozenset[str] | None = None, *, in_frames: bool = False
+        self,
+        point: str,
+        kinds: frozenset[str] | None = None,
+        *,
+        in_frames: bool = False,
+        name: str | None = None,
     ) -> Before:
         """Count a request, and say what the fault that hits it does first.
 
@@ -106,8 +111,9 @@ class FaultInjector:
             point: Where the request arrived.
             kinds: Only faults of these kinds concern it; ``None`` = all.
             in_frames: Whether it is answered by frames, which is what the kinds for frames are about then.
+            name: The name of what is asked for, where it has one.
         """
-        fault = self._faults.take(point, kinds)
+        fault = self._faults.take(point, kinds, name=name)
         if fault is None:
             return NO_FAULT
         wait_s = (fault.ms or 0) / 1000
@@ -173,6 +179,7 @@ class FaultInjector:
         *,
         kinds: frozenset[str] | None = None,
         exact: bool = False,
+        name: str | None = None,
     ) -> None:
         """Send a text, unless a fault at that point has it otherwise.
 
@@ -183,10 +190,11 @@ class FaultInjector:
             frame: Its frame, as it was made already.
             kinds: Only faults of these kinds concern it; ``None`` = all.
             exact: Only faults on this very point do, none on ``service.*``.
+            name: The text's name, where it has one.
         """
         fault = None
         if self._faults.armed and channel.is_open:
-            fault = self._faults.take(point, kinds, exact=exact)
+            fault = self._faults.take(point, kinds, exact=exact, name=name)
         if fault is None:
             channel.send(text, frame)
         else:

@@ -199,7 +199,7 @@ class Play(BotHandle):
 
     def fault(self, on: str, do: str, **more: Any) -> Fault:  # noqa: ANN401  what the sandbox takes
         """Arm a fault, and note it."""
-        self.mark(f"{do} on {on}")
+        self.mark(f"{do} on {more.get('name') or on}")
         return self.sandbox.faults.add(on, do, **more)
 
     def must_have_hit(self, fault: Fault) -> None:
@@ -209,10 +209,11 @@ class Play(BotHandle):
             NotExercised: It never hit, because the bot did not answer.
             NotApplicable: It never hit.
         """
+        where = fault.name or fault.on
         if not self.sandbox.faults.hits(fault.id):
             if len(self._talk.answers()) < len(self._talk.probes):
-                raise NotExercised(f"it did not answer, so that {fault.do} on {fault.on} never took place")
-            raise NotApplicable(f"it never did what {fault.do} on {fault.on} waits for")
+                raise NotExercised(f"it did not answer, so that {fault.do} on {where} never took place")
+            raise NotApplicable(f"it never did what {fault.do} on {where} waits for")
 
     def heal(self) -> None:
         """Take every fault away."""

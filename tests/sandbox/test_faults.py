@@ -66,6 +66,16 @@ def test_a_passage_can_be_about_some_deeds_only(faults: Faults) -> None:
     assert frame is drop
 
 
+def test_a_fault_may_be_about_what_has_one_name(faults: Faults) -> None:
+    fault = faults.add("room.message", "drop", name="updatedUserData", after=1)
+    names = ["userJoined", "updatedUserData", None, "userJoined", "updatedUserData", "updatedUserData"]
+
+    hits = [faults.take("room.message", name=name) is fault for name in names]
+
+    assert hits == [False, False, False, False, True, False]
+    assert faults.list()[0]["name"] == "updatedUserData"
+
+
 def test_leftovers_are_the_faults_that_never_hit(faults: Faults) -> None:
     faults.add("chat.send", "hang")
     unused = faults.add("room.ping", "drop")
@@ -108,6 +118,10 @@ def test_what_is_removed_or_cleared_hits_no_more_and_numbers_go_on(faults: Fault
     ("headers", "chat.send", "status", {"headers": {"a": 1}}, "headers must be"),
     ("two headers", "chat.send", "status", {"headers": {"a": "b\r\nc: d"}}, "end of a line"),
     ("half a character", "chat.send", "status", {"headers": {"a": "\ud83d"}}, "half a character"),
+    ("a name where nothing has one", "room.ping", "drop", {"name": "x"}, "room.action or room.message"),
+    ("a name for a whole service", "room.*", "abort", {"name": "x"}, "room.action or room.message"),
+    ("no name", "room.action", "drop", {"name": ""}, "room.action or room.message"),
+    ("a name that is none", "room.action", "drop", {"name": 1}, "room.action or room.message"),
     ("negative times", "chat.send", "hang", {"times": -1}, "times must be"),
     ("half an after", "chat.send", "hang", {"after": 1.5}, "after must be"),
 )

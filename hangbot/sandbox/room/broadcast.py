@@ -80,7 +80,7 @@ class Broadcaster:
             frame = text_frame(text)
             for conn in tuple(self._members[room.uuid]):
                 if conn is not but:
-                    self._injector.send_frame(conn, text, "room.message", frame)
+                    self._injector.send_frame(conn, text, "room.message", frame, name=message.name)
         self.book_song_end(room)
 
     def send_to(
@@ -90,7 +90,8 @@ class Broadcaster:
         envelope: dict[str, Any] = {"context": "user", "from": _SERVER, "room": room.uuid}
         if sent_at:
             envelope["sentAt"] = self._context.clock.now_ms()
-        self._injector.send_frame(conn, primus.encode({**envelope, "message": body}), "room.message")
+        text = primus.encode({**envelope, "message": body})
+        self._injector.send_frame(conn, text, "room.message", name=body.get("name"))
 
     def send_profiles(self, conn: RoomConnection, room: Room) -> None:
         """Send a joiner ``updatedUserData``: the profiles, some time after the response."""

@@ -146,7 +146,7 @@ class FrameHandler:
         if not conn.is_open:
             return  # its client went away before it was run
         point = "room.joinRoom" if call.action == "joinRoom" else "room.action"
-        before = self._injector.before_request(point, in_frames=True)
+        before = self._injector.before_request(point, in_frames=True, name=call.action)
         if before.fault is not None:
             match before.instead:
                 case "hang":  # it stays pending, as an action that never ends does

@@ -225,7 +225,8 @@ async def votes_again(play: Play) -> None:
 async def action_refused(play: Play) -> None:
     """A vote is refused."""
     await play.ready()
-    fault = play.fault("room.action", "status", body="you have too many pending requests", times=2)
+    refusal = "you have too many pending requests"
+    fault = play.fault("room.action", "status", name="voteOnSong", body=refusal, times=2)
     await play.people[1].dj()
     await play.until(lambda: bool(play.sandbox.faults.hits(fault.id)), within=20)
     play.must_have_hit(fault)

@@ -16,6 +16,8 @@ __all__ = ["UNFITTING", "bustle"]
 
 _SETTLED: Final = 1.0
 """Seconds until a bot that trips over a message has fallen."""
+_AWAITED: Final = 3.0
+"""Seconds until a bot has given up waiting for the profiles: one waits for 2.5."""
 UNFITTING: Final = (
     {"op": "remove", "path": "/allUserData/not-there/songVotes/like"},
     {"op": "replace", "path": "/djs/7/nextSongId", "value": "x"},
@@ -55,14 +57,14 @@ async def early(play: Play) -> None:
     await _still_well(play)
 
 
-@scenario("state.no-profiles", needs=("room",), seconds=6)
+@scenario("state.no-profiles", needs=("room",), seconds=8)
 async def no_profiles(play: Play) -> None:
     """The profiles of those in the room are lost, and those people vote and leave."""
     await play.company()
-    fault = play.fault("room.message", "drop")
+    fault = play.fault("room.message", "drop", name="updatedUserData")
     await play.start()
     await play.joined()
-    await asyncio.sleep(_SETTLED)
+    await asyncio.sleep(_AWAITED)
     play.must_have_hit(fault)
     await bustle(play, play.people[0])
     await _still_well(play)

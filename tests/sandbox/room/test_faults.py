@@ -117,6 +117,7 @@ def moved(name: str, to: int) -> list[str]:
 
 
 REFUSED = without("addedDj", answer_2="error 2")
+NO_PROFILES = without("updatedUserData")
 
 
 # What goes wrong, what is heard then, how the connection ends. The first message has the profiles.
@@ -146,6 +147,9 @@ REFUSED = without("addedDj", answer_2="error 2")
     ("action: cut after", "room.action", "cut_after_store", {}, WHOLE[:3], 1006),
     ("action: closed on purpose", "room.action", "close_deliberate", {}, [*WHOLE[:3], ON_PURPOSE], 1005),
     ("message: lost", "room.message", "drop", {"after": 1}, without("addedDj"), None),
+    ("message: lost by its name", "room.message", "drop", {"name": "userLeft"}, without("userLeft"), None),
+    ("message: the profiles lost", "room.message", "drop", {"name": "updatedUserData"}, NO_PROFILES, None),
+    ("action: by its name", "room.action", "status", {"name": "addDj"}, REFUSED, None),
     ("message: twice", "room.message", "duplicate", {"after": 1}, [*WHOLE[:5], "addedDj", *WHOLE[5:]], None),
     ("message: out of order", "room.message", "reorder", {"after": 1}, moved("addedDj", 5), None),
     ("message: delayed", "room.message", "delay", {"after": 1, "ms": 5000}, moved("addedDj", 6), None),
