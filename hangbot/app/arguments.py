@@ -88,6 +88,11 @@ class Signature:
     arguments: tuple[Argument, ...] = ()
     injected: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def names_users(self) -> bool:
+        """Whether one of them is a user of the room."""
+        return any(argument.kind is _KINDS[User] for argument in self.arguments)
+
     def usage(self, called: str) -> str:
         """Return how a command is written: ``/skip [count]``."""
         return " ".join((called, *map(str, self.arguments)))

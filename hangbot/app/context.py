@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hangbot.app.buffer import Buffer
+from hangbot.app.knowing import in_room, until_known
 from hangbot.app.names import named
 from hangbot.app.room_actions import RoomActions, uuid_of
 from hangbot.app.store import AppStore
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
+from hangbot.bot.ports import RoomFacts
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.store import TimerChange
 from hangbot.errors import UsageError
@@ -22,8 +24,6 @@ __all__ = ["Context", "Said", "timers_of"]
 
 _AFTER: Final = "after/"
 """How the id of a timer that a handler set begins."""
-_PROFILES_WITHIN: Final = 5.0
-_LOOKS_EVERY: Final = 0.1
 _LATEST: Final = 10 * 366 * 86_400.0
 _LARGEST_ARGUMENTS: Final = 64 * 1024
 
@@ -149,11 +149,14 @@ class Context(RoomActions):
         Args:
             user: The user, or its uuid, which is returned where no profile comes.
         """
-        clock, uuid = self.bot.clock, uuid_of(user)
-        until = clock.now() + _PROFILES_WITHIN
-        while (known := self.bot.facts.user(uuid)) and known.nickname is None and clock.now() < until:
-            await clock.sleep(_LOOKS_EVERY)
-        return (known or (user if isinstance(user, User) else User(uuid))).name
+        uuid = uuid_of(user)
+
+        def known(facts: RoomFacts) -> bool:
+            here = facts.user(uuid)
+            return in_room(facts) if here is None else here.nickname is not None
+
+        await until_known(self.bot, known)
+        return (self.bot.facts.user(uuid) or (user if isinstance(user, User) else User(uuid))).name
 
     # -- what is written when the handler ends
 

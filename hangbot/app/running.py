@@ -12,10 +12,12 @@ from hangbot.app.buffer import Buffer
 from hangbot.app.commands import Called, Command, Commands
 from hangbot.app.context import Context
 from hangbot.app.cooldowns import Cooldowns
+from hangbot.app.knowing import in_room, until_known
 from hangbot.app.parts import Parts, Provider
 from hangbot.app.timers import Timers
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, User
+from hangbot.bot.ports import RoomFacts
 from hangbot.clock import Clock
 from hangbot.delivery.store import TimerChange
 from hangbot.errors import StoreConflict, UsageError
@@ -25,9 +27,6 @@ __all__ = ["Running"]
 
 _TRIES: Final = 5
 """How often a handler runs whose values others change meanwhile."""
-_PROFILES_WITHIN: Final = 5.0
-"""Seconds for which the room's profiles are waited for."""
-_LOOKS_EVERY: Final = 0.1
 
 _PROVIDED: Final[Mapping[Any, Provider]] = MappingProxyType(
     {Bot: lambda bot: bot, Clock: lambda bot: bot.clock, Rng: lambda bot: bot.rng}
@@ -162,10 +161,11 @@ class Running:
 
     async def _command(self, called: Called, ctx: Context) -> None:
         command = called.command
-        await self._in_the_room()
-        if command.role is not None and not ctx.user.has_role(command.role):
-            await ctx.reply(f"{self._commands.prefix}{command.name} needs the role {command.role}.")
-            return
+        if command.role is not None:
+            await until_known(self._bot)
+            if not ctx.user.has_role(command.role):
+                await ctx.reply(f"{self._commands.prefix}{command.name} needs the role {command.role}.")
+                return
         try:
             values, named = await self._read(called, ctx)
         except BadArguments as exc:
@@ -184,24 +184,21 @@ class Running:
             await command.handler(ctx, *values, **named)
             await ctx.commit()  # the next one sees what this one has stored
 
-    async def _in_the_room(self) -> None:
-        """Wait for the first join, but not for long: before it no name and no role is known."""
-        clock = self._bot.clock
-        until = clock.now() + _PROFILES_WITHIN
-        while self._bot.facts.snapshot() is None and clock.now() < until:
-            await clock.sleep(_LOOKS_EVERY)
-
     async def _read(self, called: Called, ctx: Context) -> tuple[list[object], dict[str, object]]:
-        """Read the arguments; a user who is not known may be once all profiles have come."""
-        clock = self._bot.clock
-        until = clock.now() + _PROFILES_WITHIN
-        while True:
+        """Read the arguments; where a line names a user who is not known, wait until all in the room are."""
+        signature = called.command.signature
+        read = functools.partial(signature.read, called.rest, functools.partial(_find, ctx))
+
+        def known(facts: RoomFacts) -> bool:
             try:
-                return called.command.signature.read(called.rest, functools.partial(_find, ctx))
+                read()
             except BadArguments:
-                if clock.now() > until or all(user.nickname for user in ctx.room.users):
-                    raise
-            await clock.sleep(_LOOKS_EVERY)
+                return in_room(facts) and all(user.nickname for user in ctx.room.users)
+            return True
+
+        if signature.names_users:
+            await until_known(self._bot, known)
+        return read()
 
     def _provided(self, kind: Any) -> object:  # noqa: ANN401  any type
         if kind not in self._made:

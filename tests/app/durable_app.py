@@ -49,6 +49,12 @@ async def hug(ctx: Context, who: User) -> None:
     await ctx.say(f"hugs @{who.name}", mentions=[who])
 
 
+@app.command("called")
+async def called(ctx: Context) -> None:
+    """Say what a user is called."""
+    await ctx.reply(f"called {await ctx.name_of(ctx.user.uuid)}")
+
+
 @app.command("ban", role="moderator")
 async def ban(ctx: Context, who: User) -> None:
     """Ban a user."""

@@ -1,5 +1,7 @@
 """An app by `hangfm_app`: virtual time, crashes, and the search."""
 
+import asyncio
+
 import pytest
 
 from pytest_hangfm import OpenApp
@@ -35,13 +37,38 @@ async def test_a_command_before_the_first_join_waits_for_who_is_there(hangfm_app
     await mod.join()
     bot.inject("room.joinRoom", "delay", ms=3000)
 
-    await mod.say("/count")
-    await bot.restart(away=5)
-    await mod.say("/hug alice")
-    await mod.say("/skip")
+    async with asyncio.TaskGroup() as both:
+        both.create_task(bot.restart(away=5))
+        await bot.advance(seconds=2)
+        await mod.say("/skip")
+        await bot.user.say("/hug mod")
 
-    await bot.expect("hugs @alice")
     await bot.expect("skipped")
+    await bot.expect("hugs @mod")
+
+
+async def test_a_command_that_needs_nobody_is_answered_before_the_first_join(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+    bot.inject("room.joinRoom", "delay", ms=9000)
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(bot.restart(away=5))
+        await bot.advance(seconds=2)
+        await bot.user.say("/count")
+
+        await bot.expect("1", within=5)
+
+
+async def test_a_name_is_waited_for_before_the_first_join(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+    bot.inject("room.joinRoom", "delay", ms=3000)
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(bot.restart(away=5))
+        await bot.advance(seconds=2)
+        await bot.user.say("/called")
+
+    await bot.expect("called alice")
 
 
 async def test_an_answer_whose_acknowledgement_is_lost_is_said_once(hangfm_app: OpenApp) -> None:
