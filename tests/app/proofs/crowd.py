@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import takewhile
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ import trivia
 import webhook
 
 from hangbot import App
-from hangbot.sandbox import ActionRefused, Actor, ChatRefusal
+from hangbot.sandbox import ActionRefused, Actor, ChatRefusal, Sandbox
 from pytest_hangfm.simulation.faults import FAULTS
 from pytest_hangfm.simulation.faults.app import OF_THE_PROBE
 from pytest_hangfm.simulation.history import History
@@ -29,7 +30,7 @@ from pytest_hangfm.simulation.world import World, play
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Evening", "spend"]
+__all__ = ["Evening", "Plays", "spend"]
 
 APPS: Final = (auto_dj, greeter, moderator, song_stats, trivia, webhook)
 _CALM: Final = 1_800.0
@@ -127,6 +128,20 @@ def _fault(random: Random, minute: float) -> Fault:
     return Fault(kind.name, round(minute + random.uniform(0, 60), 2), round(lasts, 2), kind.draw(random))
 
 
+class Plays:
+    """The songs that began to play, by the server's own list: one may be over before anybody looks."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._recent = sandbox.room.stage.recent_songs
+        self._last: object = None
+
+    def new(self) -> list[str]:
+        """Return the titles since the last time, the newest first; it is to be called now and then."""
+        new = list(takewhile(lambda play: play is not self._last, self._recent))
+        self._last = next(iter(self._recent), None)
+        return [play["song"]["trackName"] for play in new]
+
+
 class _Hook:
     """A webhook that is down now and then, and once in a while takes what it says it has not."""
 
@@ -196,12 +211,9 @@ class _Crowd:
 
     async def hear_songs(self) -> None:
         """Note each song that begins to play, as the server has it, until it is cancelled."""
-        last = None
+        plays = Plays(self._world.sandbox)
         while True:
-            song = self._world.sandbox.room.state["nowPlaying"]
-            if song and song["startTime"] != last:
-                self._evening.played[song["song"]["trackName"]] += 1
-            last = song and song["startTime"]
+            self._evening.played.update(plays.new())
             await asyncio.sleep(1.0)
 
     def _one(self) -> Actor:

@@ -9,8 +9,9 @@ from typing import Final
 
 import pytest
 
+from hangbot.sandbox import Sandbox
 from pytest_hangfm.simulation.checker import check
-from tests.app.proofs.crowd import Evening, spend
+from tests.app.proofs.crowd import Evening, Plays, spend
 
 HOURS: Final = float(os.environ.get("HANGBOT_PROVE_CROWD", "0.75"))
 
@@ -18,6 +19,24 @@ HOURS: Final = float(os.environ.get("HANGBOT_PROVE_CROWD", "0.75"))
 @pytest.fixture(scope="module")
 def evening() -> Evening:
     return spend(seed=17, hours=HOURS, users=500, pace=2.0)
+
+
+async def test_a_song_that_is_over_at_once_was_played(hangfm_sandbox: Sandbox) -> None:
+    plays = Plays(hangfm_sandbox)
+    ann, bob = (hangfm_sandbox.users.add(name) for name in ("ann", "bob"))
+    await ann.join()
+    await bob.join()
+    await ann.dj({"trackName": "Short"})
+    before = plays.new()
+
+    await bob.dj({"trackName": "Shorter"})
+    await ann.step_down()
+    await bob.step_down()
+    await ann.dj({"trackName": "Short"})
+
+    assert before == ["Short"]
+    assert plays.new() == ["Short", "Shorter"]
+    assert not plays.new()
 
 
 @pytest.mark.slow
