@@ -22,7 +22,7 @@ class Buffer:
     Args:
         bot: Writes it.
         timers: What is written with the first commit in any case.
-        changed: Called when timers were set or taken back.
+        changed: Given the timers that were set or taken back, once that is written.
 
     Attributes:
         acted: Whether something was done that cannot be taken back.
@@ -30,7 +30,10 @@ class Buffer:
     """
 
     def __init__(
-        self, bot: Bot, timers: Sequence[TimerChange] = (), changed: Callable[[], None] = lambda: None
+        self,
+        bot: Bot,
+        timers: Sequence[TimerChange] = (),
+        changed: Callable[[Sequence[TimerChange]], None] = lambda _: None,
     ) -> None:
         self.acted = self.committed = False
         self._bot = bot
@@ -98,7 +101,7 @@ class Buffer:
         )
         self.committed = True
         if self._timers:
-            self._changed()
+            self._changed(self._timers)
         self._messages, self._changes, self._read, self._timers = [], {}, {}, []
         self._first = ()
         return stored

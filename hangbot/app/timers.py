@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,7 +14,7 @@ from hangbot.app.names import find, named
 from hangbot.app.parts import Timed
 from hangbot.bot.app_forms import Begin
 from hangbot.bot.bot import Bot
-from hangbot.delivery.store import Timer, TimerChange
+from hangbot.delivery.store import Store, Timer, TimerChange
 from hangbot.errors import OutboxFull, OutboxUnusable, UsageError
 
 __all__ = ["Timers"]
@@ -26,6 +27,8 @@ _LOOKS_EVERY: Final = 30.0
 """Seconds after which the wall clock is looked at again: it may have been set."""
 _MISSED_AFTER: Final = 60.0
 """Seconds by which something has to be late to count as missed."""
+_MOST_AT_ONCE: Final = 100
+"""Calls that run beside each other; what else is due waits until half of them have ended."""
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 """Seconds until a timer is tried again of whose call nothing could be written."""
@@ -62,46 +65,63 @@ class Timers:
         self._timed = {f"{_AGAIN}{each.app}/{named(each.handler)}": each for each in timed}
         self._handle = handle
         self._wakes = asyncio.Event()
-        self._begun: set[str] = set()
+        self._looks_at = math.inf
+        """When it looks again by itself, by the wall clock."""
+        self._begun: dict[str, Timer] = {}
+        """What is being called, by id."""
+        self._waits: set[str] = set()
+        """The ids of timers that were due again before their call had ended."""
+        self._full = False
+        """Whether more is due than may be called at once."""
         self._given_up: set[tuple[str, str]] = set()
         self._put_off: dict[str, _Pause] = {}
 
-    def changed(self) -> None:
-        """Look at the timers again: one was set or taken back."""
-        self._wakes.set()
+    def changed(self, timers: Sequence[TimerChange]) -> None:
+        """Look again at once where one was set that is due before that."""
+        if any(each.due is not None and each.due < self._looks_at for each in timers):
+            self._wakes.set()
 
     async def run(self, begin: Begin) -> None:
         """Begin calls when they are due, until it is cancelled."""
         store, clock = self._bot.store, self._bot.clock
         if store is None:
             return
-        await self._declare(await store.timers(self._space))
+        await self._declare(await store.timers_called(self._space, _AGAIN))
         while True:
             self._wakes.clear()
-            now, next_at = clock.wall(), None
-            for timer in await store.timers(self._space):
-                if timer.id in self._begun or (timer.id, timer.what) in self._given_up:
-                    continue
-                if _app_of(timer) not in self._apps:
-                    continue
-                if timer.due > now:
-                    next_at = timer.due if next_at is None else min(next_at, timer.due)
-                    break
-                if (pause := self._put_off.get(timer.id)) and pause.until > clock.now():
-                    until = now + pause.until - clock.now()
-                    next_at = until if next_at is None else min(next_at, until)
-                    continue
-                self._begun.add(timer.id)
-                begin(partial(self._call, timer), f"timer {timer.id}")
-            wait = _LOOKS_EVERY if next_at is None else min(_LOOKS_EVERY, next_at - now)
+            self._looks_at = math.inf  # whatever is set meanwhile may have been missed
+            self._looks_at = min(await self._begin_due(store, begin), clock.wall() + _LOOKS_EVERY)
             with suppress(TimeoutError):
-                await clock.wait_for(self._wakes.wait(), wait)
+                await clock.wait_for(self._wakes.wait(), self._looks_at - clock.wall())
+
+    async def _begin_due(self, store: Store, begin: Begin) -> float:
+        """Begin what is due and not under way; return when something is due next, by the wall clock."""
+        next_at, last, self._full = math.inf, None, False
+        while page := await store.timers_due(self._space, last, _MOST_AT_ONCE):
+            now = self._bot.clock.wall()
+            for timer in page:
+                if timer.due > now:
+                    return min(next_at, timer.due)
+                if _app_of(timer) not in self._apps or (timer.id, timer.what) in self._given_up:
+                    continue
+                if timer.id in self._begun:
+                    if self._begun[timer.id] != timer:
+                        self._waits.add(timer.id)
+                elif (left := self._left_of_pause(timer)) > 0:
+                    next_at = min(next_at, now + left)
+                elif len(self._begun) == _MOST_AT_ONCE:
+                    self._full = True
+                    return math.inf
+                else:
+                    self._begun[timer.id] = timer
+                    begin(partial(self._call, timer), f"timer {timer.id}")
+            last = page[-1]
+        return next_at
 
     async def _declare(self, known: Sequence[Timer]) -> None:
         """Set the timers that the app declares, and forget those that it declared once."""
         now = self._bot.clock.wall()
-        own = (timer for timer in known if timer.id.startswith(_AGAIN) and _app_of(timer) in self._apps)
-        there = {timer.id: timer for timer in own}
+        there = {timer.id: timer for timer in known if _app_of(timer) in self._apps}
         changes = [TimerChange(self._space, key, None) for key in there if key not in self._timed]
         for key, timed in self._timed.items():
             timer, what = there.get(key), str(timed.schedule)
@@ -122,21 +142,40 @@ class Timers:
         else:
             await self._written(timer, self._handle(None, call, [after]))
         finally:
-            self._begun.discard(timer.id)
-            self._wakes.set()
+            del self._begun[timer.id]
+            if timer.id in self._waits or timer.id in self._put_off:
+                self._waits.discard(timer.id)
+                self._wakes.set()
+            elif self._full and len(self._begun) <= _MOST_AT_ONCE // 2:
+                self._wakes.set()
 
     async def _written(self, timer: Timer, call: Awaitable[None]) -> None:
         """Await a call; where nothing of it could be written, its timer is still there, and waits a while."""
         try:
             await call
         except (OutboxFull, OutboxUnusable) as exc:
-            before = self._put_off.get(timer.id)
-            seconds = min(2 * before.seconds, _LONGEST_PAUSE) if before else _FIRST_PAUSE
-            self._put_off[timer.id] = _Pause(self._bot.clock.now() + seconds, seconds)
+            seconds = self._put_off_further(timer)
             more = {"action": "timer_put_off", "timer": timer.id}
             logger.warning("timer %s is tried again in %g s: %s", timer.id, seconds, exc, extra=more)
+        except asyncio.CancelledError:  # it took too long, or the bot stops
+            self._put_off_further(timer)
+            raise
+        except BaseException:
+            self._put_off.pop(timer.id, None)
+            raise
         else:
             self._put_off.pop(timer.id, None)
+
+    def _left_of_pause(self, timer: Timer) -> float:
+        pause = self._put_off.get(timer.id)
+        return 0.0 if pause is None else pause.until - self._bot.clock.now()
+
+    def _put_off_further(self, timer: Timer) -> float:
+        """Put a timer off for longer than the last time; return for how many seconds."""
+        before = self._put_off.get(timer.id)
+        seconds = min(2 * before.seconds, _LONGEST_PAUSE) if before else _FIRST_PAUSE
+        self._put_off[timer.id] = _Pause(self._bot.clock.now() + seconds, seconds)
+        return seconds
 
     def _prepared(self, timer: Timer) -> tuple[Callable[[Context], Awaitable[object]], TimerChange]:
         """Return what a timer calls, and what becomes of it."""

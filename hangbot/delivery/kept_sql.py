@@ -4,13 +4,26 @@ Functions of the connection, as those of the outbox are: what a handler says, st
 its line is handled, is one job, and so one transaction.
 """
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from hangbot.errors import StoreConflict
 
-__all__ = ["UNREAD", "Change", "Kept", "Timer", "TimerChange", "change", "due", "keys", "read", "schedule"]
+__all__ = [
+    "UNREAD",
+    "Change",
+    "Kept",
+    "Timer",
+    "TimerChange",
+    "change",
+    "keys",
+    "read",
+    "schedule",
+    "timers_called",
+    "timers_due",
+]
 
 UNREAD: Final = "\0"
 """Stands for what was there in a change that asks for nothing of it; no JSON is this text."""
@@ -118,7 +131,35 @@ def schedule(database: sqlite3.Connection, changes: Sequence[TimerChange]) -> No
             )
 
 
-def due(database: sqlite3.Connection, space: str) -> list[Timer]:
-    """Return the timers of a space, the next one first."""
-    query = "SELECT space, id, due, what FROM timer WHERE space = ? ORDER BY due, id"
-    return [Timer(*row) for row in database.execute(query, (space,))]
+def timers_called(database: sqlite3.Connection, space: str, begins: str) -> list[Timer]:
+    """Return the timers of a space whose ids begin so."""
+    behind = begins[:-1] + chr(ord(begins[-1]) + 1)
+    query = "SELECT space, id, due, what FROM timer WHERE space = ? AND id >= ? AND id < ? ORDER BY id"
+    return [Timer(*row) for row in database.execute(query, (space, begins, behind))]
+
+
+def timers_due(
+    database: sqlite3.Connection, space: str, now: float, after: Timer | None, most: int
+) -> list[Timer]:
+    """Return the timers of a space that are due, the first one first, and the one that is due next.
+
+    Nothing beyond that is looked at, however many timers there are.
+
+    Args:
+        database: Where they are.
+        space: Whose they are.
+        now: Seconds since the epoch.
+        after: The last of those that were returned before; ``None``: from the first on.
+        most: How many; fewer: there are no others, or the last one is not due yet.
+    """
+    begin = (-math.inf, "") if after is None else (after.due, after.id)
+    query = (
+        "SELECT space, id, due, what FROM timer WHERE space = ? AND (due, id) > (?, ?)"
+        " ORDER BY due, id LIMIT ?"
+    )
+    found: list[Timer] = []
+    for row in database.execute(query, (space, *begin, most)):
+        found.append(Timer(*row))
+        if found[-1].due > now:
+            break
+    return found

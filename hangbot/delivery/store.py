@@ -30,6 +30,10 @@ class Store:
         """Return the keys of a space, in order."""
         return await self._file.read(kept_sql.keys, space, self._clock.wall())
 
-    async def timers(self, space: str) -> list[Timer]:
-        """Return the timers of a space, the next one first."""
-        return await self._file.read(kept_sql.due, space)
+    async def timers_called(self, space: str, begins: str) -> list[Timer]:
+        """Return the timers of a space whose ids begin so."""
+        return await self._file.read(kept_sql.timers_called, space, begins)
+
+    async def timers_due(self, space: str, after: Timer | None, most: int) -> list[Timer]:
+        """Return what is due in a space and what is due next: see `hangbot.delivery.kept_sql.timers_due`."""
+        return await self._file.read(kept_sql.timers_due, space, self._clock.wall(), after, most)

@@ -14,6 +14,7 @@ _PARTS: Final = (
     "hangbot",
     "pytest_hangfm",
     "tests",
+    "examples",
     "checks",
     "stages",
     "conftest.py",
