@@ -1,0 +1,222 @@
+"""A connection to a cluster, made anew for as long as it is kept."""
+
+import asyncio
+import logging
+import os
+import socket
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Final
+
+from hangbot.clock import Clock
+from hangbot.errors import OutboxUnusable
+from hangbot.fleet.address import ClusterAddress
+from hangbot.fleet.jetstream import NO_RESPONDER, Answer, NoResponder
+from hangbot.fleet.nats_session import Session
+from hangbot.fleet.pending import PendingAnswers
+from hangbot.fleet.streams import AnswerMissing, ClusterAway
+
+__all__ = ["Link"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.3
+"""Between two looks at whether the server answers."""
+_PAUSES_S: Final = (0.05, 0.1)
+_LONGEST_PAUSE_S: Final = 0.25
+_HEADERS: Final = 4096
+"""Bytes of a message that headers may take."""
+
+
+@dataclass(slots=True, eq=False)
+class _Heard:
+    """A subject of which something is to be called, and what ends that."""
+
+    subject: str
+    notice: Callable[[], None]
+    end: Callable[[], Awaitable[None]] | None = None
+
+
+class Link:
+    """A connection to one of a cluster's servers.
+
+    Args:
+        address: The servers, and who asks.
+        clock: Waits.
+        within: Seconds for each call.
+
+    Attributes:
+        server: ``HOST:PORT`` of the server that is connected, or was last.
+        largest: Bytes of the largest message that it takes, without its headers.
+    """
+
+    def __init__(self, address: ClusterAddress, *, clock: Clock, within: float) -> None:
+        self._address = address
+        self._clock = clock
+        self._within = within
+        self._name = f"hangbot {socket.gethostname()} {os.getpid()}"
+        self._order = sorted(address.servers, key=lambda server: zlib.crc32(f"{self._name}{server}".encode()))
+        self._session: Session | None = None
+        self._up = asyncio.Event()
+        self._pending = PendingAnswers()
+        self._heard: list[_Heard] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self.server = self._order[0]
+        self.largest = 0
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Connect, and stay connected within the block.
+
+        Raises:
+            ClusterAway: No server answers.
+            ClusterRefused: The login is wrong.
+            ClusterUnfit: The servers are too old.
+        """
+        try:
+            await self._connect_any()
+            keeper = asyncio.create_task(self._keep(), name="connection to NATS")
+            try:
+                yield
+            finally:
+                keeper.cancel()
+                await asyncio.wait({keeper})
+        finally:
+            self._lose()
+            if self._closing:
+                await asyncio.wait(self._closing)
+
+    async def ask(self, subject: str, data: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """Ask for one answer.
+
+        Raises:
+            ClusterAway: Nothing was asked.
+            AnswerMissing: No answer came.
+            ClusterRefused: It is too large, or not permitted.
+        """
+        (answer,) = await self._ask(subject, data, headers, several=False)
+        if answer.status == NO_RESPONDER:
+            raise NoResponder(f"the NATS cluster ({self.server}) has nothing that answers {subject}")
+        return answer
+
+    async def ask_several(self, subject: str, data: bytes) -> list[Answer]:
+        """Ask for answers of which the last is a status; raises as `ask` does."""
+        return await self._ask(subject, data, None, several=True)
+
+    async def _ask(
+        self, subject: str, data: bytes, headers: Mapping[str, str] | None, *, several: bool
+    ) -> list[Answer]:
+        end = self._clock.now() + self._within
+        session = self._session or await self._connected()
+        with self._pending.expected(subject, several=several) as (word, pending):
+
+            async def exchange() -> list[Answer]:
+                await session.publish(subject, data, word, headers)
+                return await pending.done
+
+            try:
+                return await self._clock.wait_for(exchange(), end - self._clock.now())
+            except TimeoutError as exc:
+                problem = f"NATS server {session.server} gave no answer within {self._within:g} s"
+                raise AnswerMissing(problem) from exc
+
+    async def _connected(self) -> Session:
+        with suppress(TimeoutError):
+            await self._clock.wait_for(self._up.wait(), self._within)
+        if self._session is None:
+            raise ClusterAway(f"no NATS server answers ({', '.join(self._address.servers)})")
+        return self._session
+
+    @asynccontextmanager
+    async def hearing(self, subject: str, notice: Callable[[], None]) -> AsyncIterator[None]:
+        """Call something for each message under a subject, and after the connection was lost for a while."""
+        heard = _Heard(subject, notice)
+        self._heard.append(heard)
+        if self._session:
+            heard.end = await self._session.subscribe(subject, notice)
+        try:
+            yield
+        finally:
+            self._heard.remove(heard)
+            if heard.end:
+                await heard.end()
+
+    # -- the connection
+
+    async def _keep(self) -> None:
+        while True:
+            if self._session:
+                await self._until_silent(self._session)
+            self._lose()
+            await self._connect_again()
+
+    async def _until_silent(self, session: Session) -> None:
+        """Return when a server has closed the connection, or does not answer any more."""
+        while not session.is_closed:
+            with suppress(TimeoutError):
+                await self._clock.wait_for(session.gone.wait(), _LOOK_S)
+                return
+            if not await session.answers():
+                return
+
+    def _lose(self) -> None:
+        """Give the connection up, and what was asked over it."""
+        session, self._session = self._session, None
+        self._up.clear()
+        if session is None:
+            return
+        problem = f"the connection to NATS server {session.server} is lost"
+        self._pending.fail(lambda: AnswerMissing(problem))
+        self._order.remove(session.server)
+        self._order.append(session.server)
+        self._close(session)
+
+    async def _connect_again(self) -> None:
+        lost, said = self.server, ""
+        for pause in chain(_PAUSES_S, repeat(_LONGEST_PAUSE_S)):
+            try:
+                await self._connect_any()
+            except OutboxUnusable as exc:
+                if said != str(exc):
+                    said = str(exc)
+                    logger.warning("[FLEET] %s; trying on", said, extra={"action": "cluster_away"})
+                await self._clock.sleep(pause)
+            else:
+                more = {"action": "cluster_back"}
+                logger.warning("[FLEET] NATS server %s is lost; now %s", lost, self.server, extra=more)
+                return
+
+    async def _connect_any(self) -> None:
+        """Connect to the first server that takes us; each is tried once."""
+        problems: list[OutboxUnusable] = []
+        for server in tuple(self._order):
+            session = Session(server, self._pending, self._clock)
+            try:
+                await session.connect(self._address, self._name)
+                for heard in self._heard:
+                    heard.end = await session.subscribe(heard.subject, heard.notice)
+            except OutboxUnusable as exc:
+                self._close(session)
+                problems.append(exc)
+                continue
+            except BaseException:
+                self._close(session)
+                raise
+            self._session, self.server = session, server
+            self.largest = session.max_payload - _HEADERS
+            self._up.set()
+            for heard in self._heard:
+                heard.notice()
+            return
+        for problem in problems:
+            if not isinstance(problem, ClusterAway):
+                raise problem
+        raise ClusterAway(f"no NATS server answers ({'; '.join(map(str, problems))})")
+
+    def _close(self, session: Session) -> None:
+        task = asyncio.create_task(session.close(), name="end of a connection to NATS")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

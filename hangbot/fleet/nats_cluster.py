@@ -1,0 +1,209 @@
+"""A fleet's cluster, made of NATS JetStream: `hangbot.fleet.streams` in JetStream's own requests."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from hangbot.clock import Clock, SystemClock
+from hangbot.errors import HangbotError
+from hangbot.fleet.address import ClusterAddress, parse_address
+from hangbot.fleet.jetstream import (
+    ENDS,
+    EXISTS,
+    MISSING,
+    TOO_MANY,
+    Answer,
+    NoResponder,
+    StreamNames,
+    error_code,
+    error_of,
+    of_leader,
+    parsed,
+    record,
+    store_headers,
+)
+from hangbot.fleet.refusals import ClusterUnfit
+from hangbot.fleet.shapes import Shape, outlived, records_names, register_names, shape, wrong_with
+from hangbot.fleet.streams import ClusterAway, Entry, Stream
+
+if TYPE_CHECKING:
+    from hangbot.fleet.link import Link
+
+__all__ = ["REMEMBERED_S", "NatsCluster", "NatsStream", "open_cluster", "open_link"]
+
+REMEMBERED_S: Final = 120.0
+"""For how long a key is remembered at least."""
+_WITHIN_S: Final = 2.0
+_REGISTER_REMEMBERED_S: Final = 10.0
+_AT_ONCE: Final = 500
+"""Subjects that are asked for in one request; the server answers for 1024 at most."""
+_BATCH: Final = 256
+_BYTES: Final = 8 * 1024 * 1024
+_MISSING_EXTRA: Final = 'pip install "hangbot[fleet]"'
+
+
+@asynccontextmanager
+async def open_link(
+    address: ClusterAddress, *, within: float = _WITHIN_S, clock: Clock | None = None
+) -> AsyncIterator["Link"]:
+    """Connect to one of a cluster's servers; see `Link.opened`.
+
+    Args:
+        address: The servers.
+        within: Seconds for each call.
+        clock: Waits.
+
+    Raises:
+        HangbotError: The extra is not installed.
+    """
+    if find_spec("nats") is None:
+        raise HangbotError("a fleet needs nats-py, which is not installed", remedy=_MISSING_EXTRA)
+    from hangbot.fleet.link import Link  # noqa: PLC0415  the extra is there by now
+
+    link = Link(address, clock=clock or SystemClock(), within=within)
+    async with link.opened():
+        yield link
+
+
+@asynccontextmanager
+async def open_cluster(
+    address: str,
+    *,
+    remembered: float = REMEMBERED_S,
+    within: float = _WITHIN_S,
+    clock: Clock | None = None,
+) -> AsyncIterator["NatsCluster"]:
+    """Open a fleet's two streams, and make them where they are missing.
+
+    Args:
+        address: As in ``HANGBOT_OUTBOX``.
+        remembered: Seconds for which the records remember a key, at least: longer than a message may take.
+        within: Seconds for each call.
+        clock: Waits.
+
+    Raises:
+        ConfigError: The address is none.
+        ClusterAway: No server answers, or no majority of them.
+        ClusterRefused: The login is wrong, or may not do what is needed.
+        ClusterUnfit: The servers are old, have no JetStream, or are less than three.
+        OutboxOfAnother: A stream of that name is another project's.
+        HangbotError: The extra is not installed.
+    """
+    where = parse_address(address)
+    register, records = register_names(where.fleet), records_names(where.fleet)
+    async with open_link(where, within=within, clock=clock) as link:
+        known = max(remembered, REMEMBERED_S)
+        await _provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True))
+        await _provide(link, shape(records, known=known, newest_only=False))
+        yield NatsCluster(NatsStream(link, register), NatsStream(link, records), str(where))
+
+
+async def _provide(link: "Link", wanted: Shape) -> None:
+    """Have a stream: the one that is there, if it is ours, or a new one."""
+    name = wanted["name"]
+    found = await _api(link, f"STREAM.INFO.{name}", {})
+    if error_code(found) == MISSING:
+        found = await _api(link, f"STREAM.CREATE.{name}", wanted)
+        if error_code(found) in EXISTS:  # another worker was faster, or its subjects are taken
+            made = await _api(link, f"STREAM.INFO.{name}", {})
+            found = found if error_code(made) == MISSING else made
+    if "error" in found:
+        raise error_of(found)
+    if wrong := wrong_with(found["config"], wanted):
+        raise wrong
+    if longer := outlived(found["config"], wanted):
+        changed = await _api(link, f"STREAM.UPDATE.{name}", longer)
+        if "error" in changed:
+            raise error_of(changed)
+
+
+async def _api(link: "Link", what: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return parsed(await link.ask(f"$JS.API.{what}", json.dumps(body).encode() if body else b""))
+    except NoResponder as exc:
+        raise ClusterUnfit(f"JetStream is off at NATS server {link.server}") from exc
+
+
+class NatsStream:
+    """One of the two; see `hangbot.fleet.streams.Stream`."""
+
+    def __init__(self, link: "Link", names: StreamNames) -> None:
+        self._link = link
+        self._names = names
+        self.largest = link.largest
+
+    async def store(
+        self, subject: str, data: bytes, *, last: int, key: str = "", seconds: int | None = None
+    ) -> int:
+        """Store a record where the newest is as expected; see there."""
+        if len(data) > self.largest:
+            raise ValueError(f"{len(data)} bytes are more than {self.largest}")
+        headers = store_headers(self._names, subject, last, key, seconds)
+        found = parsed(await self._link.ask(self._names.prefix + subject, data, headers))
+        if "error" in found:
+            raise error_of(found)
+        return int(found["seq"])
+
+    async def newest(self, subjects: Sequence[str]) -> list[Entry]:
+        """Return the newest record under each; see there."""
+        found: list[Entry] = []
+        for begin in range(0, len(subjects), _AT_ONCE):
+            found += await self._newest(subjects[begin : begin + _AT_ONCE])
+        return found
+
+    async def _newest(self, subjects: Sequence[str]) -> list[Entry]:
+        wanted = [self._names.prefix + subject for subject in subjects]
+        *answers, end = await self._direct({"multi_last": wanted})
+        if end.status != TOO_MANY:
+            return [record(self._names, answer) for answer in answers]
+        kinds: dict[str, Entry] = {}
+        for subject in subjects:  # one of them stands for more than the server answers for
+            after = 0
+            while page := await self.read(subject, after=after):
+                kinds.update((stored.subject, stored) for stored in page)
+                after = page[-1].sequence
+        return list(kinds.values())
+
+    async def read(self, subject: str, *, after: int, most: int = _BATCH) -> list[Entry]:
+        """Return the next records; see there. Where a follower has none, the leader is asked for one."""
+        where = {"seq": after + 1, "next_by_subj": self._names.prefix + subject}
+        *answers, _ = await self._direct({**where, "batch": most, "max_bytes": _BYTES})
+        if answers:
+            return [record(self._names, answer) for answer in answers]
+        asked = f"$JS.API.STREAM.MSG.GET.{self._names.stream}"
+        return of_leader(self._names, parsed(await self._link.ask(asked, json.dumps(where).encode())))
+
+    async def forget(self, subject: str, *, before: int) -> None:
+        """Remove records; see there."""
+        if before <= 1:
+            return
+        body = {"filter": self._names.prefix + subject, "seq": before}
+        found = parsed(
+            await self._link.ask(f"$JS.API.STREAM.PURGE.{self._names.stream}", json.dumps(body).encode())
+        )
+        if "error" in found:
+            raise error_of(found)
+
+    def hearing(self, subject: str, notice: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+        """Hear of what is stored; see there. The servers say it once more, behind the storing."""
+        return self._link.hearing(self._names.heard + subject, notice)
+
+    async def _direct(self, body: dict[str, Any]) -> list[Answer]:
+        asked = f"$JS.API.DIRECT.GET.{self._names.stream}"
+        answers = await self._link.ask_several(asked, json.dumps(body).encode())
+        if answers[-1].status not in ENDS:
+            raise ClusterAway(
+                f"the NATS cluster has no answer for {self._names.stream} ({answers[-1].status})"
+            )
+        return answers
+
+
+class NatsCluster:
+    """Both; see `hangbot.fleet.streams.Cluster`."""
+
+    def __init__(self, register: NatsStream, records: NatsStream, name: str) -> None:
+        self.register: Stream = register
+        self.records: Stream = records
+        self.name = name

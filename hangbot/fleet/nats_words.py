@@ -1,0 +1,32 @@
+"""What a NATS server, or the way to it, says is wrong, for an operator. PURE."""
+
+import re
+from typing import Final
+
+from hangbot.errors import OutboxUnusable
+from hangbot.fleet.refusals import ClusterRefused
+from hangbot.fleet.streams import ClusterAway
+
+__all__ = ["cause_of", "denied_of"]
+
+_LOGIN: Final = re.compile(r"authorization|authentication|auth", re.IGNORECASE)
+_DENIED: Final = re.compile(r"permissions violation", re.IGNORECASE)
+_OWN: Final = re.compile(r"^nats: |^'|'$")
+
+
+def cause_of(server: str, error: Exception) -> OutboxUnusable:
+    """Return why a server cannot be used, or does not answer."""
+    if isinstance(error, TimeoutError):
+        return ClusterAway(f"{server}: no answer")
+    if isinstance(error, OSError):
+        return ClusterAway(f"{server}: {(error.strerror or str(error)).lower()}")
+    words = _OWN.sub("", _OWN.sub("", str(error))) or type(error).__name__
+    if _LOGIN.search(words):
+        return ClusterRefused(f"NATS server {server} does not accept the login ({words.lower()})")
+    return ClusterAway(f"{server}: {words}")
+
+
+def denied_of(server: str, error: Exception) -> ClusterRefused | None:
+    """Return what is said where something may not be done; ``None``: that is not what is wrong."""
+    words = _OWN.sub("", str(error))
+    return ClusterRefused(f"NATS server {server}: {words}") if _DENIED.search(words) else None

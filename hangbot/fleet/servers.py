@@ -1,0 +1,197 @@
+"""Three NATS servers on loopback, for trying a fleet and for tests: no cluster for production."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from hangbot.clock import Clock, SystemClock
+from hangbot.errors import HangbotError, OutboxUnusable
+from hangbot.fleet.nats_cluster import open_cluster
+from hangbot.fleet.server_process import Ports, ServerProcess, configuration
+
+__all__ = ["Servers", "find_binary", "open_servers"]
+
+_READY_S: Final = 30.0
+_ASK_S: Final = 0.25
+_AGAIN_S: Final = 0.05
+_TRIES: Final = 3
+
+
+def find_binary(named: Path | None = None) -> str:
+    """Return the nats-server to run: the one that is named, the one of the extra, the one on the path.
+
+    Raises:
+        HangbotError: There is none.
+    """
+    beside = Path(sys.executable).with_name("nats-server")
+    for wanted in [named] if named else [beside, Path("nats-server")]:
+        if found := shutil.which(wanted):
+            return found
+    raise HangbotError(
+        f"{named} is no program" if named else "there is no nats-server on this machine",
+        remedy='pip install "hangbot[fleet-dev]", or name one with --nats-server PATH.',
+    )
+
+
+class Servers:
+    """The servers, numbered from 0.
+
+    Attributes:
+        folder: Where their configurations, logs and streams are.
+        ports: Where each listens.
+    """
+
+    def __init__(self, folder: Path, processes: Sequence[ServerProcess], ports: Sequence[Ports]) -> None:
+        self.folder = folder
+        self.ports = tuple(ports)
+        self._processes = tuple(processes)
+
+    @property
+    def address(self) -> str:
+        """The cluster's address, as in ``HANGBOT_OUTBOX``."""
+        return "nats://" + ",".join(f"127.0.0.1:{port.client}" for port in self.ports)
+
+    def __len__(self) -> int:
+        return len(self._processes)
+
+    def pid(self, number: int) -> int | None:
+        """Return the process of a server, if it runs."""
+        return self._processes[number].pid
+
+    def store(self, number: int) -> Path:
+        """Return the folder of a server's streams."""
+        return self.folder / f"n{number}"
+
+    async def stop(self, number: int) -> None:
+        """Stop a server in good order."""
+        await self._processes[number].end()
+
+    async def kill(self, number: int) -> None:
+        """Kill a server, as a power cut would."""
+        await self._processes[number].end(signal.SIGKILL)
+
+    def start(self, number: int) -> None:
+        """Start a server again, over what it had stored."""
+        self._processes[number].start()
+
+    def pause(self, number: int) -> None:
+        """Let a server stand still."""
+        self._processes[number].send(signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        """Let it go on."""
+        self._processes[number].send(signal.SIGCONT)
+
+    def start_all(self) -> None:
+        """Start all of them."""
+        for process in self._processes:
+            process.start()
+
+    async def end(self) -> None:
+        """End all of them."""
+        try:
+            await asyncio.gather(*(process.end() for process in self._processes))
+        finally:
+            for process in self._processes:  # also where this was cancelled
+                process.kill_now()
+
+    def lost_a_port(self) -> bool:
+        """Whether another program has a port that one of them was to have."""
+        return any("address already in use" in process.last_words() for process in self._processes)
+
+    async def ready(self, clock: Clock | None = None) -> None:
+        """Wait until the cluster takes records.
+
+        Raises:
+            HangbotError: It does not within 30 s, or a server has ended by itself.
+        """
+        clock = clock or SystemClock()
+        end, problem = clock.now() + _READY_S, "no reason given"
+        while clock.now() < end:
+            for process in self._processes:
+                process.check_running()
+            try:
+                async with open_cluster(self.address, within=_ASK_S, clock=clock):
+                    return
+            except OutboxUnusable as exc:
+                problem = str(exc)
+            await clock.sleep(_AGAIN_S)
+        raise HangbotError(f"the NATS servers are not ready after {_READY_S:g} s: {problem}")
+
+
+@asynccontextmanager
+async def open_servers(
+    *,
+    count: int = 3,
+    folder: Path | None = None,
+    sync: str = "always",
+    binary: Path | None = None,
+    more: str = "",
+    wait: bool = True,
+    clock: Clock | None = None,
+) -> AsyncIterator[Servers]:
+    """Run NATS servers on ports that the kernel chooses; all have ended at the end, in whatever way.
+
+    Args:
+        count: How many.
+        folder: Where their streams are kept; by default in a temporary folder, which is removed.
+        sync: ``always``: what is acknowledged is on disk; ``default``: within two minutes.
+        binary: The nats-server; by default that of the extra ``fleet-dev``, or of the path.
+        more: Further lines of each one's configuration.
+        wait: Whether to wait until they take records of three replicas.
+        clock: Waits.
+
+    Raises:
+        HangbotError: There is no nats-server, or the servers do not start.
+    """
+    program = find_binary(binary)
+    clock = clock or SystemClock()
+    with tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True) as temporary:
+        for tries in range(1, _TRIES + 1):
+            servers = _made(program, folder or Path(temporary), count, sync, more, clock)
+            try:
+                servers.start_all()
+                if wait:
+                    await servers.ready(clock)
+                break
+            except BaseException:
+                await servers.end()
+                if tries < _TRIES and servers.lost_a_port():
+                    continue  # another program took it between our look and the server's start
+                raise
+        try:
+            yield servers
+        finally:
+            await servers.end()
+
+
+def _made(program: str, folder: Path, count: int, sync: str, more: str, clock: Clock) -> Servers:
+    ports, processes = _free_ports(count), []
+    for number in range(count):
+        own = ports[number]
+        others = [port for port in ports if port is not own]
+        file, store = folder / f"n{number}.conf", folder / f"n{number}"
+        text = configuration(f"n{number}", own, others, store, cluster="hangbot-dev", sync=sync, more=more)
+        file.write_text(text, encoding="utf-8")
+        processes.append(ServerProcess(program, file, folder / f"n{number}.log", clock))
+    return Servers(folder, processes, ports)
+
+
+def _free_ports(count: int) -> list[Ports]:
+    """Return ports that nothing listens on at this moment."""
+    sockets = [socket.socket() for _ in range(3 * count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        numbers = [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+    return [Ports(*numbers[begin : begin + 3]) for begin in range(0, len(numbers), 3)]

@@ -1,0 +1,74 @@
+"""Three NATS servers for the everyday tests of a fleet; each test has a fleet of its own on them."""
+
+import itertools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from hangbot.clock import Clock, SystemClock
+from hangbot.errors import HangbotError
+from hangbot.fleet.nats_cluster import open_cluster
+from hangbot.fleet.servers import Servers, find_binary, open_servers
+from hangbot.fleet.streams import Cluster
+from pytest_hangfm.manual_clock import ManualClock
+from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers
+from tests.bounds import WITHIN
+
+_NAMES = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A cluster as two workers reach it, and the time there."""
+
+    one: Cluster
+    other: Cluster
+    clock: Clock
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for something that is to come to hold."""
+        end = self.clock.now() + WITHIN
+        while not await holds():
+            assert self.clock.now() < end, "it did not come"
+            await self.clock.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> str:
+    """The program."""
+    try:
+        return find_binary()
+    except HangbotError as exc:
+        pytest.skip(f"{exc}. {exc.remedy}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def servers(nats_server: str) -> AsyncIterator[Servers]:
+    """Three servers that no test stops."""
+    assert nats_server
+    async with open_servers() as opened:
+        yield opened
+
+
+@pytest.fixture
+def address(servers: Servers) -> str:
+    """The address of a new fleet on them."""
+    return f"{servers.address}/test-{next(_NAMES)}"
+
+
+@pytest_asyncio.fixture
+async def on_nats(address: str) -> AsyncIterator[Reached]:
+    """The real cluster."""
+    async with open_cluster(address) as one, open_cluster(address) as other:
+        yield Reached(one, other, SystemClock())
+
+
+@pytest.fixture
+def simulated() -> Reached:
+    """The model of it."""
+    clock, rng = ManualClock(auto=True), random.Random(7)  # noqa: S311  the same draws each time
+    served = SimulatedServers(clock, rng)
+    return Reached(SimulatedCluster(served, clock, rng), SimulatedCluster(served, clock, rng), clock)
