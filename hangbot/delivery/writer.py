@@ -195,17 +195,18 @@ def resolve(job: Job, translate: Translate) -> None:
         job.done.set_result(job.result)
 
 
-def run_batch(database: sqlite3.Connection, batch: Sequence[Job]) -> None:
+def run_batch(database: sqlite3.Connection, batch: Sequence[Job], *, commit: bool = True) -> None:
     """Run a batch in one transaction, and leave in each job its result or its error.
 
     Savepoints cost more than most jobs, so they are only set when one job has failed and the
     batch is run again: then the failing job undoes its own changes and no others.
+    Without ``commit`` the transaction of a batch that writes stays open, unless all of it has failed.
     """
     try:
         try:
-            _transact(database, batch, _run)
+            _transact(database, batch, _run, commit=commit)
         except _JobFailed:
-            _transact(database, batch, _run_with_savepoints)
+            _transact(database, batch, _run_with_savepoints, commit=commit)
     except BaseException as exc:  # noqa: BLE001  each job reports it
         for job in batch:
             job.error = job.error or exc
@@ -236,6 +237,8 @@ def _transact(
     database: sqlite3.Connection,
     batch: Sequence[Job],
     run: Callable[[sqlite3.Connection, list[Job]], None],
+    *,
+    commit: bool,
 ) -> None:
     writes = [job.lasting for job in batch if job.writes]
     try:
@@ -244,7 +247,7 @@ def _transact(
             database.execute("BEGIN IMMEDIATE")
         for _, alike in groupby(batch, key=lambda job: job.work if job.shared else job.done):
             run(database, list(alike))
-        if writes:
+        if writes and commit:
             database.execute("COMMIT")
     except BaseException:
         # SQLite ends it by itself on a full disk. Where undoing fails too, the next batch begins with it.

@@ -92,8 +92,11 @@ class Stream(Protocol):
     async def forget(self, subject: str, *, before: int) -> None:
         """Remove the records under a subject that have a smaller sequence."""
 
-    def hearing(self, subject: str, notice: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-        """Call something on the loop soon after a record was stored there: a hint, which may be lost."""
+    def hearing(self, subject: str, notice: Callable[[bytes], None]) -> AbstractAsyncContextManager[None]:
+        """Give something on the loop what is to be stored there, as it comes: a hint.
+
+        It may be lost, and what is refused afterwards is given as well.
+        """
 
 
 class Cluster(Protocol):

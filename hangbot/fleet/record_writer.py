@@ -1,0 +1,230 @@
+"""An outbox's writes in a room's records: what waits is run in one transaction, and stored as one record.
+
+A job is done when its record is on a majority of the servers. Where another one has written meanwhile, the
+transaction is undone, the other's is read, and the jobs are run again.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from hangbot.clock import Clock
+from hangbot.delivery.writer import Job, Translate, Work, WorkOnMany, resolve, run_batch
+from hangbot.errors import OutboxUnusable
+from hangbot.fleet.room_records import RoomRecords
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, Outdated
+
+__all__ = ["RecordWriter"]
+
+_MOST_AT_ONCE: Final = 256
+_AGAIN_AFTER: Final = 0.1
+_CLOSE_WITHIN: Final = 5.0
+
+
+class RecordWriter:
+    """Runs functions of a room's rows in their order, several in a transaction.
+
+    Args:
+        records: The room's.
+        clock: Measures and waits.
+        on_away: Is called when the cluster does not answer, and with ``False`` when it does again.
+        on_others: Is called when something was read that another one wrote.
+        patience: Seconds for which the cluster is waited for.
+        translate: Translates errors of the database.
+    """
+
+    def __init__(
+        self,
+        records: RoomRecords,
+        clock: Clock,
+        *,
+        on_away: Callable[[bool], None] = lambda _: None,
+        on_others: Callable[[], None] = lambda: None,
+        patience: float = math.inf,
+        translate: Translate = lambda error: error,
+    ) -> None:
+        self._records = records
+        self._clock = clock
+        self._on_away = on_away
+        self._on_others = on_others
+        self._patience = patience
+        self._translate = translate
+        self._jobs: deque[Job] = deque()
+        self._work = asyncio.Event()
+        self._news = False
+        self._busy = False
+        self._away = False
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to run what is submitted."""
+        self._task = asyncio.create_task(self._run(), name="hangbot-room-records")
+
+    async def close(self) -> None:
+        """Finish what was submitted, within a bound; closing twice is harmless."""
+        self._closing = True
+        self._work.set()
+        if self._task is None:
+            return
+        try:
+            await self._clock.wait_for(asyncio.shield(self._task), _CLOSE_WITHIN)
+        except TimeoutError:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._fail(list(self._jobs), AnswerMissing(f"{self._name} was closed before the cluster answered"))
+
+    def submit(
+        self,
+        work: Work | WorkOnMany,
+        *,
+        writes: bool,
+        patient: bool = False,
+        shared: bool = False,
+        item: Any = None,  # noqa: ANN401  the function's own
+        lasting: bool = True,
+    ) -> asyncio.Future[Any]:
+        """Have a function of the connection run; as `hangbot.delivery.writer.Writer.submit` does.
+
+        Raises:
+            RuntimeError: The writer is closed.
+        """
+        if self._closing or self._task is None:
+            raise RuntimeError("the writer is closed")
+        done = asyncio.get_running_loop().create_future()
+        job = Job(work, writes, done, patient, shared, item, lasting=lasting)
+        if writes and not patient and self._away:
+            self._fail([job], self._away_error())
+        elif not writes and not self._busy and not self._jobs:
+            run_batch(self._records.replica.database, [job])
+            resolve(job, self._translate)
+        else:
+            self._jobs.append(job)
+            self._work.set()
+        return done
+
+    def look(self) -> None:
+        """Read what others have written, soon."""
+        self._news = True
+        self._work.set()
+
+    @property
+    def _name(self) -> str:
+        return f"the outbox of the room {self._records.room}"
+
+    def _away_error(self) -> ClusterAway:
+        return ClusterAway(f"the cluster does not answer: nothing was written to {self._name}")
+
+    async def _run(self) -> None:
+        while True:
+            if not self._jobs and not self._news:
+                if self._closing:
+                    return
+                await self._work.wait()
+                self._work.clear()
+                continue
+            batch = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_AT_ONCE))]
+            self._busy = True
+            try:
+                await self._write_or_read(batch)
+            except asyncio.CancelledError:
+                self._fail(batch, AnswerMissing(f"whether it stands in {self._name} is not known"))
+                raise
+            except Exception as exc:  # noqa: BLE001  each job reports it
+                self._fail(batch, exc)
+            finally:
+                self._busy = False
+
+    async def _write_or_read(self, batch: Sequence[Job]) -> None:
+        if self._news:
+            self._news = False
+            await self._patiently(self._records.catch_up)
+            self._note_others()
+        if batch:
+            await self._write(batch)
+        if self._records.is_long:
+            await self._records.write_anew()
+
+    async def _write(self, batch: Sequence[Job]) -> None:
+        """Run a batch and store what it changed; again where another one was first."""
+        records = self._records
+        while True:
+            if any(job.writes for job in batch):
+                records.refuse_if_lost()
+            for job in batch:
+                job.error = None
+            run_batch(records.replica.database, batch, commit=False)
+            rows, gone = records.replica.changes()
+            if not rows and not gone:
+                records.replica.commit()
+                break
+            key = records.new_key()
+            data = records.encode(rows, gone, key=key)
+            if len(data) > records.largest:
+                records.replica.roll_back()
+                await self._write_less(batch, len(data))
+                return
+            try:
+                await self._patiently(lambda: records.store(data, key=key))  # noqa: B023  awaited here
+            except Outdated:
+                records.replica.roll_back()
+                await self._patiently(records.catch_up)
+                self._note_others()
+                if records.is_stored(key):
+                    break  # the answer had been lost; what the jobs returned is true
+            except BaseException:
+                records.replica.roll_back()
+                raise
+            else:
+                records.replica.commit()
+                break
+        for job in batch:
+            resolve(job, self._translate)
+
+    async def _write_less(self, batch: Sequence[Job], size: int) -> None:
+        if len(batch) == 1:
+            largest = self._records.largest
+            words = f"{size} bytes at once are too many for {self._name}: a record has {largest} at most"
+            self._fail(batch, OutboxUnusable(words, remedy="Raise max_payload in the servers' configuration."))
+            return
+        half = len(batch) // 2
+        await self._write(batch[:half])
+        await self._write(batch[half:])
+
+    async def _patiently(self, asking: Callable[[], Any]) -> None:
+        """Ask the cluster until it answers, as long as the patience lasts."""
+        begun = self._clock.now()
+        while True:
+            try:
+                await asking()
+            except ClusterAway:
+                if self._closing or self._clock.now() - begun >= self._patience:
+                    raise
+                self._show(away=True)
+                await self._clock.sleep(_AGAIN_AFTER)
+            else:
+                self._show(away=False)
+                return
+            finally:
+                if self._closing:
+                    self._show(away=False)
+
+    def _show(self, *, away: bool) -> None:
+        if away == self._away:
+            return
+        self._away = away
+        self._on_away(away)
+        if away:
+            hasty = [job for job in self._jobs if job.writes and not job.patient]
+            self._jobs = deque(job for job in self._jobs if not job.writes or job.patient)
+            self._fail(hasty, self._away_error())
+
+    def _note_others(self) -> None:
+        self._on_others()
+
+    def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
+        for job in jobs:
+            job.error = error
+            resolve(job, self._translate)

@@ -1,0 +1,173 @@
+"""A room's rows in memory, made from its records: SQLite's own tables, and what each transaction changes.
+
+Triggers note which rows a transaction touches, and of those that it changes which columns; what is written
+down of them is their state at its end. So a record says what is there, not how it came about, and to read one
+twice does no harm.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hangbot.delivery import tables
+from hangbot.fleet.records import Record, Rows
+
+__all__ = ["Replica"]
+
+_ROWS_AT_ONCE: Final = 100
+"""Rows in one record where all are written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table: the columns that name a row, and all of them, those first."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(f"{column} = ?" for column in self.key)
+
+
+class Replica:
+    """The rows of one room, as an SQLite database in memory.
+
+    Attributes:
+        database: The connection.
+    """
+
+    def __init__(self) -> None:
+        self.database = sqlite3.connect(":memory:", isolation_level=None)
+        tables.prepare(self.database)
+        self._tables = {table.name: table for table in _tables(self.database)}
+        self._note_changes()
+        self._forget()
+
+    def close(self) -> None:
+        """Forget all; closing twice is harmless."""
+        self.database.close()
+
+    def changes(self) -> tuple[list[Rows], list[Rows]]:
+        """Return what the open transaction has changed: rows that are there, and rows that are gone."""
+        columns: dict[tuple[str, str], set[str]] = defaultdict(set)
+        query = "SELECT of_table, row_key, of_column FROM temp.touched ORDER BY number"
+        for table, key, column in self.database.execute(query):
+            columns[table, key].add(column)
+        there: dict[tuple[str, tuple[str, ...], bool], list[Sequence[Any]]] = defaultdict(list)
+        gone: dict[str, list[Sequence[Any]]] = defaultdict(list)
+        for (name, key), touched in columns.items():
+            table, values = self._tables[name], json.loads(key)
+            whole = "" in touched
+            wanted = table.columns if whole else (*table.key, *sorted(touched))
+            row = self.database.execute(
+                f"SELECT {', '.join(wanted)} FROM main.{name} WHERE {table.where}",  # noqa: S608  names of our tables
+                values,
+            ).fetchone()
+            if row is None:
+                gone[name].append(values)
+            else:
+                there[name, wanted, whole].append(row)
+        return (
+            [Rows(name, wanted, rows, whole) for (name, wanted, whole), rows in there.items()],
+            [Rows(name, self._tables[name].key, rows) for name, rows in gone.items()],
+        )
+
+    def commit(self) -> None:
+        """Keep what the open transaction has changed."""
+        self._forget()
+        if self.database.in_transaction:
+            self.database.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Undo what the open transaction has changed."""
+        if self.database.in_transaction:
+            self.database.execute("ROLLBACK")
+
+    def apply(self, record: Record) -> None:
+        """Have the rows be as a record says; what it says of tables and columns unknown here is left out."""
+        self.database.execute("PRAGMA foreign_keys = OFF")  # what went with another row is named as well
+        try:
+            self.database.execute("BEGIN")
+            try:
+                for rows in record.gone:
+                    self._remove(rows)
+                for rows in record.rows:
+                    self._write(rows)
+                self.commit()
+            except BaseException:
+                self.roll_back()
+                raise
+        finally:
+            self.database.execute("PRAGMA foreign_keys = ON")
+
+    def all_rows(self) -> Iterator[Rows]:
+        """Yield every row, some at a time."""
+        for table in self._tables.values():
+            names = ", ".join(table.columns)
+            found = self.database.execute(f"SELECT {names} FROM main.{table.name}")  # noqa: S608  names of our tables
+            while rows := found.fetchmany(_ROWS_AT_ONCE):
+                yield Rows(table.name, table.columns, rows)
+
+    def _remove(self, rows: Rows) -> None:
+        if table := self._tables.get(rows.table):
+            self.database.executemany(
+                f"DELETE FROM main.{table.name} WHERE {table.where}",  # noqa: S608  names of our tables
+                rows.rows,
+            )
+
+    def _write(self, rows: Rows) -> None:
+        table = self._tables.get(rows.table)
+        if table is None:
+            return
+        places = [place for place, column in enumerate(rows.columns) if column in table.columns]
+        columns = [rows.columns[place] for place in places]
+        values = [[row[place] for place in places] for row in rows.rows]
+        if rows.whole:
+            marks = ", ".join("?" * len(columns))
+            statement = f"INSERT OR REPLACE INTO main.{table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  names of our tables
+        else:
+            keys = len(table.key)
+            changed = ", ".join(f"{column} = ?" for column in columns[keys:])
+            statement = f"UPDATE main.{table.name} SET {changed} WHERE {table.where}"  # noqa: S608  names of our tables
+            values = [[*row[keys:], *row[:keys]] for row in values]
+        self.database.executemany(statement, values)
+
+    def _forget(self) -> None:
+        self.database.execute("DELETE FROM temp.touched")
+
+    def _note_changes(self) -> None:
+        run = self.database.execute
+        run("PRAGMA recursive_triggers = ON")  # a row that gives way to another is noted as well
+        run("CREATE TEMP TABLE touched (number INTEGER PRIMARY KEY, of_table, row_key, of_column)")
+        into = "INSERT INTO touched (of_table, row_key, of_column) VALUES"
+        for table in self._tables.values():
+            new, old = (
+                f"json_array({', '.join(f'{side}.{column}' for column in table.key)})" for side in ("new", "old")
+            )
+            events = [("INSERT", new, ""), ("DELETE", old, "")]
+            rest = [column for column in table.columns if column not in table.key]
+            events += [(f"UPDATE OF {column}", new, column) for column in rest]
+            for number, (event, key, column) in enumerate(events):
+                run(
+                    f"CREATE TEMP TRIGGER {table.name}_{number} AFTER {event} ON main.{table.name}"
+                    f" BEGIN {into} ('{table.name}', {key}, '{column}'); END"
+                )
+            for column in table.key if table.key != ("rowid",) else ():
+                run(
+                    f"CREATE TEMP TRIGGER {table.name}_{column} BEFORE UPDATE OF {column} ON main.{table.name}"
+                    " BEGIN SELECT raise(ABORT, 'what names a row is never changed'); END"
+                )
+
+
+def _tables(database: sqlite3.Connection) -> Iterator[_Table]:
+    names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+    for (name,) in database.execute(names).fetchall():
+        found = database.execute(f"PRAGMA table_info({name})").fetchall()
+        numbered = sorted((place, column) for _, column, _, _, _, place in found if place)
+        key = tuple(column for _, column in numbered) or ("rowid",)
+        yield _Table(name, key, (*key, *(column for _, column, *_ in found if column not in key)))

@@ -1,0 +1,177 @@
+"""A room's outbox in the cluster: a place like a file of this machine, for the same outbox."""
+
+import itertools
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+from hangbot.clock import Clock, SystemClock
+from hangbot.delivery.outbox import Outbox, OutboxLimits
+from hangbot.delivery.owner import Owner
+from hangbot.delivery.place import OutboxPlace
+from hangbot.errors import OutboxUnusable
+from hangbot.fleet.record_writer import RecordWriter
+from hangbot.fleet.records import decode
+from hangbot.fleet.room_records import RoomRecords
+from hangbot.fleet.streams import Cluster, ClusterAway
+from hangbot.health import AT_ONCE, Conditions
+from hangbot.ids import SYSTEM_RNG, Rng, new_id
+
+__all__ = ["RoomPlace", "open_room_outbox"]
+
+_LOOK_EVERY: Final = 5.0
+"""Seconds after which a look asks the cluster, whatever was heard."""
+
+
+class RoomPlace(OutboxPlace):
+    """What a room's outbox is kept in: its records.
+
+    Args:
+        cluster: Has them.
+        room: Under which key.
+        writer: What writes here, in words.
+        fence: Of the lease that is held: from the opening on nothing of an earlier owner is stored any more.
+            ``None``: none is held, and what is written is for the owner to deliver.
+        patience: Seconds for which the cluster is waited for.
+        clock: Measures and waits.
+        rng: Makes the names of the records.
+    """
+
+    def __init__(  # noqa: PLR0913  what it is wired with
+        self,
+        cluster: Cluster,
+        room: str,
+        *,
+        writer: str,
+        fence: int | None = None,
+        patience: float = math.inf,
+        clock: Clock | None = None,
+        rng: Rng = SYSTEM_RNG,
+    ) -> None:
+        self.name = f"{cluster.name}/{room}"
+        self._clock = clock or SystemClock()
+        self.conditions = Conditions(self._clock.now, AT_ONCE)
+        self._cluster = cluster
+        self._fence = fence
+        own = new_id(rng)
+        numbers = itertools.count(1)
+        self._own = f"{own}-"
+        self._records = RoomRecords(
+            cluster.records, room, writer=writer, fence=fence, keys=lambda: f"{own}-{next(numbers)}"
+        )
+        self._writer = RecordWriter(
+            self._records,
+            self._clock,
+            on_away=self._show_away,
+            on_others=self._give_notice,
+            patience=patience,
+        )
+        self._notices: list[Callable[[], None]] = []
+        self._held = AsyncExitStack()
+        self._looked_at = -math.inf
+        self._is_open = False
+
+    @property
+    def writer(self) -> RecordWriter:
+        """What runs functions of the connection, from the moment of the call on, awaited or not."""
+        if not self._is_open:
+            raise OutboxUnusable(f"the outbox {self.name} is closed")
+        return self._writer
+
+    async def open(self, *, check: bool = False) -> None:  # noqa: ARG002  damage is the servers' matter
+        """Read all records; with a fence, take the room over.
+
+        Raises:
+            ClusterAway: The cluster does not answer.
+            OutboxTaken: Another one has the room.
+            OutboxUnusable: A record cannot be read.
+        """
+        await self._held.enter_async_context(self._cluster.records.hearing(self._records.room, self._hear))
+        if self._fence is None:
+            await self._records.catch_up()
+        else:
+            await self._records.take_over()
+        await self._writer.open()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Finish what was submitted and close it; closing twice is harmless."""
+        self._is_open = False
+        await self._writer.close()
+        await self._held.aclose()
+        self._records.close()
+
+    async def check(self) -> None:
+        """Look for nothing: the servers hold a sum of each record, and repair one from another."""
+
+    async def look(self, *, closely: bool = True) -> tuple[int, str | None]:
+        """Return how many records of others were read, and who has the room where it is lost."""
+        if self._clock.now() - self._looked_at >= _LOOK_EVERY:
+            self._looked_at = self._clock.now()
+            self.writer.look()
+        lost = self._records.lost
+        return self._records.others, f"is lost: {lost}" if lost and closely else None
+
+    @contextmanager
+    def noticing(self, notice: Callable[[], None]) -> Iterator[None]:
+        """Call something soon after another process has written."""
+        self._notices.append(notice)
+        try:
+            yield
+        finally:
+            self._notices.remove(notice)
+
+    async def leave_lost(self) -> None:
+        """Leave nothing: what another one has is in the cluster."""
+
+    def _hear(self, data: bytes) -> None:
+        """Read on where another one has written."""
+        try:
+            own = decode(data, self._records.room).key.startswith(self._own)
+        except OutboxUnusable:
+            own = False  # reading it says what it is
+        if not own:
+            self._writer.look()
+
+    def _give_notice(self) -> None:
+        for notice in self._notices:
+            notice()
+
+    def _show_away(self, away: bool) -> None:  # noqa: FBT001  a callback's only argument
+        if away:
+            sentence = f"the cluster {self._cluster.name} does not answer: nothing is accepted, and nothing sent"
+            self.conditions.bad("outbox", sentence, ClusterAway.remedy)
+        else:
+            self.conditions.good("outbox")
+
+
+@asynccontextmanager
+async def open_room_outbox(  # noqa: PLR0913  as above
+    cluster: Cluster,
+    room: str,
+    *,
+    writer: str,
+    fence: int | None = None,
+    limits: OutboxLimits | None = None,
+    owner: Owner | None = None,
+    patience: float = math.inf,
+    clock: Clock | None = None,
+    rng: Rng = SYSTEM_RNG,
+) -> AsyncIterator[Outbox]:
+    """Open a room's outbox in a cluster; the arguments are those of `RoomPlace` and `Outbox`.
+
+    Raises:
+        ClusterAway: The cluster does not answer.
+        OutboxTaken: Another one has the room.
+        OutboxOfAnother: It is another bot's.
+    """
+    place = RoomPlace(
+        cluster, room, writer=writer, fence=fence, patience=patience, clock=clock, rng=rng
+    )
+    outbox = Outbox(place, limits, owner)
+    try:
+        await outbox.open()
+        yield outbox
+    finally:
+        await outbox.close()
