@@ -17,6 +17,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers that keep the long proofs and the npm clients out of `make test`."""
     config.addinivalue_line("markers", "slow: a proof with a limit of its own, run by `make prove`")
     config.addinivalue_line(
+        "markers", "of_a_file: what only an outbox in a file has; the others hold for a room's records, too"
+    )
+    config.addinivalue_line(
         "markers", "interop: the official npm clients on the sandbox, run by `make interop`"
     )
     if checks_alone(config) and config.pluginmanager.has_plugin(_PROPERTIES):

@@ -12,7 +12,7 @@ from hangbot.delivery.read_sql import get, group
 from hangbot.delivery.record import OutboxRow
 from hangbot.errors import UsageError
 
-__all__ = ["NewMessage", "put"]
+__all__ = ["NewMessage", "Put", "put"]
 
 _PUT: Final = (
     "INSERT INTO message (id, receiver, direct, text, extra,"
@@ -44,8 +44,15 @@ class NewMessage(NamedTuple):
     first_wins: bool = False
 
 
-def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[OutboxRow]]:
-    """Write all parts of each, or none of all; return what stands under the id of each.
+class Put(NamedTuple):
+    """What came of it: what stands under the id of each text, and how many messages are new."""
+
+    stored: list[list[OutboxRow]]
+    new: int
+
+
+def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> Put:
+    """Write all parts of each, or none of all.
 
     Raises:
         UsageError: The id of one was used for something else.
@@ -74,11 +81,12 @@ def put(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> list[list[
         if place not in known
         for part in parts
     ]
-    all_new = not rows or database.executemany(_PUT, rows).rowcount == len(rows)
-    return [
-        known.get(place) or (_as_written(text, asks_until) if all_new else _as_known(database, text))
+    new = database.executemany(_PUT, rows).rowcount if rows else 0
+    stored = [
+        known.get(place) or (_as_written(text, asks_until) if new == len(rows) else _as_known(database, text))
         for place, text in enumerate(texts)
     ]
+    return Put(stored, new)
 
 
 def _asks_until(database: sqlite3.Connection, texts: Sequence[NewMessage]) -> float:

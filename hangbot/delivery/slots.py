@@ -30,9 +30,7 @@ class Slots:
         Raises:
             OutboxFull: As many messages wait as may.
         """
-        before = database.total_changes
-        stored = put_sql.put(database, texts)
-        new = database.total_changes - before  # not what was known already: it is in the queue, or was
+        stored, new = put_sql.put(database, texts)  # not what was known already: it is in the queue, or was
         if new > self._free:
             waiting = read_sql.count_waiting(database)
             self._free = min(self._limits.queue - waiting + new, self._limits.count_every)

@@ -7,7 +7,7 @@ transaction is undone, the other's is read, and the jobs are run again.
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from hangbot.clock import Clock
@@ -20,6 +20,8 @@ __all__ = ["RecordWriter"]
 
 _MOST_AT_ONCE: Final = 256
 _AGAIN_AFTER: Final = 0.1
+_SHOWN_AFTER: Final = 2.0
+"""Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
 _CLOSE_WITHIN: Final = 5.0
 
 
@@ -29,6 +31,7 @@ class RecordWriter:
     Args:
         records: The room's.
         clock: Measures and waits.
+        begin: Reads them for the first time.
         on_away: Is called when the cluster does not answer, and with ``False`` when it does again.
         on_others: Is called when something was read that another one wrote.
         patience: Seconds for which the cluster is waited for.
@@ -40,6 +43,7 @@ class RecordWriter:
         records: RoomRecords,
         clock: Clock,
         *,
+        begin: Callable[[], Awaitable[None]],
         on_away: Callable[[bool], None] = lambda _: None,
         on_others: Callable[[], None] = lambda: None,
         patience: float = math.inf,
@@ -47,6 +51,7 @@ class RecordWriter:
     ) -> None:
         self._records = records
         self._clock = clock
+        self._begin = begin
         self._on_away = on_away
         self._on_others = on_others
         self._patience = patience
@@ -60,7 +65,8 @@ class RecordWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Begin to run what is submitted."""
+        """Have the records read, and begin to run what is submitted; raises what ``begin`` raises."""
+        await self._patiently(self._begin)
         self._task = asyncio.create_task(self._run(), name="hangbot-room-records")
 
     async def close(self) -> None:
@@ -141,7 +147,7 @@ class RecordWriter:
         if self._news:
             self._news = False
             await self._patiently(self._records.catch_up)
-            self._note_others()
+            self._on_others()
         if batch:
             await self._write(batch)
         if self._records.is_long:
@@ -149,60 +155,74 @@ class RecordWriter:
 
     async def _write(self, batch: Sequence[Job]) -> None:
         """Run a batch and store what it changed; again where another one was first."""
+        while not await self._run_and_store(batch):
+            pass
+
+    async def _run_and_store(self, batch: Sequence[Job]) -> bool:
+        """Do that once; ``False`` where another one was first, and nothing is done."""
         records = self._records
-        while True:
-            if any(job.writes for job in batch):
-                records.refuse_if_lost()
-            for job in batch:
-                job.error = None
-            run_batch(records.replica.database, batch, commit=False)
-            rows, gone = records.replica.changes()
-            if not rows and not gone:
-                records.replica.commit()
-                break
+        if any(job.writes for job in batch):
+            records.refuse_if_lost()
+        for job in batch:
+            job.error = None
+        run_batch(records.replica.database, batch, commit=False)
+        rows, gone = records.replica.changes()
+        if rows or gone:
             key = records.new_key()
             data = records.encode(rows, gone, key=key)
             if len(data) > records.largest:
                 records.replica.roll_back()
                 await self._write_less(batch, len(data))
-                return
-            try:
-                await self._patiently(lambda: records.store(data, key=key))  # noqa: B023  awaited here
-            except Outdated:
-                records.replica.roll_back()
-                await self._patiently(records.catch_up)
-                self._note_others()
-                if records.is_stored(key):
-                    break  # the answer had been lost; what the jobs returned is true
-            except BaseException:
-                records.replica.roll_back()
-                raise
-            else:
-                records.replica.commit()
-                break
+                return True
+            if not await self._store(data, key):
+                return False
+        records.replica.commit()
         for job in batch:
             resolve(job, self._translate)
+        return True
+
+    async def _store(self, data: bytes, key: str) -> bool:
+        """Store what the open transaction changed; ``False`` where another one was first: it is undone.
+
+        Where only the answer had been lost it is among what is read then, and nothing is left to commit.
+        """
+        records = self._records
+        try:
+            await self._patiently(lambda: records.store(data, key=key))
+        except Outdated:
+            records.replica.roll_back()
+            await self._patiently(records.catch_up)
+            self._on_others()
+            return records.is_stored(key)
+        except BaseException:
+            records.replica.roll_back()
+            raise
+        return True
 
     async def _write_less(self, batch: Sequence[Job], size: int) -> None:
         if len(batch) == 1:
             largest = self._records.largest
             words = f"{size} bytes at once are too many for {self._name}: a record has {largest} at most"
-            self._fail(batch, OutboxUnusable(words, remedy="Raise max_payload in the servers' configuration."))
+            self._fail(
+                batch, OutboxUnusable(words, remedy="Raise max_payload in the servers' configuration.")
+            )
             return
         half = len(batch) // 2
         await self._write(batch[:half])
         await self._write(batch[half:])
 
-    async def _patiently(self, asking: Callable[[], Any]) -> None:
+    async def _patiently(self, asking: Callable[[], Awaitable[None]]) -> None:
         """Ask the cluster until it answers, as long as the patience lasts."""
         begun = self._clock.now()
         while True:
             try:
                 await asking()
             except ClusterAway:
-                if self._closing or self._clock.now() - begun >= self._patience:
+                waited = self._clock.now() - begun
+                if self._closing or waited >= self._patience:
                     raise
-                self._show(away=True)
+                if waited >= _SHOWN_AFTER:
+                    self._show(away=True)
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
                 self._show(away=False)
@@ -220,9 +240,6 @@ class RecordWriter:
             hasty = [job for job in self._jobs if job.writes and not job.patient]
             self._jobs = deque(job for job in self._jobs if not job.writes or job.patient)
             self._fail(hasty, self._away_error())
-
-    def _note_others(self) -> None:
-        self._on_others()
 
     def _fail(self, jobs: Sequence[Job], error: BaseException) -> None:
         for job in jobs:

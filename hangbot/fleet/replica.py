@@ -31,7 +31,12 @@ class _Table:
 
     @property
     def where(self) -> str:
+        """The condition that finds a row by its name."""
         return " AND ".join(f"{column} = ?" for column in self.key)
+
+    def key_of(self, row: str) -> str:
+        """Return the expression for the name of a trigger's ``new`` or ``old`` row."""
+        return f"json_array({', '.join(f'{row}.{column}' for column in self.key)})"
 
 
 class Replica:
@@ -132,6 +137,8 @@ class Replica:
             statement = f"INSERT OR REPLACE INTO main.{table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  names of our tables
         else:
             keys = len(table.key)
+            if not columns[keys:]:
+                return
             changed = ", ".join(f"{column} = ?" for column in columns[keys:])
             statement = f"UPDATE main.{table.name} SET {changed} WHERE {table.where}"  # noqa: S608  names of our tables
             values = [[*row[keys:], *row[:keys]] for row in values]
@@ -146,9 +153,7 @@ class Replica:
         run("CREATE TEMP TABLE touched (number INTEGER PRIMARY KEY, of_table, row_key, of_column)")
         into = "INSERT INTO touched (of_table, row_key, of_column) VALUES"
         for table in self._tables.values():
-            new, old = (
-                f"json_array({', '.join(f'{side}.{column}' for column in table.key)})" for side in ("new", "old")
-            )
+            new, old = table.key_of("new"), table.key_of("old")
             events = [("INSERT", new, ""), ("DELETE", old, "")]
             rest = [column for column in table.columns if column not in table.key]
             events += [(f"UPDATE OF {column}", new, column) for column in rest]
@@ -159,7 +164,8 @@ class Replica:
                 )
             for column in table.key if table.key != ("rowid",) else ():
                 run(
-                    f"CREATE TEMP TRIGGER {table.name}_{column} BEFORE UPDATE OF {column} ON main.{table.name}"
+                    f"CREATE TEMP TRIGGER {table.name}_{column} BEFORE UPDATE OF {column}"
+                    f" ON main.{table.name}"
                     " BEGIN SELECT raise(ABORT, 'what names a row is never changed'); END"
                 )
 

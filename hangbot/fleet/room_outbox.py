@@ -38,7 +38,7 @@ class RoomPlace(OutboxPlace):
         rng: Makes the names of the records.
     """
 
-    def __init__(  # noqa: PLR0913  what it is wired with
+    def __init__(
         self,
         cluster: Cluster,
         room: str,
@@ -53,7 +53,6 @@ class RoomPlace(OutboxPlace):
         self._clock = clock or SystemClock()
         self.conditions = Conditions(self._clock.now, AT_ONCE)
         self._cluster = cluster
-        self._fence = fence
         own = new_id(rng)
         numbers = itertools.count(1)
         self._own = f"{own}-"
@@ -63,6 +62,7 @@ class RoomPlace(OutboxPlace):
         self._writer = RecordWriter(
             self._records,
             self._clock,
+            begin=self._records.catch_up if fence is None else self._records.take_over,
             on_away=self._show_away,
             on_others=self._give_notice,
             patience=patience,
@@ -88,10 +88,6 @@ class RoomPlace(OutboxPlace):
             OutboxUnusable: A record cannot be read.
         """
         await self._held.enter_async_context(self._cluster.records.hearing(self._records.room, self._hear))
-        if self._fence is None:
-            await self._records.catch_up()
-        else:
-            await self._records.take_over()
         await self._writer.open()
         self._is_open = True
 
@@ -140,7 +136,9 @@ class RoomPlace(OutboxPlace):
 
     def _show_away(self, away: bool) -> None:  # noqa: FBT001  a callback's only argument
         if away:
-            sentence = f"the cluster {self._cluster.name} does not answer: nothing is accepted, and nothing sent"
+            sentence = (
+                f"the cluster {self._cluster.name} does not answer: nothing is accepted, and nothing sent"
+            )
             self.conditions.bad("outbox", sentence, ClusterAway.remedy)
         else:
             self.conditions.good("outbox")
@@ -166,9 +164,7 @@ async def open_room_outbox(  # noqa: PLR0913  as above
         OutboxTaken: Another one has the room.
         OutboxOfAnother: It is another bot's.
     """
-    place = RoomPlace(
-        cluster, room, writer=writer, fence=fence, patience=patience, clock=clock, rng=rng
-    )
+    place = RoomPlace(cluster, room, writer=writer, fence=fence, patience=patience, clock=clock, rng=rng)
     outbox = Outbox(place, limits, owner)
     try:
         await outbox.open()

@@ -1,6 +1,7 @@
 """What the tests of delivery share: messages and their ends, the errors of a service, outboxes on disk."""
 
 import math
+import random
 import sqlite3
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from hangbot import errors
+from hangbot.clock import SystemClock
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.owner import Owner
+from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.record import Settlement
 from hangbot.delivery.thread_writer import ThreadWriter
+from hangbot.fleet.room_outbox import RoomPlace
+from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers
 from tests.bounds import WITHIN
 
 __all__ = ["Watched", "message", "no_thread_is_left", "opened", "run"]
@@ -43,6 +48,23 @@ def message(key: str = "m", to: str = "room", text: str = "hi", **more: Any) -> 
     return Outgoing(key, to, text, **more)
 
 
+class Kept:
+    """Where the outboxes of a test are kept."""
+
+    def __init__(self) -> None:
+        self.servers: SimulatedServers | None = None
+
+    def place(self, path: Path, patience: float, make_writer: Any) -> OutboxPlace:  # noqa: ANN401  see below
+        """Make the place of an outbox; what is kept under one path is found again under it."""
+        if self.servers is None:
+            return OutboxFile(path, patience=patience, make_writer=make_writer)
+        cluster = SimulatedCluster(self.servers, SystemClock(), random.Random(0))  # noqa: S311  no secret
+        return RoomPlace(cluster, path.stem, writer="a test", patience=patience)
+
+
+KEPT = Kept()
+
+
 @asynccontextmanager
 async def opened(
     path: Path,
@@ -52,9 +74,11 @@ async def opened(
     make_writer: Any = ThreadWriter,  # noqa: ANN401  any that an outbox takes
     **limits: Any,  # noqa: ANN401  passed on as they are
 ) -> AsyncIterator[Outbox]:
-    """Open the outbox of a file; a second time it is that of another process."""
-    file = OutboxFile(path, patience=patience, make_writer=make_writer)
-    box = Outbox(file, OutboxLimits(**limits), owner)
+    """Open the outbox of a file; a second time it is that of another process.
+
+    Where `KEPT` says so, it is that of a room in a simulated cluster.
+    """
+    box = Outbox(KEPT.place(path, patience, make_writer), OutboxLimits(**limits), owner)
     try:
         await box.open()
         yield box

@@ -274,6 +274,7 @@ async def test_where_the_first_wins_any_text_is_the_first(desk: Desk, text: str)
         await courier.accept(message(text=text))
 
 
+@pytest.mark.of_a_file
 async def test_an_answer_that_may_be_there_already_is_asked_about_before_it_is_sent(
     desk: Desk, tmp_path: Path
 ) -> None:

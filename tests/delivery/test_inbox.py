@@ -226,6 +226,7 @@ async def test_more_traffic_takes_no_more_room(
     assert len((await inbox.load()).conversations) == 1 + 20
 
 
+@pytest.mark.of_a_file
 async def test_on_a_full_disk_marks_wait_for_room(inbox: Inbox, outbox: Outbox) -> None:
     await inbox.begin(ROOM, 1)
     pages = await outbox.file.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])

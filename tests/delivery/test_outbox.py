@@ -102,6 +102,7 @@ async def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
     assert (row.state, row.accepted_at, row.attempts, row.in_doubt) == ("queued", 10.0, 0, False)
 
 
+@pytest.mark.of_a_file
 async def test_accepted_survives_a_process_that_is_killed(path: Path) -> None:
     killed = run(
         OTHER
@@ -234,6 +235,7 @@ async def test_where_the_first_wins_a_part_that_is_another_message_is_refused(ou
     assert [row.message.id for row in await outbox.rows()] == ["m.2"]
 
 
+@pytest.mark.of_a_file
 async def test_a_copy_is_in_doubt_about_its_answers_for_an_hour_from_the_first_on(
     outbox: Outbox, tmp_path: Path
 ) -> None:
@@ -436,6 +438,7 @@ async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outb
     assert len(await outbox.history("m")) == 3
 
 
+@pytest.mark.of_a_file
 async def test_the_version_changes_when_another_connection_writes(outbox: Outbox, elsewhere: Outbox) -> None:
     first = (await outbox.file.look())[0]
     await outbox.put([message("mine")], 10.0)
@@ -470,6 +473,7 @@ async def test_two_connections_put_the_same_message_once(outbox: Outbox, elsewhe
     assert [row.message.id for row in rows] == [row.message.id for row in await elsewhere.rows()]
 
 
+@pytest.mark.of_a_file
 async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Path) -> None:
     put = "    await box.put([Outgoing(sys.argv[2], 'room', 'hi')], 1.0)\n"
     close = "    await box.close()\nasyncio.run(main())\n"
@@ -486,6 +490,7 @@ async def test_many_processes_can_make_the_same_outbox_at_the_same_time(path: Pa
         assert len(await box.rows()) == 4
 
 
+@pytest.mark.of_a_file
 async def test_an_outbox_that_is_made_at_the_moment_is_not_another_programs(path: Path) -> None:
     boxes = [Outbox(OutboxFile(path)) for _ in range(12)]
 
@@ -550,8 +555,8 @@ async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_someb
 
         assert gone == 1
         assert [row.message.id for row in await box.rows()] == ["m1", "m2", "m3", "m4", "waits"]
-    with closing(sqlite3.connect(path)) as file:
-        assert file.execute("SELECT count(*) FROM step").fetchone() == (4,)
+        steps = await box.file.read(lambda rows: rows.execute("SELECT count(*) FROM step").fetchone())
+        assert steps == (4,)
 
 
 async def test_the_newest_delivered_messages_are_kept_and_the_others_go_now_and_then(path: Path) -> None:
@@ -676,6 +681,7 @@ async def test_a_file_stays_the_bots_that_opened_it_first(path: Path) -> None:
         pass
 
 
+@pytest.mark.of_a_file
 async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None:
     path.write_bytes(b"shopping list\n" * 100)
 
@@ -685,6 +691,7 @@ async def test_what_is_no_database_is_refused_and_left_alone(path: Path) -> None
     assert path.read_bytes() == b"shopping list\n" * 100
 
 
+@pytest.mark.of_a_file
 async def test_an_outbox_of_a_later_version_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as later:
         later.executescript("PRAGMA application_id = 0x48414E47; PRAGMA user_version = 99")
@@ -695,6 +702,7 @@ async def test_an_outbox_of_a_later_version_is_refused(path: Path) -> None:
     assert "newer" in error.remedy
 
 
+@pytest.mark.of_a_file
 async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> None:
     path.touch()
 
@@ -705,6 +713,7 @@ async def test_an_empty_file_is_an_outbox_that_is_not_made_yet(path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["no/such/folder/outbox", ".", "file/outbox"])
+@pytest.mark.of_a_file
 async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
 
@@ -713,6 +722,7 @@ async def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str
     assert "cannot be" in str(error)
 
 
+@pytest.mark.of_a_file
 async def test_a_folder_that_may_not_be_read_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(_: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -734,6 +744,7 @@ async def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
     assert "cannot be used" in str(error)
 
 
+@pytest.mark.of_a_file
 async def test_a_name_that_means_memory_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
@@ -764,6 +775,7 @@ async def full(outbox: Outbox) -> Outbox:
     return outbox
 
 
+@pytest.mark.of_a_file
 async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", text="x" * 50_000)], 10.0)
@@ -776,6 +788,7 @@ async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox) -> 
     assert len(await full.rows()) == 1
 
 
+@pytest.mark.of_a_file
 async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox) -> None:
     await outbox.put([message()], 1.0)
     await outbox.claim("room")
@@ -800,6 +813,7 @@ async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox) 
     assert outbox.file.conditions.all() == ()
 
 
+@pytest.mark.of_a_file
 async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_write(full: Outbox) -> None:
     with pytest.raises(OutboxDiskFull):
         await full.put([message(text="x" * 50_000)], 10.0)
@@ -809,6 +823,7 @@ async def test_a_full_disk_that_has_room_again_is_found_out_without_anything_to_
     assert await full.rows() == []
 
 
+@pytest.mark.of_a_file
 async def test_what_fills_the_disk_fails_alone_of_all_that_is_written_with_it(full: Outbox) -> None:
     puts = [full.put([message(f"m{n}", text="x" * (50_000 if n == 1 else 1))], 10.0) for n in range(3)]
 
@@ -819,6 +834,7 @@ async def test_what_fills_the_disk_fails_alone_of_all_that_is_written_with_it(fu
     assert [row.message.id for row in await full.rows()] == [f"m{n}" for n in range(3) if n not in refused]
 
 
+@pytest.mark.of_a_file
 async def test_a_failed_commit_leaves_no_transaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Watched] = []
     connect = database.connect
@@ -847,6 +863,7 @@ def locked(path: Path, how: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         yield rival
 
 
+@pytest.mark.of_a_file
 async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_told(path: Path) -> None:
     async with opened(path, patience=0.01) as box:
         with locked(path), pytest.raises(OutboxLocked, match="another program; nothing was written"):
@@ -855,6 +872,7 @@ async def test_a_writer_that_does_not_let_go_is_waited_for_and_no_longer_than_to
         assert await box.rows() == []
 
 
+@pytest.mark.of_a_file
 async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone(path: Path) -> None:
     with locked(path, "EXCLUSIVE"), pytest.raises(OutboxLocked, match="locked"):
         async with opened(path, patience=0.01):
@@ -863,6 +881,7 @@ async def test_an_outbox_that_another_process_locks_is_not_opened_and_left_alone
     assert path.exists()
 
 
+@pytest.mark.of_a_file
 async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done_in_its_order(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -883,6 +902,7 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
+@pytest.mark.of_a_file
 async def test_a_locked_outbox_keeps_nobody_from_closing_it(path: Path) -> None:
     async with opened(path) as box:
         with locked(path):
@@ -905,6 +925,7 @@ async def damaged(path: Path) -> Path:
     return path
 
 
+@pytest.mark.of_a_file
 async def test_an_outbox_that_went_bad_is_an_error_and_quarantined_as_it_is(damaged: Path) -> None:
     content = damaged.read_bytes()
 
@@ -927,6 +948,7 @@ async def spoilt(path: Path) -> Path:
     return path
 
 
+@pytest.mark.of_a_file
 async def test_damage_inside_is_found_by_a_check_and_a_new_outbox_takes_its_place(spoilt: Path) -> None:
     content = spoilt.read_bytes()
 
@@ -948,6 +970,7 @@ async def checked(path: Path) -> None:
         await box.close()
 
 
+@pytest.mark.of_a_file
 async def test_damage_does_not_replace_earlier_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "strftime", lambda *_: "now")
     for number in range(3):
@@ -960,6 +983,7 @@ async def test_damage_does_not_replace_earlier_damage(path: Path, monkeypatch: p
     assert aside == [f"{path.name}.damaged-now{more}" for more in ("", "-too", "-too-too")]
 
 
+@pytest.mark.of_a_file
 async def test_damage_is_left_to_the_bot_that_works_on_it(damaged: Path) -> None:
     content = damaged.read_bytes()
 
@@ -971,6 +995,7 @@ async def test_damage_is_left_to_the_bot_that_works_on_it(damaged: Path) -> None
 
 
 @pytest.mark.parametrize("new", [b"new", None], ids=["a new file", "no file"])
+@pytest.mark.of_a_file
 async def test_what_took_the_place_of_damage_meanwhile_is_left_alone(
     damaged: Path, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
@@ -990,6 +1015,7 @@ async def test_what_took_the_place_of_damage_meanwhile_is_left_alone(
     assert damaged.read_bytes() == (new or b"")  # to be locked, a file is made where there is none
 
 
+@pytest.mark.of_a_file
 async def test_an_outbox_that_is_not_open_says_so_and_closes_twice(path: Path) -> None:
     box = Outbox(OutboxFile(path))
     with pytest.raises(OutboxUnusable, match="is closed"):
@@ -1018,6 +1044,7 @@ async def test_a_write_whose_caller_went_away_is_written_all_the_same(outbox: Ou
     assert [row.message.id for row in await outbox.rows()] == ["m"]
 
 
+@pytest.mark.of_a_file
 async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path) -> None:
     box = Outbox(OutboxFile(path))
     opening = asyncio.create_task(box.open(), name="opening")
@@ -1037,6 +1064,7 @@ async def test_an_opening_that_is_given_up_leaves_no_connection_open(path: Path)
     ("a mark marks nothing", False, "sending", ("queued", False)),
     ("a release leaves it in doubt", True, "release", ("sending", True)),
 )
+@pytest.mark.of_a_file
 async def test_what_is_given_up_before_it_began_changes_nothing_for_what_delivers_next(
     *, outbox: Outbox, claimed: bool, what: str, left: tuple[str, bool]
 ) -> None:

@@ -173,8 +173,8 @@ async def test_a_hint_is_given_for_what_another_one_stores_unless_it_is_lost(wor
     heard: list[str] = []
 
     async with (
-        hears.records.hearing("room", lambda: heard.append("hears")),
-        deaf.records.hearing("room", lambda: heard.append("deaf")),
+        hears.records.hearing("room", lambda _: heard.append("hears")),
+        deaf.records.hearing("room", lambda _: heard.append("deaf")),
     ):
         await other.records.store("room", b"1", last=0)
         await other.records.store("another", b"1", last=0)
