@@ -24,6 +24,7 @@ __all__ = [
     "of_leader",
     "parsed",
     "record",
+    "sequence_of",
     "store_headers",
 ]
 
@@ -143,6 +144,12 @@ def record(names: StreamNames, answer: Answer) -> Entry:
     headers = answer.headers
     subject = headers["Nats-Subject"].removeprefix(names.prefix)
     return Entry(subject, int(headers["Nats-Sequence"]), None if _is_mark(headers) else answer.data)
+
+
+def sequence_of(headers: Mapping[str, str]) -> int:
+    """Return the sequence of a record of which the servers say that it is stored; 0 where they do not say."""
+    said = headers.get("Nats-Sequence", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def of_leader(names: StreamNames, found: Mapping[str, Any]) -> list[Entry]:

@@ -36,7 +36,7 @@ class _Heard:
     """A subject of which something is to be called, and what ends that."""
 
     subject: str
-    notice: Callable[[], None]
+    notice: Callable[[int], None]
     end: Callable[[], Awaitable[None]] | None = None
 
 
@@ -131,8 +131,8 @@ class Link:
         return self._session
 
     @asynccontextmanager
-    async def hearing(self, subject: str, notice: Callable[[], None]) -> AsyncIterator[None]:
-        """Call something for each message under a subject, and after the connection was lost for a while."""
+    async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
+        """Give something the sequence of each message under a subject, and 0 after the connection was lost."""
         heard = _Heard(subject, notice)
         self._heard.append(heard)
         if self._session:
@@ -209,7 +209,7 @@ class Link:
             self.largest = session.max_payload - _HEADERS
             self._up.set()
             for heard in self._heard:
-                heard.notice()
+                heard.notice(0)
             return
         for problem in problems:
             if not isinstance(problem, ClusterAway):

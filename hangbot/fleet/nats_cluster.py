@@ -186,7 +186,7 @@ class NatsStream:
         if "error" in found:
             raise error_of(found)
 
-    def hearing(self, subject: str, notice: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
         """Hear of what is stored; see there. The servers say it once more, behind the storing."""
         return self._link.hearing(self._names.heard + subject, notice)
 

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 
 from hangbot.clock import Clock
 from hangbot.fleet.address import ClusterAddress
-from hangbot.fleet.jetstream import Answer
+from hangbot.fleet.jetstream import Answer, sequence_of
 from hangbot.fleet.nats_words import cause_of, denied_of
 from hangbot.fleet.pending import PendingAnswers
 from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
@@ -116,14 +116,14 @@ class Session:
         except nats.errors.Error as exc:
             raise ClusterAway(f"the connection to NATS server {self.server} is lost") from exc
 
-    async def subscribe(self, subject: str, notice: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-        """Call something for each message under a subject; return what ends that.
+    async def subscribe(self, subject: str, notice: Callable[[int], None]) -> Callable[[], Awaitable[None]]:
+        """Give something the sequence of each message under a subject; return what ends that.
 
         A connection that is lost meanwhile is no error: there is nothing to hear any more.
         """
 
-        async def take(_: Msg) -> None:
-            notice()
+        async def take(message: Msg) -> None:
+            notice(sequence_of(message.headers or {}))
 
         subscription: Subscription | None = None
         with suppress(nats.errors.Error, OSError):

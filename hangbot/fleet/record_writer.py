@@ -58,7 +58,8 @@ class RecordWriter:
         self._translate = translate
         self._jobs: deque[Job] = deque()
         self._work = asyncio.Event()
-        self._news = False
+        self._heard: int | None = None
+        """The newest record that was heard of, 0 for any, `None` for none."""
         self._busy = False
         self._away = False
         self._closing = False
@@ -111,9 +112,9 @@ class RecordWriter:
             self._work.set()
         return done
 
-    def look(self) -> None:
-        """Read what others have written, soon."""
-        self._news = True
+    def look(self, sequence: int = 0) -> None:
+        """Read what others have written, soon, up to a record at least; 0: whatever there is."""
+        self._heard = max(self._heard or 0, sequence) if sequence and self._heard != 0 else 0
         self._work.set()
 
     @property
@@ -125,7 +126,7 @@ class RecordWriter:
 
     async def _run(self) -> None:
         while True:
-            if not self._jobs and not self._news:
+            if not self._jobs and self._heard is None:
                 if self._closing:
                     return
                 await self._work.wait()
@@ -144,8 +145,8 @@ class RecordWriter:
                 self._busy = False
 
     async def _write_or_read(self, batch: Sequence[Job]) -> None:
-        if self._news:
-            self._news = False
+        heard, self._heard = self._heard, None
+        if heard is not None and (not heard or heard > self._records.last):
             await self._patiently(self._records.catch_up)
             self._on_others()
         if batch:

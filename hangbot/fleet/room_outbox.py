@@ -12,7 +12,6 @@ from hangbot.delivery.owner import Owner
 from hangbot.delivery.place import OutboxPlace
 from hangbot.errors import OutboxUnusable
 from hangbot.fleet.record_writer import RecordWriter
-from hangbot.fleet.records import decode
 from hangbot.fleet.room_records import RoomRecords
 from hangbot.fleet.streams import Cluster, ClusterAway
 from hangbot.health import AT_ONCE, Conditions
@@ -55,7 +54,6 @@ class RoomPlace(OutboxPlace):
         self._cluster = cluster
         own = new_id(rng)
         numbers = itertools.count(1)
-        self._own = f"{own}-"
         self._records = RoomRecords(
             cluster.records, room, writer=writer, fence=fence, keys=lambda: f"{own}-{next(numbers)}"
         )
@@ -87,7 +85,9 @@ class RoomPlace(OutboxPlace):
             OutboxTaken: Another one has the room.
             OutboxUnusable: A record cannot be read.
         """
-        await self._held.enter_async_context(self._cluster.records.hearing(self._records.room, self._hear))
+        await self._held.enter_async_context(
+            self._cluster.records.hearing(self._records.room, self._writer.look)
+        )
         await self._writer.open()
         self._is_open = True
 
@@ -120,15 +120,6 @@ class RoomPlace(OutboxPlace):
 
     async def leave_lost(self) -> None:
         """Leave nothing: what another one has is in the cluster."""
-
-    def _hear(self, data: bytes) -> None:
-        """Read on where another one has written."""
-        try:
-            own = decode(data, self._records.room).key.startswith(self._own)
-        except OutboxUnusable:
-            own = False  # reading it says what it is
-        if not own:
-            self._writer.look()
 
     def _give_notice(self) -> None:
         for notice in self._notices:

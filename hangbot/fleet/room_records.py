@@ -30,6 +30,7 @@ class RoomRecords:
     Attributes:
         room: As above.
         replica: The rows, as of the newest record that is known.
+        last: The sequence of the newest record that is known; 0: none is.
         others: How many records of others were read.
         lost: Who has the room since, in words; ``None`` while it is not known to be lost.
     """
@@ -45,7 +46,7 @@ class RoomRecords:
         self._writer = writer
         self._own_fence = fence
         self._keys = keys
-        self._last = 0
+        self.last = 0
         self._fence = 0
         self._length = 0
         self._written = ""
@@ -69,7 +70,7 @@ class RoomRecords:
             ClusterAway: It cannot be reached.
             OutboxUnusable: A record cannot be read.
         """
-        while entries := await self._stream.read(self.room, after=self._last):
+        while entries := await self._stream.read(self.room, after=self.last):
             for entry in entries:
                 if entry.data is not None and not self._take(entry.sequence, entry.data):
                     break
@@ -105,7 +106,7 @@ class RoomRecords:
 
     def encode(self, rows: Sequence[Rows], gone: Sequence[Rows], *, key: str) -> bytes:
         """Return a transaction as it would be stored behind the newest record that is known."""
-        return encode(Record(key, self._last, self._writer, self._fence, rows=rows, gone=gone))
+        return encode(Record(key, self.last, self._writer, self._fence, rows=rows, gone=gone))
 
     async def store(self, data: bytes, *, key: str) -> None:
         """Store what `encode` made; the rows of it are the caller's to keep.
@@ -116,7 +117,7 @@ class RoomRecords:
             ClusterAway: It is not stored.
         """
         self._written, self._is_stored = key, False
-        self._last = await self._stream.store(self.room, data, last=self._last, key=key)
+        self.last = await self._stream.store(self.room, data, last=self.last, key=key)
         self._is_stored = True
         self._length += 1
 
@@ -129,10 +130,10 @@ class RoomRecords:
     ) -> int:
         """Store rows that are in the replica already, and return the record's sequence; raises as `store`."""
         fence = max(fence, self._fence)
-        record = Record(key, self._last, self._writer, fence, begins, rows, gone)
+        record = Record(key, self.last, self._writer, fence, begins, rows, gone)
         await self.store(encode(record), key=key)
         self._fence = fence
-        return self._last
+        return self.last
 
     async def write_anew(self) -> None:
         """Write all rows once more, and forget the records before: the same rows from fewer records.
@@ -153,14 +154,14 @@ class RoomRecords:
     def _take(self, sequence: int, data: bytes) -> bool:
         """Take a record into the rows; ``False`` where there is a gap before it: all is read anew then."""
         record = decode(data, self.room)
-        if record.previous != self._last and not (self._last == 0 and record.begins):
+        if record.previous != self.last and not (self.last == 0 and record.begins):
             self.replica.close()
             self.replica = Replica()
-            self._last, self._length = 0, 0
+            self.last, self._length = 0, 0
             if not record.begins:
                 return False
         self.replica.apply(record)
-        self._last = sequence
+        self.last = sequence
         self._length += 1
         if record.fence > self._fence:
             self._fence = record.fence

@@ -92,10 +92,10 @@ class Stream(Protocol):
     async def forget(self, subject: str, *, before: int) -> None:
         """Remove the records under a subject that have a smaller sequence."""
 
-    def hearing(self, subject: str, notice: Callable[[bytes], None]) -> AbstractAsyncContextManager[None]:
-        """Give something on the loop what is to be stored there, as it comes: a hint.
+    def hearing(self, subject: str, notice: Callable[[int], None]) -> AbstractAsyncContextManager[None]:
+        """Give something on the loop the sequence of each record that is stored there: a hint.
 
-        It may be lost, and what is refused afterwards is given as well.
+        It may be lost; 0 stands for any that may have been.
         """
 
 

@@ -70,7 +70,7 @@ class SimulatedServers:
     ) -> None:
         self.register = ServedStream(clock, rng, history=1, keys=keys, marks=marks, skew=skew)
         self.records = ServedStream(clock, rng, keys=keys, marks=marks)
-        self.heard: dict[tuple[ServedStream, str], list[Callable[[bytes], None]]] = {}
+        self.heard: dict[tuple[ServedStream, str], list[Callable[[int], None]]] = {}
         """Those who hear what is stored under a subject."""
 
 
@@ -118,7 +118,7 @@ class SimulatedStream:
 
         def done() -> int:
             sequence = self._served.store(subject, data, last=last, key=key, seconds=seconds)
-            self._hint(subject, data)
+            self._hint(subject, sequence)
             return sequence
 
         return await self._ask(f"whether {subject} is stored", done)
@@ -137,13 +137,13 @@ class SimulatedStream:
         await self._ask("a removal", partial(self._served.forget, subject, before=before))
 
     @asynccontextmanager
-    async def hearing(self, subject: str, notice: Callable[[bytes], None]) -> AsyncIterator[None]:
-        """Give something what is stored under a subject, if the hint arrives."""
+    async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
+        """Give something the sequence of what is stored under a subject, if the hint arrives."""
         own = contextvars.copy_context()  # a paused process hears nothing
 
-        def heard(data: bytes) -> None:
+        def heard(sequence: int) -> None:
             if not self._cluster.away and self._draw() >= self._cluster.weather.unheard:
-                asyncio.get_running_loop().call_soon(notice, data, context=own)
+                asyncio.get_running_loop().call_soon(notice, sequence, context=own)
 
         listeners = self._cluster.servers.heard.setdefault((self._served, subject), [])
         listeners.append(heard)
@@ -186,9 +186,9 @@ class SimulatedStream:
             raise result
         return result
 
-    def _hint(self, subject: str, data: bytes) -> None:
+    def _hint(self, subject: str, sequence: int) -> None:
         for heard in list(self._cluster.servers.heard.get((self._served, subject), ())):
-            heard(data)
+            heard(sequence)
 
     def _behind(self) -> float:
         return self._draw() * self._cluster.weather.stale
