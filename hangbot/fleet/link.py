@@ -132,7 +132,7 @@ class Link:
 
     @asynccontextmanager
     async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
-        """Give something the sequence of each message under a subject, and 0 after the connection was lost."""
+        """Give something the sequence of each message under a subject; 0 after a lost connection."""
         heard = _Heard(subject, notice)
         self._heard.append(heard)
         if self._session:
