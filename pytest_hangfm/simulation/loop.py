@@ -94,6 +94,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self.processes.append(process)
         return process
 
+    def pause(self, process: Process, seconds: float) -> None:
+        """Let a process stand still, as SIGSTOP and SIGCONT do: what becomes due meanwhile runs then."""
+        process.paused = True
+        contextvars.Context().run(self.call_later, seconds, self._resume, process)
+
+    def _resume(self, process: Process) -> None:
+        self._ready.extend(cast("list[_Handle]", process.thaw()))
+
     # -- running
 
     def run_forever(self) -> None:

@@ -31,6 +31,7 @@ class Process:
     Attributes:
         name: As above.
         alive: Whether it runs. A process that is not alive runs no callback, sends and writes nothing.
+        paused: Whether it stands still, as after a SIGSTOP; see `SimulatedLoop.pause`.
         steps: Callbacks of it that were run.
         crashed: Done when it crashes; to be awaited by the world, beside the task that it runs.
     """
@@ -38,6 +39,7 @@ class Process:
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:
         self.name = name
         self.alive = True
+        self.paused = False
         self.steps = 0
         self.crashed: asyncio.Future[None] = loop.create_future()
         self._loop = loop
@@ -101,7 +103,7 @@ class Process:
 
     def begin_step(self) -> bool:
         """Count a callback that is about to run, and return whether it may."""
-        if self.alive:
+        if self.alive and not self.paused:
             self.steps += 1
             if self.steps != self._last_step:
                 return True
@@ -127,8 +129,14 @@ class Process:
             self._hide(task)
 
     def freeze(self, handle: object) -> None:
-        """Keep what must not run any more."""
+        """Keep what must not run any more, or not yet."""
         self._frozen.append(handle)
+
+    def thaw(self) -> list[object]:
+        """Let it go on after a pause, and return what was to run meanwhile."""
+        self.paused = False
+        frozen, self._frozen = self._frozen, []
+        return frozen
 
     def dispose(self) -> None:
         """Close what is frozen, once the world is over.

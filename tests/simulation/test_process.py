@@ -318,3 +318,30 @@ def test_three_hundred_worlds_leave_nothing() -> None:
         run(main)
 
     assert count() - before < 300
+
+
+def test_a_paused_process_does_what_became_due_when_it_goes_on_and_a_killed_one_does_not() -> None:
+    async def main(loop: SimulatedLoop) -> list[tuple[str, float]]:
+        ticked: list[tuple[str, float]] = []
+
+        async def tick(name: str) -> None:
+            while True:
+                await asyncio.sleep(1.0)
+                ticked.append((name, round(loop.time(), 1)))
+
+        stopped, killed, other = (loop.start_process(name) for name in ("stopped", "killed", "other"))
+        for process in (stopped, killed, other):
+            process.run(tick(process.name))
+        await asyncio.sleep(1.5)
+        loop.pause(stopped, 2.0)
+        loop.pause(killed, 2.0)
+        await asyncio.sleep(1.0)
+        killed.crash()
+        await asyncio.sleep(2.5)
+        return ticked
+
+    ticked, _ = run(main)
+
+    assert [at for name, at in ticked if name == "stopped"] == [1.0, 3.5, 4.5]
+    assert [at for name, at in ticked if name == "killed"] == [1.0]
+    assert [at for name, at in ticked if name == "other"] == [1.0, 2.0, 3.0, 4.0, 5.0]
