@@ -337,7 +337,7 @@ def test_a_paused_process_does_what_became_due_when_it_goes_on_and_a_killed_one_
         loop.pause(killed, 2.0)
         await asyncio.sleep(1.0)
         killed.crash()
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(2.7)
         return ticked
 
     ticked, _ = run(main)
