@@ -85,7 +85,11 @@ def _suggestion(words: Sequence[str], known: Sequence[str]) -> str:
 
 
 class CommandParser(Parser):
-    """The parser of a command; loads the command's module when the command is called, and not before."""
+    """The parser of a command; loads the command's module when the command is called, and not before.
+
+    ``hangbot fleet dev`` is the module `hangbot.cli.fleet_dev`. One that only has commands of its own, like
+    ``hangbot fleet``, has no ``run``.
+    """
 
     def parse_known_args(  # type: ignore[override]  # the two overloads of typeshed in one
         self,
@@ -93,10 +97,11 @@ class CommandParser(Parser):
         namespace: Any = None,  # noqa: ANN401  see there
     ) -> tuple[Any, list[str]]:
         """Add the command's options, then parse."""
-        name = self.prog.rpartition(" ")[2]
+        name = "_".join(self.prog.split()[1:])
         command = cast("Command", import_module(f"hangbot.cli.{name}"))
         command.add_arguments(self)
-        self.set_defaults(run=command.run)
+        if hasattr(command, "run"):
+            self.set_defaults(run=command.run)
         return super().parse_known_args(args, namespace)
 
 

@@ -14,6 +14,8 @@ from hangbot.errors import HangbotError
 
 __all__ = ["Ports", "ServerProcess", "configuration"]
 
+MONITOR_TAG: Final = "monitor:"
+"""Begins the tag of a server by which `hangbot fleet check` finds the port that it is monitored by."""
 _ENDING_S: Final = 5.0
 _LOOK_S: Final = 0.01
 
@@ -58,6 +60,7 @@ def configuration(
     )
     return (
         f'server_name: {name}\nlisten: "127.0.0.1:{own.client}"\nhttp: "127.0.0.1:{own.monitor}"\n'
+        f'server_tags: ["{MONITOR_TAG}{own.monitor}"]\n'
         f'jetstream {{\n  store_dir: "{store}"{always}\n}}\n' + (together if others else "") + more
     )
 

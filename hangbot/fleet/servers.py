@@ -61,6 +61,19 @@ class Servers:
     def __len__(self) -> int:
         return len(self._processes)
 
+    def shown(self) -> list[dict[str, object]]:
+        """Return what there is to know of each, for scripts."""
+        return [
+            {
+                "name": f"n{number}",
+                "pid": self.pid(number),
+                "url": f"nats://127.0.0.1:{ports.client}",
+                "monitor": f"http://127.0.0.1:{ports.monitor}",
+                "store": str(self.store(number)),
+            }
+            for number, ports in enumerate(self.ports)
+        ]
+
     def pid(self, number: int) -> int | None:
         """Return the process of a server, if it runs."""
         return self._processes[number].pid
@@ -155,7 +168,7 @@ async def open_servers(
     clock = clock or SystemClock()
     with tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True) as temporary:
         for tries in range(1, _TRIES + 1):
-            servers = _made(program, folder or Path(temporary), count, sync, more, clock)
+            servers = _made(program, (folder or Path(temporary)).absolute(), count, sync, more, clock)
             try:
                 servers.start_all()
                 if wait:

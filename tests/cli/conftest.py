@@ -21,6 +21,7 @@ from hangbot.config import ENV
 from hangbot.sandbox import open_sandbox
 from tests.bounds import WITHIN
 from tests.cli.stories import Heard, run_while
+from tests.fleet.processes import nats_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -88,6 +89,12 @@ class Bench:
     def texts(self) -> list[str]:
         """The texts of these messages."""
         return [row["data"]["text"] for row in self.sandbox.messages if row.get("muid")]
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> str:
+    """The program of a NATS server."""
+    return nats_program()
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 
 from hangbot.clock import Clock, SystemClock
-from hangbot.errors import HangbotError
 from hangbot.fleet.nats_cluster import open_cluster
-from hangbot.fleet.servers import Servers, find_binary, open_servers
+from hangbot.fleet.servers import Servers, open_servers
 from hangbot.fleet.streams import Cluster
 from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers
 from tests.bounds import WITHIN
+from tests.fleet.processes import nats_program
 
 _NAMES = itertools.count(1)
 
@@ -39,10 +39,7 @@ class Reached:
 @pytest.fixture(scope="session")
 def nats_server() -> str:
     """The program."""
-    try:
-        return find_binary()
-    except HangbotError as exc:
-        pytest.skip(f"{exc}. {exc.remedy}")
+    return nats_program()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

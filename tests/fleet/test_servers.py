@@ -12,6 +12,7 @@ from hangbot.errors import HangbotError
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import find_binary, open_servers
 from tests.bounds import WITHIN
+from tests.fleet.processes import runs
 
 STARTS_SERVERS = """
 import asyncio, json
@@ -22,14 +23,6 @@ async def main():
         await asyncio.sleep(600)
 asyncio.run(main())
 """
-
-
-def runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2][0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.usefixtures("nats_server")

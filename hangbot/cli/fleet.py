@@ -1,0 +1,23 @@
+"""``hangbot fleet``: rooms on several machines; each of its commands is a module of its own."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Final
+
+from hangbot.cli.parser import CommandParser, add_common_options
+
+__all__ = ["COMMANDS", "add_arguments"]
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "dev": "Run three NATS servers on 127.0.0.1 for trying a fleet, until SIGINT or SIGTERM.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its commands."""
+    what = parser.add_subparsers(dest="what", required=True, parser_class=CommandParser)
+    common = CommandParser(add_help=False)
+    add_common_options(common, defaults=False)
+    for name, summary in COMMANDS.items():
+        what.add_parser(name, parents=[common], help=summary, description=summary)
+    what.metavar = "|".join(what.choices)  # names what is missing in the error about it
