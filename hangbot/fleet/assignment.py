@@ -1,0 +1,157 @@
+"""Which worker is to own which room: a function of what stands in the register, alike on every worker. PURE.
+
+Each pair of a room and a worker has a weight that is drawn from their names (rendezvous hashing). A room goes
+to the worker with the greatest weight that has a place for it, and a worker with more rooms than places keeps
+those with the greatest. So a worker that comes takes its share from all, one that goes leaves its share to
+all, and what does not concern it stays where it is; only where places are scarce may others move up.
+"""
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import inf
+from typing import Final, NamedTuple
+
+__all__ = ["Assignment", "Member", "RoomFile", "assign"]
+
+_MASK: Final = (1 << 64) - 1
+
+
+class RoomFile(NamedTuple):
+    """A room's file in the folder of a worker.
+
+    Attributes:
+        name: The stem of the file's name: what the room is called.
+        digest: Of what the file says.
+    """
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A live worker.
+
+    Attributes:
+        name: Its name.
+        folder: The rooms' files that it has, by the keys of the rooms.
+        most: How many rooms it takes; ``None``: any number.
+        draining: Whether it gives up what it has.
+        refuses: Keys of the rooms that it cannot serve.
+    """
+
+    name: str
+    folder: Mapping[str, RoomFile]
+    most: int | None = None
+    draining: bool = False
+    refuses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who is to own what.
+
+    Attributes:
+        owners: The workers' names, by the keys of the rooms; a room that is missing has no place.
+        refused: Why a room is not to be taken anew, by its key: its files differ.
+        crowded: Keys of the rooms that no worker has a place for.
+    """
+
+    owners: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    crowded: tuple[str, ...] = ()
+
+
+def assign(members: Sequence[Member], wishes: Mapping[str, str] | None = None) -> Assignment:
+    """Give each room of the members' folders to one of them.
+
+    Args:
+        members: The live workers. Those that drain get nothing, and their folders are not looked at.
+        wishes: Workers that rooms were moved to, by the keys of the rooms: obeyed while the worker is there.
+    """
+    takers = sorted((member for member in members if not member.draining), key=lambda member: member.name)
+    rooms = sorted({room for member in takers for room in member.folder})
+    refused = dict(_differing(takers, rooms))
+    places = [_Places(member) for member in takers]
+    wanted = wishes or {}
+    untried = {room: _ranked(room, places, wanted.get(room)) for room in rooms if room not in refused}
+    crowded = filter(None, [_place(room, places, untried) for room in untried])
+    owners = {room: each.member.name for each in places for room in each.rooms()}
+    return Assignment(owners, refused, tuple(sorted(crowded)))
+
+
+class _Places:
+    """The places of a worker, and who has them."""
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self._most = inf if member.most is None else member.most
+        self._drawn = _drawn(member.name)
+        self._taken: list[tuple[float, str]] = []
+
+    def rooms(self) -> Iterator[str]:
+        return (room for _, room in self._taken)
+
+    def weight(self, room: int) -> int:
+        """Return the weight of this worker for a room; greater is better."""
+        mixed = (room ^ self._drawn) * 0xBF58476D1CE4E5B9 & _MASK
+        mixed = (mixed ^ mixed >> 29) * 0x94D049BB133111EB & _MASK
+        return mixed ^ mixed >> 32
+
+    def offer(self, weight: float, room: str) -> str | None:
+        """Take a room in; return what has no place for it then."""
+        if len(self._taken) < self._most:
+            heapq.heappush(self._taken, (weight, room))
+            return None
+        if not self._taken:
+            return room
+        return heapq.heappushpop(self._taken, (weight, room))[1]
+
+
+def _ranked(room: str, places: Sequence[_Places], wanted: str | None) -> list[tuple[float, int]]:
+    """Return the workers for a room, the best last, with their weights."""
+    drawn = _drawn(room)
+    return sorted(
+        (inf if each.member.name == wanted else each.weight(drawn), n)
+        for n, each in enumerate(places)
+        if room not in each.member.refuses
+    )
+
+
+def _place(
+    room: str, places: Sequence[_Places], untried: Mapping[str, list[tuple[float, int]]]
+) -> str | None:
+    """Give a room a place, and another to the room that had it; return what has none in the end."""
+    homeless: str | None = room
+    while homeless is not None and untried[homeless]:
+        weight, n = untried[homeless].pop()
+        homeless = places[n].offer(weight, homeless)
+    return homeless
+
+
+def _differing(members: Sequence[Member], rooms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the rooms that do not stand alike in every folder, each with a sentence about two workers."""
+    for room in rooms:
+        having = [member for member in members if room in member.folder]
+        first, name = having[0], having[0].folder[room].name
+        lacking = next((member for member in members if room not in member.folder), None)
+        other = next((member for member in having if member.folder[room] != first.folder[room]), None)
+        if lacking:
+            yield (
+                room,
+                f"{name}.env is in the folder of worker {first.name} and not in that of {lacking.name}",
+            )
+        elif other and other.folder[room].name != name:
+            named = f"{name}.env, and {other.folder[room].name}.env"
+            yield (
+                room,
+                f"workers {first.name} and {other.name} have files of other names for one room: {named}",
+            )
+        elif other:
+            yield room, f"{name}.env differs between the folders of workers {first.name} and {other.name}"
+
+
+def _drawn(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
