@@ -66,6 +66,7 @@ class Start:
         app: The author's.
         ending: How it is stopped.
         once_it_runs: Called when it is ready.
+        name: What it is called among several of this process; ``None``: it is the only one.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class Start:
     app: AnyApp | None
     ending: Ending
     once_it_runs: Callable[[], None] = lambda: None
+    name: str | None = None
 
     def know_token(self, token: str, made: Path | None) -> None:
         """Mask the status page's token; one that was just made is shown, this once."""
@@ -125,7 +127,7 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
         ) as status,
         open_port(
             settings,
-            Shown(bot, outbox, status, deliveries, start.log.recent),
+            Shown(bot, outbox, status, deliveries, start.log.recent, start.name),
             clock=clock,
             on_token=start.know_token,
         ),

@@ -144,7 +144,7 @@ async def _run_several(bots: Sequence[_Named], log: Log, signals: Signals) -> in
         lives: list[asyncio.Task[int]] = []
         for bot, ending in zip(bots, endings, strict=True):
             with about(Whose(bot.name, bot.settings.room_uuid)):  # a task has the context of its start
-                life = _one_of_several(bot, Start(bot.settings, log, bot.app, ending))
+                life = _one_of_several(bot, Start(bot.settings, log, bot.app, ending, name=bot.name))
                 lives.append(asyncio.create_task(life, name=f"hangbot-{bot.name}"))
 
         def stop() -> None:

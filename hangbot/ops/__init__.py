@@ -41,6 +41,7 @@ class Shown:
         status: How it is.
         deliveries: What delivery did last.
         log: The last lines of the log.
+        name: What the bot is called among several of this process; ``None``: it is the only one.
     """
 
     bot: Bot
@@ -48,6 +49,7 @@ class Shown:
     status: Status
     deliveries: Deliveries
     log: Recent
+    name: str | None = None
 
 
 @asynccontextmanager

@@ -62,5 +62,5 @@ async def open_page(
 
 def _metrics_of(shown: "Shown", clock: Clock) -> Metrics:
     bot, row = shown.bot, shown.status.row()
-    source = Source(row["room"], bot.started_at, bot.figures, bot.health, shown.outbox.queue)
+    source = Source(row["room"], bot.started_at, bot.figures, bot.health, shown.outbox.queue, shown.name)
     return Metrics([source], clock=clock, version=row["version"])

@@ -23,14 +23,16 @@ class Lines:
 
     Args:
         name: The figure.
-        labels: The names of its labels, but for the room's.
+        labels: The names of its labels, but for those of the bot.
         room: The room's value.
+        bot: The bot's value; ``None``: it is the only one of its process, and has no such label.
     """
 
-    def __init__(self, name: str, labels: Labels, room: str) -> None:
+    def __init__(self, name: str, labels: Labels, room: str, bot: str | None = None) -> None:
         self._name = name
         self._labels = labels
-        self._room = f'room="{escaped(room)}"'
+        whose = {"room": room} if bot is None else {"bot": bot, "room": room}
+        self._whose = ",".join(f'{label}="{escaped(value)}"' for label, value in whose.items())
         self._known = _Known(lambda labels: f"{name}{{{self._with(labels)}}} ")
         self._limits: Labels = ()
         self._buckets = _Known(self._begun)
@@ -74,7 +76,7 @@ class Lines:
 
     def _with(self, labels: Labels) -> str:
         named = (f'{name}="{escaped(value)}"' for name, value in zip(self._labels, labels, strict=True))
-        return ",".join((self._room, *named))
+        return ",".join((self._whose, *named))
 
 
 class _Known(dict[Labels, str]):

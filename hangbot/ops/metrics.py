@@ -32,6 +32,7 @@ class Source:
         figures: What it counts.
         health: Returns how it is.
         queue: Returns what waits in its outbox; raises `OutboxError`.
+        bot: What it is called among several of its process; ``None``: it is the only one.
     """
 
     room: str
@@ -39,6 +40,7 @@ class Source:
     figures: Figures
     health: Callable[[], Health]
     queue: Callable[[], Awaitable[Queue]]
+    bot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Metrics:
         self._gauges = [
             (
                 head(gauge.name, "gauge", gauge.about),
-                [Lines(gauge.name, gauge.labels, source.room) for source in sources],
+                [Lines(gauge.name, gauge.labels, source.room, source.bot) for source in sources],
                 gauge.values,
             )
             for gauge in _GAUGES
@@ -79,7 +81,7 @@ class Metrics:
             (
                 head(shown[0].name, KINDS[type(shown[0])], shown[0].about),
                 [
-                    Lines(each.name, each.labels, source.room).of(each)
+                    Lines(each.name, each.labels, source.room, source.bot).of(each)
                     for each, source in zip(shown, sources, strict=True)
                 ],
             )

@@ -1,6 +1,7 @@
 """Several bots in one process: each by itself, whatever becomes of the others."""
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -48,7 +49,8 @@ def opened(tmp_path: Path) -> Iterator[Callable[[], tuple[Room, Room, Process]]]
     def open_all() -> tuple[Room, Room, Process]:
         lounge, cellar = (Room(tmp_path, number, name) for number, name in enumerate(("lounge", "cellar")))
         opened.extend((lounge, cellar))
-        bots = Process(tmp_path, 9, "run", "--env-file", "lounge.env", "--env-file", "cellar.env")
+        files = ("--env-file", "lounge.env", "--env-file", "cellar.env")
+        bots = Process(tmp_path, 9, "run", *files, env={"HANGBOT_STATUS_PORT": "0"})
         opened.insert(0, bots)
         until(lambda: bots.err.count("running: in ") == 2)
         return lounge, cellar, bots
@@ -88,6 +90,20 @@ def test_a_kick_of_one_ends_that_one_only(opened: Callable[[], tuple[Room, Room,
     bots.process.wait(WITHIN)
 
     assert bots.process.returncode == 4
+
+
+def test_the_metrics_of_each_have_its_name(opened: Callable[[], tuple[Room, Room, Process]]) -> None:
+    *_, bots = opened()
+
+    pages = {
+        name: httpx.get(f"{url}/metrics", trust_env=False, timeout=WITHIN).text
+        for name, url in re.findall(r"\| (\w+) \|.*(http://127\.0\.0\.1:\d+)/healthz", bots.err)
+    }
+
+    assert pages.keys() == {"lounge", "cellar"}
+    for name, page in pages.items():
+        (ready,) = re.findall(r"^hangbot_ready(.*)$", page, re.MULTILINE)
+        assert f'{{bot="{name}",room="' in ready
 
 
 def test_two_bots_on_one_outbox_are_refused(tmp_path: Path) -> None:

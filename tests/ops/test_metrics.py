@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -124,6 +125,25 @@ async def test_how_the_bot_is_and_what_waits_is_shown_as_it_is_then() -> None:
     assert found["hangbot_part_trouble"] == {("room",): 0, ("chat token",): 2}
     assert (found["hangbot_queue_length"], found["hangbot_queue_age_seconds"]) == ({(): 3}, {(): 10})
     assert found["hangbot_start_time_seconds"] == {(): 5.5}
+
+
+async def test_of_several_bots_in_one_room_each_is_told_apart() -> None:
+    clock = ManualClock()
+    one, other = (
+        replace(source(clock, busy(), waits=Queue(number, None)), bot=name)
+        for number, name in enumerate(("lounge", 'the "other"'))
+    )
+
+    text = (await Metrics([one, other], clock=clock, version="1").render()).decode()
+
+    bots = [
+        (sample.labels["bot"], sample.labels["room"], sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "hangbot_queue_length"
+    ]
+    assert bots == [("lounge", ROOM, 0), ('the "other"', ROOM, 1)]
+    assert text.count('bot="lounge"') == text.count('room="') / 2
 
 
 @pytest.mark.parametrize("waits", [None, OutboxUnusable("the disk has gone")], ids=["hangs", "fails"])

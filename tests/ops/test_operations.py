@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 OPS = ROOT / "docs" / "ops"
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PROMTOOL = shutil.which("promtool")
-LABELS = {"job", "instance", "alertname", "severity"}
-"""Those that Prometheus gives."""
+LABELS = {"job", "instance", "alertname", "severity", "bot"}
+"""Those that Prometheus gives; and that of a bot among several of its process."""
 
 
 @cache
