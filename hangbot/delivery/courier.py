@@ -91,6 +91,7 @@ class Courier:
             others=others or SystemClock(),
             total=retrier.policy.total,
             look_every=look_every,
+            journal=journal,
         )
 
     @property
@@ -239,8 +240,8 @@ class Courier:
             raise OutboxNotOurs(str(exc), remedy=exc.remedy) from None
 
     def look(self) -> None:
-        """Have `run` look at once for what another process accepted."""
-        self._workers.work.set()
+        """Have `run` look at once for what another process accepted, or an operator did."""
+        self._serving.look()
 
     def stop(self) -> None:
         """Begin no further message; `run` returns when what is on its way has ended.

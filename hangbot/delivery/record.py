@@ -1,8 +1,9 @@
 """What delivery says while it works: one frozen record a step, for every listener alike."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from hangbot.clock import Boot
@@ -10,7 +11,9 @@ from hangbot.delivery.message import Outgoing
 from hangbot.journal import Journal
 
 __all__ = [
+    "BY_HAND",
     "EXPIRED_AT_START",
+    "Deed",
     "MessageTiming",
     "Notify",
     "OutboxRow",
@@ -59,6 +62,13 @@ EXPIRED_AT_START: Final = Settlement(
     "Say it anew if it is still wanted.",
 )
 """How what is found too old at a start ends: all of it is one line of the log."""
+
+
+Deed = Literal["retry", "drop"]
+BY_HAND: Final[Mapping[Deed, str]] = MappingProxyType(
+    {"retry": "queued again by hand", "drop": "dropped by hand"}
+)
+"""What an operator does to a message that did not arrive: how its history says it."""
 
 
 class Step(NamedTuple):

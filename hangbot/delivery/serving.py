@@ -13,6 +13,7 @@ from hangbot.delivery.record import EXPIRED_AT_START, Notify, Step
 from hangbot.delivery.throttle import Throttle
 from hangbot.delivery.workers import Workers
 from hangbot.errors import HangbotError, OutboxTaken, OutboxUnusable
+from hangbot.journal import SILENT, Journal
 from hangbot.system_errors import first_of
 
 __all__ = ["Serving"]
@@ -36,6 +37,7 @@ class Serving:
         others: The clock of other processes, which share the file.
         total: Seconds that a message may take.
         look_every: Seconds between looks at what others put into the file, where nothing is noticed.
+        journal: Keeps what operators do to messages.
 
     Attributes:
         lost: What became of the file, where it was taken away.
@@ -53,6 +55,7 @@ class Serving:
         others: Clock,
         total: float,
         look_every: float,
+        journal: Journal = SILENT,
     ) -> None:
         self.lost: str | None = None
         self._outbox = outbox
@@ -65,6 +68,14 @@ class Serving:
         self._total = total
         self._look_every = look_every
         self._watch_at = 0.0
+        self._journal = journal
+        self._last_step: int | None = None
+        self._looks = False
+
+    def look(self) -> None:
+        """Look at once for what another process, or the bot itself, did to the outbox."""
+        self._looks = True
+        self._workers.work.set()
 
     async def until_stopped(self) -> None:
         """Deliver until the workers are to stop.
@@ -118,6 +129,7 @@ class Serving:
             words = "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them"
             logger.warning(words, others, self._outbox.file.name, extra=more)
         version = -1
+        await self._keep_deeds()
         with self._outbox.file.noticing(self._workers.work.set):
             while not self._workers.stopping:
                 self._workers.work.clear()
@@ -130,7 +142,18 @@ class Serving:
                     await self._empty_what_is_lost(self.lost)
                 if seen != version:
                     await self._pending.refresh()
+                if seen != version or self._looks:
+                    await self._keep_deeds()
                 version = seen
+
+    async def _keep_deeds(self) -> None:
+        """Keep in the journal what operators did since the last time; the first time only find out when."""
+        self._looks = False
+        if not self._journal.keeps:
+            return
+        self._last_step, deeds = await self._outbox.done_by_hand(self._last_step)
+        for deed, key in deeds:
+            self._journal.add("operator", deed, key)
 
     async def _empty_what_is_lost(self, cause: str) -> None:
         """Deliver what the open file still holds: no later process will find it."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS
 from hangbot.delivery.read_sql import QUEUED, WAITS, Rooms, first, get, owner, rooms_of
-from hangbot.delivery.record import EXPIRED_AT_START, OutboxRow, Settlement, Step
+from hangbot.delivery.record import BY_HAND, EXPIRED_AT_START, OutboxRow, Settlement, Step
 from hangbot.errors import UnknownMessage
 
 
@@ -188,7 +188,7 @@ def requeue(database: sqlite3.Connection, keys: Sequence[str], now: float) -> li
             (seq,),
         ).rowcount
         if changed:
-            _keep(database, seq, [Step(key, now, "accepted", detail="queued again by hand")])
+            _keep(database, seq, [Step(key, now, "accepted", detail=BY_HAND["retry"])])
     return [get(database, key) for key in keys]
 
 
@@ -199,12 +199,12 @@ def drop(database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[
         waits = get(database, key).settled_at is None
         changed = database.execute(
             "UPDATE message SET state = 'dropped', tier = NULL, settled_at = ?,"
-            " reason = 'dropped by hand', remedy = ''"
+            " reason = ?, remedy = ''"
             " WHERE seq = ? AND state NOT IN ('delivered', 'dropped')",
-            (now, seq),
+            (now, BY_HAND["drop"], seq),
         ).rowcount
         if changed:
-            _keep(database, seq, [Step(key, now, "settled", detail="dropped by hand")])
+            _keep(database, seq, [Step(key, now, "settled", detail=BY_HAND["drop"])])
             if waits:
                 fail_remaining_parts(database, key, now)
     return [get(database, key) for key in keys]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
+from hangbot.delivery.record import BY_HAND
 from hangbot.incident.recording import Line, Names, Recording, kind_of
 
 __all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
@@ -143,6 +144,8 @@ def _messages(run: Recording, names: Names) -> Iterator[Fact]:
     for said in run.said:
         if said.refused:
             yield Fact(said.t, f"a message to {said.to}", f"refused: {said.refused}")
+    for deed in run.of_kind("operator"):
+        yield Fact(deed.t, _name(deed.row["id"], names), BY_HAND[deed.row["deed"]])
     for step in run.of_kind("step"):
         row = step.row
         if row["step"] == "settled":

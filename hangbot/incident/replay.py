@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.config import ENV, Settings, inner_fields
+from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import HangbotError, UsageError
 from hangbot.factory import open_bot, open_outbox
@@ -142,15 +143,15 @@ class _Replay:
                     network=network,
                 ) as bot,
             ):
-                await self._play(bot)
+                await self._play(bot, outbox)
         excerpt = journal.read()
         made = list(rows(excerpt, Redactor()))
         return read_recording(made, shift=float(made[0]["start"]))
 
-    async def _play(self, bot: Bot) -> None:
+    async def _play(self, bot: Bot, outbox: Outbox) -> None:
         tasks = [
             asyncio.create_task(self._look(bot), name="hangbot-replay-health"),
-            asyncio.create_task(self._say(bot), name="hangbot-replay-script"),
+            asyncio.create_task(self._say(bot, outbox), name="hangbot-replay-script"),
         ]
         running = asyncio.create_task(self._run_bot(bot), name="hangbot-replay-bot")
         try:
@@ -178,11 +179,11 @@ class _Replay:
             bot.health()
             await self._clock.sleep(_LOOKS_EVERY)
 
-    async def _say(self, bot: Bot) -> None:
-        """Have the bot say and do what it was to say and do then, at the same times."""
+    async def _say(self, bot: Bot, outbox: Outbox) -> None:
+        """Have the bot say and do what it was to say and do then, and its operator too, at the same times."""
         acting: list[asyncio.Task[object]] = []
         todo: list[tuple[float, Said | Mapping[str, Any] | None]] = list(self._then.to_say())
-        todo += [(acted.t, acted.row) for acted in self._then.of_kind("acted")]
+        todo += [(done.t, done.row) for kind in ("acted", "operator") for done in self._then.of_kind(kind)]
         todo += [(stop.t, None) for stop in self._then.of_kind("stopping")]
         try:
             for t, step in sorted(todo, key=lambda each: each[0]):
@@ -193,6 +194,8 @@ class _Replay:
                         await _said(bot, step)
                 elif step is None:
                     bot.stop()
+                elif step["kind"] == "operator":
+                    await self._changed(bot, outbox, step)
                 elif self._app is None:
                     acting.append(asyncio.create_task(_acted(bot, step)))
             await asyncio.gather(*acting)
@@ -200,6 +203,13 @@ class _Replay:
             for task in acting:
                 task.cancel()
             await asyncio.gather(*acting, return_exceptions=True)
+
+    async def _changed(self, bot: Bot, outbox: Outbox, row: Mapping[str, Any]) -> None:
+        """Do to a message what the operator did then."""
+        change = outbox.requeue if row["deed"] == "retry" else outbox.drop
+        with suppress(HangbotError):  # it is not there: the bot of today never said it, and that shows
+            await change([self._player.renamed(row["id"])], self._clock.wall())
+        bot.look()
 
     def _settings(self, folder: Path) -> Settings:
         names = {env.name for env in ENV.values() if not env.secret} - _LEFT_OUT

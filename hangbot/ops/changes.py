@@ -38,7 +38,7 @@ class Changes:
     """Does what `hangbot outbox retry` and `hangbot outbox drop` do, in the bot itself.
 
     Args:
-        bot: Looks for what is queued again.
+        bot: Looks for what was changed.
         outbox: Its outbox.
         clock: Dates what is changed.
     """
@@ -72,4 +72,5 @@ class Changes:
                     remedy=f"`hangbot outbox drop {key}` gives up what waits.",
                 )
         rows = await self._outbox.drop(ids, self._clock.wall())
+        self._bot.look()
         return {row.message.id: row.state for row in rows}

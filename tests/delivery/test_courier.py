@@ -18,6 +18,7 @@ from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
 from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimited, ServiceError, UsageError
 from hangbot.health import Conditions
+from hangbot.journal import Journal
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases
@@ -89,6 +90,7 @@ class Desk:
     max_workers: int = 256
     look_every: float = 0.01
     steps: list[Step] = field(default_factory=list)
+    journal: Journal = field(default_factory=lambda: Journal(lambda: 0.0))
 
     def courier(self) -> Courier:
         limits, conditions = ThrottleLimits(self.bucket, RetryBudget(), self.breaker), Conditions()
@@ -103,6 +105,7 @@ class Desk:
             conditions=conditions,
             max_workers=self.max_workers,
             look_every=self.look_every,
+            journal=self.journal,
         )
 
     async def accepting(self, *messages: Outgoing | str) -> Courier:
@@ -127,6 +130,10 @@ class Desk:
         """Have the service be known to be down, and not be asked again for 200 s."""
         self.breaker = CircuitBreaker(SELDOM, failures_to_open=1)
         self.breaker.unanswered(self.clock.now(), FixedRng(), "503")
+
+    def deeds(self) -> list[tuple[str, str]]:
+        """Return what operators did, as the journal has it."""
+        return [entry.values for entry in self.journal.read().entries if entry.kind == "operator"]
 
     def count(self, kind: str, key: str = "") -> int:
         """Return how many steps of a kind were told, of one message or of all."""
@@ -598,6 +605,28 @@ async def test_a_message_dropped_on_its_way_that_arrives_is_delivered(desk: Desk
 
     assert end.state == "delivered"
     assert (await desk.state())[0] == "delivered"
+
+
+async def test_what_operators_do_is_in_the_journal_from_wherever_and_once(
+    desk: Desk, elsewhere: Outbox
+) -> None:
+    desk.service.script |= {"failed": [REFUSED], "refused": [REFUSED]}
+    courier = await desk.accepting("failed", "refused", "there")
+    await courier.run_until_empty()
+    await elsewhere.drop(["refused"], 5.0)
+
+    async with running(courier):
+        await elsewhere.put([message("up")], 5.0)
+        await soon(lambda: "up" in desk.service.room)  # from here on it looks
+        await elsewhere.requeue(["failed", "there"], 6.0)
+        await soon(lambda: ("retry", "failed") in desk.deeds())
+        await courier.settled("failed")
+        await desk.outbox.requeue(["refused"], 7.0)
+        courier.look()
+        await soon(lambda: ("retry", "refused") in desk.deeds())
+        await courier.settled("refused")
+
+    assert desk.deeds() == [("retry", "failed"), ("retry", "refused")]
 
 
 async def test_a_message_dropped_in_the_queue_is_passed_over_and_told(desk: Desk, elsewhere: Outbox) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from hangbot import AnyApp, App, Bot, ChatMessage, Context, Event, HangbotError, UserJoined
+from hangbot import AnyApp, App, Bot, ChatMessage, Context, Event, HangbotError, InlineWriter, UserJoined
+from tests.delivery.builders import opened
 from tests.incident.recorded import CHAT_PORT, ROOM_PORT, Happening
 
 __all__ = ["INCIDENTS", "MORE", "QUICK", "SONG", "Incident", "echo"]
@@ -159,6 +160,19 @@ async def failed_message(it: Happening) -> None:
     await it.wait(5)
 
 
+async def operated(it: Happening) -> None:
+    """Two messages fail; from another process one is queued again, and one given up."""
+    refusal = {"error": {"code": "ERR_BLOCKED_BY_EXTENSION", "message": "no"}}
+    it.sandbox.faults.add("chat.send", "status", status=400, body=refusal, times=2)
+    await it.bot.say("is to arrive after all", key="0123456789abcdef0123456789abcdef")
+    await it.bot.say("is not wanted any more", key="fedcba9876543210fedcba9876543210")
+    await it.wait(5)
+    async with opened(it.outbox_file, make_writer=InlineWriter) as elsewhere:
+        await elsewhere.requeue(["0123456789abcdef0123456789abcdef"], 1.0)
+        await elsewhere.drop(["fedcba9876543210fedcba9876543210"], 1.0)
+    await it.wait(30)
+
+
 async def uncertain_message(it: Happening) -> None:
     it.sandbox.faults.add("chat.send", "cut_after_store", times=3)
     it.sandbox.faults.add("chat.lookup", "hang", times=0)
@@ -296,6 +310,7 @@ assert len(INCIDENTS) == 20
 
 MORE: Final = {
     "an app that is an object": Incident(called, ": raised", app=_Object(), env=QUICK),
+    "an operator": Incident(operated, ": dropped by hand", env=QUICK),
     "an app of commands": Incident(called, ": raised", app=_commands(), env=QUICK),
     "a chat token in the configuration": Incident(called, "delivered", env={**QUICK, "COMETCHAT_AUTH": ""}),
     "no app": Incident(called, "delivered", env={**QUICK, "BOOT_MESSAGE": "hello all of you"}),

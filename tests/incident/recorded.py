@@ -45,6 +45,7 @@ class Happening:
     alice: Actor
     bob: Actor
     running: "asyncio.Task[None]"
+    outbox_file: Path
 
     async def wait(self, seconds: float) -> None:
         """Have time pass."""
@@ -102,7 +103,7 @@ def recorded(
                     running = asyncio.create_task(bot.run(), name="bot")
                     looking = asyncio.create_task(_look(bot), name="health")
                     await bot.ready()
-                    await incident(Happening(sandbox, bot, loop, alice, bob, running))
+                    await incident(Happening(sandbox, bot, loop, alice, bob, running, outbox_file))
                     kept = list(rows(journal.read(), Redactor(settings.secrets()), wall=clock.wall()))
                     figures = compute_stats(await outbox.timings(), clock.wall()).as_row()
                     bot.stop()

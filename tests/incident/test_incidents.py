@@ -14,7 +14,7 @@ from hangbot.incident.replay import replayed
 from tests.incident.incidents import INCIDENTS, MORE, QUICK, SONG, Incident, echo
 from tests.incident.recorded import NAMES, Happening, recorded
 
-_EVERYDAY = {"lost answer", "two troubles"}
+_EVERYDAY = {"lost answer", "two troubles", "an operator"}
 
 
 @pytest.mark.parametrize(

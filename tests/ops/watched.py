@@ -12,6 +12,8 @@ from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.delivery.outbox import exclusive
 from hangbot.factory import open_bot, open_outbox
+from hangbot.hangfm.network import Network
+from hangbot.journal import Journal
 from hangbot.logs import Recent
 from hangbot.ops import Deliveries, Shown, open_port
 from hangbot.ops.token import token_path
@@ -41,6 +43,7 @@ class Watched:
     url: str
     run: asyncio.Task[None] | None
     new_tokens: list[str]
+    journal: Journal
 
     @property
     def token(self) -> str:
@@ -57,6 +60,15 @@ class Watched:
         (row,) = await self.shown.bot.say(text)
         await asyncio.wait_for(self.shown.bot.settled(row.message.id), WITHIN)
         return row.message.id
+
+    async def deeds(self, number: int) -> list[tuple[object, ...]]:
+        """Return what operators did, as the journal has it, when it was so much."""
+        found: list[tuple[object, ...]] = []
+        async with asyncio.timeout(WITHIN):
+            while len(found) < number:
+                await asyncio.sleep(0.01)  # there is no event for it
+                found = [row.values for row in self.journal.read().entries if row.kind == "operator"]
+        return found
 
     async def state(self, key: str) -> str:
         return (await self.shown.outbox.get(key)).state
@@ -75,7 +87,10 @@ async def watched(
         outbox = await stack.enter_async_context(open_outbox(settings))
         stack.enter_context(exclusive(settings.outbox))
         deliveries, log, clock = Deliveries(), Recent(), SystemClock()
-        bot = await stack.enter_async_context(open_bot(settings, outbox, app=app, notify=deliveries.step))
+        journal = Journal(clock.now)
+        bot = await stack.enter_async_context(
+            open_bot(settings, outbox, app=app, notify=deliveries.step, network=Network(journal=journal))
+        )
         status = await stack.enter_async_context(
             open_status(settings, bot, outbox.file, clock=clock, version="0", environ={})
         )
@@ -93,7 +108,7 @@ async def watched(
         try:
             if run:
                 await asyncio.wait_for(bot.ready(), WITHIN)
-            yield Watched(sandbox, settings, shown, url, task, tokens)
+            yield Watched(sandbox, settings, shown, url, task, tokens, journal)
         finally:
             bot.stop()
             if task:
