@@ -16,7 +16,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox_limits import OutboxLimits
 from hangbot.delivery.owner import ANY_ROOM, Owner
 from hangbot.delivery.place import OutboxPlace
-from hangbot.delivery.record import Deed, MessageTiming, OutboxRow, Queue, Settlement, State, Step
+from hangbot.delivery.record import ManualChange, MessageTiming, OutboxRow, Queue, Settlement, State, Step
 from hangbot.delivery.slots import Slots
 from hangbot.delivery.writes import Writes, write
 from hangbot.errors import OutboxOfAnother
@@ -282,7 +282,7 @@ class Outbox:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
         return await self.file.write(write_sql.drop, keys, now)
 
-    async def done_by_hand(self, after: int | None) -> tuple[int, list[tuple[Deed, str]]]:
+    async def done_by_hand(self, after: int | None) -> tuple[int, list[tuple[ManualChange, str]]]:
         """Return the number of the last step, and each `requeue` and `drop` of any process after another."""
         return await self.file.read(read_sql.done_by_hand, after, self._rooms)
 

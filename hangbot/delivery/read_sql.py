@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hangbot.clock import Boot
 from hangbot.delivery.message import MOST_PARTS, Outgoing
-from hangbot.delivery.record import BY_HAND, Deed, MessageTiming, OutboxRow, Queue, State, Step
+from hangbot.delivery.record import BY_HAND, ManualChange, MessageTiming, OutboxRow, Queue, State, Step
 from hangbot.errors import UnknownMessage
 
 WAITS: Final = "state IN ('queued', 'sending')"
@@ -178,8 +178,8 @@ def history(database: sqlite3.Connection, key: str) -> list[Step]:
 
 def done_by_hand(
     database: sqlite3.Connection, after: int | None, rooms: Rooms = None
-) -> tuple[int, list[tuple[Deed, str]]]:
-    """Return the number of the last step, and what operators did behind an earlier one: deeds and ids.
+) -> tuple[int, list[tuple[ManualChange, str]]]:
+    """Return the number of the last step, and what operators did behind an earlier one: changes and ids.
 
     Args:
         database: The outbox.
@@ -189,13 +189,13 @@ def done_by_hand(
     (last,) = database.execute("SELECT coalesce(max(rowid), 0) FROM step").fetchone()
     if after is None:
         return last, []
-    deeds = {detail: deed for deed, detail in BY_HAND.items()}
+    changes = {detail: change for change, detail in BY_HAND.items()}
     query = (
         "SELECT step.detail, message.id, message.room FROM step JOIN message ON message.seq = step.message"
         " WHERE step.rowid > ? AND step.detail IN (?, ?) ORDER BY step.rowid"
     )
-    found = database.execute(query, (after, *deeds)).fetchall()
-    return last, [(deeds[detail], key) for detail, key, room in found if rooms is None or room in rooms]
+    found = database.execute(query, (after, *changes)).fetchall()
+    return last, [(changes[detail], key) for detail, key, room in found if rooms is None or room in rooms]
 
 
 def version(database: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ from hangbot.journal import Journal
 __all__ = [
     "BY_HAND",
     "EXPIRED_AT_START",
-    "Deed",
+    "ManualChange",
     "MessageTiming",
     "Notify",
     "OutboxRow",
@@ -64,8 +64,8 @@ EXPIRED_AT_START: Final = Settlement(
 """How what is found too old at a start ends: all of it is one line of the log."""
 
 
-Deed = Literal["retry", "drop"]
-BY_HAND: Final[Mapping[Deed, str]] = MappingProxyType(
+ManualChange = Literal["retry", "drop"]
+BY_HAND: Final[Mapping[ManualChange, str]] = MappingProxyType(
     {"retry": "queued again by hand", "drop": "dropped by hand"}
 )
 """What an operator does to a message that did not arrive: how its history says it."""

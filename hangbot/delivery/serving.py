@@ -129,7 +129,7 @@ class Serving:
             words = "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them"
             logger.warning(words, others, self._outbox.file.name, extra=more)
         version = -1
-        await self._keep_deeds()
+        await self._keep_changes()
         with self._outbox.file.noticing(self._workers.work.set):
             while not self._workers.stopping:
                 self._workers.work.clear()
@@ -143,17 +143,17 @@ class Serving:
                 if seen != version:
                     await self._pending.refresh()
                 if seen != version or self._looks:
-                    await self._keep_deeds()
+                    await self._keep_changes()
                 version = seen
 
-    async def _keep_deeds(self) -> None:
+    async def _keep_changes(self) -> None:
         """Keep in the journal what operators did since the last time; the first time only find out when."""
         self._looks = False
         if not self._journal.keeps:
             return
-        self._last_step, deeds = await self._outbox.done_by_hand(self._last_step)
-        for deed, key in deeds:
-            self._journal.add("operator", deed, key)
+        self._last_step, changes = await self._outbox.done_by_hand(self._last_step)
+        for change, key in changes:
+            self._journal.add("operator", change, key)
 
     async def _empty_what_is_lost(self, cause: str) -> None:
         """Deliver what the open file still holds: no later process will find it."""

@@ -70,7 +70,7 @@ _NEEDED: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
     "answering": {"id": _is_text, "message": _is_whole, "app": _is_text},
     "acted": {"action": _is_text, "params": _is_object},
     "app": {"what": _is_text, "outcome": _is_text},
-    "operator": {"deed": lambda value: value in ("retry", "drop"), "id": _is_text},
+    "operator": {"change": lambda value: value in ("retry", "drop"), "id": _is_text},
     "step": {"id": _is_text, "step": _is_text, "attempt": _is_whole},
     "health": {"part": _is_text, "red": _is_switch, "sentence": _is_text},
     "chance": {"whose": _is_text, "number": _is_number},

@@ -144,8 +144,8 @@ def _messages(run: Recording, names: Names) -> Iterator[Fact]:
     for said in run.said:
         if said.refused:
             yield Fact(said.t, f"a message to {said.to}", f"refused: {said.refused}")
-    for deed in run.of_kind("operator"):
-        yield Fact(deed.t, _name(deed.row["id"], names), BY_HAND[deed.row["deed"]])
+    for change in run.of_kind("operator"):
+        yield Fact(change.t, _name(change.row["id"], names), BY_HAND[change.row["change"]])
     for step in run.of_kind("step"):
         row = step.row
         if row["step"] == "settled":

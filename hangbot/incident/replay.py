@@ -206,7 +206,7 @@ class _Replay:
 
     async def _changed(self, bot: Bot, outbox: Outbox, row: Mapping[str, Any]) -> None:
         """Do to a message what the operator did then."""
-        change = outbox.requeue if row["deed"] == "retry" else outbox.drop
+        change = outbox.requeue if row["change"] == "retry" else outbox.drop
         with suppress(HangbotError):  # it is not there: the bot of today never said it, and that shows
             await change([self._player.renamed(row["id"])], self._clock.wall())
         bot.look()

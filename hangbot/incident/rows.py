@@ -13,7 +13,7 @@ _LINE: Final = re.compile(r"message \d{1,20}")
 _AS_THEY_ARE: Final = words(
     """
     kind t before n conn ping service method status how errno theirs code direct refused message action step
-    attempt state tier part red outcome deed whose number bits schema lost start seconds began open
+    attempt state tier part red outcome change whose number bits schema lost start seconds began open
     """
 )
 """Fields with hangbot's own words, and numbers."""

@@ -91,7 +91,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "answering": ("id", "message", "app"),
     "acted": ("action", "params"),
     "app": ("what", "outcome"),
-    "operator": ("deed", "id"),
+    "operator": ("change", "id"),
     "step": ("id", "step", "attempt", "detail", "state", "tier"),
     "health": ("part", "red", "sentence"),
     "chance": ("whose", "number"),

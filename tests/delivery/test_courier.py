@@ -131,7 +131,7 @@ class Desk:
         self.breaker = CircuitBreaker(SELDOM, failures_to_open=1)
         self.breaker.unanswered(self.clock.now(), FixedRng(), "503")
 
-    def deeds(self) -> list[tuple[str, str]]:
+    def changes(self) -> list[tuple[str, str]]:
         """Return what operators did, as the journal has it."""
         return [entry.values for entry in self.journal.read().entries if entry.kind == "operator"]
 
@@ -619,14 +619,14 @@ async def test_what_operators_do_is_in_the_journal_from_wherever_and_once(
         await elsewhere.put([message("up")], 5.0)
         await soon(lambda: "up" in desk.service.room)  # from here on it looks
         await elsewhere.requeue(["failed", "there"], 6.0)
-        await soon(lambda: ("retry", "failed") in desk.deeds())
+        await soon(lambda: ("retry", "failed") in desk.changes())
         await courier.settled("failed")
         await desk.outbox.requeue(["refused"], 7.0)
         courier.look()
-        await soon(lambda: ("retry", "refused") in desk.deeds())
+        await soon(lambda: ("retry", "refused") in desk.changes())
         await courier.settled("refused")
 
-    assert desk.deeds() == [("retry", "failed"), ("retry", "refused")]
+    assert desk.changes() == [("retry", "failed"), ("retry", "refused")]
 
 
 async def test_a_message_dropped_in_the_queue_is_passed_over_and_told(desk: Desk, elsewhere: Outbox) -> None:

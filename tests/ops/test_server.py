@@ -76,13 +76,13 @@ async def test_a_message_that_failed_is_tried_again_by_one_who_has_the_token(tmp
             dropped = await answer.json()
         await asyncio.wait_for(bot.shown.bot.settled(key), WITHIN)
         states = await bot.state(key), await bot.state(other)
-        deeds = await bot.deeds(2)
+        changes = await bot.changes(2)
 
     assert {row["id"]: row["state"] for row in first["troubles"]} == {key: "failed", other: "failed"}
     assert "not in this room" in first["troubles"][0]["reason"]
     assert (retried, dropped) == ({"states": {key: "queued"}}, {"states": {other: "dropped"}})
     assert states == ("delivered", "dropped")
-    assert deeds == [("retry", key), ("drop", other)]
+    assert changes == [("retry", key), ("drop", other)]
 
 
 @cases(

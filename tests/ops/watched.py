@@ -61,7 +61,7 @@ class Watched:
         await asyncio.wait_for(self.shown.bot.settled(row.message.id), WITHIN)
         return row.message.id
 
-    async def deeds(self, number: int) -> list[tuple[object, ...]]:
+    async def changes(self, number: int) -> list[tuple[object, ...]]:
         """Return what operators did, as the journal has it, when it was so much."""
         found: list[tuple[object, ...]] = []
         async with asyncio.timeout(WITHIN):
