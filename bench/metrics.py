@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from statistics import median
 from typing import Final
 
@@ -12,7 +12,7 @@ from hangbot.clock import SystemClock
 from hangbot.delivery.counting import count_steps
 from hangbot.delivery.record import Queue, Settlement, Step
 from hangbot.figures import Figures
-from hangbot.health import PARTS, Conditions, Health, alarms
+from hangbot.health import PARTS, Conditions, Health
 from hangbot.ops.metrics import Metrics, Source
 
 __all__ = ["STEPS"]
@@ -85,23 +85,10 @@ def _source(number: int, figures: Figures, clock: SystemClock) -> Source:
     async def queue() -> Queue:
         return Queue(3, clock.wall() - 3)
 
-    return Source(f"00000000-0000-4000-8000-{number:012d}", 0.0, figures, _health_of(conditions), queue)
-
-
-def _health_of(conditions: Conditions) -> Callable[[], Health]:
     def health() -> Health:
-        parts = conditions.examine()
-        return Health(
-            in_room=True,
-            reads_chat=True,
-            chat_down_for=None,
-            reason="",
-            red=alarms(parts),
-            waits=conditions.waits(),
-            parts=parts,
-        )
+        return Health.of(conditions, in_room=True, reads_chat=True)
 
-    return health
+    return Source(f"00000000-0000-4000-8000-{number:012d}", 0.0, figures, health, queue)
 
 
 def _counting(plan: Plan) -> Iterator[Figure]:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from hangbot.loop_watch import LoopWatch
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 __all__ = ["fail_if_blocked"]
@@ -42,66 +44,50 @@ def fail_if_blocked(loop: asyncio.AbstractEventLoop, test: Path) -> Iterator[Non
     if _SIGNAL is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    watch = _LoopWatch(loop)
+    clock = time.pthread_getcpuclockid(threading.get_ident())
+    busy = _Busy(lambda: time.clock_gettime(clock))
+    watch = LoopWatch(loop, _LOOK_EVERY, busy.on_silence, busy.begin)
 
     def on_signal(_: int, frame: FrameType | None) -> None:
-        if watch.is_blocked:  # it may have gone on since the signal was sent
+        if watch.is_silent:  # it may have gone on since the signal was sent
             pytest.fail(_message(frame, test), pytrace=False)
 
     before = signal.signal(_SIGNAL, on_signal)
-    thread = threading.Thread(target=watch.run, name="hangfm-loop-watch", daemon=True)
-    thread.start()
     try:
-        yield
+        with watch.running("hangfm-loop-watch"):
+            yield
     finally:
-        watch.stop.set()
-        thread.join()
         signal.signal(_SIGNAL, before)
 
 
-class _LoopWatch:
-    """Asks the loop for a sign of life, and counts checks: a machine that stalls is no blocked loop."""
+class _Busy:
+    """Signals the main thread once for each time that it neither turns its loop nor computes.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.stop = threading.Event()
-        self.is_blocked = False
-        self._loop = loop
-        self._main = threading.main_thread().ident
-        self._alive = threading.Event()
+    Args:
+        computed: Returns the seconds for which the main thread has computed.
+    """
 
-    def run(self) -> None:
-        unanswered, busy = 0, self._busy()
-        self._ask()
-        while not self.stop.wait(_LOOK_EVERY):
-            if self._alive.is_set():
-                unanswered, busy = 0, self._busy()
-                self._ask()
-                continue
-            unanswered += 1
-            waited = unanswered * _LOOK_EVERY
-            if waited < _BLOCKED_AFTER:
-                continue
-            if self._busy() - busy > waited * _IDLE_SHARE:
-                unanswered, busy = 0, self._busy()
-                continue
-            self.is_blocked = True
-            signal.pthread_kill(self._main or 0, _SIGNAL or 0)
-            return
+    def __init__(self, computed: Callable[[], float]) -> None:
+        self._computed = computed
+        self._main = threading.get_ident()
+        self._before = 0.0
+        self._signalled = False
 
-    def _ask(self) -> None:
-        self._alive.clear()
-        try:
-            self._loop.call_soon_threadsafe(self._sign_of_life)
-        except RuntimeError:  # the loop is closed
-            self.stop.set()
+    def begin(self) -> None:
+        """Note that the loop has just turned."""
+        self._before, self._signalled = self._computed(), False
 
-    def _sign_of_life(self) -> None:
-        self.is_blocked = False
-        self._alive.set()
-
-    def _busy(self) -> float:
-        """Seconds for which the main thread has computed."""
-        return time.clock_gettime(time.pthread_getcpuclockid(self._main or 0))
+    def on_silence(self, looks: int) -> bool:
+        """Signal where it is time; return whether the thread was busy, and is to be given as long again."""
+        waited = looks * _LOOK_EVERY
+        if waited < _BLOCKED_AFTER or self._signalled:
+            return False
+        if self._computed() - self._before > waited * _IDLE_SHARE:
+            self.begin()
+            return True
+        self._signalled = True
+        signal.pthread_kill(self._main, _SIGNAL or 0)
+        return False
 
 
 def _message(frame: FrameType | None, test: Path) -> str:

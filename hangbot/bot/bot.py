@@ -37,7 +37,7 @@ from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.store import Store
 from hangbot.errors import HangbotError, OutboxError, Unreachable
 from hangbot.figures import Figures
-from hangbot.health import Conditions, Health, alarms
+from hangbot.health import Conditions, Health
 from hangbot.ids import new_id
 from hangbot.journal import SILENT, Journal
 from hangbot.system_errors import first_of
@@ -200,16 +200,12 @@ class Bot(Speech):
         """Say what is true right now, not what was when the bot started."""
         for service in (self._keeper, self._deliverer):
             service.observe()
-        parts = self.conditions.examine()
-        return Health(
-            self._keeper.in_room.is_set(),
-            self._listener.reads.is_set(),
-            self._deliverer.down_for,
-            self._deliverer.reason,
-            alarms(parts),
-            self.conditions.waits(),
-            parts,
-            at=self.conditions.now,
+        return Health.of(
+            self.conditions,
+            in_room=self._keeper.in_room.is_set(),
+            reads_chat=self._listener.reads.is_set(),
+            chat_down_for=self._deliverer.down_for,
+            reason=self._deliverer.reason,
         )
 
     def look(self) -> None:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 import hangbot
+from hangbot.loop_watch import LoopWatch
 
 __all__ = ["watched_for_blocking"]
 
@@ -34,43 +35,15 @@ def watched_for_blocking(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     Args:
         loop: It runs in the thread that calls this.
     """
-    watch = _Watch(loop)
-    thread = threading.Thread(target=watch.run, name="hangbot-loop-watch", daemon=True)
-    thread.start()
-    try:
+    author = threading.get_ident()
+
+    def report(looks: int) -> bool:
+        if looks == _REPORTED_AFTER and (frame := _of_the_author(author)):
+            _report(frame)
+        return False
+
+    with LoopWatch(loop, _LOOKS_EVERY, report).running("hangbot-loop-watch"):
         yield
-    finally:
-        watch.stop.set()
-        thread.join()
-
-
-class _Watch:
-    """Counts looks, not time: a machine that stood still has held up nothing."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.stop = threading.Event()
-        self._alive = threading.Event()
-        self._loop = loop
-        self._thread = threading.get_ident()
-
-    def run(self) -> None:
-        unanswered = 0
-        self._ask()
-        while not self.stop.wait(_LOOKS_EVERY):
-            if self._alive.is_set():
-                unanswered = 0
-                self._ask()
-                continue
-            unanswered += 1
-            if unanswered == _REPORTED_AFTER and (frame := _of_the_author(self._thread)):
-                _report(frame)
-
-    def _ask(self) -> None:
-        self._alive.clear()
-        try:
-            self._loop.call_soon_threadsafe(self._alive.set)
-        except RuntimeError:  # the loop is closed
-            self.stop.set()
 
 
 def _of_the_author(thread: int) -> FrameType | None:

@@ -8,6 +8,7 @@ are seconds of the monotonic clock.
 """
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from hangbot.health.conditions import Conditions
 from hangbot.health.facts import Condition, Fact, PartHealth, alarms, examine
@@ -52,6 +53,21 @@ class Health:
     waits: tuple[str, ...] = ()
     parts: tuple[PartHealth, ...] = field(default=(), repr=False)
     at: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        conditions: Conditions,
+        *,
+        in_room: bool,
+        reads_chat: bool,
+        chat_down_for: float | None = None,
+        reason: str = "",
+    ) -> Self:
+        """Return the health of a bot by what is known of its parts now; the rest is as above."""
+        parts = conditions.examine()
+        red, waits = alarms(parts), conditions.waits()
+        return cls(in_room, reads_chat, chat_down_for, reason, red, waits, parts, at=conditions.now)
 
     @property
     def live(self) -> bool:

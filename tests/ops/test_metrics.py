@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from hangbot.delivery.record import Queue
 from hangbot.errors import OutboxUnusable
 from hangbot.figures import Counter, Figures, Histogram, Moment
-from hangbot.health import Conditions, Health, alarms
+from hangbot.health import Conditions, Health
 from hangbot.ops.metrics import Metrics, Source
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
@@ -72,16 +72,7 @@ def source(clock: ManualClock, figures: Figures, *, waits: Queue | Exception | N
     conditions.red("chat token", "the chat refuses the token", "Renew it.")
 
     def health() -> Health:
-        parts = conditions.examine()
-        return Health(
-            in_room=True,
-            reads_chat=True,
-            chat_down_for=None,
-            reason="",
-            red=alarms(parts),
-            waits=conditions.waits(),
-            parts=parts,
-        )
+        return Health.of(conditions, in_room=True, reads_chat=True)
 
     async def queue() -> Queue:
         if isinstance(waits, Exception):

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from hangbot.health import PARTS, Conditions, Health, alarms
+from hangbot.health import PARTS, Conditions, Health
 from hangbot.status.report import Identity, lines, summary, to_row
 
 WHO = Identity("1.0", 42, "room-1", "Bot", 1000.0)
@@ -18,17 +18,7 @@ def row_of(**trouble: tuple[float, str]) -> dict[str, Any]:
         conditions.clear(part)
     for name, (seconds, sentence) in trouble.items():
         conditions.bad(name, sentence, "Wait.", since=at - seconds)
-    parts = conditions.examine()
-    health = Health(
-        in_room=True,
-        reads_chat=True,
-        chat_down_for=None,
-        reason="",
-        red=alarms(parts),
-        waits=conditions.waits(),
-        parts=parts,
-        at=at,
-    )
+    health = Health.of(conditions, in_room=True, reads_chat=True)
     return to_row(health, WHO, wall=2000.0, hide=lambda text: text.replace("s3cret", "<masked>"))
 
 
