@@ -6,6 +6,7 @@ show it and wait on; when the program is to stop, what waits gets `Stopped`.
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -27,6 +28,8 @@ LONG: Final = 5.0
 """Seconds from which on a wait is shown, and ends when the program is to stop."""
 _LOOK_EVERY: Final = 1.0
 """Seconds between looks at the retry budget: every send makes room in it."""
+_LOOK_SOON: Final = 0.1
+_SUSPENDED: Final = "the fleet: another worker may own the room by now"
 _BUDGET: Final = "the retry budget: retries are at most a tenth of the sends of a minute, or ten"
 _RATE: Final = "the rate of sends (HANGBOT_RATE)"
 _SLOTS: Final = "other requests that are still on their way"
@@ -60,6 +63,7 @@ class Throttle:
         service: Is probed when requests fail.
         conditions: Shows that the service refuses the token.
         figures: Count what is held up, and for how long.
+        may_send: Returns whether this process may send at all right now.
     """
 
     def __init__(
@@ -70,7 +74,10 @@ class Throttle:
         service: Probed,
         conditions: Conditions | None = None,
         figures: Figures | None = None,
+        *,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_send = may_send
         self.breaker = limits.breaker
         self._bucket = limits.bucket
         self._budget = limits.budget
@@ -91,7 +98,8 @@ class Throttle:
     @property
     def clear(self) -> bool:
         """Whether a first attempt would pass at once."""
-        return not (self.breaker.down or self._bucket.wait(self._clock.now()) or self._pace.locked())
+        waits = self.breaker.down or self._bucket.wait(self._clock.now()) or self._pace.locked()
+        return self._may_send() and not waits
 
     async def quiet(self) -> None:
         """Wait until no request is under way; what waits to be admitted is none."""
@@ -163,8 +171,7 @@ class Throttle:
         while blocked := self._blocked(retry=retry):
             if self._waits.stopping:
                 raise Stopped
-            cause, wait = blocked
-            why = "service down" if self.breaker.down else "retry budget"
+            why, cause, wait = blocked
             now = self._clock.now()
             left = until.left(self._clock, self.worked_for(), down=self.breaker.down)
             if left <= 0 or now >= begun + patience:
@@ -231,13 +238,16 @@ class Throttle:
         """Return the seconds after which a token of the rate is there for the next in line, roughly."""
         return self._bucket.wait(self._clock.now(), behind=self._in_line)
 
-    def _blocked(self, *, retry: bool) -> tuple[str, float] | None:
-        """Return what blocks a request, and when it is worth looking again; ``None`` when nothing does."""
+    def _blocked(self, *, retry: bool) -> tuple[str, str, float] | None:
+        """Return what blocks a request, as figures and people call it, and in how long to look again."""
+        if not self._may_send():
+            return "suspended", _SUSPENDED, _LOOK_SOON
         now = self._clock.now()
         if self.breaker.down:
-            return f"the service, which is down: {self.breaker.reason}", self.breaker.wait(now)
+            cause = f"the service, which is down: {self.breaker.reason}"
+            return "service down", cause, self.breaker.wait(now)
         if retry and (wait := self._budget.wait(now)):
-            return _BUDGET, min(wait, _LOOK_EVERY)
+            return "retry budget", _BUDGET, min(wait, _LOOK_EVERY)
         return None
 
 

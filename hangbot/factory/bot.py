@@ -31,6 +31,7 @@ from hangbot.hangfm.chat_history import HistoryReader
 from hangbot.hangfm.chat_socket import open_chat_socket
 from hangbot.hangfm.moderation import RoomModeration
 from hangbot.hangfm.network import NETWORK, Network
+from hangbot.hangfm.permit import ALWAYS, Permit
 from hangbot.hangfm.wire.actions import check_name
 from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.health import AT_ONCE, Conditions, parts_for
@@ -52,6 +53,7 @@ def make_courier(  # noqa: PLR0913  what it is wired with
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     journal: Journal = SILENT,
     figures: Figures | None = None,
+    permit: Permit = ALWAYS,
 ) -> Courier:
     """Make a courier for an open outbox; the caller holds `hangbot.delivery.outbox.exclusive`."""
     figures = figures or Figures()
@@ -60,7 +62,8 @@ def make_courier(  # noqa: PLR0913  what it is wired with
     conditions = conditions or Conditions(clock.now, AT_ONCE)
     breaker = CircuitBreaker(reconnect_policy(settings.retry_base))
     limits = ThrottleLimits(bucket, RetryBudget(), breaker, in_flight=settings.http_concurrency)
-    throttle = Throttle(limits, clock, journal.noted(rng, "throttle"), sink, conditions, figures)
+    drawing = journal.noted(rng, "throttle")
+    throttle = Throttle(limits, clock, drawing, sink, conditions, figures, may_send=permit.holds)
     return Courier(
         outbox,
         sink,
@@ -118,6 +121,7 @@ async def open_bot(  # noqa: PLR0913  as above
             turn=turn,
             journal=journal,
             figures=figures,
+            permit=network.permit,
         )
         drawing = journal.noted(rng, "canary")
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, drawing, red)
@@ -136,7 +140,13 @@ async def open_bot(  # noqa: PLR0913  as above
             ledger=ledger,
             courier=courier,
             open_room=lambda hears: open_room(
-                settings, clock=clock, events=happened, on_event=hears, network=network, figures=figures
+                settings,
+                clock=clock,
+                guard=partial(network.permit.check, service="room"),
+                events=happened,
+                on_event=hears,
+                network=network,
+                figures=figures,
             ),
             check_action=check_name,
             retrier=Retrier(send_policy(settings), clock, journal.noted(rng, "bot")),

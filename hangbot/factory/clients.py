@@ -44,13 +44,24 @@ async def open_clients(
     """
     clock, limit, journal = clock or SystemClock(), settings.ack_timeout, network.journal
     async with network.open_transport(settings.chat_url, settings.gateway_url, clock=clock) as http:
-        asking = HttpClient(
-            http, settings.gateway_url, service="gateway", clock=clock, timeout=limit, journal=journal
+
+        def client(service: str, base: str) -> HttpClient:
+            return HttpClient(
+                http,
+                base,
+                service=service,
+                clock=clock,
+                timeout=limit,
+                journal=journal,
+                permit=network.permit,
+            )
+
+        gateway = GatewayClient(
+            client("gateway", settings.gateway_url), settings.bot_user_token.get_secret_value()
         )
-        gateway = GatewayClient(asking, settings.bot_user_token.get_secret_value())
         known = settings.chat_token.get_secret_value() if settings.chat_token else None
         chat = ChatClient(
-            HttpClient(http, settings.chat_url, service="chat", clock=clock, timeout=limit, journal=journal),
+            client("chat", settings.chat_url),
             token=ChatToken(gateway.exchange_token, known),
             group=settings.chat_receiver,
             app_id=settings.chat_app_id,

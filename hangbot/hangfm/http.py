@@ -17,7 +17,8 @@ import httpx
 
 from hangbot.clock import Clock
 from hangbot.errors import AckTimeout, ConfigError, ConnectionLost, Unavailable, Unreachable
-from hangbot.hangfm.http1 import Http1Transport
+from hangbot.hangfm.http1 import MAY_LEAVE, Http1Transport
+from hangbot.hangfm.permit import ALWAYS, Permit, is_act
 from hangbot.hangfm.wire.answers import http_date
 from hangbot.journal import SILENT, Journal
 from hangbot.net import Proxied, check_environment, has_proxy, is_loopback, unverified, verified
@@ -75,6 +76,7 @@ class HttpClient:
         clock: Bounds each exchange.
         timeout: Seconds until an answer counts as lost.
         journal: Keeps each exchange.
+        permit: Holds while requests that change anything may leave.
         largest: Bytes that an answer may have; a page of a hundred messages has some hundred thousand.
     """
 
@@ -87,13 +89,16 @@ class HttpClient:
         clock: Clock,
         timeout: float,
         journal: Journal = SILENT,
+        permit: Permit = ALWAYS,
         largest: int = 32 * 2**20,
     ) -> None:
         self.base = base
         self.clock = clock
         self._journal = journal
         self._transport = transport
+        self._permit = permit
         self._extensions = {"timeout": httpx.Timeout(None, connect=timeout * _CONNECT_SHARE).as_dict()}
+        self._of_acts = {**self._extensions, MAY_LEAVE: permit.holds}
         self._service = service
         self._timeout = timeout
         self._largest = largest
@@ -125,7 +130,7 @@ class HttpClient:
         """Make a request once. One that is given up is aborted, so that it cannot complete later.
 
         Raises:
-            Unreachable: No connection; nothing was sent.
+            Unreachable: No connection, or no permit; nothing was sent.
             AckTimeout: No answer in time.
             ConnectionLost: The connection went before the answer was whole.
             Unavailable: The answer is larger than any that this service gives.
@@ -137,7 +142,7 @@ class HttpClient:
         except (httpx.InvalidURL, UnicodeError) as exc:
             raise self._no_address(exc) from None
         try:
-            answer = await self._exchange(request)
+            answer = await self._permitted(request, what)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as exc:
             raise Unreachable(
                 f"no connection to {self.base} for {what}: {_cause(exc, headers)}", service=self._service
@@ -163,6 +168,13 @@ class HttpClient:
 
     def _no_address(self, why: Exception) -> ConfigError:
         return ConfigError(f"{self.base} is no address of a {self._service} service: {why}")
+
+    async def _permitted(self, request: httpx.Request, what: str) -> HttpResponse | None:
+        """Make an exchange; one that may change anything only while that is permitted."""
+        if not is_act(request.method):
+            return await self._exchange(request)
+        self._permit.check(what, service=self._service)
+        return await self._permit.run(self._exchange(request), what, service=self._service)
 
     async def _exchange(self, request: httpx.Request) -> HttpResponse | None:
         """Send a request and read its answer in time, and keep both."""
@@ -223,7 +235,7 @@ class HttpClient:
             params=params,
             headers=own,
             stream=httpx.ByteStream(content),
-            extensions=self._extensions,
+            extensions=self._of_acts if is_act(method) else self._extensions,
         )
 
 

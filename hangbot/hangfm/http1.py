@@ -9,7 +9,7 @@ the next response.
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final, cast
 
@@ -19,7 +19,10 @@ import httpx
 from hangbot.clock import Clock
 from hangbot.hangfm.dial import dial, is_address
 
-__all__ = ["Http1Transport"]
+__all__ = ["MAY_LEAVE", "Http1Transport"]
+
+MAY_LEAVE: Final = "hangbot_may_leave"
+"""The extension of a request that is asked just before it leaves: ``False`` keeps it here."""
 
 _LARGEST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 256 * 1024
@@ -128,7 +131,9 @@ class _Connection(asyncio.Protocol):
             target, headers = request.url.raw_path, request.headers.raw
             head = h11.Request(method=request.method, target=target, headers=headers)
             events = (head, h11.Data(data=content), h11.EndOfMessage())
-            self._transport.write(b"".join(self._http.send(event) or b"" for event in events))
+            data = b"".join(self._http.send(event) or b"" for event in events)
+            _refuse_unless(request.extensions.get(MAY_LEAVE))
+            self._transport.write(data)
             return await response.begun()
         except BaseException as exc:
             await response.aclose()
@@ -272,6 +277,11 @@ class _Response(httpx.AsyncByteStream):
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _refuse_unless(may_leave: Callable[[], bool] | None) -> None:
+    if may_leave is not None and not may_leave():
+        raise httpx.ConnectError("this worker may not act any more")
 
 
 def _usable(idle: list[_Connection], idle_for: float) -> _Connection | None:

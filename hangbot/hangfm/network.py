@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from hangbot.hangfm.http import open_transport
+from hangbot.hangfm.permit import ALWAYS, Permit
 from hangbot.hangfm.socket import Dial, dial_websocket
 from hangbot.journal import SILENT, Journal
 
@@ -20,11 +21,13 @@ class Network(NamedTuple):
         open_transport: As `hangbot.hangfm.http.open_transport`.
         dial: As `hangbot.hangfm.socket.dial_websocket`.
         journal: Keeps what is said.
+        permit: Holds while the bot may act.
     """
 
     open_transport: Callable[..., AbstractAsyncContextManager[httpx.AsyncBaseTransport]] = open_transport
     dial: Dial = dial_websocket
     journal: Journal = SILENT
+    permit: Permit = ALWAYS
 
 
 NETWORK: Final = Network()

@@ -186,8 +186,8 @@ class RoomClient:
             ServiceError: As `hangbot.hangfm.acks.read_reply` does.
         """
         check_name(action)
-        self._guard(action)
         async with self._slots:
+            self._guard(action)
             if self.ended.done():
                 reason = self.ended.result().reason
                 raise Unreachable(
