@@ -10,12 +10,19 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TextIO, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+if TYPE_CHECKING:
+    from hangbot.logs.outlet import Outlet
 
 __all__ = ["guarded_streams", "report", "report_lines", "write_failure", "write_json", "write_line"]
 
 _STANDARD: Final = (0, 1, 2)
 _CLOSED: Final = OSError(errno.EBADF, "it is closed")
+_AT_MOST: Final = 2.0
+_IN_A_LOOP: Final = 0.05
+"""Seconds for which standard error is waited for, where that takes nothing."""
 
 
 @contextmanager
@@ -71,18 +78,50 @@ def write_json(row: object) -> None:
 
 
 def report(line: str) -> None:
-    """Print a line for the operator on standard error; a failure to do so is ignored."""
-    with suppress(OSError, ValueError):
-        write_line(f"hangbot: {line}", to=sys.stderr)
+    """Print a line for the operator on standard error; a failure to do so is ignored.
+
+    A terminal that is stopped, or a pipe that is not read, is waited for as long as that holds up nothing,
+    and no longer: then the line is lost.
+    """
+    from hangbot.text import printable  # noqa: PLC0415  `--version` needs none of it
+
+    _report(f"hangbot: {line}", printable)
 
 
 def report_lines(text: str) -> None:
     """Do the same for text with several lines, such as a traceback."""
+    from hangbot.text import printable_lines  # noqa: PLC0415  `--version` needs none of it
+
+    _report(text, printable_lines)
+
+
+def _report(text: str, shown: Callable[[str], str]) -> None:
     from hangbot.cli.masking import masked  # noqa: PLC0415  `--version` needs none of it
-    from hangbot.text import encodable, printable_lines  # noqa: PLC0415  see above
+    from hangbot.text import encodable  # noqa: PLC0415  see above
 
     with suppress(OSError, ValueError):
-        print(encodable(printable_lines(masked(text)), sys.stderr), file=sys.stderr, flush=True)
+        outlet = _outlet(sys.stderr, _IN_A_LOOP if _loop_runs() else _AT_MOST)
+        outlet.write(f"{encodable(shown(masked(text)), sys.stderr)}\n")
+
+
+@lru_cache(maxsize=2)
+def _outlet(stream: TextIO, patience: float) -> "Outlet":
+    """Return what writes to a stream; it is kept, since a reader that does not read is waited for once."""
+    from hangbot.logs.outlet import Outlet  # noqa: PLC0415  `--version` needs none of it
+
+    return Outlet(stream, patience)
+
+
+def _loop_runs() -> bool:
+    """Return whether an event loop runs in this thread: who waits here holds up all that it does."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _report_unwritable(failure: Exception) -> None:

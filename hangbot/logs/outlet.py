@@ -8,8 +8,7 @@ __all__ = ["Outlet"]
 
 _CHUNK: Final = 1_000
 """Characters, of four bytes at most: a pipe that takes anything takes 4,096 bytes (POSIX's least is 512)."""
-_PATIENCE: Final = 50
-"""Milliseconds for which a reader that has read so far is waited for."""
+_PATIENCE: Final = 0.05
 
 
 class Outlet:
@@ -20,10 +19,12 @@ class Outlet:
 
     Args:
         stream: The stream.
+        patience: Seconds for which a reader that has read so far is waited for.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, patience: float = _PATIENCE) -> None:
         self._stream = stream
+        self._patience = patience
         self._rest = ""
         """What is left of a text that was begun."""
         self._stalls = False
@@ -56,5 +57,5 @@ class Outlet:
     def _takes(self) -> bool:
         if self._poll is None:
             return True
-        self._stalls = not self._poll.poll(0 if self._stalls else _PATIENCE)
+        self._stalls = not self._poll.poll(0 if self._stalls else self._patience * 1000)
         return not self._stalls
