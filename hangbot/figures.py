@@ -69,10 +69,9 @@ class Moment:
             labels = _other(labels)
         values[labels] = at
 
-    def ages(self, now: float) -> Iterator[tuple[Labels, float]]:
-        """Yield how many seconds ago it was, by labels; nothing of what never was."""
-        for labels, at in self._values.items():
-            yield labels, max(0.0, now - at)
+    def ages(self, now: float) -> Mapping[Labels, float]:
+        """Return how many seconds ago it was, by labels; nothing of what never was."""
+        return {labels: max(0.0, now - at) for labels, at in self._values.items()}
 
 
 class Histogram:

@@ -121,7 +121,7 @@ def examine(facts: Mapping[str, Fact], now: float, parts: Mapping[str, Part] = P
     for name in (*(name for name in parts if name in facts), *(name for name in facts if name not in parts)):
         fact, part = facts[name], parts.get(name, UNNAMED)
         red = fact.is_red(now, part)
-        if not red and not fact.in_trouble(now, part):
+        if not red and fact.trouble is None:
             yield PartHealth(name, ok=True, red=False, since=fact.since, warns=part.warns)
             continue
         cause = cause_of(name, facts, now, parts)

@@ -4,16 +4,16 @@ The library takes 5 µs a line, and 200 rooms have some 20,000 lines. Most of a 
 never changes, and is kept here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from hangbot.figures import Counter, Figure, Histogram, Moment
 
 __all__ = ["KINDS", "Labels", "Lines", "Values", "escaped", "head"]
 
 Labels: TypeAlias = tuple[str, ...]
-Values: TypeAlias = Iterable[tuple[Labels, float]]
+Values: TypeAlias = Mapping[Labels, float]
 
 KINDS: Final = {Counter: "counter", Moment: "gauge", Histogram: "histogram"}
 
@@ -36,36 +36,38 @@ class Lines:
         self._known = _Known(lambda labels: f"{name}{{{self._with(labels)}}} ")
         self._limits: Labels = ()
         self._buckets = _Known(self._begun)
-        self._shown: list[tuple[Any, ...]] = []
-        self._text = ""
+        self._shown: Values = {}
+        self._text = b""
+        self._observed: dict[Labels, int] = {}
+        self._histograms: dict[Labels, bytes] = {}
 
-    def of(self, figure: Figure) -> Callable[[float], str]:
+    def of(self, figure: Figure) -> Callable[[float], bytes]:
         """Return what returns the lines of a figure at a time (monotonic seconds)."""
         match figure:
             case Counter():
-                return lambda _: self.numbers(figure.values().items())
+                return lambda _: self.numbers(figure.values())
             case Moment():
                 return lambda now: self.numbers(figure.ages(now))
             case Histogram():
+                self._limits = figure.limits
                 return lambda _: self._histogram(figure)
 
-    def numbers(self, values: Values) -> str:
+    def numbers(self, values: Values) -> bytes:
         """Return a line for each number."""
-        if (shown := list(values)) != self._shown:
+        if values != self._shown:
             known = self._known
-            self._shown, self._text = shown, "".join([f"{known[labels]}{value}\n" for labels, value in shown])
+            self._shown = dict(values)
+            self._text = "".join([f"{known[labels]}{value}\n" for labels, value in values.items()]).encode()
         return self._text
 
-    def _histogram(self, figure: Histogram) -> str:
-        self._limits = figure.limits
-        shown = [(labels, tuple(counts), total) for labels, counts, total in figure.values()]
-        if shown != self._shown:
-            lines = []
-            for labels, counts, total in shown:
-                *_, count = upwards = list(accumulate(counts))
-                lines.append(self._buckets[labels] % (*upwards, count, total))
-            self._shown, self._text = shown, "".join(lines)
-        return self._text
+    def _histogram(self, figure: Histogram) -> bytes:
+        """Return the lines of each; one that has observed nothing since shows what it showed."""
+        for labels, counts, total in figure.values():
+            if (count := sum(counts)) != self._observed.get(labels):
+                self._observed[labels] = count
+                lines = self._buckets[labels] % (*accumulate(counts), count, total)
+                self._histograms[labels] = lines.encode()
+        return b"".join(self._histograms.values())
 
     def _begun(self, labels: Labels) -> str:
         """Return the lines of a histogram, with a place for each number."""
@@ -91,9 +93,9 @@ class _Known(dict[Labels, str]):
         return line
 
 
-def head(name: str, kind: str, about: str) -> str:
+def head(name: str, kind: str, about: str) -> bytes:
     """Return the lines above a figure: what it is."""
-    return f"# HELP {name} {about}\n# TYPE {name} {kind}\n"
+    return f"# HELP {name} {about}\n# TYPE {name} {kind}\n".encode()
 
 
 def escaped(value: str) -> str:

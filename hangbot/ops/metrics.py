@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -43,11 +43,9 @@ class Source:
     bot: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Now:
+class _Now(NamedTuple):
     """What is true of a bot at a look."""
 
-    at: float
     wall: float
     health: Health
     queue: Queue | None
@@ -68,7 +66,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         info = head("hangbot_build_info", "gauge", "The version that runs.")
-        self._info = f'{info}hangbot_build_info{{version="{escaped(version)}"}} 1\n'
+        self._info = info + f'hangbot_build_info{{version="{escaped(version)}"}} 1\n'.encode()
         self._gauges = [
             (
                 head(gauge.name, "gauge", gauge.about),
@@ -90,19 +88,21 @@ class Metrics:
 
     async def render(self) -> bytes:
         """Return what is true now; of an outbox that does not answer, what waits there is left out."""
+        queues = await self._queues()
+        now, wall = self._clock.now(), self._clock.wall()
         seen = [
-            _Now(self._clock.now(), self._clock.wall(), source.health(), queue)
-            for source, queue in zip(self._sources, await self._queues(), strict=True)
+            _Now(wall, source.health(), queue) for source, queue in zip(self._sources, queues, strict=True)
         ]
         text = [self._info]
         for about, lines, values in self._gauges:
             text.append(about)
-            for of_one, source, now in zip(lines, self._sources, seen, strict=True):
-                text.append(of_one.numbers(values(source, now)))
+            for of_one, source, one in zip(lines, self._sources, seen, strict=True):
+                text.append(of_one.numbers(values(source, one)))
         for about, figures in self._figures:
             text.append(about)
-            text += [lines_at(now.at) for lines_at, now in zip(figures, seen, strict=True)]
-        return "".join(text).encode() + generate_latest(self._registry)
+            text += [lines_at(now) for lines_at in figures]
+        text.append(generate_latest(self._registry))
+        return b"".join(text)
 
     async def _queues(self) -> list[Queue | None]:
         """Ask the outboxes, each for as long as there is time."""
@@ -113,15 +113,10 @@ class Metrics:
         except TimeoutError:
             pass
         finally:
-            for task in asked:
-                task.cancel()
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(
-                answer, OutboxError | asyncio.CancelledError
-            ):
-                raise answer
-        return [None if isinstance(answer, BaseException) else answer for answer in answers]
+            late = [task for task in asked if task.cancel()]
+        if late:
+            await asyncio.wait(late)
+        return [_answer(task) for task in asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +129,19 @@ class _Gauge:
     values: Callable[[Source, _Now], Values]
 
 
+def _answer(asked: asyncio.Task[Queue]) -> Queue | None:
+    """Return what an outbox answered; ``None`` where it failed, or did not in time."""
+    try:
+        return asked.result()
+    except (OutboxError, asyncio.CancelledError):
+        return None
+
+
 def _queue_age(_: Source, now: _Now) -> Values:
-    if now.queue is not None:
-        since = now.queue.oldest_at
-        yield (), 0.0 if since is None else max(0.0, now.wall - since)
+    if now.queue is None:
+        return {}
+    since = now.queue.oldest_at
+    return {(): 0.0 if since is None else max(0.0, now.wall - since)}
 
 
 _GAUGES: Final = (
@@ -145,23 +149,21 @@ _GAUGES: Final = (
         "hangbot_start_time_seconds",
         "When the bot started, in seconds since 1970.",
         (),
-        lambda source, _: [((), source.started_at)],
+        lambda source, _: {(): source.started_at},
     ),
-    _Gauge("hangbot_live", "1 while the loop turns.", (), lambda _, now: [((), int(now.health.live))]),
-    _Gauge(
-        "hangbot_ready", "1 while the bot does its work.", (), lambda _, now: [((), int(now.health.ready))]
-    ),
+    _Gauge("hangbot_live", "1 while the loop turns.", (), lambda _, now: {(): int(now.health.live)}),
+    _Gauge("hangbot_ready", "1 while the bot does its work.", (), lambda _, now: {(): int(now.health.ready)}),
     _Gauge(
         "hangbot_part_trouble",
         "How a part is: 0 in order, 1 in trouble, 2 red, which is an alarm.",
         ("part",),
-        lambda _, now: [((part.name,), part.red + (not part.ok)) for part in now.health.parts],
+        lambda _, now: {(part.name,): part.red + (not part.ok) for part in now.health.parts},
     ),
     _Gauge(
         "hangbot_queue_length",
         "Messages in the outbox that are to be delivered.",
         (),
-        lambda _, now: [] if now.queue is None else [((), now.queue.waiting)],
+        lambda _, now: {} if now.queue is None else {(): now.queue.waiting},
     ),
     _Gauge(
         "hangbot_queue_age_seconds", "How long the oldest of them has waited; 0: none waits.", (), _queue_age

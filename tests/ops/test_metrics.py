@@ -44,7 +44,7 @@ class AsTheLibraryDoes(Collector):
                         family.add_metric([ROOM, *values], count)
                 case Moment():
                     family = GaugeMetricFamily(figure.name, figure.about, labels=labels)
-                    for values, age in figure.ages(self._now):
+                    for values, age in figure.ages(self._now).items():
                         family.add_metric([ROOM, *values], age)
                 case Histogram():
                     family = HistogramMetricFamily(figure.name, figure.about, labels=labels)
@@ -92,17 +92,42 @@ def read(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
+def by_the_library(figures: Figures, now: float) -> list[Metric]:
+    registry = CollectorRegistry()
+    registry.register(AsTheLibraryDoes(figures, now))
+    return list(text_string_to_metric_families(generate_latest(registry).decode()))
+
+
 async def test_the_figures_are_shown_as_the_library_would() -> None:
     clock, figures = ManualClock(now=1_000.0), busy()
     metrics = Metrics([source(clock, figures, waits=Queue(0, None))], clock=clock, version="1")
-    registry = CollectorRegistry()
-    registry.register(AsTheLibraryDoes(figures, 1_000.0))
 
     ours = text_string_to_metric_families((await metrics.render()).decode())
 
     by_name = {family.name: family for family in ours}
-    theirs = list(text_string_to_metric_families(generate_latest(registry).decode()))
+    theirs = by_the_library(figures, 1_000.0)
     assert [by_name[family.name] for family in theirs] == theirs
+
+
+async def test_what_happened_since_the_last_look_is_shown_and_the_rest_as_it_was() -> None:
+    clock, figures, still = ManualClock(now=1_000.0), busy(), busy()
+    shown = [source(clock, each, waits=Queue(0, None)) for each in (figures, still)]
+    metrics = Metrics(shown, clock=clock, version="1")
+    await metrics.render()
+
+    figures.accepted.count()
+    figures.retries.count("chat", "new")
+    figures.ack_seconds.observe(0.0, "chat")
+    figures.handler_seconds.observe(0.0)
+    figures.last_event.mark(995.0, "room")
+    await clock.advance(7.0)
+    ours = text_string_to_metric_families((await metrics.render()).decode())
+
+    samples = {family.name: family.samples for family in ours}
+    changed, kept = by_the_library(figures, 1_007.0), by_the_library(still, 1_007.0)
+    assert [samples[family.name] for family in changed] == [
+        one.samples + other.samples for one, other in zip(changed, kept, strict=True)
+    ]
 
 
 async def test_how_the_bot_is_and_what_waits_is_shown_as_it_is_then() -> None:
