@@ -59,7 +59,11 @@ class _Bots:
                 settings = Settings.from_env(env)
                 deliveries = Deliveries()
                 outbox = await self._stack.enter_async_context(open_outbox(settings))
-                network = Network(journal=Journal(SystemClock().now)) if env.get(_JOURNAL) else NETWORK
+                network = (
+                    Network(journal=Journal(asyncio.get_running_loop().time))
+                    if env.get(_JOURNAL)
+                    else NETWORK
+                )
                 bot = await self._stack.enter_async_context(
                     open_bot(settings, outbox, app=_answer, notify=deliveries.step, network=network)
                 )

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -63,8 +64,18 @@ class World:
 
 
 @contextmanager
-def open_world(*, bots: int, crowd: int = 0, clients: int = 0, **env: str) -> Iterator[World]:
-    """Open so many bots, each in a room of its own; ``env`` is added to what each is configured with."""
+def open_world(
+    *, bots: int, crowd: int = 0, clients: int = 0, each: Sequence[Mapping[str, str]] = (), **env: str
+) -> Iterator[World]:
+    """Open so many bots, each in a room of its own.
+
+    Args:
+        bots: How many.
+        crowd: People in each room who have no client.
+        clients: People with tokens.
+        each: What each bot is configured with besides; left out: nothing.
+        env: What all of them are configured with besides.
+    """
     wants = {"rooms": bots, "crowd": crowd, "clients": clients, "bots": bots}
     with (
         TemporaryDirectory(prefix="hangbot-bench-") as folder,
@@ -74,8 +85,8 @@ def open_world(*, bots: int, crowd: int = 0, clients: int = 0, **env: str) -> It
         answer = sandbox.ask(wants, within=_OPEN_WITHIN)
         world = World(sandbox, process, bots, folder, answer)
         envs = [
-            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env
-            for n, own in enumerate(answer["bots"])
+            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env | more
+            for n, (own, more) in enumerate(zip_longest(answer["bots"], each, fillvalue={}))
         ]
         world.ports = process.ask({"do": "open", "envs": envs}, within=_OPEN_WITHIN)
         yield world

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from bench import usage
 from bench.faulty import FaultyRoom
 from bench.lines import answer_lines
-from hangbot.sandbox import Sandbox, open_sandbox
+from hangbot.sandbox import Room, Sandbox, open_sandbox
 
 __all__ = ["fingerprint", "long_song"]
 
@@ -51,6 +51,7 @@ class _SandboxServer:
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self._sandbox: Sandbox | None = None
+        self._rooms: list[Room] = []
         self._faulty: FaultyRoom | None = None
 
     async def handle(self, request: dict[str, Any]) -> object:
@@ -67,7 +68,8 @@ class _SandboxServer:
             case "requests":
                 return len(self._sandbox.journal.events(service="chat", dir="in", kind="http"))
             case "traffic":
-                return await _vote(self._sandbox, request["rate"], request["seconds"])
+                room = self._rooms[request.get("room", 0)]
+                return await _vote(self._sandbox, room, request["rate"], request["seconds"])
             case "faulty":
                 return self._faulty.report() if self._faulty else None
         raise ValueError(f"no such request: {request}")
@@ -85,22 +87,23 @@ class _SandboxServer:
 
         Args:
             rooms: Rooms, each with a DJ who plays, so that votes can be cast.
-            crowd: People in the first room who have no client.
+            crowd: People in each room who have no client.
             clients: People with tokens, for clients and as receivers.
             bots: Bots with tokens, each for a room of its own.
             faulty: The seed of a faulty network in front of the room socket, or ``None``.
         """
         sandbox = self._sandbox = await self._stack.enter_async_context(open_sandbox(control=False))
-        sandbox.room.moderation.update_settings({"roomSize": crowd + clients + 10})
         await sandbox.users.get(sandbox.bot.uid).join()
         every = [sandbox.room, *(sandbox.add_room(f"bench-{number}") for number in range(1, rooms))]
+        self._rooms = every
         for room in every:
+            room.moderation.update_settings({"roomSize": crowd + clients + 10})
             dj = sandbox.users.add("dj")
             await dj.join(room)
             await dj.dj(long_song("first"), room)
-        for number in range(crowd):
-            # Into the room alone: a chat group does not take as many.
-            sandbox.room.presence.enter(sandbox.people.add(f"listener {number}"), "crowd")
+            for number in range(crowd):
+                # Into the room alone: a chat group does not take as many.
+                room.presence.enter(sandbox.people.add(f"listener {number}"), "crowd")
         people = [sandbox.users.add(f"client {number}") for number in range(clients)]
         env = sandbox.env()
         if faulty is not None:
@@ -120,18 +123,19 @@ class _SandboxServer:
         }
 
 
-async def _vote(sandbox: Sandbox, rate: float, seconds: float) -> int:
-    """Have a user of the first room vote so often a second, to and fro; return how often."""
+async def _vote(sandbox: Sandbox, room: Room, rate: float, seconds: float) -> int:
+    """Have a user who comes for that vote so often a second, to and fro; return how often."""
     user = sandbox.users.add("voter")
-    await user.join()
+    await user.join(room)
     loop = asyncio.get_running_loop()
     began, number = loop.time(), 0
     while (at := loop.time() - began) < seconds:
         if number <= at * rate:
-            await user.vote(like=number % 2 == 0)
+            await user.vote(like=number % 2 == 0, room=room)
             number += 1
         else:
             await asyncio.sleep(1 / rate / 4)
+    await user.leave(room)
     return number
 
 
