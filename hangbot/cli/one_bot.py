@@ -110,7 +110,7 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
         return had
 
     clock, deliveries = SystemClock(), Deliveries()
-    network = Network(journal=Journal(clock.now))
+    network = Network(journal=Journal(asyncio.get_running_loop().time))
     notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})

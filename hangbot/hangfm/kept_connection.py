@@ -32,7 +32,7 @@ class KeptConnection:
 
     async def send(self, message: str) -> None:
         """Send a text frame."""
-        self._journal.add("out", self._number, message)
+        self._journal.keep("out", (self._number, message), message.__sizeof__())
         await self._connection.send(message)
 
     async def recv(self) -> str | bytes:
@@ -44,7 +44,7 @@ class KeptConnection:
             close = exc.rcvd or exc.sent
             self._end(theirs=theirs, code=close.code if close else None, reason=close.reason if close else "")
             raise
-        self._journal.add("in", self._number, frame)
+        self._journal.keep("in", (self._number, frame), frame.__sizeof__())
         return frame
 
     async def ping(self) -> Awaitable[float]:
@@ -67,4 +67,4 @@ class KeptConnection:
     def _end(self, *, theirs: bool, code: int | None, reason: str) -> None:
         if not self._closed:
             self._closed = True
-            self._journal.add("closed", self._number, theirs, code, reason)
+            self._journal.closed(self._number, theirs=theirs, code=code, reason=reason)

@@ -1,25 +1,18 @@
 """What a journal keeps: entries, and how things stood before them."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = ["FIELDS", "Checkpoint", "Entry", "Excerpt", "Snapshot", "Value"]
 
 Value = str | bytes | float | int | bool | None | Mapping[str, Any]
 
 
-class Entry(NamedTuple):
-    """One thing that happened.
+Entry: TypeAlias = tuple[float, str, tuple[Any, ...]]
+"""One thing that happened: when (monotonic seconds), its kind, and its values in the order of `FIELDS`.
 
-    Attributes:
-        at: Monotonic seconds.
-        kind: What it was: see `FIELDS`.
-        values: Its values, in the order of `FIELDS`.
-    """
-
-    at: float
-    kind: str
-    values: tuple[Any, ...]
+A plain tuple: there is one of every frame, and the garbage collector does not look at such again.
+"""
 
 
 class Snapshot(NamedTuple):

@@ -1,11 +1,13 @@
 """Keeps what happened in memory, within a bound."""
 
 import marshal
+import math
 import sys
 import zlib
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 from hangbot.journal.chance import Chance, NotedChance
 from hangbot.journal.entries import Checkpoint, Entry, Excerpt, Snapshot, Value
@@ -28,9 +30,12 @@ _STARTING: Final = ("/me", "/settings", "/members", "/conversations", "/user-tok
 """Parts of the paths that a bot asks at its start: their last answers are kept longer than all else."""
 
 
-class _Segment(NamedTuple):
+@dataclass(slots=True)
+class _Segment:
     checkpoint: Checkpoint
-    entries: list[Entry]
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    """Bytes; counted in the journal while entries come."""
 
 
 class Journal:
@@ -50,11 +55,12 @@ class Journal:
         self._now = now
         self._oldest = oldest
         self._largest = largest
-        self._segments: deque[tuple[_Segment, int]] = deque()
-        self._size = 0
-        self._current: list[Entry] = []
-        self._current_size = largest  # the first entry begins a segment
-        self._current_since = -_SEGMENT_S
+        self._segments: deque[_Segment] = deque()
+        self._closed_size = 0
+        self._current: list[Entry] = []  # of the last segment
+        self._current_size = 0
+        self._current_ends = -math.inf
+        self._current_most = 0
         self._numbers = 0
         self._open: dict[int, str] = {}
         self._messages: dict[str, None] = {}
@@ -72,7 +78,7 @@ class Journal:
     @property
     def size(self) -> int:
         """Bytes that are kept, about."""
-        return self._size
+        return self._closed_size + self._current_size
 
     def noted(self, chance: Chance, whose: str) -> Chance:
         """Return what draws from the same and keeps what it drew, for one that draws."""
@@ -88,25 +94,31 @@ class Journal:
 
     def add(self, kind: str, *values: Value) -> None:
         """Keep an entry."""
-        if not self._largest:
-            return
-        size = _ENTRY
-        for value in values:
-            if type(value) is str or type(value) is bytes:
-                size += sys.getsizeof(value)
-        if size * 2 > self._largest:
-            values = tuple(_without_bulk(value) for value in values)
-            size = _ENTRY * 2
+        if self._largest:
+            self.keep(
+                kind, values, sum(value.__sizeof__() for value in values if isinstance(value, str | bytes))
+            )
+
+    def keep(self, kind: str, values: tuple[Value, ...], size: int) -> None:
+        """Keep an entry in a journal that `keeps`; the short way for what comes with every frame.
+
+        Between two frames the processor's caches have forgotten all of this: its time grows with the code
+        and the objects that are touched, tenfold.
+
+        Args:
+            kind: What it is.
+            values: Its values.
+            size: Bytes of its texts.
+        """
         now = self._now()
-        if now - self._current_since >= _SEGMENT_S or self._current_size * _SEGMENTS >= self._largest:
-            self._begin_segment(now)
-        if kind == "closed":
-            self._open.pop(values[0], None)  # type: ignore[arg-type]  # its number
-        self._current.append(Entry(now, kind, values))
+        size += _ENTRY
+        if now >= self._current_ends or self._current_size + size > self._current_most:
+            if size * 2 > self._largest:
+                values = tuple(_without_bulk(value) for value in values)
+                size = _ENTRY * 2
+            self._begin_segment(now, size)
+        self._current.append((now, kind, values))
         self._current_size += size
-        self._size += size
-        if self._size > self._largest:
-            self._drop(now)
 
     def said(self, key: str, to: str, text: str, *, direct: bool, refused: str = "") -> None:
         """Keep that the bot was to say something, once for each message that was accepted."""
@@ -124,9 +136,14 @@ class Journal:
         if self._largest:
             self._open[number] = service
 
+    def closed(self, number: int, *, theirs: bool, code: int | None, reason: str) -> None:
+        """Keep that a connection has ended, by whose close frame, or without one."""
+        self.add("closed", number, theirs, code, reason)
+        self._open.pop(number, None)
+
     def read(self) -> Excerpt:
         """Return what is kept, as it is now: quick, and to be read in another thread."""
-        kept = [segment for segment, _ in self._segments]
+        kept = list(self._segments)
         return Excerpt(
             kept[0].checkpoint if kept else None,
             [entry for segment in kept for entry in tuple(segment.entries)],
@@ -135,51 +152,47 @@ class Journal:
             self.lost,
         )
 
-    def _begin_segment(self, now: float) -> None:
-        self._close_segment()
+    def _begin_segment(self, now: float, size: int) -> None:
+        """Begin a segment that has room for an entry of so many bytes; drop old ones for it."""
+        if self._segments:
+            self._segments[-1].size = self._current_size
+            self._closed_size += self._current_size
         standing = self.snapshot()
         room = None
         if standing.room is not None:
             room = zlib.compress(marshal.dumps(dict(standing.room)), 1)  # ten times as fast as JSON
         checkpoint = Checkpoint(now, dict(self._open), dict(standing.heard), room, standing.app)
-        self._current = []
-        self._segments.append((_Segment(checkpoint, self._current), 0))
-        self._current_size, self._current_since = sys.getsizeof(room) + _ENTRY, now
-        self._size += self._current_size
-        while len(self._segments) > 1 and self._segments[1][0].checkpoint.at < now - self._oldest:
+        self._current_size, self._current_ends = sys.getsizeof(room) + _ENTRY, now + _SEGMENT_S
+        self._current_most = max(self._largest // _SEGMENTS, self._current_size + size)
+        while self._segments and self._closed_size + self._current_most > self._largest:
             self._drop_one()
-
-    def _close_segment(self) -> None:
-        if self._segments:
-            segment, _ = self._segments.pop()
-            self._segments.append((segment, self._current_size))
-
-    def _drop(self, now: float) -> None:
-        """Drop the oldest segments, until what is left is within the bound."""
-        if len(self._segments) == 1:
-            self._begin_segment(now)
-        while self._size > self._largest and len(self._segments) > 1:
+        segment = _Segment(checkpoint)
+        self._current = segment.entries
+        self._segments.append(segment)
+        while len(self._segments) > 1 and self._segments[1].checkpoint.at < now - self._oldest:
             self._drop_one()
 
     def _drop_one(self) -> None:
-        segment, size = self._segments.popleft()
-        self._size -= size
+        segment = self._segments.popleft()
+        self._closed_size -= segment.size
         self.lost += len(segment.entries)
         asked: dict[int, Entry] = {}
         for entry in segment.entries:
-            if entry.kind == "request" and _is_starting(entry.values[3]):
-                asked[entry.values[0]] = entry
-            elif entry.kind == "answer" and (request := asked.get(entry.values[0])):
+            _, kind, values = entry
+            if kind == "request" and _is_starting(values[3]):
+                asked[values[0]] = entry
+            elif kind == "answer" and (request := asked.get(values[0])):
                 self._keep_answer(request, entry)
-            elif entry.kind == "said" and len(self._unsettled) < _MOST_UNSETTLED:
-                self._unsettled[entry.values[0]] = entry
-            elif entry.kind == "step" and entry.values[1] == "settled":
-                self._unsettled.pop(entry.values[0], None)
+            elif kind == "said" and len(self._unsettled) < _MOST_UNSETTLED:
+                self._unsettled[values[0]] = entry
+            elif kind == "step" and values[1] == "settled":
+                self._unsettled.pop(values[0], None)
 
     def _keep_answer(self, request: Entry, answer: Entry) -> None:
         """Keep the last good answer to a question of the start: a replay has to begin with one."""
-        _, service, method, target, _ = request.values
-        if not 200 <= answer.values[1] < 300:  # noqa: PLR2004  HTTP
+        _, _, (_, service, method, target, _) = request
+        _, _, (_, status, _, _) = answer
+        if not 200 <= status < 300:  # noqa: PLR2004  HTTP
             return
         key = service, method, str(target).partition("?")[0]
         self._answers.pop(key, None)

@@ -41,11 +41,11 @@ def rows(excerpt: Excerpt, redactor: Redactor, *, wall: float = 0.0) -> Iterator
         "room": redactor.value(_unpacked(checkpoint.room)),
     }
     for before, entries in ((True, excerpt.answers), (False, excerpt.entries)):
-        for entry in entries:
-            row: dict[str, Any] = {"t": round(entry.at - start, 6), "kind": entry.kind}
+        for at, kind, values in entries:
+            row: dict[str, Any] = {"t": round(at - start, 6), "kind": kind}
             if before:
                 row["before"] = True
-            for name, value in zip(FIELDS[entry.kind], entry.values, strict=True):
+            for name, value in zip(FIELDS[kind], values, strict=True):
                 row |= _shown(name, value, redactor)
             yield row
 
