@@ -46,8 +46,8 @@ def _busy(plan: Plan) -> Iterator[Figure]:
         bare += values["bare"]
         added += [(more - 1) * _HUNDRED for more in ratio(values, "kept", "bare")]
     beside = (
-        f"of what it takes without, by turns of a second in one process; a room of 200 with {_VOTES:g} votes a"
-        f" second, {median(bare):.1f} % of a core; half of the {len(added)} turns between"
+        f"of what it takes without, by turns of a second in one process; a room of 200 with {_VOTES:g} votes"
+        f" a second, {median(bare):.1f} % of a core; half of the {len(added)} turns between"
         f" {quantile(added, 0.25):.1f} and {quantile(added, 0.75):.1f} %"
     )
     yield figure("the journal: processor", added, "%", goal=under(3.0), beside=beside)
