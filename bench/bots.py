@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -85,8 +84,8 @@ def open_world(
         answer = sandbox.ask(wants, within=_OPEN_WITHIN)
         world = World(sandbox, process, bots, folder, answer)
         envs = [
-            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env | more
-            for n, (own, more) in enumerate(zip_longest(answer["bots"], each, fillvalue={}))
+            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env | dict(more)
+            for n, (own, more) in enumerate(zip(answer["bots"], each or [{}] * bots, strict=True))
         ]
         world.ports = process.ask({"do": "open", "envs": envs}, within=_OPEN_WITHIN)
         yield world

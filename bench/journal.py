@@ -16,7 +16,7 @@ from hangbot.redact import Redactor
 __all__ = ["STEPS"]
 
 _CROWD: Final = 199
-_KEEPING: Final = ({"BENCH_JOURNAL": "on"}, {}), ({}, {"BENCH_JOURNAL": "on"})
+_ON: Final[dict[str, str]] = {"BENCH_JOURNAL": "on"}
 _SETTLES: Final = 3.0
 _WITHIN: Final = 120.0
 _VOTES: Final = 200.0
@@ -33,7 +33,7 @@ def _busy(plan: Plan) -> Iterator[Figure]:
     added, bare = [], []
     for first in range(plan.rounds(4)):  # whichever of two bots is opened first may lie better in memory
         keeps = first % 2
-        with open_world(bots=2, crowd=_CROWD, each=_KEEPING[keeps]) as world:
+        with open_world(bots=2, crowd=_CROWD, each=({}, _ON) if keeps else (_ON, {})) as world:
             time.sleep(_SETTLES)
             values = interleaved(
                 plan.amount(30),

@@ -133,7 +133,7 @@ class Desk:
 
     def changes(self) -> list[tuple[str, str]]:
         """Return what operators did, as the journal has it."""
-        return [entry.values for entry in self.journal.read().entries if entry.kind == "operator"]
+        return [values for _, kind, values in self.journal.read().entries if kind == "operator"]
 
     def count(self, kind: str, key: str = "") -> int:
         """Return how many steps of a kind were told, of one message or of all."""

@@ -67,7 +67,7 @@ class Watched:
         async with asyncio.timeout(WITHIN):
             while len(found) < number:
                 await asyncio.sleep(0.01)  # there is no event for it
-                found = [row.values for row in self.journal.read().entries if row.kind == "operator"]
+                found = [values for _, kind, values in self.journal.read().entries if kind == "operator"]
         return found
 
     async def state(self, key: str) -> str:
