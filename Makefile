@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LINTER := $(VENV)/layers/bin/lint-imports
+RIGHT  := $(VENV)/pyright/bin/pyright
 FLOWS  := $(VENV)/workflows/.ready
 SITE   := $(VENV)/docs/bin/mkdocs
 PIP    := $(shell command -v uv >/dev/null 2>&1 && echo "uv pip install --quiet --python $(BIN)/python" || echo "$(BIN)/python -m pip install --quiet --disable-pip-version-check")
@@ -35,6 +36,11 @@ $(VENV)/.build: | $(BIN)/python
 $(LINTER): | $(BIN)/python
 	$(PYTHON) -m venv $(VENV)/layers
 	$(VENV)/layers/bin/python -m pip install --quiet --disable-pip-version-check "import-linter>=2.5"
+
+# Likewise: it brings all of Node.js where the machine has none.
+$(RIGHT): | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/pyright
+	$(VENV)/pyright/bin/python -m pip install --quiet --disable-pip-version-check "pyright$(shell command -v node >/dev/null 2>&1 || echo '[nodejs]')>=1.1.414"
 
 # In an environment of its own, too. Where an index has them not, the tests that need them are skipped and say so.
 $(FLOWS): | $(BIN)/python
@@ -111,8 +117,9 @@ lint: $(VENV)/.dev $(FLOWS) ## ruff: rules and format; private parts of other li
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q tests/test_private_parts.py tests/test_wording.py tests/test_workflows.py
 
-types: $(VENV)/.dev ## mypy, strict, tests too
+types: $(VENV)/.dev $(RIGHT) ## mypy, strict, tests too; pyright, strict: what authors write
 	$(BIN)/mypy
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(RIGHT) --pythonpath $(BIN)/python
 
 layers: $(LINTER) ## who may import whom
 	$(LINTER)

@@ -30,6 +30,8 @@ async def stay_in_the_room() -> None:
                             raise SystemExit(f"not let in: {error}")
                         case str() as beat if beat.startswith("primus::ping::"):  # both with their quotes
                             await socket.send(json.dumps(beat.replace("ping", "pong")))
+                        case _:
+                            pass
         await asyncio.sleep(1)
 
 

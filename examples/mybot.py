@@ -18,3 +18,5 @@ async def on_message(bot: Bot, message: ChatMessage) -> None:
             await message.reply("Try /roll or /roll 20.")
         case ["/bop"]:
             await bot.act("voteOnSong", songVotes={"like": True})
+        case _:
+            pass  # said to others
