@@ -111,6 +111,8 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
 
     clock, deliveries = SystemClock(), Deliveries()
     network = Network(journal=Journal(asyncio.get_running_loop().time))
+    if start.name is not None:  # it shares its process
+        network = network.paced(clock)
     notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})

@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.ids import Rng
+from hangbot.token_bucket import TokenBucket
 
-__all__ = ["BreakerState", "CircuitBreaker", "RetryBudget", "ThrottleLimits", "TokenBucket"]
+__all__ = ["BreakerState", "CircuitBreaker", "RetryBudget", "ThrottleLimits"]
 
 _WINDOW: Final = 60.0
 """Seconds that a retry budget looks back."""
@@ -153,33 +154,6 @@ class RetryBudget:
         if len(self._retries) < max(self._floor, self._share * len(self._sends)):
             return 0.0
         return (self._retries[0] if self._retries else now) + _WINDOW - now
-
-
-class TokenBucket:
-    """So many a second on average, so many at once."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._at: float | None = None
-
-    def take(self, now: float) -> float:
-        """Take a token and return the seconds to wait before using it; a rate of 0 is no limit."""
-        if not self._rate:
-            return 0.0
-        self._tokens = self._left(now) - 1
-        self._at = now
-        return max(0.0, -self._tokens / self._rate)
-
-    def wait(self, now: float, *, behind: int = 0) -> float:
-        """Return what `take` would, after so many others, and take nothing."""
-        return max(0.0, (1 + behind - self._left(now)) / self._rate) if self._rate else 0.0
-
-    def _left(self, now: float) -> float:
-        if self._at is None:
-            return self._tokens
-        return min(self._burst, self._tokens + (now - self._at) * self._rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from hangbot.config.core import bot_options, send_policy
 from hangbot.delivery.counting import count_steps
 from hangbot.delivery.courier import Courier
 from hangbot.delivery.inbox import Inbox
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.ports import MessageSink
 from hangbot.delivery.record import Notify, kept_in, notify_all
@@ -37,6 +37,7 @@ from hangbot.hangfm.wire.room_events import RoomEvents
 from hangbot.health import AT_ONCE, Conditions, parts_for
 from hangbot.ids import SYSTEM_RNG, Rng
 from hangbot.journal import SILENT, Journal, Snapshot
+from hangbot.token_bucket import TokenBucket
 
 __all__ = ["make_courier", "open_bot"]
 

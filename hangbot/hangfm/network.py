@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import httpx
 
+from hangbot.clock import Clock
 from hangbot.hangfm.http import open_transport
+from hangbot.hangfm.paced import paced
 from hangbot.hangfm.permit import ALWAYS, Permit
 from hangbot.hangfm.socket import Dial, dial_websocket
 from hangbot.journal import SILENT, Journal
@@ -28,6 +30,10 @@ class Network(NamedTuple):
     dial: Dial = dial_websocket
     journal: Journal = SILENT
     permit: Permit = ALWAYS
+
+    def paced(self, clock: Clock) -> Self:
+        """Return the same for one bot of several in a process: see `hangbot.hangfm.paced`."""
+        return self._replace(dial=paced(self.dial, clock))
 
 
 NETWORK: Final = Network()

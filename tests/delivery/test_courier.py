@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.record import OutboxRow, Settlement, Step
@@ -19,6 +19,7 @@ from hangbot.delivery.throttle import Throttle
 from hangbot.errors import GroupClosed, HangbotError, OutboxUnusable, RateLimited, ServiceError, UsageError
 from hangbot.health import Conditions
 from hangbot.journal import Journal
+from hangbot.token_bucket import TokenBucket
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.cases import cases

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from hangbot.delivery.courier import Courier
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.outbox_file import OutboxFile
@@ -38,6 +38,7 @@ from hangbot.errors import OutboxFull, ServiceError
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpResponse
+from hangbot.token_bucket import TokenBucket
 from pytest_hangfm.manual_clock import ManualClock
 from tests.delivery.builders import AWAY, CUT, LOST
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget
 from hangbot.delivery.retry import RetryPolicy
 from tests.cases import cases
 from tests.rng import FixedRng
@@ -193,31 +193,3 @@ def test_in_a_minute_retries_are_the_floor_or_the_share(events: list[tuple[str, 
             retried.append(now)
             lately = [sum(at > now - 60.0 for at in times) for times in (sent, retried)]
             assert lately[1] <= max(floor, 0.5 * lately[0] + 1)
-
-
-@cases(
-    "rate burst takes waits",
-    ("a burst, then the pace", 5.0, 3, [100.0] * 5, [0.0, 0.0, 0.0, 0.2, 0.4]),
-    ("it fills up", 5.0, 2, [0.0, 0.0, 0.2, 0.2], [0.0, 0.0, 0.0, 0.2]),
-    ("but not beyond its burst", 5.0, 2, [0.0, *[1_000.0] * 3], [0.0, 0.0, 0.0, 0.2]),
-    ("without a rate nothing waits", 0.0, 1, [0.0] * 100, [0.0] * 100),
-    ("without a burst one by one goes", 2.0, 0, [0.0, 0.0], [0.5, 1.0]),
-)
-def test_a_bucket_paces(rate: float, burst: int, takes: list[float], waits: list[float]) -> None:
-    bucket = TokenBucket(rate, burst)
-
-    assert [bucket.take(at) for at in takes] == pytest.approx(waits)
-
-
-@given(st.floats(0.1, 100), st.integers(1, 20), st.lists(st.floats(0, 5), min_size=1, max_size=25))
-def test_a_bucket_lets_through_its_burst_and_its_rate(rate: float, burst: int, pauses: list[float]) -> None:
-    bucket = TokenBucket(rate, burst)
-    now, used = 0.0, []
-
-    for pause in pauses:
-        now += pause
-        used.append(now + bucket.take(now))
-
-    for first in range(len(used)):
-        for last in range(first, len(used)):
-            assert last - first + 1 <= burst + rate * (used[last] - used[first]) + 1e-6

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from hangbot.clock import steady
-from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits, TokenBucket
+from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits
 from hangbot.delivery.retry import RetryPolicy, Until
 from hangbot.delivery.throttle import LONG, Hold, Stopped, Throttle
 from hangbot.errors import (
@@ -21,6 +21,7 @@ from hangbot.errors import (
     Unreachable,
 )
 from hangbot.health import Conditions
+from hangbot.token_bucket import TokenBucket
 from pytest_hangfm.manual_clock import ManualClock
 from tests.cases import cases
 from tests.delivery.builders import AWAY, DOWN, LOST
