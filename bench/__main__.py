@@ -28,6 +28,7 @@ _PARTS: Final = (
     "sandbox",
     "delivery",
     "bots",
+    "beside",
     "storm",
     "metrics",
     "ops",

@@ -64,6 +64,8 @@ class _Bots:
                     if env.get(_JOURNAL)
                     else NETWORK
                 )
+                if len(envs) > 1:
+                    network = network.paced(SystemClock())
                 bot = await self._stack.enter_async_context(
                     open_bot(settings, outbox, app=_answer, notify=deliveries.step, network=network)
                 )

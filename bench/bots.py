@@ -17,7 +17,7 @@ from hangbot.delivery.message import Outgoing
 from hangbot.factory import open_clients
 from hangbot.hangfm.chat_socket import open_chat_socket
 
-__all__ = ["STEPS", "World", "open_world"]
+__all__ = ["STEPS", "World", "ask", "open_world"]
 
 _OPEN_WITHIN: Final = 300.0
 _SETTLES: Final = 5.0
@@ -93,13 +93,13 @@ def open_world(
 
 def _answers(plan: Plan) -> Iterator[Figure]:
     with open_world(bots=1, clients=1) as world:
-        took = asyncio.run(_ask(world.answer, plan.amount(500), Path(world.folder)))
+        took = asyncio.run(ask(world.answer, plan.amount(500), Path(world.folder)))
     beside = "without a limit of the rate; bots that poll were measured with 202 to 626 ms"
     yield figure("answer, median", [quantile(took, 0.5)], "ms", goal=under(10.0), beside=beside)
     yield figure("answer, p99", [quantile(took, 0.99)], "ms", goal=under(30.0))
 
 
-async def _ask(world: dict[str, Any], number: int, folder: Path) -> list[float]:
+async def ask(world: dict[str, Any], number: int, folder: Path) -> list[float]:
     """Return milliseconds until each of so many lines was answered."""
     client = world["clients"][0]
     env = {key: value for key, value in world["env"].items() if key.endswith("_URL")} | {

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from bench import usage
 from bench.faulty import FaultyRoom
 from bench.lines import answer_lines
+from bench.trouble import Trouble
 from hangbot.sandbox import Room, Sandbox, open_sandbox
 
 __all__ = ["fingerprint", "long_song"]
@@ -53,6 +54,7 @@ class _SandboxServer:
         self._sandbox: Sandbox | None = None
         self._rooms: list[Room] = []
         self._faulty: FaultyRoom | None = None
+        self._trouble: Trouble | None = None
 
     async def handle(self, request: dict[str, Any]) -> object:
         """Answer one request of the parent."""
@@ -70,6 +72,8 @@ class _SandboxServer:
             case "traffic":
                 room = self._rooms[request.get("room", 0)]
                 return await _vote(self._sandbox, room, request["rate"], request["seconds"])
+            case "trouble":
+                return await self._trouble.turn(request["kind"]) if self._trouble else None
             case "faulty":
                 return self._faulty.report() if self._faulty else None
         raise ValueError(f"no such request: {request}")
@@ -93,6 +97,7 @@ class _SandboxServer:
             faulty: The seed of a faulty network in front of the room socket, or ``None``.
         """
         sandbox = self._sandbox = await self._stack.enter_async_context(open_sandbox(control=False))
+        self._trouble = Trouble(sandbox)
         await sandbox.users.get(sandbox.bot.uid).join()
         every = [sandbox.room, *(sandbox.add_room(f"bench-{number}") for number in range(1, rooms))]
         self._rooms = every
