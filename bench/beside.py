@@ -46,7 +46,7 @@ def _beside(plan: Plan) -> Iterator[Figure]:
                 sandbox.ask({"do": "trouble", "kind": kind})
                 time.sleep(_BEGINS)
             began = time.monotonic()
-            took = asyncio.run(ask(worlds[0], plan.amount(150), folder))
+            took = asyncio.run(ask(worlds[0], plan.amount(100), folder))
             seconds = time.monotonic() - began + _BEGINS
             if sandbox and (sent := sandbox.ask({"do": "trouble", "kind": "none"})):
                 frames.append(sent / seconds)
@@ -60,7 +60,7 @@ def _beside(plan: Plan) -> Iterator[Figure]:
             "floods": partial(median, troubled, "flood"),
             "floods elsewhere": partial(median, elsewhere, "flood"),
         }
-        values = interleaved(plan.rounds(7), contenders, within=_ROUNDS_WITHIN)
+        values = interleaved(plan.rounds(15), contenders, within=_ROUNDS_WITHIN)
     yield figure("an answer while all is calm, median", values["calm"], "ms")
     for kind, against in (("hangs", "calm"), ("refuses", "calm"), ("floods", "floods elsewhere")):
         yield figure(
