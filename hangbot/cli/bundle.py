@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from hangbot import __version__
 from hangbot.claims import read_claims
+from hangbot.cli.asking import ask_bot
 from hangbot.cli.context import load_settings
 from hangbot.cli.output import write_line
 from hangbot.clock import SystemClock, file_date
@@ -30,7 +31,7 @@ from hangbot.incident.own_words import own_words
 from hangbot.journal import Journal, rows
 from hangbot.preflight import examine, overall, preflight_row
 from hangbot.redact import Redactor
-from hangbot.status import Silent, ask
+from hangbot.status import Silent
 from hangbot.status.pages import JOURNAL, LOG
 
 __all__ = ["add_arguments", "run"]
@@ -134,7 +135,7 @@ async def _find(settings: Settings) -> Found:
         async def asking() -> bytes | None:
             if silent:  # one that hangs is asked once
                 raise silent[0]
-            return await ask(settings.outbox, target, within=_WITHIN, clock=clock, largest=_LARGEST)
+            return await ask_bot(settings, target, within=_WITHIN, largest=_LARGEST)
 
         return asking
 
@@ -174,7 +175,7 @@ async def _preflight(settings: Settings, heard: Journal) -> dict[str, Any]:
 
 
 async def _outbox(settings: Settings) -> dict[str, Any]:
-    if not settings.outbox.exists():
+    if settings.cluster is None and not settings.outbox.exists():
         raise HangbotError(f"there is no outbox {settings.outbox.absolute()}")
     async with open_outbox(settings, binds=False, patience=5.0) as outbox:
         return compute_stats(await outbox.timings(), SystemClock().wall()).as_row()

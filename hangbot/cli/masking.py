@@ -8,10 +8,12 @@ Text with the shape of a token is masked in any case; this finds the secrets wit
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Final
 from urllib.parse import unquote
 
+from hangbot.errors import ConfigError
 from hangbot.redact import Redactor
 
 __all__ = ["mask_also", "masked", "reset_masking"]
@@ -101,6 +103,11 @@ def _login_in(text: str) -> Iterator[str]:
 
 
 def _login(address: str) -> Iterator[str]:
+    from hangbot.config.cluster import parse_address  # noqa: PLC0415  see above
+
+    with suppress(ConfigError):
+        yield parse_address(address).password  # whose several servers look like a login without a host
+        return
     for spelling in dict.fromkeys((address.strip(), unquote(address.strip()))):
         login = _ADDRESS.match(spelling) or _HOSTLESS.fullmatch(spelling.rstrip("/"))
         whole = spelling.rpartition("@")[0]  # a seeming scheme may be the beginning of a password

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli import show
-from hangbot.cli.context import ENV_FILE
+from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.listing import WIDTH, list_lines
 from hangbot.cli.output import write_failure, write_json, write_line
 from hangbot.cli.parser import Parser, add_common_options, add_json_option
 from hangbot.clock import SystemClock
+from hangbot.config.cluster import SCHEME
 from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_location
 from hangbot.config.parsing import unquoted
@@ -27,6 +28,7 @@ from hangbot.delivery.record import OutboxRow, State, Step
 from hangbot.delivery.stats import compute_stats
 from hangbot.errors import OutboxBusy, OutboxUnusable, UsageError
 from hangbot.exit_codes import FAILED
+from hangbot.factory import open_outbox
 from hangbot.status import poke
 
 __all__ = ["add_arguments", "run"]
@@ -72,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
     """Open an outbox that exists; looking at one must not create it."""
+    if _named(args).startswith(SCHEME):  # whose room it is, the configuration says
+        async with open_outbox(load_settings(args), binds=False, patience=_PATIENCE) as outbox:
+            yield outbox
+        return
     path = _path(args)
     if not path.exists():
         raise OutboxUnusable(
@@ -87,12 +93,17 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
 
 def _path(args: argparse.Namespace) -> Path:
     """Find the outbox as `run` does; the rest of the configuration may be missing or wrong."""
+    return outbox_location(args.env_file or ENV_FILE, _named(args) or None).path
+
+
+def _named(args: argparse.Namespace) -> str:
+    """Return what HANGBOT_OUTBOX says; empty for nothing."""
     named = os.environ.get(OUTBOX, "").strip()
     file: Path = args.env_file or ENV_FILE
     if not named and (args.env_file or file.exists()):
         entry = read_env_file(file).values.get(OUTBOX)
         named = entry.value.strip() if entry else ""
-    return outbox_location(file, unquoted(named)[0] or None).path
+    return unquoted(named)[0]
 
 
 async def _list(args: argparse.Namespace) -> int:
@@ -147,6 +158,7 @@ async def _held_up_by(outbox: Outbox, row: OutboxRow) -> list[Step]:
 
 
 async def _retry(args: argparse.Namespace) -> int:
+    in_cluster = _named(args).startswith(SCHEME)
     async with _open(args) as outbox:
         group_ids = await outbox.group_ids()
         keys = [key for given in args.ids for key in named(given, group_ids)]
@@ -159,7 +171,7 @@ async def _retry(args: argparse.Namespace) -> int:
                 "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), SystemClock().wall())
-        running = _runs(_path(args))
+        running = not in_cluster and _runs(_path(args))
         if rows and running:
             await poke(_path(args), clock=SystemClock())
     _print_rows(rows, group_ids, as_json=args.json)
@@ -167,6 +179,8 @@ async def _retry(args: argparse.Namespace) -> int:
         write_line(
             "nothing to retry"
             if not rows
+            else "queued: the room's worker delivers"
+            if in_cluster
             else "the running bot takes it from here"
             if running
             else "queued: no bot runs, the next one delivers"

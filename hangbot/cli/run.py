@@ -71,6 +71,12 @@ def run(args: argparse.Namespace) -> int:
         _Named(file.stem, settings, load_apps(args.app, file.parent))
         for file, settings in zip(args.env_files or [ENV_FILE], every, strict=True)
     ]
+    for bot in bots:
+        if bot.settings.cluster:
+            raise UsageError(
+                f"the outbox of {bot.name} is in a fleet's cluster, where rooms have owners",
+                remedy="Run it with `hangbot fleet run --rooms DIR`, DIR being the folder of its file.",
+            )
     if len(bots) == 1:
         (bot,) = bots
         return run_to_end(_until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))

@@ -82,8 +82,15 @@ class Accepted:
 async def deliver_while_accepting(
     settings: Settings, outbox: Outbox, courier: Courier, within: float | None, accepted: Accepted
 ) -> bool:
-    """Deliver whenever something is accepted; in between, a bot may start and take the outbox."""
+    """Deliver whenever something is accepted; in between, a bot may start and take the outbox.
+
+    In a fleet none of that is for a command to do: the room's owner delivers.
+    """
     delivered_here = False
+    if settings.cluster:
+        while await accepted.more():
+            pass
+        return False
     while await accepted.more() and not isinstance(accepted.input_error, OutboxDiskFull | OutboxLocked):
         delivered_here = await _deliver(settings, outbox, courier, within, accepted) or delivered_here
     return delivered_here

@@ -5,14 +5,14 @@ import asyncio
 import json
 from typing import Any, Final
 
+from hangbot.cli.asking import ask_bot, where_it_is
 from hangbot.cli.context import load_settings
 from hangbot.cli.output import report, write_json, write_line
 from hangbot.cli.parser import add_json_option
-from hangbot.clock import SystemClock
 from hangbot.config import Settings
 from hangbot.errors import HangbotError
 from hangbot.exit_codes import CANNOT_TELL, FAILED
-from hangbot.status import ask, lines
+from hangbot.status import lines
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     except HangbotError as exc:
         return _cannot_tell(args, "cannot_tell", f"{exc}. {exc.remedy}")
     if row is None:
-        return _cannot_tell(args, "not_running", f"no bot runs on the outbox {settings.outbox.absolute()}")
+        return _cannot_tell(args, "not_running", f"no bot runs on the outbox {where_it_is(settings)}")
     if args.json:
         write_json({"state": "ready" if row["ready"] else "not_ready", **row})
     else:
@@ -57,7 +57,7 @@ async def _ask(settings: Settings) -> dict[str, Any] | None:
     Raises:
         HangbotError: It does not answer, or what answers is no bot.
     """
-    answer = await ask(settings.outbox, "/healthz", within=_WITHIN, clock=SystemClock())
+    answer = await ask_bot(settings, "/healthz", within=_WITHIN)
     if answer is None:
         return None
     try:

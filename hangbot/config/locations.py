@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hangbot.config.cluster import SCHEME
 from hangbot.config.validators import check_file
 
 __all__ = ["OUTBOX", "OutboxLocation", "outbox_location"]
@@ -39,11 +40,12 @@ def outbox_location(env_file: Path | None, named: str | None) -> OutboxLocation:
         env_file: The configuration file by its path as given: a link counts where it lies, not where
             it leads. ``None``: there is none.
         named: What ``HANGBOT_OUTBOX`` says, or ``None``. A relative path is relative to the folder of
-            the configuration file.
+            the configuration file; a cluster's address stands for no path, and the usual one is only what
+            this machine's sockets are named after.
     """
     beside = env_file if env_file is not None and _is_kept(env_file) else None
     folder = beside.parent if beside else Path()
-    if named is not None:
+    if named is not None and not named.startswith(SCHEME):
         path = _below(folder, named)
         return OutboxLocation(path, former=_other_than(path, Path(named)))
     path = folder / (_named_after(beside.name) if beside else USUAL_OUTBOX)

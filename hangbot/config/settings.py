@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
 
+from hangbot.config.cluster import SCHEME, parse_address
 from hangbot.config.envfile import EnvFile, location, read_env_file
 from hangbot.config.foreign import secrets_of
 from hangbot.config.lint import lint
@@ -155,9 +156,15 @@ class Settings(SettingsTable):
     ) -> Self:
         """Build settings from texts and their locations; report every fault, the file's too, in one error."""
         found, warnings = parse_values(ENV, values)
+        faults = list(file.faults) if file else []
+        if (named := values.get(OUTBOX)) and (text := unquoted(named.text.strip())[0]).startswith(SCHEME):
+            found.pop("outbox")
+            try:
+                found["cluster"] = parse_address(text)
+            except ConfigError as exc:
+                faults.append(f"{named.origin}: {exc}. {exc.remedy}")
         if outbox:
             found["outbox"] = outbox.path
-        faults = list(file.faults) if file else []
         settings = None
         try:
             settings = cls(**found)
@@ -167,10 +174,14 @@ class Settings(SettingsTable):
             unread = unknown_names(file, ENV, _texts(values), "\n".join(faults)) if file else []
             raise config_error(faults, remedy, warnings=(*warnings, *unread)) from None
         unread = unknown_names(file, ENV, settings._text) if file else []
-        origins = {name: value.origin for name in found if (value := values.get(ENV[name].name))}
+        origins = {
+            name: value.origin
+            for name, env in ENV.items()
+            if name in found and (value := values.get(env.name))
+        }
         if outbox:
             settings._former_outbox = outbox.former
-            if outbox.origin:
+            if outbox.origin and not settings.cluster:
                 origins["outbox"] = outbox.origin
         settings._origins = origins
         settings._warnings = (*warnings, *unread, *lint(settings, settings.origins))
@@ -235,6 +246,8 @@ class Settings(SettingsTable):
             del found[-1]  # a key that only repeats the app id is as public as the app id
         if password := urlsplit(self.room_url).password:
             found += [password, unquote(password)]
+        if self.cluster and self.cluster.password:
+            found += [self.cluster.password, quote(self.cluster.password, safe="")]
         found += self._foreign_secrets
         return tuple(dict.fromkeys(secret for secret in found if secret))
 
@@ -250,9 +263,12 @@ class Settings(SettingsTable):
         """Return the configuration for printing: a row for each environment name, secrets masked."""
         redactor, origins = Redactor(self.secrets()), self.origins
         return tuple(
-            Row(env.name, redactor.text(env.shown(getattr(self, name))), origins[name])
+            Row(env.name, redactor.text(env.shown(self._value(name))), origins[name])
             for name, env in ENV.items()
         )
+
+    def _value(self, name: str) -> object:
+        return self.cluster if name == "outbox" and self.cluster else getattr(self, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Each ``open_…`` is an async context manager that closes what it opened, on eve
 
 from hangbot.factory.bot import make_courier, open_bot
 from hangbot.factory.clients import Clients, open_chat, open_clients, open_gateway
-from hangbot.factory.outbox import open_outbox
+from hangbot.factory.outbox import open_fleet, open_outbox, open_owned_outbox
 from hangbot.factory.room import open_room
 from hangbot.factory.subject import open_subject
 
@@ -15,8 +15,10 @@ __all__ = [
     "open_bot",
     "open_chat",
     "open_clients",
+    "open_fleet",
     "open_gateway",
     "open_outbox",
+    "open_owned_outbox",
     "open_room",
     "open_subject",
 ]

@@ -1,6 +1,8 @@
-"""Opens a bot's outbox."""
+"""Opens a bot's outbox: its file, or its room's records in a fleet's cluster."""
 
 import math
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,10 +11,15 @@ from hangbot.config import Settings
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.owner import Owner
+from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
+from hangbot.fleet.keys import room_key
+from hangbot.fleet.nats_cluster import REMEMBERED_S, open_cluster
+from hangbot.fleet.room_outbox import RoomPlace
+from hangbot.fleet.streams import Cluster
 
-__all__ = ["open_outbox"]
+__all__ = ["open_fleet", "open_outbox", "open_owned_outbox"]
 
 
 @asynccontextmanager
@@ -31,21 +38,67 @@ async def open_outbox(
         settings: The configuration.
         check: Whether to look through all of it for damage first.
         binds: Whether a file without an owner becomes this bot's.
-        patience: Seconds for which a file is waited for that another process has locked.
+        patience: Seconds for which a file is waited for that another process has locked, or a cluster.
         clock: Dates what is quarantined.
-        make_writer: Makes what runs its statements; `hangbot.delivery.writer.InlineWriter` takes no thread.
+        make_writer: Runs a file's statements; `hangbot.delivery.writer.InlineWriter` takes no thread.
 
     Raises:
-        OutboxUnusable: The file cannot be used.
+        OutboxUnusable: The file, or the cluster, cannot be used.
         OutboxOfAnother: It is another bot's.
     """
+    if settings.cluster is None:
+        file = OutboxFile(settings.outbox, patience=patience, clock=clock, make_writer=make_writer)
+        async with _opened(settings, file, check=check, binds=binds) as outbox:
+            yield outbox
+        return
+    async with open_fleet(settings, clock=clock) as cluster:
+        place = RoomPlace(cluster, room_key(settings), writer=_here(), patience=patience, clock=clock)
+        async with _opened(settings, place, check=check, binds=binds) as outbox:
+            yield outbox
+
+
+@asynccontextmanager
+async def open_owned_outbox(
+    settings: Settings, cluster: Cluster, fence: int, *, clock: Clock | None = None
+) -> AsyncIterator[Outbox]:
+    """Open the outbox of a room whose lease is held, with the lease's fence; raises as `open_outbox`.
+
+    Raises:
+        OutboxTaken: Another one holds a later lease.
+    """
+    place = RoomPlace(cluster, room_key(settings), writer=_here(), fence=fence, clock=clock)
+    async with _opened(settings, place) as outbox:
+        yield outbox
+
+
+@asynccontextmanager
+async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Cluster]:
+    """Open the cluster that HANGBOT_OUTBOX names.
+
+    Raises:
+        ClusterAway: No server answers, or no majority of them.
+        OutboxUnusable: The servers cannot be a fleet's.
+    """
+    assert settings.cluster is not None, "HANGBOT_OUTBOX names a cluster"  # noqa: S101  the caller's
+    remembered = max(REMEMBERED_S, 2 * settings.retry_total)
+    async with open_cluster(settings.cluster, remembered=remembered, clock=clock) as cluster:
+        yield cluster
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, place: OutboxPlace, *, check: bool = False, binds: bool = True
+) -> AsyncIterator[Outbox]:
     kept = settings.keep_delivered_for, settings.keep_delivered_most
     limits = OutboxLimits(settings.queue_limit, *kept, settings.catch_up)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
-    file = OutboxFile(settings.outbox, patience=patience, clock=clock, make_writer=make_writer)
-    outbox = Outbox(file, limits, owner)
+    outbox = Outbox(place, limits, owner)
     try:
         await outbox.open(check=check)
         yield outbox
     finally:
         await outbox.close()
+
+
+def _here() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

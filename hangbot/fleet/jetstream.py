@@ -13,7 +13,10 @@ __all__ = [
     "ENDS",
     "EXISTS",
     "MISSING",
+    "NONE",
+    "NO_MORE",
     "NO_RESPONDER",
+    "STATUS",
     "TOO_MANY",
     "Answer",
     "NoResponder",
@@ -28,9 +31,12 @@ __all__ = [
     "store_headers",
 ]
 
+STATUS: Final = "Status"
+NO_MORE: Final = "204"
+NONE: Final = "404"
 NO_RESPONDER: Final = "503"
 TOO_MANY: Final = "413"
-ENDS: Final = frozenset({"204", "404", TOO_MANY})
+ENDS: Final = frozenset({NO_MORE, NONE, TOO_MANY})
 """What ends the answers to a direct request: no more, none at all, too many."""
 MISSING: Final = 10059
 """No such stream."""
@@ -65,7 +71,7 @@ class Answer(NamedTuple):
     @property
     def status(self) -> str:
         """The server's own status; empty where it is a message."""
-        return self.headers.get("Status", "")
+        return self.headers.get(STATUS, "")
 
 
 class StreamNames(NamedTuple):

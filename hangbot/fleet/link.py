@@ -8,16 +8,17 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
 from hangbot.clock import Clock
+from hangbot.config.cluster import ClusterAddress
 from hangbot.errors import OutboxUnusable
-from hangbot.fleet.address import ClusterAddress
 from hangbot.fleet.jetstream import NO_RESPONDER, Answer, NoResponder
 from hangbot.fleet.nats_session import Session
 from hangbot.fleet.pending import PendingAnswers
-from hangbot.fleet.streams import AnswerMissing, ClusterAway
+from hangbot.fleet.streams import AnswerMissing, AnswerOwner, ClusterAway
 
 __all__ = ["Link"]
 
@@ -31,13 +32,16 @@ _HEADERS: Final = 4096
 """Bytes of a message that headers may take."""
 
 
-@dataclass(slots=True, eq=False)
-class _Heard:
-    """A subject of which something is to be called, and what ends that."""
+End = Callable[[], Awaitable[None]]
 
-    subject: str
-    notice: Callable[[int], None]
-    end: Callable[[], Awaitable[None]] | None = None
+
+@dataclass(slots=True, eq=False)
+class _Subscribed:
+    """What is subscribed to at each connection, what is called behind that, and what ends it."""
+
+    begin: Callable[[Session], Awaitable[End]]
+    again: Callable[[], None] = lambda: None
+    end: End | None = None
 
 
 class Link:
@@ -62,7 +66,7 @@ class Link:
         self._session: Session | None = None
         self._up = asyncio.Event()
         self._pending = PendingAnswers()
-        self._heard: list[_Heard] = []
+        self._heard: list[_Subscribed] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.server = self._order[0]
         self.largest = 0
@@ -102,14 +106,21 @@ class Link:
             raise NoResponder(f"the NATS cluster ({self.server}) has nothing that answers {subject}")
         return answer
 
-    async def ask_several(self, subject: str, data: bytes) -> list[Answer]:
+    async def ask_several(self, subject: str, data: bytes, *, within: float | None = None) -> list[Answer]:
         """Ask for answers of which the last is a status; raises as `ask` does."""
-        return await self._ask(subject, data, None, several=True)
+        return await self._ask(subject, data, None, several=True, within=within)
 
     async def _ask(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None, *, several: bool
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] | None,
+        *,
+        several: bool,
+        within: float | None = None,
     ) -> list[Answer]:
-        end = self._clock.now() + self._within
+        within = self._within if within is None else within
+        end = self._clock.now() + within
         session = self._session or await self._connected()
         with self._pending.expected(subject, several=several) as (word, pending):
 
@@ -120,7 +131,7 @@ class Link:
             try:
                 return await self._clock.wait_for(exchange(), end - self._clock.now())
             except TimeoutError as exc:
-                problem = f"NATS server {session.server} gave no answer within {self._within:g} s"
+                problem = f"NATS server {session.server} gave no answer within {within:g} s"
                 raise AnswerMissing(problem) from exc
 
     async def _connected(self) -> Session:
@@ -133,10 +144,21 @@ class Link:
     @asynccontextmanager
     async def hearing(self, subject: str, notice: Callable[[int], None]) -> AsyncIterator[None]:
         """Give something the sequence of each message under a subject; 0 after a lost connection."""
-        heard = _Heard(subject, notice)
+        begin = partial(Session.subscribe, subject=subject, notice=notice)
+        async with self._subscribed(_Subscribed(begin, lambda: notice(0))):
+            yield
+
+    @asynccontextmanager
+    async def answering(self, subject: str, answer: AnswerOwner) -> AsyncIterator[None]:
+        """Answer what is asked under a subject."""
+        async with self._subscribed(_Subscribed(partial(Session.serve, subject=subject, answer=answer))):
+            yield
+
+    @asynccontextmanager
+    async def _subscribed(self, heard: _Subscribed) -> AsyncIterator[None]:
         self._heard.append(heard)
         if self._session:
-            heard.end = await self._session.subscribe(subject, notice)
+            heard.end = await heard.begin(self._session)
         try:
             yield
         finally:
@@ -197,7 +219,7 @@ class Link:
             try:
                 await session.connect(self._address, self._name)
                 for heard in self._heard:
-                    heard.end = await session.subscribe(heard.subject, heard.notice)
+                    heard.end = await heard.begin(session)
             except OutboxUnusable as exc:
                 self._close(session)
                 problems.append(exc)
@@ -209,7 +231,7 @@ class Link:
             self.largest = session.max_payload - _HEADERS
             self._up.set()
             for heard in self._heard:
-                heard.notice(0)
+                heard.again()
             return
         for problem in problems:
             if not isinstance(problem, ClusterAway):

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.config.cluster import ClusterAddress
 from hangbot.errors import HangbotError
-from hangbot.fleet.address import ClusterAddress, parse_address
 from hangbot.fleet.jetstream import (
     ENDS,
     EXISTS,
     MISSING,
+    NO_MORE,
     TOO_MANY,
     Answer,
     NoResponder,
@@ -25,8 +26,16 @@ from hangbot.fleet.jetstream import (
     store_headers,
 )
 from hangbot.fleet.refusals import ClusterUnfit
-from hangbot.fleet.shapes import Shape, outlived, records_names, register_names, shape, wrong_with
-from hangbot.fleet.streams import ClusterAway, Entry, Stream
+from hangbot.fleet.shapes import (
+    Shape,
+    asked_prefix,
+    outlived,
+    records_names,
+    register_names,
+    shape,
+    wrong_with,
+)
+from hangbot.fleet.streams import AnswerOwner, ClusterAway, Entry, Stream
 
 if TYPE_CHECKING:
     from hangbot.fleet.link import Link
@@ -69,7 +78,7 @@ async def open_link(
 
 @asynccontextmanager
 async def open_cluster(
-    address: str,
+    address: ClusterAddress,
     *,
     remembered: float = REMEMBERED_S,
     within: float = _WITHIN_S,
@@ -78,26 +87,24 @@ async def open_cluster(
     """Open a fleet's two streams, and make them where they are missing.
 
     Args:
-        address: As in ``HANGBOT_OUTBOX``.
+        address: Where it is.
         remembered: Seconds for which the records remember a key, at least: longer than a message may take.
         within: Seconds for each call.
         clock: Waits.
 
     Raises:
-        ConfigError: The address is none.
         ClusterAway: No server answers, or no majority of them.
         ClusterRefused: The login is wrong, or may not do what is needed.
         ClusterUnfit: The servers are old, have no JetStream, or are less than three.
         OutboxOfAnother: A stream of that name is another project's.
         HangbotError: The extra is not installed.
     """
-    where = parse_address(address)
-    register, records = register_names(where.fleet), records_names(where.fleet)
-    async with open_link(where, within=within, clock=clock) as link:
+    register, records = register_names(address.fleet), records_names(address.fleet)
+    async with open_link(address, within=within, clock=clock) as link:
         known = max(remembered, REMEMBERED_S)
         await _provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True))
         await _provide(link, shape(records, known=known, newest_only=False))
-        yield NatsCluster(NatsStream(link, register), NatsStream(link, records), str(where))
+        yield NatsCluster(link, NatsStream(link, register), NatsStream(link, records), address)
 
 
 async def _provide(link: "Link", wanted: Shape) -> None:
@@ -203,7 +210,20 @@ class NatsStream:
 class NatsCluster:
     """Both; see `hangbot.fleet.streams.Cluster`."""
 
-    def __init__(self, register: NatsStream, records: NatsStream, name: str) -> None:
+    def __init__(
+        self, link: "Link", register: NatsStream, records: NatsStream, where: ClusterAddress
+    ) -> None:
         self.register: Stream = register
         self.records: Stream = records
-        self.name = name
+        self.name = str(where)
+        self._link = link
+        self._asked = asked_prefix(where.fleet)
+
+    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+        """Ask the owner of a room; see there."""
+        *answers, end = await self._link.ask_several(self._asked + room, target.encode(), within=within)
+        return b"".join(answer.data for answer in answers) if end.status == NO_MORE else None
+
+    def answering(self, room: str, answer: AnswerOwner) -> AbstractAsyncContextManager[None]:
+        """Answer for a room; see there."""
+        return self._link.answering(self._asked + room, answer)

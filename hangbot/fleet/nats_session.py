@@ -14,12 +14,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from hangbot.clock import Clock
-from hangbot.fleet.address import ClusterAddress
-from hangbot.fleet.jetstream import Answer, sequence_of
+from hangbot.config.cluster import ClusterAddress
+from hangbot.fleet.jetstream import NO_MORE, NONE, STATUS, Answer, sequence_of
 from hangbot.fleet.nats_words import cause_of, denied_of
 from hangbot.fleet.pending import PendingAnswers
 from hangbot.fleet.refusals import ClusterRefused, ClusterUnfit
-from hangbot.fleet.streams import ClusterAway
+from hangbot.fleet.streams import AnswerOwner, ClusterAway
 
 if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
@@ -31,6 +31,8 @@ _CLOSING_S: Final = 1.0
 _SILENT_S: Final = 0.3
 """After which a server does not answer, twice: this process may itself have stood still."""
 _OLDEST: Final = (2, 11)
+_PIECE: Final = 512 * 1024
+"""Bytes in one of several messages that make an answer."""
 
 
 class Session:
@@ -125,6 +127,11 @@ class Session:
         async def take(message: Msg) -> None:
             notice(sequence_of(message.headers or {}))
 
+        return await self._subscribe(subject, take)
+
+    async def _subscribe(
+        self, subject: str, take: Callable[[Msg], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
         subscription: Subscription | None = None
         with suppress(nats.errors.Error, OSError):
             subscription = await self._client.subscribe(subject, cb=take)
@@ -135,6 +142,20 @@ class Session:
                     await subscription.unsubscribe()
 
         return end
+
+    async def serve(self, subject: str, answer: AnswerOwner) -> Callable[[], Awaitable[None]]:
+        """Answer what is asked under a subject, in pieces and a status; as `subscribe` otherwise."""
+
+        async def take(message: Msg) -> None:
+            said = await answer(message.data.decode("utf-8", "replace"))
+            with suppress(nats.errors.Error, OSError):
+                for begin in range(0, len(said or b""), _PIECE):
+                    await self._client.publish(message.reply, (said or b"")[begin : begin + _PIECE])
+                await self._client.publish(
+                    message.reply, headers={STATUS: NO_MORE if said is not None else NONE}
+                )
+
+        return await self._subscribe(subject, take)
 
     async def answers(self) -> bool:
         """Return whether the server answers at all."""

@@ -22,6 +22,8 @@ _MOST_AT_ONCE: Final = 256
 _AGAIN_AFTER: Final = 0.1
 _SHOWN_AFTER: Final = 2.0
 """Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
+_LOOK_EVERY: Final = 5.0
+"""Seconds after which the cluster is asked for what others wrote, whatever was heard."""
 _CLOSE_WITHIN: Final = 5.0
 
 
@@ -129,7 +131,10 @@ class RecordWriter:
             if not self._jobs and self._heard is None:
                 if self._closing:
                     return
-                await self._work.wait()
+                try:
+                    await self._clock.wait_for(self._work.wait(), _LOOK_EVERY)
+                except TimeoutError:
+                    self._heard = 0
                 self._work.clear()
                 continue
             batch = [self._jobs.popleft() for _ in range(min(len(self._jobs), _MOST_AT_ONCE))]

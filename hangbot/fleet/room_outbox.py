@@ -2,13 +2,10 @@
 
 import itertools
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 from hangbot.clock import Clock, SystemClock
-from hangbot.delivery.outbox import Outbox, OutboxLimits
-from hangbot.delivery.owner import Owner
 from hangbot.delivery.place import OutboxPlace
 from hangbot.errors import OutboxUnusable
 from hangbot.fleet.record_writer import RecordWriter
@@ -17,10 +14,7 @@ from hangbot.fleet.streams import Cluster, ClusterAway
 from hangbot.health import AT_ONCE, Conditions
 from hangbot.ids import SYSTEM_RNG, Rng, new_id
 
-__all__ = ["RoomPlace", "open_room_outbox"]
-
-_LOOK_EVERY: Final = 5.0
-"""Seconds after which a look asks the cluster, whatever was heard."""
+__all__ = ["RoomPlace"]
 
 
 class RoomPlace(OutboxPlace):
@@ -67,7 +61,6 @@ class RoomPlace(OutboxPlace):
         )
         self._notices: list[Callable[[], None]] = []
         self._held = AsyncExitStack()
-        self._looked_at = -math.inf
         self._is_open = False
 
     @property
@@ -103,9 +96,6 @@ class RoomPlace(OutboxPlace):
 
     async def look(self, *, closely: bool = True) -> tuple[int, str | None]:
         """Return how many records of others were read, and who has the room where it is lost."""
-        if self._clock.now() - self._looked_at >= _LOOK_EVERY:
-            self._looked_at = self._clock.now()
-            self.writer.look()
         lost = self._records.lost
         return self._records.others, f"is lost: {lost}" if lost and closely else None
 
@@ -133,32 +123,3 @@ class RoomPlace(OutboxPlace):
             self.conditions.bad("outbox", sentence, ClusterAway.remedy)
         else:
             self.conditions.good("outbox")
-
-
-@asynccontextmanager
-async def open_room_outbox(  # noqa: PLR0913  as above
-    cluster: Cluster,
-    room: str,
-    *,
-    writer: str,
-    fence: int | None = None,
-    limits: OutboxLimits | None = None,
-    owner: Owner | None = None,
-    patience: float = math.inf,
-    clock: Clock | None = None,
-    rng: Rng = SYSTEM_RNG,
-) -> AsyncIterator[Outbox]:
-    """Open a room's outbox in a cluster; the arguments are those of `RoomPlace` and `Outbox`.
-
-    Raises:
-        ClusterAway: The cluster does not answer.
-        OutboxTaken: Another one has the room.
-        OutboxOfAnother: It is another bot's.
-    """
-    place = RoomPlace(cluster, room, writer=writer, fence=fence, patience=patience, clock=clock, rng=rng)
-    outbox = Outbox(place, limits, owner)
-    try:
-        await outbox.open()
-        yield outbox
-    finally:
-        await outbox.close()

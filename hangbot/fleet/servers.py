@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.config.cluster import parse_address
 from hangbot.errors import HangbotError, OutboxUnusable
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.server_process import Ports, ServerProcess, configuration
@@ -131,7 +132,7 @@ class Servers:
             for process in self._processes:
                 process.check_running()
             try:
-                async with open_cluster(self.address, within=_ASK_S, clock=clock):
+                async with open_cluster(parse_address(self.address), within=_ASK_S, clock=clock):
                     return
             except OutboxUnusable as exc:
                 problem = str(exc)

@@ -7,7 +7,16 @@ from hangbot.errors import OutboxOfAnother, OutboxUnusable
 from hangbot.fleet.jetstream import StreamNames
 from hangbot.fleet.refusals import ClusterUnfit
 
-__all__ = ["REPLICAS", "Shape", "outlived", "records_names", "register_names", "shape", "wrong_with"]
+__all__ = [
+    "REPLICAS",
+    "Shape",
+    "asked_prefix",
+    "outlived",
+    "records_names",
+    "register_names",
+    "shape",
+    "wrong_with",
+]
 
 REPLICAS: Final = 3
 MARK_SECONDS: Final = 3600
@@ -28,6 +37,11 @@ def register_names(fleet: str) -> StreamNames:
 def records_names(fleet: str) -> StreamNames:
     """Return the names of the records."""
     return StreamNames(f"{fleet}-records", f"{fleet}.records.", f"{fleet}.stored.records.")
+
+
+def asked_prefix(fleet: str) -> str:
+    """Return what stands before a room's key where its owner is asked."""
+    return f"{fleet}.asked."
 
 
 def shape(names: StreamNames, *, known: float, newest_only: bool) -> Shape:

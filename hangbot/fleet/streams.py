@@ -5,14 +5,14 @@ Two streams make a fleet. The *register* keeps the newest record of each subject
 (``ROOM``), until they are written anew and forgotten.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
 from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import CANNOT_TELL
 
-__all__ = ["AnswerMissing", "Cluster", "ClusterAway", "Entry", "Outdated", "Stream"]
+__all__ = ["AnswerMissing", "AnswerOwner", "Cluster", "ClusterAway", "Entry", "Outdated", "Stream"]
 
 
 class ClusterAway(OutboxUnusable):
@@ -99,6 +99,10 @@ class Stream(Protocol):
         """
 
 
+AnswerOwner = Callable[[str], Awaitable[bytes | None]]
+"""Returns what is answered to a target, such as ``/healthz``."""
+
+
 class Cluster(Protocol):
     """Both streams of a fleet.
 
@@ -111,3 +115,13 @@ class Cluster(Protocol):
     register: Stream
     records: Stream
     name: str
+
+    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+        """Return what the owner of a room answers to a target, or ``None`` where none answers there.
+
+        Raises:
+            ClusterAway: The cluster cannot be reached, or the answer did not come within so many seconds.
+        """
+
+    def answering(self, room: str, answer: AnswerOwner) -> AbstractAsyncContextManager[None]:
+        """Answer for a room within the block; ``None`` in place of an answer: there is none."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from hangbot.clock import Clock
-from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated, Stream
+from hangbot.fleet.streams import AnswerMissing, AnswerOwner, ClusterAway, Entry, Outdated, Stream
 from hangbot.ids import Rng
 from pytest_hangfm.simulation.stream_servers import ServedStream
 
@@ -70,6 +70,8 @@ class SimulatedServers:
     ) -> None:
         self.register = ServedStream(clock, rng, history=1, keys=keys, marks=marks, skew=skew)
         self.records = ServedStream(clock, rng, keys=keys, marks=marks)
+        self.answering: dict[str, AnswerOwner] = {}
+        """What answers for each room."""
         self.heard: dict[tuple[ServedStream, str], list[Callable[[int], None]]] = {}
         """Those who hear what is stored under a subject."""
 
@@ -95,6 +97,23 @@ class SimulatedCluster:
         self.weather, self.away = weather, False
         self.register: Stream = SimulatedStream(self, servers.register)
         self.records: Stream = SimulatedStream(self, servers.records)
+
+    async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
+        """Ask the owner of a room, if any answers there."""
+        if self.away:
+            raise ClusterAway(f"{self.name} does not answer")
+        answer = self.servers.answering.get(room)
+        return await self.clock.wait_for(answer(target), within) if answer else None
+
+    @asynccontextmanager
+    async def answering(self, room: str, answer: AnswerOwner) -> AsyncIterator[None]:
+        """Answer for a room within the block."""
+        self.servers.answering[room] = answer
+        try:
+            yield
+        finally:
+            if self.servers.answering.get(room) is answer:
+                del self.servers.answering[room]
 
 
 class SimulatedStream:

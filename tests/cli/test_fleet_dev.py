@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.cli import main
+from hangbot.config.cluster import parse_address
 from hangbot.fleet.nats_cluster import open_cluster
 from tests.cli.stories import until
 from tests.fleet.processes import runs
@@ -27,7 +28,7 @@ def ready_line(command: Command) -> dict[str, Any]:
 
 
 async def store(address: str, last: int) -> int:
-    async with open_cluster(address) as cluster:
+    async with open_cluster(parse_address(address)) as cluster:
         return await cluster.records.store("room", b"", last=last)
 
 

@@ -116,7 +116,7 @@ def test_a_copy_with_changes_knows_its_file(etc: Path) -> None:
     assert changed.origins["outbox"] == "beside hang-fm-config.env"
 
 
-@pytest.mark.parametrize("told", ["~/box", ".", "nats://host"])
+@pytest.mark.parametrize("told", ["~/box", ".", "http://host"])
 def test_what_is_no_path_is_left_for_the_settings_to_refuse(told: str, etc: Path) -> None:
     configure(etc / "x.env")
 

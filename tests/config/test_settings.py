@@ -97,6 +97,7 @@ def test_two_names_are_enough_and_the_rest_has_its_default() -> None:
         "keep_delivered_for": 604_800.0,
         "keep_delivered_most": 100_000,
         "http_concurrency": 4,
+        "cluster": None,
     }
     assert settings.bot_user_token.get_secret_value() == TOKEN
     assert settings.ttfm_api_token.get_secret_value() == TOKEN
@@ -587,3 +588,31 @@ def test_every_setting_is_read_by_something_and_one_that_is_not_says_so_to_whoev
     assert [name for name in UNBUILT if name in read] == [], (
         "it is built: nothing is to be said of it any more"
     )
+
+
+def test_an_outbox_in_a_cluster_is_an_address_whose_password_is_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "lounge.env"
+    file.write_text(
+        "BOT_USER_TOKEN=a-token\nROOM_UUID=room\nHANGBOT_OUTBOX=nats://me:pa%40ss@one,two:4333/mine\n",
+        encoding="utf-8",
+    )
+
+    settings = Settings.load(file, {})
+
+    assert settings.cluster is not None
+    assert settings.cluster.servers == ("one:4222", "two:4333")
+    assert settings.cluster.fleet == "mine"
+    assert "pa@ss" in settings.secrets()
+    (row,) = [row for row in settings.described() if row.name == "HANGBOT_OUTBOX"]
+    assert row.value == "nats://one:4222,two:4333/mine"
+    assert row.origin.endswith("line 3")
+    assert settings.outbox == tmp_path / "lounge.outbox.sqlite3"  # what sockets here are named after
+
+
+@pytest.mark.parametrize("wrong", ["nats://", "nats://one,one", "nats://se:cret@one/a b", "nats://one:99999"])
+def test_a_clusters_address_that_is_none_is_a_fault_without_what_it_holds(wrong: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env({"BOT_USER_TOKEN": "a-token", "ROOM_UUID": "room", "HANGBOT_OUTBOX": wrong})
+
+    assert "HANGBOT_OUTBOX" in str(caught.value)
+    assert "cret" not in str(caught.value)

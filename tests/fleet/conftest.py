@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from hangbot.clock import Clock, SystemClock
+from hangbot.config.cluster import parse_address
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import Servers, open_servers
 from hangbot.fleet.streams import Cluster
@@ -59,7 +60,8 @@ def address(servers: Servers) -> str:
 @pytest_asyncio.fixture
 async def on_nats(address: str) -> AsyncIterator[Reached]:
     """The real cluster."""
-    async with open_cluster(address) as one, open_cluster(address) as other:
+    where = parse_address(address)
+    async with open_cluster(where) as one, open_cluster(where) as other:
         yield Reached(one, other, SystemClock())
 
 

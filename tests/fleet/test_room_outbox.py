@@ -19,7 +19,7 @@ from hangbot.delivery.writes import Writes
 from hangbot.errors import OutboxTaken, OutboxUnusable, StoreConflict
 from hangbot.fleet import room_records
 from hangbot.fleet.records import NEEDS, VERSION, Record, Rows, decode, encode
-from hangbot.fleet.room_outbox import RoomPlace, open_room_outbox
+from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.room_records import RoomRecords
 from hangbot.fleet.streams import ClusterAway
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
@@ -42,8 +42,12 @@ def reached(servers: SimulatedServers, seed: int = 2) -> SimulatedCluster:
 async def opened(
     cluster: SimulatedCluster, *, fence: int | None = None, patience: float = WITHIN
 ) -> AsyncIterator[Outbox]:
-    async with open_room_outbox(cluster, ROOM, writer="a test", fence=fence, patience=patience) as box:
+    box = Outbox(RoomPlace(cluster, ROOM, writer="a test", fence=fence, patience=patience))
+    try:
+        await box.open()
         yield box
+    finally:
+        await box.close()
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hangbot.clock import SystemClock
+from hangbot.config.cluster import parse_address
 from hangbot.errors import HangbotError
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.servers import find_binary, open_servers
@@ -47,7 +48,7 @@ async def test_servers_end_with_a_process_that_is_killed() -> None:
 @pytest.mark.usefixtures("nats_server")
 async def test_a_server_that_was_killed_or_stood_still_goes_on_over_what_it_had(tmp_path: Path) -> None:
     async with open_servers(folder=tmp_path) as servers:
-        async with open_cluster(servers.address) as cluster:
+        async with open_cluster(parse_address(servers.address)) as cluster:
             sequence = await cluster.records.store("room", b"1", last=0)
         pids = [servers.pid(number) for number in range(3)]
 
@@ -60,7 +61,7 @@ async def test_a_server_that_was_killed_or_stood_still_goes_on_over_what_it_had(
         servers.resume(0)
         await servers.ready()
 
-        async with open_cluster(servers.address) as cluster:
+        async with open_cluster(parse_address(servers.address)) as cluster:
             assert await cluster.records.store("room", b"2", last=sequence) > sequence
         assert servers.store(2).is_dir()
         last_pids = [servers.pid(number) for number in range(3)]
