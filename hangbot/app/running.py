@@ -141,6 +141,10 @@ class Running:
         return True
 
     async def _through(self, ctx: Context, call: Call) -> None:
+        if not self._parts.middleware:
+            await call(ctx)
+            return
+
         async def step(number: int) -> None:
             if number < len(self._parts.middleware):
                 await self._parts.middleware[number](ctx, functools.partial(step, number + 1))
@@ -169,10 +173,11 @@ class Running:
         try:
             values, named = await self._read(called, ctx)
         except BadArguments as exc:
-            await ctx.reply(f"{exc}. Usage: {called.usage}")
+            await ctx.reply(f"{exc}. Usage: {self._commands.usage(command)}")
             return
-        wait = self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
-        if wait:
+        if command.cooldown and (
+            wait := self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
+        ):
             if wait.first:
                 await ctx.reply(f"Wait {wait.seconds:.0f} s before {self._commands.prefix}{command.name}.")
             return
