@@ -193,6 +193,8 @@ class Running:
         """Read the arguments; where a line names a user who is not known, wait until all in the room are."""
         signature = called.command.signature
         read = functools.partial(signature.read, called.rest, functools.partial(_find, ctx))
+        if not signature.names_users:
+            return read()
 
         def known(facts: RoomFacts) -> bool:
             try:
@@ -201,8 +203,7 @@ class Running:
                 return in_room(facts) and all(user.nickname for user in ctx.room.users)
             return True
 
-        if signature.names_users:
-            await until_known(self._bot, known)
+        await until_known(self._bot, known)
         return read()
 
     def _provided(self, kind: Any) -> object:  # noqa: ANN401  any type
