@@ -7,15 +7,17 @@ all, and what does not concern it stays where it is; only where places are scarc
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import inf
+from struct import Struct
 from typing import Final, NamedTuple
 
 __all__ = ["Assignment", "Member", "RoomFile", "assign"]
 
-_MASK: Final = (1 << 64) - 1
+_BITS: Final = 128
+"""Bits for one worker where all of them are counted with at once: a product of two words of 64 fits."""
 
 
 class RoomFile(NamedTuple):
@@ -72,14 +74,56 @@ def assign(members: Sequence[Member], wishes: Mapping[str, str] | None = None) -
         wishes: Workers that rooms were moved to, by the keys of the rooms: obeyed while the worker is there.
     """
     takers = sorted((member for member in members if not member.draining), key=lambda member: member.name)
-    rooms = sorted({room for member in takers for room in member.folder})
-    refused = dict(_differing(takers, rooms))
+    unlike = _unlike(takers)
+    rooms = sorted({room for member in unlike for room in member.folder})
+    refused = dict(_differing(unlike, rooms)) if len(unlike) > 1 else {}
     places = [_Places(member) for member in takers]
-    wanted = wishes or {}
-    untried = {room: _ranked(room, places, wanted.get(room)) for room in rooms if room not in refused}
+    ranking = _Ranking(takers, wishes or {})
+    untried = {room: ranking.of(room) for room in rooms if room not in refused}
     crowded = filter(None, [_place(room, places, untried) for room in untried])
     owners = {room: each.member.name for each in places for room in each.rooms()}
     return Assignment(owners, refused, tuple(sorted(crowded)))
+
+
+class _Ranking:
+    """The order of the workers for each room.
+
+    A weight is counted for all workers at once, in one long number with `_BITS` for each: with ten thousand
+    rooms and a hundred workers, a loop over each pair would hold a worker up for as long as a lease lasts.
+    """
+
+    def __init__(self, takers: Sequence[Member], wishes: Mapping[str, str]) -> None:
+        self._numbers = {member.name: n for n, member in enumerate(takers)}
+        self._wishes = wishes
+        self._refusing: dict[str, set[int]] = {}
+        for n, member in enumerate(takers):
+            for room in member.refuses:
+                self._refusing.setdefault(room, set()).add(n)
+        self._each = sum(1 << _BITS * n for n in range(len(takers)))
+        self._low = self._each * ((1 << _BITS // 2) - 1)
+        self._names = sum(_drawn(member.name) << _BITS * n for n, member in enumerate(takers))
+        self._layout = Struct("<" + "Q8x" * len(takers))
+
+    def of(self, room: str) -> Iterator[tuple[float, int]]:
+        """Yield the numbers of the workers for a room with their weights, the best first."""
+        if first := max(self._weighed(room), default=None):
+            yield first  # most rooms stay there, and a hundred weights of each would fill the memory
+            yield from sorted(self._weighed(room), reverse=True)[1:]
+
+    def _weighed(self, room: str) -> Collection[tuple[float, int]]:
+        weights: list[float] = [*self._weights(_drawn(room))]
+        if (wanted := self._numbers.get(self._wishes.get(room, ""))) is not None:
+            weights[wanted] = inf
+        weighed = zip(weights, range(len(weights)), strict=True)
+        refusing = self._refusing.get(room, ())
+        return [each for each in weighed if each[1] not in refusing] if refusing else [*weighed]
+
+    def _weights(self, room: int) -> tuple[int, ...]:
+        """Return the weight of each worker for a room."""
+        mixed = (room * self._each ^ self._names) * 0xBF58476D1CE4E5B9 & self._low
+        mixed = (mixed ^ mixed >> 29 & self._low) * 0x94D049BB133111EB & self._low
+        mixed ^= mixed >> 32
+        return self._layout.unpack(mixed.to_bytes(self._layout.size, "little"))
 
 
 class _Places:
@@ -88,17 +132,10 @@ class _Places:
     def __init__(self, member: Member) -> None:
         self.member = member
         self._most = inf if member.most is None else member.most
-        self._drawn = _drawn(member.name)
         self._taken: list[tuple[float, str]] = []
 
     def rooms(self) -> Iterator[str]:
         return (room for _, room in self._taken)
-
-    def weight(self, room: int) -> int:
-        """Return the weight of this worker for a room; greater is better."""
-        mixed = (room ^ self._drawn) * 0xBF58476D1CE4E5B9 & _MASK
-        mixed = (mixed ^ mixed >> 29) * 0x94D049BB133111EB & _MASK
-        return mixed ^ mixed >> 32
 
     def offer(self, weight: float, room: str) -> str | None:
         """Take a room in; return what has no place for it then."""
@@ -110,25 +147,24 @@ class _Places:
         return heapq.heappushpop(self._taken, (weight, room))[1]
 
 
-def _ranked(room: str, places: Sequence[_Places], wanted: str | None) -> list[tuple[float, int]]:
-    """Return the workers for a room, the best last, with their weights."""
-    drawn = _drawn(room)
-    return sorted(
-        (inf if each.member.name == wanted else each.weight(drawn), n)
-        for n, each in enumerate(places)
-        if room not in each.member.refuses
-    )
-
-
 def _place(
-    room: str, places: Sequence[_Places], untried: Mapping[str, list[tuple[float, int]]]
+    room: str, places: Sequence[_Places], untried: Mapping[str, Iterator[tuple[float, int]]]
 ) -> str | None:
     """Give a room a place, and another to the room that had it; return what has none in the end."""
     homeless: str | None = room
-    while homeless is not None and untried[homeless]:
-        weight, n = untried[homeless].pop()
+    while homeless is not None and (best := next(untried[homeless], None)):
+        weight, n = best
         homeless = places[n].offer(weight, homeless)
     return homeless
+
+
+def _unlike(members: Sequence[Member]) -> list[Member]:
+    """Return the first of the members with each folder: usually all have the same."""
+    found: list[Member] = []
+    for member in members:
+        if not any(member.folder is other.folder or member.folder == other.folder for other in found):
+            found.append(member)
+    return found
 
 
 def _differing(members: Sequence[Member], rooms: Sequence[str]) -> Iterator[tuple[str, str]]:

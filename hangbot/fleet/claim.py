@@ -1,7 +1,7 @@
 """What stands under ``lease.ROOM``: which worker owns a room, and how its bot fares. PURE."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 __all__ = ["Claim", "Holder"]
@@ -54,8 +54,10 @@ class Claim:
 
     def to_bytes(self) -> bytes:
         """Return it as it is stored."""
-        values: dict[str, Any] = asdict(self)
-        return json.dumps(values | values.pop("holder"), separators=(",", ":")).encode()
+        values: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        holder = values.pop("holder")
+        values |= {name: getattr(holder, name) for name in holder.__slots__}
+        return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:

@@ -152,3 +152,22 @@ def test_the_folder_of_a_worker_that_drains_is_not_looked_at() -> None:
 
 def test_without_workers_nothing_has_an_owner() -> None:
     assert assign([]).owners == {}
+
+
+def test_a_fleet_of_a_hundred_workers_is_spread_as_evenly_and_with_ten_gone_only_their_rooms_move() -> None:
+    names = [f"worker-{n}" for n in range(100)]
+
+    before = assign(workers(*names, rooms=2000)).owners
+    after = assign(workers(*names[10:], rooms=2000)).owners
+
+    load = Counter(before.values())
+    assert len(load) == 100
+    assert all(5 < rooms < 40 for rooms in load.values())
+    assert {owner for owner, _ in moved(before, after).values()} == set(names[:10])
+
+
+def test_the_weights_stay_what_they_were_so_that_workers_of_two_versions_agree() -> None:
+    plan = assign(workers("north", "south", "east", "west", rooms=8))
+
+    expected = ["east", "south", "east", "west", "west", "south", "south", "east"]
+    assert [plan.owners[f"key-{n}"] for n in range(8)] == expected
