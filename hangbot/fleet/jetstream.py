@@ -12,6 +12,7 @@ from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated
 __all__ = [
     "ENDS",
     "EXISTS",
+    "IN_PROCESS",
     "MISSING",
     "NONE",
     "NO_MORE",
@@ -45,7 +46,7 @@ EXISTS: Final = frozenset({10058, 10065})
 _NO_MESSAGE: Final = 10037
 _OUTDATED: Final = frozenset({10071, 10164})
 """Another one is newest; another one is just being stored."""
-_IN_PROCESS: Final = 10158
+IN_PROCESS: Final = 10158
 """The same key is just being stored."""
 _NO_ROOM: Final = frozenset({10023, 10047, 10077, 10122})
 _OFF: Final = frozenset({10035, 10039, 10076})
@@ -125,7 +126,7 @@ def error_of(found: Mapping[str, Any]) -> HangbotError | Outdated:
     words = f"the NATS cluster says: {error.get('description', 'an error')} ({code})"
     if code in _OUTDATED:
         return Outdated(words)
-    if code == _IN_PROCESS:
+    if code == IN_PROCESS:
         return AnswerMissing(words)
     if code in _NO_ROOM:
         return OutboxDiskFull(

@@ -53,14 +53,16 @@ class Link:
         within: Seconds for each call.
 
     Attributes:
+        clock: Waits.
+        within: Seconds for each call.
         server: ``HOST:PORT`` of the server that is connected, or was last.
         largest: Bytes of the largest message that it takes, without its headers.
     """
 
     def __init__(self, address: ClusterAddress, *, clock: Clock, within: float) -> None:
         self._address = address
-        self._clock = clock
-        self._within = within
+        self.clock = clock
+        self.within = within
         self._name = f"hangbot {socket.gethostname()} {os.getpid()}"
         self._order = sorted(address.servers, key=lambda server: zlib.crc32(f"{self._name}{server}".encode()))
         self._session: Session | None = None
@@ -119,8 +121,8 @@ class Link:
         several: bool,
         within: float | None = None,
     ) -> list[Answer]:
-        within = self._within if within is None else within
-        end = self._clock.now() + within
+        within = self.within if within is None else within
+        end = self.clock.now() + within
         session = self._session or await self._connected()
         with self._pending.expected(subject, several=several) as (word, pending):
 
@@ -129,14 +131,14 @@ class Link:
                 return await pending.done
 
             try:
-                return await self._clock.wait_for(exchange(), end - self._clock.now())
+                return await self.clock.wait_for(exchange(), end - self.clock.now())
             except TimeoutError as exc:
                 problem = f"NATS server {session.server} gave no answer within {within:g} s"
                 raise AnswerMissing(problem) from exc
 
     async def _connected(self) -> Session:
         with suppress(TimeoutError):
-            await self._clock.wait_for(self._up.wait(), self._within)
+            await self.clock.wait_for(self._up.wait(), self.within)
         if self._session is None:
             raise ClusterAway(f"no NATS server answers ({', '.join(self._address.servers)})")
         return self._session
@@ -179,7 +181,7 @@ class Link:
         """Return when a server has closed the connection, or does not answer any more."""
         while not session.is_closed:
             with suppress(TimeoutError):
-                await self._clock.wait_for(session.gone.wait(), _LOOK_S)
+                await self.clock.wait_for(session.gone.wait(), _LOOK_S)
                 return
             if not await session.answers():
                 return
@@ -205,7 +207,7 @@ class Link:
                 if said != str(exc):
                     said = str(exc)
                     logger.warning("[FLEET] %s; trying on", said, extra={"action": "cluster_away"})
-                await self._clock.sleep(pause)
+                await self.clock.sleep(pause)
             else:
                 more = {"action": "cluster_back"}
                 logger.warning("[FLEET] NATS server %s is lost; now %s", lost, self.server, extra=more)
@@ -215,7 +217,7 @@ class Link:
         """Connect to the first server that takes us; each is tried once."""
         problems: list[OutboxUnusable] = []
         for server in tuple(self._order):
-            session = Session(server, self._pending, self._clock)
+            session = Session(server, self._pending, self.clock)
             try:
                 await session.connect(self._address, self._name)
                 for heard in self._heard:

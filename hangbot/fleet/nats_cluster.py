@@ -11,8 +11,7 @@ from hangbot.config.cluster import ClusterAddress
 from hangbot.errors import HangbotError
 from hangbot.fleet.jetstream import (
     ENDS,
-    EXISTS,
-    MISSING,
+    IN_PROCESS,
     NO_MORE,
     TOO_MANY,
     Answer,
@@ -25,16 +24,8 @@ from hangbot.fleet.jetstream import (
     record,
     store_headers,
 )
-from hangbot.fleet.refusals import ClusterUnfit
-from hangbot.fleet.shapes import (
-    Shape,
-    asked_prefix,
-    outlived,
-    records_names,
-    register_names,
-    shape,
-    wrong_with,
-)
+from hangbot.fleet.providing import provide
+from hangbot.fleet.shapes import asked_prefix, records_names, register_names, shape
 from hangbot.fleet.streams import AnswerOwner, ClusterAway, Entry, Stream
 
 if TYPE_CHECKING:
@@ -45,7 +36,8 @@ __all__ = ["REMEMBERED_S", "NatsCluster", "NatsStream", "open_cluster", "open_li
 REMEMBERED_S: Final = 120.0
 """For how long a key is remembered at least."""
 _WITHIN_S: Final = 2.0
-_REGISTER_REMEMBERED_S: Final = 10.0
+_REGISTER_REMEMBERED_S: Final = 30.0
+_AGAIN_S: Final = 0.02
 _AT_ONCE: Final = 500
 """Subjects that are asked for in one request; the server answers for 1024 at most."""
 _BATCH: Final = 256
@@ -102,35 +94,9 @@ async def open_cluster(
     register, records = register_names(address.fleet), records_names(address.fleet)
     async with open_link(address, within=within, clock=clock) as link:
         known = max(remembered, REMEMBERED_S)
-        await _provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True))
-        await _provide(link, shape(records, known=known, newest_only=False))
+        await provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True))
+        await provide(link, shape(records, known=known, newest_only=False))
         yield NatsCluster(link, NatsStream(link, register), NatsStream(link, records), address)
-
-
-async def _provide(link: "Link", wanted: Shape) -> None:
-    """Have a stream: the one that is there, if it is ours, or a new one."""
-    name = wanted["name"]
-    found = await _api(link, f"STREAM.INFO.{name}", {})
-    if error_code(found) == MISSING:
-        found = await _api(link, f"STREAM.CREATE.{name}", wanted)
-        if error_code(found) in EXISTS:  # another worker was faster, or its subjects are taken
-            made = await _api(link, f"STREAM.INFO.{name}", {})
-            found = found if error_code(made) == MISSING else made
-    if "error" in found:
-        raise error_of(found)
-    if wrong := wrong_with(found["config"], wanted):
-        raise wrong
-    if longer := outlived(found["config"], wanted):
-        changed = await _api(link, f"STREAM.UPDATE.{name}", longer)
-        if "error" in changed:
-            raise error_of(changed)
-
-
-async def _api(link: "Link", what: str, body: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return parsed(await link.ask(f"$JS.API.{what}", json.dumps(body).encode() if body else b""))
-    except NoResponder as exc:
-        raise ClusterUnfit(f"JetStream is off at NATS server {link.server}") from exc
 
 
 class NatsStream:
@@ -148,10 +114,19 @@ class NatsStream:
         if len(data) > self.largest:
             raise ValueError(f"{len(data)} bytes are more than {self.largest}")
         headers = store_headers(self._names, subject, last, key, seconds)
-        found = parsed(await self._link.ask(self._names.prefix + subject, data, headers))
-        if "error" in found:
-            raise error_of(found)
-        return int(found["seq"])
+        end = self._link.clock.now() + self._link.within
+        while True:
+            try:
+                found = parsed(await self._link.ask(self._names.prefix + subject, data, headers))
+            except NoResponder:
+                if self._link.clock.now() > end:
+                    raise
+            else:
+                if "error" not in found:
+                    return int(found["seq"])
+                if error_code(found) != IN_PROCESS or self._link.clock.now() > end:
+                    raise error_of(found)
+            await self._link.clock.sleep(_AGAIN_S)  # there is no leader yet; or it is just being stored
 
     async def newest(self, subjects: Sequence[str]) -> list[Entry]:
         """Return the newest record under each; see there."""
@@ -218,6 +193,11 @@ class NatsCluster:
         self.name = str(where)
         self._link = link
         self._asked = asked_prefix(where.fleet)
+
+    @property
+    def server(self) -> str:
+        """``HOST:PORT`` of the server that is connected, or was last."""
+        return self._link.server
 
     async def ask(self, room: str, target: str, *, within: float) -> bytes | None:
         """Ask the owner of a room; see there."""

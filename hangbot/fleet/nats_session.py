@@ -28,6 +28,7 @@ __all__ = ["Session"]
 
 _CONNECTING_S: Final = 1.0
 _CLOSING_S: Final = 1.0
+_AGAIN_S: Final = 0.1
 _SILENT_S: Final = 0.3
 """After which a server does not answer, twice: this process may itself have stood still."""
 _OLDEST: Final = (2, 11)
@@ -52,6 +53,8 @@ class Session:
         self._clock = clock
         self._client = Client()
         self._said: list[Exception] = []
+        self._deaf: ClusterRefused | None = None
+        self._connecting: asyncio.Task[None] | None = None
 
     async def connect(self, address: ClusterAddress, name: str) -> Self:
         """Connect within a second; where that fails, `close` is still to be called.
@@ -61,8 +64,13 @@ class Session:
             ClusterRefused: It does not accept the login.
             ClusterUnfit: It is too old.
         """
+        # In a task of its own: nats-py connects with `asyncio.wait_for`, which before Python 3.12 swallows a
+        # cancellation that comes at the wrong moment, and ours are to be obeyed.
+        self._connecting = asyncio.create_task(
+            self._connect(address, name), name=f"connecting to {self.server}"
+        )
         try:
-            await self._clock.wait_for(self._connect(address, name), _CONNECTING_S)
+            await self._clock.wait_for(asyncio.shield(self._connecting), _CONNECTING_S)
         except ClusterUnfit:
             raise
         except Exception as exc:  # nats-py has many, the parser's own included
@@ -109,6 +117,8 @@ class Session:
             ClusterAway: The connection is lost, and nothing was published.
             ClusterRefused: It is too large.
         """
+        if self._deaf:
+            raise self._deaf
         reply, lines = f"{self.inbox}.{word}", dict(headers) if headers else None
         try:
             await self._client.publish(subject, data, reply, lines)
@@ -173,6 +183,12 @@ class Session:
 
     async def close(self) -> None:
         """Close it, within a second."""
+        while self._connecting and not self._connecting.done():
+            self._connecting.cancel()
+            with suppress(TimeoutError):
+                await self._clock.wait_for(asyncio.wait({self._connecting}), _AGAIN_S)
+        if self._connecting and not self._connecting.cancelled():
+            self._connecting.exception()  # it was seen, or nothing waits for it any more
         with suppress(Exception):  # it is given up, whatever it says to that
             await self._clock.wait_for(self._client.close(), _CLOSING_S)
 
@@ -183,7 +199,13 @@ class Session:
         self._said.append(error)
         del self._said[:-1]
         if refused := denied_of(self.server, error):
-            self._pending.fail(lambda: refused, lambda pending: f'"{pending.subject}"' in str(error))
+            words = str(error).lower()  # as nats-py has them
+            if self.inbox and f'"{self.inbox}.'.lower() in words:
+                self._deaf = refused  # no answer can come
+            self._pending.fail(
+                lambda: refused,
+                lambda pending: bool(self._deaf) or f'"{pending.subject}"'.lower() in words,
+            )
 
     async def _on_closed(self) -> None:
         self.gone.set()

@@ -104,6 +104,19 @@ class ServerProcess:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
 
+    async def pause(self) -> None:
+        """Let it stand still."""
+        self.send(signal.SIGSTOP)
+
+        def stands() -> bool:
+            return not self.pid or bool(os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG))
+
+        async def stopped() -> None:
+            while not stands():
+                await self._clock.sleep(_LOOK_S)
+
+        await self._clock.wait_for(stopped(), _ENDING_S)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, and wait until it has ended; one that does not is killed."""
         if self._process is None:

@@ -79,6 +79,10 @@ class Servers:
         """Return the process of a server, if it runs."""
         return self._processes[number].pid
 
+    def number_of(self, server: str) -> int:
+        """Return which one listens at ``HOST:PORT``."""
+        return [ports.client for ports in self.ports].index(int(server.rpartition(":")[2]))
+
     def store(self, number: int) -> Path:
         """Return the folder of a server's streams."""
         return self.folder / f"n{number}"
@@ -91,17 +95,21 @@ class Servers:
         """Kill a server, as a power cut would."""
         await self._processes[number].end(signal.SIGKILL)
 
+    def signal(self, number: int, which: signal.Signals) -> None:
+        """Send a server a signal, and do not wait."""
+        self._processes[number].send(which)
+
     def start(self, number: int) -> None:
         """Start a server again, over what it had stored."""
         self._processes[number].start()
 
-    def pause(self, number: int) -> None:
-        """Let a server stand still."""
-        self._processes[number].send(signal.SIGSTOP)
+    async def pause(self, number: int) -> None:
+        """Let a server stand still, and wait until it does."""
+        await self._processes[number].pause()
 
     def resume(self, number: int) -> None:
         """Let it go on."""
-        self._processes[number].send(signal.SIGCONT)
+        self.signal(number, signal.SIGCONT)
 
     def start_all(self) -> None:
         """Start all of them."""

@@ -11,6 +11,7 @@ __all__ = [
     "REPLICAS",
     "Shape",
     "asked_prefix",
+    "of_another",
     "outlived",
     "records_names",
     "register_names",
@@ -74,10 +75,7 @@ def wrong_with(found: Mapping[str, Any], wanted: Shape) -> OutboxUnusable | Outb
     """Return why a stream that is there cannot be a fleet's; ``None``: it can."""
     name, mark = wanted["name"], (found.get("metadata") or {}).get(_MARK)
     if mark is None:
-        return OutboxOfAnother(
-            f"the NATS cluster has a stream {name} that is another project's",
-            remedy="Give the fleet a name of its own: HANGBOT_OUTBOX=nats://HOST,HOST,HOST/NAME.",
-        )
+        return of_another(f"the NATS cluster has a stream {name} that is another project's")
     if mark != _FORM:
         return OutboxUnusable(
             f"the NATS cluster's stream {name} was made by a later version of hangbot (form {mark})",
@@ -101,6 +99,12 @@ def wrong_with(found: Mapping[str, Any], wanted: Shape) -> OutboxUnusable | Outb
             remedy="Give it back what hangbot made (docs/fleet.md), or the fleet another name.",
         )
     return None
+
+
+def of_another(problem: str) -> OutboxOfAnother:
+    """Return what is said where another project has a fleet's name."""
+    remedy = "Give the fleet a name of its own: HANGBOT_OUTBOX=nats://HOST,HOST,HOST/NAME."
+    return OutboxOfAnother(problem, remedy=remedy)
 
 
 def outlived(found: Mapping[str, Any], wanted: Shape) -> Shape | None:

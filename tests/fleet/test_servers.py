@@ -57,7 +57,7 @@ async def test_a_server_that_was_killed_or_stood_still_goes_on_over_what_it_had(
         assert [servers.pid(number) for number in range(3)] == [None] * 3
         for number in range(3):
             servers.start(number)
-        servers.pause(0)
+        await servers.pause(0)
         servers.resume(0)
         await servers.ready()
 

@@ -76,6 +76,14 @@ async def test_what_is_stored_again_under_its_key_counts_once(reached: Reached) 
     assert [entry.sequence for entry in await records.read("room", after=0)] == [first, second]
 
 
+async def test_what_is_stored_under_one_key_at_once_counts_once(reached: Reached) -> None:
+    stores = [
+        cluster.records.store("room", b"1", last=0, key="k") for cluster in [reached.one, reached.other] * 5
+    ]
+
+    assert len(set(await asyncio.gather(*stores))) == 1
+
+
 async def test_what_expires_leaves_a_mark_that_is_to_be_followed(reached: Reached) -> None:
     register = reached.one.register
     first = await register.store("lease.a", b"1", last=0, seconds=1)

@@ -1,0 +1,207 @@
+"""Servers that are killed, stand still or go away: what was stored is there, and once."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+import pytest_asyncio
+
+from hangbot.clock import SystemClock
+from hangbot.config.cluster import parse_address
+from hangbot.fleet.nats_cluster import open_cluster, open_link
+from hangbot.fleet.providing import ask_jetstream, found_stream
+from hangbot.fleet.servers import Servers, open_servers
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Stream
+from tests.bounds import WITHIN
+
+STREAM = "hangbot-records"
+WRITERS = 8
+
+
+@pytest_asyncio.fixture
+async def own(nats_server: str) -> AsyncIterator[Servers]:
+    """Servers that a test may break."""
+    assert nats_server
+    async with open_servers() as servers:
+        yield servers
+
+
+class Writer:
+    """Stores one record after the other, each until it is acknowledged."""
+
+    def __init__(self, stream: Stream, subject: str) -> None:
+        self.stream, self.subject = stream, subject
+        self.stored: list[Entry] = []
+        self.failed = 0
+        self._more = asyncio.Condition()
+
+    async def has(self, many: int) -> None:
+        """Wait until so many are stored."""
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.stored) >= many)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            number, last = len(self.stored), self.stored[-1].sequence if self.stored else 0
+            data = b"%d" % number
+            try:
+                sequence = await self.stream.store(self.subject, data, last=last, key=str(number))
+            except ClusterAway:
+                self.failed += 1
+                await asyncio.sleep(0.02)
+            else:
+                async with self._more:
+                    self.stored.append(Entry(self.subject, sequence, data))
+                    self._more.notify_all()
+
+
+async def all_of(stream: Stream, subject: str) -> list[Entry]:
+    found: list[Entry] = []
+    while page := await stream.read(subject, after=found[-1].sequence if found else 0):
+        found += page
+    return found
+
+
+async def leader_of(servers: Servers) -> int:
+    """Return which server leads the records, once one does."""
+    end = SystemClock().now() + WITHIN
+    while SystemClock().now() < end:
+        with suppress(ClusterAway):
+            async with open_link(parse_address(servers.address), within=0.5) as link:
+                found = await found_stream(link, STREAM)
+                if found and (name := found["cluster"].get("leader")):
+                    return int(name.removeprefix("n"))
+        await asyncio.sleep(0.05)
+    raise AssertionError("no server leads")
+
+
+async def stored_during(servers: Servers, trouble: Callable[[], Awaitable[None]]) -> int:
+    """Store while there is trouble, compare what is there with what was acknowledged; return the failures."""
+    async with open_cluster(parse_address(servers.address)) as cluster:
+        writers = [Writer(cluster.records, f"room-{number}") for number in range(WRITERS)]
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(writer.run(stop)) for writer in writers]
+        await _grown(writers, 20)
+        await trouble()
+        await _grown(writers, 20)
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), WITHIN)
+
+        for writer in writers:
+            assert await all_of(cluster.records, writer.subject) == writer.stored
+    return sum(writer.failed for writer in writers)
+
+
+async def _grown(writers: list[Writer], by: int) -> None:
+    wanted = [len(writer.stored) + by for writer in writers]
+    async with asyncio.timeout(WITHIN):
+        for writer, many in zip(writers, wanted, strict=True):
+            await writer.has(many)
+
+
+async def test_the_leader_is_killed_during_stores_and_comes_back(own: Servers) -> None:
+    async def trouble() -> None:
+        leader = await leader_of(own)
+        await own.kill(leader)
+        assert await leader_of(own) != leader
+        own.start(leader)
+
+    assert await stored_during(own, trouble)
+
+
+async def test_the_servers_are_restarted_one_after_the_other_during_stores(own: Servers) -> None:
+    async def trouble() -> None:
+        for number in range(3):
+            await own.stop(number)
+            own.start(number)
+            await own.ready()
+
+    await stored_during(own, trouble)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_all_servers_are_killed_at_once_again_and_again(own: Servers) -> None:
+    async def trouble() -> None:
+        for _ in range(5):
+            for number in range(3):
+                own.signal(number, signal.SIGKILL)
+            for number in range(3):
+                await own.kill(number)
+                own.start(number)
+            await own.ready()
+
+    assert await stored_during(own, trouble)
+
+
+async def test_a_server_that_stands_still_is_left_before_a_lease_could_end(own: Servers) -> None:
+    async with open_cluster(parse_address(own.address)) as cluster:
+        last = await cluster.register.store("lease.a", b"1", last=0, seconds=3)
+        key = str(last)
+        connected = own.number_of(cluster.server)
+        await _led_by_others(own, connected)
+
+        await own.pause(connected)
+        try:
+            begun = SystemClock().now()
+            with pytest.raises(AnswerMissing):
+                await cluster.register.store("lease.a", b"2", last=last, key=key, seconds=3)
+            again = await cluster.register.store("lease.a", b"2", last=last, key=key, seconds=3)
+            took = SystemClock().now() - begun
+        finally:
+            own.resume(connected)
+
+    assert again > last
+    assert took < 2
+    assert own.number_of(cluster.server) != connected
+
+
+async def _led_by_others(servers: Servers, number: int) -> None:
+    """Have another server lead the register."""
+    async with open_link(parse_address(servers.address)) as link, asyncio.timeout(WITHIN):
+        while (found := await found_stream(link, "KV_hangbot")) and found["cluster"].get("leader") in {
+            f"n{number}",
+            None,
+        }:
+            await ask_jetstream(link, "STREAM.LEADER.STEPDOWN.KV_hangbot")
+            await asyncio.sleep(0.05)
+
+
+async def test_without_a_majority_nothing_is_stored_and_with_one_again_it_is(own: Servers) -> None:
+    async with open_cluster(parse_address(own.address), within=0.5) as cluster:
+        first = await cluster.records.store("room", b"1", last=0)
+        for number in (0, 1):
+            await own.kill(number)
+
+        with pytest.raises(ClusterAway):
+            await cluster.records.store("room", b"2", last=first, key="k")
+
+        own.start(0)
+        second = 0
+        async with asyncio.timeout(WITHIN):
+            while not second:
+                with suppress(ClusterAway):
+                    second = await cluster.records.store("room", b"2", last=first, key="k")
+        assert await all_of(cluster.records, "room") == [
+            Entry("room", first, b"1"),
+            Entry("room", second, b"2"),
+        ]
+
+
+async def test_who_hears_goes_on_hearing_behind_another_connection(own: Servers) -> None:
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    async with (
+        open_cluster(parse_address(own.address)) as cluster,
+        cluster.records.hearing("room", heard.put_nowait),
+    ):
+        await own.stop(own.number_of(cluster.server))
+
+        assert await asyncio.wait_for(heard.get(), WITHIN) == 0  # something may have been missed
+        sequence = 0
+        async with asyncio.timeout(WITHIN):
+            while not sequence:
+                with suppress(ClusterAway):
+                    sequence = await cluster.records.store("room", b"", last=0, key="k")
+        assert await asyncio.wait_for(heard.get(), WITHIN) == sequence
