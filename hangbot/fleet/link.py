@@ -95,7 +95,14 @@ class Link:
             if self._closing:
                 await asyncio.wait(self._closing)
 
-    async def ask(self, subject: str, data: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+    async def ask(
+        self,
+        subject: str,
+        data: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        within: float | None = None,
+    ) -> Answer:
         """Ask for one answer.
 
         Raises:
@@ -103,7 +110,7 @@ class Link:
             AnswerMissing: No answer came.
             ClusterRefused: It is too large, or not permitted.
         """
-        (answer,) = await self._ask(subject, data, headers, several=False)
+        (answer,) = await self._ask(subject, data, headers, several=False, within=within)
         if answer.status == NO_RESPONDER:
             raise NoResponder(f"the NATS cluster ({self.server}) has nothing that answers {subject}")
         return answer

@@ -1,29 +1,42 @@
 """The streams of a fleet in a cluster: those that are there, if they are ours, or new ones."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hangbot.fleet.jetstream import EXISTS, MISSING, NoResponder, error_code, error_of, parsed
 from hangbot.fleet.refusals import ClusterUnfit
 from hangbot.fleet.shapes import Shape, of_another, outlived, wrong_with
+from hangbot.fleet.streams import AnswerMissing
 
 if TYPE_CHECKING:
     from hangbot.fleet.link import Link
 
 __all__ = ["ask_jetstream", "found_stream", "provide"]
 
+_WITHIN_S: Final = 0.5
+_TRIES: Final = 8
+
 
 async def ask_jetstream(link: "Link", what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Ask JetStream's API, and return its answer, which may be an error.
+    """Ask JetStream's API for what may be asked again, and return its answer, which may be an error.
+
+    A stream that is just being made does not answer, and forgets what it was asked.
 
     Raises:
         ClusterUnfit: There is no JetStream.
         ClusterAway: As `Link.ask` does.
     """
-    try:
-        return parsed(await link.ask(f"$JS.API.{what}", json.dumps(body).encode() if body else b""))
-    except NoResponder as exc:
-        raise ClusterUnfit(f"JetStream is off at NATS server {link.server}") from exc
+    asked = json.dumps(body).encode() if body else b""
+    tries_left = _TRIES
+    while True:
+        tries_left -= 1
+        try:
+            return parsed(await link.ask(f"$JS.API.{what}", asked, within=min(_WITHIN_S, link.within)))
+        except NoResponder as exc:
+            raise ClusterUnfit(f"JetStream is off at NATS server {link.server}") from exc
+        except AnswerMissing:
+            if not tries_left:
+                raise
 
 
 async def found_stream(link: "Link", name: str) -> dict[str, Any] | None:
