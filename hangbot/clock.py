@@ -4,10 +4,11 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeVar
 
-__all__ = ["Boot", "Clock", "SystemClock", "age", "file_date", "steadily", "steady"]
+__all__ = ["Boot", "Clock", "SystemClock", "age", "file_date", "iso_time", "steadily", "steady"]
 
 T = TypeVar("T")
 
@@ -84,6 +85,12 @@ def steadily(until: float, since: float, boot: Boot | None, clock: Clock) -> flo
 def file_date(clock: Clock) -> str:
     """Return the local date and time as part of a file's name."""
     return time.strftime("%Y%m%d-%H%M%S", time.localtime(clock.wall()))
+
+
+def iso_time(seconds: float, *, precise: bool = False) -> str:
+    """Return a time since the epoch as ISO 8601 in UTC; with ``precise`` to the millisecond."""
+    timespec = "milliseconds" if precise else "seconds"
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 class SystemClock:

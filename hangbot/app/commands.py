@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hangbot.app.arguments import Signature, read_signature
 from hangbot.bot.roles import ROLES, Role
@@ -44,15 +44,18 @@ class Command:
         return (self.name, *self.aliases)
 
 
-class Called(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Called:
     """A command that a line calls.
 
     Attributes:
         command: Which.
+        usage: How it is written.
         rest: What follows its name.
     """
 
     command: Command
+    usage: str
     rest: str
 
 
@@ -101,12 +104,11 @@ class Commands:
         """Return the command that a line calls, or ``None``."""
         if text is None or not text.startswith(self.prefix):
             return None
-        written = text.removeprefix(self.prefix)
-        first, *rest = written.split(maxsplit=1) or [""]
+        first, *rest = text.removeprefix(self.prefix).split(maxsplit=1) or [""]
         command = self._named.get(first.casefold())
-        if command is None or not written.startswith(first):
+        if command is None or not text.removeprefix(self.prefix).startswith(first):
             return None
-        return Called(command, rest[0] if rest else "")
+        return Called(command, self.usage(command), rest[0] if rest else "")
 
     def usage(self, command: Command) -> str:
         """Return how a command is written."""

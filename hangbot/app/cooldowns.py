@@ -24,7 +24,9 @@ class Cooldowns:
         self._notified: set[tuple[str, str]] = set()
 
     def begin(self, command: Command, user: str, now: float) -> Wait | None:
-        """Note that a user uses a command with a cooldown; return how long to wait where that is too soon."""
+        """Note that a user uses a command; return how long to wait where that is too soon."""
+        if not command.cooldown:
+            return None
         use = command.name, user
         left = self._until.get(use, now) - now
         if left > 0:

@@ -141,10 +141,6 @@ class Running:
         return True
 
     async def _through(self, ctx: Context, call: Call) -> None:
-        if not self._parts.middleware:
-            await call(ctx)
-            return
-
         async def step(number: int) -> None:
             if number < len(self._parts.middleware):
                 await self._parts.middleware[number](ctx, functools.partial(step, number + 1))
@@ -173,11 +169,10 @@ class Running:
         try:
             values, named = await self._read(called, ctx)
         except BadArguments as exc:
-            await ctx.reply(f"{exc}. Usage: {self._commands.usage(command)}")
+            await ctx.reply(f"{exc}. Usage: {called.usage}")
             return
-        if command.cooldown and (
-            wait := self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
-        ):
+        wait = self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
+        if wait:
             if wait.first:
                 await ctx.reply(f"Wait {wait.seconds:.0f} s before {self._commands.prefix}{command.name}.")
             return
@@ -193,8 +188,6 @@ class Running:
         """Read the arguments; where a line names a user who is not known, wait until all in the room are."""
         signature = called.command.signature
         read = functools.partial(signature.read, called.rest, functools.partial(_find, ctx))
-        if not signature.names_users:
-            return read()
 
         def known(facts: RoomFacts) -> bool:
             try:
@@ -203,7 +196,8 @@ class Running:
                 return in_room(facts) and all(user.nickname for user in ctx.room.users)
             return True
 
-        await until_known(self._bot, known)
+        if signature.names_users:
+            await until_known(self._bot, known)
         return read()
 
     def _provided(self, kind: Any) -> object:  # noqa: ANN401  any type

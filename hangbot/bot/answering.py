@@ -54,7 +54,7 @@ class Answering:
         self.line = line
         self.app = app
         self._epoch = epoch
-        self._said: Counter[tuple[str, bool]] = Counter()
+        self._said = Counter[tuple[str, bool]]()
 
     @contextmanager
     def next_id(self, uid: str, receiver: str, *, direct: bool) -> Iterator[str]:

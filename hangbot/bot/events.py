@@ -88,11 +88,12 @@ class ChatMessage:
     @property
     def sender_name(self) -> str | None:
         """The sender's name as the chat has it, or ``None``."""
-        match self.raw:
-            case {"data": {"entities": {"sender": {"entity": {"name": str(name)}}}}} if name:
-                return name
-            case _:
-                return None
+        data = self.raw.get("data")
+        entities = data.get("entities") if isinstance(data, Mapping) else None
+        sender = entities.get("sender") if isinstance(entities, Mapping) else None
+        entity = sender.get("entity") if isinstance(sender, Mapping) else None
+        name = entity.get("name") if isinstance(entity, Mapping) else None
+        return name if isinstance(name, str) and name else None
 
     @property
     def edited(self) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from hangbot.delivery.record import notify_all
 from hangbot.delivery.stats import compute_stats
 from hangbot.factory import open_bot, open_outbox, open_subject
 from hangbot.hangfm.network import Network
+from hangbot.hangfm.permit import ALWAYS, Permit
 from hangbot.journal import Journal
 from hangbot.logs import Log, log_step
 from hangbot.ops import Deliveries, Shown, open_port
@@ -32,9 +33,9 @@ from hangbot.preflight import (
     result_lines,
     verdict_line,
 )
-from hangbot.status import open_status
+from hangbot.status import Status, open_status
 
-__all__ = ["Ending", "Start", "run_one"]
+__all__ = ["Ending", "Start", "open_watched", "preflight_code", "run_announced", "run_one"]
 
 logger = logging.getLogger("hangbot")
 
@@ -109,32 +110,10 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
             await outbox.file.check()
         return had
 
-    clock, deliveries = SystemClock(), Deliveries()
-    network = Network(journal=Journal(asyncio.get_running_loop().time))
-    if start.name is not None:  # it shares its process
-        network = network.paced(clock)
-    notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
     origin = settings.origins["outbox"]
     logger.info("the outbox is %s (%s)", settings.outbox.absolute(), origin, extra={"action": "outbox"})
-    async with (
-        open_bot(settings, outbox, app=start.app, notify=notify, turn=take_outbox, network=network) as bot,
-        open_status(
-            settings,
-            bot,
-            outbox.file,
-            clock=clock,
-            version=__version__,
-            journal=network.journal,
-            recent=start.log.recent,
-        ) as status,
-        open_port(
-            settings,
-            Shown(bot, outbox, status, deliveries, start.log.recent, start.name),
-            clock=clock,
-            on_token=start.know_token,
-        ),
-    ):
-        preflight = asyncio.create_task(_preflight(settings), name="hangbot-preflight")
+    async with open_watched(start, outbox, turn=take_outbox) as (bot, status):
+        preflight = asyncio.create_task(preflight_code(settings), name="hangbot-preflight")
 
         def stop() -> None:
             status.stopping()
@@ -148,16 +127,68 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
             preflight.cancel()
         if not preflight.cancelled() and (code := preflight.result()):
             return code
-        announcing = asyncio.create_task(
-            _announce(bot, settings.room_uuid, outbox, start.once_it_runs), name="hangbot-announce"
-        )
         try:
-            await bot.run()
+            await run_announced(start, bot, outbox)
         finally:
-            announcing.cancel()
-            await asyncio.gather(announcing, return_exceptions=True)
             await _print_report(outbox, bot)
     return 0
+
+
+@asynccontextmanager
+async def open_watched(
+    start: Start,
+    outbox: Outbox,
+    *,
+    turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
+    permit: Permit = ALWAYS,
+    is_local: bool = True,
+) -> AsyncIterator[tuple[Bot, Status]]:
+    """Open a bot, and all that says how it is.
+
+    Args:
+        start: What it is started with.
+        outbox: Its own, which is open.
+        turn: As for `open_bot`.
+        permit: Holds while the bot may act.
+        is_local: Whether it is asked on a socket beside its outbox.
+    """
+    settings, clock, deliveries = start.settings, SystemClock(), Deliveries()
+    network = Network(journal=Journal(asyncio.get_running_loop().time), permit=permit)
+    if start.name is not None:  # it shares its process
+        network = network.paced(clock)
+    notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
+    async with (
+        open_bot(settings, outbox, app=start.app, notify=notify, turn=turn, network=network) as bot,
+        open_status(
+            settings,
+            bot,
+            outbox.file,
+            clock=clock,
+            version=__version__,
+            journal=network.journal,
+            recent=start.log.recent,
+            is_local=is_local,
+        ) as status,
+        open_port(
+            settings,
+            Shown(bot, outbox, status, deliveries, start.log.recent, start.name),
+            clock=clock,
+            on_token=start.know_token,
+        ),
+    ):
+        yield bot, status
+
+
+async def run_announced(start: Start, bot: Bot, outbox: Outbox) -> None:
+    """Run a bot, and say when it is ready."""
+    announcing = asyncio.create_task(
+        _announce(bot, start.settings.room_uuid, outbox, start.once_it_runs), name="hangbot-announce"
+    )
+    try:
+        await bot.run()
+    finally:
+        announcing.cancel()
+        await asyncio.gather(announcing, return_exceptions=True)
 
 
 async def _announce(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable[[], None]) -> None:
@@ -175,7 +206,7 @@ async def _announce(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable
     and_then()
 
 
-async def _preflight(settings: Settings) -> int:
+async def preflight_code(settings: Settings) -> int:
     """Log the checks, and return 0 where the bot may start: only a rejection prevents it."""
     results = []
     async with open_subject(settings) as context:

@@ -22,7 +22,7 @@ from hangbot.exit_codes import FAILED, PUT_OUT, worst
 from hangbot.logs import Log, Whose, about
 from hangbot.system_errors import explained
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "until_stopped"]
 
 logger = logging.getLogger("hangbot")
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         return run_to_end(run_dev(args))
     if args.sandbox:
         app = load_apps(args.app, (args.env_file or ENV_FILE).parent)
-        return run_to_end(_until_stopped(lambda signals: _on_sandbox(args, app, signals)))
+        return run_to_end(until_stopped(lambda signals: _on_sandbox(args, app, signals)))
     every, log = load_all_settings_and_log(args)
     bots = [
         _Named(file.stem, settings, load_apps(args.app, file.parent))
@@ -79,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
             )
     if len(bots) == 1:
         (bot,) = bots
-        return run_to_end(_until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))
+        return run_to_end(until_stopped(lambda signals: _run(bot.settings, log, bot.app, signals)))
     _refuse_one_outbox_for_two(bots)
-    return run_to_end(_until_stopped(lambda signals: _run_several(bots, log, signals)))
+    return run_to_end(until_stopped(lambda signals: _run_several(bots, log, signals)))
 
 
 def _refuse_one_outbox_for_two(bots: Sequence[_Named]) -> None:
@@ -96,7 +96,7 @@ def _refuse_one_outbox_for_two(bots: Sequence[_Named]) -> None:
             )
 
 
-async def _until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:
+async def until_stopped(life: Callable[[Signals], Awaitable[int]]) -> int:
     """Handle signals before anything is opened, and until everything is closed."""
     try:
         with stopping() as signals, watched_for_blocking(asyncio.get_running_loop()):

@@ -133,11 +133,7 @@ class Courier:
             StoreConflict: A value that is changed is not what it must be.
             HangbotError: As `accept` does.
         """
-        now = self._clock.wall()
-        if not messages:
-            self._check()
-            return await self._outbox.commit([], writes, now)
-        boot = self._clock.boot()
+        now, boot = self._clock.wall(), self._clock.boot()
         with self._taking(messages):
             stored = await self._outbox.commit(
                 [split(message) for message in messages],
@@ -157,7 +153,12 @@ class Courier:
         """Keep in the journal what is said in the block, or refused; refuse it where nothing is accepted."""
         refused = ""
         try:
-            self._check()
+            if self._workers.stopping:
+                raise UsageError(
+                    "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
+                )
+            if lost := self._serving.lost:
+                raise OutboxTaken(f"{lost}; nothing was accepted")
             yield
         except HangbotError as exc:
             refused = type(exc).__name__
@@ -165,15 +166,6 @@ class Courier:
         finally:
             for each in messages:
                 self._journal.said(each.id, each.to, each.text, direct=each.direct, refused=refused)
-
-    def _check(self) -> None:
-        """Refuse everything where nothing is accepted any more."""
-        if self._workers.stopping:
-            raise UsageError(
-                "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
-            )
-        if lost := self._serving.lost:
-            raise OutboxTaken(f"{lost}; nothing was accepted")
 
     def _expires_at(self, now: float) -> float | None:
         return None if self._ttl is None else now + self._ttl

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
-from hangbot.clock import Clock
+from hangbot.clock import Clock, iso_time
 from hangbot.delivery.outbox import Outbox
 from hangbot.delivery.pending import PendingSettlements
 from hangbot.delivery.record import EXPIRED_AT_START, Notify, Step
@@ -117,8 +116,8 @@ class Serving:
                 "[ERROR] %d messages are too old to be sent: the oldest is of %s, the clock now says %s."
                 " Set the clock if it is wrong, and queue them again with `hangbot outbox retry ID`",
                 len(expired),
-                _moment(oldest),
-                _moment(now),
+                iso_time(oldest),
+                iso_time(now),
                 extra={"action": "outbox_expired", "expired": len(expired)},
             )
 
@@ -187,7 +186,3 @@ class Serving:
                 self._watch_at, self.lost = now + _WATCH_EVERY, lost
             if seen != version or self._workers.work.is_set() or self.lost:
                 return seen
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -214,13 +214,11 @@ def run_batch(database: sqlite3.Connection, batch: Sequence[Job], *, commit: boo
 
 def is_busy(error: BaseException | None) -> bool:
     """Tell whether an error says that another process has the file locked."""
-    return error is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED
 
 
 def is_full(error: BaseException | None) -> bool:
     """Tell whether an error says that there is no room on the disk."""
-    if error is None:
-        return False
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF == sqlite3.SQLITE_FULL or code in _NO_ROOM
 

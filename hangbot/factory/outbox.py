@@ -3,7 +3,7 @@
 import math
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from hangbot.clock import Clock
@@ -20,6 +20,8 @@ from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.streams import Cluster
 
 __all__ = ["open_fleet", "open_outbox", "open_owned_outbox"]
+
+Renew = Callable[[int], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -60,15 +62,17 @@ async def open_outbox(
 @asynccontextmanager
 async def open_owned_outbox(
     settings: Settings, cluster: Cluster, fence: int, *, clock: Clock | None = None
-) -> AsyncIterator[Outbox]:
+) -> AsyncIterator[tuple[Outbox, Renew]]:
     """Open the outbox of a room whose lease is held, with the lease's fence; raises as `open_outbox`.
+
+    Beside it stands what has it go on under a later lease: see `RoomPlace.renew`.
 
     Raises:
         OutboxTaken: Another one holds a later lease.
     """
     place = RoomPlace(cluster, room_key(settings), writer=_here(), fence=fence, clock=clock)
     async with _opened(settings, place) as outbox:
-        yield outbox
+        yield outbox, place.renew
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ class Claim:
 
     Attributes:
         room: The room's key.
+        name: What it is called.
         holder: The owner.
         id: Of this ownership alone: a worker that gives a room up may take it again.
         since: When it took the room: seconds since the epoch.
@@ -40,6 +41,7 @@ class Claim:
     """
 
     room: str
+    name: str
     holder: Holder
     id: str
     since: float
@@ -67,6 +69,7 @@ class Claim:
             holder = Holder(str(read["worker"]), str(read["run"]), str(read["host"]), int(read["pid"]))
             return cls(
                 str(read["room"]),
+                str(read["name"]),
                 holder,
                 str(read["id"]),
                 float(read["since"]),

@@ -86,14 +86,19 @@ class Leases:
         if held := self._held.get(room):
             held.claim = replace(held.claim, ready=ready, queued=queued, why=why)
 
-    async def take(self, room: str, newest: Entry | None) -> bool:
+    async def take(self, room: str, newest: Entry | None, *, name: str = "") -> bool:
         """Try to own a room, as its lease was read a while ago; return whether it is owned now.
+
+        Args:
+            room: Its key.
+            newest: What was read.
+            name: What it is called.
 
         Raises:
             ClusterAway: The cluster cannot be reached.
         """
         id_ = new_id(self._rng)[:16]
-        held = _Held(Lease(room, id_), Claim(room, self.holder, id_, self._clock.wall()))
+        held = _Held(Lease(room, id_), Claim(room, name, self.holder, id_, self._clock.wall()))
         lease = held.lease
         lease.saw(newest, self.now())
         for _ in range(_TRIES):

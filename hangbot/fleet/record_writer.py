@@ -62,6 +62,8 @@ class RecordWriter:
         self._work = asyncio.Event()
         self._heard: int | None = None
         """The newest record that was heard of, 0 for any, `None` for none."""
+        self._renewal: tuple[int, asyncio.Future[None]] | None = None
+        """A fence that is to be set, and what waits for it."""
         self._busy = False
         self._away = False
         self._closing = False
@@ -83,6 +85,8 @@ class RecordWriter:
         except TimeoutError:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._renewal:
+            self._renewal[1].cancel()
         self._fail(list(self._jobs), AnswerMissing(f"{self._name} was closed before the cluster answered"))
 
     def submit(
@@ -119,6 +123,15 @@ class RecordWriter:
         self._heard = max(self._heard or 0, sequence) if sequence and self._heard != 0 else 0
         self._work.set()
 
+    async def renew(self, fence: int) -> None:
+        """Go on under a later lease; raises as `RoomRecords.renew`, and `RuntimeError` when it is closed."""
+        if self._closing or self._task is None:
+            raise RuntimeError("the writer is closed")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._renewal = fence, done
+        self._work.set()
+        await done
+
     @property
     def _name(self) -> str:
         return f"the outbox of the room {self._records.room}"
@@ -128,7 +141,7 @@ class RecordWriter:
 
     async def _run(self) -> None:
         while True:
-            if not self._jobs and self._heard is None:
+            if not self._jobs and self._heard is None and self._renewal is None:
                 if self._closing:
                     return
                 try:
@@ -151,6 +164,9 @@ class RecordWriter:
 
     async def _write_or_read(self, batch: Sequence[Job]) -> None:
         heard, self._heard = self._heard, None
+        if self._renewal:
+            (fence, done), self._renewal = self._renewal, None
+            await self._renew(fence, done)
         if heard is not None and (not heard or heard > self._records.last):
             await self._patiently(self._records.catch_up)
             self._on_others()
@@ -158,6 +174,19 @@ class RecordWriter:
             await self._write(batch)
         if self._records.is_long:
             await self._records.write_anew()
+
+    async def _renew(self, fence: int, done: asyncio.Future[None]) -> None:
+        try:
+            await self._patiently(lambda: self._records.renew(fence))
+        except asyncio.CancelledError:
+            done.cancel()
+            raise
+        except Exception as exc:  # noqa: BLE001  what waits for it raises it
+            if not done.done():
+                done.set_exception(exc)
+        else:
+            if not done.done():
+                done.set_result(None)
 
     async def _write(self, batch: Sequence[Job]) -> None:
         """Run a batch and store what it changed; again where another one was first."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hangbot.errors import OutboxUnusable
 
-__all__ = ["NEEDS", "VERSION", "Record", "Rows", "decode", "encode"]
+__all__ = ["NEEDS", "VERSION", "Record", "RecordsNewer", "Rows", "decode", "encode"]
 
 VERSION: Final = 1
 """Of the records that are written here."""
@@ -18,6 +18,12 @@ _DEFLATED: Final = b"\x78"
 """How zlib begins; JSON begins with a brace."""
 _DEFLATE_FROM: Final = 2048
 _LEVEL: Final = 1
+
+
+class RecordsNewer(OutboxUnusable):
+    """A newer hangbot wrote a room's records in a way that this one cannot read."""
+
+    remedy = "Upgrade hangbot here; until then a newer worker serves this room."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,8 @@ def decode(data: bytes, room: str) -> Record:
     """Read a record of a room, which is named where it cannot be.
 
     Raises:
-        OutboxUnusable: A newer hangbot wrote it in another way, or it is no record at all.
+        RecordsNewer: A newer hangbot wrote it in another way.
+        OutboxUnusable: It is no record at all.
     """
     try:
         text = zlib.decompress(data) if data.startswith(_DEFLATED) else data
@@ -97,10 +104,9 @@ def decode(data: bytes, room: str) -> Record:
             f"the room {room} has a record in the cluster that is no hangbot's ({type(exc).__name__})",
             remedy="Is the stream another project's? `hangbot fleet check` looks at it.",
         ) from exc
-    raise OutboxUnusable(
+    raise RecordsNewer(
         f"the room {room} was written by a newer hangbot: its records are of version {version}"
-        f" and need {needs}, this one reads up to {VERSION}",
-        remedy="Upgrade hangbot here; until then a newer worker serves this room.",
+        f" and need {needs}, this one reads up to {VERSION}"
     )
 
 

@@ -91,6 +91,14 @@ class RoomPlace(OutboxPlace):
         await self._held.aclose()
         self._records.close()
 
+    async def renew(self, fence: int) -> None:
+        """Go on under a later lease, where no other owner has had the room in between.
+
+        Raises:
+            OutboxTaken: Another one has.
+        """
+        await self._writer.renew(fence)
+
     async def check(self) -> None:
         """Look for nothing: the servers hold a sum of each record, and repair one from another."""
 

@@ -92,6 +92,23 @@ class RoomRecords:
                 continue
             return
 
+    async def renew(self, fence: int) -> None:
+        """Set the fence of a later lease, and go on with it: no other one has had the room in between.
+
+        Raises:
+            OutboxTaken: Another one has.
+            ClusterAway: It cannot be reached.
+        """
+        while True:
+            await self.catch_up()
+            self.refuse_if_lost()
+            try:
+                await self.append((), (), key=self._keys(), fence=fence)
+            except Outdated:
+                continue
+            self._own_fence = fence
+            return
+
     def refuse_if_lost(self) -> None:
         """Raise `OutboxTaken` where another one has the room."""
         if self.lost:
@@ -165,7 +182,8 @@ class RoomRecords:
         self._length += 1
         if record.fence > self._fence:
             self._fence = record.fence
-            if self._own_fence is not None and record.fence > self._own_fence:
+            is_own = record.key == self._written
+            if self._own_fence is not None and record.fence > self._own_fence and not is_own:
                 self.lost = f"{record.writer} has it since"
         if record.key == self._written:
             self._is_stored = True

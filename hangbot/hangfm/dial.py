@@ -8,8 +8,7 @@ address that is dead.
 import asyncio
 import ipaddress
 import socket
-from typing import Any, Final, TypeAlias
-from weakref import WeakKeyDictionary
+from typing import Final
 
 from aiohappyeyeballs import start_connection
 
@@ -21,14 +20,6 @@ _NEXT_ADDRESS_AFTER: Final = 0.1
 _answered: dict[str, str] = {}
 """The address of a name that answered last; only an order, so that a wrong one costs no more than none."""
 
-_Lookup: TypeAlias = "asyncio.Task[list[Any]]"
-
-_asked: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, int], _Lookup]]] = (
-    WeakKeyDictionary()
-)
-"""Names that are being looked up. A lookup has one of the loop's few threads, and keeps it after its caller
-has given up: asked once at a time, a name whose servers hang leaves the others to other names."""
-
 
 async def dial(host: str, port: int) -> socket.socket:
     """Connect to a port of a host, and return the socket, which does not block.
@@ -39,30 +30,13 @@ async def dial(host: str, port: int) -> socket.socket:
         OSError: There is no such name (`socket.gaierror`), or none of its addresses answers.
         UnicodeError: There can be no such name.
     """
-    found = await asyncio.shield(_lookup(host, port))
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     ordered = sorted(found, key=lambda row: row[4][0] != _answered.get(host))
     connected = await start_connection(ordered, happy_eyeballs_delay=_NEXT_ADDRESS_AFTER)
     if len(found) > 1:
         _answered[host] = connected.getpeername()[0]
     return connected
-
-
-def _lookup(host: str, port: int) -> _Lookup:
-    """Return the lookup of a name that is under way, or begin one."""
-    loop = asyncio.get_running_loop()
-    asked = _asked.setdefault(loop, {})
-    if (lookup := asked.get((host, port))) is not None:
-        return lookup
-
-    def forget(lookup: _Lookup) -> None:
-        del asked[host, port]
-        if not lookup.cancelled():
-            lookup.exception()  # seen, where its callers have given up
-
-    asking = loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    lookup = asked[host, port] = loop.create_task(asking, name=f"hangbot-lookup-{host}")
-    lookup.add_done_callback(forget)
-    return lookup
 
 
 def is_address(host: str) -> bool:

@@ -43,15 +43,23 @@ class Pages:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
-        path = request.target.partition("?")[0]
+        return await self._handle(request.method, request.target)
+
+    async def body(self, target: str) -> bytes | None:
+        """Return what a request that only reads is answered; ``None``: there is no such page."""
+        answer = await self._handle("GET", target)
+        return None if answer.status == HTTPStatus.NOT_FOUND else answer.body
+
+    async def _handle(self, method: str, target: str) -> Response:
+        path = target.partition("?")[0]
         if path == _LOOK and self._look is not None:
-            if request.method != "POST":
+            if method != "POST":
                 return _refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", "POST")
             self._look()
             return _answer(HTTPStatus.OK, {})
-        if path in self._more and request.method == "GET":
+        if path in self._more and method == "GET":
             return Response(HTTPStatus.OK, await self._more[path](), {"Content-Type": "application/jsonl"})
-        return self.answer(request.method, path, [*([_LOOK] if self._look else ()), *self._more])
+        return self.answer(method, path, [*([_LOOK] if self._look else ()), *self._more])
 
     def answer(self, method: str, path: str, others: Sequence[str] = ()) -> Response:
         """Answer a request for one of the health pages; ``others``: what is answered besides."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from hangbot.clock import iso_time
 from hangbot.health import Health, PartHealth
 
 __all__ = ["SCHEMA", "Identity", "lines", "summary", "to_row"]
@@ -51,7 +51,7 @@ def to_row(health: Health, who: Identity, *, wall: float, hide: Callable[[str], 
             "ok": part.ok,
             "red": part.red,
             "warns": part.warns,
-            "since": _moment(wall - (health.at - part.since)),
+            "since": iso_time(wall - (health.at - part.since), precise=True),
             "for_s": round(max(0.0, health.at - part.since), 1),
             "sentence": hide(part.sentence),
             "remedy": hide(part.remedy),
@@ -64,8 +64,8 @@ def to_row(health: Health, who: Identity, *, wall: float, hide: Callable[[str], 
         "ready": health.ready,
         "waits": list(health.waits),
         "red": [condition.part for condition in health.red],
-        "at": _moment(wall),
-        "started_at": _moment(who.started_at),
+        "at": iso_time(wall, precise=True),
+        "started_at": iso_time(who.started_at, precise=True),
         "pid": who.pid,
         "version": who.version,
         "room": who.room,
@@ -111,10 +111,6 @@ def _part_lines(part: Mapping[str, Any], indent: str) -> list[str]:
         mark = "[BELOW]"
     shown = [f"{indent}{mark} {part['part']}: {part['sentence']}, for {for_s}"]
     return shown if part["below"] else [*shown, f"{indent}        {part['remedy']}"]
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _span(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from hangbot.bot.bot import Bot
@@ -42,11 +43,13 @@ class Status:
     Attributes:
         row: Returns that as the row of `hangbot.status.report.to_row`.
         say_stopping: Notifies systemd that the bot begins to stop.
+        answer: Returns what is answered to a target of the socket beside the outbox; ``None``: nothing.
         is_stopping: Whether it has.
     """
 
     row: Callable[[], Mapping[str, Any]]
     say_stopping: Callable[[], None]
+    answer: Callable[[str], Awaitable[bytes | None]]
     is_stopping: bool = False
 
     def stopping(self) -> None:
@@ -56,7 +59,7 @@ class Status:
 
 
 @asynccontextmanager
-async def open_status(
+async def open_status(  # noqa: PLR0913  what it says, and where
     settings: Settings,
     bot: Bot,
     file: OutboxPlace,
@@ -66,6 +69,7 @@ async def open_status(
     journal: Journal = SILENT,
     recent: Recent | None = None,
     environ: Mapping[str, str] = os.environ,
+    is_local: bool = True,
 ) -> AsyncIterator[Status]:
     """Answer on the socket beside the outbox, and notify systemd, while the block runs.
 
@@ -78,6 +82,7 @@ async def open_status(
         journal: What it said and heard, to be read over the socket beside the outbox.
         recent: Its last lines of the log, likewise.
         environ: What systemd named.
+        is_local: Whether there is such a socket.
     """
     hide = Redactor(settings.secrets()).text
     pid = os.getpid()
@@ -94,22 +99,13 @@ async def open_status(
         systemd.update(clock.now(), live=health.live, ready=health.ready, status=summary(row))
 
     async with AsyncExitStack() as stack:
-        path = socket_path(settings.outbox)
         more: dict[str, Callable[[], Awaitable[bytes]]] = {
             JOURNAL: partial(_journal, journal, settings, clock),
             LOG: partial(_log, recent or Recent()),
         }
-        local = _server(
-            Pages(current, bot.look, more),
-            clock,
-            opens=stack.enter_context(listening(path)),
-        )
-        stack.push_async_callback(local.close)
-        try:
-            await local.listen()
-        except OSError as exc:
-            words = "`hangbot status` cannot reach this bot: no socket %s (%s). Set HANGBOT_STATUS_PORT"
-            logger.warning(words, path, exc.strerror or exc, extra={"action": "status_socket"})
+        pages = Pages(current, bot.look, more)
+        if is_local:
+            await stack.enter_async_context(_answering(pages, socket_path(settings.outbox), clock))
         names = {
             "BOT_USER_TOKEN": settings.bot_user_token.get_secret_value(),
             "TTFM_API_TOKEN": settings.ttfm_api_token.get_secret_value(),
@@ -124,13 +120,30 @@ async def open_status(
         )
         tasks = [
             asyncio.create_task(watch.run(), name="hangbot-watch"),
-            asyncio.create_task(_sweep(local, clock), name="hangbot-status-sweep"),
             asyncio.create_task(_probe(file, clock), name="hangbot-status-outbox"),
         ]
         try:
-            yield Status(current, systemd.stopping)
+            yield Status(current, systemd.stopping, pages.body)
         finally:
             await _end(tasks)
+
+
+@asynccontextmanager
+async def _answering(pages: Pages, path: Path, clock: Clock) -> AsyncIterator[None]:
+    """Answer on a socket, where there can be one."""
+    with listening(path) as opens:
+        server = _server(pages, clock, opens=opens)
+        try:
+            await server.listen()
+        except OSError as exc:
+            words = "`hangbot status` cannot reach this bot: no socket %s (%s). Set HANGBOT_STATUS_PORT"
+            logger.warning(words, path, exc.strerror or exc, extra={"action": "status_socket"})
+        sweeping = asyncio.create_task(_sweep(server, clock), name="hangbot-status-sweep")
+        try:
+            yield
+        finally:
+            await _end([sweeping])
+            await server.close()
 
 
 @asynccontextmanager

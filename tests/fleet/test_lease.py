@@ -13,7 +13,7 @@ HOLDER = Holder("north", "run-1", "host", 7)
 
 
 def entry(sequence: int, id_: str = "mine", *, free: bool = False) -> Entry:
-    claim = Claim("red", HOLDER, id_, 1.5, queued=2)
+    claim = Claim("red", "Red", HOLDER, id_, 1.5, queued=2)
     return Entry("lease.red", sequence, (claim.given_up() if free else claim).to_bytes())
 
 
@@ -104,7 +104,7 @@ def test_where_nothing_stands_any_more_it_may_be_stored_anew() -> None:
 
 
 def test_a_claim_is_read_as_it_was_written_and_by_an_earlier_version() -> None:
-    claim = Claim("red", HOLDER, "mine", 1.5, ready=True, queued=2, why="slow")
+    claim = Claim("red", "Red", HOLDER, "mine", 1.5, ready=True, queued=2, why="slow")
 
     assert Claim.from_bytes(claim.to_bytes()) == claim
     assert Claim.from_bytes(claim.to_bytes().replace(b"{", b'{"later":1,', 1)) == claim

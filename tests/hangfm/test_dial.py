@@ -3,17 +3,13 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 from typing import Any, Final
-from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
 
 from hangbot.hangfm.dial import dial
 from tests.addresses import know, unanswering
-from tests.bounds import WITHIN
 
 LIVE: Final = "127.0.0.1"
 OTHER: Final = "127.0.0.8"
@@ -72,45 +68,6 @@ async def test_an_address_that_has_died_since_is_left_for_one_that_lives(
             (await dial("dying.example", port)).close()
 
     assert tried == [LIVE, LIVE, OTHER, OTHER]
-
-
-async def test_a_name_whose_lookup_hangs_holds_up_no_other(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    know(monkeypatch, "fine.example", LIVE)
-    asks, hung = socket.getaddrinfo, Event()
-
-    def ask(host: Any, *args: Any, **more: Any) -> Any:  # noqa: ANN401  as the function itself
-        if host == "hangs.example":
-            hung.wait(WITHIN)
-        return asks("fine.example", *args, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", ask)
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
-
-    try:
-        for _ in range(4):
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(dial("hangs.example", port), 0.01)
-        (await asyncio.wait_for(dial("fine.example", port), WITHIN / 2)).close()
-    finally:
-        hung.set()
-    (await dial("hangs.example", port)).close()
-
-
-async def test_a_name_is_looked_up_again_after_it_could_not_be(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asks = socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", Mock(side_effect=socket.gaierror(socket.EAI_AGAIN, "later")))
-    with pytest.raises(socket.gaierror):
-        await dial("late.example", port)
-    monkeypatch.setattr(socket, "getaddrinfo", asks)
-    know(monkeypatch, "late.example", LIVE)
-
-    connected = await dial("late.example", port)
-
-    connected.close()
 
 
 async def test_where_no_address_answers_the_cause_is_told(

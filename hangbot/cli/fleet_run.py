@@ -1,0 +1,119 @@
+"""``hangbot fleet run``: a worker, which runs its share of a folder's rooms."""
+
+import argparse
+import logging
+import os
+import re
+import socket
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from hangbot import __version__
+from hangbot.cli.app import load_apps
+from hangbot.cli.context import set_up_logs
+from hangbot.cli.ending import run_to_end
+from hangbot.cli.masking import mask_also
+from hangbot.cli.owned_bot import run_owned
+from hangbot.cli.parser import count
+from hangbot.cli.run import until_stopped
+from hangbot.cli.signals import Signals
+from hangbot.clock import SystemClock
+from hangbot.config import Settings
+from hangbot.errors import ConfigError, UsageError
+from hangbot.factory import open_fleet
+from hangbot.fleet.claim import Holder
+from hangbot.fleet.folder import RoomFolder
+from hangbot.fleet.worker import Worker, WorkerOptions
+from hangbot.ids import SYSTEM_RNG, new_id
+from hangbot.logs import Log
+
+__all__ = ["add_arguments", "own_name", "run"]
+
+logger = logging.getLogger("hangbot")
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.set_defaults(until_stopped=True)
+    parser.add_argument(
+        "--rooms",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="the folder whose *.env files are the rooms; every worker has the same",
+    )
+    parser.add_argument("--most", type=count, metavar="N", help="take N rooms at most (default: any number)")
+    parser.add_argument(
+        "--worker",
+        type=worker_name,
+        metavar="NAME",
+        help="what this worker is called in the fleet (default: the name of the machine)",
+    )
+
+
+def worker_name(text: str) -> str:
+    """Read the name of a worker."""
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: letters, digits, _ and -, at most 64")
+    return text
+
+
+def own_name() -> str:
+    """Return what a worker of this machine is called where it is given no name."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", socket.gethostname())[:64] or "worker"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM, then give the rooms up."""
+    if args.env_files:
+        raise UsageError(
+            "a worker runs the rooms of a folder, and --env-file names one bot",
+            remedy="Put the file into the folder of --rooms.",
+        )
+    return run_to_end(until_stopped(partial(_work, args)))
+
+
+async def _work(args: argparse.Namespace, signals: Signals) -> int:
+    folder = RoomFolder(args.rooms, os.environ)
+    await folder.look()
+    every = [room.settings for room in folder.rooms.values()]
+    if not every:
+        raise _no_room(folder)
+    log = set_up_logs(args, *every)
+    app = load_apps(args.app, args.rooms)
+    folder.known = partial(_mask, log)
+    async with log.settling(SystemClock()), open_fleet(every[0]) as cluster:
+        name = args.worker or own_name()
+        holder = Holder(name, new_id(SYSTEM_RNG)[:16], socket.gethostname(), os.getpid())
+        worker = Worker(
+            WorkerOptions(holder, __version__, args.most),
+            cluster,
+            folder,
+            partial(run_owned, log=log, app=app),
+            clock=SystemClock(),
+            rng=SYSTEM_RNG,
+        )
+        signals.stop = worker.drain
+        await worker.run()
+    return 0
+
+
+def _no_room(folder: RoomFolder) -> ConfigError:
+    faults = [f"{name}.env: {why}" for name, why in folder.faulty.items()]
+    what = "has no file that can be used" if faults else "has no *.env file"
+    return ConfigError(
+        f"the folder {folder.path} {what}",
+        faults=faults,
+        remedy="Each room is a file there, as `hangbot init` writes one, with HANGBOT_OUTBOX=nats://HOST,HOST,HOST.",
+    )
+
+
+def _mask(log: Log, settings: Settings) -> None:
+    """Mask the secrets of a file that was read after the start."""
+    secrets = settings.secrets()
+    mask_also(secrets)
+    for secret in secrets:
+        log.redactor.add(secret)

@@ -1,0 +1,124 @@
+"""A worker's own entry in the register: stored again and again, and gone soon after the worker is."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Literal
+
+from hangbot.clock import Clock
+from hangbot.errors import HangbotError
+from hangbot.fleet.entries import Folder, WorkerEntry
+from hangbot.fleet.lease import EVERY, LASTS
+from hangbot.fleet.streams import ClusterAway, Outdated, Stream
+
+__all__ = ["Membership", "folder_of", "worker_of"]
+
+logger = logging.getLogger("hangbot")
+
+_LIVES: Final = 2
+"""So often another run of the same name has stored its entry anew when it is known to live."""
+
+
+def worker_of(name: str) -> str:
+    """Return under which subject of the register a worker stands."""
+    return f"worker.{name}"
+
+
+def folder_of(name: str) -> str:
+    """Return under which subject of the register a worker's folder stands."""
+    return f"folder.{name}"
+
+
+class Membership:
+    """Keeps a worker among the live ones.
+
+    Args:
+        register: Where it stands.
+        name: The worker's name.
+        entry: Returns what is to be said of it now, given the sequence of its folder's entry.
+        clock: Measures and waits.
+    """
+
+    def __init__(
+        self, register: Stream, name: str, entry: Callable[[int], WorkerEntry], clock: Clock
+    ) -> None:
+        self._register, self._name, self._entry, self._clock = register, name, entry, clock
+        self._last = 0
+        self._theirs = 0
+        """The sequence of another run's entry."""
+        self._folder = 0
+        self._stored: Folder | None = None
+
+    async def join(self) -> None:
+        """Store it for the first time.
+
+        Raises:
+            HangbotError: Another worker of this name lives.
+            ClusterAway: The cluster cannot be reached.
+        """
+        seen: set[int] = set()
+        while (found := await self._store()) != "stored":
+            if found == "another's":
+                seen.add(self._theirs)
+            if len(seen) > _LIVES:
+                raise self._taken("runs already")
+            await self._clock.sleep(EVERY / 2)
+
+    async def run(self) -> None:
+        """Store it again and again, until it is cancelled.
+
+        Raises:
+            HangbotError: Another worker has taken the name.
+        """
+        while True:
+            await self._clock.sleep(EVERY)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Store it now, where the cluster can be reached; raises as `run`."""
+        with suppress(ClusterAway):
+            found = await self._store()
+            if found == "unknown":
+                found = await self._store()
+            if found == "another's":
+                raise self._taken("has come meanwhile")
+
+    async def store_folder(self, folder: Folder) -> None:
+        """Store what the worker's folder has, where that is not done; raises `ClusterAway`."""
+        if folder is self._stored:
+            return
+        subject, data = folder_of(self._name), folder.to_bytes()
+        while True:
+            found = await self._register.newest([subject])
+            if found and found[0].data == data:
+                self._folder = found[0].sequence
+                break
+            try:
+                last = found[0].sequence if found else 0
+                self._folder = await self._register.store(subject, data, last=last)
+            except Outdated:
+                await self._clock.sleep(EVERY / 4)  # the read was behind
+            else:
+                break
+        self._stored = folder
+
+    async def _store(self) -> Literal["stored", "another's", "unknown"]:
+        """Store the entry, or find out what stands there."""
+        subject, entry = worker_of(self._name), self._entry(self._folder)
+        try:
+            self._last = await self._register.store(subject, entry.to_bytes(), last=self._last, seconds=LASTS)
+        except Outdated:
+            found = await self._register.newest([subject])
+            if found and found[0].sequence < self._last:
+                return "unknown"  # the read was behind
+            theirs = WorkerEntry.from_bytes(found[0].data) if found and found[0].data else None
+            if theirs and theirs.run != entry.run:
+                self._theirs = found[0].sequence
+                return "another's"
+            self._last = found[0].sequence if found else 0
+            return "unknown"
+        return "stored"
+
+    def _taken(self, what: str) -> HangbotError:
+        remedy = "Give each worker a name of its own: --worker NAME."
+        return HangbotError(f"another worker called {self._name} {what}", remedy=remedy)

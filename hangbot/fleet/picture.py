@@ -1,0 +1,132 @@
+"""A fleet as it stands in its register: rooms, owners, workers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hangbot.clock import iso_time
+from hangbot.fleet.assignment import Member, assign
+from hangbot.fleet.claim import Claim, Holder
+from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
+from hangbot.fleet.streams import Entry, Stream
+
+__all__ = ["Picture", "RoomRow", "picture_of", "read_picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRow:
+    """A room of the fleet.
+
+    Attributes:
+        key: Its key.
+        name: What it is called: the name of its file.
+        owner: The owner; ``None``: it has none.
+        ready: Whether its bot is.
+        queued: Messages that wait; ``None`` without an owner.
+        since: Since when the owner has it: seconds since the epoch.
+        why: What is wrong, in words; empty: nothing.
+    """
+
+    key: str
+    name: str
+    owner: Holder | None = None
+    ready: bool = False
+    queued: int | None = None
+    since: float | None = None
+    why: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``fleet status --json`` prints it."""
+        owner = self.owner and {"worker": self.owner.worker, "host": self.owner.host, "pid": self.owner.pid}
+        return {
+            "room": self.name,
+            "owner": owner,
+            "ready": self.ready,
+            "queued": self.queued,
+            "since": None if self.since is None else iso_time(self.since),
+            "why": self.why or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All of it.
+
+    Attributes:
+        rooms: By key.
+        workers: The live ones, by name.
+        refused: Why rooms are taken by none anew, by key.
+    """
+
+    rooms: Mapping[str, RoomRow] = field(default_factory=dict)
+    workers: Mapping[str, WorkerEntry] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as ``fleet status --json`` prints it."""
+        rooms = sorted(self.rooms.values(), key=lambda row: (row.name, row.key))
+        workers = [
+            {
+                "worker": name,
+                "host": entry.host,
+                "pid": entry.pid,
+                "version": entry.version,
+                "since": iso_time(entry.since),
+                "rooms": sum(row.owner is not None and row.owner.run == entry.run for row in rooms),
+                "most": entry.most,
+                "draining": entry.draining,
+            }
+            for name, entry in sorted(self.workers.items())
+        ]
+        return {"rooms": [row.to_json() for row in rooms], "workers": workers}
+
+
+async def read_picture(register: Stream) -> Picture:
+    """Read a fleet's register; raises `ClusterAway`."""
+    return picture_of(await register.newest(["worker.*", "folder.*", "lease.*", "wish.*"]))
+
+
+def picture_of(entries: Sequence[Entry]) -> Picture:
+    """Return what entries of a register say."""
+    found: dict[str, dict[str, bytes]] = {"worker": {}, "folder": {}, "lease": {}, "wish": {}}
+    for entry in entries:
+        kind, _, name = entry.subject.partition(".")
+        if entry.data is not None:
+            found[kind][name] = entry.data
+    workers = {
+        name: worker
+        for name, data in found["worker"].items()
+        if (worker := WorkerEntry.from_bytes(data)) is not None
+    }
+    folders = {
+        name: folder
+        for name, data in found["folder"].items()
+        if (folder := Folder.from_bytes(data)) is not None and (name in workers or not workers)
+    }
+    off = {
+        room: wish.off
+        for room, data in found["wish"].items()
+        if (wish := RoomWish.from_bytes(data)) is not None and wish.off
+    }
+    members = [
+        Member(name, folders[name].rooms if name in folders else {}, worker.most, draining=worker.draining)
+        for name, worker in workers.items()
+    ]
+    plan = assign(members)
+    claims = {room: claim for room, data in found["lease"].items() if (claim := Claim.from_bytes(data))}
+    names = {room: claim.name for room, claim in claims.items() if not claim.free}
+    names |= {key: file.name for folder in folders.values() for key, file in folder.rooms.items()}
+    why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused) | off
+    rooms = {key: _row(key, name, claims.get(key), why.get(key, "")) for key, name in names.items()}
+    faulty = {name: fault for folder in folders.values() for name, fault in folder.faulty.items()}
+    known = {row.name for row in rooms.values()}
+    rooms |= {
+        f"{name}.env": RoomRow("", name, why=fault) for name, fault in faulty.items() if name not in known
+    }
+    return Picture(rooms, workers, plan.refused)
+
+
+def _row(key: str, name: str, claim: Claim | None, why: str) -> RoomRow:
+    if claim is None or claim.free:
+        return RoomRow(key, name, why=why or "no worker has taken it yet")
+    return RoomRow(key, name, claim.holder, claim.ready, claim.queued, claim.since, claim.why or why)

@@ -1,0 +1,148 @@
+"""What a worker knows of its fleet: the newest that it has read of each subject."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from hangbot.clock import Clock
+from hangbot.fleet.assignment import Assignment, Member, assign
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.streams import Entry, Stream
+
+__all__ = ["FleetView"]
+
+T = TypeVar("T")
+_MISSED: Final = 5.0
+"""Seconds after which what is not read any more is not there: a read may be behind, and show it later."""
+
+
+class FleetView:
+    """What stands in the register, as far as it was read.
+
+    Args:
+        register: Is read.
+        clock: Measures.
+
+    Attributes:
+        plan: Who is to own what, by what was read.
+    """
+
+    def __init__(self, register: Stream, clock: Clock) -> None:
+        self.plan = Assignment()
+        self._register, self._clock = register, clock
+        self._entries: dict[str, Entry] = {}
+        self._seen_at: dict[str, float] = {}
+        self._parsed: dict[str, tuple[int, object]] = {}
+        self._planned_for: object = None
+
+    async def read(self, kept: str, fresh: Sequence[str]) -> dict[str, Entry]:
+        """Read who is there and what is wished.
+
+        Args:
+            kept: A further subject of that kind.
+            fresh: Subjects of which the newest as it was read now is returned.
+
+        Raises:
+            ClusterAway: The cluster cannot be reached.
+        """
+        entries = await self._register.newest(["worker.*", "wish.*", kept, *fresh])
+        found = {entry.subject: entry for entry in entries if entry.subject in set(fresh)}
+        self._take([entry for entry in entries if entry.subject not in found])
+        missing = [
+            f"folder.{name}" for name, entry in self.workers().items() if self._behind(name, entry.folder)
+        ]
+        if missing:
+            self._take(await self._register.newest(missing))
+        self._forget_missed()
+        return found
+
+    def workers(self) -> dict[str, WorkerEntry]:
+        """Return the live workers by name."""
+        return self._all("worker", WorkerEntry.from_bytes)
+
+    def folders(self) -> dict[str, Folder]:
+        """Return the folders that were read, by the worker's name; those of workers that left, too."""
+        return self._all("folder", Folder.from_bytes)
+
+    def wishes(self) -> dict[str, RoomWish]:
+        """Return what is wished, by the rooms' keys."""
+        return self._all("wish", RoomWish.from_bytes)
+
+    def drains(self, name: str, run: str) -> bool:
+        """Return whether a worker is to drain."""
+        wish = self._one(f"drain.{name}", DrainWish.from_bytes)
+        return wish is not None and wish.run == run
+
+    def make_plan(self, own: Member) -> Assignment:
+        """Decide who is to own what; while a folder was not read yet, what was decided before stands.
+
+        Args:
+            own: The worker that asks, as it is now.
+        """
+        workers, folders, wishes = self.workers(), self.folders(), self.wishes()
+        others = [name for name in workers if name != own.name]
+        if any(self._behind(name, workers[name].folder) for name in others):
+            return self.plan
+        off = frozenset(room for room, wish in wishes.items() if wish.off)
+        members = [_member(name, workers[name], folders.get(name), off) for name in others]
+        members.append(_without(own, off))
+        moved = {room: wish.worker for room, wish in wishes.items() if wish.worker}
+        asked = (members, moved)
+        if asked != self._planned_for:
+            self.plan, self._planned_for = assign(members, moved), asked
+        return self.plan
+
+    # -- inside
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        now = self._clock.now()
+        for entry in entries:
+            known = self._entries.get(entry.subject)
+            if known is None or entry.sequence >= known.sequence:
+                self._entries[entry.subject] = entry
+                self._seen_at[entry.subject] = now
+
+    def _forget_missed(self) -> None:
+        """Drop workers that have left without a mark that was seen."""
+        now = self._clock.now()
+        for subject in [each for each in self._entries if each.startswith("worker.")]:
+            if now - self._seen_at[subject] > _MISSED:
+                del self._entries[subject], self._seen_at[subject]
+                self._parsed.pop(subject, None)
+
+    def _behind(self, name: str, folder: int) -> bool:
+        known = self._entries.get(f"folder.{name}")
+        return folder > (known.sequence if known else 0)
+
+    def _all(self, kind: str, parse: Callable[[bytes], T | None]) -> dict[str, T]:
+        subjects = [subject for subject in self._entries if subject.startswith(f"{kind}.")]
+        found = {subject.partition(".")[2]: self._one(subject, parse) for subject in subjects}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _one(self, subject: str, parse: Callable[[bytes], T | None]) -> T | None:
+        entry = self._entries.get(subject)
+        if entry is None or entry.data is None:
+            return None
+        sequence, value = self._parsed.get(subject, (0, None))
+        if sequence != entry.sequence:
+            value = parse(entry.data)
+            self._parsed[subject] = (entry.sequence, value)
+        return value  # type: ignore[return-value]  # one subject is parsed by one function
+
+
+def _member(name: str, entry: WorkerEntry, folder: Folder | None, off: frozenset[str]) -> Member:
+    member = Member(
+        name,
+        folder.rooms if folder else {},
+        entry.most,
+        draining=entry.draining,
+        refuses=frozenset(entry.refuses),
+    )
+    return _without(member, off)
+
+
+def _without(member: Member, off: frozenset[str]) -> Member:
+    """Return a member whose folder has no rooms that nothing is to run."""
+    if not off & member.folder.keys():
+        return member
+    return replace(member, folder={room: file for room, file in member.folder.items() if room not in off})

@@ -1,0 +1,234 @@
+"""A worker of a fleet: it takes its share of the rooms, runs their bots, and gives them up again."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from hangbot.clock import Clock
+from hangbot.errors import HangbotError
+from hangbot.fleet.assignment import Member
+from hangbot.fleet.claim import Holder
+from hangbot.fleet.entries import Folder, WorkerEntry
+from hangbot.fleet.folder import RoomConfig
+from hangbot.fleet.leases import subject_of
+from hangbot.fleet.membership import Membership
+from hangbot.fleet.notices import Notices
+from hangbot.fleet.records import VERSION
+from hangbot.fleet.room_life import RunRoom
+from hangbot.fleet.rooms import Rooms
+from hangbot.fleet.streams import Cluster, ClusterAway
+from hangbot.fleet.view import FleetView
+from hangbot.ids import Rng
+from hangbot.system_errors import first_of
+
+__all__ = ["RoomFiles", "Worker", "WorkerOptions"]
+
+logger = logging.getLogger("hangbot")
+
+_LOOK_EVERY: Final = 0.5
+_LOOK_SOON: Final = 0.25
+"""Seconds between two looks while there is something to take, or given up and not taken yet."""
+_FOLDER_EVERY: Final = 3.0
+
+
+class RoomFiles(Protocol):
+    """The rooms' files, as `hangbot.fleet.folder.RoomFolder` has them."""
+
+    @property
+    def rooms(self) -> Mapping[str, RoomConfig]:
+        """The usable ones, by the keys of the rooms."""
+
+    @property
+    def entry(self) -> Folder:
+        """What other workers are to know of them."""
+
+    async def look(self) -> bool:
+        """Read what has changed, and return whether anything has; raises `ConfigError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker is started with.
+
+    Attributes:
+        holder: This run of it.
+        version: Of hangbot.
+        most: How many rooms it takes; ``None``: any number.
+    """
+
+    holder: Holder
+    version: str
+    most: int | None = None
+
+
+class Worker:
+    """One run of a worker.
+
+    Args:
+        options: What it is started with.
+        cluster: The fleet's.
+        files: The rooms' files.
+        run_room: Runs a room's bot.
+        clock: Measures and waits.
+        rng: Draws.
+
+    Attributes:
+        rooms: What it has.
+    """
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        cluster: Cluster,
+        files: RoomFiles,
+        run_room: RunRoom,
+        *,
+        clock: Clock,
+        rng: Rng,
+    ) -> None:
+        self.rooms = Rooms(options.holder, cluster, run_room, clock=clock, rng=rng)
+        self._options, self._cluster, self._files, self._clock = options, cluster, files, clock
+        self._name, self._since = options.holder.worker, clock.wall()
+        self._membership = Membership(cluster.register, self._name, self._entry, clock)
+        self._view = FleetView(cluster.register, clock)
+        self._notices = Notices()
+        self._draining = False
+        self._shown: object = None
+
+    def drain(self) -> None:
+        """Begin to give all rooms up; `run` returns when none is left. Calling it again changes nothing."""
+        if not self._draining:
+            self._draining = True
+            self.rooms.changed.set()
+
+    async def run(self) -> None:
+        """Serve until it was drained.
+
+        Raises:
+            ClusterAway: The cluster cannot be reached at the start.
+            HangbotError: Another worker has its name, or there is no folder.
+        """
+        await self._files.look()
+        self._notices.folder(self._files.entry)
+        await self._membership.store_folder(self._files.entry)
+        await self._membership.join()
+        count = len(self._files.rooms)
+        more = {"action": "worker", "rooms": count}
+        logger.info(
+            "worker %s of the fleet at %s: %d rooms", self._name, self._cluster.name, count, extra=more
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                keeping = [
+                    tasks.create_task(self.rooms.leases.run(), name="hangbot-leases"),
+                    tasks.create_task(self._membership.run(), name="hangbot-worker"),
+                    tasks.create_task(self._watch_folder(), name="hangbot-folder"),
+                ]
+                await self._serve(tasks)
+                for task in keeping:
+                    task.cancel()
+        except* HangbotError as group:
+            raise first_of(group) from None
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> None:
+        while not (self._draining and self.rooms.is_empty):
+            self.rooms.changed.clear()
+            await self._show()
+            with suppress(ClusterAway):
+                await self._look(tasks)
+            self.rooms.observe()
+            soon = any(self._wanted()) or any(self.rooms.pending())
+            with suppress(TimeoutError):
+                await self._clock.wait_for(self.rooms.changed.wait(), _LOOK_SOON if soon else _LOOK_EVERY)
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        """Read what there is, and begin what follows from it."""
+        asked = {room: subject_of(room) for room in (*self._wanted(), *self.rooms.pending())}
+        found = await self._view.read(f"drain.{self._name}", list(asked.values()))
+        leases = {room: found[subject] for room, subject in asked.items() if subject in found}
+        if self._view.drains(self._name, self._options.holder.run):
+            self.drain()
+        plan = self._view.make_plan(self._as_member())
+        self._notices.plan(plan, self._files.rooms)
+        self.rooms.look(tasks, leases)
+        for room in [*self._wanted()]:
+            if room in asked:
+                self.rooms.take(tasks, self._files.rooms[room], leases.get(room))
+            else:
+                self.rooms.changed.set()  # its lease is read the next time
+        for room in [*self.rooms.lives]:
+            self._leave_or_change(tasks, room)
+
+    def _wanted(self) -> Iterator[str]:
+        """Yield the rooms that are to be taken."""
+        if not self._draining:
+            for room, owner in self._view.plan.owners.items():
+                if owner == self._name and room not in self.rooms and room in self._files.rooms:
+                    yield room
+
+    def _leave_or_change(self, tasks: asyncio.TaskGroup, room: str) -> None:
+        """Give a room up that is another worker's now, or no worker's; take in what its file says now."""
+        running, owner = self.rooms.lives[room].config, self._view.plan.owners.get(room)
+        config = self._files.rooms.get(room)
+        is_gone = config is None and running.name not in self._files.entry.faulty
+        elsewhere = owner is not None and owner != self._name
+        wish = self._view.wishes().get(room)
+        if self._draining or is_gone or elsewhere or (wish and wish.off):
+            self.rooms.leave(tasks, room, to_another=elsewhere)
+        elif config and config.digest != running.digest and owner == self._name:
+            self.rooms.lives[room].change(config)
+
+    # -- what others know of it
+
+    def _as_member(self) -> Member:
+        return Member(
+            self._name,
+            self._files.entry.rooms,
+            self._options.most,
+            draining=self._draining,
+            refuses=frozenset(self.rooms.refuses),
+        )
+
+    def _entry(self, folder: int) -> WorkerEntry:
+        holder = self._options.holder
+        return WorkerEntry(
+            holder.run,
+            holder.host,
+            holder.pid,
+            self._options.version,
+            VERSION,
+            self._since,
+            self._options.most,
+            draining=self._draining,
+            rooms=len(self.rooms.lives),
+            folder=folder,
+            refuses=dict(self.rooms.refuses),
+        )
+
+    async def _show(self) -> None:
+        """Have others know at once that it drains, and what it refuses."""
+        shown = self._draining, len(self.rooms.refuses)
+        if shown != self._shown:
+            if self._draining and self._shown is not None:
+                count = len(self.rooms.lives)
+                logger.info("draining: %d rooms are given up", count, extra={"action": "drain"})
+            if self._shown is not None:
+                await self._membership.refresh()
+            self._shown = shown
+
+    async def _watch_folder(self) -> None:
+        while True:
+            await self._clock.sleep(_FOLDER_EVERY)
+            with suppress(ClusterAway):
+                try:
+                    changed = await self._files.look()
+                except HangbotError as exc:
+                    self._notices.fault("the folder", f"{exc}. {exc.remedy}")
+                    continue
+                if changed:
+                    self._notices.folder(self._files.entry)
+                    self.rooms.changed.set()
+                await self._membership.store_folder(self._files.entry)

@@ -1,0 +1,197 @@
+"""``hangbot fleet run``, ``status``, ``drain`` and ``move``: workers of their own, on real servers."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.stories import until, until_so
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Bench, Call, Command
+
+ROOMS = ("blue", "green", "red", "white")
+
+
+class Fleet:
+    """A folder of rooms in a sandbox, a cluster, and the commands."""
+
+    def __init__(self, bench: Bench, address: str, folder: Path) -> None:
+        self.bench, self.address, self.folder = bench, address, folder
+        self.call: Call = bench.call
+        self.rooms = {name: bench.sandbox.add_room(name) for name in ROOMS}
+        for name, room in self.rooms.items():
+            self.configure(name, room.uuid)
+
+    def configure(self, name: str, uuid: str, **changes: str) -> Path:
+        env = self.bench.env | {"HANGBOT_OUTBOX": self.address, "ROOM_UUID": uuid} | changes
+        path = self.folder / f"{name}.env"
+        path.write_text("".join(f"{key}={value}\n" for key, value in env.items()), encoding="utf-8")
+        path.chmod(0o600)
+        return path
+
+    def worker(self, name: str, *more: str) -> Command:
+        return self.bench.start("fleet", "run", "--rooms", str(self.folder), "--worker", name, *more)
+
+    def status(self) -> dict[str, Any]:
+        ended = self.call("fleet", "status", "--json")
+        assert ended.code in {0, 1}, ended.err
+        row: dict[str, Any] = json.loads(ended.out)
+        return row
+
+    def owners(self) -> dict[str, str]:
+        """The owners' names, by the rooms'."""
+        return {row["room"]: row["owner"]["worker"] for row in self.status()["rooms"] if row["owner"]}
+
+    def until_owned(self, *workers: str) -> dict[str, str]:
+        """Wait until all rooms are ready, and owned by all of these workers and by no other."""
+        until_so(lambda: self.is_owned(*workers))
+        return self.owners()
+
+    def is_owned(self, *workers: str) -> bool:
+        rows = self.status()["rooms"]
+        owned = [row["owner"]["worker"] for row in rows if row["owner"] and row["ready"]]
+        return len(owned) == len(ROOMS) and set(owned) == set(workers)
+
+    def send_to_all(self) -> None:
+        """Accept a message for each room."""
+        for name in ROOMS:
+            ended = self.call("send", f"hello {name}", "--env-file", str(self.folder / f"{name}.env"))
+            assert ended.code == 0, ended.err
+
+    def until_said(self) -> None:
+        """Wait until each room has its message, once."""
+        until_so(lambda: len(self.bench.texts) >= len(ROOMS))
+        assert sorted(self.bench.texts) == [f"hello {name}" for name in ROOMS]
+
+
+@pytest.fixture
+def fleet(bare: Bench, tmp_path: Path, nats_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    assert nats_server
+    servers = bare.start("fleet", "dev")
+    ready = json.loads(until(servers, lambda: "\n" in servers.out and servers.out.splitlines()[0]))
+    folder = tmp_path / "rooms"
+    folder.mkdir()
+    monkeypatch.setenv("HANGBOT_OUTBOX", ready["outbox"])
+    yield Fleet(bare, ready["outbox"], folder)
+    servers.send(signal.SIGTERM)
+    assert servers.wait() == 0
+
+
+def test_workers_share_the_rooms_and_give_them_to_each_other(fleet: Fleet) -> None:
+    north, south = fleet.worker("north"), fleet.worker("south", "--most", "3")
+    before = fleet.until_owned("north", "south")
+    room = next(room for room, owner in before.items() if owner == "north")
+    moved = fleet.call("fleet", "move", room, "south") if list(before.values()).count("south") < 3 else None
+    fleet.send_to_all()
+    shown = fleet.status()
+    asked = fleet.call.json("status", "--env-file", str(fleet.folder / f"{room}.env"))
+    drained = fleet.call.printed("fleet", "drain", "south")
+
+    assert moved is None or (moved.code, moved.out) == (0, f"{room} is with worker south\n")
+    fleet.until_said()
+    (row,) = [row for row in shown["rooms"] if row["room"] == room]
+    assert set(row) >= {"room", "owner", "ready", "queued", "since"}
+    assert set(row["owner"]) == {"worker", "host", "pid"}
+    assert row["owner"]["pid"] in {north.process.pid, south.process.pid}
+    assert {each["worker"]: each["most"] for each in shown["workers"]} == {"north": None, "south": 3}
+    assert asked["state"] == "ready"
+    assert "given up its" in drained
+    assert south.wait() == 0
+    assert set(fleet.until_owned("north").values()) == {"north"}
+    north.send(signal.SIGTERM)
+    assert north.wait() == 0
+    assert fleet.owners() == {}
+    assert fleet.call("fleet", "status").code == 1
+
+
+def test_a_killed_workers_rooms_are_taken_and_what_was_accepted_is_delivered_once(fleet: Fleet) -> None:
+    north = fleet.worker("north")
+    fleet.until_owned("north")
+    fleet.worker("south")
+    fleet.until_owned("north", "south")
+
+    north.process.kill()
+    fleet.send_to_all()
+    fleet.until_owned("south")
+
+    fleet.until_said()
+
+
+def test_a_bot_that_a_moderator_puts_out_is_kept_out_of_its_room(fleet: Fleet) -> None:
+    fleet.worker("north")
+    fleet.until_owned("north")
+    sandbox = fleet.bench.sandbox
+    fleet.bench.do(lambda _: sandbox.kick(sandbox.bot.uid, fleet.rooms["red"]))
+    until_so(lambda: "red" not in fleet.owners())
+    (row,) = [row for row in fleet.status()["rooms"] if row["room"] == "red"]
+    moved = fleet.call("fleet", "move", "red", "north")
+
+    assert "put the bot out" in row["why"]
+    assert moved.code == 0
+    assert fleet.until_owned("north")
+
+
+def test_a_file_with_a_fault_is_named_and_the_other_rooms_run(fleet: Fleet) -> None:
+    (fleet.folder / "broken.env").write_text("ROOM_UUID=nothing\n", encoding="utf-8")
+    fleet.configure("elsewhere", "0e3bd4b8-2d5f-4c0a-9d0a-5f3b1f6a7c11")
+    north = fleet.worker("north")
+    until_so(lambda: len(fleet.owners()) >= len(ROOMS))
+    rows = {row["room"]: row for row in fleet.status()["rooms"]}
+
+    assert "broken.env cannot be used" in north.err
+    assert "BOT_USER_TOKEN" in rows["broken"]["why"]
+    assert rows["broken"]["owner"] is None
+    assert fleet.bench.env["BOT_USER_TOKEN"] not in north.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        pytest.param(["run", "--rooms", "nowhere"], 2, "the folder nowhere cannot be read", id="no folder"),
+        pytest.param(["run", "--rooms", "."], 2, "has no *.env file", id="no room"),
+        pytest.param(["run", "--rooms", ".", "--worker", "a b"], 2, "is no name", id="no name"),
+        pytest.param(["run", "--rooms", ".", "--most", "0"], 2, "no number from 1 on", id="no place"),
+        pytest.param(["status"], 2, "no configuration file", id="no cluster is named"),
+        pytest.param(["drain"], 2, "no configuration file", id="nor to drain"),
+    ],
+)
+def test_what_is_called_wrongly_is_one_line(call: Call, argv: list[str], code: int, words: str) -> None:
+    try:
+        ended = call("fleet", *argv)
+    except SystemExit as exc:
+        assert exc.code == code  # noqa: PT017  as argparse ends a process
+        return
+
+    assert ended.code == code
+    assert words in ended.err
+
+
+def test_an_operator_is_told_what_there_is(fleet: Fleet) -> None:
+    fleet.worker("north")
+    fleet.until_owned("north")
+
+    unknown_room = fleet.call("fleet", "move", "pink", "north")
+    unknown_worker = fleet.call("fleet", "move", "red", "west")
+    nobody = fleet.call("fleet", "drain", "west")
+    twice = fleet.worker("north")
+
+    assert "no room pink. There is: blue, green, red, white" in unknown_room.line(1)
+    assert "no worker west. There is: north" in unknown_worker.line(1)
+    assert "no worker west" in nobody.line(1)
+    assert twice.wait() == 1
+    assert "a worker called north runs already" in twice.err or "another worker called north" in twice.err
+
+
+def test_a_cluster_that_is_away_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANGBOT_OUTBOX", "nats://127.0.0.1:9")
+
+    ended = call("fleet", "status")
+
+    assert "127.0.0.1:9" in ended.line(3)
