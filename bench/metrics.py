@@ -13,7 +13,8 @@ from hangbot.delivery.counting import count_steps
 from hangbot.delivery.record import Queue, Settlement, Step
 from hangbot.figures import Figures
 from hangbot.health import PARTS, Conditions, Health
-from hangbot.ops.metrics import Metrics, Source
+from hangbot.ops.metrics import Metrics
+from hangbot.ops.source import Source
 
 __all__ = ["STEPS"]
 

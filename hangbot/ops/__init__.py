@@ -80,7 +80,7 @@ async def open_port(
             'HANGBOT_STATUS_PORT serves how the bot is, and no page: `pip install "hangbot[ops]"` adds it',
             extra={"action": "status"},
         )
-        async with open_health_port(host, port, shown.status, clock=clock) as taken:
+        async with open_health_port(host, port, shown.status.row, clock=clock) as taken:
             yield _tell(host, taken)
         return
     access = _access(host, token_path(settings.outbox), on_token)

@@ -9,8 +9,10 @@ from hangbot.ops import view
 from hangbot.ops.access import Access
 from hangbot.ops.changes import Changes
 from hangbot.ops.feed import Feed, Sources
-from hangbot.ops.metrics import Metrics, Source
+from hangbot.ops.metrics import Metrics
+from hangbot.ops.page import page
 from hangbot.ops.server import Server
+from hangbot.ops.source import Source
 from hangbot.ops.stream import Streams
 from hangbot.status.pages import Pages
 from hangbot.text import printable
@@ -53,9 +55,11 @@ async def open_page(
         clock,
     )
     feed = Feed(sources)
-    changes, streams = Changes(shown.bot, shown.outbox, clock), Streams(feed, clock)
-    metrics = _metrics_of(shown, clock)
-    server = Server(access, Pages(row), streams, changes, metrics, hide=hide, clock=clock, changed=feed.touch)
+    changes = Changes(shown.bot, shown.outbox, clock, feed.touch)
+    streams, metrics = Streams(feed, clock), _metrics_of(shown, clock)
+    server = Server(
+        access, page("page"), Pages(row), streams, metrics, changes=changes, hide=hide, clock=clock
+    )
     async with server.listening(access.host, port) as taken:
         yield taken
 

@@ -1,7 +1,7 @@
 """What the page may change: messages that did not arrive are queued again, or given up."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hangbot.bot.bot import Bot
@@ -41,12 +41,14 @@ class Changes:
         bot: Looks for what was changed.
         outbox: Its outbox.
         clock: Dates what is changed.
+        changed: Called when something was changed.
     """
 
-    def __init__(self, bot: Bot, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, bot: Bot, outbox: Outbox, clock: Clock, changed: Callable[[], None]) -> None:
         self._bot = bot
         self._outbox = outbox
         self._clock = clock
+        self._changed = changed
 
     async def retry(self, ids: Sequence[str]) -> dict[str, str]:
         """Queue messages again, which are asked about first; return the state of each.
@@ -57,6 +59,7 @@ class Changes:
         """
         rows = await self._outbox.requeue(ids, self._clock.wall())
         self._bot.look()
+        self._changed()
         return {row.message.id: row.state for row in rows}
 
     async def drop(self, ids: Sequence[str]) -> dict[str, str]:
@@ -73,4 +76,5 @@ class Changes:
                 )
         rows = await self._outbox.drop(ids, self._clock.wall())
         self._bot.look()
+        self._changed()
         return {row.message.id: row.state for row in rows}

@@ -19,19 +19,17 @@ KINDS: Final = {Counter: "counter", Moment: "gauge", Histogram: "histogram"}
 
 
 class Lines:
-    """The lines of one figure of one bot; all of them are kept where no number changed.
+    """The lines of one figure of one bot, or one worker; all of them are kept where no number changed.
 
     Args:
         name: The figure.
-        labels: The names of its labels, but for those of the bot.
-        room: The room's value.
-        bot: The bot's value; ``None``: it is the only one of its process, and has no such label.
+        labels: The names of its labels, but for those of whose it is.
+        whose: The labels of whose it is, with their values; there is one at least.
     """
 
-    def __init__(self, name: str, labels: Labels, room: str, bot: str | None = None) -> None:
+    def __init__(self, name: str, labels: Labels, whose: Mapping[str, str]) -> None:
         self._name = name
         self._labels = labels
-        whose = {"room": room} if bot is None else {"bot": bot, "room": room}
         self._whose = ",".join(f'{label}="{escaped(value)}"' for label, value in whose.items())
         self._known = _Known(lambda labels: f"{name}{{{self._with(labels)}}} ")
         self._limits: Labels = ()

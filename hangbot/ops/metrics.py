@@ -1,7 +1,7 @@
 """What the bot counts, and how it is, as Prometheus reads it. The library shows the process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,33 +14,13 @@ from hangbot.errors import OutboxError
 from hangbot.figures import Figures
 from hangbot.health import Health
 from hangbot.ops.metric_lines import KINDS, Labels, Lines, Values, escaped, head
+from hangbot.ops.source import Source
 
-__all__ = ["CONTENT_TYPE", "Metrics", "Source"]
+__all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _WAITS: Final = 2.0
 """Seconds for which the outboxes are waited for: what is not known then is left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A bot that is shown.
-
-    Attributes:
-        room: The uuid of its room.
-        started_at: When it started, in seconds since the epoch.
-        figures: What it counts.
-        health: Returns how it is.
-        queue: Returns what waits in its outbox; raises `OutboxError`.
-        bot: What it is called among several of its process; ``None``: it is the only one.
-    """
-
-    room: str
-    started_at: float
-    figures: Figures
-    health: Callable[[], Health]
-    queue: Callable[[], Awaitable[Queue]]
-    bot: str | None = None
 
 
 class _Now(NamedTuple):
@@ -51,62 +31,63 @@ class _Now(NamedTuple):
     queue: Queue | None
 
 
+class _Shown:
+    """The lines of one bot."""
+
+    def __init__(self, source: Source) -> None:
+        self.gauges = [Lines(gauge.name, gauge.labels, source.labels) for gauge in _GAUGES]
+        self.figures = [Lines(each.name, each.labels, source.labels).of(each) for each in source.figures.all]
+
+
 class Metrics:
     """Shows bots.
 
     Args:
-        sources: The bots.
+        sources: The bots; others may be among them at each look.
         clock: Measures ages, and bounds the wait for outboxes.
         version: That of hangbot.
+        more: Returns further lines, with what stands above them.
     """
 
-    def __init__(self, sources: Sequence[Source], *, clock: Clock, version: str) -> None:
+    def __init__(
+        self,
+        sources: Collection[Source],
+        *,
+        clock: Clock,
+        version: str,
+        more: Callable[[], bytes] = bytes,
+    ) -> None:
         self._sources = sources
         self._clock = clock
+        self._more = more
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         info = head("hangbot_build_info", "gauge", "The version that runs.")
         self._info = info + f'hangbot_build_info{{version="{escaped(version)}"}} 1\n'.encode()
-        self._gauges = [
-            (
-                head(gauge.name, "gauge", gauge.about),
-                [Lines(gauge.name, gauge.labels, source.room, source.bot) for source in sources],
-                gauge.values,
-            )
-            for gauge in _GAUGES
-        ]
-        self._figures = [
-            (
-                head(shown[0].name, KINDS[type(shown[0])], shown[0].about),
-                [
-                    Lines(each.name, each.labels, source.room, source.bot).of(each)
-                    for each, source in zip(shown, sources, strict=True)
-                ],
-            )
-            for shown in zip(*(source.figures.all for source in sources), strict=True)
-        ]
+        self._figure_heads = [head(each.name, KINDS[type(each)], each.about) for each in Figures().all]
+        self._shown: dict[Source, _Shown] = {}
 
     async def render(self) -> bytes:
         """Return what is true now; of an outbox that does not answer, what waits there is left out."""
-        queues = await self._queues()
+        sources = [*self._sources]
+        queues = await self._queues(sources)
         now, wall = self._clock.now(), self._clock.wall()
-        seen = [
-            _Now(wall, source.health(), queue) for source, queue in zip(self._sources, queues, strict=True)
-        ]
+        self._shown = {source: self._shown.get(source) or _Shown(source) for source in sources}
+        seen = [_Now(wall, source.health(), queue) for source, queue in zip(sources, queues, strict=True)]
         text = [self._info]
-        for about, lines, values in self._gauges:
+        for place, gauge in enumerate(_GAUGES):
+            text.append(gauge.head)
+            for (source, shown), one in zip(self._shown.items(), seen, strict=True):
+                text.append(shown.gauges[place].numbers(gauge.values(source, one)))
+        for place, about in enumerate(self._figure_heads):
             text.append(about)
-            for of_one, source, one in zip(lines, self._sources, seen, strict=True):
-                text.append(of_one.numbers(values(source, one)))
-        for about, figures in self._figures:
-            text.append(about)
-            text += [lines_at(now) for lines_at in figures]
-        text.append(generate_latest(self._registry))
+            text += [shown.figures[place](now) for shown in self._shown.values()]
+        text += [self._more(), generate_latest(self._registry)]
         return b"".join(text)
 
-    async def _queues(self) -> list[Queue | None]:
+    async def _queues(self, sources: Sequence[Source]) -> list[Queue | None]:
         """Ask the outboxes, each for as long as there is time."""
-        asked = [asyncio.ensure_future(source.queue()) for source in self._sources]
+        asked = [asyncio.ensure_future(source.queue()) for source in sources]
         try:
             if asked:
                 await self._clock.wait_for(asyncio.wait(asked), _WAITS)
@@ -127,6 +108,11 @@ class _Gauge:
     about: str
     labels: Labels
     values: Callable[[Source, _Now], Values]
+
+    @property
+    def head(self) -> bytes:
+        """Return the lines above it."""
+        return head(self.name, "gauge", self.about)
 
 
 def _answer(asked: asyncio.Task[Queue]) -> Queue | None:

@@ -1,51 +1,12 @@
-"use strict";
-/** Seconds without a word after which the bot counts as silent. */
-const SILENT_S = 5;
 const MOST_ACKS = 60, MOST_LINES = 300, MOST_TROUBLES = 50;
-const MARKS = { // told apart by their shape, too
-  ready: "M4 12.5l5 5L20 6.5",
-  starting: "M12 4a8 8 0 1 1-8 8M12 8v4l3 2",
-  stopping: "M7 7h10v10H7z",
-  ill: "M12 4l9 16H3zM12 10v4M12 17v.5",
-  silent: "M5 5l14 14M19 5L5 19",
-};
-const HUES = { ready: "#2a9d6a", starting: "#4f7fc9", stopping: "#4f7fc9", ill: "#d0463b", silent: "#8b9097" };
-const $ = (id) => document.getElementById(id);
 const now = { health: null, stopping: false, room: null, queue: { waiting: 0, held: [] }, deliveries: [], troubles: [] };
-let acks = [], heardAt = 0, heardOn = 0, pageState = "", ahead = 0, refused = "";
-
-/** Make an element: its text, its attributes, and what is in it. */
-const el = (tag, text, attributes = {}, ...inner) => {
-  const made = document.createElement(tag);
-  if (text !== null) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-  made.append(...inner);
-  return made;
-};
-const clockTime = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const span = (s) => s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`;
-const took = (ms) => ms < 1000 ? `${Math.round(ms)} ms` : span(ms / 1000).replace(/^(\d) s/, `${(ms / 1000).toFixed(1)} s`);
-const setText = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
-
-/** Replace what is in a list, unless it is the same; the focus stays with the same button, or goes to the next. */
-const fill = (id, key, make) => {
-  const list = $(id);
-  if (list.dataset.key === key) return;
-  const had = document.activeElement, inside = list.contains(had), name = inside ? had.dataset.for : "";
-  const place = inside ? [...list.querySelectorAll("button")].indexOf(had) : -1;
-  list.dataset.key = key;
-  list.replaceChildren(...make());
-  if (place < 0) return;
-  const buttons = [...list.querySelectorAll("button")];
-  (buttons.find((button) => button.dataset.for === name) ?? buttons[Math.min(place, buttons.length - 1)] ?? $("h-troubles")).focus();
-};
+let acks = [];
 
 // -- what is shown
 
 const words = () => {
-  const row = now.health;
-  if (!row || performance.now() - heardOn > SILENT_S * 1000)
-    return ["silent", refused ? `Nothing to show: ${refused}` : !heardAt ? "No word from the bot yet" : now.stopping ? `The bot was stopped: its last word was at ${clockTime(heardAt)}` : `No word from the bot since ${clockTime(heardAt)}`];
+  const row = now.health, silent = silence("the bot", now.stopping);
+  if (silent) return ["silent", silent];
   const named = Object.fromEntries(row.parts.map((part) => [part.part, part.sentence]));
   if (now.stopping) return ["stopping", "Stopping: what is on its way goes out"];
   if (row.ready) return ["ready", "Ready"];
@@ -55,17 +16,9 @@ const words = () => {
   return why.length ? ["ill", `Not ready: ${[...why, ...waits].join("; ")}`] : ["starting", `Starting: ${waits.join("") || "it begins"}`];
 };
 const showState = () => {
-  const [state, text] = words(), name = now.health?.bot || "The bot";
-  setText("state", text);
+  const name = now.health?.bot || "The bot";
   setText("name", now.room?.name ? `${name} in ${now.room.name}` : name);
-  const title = `${{ ready: "✓", starting: "…", stopping: "■", ill: "!", silent: "✕" }[state]} ${state === "ill" ? "not ready" : state} · ${name}`;
-  if (document.title !== title) document.title = title;
-  setText("live", title); // read aloud when the state changes, not when a figure in its words does
-  if (state === pageState) return;
-  pageState = document.body.dataset.state = state;
-  $("mark").firstElementChild.setAttribute("d", MARKS[state]);
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="${HUES[state]}" stroke-width="3"><path d="${MARKS[state]}"/></svg>`;
-  $("icon").href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  showFace(...words(), name);
 };
 const kind = (part) => part.below ? "BELOW" : part.red ? "RED" : part.warns ? "WARN" : "WAIT";
 const showHealth = (row) => {
@@ -142,8 +95,7 @@ const showLog = (lines) => {
 const take = (event, news) => {
   if (event === "whole") { acks = []; for (const id of ["log", "strip"]) $(id).replaceChildren(); setText("answers", "No answer yet"); }
   Object.assign(now, news);
-  refused = "";
-  heardAt = Date.now() / 1000; heardOn = performance.now(); ahead = Date.now() - Date.parse(now.health.at);
+  heard(now.health.at);
   acks = [...acks, ...(news.acks ?? [])].slice(-MOST_ACKS);
   showHealth(now.health); showRoom(now.room); showDeliveries(now.deliveries); showTroubles(now.troubles); showQueue(now.queue);
   if (news.acks) showAnswers();
@@ -153,18 +105,6 @@ const take = (event, news) => {
 
 // -- what is asked of the bot
 
-const KEPT = "hangbot-token";
-const authorized = () => { const token = sessionStorage.getItem(KEPT); return token ? { Authorization: `Bearer ${token}` } : {}; };
-/** Ask the person for the token; false: they gave none. */
-const askToken = (wrong) => new Promise((resolve) => {
-  $("wrong").textContent = wrong;
-  $("token").value = "";
-  const end = (given) => { $("give").onsubmit = $("cancel").onclick = $("ask").oncancel = null; $("ask").close(); resolve(given); };
-  $("give").onsubmit = (event) => { event.preventDefault(); sessionStorage.setItem(KEPT, $("token").value.trim()); end(true); };
-  $("cancel").onclick = () => end(false);
-  $("ask").oncancel = (event) => { event.preventDefault(); end(false); };
-  $("ask").showModal();
-});
 const change = async (path, id) => {
   try {
     for (let wrong = ""; ;) {
@@ -177,42 +117,6 @@ const change = async (path, id) => {
       return;
     }
   } catch (error) { $("said").textContent = `Nothing was changed: the bot does not answer (${error.message})`; }
-};
-/** Read events until the stream ends, or the bot has been silent for too long. */
-const follow = async () => {
-  const ending = new AbortController();
-  const watching = setInterval(() => { if (performance.now() - begun > 3 * SILENT_S * 1000) ending.abort(); }, 1000);
-  let begun = performance.now();
-  try {
-    const answer = await fetch("/events", { headers: authorized(), cache: "no-store", signal: ending.signal });
-    if (answer.status === 401) {
-      const wrong = sessionStorage.getItem(KEPT) ? "That is not the token." : "";
-      sessionStorage.removeItem(KEPT);
-      clearInterval(watching);
-      if (await askToken(wrong)) return 0;
-      refused = "reading needs the token. Load the page again to give it";
-      return Infinity;
-    }
-    if (!answer.ok) { const said = await answer.json(); refused = `${said.error}. ${said.remedy}`; return 5; }
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = ""; ;) {
-      const { done, value } = await reader.read();
-      if (done) return 1;
-      begun = performance.now();
-      const events = (rest + value).split("\n\n");
-      rest = events.pop();
-      for (const event of events) {
-        const [head, data] = event.split("\n");
-        take(head.slice("event: ".length), JSON.parse(data.slice("data: ".length)));
-      }
-    }
-  } catch { return 2; } finally { clearInterval(watching); }
-};
-const run = async () => {
-  for (let wait = 0; wait < Infinity;) {
-    await new Promise((resolve) => setTimeout(resolve, wait * 1000));
-    wait = await follow();
-  }
 };
 setInterval(showState, 1000);
 run();

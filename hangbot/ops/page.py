@@ -1,4 +1,4 @@
-"""The page as one document that loads nothing, and the policy by which a browser lets it do nothing else."""
+"""A page as one document that loads nothing, and the policy by which a browser lets it do nothing else."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ _POLICY: Final = (
 
 
 class Page(NamedTuple):
-    """The page.
+    """A page.
 
     Attributes:
         body: The document.
@@ -29,10 +29,10 @@ class Page(NamedTuple):
 
 
 @cache
-def page() -> Page:
-    """Return the page, which is put together on first use."""
-    css, js = _text("page.css"), _text("page.js")
-    document = Template(_text("page.html")).substitute(css=css, js=js)
+def page(name: str) -> Page:
+    """Return a page, ``page`` or ``fleet``, which is put together on first use."""
+    css, js = (_text(f"common.{kind}") + _text(f"{name}.{kind}") for kind in ("css", "js"))
+    document = Template(_text(f"{name}.html")).substitute(css=css, js=js)
     return Page(document.encode(), _POLICY.format(css=_hash(css), js=_hash(js)))
 
 

@@ -1,4 +1,4 @@
-"""The server of HANGBOT_STATUS_PORT with the extra `ops`: the page, its events, changes, health pages."""
+"""The server of HANGBOT_STATUS_PORT with the extra `ops`: a page, its events, changes, health pages."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from hangbot.ops.access import Access, Refusal
 from hangbot.ops.changes import Changes, ids_of
 from hangbot.ops.connections import Connections
 from hangbot.ops.metrics import CONTENT_TYPE, Metrics
-from hangbot.ops.page import page
+from hangbot.ops.page import Page
 from hangbot.ops.stream import Streams, TooMany
 from hangbot.status.pages import LARGEST_BODY, Pages
 
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_PATHS: Final = ("/", "/events", "/outbox/retry", "/outbox/drop", "/metrics")
 _BODY_WITHIN: Final = 5.0
 _CLOSES_WITHIN: Final = 1.0
 _HEADERS: Final = {
@@ -48,42 +47,44 @@ class Server:
 
     Args:
         access: Who may ask for what.
+        document: The page.
         pages: The health pages.
         streams: Open pages.
-        changes: What may be changed.
         metrics: What Prometheus is given.
+        changes: What may be changed; ``None``: nothing.
         hide: Masks secrets.
         clock: Bounds waits.
-        changed: Called when something was changed.
     """
 
     def __init__(
         self,
         access: Access,
+        document: Page,
         pages: Pages,
         streams: Streams,
-        changes: Changes,
         metrics: Metrics,
         *,
+        changes: Changes | None = None,
         hide: Callable[[str], str],
         clock: Clock,
-        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._access = access
+        self._document = document
         self._pages = pages
         self._streams = streams
         self._hide = hide
         self._clock = clock
         self._metrics_now = metrics.render
-        self._changed = changed
         self._connections = Connections(clock)
         app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
-        page_path, events_path, retry_path, drop_path, metrics_path = _PATHS
-        app.router.add_get(page_path, self._page)
-        app.router.add_get(events_path, self._events, allow_head=False)
-        app.router.add_post(retry_path, self._changing(changes.retry))
-        app.router.add_post(drop_path, self._changing(changes.drop))
-        app.router.add_get(metrics_path, self._metrics)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/events", self._events, allow_head=False)
+        app.router.add_get("/metrics", self._metrics)
+        self._paths = ["/", "/events", "/metrics"]
+        if changes is not None:
+            for path, change in (("/outbox/retry", changes.retry), ("/outbox/drop", changes.drop)):
+                app.router.add_post(path, self._changing(change))
+                self._paths.append(path)
         app.router.add_route("*", "/{path:.*}", self._health)
         self._runner = web.AppRunner(
             app,
@@ -124,12 +125,12 @@ class Server:
 
     async def _page(self, _: web.Request) -> web.Response:
         """Give the page, which holds no data."""
-        shown = page()
+        shown = self._document
         headers = {**_HEADERS, "Content-Security-Policy": shown.policy}
         return web.Response(body=shown.body, content_type="text/html", charset="utf-8", headers=headers)
 
     async def _health(self, request: web.Request) -> web.Response:
-        answer = self._pages.answer(request.method, request.path, _PATHS)
+        answer = self._pages.answer(request.method, request.path, self._paths)
         return web.Response(status=answer.status, body=answer.body, headers={**_HEADERS, **answer.headers})
 
     async def _metrics(self, request: web.Request) -> web.Response:
@@ -173,7 +174,6 @@ class Server:
             except HangbotError as exc:
                 status = next((status for kind, status in _STATUS if isinstance(exc, kind)), 500)
                 return _json(status, {"error": self._hide(str(exc)), "remedy": self._hide(exc.remedy)})
-            self._changed()
             return _json(HTTPStatus.OK, {"states": states})
 
         return handle

@@ -4,12 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from hangbot.clock import Clock
-from hangbot.ops.feed import Feed
 
-__all__ = ["MOST_STREAMS", "Stream", "Streams", "TooMany"]
+__all__ = ["MOST_STREAMS", "Seen", "Stream", "Streams", "TooMany"]
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +17,22 @@ EVERY: Final = 1.0
 """Seconds between two looks."""
 _BEHIND: Final = 8
 """Events that a reader may be behind."""
+
+
+class Seen(Protocol):
+    """What open pages show."""
+
+    async def look(self) -> None:
+        """Look at everything."""
+
+    def whole(self) -> bytes:
+        """Return an event with all that the last look found."""
+
+    def news(self) -> bytes:
+        """Return an event with what the last look found new, compared to the one before."""
+
+    async def close(self) -> None:
+        """Ask nothing more."""
 
 
 class TooMany(Exception):
@@ -60,7 +75,7 @@ class Streams:
         clock: Waits.
     """
 
-    def __init__(self, feed: Feed, clock: Clock) -> None:
+    def __init__(self, feed: Seen, clock: Clock) -> None:
         self._feed = feed
         self._clock = clock
         self._coming = 0

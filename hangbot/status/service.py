@@ -147,13 +147,15 @@ async def _answering(pages: Pages, path: Path, clock: Clock) -> AsyncIterator[No
 
 
 @asynccontextmanager
-async def open_health_port(host: str, port: int, status: Status, *, clock: Clock) -> AsyncIterator[int]:
-    """Answer on an address how the bot is, and nothing else, while the block runs; yield the port.
+async def open_health_port(
+    host: str, port: int, row: Callable[[], Mapping[str, Any]], *, clock: Clock
+) -> AsyncIterator[int]:
+    """Answer on an address what a row of health says, and nothing else, while the block runs; yield the port.
 
     Raises:
         HangbotError: The port cannot be had.
     """
-    server = _server(Pages(status.row), clock, port=port, host=host)
+    server = _server(Pages(row), clock, port=port, host=host)
     try:
         await server.listen()
         sweeping = asyncio.create_task(_sweep(server, clock), name="hangbot-health-sweep")

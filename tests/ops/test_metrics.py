@@ -16,7 +16,8 @@ from hangbot.delivery.record import Queue
 from hangbot.errors import OutboxUnusable
 from hangbot.figures import Counter, Figures, Histogram, Moment
 from hangbot.health import Conditions, Health
-from hangbot.ops.metrics import Metrics, Source
+from hangbot.ops.metrics import Metrics
+from hangbot.ops.source import Source
 from pytest_hangfm.manual_clock import ManualClock
 from tests.bounds import WITHIN
 from tests.ops.watched import watched
@@ -160,6 +161,26 @@ async def test_of_several_bots_in_one_room_each_is_told_apart() -> None:
     ]
     assert bots == [("lounge", ROOM, 0), ('the "other"', ROOM, 1)]
     assert text.count('bot="lounge"') == text.count('room="') / 2
+
+
+async def test_of_a_fleets_bots_that_come_and_go_those_that_are_here_are_shown_with_their_worker() -> None:
+    clock, here = ManualClock(), list[Source]()
+    metrics = Metrics(here, clock=clock, version="1", more=lambda: b"more 1\n")
+    one, other = (
+        replace(source(clock, busy(), waits=Queue(0, None)), room=f"r-{name}", bot=name, worker="north")
+        for name in ("lounge", "attic")
+    )
+    seen = []
+
+    for now in ([], [one], [one, other], [other], []):
+        here[:] = now
+        found = read(await metrics.render())
+        assert found["more"] == {(): 1}
+        seen.append({name: set(found.get(name, {})) for name in ("hangbot_live", "hangbot_patches_total")})
+
+    lounge, attic = ("lounge", "north"), ("attic", "north")
+    shown = [set(), {lounge}, {lounge, attic}, {attic}, set()]
+    assert seen == [{"hangbot_live": now, "hangbot_patches_total": now} for now in shown]
 
 
 @pytest.mark.parametrize("waits", [None, OutboxUnusable("the disk has gone")], ids=["hangs", "fails"])

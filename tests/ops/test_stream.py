@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +11,6 @@ from pytest_hangfm.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from hangbot.ops.feed import Feed
 
 
 class Counted:
@@ -41,10 +39,6 @@ class Failing(Counted):
             raise ValueError("a bug")
 
 
-def streams_of(feed: Counted, clock: ManualClock) -> Streams:
-    return Streams(cast("Feed", feed), clock)
-
-
 def nothing() -> None:
     pass
 
@@ -55,7 +49,7 @@ def cuts(cut: list[str], name: str) -> Callable[[], None]:
 
 async def test_one_look_a_second_serves_all_pages_and_none_is_made_while_none_is_open() -> None:
     feed, clock = Counted(), ManualClock()
-    streams = streams_of(feed, clock)
+    streams = Streams(feed, clock)
 
     async with streams.opened(nothing) as one, streams.opened(nothing) as two:
         first = [await anext(one), await anext(two)]
@@ -71,7 +65,7 @@ async def test_one_look_a_second_serves_all_pages_and_none_is_made_while_none_is
 
 async def test_who_does_not_read_is_cut_off_and_the_others_read_on() -> None:
     clock, cut = ManualClock(), list[str]()
-    streams = streams_of(Counted(), clock)
+    streams = Streams(Counted(), clock)
 
     async with streams.opened(cuts(cut, "slow")), streams.opened(cuts(cut, "good")) as good:
         for _ in range(10):
@@ -83,7 +77,7 @@ async def test_who_does_not_read_is_cut_off_and_the_others_read_on() -> None:
 
 
 async def test_more_pages_than_may_be_open_are_refused_and_places_come_back() -> None:
-    streams = streams_of(Counted(), ManualClock())
+    streams = Streams(Counted(), ManualClock())
     async with AsyncExitStack() as stack:
         for _ in range(MOST_STREAMS):
             await stack.enter_async_context(streams.opened(nothing))
@@ -98,7 +92,7 @@ async def test_more_pages_than_may_be_open_are_refused_and_places_come_back() ->
 @pytest.mark.parametrize("how", ["closed", "failed"])
 async def test_every_page_is_told_the_end(how: str, caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
-    streams = streams_of(Failing() if how == "failed" else Counted(), clock)
+    streams = Streams(Failing() if how == "failed" else Counted(), clock)
 
     async with streams.opened(nothing) as stream:
         await anext(stream)
