@@ -24,6 +24,8 @@ _SHOWN_AFTER: Final = 2.0
 """Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
 _LOOK_EVERY: Final = 5.0
 """Seconds after which the cluster is asked for what others wrote, whatever was heard."""
+_BEHIND_FOR: Final = 5.0
+"""Seconds after which there is nothing newer to be read, where a store was refused for it."""
 _CLOSE_WITHIN: Final = 5.0
 
 
@@ -189,9 +191,22 @@ class RecordWriter:
                 done.set_result(None)
 
     async def _write(self, batch: Sequence[Job]) -> None:
-        """Run a batch and store what it changed; again where another one was first."""
+        """Run a batch and store what it changed; again where another one was first.
+
+        What that one wrote may be a while in coming. Where it never comes the cluster is behind us.
+        """
+        since, known = self._clock.now(), self._records.last
         while not await self._run_and_store(batch):
-            pass
+            if self._records.last != known:
+                since, known = self._clock.now(), self._records.last
+            elif self._clock.now() - since >= _BEHIND_FOR:
+                raise OutboxUnusable(
+                    f"the cluster has lost records of the room {self._records.room} that it had acknowledged",
+                    remedy="Start the bot again: it goes on from what is left. `hangbot fleet check` says"
+                    " why the servers may lose anything: sync_interval has to be always.",
+                )
+            else:
+                await self._clock.sleep(_AGAIN_AFTER)
 
     async def _run_and_store(self, batch: Sequence[Job]) -> bool:
         """Do that once; ``False`` where another one was first, and nothing is done."""

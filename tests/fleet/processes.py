@@ -1,13 +1,20 @@
 """What processes of a machine do, and the program of a server, for tests."""
 
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from hangbot.errors import HangbotError
 from hangbot.fleet.servers import find_binary
+from tests.bounds import WITHIN
 
-__all__ = ["nats_program", "runs"]
+__all__ = ["OutboxProcess", "nats_program", "outbox_process", "runs"]
 
 
 def nats_program() -> str:
@@ -25,3 +32,57 @@ def runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+class OutboxProcess:
+    """A process that works on an outbox (`tests/fleet/outbox_process.py`), and what it said it has done.
+
+    Args:
+        out: The file for what it says.
+        args: Its own.
+    """
+
+    def __init__(self, out: Path, *args: str) -> None:
+        self._out, self._err = out, out.with_suffix(".err")
+        command = [sys.executable, "-m", "tests.fleet.outbox_process", *args]
+        with self._out.open("wb") as file, self._err.open("wb") as err:
+            self._process = subprocess.Popen(command, stdout=file, stderr=err)  # noqa: S603  our own script
+
+    def told(self, what: str) -> list[str]:
+        """Return the ids of which it said this."""
+        lines = self._out.read_text(encoding="ascii").split("\n")[:-1]  # the last may be cut off
+        return [key for said, key in map(str.split, lines) if said == what]
+
+    async def tells(self, many: int) -> None:
+        """Wait until so many more are accepted."""
+        wanted = len(self.told("accepted")) + many
+        async with asyncio.timeout(WITHIN):
+            while len(self.told("accepted")) < wanted:
+                assert self._process.poll() is None, self._err.read_text(encoding="utf-8")
+                await asyncio.sleep(0.005)
+
+    async def ends(self) -> str:
+        """Wait until it ends by itself, and return its last words."""
+        async with asyncio.timeout(WITHIN):
+            while self._process.poll() is None:  # noqa: ASYNC110  likewise
+                await asyncio.sleep(0.005)
+        return self._err.read_text(encoding="utf-8").splitlines()[-1]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+        self._process.kill()
+        self._process.wait(WITHIN)
+
+
+@contextmanager
+def outbox_process(out: Path, *args: str) -> Iterator[OutboxProcess]:
+    """Run one within the block."""
+    process = OutboxProcess(out, *args)
+    try:
+        yield process
+    finally:
+        process.kill()

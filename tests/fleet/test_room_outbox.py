@@ -232,6 +232,25 @@ async def test_closing_is_bounded(servers: SimulatedServers, monkeypatch: pytest
         await settling
 
 
+async def test_records_that_the_cluster_has_lost_are_told_and_not_waited_for(
+    servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.fleet.record_writer._BEHIND_FOR", 0.05)
+    monkeypatch.setattr("hangbot.fleet.record_writer._AGAIN_AFTER", 0.01)
+    cluster = reached(servers)
+    async with opened(cluster) as box:
+        await box.put([message("lost")], 1.0)
+        served = reached(SimulatedServers(SystemClock(), random.Random(1))).records  # noqa: S311  no secret
+        monkeypatch.setattr(cluster.records, "store", served.store)
+        monkeypatch.setattr(cluster.records, "read", served.read)
+
+        async with asyncio.timeout(WITHIN):
+            with pytest.raises(OutboxUnusable, match=f"lost records of the room {ROOM}"):
+                await box.settle("lost", DELIVERED, [], 2.0)
+
+        assert [row.state for row in await box.rows()] == ["queued"]
+
+
 # -- the records
 
 
