@@ -27,13 +27,11 @@ SERVERS = range(3)
 async def fall_and_rise(servers: Servers, disks: Sequence[Disk]) -> None:
     """Let all servers end at once, and their disks lose their power; then start them again."""
     for number in SERVERS:
-        servers.pause(number)  # from here on none acknowledges anything
+        await servers.pause(number)  # from here on none acknowledges anything
     for disk in disks:
         disk.cut()
     for number in SERVERS:
-        pid = servers.pid(number)
-        assert pid, f"the server n{number} has ended by itself"
-        os.kill(pid, signal.SIGKILL)  # as it stands: it does not go on first
+        servers.signal(number, signal.SIGKILL)  # as it stands: it does not go on first
     for number in SERVERS:
         await servers.kill(number)
     for disk in disks:
