@@ -72,7 +72,10 @@ async def _have_accepted(outbox: Outbox, to: str, ids: list[str]) -> None:
 async def _own(address: str, prefix: str, fence: str) -> None:
     settings = settings_of(address)
     rng, to = random.Random(int(fence)), settings.chat_receiver  # noqa: S311  no secret
-    async with open_fleet(settings) as cluster, open_owned_outbox(settings, cluster, int(fence)) as outbox:
+    async with (
+        open_fleet(settings) as cluster,
+        open_owned_outbox(settings, cluster, int(fence)) as (outbox, _),
+    ):
         await outbox.recover(_CLOCK.wall())
         async for number in _numbers():
             ids = [f"{prefix}{number}.{each}" for each in range(rng.randint(1, 3))]

@@ -25,7 +25,7 @@ SEED = int(os.environ.get("HANGBOT_PROVE_SEED", "0")) or random.SystemRandom().r
 async def owned(address: str, fence: int) -> AsyncIterator[Outbox]:
     """Own the room here."""
     settings = settings_of(address)
-    async with open_fleet(settings) as cluster, open_owned_outbox(settings, cluster, fence) as outbox:
+    async with open_fleet(settings) as cluster, open_owned_outbox(settings, cluster, fence) as (outbox, _):
         yield outbox
 
 
