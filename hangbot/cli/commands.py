@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Say how the running bot is, part by part: 0 ready, 1 not ready, 3 not running or cannot tell.",
     "send": "Accept messages into the outbox; a running bot delivers them, else this command does.",
     "outbox": "Look at the outbox and act on what failed, also while the bot is down.",
-    "fleet": "Rooms on several machines, on NATS JetStream: servers for trying it.",
+    "fleet": "Rooms on several machines, on NATS JetStream: try it, check the servers.",
     "bundle": "Write all that is known of a bot into one file, safe to post: no secret, no name, no text.",
     "replay": "Play an incident from its bundle to the bot of today, offline: 0 alike, 1 different.",
     "init": "Write hang-fm-config.env from one token and a room; the rest is derived.",

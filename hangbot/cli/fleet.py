@@ -14,6 +14,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "drain": "Have a worker give its rooms up and end.",
     "move": "Have another worker own a room; it also lets a room run again that was put out.",
     "dev": "Run three NATS servers on 127.0.0.1 for trying a fleet, until SIGINT or SIGTERM.",
+    "check": "Ask the NATS servers for what a fleet promises; each miss says what could be lost.",
 }
 
 

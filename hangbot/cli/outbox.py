@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import shutil
 import signal
 import sys
@@ -12,15 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from hangbot.cli import show
+from hangbot.cli.configured import configured
 from hangbot.cli.context import ENV_FILE, load_settings
 from hangbot.cli.listing import WIDTH, list_lines
 from hangbot.cli.output import write_failure, write_json, write_line
 from hangbot.cli.parser import Parser, add_common_options, add_json_option
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import SCHEME
-from hangbot.config.envfile import read_env_file
 from hangbot.config.locations import OUTBOX, outbox_location
-from hangbot.config.parsing import unquoted
 from hangbot.delivery.naming import named, short_names
 from hangbot.delivery.outbox import Outbox, exclusive
 from hangbot.delivery.outbox_file import OutboxFile
@@ -74,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
     """Open an outbox that exists; looking at one must not create it."""
-    if _named(args).startswith(SCHEME):  # whose room it is, the configuration says
+    if configured(args, OUTBOX).startswith(SCHEME):  # whose room it is, the configuration says
         async with open_outbox(load_settings(args), binds=False, patience=_PATIENCE) as outbox:
             yield outbox
         return
@@ -93,17 +91,7 @@ async def _open(args: argparse.Namespace) -> AsyncIterator[Outbox]:
 
 def _path(args: argparse.Namespace) -> Path:
     """Find the outbox as `run` does; the rest of the configuration may be missing or wrong."""
-    return outbox_location(args.env_file or ENV_FILE, _named(args) or None).path
-
-
-def _named(args: argparse.Namespace) -> str:
-    """Return what HANGBOT_OUTBOX says; empty for nothing."""
-    named = os.environ.get(OUTBOX, "").strip()
-    file: Path = args.env_file or ENV_FILE
-    if not named and (args.env_file or file.exists()):
-        entry = read_env_file(file).values.get(OUTBOX)
-        named = entry.value.strip() if entry else ""
-    return unquoted(named)[0]
+    return outbox_location(args.env_file or ENV_FILE, configured(args, OUTBOX) or None).path
 
 
 async def _list(args: argparse.Namespace) -> int:
@@ -158,7 +146,7 @@ async def _held_up_by(outbox: Outbox, row: OutboxRow) -> list[Step]:
 
 
 async def _retry(args: argparse.Namespace) -> int:
-    in_cluster = _named(args).startswith(SCHEME)
+    in_cluster = configured(args, OUTBOX).startswith(SCHEME)
     async with _open(args) as outbox:
         group_ids = await outbox.group_ids()
         keys = [key for given in args.ids for key in named(given, group_ids)]

@@ -57,6 +57,7 @@ class Link:
         within: Seconds for each call.
         server: ``HOST:PORT`` of the server that is connected, or was last.
         largest: Bytes of the largest message that it takes, without its headers.
+        max_payload: With them.
     """
 
     def __init__(self, address: ClusterAddress, *, clock: Clock, within: float) -> None:
@@ -71,7 +72,7 @@ class Link:
         self._heard: list[_Subscribed] = []
         self._closing: set[asyncio.Task[None]] = set()
         self.server = self._order[0]
-        self.largest = 0
+        self.largest = self.max_payload = 0
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -237,6 +238,7 @@ class Link:
                 self._close(session)
                 raise
             self._session, self.server = session, server
+            self.max_payload = session.max_payload
             self.largest = session.max_payload - _HEADERS
             self._up.set()
             for heard in self._heard:
