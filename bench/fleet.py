@@ -1,0 +1,155 @@
+"""What a record costs in a cluster of three servers that write to disk, beside bare publishes of nats-py."""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import mkdtemp
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from bench.accepting import write_all
+from bench.figures import Figure, at_least, at_most, figure, interleaved, ratio
+from bench.plan import Plan
+from hangbot.config.cluster import parse_address
+from hangbot.fleet.nats_cluster import open_cluster
+from hangbot.fleet.servers import open_servers
+from hangbot.fleet.streams import Stream
+
+__all__ = ["STEPS"]
+
+_WRITERS: Final = 64
+_RECORDS: Final = 4_000
+_LONE: Final = 200
+_BYTES: Final = 300
+_WITHIN: Final = 120.0
+_WINDOW_S: Final = 600
+_MS: Final = 1000.0
+_DATA: Final = b"x" * _BYTES
+
+
+_Store = Callable[[int], Awaitable[None]]
+_Measure = Callable[..., Coroutine[Any, Any, float]]
+
+
+@dataclass
+class _Stores:
+    """Our own: each where the newest is as expected, under a key."""
+
+    stream: Stream
+    last: dict[int, int] = field(default_factory=dict)
+    count: int = 0
+
+    async def store(self, writer: int) -> None:
+        self.count += 1
+        last, key = self.last.get(writer, 0), str(self.count)
+        self.last[writer] = await self.stream.store(f"room-{writer}", _DATA, last=last, key=key)
+
+
+@dataclass
+class _Publishes:
+    """Bare ones, to a stream of the same kind."""
+
+    jetstream: JetStreamContext
+
+    async def store(self, writer: int) -> None:
+        await self.jetstream.publish(f"bare.room-{writer}", _DATA)
+
+
+async def _rate(store: _Store, amount: int, writers: int) -> float:
+    return await write_all(lambda at: store(at % writers), amount, writers)
+
+
+async def _lone(store: _Store, amount: int) -> float:
+    """Return the median of single stores, in milliseconds."""
+    took = []
+    for _ in range(amount):
+        began = time.perf_counter()
+        await store(0)
+        took.append((time.perf_counter() - began) * _MS)
+    return median(took)
+
+
+async def _opened(stack: AsyncExitStack, folder: Path) -> tuple[_Stores, _Publishes]:
+    servers = await stack.enter_async_context(open_servers(folder=folder))
+    cluster = await stack.enter_async_context(open_cluster(parse_address(servers.address)))
+    client = Client()
+    await client.connect([f"nats://{cluster.server}"])
+    stack.push_async_callback(client.close)
+    jetstream = client.jetstream()
+    await jetstream.add_stream(
+        name="bare", subjects=["bare.>"], num_replicas=3, duplicate_window=_WINDOW_S, allow_direct=True
+    )
+    leader = f"n{servers.number_of(cluster.server)}"
+    for stream in ("hangbot-records", "bare"):
+        await _led_by(client, stream, leader)
+    return _Stores(cluster.records), _Publishes(jetstream)
+
+
+async def _led_by(client: Client, stream: str, leader: str) -> None:
+    """Have a stream led by the server that both contenders are connected to: a hop less is a third of it."""
+    wish = json.dumps({"placement": {"preferred": leader}}).encode()
+    async with asyncio.timeout(_WITHIN):
+        while True:
+            found = json.loads((await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=5)).data)
+            if found["cluster"].get("leader") == leader:
+                return
+            await client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{stream}", wish, timeout=5)
+            await asyncio.sleep(0.5)
+
+
+def _stores(plan: Plan) -> Iterator[Figure]:
+    folder = Path(mkdtemp(dir=plan.folder))
+    try:
+        with asyncio.Runner() as runner:
+            stack = AsyncExitStack()
+            try:
+                ours, bare = runner.run(_opened(stack, folder))
+                yield from _measured(plan, runner, ours, bare)
+            finally:
+                runner.run(stack.aclose())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measured(plan: Plan, runner: asyncio.Runner, ours: _Stores, bare: _Publishes) -> Iterator[Figure]:
+    contenders = {"ours": ours.store, "bare": bare.store}
+    amount = plan.amount(_RECORDS)
+
+    def of(measure: _Measure, *more: int) -> dict[str, Callable[[], float]]:
+        return {name: partial(_run, runner, measure, store, *more) for name, store in contenders.items()}
+
+    for store in contenders.values():  # so that none pays for the first of everything
+        runner.run(_rate(store, amount // 4, _WRITERS))
+    rates = interleaved(plan.rounds(7), of(_rate, amount, _WRITERS), within=_WITHIN)
+    beside = (
+        f"of bare publishes; {_WRITERS} writers, {_BYTES} bytes, three replicas, sync_interval: always; "
+        f"{median(rates['ours']):,.0f}/s, bare {median(rates['bare']):,.0f}/s"
+    )
+    yield figure("records stored", ratio(rates, "ours", "bare"), "x", goal=at_least(0.7), beside=beside)
+    lone = interleaved(plan.rounds(7), of(_lone, plan.amount(_LONE)), within=_WITHIN)
+    beside = (
+        f"of a bare publish, one after the other; {median(lone['ours']):.2f} ms, bare "
+        f"{median(lone['bare']):.2f} ms"
+    )
+    yield figure("a lone record", ratio(lone, "ours", "bare"), "x", goal=at_most(1.3), beside=beside)
+
+
+def _run(
+    runner: asyncio.Runner,
+    measure: _Measure,
+    store: _Store,
+    *more: int,
+) -> float:
+    return runner.run(measure(store, *more))
+
+
+STEPS: Final = (_stores,)
