@@ -174,16 +174,16 @@ def _window(seen: ClusterLook, fleet: str, retry_total: float) -> CheckResult:
     if (stream := seen.streams[name]) is None:
         return _result("window", "ok", f"the first worker makes {name} with twice STAGE_RETRY_TOTAL_MS")
     window = stream["config"].get("duplicate_window", 0) / _S
-    told = f"{window:g} s, and a message is tried for {retry_total:g} s"
+    found = f"{window:g} s, and a message is tried for {retry_total:g} s"
     if window <= retry_total:
         return _result(
             "window",
             "rejected",
-            f"{told}: one whose answer was lost could be accepted twice",
+            f"{found}: one whose answer was lost could be accepted twice",
             f"Start a worker with this STAGE_RETRY_TOTAL_MS, which widens it; or: nats stream edit {name} "
             f"--dupe-window {2 * retry_total:g}s",
         )
-    return _result("window", "ok", told)
+    return _result("window", "ok", found)
 
 
 def _clocks(up: list[ServerLook]) -> CheckResult:
