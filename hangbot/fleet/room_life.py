@@ -1,6 +1,7 @@
 """One room on the worker that owns it: its bot is started, started again, and stopped."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -123,6 +124,8 @@ class RoomLife:
         self._task: asyncio.Task[RoomEnd] | None = None
         self._wake, self._over = asyncio.Event(), asyncio.Event()
         self._lapsed_at: float | None = None
+        self._context = contextvars.copy_context()
+        """In which it is logged of which room something is."""
 
     async def run(self) -> RoomEnd:
         """Keep the bot running until the room is left, lost, or nothing that this worker should run."""
@@ -162,13 +165,13 @@ class RoomLife:
         if self._lapsed_at is None:
             self._lapsed_at = self._leases.now()
         if self._owned and self._owned.conditions:
-            self._owned.conditions.red("lease", _SUSPENDED, _REMEDY)
+            self._context.run(self._owned.conditions.red, "lease", _SUSPENDED, _REMEDY)
 
     def resumed(self) -> None:
         """Have the bot act again."""
         self._lapsed_at = None
         if self._owned and self._owned.conditions:
-            self._owned.conditions.clear("lease")
+            self._context.run(self._owned.conditions.clear, "lease")
 
     async def taken_again(self) -> None:
         """Have the bot act under a new lease; end it where another worker had the room meanwhile."""

@@ -139,17 +139,17 @@ class Rooms:
             self.changed.set()
 
     def _run(self, tasks: asyncio.TaskGroup, config: RoomConfig) -> None:
-        life = self.lives[config.key] = RoomLife(
-            config,
-            self._cluster,
-            self.leases,
-            self._run_room,
-            self._settle,
-            starting=self._starting,
-            clock=self._clock,
-            rng=self._rng,
-        )
         with about(Whose(config.name, config.settings.room_uuid)):  # a task has the context of its start
+            life = self.lives[config.key] = RoomLife(
+                config,
+                self._cluster,
+                self.leases,
+                self._run_room,
+                self._settle,
+                starting=self._starting,
+                clock=self._clock,
+                rng=self._rng,
+            )
             tasks.create_task(self._live(life), name=f"hangbot-{config.name}")
 
     async def _live(self, life: RoomLife) -> None:
@@ -184,8 +184,11 @@ class Rooms:
     # -- giving up
 
     def leave(self, tasks: asyncio.TaskGroup, room: str, *, to_another: bool) -> None:
-        """Begin to give a room up, where that has not begun."""
+        """Begin to give a room up, where that has not begun; what may be another's by now ends at once."""
         if room in self._handing or self.lives[room].is_leaving:
+            return
+        if not self.leases.may_act(room):
+            self.lives[room].lost()
             return
         taken = self._handing[room] = asyncio.Event()
         if not to_another:

@@ -12,8 +12,9 @@ from hangbot.fleet.streams import Entry, Stream
 __all__ = ["FleetView"]
 
 T = TypeVar("T")
-_MISSED: Final = 5.0
-"""Seconds after which what is not read any more is not there: a read may be behind, and show it later."""
+_SILENT: Final = 2.2
+"""Seconds after which a worker that has stored nothing counts as gone, before its entry has ended: its rooms
+are looked at then, and whether they may be had their leases say."""
 
 
 class FleetView:
@@ -31,7 +32,8 @@ class FleetView:
         self.plan = Assignment()
         self._register, self._clock = register, clock
         self._entries: dict[str, Entry] = {}
-        self._seen_at: dict[str, float] = {}
+        self._new_at: dict[str, float] = {}
+        """When the newest of each subject was read for the first time."""
         self._parsed: dict[str, tuple[int, object]] = {}
         self._planned_for: object = None
 
@@ -53,12 +55,13 @@ class FleetView:
         ]
         if missing:
             self._take(await self._register.newest(missing))
-        self._forget_missed()
         return found
 
     def workers(self) -> dict[str, WorkerEntry]:
         """Return the live workers by name."""
-        return self._all("worker", WorkerEntry.from_bytes)
+        since = self._clock.now() - _SILENT
+        workers = self._all("worker", WorkerEntry.from_bytes)
+        return {name: entry for name, entry in workers.items() if self._new_at[f"worker.{name}"] > since}
 
     def folders(self) -> dict[str, Folder]:
         """Return the folders that were read, by the worker's name; those of workers that left, too."""
@@ -98,17 +101,9 @@ class FleetView:
         now = self._clock.now()
         for entry in entries:
             known = self._entries.get(entry.subject)
-            if known is None or entry.sequence >= known.sequence:
+            if known is None or entry.sequence > known.sequence:
                 self._entries[entry.subject] = entry
-                self._seen_at[entry.subject] = now
-
-    def _forget_missed(self) -> None:
-        """Drop workers that have left without a mark that was seen."""
-        now = self._clock.now()
-        for subject in [each for each in self._entries if each.startswith("worker.")]:
-            if now - self._seen_at[subject] > _MISSED:
-                del self._entries[subject], self._seen_at[subject]
-                self._parsed.pop(subject, None)
+                self._new_at[entry.subject] = now
 
     def _behind(self, name: str, folder: int) -> bool:
         known = self._entries.get(f"folder.{name}")

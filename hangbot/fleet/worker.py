@@ -28,9 +28,7 @@ __all__ = ["RoomFiles", "Worker", "WorkerOptions"]
 
 logger = logging.getLogger("hangbot")
 
-_LOOK_EVERY: Final = 0.5
-_LOOK_SOON: Final = 0.25
-"""Seconds between two looks while there is something to take, or given up and not taken yet."""
+_LOOK_EVERY: Final = 0.25
 _FOLDER_EVERY: Final = 3.0
 
 
@@ -139,10 +137,11 @@ class Worker:
             await self._show()
             with suppress(ClusterAway):
                 await self._look(tasks)
+            for room in [*self.rooms.lives]:
+                self._leave_or_change(tasks, room)
             self.rooms.observe()
-            soon = any(self._wanted()) or any(self.rooms.pending())
             with suppress(TimeoutError):
-                await self._clock.wait_for(self.rooms.changed.wait(), _LOOK_SOON if soon else _LOOK_EVERY)
+                await self._clock.wait_for(self.rooms.changed.wait(), _LOOK_EVERY)
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         """Read what there is, and begin what follows from it."""
@@ -159,8 +158,6 @@ class Worker:
                 self.rooms.take(tasks, self._files.rooms[room], leases.get(room))
             else:
                 self.rooms.changed.set()  # its lease is read the next time
-        for room in [*self.rooms.lives]:
-            self._leave_or_change(tasks, room)
 
     def _wanted(self) -> Iterator[str]:
         """Yield the rooms that are to be taken."""

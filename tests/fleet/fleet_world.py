@@ -19,6 +19,7 @@ from hangbot.fleet.room_life import OwnedRoom, RoomEnd
 from hangbot.fleet.room_records import RoomRecords
 from hangbot.fleet.streams import ClusterAway
 from hangbot.fleet.worker import Worker, WorkerOptions
+from hangbot.health import Conditions
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.process import Process
@@ -96,6 +97,7 @@ class FleetWorld:
     Attributes:
         ends: What the next bots of a room end with, by themselves and soon.
         acts: All that was done.
+        conditions: Of all bots together.
     """
 
     rng: random.Random
@@ -104,6 +106,7 @@ class FleetWorld:
     running: dict[str, Running] = field(default_factory=dict)
     ends: dict[str, list[RoomEnd]] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
+    conditions: Conditions = field(default_factory=Conditions)
     _runs: int = 0
 
     def __post_init__(self) -> None:
@@ -147,7 +150,7 @@ class FleetWorld:
             await records.take_over()
         except (ClusterAway, OutboxTaken) as exc:
             return RoomEnd(FAILED, str(exc))
-        owned.stop, owned.renew = stop.set, records.renew
+        owned.stop, owned.renew, owned.conditions = stop.set, records.renew, self.conditions
         note("joined")
         owned.ready.set()
         owned.say(ready=True, queued=0)

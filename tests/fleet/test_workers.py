@@ -168,11 +168,15 @@ def test_a_worker_that_reaches_no_server_keeps_its_bots_for_a_while_and_goes_on_
         north.cluster.away = True
         away = asyncio.get_running_loop().time()
         await asyncio.sleep(KEPT - 2)
+        red = world.conditions.all()
         acted_until = max(act.at for act in world.acts if act.what == "acted")
         north.cluster.away = False
         await asyncio.sleep(3)
 
         assert acted_until < away + 3
+        assert [condition.part for condition in red] == ["lease"]
+        assert "`hangbot fleet check`" in red[0].remedy
+        assert world.conditions.all() == ()
         assert [act for act in world.acts if act.what == "left"] == []
         assert len([act for act in world.acts if act.what == "joined"]) == 4
         late = {act.room for act in world.acts if act.what == "acted" and act.at > away + KEPT}
@@ -194,6 +198,21 @@ def test_a_worker_that_is_away_for_longer_ends_its_bots_and_starts_them_when_it_
         assert left == 4
         assert world.load() == {"north": 4}
         assert len([act for act in world.acts if act.what == "joined"]) == 8
+
+    play(main)
+
+
+def test_a_worker_that_is_to_end_ends_soon_though_it_reaches_no_server() -> None:
+    async def main(world: FleetWorld) -> None:
+        north = world.start("north", Files(*rooms(30)))
+        await asyncio.sleep(5)
+        north.cluster.away = True
+        await asyncio.sleep(4)
+        begun = asyncio.get_running_loop().time()
+        north.worker.drain()
+        await asyncio.wait_for(north.task, 30)
+
+        assert asyncio.get_running_loop().time() - begun < 5
 
     play(main)
 

@@ -1,0 +1,116 @@
+"""What workers write into the register is read by other versions, and what is no entry is none."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hangbot.fleet.assignment import RoomFile
+from hangbot.fleet.claim import Claim, Holder
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.picture import picture_of
+from hangbot.fleet.streams import Entry
+
+SINCE = 1_800_000_000.0
+WORKER = WorkerEntry("run", "host", 7, "1.0", 1, SINCE, 5, rooms=2, folder=9, refuses={"key": "newer"})
+MANY = Folder(
+    {f"key-{n}": RoomFile(f"room-{n}", "0123456789abcdef") for n in range(500)}, {"broken": "a fault"}
+)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(WORKER, id="worker"),
+        pytest.param(replace(WORKER, most=None, draining=True), id="draining worker"),
+        pytest.param(MANY, id="large folder"),
+        pytest.param(Folder(), id="empty folder"),
+        pytest.param(RoomWish("north"), id="move"),
+        pytest.param(RoomWish(off="kicked"), id="off"),
+        pytest.param(DrainWish("run"), id="drain"),
+    ],
+)
+def test_an_entry_is_read_as_it_was_written_and_with_what_a_later_version_adds(entry: Any) -> None:  # noqa: ANN401  any
+    data = entry.to_bytes()
+
+    assert type(entry).from_bytes(data) == entry
+    if data.startswith(b"{"):
+        later = json.loads(data) | {"later": [1]}
+        assert type(entry).from_bytes(json.dumps(later).encode()) == entry
+
+
+@pytest.mark.parametrize("kind", [WorkerEntry, Folder, RoomWish, DrainWish, Claim])
+@pytest.mark.parametrize("data", [b"", b"?", b"[]", b"\x78nothing", b'"text"', b"[" * 100_000])
+def test_what_is_no_entry_is_none(kind: Any, data: bytes) -> None:  # noqa: ANN401  any
+    assert kind.from_bytes(data) is None
+
+
+@pytest.mark.parametrize("kind", [WorkerEntry, Folder, DrainWish, Claim])
+def test_an_entry_that_lacks_something_is_none(kind: Any) -> None:  # noqa: ANN401  any
+    assert kind.from_bytes(b'{"rooms":[1]}') is None
+
+
+def test_a_large_folder_takes_little_room() -> None:
+    assert len(MANY.to_bytes()) < 10_000
+
+
+def test_a_picture_shows_rooms_without_workers_by_the_folders_that_are_left() -> None:
+    folder = Folder({"key": RoomFile("red", "d")})
+    picture = picture_of([Entry("folder.north", 1, folder.to_bytes()), Entry("worker.north", 2, None)])
+
+    assert picture.to_json() == {
+        "rooms": [
+            {
+                "room": "red",
+                "owner": None,
+                "ready": False,
+                "queued": None,
+                "since": None,
+                "why": "no worker has taken it yet",
+            }
+        ],
+        "workers": [],
+    }
+
+
+def test_a_picture_shows_owners_and_what_is_wrong() -> None:
+    north = Holder("north", "run", "host", 7)
+    folder = Folder({"k1": RoomFile("red", "d"), "k2": RoomFile("blue", "d")}, {"broken": "a fault"})
+    entries = [
+        Entry("worker.north", 1, WORKER.to_bytes()),
+        Entry("folder.north", 2, folder.to_bytes()),
+        Entry(
+            "lease.k1", 3, Claim("k1", "red", north, "id", 1_800_000_000.0, ready=True, queued=4).to_bytes()
+        ),
+        Entry("lease.k2", 4, Claim("k2", "blue", north, "id", 1_800_000_000.0).given_up().to_bytes()),
+        Entry("lease.k3", 5, Claim("k3", "gone", north, "id", 1_800_000_000.0, why="slow").to_bytes()),
+        Entry("wish.k2", 6, RoomWish(off="kicked").to_bytes()),
+    ]
+
+    shown = picture_of(entries).to_json()
+
+    rows = {row["room"]: row for row in shown["rooms"]}
+    assert rows["red"] == {
+        "room": "red",
+        "owner": {"worker": "north", "host": "host", "pid": 7},
+        "ready": True,
+        "queued": 4,
+        "since": "2027-01-15T08:00:00Z",
+        "why": None,
+    }
+    assert (rows["blue"]["owner"], rows["blue"]["why"]) == (None, "kicked")
+    assert rows["gone"]["why"] == "slow"
+    assert (rows["broken"]["owner"], rows["broken"]["why"]) == (None, "a fault")
+    assert shown["workers"] == [
+        {
+            "worker": "north",
+            "host": "host",
+            "pid": 7,
+            "version": "1.0",
+            "since": "2027-01-15T08:00:00Z",
+            "rooms": 2,
+            "most": 5,
+            "draining": False,
+        }
+    ]

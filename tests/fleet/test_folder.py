@@ -1,0 +1,127 @@
+"""The folder of a fleet's rooms: what can be used, what cannot, and what has changed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hangbot.errors import ConfigError
+from hangbot.fleet.folder import RoomFolder
+from hangbot.fleet.keys import room_key
+from tests.config.test_settings import REQUIRED, ROOM
+
+CLUSTER = "nats://127.0.0.1:4222"
+OTHER = "7f0c6a55-9b0c-4d1f-8f57-8f7a3f0d9a10"
+
+
+def put(folder: Path, name: str, **changes: str) -> Path:
+    path = folder / f"{name}.env"
+    values = REQUIRED | {"HANGBOT_OUTBOX": CLUSTER} | changes
+    path.write_text("".join(f"{key}={value}\n" for key, value in values.items() if value), encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RoomFolder:
+    return RoomFolder(tmp_path, {})
+
+
+async def test_each_file_is_a_room(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    put(folder.path, "blue", ROOM_UUID=OTHER)
+    (folder.path / "notes.txt").write_text("no room", encoding="utf-8")
+
+    changed = await folder.look()
+
+    assert changed
+    assert {room.name: room.settings.room_uuid for room in folder.rooms.values()} == {
+        "red": ROOM,
+        "blue": OTHER,
+    }
+    assert all(key == room_key(room.settings) for key, room in folder.rooms.items())
+    assert folder.faulty == {}
+    assert {file.name for file in folder.entry.rooms.values()} == {"red", "blue"}
+
+
+async def test_a_file_says_the_same_whatever_its_comments_and_order(
+    folder: RoomFolder, tmp_path: Path
+) -> None:
+    path = put(folder.path, "red")
+    await folder.look()
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    (other / "red.env").write_text(
+        "# another machine\n" + "\n".join(reversed(lines)) + "\n", encoding="utf-8"
+    )
+    there = RoomFolder(other, {})
+    await there.look()
+
+    assert there.entry == folder.entry
+    put(other, "red", BOT_NAME="Other")
+    await there.look()
+    assert there.entry != folder.entry
+
+
+async def test_only_what_has_changed_is_read_again(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    blue = put(folder.path, "blue", ROOM_UUID=OTHER)
+    await folder.look()
+    before = {room.name: room for room in folder.rooms.values()}
+    known: list[str | None] = []
+    folder.known = lambda settings: known.append(settings.bot_name)
+
+    unchanged = await folder.look()
+    put(folder.path, "red", BOT_NAME="Hal")
+    changed = await folder.look()
+    after = {room.name: room for room in folder.rooms.values()}
+    blue.unlink()
+    gone = await folder.look()
+
+    assert (unchanged, changed, gone) == (False, True, True)
+    assert after["blue"] is before["blue"]
+    assert after["red"].settings.bot_name == "Hal"
+    assert after["red"].digest != before["red"].digest
+    assert known == ["Hal"]
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+
+
+async def test_what_cannot_be_used_is_named_without_a_secret(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    put(folder.path, "same")
+    put(folder.path, "broken", BOT_USER_TOKEN="", ROOM_UUID=OTHER)
+    put(folder.path, "alone", HANGBOT_OUTBOX="outbox.sqlite3", ROOM_UUID=OTHER)
+    put(folder.path, "elsewhere", HANGBOT_OUTBOX="nats://127.0.0.1:4333", ROOM_UUID=OTHER)
+
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["elsewhere"]
+    assert folder.faulty["same"] == "it names another cluster than the others (nats://127.0.0.1:4333/hangbot)"
+    assert "BOT_USER_TOKEN" in folder.faulty["broken"]
+    assert "no cluster of a fleet" in folder.faulty["alone"]
+    assert REQUIRED["BOT_USER_TOKEN"] not in str(folder.faulty)
+
+
+async def test_two_files_of_one_bot_in_one_room_are_one_too_many(folder: RoomFolder) -> None:
+    put(folder.path, "blue")
+    put(folder.path, "red")
+
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["blue"]
+    assert folder.faulty == {"red": "it is the same bot in the same room as blue.env"}
+
+
+async def test_the_environment_wins(tmp_path: Path) -> None:
+    put(tmp_path, "red", HANGBOT_OUTBOX="")
+    folder = RoomFolder(tmp_path, {"HANGBOT_OUTBOX": CLUSTER})
+
+    await folder.look()
+
+    assert [str(room.settings.cluster) for room in folder.rooms.values()] == [f"{CLUSTER}/hangbot"]
+
+
+async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere cannot be read: No such file"):
+        await RoomFolder(tmp_path / "nowhere", dict(os.environ)).look()
