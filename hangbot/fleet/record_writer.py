@@ -80,7 +80,7 @@ class RecordWriter:
         """Finish what was submitted, within a bound; closing twice is harmless."""
         self._closing = True
         self._work.set()
-        if self._task is None:
+        if self._task is None or self._task.done():
             return
         try:
             await self._clock.wait_for(asyncio.shield(self._task), _CLOSE_WITHIN)

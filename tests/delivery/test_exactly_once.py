@@ -1,14 +1,14 @@
 """Courier, outbox and retrier against a model: whatever goes wrong, exactly once or said otherwise."""
 
 import asyncio
+import itertools
 import json
 import math
 import random
-import sqlite3
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -29,18 +29,20 @@ from hangbot.delivery.limits import CircuitBreaker, RetryBudget, ThrottleLimits
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox import Outbox, OutboxLimits
 from hangbot.delivery.outbox_file import OutboxFile
+from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.record import OutboxRow, Step
 from hangbot.delivery.retrier import Retrier
 from hangbot.delivery.retry import RetryPolicy
 from hangbot.delivery.throttle import Throttle
-from hangbot.delivery.writer import Job, run_batch
 from hangbot.errors import OutboxFull, ServiceError
 from hangbot.hangfm.chat import ChatClient
 from hangbot.hangfm.chat_token import ChatToken
 from hangbot.hangfm.http import HttpResponse
 from hangbot.token_bucket import TokenBucket
 from pytest_hangfm.manual_clock import ManualClock
+from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
 from tests.delivery.builders import AWAY, CUT, LOST
+from tests.delivery.points import PointedClock, PointedPlace, PointedStream, PointedWriter, Points
 
 if TYPE_CHECKING:
     from hangbot.hangfm.http import HttpClient
@@ -87,89 +89,7 @@ ATTEMPTS = [
     *((False, trouble) for trouble in sorted(CERTAIN)),
 ]
 OPEN = {"queued", "sending"}
-
-
-class Points:
-    """Where a run can be killed: before and after everything that it waits for."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-        self.dead = False
-
-    async def __call__(self) -> None:
-        if self.dead:
-            raise asyncio.CancelledError  # a dead process does nothing more, not even tidy up
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                self.dead = True
-                raise _Killed
-        await asyncio.sleep(0)
-
-
-class _Killed(BaseException):
-    """Ends a run where it stands."""
-
-
-class PointedWriter:
-    """Runs an outbox's statements without a thread, so that a run can be repeated exactly."""
-
-    def __init__(self, connect: Callable[[], sqlite3.Connection], point: Points) -> None:
-        self.connect = connect
-        self.point = point
-        self.submitted: deque[Job] = deque()
-
-    async def open(self) -> None:
-        self.database = self.connect()
-        self.database.execute("PRAGMA synchronous = OFF")  # no power is cut here
-
-    async def close(self) -> None:
-        self.database.close()
-
-    def submit(self, work: Callable[..., Any], **how: Any) -> Any:  # noqa: ANN401  as awaitable as the future it stands for
-        job = Job(work, done=asyncio.get_running_loop().create_future(), **how)
-        self.submitted.append(job)
-        return Pointed(self, job)
-
-    def noticing(self, *_: object) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def run(self, until: Job) -> None:
-        """Run what was submitted, each a transaction, up to one of them."""
-        while until in self.submitted:
-            run_batch(self.database, [self.submitted.popleft()])
-
-
-class Pointed:
-    """What is returned in place of a future: done when awaited, behind all that was submitted before."""
-
-    def __init__(self, writer: PointedWriter, job: Job) -> None:
-        self.writer = writer
-        self.job = job
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        yield from self.writer.point().__await__()
-        self.writer.run(self.job)
-        yield from self.writer.point().__await__()
-        if self.job.error:
-            raise self.job.error
-        return self.job.result
-
-
-class PointedClock(ManualClock):
-    """A clock on which sleeping is a place to die, and whose date can be set."""
-
-    def __init__(self, point: Points) -> None:
-        super().__init__(auto=True)
-        self.point = point
-
-    async def sleep(self, seconds: float) -> None:
-        await self.point()
-        await super().sleep(seconds)
-        await self.point()
-
-    def set_date(self, by: float) -> None:
-        self._epoch += by
+WEATHER = Weather(slow=0.01, lost=0.05, late=0.05, unanswered=0.1, stale=0.5, unheard=0.3)
 
 
 class Service:
@@ -293,12 +213,8 @@ class Delivery(RuleBasedStateMachine):
 
     def open(self) -> None:
         """Start the program."""
-        self.point.dead, self.point.left = False, None
-        file = OutboxFile(
-            Path(self.folder.name) / "outbox.sqlite3",
-            make_writer=lambda connect, *_: PointedWriter(connect, self.point),
-        )
-        self.outbox = Outbox(file, BOUNDS)
+        self.point.revive()
+        self.outbox = Outbox(self.place(), BOUNDS)
         self.runner.run(self.outbox.open())
         rng = random.Random(7)  # noqa: S311  no secret
         token = ChatToken(new_token, "a token")
@@ -316,8 +232,15 @@ class Delivery(RuleBasedStateMachine):
             ttl=TTL,
         )
 
+    def place(self) -> OutboxPlace:
+        """Make what the outbox is kept in."""
+        return OutboxFile(
+            Path(self.folder.name) / "outbox.sqlite3",
+            make_writer=lambda connect, *_: PointedWriter(connect, self.point),
+        )
+
     def close(self) -> None:
-        self.point.dead, self.point.left = False, None
+        self.point.revive()
         self.runner.run(self.outbox.close())
 
     def restart(self) -> None:
@@ -622,6 +545,44 @@ class Delivery(RuleBasedStateMachine):
                 assert seen == sorted(seen, reverse=True)
 
 
+class DeliveryInRecords(Delivery):
+    """The same with the outbox in a room's records, in a cluster that loses requests and answers.
+
+    Each start is another owner with a higher fence; what an earlier one has sent may arrive after it.
+    """
+
+    def __init__(self) -> None:
+        self.cluster_clock = ManualClock(auto=True)
+        self.rng = random.Random(11)  # noqa: S311  no secret
+        self.servers = SimulatedServers(self.cluster_clock, self.rng)
+        self.fences = itertools.count(1)
+        super().__init__()
+
+    def place(self) -> OutboxPlace:
+        cluster = SimulatedCluster(self.servers, self.cluster_clock, self.rng, WEATHER)
+        cluster.records = PointedStream(cluster.records, self.point)
+        return PointedPlace(
+            self.point,
+            cluster,
+            "room",
+            writer="the machine",
+            fence=next(self.fences),
+            clock=self.cluster_clock,
+            rng=self.rng,
+        )
+
+    def close(self) -> None:
+        """Close it; where it is dead, without letting anything out of it."""
+        self.runner.run(self.closed())
+        super().close()
+
+    async def closed(self) -> None:
+        closing = asyncio.create_task(self.outbox.close(), name="close")
+        if self.point.dead:
+            await self.cluster_clock.advance(60.0)  # what it waits for is given up
+        await closing
+
+
 QUICK = settings(
     max_examples=12,
     stateful_step_count=12,
@@ -631,13 +592,33 @@ QUICK = settings(
 )
 
 
+@pytest.fixture
+def rewritten_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have records written anew often, and nothing refused while the cluster is away, which has its tests."""
+    monkeypatch.setattr("hangbot.fleet.room_records._LONG", 30)
+    monkeypatch.setattr("hangbot.fleet.record_writer._SHOWN_AFTER", math.inf)
+
+
 def test_every_message_is_in_the_room_exactly_once_or_said_not_to_be() -> None:
     run_state_machine_as_test(Delivery, settings=QUICK)
+
+
+@pytest.mark.usefixtures("rewritten_often")
+def test_so_it_is_where_the_outbox_is_in_records() -> None:
+    run_state_machine_as_test(DeliveryInRecords, settings=QUICK)
+
+
+MANY = settings(QUICK, max_examples=500, stateful_step_count=40, phases=list(Phase))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_every_message_is_in_the_room_exactly_once_or_said_not_to_be_over_many_runs() -> None:
-    many = settings(QUICK, max_examples=500, stateful_step_count=40, phases=list(Phase))
+    run_state_machine_as_test(Delivery, settings=MANY)
 
-    run_state_machine_as_test(Delivery, settings=many)
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+@pytest.mark.usefixtures("rewritten_often")
+def test_so_it_is_where_the_outbox_is_in_records_over_many_runs() -> None:
+    run_state_machine_as_test(DeliveryInRecords, settings=MANY)
