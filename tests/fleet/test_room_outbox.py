@@ -3,8 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,11 +21,10 @@ from hangbot.fleet.records import NEEDS, VERSION, Record, Rows, decode, encode
 from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.room_records import RoomRecords
 from hangbot.fleet.streams import ClusterAway
-from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
+from pytest_hangfm.simulation.streams import SimulatedServers, Weather
 from tests.bounds import WITHIN
 from tests.delivery.builders import DELIVERED, message
-
-ROOM = "lounge"
+from tests.fleet.room_world import ROOM, opened, reached, records_of, until
 
 
 @pytest.fixture
@@ -34,37 +32,10 @@ def servers() -> SimulatedServers:
     return SimulatedServers(SystemClock(), random.Random(1))  # noqa: S311  no secret
 
 
-def reached(servers: SimulatedServers, seed: int = 2) -> SimulatedCluster:
-    return SimulatedCluster(servers, SystemClock(), random.Random(seed))  # noqa: S311  no secret
-
-
-@asynccontextmanager
-async def opened(
-    cluster: SimulatedCluster, *, fence: int | None = None, patience: float = WITHIN
-) -> AsyncIterator[Outbox]:
-    box = Outbox(RoomPlace(cluster, ROOM, writer="a test", fence=fence, patience=patience))
-    try:
-        await box.open()
-        yield box
-    finally:
-        await box.close()
-
-
 @pytest_asyncio.fixture
 async def outbox(servers: SimulatedServers) -> AsyncIterator[Outbox]:
     async with opened(reached(servers)) as box:
         yield box
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN):
-        while not true():  # noqa: ASYNC110  there is no event to wait for
-            await asyncio.sleep(0.001)
-
-
-def records_of(servers: SimulatedServers) -> list[Record]:
-    entries = servers.records.read(ROOM, after=0, most=10_000, behind=0.0)
-    return [decode(entry.data, ROOM) for entry in entries if entry.data]
 
 
 async def test_what_is_written_together_is_one_record(servers: SimulatedServers, outbox: Outbox) -> None:
