@@ -100,3 +100,18 @@ async def gone(box: Outbox, key: str) -> None:
     """Have a message delivered and forgotten."""
     await box.settle(key, DELIVERED, [], 2.0)
     await box.prune(10**9)
+
+
+async def test_who_waits_for_an_answer_in_vain_is_closed_and_once_more(
+    servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hangbot.fleet.record_writer._CLOSE_WITHIN", 0.05)
+    cluster = reached(servers)
+    async with opened(cluster) as box:
+        cluster.weather = Weather(lost=1.0)
+        putting = asyncio.ensure_future(box.put([message()], 1.0))
+        await asyncio.sleep(0)  # one turn: it has asked
+
+    with pytest.raises(ClusterAway, match="not known"):
+        await putting
+    await box.close()

@@ -201,7 +201,6 @@ async def test_closing_is_bounded(servers: SimulatedServers, monkeypatch: pytest
 
     with pytest.raises(ClusterAway):
         await settling
-    await box.close()  # once more: it does nothing
 
 
 async def test_records_that_the_cluster_has_lost_are_told_and_not_waited_for(
