@@ -30,6 +30,8 @@ def subject_of(room: str) -> str:
 class _Held:
     lease: Lease
     claim: Claim
+    data: bytes
+    """The claim as it is stored: it is the same for seconds."""
     acts: bool = True
     asking: asyncio.Task[None] | None = None
 
@@ -85,6 +87,7 @@ class Leases:
         """Have the next store of a room's lease say how its bot fares."""
         if held := self._held.get(room):
             held.claim = replace(held.claim, ready=ready, queued=queued, why=why)
+            held.data = held.claim.to_bytes()
 
     async def take(self, room: str, newest: Entry | None, *, name: str = "") -> bool:
         """Try to own a room, as its lease was read a while ago; return whether it is owned now.
@@ -98,7 +101,8 @@ class Leases:
             ClusterAway: The cluster cannot be reached.
         """
         id_ = new_id(self._rng)[:16]
-        held = _Held(Lease(room, id_), Claim(room, name, self.holder, id_, self._clock.wall()))
+        claim = Claim(room, name, self.holder, id_, self._clock.wall())
+        held = _Held(Lease(room, id_), claim, claim.to_bytes())
         lease = held.lease
         lease.saw(newest, self.now())
         for _ in range(_TRIES):
@@ -173,7 +177,7 @@ class Leases:
         expects = lease.expects or 0
         try:
             sequence = await self._register.store(
-                subject_of(lease.room), held.claim.to_bytes(), last=expects, seconds=LASTS
+                subject_of(lease.room), held.data, last=expects, seconds=LASTS
             )
         except Outdated:
             lease.outdated(self.now())

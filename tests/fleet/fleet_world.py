@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hangbot.config import Settings
-from hangbot.errors import HangbotError, OutboxTaken
+from hangbot.errors import OutboxTaken
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Holder
@@ -23,10 +23,10 @@ from hangbot.health import Conditions
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.process import Process
-from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers
+from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
 from tests.config.test_settings import REQUIRED
 
-__all__ = ["Act", "Files", "FleetWorld", "Running", "config"]
+__all__ = ["Act", "Files", "FleetWorld", "Running", "changed", "config", "go_wrong", "start_again"]
 
 _SETTINGS: Final = Settings.from_env(REQUIRED)
 
@@ -195,16 +195,44 @@ class FleetWorld:
                 newest[act.room] = act
         return wrong
 
-    async def end(self) -> list[HangbotError]:
-        """End all workers that still run; return what others ended with."""
+    async def end(self) -> list[BaseException]:
+        """End all workers that still run; return what others failed with."""
         for each in self.running.values():
             each.task.cancel()
         tasks = [each.task for each in self.running.values() if each.process.alive]
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-        return [end for end in ended if isinstance(end, HangbotError)]
+        return [end for end in ended if isinstance(end, Exception)]
 
 
 def changed(files: Files, n: int, digest: str) -> None:
     """Change what a room's file says."""
     rooms = {**files.rooms, config(n).key: replace(config(n), digest=digest)}
     files.put(*rooms.values())
+
+
+def go_wrong(world: FleetWorld, names: Sequence[str], rooms: Sequence[RoomConfig]) -> None:
+    """Have something go wrong with a worker, or be right again."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SimulatedLoop)
+    one = world.running[world.rng.choice(names)]
+    draw = [world.rng.random() ** 2 for _ in range(5)]
+    match world.rng.randrange(6):
+        case 0:
+            loop.pause(one.process, draw[0] * 10)
+        case 1:
+            one.cluster.away = not one.cluster.away
+        case 2:
+            one.cluster.weather = Weather(draw[0], draw[1] / 3, draw[2] / 3, draw[3] / 3, draw[4] * 4)
+        case 3:
+            one.cluster.weather = Weather()
+        case 4:
+            one.process.crash()
+        case _:
+            start_again(world, one.process.name, rooms)
+
+
+def start_again(world: FleetWorld, name: str, rooms: Sequence[RoomConfig]) -> None:
+    """Start a worker where none of its name runs."""
+    one = world.running[name]
+    if not one.process.alive or one.task.done():
+        world.start(name, Files(*rooms))

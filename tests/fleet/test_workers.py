@@ -14,7 +14,7 @@ from hangbot.fleet.wishes import drain_worker, move_room
 from pytest_hangfm.simulation.clock import SimulatedClock
 from pytest_hangfm.simulation.loop import SimulatedLoop
 from pytest_hangfm.simulation.streams import Weather
-from tests.fleet.fleet_world import Files, FleetWorld, changed, config
+from tests.fleet.fleet_world import Files, FleetWorld, changed, config, go_wrong, start_again
 
 
 def play(main: Callable[[FleetWorld], Coroutine[Any, Any, None]], seed: int = 1) -> None:
@@ -365,34 +365,6 @@ def test_a_worker_that_was_killed_starts_again_at_once() -> None:
     play(main)
 
 
-async def go_wrong(world: FleetWorld, names: list[str]) -> None:
-    """Have something go wrong with a worker, or be right again."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, SimulatedLoop)
-    one = world.running[world.rng.choice(names)]
-    draw = [world.rng.random() ** 2 for _ in range(5)]
-    match world.rng.randrange(6):
-        case 0:
-            loop.pause(one.process, draw[0] * 10)
-        case 1:
-            one.cluster.away = not one.cluster.away
-        case 2:
-            one.cluster.weather = Weather(draw[0], draw[1] / 3, draw[2] / 3, draw[3] / 3, draw[4] * 4)
-        case 3:
-            one.cluster.weather = Weather()
-        case 4:
-            one.process.crash()
-        case _:
-            start_again(world, one.process.name)
-
-
-def start_again(world: FleetWorld, name: str) -> None:
-    """Start a worker where none of its name runs."""
-    one = world.running[name]
-    if not one.process.alive or one.task.done():
-        world.start(name, Files(*rooms(9)))
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_goes_wrong_no_room_has_two_owners_and_all_have_one_in_the_end(seed: int) -> None:
     async def main(world: FleetWorld) -> None:
@@ -401,10 +373,10 @@ def test_whatever_goes_wrong_no_room_has_two_owners_and_all_have_one_in_the_end(
             world.start(name, Files(*rooms(9)))
         for _ in range(25):
             await asyncio.sleep(world.rng.random() * 4)
-            await go_wrong(world, names)
+            go_wrong(world, names, rooms(9))
         for name, one in list(world.running.items()):
             one.cluster.away, one.cluster.weather = False, Weather()
-            start_again(world, name)
+            start_again(world, name, rooms(9))
         await asyncio.sleep(KEPT + 40)
 
         assert sum(world.load().values()) == 9
