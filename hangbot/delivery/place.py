@@ -23,10 +23,13 @@ class OutboxPlace(ABC):
     Attributes:
         name: What it is called in messages.
         conditions: Show what keeps it from being written.
+        lost_remedy: What is to be done when it is lost to another, who delivers what it holds; empty: what is
+            open holds it still, and delivers it.
     """
 
     name: str
     conditions: Conditions
+    lost_remedy: str = ""
 
     @property
     @abstractmethod

@@ -156,6 +156,8 @@ class Serving:
 
     async def _empty_what_is_lost(self, cause: str) -> None:
         """Deliver what the open file still holds: no later process will find it."""
+        if remedy := self._outbox.file.lost_remedy:
+            raise OutboxTaken(cause, remedy=remedy)
         sentence = f"{cause}: what it holds is delivered, then the bot ends"
         self._outbox.file.conditions.red("outbox", sentence, OutboxTaken.remedy)
         with suppress(TimeoutError, OutboxTaken):

@@ -9,7 +9,7 @@ from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.place import OutboxPlace
 from hangbot.errors import OutboxUnusable
 from hangbot.fleet.record_writer import RecordWriter
-from hangbot.fleet.room_records import RoomRecords
+from hangbot.fleet.room_records import LOST_REMEDY, RoomRecords
 from hangbot.fleet.streams import Cluster, ClusterAway
 from hangbot.health import AT_ONCE, Conditions
 from hangbot.ids import SYSTEM_RNG, Rng, new_id
@@ -30,6 +30,8 @@ class RoomPlace(OutboxPlace):
         clock: Measures and waits.
         rng: Makes the names of the records.
     """
+
+    lost_remedy = LOST_REMEDY
 
     def __init__(
         self,
@@ -105,7 +107,8 @@ class RoomPlace(OutboxPlace):
     async def look(self, *, closely: bool = True) -> tuple[int, str | None]:
         """Return how many records of others were read, and who has the room where it is lost."""
         lost = self._records.lost
-        return self._records.others, f"is lost: {lost}" if lost and closely else None
+        words = f"the room {self._records.room} is lost: {lost}"
+        return self._records.others, words if lost and closely else None
 
     @contextmanager
     def noticing(self, notice: Callable[[], None]) -> Iterator[None]:

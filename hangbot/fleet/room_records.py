@@ -5,13 +5,16 @@ order by the stream, and the second one reads the first before it tries again.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from hangbot.errors import OutboxTaken
 from hangbot.fleet.records import Record, Rows, decode, encode
 from hangbot.fleet.replica import Replica
 from hangbot.fleet.streams import Outdated, Stream
 
-__all__ = ["RoomRecords"]
+__all__ = ["LOST_REMEDY", "RoomRecords"]
+
+LOST_REMEDY: Final = "Nothing is to be done: what was accepted is delivered from there."
 
 _LONG: int = 2000
 """Records after which all rows are written anew, at the earliest."""
@@ -112,10 +115,7 @@ class RoomRecords:
     def refuse_if_lost(self) -> None:
         """Raise `OutboxTaken` where another one has the room."""
         if self.lost:
-            raise OutboxTaken(
-                f"the room {self.room} is lost: {self.lost}",
-                remedy="Nothing is to be done: what was accepted is delivered from there.",
-            )
+            raise OutboxTaken(f"the room {self.room} is lost: {self.lost}", remedy=LOST_REMEDY)
 
     def new_key(self) -> str:
         """Return the name of a record that is to be written."""

@@ -45,12 +45,15 @@ def play(seed: int) -> DeliveringWorld:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_what_was_accepted_is_in_its_room_once_and_in_order(seed: int) -> None:
+def test_what_was_accepted_is_in_its_room_once_and_in_order(
+    seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
     world = play(seed)
 
     assert {room: len(keys) for room, keys in world.accepted.items()} == {room.name: EACH for room in ROOMS}
     assert world.undelivered() == []
     assert len({act.worker for act in world.acts}) > 1
+    assert "Put the file back" not in caplog.text  # a room that is lost is no file
 
 
 def test_without_lease_and_fence_the_worlds_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
