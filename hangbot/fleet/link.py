@@ -131,7 +131,7 @@ class Link:
     ) -> list[Answer]:
         within = self.within if within is None else within
         end = self.clock.now() + within
-        session = self._session or await self._connected()
+        session = await self._connected()
         with self._pending.expected(subject, several=several) as (word, pending):
 
             async def exchange() -> list[Answer]:
@@ -145,6 +145,11 @@ class Link:
                 raise AnswerMissing(problem) from exc
 
     async def _connected(self) -> Session:
+        """Return the connection, or the next one: who tries again at once must not keep it from coming."""
+        if self._session:
+            if self._session.is_connected:
+                return self._session
+            self._lose()
         with suppress(TimeoutError):
             await self.clock.wait_for(self._up.wait(), self.within)
         if self._session is None:
@@ -187,7 +192,7 @@ class Link:
 
     async def _until_silent(self, session: Session) -> None:
         """Return when a server has closed the connection, or does not answer any more."""
-        while not session.is_closed:
+        while session.is_connected:
             with suppress(TimeoutError):
                 await self.clock.wait_for(session.gone.wait(), _LOOK_S)
                 return

@@ -101,9 +101,9 @@ class Session:
         await self._client.subscribe(f"{self.inbox}.*", cb=self._take)
 
     @property
-    def is_closed(self) -> bool:
-        """Whether it is over."""
-        return self._client.is_closed
+    def is_connected(self) -> bool:
+        """Whether it is still there, as far as is known."""
+        return self._client.is_connected
 
     @property
     def max_payload(self) -> int:

@@ -54,6 +54,19 @@ async def test_the_newest_of_each_subject_and_of_a_kind_are_found_in_one_request
     assert await register.newest([]) == []
 
 
+async def test_a_kind_of_more_than_a_thousand_is_found_whole(reached: Reached) -> None:
+    register, names = reached.one.register, [f"lease.r{number}" for number in range(1_100)]
+    for begin in range(0, len(names), 100):
+        await asyncio.gather(*[register.store(name, b"", last=0) for name in names[begin : begin + 100]])
+
+    async def there() -> bool:
+        return len(await register.newest(names)) == len(names)
+
+    await reached.until(there)
+
+    assert sorted(entry.subject for entry in await register.newest(["lease.*"])) == sorted(names)
+
+
 async def test_of_two_that_store_at_once_one_is_first(reached: Reached) -> None:
     stores = [
         cluster.register.store("lease.a", b"%d" % number, last=0)
