@@ -55,6 +55,7 @@ class Session:
         self._said: list[Exception] = []
         self._deaf: ClusterRefused | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._pinging: asyncio.Task[float] | None = None
 
     async def connect(self, address: ClusterAddress, name: str) -> Self:
         """Connect within a second; where that fails, `close` is still to be called.
@@ -169,7 +170,9 @@ class Session:
 
     async def answers(self) -> bool:
         """Return whether the server answers at all."""
-        asked = asyncio.create_task(self._client.rtt(), name="ping of NATS")
+        if self._pinging is None or self._pinging.done():
+            self._pinging = asyncio.create_task(self._client.rtt(), name="ping of NATS")
+        asked = self._pinging
         try:
             for _ in range(2):
                 with suppress(TimeoutError):
@@ -177,9 +180,7 @@ class Session:
                     return True
         except Exception:  # noqa: BLE001  nats-py has many for a socket that is gone
             return False
-        finally:
-            asked.cancel()
-        return False
+        return False  # and is still asked: nats-py stumbles over an answer to what was cancelled
 
     async def close(self) -> None:
         """Close it, within a second."""
@@ -191,6 +192,9 @@ class Session:
             self._connecting.exception()  # it was seen, or nothing waits for it any more
         with suppress(Exception):  # it is given up, whatever it says to that
             await self._clock.wait_for(self._client.close(), _CLOSING_S)
+        if self._pinging:
+            self._pinging.cancel()
+            await asyncio.gather(self._pinging, return_exceptions=True)
 
     async def _take(self, message: Msg) -> None:
         self._pending.take(message.subject.rpartition(".")[2], Answer(message.headers or {}, message.data))

@@ -6,6 +6,9 @@ from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.nats_session import Session
 from hangbot.fleet.pending import PendingAnswers
+from hangbot.fleet.servers import Servers
+from tests.bounds import WITHIN
+from tests.fleet.forwarder import Forwarder
 from tests.fleet.pretending import pretending
 
 
@@ -27,3 +30,26 @@ async def test_connecting_can_be_cancelled_at_every_moment() -> None:
             await session.close()
             ticks += 1
     assert ticks > 5
+
+
+async def test_an_answer_that_comes_too_late_is_no_error(
+    servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    way, address = Forwarder("127.0.0.1", servers.ports[0].client), parse_address(servers.address)
+    await way.open()
+    session = Session(way.address, PendingAnswers(), SystemClock())
+    try:
+        await session.connect(address, "a test")
+        way.cut()
+        silent = await session.answers()
+
+        await way.mend()
+
+        async with asyncio.timeout(WITHIN):
+            while not await session.answers():
+                pass
+    finally:
+        await session.close()
+        await way.close()
+    assert not silent
+    assert not [record for record in caplog.records if record.name.startswith("nats")]
