@@ -206,10 +206,15 @@ async def _announce(bot: Bot, room_uuid: str, outbox: Outbox, and_then: Callable
     and_then()
 
 
-async def preflight_code(settings: Settings) -> int:
-    """Log the checks, and return 0 where the bot may start: only a rejection prevents it."""
+async def preflight_code(settings: Settings, permit: Permit = ALWAYS) -> int:
+    """Log the checks, and return 0 where the bot may start: only a rejection prevents it.
+
+    Args:
+        settings: The configuration.
+        permit: Holds while the bot may act: checks join the room and its chat.
+    """
     results = []
-    async with open_subject(settings) as context:
+    async with open_subject(settings, network=Network(permit=permit)) as context:
         async for result in examine(context):
             results.append(result)
             line = " ".join(part.strip() for part in result_lines(result))

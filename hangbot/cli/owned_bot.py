@@ -15,6 +15,7 @@ from hangbot.exit_codes import FAILED
 from hangbot.factory import open_owned_outbox
 from hangbot.fleet.records import RecordsNewer
 from hangbot.fleet.room_life import OwnedRoom, RoomEnd
+from hangbot.hangfm.permit import Permit
 from hangbot.logs import Log
 from hangbot.system_errors import explained
 
@@ -58,7 +59,7 @@ async def _run(start: Start, room: OwnedRoom, outbox: Outbox) -> RoomEnd:
         open_watched(start, outbox, permit=room.permit, is_local=False) as (bot, status),
         room.cluster.answering(room.config.key, status.answer),
     ):
-        examining = asyncio.create_task(_examine(start, bot, clock), name="hangbot-preflight")
+        examining = asyncio.create_task(_examine(start, room.permit, bot, clock), name="hangbot-preflight")
         saying = asyncio.create_task(_say(room, bot, outbox, clock), name="hangbot-health")
 
         def stop() -> None:
@@ -77,16 +78,19 @@ async def _run(start: Start, room: OwnedRoom, outbox: Outbox) -> RoomEnd:
         return RoomEnd(code, "preflight rejects its configuration: its log has the checks" if code else "")
 
 
-async def _examine(start: Start, bot: Bot, clock: Clock) -> int:
-    """Log the checks where the bot is not ready for long, and stop it where they reject it."""
-    try:
-        await clock.wait_for(bot.ready(), _EXAMINED_AFTER)
-    except TimeoutError:
-        code = await preflight_code(start.settings)
-        if code:
-            bot.stop()
-        return code
-    return 0
+async def _examine(start: Start, permit: Permit, bot: Bot, clock: Clock) -> int:
+    """Log the checks where the bot may act and is not ready for long, and stop it where they reject it."""
+    while True:
+        try:
+            await clock.wait_for(bot.ready(), _EXAMINED_AFTER)
+        except TimeoutError:
+            if not permit.holds():
+                continue  # it is known why
+            code = await preflight_code(start.settings, permit)
+            if code:
+                bot.stop()
+            return code
+        return 0
 
 
 async def _say(room: OwnedRoom, bot: Bot, outbox: Outbox, clock: Clock) -> None:

@@ -143,7 +143,6 @@ async def open_bot(  # noqa: PLR0913  as above
             open_room=lambda hears: open_room(
                 settings,
                 clock=clock,
-                guard=partial(network.permit.check, service="room"),
                 events=happened,
                 on_event=hears,
                 network=network,

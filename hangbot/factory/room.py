@@ -40,7 +40,7 @@ async def open_room(  # noqa: PLR0913  what may be handed in, by name
         guard: Called with an action's name before it is sent; what it raises keeps it from being sent.
         events: Finds out what happens, over several connections where it is given to each of them.
         on_event: Called with what happens, in order.
-        network: Carries it.
+        network: Carries it, as long as it is permitted to act.
         figures: Count what it hears.
 
     Raises:
@@ -51,6 +51,11 @@ async def open_room(  # noqa: PLR0913  what may be handed in, by name
     connection = await connect_room(
         settings.room_url, token, within=within, clock=clock, journal=network.journal, dialling=network.dial
     )
+
+    def may_leave(action: str) -> None:
+        network.permit.check(action, service="room")
+        guard(action)
+
     room = RoomClient(
         connection if on_frame is None else FrameTap(connection, on_frame),
         settings.room_uuid,
@@ -58,7 +63,7 @@ async def open_room(  # noqa: PLR0913  what may be handed in, by name
         ack_timeout=settings.ack_timeout,
         silence=settings.heartbeat_timeout,
         on_message=on_message,
-        guard=guard,
+        guard=may_leave,
         me=claims.uid if claims else settings.chat_uid,
         events=None if on_event is None else events or RoomEvents(settings.room_uuid),
         on_event=on_event or (lambda _: None),

@@ -43,6 +43,7 @@ async def open_subject(
                 clock=clock,
                 timeout=settings.ack_timeout,
                 journal=network.journal,
+                permit=network.permit,
             )
 
     async with open_clients(settings, clock=clock, rng=rng, network=network) as clients:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hangbot.errors import ConnectionLost, Unreachable
-from hangbot.factory import open_bot, open_outbox
+from hangbot.factory import open_bot, open_outbox, open_room, open_subject
 from hangbot.factory.clients import open_clients
 from hangbot.hangfm.network import Network
 from hangbot.hangfm.permit import ALWAYS, Permit
+from hangbot.preflight import examine
 from tests.bounds import WITHIN
 
 if TYPE_CHECKING:
@@ -176,3 +177,29 @@ async def test_a_time_out_of_the_act_itself_stays_one() -> None:
 
     with pytest.raises(TimeoutError):
         await Right().permit.run(act(), "it", service="chat")
+
+
+async def test_checks_do_nothing_in_the_room_either(
+    hangfm_settings: Settings, hangfm_sandbox: Sandbox
+) -> None:
+    network = Network(permit=Permit(lambda: False))
+
+    async with open_subject(hangfm_settings, network=network) as context:
+        verdicts = {result.verdict async for result in examine(context)}
+
+    assert "rejected" not in verdicts
+    assert not hangfm_sandbox.journal.events(dir="in", kind="http", method="POST")
+    assert not hangfm_sandbox.journal.events(service="room", dir="in", kind="frame")
+
+
+async def test_a_room_that_is_only_looked_at_is_joined_by_permission(
+    hangfm_settings: Settings, hangfm_sandbox: Sandbox
+) -> None:
+    right = Right()
+
+    async with open_room(hangfm_settings, network=Network(permit=right.permit)) as room:
+        right.take()
+        with pytest.raises(Unreachable, match="joinRoom was not sent"):
+            await room.join()
+
+    assert not hangfm_sandbox.journal.events(service="room", dir="in", kind="frame")
