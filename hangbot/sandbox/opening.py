@@ -39,6 +39,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
     by_host: bool = False,
     host: str = HOST,
     record: str | Path | None = None,
+    on_event: Callable[[Event], object] | None = None,
     room_slug: str = ROOM_SLUG,
     control: bool = True,
     variants: RoomVariants | None = None,
@@ -60,6 +61,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             clients to which Hang.fm's names lead here.
         host: Address of loopback on which everything listens.
         record: File that keeps the whole journal, one JSON object a line, or ``None``.
+        on_event: Given each event of the journal as it happens, or ``None``; not together with ``record``.
         room_slug: Slug of the bot's room.
         control: Whether to open the control API.
         variants: What is unknown of the room socket, settled.
@@ -84,7 +86,7 @@ async def open_sandbox(  # noqa: PLR0913  the options of the command, all by nam
             host=host,
             variants=variants or RoomVariants(),
             identity=identity,
-            on_event=None if file is None else _recorder(file),
+            on_event=on_event if file is None else _recorder(file),
             clock=clock,
             ids=Ids(rng),
         )

@@ -89,8 +89,8 @@ class Services:
         tls: ssl.SSLContext | None,
         *,
         largest_body: int,
-    ) -> None:
-        """Open a port for some services.
+    ) -> int:
+        """Open a port for some services, and return it.
 
         Raises:
             HangbotError: The port is taken.
@@ -113,6 +113,7 @@ class Services:
         )
         self._ports.append(_Port(server, names))
         await server.listen()
+        return server.port
 
     async def open_control(self, handler: Handler, port: int, *, largest_body: int) -> None:
         """Open the port of the control API.
