@@ -1,0 +1,208 @@
+"""What goes wrong in a fleet of processes, drawn from a seed: workers, servers, and the ways between them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+import httpx
+
+from hangbot.fleet.servers import Servers
+from tests.bounds import WITHIN
+from tests.fleet.proofs.ownership import Ownership
+from tests.fleet.proofs.workers import WorkerProcess
+
+__all__ = ["Disturbances", "Loss"]
+
+_ALONE: Final = 1
+"""Workers that are left alone at any time."""
+_NO_MAJORITY: Final = 0.15
+"""Of the disturbances of a server, those that may hit a second one while one is down."""
+
+
+@dataclass(slots=True)
+class Loss:
+    """A disturbance.
+
+    Attributes:
+        what: In words.
+        at: When it began: seconds since the epoch.
+        until: When it was over.
+        owned: Who it was that owned which room, by the ids of the ownerships.
+        server: Whether it hit a server.
+    """
+
+    what: str
+    at: float
+    until: float = float("inf")
+    owned: dict[str, str] = field(default_factory=dict)
+    server: bool = False
+
+
+class Disturbances:
+    """Makes them.
+
+    Args:
+        rng: Draws.
+        workers: The workers.
+        servers: The servers.
+        ownership: Knows who owns what.
+
+    Attributes:
+        losses: What was done.
+    """
+
+    def __init__(
+        self, rng: Random, workers: Sequence[WorkerProcess], servers: Servers, ownership: Ownership
+    ) -> None:
+        self.losses: list[Loss] = []
+        self._rng, self._workers, self._servers, self._ownership = rng, workers, servers, ownership
+        self._hit_workers: set[str] = set()
+        self._hit_servers: set[int] = set()
+
+    async def run(self, count: int) -> None:
+        """Make so many, one every second or two, and return when the last is over."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(count):
+                await asyncio.sleep(self._rng.uniform(0.8, 2.0))
+                worker, server = self._draw()
+                while worker is None and server is None:
+                    await asyncio.sleep(0.1)
+                    worker, server = self._draw()
+                if worker is not None:
+                    self._hit_workers.add(worker.name)
+                    tasks.create_task(self._hit_worker(worker), name=f"disturbs {worker.name}")
+                if server is not None:
+                    if self._rng.random() < 0.5:
+                        server = await self._leader(server)
+                    self._hit_servers.add(server)
+                    tasks.create_task(self._hit_server(server), name=f"disturbs n{server}")
+
+    def _draw(self) -> tuple[WorkerProcess | None, int | None]:
+        """Draw a worker, a server, or both."""
+        kind = self._rng.random()
+        worker = server = None
+        if kind < 0.75:
+            free = [each for each in self._workers if each.name not in self._hit_workers]
+            if len(free) > _ALONE:
+                worker = self._rng.choice(free)
+        if kind > 0.6:
+            free_servers = [number for number in range(len(self._servers)) if number not in self._hit_servers]
+            most = len(self._servers) // 2 + (self._rng.random() < _NO_MAJORITY)
+            if len(self._hit_servers) < most and free_servers:
+                server = self._rng.choice(free_servers)
+        return worker, server
+
+    async def _leader(self, otherwise: int) -> int:
+        """Return the server that leads the leases, if that is not hit yet."""
+        for number, ports in enumerate(self._servers.ports):
+            if number in self._hit_servers:
+                continue
+            try:
+                async with httpx.AsyncClient(trust_env=False, timeout=0.5) as http:
+                    found = await http.get(f"http://127.0.0.1:{ports.monitor}/jsz?streams=true")
+            except httpx.HTTPError:
+                continue
+            for account in found.json().get("account_details") or ():
+                for stream in account.get("stream_detail") or ():
+                    leader = str((stream.get("cluster") or {}).get("leader", ""))[1:]
+                    if stream["name"].startswith("KV_") and leader.isdecimal():
+                        return int(leader) if int(leader) not in self._hit_servers else otherwise
+        return otherwise
+
+    # -- workers
+
+    async def _hit_worker(self, worker: WorkerProcess) -> None:
+        rng = self._rng
+        deed, seconds = rng.choice(
+            [
+                (self._kill, rng.uniform(0.5, 4)),
+                (self._pause, rng.uniform(0.5, 8)),
+                (self._cut, rng.uniform(1, 8)),
+            ]
+        )
+        words = {"_kill": "killed", "_pause": "paused", "_cut": "cut from the servers"}[deed.__name__]
+        owned = {room: self._ownership.rooms[room][-1].id for room in self._ownership.of_worker(worker.name)}
+        loss = Loss(f"{worker.name} is {words} for {seconds:.1f} s", time.time(), owned=owned)
+        self.losses.append(loss)
+        await deed(worker, seconds)
+        loss.until = time.time()
+        await asyncio.sleep(rng.uniform(0.5, 2))
+        self._hit_workers.discard(worker.name)
+
+    async def _kill(self, worker: WorkerProcess, seconds: float) -> None:
+        await worker.kill()
+        await asyncio.sleep(seconds)
+        worker.start()
+
+    async def _pause(self, worker: WorkerProcess, seconds: float) -> None:
+        worker.pause()
+        await asyncio.sleep(seconds)
+        worker.resume()
+
+    async def _cut(self, worker: WorkerProcess, seconds: float) -> None:
+        resets = self._rng.random() < 0.5
+        for way in worker.nats:
+            way.cut()
+        await asyncio.sleep(seconds)
+        for way in worker.nats:
+            await way.mend(resets=resets)
+
+    # -- servers
+
+    async def _hit_server(self, number: int) -> None:
+        rng = self._rng
+        longest = 6.0 if len(self._hit_servers) == 1 else 3.0  # no majority
+        seconds = rng.uniform(0.5, longest)
+        deed: Callable[[int, float], Awaitable[None]]
+        deed, words = rng.choice(
+            [
+                (self._kill_server, "killed"),
+                (self._pause_server, "paused"),
+                (self._cut_server, "cut from the workers"),
+            ]
+        )
+        loss = Loss(f"n{number} is {words} for {seconds:.1f} s", time.time(), server=True)
+        self.losses.append(loss)
+        await deed(number, seconds)
+        loss.until = time.time()
+        await self._back(number)
+        self._hit_servers.discard(number)
+
+    async def _kill_server(self, number: int, seconds: float) -> None:
+        await self._servers.kill(number)
+        await asyncio.sleep(seconds)
+        self._servers.start(number)
+
+    async def _pause_server(self, number: int, seconds: float) -> None:
+        await self._servers.pause(number)
+        await asyncio.sleep(seconds)
+        self._servers.resume(number)
+
+    async def _cut_server(self, number: int, seconds: float) -> None:
+        resets = self._rng.random() < 0.5
+        ways = [worker.nats[number] for worker in self._workers]
+        for way in ways:
+            way.cut()
+        await asyncio.sleep(seconds)
+        for way in ways:
+            await way.mend(resets=resets)
+
+    async def _back(self, number: int) -> None:
+        """Wait until a server is in the cluster again: its streams follow the others'."""
+        port = self._servers.ports[number].monitor
+        end, said = time.monotonic() + WITHIN, ""
+        async with httpx.AsyncClient(trust_env=False, timeout=1.0) as http:
+            while time.monotonic() < end:
+                try:
+                    found = await http.get(f"http://127.0.0.1:{port}/healthz")
+                except httpx.HTTPError as exc:
+                    said = repr(exc)
+                else:
+                    if found.is_success:
+                        return
+                    said = found.text
+                await asyncio.sleep(0.1)
+        raise TimeoutError(f"n{number} is not well again after {self.losses}: {said}")
