@@ -1,4 +1,5 @@
 import asyncio
+import math
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,12 +14,11 @@ from hangbot.clock import SystemClock
 from hangbot.delivery import inbox_sql
 from hangbot.delivery.inbox import ConversationMarks, Inbox, Remembered, Witness
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.outbox_file import OutboxFile
 from hangbot.delivery.writer import InlineWriter
 from hangbot.errors import OutboxUnusable
 from tests.bounds import WITHIN
 from tests.cases import cases
-from tests.delivery.builders import opened
+from tests.delivery.builders import KEPT, opened
 
 ROOM = "group_room"
 
@@ -257,7 +257,8 @@ class Model(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.box = Outbox(OutboxFile(Path(self.folder.name) / "box", make_writer=InlineWriter))
+        folder = Path(self.folder.name)
+        self.box = Outbox(KEPT.place(folder / folder.name, math.inf, InlineWriter))
         self.runner.run(self.box.open())
         self.inbox = Inbox(self.box.file, SystemClock())
 
