@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,7 +110,9 @@ def test_workers_share_the_rooms_and_give_them_to_each_other(fleet: Fleet) -> No
     north.send(signal.SIGTERM)
     assert north.wait() == 0
     assert fleet.owners() == {}
-    assert fleet.call("fleet", "status").code == 1
+    empty = fleet.call("fleet", "status")
+    assert empty.code == 1
+    assert empty.out.count("[DOWN]") == len(ROOMS)
 
 
 def test_a_killed_workers_rooms_are_taken_and_what_was_accepted_is_delivered_once(fleet: Fleet) -> None:
@@ -159,6 +162,7 @@ def test_a_file_with_a_fault_is_named_and_the_other_rooms_run(fleet: Fleet) -> N
         pytest.param(["run", "--rooms", "."], 2, "has no *.env file", id="no room"),
         pytest.param(["run", "--rooms", ".", "--worker", "a b"], 2, "is no name", id="no name"),
         pytest.param(["run", "--rooms", ".", "--most", "0"], 2, "no number from 1 on", id="no place"),
+        pytest.param(["run", "--rooms", ".", "--env-file", "a.env"], 2, "names one bot", id="a file"),
         pytest.param(["status"], 2, "no configuration file", id="no cluster is named"),
         pytest.param(["drain"], 2, "no configuration file", id="nor to drain"),
     ],
@@ -178,11 +182,15 @@ def test_an_operator_is_told_what_there_is(fleet: Fleet) -> None:
     fleet.worker("north")
     fleet.until_owned("north")
 
+    shown = fleet.call.printed("fleet", "status")
     unknown_room = fleet.call("fleet", "move", "pink", "north")
     unknown_worker = fleet.call("fleet", "move", "red", "west")
     nobody = fleet.call("fleet", "drain", "west")
     twice = fleet.worker("north")
 
+    assert shown.count("[OK]   ") == len(ROOMS)
+    assert f"worker north on {socket.gethostname()}" in shown
+    assert "4 rooms" in shown
     assert "no room pink. There is: blue, green, red, white" in unknown_room.line(1)
     assert "no worker west. There is: north" in unknown_worker.line(1)
     assert "no worker west" in nobody.line(1)

@@ -1,0 +1,129 @@
+"""What operators want of a fleet: what cannot be is refused in words, what takes longer is told."""
+
+import random
+from typing import Any
+
+import pytest
+
+from hangbot.errors import HangbotError
+from hangbot.exit_codes import CANNOT_TELL, FAILED
+from hangbot.fleet.assignment import RoomFile
+from hangbot.fleet.claim import Claim, Holder
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.wishes import drain_worker, move_room, put
+from pytest_hangfm.manual_clock import ManualClock
+from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
+
+ROOM = {"key": RoomFile("red", "d")}
+
+
+class Fleet:
+    """Workers that only stand in the register."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(auto=True)
+        rng = random.Random(5)  # noqa: S311  the same draws each time
+        self.cluster = SimulatedCluster(SimulatedServers(self.clock, rng), self.clock, rng)
+
+    async def worker(self, name: str, folder: dict[str, RoomFile], **more: Any) -> None:  # noqa: ANN401  any field
+        entry = WorkerEntry(f"run-{name}", "host", 1, "1", 1, 0.0, folder=1, **more)
+        await put(self.cluster.register, f"worker.{name}", entry.to_bytes(), self.clock)
+        await put(self.cluster.register, f"folder.{name}", Folder(folder).to_bytes(), self.clock)
+
+    async def owns(self, name: str, *, ready: bool = True) -> None:
+        claim = Claim("key", "red", Holder(name, f"run-{name}", "host", 1), "id", 1.0, ready=ready)
+        await put(self.cluster.register, "lease.key", claim.to_bytes(), self.clock)
+
+    async def standing(self, subject: str) -> bytes | None:
+        found = await self.cluster.register.newest([subject])
+        return found[0].data if found else None
+
+    async def move(self, room: str, worker: str) -> str:
+        row = await move_room(self.cluster.register, room, worker, within=5, clock=self.clock)
+        return row.name
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()
+
+
+async def test_a_room_is_moved_by_its_name_or_its_key(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM)
+    await fleet.owns("south")
+
+    assert await fleet.move("red", "south") == "red"
+    assert await fleet.move("key", "south") == "red"
+    assert await fleet.standing("wish.key") == RoomWish("south").to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("room", "worker", "words"),
+    [
+        pytest.param("pink", "north", "the fleet has no room pink", id="no such room"),
+        pytest.param("red", "west", "the fleet has no worker west", id="no such worker"),
+        pytest.param("red", "leaving", "worker leaving cannot have the room red: it drains", id="it drains"),
+        pytest.param("red", "old", "worker old cannot have the room red: too new for it", id="too new"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_nothing_is_written(
+    fleet: Fleet, room: str, worker: str, words: str
+) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("leaving", ROOM, draining=True)
+    await fleet.worker("old", ROOM, refuses={"key": "too new for it"})
+
+    with pytest.raises(HangbotError, match=words) as raised:
+        await fleet.move(room, worker)
+
+    assert raised.value.exit_code == FAILED
+    assert await fleet.standing("wish.key") is None
+
+
+async def test_a_room_whose_files_differ_is_not_moved(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", {"key": RoomFile("red", "another")})
+
+    with pytest.raises(HangbotError, match=r"red\.env differs between"):
+        await fleet.move("red", "north")
+
+
+async def test_what_is_not_so_in_time_stays_wanted(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM)
+    await fleet.worker("south", ROOM)
+    await fleet.owns("north")
+
+    with pytest.raises(
+        HangbotError, match="red is to move to worker south, and was not ready there in 5 s"
+    ) as late:
+        await fleet.move("red", "south")
+    await fleet.owns("south", ready=False)
+    with pytest.raises(HangbotError, match="was not ready there in 5 s"):
+        await fleet.move("red", "south")
+    await fleet.owns("north")
+    with pytest.raises(HangbotError, match="worker north drains, and still had rooms after 5 s"):
+        await drain_worker(fleet.cluster.register, "north", within=5, clock=fleet.clock)
+
+    assert late.value.exit_code == CANNOT_TELL
+    assert await fleet.standing("wish.key") == RoomWish("south").to_bytes()
+    assert await fleet.standing("drain.north") == DrainWish("run-north").to_bytes()
+
+
+async def test_a_worker_has_drained_when_it_says_so_and_owns_nothing(fleet: Fleet) -> None:
+    await fleet.worker("north", ROOM, draining=True)
+    await fleet.owns("south")
+
+    had = await drain_worker(fleet.cluster.register, "north", within=5, clock=fleet.clock)
+
+    assert had == 0
+
+
+async def test_a_wish_is_written_over_what_is_read_too_late(fleet: Fleet) -> None:
+    await put(fleet.cluster.register, "wish.key", RoomWish("north").to_bytes(), fleet.clock)
+    fleet.cluster.weather = Weather(stale=1.0)
+
+    await put(fleet.cluster.register, "wish.key", RoomWish("south").to_bytes(), fleet.clock)
+
+    fleet.cluster.weather = Weather()
+    assert await fleet.standing("wish.key") == RoomWish("south").to_bytes()
