@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, Final
+from typing import Final
 
-from hangbot.fleet.looks import ClusterLook, ServerLook
+from hangbot.fleet.looks import ClusterLook, ServerLook, behind
 from hangbot.fleet.refusals import ClusterUnfit
 from hangbot.fleet.shapes import REPLICAS, records_names, register_names, shape, wrong_with
 from hangbot.preflight import CheckResult, Verdict
@@ -122,11 +122,11 @@ def _replicas(seen: ClusterLook, fleet: str) -> CheckResult:
         wanted = shape(names, known=0, newest_only=names is register)
         if wrong := wrong_with(stream["config"], wanted):
             return _result("replicas", "rejected", str(wrong), wrong.remedy)
-        if behind := [peer["name"] for peer in _peers(stream) if peer.get("offline") or not peer["current"]]:
+        if late := behind(stream):
             return _result(
                 "replicas",
                 "rejected",
-                f"{', '.join(behind)} of {names.stream} is away or behind: with another one gone nothing is "
+                f"{', '.join(late)} of {names.stream} is away or behind: with another one gone nothing is "
                 "accepted",
                 "Start it, and wait until it has caught up.",
             )
@@ -134,10 +134,6 @@ def _replicas(seen: ClusterLook, fleet: str) -> CheckResult:
     if missing:
         return _result("replicas", "ok", f"the first worker makes {' and '.join(missing)} with {REPLICAS}")
     return _result("replicas", "ok", f"{REPLICAS} of each stream, none behind")
-
-
-def _peers(stream: dict[str, Any]) -> list[dict[str, Any]]:
-    return (stream.get("cluster") or {}).get("replicas") or []
 
 
 def _sync(up: list[ServerLook], *, own_power: bool) -> CheckResult:

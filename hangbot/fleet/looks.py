@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -18,9 +18,15 @@ from hangbot.fleet.server_process import MONITOR_TAG
 from hangbot.fleet.shapes import records_names, register_names
 from hangbot.fleet.streams import ClusterAway
 
-__all__ = ["ClusterLook", "ServerLook", "look"]
+if TYPE_CHECKING:
+    from hangbot.fleet.link import Link
+
+__all__ = ["ClusterLook", "ServerLook", "behind", "look"]
 
 _WITHIN_S: Final = 2.0
+_REMEDY: Final = "Start them, or correct their addresses in HANGBOT_OUTBOX."
+_LOOKS: Final = 5
+_AGAIN_S: Final = 0.5
 _USUAL_MONITOR: Final = "8222"
 
 
@@ -77,15 +83,34 @@ async def look(address: ClusterAddress, clock: Clock) -> ClusterLook:
     servers = tuple(await asyncio.gather(*looks))
     problems = [found.problem for found in servers if found.problem]
     if len(problems) == len(servers):
-        raise next((found for found in problems if not isinstance(found, ClusterAway)), problems[0])
+        for problem in problems:
+            if not isinstance(problem, ClusterAway):
+                raise problem
+        raise ClusterAway("; ".join(map(str, problems)), remedy=_REMEDY)
     streams: dict[str, dict[str, Any] | None] = {}
     try:
         async with open_link(address, within=_WITHIN_S, clock=clock) as link:
             for names in (register_names(address.fleet), records_names(address.fleet)):
-                streams[names.stream] = await found_stream(link, names.stream)
+                streams[names.stream] = await _settled(link, names.stream, clock)
     except OutboxUnusable as exc:
         return ClusterLook(servers, {}, exc)
     return ClusterLook(servers, streams)
+
+
+async def _settled(link: "Link", name: str, clock: Clock) -> dict[str, Any] | None:
+    """Look at a stream until none of its servers is behind, for a moment: those of a busy one always are."""
+    for _ in range(_LOOKS - 1):
+        found = await found_stream(link, name)
+        if found is None or not behind(found):
+            return found
+        await clock.sleep(_AGAIN_S)
+    return await found_stream(link, name)
+
+
+def behind(stream: Mapping[str, Any]) -> list[str]:
+    """Return the names of a stream's servers that are away, or have not all of it."""
+    peers = (stream.get("cluster") or {}).get("replicas") or []
+    return [peer["name"] for peer in peers if peer.get("offline") or not peer.get("current")]
 
 
 async def _at_server(address: ClusterAddress, clock: Clock) -> ServerLook:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["REMEMBERED_S", "NatsCluster", "NatsStream", "open_cluster", "open_link"]
 
-REMEMBERED_S: Final = 120.0
-"""For how long a key is remembered at least."""
+REMEMBERED_S: Final = 600.0
+"""For how long a key is remembered at least: twice as long as a message is tried where nothing is set."""
 _WITHIN_S: Final = 2.0
 _REGISTER_REMEMBERED_S: Final = 30.0
 _AGAIN_S: Final = 0.02

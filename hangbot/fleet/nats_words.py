@@ -1,5 +1,6 @@
 """What a NATS server, or the way to it, says is wrong, for an operator. PURE."""
 
+import os
 import re
 from typing import Final
 
@@ -19,7 +20,8 @@ def cause_of(server: str, error: Exception) -> OutboxUnusable:
     if isinstance(error, TimeoutError):
         return ClusterAway(f"{server}: no answer")
     if isinstance(error, OSError):
-        return ClusterAway(f"{server}: {(error.strerror or str(error)).lower()}")
+        cause = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        return ClusterAway(f"{server}: {cause.lower()}")  # asyncio's own words name the address once more
     words = _OWN.sub("", _OWN.sub("", str(error))) or type(error).__name__
     if _LOGIN.search(words):
         return ClusterRefused(f"NATS server {server} does not accept the login ({words.lower()})")

@@ -161,6 +161,7 @@ def set_up(log_format: str, level: str, redactor: Redactor, *, room: str = "") -
     threading.excepthook, sys.unraisablehook = _log_end_of_thread, _log_unraisable
     for noisy in ("httpx", "httpcore", "websockets", "hangbot.websocket", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    logging.getLogger("nats").setLevel(logging.CRITICAL)  # what is wrong reaches `hangbot.fleet` as an error
     if level == "debug":
         logging.getLogger("hangbot.websocket").setLevel(logging.DEBUG)
     return Log(handler, recent, redactor)

@@ -1,5 +1,6 @@
 """``hangbot fleet check``: what a cluster lacks, and what that could cost."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from hangbot.cli import main
+from hangbot.config.cluster import parse_address
 from hangbot.fleet.check import judged
 from hangbot.fleet.looks import ClusterLook, ServerLook
+from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.refusals import ClusterUnfit
 from hangbot.fleet.shapes import records_names, register_names, shape
 from hangbot.fleet.streams import ClusterAway
@@ -178,6 +181,20 @@ def test_a_cluster_for_trying_is_checked_from_its_address(check: Run, address: s
     assert lines[8:] == [f"READY: {address}"]
 
 
+def test_what_a_worker_has_made_is_good_as_it_is(check: Run, address: str) -> None:
+    async def open_once() -> None:
+        async with open_cluster(parse_address(address)):
+            pass
+
+    asyncio.run(open_once())
+
+    code, out, _ = check(address)
+
+    assert code == 0, out
+    assert "600 s, and a message is tried for 300 s" in out
+    assert "3 of each stream, none behind" in out
+
+
 def test_the_configuration_names_the_cluster_and_how_long_a_message_is_tried(
     check: Run, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +213,7 @@ def test_the_configuration_names_the_cluster_and_how_long_a_message_is_tried(
     [
         pytest.param([], 2, "no cluster is named", id="nothing named"),
         pytest.param(["nats://u:secret-1@a,"], 2, "HANGBOT_OUTBOX: ", id="no address"),
-        pytest.param(["nats://u:secret-1@127.0.0.1:1"], 3, "no NATS server answers", id="no server"),
+        pytest.param(["nats://u:secret-1@127.0.0.1:1"], 3, "127.0.0.1:1: connection refused", id="no server"),
     ],
 )
 def test_what_cannot_be_checked_is_one_line(check: Run, argv: list[str], code: int, words: str) -> None:
