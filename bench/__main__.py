@@ -35,6 +35,7 @@ _PARTS: Final = (
     "journal",
     "app",
     "fleet",
+    "leases",
 )
 _LIBRARIES: Final = (
     "aiohttp",

@@ -1,11 +1,12 @@
 """What this process uses: memory and processor time."""
 
+import os
 import resource
 import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["cpu_s", "peak_mb", "resident_mb"]
+__all__ = ["cpu_s", "cpu_s_of", "peak_mb", "resident_mb"]
 
 _MIB: Final = 2**20
 _SELF: Final = Path("/proc/self")
@@ -33,3 +34,9 @@ def cpu_s() -> float:
     """Return the processor time used so far, in seconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def cpu_s_of(pid: int) -> float:
+    """Return the processor time that a process has used so far, in seconds; on Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
