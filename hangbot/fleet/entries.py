@@ -4,6 +4,7 @@
 version adds is passed over.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any, Final, Self
 
 from hangbot.fleet.assignment import RoomFile
 
-__all__ = ["DrainWish", "Folder", "RoomWish", "WorkerEntry"]
+__all__ = ["DrainWish", "Folder", "RoomWish", "WorkerEntry", "digest_of"]
 
 _DEFLATED: Final = b"\x78"
 _DEFLATE_FROM: Final = 4096
@@ -32,7 +33,7 @@ class WorkerEntry:
         most: How many rooms it takes; ``None``: any number.
         draining: Whether it gives up what it has.
         rooms: How many it owns.
-        folder: The sequence of its folder's entry; 0: there is none yet.
+        folder: The digest of its folder's entry; empty: there is none yet.
         refuses: Why it cannot serve a room, by the room's key.
     """
 
@@ -45,7 +46,7 @@ class WorkerEntry:
     most: int | None = None
     draining: bool = False
     rooms: int = 0
-    folder: int = 0
+    folder: str = ""
     refuses: Mapping[str, str] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
@@ -68,7 +69,7 @@ class WorkerEntry:
                 None if most is None else int(most),
                 draining=read.get("draining") is True,
                 rooms=int(read.get("rooms", 0)),
-                folder=int(read.get("folder", 0)),
+                folder=str(read.get("folder", "")),
                 refuses={str(key): str(why) for key, why in read.get("refuses", {}).items()},
             )
         except _UNREADABLE:
@@ -153,6 +154,11 @@ class DrainWish:
 
 
 _UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, zlib.error)
+
+
+def digest_of(data: bytes) -> str:
+    """Return what tells one entry from others: workers whose folders are alike have one for all of them."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _written(values: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
-from hangbot.fleet.entries import Folder, WorkerEntry
+from hangbot.fleet.entries import Folder, WorkerEntry, digest_of
 from hangbot.fleet.lease import EVERY, LASTS
 from hangbot.fleet.streams import ClusterAway, Outdated, Stream
 
@@ -35,18 +35,18 @@ class Membership:
     Args:
         register: Where it stands.
         name: The worker's name.
-        entry: Returns what is to be said of it now, given the sequence of its folder's entry.
+        entry: Returns what is to be said of it now, given the digest of its folder's entry.
         clock: Measures and waits.
     """
 
     def __init__(
-        self, register: Stream, name: str, entry: Callable[[int], WorkerEntry], clock: Clock
+        self, register: Stream, name: str, entry: Callable[[str], WorkerEntry], clock: Clock
     ) -> None:
         self._register, self._name, self._entry, self._clock = register, name, entry, clock
         self._last = 0
         self._theirs = 0
         """The sequence of another run's entry."""
-        self._folder = 0
+        self._folder = ""
         self._stored: Folder | None = None
 
     async def join(self) -> None:
@@ -83,24 +83,28 @@ class Membership:
             if found == "another's":
                 raise self._taken("has come meanwhile")
 
-    async def store_folder(self, folder: Folder) -> None:
-        """Store what the worker's folder has, where that is not done; raises `ClusterAway`."""
+    async def store_folder(self, folder: Folder) -> str:
+        """Store what the worker's folder has, where that is not done; return its digest.
+
+        Raises:
+            ClusterAway: The cluster cannot be reached.
+        """
         if folder is self._stored:
-            return
+            return self._folder
         subject, data = folder_of(self._name), folder.to_bytes()
         while True:
             found = await self._register.newest([subject])
             if found and found[0].data == data:
-                self._folder = found[0].sequence
                 break
             try:
                 last = found[0].sequence if found else 0
-                self._folder = await self._register.store(subject, data, last=last)
+                await self._register.store(subject, data, last=last)
             except Outdated:
                 await self._clock.sleep(EVERY / 4)  # the read was behind
             else:
                 break
-        self._stored = folder
+        self._stored, self._folder = folder, digest_of(data)
+        return self._folder
 
     async def _store(self) -> Literal["stored", "another's", "unknown"]:
         """Store the entry, or find out what stands there."""

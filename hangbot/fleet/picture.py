@@ -7,7 +7,7 @@ from typing import Any
 from hangbot.clock import iso_time
 from hangbot.fleet.assignment import Member, assign
 from hangbot.fleet.claim import Claim, Holder
-from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
+from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.streams import Entry, Stream
 
 __all__ = ["Picture", "RoomRow", "picture_of", "read_picture"]
@@ -82,8 +82,15 @@ class Picture:
 
 
 async def read_picture(register: Stream) -> Picture:
-    """Read a fleet's register; raises `ClusterAway`."""
-    return picture_of(await register.newest(["worker.*", "folder.*", "lease.*", "wish.*"]))
+    """Read a fleet's register; raises `ClusterAway`.
+
+    Of folders that are alike one is read.
+    """
+    entries = await register.newest(["worker.*", "lease.*", "wish.*"])
+    live = {each.subject: each.data for each in entries if each.data and each.subject.startswith("worker.")}
+    having = {worker.folder: subject for subject, worker in _workers(live).items()}
+    folders = [subject.replace("worker", "folder", 1) for subject in having.values()] or ["folder.*"]
+    return picture_of([*entries, *await register.newest(folders)])
 
 
 def picture_of(entries: Sequence[Entry]) -> Picture:
@@ -93,15 +100,12 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         kind, _, name = entry.subject.partition(".")
         if entry.data is not None:
             found[kind][name] = entry.data
-    workers = {
-        name: worker
-        for name, data in found["worker"].items()
-        if (worker := WorkerEntry.from_bytes(data)) is not None
-    }
+    workers = _workers(found["worker"])
+    having = {worker.folder for worker in workers.values()}
     folders = {
-        name: folder
-        for name, data in found["folder"].items()
-        if (folder := Folder.from_bytes(data)) is not None and (name in workers or not workers)
+        digest: folder
+        for digest, data in {digest_of(data): data for data in found["folder"].values()}.items()
+        if (folder := Folder.from_bytes(data)) is not None and (digest in having or not workers)
     }
     off = {
         room: wish.off
@@ -109,7 +113,7 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         if (wish := RoomWish.from_bytes(data)) is not None and wish.off
     }
     members = [
-        Member(name, folders[name].rooms if name in folders else {}, worker.most, draining=worker.draining)
+        Member(name, folders.get(worker.folder, Folder()).rooms, worker.most, draining=worker.draining)
         for name, worker in workers.items()
     ]
     plan = assign(members)
@@ -124,6 +128,11 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         f"{name}.env": RoomRow("", name, why=fault) for name, fault in faulty.items() if name not in known
     }
     return Picture(rooms, workers, plan.refused)
+
+
+def _workers(found: Mapping[str, bytes]) -> dict[str, WorkerEntry]:
+    read = {name: WorkerEntry.from_bytes(data) for name, data in found.items()}
+    return {name: worker for name, worker in read.items() if worker is not None}
 
 
 def _row(key: str, name: str, claim: Claim | None, why: str) -> RoomRow:

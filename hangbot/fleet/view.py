@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from hangbot.clock import Clock
 from hangbot.fleet.assignment import Assignment, Member, assign
-from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.streams import Entry, Stream
 
 __all__ = ["FleetView"]
@@ -36,6 +36,14 @@ class FleetView:
         """When the newest of each subject was read for the first time."""
         self._parsed: dict[str, tuple[int, object]] = {}
         self._planned_for: object = None
+        self._own = ""
+        self._folders: dict[str, Folder] = {}
+        """What workers have, by its digest: it may be a megabyte, and is usually the same for all."""
+
+    def keep(self, digest: str, own: Folder) -> None:
+        """Note what the worker's own folder has: of others that have the same it is not read."""
+        self._own = digest
+        self._folders[digest] = own
 
     async def read(self, kept: str, fresh: Sequence[str]) -> dict[str, Entry]:
         """Read who is there and what is wished.
@@ -50,11 +58,7 @@ class FleetView:
         entries = await self._register.newest(["worker.*", "wish.*", kept, *fresh])
         found = {entry.subject: entry for entry in entries if entry.subject in set(fresh)}
         self._take([entry for entry in entries if entry.subject not in found])
-        missing = [
-            f"folder.{name}" for name, entry in self.workers().items() if self._behind(name, entry.folder)
-        ]
-        if missing:
-            self._take(await self._register.newest(missing))
+        await self._read_folders()
         return found
 
     def workers(self) -> dict[str, WorkerEntry]:
@@ -62,10 +66,6 @@ class FleetView:
         since = self._clock.now() - _SILENT
         workers = self._all("worker", WorkerEntry.from_bytes)
         return {name: entry for name, entry in workers.items() if self._new_at[f"worker.{name}"] > since}
-
-    def folders(self) -> dict[str, Folder]:
-        """Return the folders that were read, by the worker's name; those of workers that left, too."""
-        return self._all("folder", Folder.from_bytes)
 
     def wishes(self) -> dict[str, RoomWish]:
         """Return what is wished, by the rooms' keys."""
@@ -82,12 +82,12 @@ class FleetView:
         Args:
             own: The worker that asks, as it is now.
         """
-        workers, folders, wishes = self.workers(), self.folders(), self.wishes()
+        workers, wishes = self.workers(), self.wishes()
         others = [name for name in workers if name != own.name]
-        if any(self._behind(name, workers[name].folder) for name in others):
+        if any(workers[name].folder not in self._folders for name in others):
             return self.plan
         off = frozenset(room for room, wish in wishes.items() if wish.off)
-        members = [_member(name, workers[name], folders.get(name), off) for name in others]
+        members = [_member(name, workers[name], self._folders[workers[name].folder], off) for name in others]
         members.append(_without(own, off))
         moved = {room: wish.worker for room, wish in wishes.items() if wish.worker}
         asked = (members, moved)
@@ -97,6 +97,16 @@ class FleetView:
 
     # -- inside
 
+    async def _read_folders(self) -> None:
+        """Read each folder that is not known, from one of the workers that have it."""
+        having = {entry.folder: name for name, entry in self.workers().items()}
+        for name in [name for digest, name in having.items() if digest not in self._folders]:
+            for found in await self._register.newest([f"folder.{name}"]):
+                if found.data is not None:
+                    self._folders[digest_of(found.data)] = Folder.from_bytes(found.data) or Folder()
+        for digest in [digest for digest in self._folders if digest not in {*having, self._own}]:
+            del self._folders[digest]
+
     def _take(self, entries: Sequence[Entry]) -> None:
         now = self._clock.now()
         for entry in entries:
@@ -104,10 +114,6 @@ class FleetView:
             if known is None or entry.sequence > known.sequence:
                 self._entries[entry.subject] = entry
                 self._new_at[entry.subject] = now
-
-    def _behind(self, name: str, folder: int) -> bool:
-        known = self._entries.get(f"folder.{name}")
-        return folder > (known.sequence if known else 0)
 
     def _all(self, kind: str, parse: Callable[[bytes], T | None]) -> dict[str, T]:
         subjects = [subject for subject in self._entries if subject.startswith(f"{kind}.")]
@@ -125,10 +131,10 @@ class FleetView:
         return value  # type: ignore[return-value]  # one subject is parsed by one function
 
 
-def _member(name: str, entry: WorkerEntry, folder: Folder | None, off: frozenset[str]) -> Member:
+def _member(name: str, entry: WorkerEntry, folder: Folder, off: frozenset[str]) -> Member:
     member = Member(
         name,
-        folder.rooms if folder else {},
+        folder.rooms,
         entry.most,
         draining=entry.draining,
         refuses=frozenset(entry.refuses),

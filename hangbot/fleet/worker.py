@@ -11,7 +11,7 @@ from hangbot.clock import Clock
 from hangbot.errors import HangbotError
 from hangbot.fleet.assignment import Member
 from hangbot.fleet.claim import Holder
-from hangbot.fleet.entries import Folder, WorkerEntry
+from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry
 from hangbot.fleet.folder import RoomConfig
 from hangbot.fleet.leases import subject_of
 from hangbot.fleet.membership import Membership
@@ -24,11 +24,12 @@ from hangbot.fleet.view import FleetView
 from hangbot.ids import Rng
 from hangbot.system_errors import first_of
 
-__all__ = ["RoomFiles", "Worker", "WorkerOptions"]
+__all__ = ["LOOK_EVERY", "RoomFiles", "Worker", "WorkerOptions"]
 
 logger = logging.getLogger("hangbot")
 
-_LOOK_EVERY: Final = 0.25
+LOOK_EVERY: Final = 0.25
+"""Seconds between two looks at the register."""
 _FOLDER_EVERY: Final = 3.0
 
 
@@ -111,7 +112,7 @@ class Worker:
         """
         await self._files.look()
         self._notices.folder(self._files.entry)
-        await self._membership.store_folder(self._files.entry)
+        await self._store_folder()
         await self._membership.join()
         count = len(self._files.rooms)
         more = {"action": "worker", "rooms": count}
@@ -137,11 +138,12 @@ class Worker:
             await self._show()
             with suppress(ClusterAway):
                 await self._look(tasks)
+            wishes = self._view.wishes()
             for room in [*self.rooms.lives]:
-                self._leave_or_change(tasks, room)
+                self._leave_or_change(tasks, room, wishes.get(room))
             self.rooms.observe()
             with suppress(TimeoutError):
-                await self._clock.wait_for(self.rooms.changed.wait(), _LOOK_EVERY)
+                await self._clock.wait_for(self.rooms.changed.wait(), LOOK_EVERY)
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         """Read what there is, and begin what follows from it."""
@@ -166,13 +168,12 @@ class Worker:
                 if owner == self._name and room not in self.rooms and room in self._files.rooms:
                     yield room
 
-    def _leave_or_change(self, tasks: asyncio.TaskGroup, room: str) -> None:
+    def _leave_or_change(self, tasks: asyncio.TaskGroup, room: str, wish: RoomWish | None) -> None:
         """Give a room up that is another worker's now, or no worker's; take in what its file says now."""
         running, owner = self.rooms.lives[room].config, self._view.plan.owners.get(room)
         config = self._files.rooms.get(room)
         is_gone = config is None and running.name not in self._files.entry.faulty
         elsewhere = owner is not None and owner != self._name
-        wish = self._view.wishes().get(room)
         if self._draining or is_gone or elsewhere or (wish and wish.off):
             self.rooms.leave(tasks, room, to_another=elsewhere)
         elif config and config.digest != running.digest and owner == self._name:
@@ -189,7 +190,11 @@ class Worker:
             refuses=frozenset(self.rooms.refuses),
         )
 
-    def _entry(self, folder: int) -> WorkerEntry:
+    async def _store_folder(self) -> None:
+        entry = self._files.entry
+        self._view.keep(await self._membership.store_folder(entry), entry)
+
+    def _entry(self, folder: str) -> WorkerEntry:
         holder = self._options.holder
         return WorkerEntry(
             holder.run,
@@ -228,4 +233,4 @@ class Worker:
                 if changed:
                     self._notices.folder(self._files.entry)
                     self.rooms.changed.set()
-                await self._membership.store_folder(self._files.entry)
+                await self._store_folder()
