@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Final, TypeVar
 
 from hangbot.clock import Clock
@@ -15,6 +16,9 @@ T = TypeVar("T")
 _SILENT: Final = 2.2
 """Seconds after which a worker that has stored nothing counts as gone, before its entry has ended: its rooms
 are looked at then, and whether they may be had their leases say."""
+_STILL: Final = 1.6
+"""Seconds without a store of any worker after which the cluster takes none: it has no leader just now, and that
+others are silent says nothing of them. All rooms would be wanted by all workers at once."""
 
 
 class FleetView:
@@ -34,6 +38,8 @@ class FleetView:
         self._entries: dict[str, Entry] = {}
         self._new_at: dict[str, float] = {}
         """When the newest of each subject was read for the first time."""
+        self._heard_at = self._again_at = -inf
+        """When any worker's entry was new, and when that was so again after a while without."""
         self._parsed: dict[str, tuple[int, object]] = {}
         self._planned_for: object = None
         self._own = ""
@@ -63,9 +69,15 @@ class FleetView:
 
     def workers(self) -> dict[str, WorkerEntry]:
         """Return the live workers by name."""
-        since = self._clock.now() - _SILENT
-        workers = self._all("worker", WorkerEntry.from_bytes)
-        return {name: entry for name, entry in workers.items() if self._new_at[f"worker.{name}"] > since}
+        now, workers = self._clock.now(), self._all("worker", WorkerEntry.from_bytes)
+        if now - self._heard_at > _STILL:
+            return workers
+        since = now - _SILENT
+        return {
+            name: entry
+            for name, entry in workers.items()
+            if max(self._new_at[f"worker.{name}"], self._again_at) > since
+        }
 
     def wishes(self) -> dict[str, RoomWish]:
         """Return what is wished, by the rooms' keys."""
@@ -110,10 +122,15 @@ class FleetView:
     def _take(self, entries: Sequence[Entry]) -> None:
         now = self._clock.now()
         for entry in entries:
-            known = self._entries.get(entry.subject)
+            known, is_worker = self._entries.get(entry.subject), entry.subject.startswith("worker.")
+            if is_worker and entry.data is None:
+                continue  # its silence says as much, and whether it counts
             if known is None or entry.sequence > known.sequence:
                 self._entries[entry.subject] = entry
                 self._new_at[entry.subject] = now
+                if is_worker:
+                    self._again_at = now if now - self._heard_at > _STILL else self._again_at
+                    self._heard_at = now
 
     def _all(self, kind: str, parse: Callable[[bytes], T | None]) -> dict[str, T]:
         subjects = [subject for subject in self._entries if subject.startswith(f"{kind}.")]

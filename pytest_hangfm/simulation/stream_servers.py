@@ -53,6 +53,8 @@ class ServedStream:
         self._history, self._key_window, self._marks, self._skew = history, keys, marks, skew
         self._sequence = 0
         self._kept: dict[str, list[_Kept]] = {}
+        self._subjects: dict[str, list[str]] = {}
+        """Those of each kind, which is their first word."""
         self._keys: dict[tuple[str, str], tuple[float, int]] = {}
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
@@ -112,6 +114,8 @@ class ServedStream:
     def _put(self, subject: str, data: bytes | None) -> int:
         now = self._now
         self._sequence += 1
+        if subject not in self._kept:
+            self._subjects.setdefault(subject.partition(".")[0], []).append(subject)
         kept = self._kept[subject] = [
             each for each in self._kept.get(subject, ()) if each.gone > now - _REMEMBERED
         ]
@@ -147,7 +151,6 @@ class ServedStream:
         if not asked.endswith(".*"):
             yield asked
             return
-        for subject in self._kept:
-            kind, _, rest = subject.partition(".")
-            if kind == asked[:-2] and "." not in rest:
+        for subject in self._subjects.get(asked[:-2], ()):
+            if subject.count(".") == 1:
                 yield subject

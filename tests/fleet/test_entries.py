@@ -13,7 +13,9 @@ from hangbot.fleet.picture import picture_of
 from hangbot.fleet.streams import Entry
 
 SINCE = 1_800_000_000.0
-WORKER = WorkerEntry("run", "host", 7, "1.0", 1, SINCE, 5, rooms=2, folder=9, refuses={"key": "newer"})
+WORKER = WorkerEntry(
+    "run", "host", 7, "1.0", 1, SINCE, 5, rooms=2, folder="0123456789abcdef", refuses={"key": "newer"}
+)
 MANY = Folder(
     {f"key-{n}": RoomFile(f"room-{n}", "0123456789abcdef") for n in range(500)}, {"broken": "a fault"}
 )

@@ -119,3 +119,29 @@ def test_who_looks_on_reads_one_of_the_folders_that_are_alike() -> None:
         assert picture.refused == {}
 
     play(main)
+
+
+def test_while_the_cluster_takes_no_stores_the_silence_of_others_says_nothing() -> None:
+    async def main(register: Register) -> None:
+        view = FleetView(register, SimulatedClock())
+        north, south = (
+            Membership(register, name, entry(name), SimulatedClock()) for name in ("north", "south")
+        )
+        for membership in (north, south):
+            await membership.join()
+
+        async def seen(seconds: float, *storing: Membership) -> set[str]:
+            for _ in range(round(seconds * 4)):
+                for membership in storing:
+                    await membership.refresh()
+                await view.read("drain.north", [])
+                await asyncio.sleep(0.25)
+            return set(view.workers())
+
+        assert await seen(2.0, north, south) == {"north", "south"}
+        assert await seen(6.0) == {"north", "south"}  # no leader; the entries have expired meanwhile
+        assert await seen(1.5, north) == {"north", "south"}
+        assert await seen(1.5, north) == {"north"}
+        assert await seen(0.5, north, south) == {"north", "south"}
+
+    play(main)
