@@ -17,8 +17,8 @@ _SILENT: Final = 2.2
 """Seconds after which a worker that has stored nothing counts as gone, before its entry has ended: its rooms
 are looked at then, and whether they may be had their leases say."""
 _STILL: Final = 1.6
-"""Seconds without a store of any worker after which the cluster takes none: it has no leader just now, and that
-others are silent says nothing of them. All rooms would be wanted by all workers at once."""
+"""Seconds without a store of any worker after which the cluster takes none, having no leader: the silence of
+others says nothing of them then. All workers would want all rooms at once."""
 
 
 class FleetView:
