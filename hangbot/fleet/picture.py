@@ -101,11 +101,10 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         if entry.data is not None:
             found[kind][name] = entry.data
     workers = _workers(found["worker"])
-    having = {worker.folder for worker in workers.values()}
     folders = {
-        digest: folder
-        for digest, data in {digest_of(data): data for data in found["folder"].values()}.items()
-        if (folder := Folder.from_bytes(data)) is not None and (digest in having or not workers)
+        digest_of(data): folder
+        for name, data in found["folder"].items()
+        if (folder := Folder.from_bytes(data)) is not None and (name in workers or not workers)
     }
     off = {
         room: wish.off
