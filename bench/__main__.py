@@ -36,6 +36,7 @@ _PARTS: Final = (
     "app",
     "fleet",
     "leases",
+    "fleet_paper",
 )
 _LIBRARIES: Final = (
     "aiohttp",
