@@ -9,7 +9,7 @@ from hangbot.errors import HangbotError
 from hangbot.exit_codes import CANNOT_TELL, FAILED
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Claim, Holder
-from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.wishes import drain_worker, move_room, put
 from pytest_hangfm.manual_clock import ManualClock
 from pytest_hangfm.simulation.streams import SimulatedCluster, SimulatedServers, Weather
@@ -26,9 +26,10 @@ class Fleet:
         self.cluster = SimulatedCluster(SimulatedServers(self.clock, rng), self.clock, rng)
 
     async def worker(self, name: str, folder: dict[str, RoomFile], **more: Any) -> None:  # noqa: ANN401  any field
-        entry = WorkerEntry(f"run-{name}", "host", 1, "1", 1, 0.0, folder=1, **more)
+        has = Folder(folder).to_bytes()
+        entry = WorkerEntry(f"run-{name}", "host", 1, "1", 1, 0.0, folder=digest_of(has), **more)
         await put(self.cluster.register, f"worker.{name}", entry.to_bytes(), self.clock)
-        await put(self.cluster.register, f"folder.{name}", Folder(folder).to_bytes(), self.clock)
+        await put(self.cluster.register, f"folder.{name}", has, self.clock)
 
     async def owns(self, name: str, *, ready: bool = True) -> None:
         claim = Claim("key", "red", Holder(name, f"run-{name}", "host", 1), "id", 1.0, ready=ready)
