@@ -28,6 +28,8 @@ REAL_TIME: Final[Mapping[str, tuple[str, ...]]] = {
         "loop.time",
     ),
     "hangbot/cli/signals.py": ("loop.time",),
+    # without a time: what ends it is the withdrawal of the permit
+    "hangbot/hangfm/permit.py": ("asyncio.timeout",),
     # a test waits for what comes over the wires: in real time, whatever time it is in the sandbox
     "hangbot/sandbox/journal.py": ("asyncio.timeout",),
 }
