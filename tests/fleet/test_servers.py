@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -39,10 +41,14 @@ async def test_servers_end_with_a_process_that_is_killed() -> None:
     starter.kill()
     await clock.wait_for(starter.wait(), WITHIN)
 
-    end = clock.now() + WITHIN
-    while any(map(runs, pids)):
-        assert clock.now() < end
-        await clock.sleep(0.02)
+    try:
+        end = clock.now() + WITHIN
+        while any(map(runs, pids)):
+            assert clock.now() < end
+            await clock.sleep(0.02)
+    finally:
+        for pid in filter(runs, pids):  # where they do outlive it, they are not to outlive the test
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.usefixtures("nats_server")
