@@ -173,13 +173,10 @@ class Session:
         if self._pinging is None or self._pinging.done():
             self._pinging = asyncio.create_task(self._client.rtt(), name="ping of NATS")
         asked = self._pinging
-        try:
-            for _ in range(2):
-                with suppress(TimeoutError):
-                    await self._clock.wait_for(asyncio.shield(asked), _SILENT_S)
-                    return True
-        except Exception:  # noqa: BLE001  nats-py has many for a socket that is gone
-            return False
+        for _ in range(2):
+            with suppress(TimeoutError):
+                await self._clock.wait_for(asyncio.wait({asked}), _SILENT_S)
+                return not asked.cancelled() and asked.exception() is None
         return False  # and is still asked: nats-py stumbles over an answer to what was cancelled
 
     async def close(self) -> None:

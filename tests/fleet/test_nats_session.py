@@ -53,3 +53,19 @@ async def test_an_answer_that_comes_too_late_is_no_error(
         await way.close()
     assert not silent
     assert not [record for record in caplog.records if record.name.startswith("nats")]
+
+
+async def test_who_asks_whether_a_server_answers_outlives_the_connection(servers: Servers) -> None:
+    way, address = Forwarder("127.0.0.1", servers.ports[0].client), parse_address(servers.address)
+    await way.open()
+    session = Session(way.address, PendingAnswers(), SystemClock())
+    await session.connect(address, "a test")
+    way.cut()
+    asking = asyncio.create_task(session.answers())
+    for _ in range(10):  # until the ping is on its way
+        await asyncio.sleep(0)
+
+    await session.close()
+
+    assert not await asking
+    await way.close()
