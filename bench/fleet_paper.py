@@ -11,7 +11,7 @@ from bench.plan import Plan
 __all__ = ["SIMULATED", "STEPS"]
 
 SIMULATED: Final = ((200, 3), (1_000, 10), (2_500, 25))
-"""Rooms and workers of the fleets that are simulated: a hundred workers would take an hour."""
+"""Rooms and workers of the fleets that are simulated; the page has a hundred workers, too."""
 
 
 def _figures(plan: Plan) -> Iterator[Figure]:
