@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,24 +15,26 @@ from hangbot.cli.app import load_apps
 from hangbot.cli.context import set_up_logs
 from hangbot.cli.ending import run_to_end
 from hangbot.cli.masking import mask_also
-from hangbot.cli.owned_bot import run_owned
+from hangbot.cli.owned_bot import Bots, run_owned
 from hangbot.cli.parser import count
 from hangbot.cli.run import until_stopped
 from hangbot.cli.signals import Signals
 from hangbot.clock import SystemClock
-from hangbot.config import Settings
 from hangbot.errors import ConfigError, UsageError
 from hangbot.factory import open_fleet
 from hangbot.fleet.claim import Holder
-from hangbot.fleet.folder import RoomFolder
+from hangbot.fleet.folder import RoomConfig, RoomFolder
+from hangbot.fleet.lookout import Lookout
 from hangbot.fleet.worker import Worker, WorkerOptions
 from hangbot.ids import SYSTEM_RNG, new_id
 from hangbot.logs import Log
+from hangbot.ops.fleet import FleetShown, PortAddress, open_fleet_port
 
 __all__ = ["add_arguments", "own_name", "run"]
 
 logger = logging.getLogger("hangbot")
 
+_LOOPBACK: Final = "127.0.0.1"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -83,22 +86,33 @@ async def _work(args: argparse.Namespace, signals: Signals) -> int:
     if not every:
         raise _no_room(folder)
     log = set_up_logs(args, *every)
-    app = load_apps(args.app, args.rooms)
-    folder.known = partial(_mask, log)
-    async with log.settling(SystemClock()), open_fleet(every[0]) as cluster:
-        name = args.worker or own_name()
-        holder = Holder(name, new_id(SYSTEM_RNG)[:16], socket.gethostname(), os.getpid())
-        worker = Worker(
-            WorkerOptions(holder, __version__, args.most),
-            cluster,
-            folder,
-            partial(run_owned, log=log, app=app),
-            clock=SystemClock(),
-            rng=SYSTEM_RNG,
-        )
+    bots = Bots(args.worker or own_name(), log, load_apps(args.app, args.rooms))
+    address = _port_address(folder.rooms.values())
+    folder.known = lambda settings: _mask(log, *settings.secrets())
+    clock = SystemClock()
+    async with log.settling(clock), open_fleet(every[0]) as cluster:
+        holder = Holder(bots.worker, new_id(SYSTEM_RNG)[:16], socket.gethostname(), os.getpid())
+        options = WorkerOptions(holder, __version__, args.most)
+        run_room = partial(run_owned, bots=bots)
+        worker = Worker(options, cluster, folder, run_room, clock=clock, rng=SYSTEM_RNG)
         signals.stop = worker.drain
-        await worker.run()
+        lookout = Lookout(cluster.register, bots.worker, clock)
+        shown = FleetShown(worker, options, folder, clock.wall(), lookout, bots.shown)
+        hide, on_token = log.redactor.text, partial(_mask, log)
+        async with open_fleet_port(address, shown, args.rooms, hide=hide, on_token=on_token, clock=clock):
+            await worker.run()
     return 0
+
+
+def _port_address(rooms: Collection[RoomConfig]) -> PortAddress:
+    """Return where the worker's port is opened: its environment says that, for all rooms the same."""
+    named = sorted(f"{room.name}.env" for room in rooms if room.settings.stands_in_file("status_port"))
+    if named:
+        words = "HANGBOT_STATUS_PORT in %s is passed over: a worker has one port, by its own environment"
+        logger.warning(words, ", ".join(named), extra={"action": "status"})
+    one = next(iter(rooms)).settings
+    port = None if one.stands_in_file("status_port") else one.status_port
+    return PortAddress(_LOOPBACK if one.stands_in_file("status_host") else one.status_host, port)
 
 
 def _no_room(folder: RoomFolder) -> ConfigError:
@@ -111,9 +125,8 @@ def _no_room(folder: RoomFolder) -> ConfigError:
     )
 
 
-def _mask(log: Log, settings: Settings) -> None:
-    """Mask the secrets of a file that was read after the start."""
-    secrets = settings.secrets()
+def _mask(log: Log, *secrets: str) -> None:
+    """Mask secrets that were read after the start."""
     mask_also(secrets)
     for secret in secrets:
         log.redactor.add(secret)

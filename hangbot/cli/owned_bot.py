@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from hangbot.bot.app_forms import AnyApp
@@ -17,9 +19,10 @@ from hangbot.fleet.records import RecordsNewer
 from hangbot.fleet.room_life import OwnedRoom, RoomEnd
 from hangbot.hangfm.permit import Permit
 from hangbot.logs import Log
+from hangbot.ops.source import Source
 from hangbot.system_errors import explained
 
-__all__ = ["run_owned"]
+__all__ = ["Bots", "run_owned"]
 
 logger = logging.getLogger("hangbot")
 
@@ -29,13 +32,42 @@ _SAID_EVERY: Final = 5.0
 _SAID_SOON: Final = 1.0
 
 
-async def run_owned(room: OwnedRoom, log: Log, app: AnyApp | None) -> RoomEnd:
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """What the bots of one worker have in common.
+
+    Attributes:
+        worker: The worker's name.
+        log: The log of the process.
+        app: The author's.
+        shown: Those that run now, as the worker's port shows them.
+    """
+
+    worker: str
+    log: Log
+    app: AnyApp | None
+    shown: list[Source] = field(default_factory=list)
+
+    @contextmanager
+    def showing(self, room: OwnedRoom, bot: Bot, outbox: Outbox) -> Iterator[None]:
+        """Have the worker's port show a bot while the block runs."""
+        uuid, name = room.config.settings.room_uuid, room.config.name
+        source = Source(uuid, bot.started_at, bot.figures, bot.health, outbox.queue, name, self.worker)
+        self.shown.append(source)
+        try:
+            yield
+        finally:
+            self.shown.remove(source)
+
+
+async def run_owned(room: OwnedRoom, bots: Bots) -> RoomEnd:
     """Run a room's bot until it is stopped or ends by itself; whatever happens is how it ended."""
-    start = Start(room.config.settings, log, app, room, room.ready.set, room.config.name)
+    settings = room.config.settings.with_changes(status_port=None)  # the worker has one for all
+    start = Start(settings, bots.log, bots.app, room, room.ready.set, room.config.name)
     try:
         async with open_owned_outbox(start.settings, room.cluster, room.token) as (outbox, renew):
             room.renew = renew
-            return await _run(start, room, outbox)
+            return await _run(start, room, outbox, bots)
     except Exception as exc:
         known = explained(exc)
         if known is None:
@@ -53,7 +85,7 @@ def _end_of(known: HangbotError) -> RoomEnd:
     return RoomEnd(known.exit_code, words, is_newer=isinstance(known, RecordsNewer))
 
 
-async def _run(start: Start, room: OwnedRoom, outbox: Outbox) -> RoomEnd:
+async def _run(start: Start, room: OwnedRoom, outbox: Outbox, bots: Bots) -> RoomEnd:
     clock = SystemClock()
     async with (
         open_watched(start, outbox, permit=room.permit, is_local=False) as (bot, status),
@@ -68,7 +100,8 @@ async def _run(start: Start, room: OwnedRoom, outbox: Outbox) -> RoomEnd:
 
         room.conditions, room.stop = bot.conditions, stop
         try:
-            await run_announced(start, bot, outbox)
+            with bots.showing(room, bot, outbox):
+                await run_announced(start, bot, outbox)
         finally:
             room.stop = room.renew = room.conditions = None
             examining.cancel()

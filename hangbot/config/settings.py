@@ -223,6 +223,10 @@ class Settings(SettingsTable):
         env = ENV.get(name)
         return (env.otherwise if env else "") or DEFAULT
 
+    def stands_in_file(self, name: str) -> bool:
+        """Return whether a field's value was read from the configuration file."""
+        return self._origins.get(name, ENVIRONMENT) != ENVIRONMENT
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd about the configuration but prevents nothing, a line each."""

@@ -10,6 +10,7 @@ from hangbot.clock import Clock
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.elapsed import Elapsed
 from hangbot.fleet.lease import EVERY, LASTS, Lease
+from hangbot.fleet.lease_figures import LeaseFigures
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry, Outdated, Stream
 from hangbot.ids import Rng, new_id
 
@@ -47,6 +48,11 @@ class Leases:
         lapsed: Called with a room whose owner must not act any more, although its lease may not be lost.
         resumed: Called with such a room when its owner may act again.
         lost: Called with a room whose lease has ended or is another worker's.
+
+    Attributes:
+        holder: The run.
+        now: Returns the seconds that have passed since these were made, suspension included.
+        figures: What is counted of them.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Leases:
     ) -> None:
         self.holder = holder
         self.now = Elapsed(clock)
+        self.figures = LeaseFigures()
         self._register, self._clock, self._rng = register, clock, rng
         self._lapsed, self._resumed, self._lost = lapsed, resumed, lost
         self._held: dict[str, _Held] = {}
@@ -113,6 +120,7 @@ class Leases:
                 held.acts = lease.may_act(self.now())
                 lease.due -= EVERY * self._rng.random() / 2
                 self._held[room] = held
+                self.figures.taken.count()
                 return True
             await self._look(lease)
         return False
@@ -170,6 +178,7 @@ class Leases:
             self._watch(held, self.now())
         else:
             del self._held[lease.room]
+            self.figures.lost.count()
             self._lost(lease.room)
 
     async def _store(self, held: _Held) -> None:

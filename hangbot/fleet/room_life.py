@@ -5,7 +5,6 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from hangbot.clock import Clock
@@ -126,6 +125,8 @@ class RoomLife:
         self._lapsed_at: float | None = None
         self._context = contextvars.copy_context()
         """In which it is logged of which room something is."""
+        self._taken_at: float | None = leases.now()
+        """When the room was taken, until its bot is ready for the first time."""
 
     async def run(self) -> RoomEnd:
         """Keep the bot running until the room is left, lost, or nothing that this worker should run."""
@@ -231,8 +232,15 @@ class RoomLife:
         def holds() -> bool:
             return leases.may_act(key) and leases.token(key) == owned.token
 
-        owned = OwnedRoom(config, self._cluster, leases.token(key), Permit(holds), partial(leases.say, key))
+        owned = OwnedRoom(config, self._cluster, leases.token(key), Permit(holds), self._say)
         return owned
+
+    def _say(self, *, ready: bool, queued: int, why: str = "") -> None:
+        """Have the lease say how the bot fares, and note how long the room took to be served."""
+        if ready and self._taken_at is not None:
+            self._leases.figures.takeover.observe(self._leases.now() - self._taken_at)
+            self._taken_at = None
+        self._leases.say(self.config.key, ready=ready, queued=queued, why=why)
 
     def _stop(self) -> None:
         self._wake.set()
@@ -251,7 +259,7 @@ class RoomLife:
         room = self.config.name
         more = {"action": "bot_again", "wait_s": seconds}
         logger.warning("%s: its bot is started again in %.1f s", room, seconds, extra=more)
-        self._leases.say(self.config.key, ready=False, queued=0, why=self.end.why)
+        self._say(ready=False, queued=0, why=self.end.why)
         self._wake.clear()
         try:
             await self._clock.wait_for(self._wake.wait(), seconds)

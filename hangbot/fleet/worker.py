@@ -97,6 +97,11 @@ class Worker:
         self._draining = False
         self._shown: object = None
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it gives up what it has."""
+        return self._draining
+
     def drain(self) -> None:
         """Begin to give all rooms up; `run` returns when none is left. Calling it again changes nothing."""
         if not self._draining:

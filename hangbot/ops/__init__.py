@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +15,15 @@ from hangbot.errors import HangbotError
 from hangbot.logs import Recent
 from hangbot.ops.access import Access, is_loopback
 from hangbot.ops.deliveries import Deliveries
+from hangbot.ops.port import open_page_or_health
 from hangbot.ops.token import NoToken, make_token, read_token, token_path
 from hangbot.redact import Redactor
-from hangbot.status import Status, open_health_port
+from hangbot.status import Status
 
 __all__ = ["Deliveries", "Shown", "open_port"]
 
 logger = logging.getLogger(__name__)
 
-_NEEDED: Final = ("aiohttp", "prometheus_client")
 _BEYOND: Final = (
     "Make a token where the bot runs, as its user: start it once without HANGBOT_STATUS_HOST, or "
     "`(umask 077; head -c 24 /dev/urandom | base64 > {path})`."
@@ -75,20 +74,16 @@ async def open_port(
     if port is None:
         yield None
         return
-    if not all(map(find_spec, _NEEDED)):
-        logger.warning(
-            'HANGBOT_STATUS_PORT serves how the bot is, and no page: `pip install "hangbot[ops]"` adds it',
-            extra={"action": "status"},
-        )
-        async with open_health_port(host, port, shown.status.row, clock=clock) as taken:
-            yield _tell(host, taken)
-        return
-    access = _access(host, token_path(settings.outbox), on_token)
-    from hangbot.ops.assembly import open_page  # noqa: PLC0415  aiohttp is loaded for an open port alone
 
-    hide = Redactor([*settings.secrets(), *filter(None, [access.token])]).text
-    async with open_page(shown, access, port, hide=hide, clock=clock) as taken:
-        yield _tell(host, taken, also=" and, as a page, /")
+    def open_page() -> AbstractAsyncContextManager[int]:
+        access = _access(host, token_path(settings.outbox), on_token)
+        from hangbot.ops import assembly  # noqa: PLC0415  aiohttp is loaded for an open port alone
+
+        hide = Redactor([*settings.secrets(), *filter(None, [access.token])]).text
+        return assembly.open_page(shown, access, port, hide=hide, clock=clock)
+
+    async with open_page_or_health(host, port, shown.status.row, open_page, clock=clock) as where:
+        yield where
 
 
 def _access(host: str, path: Path, on_token: Callable[[str, Path | None], None]) -> Access:
@@ -108,11 +103,3 @@ def _access(host: str, path: Path, on_token: Callable[[str, Path | None], None])
         logger.warning("the page changes nothing: %s", why, extra={"action": "status_token"})
         return Access(host, None, why)
     return Access(host, token)
-
-
-def _tell(host: str, port: int, also: str = "") -> str:
-    """Log where it is, and return that."""
-    where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    more = {"action": "status", "status_url": where}
-    logger.info("how the bot is: %s/healthz, /readyz, /livez%s", where, also, extra=more)
-    return where

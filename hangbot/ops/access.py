@@ -45,11 +45,13 @@ class Access:
         host: The address or the name that it is opened on.
         token: What changes need; ``None``: there is none, and nothing is changed from here.
         why_no_token: In that case why, in words.
+        place: Where it stands, in words.
     """
 
     host: str
     token: str | None = field(repr=False)
     why_no_token: str = ""
+    place: str = "the file beside the outbox that ends in .token"
 
     def refuse_host(self, headers: Mapping[str, str]) -> Refusal | None:
         """Refuse a request to a name that is not ours: it may be another page's, made to point here."""
@@ -82,15 +84,13 @@ class Access:
     def _refuse_token(self, headers: Mapping[str, str]) -> Refusal | None:
         if self.token is None:
             error = f"this needs the token, and there is none: {self.why_no_token}"
-            return Refusal(HTTPStatus.FORBIDDEN, error, "Start the bot again once that is mended.")
+            return Refusal(HTTPStatus.FORBIDDEN, error, "Start it again once that is mended.")
         said = headers.get("Authorization", "")
         given = said[len(_BEARER) :].strip() if said.lower().startswith(_BEARER) else ""
         if hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
             return None
         error = "that is not the token" if given else "this needs the token"
-        return Refusal(
-            HTTPStatus.UNAUTHORIZED, error, "It stands in the file beside the outbox that ends in .token."
-        )
+        return Refusal(HTTPStatus.UNAUTHORIZED, error, f"It stands in {self.place}.")
 
 
 def is_loopback(host: str) -> bool:

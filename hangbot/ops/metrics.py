@@ -32,11 +32,13 @@ class _Now(NamedTuple):
 
 
 class _Shown:
-    """The lines of one bot."""
+    """The lines of one bot; most of each is made here, and kept."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, now: float) -> None:
         self.gauges = [Lines(gauge.name, gauge.labels, source.labels) for gauge in _GAUGES]
         self.figures = [Lines(each.name, each.labels, source.labels).of(each) for each in source.figures.all]
+        for lines_at in self.figures:
+            lines_at(now)
 
 
 class Metrics:
@@ -70,20 +72,31 @@ class Metrics:
     async def render(self) -> bytes:
         """Return what is true now; of an outbox that does not answer, what waits there is left out."""
         sources = [*self._sources]
+        shown = self._shown = await self._lines_of(sources)
         queues = await self._queues(sources)
         now, wall = self._clock.now(), self._clock.wall()
-        self._shown = {source: self._shown.get(source) or _Shown(source) for source in sources}
         seen = [_Now(wall, source.health(), queue) for source, queue in zip(sources, queues, strict=True)]
         text = [self._info]
         for place, gauge in enumerate(_GAUGES):
             text.append(gauge.head)
-            for (source, shown), one in zip(self._shown.items(), seen, strict=True):
-                text.append(shown.gauges[place].numbers(gauge.values(source, one)))
+            for (source, lines), one in zip(shown.items(), seen, strict=True):
+                text.append(lines.gauges[place].numbers(gauge.values(source, one)))
         for place, about in enumerate(self._figure_heads):
             text.append(about)
-            text += [shown.figures[place](now) for shown in self._shown.values()]
+            text += [lines.figures[place](now) for lines in shown.values()]
         text += [self._more(), generate_latest(self._registry)]
         return b"".join(text)
+
+    async def _lines_of(self, sources: Sequence[Source]) -> dict[Source, _Shown]:
+        """Return the lines of each; others have their turns while those of new ones are made."""
+        shown, known, now = dict[Source, _Shown](), self._shown, self._clock.now()
+        for source in sources:
+            if source in known:
+                shown[source] = known[source]
+            else:
+                shown[source] = _Shown(source, now)
+                await asyncio.sleep(0)
+        return shown
 
     async def _queues(self, sources: Sequence[Source]) -> list[Queue | None]:
         """Ask the outboxes, each for as long as there is time."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.cli.stories import until, until_so
@@ -140,6 +142,34 @@ def test_a_bot_that_a_moderator_puts_out_is_kept_out_of_its_room(fleet: Fleet) -
     assert "put the bot out" in row["why"]
     assert moved.code == 0
     assert fleet.until_owned("north")
+
+
+def test_a_worker_has_one_port_which_shows_each_of_its_rooms(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.configure("red", fleet.rooms["red"].uuid, HANGBOT_STATUS_PORT="1")
+    monkeypatch.setenv("HANGBOT_STATUS_PORT", "0")
+    north = fleet.worker("north")
+    fleet.until_owned("north")
+    [url] = re.findall(r"how the worker is: (\S+)/healthz", north.err)
+
+    until_so(lambda: httpx.get(f"{url}/readyz", trust_env=False).status_code == 200)
+    text = httpx.get(f"{url}/metrics", trust_env=False).text
+
+    for figure in ("ready", "queue_length", "fleet_owner"):
+        names = re.findall(rf'^hangbot_{figure}{{.*bot="(\w+)".*}} ', text, re.MULTILINE)
+        assert sorted(names) == list(ROOMS)
+    assert "how the bot is" not in north.err
+    assert "is passed over" not in north.err
+
+
+def test_a_port_that_a_rooms_file_names_is_passed_over_and_that_is_said(fleet: Fleet) -> None:
+    fleet.configure("red", fleet.rooms["red"].uuid, HANGBOT_STATUS_PORT="0")
+    north = fleet.worker("north")
+    fleet.until_owned("north")
+
+    assert "HANGBOT_STATUS_PORT in red.env is passed over" in north.err
+    assert "healthz" not in north.err
 
 
 def test_a_file_with_a_fault_is_named_and_the_other_rooms_run(fleet: Fleet) -> None:

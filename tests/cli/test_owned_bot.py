@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hangbot.cli import owned_bot
-from hangbot.cli.owned_bot import run_owned
+from hangbot.cli.owned_bot import Bots, run_owned
 from hangbot.clock import SystemClock
 from hangbot.exit_codes import FAILED, PUT_OUT
 from hangbot.fleet.folder import RoomConfig
@@ -43,13 +43,34 @@ def room(cluster: SimulatedCluster, hangfm_settings: Settings) -> OwnedRoom:
 
 
 @asynccontextmanager
-async def running(room: OwnedRoom) -> AsyncIterator[asyncio.Task[RoomEnd]]:
-    task = asyncio.create_task(run_owned(room, set_up("text", "info", Redactor()), None))
+async def running(room: OwnedRoom, bots: Bots | None = None) -> AsyncIterator[asyncio.Task[RoomEnd]]:
+    bots = bots or Bots("north", set_up("text", "info", Redactor()), None)
+    task = asyncio.create_task(run_owned(room, bots))
     try:
         yield task
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_while_it_runs_its_workers_port_shows_it_and_it_opens_none_of_its_own(
+    cluster: SimulatedCluster, hangfm_settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = hangfm_settings.with_changes(status_port=0)
+    room = OwnedRoom(
+        RoomConfig(room_key(settings), "red", settings, "digest"), cluster, 7, ALWAYS, lambda **_: None
+    )
+    bots = Bots("north", set_up("text", "info", Redactor()), None)
+
+    async with running(room, bots):
+        await asyncio.wait_for(room.ready.wait(), WITHIN)
+        [source] = bots.shown
+        labels, ready, waiting = source.labels, source.health().ready, (await source.queue()).waiting
+
+    assert labels == {"bot": "red", "room": settings.room_uuid, "worker": "north"}
+    assert (ready, waiting) == (True, 0)
+    assert bots.shown == []
+    assert "healthz" not in capsys.readouterr().err
 
 
 async def test_it_runs_until_it_is_stopped_and_is_asked_over_the_cluster(

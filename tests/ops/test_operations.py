@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from hangbot.cli.commands import parse
 from hangbot.health import PARTS
 from tests.ops.watched import watched
+from tests.ops.watched_fleet import watched_fleet
 
 ROOT = Path(__file__).parents[2]
 OPS = ROOT / "docs" / "ops"
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 PROMTOOL = shutil.which("promtool")
-LABELS = {"job", "instance", "alertname", "severity", "bot"}
-"""Those that Prometheus gives; and that of a bot among several of its process."""
+LABELS = {"job", "instance", "alertname", "severity", "bot", "worker"}
+"""Those that Prometheus gives; and those of a bot among several of its process, and of its worker."""
 
 
 @cache
@@ -63,6 +64,12 @@ def selectors(expression: str) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
+async def fleet_page_of(folder: Path) -> str:
+    """What a fleet's worker shows."""
+    async with watched_fleet(folder) as fleet, aiohttp.ClientSession(fleet.url) as http:
+        return (await fleet.text(http, "/metrics"))[1]
+
+
 async def page_of(folder: Path) -> str:
     """What a bot shows that has done everything."""
     async with watched(folder) as bot, aiohttp.ClientSession(bot.url) as http:
@@ -76,12 +83,13 @@ async def page_of(folder: Path) -> str:
 
 
 async def shown(folder: Path) -> dict[str, set[str]]:
-    """The same: the labels of each metric."""
-    text = await page_of(folder)
+    """The same, and what a worker shows of its fleet: the labels of each metric."""
     found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            found.setdefault(sample.name, set()).update(sample.labels)
+    for text, of_fleet in ((await page_of(folder), False), (await fleet_page_of(folder), True)):
+        for family in text_string_to_metric_families(text):
+            if family.name.startswith("hangbot_fleet_") is of_fleet:
+                for sample in family.samples:
+                    found.setdefault(sample.name, set()).update(sample.labels)
     return found
 
 
@@ -112,7 +120,7 @@ async def test_the_page_names_every_metric_with_its_labels(tmp_path: Path) -> No
         ).update(labels)
 
     metrics = {name: labels for name, labels in named.items() if name.startswith(("hangbot_", "process_"))}
-    assert metrics == {name: labels - {"room"} for name, labels in has.items()}
+    assert metrics == {name: labels - {"room", "worker"} for name, labels in has.items()}
 
 
 def test_every_alert_has_its_section_and_says_where() -> None:
@@ -146,9 +154,12 @@ def test_promtool_takes_the_rules(check: list[str]) -> None:
 
 
 @pytest.mark.skipif(PROMTOOL is None, reason="no promtool on this machine: it would look at the names")
-async def test_promtool_has_nothing_to_say_about_the_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [page_of, fleet_page_of])
+async def test_promtool_has_nothing_to_say_about_the_names(
+    tmp_path: Path, page: Callable[[Path], Awaitable[str]]
+) -> None:
     assert PROMTOOL is not None
-    text = await page_of(tmp_path)
+    text = await page(tmp_path)
 
     checked = await asyncio.to_thread(
         subprocess.run, [PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60

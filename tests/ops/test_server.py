@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 
 from bench.usage import resident_mb
-from hangbot import ops
 from hangbot.errors import HangbotError
 from hangbot.ops.connections import MOST_CONNECTIONS
 from hangbot.ops.stream import MOST_STREAMS
@@ -234,7 +233,7 @@ async def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
 async def test_without_the_extra_health_is_served_and_what_to_install_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ops, "find_spec", lambda _: None)
+    monkeypatch.setattr("hangbot.ops.port.find_spec", lambda _: None)
     async with watched(tmp_path) as bot, aiohttp.ClientSession(bot.url) as http:
         seen = []
         for path in ("/", *HEALTH):
