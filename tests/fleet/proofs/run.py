@@ -253,7 +253,8 @@ async def _look_at_workers(run: _Run, folder: Path) -> None:
         run.found.wrong.append(f"the workers ended with {codes}")
     for log in sorted((folder / "logs").iterdir()):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        faults = [line for before, line in pairwise(lines) if "Traceback" in line and _NATS not in before]
+        begun = [before for before, line in pairwise(lines) if "Traceback" in line and before.strip()]
+        faults = [before for before in begun if _NATS not in before]
         faults += [line for line in lines if "fault of hangbot" in line]
         if faults:
             run.found.wrong.append(f"{log}: {len(faults)} faults, the first: {faults[0]}")
