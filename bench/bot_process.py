@@ -89,7 +89,7 @@ class _Bots:
             return None
         clock = SystemClock()
         status = await self._stack.enter_async_context(
-            open_status(settings, bot, outbox.file, clock=clock, version="bench")
+            open_status(settings, bot, outbox.place, clock=clock, version="bench")
         )
         shown = Shown(bot, outbox, status, deliveries, Recent())
         return await self._stack.enter_async_context(

@@ -95,7 +95,7 @@ async def run_one(start: Start) -> int:
         async with open_outbox(start.settings) as outbox:
             turn = last.enter_context(Turn(start.settings.outbox))
             if turn.had:
-                await outbox.file.check()
+                await outbox.place.check()
             return await _preflight_and_run(start, outbox, turn)
 
 
@@ -107,7 +107,7 @@ async def _preflight_and_run(start: Start, outbox: Outbox, turn: Turn) -> int:
         waits = not turn.had
         had = await turn.take(given_up)
         if had and waits:
-            await outbox.file.check()
+            await outbox.place.check()
         return had
 
     origin = settings.origins["outbox"]
@@ -162,7 +162,7 @@ async def open_watched(
         open_status(
             settings,
             bot,
-            outbox.file,
+            outbox.place,
             clock=clock,
             version=__version__,
             journal=network.journal,

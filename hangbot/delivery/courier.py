@@ -69,7 +69,7 @@ class Courier:
         journal: Journal = SILENT,
     ) -> None:
         self._outbox = outbox
-        outbox.file.conditions = conditions or Conditions(parts=AT_ONCE)
+        outbox.place.conditions = conditions or Conditions(parts=AT_ONCE)
         self._clock = retrier.clock
         self._notify = notify
         self._throttle = throttle

@@ -23,17 +23,17 @@ class Inbox:
     ``group_GUID`` or ``user_UID``; ids are those of the chat's lines, up to 2**63 - 1.
 
     Args:
-        file: The outbox's file, which is open.
+        place: The outbox's, which is open.
         clock: Says when a conversation was begun.
     """
 
-    def __init__(self, file: OutboxPlace, clock: Clock) -> None:
-        self._file = file
+    def __init__(self, place: OutboxPlace, clock: Clock) -> None:
+        self._place = place
         self._clock = clock
 
     async def load(self) -> Remembered:
         """Return all that is known."""
-        return await self._file.read(inbox_sql.load)
+        return await self._place.read(inbox_sql.load)
 
     async def begin(self, key: str, low: int, witnesses: Sequence[Witness] = ()) -> None:
         """Have a conversation begin behind a line; it belongs to the epoch of today from here on.
@@ -45,11 +45,11 @@ class Inbox:
             low: Each line up to this id counts as handled.
             witnesses: Its newest lines; more than are kept are no harm.
         """
-        await self._file.write_patiently(inbox_sql.begin, key, low, witnesses, self._clock.wall())
+        await self._place.write_patiently(inbox_sql.begin, key, low, witnesses, self._clock.wall())
 
     async def begin_direct(self, base: int) -> None:
         """Have all direct conversations that are not known begin behind the line with this id."""
-        await self._file.write_patiently(inbox_sql.begin_direct, base)
+        await self._place.write_patiently(inbox_sql.begin_direct, base)
 
     def handled(
         self, key: str, heard: Collection[int], low: int, witnesses: Sequence[Witness] = ()
@@ -67,7 +67,7 @@ class Inbox:
             last of it: these lines are heard again, and what is said in answer has the same ids.
         """
         item = Handled(key, tuple(heard), low, witnesses, self._clock.wall())
-        return self._file.writer.submit(
+        return self._place.writer.submit(
             inbox_sql.handled, writes=True, patient=True, shared=True, item=item, lasting=False
         )
 
@@ -90,4 +90,4 @@ class Inbox:
             kept: Up to which id the server kept what it had; there they begin instead, if that is less than
                 where they began before.
         """
-        return await self._file.write_patiently(inbox_sql.new_epoch, kept)
+        return await self._place.write_patiently(inbox_sql.new_epoch, kept)

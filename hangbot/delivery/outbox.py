@@ -31,26 +31,26 @@ class Outbox:
     was to write is on disk then.
 
     Args:
-        file: Where it is kept.
+        place: Where it is kept.
         limits: How much it holds.
         owner: Who opens it: `claim` and its like see the messages of that bot's rooms only. Without
             one all messages are seen, and whose they are is not asked.
 
     Attributes:
-        file: As above.
+        place: As above.
     """
 
     def __init__(
         self,
-        file: OutboxPlace,
+        place: OutboxPlace,
         limits: OutboxLimits | None = None,
         owner: Owner | None = None,
     ) -> None:
-        self.file = file
+        self.place = place
         self._limits = limits or OutboxLimits()
         self._owner = owner
         self._rooms = owner.rooms if owner else None
-        self._slots = Slots(self._limits, file.name)
+        self._slots = Slots(self._limits, place.name)
         self._settled = 0
 
     async def open(self, *, check: bool = False) -> None:
@@ -59,7 +59,7 @@ class Outbox:
         Raises:
             OutboxOfAnother: The file is another bot's.
         """
-        await self.file.open(check=check)
+        await self.place.open(check=check)
         if self._owner and self._owner.uid:
             await self.bind(self._owner.uid)
 
@@ -69,21 +69,21 @@ class Outbox:
         Raises:
             OutboxOfAnother: It is another's.
         """
-        found = await self.file.read(read_sql.owner)
+        found = await self.place.read(read_sql.owner)
         if found is None and self._owner and self._owner.binds:
-            found = await self.file.write(write_sql.bind, uid)
+            found = await self.place.write(write_sql.bind, uid)
         if found not in {None, uid}:
             raise OutboxOfAnother(
-                f"the outbox {self.file.name} is the bot {found}'s; this configuration is for the bot {uid}"
+                f"the outbox {self.place.name} is the bot {found}'s; this configuration is for the bot {uid}"
             )
 
     async def prove(self) -> None:
         """Write something that changes nothing; raises `OutboxUnusable` where nothing can be written."""
-        await self.file.write(tables.rewrite)
+        await self.place.write(tables.rewrite)
 
     async def close(self) -> None:
         """Finish what was submitted and close the file; closing twice is harmless."""
-        await self.file.close()
+        await self.place.close()
 
     def put(
         self,
@@ -104,7 +104,7 @@ class Outbox:
             OutboxFull: As many messages wait as may.
         """
         new = put_sql.NewMessage(parts, now, expires_at, self._room_of(parts[0]), boot, first_wins)
-        return self.file.writer.submit(self._slots.put, writes=True, shared=True, item=new)
+        return self.place.writer.submit(self._slots.put, writes=True, shared=True, item=new)
 
     async def commit(
         self,
@@ -134,22 +134,22 @@ class Outbox:
             write(database, writes, now)
             return self._slots.put(database, new) if new else []
 
-        return await self.file.write_patiently(work)
+        return await self.place.write_patiently(work)
 
     def _room_of(self, message: Outgoing) -> str:
         return self._owner.room_of(message) if self._owner else ANY_ROOM
 
     async def recover(self, now: float) -> None:
         """Queue again, in doubt, what was on its way when the process that carried it ended."""
-        await self.file.write_patiently(write_sql.recover, now)
+        await self.place.write_patiently(write_sql.recover, now)
 
     async def expire(self, now: float, boot: Boot | None) -> list[tuple[str, float]]:
         """End what is too old to be sent; return the id of each and when it was accepted, oldest first."""
-        return await self.file.write_patiently(write_sql.expire, now, boot, self._rooms)
+        return await self.place.write_patiently(write_sql.expire, now, boot, self._rooms)
 
     async def receivers(self, *, without: Collection[str] = ()) -> list[str]:
         """Return the receivers of queued messages, but the ones named; the longest wait first."""
-        return await self.file.read(read_sql.receivers, frozenset(without), self._rooms)
+        return await self.place.read(read_sql.receivers, frozenset(without), self._rooms)
 
     async def claim(self, receiver: str, *, only_look: bool = False) -> OutboxRow | None:
         """Take the oldest message that is queued for a receiver: from here on it is in doubt.
@@ -162,20 +162,20 @@ class Outbox:
             It as it was, but for the state (``sending``, or ``queued`` after only a look).
         """
         if only_look:
-            return await self.file.read(read_sql.first, receiver, self._rooms)
-        return await self.file.write_if_wanted(write_sql.claim, receiver, self._rooms)
+            return await self.place.read(read_sql.first, receiver, self._rooms)
+        return await self.place.write_if_wanted(write_sql.claim, receiver, self._rooms)
 
     async def release(self, row: OutboxRow) -> None:
         """Queue again what was claimed and not sent, as it was."""
-        await self.file.write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
+        await self.place.write_if_wanted(write_sql.release, row.message.id, row.in_doubt)
 
     async def count_waiting(self) -> int:
         """Return how many messages wait that are delivered from here."""
-        return await self.file.read(read_sql.count_waiting, self._rooms)
+        return await self.place.read(read_sql.count_waiting, self._rooms)
 
     async def count_others(self) -> int:
         """Return how many messages of other rooms wait."""
-        return await self.file.read(read_sql.count_others, self._rooms)
+        return await self.place.read(read_sql.count_others, self._rooms)
 
     async def mark_sending(self, key: str, steps: Sequence[Step]) -> bool:
         """Write that a message is about to leave: from here on it is in doubt until settled.
@@ -183,7 +183,7 @@ class Outbox:
         Returns:
             ``False`` where it has ended meanwhile (dropped by hand): then it must not be sent.
         """
-        return await self.file.write_if_wanted(write_sql.mark_sending, key, steps)
+        return await self.place.write_if_wanted(write_sql.mark_sending, key, steps)
 
     def settle(
         self, key: str, settlement: Settlement, steps: Sequence[Step], now: float
@@ -193,7 +193,7 @@ class Outbox:
         Returns:
             The ids of the parts behind it that were given up with it: all parts or a clear stop.
         """
-        return self.file.writer.submit(
+        return self.place.writer.submit(
             lambda database: self._settle(database, key, settlement, steps, now), writes=True, patient=True
         )
 
@@ -217,11 +217,11 @@ class Outbox:
         Returns:
             The ids of what ended.
         """
-        return await self.file.write(write_sql.fail_queued, receiver, settlement, now, self._rooms)
+        return await self.place.write(write_sql.fail_queued, receiver, settlement, now, self._rooms)
 
     async def prune(self, now: float) -> int:
         """Forget delivered messages that are older, or more, than are kept; return how many."""
-        return await self.file.write_patiently(self._prune, now)
+        return await self.place.write_patiently(self._prune, now)
 
     def _prune(self, database: sqlite3.Connection, now: float) -> int:
         limits = self._limits
@@ -229,42 +229,42 @@ class Outbox:
 
     async def append_steps(self, key: str, steps: Sequence[Step]) -> None:
         """Keep the steps of a message that is not settled yet."""
-        await self.file.write_patiently(write_sql.append_steps, key, steps)
+        await self.place.write_patiently(write_sql.append_steps, key, steps)
 
     async def rows(self, states: Sequence[State] = (), *, since: float = 0.0) -> list[OutboxRow]:
         """Return messages in these states (all, when none is named), oldest first.
 
         ``since`` (seconds since the epoch) leaves out what had ended before.
         """
-        return await self.file.read(read_sql.rows, states, since)
+        return await self.place.read(read_sql.rows, states, since)
 
     async def newest(self, most: int, states: Sequence[State] = ()) -> list[OutboxRow]:
         """Return so many of the newest messages in these states (all, when none is named), newest first."""
-        return await self.file.read(read_sql.newest, most, states)
+        return await self.place.read(read_sql.newest, most, states)
 
     async def queue(self) -> Queue:
         """Return how many messages wait that are delivered from here, and since when."""
-        return await self.file.read(read_sql.queue, self._rooms)
+        return await self.place.read(read_sql.queue, self._rooms)
 
     async def timings(self, *, since: float = 0.0) -> list[MessageTiming]:
         """Return the few figures of each message that a summary needs, oldest first."""
-        return await self.file.read(read_sql.timings, since)
+        return await self.place.read(read_sql.timings, since)
 
     async def get(self, key: str) -> OutboxRow:
         """Return one message; raises `UnknownMessage`."""
-        return await self.file.read(read_sql.get, key)
+        return await self.place.read(read_sql.get, key)
 
     async def group_ids(self) -> dict[str, str]:
         """Return every id with that of the text that it is a part of, oldest first."""
-        return await self.file.read(read_sql.group_ids)
+        return await self.place.read(read_sql.group_ids)
 
     async def group(self, key: str) -> list[OutboxRow]:
         """Return a message and the other parts of its text, or nothing where it is not known."""
-        return await self.file.read(read_sql.group, key)
+        return await self.place.read(read_sql.group, key)
 
     async def history(self, key: str) -> list[Step]:
         """Return what happened to a message, oldest first; raises `UnknownMessage`."""
-        return await self.file.read(read_sql.history, key)
+        return await self.place.read(read_sql.history, key)
 
     async def requeue(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Queue failed, uncertain, expired or dropped messages again; they are asked about first.
@@ -272,7 +272,7 @@ class Outbox:
         Raises:
             UnknownMessage: One of the ids is not there; none is queued then.
         """
-        return await self.file.write(self._requeue, keys, now)
+        return await self.place.write(self._requeue, keys, now)
 
     def _requeue(self, database: sqlite3.Connection, keys: Sequence[str], now: float) -> list[OutboxRow]:
         self._slots.count_again()  # they wait again
@@ -280,11 +280,11 @@ class Outbox:
 
     async def drop(self, keys: Sequence[str], now: float) -> list[OutboxRow]:
         """Give up messages that are not delivered yet; raises as `requeue` does."""
-        return await self.file.write(write_sql.drop, keys, now)
+        return await self.place.write(write_sql.drop, keys, now)
 
     async def done_by_hand(self, after: int | None) -> tuple[int, list[tuple[ManualChange, str]]]:
         """Return the number of the last step, and each `requeue` and `drop` of any process after another."""
-        return await self.file.read(read_sql.done_by_hand, after, self._rooms)
+        return await self.place.read(read_sql.done_by_hand, after, self._rooms)
 
     async def back_up(self, place: Path) -> int:
         """Copy all of it into a new file while it is in use, and return the number of its messages.
@@ -293,5 +293,5 @@ class Outbox:
             UsageError: There is something at that place, or it is the outbox's own.
             HangbotError: The place cannot be written; nothing stays there.
         """
-        refuse_place(Path(self.file.name), place)
-        return await self.file.read(back_up, place)
+        refuse_place(Path(self.place.name), place)
+        return await self.place.read(back_up, place)

@@ -126,10 +126,10 @@ class Serving:
         if others := await self._outbox.count_others():
             more = {"action": "outbox_others", "waiting": others}
             words = "%d messages of other rooms wait in the outbox %s: a bot in these rooms delivers them"
-            logger.warning(words, others, self._outbox.file.name, extra=more)
+            logger.warning(words, others, self._outbox.place.name, extra=more)
         version = -1
         await self._keep_changes()
-        with self._outbox.file.noticing(self._workers.work.set):
+        with self._outbox.place.noticing(self._workers.work.set):
             while not self._workers.stopping:
                 self._workers.work.clear()
                 await self._workers.start()
@@ -156,15 +156,15 @@ class Serving:
 
     async def _empty_what_is_lost(self, cause: str) -> None:
         """Deliver what the open file still holds: no later process will find it."""
-        if remedy := self._outbox.file.lost_remedy:
+        if remedy := self._outbox.place.lost_remedy:
             raise OutboxTaken(cause, remedy=remedy)
         sentence = f"{cause}: what it holds is delivered, then the bot ends"
-        self._outbox.file.conditions.red("outbox", sentence, OutboxTaken.remedy)
+        self._outbox.place.conditions.red("outbox", sentence, OutboxTaken.remedy)
         with suppress(TimeoutError, OutboxTaken):
             await self._others.wait_for(self._until_empty(), self._total)
         await self._throttle.quiet()  # each request has its own bound
         with suppress(OutboxUnusable):
-            await self._outbox.file.leave_lost()
+            await self._outbox.place.leave_lost()
         raise OutboxTaken(cause)
 
     async def _until_empty(self) -> None:
@@ -183,7 +183,7 @@ class Serving:
             with suppress(TimeoutError):
                 await self._others.wait_for(self._workers.work.wait(), wait)
             closely = (now := self._others.now()) >= self._watch_at
-            seen, lost = await self._outbox.file.look(closely=closely)
+            seen, lost = await self._outbox.place.look(closely=closely)
             if closely:
                 self._watch_at, self.lost = now + _WATCH_EVERY, lost
             if seen != version or self._workers.work.is_set() or self.lost:

@@ -14,26 +14,26 @@ class Store:
     Every method raises `OutboxUnusable` when the disk or the file fails.
 
     Args:
-        file: The outbox's file, which is open.
+        place: The outbox's, which is open.
         clock: Says what has expired.
     """
 
-    def __init__(self, file: OutboxPlace, clock: Clock) -> None:
-        self._file = file
+    def __init__(self, place: OutboxPlace, clock: Clock) -> None:
+        self._place = place
         self._clock = clock
 
     async def read(self, space: str, key: str) -> str | None:
         """Return a value as JSON, or ``None`` where there is none."""
-        return await self._file.read(kept_sql.read, space, key, self._clock.wall())
+        return await self._place.read(kept_sql.read, space, key, self._clock.wall())
 
     async def keys(self, space: str) -> list[str]:
         """Return the keys of a space, in order."""
-        return await self._file.read(kept_sql.keys, space, self._clock.wall())
+        return await self._place.read(kept_sql.keys, space, self._clock.wall())
 
     async def timers_called(self, space: str, begins: str) -> list[Timer]:
         """Return the timers of a space whose ids begin so."""
-        return await self._file.read(kept_sql.timers_called, space, begins)
+        return await self._place.read(kept_sql.timers_called, space, begins)
 
     async def timers_due(self, space: str, after: Timer | None, most: int) -> list[Timer]:
         """Return what is due in a space and what is due next: see `hangbot.delivery.kept_sql.timers_due`."""
-        return await self._file.read(kept_sql.timers_due, space, self._clock.wall(), after, most)
+        return await self._place.read(kept_sql.timers_due, space, self._clock.wall(), after, most)

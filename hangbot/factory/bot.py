@@ -126,7 +126,7 @@ async def open_bot(  # noqa: PLR0913  as above
         )
         drawing = journal.noted(rng, "canary")
         canary = Canary(clients.chat, courier, lambda: clients.chat.uid, clock, drawing, red)
-        ledger = Ledger(Inbox(outbox.file, clock), clients.chat, history)
+        ledger = Ledger(Inbox(outbox.place, clock), clients.chat, history)
         bot = Bot(
             bot_options(settings),
             chat=clients.chat,
@@ -158,7 +158,7 @@ async def open_bot(  # noqa: PLR0913  as above
             journal=journal,
             figures=figures,
             facts=happened,
-            store=Store(outbox.file, clock),
+            store=Store(outbox.place, clock),
             moderation=RoomModeration(clients.gateway, clients.chat, settings.room_uuid),
             offers={Settings: lambda: settings, author.kind: author.client},
         )

@@ -170,7 +170,7 @@ class Feed:
         """Ask how much waits; and, where something happened since the last answer, for messages, too."""
         outbox, deliveries, known = self._of.outbox, self._of.deliveries, self._known
         steps, not_delivered = deliveries.steps, deliveries.not_delivered
-        version, _ = await outbox.file.look(closely=False)
+        version, _ = await outbox.place.look(closely=False)
         everything = everything or version != known.version
         stepped = steps != known.steps
         failed = not_delivered != known.not_delivered or (stepped and self._moved())

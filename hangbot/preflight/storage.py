@@ -31,7 +31,7 @@ async def outbox_writable(context: CheckContext) -> Finding:
         waiting = await outbox.count_waiting()
     more = f", {waiting} {'message waits' if waiting == 1 else 'messages wait'}" if waiting else ""
     if context.settings.cluster:
-        return Finding(f"{outbox.file.name} was read from the cluster{more}")
+        return Finding(f"{outbox.place.name} was read from the cluster{more}")
     try:
         with nullcontext() if is_held_here(path) else exclusive(path, brief=True):
             pass

@@ -62,7 +62,7 @@ class Status:
 async def open_status(  # noqa: PLR0913  what it says, and where
     settings: Settings,
     bot: Bot,
-    file: OutboxPlace,
+    place: OutboxPlace,
     *,
     clock: Clock,
     version: str,
@@ -76,7 +76,7 @@ async def open_status(  # noqa: PLR0913  what it says, and where
     Args:
         settings: The outbox, and secrets.
         bot: The bot.
-        file: Its outbox, which the caller holds.
+        place: Its outbox's, which the caller holds.
         clock: Measures and waits.
         version: That of hangbot.
         journal: What it said and heard, to be read over the socket beside the outbox.
@@ -120,7 +120,7 @@ async def open_status(  # noqa: PLR0913  what it says, and where
         )
         tasks = [
             asyncio.create_task(watch.run(), name="hangbot-watch"),
-            asyncio.create_task(_probe(file, clock), name="hangbot-status-outbox"),
+            asyncio.create_task(_probe(place, clock), name="hangbot-status-outbox"),
         ]
         try:
             yield Status(current, systemd.stopping, pages.body)
@@ -192,11 +192,11 @@ def _journal(journal: Journal, settings: Settings, clock: Clock) -> Awaitable[by
     return asyncio.to_thread(write)
 
 
-async def _probe(file: OutboxPlace, clock: Clock) -> None:
+async def _probe(place: OutboxPlace, clock: Clock) -> None:
     """Find out again and again whether the outbox can be written, until it never can be."""
     with suppress(OutboxError):  # a message that is written meets that as well, and the bot ends
         while True:
-            await file.probe()
+            await place.probe()
             await clock.sleep(_PROBE_EVERY)
 
 

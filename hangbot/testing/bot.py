@@ -53,7 +53,7 @@ class UnrunBot(Bot):
             chat=chat,
             history=chat,
             open_push=_never,
-            ledger=Ledger(Inbox(outbox.file, clock), chat, chat),
+            ledger=Ledger(Inbox(outbox.place, clock), chat, chat),
             courier=make_courier(settings, outbox, _Nowhere(), clock=clock, rng=rng),
             open_room=_never,
             check_action=check_name,
@@ -61,7 +61,7 @@ class UnrunBot(Bot):
             notify=lambda _: None,
             reconnects=send_policy(settings),
             facts=room,
-            store=Store(outbox.file, clock),
+            store=Store(outbox.place, clock),
             moderation=_Moderation(self.recording),
         )
 

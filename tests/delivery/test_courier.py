@@ -536,14 +536,14 @@ async def test_a_receiver_with_a_long_queue_does_not_keep_the_others_waiting(des
 async def test_nothing_to_deliver_is_done_at_once_and_looked_for_again_and_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looking, seen = desk.outbox.file.look, list[int]()
+    looking, seen = desk.outbox.place.look, list[int]()
 
     async def look(*, closely: bool) -> tuple[int, str | None]:
         found = await looking(closely=closely)
         seen.append(found[0])
         return found
 
-    monkeypatch.setattr(desk.outbox.file, "look", look)
+    monkeypatch.setattr(desk.outbox.place, "look", look)
 
     await desk.courier().run_until_empty()
     async with running(desk.courier()):

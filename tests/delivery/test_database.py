@@ -148,7 +148,7 @@ async def test_what_the_third_version_left_has_an_inbox_that_begins(path: Path) 
     made(path, VERSION_3)
 
     async with opened(path, Owner("bot", "a")) as box:
-        inbox = Inbox(box.file, SystemClock())
+        inbox = Inbox(box.place, SystemClock())
         found = await inbox.load()
         await inbox.handled("group_a", [7], 5)
         rows = await box.rows()

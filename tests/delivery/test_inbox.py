@@ -29,14 +29,14 @@ def witness(line: int, *, done: bool = True) -> Witness:
 
 @pytest_asyncio.fixture
 async def inbox(outbox: Outbox) -> Inbox:
-    return Inbox(outbox.file, SystemClock())
+    return Inbox(outbox.place, SystemClock())
 
 
 @pytest_asyncio.fixture
 async def restarted(path: Path) -> AsyncIterator[Inbox]:
     """The inbox as the next process finds it, opened before anything was written."""
     async with opened(path) as box:
-        yield Inbox(box.file, SystemClock())
+        yield Inbox(box.place, SystemClock())
 
 
 async def marks(inbox: Inbox, key: str = ROOM) -> ConversationMarks:
@@ -199,7 +199,7 @@ async def test_the_groups_that_were_begun_first_are_forgotten(
 
 async def test_an_inbox_whose_file_is_closed_says_so(path: Path) -> None:
     async with opened(path) as box:
-        inbox = Inbox(box.file, SystemClock())
+        inbox = Inbox(box.place, SystemClock())
 
     with pytest.raises(OutboxUnusable, match="closed"):
         inbox.handled(ROOM, [1], 0)
@@ -216,7 +216,7 @@ async def test_more_traffic_takes_no_more_room(
         written = [inbox.handled(ROOM, [], line, [witness(line)]) for line in lines]
         written += [inbox.handled(f"user_{line % 40}", [], line, [witness(line)]) for line in lines[::3]]
         await asyncio.gather(*written)
-        pages: int = await outbox.file.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
+        pages: int = await outbox.place.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
         return pages
 
     before = await hear(range(100_001, 102_000))
@@ -229,13 +229,13 @@ async def test_more_traffic_takes_no_more_room(
 @pytest.mark.of_a_file
 async def test_on_a_full_disk_marks_wait_for_room(inbox: Inbox, outbox: Outbox) -> None:
     await inbox.begin(ROOM, 1)
-    pages = await outbox.file.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
-    await outbox.file.read(lambda file: file.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    pages = await outbox.place.read(lambda file: file.execute("PRAGMA page_count").fetchone()[0])
+    await outbox.place.read(lambda file: file.execute(f"PRAGMA max_page_count = {pages}").fetchone())
     long = witness(5)._replace(fingerprint="x" * 3000)
     full = [asyncio.ensure_future(inbox.handled(f"group_{n}", [5], 1, [long])) for n in range(50)]
     done, _ = await asyncio.wait(full, timeout=0.2)
 
-    await outbox.file.read(lambda file: file.execute("PRAGMA max_page_count = 100000").fetchone())
+    await outbox.place.read(lambda file: file.execute("PRAGMA max_page_count = 100000").fetchone())
     await asyncio.wait_for(asyncio.gather(*full), WITHIN)
 
     assert not done
@@ -260,7 +260,7 @@ class Model(RuleBasedStateMachine):
         folder = Path(self.folder.name)
         self.box = Outbox(KEPT.place(folder / folder.name, math.inf, InlineWriter))
         self.runner.run(self.box.open())
-        self.inbox = Inbox(self.box.file, SystemClock())
+        self.inbox = Inbox(self.box.place, SystemClock())
 
     def close(self) -> None:
         self.runner.run(self.box.close())

@@ -42,13 +42,13 @@ async def test_it_refuses_what_a_file_would(hangfm_clock: ManualClock) -> None:
 
 async def test_no_other_process_changes_it(hangfm_clock: ManualClock) -> None:
     box = await opened(hangfm_clock)
-    before = await box.file.look()
+    before = await box.place.look()
 
     await box.put([message("m-1")], now=1.0)
-    await box.file.probe()
-    with box.file.noticing(lambda: pytest.fail("something was noticed")):
-        await box.file.leave_lost()
+    await box.place.probe()
+    with box.place.noticing(lambda: pytest.fail("something was noticed")):
+        await box.place.leave_lost()
 
-    assert await box.file.look() == before
+    assert await box.place.look() == before
     assert before[1] is None
     await box.close()

@@ -65,7 +65,7 @@ async def settle(box: Outbox, key: str, end: Settlement, now: float = 20.0) -> N
 
 async def pragma(box: Outbox, text: str) -> Any:  # noqa: ANN401  of any kind
     """Ask or tell the connection, on its thread."""
-    return await box.file.read(lambda file: (file.execute(f"PRAGMA {text}").fetchone() or [None])[0])
+    return await box.place.read(lambda file: (file.execute(f"PRAGMA {text}").fetchone() or [None])[0])
 
 
 async def refusal(path: Path) -> OutboxUnusable:
@@ -440,14 +440,14 @@ async def test_notes_keep_the_number_of_attempts_and_never_lower_it(outbox: Outb
 
 @pytest.mark.of_a_file
 async def test_the_version_changes_when_another_connection_writes(outbox: Outbox, elsewhere: Outbox) -> None:
-    first = (await outbox.file.look())[0]
+    first = (await outbox.place.look())[0]
     await outbox.put([message("mine")], 10.0)
-    own = (await outbox.file.look())[0]
+    own = (await outbox.place.look())[0]
 
     await elsewhere.put([message("theirs")], 10.0)
 
     assert own == first
-    assert (await outbox.file.look())[0] != first
+    assert (await outbox.place.look())[0] != first
 
 
 async def test_of_messages_put_at_once_the_one_that_is_refused_is_alone(outbox: Outbox) -> None:
@@ -555,7 +555,7 @@ async def test_delivered_messages_are_kept_for_a_time_and_the_others_until_someb
 
         assert gone == 1
         assert [row.message.id for row in await box.rows()] == ["m1", "m2", "m3", "m4", "waits"]
-        steps = await box.file.read(lambda rows: rows.execute("SELECT count(*) FROM step").fetchone())
+        steps = await box.place.read(lambda rows: rows.execute("SELECT count(*) FROM step").fetchone())
         assert steps == (4,)
 
 
@@ -765,7 +765,7 @@ async def make_room(box: Outbox) -> None:
 
 async def told(box: Outbox, *, red: bool) -> None:
     async with asyncio.timeout(WITHIN):
-        while bool(box.file.conditions.all()) != red:  # noqa: ASYNC110  told from a thread
+        while bool(box.place.conditions.all()) != red:  # noqa: ASYNC110  told from a thread
             await asyncio.sleep(0.005)
 
 
@@ -779,7 +779,7 @@ async def full(outbox: Outbox) -> Outbox:
 async def test_a_full_disk_accepts_nothing_until_there_is_room(full: Outbox) -> None:
     with pytest.raises(OutboxUnusable, match="full"):
         await full.put([message(), message("m.2", text="x" * 50_000)], 10.0)
-    refused = (await full.rows(), await full.file.read(lambda database: database.in_transaction))
+    refused = (await full.rows(), await full.place.read(lambda database: database.in_transaction))
     await make_room(full)
 
     await full.put([message(text="x" * 50_000)], 11.0)
@@ -799,7 +799,7 @@ async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox) 
     reading = await asyncio.gather(*(outbox.rows() for _ in range(3)))
     with pytest.raises(OutboxDiskFull, match="is full"):
         await outbox.put([message("n", text="x" * 50_000)], 21.0)
-    red = [condition.sentence for condition in outbox.file.conditions.all()]
+    red = [condition.sentence for condition in outbox.place.conditions.all()]
     still = await outbox.get("m")
     await make_room(outbox)
     async with asyncio.timeout(WITHIN):
@@ -810,7 +810,7 @@ async def test_on_a_full_disk_an_end_waits_and_the_rest_goes_on(outbox: Outbox) 
     assert len(red) == 1
     assert "is full: nothing is accepted" in red[0]
     assert (await outbox.get("m")).state == "delivered"
-    assert outbox.file.conditions.all() == ()
+    assert outbox.place.conditions.all() == ()
 
 
 @pytest.mark.of_a_file
@@ -890,7 +890,7 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
         with locked(path) as rival:
             puts = [asyncio.ensure_future(box.put([message(f"m{number}")], 10.0)) for number in range(3)]
             await told(box, red=True)
-            (red,) = map(str, box.file.conditions.all())
+            (red,) = map(str, box.place.conditions.all())
             assert not any(put.done() for put in puts)
 
             rival.execute("ROLLBACK")
@@ -898,7 +898,7 @@ async def test_a_locked_outbox_is_told_once_and_what_was_asked_meanwhile_is_done
 
         assert "another program has the outbox" in red
         assert [row.message.id for row in await box.rows()] == ["m0", "m1", "m2"]
-        assert box.file.conditions.all() == ()
+        assert box.place.conditions.all() == ()
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 

@@ -285,7 +285,7 @@ async def test_an_outbox_that_hangs_keeps_the_others_no_longer_than_a_moment(tmp
     async with opened(tmp_path / "good") as good:
         hanging = [Outbox(OutboxFile(tmp_path / f"{number}")) for number in range(6)]
         await asyncio.gather(*(box.open() for box in hanging))
-        waits = [asyncio.ensure_future(box.file.read(lambda _: go.wait(WITHIN))) for box in hanging]
+        waits = [asyncio.ensure_future(box.place.read(lambda _: go.wait(WITHIN))) for box in hanging]
         await asyncio.sleep(0.01)  # they hang by now
 
         put = await asyncio.wait_for(good.put([message()], 1.0), WITHIN)

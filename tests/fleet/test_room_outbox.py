@@ -130,7 +130,7 @@ async def test_an_earlier_owner_can_write_nothing(servers: SimulatedServers) -> 
 
             await owner.put([message("mine")], 3.0)
             assert [row.message.id for row in await owner.rows()] == ["before", "mine"]
-        _, lost = await earlier.file.look()
+        _, lost = await earlier.place.look()
     assert lost is not None
     assert "lost" in lost
 
@@ -145,7 +145,7 @@ async def test_an_older_fence_is_refused_at_the_opening(servers: SimulatedServer
 async def test_a_command_writes_beside_the_owner(servers: SimulatedServers) -> None:
     async with opened(reached(servers), fence=7) as owner:
         noticed = asyncio.Event()
-        with owner.file.noticing(noticed.set):
+        with owner.place.noticing(noticed.set):
             async with opened(reached(servers)) as command:
                 await command.put([message("asked")], 1.0)
             async with asyncio.timeout(WITHIN):
@@ -168,18 +168,18 @@ async def test_without_the_cluster_nothing_is_accepted_and_what_must_be_waits(
         await box.put([message("m")], 1.0)
         cluster.away = True
         settling = asyncio.ensure_future(box.settle("m", DELIVERED, [], 2.0))
-        await until(lambda: bool(box.file.conditions.all()))
+        await until(lambda: bool(box.place.conditions.all()))
 
         with pytest.raises(ClusterAway):
             await box.put([message("n")], 2.0)
         assert not settling.done()
-        (red,) = map(str, box.file.conditions.all())
+        (red,) = map(str, box.place.conditions.all())
         assert "does not answer" in red
 
         cluster.away = False
         await settling
         assert [row.state for row in await box.rows()] == ["delivered"]
-        assert not box.file.conditions.all()
+        assert not box.place.conditions.all()
 
 
 async def test_a_command_does_not_wait_for_ever(servers: SimulatedServers) -> None:

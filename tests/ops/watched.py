@@ -92,7 +92,7 @@ async def watched(
             open_bot(settings, outbox, app=app, notify=deliveries.step, network=Network(journal=journal))
         )
         status = await stack.enter_async_context(
-            open_status(settings, bot, outbox.file, clock=clock, version="0", environ={})
+            open_status(settings, bot, outbox.place, clock=clock, version="0", environ={})
         )
         shown, tokens = Shown(bot, outbox, status, deliveries, log), list[str]()
         url = await stack.enter_async_context(

@@ -143,10 +143,10 @@ def test_an_end_waits_until_it_can_be_written_and_health_says_so_meanwhile(
         loop.call_later(600.0, fault.remove)
         settling = asyncio.ensure_future(box.settle("m", DELIVERED, [], 20.0))
         await asyncio.sleep(30.0)
-        red = [condition.sentence for condition in box.file.conditions.all()]
+        red = [condition.sentence for condition in box.place.conditions.all()]
         await settling
         settled = loop.time()
-        assert box.file.conditions.all() == ()
+        assert box.place.conditions.all() == ()
         state = (await box.get("m")).state
         await box.close()
         return red, settled, state
@@ -186,7 +186,7 @@ def test_a_commit_is_noticed_by_those_who_look_from_outside(path: Path) -> None:
         await bot.open()
         await command.open()
         await asyncio.sleep(1.0)
-        with bot.file.noticing(lambda: seen.append(round(loop.time(), 1))):
+        with bot.place.noticing(lambda: seen.append(round(loop.time(), 1))):
             await command.put([message("a")], 1.0)
             await command.put([message("b")], 1.0)
             await asyncio.sleep(10.0)

@@ -39,7 +39,7 @@ async def answer(box, inbox, line, low):
 async def main():
     box = Outbox(OutboxFile(Path(sys.argv[1])))
     await box.open()
-    inbox = Inbox(box.file, SystemClock())
+    inbox = Inbox(box.place, SystemClock())
     known = (await inbox.load()).conversations.get("group_room")
     if known is None:
         await inbox.begin("group_room", 0)
@@ -66,7 +66,7 @@ def killed_after(path: Path, seconds: float) -> None:
 
 async def found(path: Path) -> tuple[Remembered, list[OutboxRow]]:
     async with opened(path) as box:
-        return await Inbox(box.file, SystemClock()).load(), await box.rows()
+        return await Inbox(box.place, SystemClock()).load(), await box.rows()
 
 
 @pytest.mark.slow

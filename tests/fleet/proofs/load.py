@@ -61,7 +61,7 @@ async def _run(job: Job) -> None:
         await asyncio.to_thread(sys.stdin.readline)  # until all should be delivered
         async with _opened(cluster, every) as boxes:
             for settings, _, outbox in boxes:
-                answered = await outbox.file.read(_answered)
+                answered = await outbox.place.read(_answered)
                 _say({"room": room_key(settings), "states": await _states(outbox), "answered": answered})
 
 
