@@ -193,7 +193,8 @@ class _Search:
                 worker.close()
             for thread in threads:
                 thread.join(_ENDING)
-        while not self._played.empty():  # what failed, and was being shrunk
+        while len(summary.failures) != self._effort.failures and not self._played.empty():
+            # what failed, and was being shrunk
             self._take(self._played.get(), summary, watch)
         return summary
 
