@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from hangbot.clock import Clock
 from hangbot.config import Settings
@@ -19,7 +20,12 @@ from hangbot.fleet.nats_cluster import REMEMBERED_S, open_cluster
 from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.streams import Cluster
 
-__all__ = ["open_fleet", "open_outbox", "open_owned_outbox"]
+__all__ = ["KEPT_IN_A_CLUSTER", "KEPT_IN_A_CLUSTER_FOR", "open_fleet", "open_outbox", "open_owned_outbox"]
+
+KEPT_IN_A_CLUSTER: Final = 1000
+"""Delivered messages that a room in a cluster keeps at most: a new owner reads them all before it acts."""
+KEPT_IN_A_CLUSTER_FOR: Final = 86_400.0
+"""Seconds for which it keeps them."""
 
 Renew = Callable[[int], Awaitable[None]]
 
@@ -93,8 +99,10 @@ async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> Async
 async def _opened(
     settings: Settings, place: OutboxPlace, *, check: bool = False, binds: bool = True
 ) -> AsyncIterator[Outbox]:
-    kept = settings.keep_delivered_for, settings.keep_delivered_most
-    limits = OutboxLimits(settings.queue_limit, *kept, settings.catch_up)
+    keep_for, keep_most = settings.keep_delivered_for, settings.keep_delivered_most
+    if settings.cluster:
+        keep_for, keep_most = min(keep_for, KEPT_IN_A_CLUSTER_FOR), min(keep_most, KEPT_IN_A_CLUSTER)
+    limits = OutboxLimits(settings.queue_limit, keep_for, keep_most, settings.catch_up)
     owner = Owner(settings.chat_uid, settings.room_uuid, frozenset({settings.chat_receiver}), binds)
     outbox = Outbox(place, limits, owner)
     try:

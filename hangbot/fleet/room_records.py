@@ -52,6 +52,8 @@ class RoomRecords:
         self.last = 0
         self._fence = 0
         self._length = 0
+        self._shortest = 0
+        """Of how many records all rows were written anew last."""
         self._written = ""
         """The key of what was written last, whether it is known to be stored or not."""
         self._is_stored = True
@@ -64,7 +66,7 @@ class RoomRecords:
     @property
     def is_long(self) -> bool:
         """Whether there are so many records that they should be written anew."""
-        return self._length >= _LONG
+        return self._length >= max(_LONG, 2 * self._shortest)
 
     async def catch_up(self) -> None:
         """Read on to the newest record.
@@ -157,12 +159,13 @@ class RoomRecords:
 
         A record of another one in between ends it; it is tried again when there are more.
         """
-        self._length = 0
+        self._length = self._shortest = 0
         first = 0
         try:
             for rows in self.replica.all_rows():
                 stored = await self.append([rows], (), key=self._keys(), begins=not first)
                 first = first or stored
+                self._shortest += 1
         except Outdated:
             return
         if first:
