@@ -117,7 +117,7 @@ def _port_address(rooms: Collection[RoomConfig]) -> PortAddress:
 
 def _no_room(folder: RoomFolder) -> ConfigError:
     faults = [f"{name}.env: {why}" for name, why in folder.faulty.items()]
-    what = "has no file that can be used" if faults else "has no *.env file"
+    what = f"has no file that can be used: {'; '.join(faults)}" if faults else "has no *.env file"
     return ConfigError(
         f"the folder {folder.path} {what}",
         faults=faults,

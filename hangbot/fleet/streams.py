@@ -19,7 +19,7 @@ class ClusterAway(OutboxUnusable):
     """The cluster does not answer, or has no majority: nothing was asked of it."""
 
     remedy = (
-        "The worker tries on by itself; look at the NATS servers: `hangbot fleet check` says what is wrong."
+        "`hangbot fleet check` says what is wrong with the NATS servers; a running worker goes on by itself."
     )
     retryable = True
     exit_code = CANNOT_TELL

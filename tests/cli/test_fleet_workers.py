@@ -208,6 +208,14 @@ def test_what_is_called_wrongly_is_one_line(call: Call, argv: list[str], code: i
     assert words in ended.err
 
 
+def test_a_folder_whose_files_cannot_be_used_says_of_each_why(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "lounge.env").write_text("BOT_USER_TOKEN=a-token\nROOM_UUID=room\n", encoding="utf-8")
+
+    ended = call("fleet", "run", "--rooms", str(tmp_path))
+
+    assert "lounge.env: its HANGBOT_OUTBOX names no cluster" in ended.line(2)
+
+
 def test_an_operator_is_told_what_there_is(fleet: Fleet) -> None:
     fleet.worker("north")
     fleet.until_owned("north")
