@@ -2,10 +2,11 @@
 
 import argparse
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from hangbot.cli.output import write_failure, write_json
-from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.cli.signals import serve_until_stopped
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.servers import open_servers
 from hangbot.logs import set_up
@@ -41,19 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM; the first line on standard output is the ``ready`` line."""
     set_up(args.log_format, args.log_level, Redactor())
-    return asyncio.run(_serve(args))
+    return asyncio.run(serve_until_stopped(partial(_serve, args)))
 
 
-async def _serve(args: argparse.Namespace) -> int:
-    stop = asyncio.Event()
-    try:
-        with stopping(stop.set):
-            return await _serve_until(stop, args)
-    except SecondSignal:
-        return FAILED
-
-
-async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
+async def _serve(args: argparse.Namespace, stop: asyncio.Event) -> int:
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     async with open_servers(folder=args.keep, sync=args.sync, binary=args.nats_server) as servers:

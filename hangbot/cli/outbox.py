@@ -146,8 +146,8 @@ async def _held_up_by(outbox: Outbox, row: OutboxRow) -> list[Step]:
 
 
 async def _retry(args: argparse.Namespace) -> int:
-    in_cluster = configured(args, OUTBOX).startswith(SCHEME)
     async with _open(args) as outbox:
+        file = outbox.place.path if isinstance(outbox.place, OutboxFile) else None
         group_ids = await outbox.group_ids()
         keys = [key for given in args.ids for key in named(given, group_ids)]
         if args.all_failed:
@@ -159,16 +159,16 @@ async def _retry(args: argparse.Namespace) -> int:
                 "retry takes ids, --all-failed or --all-uncertain", remedy="`hangbot outbox list` shows ids."
             )
         rows = await outbox.requeue(list(dict.fromkeys(keys)), SystemClock().wall())
-        running = not in_cluster and _runs(_path(args))
-        if rows and running:
-            await poke(_path(args), clock=SystemClock())
+        running = file is not None and _runs(file)
+        if file and rows and running:
+            await poke(file, clock=SystemClock())
     _print_rows(rows, group_ids, as_json=args.json)
     if not args.json:
         write_line(
             "nothing to retry"
             if not rows
             else "queued: the room's worker delivers"
-            if in_cluster
+            if file is None
             else "the running bot takes it from here"
             if running
             else "queued: no bot runs, the next one delivers"

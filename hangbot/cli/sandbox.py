@@ -7,6 +7,7 @@ import logging
 import ssl
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from hangbot.cli.output import report, write_failure, write_json, write_line
 from hangbot.cli.parser import count, port
 from hangbot.cli.sandbox_env import MARK, kept_identity, render
 from hangbot.cli.sandbox_tls import advice, authority
-from hangbot.cli.signals import SecondSignal, stopping
+from hangbot.cli.signals import serve_until_stopped
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import FAILED
 from hangbot.logs import set_up
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     set_up(args.log_format, args.log_level, Redactor())
     logging.getLogger("hangbot.sandbox").setLevel(args.log_level.upper())
-    return asyncio.run(_serve(args))
+    return asyncio.run(serve_until_stopped(partial(_serve, args)))
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -95,16 +96,7 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--force goes with --env-out", remedy="Give both, or neither.")
 
 
-async def _serve(args: argparse.Namespace) -> int:
-    stop = asyncio.Event()
-    try:
-        with stopping(stop.set):
-            return await _serve_until(stop, args)
-    except SecondSignal:
-        return FAILED
-
-
-async def _serve_until(stop: asyncio.Event, args: argparse.Namespace) -> int:
+async def _serve(args: argparse.Namespace, stop: asyncio.Event) -> int:
     try:
         async with AsyncExitStack() as stack:
             out = _env_file(stack, args)

@@ -2,13 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from hangbot.cli import early_signals
+from hangbot.exit_codes import FAILED
 
-__all__ = ["SecondSignal", "Signals", "Stopped", "stopping"]
+__all__ = ["SecondSignal", "Signals", "Stopped", "serve_until_stopped", "stopping"]
 
 _ONE_SIGNAL: Final = 1.0
 """Seconds within which a further signal counts as the same one: `timeout`, npm and shells signal both a
@@ -87,3 +88,13 @@ def stopping(stop: Callable[[], None] | None = None) -> Iterator[Signals]:
                 signal.signal(number, signal.SIG_IGN)
         if signals.first is None:
             early_signals.give_back()
+
+
+async def serve_until_stopped(serve: Callable[[asyncio.Event], Awaitable[int]]) -> int:
+    """Return what a function returns that is given what the first signal sets; at the second, a failure."""
+    stop = asyncio.Event()
+    try:
+        with stopping(stop.set):
+            return await serve(stop)
+    except SecondSignal:
+        return FAILED

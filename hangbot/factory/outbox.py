@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hangbot.clock import Clock
 from hangbot.config import Settings
@@ -16,9 +16,10 @@ from hangbot.delivery.place import OutboxPlace
 from hangbot.delivery.thread_writer import ThreadWriter
 from hangbot.delivery.writer import MakeWriter
 from hangbot.fleet.keys import room_key
-from hangbot.fleet.nats_cluster import REMEMBERED_S, open_cluster
-from hangbot.fleet.room_outbox import RoomPlace
-from hangbot.fleet.streams import Cluster
+
+if TYPE_CHECKING:
+    from hangbot.fleet.room_outbox import RoomPlace
+    from hangbot.fleet.streams import Cluster
 
 __all__ = ["KEPT_IN_A_CLUSTER", "KEPT_IN_A_CLUSTER_FOR", "open_fleet", "open_outbox", "open_owned_outbox"]
 
@@ -60,14 +61,14 @@ async def open_outbox(
             yield outbox
         return
     async with open_fleet(settings, clock=clock) as cluster:
-        place = RoomPlace(cluster, room_key(settings), writer=_here(), patience=patience, clock=clock)
+        place = _room_place(settings, cluster, patience=patience, clock=clock)
         async with _opened(settings, place, check=check, binds=binds) as outbox:
             yield outbox
 
 
 @asynccontextmanager
 async def open_owned_outbox(
-    settings: Settings, cluster: Cluster, fence: int, *, clock: Clock | None = None
+    settings: Settings, cluster: "Cluster", fence: int, *, clock: Clock | None = None
 ) -> AsyncIterator[tuple[Outbox, Renew]]:
     """Open the outbox of a room whose lease is held, with the lease's fence; raises as `open_outbox`.
 
@@ -76,13 +77,13 @@ async def open_owned_outbox(
     Raises:
         OutboxTaken: Another one holds a later lease.
     """
-    place = RoomPlace(cluster, room_key(settings), writer=_here(), fence=fence, clock=clock)
+    place = _room_place(settings, cluster, fence=fence, clock=clock)
     async with _opened(settings, place) as outbox:
         yield outbox, place.renew
 
 
 @asynccontextmanager
-async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Cluster]:
+async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator["Cluster"]:
     """Open the cluster that HANGBOT_OUTBOX names.
 
     Raises:
@@ -90,7 +91,9 @@ async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> Async
         OutboxUnusable: The servers cannot be a fleet's.
     """
     assert settings.cluster is not None, "HANGBOT_OUTBOX names a cluster"  # noqa: S101  the caller's
-    remembered = max(REMEMBERED_S, 2 * settings.retry_total)
+    from hangbot.fleet.nats_cluster import open_cluster  # noqa: PLC0415  only bots of a fleet pay for it
+
+    remembered = 2 * settings.retry_total
     async with open_cluster(settings.cluster, remembered=remembered, clock=clock) as cluster:
         yield cluster
 
@@ -112,5 +115,15 @@ async def _opened(
         await outbox.close()
 
 
-def _here() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
+def _room_place(
+    settings: Settings,
+    cluster: "Cluster",
+    *,
+    fence: int | None = None,
+    patience: float = math.inf,
+    clock: Clock | None,
+) -> "RoomPlace":
+    from hangbot.fleet.room_outbox import RoomPlace  # noqa: PLC0415  only bots of a fleet pay for it
+
+    here = f"process {os.getpid()} on {socket.gethostname()}"
+    return RoomPlace(cluster, room_key(settings), writer=here, fence=fence, patience=patience, clock=clock)

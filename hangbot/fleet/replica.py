@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hangbot.delivery import tables
+from hangbot.delivery.database import connect_in_memory
 from hangbot.fleet.records import Record, Rows
 
 __all__ = ["Replica"]
@@ -47,8 +47,7 @@ class Replica:
     """
 
     def __init__(self) -> None:
-        self.database = sqlite3.connect(":memory:", isolation_level=None)
-        tables.prepare(self.database)
+        self.database = connect_in_memory()
         self._tables = {table.name: table for table in _tables(self.database)}
         self._note_changes()
         self._forget()

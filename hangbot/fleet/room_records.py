@@ -88,14 +88,7 @@ class RoomRecords:
             ClusterAway: It cannot be reached.
         """
         assert self._own_fence is not None, "there is a lease"  # noqa: S101  the caller's
-        while True:
-            await self.catch_up()
-            self.refuse_if_lost()
-            try:
-                await self.append((), (), key=self._keys(), fence=self._own_fence)
-            except Outdated:
-                continue
-            return
+        await self.renew(self._own_fence)
 
     async def renew(self, fence: int) -> None:
         """Set the fence of a later lease, and go on with it: no other one has had the room in between.

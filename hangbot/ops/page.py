@@ -14,6 +14,23 @@ _POLICY: Final = (
     "default-src 'none'; connect-src 'self'; img-src data:; style-src {css}; script-src {js}; "
     "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
+_WORDS: Final = {
+    "page": {
+        "title": "hangbot",
+        "whose": "bot",
+        "speaker": "bot",
+        "token": "It was shown when the bot first started, and stands in the file beside the outbox that"
+        " ends in <code>.token</code>. This tab keeps it until it is closed.",
+    },
+    "fleet": {
+        "title": "hangbot fleet",
+        "whose": "fleet",
+        "speaker": "worker",
+        "token": "It stands in the file <code>hangbot-fleet.token</code> in the folder of the rooms."
+        " This tab keeps it until it is closed.",
+    },
+}
+"""What the frame of a page says of it."""
 
 
 class Page(NamedTuple):
@@ -32,7 +49,8 @@ class Page(NamedTuple):
 def page(name: str) -> Page:
     """Return a page, ``page`` or ``fleet``, which is put together on first use."""
     css, js = (_text(f"common.{kind}") + _text(f"{name}.{kind}") for kind in ("css", "js"))
-    document = Template(_text(f"{name}.html")).substitute(css=css, js=js)
+    main = _text(f"{name}.html")
+    document = Template(_text("frame.html")).substitute(_WORDS[name], main=main, css=css, js=js)
     return Page(document.encode(), _POLICY.format(css=_hash(css), js=_hash(js)))
 
 

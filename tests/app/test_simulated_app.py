@@ -1,11 +1,23 @@
 """An app by `hangfm_app`: virtual time, crashes, and the search."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from pytest_hangfm import OpenApp
+from pytest_hangfm import AppBot, OpenApp
 from tests.app.durable_app import app
+
+
+@asynccontextmanager
+async def before_it_joins(bot: AppBot, seconds: int) -> AsyncIterator[None]:
+    """Run the block while a bot that was started again waits so long for its join."""
+    bot.inject("room.joinRoom", "delay", ms=seconds * 1000)
+    async with asyncio.TaskGroup() as both:
+        both.create_task(bot.restart(away=5))
+        await bot.advance(seconds=2)
+        yield
 
 
 async def test_a_timer_outlives_a_crash(hangfm_app: OpenApp) -> None:
@@ -35,11 +47,8 @@ async def test_a_command_before_the_first_join_waits_for_who_is_there(hangfm_app
     bot = await hangfm_app(app)
     mod = bot.sandbox.users.add("mod", "moderator")
     await mod.join()
-    bot.inject("room.joinRoom", "delay", ms=3000)
 
-    async with asyncio.TaskGroup() as both:
-        both.create_task(bot.restart(away=5))
-        await bot.advance(seconds=2)
+    async with before_it_joins(bot, 3):
         await mod.say("/skip")
         await bot.user.say("/hug mod")
 
@@ -49,11 +58,8 @@ async def test_a_command_before_the_first_join_waits_for_who_is_there(hangfm_app
 
 async def test_a_command_that_needs_nobody_is_answered_before_the_first_join(hangfm_app: OpenApp) -> None:
     bot = await hangfm_app(app)
-    bot.inject("room.joinRoom", "delay", ms=9000)
 
-    async with asyncio.TaskGroup() as both:
-        both.create_task(bot.restart(away=5))
-        await bot.advance(seconds=2)
+    async with before_it_joins(bot, 9):
         await bot.user.say("/count")
 
         await bot.expect("1", within=5)
@@ -61,11 +67,8 @@ async def test_a_command_that_needs_nobody_is_answered_before_the_first_join(han
 
 async def test_a_name_is_waited_for_before_the_first_join(hangfm_app: OpenApp) -> None:
     bot = await hangfm_app(app)
-    bot.inject("room.joinRoom", "delay", ms=3000)
 
-    async with asyncio.TaskGroup() as both:
-        both.create_task(bot.restart(away=5))
-        await bot.advance(seconds=2)
+    async with before_it_joins(bot, 3):
         await bot.user.say("/called")
 
     await bot.expect("called alice")
