@@ -1,10 +1,13 @@
-"""What a record costs in a cluster of three servers that write to disk, beside bare publishes of nats-py."""
+"""What a record and an accepted message cost in a cluster of three servers that write to disk.
+
+Both stand beside bare publishes of nats-py of the same size.
+"""
 
 import asyncio
 import json
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +19,16 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from bench.accepting import write_all
+from bench.accepting import Idle, idle_settings, write_all
 from bench.figures import Figure, at_least, at_most, figure, interleaved, ratio
 from bench.plan import Plan
 from hangbot.config.cluster import parse_address
+from hangbot.delivery.courier import Courier
+from hangbot.delivery.message import Outgoing
+from hangbot.delivery.outbox import Outbox
+from hangbot.factory import make_courier
 from hangbot.fleet.nats_cluster import open_cluster
+from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.servers import open_servers
 from hangbot.fleet.streams import Stream
 
@@ -34,7 +42,8 @@ _WITHIN: Final = 120.0
 _WINDOW_S: Final = 600
 _MS: Final = 1000.0
 _DATA: Final = b"x" * _BYTES
-
+_TEXT: Final = "x" * _BYTES
+_FENCE: Final = 1
 
 _Store = Callable[[int], Awaitable[None]]
 _Measure = Callable[..., Coroutine[Any, Any, float]]
@@ -55,6 +64,18 @@ class _Stores:
 
 
 @dataclass
+class _Messages:
+    """Those that the outbox of a room accepts, which a worker owns."""
+
+    courier: Courier
+    count: int = 0
+
+    async def store(self, writer: int) -> None:
+        self.count += 1
+        await self.courier.accept(Outgoing(f"m{self.count}", f"r{writer}", _TEXT))
+
+
+@dataclass
 class _Publishes:
     """Bare ones, to a stream of the same kind."""
 
@@ -62,6 +83,9 @@ class _Publishes:
 
     async def store(self, writer: int) -> None:
         await self.jetstream.publish(f"bare.room-{writer}", _DATA)
+
+
+_Contender = _Stores | _Messages | _Publishes
 
 
 async def _rate(store: _Store, amount: int, writers: int) -> float:
@@ -78,7 +102,7 @@ async def _lone(store: _Store, amount: int) -> float:
     return median(took)
 
 
-async def _opened(stack: AsyncExitStack, folder: Path) -> tuple[_Stores, _Publishes]:
+async def _opened(stack: AsyncExitStack, folder: Path) -> tuple[_Stores, _Messages, _Publishes]:
     servers = await stack.enter_async_context(open_servers(folder=folder))
     cluster = await stack.enter_async_context(open_cluster(parse_address(servers.address)))
     client = Client()
@@ -91,7 +115,11 @@ async def _opened(stack: AsyncExitStack, folder: Path) -> tuple[_Stores, _Publis
     leader = f"n{servers.number_of(cluster.server)}"
     for stream in ("hangbot-records", "bare"):
         await _led_by(client, stream, leader)
-    return _Stores(cluster.records), _Publishes(jetstream)
+    outbox = Outbox(RoomPlace(cluster, "room", writer="the bench", fence=_FENCE))
+    stack.push_async_callback(outbox.close)
+    await outbox.open()
+    courier = make_courier(idle_settings(folder), outbox, Idle())
+    return _Stores(cluster.records), _Messages(courier), _Publishes(jetstream)
 
 
 async def _led_by(client: Client, stream: str, leader: str) -> None:
@@ -112,35 +140,38 @@ def _stores(plan: Plan) -> Iterator[Figure]:
         with asyncio.Runner() as runner:
             stack = AsyncExitStack()
             try:
-                ours, bare = runner.run(_opened(stack, folder))
-                yield from _measured(plan, runner, ours, bare)
+                records, messages, bare = runner.run(_opened(stack, folder))
+                yield from _measured(plan, runner, {"record": records, "message": messages, "bare": bare})
             finally:
                 runner.run(stack.aclose())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measured(plan: Plan, runner: asyncio.Runner, ours: _Stores, bare: _Publishes) -> Iterator[Figure]:
-    contenders = {"ours": ours.store, "bare": bare.store}
+def _measured(plan: Plan, runner: asyncio.Runner, contenders: Mapping[str, _Contender]) -> Iterator[Figure]:
     amount = plan.amount(_RECORDS)
 
     def of(measure: _Measure, *more: int) -> dict[str, Callable[[], float]]:
-        return {name: partial(_run, runner, measure, store, *more) for name, store in contenders.items()}
+        return {name: partial(_run, runner, measure, each.store, *more) for name, each in contenders.items()}
 
-    for store in contenders.values():  # so that none pays for the first of everything
-        runner.run(_rate(store, amount // 4, _WRITERS))
+    for each in contenders.values():  # so that none pays for the first of everything
+        runner.run(_rate(each.store, amount // 4, _WRITERS))
     rates = interleaved(plan.rounds(7), of(_rate, amount, _WRITERS), within=_WITHIN)
-    beside = (
-        f"of bare publishes; {_WRITERS} writers, {_BYTES} bytes, three replicas, sync_interval: always; "
-        f"{median(rates['ours']):,.0f}/s, bare {median(rates['bare']):,.0f}/s"
-    )
-    yield figure("records stored", ratio(rates, "ours", "bare"), "x", goal=at_least(0.7), beside=beside)
     lone = interleaved(plan.rounds(7), of(_lone, plan.amount(_LONE)), within=_WITHIN)
-    beside = (
-        f"of a bare publish, one after the other; {median(lone['ours']):.2f} ms, bare "
-        f"{median(lone['bare']):.2f} ms"
-    )
-    yield figure("a lone record", ratio(lone, "ours", "bare"), "x", goal=at_most(1.3), beside=beside)
+    for name, some, one in (
+        ("record", "records stored", "a lone record"),
+        ("message", "messages accepted", "a lone message"),
+    ):
+        beside = (
+            f"of bare publishes; {_WRITERS} writers, {_BYTES} bytes, three replicas, sync_interval: always; "
+            f"{median(rates[name]):,.0f}/s, bare {median(rates['bare']):,.0f}/s"
+        )
+        yield figure(some, ratio(rates, name, "bare"), "x", goal=at_least(0.7), beside=beside)
+        beside = (
+            f"of a bare publish, one after the other; {median(lone[name]):.2f} ms, bare "
+            f"{median(lone['bare']):.2f} ms"
+        )
+        yield figure(one, ratio(lone, name, "bare"), "x", goal=at_most(1.3), beside=beside)
 
 
 def _run(

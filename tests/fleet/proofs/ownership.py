@@ -10,6 +10,7 @@ from typing import Final
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.claim import Claim
 from hangbot.fleet.nats_cluster import open_cluster
+from hangbot.fleet.picture import read_picture
 from hangbot.fleet.streams import Cluster, ClusterAway, Entry
 
 __all__ = ["Owned", "Ownership"]
@@ -69,6 +70,11 @@ class Ownership:
     def ready(self) -> list[str]:
         """Return the rooms whose owner's bot is ready."""
         return [room for room, owned in self.rooms.items() if owned[-1].ready and not owned[-1].free]
+
+    async def versions(self) -> dict[str, str]:
+        """Return the version of each worker that lives; raises `ClusterAway`."""
+        picture = await read_picture(self._cluster.register)
+        return {name: entry.version for name, entry in picture.workers.items()}
 
     @classmethod
     @asynccontextmanager

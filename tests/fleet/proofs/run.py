@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -52,12 +53,14 @@ class Found:
         figures: What was measured, a line each.
         stood_still: For how many seconds this process itself did nothing, at most.
         slowest: The 99th percentile of takeovers while no server was disturbed, in seconds.
+        versions: The version of each worker, after each one that was upgraded.
     """
 
     wrong: list[str] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
     stood_still: float = 0.0
     slowest: float = 0.0
+    versions: list[dict[str, str]] = field(default_factory=list)
 
 
 class _Run:
@@ -84,8 +87,16 @@ class _Run:
         self.doubtful = 0
 
 
-async def prove(folder: Path, sizes: Sizes, seed: int) -> Found:
-    """Run it once."""
+async def prove(folder: Path, sizes: Sizes, seed: int, *, upgrade: Path | None = None) -> Found:
+    """Run it once.
+
+    Args:
+        folder: For files and logs.
+        sizes: How much of everything.
+        seed: Of what is drawn.
+        upgrade: The folder of another hangbot: instead of being disturbed, the workers are stopped and
+            started with it, one after the other.
+    """
     for name in ("rooms", "logs", "servers"):
         (folder / name).mkdir()
     async with (
@@ -97,28 +108,29 @@ async def prove(folder: Path, sizes: Sizes, seed: int) -> Found:
         run = _Run(sizes, seed, rooms, servers, workers, ownership)
         watching = asyncio.create_task(run.lag.watch(), name="the loop")
         try:
-            await _prove(run, folder, seed)
+            await _prove(run, folder, seed, upgrade)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
         return run.found
 
 
-async def _prove(run: _Run, folder: Path, seed: int) -> None:
+async def _prove(run: _Run, folder: Path, seed: int, upgrade: Path | None) -> None:
     begun = time.time()
     await _until(lambda: len(run.ownership.ready()) == run.sizes.rooms, _STARTS_WITHIN, "every bot is ready")
     run.found.figures.append(f"{run.sizes.rooms} rooms ready after {time.time() - begun:.1f} s")
-    await _disturb(run, folder, seed)
+    await _disturb(run, folder, seed, upgrade)
     await _judge(run, folder)
 
 
-async def _disturb(run: _Run, folder: Path, seed: int) -> None:
+async def _disturb(run: _Run, folder: Path, seed: int, upgrade: Path | None) -> None:
     seconds = run.sizes.disturbances * _EACH
     async with _load(run, folder, seconds, seed) as load:
         await _hear(run, load, until="begun")
         begun = time.time()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(run.disturbances.run(run.sizes.disturbances), name="disturbances")
+            deeds = _upgrade(run, upgrade) if upgrade else run.disturbances.run(run.sizes.disturbances)
+            tasks.create_task(deeds, name="disturbances")
             tasks.create_task(_ask(run, seconds), name="questions")
             tasks.create_task(_hear(run, load, until="sent"), name="the load")
         over = time.time()
@@ -169,6 +181,18 @@ async def _hear(run: _Run, load: Process, *, until: str) -> None:
         run.found.wrong.append("the load has ended early: its log has why")
 
 
+async def _upgrade(run: _Run, code: Path) -> None:
+    """Have each worker give its rooms up, and start it with other code; the next one when it has rooms."""
+    for worker in run.workers:
+        if await worker.stop():
+            run.found.wrong.append(f"{worker.name} was not stopped in good order: {worker.log}")
+        worker.code = code
+        worker.start()
+        takes_rooms = partial(run.ownership.of_worker, worker.name)
+        await _until(takes_rooms, _STARTS_WITHIN, "it has rooms again")
+        run.found.versions.append(await run.ownership.versions())
+
+
 async def _ask(run: _Run, seconds: float) -> None:
     """Have the users of the rooms ask."""
     begun = time.time()
@@ -186,7 +210,7 @@ def _arrived(run: _Run) -> bool:
     return load >= len(run.accepted) and answers >= run.sizes.questions
 
 
-async def _until(holds: Callable[[], bool], within: float, what: str) -> None:
+async def _until(holds: Callable[[], object], within: float, what: str) -> None:
     end = time.monotonic() + within
     while not holds():
         if time.monotonic() > end:

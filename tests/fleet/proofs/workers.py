@@ -39,6 +39,7 @@ class WorkerProcess:
     Attributes:
         name: As above.
         nats: As above.
+        code: The folder of the hangbot that it runs from its next start on; ``None``: of this one.
         runs: How often it was started.
         faults: What it did that it must not do.
     """
@@ -56,6 +57,7 @@ class WorkerProcess:
     ) -> None:
         self.name = name
         self.nats = nats
+        self.code: Path | None = None
         self.runs = 0
         self.faults: list[str] = []
         self._folder, self._logs = folder, logs
@@ -87,7 +89,7 @@ class WorkerProcess:
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                env=os.environ | self._env,
+                env=os.environ | self._env | ({"PYTHONPATH": str(self.code)} if self.code else {}),
             )
 
     def pause(self) -> None:
