@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 __all__ = ["Assignment", "Member", "RoomFile", "assign"]
 
+_UNREAD: Final = "a newer hangbot wrote its records, and no worker here can read them: start one that can"
 _BITS: Final = 128
 """Bits for one worker where all of them are counted with at once: a product of two words of 64 fits."""
 
@@ -57,7 +58,7 @@ class Assignment:
 
     Attributes:
         owners: The workers' names, by the keys of the rooms; a room that is missing has no place.
-        refused: Why a room is not to be taken anew, by its key: its files differ.
+        refused: Why a room is not to be taken anew, by its key: files differ, or none can read its records.
         crowded: Keys of the rooms that no worker has a place for.
     """
 
@@ -80,9 +81,10 @@ def assign(members: Sequence[Member], wishes: Mapping[str, str] | None = None) -
     places = [_Places(member) for member in takers]
     ranking = _Ranking(takers, wishes or {})
     untried = {room: ranking.of(room) for room in rooms if room not in refused}
-    crowded = filter(None, [_place(room, places, untried) for room in untried])
+    homeless = {*filter(None, [_place(room, places, untried) for room in untried])}
+    unread = homeless & frozenset[str].intersection(*(member.refuses for member in takers)) if takers else ()
     owners = {room: each.member.name for each in places for room in each.rooms()}
-    return Assignment(owners, refused, tuple(sorted(crowded)))
+    return Assignment(owners, refused | dict.fromkeys(unread, _UNREAD), tuple(sorted(homeless - {*unread})))
 
 
 class _Ranking:

@@ -164,8 +164,6 @@ class Rooms:
         room, name = life.config.key, life.config.name
         if end.is_newer:
             self.refuses[room] = end.why
-            more = {"action": "room_refused"}
-            logger.error("[ERROR] %s is left to workers of a later version: %s", name, end.why, extra=more)
             self.changed.set()
         if end.code == PUT_OUT:
             words = (

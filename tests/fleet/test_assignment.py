@@ -64,7 +64,8 @@ def test_places_are_kept_to_and_none_is_free_while_a_room_has_none(members: list
                 assert member.most is not None
                 assert load[member.name] == member.most
     takers = [member for member in members if not member.draining]
-    assert len(plan.owners) + len(plan.crowded) == (len(takers[0].folder) if takers else 0)
+    every = [*plan.owners, *plan.crowded, *plan.refused]
+    assert sorted(every) == sorted(takers[0].folder if takers else ())
 
 
 @given(fleets().flatmap(lambda members: st.tuples(st.just(members), st.permutations(members))))
@@ -117,6 +118,17 @@ def test_with_more_rooms_than_places_the_rest_is_named() -> None:
 
     assert Counter(plan.owners.values()) == {"north": 3, "south": 3}
     assert len(plan.crowded) == 4
+
+
+def test_a_room_that_no_worker_can_read_is_named_with_what_is_to_be_done() -> None:
+    members = [replace(member, refuses=frozenset({"key-0"})) for member in workers("north", "south", rooms=2)]
+    members.append(Member("gone", {}, draining=True))
+
+    plan = assign(members)
+
+    assert [*plan.owners] == ["key-1"]
+    assert "a newer hangbot wrote its records" in plan.refused["key-0"]
+    assert plan.crowded == ()
 
 
 @pytest.mark.parametrize(
