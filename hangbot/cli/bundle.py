@@ -50,6 +50,7 @@ _LIBRARIES: Final = (
     "aiohappyeyeballs",
     "aiohttp",
     "prometheus-client",
+    "nats-py",
 )
 _NOT_RUNNING: Final = "no bot runs on the outbox, and it had that in its memory"
 

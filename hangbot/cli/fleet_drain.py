@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Drain a worker, and return when it has no rooms."""
     worker = args.worker or own_name()
     had = asyncio.run(_drain(fleet_address(args), worker))
-    write_line(f"worker {worker} has given up its {had} rooms and ends")
+    write_line(f"worker {worker} has given up its rooms ({had}) and ends")
     return 0
 
 

@@ -49,7 +49,8 @@ def _lines(picture: Picture) -> Iterator[str]:
         most = f" of at most {entry.most}" if entry.most is not None else ""
         drains = ", draining" if entry.draining else ""
         since = iso_time(entry.since)
-        yield f"worker {name} on {entry.host} (process {entry.pid}): {has} rooms{most}{drains}, since {since}"
+        where = f"on {entry.host} (process {entry.pid})"
+        yield f"worker {name} {where}: rooms: {has}{most}{drains}, since {since}"
     if not picture.workers:
         yield "no worker runs"
 

@@ -166,7 +166,7 @@ async def _retry(args: argparse.Namespace) -> int:
     if not args.json:
         write_line(
             "nothing to retry"
-            if not rows
+            if not any(row.state in {"queued", "sending"} for row in rows)
             else "queued: the room's worker delivers"
             if file is None
             else "the running bot takes it from here"

@@ -5,8 +5,6 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field
 
-from hangbot.config.cluster import ClusterAddress
-
 __all__ = ["Finite", "InnerSettings", "inner_fields"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -42,8 +40,6 @@ class InnerSettings(BaseModel):
     """Delivered messages that are kept in the outbox at most."""
     http_concurrency: Annotated[int, Ge(1), Le(100)] = 4
     """Concurrent requests to the chat, at most."""
-    cluster: ClusterAddress | None = None
-    """Where the outbox is kept in place of a file, where HANGBOT_OUTBOX names a fleet's cluster."""
 
 
 def inner_fields() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from hangbot.config import fields, validators
+from hangbot.config.cluster import ClusterAddress
 from hangbot.config.fields import Dialect, Env, Feed, Need, Strategy
 from hangbot.config.inner import Finite, InnerSettings
 
@@ -190,6 +191,8 @@ class SettingsTable(InnerSettings):
             free=True,
         ),
     ] = Path("hangbot-outbox.sqlite3")
+    cluster: ClusterAddress | None = None
+    """Where the outbox is kept in place of a file, where HANGBOT_OUTBOX names a fleet's cluster."""
     chat_feed: Annotated[
         Feed,
         fields.word(

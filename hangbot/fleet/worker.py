@@ -122,7 +122,7 @@ class Worker:
         count = len(self._files.rooms)
         more = {"action": "worker", "rooms": count}
         logger.info(
-            "worker %s of the fleet at %s: %d rooms", self._name, self._cluster.name, count, extra=more
+            "worker %s of the fleet at %s, rooms: %d", self._name, self._cluster.name, count, extra=more
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -221,7 +221,7 @@ class Worker:
         if shown != self._shown:
             if self._draining and self._shown is not None:
                 count = len(self.rooms.lives)
-                logger.info("draining: %d rooms are given up", count, extra={"action": "drain"})
+                logger.info("draining, rooms to be given up: %d", count, extra={"action": "drain"})
             if self._shown is not None:
                 await self._membership.refresh()
             self._shown = shown

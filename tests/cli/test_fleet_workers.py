@@ -228,12 +228,49 @@ def test_an_operator_is_told_what_there_is(fleet: Fleet) -> None:
 
     assert shown.count("[OK]   ") == len(ROOMS)
     assert f"worker north on {socket.gethostname()}" in shown
-    assert "4 rooms" in shown
+    assert "rooms: 4, since" in shown
     assert "no room pink. There is: blue, green, red, white" in unknown_room.line(1)
     assert "no worker west. There is: north" in unknown_worker.line(1)
     assert "no worker west" in nobody.line(1)
     assert twice.wait() == 1
     assert "a worker called north runs already" in twice.err or "another worker called north" in twice.err
+
+
+COMMANDS = (
+    ("status", 0, ": ready"),
+    ("preflight", 0, "was read from the cluster"),
+    ("send hello --id said --wait 60", 0, "said"),
+    ("outbox list", 0, "hello"),
+    ("outbox show said", 0, "settled"),
+    ("outbox retry said", 0, "nothing to retry"),
+    ("outbox drop said", 1, "delivered"),
+    ("outbox stats", 0, "delivered"),
+    ("outbox backup copy.sqlite3", 0, "1 messages"),
+    ("bundle kept.zip", 0, "journal.jsonl"),
+    ("run", 2, "fleet run --rooms DIR"),
+)
+"""What is said of one bot, the exit code, and what it says."""
+
+
+def test_every_command_about_one_bot_works_on_a_room_of_a_fleet(fleet: Fleet) -> None:
+    fleet.worker("north")
+    fleet.until_owned("north")
+
+    for command, code, words in COMMANDS:
+        ended = fleet.call(*command.split(), "--env-file", str(fleet.folder / "red.env"))
+
+        assert ended.code == code, f"{command}: {ended.err}"
+        assert words in ended.out + ended.err, command
+
+
+def test_a_bundle_of_a_room_whose_workers_are_gone_has_all_but_their_memory(fleet: Fleet) -> None:
+    fleet.send_to_all()
+
+    ended = fleet.call("bundle", "kept.zip", "--env-file", str(fleet.folder / "red.env"))
+
+    assert ended.code == 0, ended.err
+    assert "config.json, versions.json, outbox.json, preflight.json" in ended.out
+    assert "not in it: journal.jsonl" in ended.out
 
 
 def test_a_cluster_that_is_away_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
