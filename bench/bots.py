@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,16 +63,13 @@ class World:
 
 
 @contextmanager
-def open_world(
-    *, bots: int, crowd: int = 0, clients: int = 0, each: Sequence[Mapping[str, str]] = (), **env: str
-) -> Iterator[World]:
+def open_world(*, bots: int, crowd: int = 0, clients: int = 0, **env: str) -> Iterator[World]:
     """Open so many bots, each in a room of its own.
 
     Args:
         bots: How many.
         crowd: People in each room who have no client.
         clients: People with tokens.
-        each: What each bot is configured with besides; left out: nothing.
         env: What all of them are configured with besides.
     """
     wants = {"rooms": bots, "crowd": crowd, "clients": clients, "bots": bots}
@@ -84,8 +81,8 @@ def open_world(
         answer = sandbox.ask(wants, within=_OPEN_WITHIN)
         world = World(sandbox, process, bots, folder, answer)
         envs = [
-            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{n}.sqlite3"} | env | dict(more)
-            for n, (own, more) in enumerate(zip(answer["bots"], each or [{}] * bots, strict=True))
+            own | {"HANGBOT_RATE": "0", "HANGBOT_OUTBOX": f"{folder}/{number}.sqlite3"} | env
+            for number, own in enumerate(answer["bots"])
         ]
         world.ports = process.ask({"do": "open", "envs": envs}, within=_OPEN_WITHIN)
         yield world

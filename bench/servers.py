@@ -10,13 +10,14 @@ import json
 import random
 import sys
 from contextlib import AsyncExitStack, suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from bench import usage
+from bench.busy import BusyRoom
 from bench.faulty import FaultyRoom
 from bench.lines import answer_lines
 from bench.trouble import Trouble
@@ -53,6 +54,7 @@ class _SandboxServer:
         self._stack = stack
         self._sandbox: Sandbox | None = None
         self._rooms: list[Room] = []
+        self._busy: dict[int, BusyRoom] = {}
         self._faulty: FaultyRoom | None = None
         self._trouble: Trouble | None = None
 
@@ -63,20 +65,26 @@ class _SandboxServer:
         match request["do"]:
             case "usage":
                 return {"resident_mb": usage.resident_mb(), "cpu_s": usage.cpu_s()}
-            case "state":
-                return fingerprint(self._sandbox.state)
-            case "delivered":
-                return len(self._sandbox.messages)
-            case "requests":
-                return len(self._sandbox.journal.events(service="chat", dir="in", kind="http"))
+            case "state" | "delivered" | "requests" as what:
+                return _seen(self._sandbox, what)
             case "traffic":
-                room = self._rooms[request.get("room", 0)]
-                return await _vote(self._sandbox, room, request["rate"], request["seconds"])
+                return await _vote(self._sandbox, request["rate"], request["seconds"])
+            case "busy":
+                room = await self._busy_room(self._sandbox, request["room"])
+                return await room.happen(request["number"], request["seed"], request["rate"])
+            case "settled":
+                return await asyncio.gather(*(room.settled() for room in self._busy.values()))
             case "trouble":
                 return await self._trouble.turn(request["kind"]) if self._trouble else None
             case "faulty":
                 return self._faulty.report() if self._faulty else None
         raise ValueError(f"no such request: {request}")
+
+    async def _busy_room(self, sandbox: Sandbox, at: int) -> BusyRoom:
+        if at not in self._busy:
+            self._busy[at] = BusyRoom(sandbox, self._rooms[at])
+            await self._busy[at].open()
+        return self._busy[at]
 
     async def _open(
         self,
@@ -128,19 +136,29 @@ class _SandboxServer:
         }
 
 
-async def _vote(sandbox: Sandbox, room: Room, rate: float, seconds: float) -> int:
+def _seen(sandbox: Sandbox, what: Literal["state", "delivered", "requests"]) -> str | int:
+    match what:
+        case "state":
+            return fingerprint(sandbox.state)
+        case "delivered":
+            return len(sandbox.messages)
+        case "requests":
+            return len(sandbox.journal.events(service="chat", dir="in", kind="http"))
+
+
+async def _vote(sandbox: Sandbox, rate: float, seconds: float) -> int:
     """Have a user who comes for that vote so often a second, to and fro; return how often."""
     user = sandbox.users.add("voter")
-    await user.join(room)
+    await user.join()
     loop = asyncio.get_running_loop()
     began, number = loop.time(), 0
     while (at := loop.time() - began) < seconds:
         if number <= at * rate:
-            await user.vote(like=number % 2 == 0, room=room)
+            await user.vote(like=number % 2 == 0)
             number += 1
         else:
             await asyncio.sleep(1 / rate / 4)
-    await user.leave(room)
+    await user.leave()
     return number
 
 
