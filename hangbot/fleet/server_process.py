@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,23 +41,34 @@ class Ports:
 
 
 def configuration(
-    name: str, own: Ports, others: list[Ports], store: Path, *, cluster: str, sync: str, more: str = ""
+    name: str,
+    own: Ports,
+    others: Sequence[str],
+    store: Path,
+    *,
+    cluster: str,
+    sync: str,
+    told: str = "",
+    more: str = "",
 ) -> str:
     """Return the text of a server's configuration file.
 
     Args:
         name: The server's name.
         own: Where it listens.
-        others: Where the others do.
+        others: Where it reaches the others, as ``HOST:PORT``.
         store: The folder of its streams.
         cluster: The cluster's name.
         sync: ``always``: what is acknowledged is on disk; ``default``: within two minutes.
+        told: Where those whom it reaches tell others that it is; empty: where it listens.
         more: Further lines.
     """
-    routes = ", ".join(f'"nats://127.0.0.1:{other.cluster}"' for other in others)
+    routes = ", ".join(f'"nats://{other}"' for other in others)
+    advertise = f'\n  advertise: "{told}"' if told else ""
     always = "\n  sync_interval: always" if sync == "always" else ""
     together = (
-        f'cluster {{\n  name: {cluster}\n  listen: "127.0.0.1:{own.cluster}"\n  routes: [{routes}]\n}}\n'
+        f'cluster {{\n  name: {cluster}\n  listen: "127.0.0.1:{own.cluster}"{advertise}\n'
+        f"  routes: [{routes}]\n}}\n"
     )
     return (
         f'server_name: {name}\nlisten: "127.0.0.1:{own.client}"\nhttp: "127.0.0.1:{own.monitor}"\n'

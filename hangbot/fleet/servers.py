@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,17 @@ from hangbot.errors import HangbotError, OutboxUnusable
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.server_process import Ports, ServerProcess, configuration
 
-__all__ = ["Servers", "find_binary", "open_servers"]
+__all__ = ["Route", "Servers", "find_binary", "open_servers"]
 
 _READY_S: Final = 30.0
 _ASK_S: Final = 0.25
 _AGAIN_S: Final = 0.05
 _TRIES: Final = 3
+_NOWHERE: Final = "127.0.0.1:1"
+"""Where nothing listens."""
+
+Route = Callable[[int, int, int], str]
+"""Returns by which ``HOST:PORT`` one server reaches another, by their numbers, which listens at that port."""
 
 
 def find_binary(named: Path | None = None) -> str:
@@ -156,6 +161,7 @@ async def open_servers(
     sync: str = "always",
     binary: Path | None = None,
     more: str = "",
+    route: Route | None = None,
     wait: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[Servers]:
@@ -167,6 +173,7 @@ async def open_servers(
         sync: ``always``: what is acknowledged is on disk; ``default``: within two minutes.
         binary: The nats-server; by default that of the extra ``fleet-dev``, or of the path.
         more: Further lines of each one's configuration.
+        route: By which way they reach each other, and by no other one; by default directly.
         wait: Whether to wait until they take records of three replicas.
         clock: Waits.
 
@@ -177,7 +184,7 @@ async def open_servers(
     clock = clock or SystemClock()
     with tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True) as temporary:
         for tries in range(1, _TRIES + 1):
-            servers = _made(program, (folder or Path(temporary)).absolute(), count, sync, more, clock)
+            servers = _made(program, (folder or Path(temporary)).absolute(), count, sync, more, route, clock)
             try:
                 servers.start_all()
                 if wait:
@@ -194,15 +201,21 @@ async def open_servers(
             await servers.end()
 
 
-def _made(program: str, folder: Path, count: int, sync: str, more: str, clock: Clock) -> Servers:
+def _made(
+    program: str, folder: Path, count: int, sync: str, more: str, route: Route | None, clock: Clock
+) -> Servers:
     ports, processes = _free_ports(count), []
+    way = route or (lambda _, __, port: f"127.0.0.1:{port}")
+    told = _NOWHERE if route else ""  # or a third one would tell them of a shorter way
     for number in range(count):
-        own = ports[number]
-        others = [port for port in ports if port is not own]
-        file, store = folder / f"n{number}.conf", folder / f"n{number}"
-        text = configuration(f"n{number}", own, others, store, cluster="hangbot-dev", sync=sync, more=more)
+        others = [way(number, other, ports[other].cluster) for other in range(count) if other != number]
+        name, store = f"n{number}", folder / f"n{number}"
+        text = configuration(
+            name, ports[number], others, store, cluster="hangbot-dev", sync=sync, told=told, more=more
+        )
+        file = folder / f"{name}.conf"
         file.write_text(text, encoding="utf-8")
-        processes.append(ServerProcess(program, file, folder / f"n{number}.log", clock))
+        processes.append(ServerProcess(program, file, folder / f"{name}.log", clock))
     return Servers(folder, processes, ports)
 
 

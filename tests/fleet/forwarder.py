@@ -22,11 +22,13 @@ class Forwarder:
 
     Attributes:
         port: Where it listens, once it is open.
+        target: As above.
     """
 
-    def __init__(self, host: str, target: int) -> None:
+    def __init__(self, host: str, target: int = 0) -> None:
         self.port = 0
-        self._host, self._target = host, target
+        self.target = target
+        self._host = host
         self._whole = asyncio.Event()
         self._whole.set()
         self._server: asyncio.Server | None = None
@@ -51,7 +53,7 @@ class Forwarder:
         """End every connection, and take no more."""
         if self._server is not None:
             self._server.close()
-        await self._reset()
+        await self.reset()
 
     def cut(self) -> None:
         """Let no byte pass from now on."""
@@ -60,17 +62,18 @@ class Forwarder:
     async def mend(self, *, resets: bool = False) -> None:
         """Let bytes pass again: those that were held, too, unless the connections are reset."""
         if resets:
-            await self._reset()
+            await self.reset()
         self._whole.set()
 
-    async def _reset(self) -> None:
+    async def reset(self) -> None:
+        """End every connection; new ones are taken."""
         carrying = [*self._carrying]
         for task in carrying:
             task.cancel()
         await asyncio.gather(*carrying, return_exceptions=True)
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._carry(reader, writer), name=f"a connection to {self._target}")
+        task = asyncio.create_task(self._carry(reader, writer), name=f"a connection to {self.target}")
         self._carrying.add(task)
         task.add_done_callback(self._carrying.discard)
 
@@ -80,7 +83,7 @@ class Forwarder:
         pumps: list[asyncio.Task[None]] = []
         try:
             await self._whole.wait()
-            back, there = await asyncio.open_connection("127.0.0.1", self._target)
+            back, there = await asyncio.open_connection("127.0.0.1", self.target)
             pumps = [
                 asyncio.create_task(self._pump(reader, there), name="there"),
                 asyncio.create_task(self._pump(back, writer), name="back"),
