@@ -27,9 +27,11 @@ class Pending:
     came: list[Answer] = field(default_factory=list)
 
     def take(self, answer: Answer) -> None:
-        """Take an answer."""
+        """Take an answer, if one is missing: of two servers that think that they lead, both answer."""
+        if self.done.done():
+            return
         self.came.append(answer)
-        if not self.done.done() and (not self.several or is_last(answer)):
+        if not self.several or is_last(answer):
             self.done.set_result(self.came)
 
 

@@ -12,6 +12,7 @@ from hangbot.config.cluster import parse_address
 from hangbot.fleet.jetstream import Answer
 from hangbot.fleet.link import Link
 from hangbot.fleet.nats_cluster import NatsStream
+from hangbot.fleet.pending import PendingAnswers
 from hangbot.fleet.shapes import records_names
 from hangbot.fleet.streams import ClusterAway, Entry
 from tests.fleet.pretending import pretending
@@ -60,3 +61,13 @@ async def test_what_a_follower_does_not_know_yet_the_leader_is_asked_for() -> No
     stream = NatsStream(link, records_names("f"))
 
     assert await stream.read("room", after=7) == [Entry("room", 9, b"new")]
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_where_two_servers_answer_what_one_was_asked_the_first_answer_counts(*, several: bool) -> None:
+    pending = PendingAnswers()
+    with pending.expected("anything", several=several) as (word, asked):
+        pending.take(word, Answer({"Status": "204"}, b"of one that leads no more"))
+        pending.take(word, Answer({"Status": "204"}, b"of the leader"))
+
+        assert [answer.data for answer in await asked.done] == [b"of one that leads no more"]
