@@ -8,24 +8,27 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from hangbot.clock import Clock
 from hangbot.delivery.writer import Job, Translate, Work, WorkOnMany, resolve, run_batch
 from hangbot.errors import OutboxUnusable
-from hangbot.fleet.room_records import RoomRecords
+from hangbot.fleet.records import decode
+from hangbot.fleet.room_records import NothingNewer, RoomRecords
 from hangbot.fleet.streams import AnswerMissing, ClusterAway, Outdated
 
 __all__ = ["RecordWriter"]
 
+T = TypeVar("T")
 _MOST_AT_ONCE: Final = 256
 _AGAIN_AFTER: Final = 0.1
 _SHOWN_AFTER: Final = 2.0
 """Seconds without an answer after which nothing is accepted any more: as long as an owner may act."""
 _LOOK_EVERY: Final = 5.0
 """Seconds after which the cluster is asked for what others wrote, whatever was heard."""
-_BEHIND_FOR: Final = 5.0
-"""Seconds after which there is nothing newer to be read, where a store was refused for it."""
+_BEHIND_FOR: Final = 30.0
+"""Seconds after which there is nothing newer to be read, where a store was refused for it: a server that is
+cut from the others may take itself for the leader for 20, and refuses what they have stored meanwhile."""
 _CLOSE_WITHIN: Final = 5.0
 
 
@@ -191,22 +194,9 @@ class RecordWriter:
                 done.set_result(None)
 
     async def _write(self, batch: Sequence[Job]) -> None:
-        """Run a batch and store what it changed; again where another one was first.
-
-        What that one wrote may be a while in coming. Where it never comes the cluster is behind us.
-        """
-        since, known = self._clock.now(), self._records.last
+        """Run a batch and store what it changed; again where another one was first."""
         while not await self._run_and_store(batch):
-            if self._records.last != known:
-                since, known = self._clock.now(), self._records.last
-            elif self._clock.now() - since >= _BEHIND_FOR:
-                raise OutboxUnusable(
-                    f"the cluster has lost records of the room {self._records.room} that it had acknowledged",
-                    remedy="Start the bot again: it goes on from what is left. `hangbot fleet check` says"
-                    " why the servers may lose anything: sync_interval has to be always.",
-                )
-            else:
-                await self._clock.sleep(_AGAIN_AFTER)
+            pass
 
     async def _run_and_store(self, batch: Sequence[Job]) -> bool:
         """Do that once; ``False`` where another one was first, and nothing is done."""
@@ -234,20 +224,33 @@ class RecordWriter:
     async def _store(self, data: bytes, key: str) -> bool:
         """Store what the open transaction changed; ``False`` where another one was first: it is undone.
 
-        Where only the answer had been lost it is among what is read then, and nothing is left to commit.
+        A refusal alone decides nothing: the same is stored again, under the same key, until it is, or what is
+        newer was read. That may be this very record, whose answer was lost: nothing is left to commit then.
         """
         records = self._records
-        try:
-            await self._patiently(lambda: records.store(data, key=key))
-        except Outdated:
-            records.replica.roll_back()
-            await self._patiently(records.catch_up)
+        known, undone = records.last, False
+
+        async def attempt() -> bool:
+            nonlocal undone
+            if records.last == known:
+                try:
+                    await records.store(data, key=key)
+                except Outdated:
+                    records.replica.roll_back()
+                    undone = True
+                    await records.see_newer()
+                else:
+                    if undone:
+                        records.replica.apply(decode(data, records.room))
+                    return True
             self._on_others()
             return records.is_stored(key)
+
+        try:
+            return await self._patiently(attempt)
         except BaseException:
             records.replica.roll_back()
             raise
-        return True
 
     async def _write_less(self, batch: Sequence[Job], size: int) -> None:
         if len(batch) == 1:
@@ -261,25 +264,39 @@ class RecordWriter:
         await self._write(batch[:half])
         await self._write(batch[half:])
 
-    async def _patiently(self, asking: Callable[[], Awaitable[None]]) -> None:
+    async def _patiently(self, asking: Callable[[], Awaitable[T]]) -> T:
         """Ask the cluster until it answers, as long as the patience lasts."""
         begun = self._clock.now()
+        behind_since: float | None = None
         while True:
             try:
-                await asking()
-            except ClusterAway:
-                waited = self._clock.now() - begun
-                if self._closing or waited >= self._patience:
+                found = await asking()
+            except ClusterAway as exc:
+                now = self._clock.now()
+                if not isinstance(exc, NothingNewer):
+                    behind_since = None
+                elif behind_since is None:
+                    behind_since = now
+                elif now - behind_since >= _BEHIND_FOR:
+                    raise self._lost_records() from exc
+                if self._closing or now - begun >= self._patience:
                     raise
-                if waited >= _SHOWN_AFTER:
+                if now - begun >= _SHOWN_AFTER:
                     self._show(away=True)
                 await self._clock.sleep(_AGAIN_AFTER)
             else:
                 self._show(away=False)
-                return
+                return found
             finally:
                 if self._closing:
                     self._show(away=False)
+
+    def _lost_records(self) -> OutboxUnusable:
+        return OutboxUnusable(
+            f"the cluster has lost records of the room {self._records.room} that it had acknowledged",
+            remedy="Start the bot again: it goes on from what is left. `hangbot fleet check` says"
+            " why the servers may lose anything: sync_interval has to be always.",
+        )
 
     def _show(self, *, away: bool) -> None:
         if away == self._away:

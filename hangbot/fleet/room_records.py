@@ -10,14 +10,22 @@ from typing import Final
 from hangbot.errors import OutboxTaken
 from hangbot.fleet.records import Record, Rows, decode, encode
 from hangbot.fleet.replica import Replica
-from hangbot.fleet.streams import Outdated, Stream
+from hangbot.fleet.streams import ClusterAway, Outdated, Stream
 
-__all__ = ["LOST_REMEDY", "RoomRecords"]
+__all__ = ["LOST_REMEDY", "NothingNewer", "RoomRecords"]
 
 LOST_REMEDY: Final = "Nothing is to be done: what was accepted is delivered from there."
 
 _LONG: int = 2000
 """Records after which all rows are written anew, at the earliest."""
+
+
+class NothingNewer(ClusterAway):
+    """A store was refused for a newer record, and there is none to be read.
+
+    Either the newer one is a while in coming, and may be the very one that was to be stored; or a server has
+    refused that does not lead any more and does not know it; or the cluster has lost records.
+    """
 
 
 class RoomRecords:
@@ -57,6 +65,8 @@ class RoomRecords:
         self._written = ""
         """The key of what was written last, whether it is known to be stored or not."""
         self._is_stored = True
+        self._renewal = (0, "")
+        """The fence that is to be set, and the key of its record."""
 
     @property
     def largest(self) -> int:
@@ -67,6 +77,18 @@ class RoomRecords:
     def is_long(self) -> bool:
         """Whether there are so many records that they should be written anew."""
         return self._length >= max(_LONG, 2 * self._shortest)
+
+    async def see_newer(self) -> None:
+        """Read what a store was refused for.
+
+        Raises:
+            NothingNewer: It is not to be read.
+            ClusterAway: The cluster cannot be reached.
+        """
+        known = self.last
+        await self.catch_up()
+        if self.last == known:
+            raise NothingNewer(f"the cluster has refused a record of the room {self.room} for a newer one")
 
     async def catch_up(self) -> None:
         """Read on to the newest record.
@@ -95,17 +117,20 @@ class RoomRecords:
 
         Raises:
             OutboxTaken: Another one has.
-            ClusterAway: It cannot be reached.
+            ClusterAway: It cannot be reached, or may not be of one mind: to be called again.
         """
-        while True:
-            await self.catch_up()
-            self.refuse_if_lost()
+        if self._renewal[0] != fence:
+            self._renewal = fence, self._keys()
+        key = self._renewal[1]
+        await self.catch_up()
+        self.refuse_if_lost()
+        while not self.is_stored(key):
             try:
-                await self.append((), (), key=self._keys(), fence=fence)
+                await self.append((), (), key=key, fence=fence)
             except Outdated:
-                continue
-            self._own_fence = fence
-            return
+                await self.see_newer()
+                self.refuse_if_lost()
+        self._own_fence = fence
 
     def refuse_if_lost(self) -> None:
         """Raise `OutboxTaken` where another one has the room."""
@@ -124,7 +149,7 @@ class RoomRecords:
         """Store what `encode` made; the rows of it are the caller's to keep.
 
         Raises:
-            Outdated: There is a newer record, which may be this very one: see `is_stored`.
+            Outdated: There is said to be a newer record, which may be this very one: see `see_newer`.
             AnswerMissing: Whether it is stored is not known: store it again, under the same key.
             ClusterAway: It is not stored.
         """

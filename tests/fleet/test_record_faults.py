@@ -13,7 +13,7 @@ from hangbot.delivery.record import OutboxRow
 from hangbot.delivery.writes import Writes
 from hangbot.fleet import room_records
 from hangbot.fleet.records import decode
-from hangbot.fleet.streams import ClusterAway
+from hangbot.fleet.streams import ClusterAway, Entry, Outdated
 from pytest_hangfm.simulation.streams import CALM, SimulatedServers, Weather
 from tests.delivery.builders import DELIVERED, message
 from tests.fleet.room_world import opened, reached, records_of, until
@@ -46,6 +46,39 @@ async def test_what_was_stored_without_an_answer_is_done_though_its_key_is_known
 
         await box.put([message()], 2.0)
     assert len(records_of(servers)) == 2
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_what_a_server_refused_that_leads_no_more_is_stored_once(
+    servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch, *, is_stored: bool
+) -> None:
+    cluster = reached(servers)
+    store, read = cluster.records.store, cluster.records.read
+    refusals, behind = iter(range(2)), iter(range(2))
+
+    async def store_refused(*args: Any, **how: Any) -> int:  # noqa: ANN401  as of a stream
+        left = next(refusals, None)
+        if left is None or is_stored:
+            sequence = await store(*args, **how)
+        if left is not None:
+            raise Outdated("another server leads, and this one does not know it")
+        return sequence
+
+    async def read_behind(*args: Any, **how: Any) -> list[Entry]:  # noqa: ANN401  likewise
+        return await read(*args, **how) if next(behind, None) is None else []
+
+    async with opened(cluster) as box, opened(reached(servers)) as other:
+        await box.put([message("before")], 1.0)
+        monkeypatch.setattr(cluster.records, "store", store_refused)
+        monkeypatch.setattr(cluster.records, "read", read_behind)
+
+        await box.commit([], Writes([Change("app", "count", "1", was=None)]), 2.0)  # once: or a conflict
+
+        monkeypatch.undo()
+        await box.put([message("after")], 3.0)
+        rows = await box.rows()
+        await other.put([message("another's")], 4.0)
+        assert (await other.rows())[:-1] == rows
 
 
 async def test_records_that_are_written_anew_in_part_have_replaced_nothing(
