@@ -48,7 +48,7 @@ def configuration(
     *,
     cluster: str,
     sync: str,
-    told: str = "",
+    advertised: str = "",
     more: str = "",
 ) -> str:
     """Return the text of a server's configuration file.
@@ -60,11 +60,11 @@ def configuration(
         store: The folder of its streams.
         cluster: The cluster's name.
         sync: ``always``: what is acknowledged is on disk; ``default``: within two minutes.
-        told: Where those whom it reaches tell others that it is; empty: where it listens.
+        advertised: The address of it that servers pass on to each other; empty: where it listens.
         more: Further lines.
     """
     routes = ", ".join(f'"nats://{other}"' for other in others)
-    advertise = f'\n  advertise: "{told}"' if told else ""
+    advertise = f'\n  advertise: "{advertised}"' if advertised else ""
     always = "\n  sync_interval: always" if sync == "always" else ""
     together = (
         f'cluster {{\n  name: {cluster}\n  listen: "127.0.0.1:{own.cluster}"{advertise}\n'

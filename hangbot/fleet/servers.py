@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -182,9 +183,10 @@ async def open_servers(
     """
     program = find_binary(binary)
     clock = clock or SystemClock()
+    write = partial(configuration, cluster="hangbot-dev", sync=sync, more=more)
     with tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True) as temporary:
         for tries in range(1, _TRIES + 1):
-            servers = _made(program, (folder or Path(temporary)).absolute(), count, sync, more, route, clock)
+            servers = _made(program, (folder or Path(temporary)).absolute(), count, route, write, clock)
             try:
                 servers.start_all()
                 if wait:
@@ -202,19 +204,16 @@ async def open_servers(
 
 
 def _made(
-    program: str, folder: Path, count: int, sync: str, more: str, route: Route | None, clock: Clock
+    program: str, folder: Path, count: int, route: Route | None, write: Callable[..., str], clock: Clock
 ) -> Servers:
     ports, processes = _free_ports(count), []
     way = route or (lambda _, __, port: f"127.0.0.1:{port}")
-    told = _NOWHERE if route else ""  # or a third one would tell them of a shorter way
+    advertised = _NOWHERE if route else ""  # or servers would pass on a shorter way
     for number in range(count):
         others = [way(number, other, ports[other].cluster) for other in range(count) if other != number]
         name, store = f"n{number}", folder / f"n{number}"
-        text = configuration(
-            name, ports[number], others, store, cluster="hangbot-dev", sync=sync, told=told, more=more
-        )
         file = folder / f"{name}.conf"
-        file.write_text(text, encoding="utf-8")
+        file.write_text(write(name, ports[number], others, store, advertised=advertised), encoding="utf-8")
         processes.append(ServerProcess(program, file, folder / f"{name}.log", clock))
     return Servers(folder, processes, ports)
 

@@ -45,9 +45,7 @@ class Routes:
         """Let it reach those again that are not cut from all themselves."""
         self._isolated.discard(number)
         whole = [
-            way
-            for pair, way in self._ways.items()
-            if number in pair and self._isolated.isdisjoint(pair)
+            way for pair, way in self._ways.items() if number in pair and self._isolated.isdisjoint(pair)
         ]
         await asyncio.gather(*(way.mend(resets=resets) for way in whole))
 

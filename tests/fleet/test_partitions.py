@@ -3,10 +3,10 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -14,26 +14,28 @@ import pytest_asyncio
 
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
+from hangbot.delivery.outbox import Outbox
 from hangbot.errors import OutboxTaken
-from hangbot.fleet.claim import Holder
+from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.leases import Leases, subject_of
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
-from hangbot.fleet.room_records import RoomRecords
+from hangbot.fleet.room_outbox import RoomPlace
 from hangbot.fleet.servers import Servers, open_servers
 from hangbot.fleet.streams import AnswerMissing, Cluster, ClusterAway, Entry, Outdated, Stream
-from hangbot.ids import new_id
 from tests.bounds import WITHIN
+from tests.delivery.builders import message
 from tests.fleet.routes import Routes, open_routes
 
-ROOM = "red"
+T = TypeVar("T")
+STREAMS = ("KV_hangbot", "hangbot-records")
 FORMER = 0
 """The server that leads, until it is cut off."""
 
 
 @dataclass(frozen=True)
 class Parted:
-    """Servers, the ways between them, and the cluster as it is reached through the one and through the others."""
+    """Servers, the ways between them, and the cluster as it is reached through one and through the others."""
 
     servers: Servers
     routes: Routes
@@ -77,9 +79,10 @@ async def remotes_of(servers: Servers, number: int) -> set[str]:
 async def test_servers_reach_each_other_by_no_other_way_than_the_one_that_is_given(
     own: Servers, routes: Routes
 ) -> None:
-    for _ in range(3):  # at each beginning servers tell others where a new one is
+    nobody: set[str] = set()
+    for _ in range(2):  # at each beginning servers tell others where a new one is
         await routes.isolate(FORMER, resets=True)
-        await until(partial(are_remotes, own, FORMER, set()))
+        await until(partial(are_remotes, own, FORMER, nobody))
         for other in (1, 2):
             assert await remotes_of(own, other) == {f"n{3 - other}"}
 
@@ -94,8 +97,184 @@ async def are_remotes(servers: Servers, number: int, others: set[str]) -> bool:
     return await remotes_of(servers, number) == others
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+async def until(holds: Callable[[], Awaitable[bool] | bool]) -> None:
     """Wait for something that is to come to hold."""
     async with asyncio.timeout(WITHIN):
-        while not await holds():
+        while True:
+            found = holds()
+            if found if isinstance(found, bool) else await found:
+                return
             await asyncio.sleep(0.05)
+
+
+async def led_by(servers: Servers, number: int) -> None:
+    """Have a server lead both streams."""
+    async with open_link(parse_address(servers.address)) as link, asyncio.timeout(WITHIN):
+        name = f"n{number}"
+        for stream in STREAMS:
+            while (found := await found_stream(link, stream)) and found["cluster"].get("leader") != name:
+                wanted = {"placement": {"preferred": name}}
+                await ask_jetstream(link, f"STREAM.LEADER.STEPDOWN.{stream}", wanted)
+                await asyncio.sleep(0.1)
+
+
+async def answered(asking: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer: a server may pass on what it is asked to one that it is cut from."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            with suppress(ClusterAway):
+                return await asking()
+
+
+async def stored(stream: Stream, subject: str, data: bytes, *, last: int, key: str) -> int:
+    """Store until that is acknowledged."""
+    return await answered(lambda: stream.store(subject, data, last=last, key=key))
+
+
+async def all_of(stream: Stream, subject: str) -> list[Entry]:
+    """Return what there is to read."""
+    return await answered(lambda: stream.read(subject, after=0))
+
+
+cuts = pytest.mark.parametrize(
+    "resets", [pytest.param(False, id="silent"), pytest.param(True, id="reset", marks=pytest.mark.slow)]
+)
+
+
+@cuts
+async def test_what_is_stored_through_a_server_that_is_cut_off_is_never_acknowledged(
+    parted: Parted, *, resets: bool
+) -> None:
+    alone, others = parted.alone.records, parted.others.records
+    first, green = await others.store("red", b"1", last=0), await others.store("green", b"1", last=0)
+    await led_by(parted.servers, FORMER)
+    await parted.routes.isolate(FORMER, resets=resets)
+
+    for subject, last in [("red", first), ("green", green), ("blue", 0)]:
+        with pytest.raises(AnswerMissing):
+            await alone.store(subject, b"alone", last=last, key="alone")
+    second = await stored(others, "red", b"2", last=first, key="2")
+    with pytest.raises((ClusterAway, Outdated)):  # it may not know yet that it leads no more
+        await alone.store("red", b"alone", last=second, key="alone, behind the others")
+    assert await all_of(alone, "red") == [Entry("red", first, b"1")]
+    assert await all_of(others, "red") == [Entry("red", first, b"1"), Entry("red", second, b"2")]
+    await parted.routes.mend(FORMER, resets=resets)
+
+    await until(partial(same, alone, others, "red", [Entry("red", first, b"1"), Entry("red", second, b"2")]))
+    await led_by(parted.servers, FORMER)
+    with pytest.raises(Outdated):
+        await stored(alone, "red", b"alone", last=first, key="alone")
+    again = await stored(alone, "green", b"alone", last=green, key="alone")
+    await until(
+        partial(same, alone, others, "green", [Entry("green", green, b"1"), Entry("green", again, b"alone")])
+    )
+    new = await stored(alone, "blue", b"alone", last=0, key="alone")
+    await until(partial(same, alone, others, "blue", [Entry("blue", new, b"alone")]))
+
+
+async def same(one: Stream, other: Stream, subject: str, wanted: list[Entry]) -> bool:
+    """Whether both ways lead to the same."""
+    return await all_of(one, subject) == await all_of(other, subject) == wanted
+
+
+@cuts
+async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_off(
+    parted: Parted, *, resets: bool
+) -> None:
+    async with worker("north", parted.alone) as north, worker("south", parted.others) as south:
+        assert await north.take("red", None)
+        assert await south.take("green", None)
+        await led_by(parted.servers, FORMER)
+        await until(lambda: north.may_act("red"))
+        await parted.routes.isolate(FORMER, resets=resets)
+
+        taking = asyncio.create_task(taken_by(south, parted.others, "red"))
+        while not taking.done():
+            for room in {"red", "green", "blue"} - set(north):
+                for seen in (None, await newest(parted.alone, room)):
+                    with suppress(ClusterAway):
+                        assert not await north.take(room, seen)
+        assert south.may_act("red")
+        assert not north.may_act("red")
+        await parted.routes.mend(FORMER, resets=resets)
+
+        await until(lambda: "red" not in north)
+        assert not await north.take("red", await newest(parted.others, "red"))
+        await until(partial(is_owned_by, parted.alone, "red", "south"))
+        assert south.may_act("red")
+
+
+@asynccontextmanager
+async def worker(name: str, cluster: Cluster) -> AsyncIterator[Leases]:
+    """Keep leases."""
+    rng = random.Random(name)  # noqa: S311  no secret
+    leases = Leases(cluster.register, Holder(name, f"run-{name}", "host", 1), clock=SystemClock(), rng=rng)
+    running = asyncio.create_task(leases.run())
+    try:
+        yield leases
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def newest(cluster: Cluster, room: str) -> Entry | None:
+    """Read a room's lease."""
+    found = await answered(lambda: cluster.register.newest([subject_of(room)]))
+    return found[0] if found else None
+
+
+async def taken_by(leases: Leases, cluster: Cluster, room: str) -> None:
+    """Have a worker take a room once it is free."""
+
+    async def take() -> bool:
+        return await leases.take(room, await newest(cluster, room))
+
+    await until(partial(answered, take))
+
+
+async def is_owned_by(cluster: Cluster, room: str, name: str) -> bool:
+    """Whether that is what a room's lease says."""
+    found = await newest(cluster, room)
+    claim = Claim.from_bytes(found.data) if found and found.data else None
+    return claim is not None and claim.holder.worker == name
+
+
+@cuts
+async def test_an_owner_accepts_nothing_through_a_server_that_is_cut_off(
+    parted: Parted, *, resets: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        north = await stack.enter_async_context(outbox(parted.alone, fence=1))
+        await north.put([message("before")], 1.0)
+        await led_by(parted.servers, FORMER)
+        await parted.routes.isolate(FORMER, resets=resets)
+
+        putting = [north.put([message(f"alone {number}")], 2.0) for number in range(3)]
+        south = await stack.enter_async_context(outbox(parted.others, fence=2))
+        for number in range(3):
+            await south.put([message(f"south {number}")], 3.0)
+        with pytest.raises((ClusterAway, OutboxTaken)):
+            await stack.enter_async_context(outbox(parted.alone, fence=3, patience=0.0))
+        await parted.routes.mend(FORMER, resets=resets)
+        said = await asyncio.wait_for(asyncio.gather(*putting, return_exceptions=True), WITHIN)
+        await south.put([message("after")], 4.0)
+
+        assert {type(each) for each in said} <= {ClusterAway, AnswerMissing, OutboxTaken}
+        with pytest.raises(OutboxTaken):
+            await north.put([message("late")], 5.0)
+        reader = await stack.enter_async_context(outbox(parted.alone))
+        keys = [row.message.id for row in await reader.rows()]
+        assert keys == ["before", "south 0", "south 1", "south 2", "after"]
+
+
+@asynccontextmanager
+async def outbox(
+    cluster: Cluster, *, fence: int | None = None, patience: float = WITHIN
+) -> AsyncIterator[Outbox]:
+    """Open a room's."""
+    box = Outbox(RoomPlace(cluster, "red", writer="a test", fence=fence, patience=patience))
+    try:
+        await box.open()
+        yield box
+    finally:
+        await box.close()
