@@ -13,6 +13,7 @@ from hangbot.fleet.servers import Servers
 from tests.bounds import WITHIN
 from tests.fleet.proofs.ownership import Ownership
 from tests.fleet.proofs.workers import WorkerProcess
+from tests.fleet.routes import Routes
 
 __all__ = ["Disturbances", "Loss"]
 
@@ -20,6 +21,8 @@ _ALONE: Final = 1
 """Workers that are left alone at any time."""
 _NO_MAJORITY: Final = 0.15
 """Of the disturbances of a server, those that may hit a second one while one is down."""
+_TWO_LEADERS: Final = 15.0
+"""Seconds in which the others have another leader, and the one that is cut from them may not know of it."""
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class Disturbances:
         rng: Draws.
         workers: The workers.
         servers: The servers.
+        routes: Their ways to each other.
         ownership: Knows who owns what.
 
     Attributes:
@@ -55,10 +59,16 @@ class Disturbances:
     """
 
     def __init__(
-        self, rng: Random, workers: Sequence[WorkerProcess], servers: Servers, ownership: Ownership
+        self,
+        rng: Random,
+        workers: Sequence[WorkerProcess],
+        servers: Servers,
+        routes: Routes,
+        ownership: Ownership,
     ) -> None:
         self.losses: list[Loss] = []
-        self._rng, self._workers, self._servers, self._ownership = rng, workers, servers, ownership
+        self._rng, self._workers, self._servers = rng, workers, servers
+        self._routes, self._ownership = routes, ownership
         self._hit_workers: set[str] = set()
         self._hit_servers: set[int] = set()
 
@@ -75,7 +85,7 @@ class Disturbances:
                     self._hit_workers.add(worker.name)
                     tasks.create_task(self._hit_worker(worker), name=f"disturbs {worker.name}")
                 if server is not None:
-                    if self._rng.random() < 0.5:
+                    if worker is not None or self._rng.random() < 0.5:
                         server = await self._leader(server)
                     self._hit_servers.add(server)
                     tasks.create_task(self._hit_server(server), name=f"disturbs n{server}")
@@ -154,16 +164,17 @@ class Disturbances:
 
     async def _hit_server(self, number: int) -> None:
         rng = self._rng
-        longest = 6.0 if len(self._hit_servers) == 1 else 3.0  # no majority
-        seconds = rng.uniform(0.5, longest)
         deed: Callable[[int, float], Awaitable[None]]
-        deed, words = rng.choice(
+        deed, words, longest = rng.choice(
             [
-                (self._kill_server, "killed"),
-                (self._pause_server, "paused"),
-                (self._cut_server, "cut from the workers"),
+                (self._kill_server, "killed", 6.0),
+                (self._pause_server, "paused", 6.0),
+                (self._cut_server, "cut from the workers", 6.0),
+                (self._isolate_server, "cut from the other servers", _TWO_LEADERS),
+                (self._cut_all, "cut from the workers and the other servers", _TWO_LEADERS),
             ]
         )
+        seconds = rng.uniform(0.5, longest if len(self._hit_servers) == 1 else 3.0)  # or no majority
         loss = Loss(f"n{number} is {words} for {seconds:.1f} s", time.time(), server=True)
         self.losses.append(loss)
         await deed(number, seconds)
@@ -189,6 +200,15 @@ class Disturbances:
         await asyncio.sleep(seconds)
         for way in ways:
             await way.mend(resets=resets)
+
+    async def _isolate_server(self, number: int, seconds: float) -> None:
+        resets = self._rng.random() < 0.5
+        await self._routes.isolate(number, resets=resets)
+        await asyncio.sleep(seconds)
+        await self._routes.mend(number, resets=resets)
+
+    async def _cut_all(self, number: int, seconds: float) -> None:
+        await asyncio.gather(self._cut_server(number, seconds), self._isolate_server(number, seconds))
 
     async def _back(self, number: int) -> None:
         """Wait until a server is in the cluster again: its streams follow the others'."""

@@ -22,6 +22,7 @@ from tests.fleet.proofs.ownership import Ownership
 from tests.fleet.proofs.rooms import FleetRooms, open_rooms
 from tests.fleet.proofs.takeovers import Takeover, figures_of_takeovers, slowest, takeovers
 from tests.fleet.proofs.workers import WorkerProcess, open_workers
+from tests.fleet.routes import Routes, open_routes
 
 __all__ = ["Found", "Sizes", "prove"]
 
@@ -72,13 +73,15 @@ class _Run:
         seed: int,
         rooms: FleetRooms,
         servers: Servers,
+        routes: Routes,
+        *,
         workers: list[WorkerProcess],
         ownership: Ownership,
     ) -> None:
         self.sizes = sizes
         self.rng = Random(seed)  # noqa: S311  no secret
         self.rooms, self.servers, self.workers, self.ownership = rooms, servers, workers, ownership
-        self.disturbances = Disturbances(self.rng, workers, servers, ownership)
+        self.disturbances = Disturbances(self.rng, workers, servers, routes, ownership)
         self.accepted: list[dict[str, Any]] = []
         self.states: list[dict[str, Any]] = []
         self.asked: dict[str, list[int]] = {}
@@ -100,12 +103,13 @@ async def prove(folder: Path, sizes: Sizes, seed: int, *, upgrade: Path | None =
     for name in ("rooms", "logs", "servers"):
         (folder / name).mkdir()
     async with (
-        open_servers(folder=folder / "servers") as servers,
+        open_routes() as routes,
+        open_servers(folder=folder / "servers", route=routes) as servers,
         open_rooms(folder / "rooms", sizes.rooms, f"{servers.address}/{_FLEET}") as rooms,
         Ownership.watching(f"{servers.address}/{_FLEET}") as ownership,
         open_workers(_WORKERS, rooms, servers, _FLEET, folder / "logs") as workers,
     ):
-        run = _Run(sizes, seed, rooms, servers, workers, ownership)
+        run = _Run(sizes, seed, rooms, servers, routes, workers=workers, ownership=ownership)
         watching = asyncio.create_task(run.lag.watch(), name="the loop")
         try:
             await _prove(run, folder, seed, upgrade)
