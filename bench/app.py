@@ -109,17 +109,20 @@ async def _dispatched(lines: int, bot: Bot) -> float:
         return 1e6 * (time.process_time() - began) / lines
 
 
-async def _in_turn(lines: int, bot: Bot) -> float:
+async def _in_turn(number: int, bot: Bot) -> float:
+    lines = [_line(each, "/count") for each in range(number)]
     began = time.perf_counter()
-    for number in range(lines):
-        await _handled(bot, _line(number, "/count"))
-    return lines / (time.perf_counter() - began)
+    for line in lines:
+        await _handled(bot, line)
+    return number / (time.perf_counter() - began)
 
 
 async def _at_once(rounds: int, bot: Bot) -> float:
+    lines = [[_line(_USERS * each + user, "/count") for each in range(rounds)] for user in range(_USERS)]
+
     async def one(user: int) -> None:
-        for each in range(rounds):
-            await _handled(bot, _line(_USERS * each + user, "/count"))
+        for line in lines[user]:
+            await _handled(bot, line)
 
     began = time.perf_counter()
     await asyncio.gather(*(one(user) for user in range(_USERS)))

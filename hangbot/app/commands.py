@@ -50,12 +50,10 @@ class Called:
 
     Attributes:
         command: Which.
-        usage: How it is written.
         rest: What follows its name.
     """
 
     command: Command
-    usage: str
     rest: str
 
 
@@ -104,11 +102,12 @@ class Commands:
         """Return the command that a line calls, or ``None``."""
         if text is None or not text.startswith(self.prefix):
             return None
-        first, *rest = text.removeprefix(self.prefix).split(maxsplit=1) or [""]
+        words = text.removeprefix(self.prefix)
+        first, *rest = words.split(maxsplit=1) or [""]
         command = self._named.get(first.casefold())
-        if command is None or not text.removeprefix(self.prefix).startswith(first):
+        if command is None or not words.startswith(first):
             return None
-        return Called(command, self.usage(command), rest[0] if rest else "")
+        return Called(command, rest[0] if rest else "")
 
     def usage(self, command: Command) -> str:
         """Return how a command is written."""

@@ -79,19 +79,22 @@ class Context(RoomActions):
         bot: As above.
         event: As above.
         store: What the app keeps in this room: see `hangbot.app.store.AppStore`.
-        log: The app's log.
     """
 
     def __init__(self, bot: Bot, buffer: Buffer, app: str, event: Event | ChatMessage | None = None) -> None:
         super().__init__(bot, buffer)
         self.event = event
         self.store = AppStore(buffer, bot.clock, app, f"room/{bot.chat.group_id}")
-        self.log = logger.getChild(app)
         self._app = app
 
     def of(self, app: str) -> "Context":
         """Return the same call as another app of this bot has it: with what that one keeps."""
         return self if app == self._app else Context(self.bot, self._buffer, app, self.event)
+
+    @property
+    def log(self) -> logging.Logger:
+        """The app's log."""
+        return logger.getChild(self._app)
 
     # -- who and where
 
@@ -117,8 +120,8 @@ class Context(RoomActions):
         if not uuid:
             raise UsageError("this handler was called for what no user did, so it has no `ctx.user`")
         user = self.bot.facts.user(uuid) or User(uuid)
-        if user.nickname is None and isinstance(event, ChatMessage):  # the room's profiles come late
-            return replace(user, nickname=event.sender_name)
+        if user.nickname is None and isinstance(event, ChatMessage) and (name := event.sender_name):
+            return replace(user, nickname=name)  # the room's profiles come late
         return user
 
     @property

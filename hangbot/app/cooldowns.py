@@ -24,9 +24,7 @@ class Cooldowns:
         self._notified: set[tuple[str, str]] = set()
 
     def begin(self, command: Command, user: str, now: float) -> Wait | None:
-        """Note that a user uses a command; return how long to wait where that is too soon."""
-        if not command.cooldown:
-            return None
+        """Note that a user uses a command that has one; return how long to wait where that is too soon."""
         use = command.name, user
         left = self._until.get(use, now) - now
         if left > 0:

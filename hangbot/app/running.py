@@ -141,13 +141,10 @@ class Running:
         return True
 
     async def _through(self, ctx: Context, call: Call) -> None:
-        async def step(number: int) -> None:
-            if number < len(self._parts.middleware):
-                await self._parts.middleware[number](ctx, functools.partial(step, number + 1))
-            else:
-                await call(ctx)
-
-        await step(0)
+        inner = functools.partial(call, ctx)
+        for middleware in reversed(self._parts.middleware):
+            inner = functools.partial(middleware, ctx, inner)
+        await inner()
 
     async def _report(self, ctx: Context, error: Exception) -> None:
         """Give the app what a handler raised; what it raises itself is logged."""
@@ -169,10 +166,11 @@ class Running:
         try:
             values, named = await self._read(called, ctx)
         except BadArguments as exc:
-            await ctx.reply(f"{exc}. Usage: {called.usage}")
+            await ctx.reply(f"{exc}. Usage: {self._commands.usage(command)}")
             return
-        wait = self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
-        if wait:
+        if command.cooldown and (
+            wait := self._cooldowns.begin(command, ctx.user.uuid, self._bot.clock.now())
+        ):
             if wait.first:
                 await ctx.reply(f"Wait {wait.seconds:.0f} s before {self._commands.prefix}{command.name}.")
             return

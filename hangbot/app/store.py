@@ -20,6 +20,8 @@ LONGEST_KEY: Final = 200
 LONGEST_VALUE: Final = 256 * 1024
 """Bytes of a value as JSON."""
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 
 class AppStore:
     """What an app keeps in one place: in this room, of one user (`user`), or in all rooms (`everywhere`).
@@ -136,11 +138,7 @@ def _checked(key: str) -> str:
 
 def _written(key: str, value: object) -> str:
     try:
-        text = (
-            value.model_dump_json()
-            if isinstance(value, BaseModel)
-            else json.dumps(value, ensure_ascii=False, allow_nan=False)
-        )
+        text = value.model_dump_json() if isinstance(value, BaseModel) else _JSON.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as exc:
         raise UsageError(

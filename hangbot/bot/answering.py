@@ -5,7 +5,7 @@ The message that is handled stands in a context variable, so tasks that a handle
 
 import hashlib
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,7 +54,7 @@ class Answering:
         self.line = line
         self.app = app
         self._epoch = epoch
-        self._said = Counter[tuple[str, bool]]()
+        self._said: defaultdict[tuple[str, bool], int] = defaultdict(int)
 
     @contextmanager
     def next_id(self, uid: str, receiver: str, *, direct: bool) -> Iterator[str]:

@@ -125,7 +125,7 @@ class Position:
 
     def is_open(self, line: ChatMessage) -> bool:
         """Return whether a line is being handled, and is of today's ids."""
-        return self._open.get(line.id) == fingerprint(line)
+        return line.id in self._open and self._open[line.id] == fingerprint(line)
 
     def handled(self, line: ChatMessage) -> bool:
         """Note that a line is handled; ``False`` for one of before ids went backwards."""

@@ -88,12 +88,12 @@ class ChatMessage:
     @property
     def sender_name(self) -> str | None:
         """The sender's name as the chat has it, or ``None``."""
-        data = self.raw.get("data")
-        entities = data.get("entities") if isinstance(data, Mapping) else None
-        sender = entities.get("sender") if isinstance(entities, Mapping) else None
-        entity = sender.get("entity") if isinstance(sender, Mapping) else None
-        name = entity.get("name") if isinstance(entity, Mapping) else None
-        return name if isinstance(name, str) and name else None
+        found: object = self.raw
+        for key in ("data", "entities", "sender", "entity", "name"):
+            if not isinstance(found, Mapping):
+                return None
+            found = found.get(key)
+        return found if isinstance(found, str) and found else None
 
     @property
     def edited(self) -> bool:

@@ -5,7 +5,7 @@ job, and so one transaction.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -140,7 +140,7 @@ def new_epoch(database: sqlite3.Connection, kept: int) -> int:
 
 def handled(database: sqlite3.Connection, marks: Sequence[Handled]) -> list[None]:
     """Write what is handled, and forget what the low marks cover and the witnesses that are too many."""
-    for key, heard, low, witnesses, now in marks:
+    for key, heard, low, witnesses, now in _by_conversation(marks):
         found = database.execute(
             "UPDATE conversation SET low = max(low, ?) WHERE key = ? RETURNING low", (low, key)
         ).fetchone()
@@ -153,6 +153,21 @@ def handled(database: sqlite3.Connection, marks: Sequence[Handled]) -> list[None
         database.execute("DELETE FROM heard WHERE conversation = ? AND id <= ?", (key, reached))
         _keep(database, key, witnesses)
     return [None] * len(marks)
+
+
+def _by_conversation(marks: Sequence[Handled]) -> Iterator[Handled]:
+    """Yield the same as one mark for each conversation: many users speak in one group."""
+    alike: dict[str, list[Handled]] = {}
+    for mark in marks:
+        alike.setdefault(mark.key, []).append(mark)
+    for key, same in alike.items():
+        yield Handled(
+            key,
+            [line for mark in same for line in mark.heard],
+            max(mark.low for mark in same),
+            [witness for mark in same for witness in mark.witnesses],
+            same[0].now,
+        )
 
 
 def _add(database: sqlite3.Connection, key: str, low: int, now: float) -> None:

@@ -41,6 +41,14 @@ class Kept(NamedTuple):
     expires_at: float | None
 
 
+class Wanted(NamedTuple):
+    """A value that is asked for: as the arguments of `read`."""
+
+    space: str
+    key: str
+    now: float
+
+
 class Change(NamedTuple):
     """A change of a value.
 
@@ -85,6 +93,18 @@ def read(database: sqlite3.Connection, space: str, key: str, now: float) -> str 
         (space, key, now),
     ).fetchone()
     return None if found is None else str(found[0])
+
+
+def read_all(database: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[str | None]:
+    """Return several values, as they are at one moment: a look at the file for each costs twice as much."""
+    begins = len(wanted) > 1 and not database.in_transaction
+    if begins:
+        database.execute("BEGIN")
+    try:
+        return [read(database, *each) for each in wanted]
+    finally:
+        if begins and database.in_transaction:
+            database.execute("ROLLBACK")
 
 
 def keys(database: sqlite3.Connection, space: str, now: float) -> list[str]:

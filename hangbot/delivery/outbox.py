@@ -6,7 +6,9 @@ outbox at a time; only the one that holds `exclusive` may deliver from it.
 
 import sqlite3
 from collections.abc import Awaitable, Collection, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery import put_sql, read_sql, tables, write_sql
@@ -22,6 +24,14 @@ from hangbot.delivery.writes import Writes, write
 from hangbot.errors import OutboxOfAnother
 
 __all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
+
+
+class _Commit(NamedTuple):
+    """What one handler leaves: messages, what is written with them, and when."""
+
+    texts: Sequence[put_sql.NewMessage]
+    writes: Writes
+    now: float
 
 
 class Outbox:
@@ -106,7 +116,7 @@ class Outbox:
         new = put_sql.NewMessage(parts, now, expires_at, self._room_of(parts[0]), boot, first_wins)
         return self.place.writer.submit(self._slots.put, writes=True, shared=True, item=new)
 
-    async def commit(
+    def commit(
         self,
         texts: Sequence[Sequence[Outgoing]],
         writes: Writes,
@@ -115,7 +125,7 @@ class Outbox:
         expires_at: float | None = None,
         boot: Boot | None = None,
         first_wins: bool = False,
-    ) -> list[list[OutboxRow]]:
+    ) -> Awaitable[list[list[OutboxRow]]]:
         """Accept messages as `put` does each, and write what belongs to them: all of it, or nothing.
 
         On a full disk it waits until there is room: what was done for it cannot be done again.
@@ -129,12 +139,17 @@ class Outbox:
             put_sql.NewMessage(parts, now, expires_at, self._room_of(parts[0]), boot, first_wins)
             for parts in texts
         ]
+        return self.place.writer.submit(
+            self._commit, writes=True, patient=True, shared=True, item=_Commit(new, writes, now)
+        )
 
-        def work(database: sqlite3.Connection) -> list[list[OutboxRow]]:
-            write(database, writes, now)
-            return self._slots.put(database, new) if new else []
-
-        return await self.place.write_patiently(work)
+    def _commit(
+        self, database: sqlite3.Connection, commits: Sequence["_Commit"]
+    ) -> list[list[list[OutboxRow]]]:
+        write(database, [each.writes for each in commits], max(each.now for each in commits))
+        texts = [text for each in commits for text in each.texts]
+        stored = iter(self._slots.put(database, texts) if texts else ())
+        return [list(islice(stored, len(each.texts))) for each in commits]
 
     def _room_of(self, message: Outgoing) -> str:
         return self._owner.room_of(message) if self._owner else ANY_ROOM

@@ -24,7 +24,11 @@ class Store:
 
     async def read(self, space: str, key: str) -> str | None:
         """Return a value as JSON, or ``None`` where there is none."""
-        return await self._place.read(kept_sql.read, space, key, self._clock.wall())
+        wanted = kept_sql.Wanted(space, key, self._clock.wall())
+        found: str | None = await self._place.writer.submit(
+            kept_sql.read_all, writes=False, shared=True, item=wanted
+        )
+        return found
 
     async def keys(self, space: str) -> list[str]:
         """Return the keys of a space, in order."""

@@ -206,17 +206,18 @@ class ThreadWriter:
         for job in todo:
             job.error = None
         run_batch(database, todo)
-        busy = [job for job in batch if is_busy(job.error)]
+        failed = [job for job in batch if job.error is not None]
+        busy = [job for job in failed if is_busy(job.error)]
         if busy and self._waits():
             self._batch = batch
             return _BUSY_AGAIN_AFTER
         self._batch, self._begun = [], None
         # A full disk ends the whole transaction: what only reads need not suffer for it.
-        if reads := [job for job in batch if not job.writes and is_full(job.error)]:
+        if reads := [job for job in failed if not job.writes and is_full(job.error)]:
             for job in reads:
                 job.error = None
             run_batch(database, reads)
-        full = [job for job in batch if is_full(job.error)]
+        full = [job for job in failed if is_full(job.error)]
         owed = [job for job in full if job.patient]
         if full and not owed:
             owed = [Job(write_something, writes=True, done=None, patient=True)]  # notices when there is room

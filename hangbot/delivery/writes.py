@@ -23,13 +23,12 @@ class Writes(NamedTuple):
     handled: inbox_sql.Handled | None = None
 
 
-def write(database: sqlite3.Connection, writes: Writes, now: float) -> None:
-    """Write all of it.
+def write(database: sqlite3.Connection, writes: Sequence[Writes], now: float) -> None:
+    """Write what belongs to several handlers, or nothing of it.
 
     Raises:
         StoreConflict: A value is not what it must be.
     """
-    kept_sql.change(database, writes.changes, now)
-    kept_sql.schedule(database, writes.timers)
-    if writes.handled:
-        inbox_sql.handled(database, [writes.handled])
+    kept_sql.change(database, [change for each in writes for change in each.changes], now)
+    kept_sql.schedule(database, [timer for each in writes for timer in each.timers])
+    inbox_sql.handled(database, [each.handled for each in writes if each.handled])

@@ -13,7 +13,7 @@ from hangbot.delivery.outbox import Outbox
 from pytest_hangfm.simulation.streams import SimulatedServers
 from tests.delivery.builders import KEPT, opened
 
-IN_BOTH: Final = ("test_courier", "test_inbox", "test_outbox", "test_pending")
+IN_BOTH: Final = ("test_commits", "test_courier", "test_inbox", "test_outbox", "test_pending")
 """Modules whose tests hold wherever an outbox is kept."""
 
 
