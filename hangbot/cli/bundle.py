@@ -24,11 +24,12 @@ from hangbot.errors import HangbotError
 from hangbot.factory import open_outbox, open_subject
 from hangbot.hangfm.network import Network
 from hangbot.ids import SYSTEM_RNG
-from hangbot.incident.bundle import Missing, refuse_place, write_bundle
+from hangbot.incident.bundle import Missing, write_bundle
 from hangbot.incident.contents import Found, files
 from hangbot.incident.disguise import Disguise
 from hangbot.incident.own_words import own_words
 from hangbot.journal import Journal, rows
+from hangbot.new_file import refuse_place
 from hangbot.preflight import examine, overall, preflight_row
 from hangbot.redact import Redactor
 from hangbot.status import Silent

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hangbot.clock import Boot
 from hangbot.delivery import put_sql, read_sql, tables, write_sql
-from hangbot.delivery.backup import back_up, refuse_place
+from hangbot.delivery.backup import back_up
 from hangbot.delivery.lock import Turn, exclusive, exclusive_soon, is_held_here, is_wanted
 from hangbot.delivery.message import Outgoing
 from hangbot.delivery.outbox_limits import OutboxLimits
@@ -22,6 +22,7 @@ from hangbot.delivery.record import ManualChange, MessageTiming, OutboxRow, Queu
 from hangbot.delivery.slots import Slots
 from hangbot.delivery.writes import Writes, write
 from hangbot.errors import OutboxOfAnother
+from hangbot.new_file import refuse_place
 
 __all__ = ["Outbox", "OutboxLimits", "Turn", "exclusive", "exclusive_soon", "is_held_here", "is_wanted"]
 
@@ -308,5 +309,5 @@ class Outbox:
             UsageError: There is something at that place, or it is the outbox's own.
             HangbotError: The place cannot be written; nothing stays there.
         """
-        refuse_place(Path(self.place.name), place)
+        refuse_place(place, self.place.files)
         return await self.place.read(back_up, place)

@@ -2,10 +2,12 @@
 
 import functools
 import math
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Final
 
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery import read_sql
@@ -19,6 +21,8 @@ from hangbot.errors import OutboxDiskFull, OutboxLocked, OutboxTaken, OutboxUnus
 from hangbot.health import AT_ONCE, Conditions
 
 __all__ = ["OutboxFile"]
+
+_OWN: Final = ("", "-wal", "-shm", "-journal", ".lock")
 
 
 class OutboxFile(OutboxPlace):
@@ -53,6 +57,12 @@ class OutboxFile(OutboxPlace):
         self._writer: FileWriter | None = None
         self._watch: FileWatch | None = None
         self._closed = False
+
+    @property
+    def files(self) -> list[Path]:
+        """It, and what is kept beside it."""
+        real = os.path.realpath(self.path)
+        return [Path(real + ending) for ending in _OWN]
 
     @property
     def writer(self) -> FileWriter:

@@ -3,8 +3,9 @@
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hangbot.delivery.writer import Writer
@@ -30,6 +31,11 @@ class OutboxPlace(ABC):
     name: str
     conditions: Conditions
     lost_remedy: str = ""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What belongs to it on this machine."""
+        return ()
 
     @property
     @abstractmethod

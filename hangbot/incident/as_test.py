@@ -6,10 +6,11 @@ from typing import Final
 
 from hangbot.bot.app_forms import AnyApp
 from hangbot.errors import HangbotError, UsageError
-from hangbot.incident.bundle import read_bundle, refuse_place, write_new
+from hangbot.incident.bundle import read_bundle
 from hangbot.incident.conversation import conversation
 from hangbot.incident.outcome import is_alike
 from hangbot.incident.replay import replayed
+from hangbot.new_file import refuse_place, write_new
 
 __all__ = ["assert_alike", "write_test"]
 

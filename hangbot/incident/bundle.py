@@ -1,17 +1,16 @@
 """The file of a bundle: a zip with a manifest, written whole or not at all, and read with mistrust."""
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from hangbot.errors import HangbotError, UsageError
+from hangbot.errors import UsageError
 from hangbot.journal import SCHEMA as JOURNAL_SCHEMA
+from hangbot.new_file import write_new
 from hangbot.system_errors import remedy_for
 from hangbot.text import one_line
 
@@ -22,7 +21,6 @@ __all__ = [
     "Bundle",
     "Missing",
     "read_bundle",
-    "refuse_place",
     "write_bundle",
 ]
 
@@ -64,14 +62,6 @@ class Bundle(NamedTuple):
     journal: Sequence[Mapping[str, Any]]
 
 
-def refuse_place(place: Path) -> None:
-    """Refuse a place where something is already; raises `UsageError`."""
-    if os.path.lexists(place):
-        raise UsageError(
-            f"{place} exists; it was left as it is", remedy="Name a new file, or remove that one before."
-        )
-
-
 def write_bundle(
     place: Path, files: Mapping[str, bytes], manifest: Mapping[str, Any], missing: Iterable[Missing]
 ) -> None:
@@ -93,34 +83,6 @@ def write_bundle(
         for name, content in ((MANIFEST, _pretty(head)), *files.items()):
             archive.writestr(name, content)
     write_new(place, packed.getvalue(), "bundle")
-
-
-def write_new(place: Path, content: bytes, what: str) -> None:
-    """Write a new file, whole or not at all.
-
-    Raises:
-        UsageError: Something is there.
-        HangbotError: It cannot be written; nothing stays there.
-    """
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(
-            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
-        ) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(part, place)  # unlike a rename it replaces no file
-    except FileExistsError:
-        raise UsageError(f"{place} exists; it was left as it is", remedy="Name a new file.") from None
-    except OSError as exc:
-        raise HangbotError(
-            f"the {what} {place} cannot be written: {exc.strerror or exc}",
-            remedy=remedy_for(exc) or "Name a file in a folder that exists, can be written and has room.",
-        ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def read_bundle(place: Path) -> Bundle:
