@@ -4,10 +4,10 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
 from hangbot.bot.events import User
 from hangbot.errors import UsageError
@@ -76,17 +76,31 @@ class Argument:
         return f"<{shown}>" if self.needed else f"[{shown}]"
 
 
+class Injected(NamedTuple):
+    """A parameter that the app fills in.
+
+    Attributes:
+        name: The parameter's.
+        kind: Its type.
+        place: How many positional ones stand between the context and it; ``None``: it is given by name.
+    """
+
+    name: str
+    kind: Any
+    place: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What a handler takes beside its context.
 
     Attributes:
         arguments: Read from the line, in order.
-        injected: The types of the parameters that the app fills in, by name.
+        injected: Filled in by the app, in order.
     """
 
     arguments: tuple[Argument, ...] = ()
-    injected: Mapping[str, Any] = field(default_factory=dict)
+    injected: tuple[Injected, ...] = ()
 
     @property
     def names_users(self) -> bool:
@@ -137,8 +151,8 @@ def read_signature(handler: Callable[..., object], label: str) -> Signature:
     """
     parameters = _parameters(handler, label)
     arguments: list[Argument] = []
-    injected: dict[str, Any] = {}
-    for parameter in parameters[1:]:
+    injected: list[Injected] = []
+    for place, parameter in enumerate(parameters[1:]):
         kind = _kind(parameter.annotation)
         if parameter.kind is parameter.VAR_KEYWORD:
             raise UsageError(f"{label} takes **{parameter.name}", remedy="Name each argument.")
@@ -148,7 +162,7 @@ def read_signature(handler: Callable[..., object], label: str) -> Signature:
                     f"{label}: its argument {parameter.name} has no type",
                     remedy=f"Write for example `{parameter.name}: str`.",
                 )
-            injected[parameter.name] = parameter.annotation
+            injected.append(_injected(parameter, place, label))
         else:
             arguments.append(_argument(parameter, kind, label))
     for before, after in pairwise(arguments):
@@ -156,7 +170,7 @@ def read_signature(handler: Callable[..., object], label: str) -> Signature:
             raise UsageError(f"{label}: nothing can follow {before.name}", remedy="Put it last.")
         if after.needed and not before.needed:
             raise UsageError(f"{label}: {after.name} cannot be left out, {before.name} before it can")
-    return Signature(tuple(arguments), injected)
+    return Signature(tuple(arguments), tuple(injected))
 
 
 def _parameters(handler: Callable[..., object], label: str) -> list[inspect.Parameter]:
@@ -164,6 +178,11 @@ def _parameters(handler: Callable[..., object], label: str) -> list[inspect.Para
         parameters = list(inspect.signature(handler, eval_str=True).parameters.values())
     except NameError as exc:
         raise UsageError(f"{label}: {exc}", remedy="Import the type where the handler is defined.") from None
+    except Exception as exc:  # noqa: BLE001  an annotation that is text may hold anything
+        raise UsageError(
+            f"{label}: the types of its arguments cannot be read ({type(exc).__name__}: {exc})",
+            remedy="Correct the annotations.",
+        ) from None
     if not parameters or parameters[0].kind not in {
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -185,8 +204,29 @@ def _argument(parameter: inspect.Parameter, kind: _Kind, label: str) -> Argument
     return Argument(parameter.name, kind, parameter.default)
 
 
+def _injected(parameter: inspect.Parameter, place: int, label: str) -> Injected:
+    kind = parameter.annotation
+    try:
+        hash(kind)
+    except TypeError:  # `x: []`, `x: {}`
+        can_be_provided = False
+    else:
+        can_be_provided = parameter.kind is not parameter.VAR_POSITIONAL
+    if not can_be_provided:
+        stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL)
+        name = getattr(kind, "__name__", kind)
+        raise UsageError(
+            f"{label} takes {stars}{parameter.name}: {name}, which nothing fills in",
+            remedy="Give it another type.",
+        )
+    by_name = parameter.kind is parameter.KEYWORD_ONLY
+    return Injected(parameter.name, kind, None if by_name else place)
+
+
 def _kind(annotation: object) -> _Kind | None:
     """Return what kind of argument a type is; ``None`` for one that no word can be."""
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:
         others = [each for each in get_args(annotation) if each is not NoneType]
         return _kind(others[0]) if len(others) == 1 else None

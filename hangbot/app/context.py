@@ -9,9 +9,10 @@ from typing import Final
 
 from hangbot.app.buffer import Buffer
 from hangbot.app.knowing import in_room, until_known
-from hangbot.app.names import named
-from hangbot.app.room_actions import RoomActions, uuid_of
+from hangbot.app.names import named_for_later
+from hangbot.app.room_actions import RoomActions
 from hangbot.app.store import AppStore
+from hangbot.app.users import uuid_of
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, RoomSnapshot, User
 from hangbot.bot.ports import RoomFacts
@@ -211,8 +212,10 @@ class Context(RoomActions):
             raise UsageError(
                 f"a timer cannot be set {seconds:.0f} s ahead", remedy="It goes up to ten years."
             )
+        name = named_for_later(handler, 1 + len(args))
         try:
-            what = json.dumps({"handler": named(handler), "args": args}, ensure_ascii=False, allow_nan=False)
+            what = json.dumps({"handler": name, "args": args}, ensure_ascii=False, allow_nan=False)
+            what.encode()
         except (TypeError, ValueError, RecursionError) as exc:
             raise UsageError(
                 f"the arguments of a timer cannot be written: {exc}", remedy="Give it what JSON can hold."
@@ -221,12 +224,19 @@ class Context(RoomActions):
             raise UsageError("the arguments of a timer are too long", remedy="Store them, and give the key.")
         key = id or new_id(self.bot.rng)
         due = self.bot.clock.wall() + seconds
-        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{_AFTER}{self._app}/{key}", due, what))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), self._timer(key), due, what))
         return key
 
     def cancel(self, id: str) -> None:  # noqa: A002  as of a message
         """Take a timer back that `after` set; one that is not there is no error."""
-        self._buffer.schedule(TimerChange(timers_of(self.bot), f"{_AFTER}{self._app}/{id}", None))
+        self._buffer.schedule(TimerChange(timers_of(self.bot), self._timer(id), None))
+
+    def _timer(self, key: str) -> str:
+        try:
+            (timer := f"{_AFTER}{self._app}/{key}").encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the id {key[:50]!r} of a timer holds half a character") from None
+        return timer
 
     async def commit(self) -> None:
         """Write now what was said, stored and scheduled, and that the line is handled: it is not heard again.
@@ -255,6 +265,8 @@ def timers_of(bot: Bot) -> str:
 def _mentions(text: str, users: Sequence[User]) -> list[dict[str, object]]:
     """Return the mentions of users whose names stand in a text, as the chat has them."""
     found = []
+    if isinstance(users, User) or not all(isinstance(user, User) for user in users):
+        raise UsageError("the mentions are no list of users", remedy="Write `mentions=[user]`.")
     for user in users:
         start = text.find(f"@{user.name}")
         if start >= 0:

@@ -1,13 +1,16 @@
 """The name of a function by which it is found again after a restart."""
 
+import functools
+import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
+from hangbot.bot.app_forms import is_async, takes
 from hangbot.errors import UsageError
 
-__all__ = ["find", "named"]
+__all__ = ["find", "named", "named_for_later"]
 
 
 def named(function: Callable[..., Awaitable[object]]) -> str:
@@ -23,6 +26,30 @@ def named(function: Callable[..., Awaitable[object]]) -> str:
             remedy="Define it at the top of its module, and give it what it needs as arguments.",
         )
     return f"{module}:{name}"
+
+
+@functools.lru_cache(maxsize=256)
+def named_for_later(function: Callable[..., Awaitable[object]], number: int) -> str:
+    """Return the name of a function that a timer calls with so many arguments.
+
+    Raises:
+        UsageError: By that name it would not be found again, or the call would fail.
+    """
+    name = named(function)
+    if not is_async(function):
+        raise UsageError(f"a timer cannot call {name}, which is no `async def`")
+    if inspect.ismethod(function) and not inspect.isclass(function.__self__):
+        raise UsageError(
+            f"a timer cannot call {name} of an object, which is not there any more after a restart",
+            remedy="Give it a function of the module, and what that needs as arguments.",
+        )
+    if not takes(function, number):
+        raise UsageError(
+            f"a timer cannot call {name}({', '.join(inspect.signature(function).parameters)})"
+            f" with a context and {number - 1} arguments",
+            remedy="Give `ctx.after` what follows `ctx` in the function.",
+        )
+    return name
 
 
 def find(name: str) -> Callable[..., Awaitable[object]]:

@@ -6,13 +6,14 @@ from typing import Any
 
 from hangbot.app.buffer import Buffer
 from hangbot.app.store import AppStore
+from hangbot.app.users import uuid_of
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, User
 from hangbot.bot.ports import Moderation
 from hangbot.delivery.record import Settlement
 from hangbot.errors import UsageError
 
-__all__ = ["RoomActions", "bans", "uuid_of"]
+__all__ = ["RoomActions", "bans"]
 
 
 class RoomActions(ABC):
@@ -99,11 +100,6 @@ class RoomActions(ABC):
     async def _act(self, action: str, **params: object) -> Settlement:
         self._buffer.acted = True
         return await self.bot.act(action, **params)
-
-
-def uuid_of(user: User | str) -> str:
-    """Return a user's uuid."""
-    return user if isinstance(user, str) else user.uuid
 
 
 def bans(store: AppStore) -> AppStore:

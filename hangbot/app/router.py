@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from hangbot.app.commands import make_command
 from hangbot.app.parts import Parts, Timed
 from hangbot.app.schedule import Missed, Schedule, make_daily, make_every
-from hangbot.bot.app_forms import is_async
+from hangbot.bot.app_forms import is_async, takes
 from hangbot.bot.events import ChatMessage, Event
 from hangbot.bot.roles import Role
 from hangbot.errors import UsageError
@@ -190,27 +190,18 @@ class Router:
         return register
 
 
-def _check(function: object, label: str, *takes: str) -> None:
+def _check(function: object, label: str, *shapes: str) -> None:
     """Look whether a function can be a handler, and takes one of these lists of arguments, if any."""
     if not callable(function):
         raise UsageError(f"{label} cannot be called", remedy="Decorate an `async def`.")
     name = getattr(function, "__qualname__", function)
     if not is_async(function):
         raise UsageError(f"{label} ({name}) is no `async def`", remedy="Write `async def` before its name.")
-    if takes and not any(_takes(function, arguments.count(",") + 1) for arguments in takes):
+    if shapes and not any(takes(function, shape.count(",") + 1) for shape in shapes):
         raise UsageError(
-            f"{label} ({name}) does not take {' or '.join(f'`({each})`' for each in takes)}",
-            remedy=f"Write `async def {getattr(function, '__name__', 'NAME')}({takes[0]})`.",
+            f"{label} ({name}) does not take {' or '.join(f'`({each})`' for each in shapes)}",
+            remedy=f"Write `async def {getattr(function, '__name__', 'NAME')}({shapes[0]})`.",
         )
-
-
-def _takes(function: Callable[..., object], number: int) -> bool:
-    """Return whether a function can be called with so many arguments."""
-    try:
-        inspect.signature(function).bind(*range(number))
-    except TypeError:
-        return False
-    return True
 
 
 def _check_called(given: object, name: str, arguments: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,6 +14,7 @@ from hangbot.app.cooldowns import Cooldowns
 from hangbot.app.knowing import in_room, until_known
 from hangbot.app.parts import Parts, Provider
 from hangbot.app.timers import Timers
+from hangbot.bot.app_forms import takes
 from hangbot.bot.bot import Bot
 from hangbot.bot.events import ChatMessage, Event, User
 from hangbot.bot.ports import RoomFacts
@@ -130,14 +130,18 @@ class Running:
         ctx = Context(self._bot, buffer, self._name, event)
         try:
             await self._through(ctx, call)
+            buffer.ended = True
             await buffer.commit()
         except Exception as exc:
             buffer.discard()
             if again and isinstance(exc, StoreConflict) and not buffer.acted and not buffer.committed:
                 return False
             await self._report(ctx, exc)
+            buffer.ended = True
             await buffer.commit()
             raise
+        finally:
+            buffer.ended = True
         return True
 
     async def _through(self, ctx: Context, call: Call) -> None:
@@ -174,7 +178,11 @@ class Running:
             if wait.first:
                 await ctx.reply(f"Wait {wait.seconds:.0f} s before {self._commands.prefix}{command.name}.")
             return
-        named |= {name: self._provided(kind) for name, kind in command.signature.injected.items()}
+        for each in command.signature.injected:
+            if each.place is None:
+                named[each.name] = self._provided(each.kind)
+            else:
+                values.insert(each.place, self._provided(each.kind))
         if not command.exclusive:
             await command.handler(ctx, *values, **named)
             return
@@ -205,7 +213,7 @@ class Running:
 
     def _check(self, command: Command) -> None:
         signature: Signature = command.signature
-        for name, kind in signature.injected.items():
+        for name, kind, _ in signature.injected:
             if kind not in self._providers:
                 raise UsageError(
                     f"the command {command.name} takes {name}: {getattr(kind, '__name__', kind)}, which no"
@@ -237,4 +245,4 @@ async def _call_all(handlers: Sequence[Callable[..., Awaitable[object]]], ctx: C
 
 @functools.cache
 def _takes_event(handler: Callable[..., Awaitable[object]]) -> bool:
-    return len(inspect.signature(handler).parameters) > 1
+    return takes(handler, 2)

@@ -1,6 +1,8 @@
 """``ctx.store``: values by key, kept over restarts, written when the handler ends."""
 
 import json
+import math
+import re
 from datetime import timedelta
 from functools import cache
 from typing import Any, Final, TypeVar, overload
@@ -8,6 +10,8 @@ from typing import Any, Final, TypeVar, overload
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hangbot.app.buffer import Buffer
+from hangbot.app.users import uuid_of
+from hangbot.bot.events import User
 from hangbot.clock import Clock
 from hangbot.errors import UsageError
 
@@ -20,6 +24,8 @@ LONGEST_KEY: Final = 200
 LONGEST_VALUE: Final = 256 * 1024
 """Bytes of a value as JSON."""
 
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")
+"""What SQLite cannot take: NUL, and half a character."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -44,13 +50,13 @@ class AppStore:
         self._place = place
         self._space = f"{app}/{place}"
 
-    def user(self, uid: str) -> "AppStore":
-        """Return what is kept of a user here."""
-        return self.part(f"user/{uid}")
+    def user(self, user: User | str) -> "AppStore":
+        """Return what is kept of a user here; ``user`` may be its uuid."""
+        return self.part(f"user/{uuid_of(user)}")
 
     def part(self, name: str) -> "AppStore":
         """Return a part of this place, with keys of its own."""
-        return AppStore(self._buffer, self._clock, self._app, f"{self._place}/{name}")
+        return AppStore(self._buffer, self._clock, self._app, f"{self._place}/{_checked(name, 'part')}")
 
     @property
     def everywhere(self) -> "AppStore":
@@ -107,9 +113,12 @@ class AppStore:
         Raises:
             UsageError: It cannot be stored.
         """
+        key = _checked(key)
         seconds = expires.total_seconds() if isinstance(expires, timedelta) else expires
+        if seconds is not None and math.isnan(seconds):
+            raise UsageError(f"the value of {key!r} expires after no number of seconds")
         until = None if seconds is None else self._clock.wall() + seconds
-        self._buffer.change(self._space, _checked(key), _written(key, value), until)
+        self._buffer.change(self._space, key, _written(key, value), until)
 
     async def delete(self, key: str) -> None:
         """Forget a value; one that is not there is no error."""
@@ -130,9 +139,12 @@ class AppStore:
         return same
 
 
-def _checked(key: str) -> str:
-    if not key or len(key) > LONGEST_KEY or "\0" in key:
-        raise UsageError(f"the key {key[:50]!r} of the store is not 1 to {LONGEST_KEY} characters")
+def _checked(key: object, what: str = "key") -> str:
+    if not isinstance(key, str) or not key or len(key) > LONGEST_KEY or _UNFIT.search(key):
+        raise UsageError(
+            f"the {what} {repr(key)[:50]} of the store is no text of 1 to {LONGEST_KEY} characters",
+            remedy="Give it as text: `str(…)` of a number, a hash of what is too long.",
+        )
     return key
 
 

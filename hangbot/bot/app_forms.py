@@ -13,7 +13,7 @@ from hangbot.errors import UsageError
 if TYPE_CHECKING:
     from hangbot.bot.bot import Bot
 
-__all__ = ["AnyApp", "AppObject", "Begin", "Handler", "Hooks", "check_app", "is_async", "make_hooks"]
+__all__ = ["AnyApp", "AppObject", "Begin", "Handler", "Hooks", "check_app", "is_async", "make_hooks", "takes"]
 
 _ARGUMENTS: Final = {
     "on_message": ("bot", "message"),
@@ -208,6 +208,15 @@ def is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(unwrapped) or inspect.iscoroutinefunction(
         getattr(type(unwrapped), "__call__", None)  # noqa: B004  not whether it can be called, but how
     )
+
+
+def takes(function: Callable[..., object], number: int) -> bool:
+    """Return whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(number))
+    except TypeError:
+        return False
+    return True
 
 
 def _name(app: object) -> str:

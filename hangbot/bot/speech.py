@@ -54,7 +54,7 @@ class Speech:
             UsageError: The message cannot be sent as it is.
             OutboxError: It could not be written; nothing was accepted.
         """
-        receiver = to or self.chat.group_id
+        receiver = self.chat.group_id if to is None else to
         if key:
             return await self._courier.accept(Outgoing(key, receiver, text, direct))
         with self._next_id(receiver, direct=direct) as made:
@@ -75,7 +75,7 @@ class Speech:
         Raises:
             UsageError: It cannot be sent as it is.
         """
-        receiver = to or self.chat.group_id
+        receiver = self.chat.group_id if to is None else to
         with self._next_id(receiver, direct=direct) as key:
             message = Outgoing(key, receiver, text, direct, mentions, images)
             split(message)

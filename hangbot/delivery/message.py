@@ -89,7 +89,12 @@ def _moved(
     return moved
 
 
-def _check_text(text: str) -> None:
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise UsageError(
+            f"the text is no text but {type(text).__name__}; nothing was accepted",
+            remedy="Write `str(…)` of it.",
+        )
     if not text.strip():
         raise UsageError("the text is empty; nothing was accepted", remedy="Give a text.")
     if "\0" in text:
@@ -107,6 +112,11 @@ def _check_extras(message: Outgoing) -> None:
     """Refuse now what could not be written into the request later, for ever."""
     if not message.mentions and not message.images:
         return
+    if isinstance(message.images, str) or not all(isinstance(each, str) for each in message.images):
+        raise UsageError(
+            "the mentions or images cannot be written: images are a list of addresses; nothing was accepted",
+            remedy="Write `images=[address]`.",
+        )
     try:
         json.dumps(
             [dict(mention) for mention in message.mentions] + list(message.images),

@@ -1,5 +1,6 @@
 """What an author should not write and a user should not say: one line each, at the start where it can be."""
 
+import inspect
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -54,6 +55,18 @@ async def unreadable(ctx: Context, *, count: int) -> None: ...
 async def unknown(ctx: Context, words: list[str]) -> None: ...
 
 
+async def several(ctx: Context, *bots: Bot) -> None: ...
+
+
+async def half(ctx: Context, word: "int |") -> None: ...  # type: ignore[valid-type]  # noqa: F722  what is tested
+
+
+async def gone(ctx: Context, word: "math.gone") -> None: ...  # type: ignore[name-defined]
+
+
+async def listed(ctx: Context, word: []) -> None: ...  # type: ignore[valid-type]
+
+
 @pytest.mark.parametrize(
     ("declare", "says"),
     [
@@ -61,6 +74,10 @@ async def unknown(ctx: Context, words: list[str]) -> None: ...
         (command(untyped), "its argument word has no type"),
         (command(misplaced), "text cannot be left out, count before it can"),
         (command(unreadable), "count stands after `*` and is no text"),
+        (command(several), "takes *bots: Bot, which nothing fills in"),
+        (command(half), "the types of its arguments cannot be read (SyntaxError: "),
+        (command(gone), "the types of its arguments cannot be read (AttributeError: "),
+        (command(listed), "takes word: [], which nothing fills in"),
         (command(lambda ctx: ctx), "is no `async def`"),
         (lambda app: app.command(handler), "`@app.command` stands before handler without what it needs"),
         (lambda app: app.command("x", aliases="yz"), "its aliases are one text, 'yz'"),
@@ -148,6 +165,41 @@ async def endlesstext(ctx: Context) -> None:
     await ctx.say("x" * 100_000)
 
 
+class Bell:
+    async def ring(self, ctx: Context) -> None: ...
+
+
+def ring(ctx: Context) -> None: ...
+
+
+ODD: dict[str, Callable[[Context], object]] = {
+    "number": lambda ctx: ctx.say(5),  # type: ignore[arg-type]
+    "address": lambda ctx: ctx.say("x", images="https://x/y.png"),
+    "addresses": lambda ctx: ctx.say("x", images=[None]),  # type: ignore[list-item]
+    "mention": lambda ctx: ctx.say("@alice", mentions=ctx.user),  # type: ignore[arg-type]
+    "mentions": lambda ctx: ctx.say("@alice", mentions=["alice"]),  # type: ignore[list-item]
+    "noone": lambda ctx: ctx.dm("", "a secret"),
+    "none": lambda ctx: ctx.dm(None, "a secret"),  # type: ignore[arg-type]
+    "emptyuser": lambda ctx: ctx.store.user(""),
+    "key": lambda ctx: ctx.store.get(7),  # type: ignore[call-overload]
+    "halfkey": lambda ctx: ctx.store.get("\ud800"),
+    "part": lambda ctx: ctx.store.part("\ud800"),
+    "expires": lambda ctx: ctx.store.set("x", 1, expires=math.nan),
+    "halfword": lambda ctx: ctx.after(1, two, "\ud800"),
+    "halfid": lambda ctx: ctx.after(1, handler, id="\ud800"),
+    "sync": lambda ctx: ctx.after(1, ring),  # type: ignore[arg-type]
+    "method": lambda ctx: ctx.after(1, Bell().ring),
+    "toomany": lambda ctx: ctx.after(1, handler, 1, 2),
+}
+
+
+@bad.command("call")
+async def call(ctx: Context, what: str) -> None:
+    given = ODD[what](ctx)
+    if inspect.isawaitable(given):
+        await given
+
+
 @bad.command("take")
 async def take(ctx: Context, who: User, *words: str) -> None:
     await ctx.reply(f"{who.name} {len(words)}")
@@ -176,6 +228,26 @@ async def opened(hangfm_app: OpenApp) -> AppBot:
         ("/odd", "told: the value of 'odd' cannot be stored"),
         ("/othertype", "told: what is stored under 'number' is no int"),
         ("/endlesstext", "told: "),
+        ("/call number", "told: the text is no text but int"),
+        ("/call address", "told: the mentions or images cannot be written: images are a list"),
+        ("/call addresses", "told: the mentions or images cannot be written: images are a list"),
+        ("/call mention", "told: the mentions are no list of users"),
+        ("/call mentions", "told: the mentions are no list of users"),
+        ("/call noone", "told: '' is no user"),
+        ("/call none", "told: None is no user"),
+        ("/call emptyuser", "told: '' is no user"),
+        ("/call key", "told: the key 7 of the store is no text of 1 to 200 characters"),
+        ("/call halfkey", "told: the key '\\ud800' of the store is no text"),
+        ("/call part", "told: the part '\\ud800' of the store is no text"),
+        ("/call expires", "told: the value of 'x' expires after no number of seconds"),
+        ("/call halfword", "told: the arguments of a timer cannot be written"),
+        ("/call halfid", "told: the id '\\ud800' of a timer holds half a character"),
+        ("/call sync", "told: a timer cannot call tests.app.test_bad_input:ring, which is no `async def`"),
+        ("/call method", "told: a timer cannot call tests.app.test_bad_input:Bell.ring of an object"),
+        (
+            "/call toomany",
+            "told: a timer cannot call tests.app.test_bad_input:handler(ctx) with a context and 2",
+        ),
         ('/take "42', "the quote before “42” does not end. Usage: /take <who> [words…]"),
         ("/take 42", "42 0"),
         ("/take Mary Ann now", "Mary Ann 1"),
