@@ -94,7 +94,14 @@ class Settings(SettingsTable):
         return cls._read(values, unknown=dict.fromkeys(env.keys() - _NAMES, ENVIRONMENT))
 
     @classmethod
-    def load(cls, env_file: Path, environ: Mapping[str, str], *, required: bool = True) -> Self:
+    def load(
+        cls,
+        env_file: Path,
+        environ: Mapping[str, str],
+        *,
+        required: bool = True,
+        file: EnvFile | None = None,
+    ) -> Self:
         """Read the configuration file and the environment; the environment wins.
 
         Args:
@@ -102,6 +109,7 @@ class Settings(SettingsTable):
             environ: Usually ``os.environ``, which is not read by itself.
             required: Whether the file must exist. Without it, a missing file is ignored
                 as long as the environment sets any of hangbot's names.
+            file: What the file says, where it was read already.
 
         Raises:
             ConfigError: The file cannot be read, or ``faults`` has a line for each thing that
@@ -115,7 +123,7 @@ class Settings(SettingsTable):
         remedy = f"Correct that in {env_file} or in the environment; {_EXPLAINED}"
         read: Path | None = env_file
         try:
-            file = read_env_file(env_file)
+            file = file or read_env_file(env_file)
         except ConfigError as exc:
             if required or not own or not isinstance(exc.__cause__, FileNotFoundError):
                 raise

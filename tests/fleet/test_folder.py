@@ -1,5 +1,6 @@
 """The folder of a fleet's rooms: what can be used, what cannot, and what has changed."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def put(folder: Path, name: str, **changes: str) -> Path:
     path.write_text("".join(f"{key}={value}\n" for key, value in values.items() if value), encoding="utf-8")
     path.chmod(0o600)
     return path
+
+
+def refused(*_: object, **__: object) -> int:
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 @pytest.fixture
@@ -96,11 +101,70 @@ async def test_what_cannot_be_used_is_named_without_a_secret(folder: RoomFolder)
 
     await folder.look()
 
-    assert [room.name for room in folder.rooms.values()] == ["elsewhere"]
-    assert folder.faulty["same"] == "it names another cluster than the others (nats://127.0.0.1:4333/hangbot)"
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert folder.faulty["elsewhere"] == f"it names another cluster than the worker's ({CLUSTER}/hangbot)"
     assert "BOT_USER_TOKEN" in folder.faulty["broken"]
     assert "no cluster of a fleet" in folder.faulty["alone"]
     assert REQUIRED["BOT_USER_TOKEN"] not in str(folder.faulty)
+
+
+async def test_a_file_that_comes_later_does_not_change_the_cluster(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    await folder.look()
+
+    put(folder.path, "another", HANGBOT_OUTBOX="nats://127.0.0.1:4333", ROOM_UUID=OTHER)
+    put(folder.path, "login", HANGBOT_OUTBOX="nats://me:secret@127.0.0.1:4222", ROOM_UUID=OTHER)
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert folder.faulty == {
+        "another": f"it names another cluster than the worker's ({CLUSTER}/hangbot)",
+        "login": f"it names another login than the worker's ({CLUSTER}/hangbot)",
+    }
+
+
+async def test_hidden_files_are_no_rooms(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    put(folder.path, ".red")
+    (folder.path / ".#red.env").symlink_to("somebody@somewhere.4711")  # as an editor marks a file as open
+
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert folder.faulty == {}
+
+
+async def test_what_is_no_file_is_named_and_the_others_are_rooms(folder: RoomFolder) -> None:
+    put(folder.path, "red")
+    (folder.path / "gone.env").symlink_to("nowhere")
+    (folder.path / "folder.env").mkdir()
+    os.mkfifo(folder.path / "pipe.env")
+
+    await folder.look()
+
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert folder.faulty == {
+        "folder": "it is no file",
+        "gone": "it leads to no file",
+        "pipe": "it is no file",
+    }
+
+
+async def test_what_could_not_be_read_is_tried_again(
+    folder: RoomFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(folder.path, "red")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        await folder.look()
+        before = dict(folder.faulty)
+
+    changed = await folder.look()
+
+    assert before == {"red": f"{path} cannot be read: Permission denied"}
+    assert changed
+    assert [room.name for room in folder.rooms.values()] == ["red"]
+    assert not await folder.look()
 
 
 async def test_two_files_of_one_bot_in_one_room_are_one_too_many(folder: RoomFolder) -> None:
