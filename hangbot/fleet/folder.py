@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hangbot.config import Settings
-from hangbot.config.cluster import ClusterAddress
 from hangbot.config.envfile import read_env_file
 from hangbot.errors import ConfigError
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.entries import Folder
 from hangbot.fleet.keys import room_key
+
+if TYPE_CHECKING:
+    from hangbot.config.cluster import ClusterAddress
 
 __all__ = ["RoomConfig", "RoomFolder"]
 

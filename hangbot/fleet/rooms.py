@@ -157,6 +157,9 @@ class Rooms:
             await life.run()
         finally:
             del self.lives[life.config.key]
+            if not self.lives:
+                for taken in self._handing.values():
+                    taken.set()  # nothing is left that would wait for it
             self.changed.set()
 
     async def _settle(self, life: RoomLife, end: RoomEnd) -> None:

@@ -118,6 +118,20 @@ def test_a_worker_that_drains_gives_all_up_shortly_and_ends() -> None:
     play(main)
 
 
+def test_a_worker_with_nothing_left_ends_at_once() -> None:
+    async def main(world: FleetWorld) -> None:
+        north = world.start("north", Files(*rooms(6)))
+        world.start("south", Files(*rooms(6)))
+        await asyncio.sleep(10)
+        begun = asyncio.get_running_loop().time()
+        north.worker.drain()
+        await asyncio.wait_for(north.task, 30)
+
+        assert asyncio.get_running_loop().time() - begun < 1  # it waits for no next owner
+
+    play(main)
+
+
 def test_an_operator_drains_a_worker_and_a_later_one_of_its_name_is_not_meant() -> None:
     async def main(world: FleetWorld) -> None:
         north = world.start("north", Files(*rooms(6)))
