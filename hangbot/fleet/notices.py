@@ -19,7 +19,8 @@ class Notices:
         self._said: dict[str, Mapping[str, str]] = {}
 
     def folder(self, folder: Folder) -> None:
-        """Log the files that cannot be used."""
+        """Log the files that cannot be used, of a folder that can be read."""
+        self._said.pop("folder_away", None)
         faulty = {f"{name}.env": why for name, why in folder.faulty.items()}
         self._say("room_faulty", "cannot be used", faulty)
 
@@ -34,9 +35,9 @@ class Notices:
         why = {crowded: "no worker has a place: raise --most, or start another worker"} if crowded else {}
         self._say("room_crowded", "not taken", why)
 
-    def fault(self, what: str, sentence: str) -> None:
-        """Log that something of the worker's own cannot be used."""
-        self._say(what, "cannot be used", {what: sentence})
+    def no_folder(self, sentence: str) -> None:
+        """Log that the folder cannot be read, which no room ends for."""
+        self._say("folder_away", "are left as they are", {"the rooms": sentence})
 
     def _say(self, action: str, what: str, why: Mapping[str, str]) -> None:
         before = self._said.get(action, {})

@@ -119,9 +119,10 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
     claims = {room: claim for room, data in found["lease"].items() if (claim := Claim.from_bytes(data))}
     names = {room: claim.name for room, claim in claims.items() if not claim.free}
     names |= {key: file.name for folder in folders.values() for key, file in folder.rooms.items()}
-    why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused) | off
-    rooms = {key: _row(key, name, claims.get(key), why.get(key, "")) for key, name in names.items()}
     faulty = {name: fault for folder in folders.values() for name, fault in folder.faulty.items()}
+    why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused)
+    why |= {key: faulty[name] for key, name in names.items() if name in faulty} | off
+    rooms = {key: _row(key, name, claims.get(key), why.get(key, "")) for key, name in names.items()}
     known = {row.name for row in rooms.values()}
     rooms |= {
         f"{name}.env": RoomRow("", name, why=fault) for name, fault in faulty.items() if name not in known

@@ -1,19 +1,20 @@
 """One nats-server on loopback, as a process of ours that never outlives us."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
+from hangbot.fleet.server_ports import Ports
 
-__all__ = ["Ports", "ServerProcess", "configuration"]
+__all__ = ["ServerProcess", "configuration"]
 
 MONITOR_TAG: Final = "monitor:"
 """Begins the tag of a server by which `hangbot fleet check` finds the port that it is monitored by."""
@@ -29,15 +30,6 @@ if os.getppid() != int(sys.argv[1]):
 os.execv(sys.argv[2], sys.argv[2:])
 """
 """Linux ends it with the process that started it, even one that is killed (PR_SET_PDEATHSIG is 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where a server listens: clients, the other servers, monitoring."""
-
-    client: int
-    cluster: int
-    monitor: int
 
 
 def configuration(
@@ -65,6 +57,7 @@ def configuration(
     """
     routes = ", ".join(f'"nats://{other}"' for other in others)
     advertise = f'\n  advertise: "{advertised}"' if advertised else ""
+    kept = json.dumps(str(store), ensure_ascii=False)
     always = "\n  sync_interval: always" if sync == "always" else ""
     together = (
         f'cluster {{\n  name: {cluster}\n  listen: "127.0.0.1:{own.cluster}"{advertise}\n'
@@ -73,7 +66,7 @@ def configuration(
     return (
         f'server_name: {name}\nlisten: "127.0.0.1:{own.client}"\nhttp: "127.0.0.1:{own.monitor}"\n'
         f'server_tags: ["{MONITOR_TAG}{own.monitor}"]\n'
-        f'jetstream {{\n  store_dir: "{store}"{always}\n}}\n' + (together if others else "") + more
+        f"jetstream {{\n  store_dir: {kept}{always}\n}}\n" + (together if others else "") + more
     )
 
 

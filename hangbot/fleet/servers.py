@@ -3,11 +3,10 @@
 import asyncio
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,8 @@ from hangbot.clock import Clock, SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.errors import HangbotError, OutboxUnusable
 from hangbot.fleet.nats_cluster import open_cluster
-from hangbot.fleet.server_process import Ports, ServerProcess, configuration
+from hangbot.fleet.server_ports import Ports, alone, choose_ports
+from hangbot.fleet.server_process import ServerProcess, configuration
 
 __all__ = ["Route", "Servers", "find_binary", "open_servers"]
 
@@ -166,7 +166,9 @@ async def open_servers(
     wait: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[Servers]:
-    """Run NATS servers on ports that the kernel chooses; all have ended at the end, in whatever way.
+    """Run NATS servers, on the ports that a kept folder has where these are free, else on new ones.
+
+    All have ended at the end, in whatever way.
 
     Args:
         count: How many.
@@ -179,14 +181,17 @@ async def open_servers(
         clock: Waits.
 
     Raises:
-        HangbotError: There is no nats-server, or the servers do not start.
+        HangbotError: There is no nats-server, the servers do not start, or others run over the folder.
     """
     program = find_binary(binary)
     clock = clock or SystemClock()
     write = partial(configuration, cluster="hangbot-dev", sync=sync, more=more)
-    with tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True) as temporary:
+    with ExitStack() as held:
+        place = (folder or Path(held.enter_context(_temporary()))).absolute()
+        held.enter_context(alone(place))
         for tries in range(1, _TRIES + 1):
-            servers = _made(program, (folder or Path(temporary)).absolute(), count, route, write, clock)
+            ports = choose_ports([place / f"n{number}.conf" for number in range(count)], again=tries == 1)
+            servers = _made(program, place, ports, route, write, clock)
             try:
                 servers.start_all()
                 if wait:
@@ -203,10 +208,19 @@ async def open_servers(
             await servers.end()
 
 
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="hangbot-nats-", ignore_cleanup_errors=True)
+
+
 def _made(
-    program: str, folder: Path, count: int, route: Route | None, write: Callable[..., str], clock: Clock
+    program: str,
+    folder: Path,
+    ports: Sequence[Ports],
+    route: Route | None,
+    write: Callable[..., str],
+    clock: Clock,
 ) -> Servers:
-    ports, processes = _free_ports(count), []
+    count, processes = len(ports), []
     way = route or (lambda _, __, port: f"127.0.0.1:{port}")
     advertised = _NOWHERE if route else ""  # or servers would pass on a shorter way
     for number in range(count):
@@ -216,16 +230,3 @@ def _made(
         file.write_text(write(name, ports[number], others, store, advertised=advertised), encoding="utf-8")
         processes.append(ServerProcess(program, file, folder / f"{name}.log", clock))
     return Servers(folder, processes, ports)
-
-
-def _free_ports(count: int) -> list[Ports]:
-    """Return ports that nothing listens on at this moment."""
-    sockets = [socket.socket() for _ in range(3 * count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        numbers = [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-    return [Ports(*numbers[begin : begin + 3]) for begin in range(0, len(numbers), 3)]

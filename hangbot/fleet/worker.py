@@ -233,9 +233,9 @@ class Worker:
                 try:
                     changed = await self._files.look()
                 except HangbotError as exc:
-                    self._notices.fault("the folder", f"{exc}. {exc.remedy}")
+                    self._notices.no_folder(f"{exc}. {exc.remedy}")
                     continue
+                self._notices.folder(self._files.entry)
                 if changed:
-                    self._notices.folder(self._files.entry)
                     self.rooms.changed.set()
                 await self._store_folder()

@@ -27,6 +27,9 @@ def ready_line(command: Command) -> dict[str, Any]:
     return row
 
 
+KEPT = 'what is "kept"'
+
+
 async def store(address: str, last: int) -> int:
     async with open_cluster(parse_address(address)) as cluster:
         return await cluster.records.store("room", b"", last=last)
@@ -34,7 +37,7 @@ async def store(address: str, last: int) -> int:
 
 @pytest.mark.usefixtures("nats_server")
 def test_its_first_line_is_all_that_is_needed_and_it_ends_well(start: Start, folder: Path) -> None:
-    command = start("fleet", "dev", "--keep", "kept")
+    command = start("fleet", "dev", "--keep", KEPT)
     ready = ready_line(command)
 
     sequence = asyncio.run(store(ready["outbox"], 0))
@@ -44,12 +47,27 @@ def test_its_first_line_is_all_that_is_needed_and_it_ends_well(start: Start, fol
     assert ready["event"] == "ready"
     assert [server["name"] for server in ready["servers"]] == ["n0", "n1", "n2"]
     assert not any(runs(server["pid"]) for server in ready["servers"])
-    assert [server["store"] for server in ready["servers"]] == [str(folder / f"kept/n{n}") for n in range(3)]
+    assert [server["store"] for server in ready["servers"]] == [
+        str(folder / KEPT / f"n{n}") for n in range(3)
+    ]
 
-    again = start("fleet", "dev", "--keep", "kept")
-    assert asyncio.run(store(ready_line(again)["outbox"], sequence)) > sequence
+    again = start("fleet", "dev", "--keep", KEPT)
+    assert ready_line(again)["outbox"] == ready["outbox"]
+    assert asyncio.run(store(ready["outbox"], sequence)) > sequence
     again.send(signal.SIGINT)
     assert again.wait() == 0
+
+
+@pytest.mark.usefixtures("nats_server")
+def test_a_folder_has_servers_of_one_command(
+    start: Start, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready_line(start("fleet", "dev", "--keep", KEPT))
+
+    code = main(["fleet", "dev", "--keep", str(folder / KEPT)])
+
+    assert code == 1
+    assert "other servers run over" in capsys.readouterr().err
 
 
 def test_a_server_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -346,6 +346,7 @@ def test_a_room_whose_file_is_taken_away_is_given_up_and_one_with_a_fault_is_kep
         await asyncio.sleep(10)
 
         assert world.owners() == {"room-000": "north"}
+        assert world.picture().rooms["key-000"].why == "ROOM_UUID is missing"
 
     play(main)
 
