@@ -71,6 +71,10 @@ class Link:
         self._pending = PendingAnswers()
         self._heard: list[_Subscribed] = []
         self._closing: set[asyncio.Task[None]] = set()
+        self._sound_at = clock.now()
+        self._doubted: Session | None = None
+        self._stores = False
+        """Whether something was stored since a server was doubted last."""
         self.server = self._order[0]
         self.largest = self.max_payload = 0
 
@@ -119,6 +123,18 @@ class Link:
     async def ask_several(self, subject: str, data: bytes, *, within: float | None = None) -> list[Answer]:
         """Ask for answers of which the last is a status; raises as `ask` does."""
         return await self._ask(subject, data, None, several=True, within=within)
+
+    def found_sound(self) -> None:
+        """Note that something was answered just now that only a majority of the servers can answer."""
+        self._sound_at, self._stores = self.clock.now(), True
+
+    def doubt(self, since: float) -> None:
+        """Go to another server, unless this one was found sound since then: it may be cut from the others.
+
+        It answers then, and even reads; but what is to be stored has no answer through it.
+        """
+        if self._session and self._sound_at < since and len(self._order) > 1:
+            self._doubted = self._session
 
     async def _ask(
         self,
@@ -191,8 +207,8 @@ class Link:
             await self._connect_again()
 
     async def _until_silent(self, session: Session) -> None:
-        """Return when a server has closed the connection, or does not answer any more."""
-        while session.is_connected:
+        """Return when a server has closed the connection, does not answer any more, or is doubted."""
+        while session.is_connected and session is not self._doubted:
             with suppress(TimeoutError):
                 await self.clock.wait_for(session.gone.wait(), _LOOK_S)
                 return
@@ -223,7 +239,13 @@ class Link:
                 await self.clock.sleep(pause)
             else:
                 more = {"action": "cluster_back"}
-                logger.warning("[FLEET] NATS server %s is lost; now %s", lost, self.server, extra=more)
+                if self._doubted is None:
+                    logger.warning("[FLEET] NATS server %s is lost; now %s", lost, self.server, extra=more)
+                elif self._stores:  # where none of them stores, it is said once
+                    self._stores = False
+                    words = "[FLEET] through NATS server %s nothing is stored; now %s"
+                    logger.warning(words, lost, self.server, extra=more)
+                self._doubted = None
                 return
 
     async def _connect_any(self) -> None:
@@ -242,7 +264,7 @@ class Link:
             except BaseException:
                 self._close(session)
                 raise
-            self._session, self.server = session, server
+            self._session, self.server, self._sound_at = session, server, self.clock.now()
             self.max_payload = session.max_payload
             self.largest = session.max_payload - _HEADERS
             self._up.set()

@@ -1,7 +1,7 @@
 """A fleet's cluster, made of NATS JetStream: `hangbot.fleet.streams` in JetStream's own requests."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +26,7 @@ from hangbot.fleet.jetstream import (
 )
 from hangbot.fleet.providing import provide
 from hangbot.fleet.shapes import asked_prefix, records_names, register_names, shape
-from hangbot.fleet.streams import AnswerOwner, ClusterAway, Entry, Stream
+from hangbot.fleet.streams import AnswerMissing, AnswerOwner, ClusterAway, Entry, Stream
 
 if TYPE_CHECKING:
     from hangbot.fleet.link import Link
@@ -114,10 +114,21 @@ class NatsStream:
         if len(data) > self.largest:
             raise ValueError(f"{len(data)} bytes are more than {self.largest}")
         headers = store_headers(self._names, subject, last, key, seconds)
-        end = self._link.clock.now() + self._link.within
+        begun = self._link.clock.now()
+        try:
+            sequence = await self._store(
+                self._names.prefix + subject, data, headers, begun + self._link.within
+            )
+        except (AnswerMissing, NoResponder):
+            self._link.doubt(begun)
+            raise
+        self._link.found_sound()
+        return sequence
+
+    async def _store(self, subject: str, data: bytes, headers: Mapping[str, str], end: float) -> int:
         while True:
             try:
-                found = parsed(await self._link.ask(self._names.prefix + subject, data, headers))
+                found = parsed(await self._link.ask(subject, data, headers))
             except NoResponder:
                 if self._link.clock.now() > end:
                     raise

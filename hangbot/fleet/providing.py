@@ -15,6 +15,8 @@ __all__ = ["ask_jetstream", "found_stream", "provide"]
 
 _WITHIN_S: Final = 0.5
 _TRIES: Final = 8
+_OF_ONE: Final = 2
+"""Of them through one server, if there are others."""
 
 
 async def ask_jetstream(link: "Link", what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -30,6 +32,7 @@ async def ask_jetstream(link: "Link", what: str, body: dict[str, Any] | None = N
     tries_left = _TRIES
     while True:
         tries_left -= 1
+        begun = link.clock.now()
         try:
             return parsed(await link.ask(f"$JS.API.{what}", asked, within=min(_WITHIN_S, link.within)))
         except NoResponder as exc:
@@ -37,6 +40,8 @@ async def ask_jetstream(link: "Link", what: str, body: dict[str, Any] | None = N
         except AnswerMissing:
             if not tries_left:
                 raise
+            if tries_left % _OF_ONE == 0:
+                link.doubt(begun)
 
 
 async def found_stream(link: "Link", name: str) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """The ways by which servers reach each other, each of which can be cut."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import permutations
 
@@ -19,7 +20,7 @@ class Routes:
 
     def __init__(self, ways: dict[tuple[int, int], Forwarder]) -> None:
         self._ways = ways
-        self._isolated: set[int] = set()
+        self._cuts = Counter[tuple[int, int]]()
 
     def __call__(self, one: int, other: int, port: int) -> str:
         """Return by which address one server reaches the port of another."""
@@ -27,27 +28,30 @@ class Routes:
         way.target = port
         return way.address
 
-    @property
-    def ports(self) -> set[int]:
-        """Where they are reached by each other."""
-        return {way.port for way in self._ways.values()}
+    async def isolate(self, number: int, *others: int, resets: bool) -> None:
+        """Cut a server from these, or from all: they are silent to each other, or their connections end too.
 
-    async def isolate(self, number: int, *, resets: bool) -> None:
-        """Cut a server from all others: they are silent to each other, or their connections end as well."""
-        self._isolated.add(number)
-        for pair, way in self._ways.items():
-            if number in pair:
-                way.cut()
-                if resets:
-                    await way.reset()
+        Each cut is to be mended on its own.
+        """
+        for pair in self._between(number, others):
+            self._cuts[pair] += 1
+            self._ways[pair].cut()
+            if resets:
+                await self._ways[pair].reset()
 
-    async def mend(self, number: int, *, resets: bool) -> None:
-        """Let it reach those again that are not cut from all themselves."""
-        self._isolated.discard(number)
-        whole = [
-            way for pair, way in self._ways.items() if number in pair and self._isolated.isdisjoint(pair)
-        ]
+    async def mend(self, number: int, *others: int, resets: bool) -> None:
+        """Undo that."""
+        pairs = self._between(number, others)
+        self._cuts.subtract(pairs)
+        whole = [self._ways[pair] for pair in pairs if not self._cuts[pair]]
         await asyncio.gather(*(way.mend(resets=resets) for way in whole))
+
+    def _between(self, number: int, others: Sequence[int]) -> list[tuple[int, int]]:
+        return [
+            (one, other)
+            for one, other in self._ways
+            if number in {one, other} and (not others or {one, other} - {number} <= set(others))
+        ]
 
 
 @asynccontextmanager

@@ -178,6 +178,23 @@ async def same(one: Stream, other: Stream, subject: str, wanted: list[Entry]) ->
 
 
 @cuts
+async def test_who_is_connected_to_a_server_that_is_cut_off_goes_to_another(
+    own: Servers, routes: Routes, *, resets: bool
+) -> None:
+    where = parse_address(own.address)
+    async with open_cluster(where) as cluster:
+        first, left = await cluster.records.store("red", b"1", last=0), own.number_of(cluster.server)
+        await routes.isolate(left, resets=resets)
+
+        await stored(cluster.records, "red", b"2", last=first, key="2")
+        async with open_cluster(where) as late:  # it tries the one that is cut off first
+            await stored(late.records, "green", b"1", last=0, key="1")
+
+            assert own.number_of(cluster.server) != left
+            assert own.number_of(late.server) != left
+
+
+@cuts
 async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_off(
     parted: Parted, *, resets: bool
 ) -> None:
@@ -202,6 +219,9 @@ async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_of
         assert not await north.take("red", await newest(parted.others, "red"))
         await until(partial(is_owned_by, parted.alone, "red", "south"))
         assert south.may_act("red")
+        await led_by(parted.servers, FORMER)
+        await south.give_up("red")
+        await taken_by(north, parted.alone, "red")
 
 
 @asynccontextmanager
