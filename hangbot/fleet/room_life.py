@@ -196,8 +196,9 @@ class RoomLife:
         self._abort()
 
     def observe(self) -> None:
-        """End the bot when it has not been permitted to act for too long."""
+        """End the bot when it has not been permitted to act for too long, and not again and again."""
         if self._lapsed_at is not None and self._leases.now() - self._lapsed_at > KEPT:
+            self._lapsed_at = self._leases.now()
             self.lost()
 
     # -- inside

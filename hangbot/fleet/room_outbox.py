@@ -89,9 +89,11 @@ class RoomPlace(OutboxPlace):
     async def close(self) -> None:
         """Finish what was submitted and close it; closing twice is harmless."""
         self._is_open = False
-        await self._writer.close()
-        await self._held.aclose()
-        self._records.close()
+        try:
+            await self._writer.close()
+        finally:  # also where that is cancelled
+            await self._held.aclose()
+            self._records.close()
 
     async def renew(self, fence: int) -> None:
         """Go on under a later lease, where no other owner has had the room in between.

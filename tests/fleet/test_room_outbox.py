@@ -203,6 +203,21 @@ async def test_closing_is_bounded(servers: SimulatedServers, monkeypatch: pytest
         await settling
 
 
+async def test_who_is_cancelled_while_it_closes_hears_of_nothing_any_more(servers: SimulatedServers) -> None:
+    cluster = reached(servers)
+    async with opened(cluster, patience=60.0) as box:
+        await box.put([message("m")], 1.0)
+        cluster.away = True
+        settling = asyncio.ensure_future(box.settle("m", DELIVERED, [], 2.0))
+        closing = asyncio.ensure_future(box.close())
+        await asyncio.sleep(0)  # one turn: it waits for the answer
+
+        closing.cancel()
+
+        await asyncio.gather(closing, settling, return_exceptions=True)
+        assert [*servers.heard.values()] == [[]]
+
+
 async def test_records_that_the_cluster_has_lost_are_told_and_not_waited_for(
     servers: SimulatedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
