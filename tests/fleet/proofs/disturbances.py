@@ -171,6 +171,7 @@ class Disturbances:
                 (self._pause_server, "paused", 6.0),
                 (self._cut_server, "cut from the workers", 6.0),
                 (self._isolate_server, "cut from the other servers", _TWO_LEADERS),
+                (self._part_servers, "cut from one of the other servers", _TWO_LEADERS),
                 (self._cut_all, "cut from the workers and the other servers", _TWO_LEADERS),
             ]
         )
@@ -201,11 +202,15 @@ class Disturbances:
         for way in ways:
             await way.mend(resets=resets)
 
-    async def _isolate_server(self, number: int, seconds: float) -> None:
+    async def _isolate_server(self, number: int, seconds: float, *others: int) -> None:
         resets = self._rng.random() < 0.5
-        await self._routes.isolate(number, resets=resets)
+        await self._routes.isolate(number, *others, resets=resets)
         await asyncio.sleep(seconds)
-        await self._routes.mend(number, resets=resets)
+        await self._routes.mend(number, *others, resets=resets)
+
+    async def _part_servers(self, number: int, seconds: float) -> None:
+        other = self._rng.choice([each for each in range(len(self._servers)) if each != number])
+        await self._isolate_server(number, seconds, other)
 
     async def _cut_all(self, number: int, seconds: float) -> None:
         await asyncio.gather(self._cut_server(number, seconds), self._isolate_server(number, seconds))

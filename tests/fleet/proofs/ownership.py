@@ -3,19 +3,25 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
+from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
 from hangbot.fleet.claim import Claim
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.picture import read_picture
 from hangbot.fleet.streams import Cluster, ClusterAway, Entry
+from hangbot.fleet.wishes import put
 
 __all__ = ["Owned", "Ownership"]
 
 _EVERY: Final = 0.15
+_HALT: Final = 1.5
+"""Seconds without a store that are more than the storing takes."""
+_ANSWERS_WITHIN: Final = 0.5
+"""Seconds until a server is asked again, which may have passed a question on to one that it is cut from."""
 
 
 @dataclass(slots=True)
@@ -42,18 +48,22 @@ class Owned:
 
 
 class Ownership:
-    """Watches the leases of a fleet.
+    """Watches the leases of a fleet, at each of the servers: one that is cut from the others has old ones.
 
     Attributes:
         rooms: The ownerships of each room, in their order.
         asked: When the cluster answered the last time: seconds since the epoch.
         gaps: From when to when it did not answer.
+        stored: When it has stored something the last time.
+        halts: From when to when it stored nothing: no server led.
     """
 
     def __init__(self, cluster: Cluster) -> None:
         self.rooms: dict[str, list[Owned]] = {}
         self.asked = time.time()
         self.gaps: list[tuple[float, float]] = []
+        self.stored = time.time()
+        self.halts: list[tuple[float, float]] = []
         self._cluster = cluster
         self._newest: dict[str, int] = {}
 
@@ -80,24 +90,48 @@ class Ownership:
     @asynccontextmanager
     async def watching(cls, address: str) -> AsyncIterator["Ownership"]:
         """Watch within the block."""
-        async with open_cluster(parse_address(address)) as cluster:
-            self = cls(cluster)
-            task = asyncio.create_task(self._watch(), name="the leases")
+        where = parse_address(address)
+        async with AsyncExitStack() as stack:
+            self = cls(await stack.enter_async_context(open_cluster(where)))
+            clusters = [
+                await stack.enter_async_context(
+                    open_cluster(replace(where, servers=(server,)), within=_ANSWERS_WITHIN)
+                )
+                for server in where.servers
+            ]
+            tasks = [asyncio.create_task(self._watch(cluster), name="the leases") for cluster in clusters]
+            tasks += [
+                asyncio.create_task(self._store(cluster, f"proof.{number}"), name="stores")
+                for number, cluster in enumerate(clusters)
+            ]
             try:
                 yield self
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _watch(self) -> None:
+    async def _watch(self, cluster: Cluster) -> None:
         while True:
             with suppress(ClusterAway):
-                for entry in await self._cluster.register.newest(["lease.*"]):
+                for entry in await cluster.register.newest(["lease.*"]):
                     self._take(entry)
                 now = time.time()
                 if now - self.asked > 1.0:
                     self.gaps.append((self.asked, now))
                 self.asked = now
+            await asyncio.sleep(_EVERY)
+
+    async def _store(self, cluster: Cluster, subject: str) -> None:
+        """Find out whether anything is stored."""
+        clock = SystemClock()
+        while True:
+            with suppress(ClusterAway):
+                await put(cluster.register, subject, b"", clock)
+                now = time.time()
+                if now - self.stored > _HALT:
+                    self.halts.append((self.stored, now))
+                self.stored = now
             await asyncio.sleep(_EVERY)
 
     def _take(self, entry: Entry) -> None:

@@ -237,7 +237,7 @@ async def _judge(run: _Run, folder: Path) -> None:
     found.wrong += arrivals(run.accepted, run.asked, run.rooms.sandbox.messages)
     _look_at_states(run)
     await _look_at_workers(run, folder)
-    every = [*takeovers(losses, owned, acts)]
+    every = [*takeovers(losses, owned, acts, run.ownership.halts)]
     found.slowest, found.stood_still = slowest(every), run.lag.longest
     found.figures += figures_of_takeovers(every)
     (folder / "slow.txt").write_text(_slow(run, every), encoding="utf-8")
@@ -246,6 +246,7 @@ async def _judge(run: _Run, folder: Path) -> None:
         f"{len(run.accepted)} messages, {run.sizes.questions} questions, {changes} changes of owners",
         f"{sum(map(len, acts.values()))} acts, messages sent by {dict(run.rooms.acts.sends)}",
         f"the cluster was silent for {[round(end - begin, 1) for begin, end in run.ownership.gaps]} s",
+        f"it stored nothing for {[round(end - begin, 1) for begin, end in run.ownership.halts]} s",
         f"this process stood still for up to {run.lag.longest:.2f} s: {run.doubtful} acts may be older",
     ]
 

@@ -24,7 +24,7 @@ class Takeover(NamedTuple):
         at: When its owner was disturbed: seconds since the epoch.
         leased: Seconds from the loss of the last owner to the next one's lease.
         acted: Seconds from the loss to the next owner's first act, ``None``: it did nothing.
-        was_whole: Whether no server was disturbed meanwhile.
+        was_whole: Whether no server was disturbed meanwhile, and one led.
         what: The disturbance.
     """
 
@@ -37,9 +37,19 @@ class Takeover(NamedTuple):
 
 
 def takeovers(
-    losses: Sequence[Loss], rooms: Mapping[str, Sequence[Owned]], acts: Mapping[str, Sequence[Act]]
+    losses: Sequence[Loss],
+    rooms: Mapping[str, Sequence[Owned]],
+    acts: Mapping[str, Sequence[Act]],
+    halts: Sequence[tuple[float, float]] = (),
 ) -> Iterator[Takeover]:
-    """Yield what came of the rooms whose owners were disturbed, where they got another ownership."""
+    """Yield what came of the rooms whose owners were disturbed, where they got another ownership.
+
+    Args:
+        losses: The disturbances.
+        rooms: The ownerships.
+        acts: On each room.
+        halts: From when to when the cluster stored nothing: after a disturbance of a server, too.
+    """
     for loss in losses:
         for room, id_ in loss.owned.items():
             history = rooms[room]
@@ -51,7 +61,7 @@ def takeovers(
             first = next((act.at for act in acts.get(room, ()) if act.at >= new.since), None)
             whole = not any(
                 each.server and each.at < new.seen and each.until + _ELECTED > loss.at for each in losses
-            )
+            ) and not any(begin < new.seen and end > loss.at for begin, end in halts)
             acted = None if first is None else first - loss.at
             yield Takeover(room, loss.at, new.seen - loss.at, acted, whole, loss.what)
 
