@@ -1,9 +1,8 @@
 """Which cluster a command about a fleet means."""
 
 import argparse
-import os
 
-from hangbot.cli.context import load_settings
+from hangbot.cli.configured import configured
 from hangbot.cli.masking import mask_also
 from hangbot.config.cluster import SCHEME, ClusterAddress, parse_address
 from hangbot.config.locations import OUTBOX
@@ -18,8 +17,8 @@ def fleet_address(args: argparse.Namespace) -> ClusterAddress:
     Raises:
         ConfigError: It names no cluster, or the configuration cannot be read.
     """
-    named = os.environ.get(OUTBOX, "").strip()
-    address = parse_address(named) if named.startswith(SCHEME) else load_settings(args).cluster
+    named = configured(args, OUTBOX)  # the rest of the configuration is not asked for: a fleet has none
+    address = parse_address(named) if named.startswith(SCHEME) else None
     if address is None:
         raise ConfigError(
             f"{OUTBOX} names no cluster of a fleet",

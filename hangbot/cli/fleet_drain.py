@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _drain(address: ClusterAddress, worker: str) -> int:
-    async with open_cluster(address) as cluster:
+    async with open_cluster(address, make=False) as cluster:
         return await drain_worker(cluster.register, worker, within=_WITHIN, clock=SystemClock())

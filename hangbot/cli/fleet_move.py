@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _move(address: ClusterAddress, room: str, worker: str) -> RoomRow:
-    async with open_cluster(address) as cluster:
+    async with open_cluster(address, make=False) as cluster:
         return await move_room(cluster.register, room, worker, within=_WITHIN, clock=SystemClock())

@@ -12,6 +12,7 @@ from hangbot.config.cluster import ClusterAddress
 from hangbot.exit_codes import FAILED
 from hangbot.fleet.nats_cluster import open_cluster
 from hangbot.fleet.picture import Picture, RoomRow, read_picture
+from hangbot.fleet.refusals import NoFleet
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,24 +25,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print them, and return 0 where each room has an owner and its bot is ready."""
-    picture = asyncio.run(_read(fleet_address(args)))
+    address = fleet_address(args)
+    picture = asyncio.run(_read(address))
     if args.json:
         write_json(picture.to_json())
     else:
-        for line in _lines(picture):
+        for line in _lines(picture, address):
             write_line(line)
     well = bool(picture.rooms) and all(row.owner and row.ready for row in picture.rooms.values())
     return 0 if well else FAILED
 
 
 async def _read(address: ClusterAddress) -> Picture:
-    async with open_cluster(address) as cluster:
-        return await read_picture(cluster.register)
+    try:
+        async with open_cluster(address, make=False) as cluster:
+            return await read_picture(cluster.register)
+    except NoFleet:
+        return Picture()
 
 
-def _lines(picture: Picture) -> Iterator[str]:
+def _lines(picture: Picture, address: ClusterAddress) -> Iterator[str]:
     if not picture.rooms:
-        yield "no room: no worker has been started on this fleet"
+        yield f"no room: no worker has been started on the fleet {address}"
     for row in sorted(picture.rooms.values(), key=lambda row: (row.name, row.key)):
         yield _line(row)
     for name, entry in sorted(picture.workers.items()):

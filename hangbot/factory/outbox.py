@@ -83,10 +83,18 @@ async def open_owned_outbox(
 
 
 @asynccontextmanager
-async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator["Cluster"]:
+async def open_fleet(
+    settings: Settings, *, clock: Clock | None = None, make: bool = True
+) -> AsyncIterator["Cluster"]:
     """Open the cluster that HANGBOT_OUTBOX names.
 
+    Args:
+        settings: The configuration.
+        clock: Waits.
+        make: Whether to make what the fleet has there, where it is missing.
+
     Raises:
+        NoFleet: It is missing, and not to be made.
         ClusterAway: No server answers, or no majority of them.
         OutboxUnusable: The servers cannot be a fleet's.
     """
@@ -94,7 +102,7 @@ async def open_fleet(settings: Settings, *, clock: Clock | None = None) -> Async
     from hangbot.fleet.nats_cluster import open_cluster  # noqa: PLC0415  only bots of a fleet pay for it
 
     remembered = 2 * settings.retry_total
-    async with open_cluster(settings.cluster, remembered=remembered, clock=clock) as cluster:
+    async with open_cluster(settings.cluster, remembered=remembered, clock=clock, make=make) as cluster:
         yield cluster
 
 

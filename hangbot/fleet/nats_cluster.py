@@ -75,16 +75,19 @@ async def open_cluster(
     remembered: float = REMEMBERED_S,
     within: float = _WITHIN_S,
     clock: Clock | None = None,
+    make: bool = True,
 ) -> AsyncIterator["NatsCluster"]:
-    """Open a fleet's two streams, and make them where they are missing.
+    """Open a fleet's two streams.
 
     Args:
         address: Where it is.
         remembered: Seconds for which the records remember a key, at least: longer than a message may take.
         within: Seconds for each call.
         clock: Waits.
+        make: Whether to make them where they are missing: a mere look does not.
 
     Raises:
+        NoFleet: They are missing, and not to be made.
         ClusterAway: No server answers, or no majority of them.
         ClusterRefused: The login is wrong, or may not do what is needed.
         ClusterUnfit: The servers are old, have no JetStream, or are less than three.
@@ -94,8 +97,8 @@ async def open_cluster(
     register, records = register_names(address.fleet), records_names(address.fleet)
     async with open_link(address, within=within, clock=clock) as link:
         known = max(remembered, REMEMBERED_S)
-        await provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True))
-        await provide(link, shape(records, known=known, newest_only=False))
+        await provide(link, shape(register, known=_REGISTER_REMEMBERED_S, newest_only=True), make=make)
+        await provide(link, shape(records, known=known, newest_only=False), make=make)
         yield NatsCluster(link, NatsStream(link, register), NatsStream(link, records), address)
 
 

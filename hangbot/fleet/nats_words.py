@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from typing import Final
 
 from hangbot.errors import OutboxUnusable
@@ -19,6 +20,14 @@ def cause_of(server: str, error: Exception) -> OutboxUnusable:
     """Return why a server cannot be used, or does not answer."""
     if isinstance(error, TimeoutError):
         return ClusterAway(f"{server}: no answer")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ClusterRefused(
+            f"the certificate of NATS server {server} is not trusted ({error.verify_message})",
+            remedy="Have this machine trust who signed it, or name that by SSL_CERT_FILE; and name the "
+            "server in HANGBOT_OUTBOX as its certificate does.",
+        )
+    if isinstance(error, ssl.SSLError):
+        return ClusterAway(f"{server}: TLS fails ({error})")
     if isinstance(error, OSError):
         cause = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         return ClusterAway(f"{server}: {cause.lower()}")  # asyncio's own words name the address once more

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from hangbot.fleet.jetstream import EXISTS, MISSING, NoResponder, error_code, error_of, parsed
-from hangbot.fleet.refusals import ClusterUnfit
+from hangbot.fleet.refusals import ClusterUnfit, NoFleet
 from hangbot.fleet.shapes import Shape, of_another, outlived, wrong_with
 from hangbot.fleet.streams import AnswerMissing
 
@@ -54,15 +54,23 @@ async def found_stream(link: "Link", name: str) -> dict[str, Any] | None:
     return found
 
 
-async def provide(link: "Link", wanted: Shape) -> None:
+async def provide(link: "Link", wanted: Shape, *, make: bool = True) -> None:
     """Have a stream.
 
+    Args:
+        link: To the cluster.
+        wanted: The stream.
+        make: Whether to make one that is missing.
+
     Raises:
+        NoFleet: It is missing, and not to be made.
         OutboxOfAnother: Its name, or its subjects, are another project's.
         OutboxUnusable: It is of a later version, or the cluster cannot have it.
     """
     name = wanted["name"]
     found = await found_stream(link, name)
+    if found is None and not make:
+        raise NoFleet(f"no worker has been started on this fleet: there is no stream {name}")
     if found is None:
         made = await ask_jetstream(link, f"STREAM.CREATE.{name}", wanted)
         if "error" not in made:

@@ -3,7 +3,7 @@
 from hangbot.errors import OutboxUnusable
 from hangbot.exit_codes import MISCONFIGURED
 
-__all__ = ["ClusterRefused", "ClusterUnfit"]
+__all__ = ["ClusterRefused", "ClusterUnfit", "NoFleet"]
 
 
 class ClusterRefused(OutboxUnusable):
@@ -18,3 +18,9 @@ class ClusterUnfit(OutboxUnusable):
     """The cluster cannot hold what a fleet promises: an old version, no JetStream, one replica."""
 
     remedy = "Run three nats-server 2.11 or newer with JetStream, as docs/fleet.md shows."
+
+
+class NoFleet(OutboxUnusable):
+    """The servers have nothing of a fleet of that name yet."""
+
+    remedy = "Start one with `hangbot fleet run`; or correct HANGBOT_OUTBOX, which names the fleet."

@@ -193,8 +193,8 @@ def test_a_file_with_a_fault_is_named_and_the_other_rooms_run(fleet: Fleet) -> N
         pytest.param(["run", "--rooms", ".", "--worker", "a b"], 2, "is no name", id="no name"),
         pytest.param(["run", "--rooms", ".", "--most", "0"], 2, "no number from 1 on", id="no place"),
         pytest.param(["run", "--rooms", ".", "--env-file", "a.env"], 2, "names one bot", id="a file"),
-        pytest.param(["status"], 2, "no configuration file", id="no cluster is named"),
-        pytest.param(["drain"], 2, "no configuration file", id="nor to drain"),
+        pytest.param(["status"], 2, "names no cluster", id="no cluster is named"),
+        pytest.param(["drain"], 2, "names no cluster", id="nor to drain"),
     ],
 )
 def test_what_is_called_wrongly_is_one_line(call: Call, argv: list[str], code: int, words: str) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from hangbot.clock import SystemClock
 from hangbot.config.cluster import parse_address
@@ -12,6 +14,7 @@ from hangbot.errors import HangbotError, OutboxOfAnother
 from hangbot.exit_codes import CANNOT_TELL, FAILED, MISCONFIGURED
 from hangbot.fleet.nats_cluster import open_cluster, open_link
 from hangbot.fleet.providing import ask_jetstream, found_stream
+from hangbot.fleet.refusals import NoFleet
 from hangbot.fleet.servers import open_servers
 from hangbot.fleet.shapes import records_names, register_names, shape
 from hangbot.fleet.streams import ClusterAway
@@ -78,6 +81,22 @@ async def test_a_server_that_says_nothing() -> None:
 
     assert "no answer" in str(problem)
     assert problem.exit_code == CANNOT_TELL
+
+
+@pytest.mark.usefixtures("nats_server")
+async def test_a_certificate_that_nobody_here_trusts(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = trustme.CA().issue_cert("127.0.0.1")
+    made.cert_chain_pems[0].write_to_path(certificate)
+    made.private_key_pem.write_to_path(key)
+    async with open_servers(
+        count=1, more=f'tls {{cert_file: "{certificate}", key_file: "{key}"}}', wait=False
+    ) as servers:
+        problem = await problem_when_up(servers.address)
+
+    assert "is not trusted" in str(problem)
+    assert "SSL_CERT_FILE" in problem.remedy
+    assert problem.exit_code == MISCONFIGURED
 
 
 @pytest.mark.usefixtures("nats_server")
@@ -160,6 +179,17 @@ async def test_a_stream_that_is_there_and_cannot_be_ours(
     assert words in str(problem)
     assert problem.exit_code == code
     assert isinstance(problem, OutboxOfAnother) == (code == MISCONFIGURED)
+
+
+async def test_a_mere_look_makes_nothing(address: str) -> None:
+    where = parse_address(address)
+    with pytest.raises(NoFleet, match="no worker has been started"):
+        async with open_cluster(where, make=False):
+            pass
+
+    async with open_link(where) as link:
+        for names in (register_names(where.fleet), records_names(where.fleet)):
+            assert await found_stream(link, names.stream) is None
 
 
 async def test_workers_that_come_at_once_share_what_one_of_them_made(address: str) -> None:
