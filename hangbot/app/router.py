@@ -195,6 +195,10 @@ def _check(function: object, label: str, *shapes: str) -> None:
     if not callable(function):
         raise UsageError(f"{label} cannot be called", remedy="Decorate an `async def`.")
     name = getattr(function, "__qualname__", function)
+    if inspect.isasyncgenfunction(inspect.unwrap(function)):
+        raise UsageError(
+            f"{label} ({name}) has a `yield`", remedy="Say what is to be said by `await ctx.say(…)`."
+        )
     if not is_async(function):
         raise UsageError(f"{label} ({name}) is no `async def`", remedy="Write `async def` before its name.")
     if shapes and not any(takes(function, shape.count(",") + 1) for shape in shapes):

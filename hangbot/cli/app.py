@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, cast
 
+import hangbot
 from hangbot.bot.app_forms import AnyApp, check_app, is_async
 from hangbot.cli import early_signals
-from hangbot.errors import UsageError
+from hangbot.errors import HangbotError, UsageError
 
 __all__ = ["load_app", "load_apps"]
 
@@ -20,6 +22,8 @@ logger = logging.getLogger("hangbot")
 
 _FILE: Final = "hangbot-app.toml"
 """An app without code, beside the configuration."""
+_OURS: Final = (f"{Path(hangbot.__file__).parent}{os.sep}",)
+"""Where code stands that is no author's."""
 _INSTALLED: Final = "hangbot.apps"
 """The group of entry points under which a package offers apps."""
 
@@ -68,6 +72,11 @@ def load_app(named: str) -> AnyApp:
         UsageError: It cannot be imported, is not there, or has none of the forms that an app may have.
     """
     module, _, name = _place(named).partition(":")
+    if module.endswith(".py") or module.startswith(".") or "/" in module:
+        raise UsageError(
+            f"--app {named}: {module} is a file or a place, expected MODULE:NAME",
+            remedy=f"In its folder, give --app {Path(module).stem.strip('.') or 'mybot'}:{name or 'app'}.",
+        )
     if not module or not name:
         raise UsageError(f"--app {named}: expected MODULE:NAME", remedy="For example --app mybot:on_message.")
     app = _attribute(named, _imported(named, module), name)
@@ -103,6 +112,8 @@ def _imported(named: str, module: str) -> object:
                 f"--app {named}: there is no module {exc.name} in {here}, nor is one installed",
                 remedy="Start hangbot in the folder of the module, or correct the name.",
             ) from None
+        if isinstance(exc, HangbotError):
+            raise UsageError(f"--app {named}{_line_of(exc)}: {exc}", remedy=exc.remedy) from exc
         reason = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
         raise UsageError(
             f"--app {named} cannot be imported{_line_of(exc)} ({reason})",
@@ -118,11 +129,21 @@ def _attribute(named: str, loaded: object, name: str) -> object:
         except AttributeError:
             known = [each for each in vars(loaded) if _may_be_app(getattr(loaded, each))]
             hint = f"; there is {', '.join(known)}" if known else ""
+            other = _namesake(loaded)
             raise UsageError(
-                f"--app {named}: {getattr(loaded, '__name__', loaded)} has no {name}{hint}",
-                remedy="Check the name.",
+                f"--app {named}: {getattr(loaded, '__name__', loaded)} has no {name}{hint or other}",
+                remedy="Rename your module." if other else "Check the name.",
             ) from None
     return app
+
+
+def _namesake(loaded: object) -> str:
+    """Say that a module is another one than that of its name in the working directory, if it is."""
+    mine = Path(_here(), f"{getattr(loaded, '__name__', '')}.py")
+    file = getattr(loaded, "__file__", None)
+    if not mine.is_file() or (file is not None and Path(file).resolve() == mine.resolve()):
+        return ""
+    return f"; it is the one of that name that Python found first ({file or 'built in'}), not {mine}"
 
 
 def _here() -> str:
@@ -152,6 +173,6 @@ def _line_of(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
+        if not frame.filename.startswith(_OURS) and "importlib" not in frame.filename
     ]
     return f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""

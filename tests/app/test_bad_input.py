@@ -3,7 +3,8 @@
 import inspect
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -78,6 +79,7 @@ async def listed(ctx: Context, word: []) -> None: ...  # type: ignore[valid-type
         (command(half), "the types of its arguments cannot be read (SyntaxError: "),
         (command(gone), "the types of its arguments cannot be read (AttributeError: "),
         (command(listed), "takes word: [], which nothing fills in"),
+        (lambda app: app.command("x")(yields), "(yields) has a `yield`"),
         (command(lambda ctx: ctx), "is no `async def`"),
         (lambda app: app.command(handler), "`@app.command` stands before handler without what it needs"),
         (lambda app: app.command("x", aliases="yz"), "its aliases are one text, 'yz'"),
@@ -98,6 +100,8 @@ async def listed(ctx: Context, word: []) -> None: ...  # type: ignore[valid-type
         (cycle, "includes the app itself"),
         (lambda _: App("no name"), "is not 1 to 64 letters"),
         (lambda _: load_app("no_such_module:app"), "there is no module no_such_module"),
+        (lambda _: load_app("mybot.py:app"), "mybot.py is a file or a place, expected MODULE:NAME"),
+        (lambda _: load_app("./bots/mybot:app"), "./bots/mybot is a file or a place"),
         (lambda _: load_app("tests.app.durable_app:ap"), "has no ap; there is"),
     ],
 )  # fmt: skip
@@ -108,6 +112,32 @@ def test_what_cannot_be_is_one_line_at_the_start(declare: Declare, says: str) ->
         (declare(app), app.check())
 
     assert "\n" not in f"{raised.value} {raised.value.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "says", "remedy"),
+    [
+        (
+            "wrong_bot",
+            "\n@app.command('x')\ndef x(ctx): ...",
+            "at wrong_bot.py line 4: the command x",
+            "Write",
+        ),
+        ("broken_bot", "\n1/0", "imported at broken_bot.py line 4 (ZeroDivisionError", "Correct the module."),
+        ("json", "", "json has no app; it is the one of that name that Python found first", "Rename your"),
+    ],
+)
+def test_what_is_wrong_in_a_module_is_told_by_the_line_of_its_author(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, written: str, says: str, remedy: str
+) -> None:
+    (tmp_path / f"{name}.py").write_text(f"from hangbot import App\napp = App()\n{written}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(HangbotError, match=re.escape(says)) as raised:
+        load_app(f"{name}:app")
+
+    assert raised.value.remedy.startswith(remedy)
 
 
 def test_whatever_an_author_may_use_is_no_bad_input() -> None:
@@ -170,6 +200,10 @@ class Bell:
 
 
 def ring(ctx: Context) -> None: ...
+
+
+async def yields(ctx: Context) -> AsyncIterator[str]:
+    yield ctx.user.name
 
 
 ODD: dict[str, Callable[[Context], object]] = {
