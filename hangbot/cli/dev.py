@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,7 @@ from hangbot.cli.signals import SecondSignal, stopping
 from hangbot.clock import SystemClock
 from hangbot.errors import UsageError
 from hangbot.exit_codes import FAILED
+from hangbot.tied import tied
 
 __all__ = ["run_dev"]
 
@@ -90,7 +92,7 @@ async def _run_again_and_again(
     changed = asyncio.ensure_future(anext(changes))
     try:
         while not stopped.done():
-            bot = await asyncio.create_subprocess_exec(*argv, start_new_session=True)
+            bot = await asyncio.create_subprocess_exec(*tied(argv, signal.SIGTERM), start_new_session=True)
             ended = asyncio.create_task(bot.wait(), name="hangbot-dev-bot")
             await asyncio.wait({stopped, changed, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done() and not changed.done():

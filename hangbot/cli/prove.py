@@ -13,6 +13,7 @@ from typing import Final
 from hangbot.cli.parser import count
 from hangbot.errors import HangbotError, UsageError
 from hangbot.exit_codes import INTERRUPTED
+from hangbot.tied import tied
 
 __all__ = ["add_arguments", "run"]
 
@@ -203,7 +204,8 @@ def _child(argv: list[str]) -> int:
     """Run pytest to its end; what asks this command to end is passed on once, and waited for."""
     environ = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     # In a group of its own: Ctrl-C at a terminal reaches it once, from here, and not its bots.
-    child = subprocess.Popen(argv, env=environ, start_new_session=True)  # noqa: S603  this very interpreter
+    command = tied(argv, signal.SIGINT)
+    child = subprocess.Popen(command, env=environ, start_new_session=True)  # noqa: S603  this very interpreter
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = child.wait()

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 from hangbot.clock import Clock
 from hangbot.errors import HangbotError
 from hangbot.fleet.server_ports import Ports
+from hangbot.tied import tied
 
 __all__ = ["ServerProcess", "configuration"]
 
@@ -20,16 +20,6 @@ MONITOR_TAG: Final = "monitor:"
 """Begins the tag of a server by which `hangbot fleet check` finds the port that it is monitored by."""
 _ENDING_S: Final = 5.0
 _LOOK_S: Final = 0.01
-
-_DIE_WITH_PARENT: Final = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-"""Linux ends it with the process that started it, even one that is killed (PR_SET_PDEATHSIG is 1)."""
 
 
 def configuration(
@@ -97,7 +87,7 @@ class ServerProcess:
             return
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  our own arguments
-                [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *self._command],
+                tied(self._command, signal.SIGKILL),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,13 @@ def test_a_change_is_taken_over_a_mistake_is_waited_out_and_what_is_stored_stays
         room.post("/users/you/say", json={"text": "/word"}).raise_for_status()
 
         until(lambda: "2: after" in room.get("/messages").text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with the one that started it")
+def test_a_bot_ends_in_order_with_the_command_that_was_killed(process: Process) -> None:
+    until(lambda: "running: in " in process.err)
+
+    process.process.kill()
+
+    process.process.wait(WITHIN)
+    until(lambda: any(line.startswith("delivered 0") for line in process.out))
