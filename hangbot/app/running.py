@@ -167,8 +167,10 @@ class Running:
             if not ctx.user.has_role(command.role):
                 await ctx.reply(f"{self._commands.prefix}{command.name} needs the role {command.role}.")
                 return
+        if command.signature.names_users:
+            await until_known(self._bot, functools.partial(_is_known, called, ctx))
         try:
-            values, named = await self._read(called, ctx)
+            values, named = _read(called, ctx)
         except BadArguments as exc:
             await ctx.reply(f"{exc}. Usage: {self._commands.usage(command)}")
             return
@@ -190,22 +192,6 @@ class Running:
             await command.handler(ctx, *values, **named)
             await ctx.commit()  # the next one sees what this one has stored
 
-    async def _read(self, called: Called, ctx: Context) -> tuple[list[object], dict[str, object]]:
-        """Read the arguments; where a line names a user who is not known, wait until all in the room are."""
-        signature = called.command.signature
-        read = functools.partial(signature.read, called.rest, functools.partial(_find, ctx))
-
-        def known(facts: RoomFacts) -> bool:
-            try:
-                read()
-            except BadArguments:
-                return in_room(facts) and all(user.nickname for user in ctx.room.users)
-            return True
-
-        if signature.names_users:
-            await until_known(self._bot, known)
-        return read()
-
     def _provided(self, kind: Any) -> object:  # noqa: ANN401  any type
         if kind not in self._made:
             self._made[kind] = self._providers[kind](self._bot)
@@ -220,6 +206,19 @@ class Running:
                     " line can hold and nothing provides",
                     remedy="Call `app.provide` with the type and what makes one.",
                 )
+
+
+def _read(called: Called, ctx: Context) -> tuple[list[object], dict[str, object]]:
+    return called.command.signature.read(called.rest, functools.partial(_find, ctx))
+
+
+def _is_known(called: Called, ctx: Context, facts: RoomFacts) -> bool:
+    """Return whether all whom a line names are known, or all in the room are."""
+    try:
+        _read(called, ctx)
+    except BadArguments:
+        return in_room(facts) and all(user.nickname for user in ctx.room.users)
+    return True
 
 
 def _find(ctx: Context, name: str) -> User | None:

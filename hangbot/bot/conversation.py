@@ -80,8 +80,8 @@ class Position:
     def _begin(self, marks: ConversationMarks) -> None:
         self._low = self.verified = self._written_low = self.newest = marks.low
         self.unverified = 0
-        self._open: dict[int, str] = {}
-        """Lines that the app has and that are not handled: their fingerprints by id."""
+        self._open: dict[int, ChatMessage] = {}
+        """Lines that the app has and that are not handled, by id."""
         self._heard = {number for number in marks.heard if number > marks.low}
         self._heard |= {seen.id for seen in marks.witnesses if seen.done and seen.id > marks.low}
         self._floor = min([marks.low, *(seen.id - 1 for seen in marks.witnesses)])
@@ -121,11 +121,12 @@ class Position:
         """Note that the app has a line."""
         self.see(line, done=False)
         self.newest = max(self.newest, line.id)
-        self._open[line.id] = fingerprint(line)
+        self._open[line.id] = line
 
     def is_open(self, line: ChatMessage) -> bool:
         """Return whether a line is being handled, and is of today's ids."""
-        return line.id in self._open and self._open[line.id] == fingerprint(line)
+        given = self._open.get(line.id)
+        return given is line or (given is not None and fingerprint(given) == fingerprint(line))
 
     def handled(self, line: ChatMessage) -> bool:
         """Note that a line is handled; ``False`` for one of before ids went backwards."""

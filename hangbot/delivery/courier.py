@@ -133,7 +133,7 @@ class Courier:
             StoreConflict: A value that is changed is not what it must be.
             HangbotError: As `accept` does.
         """
-        now, boot = self._clock.wall(), self._clock.boot()
+        now, boot = self._clock.wall(), self._clock.boot() if messages else None
         with self._taking(messages):
             stored = await self._outbox.commit(
                 [split(message) for message in messages],
