@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hangbot.app.arguments import Signature, read_signature
 from hangbot.bot.roles import ROLES, Role
@@ -44,8 +44,7 @@ class Command:
         return (self.name, *self.aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(NamedTuple):
     """A command that a line calls.
 
     Attributes:

@@ -73,7 +73,7 @@ class Parts:
 
 def _of(app: str, handler: Handler) -> Handler:
     @functools.wraps(handler)
-    async def call(ctx: Context, *args: object, **named: object) -> object:
-        return await handler(ctx.of(app), *args, **named)
+    def call(ctx: Context, *args: object, **named: object) -> Awaitable[object]:
+        return handler(ctx.of(app), *args, **named)
 
     return call

@@ -144,11 +144,11 @@ class Running:
             buffer.ended = True
         return True
 
-    async def _through(self, ctx: Context, call: Call) -> None:
+    def _through(self, ctx: Context, call: Call) -> Awaitable[object]:
         inner = functools.partial(call, ctx)
         for middleware in reversed(self._parts.middleware):
             inner = functools.partial(middleware, ctx, inner)
-        await inner()
+        return inner()
 
     async def _report(self, ctx: Context, error: Exception) -> None:
         """Give the app what a handler raised; what it raises itself is logged."""

@@ -26,7 +26,8 @@ LONGEST_VALUE: Final = 256 * 1024
 
 _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 """What SQLite cannot take: NUL, and half a character."""
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_from_json: Final = json.JSONDecoder().decode
 
 
 class AppStore:
@@ -92,7 +93,7 @@ class AppStore:
         if found is None:
             return default
         if type is None:
-            return json.loads(found)
+            return _from_json(found)
         try:
             return _adapter(type).validate_json(found)
         except ValidationError as exc:
@@ -133,7 +134,7 @@ class AppStore:
         """
         found = await self._buffer.read(self._space, _checked(key))
         wanted = None if expected is None else _written(key, expected)
-        same = found == wanted if found is None or wanted is None else json.loads(found) == json.loads(wanted)
+        same = found == wanted if found is None or wanted is None else _from_json(found) == _from_json(wanted)
         if same:
             self._buffer.change(self._space, key, _written(key, value))
         return same
@@ -150,7 +151,7 @@ def _checked(key: object, what: str = "key") -> str:
 
 def _written(key: str, value: object) -> str:
     try:
-        text = value.model_dump_json() if isinstance(value, BaseModel) else _JSON.encode(value)
+        text = value.model_dump_json() if isinstance(value, BaseModel) else _to_json(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as exc:
         raise UsageError(

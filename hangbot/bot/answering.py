@@ -82,14 +82,17 @@ class Answering:
         self._said.clear()
 
 
-@contextmanager
-def answering(context: Answering | None) -> Iterator[None]:
+class answering:  # noqa: N801  called as a function is; a generator would cost three times as much at each line
     """Have what is said in the block, and in tasks that it starts, be answers to a message, or to none."""
-    token = _CURRENT.set(context)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+
+    def __init__(self, context: Answering | None) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = _CURRENT.set(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._token)
 
 
 def current(bot: object) -> Answering | None:

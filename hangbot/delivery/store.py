@@ -1,5 +1,7 @@
 """What an app keeps and is woken for, on disk beside the outbox: it is committed with what the app says."""
 
+from collections.abc import Awaitable
+
 from hangbot.clock import Clock
 from hangbot.delivery import kept_sql
 from hangbot.delivery.kept_sql import UNREAD, Change, Timer, TimerChange
@@ -22,13 +24,10 @@ class Store:
         self._place = place
         self._clock = clock
 
-    async def read(self, space: str, key: str) -> str | None:
+    def read(self, space: str, key: str) -> Awaitable[str | None]:
         """Return a value as JSON, or ``None`` where there is none."""
         wanted = kept_sql.Wanted(space, key, self._clock.wall())
-        found: str | None = await self._place.writer.submit(
-            kept_sql.read_all, writes=False, shared=True, item=wanted
-        )
-        return found
+        return self._place.writer.submit(kept_sql.read_all, writes=False, shared=True, item=wanted)
 
     async def keys(self, space: str) -> list[str]:
         """Return the keys of a space, in order."""
