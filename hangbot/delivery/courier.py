@@ -4,8 +4,9 @@ Per receiver in order and one at a time, so that a retry is never overtaken; rec
 wait for each other.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.limits import CircuitBreaker
@@ -27,6 +28,21 @@ from hangbot.health import AT_ONCE, Conditions
 from hangbot.journal import SILENT, Journal
 
 __all__ = ["Courier"]
+
+
+class _Said(NamedTuple):
+    """Keeps in the journal what is said in its block, accepted or refused."""
+
+    journal: Journal
+    messages: Sequence[Outgoing]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        refused = type(error).__name__ if isinstance(error, HangbotError) else ""
+        for each in self.messages:
+            self.journal.said(each.id, each.to, each.text, direct=each.direct, refused=refused)
 
 
 class Courier:
@@ -110,7 +126,8 @@ class Courier:
             OutboxUnusable: It could not be written; nothing was accepted.
         """
         now, boot = self._clock.wall(), self._clock.boot()
-        with self._taking([message]):
+        with _Said(self._journal, [message]):
+            self._refuse_at_the_end()
             try:
                 parts = split(message)
             except UsageError:
@@ -134,7 +151,8 @@ class Courier:
             HangbotError: As `accept` does.
         """
         now, boot = self._clock.wall(), self._clock.boot() if messages else None
-        with self._taking(messages):
+        with _Said(self._journal, messages):
+            self._refuse_at_the_end()
             stored = await self._outbox.commit(
                 [split(message) for message in messages],
                 writes,
@@ -148,24 +166,13 @@ class Courier:
             self._accepted(rows)
         return stored
 
-    @contextmanager
-    def _taking(self, messages: Sequence[Outgoing]) -> Iterator[None]:
-        """Keep in the journal what is said in the block, or refused; refuse it where nothing is accepted."""
-        refused = ""
-        try:
-            if self._workers.stopping:
-                raise UsageError(
-                    "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
-                )
-            if lost := self._serving.lost:
-                raise OutboxTaken(f"{lost}; nothing was accepted")
-            yield
-        except HangbotError as exc:
-            refused = type(exc).__name__
-            raise
-        finally:
-            for each in messages:
-                self._journal.said(each.id, each.to, each.text, direct=each.direct, refused=refused)
+    def _refuse_at_the_end(self) -> None:
+        if self._workers.stopping:
+            raise UsageError(
+                "the bot is stopping; nothing was accepted", remedy="Send it when the bot is up."
+            )
+        if lost := self._serving.lost:
+            raise OutboxTaken(f"{lost}; nothing was accepted")
 
     def _expires_at(self, now: float) -> float | None:
         return None if self._ttl is None else now + self._ttl
