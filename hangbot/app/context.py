@@ -114,15 +114,20 @@ class Context(RoomActions):
             UsageError: It was no user.
         """
         event = self.event
-        found = getattr(event, "user", None)
-        if isinstance(found, User):
-            return found
-        uuid = event.sender if isinstance(event, ChatMessage) else getattr(event, "uuid", None)
+        if isinstance(event, ChatMessage):
+            uuid, name = event.sender, event.sender_name
+        else:
+            found = getattr(event, "user", None)
+            if isinstance(found, User):
+                return found
+            uuid, name = getattr(event, "uuid", None), None
         if not uuid:
             raise UsageError("this handler was called for what no user did, so it has no `ctx.user`")
-        user = self.bot.facts.user(uuid) or User(uuid)
-        if user.nickname is None and isinstance(event, ChatMessage) and (name := event.sender_name):
-            return replace(user, nickname=name)  # the room's profiles come late
+        user = self.bot.facts.user(uuid)
+        if user is None:
+            return User(uuid, name)
+        if user.nickname is None and name:  # the room's profiles come late
+            return replace(user, nickname=name)
         return user
 
     @property

@@ -213,7 +213,7 @@ def _read(called: Called, ctx: Context) -> tuple[list[object], dict[str, object]
 
 
 def _is_known(called: Called, ctx: Context, facts: RoomFacts) -> bool:
-    """Return whether all whom a line names are known, or all in the room are."""
+    """Return whether the users that a line names are known, or all in the room are."""
     try:
         _read(called, ctx)
     except BadArguments:

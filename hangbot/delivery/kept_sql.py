@@ -25,6 +25,16 @@ __all__ = [
     "timers_due",
 ]
 
+_ALIVE: Final = "(expires_at IS NULL OR expires_at > ?)"
+_READ: Final = f"SELECT value FROM kept WHERE space = ? AND key = ? AND {_ALIVE}"  # noqa: S608  constants
+_REPLACE: Final = (
+    f"UPDATE kept SET value = ?, expires_at = ? WHERE space = ? AND key = ? AND value = ? AND {_ALIVE}"  # noqa: S608  constants
+)
+_SET: Final = (
+    "INSERT INTO kept (space, key, value, expires_at) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (space, key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at"
+)
+
 UNREAD: Final = "\0"
 """Stands for what was there in a change that asks for nothing of it; no JSON is this text."""
 
@@ -88,10 +98,7 @@ class TimerChange(NamedTuple):
 
 def read(database: sqlite3.Connection, space: str, key: str, now: float) -> str | None:
     """Return a value, or ``None`` where there is none that has not expired."""
-    found = database.execute(
-        "SELECT value FROM kept WHERE space = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)",
-        (space, key, now),
-    ).fetchone()
+    found = database.execute(_READ, (space, key, now)).fetchone()
     return None if found is None else str(found[0])
 
 
@@ -122,20 +129,27 @@ def change(database: sqlite3.Connection, changes: Sequence[Change], now: float) 
     Raises:
         StoreConflict: One is not what it must be.
     """
-    for space, key, value, expires_at, was in changes:
-        if was != UNREAD and read(database, space, key, now) != was:
-            raise StoreConflict(f"{key!r} was changed meanwhile; nothing of this handler was kept or said")
-        if value is None:
-            database.execute("DELETE FROM kept WHERE space = ? AND key = ?", (space, key))
-        else:
-            database.execute(
-                "INSERT INTO kept (space, key, value, expires_at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (space, key) DO UPDATE"
-                " SET value = excluded.value, expires_at = excluded.expires_at",
-                (space, key, value, expires_at),
+    for each in changes:
+        if not _make(database, each, now):
+            raise StoreConflict(
+                f"{each.key!r} was changed meanwhile; nothing of this handler was kept or said"
             )
     if changes:
         database.execute("DELETE FROM kept WHERE expires_at <= ?", (now,))
+
+
+def _make(database: sqlite3.Connection, change: Change, now: float) -> bool:
+    """Make one change; ``False`` where the value is not what it must be."""
+    space, key, value, expires_at, was = change
+    if value is not None and was is not None and was != UNREAD:  # nearly all: asked and changed at once
+        return database.execute(_REPLACE, (value, expires_at, space, key, was, now)).rowcount == 1
+    if was != UNREAD and read(database, space, key, now) != was:
+        return False
+    if value is None:
+        database.execute("DELETE FROM kept WHERE space = ? AND key = ?", (space, key))
+    else:
+        database.execute(_SET, (space, key, value, expires_at))
+    return True
 
 
 def schedule(database: sqlite3.Connection, changes: Sequence[TimerChange]) -> None:
