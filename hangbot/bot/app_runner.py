@@ -15,6 +15,7 @@ from hangbot.bot.answering import Answering, answering
 from hangbot.bot.app_forms import Begin, Hooks
 from hangbot.bot.events import ChatMessage, Event, RoomEvent
 from hangbot.bot.handler_calls import CallCounts, HandlerCalls
+from hangbot.bot.held_up import HeldUp
 from hangbot.bot.line_queue import Heard, LineQueue
 from hangbot.bot.task_pool import TaskPool
 from hangbot.bot.uptime import uptime
@@ -67,6 +68,7 @@ class AppRunner:
         marks: Where it is written which lines are handled.
         journal: Keeps what the app was given, and how each call ended.
         figures: Count the calls.
+        held_up: Lines that are not handled again.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class AppRunner:
         marks: Marks | None = None,
         journal: Journal = SILENT,
         figures: Figures | None = None,
+        held_up: HeldUp | None = None,
     ) -> None:
         self.started_at = clock.wall()
         self._clock = clock
         self._hooks = hooks
         self._name = name
         self._marks = marks or NoMarks()
+        self._held_up = held_up or HeldUp()
         self._figures = figures or Figures()
         self._calls = HandlerCalls(clock, limit, journal, self._figures)
         self._pool = TaskPool()
@@ -237,14 +241,16 @@ class AppRunner:
         """Have a line handled and write that it is, unless the bot's stop cancelled it."""
         line, epoch = heard.line, heard.epoch  # another line may have its id by now
         what = f"message {line.id}"
-        if handler is not None:
+        if handler is not None and not self._held_up.passes_over(line):
             context = None if epoch is None else Answering(self._hooks.bot, line, epoch, app)
             with answering(context):
-                outcome = await self._calls.make(functools.partial(handler, line), what)
+                held_up = functools.partial(self._held_up.note, line)
+                outcome = await self._calls.make(functools.partial(handler, line), what, held_up=held_up)
             if outcome == "stopped":
                 return
         try:
             await self._marks.handled(line)
+            self._held_up.handled(line)
         except HangbotError as exc:
             more = {"action": "not_marked", "message_id": line.id}
             logger.error(  # noqa: TRY400  the sentence says it all

@@ -15,6 +15,7 @@ from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.canary import Canary
 from hangbot.bot.direct_action import DirectAction
 from hangbot.bot.handler_calls import log_not_accepted
+from hangbot.bot.held_up import HeldUp
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.listener import ChatListener
 from hangbot.bot.options import BotOptions
@@ -76,6 +77,7 @@ class Bot(Speech):
         store: What an app keeps and is woken for; ``None``: it can keep nothing.
         moderation: Kicks and reacts; ``None``: it cannot.
         offers: What makes further arguments of an app's handlers, by their type.
+        held_up: Lines that are not handled again; of the bots of a process, one after the other.
     """
 
     def __init__(  # noqa: PLR0913  everything is handed in, by name
@@ -101,6 +103,7 @@ class Bot(Speech):
         store: Store | None = None,
         moderation: Moderation | None = None,
         offers: Mapping[Any, Callable[[], object]] = NOTHING,
+        held_up: HeldUp | None = None,
     ) -> None:
         super().__init__(chat, courier, ledger, retrier.rng, journal)
         self.options = options
@@ -122,6 +125,7 @@ class Bot(Speech):
             marks=ledger,
             journal=journal,
             figures=self.figures,
+            held_up=held_up,
         )
         self.started_at = runner.started_at
         self._retrier = retrier

@@ -65,24 +65,36 @@ class HandlerCalls:
         return len(self._running)
 
     async def make(
-        self, call: Callable[[], Awaitable[object]], what: str, limit: float | None = None
+        self,
+        call: Callable[[], Awaitable[object]],
+        what: str,
+        limit: float | None = None,
+        *,
+        held_up: Callable[[float], object] = lambda _: None,
     ) -> Outcome:
         """Call a handler as `_make` does, and keep how that ended in the journal."""
-        outcome = await self._make(call, what, limit)
+        outcome = await self._make(call, what, limit, held_up)
         self._journal.add("app", what, outcome)
         return outcome
 
-    async def _make(self, call: Callable[[], Awaitable[object]], what: str, limit: float | None) -> Outcome:
+    async def _make(
+        self,
+        call: Callable[[], Awaitable[object]],
+        what: str,
+        limit: float | None,
+        held_up: Callable[[float], object],
+    ) -> Outcome:
         """Call a handler and return how that ended; it raises nothing but its own cancellation.
 
         Args:
             call: Calls the handler.
             what: Given in the log: ``message 7``.
             limit: Seconds that it may take; the usual ones by default.
+            held_up: Called at once with seconds for which it let nothing else run, where that is long.
         """
         limit = self.limit if limit is None else limit
         begun = self._clock.now()
-        task = asyncio.create_task(self._guarded(call, what), name=f"hangbot-app-{what}")
+        task = asyncio.create_task(self._guarded(call, what, held_up), name=f"hangbot-app-{what}")
         self._running[task] = what
         try:
             await self._clock.wait_for(asyncio.wait([task]), limit)
@@ -122,10 +134,12 @@ class HandlerCalls:
                     extra={"action": "app_abandoned"},
                 )
 
-    async def _guarded(self, call: Callable[[], Awaitable[object]], what: str) -> Outcome:
+    async def _guarded(
+        self, call: Callable[[], Awaitable[object]], what: str, held_up: Callable[[float], object]
+    ) -> Outcome:
         """Await a handler in its own task; only a cancellation from outside and Ctrl-C leave it."""
         try:
-            await _Watched(call, self._clock, what)
+            await _Watched(call, self._clock, what, held_up)
         except (OutboxFull, OutboxUnusable) as exc:
             log_not_accepted(f"the answer to {what}", exc)
             return "raised"
@@ -204,12 +218,20 @@ class _Watched:
         call: The call.
         clock: Measures each step.
         what: Given in the log.
+        held_up: Called with how long that was.
     """
 
-    def __init__(self, call: Callable[[], Awaitable[object]], clock: Clock, what: str) -> None:
+    def __init__(
+        self,
+        call: Callable[[], Awaitable[object]],
+        clock: Clock,
+        what: str,
+        held_up: Callable[[float], object],
+    ) -> None:
         self._steps = _awaited(call).__await__()
         self._clock = clock
         self._what = what
+        self._held_up = held_up
 
     def __await__(self) -> Generator[Any, None, None]:
         thrown: BaseException | None = None
@@ -229,6 +251,7 @@ class _Watched:
 
     def _look(self, took: float) -> None:
         if took >= _BLOCKS_AFTER:
+            self._held_up(took)
             logger.warning(
                 "the app's handler of %s held up the whole bot for %.1f s. "
                 "Have it await, or run what blocks by `asyncio.to_thread`",

@@ -11,6 +11,7 @@ from typing import Protocol
 from hangbot import __version__
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
+from hangbot.bot.held_up import HeldUp
 from hangbot.cli import show
 from hangbot.cli.masking import mask_also
 from hangbot.cli.output import report, write_line
@@ -142,6 +143,7 @@ async def open_watched(
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     permit: Permit = ALWAYS,
     is_local: bool = True,
+    held_up: HeldUp | None = None,
 ) -> AsyncIterator[tuple[Bot, Status]]:
     """Open a bot, and all that says how it is.
 
@@ -151,6 +153,7 @@ async def open_watched(
         turn: As for `open_bot`.
         permit: Holds while the bot may act.
         is_local: Whether it is asked on a socket beside its outbox.
+        held_up: As for `open_bot`.
     """
     settings, clock, deliveries = start.settings, SystemClock(), Deliveries()
     network = Network(journal=Journal(asyncio.get_running_loop().time), permit=permit)
@@ -158,7 +161,9 @@ async def open_watched(
         network = network.paced(clock)
     notify = log_step if settings.status_port is None else notify_all(log_step, deliveries.step)
     async with (
-        open_bot(settings, outbox, app=start.app, notify=notify, turn=turn, network=network) as bot,
+        open_bot(
+            settings, outbox, app=start.app, notify=notify, turn=turn, network=network, held_up=held_up
+        ) as bot,
         open_status(
             settings,
             bot,

@@ -9,6 +9,7 @@ from typing import Final
 
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
+from hangbot.bot.held_up import HeldUp
 from hangbot.cli.one_bot import Start, open_watched, preflight_code, run_announced
 from hangbot.clock import Clock, SystemClock
 from hangbot.delivery.outbox import Outbox
@@ -41,12 +42,14 @@ class Bots:
         log: The log of the process.
         app: The author's.
         shown: Those that run now, as the worker's port shows them.
+        held_up: Lines by which they held up the worker.
     """
 
     worker: str
     log: Log
     app: AnyApp | None
     shown: list[Source] = field(default_factory=list)
+    held_up: HeldUp = field(default_factory=HeldUp)
 
     @contextmanager
     def showing(self, room: OwnedRoom, bot: Bot, outbox: Outbox) -> Iterator[None]:
@@ -88,7 +91,10 @@ def _end_of(known: HangbotError) -> RoomEnd:
 async def _run(start: Start, room: OwnedRoom, outbox: Outbox, bots: Bots) -> RoomEnd:
     clock = SystemClock()
     async with (
-        open_watched(start, outbox, permit=room.permit, is_local=False) as (bot, status),
+        open_watched(start, outbox, permit=room.permit, is_local=False, held_up=bots.held_up) as (
+            bot,
+            status,
+        ),
         room.cluster.answering(room.config.key, status.answer),
     ):
         examining = asyncio.create_task(_examine(start, room.permit, bot, clock), name="hangbot-preflight")

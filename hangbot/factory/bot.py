@@ -7,6 +7,7 @@ from functools import partial
 from hangbot.bot.app_forms import AnyApp
 from hangbot.bot.bot import Bot
 from hangbot.bot.canary import Canary
+from hangbot.bot.held_up import HeldUp
 from hangbot.bot.ledger import Ledger
 from hangbot.bot.pace import reconnect_policy
 from hangbot.clock import Clock, SystemClock
@@ -91,10 +92,11 @@ async def open_bot(  # noqa: PLR0913  as above
     turn: Callable[[Callable[[], bool]], Awaitable[bool]] | None = None,
     network: Network = NETWORK,
     figures: Figures | None = None,
+    held_up: HeldUp | None = None,
 ) -> AsyncIterator[Bot]:
     """Open a bot over an open outbox; `Bot.run` runs it, and delivers when it is its ``turn``.
 
-    What it does it counts into the ``figures``.
+    What it does it counts into the ``figures``; lines that ``held_up`` the process it passes over.
     """
     figures = figures or Figures()
     clock, rng, journal = clock or SystemClock(), rng or SYSTEM_RNG, network.journal
@@ -157,6 +159,7 @@ async def open_bot(  # noqa: PLR0913  as above
             canary=canary if settings.canary else None,
             journal=journal,
             figures=figures,
+            held_up=held_up,
             facts=happened,
             store=Store(outbox.place, clock),
             moderation=RoomModeration(clients.gateway, clients.chat, settings.room_uuid),

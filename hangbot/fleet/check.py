@@ -7,6 +7,7 @@ from typing import Final
 from hangbot.fleet.looks import ClusterLook, ServerLook, behind
 from hangbot.fleet.refusals import ClusterUnfit
 from hangbot.fleet.shapes import REPLICAS, records_names, register_names, shape, wrong_with
+from hangbot.fleet.streams import ClusterAway
 from hangbot.preflight import CheckResult, Verdict
 
 __all__ = ["judged"]
@@ -98,6 +99,13 @@ def _jetstream(up: list[ServerLook]) -> CheckResult:
             f"JetStream is off at {', '.join(without)}: with one of the others gone nothing is accepted",
             "Add jetstream { store_dir: … } to its nats.conf.",
         )
+    if stopped := [server.name for server in up if server.stopped]:
+        return _result(
+            "jetstream",
+            "rejected",
+            f"JetStream has stopped at {', '.join(stopped)}: with one of the others gone nothing is accepted",
+            "Its log says why: most likely its disk is full, or fails. Make room, and start it again.",
+        )
     clusters = sorted({server.cluster for server in up})
     if len(clusters) > 1 or not clusters[0]:
         return _result(
@@ -110,10 +118,16 @@ def _jetstream(up: list[ServerLook]) -> CheckResult:
     return _result("jetstream", "ok", f"cluster {clusters[0]}")
 
 
+def _remedy(seen: ClusterLook) -> str:
+    if isinstance(seen.unseen, ClusterAway):  # whose own remedy is to ask here
+        return "No majority of the servers stores: mend what is said of them here, or look into their logs."
+    return seen.unseen.remedy if seen.unseen else ""
+
+
 def _replicas(seen: ClusterLook, fleet: str) -> CheckResult:
     if seen.unseen:
         verdict: Verdict = "rejected" if isinstance(seen.unseen, ClusterUnfit) else "cannot_tell"
-        return _result("replicas", verdict, str(seen.unseen), seen.unseen.remedy)
+        return _result("replicas", verdict, str(seen.unseen), _remedy(seen))
     register, records = register_names(fleet), records_names(fleet)
     for names in (register, records):
         stream = seen.streams[names.stream]
@@ -149,6 +163,10 @@ def _sync(up: list[ServerLook], *, own_power: bool) -> CheckResult:
             "Write sync_interval: always into jetstream { } of each nats.conf; or give each a power supply "
             "of its own, and say so: --own-power",
         )
+    if stopped := [server.name for server in up if server.jetstream and server.stopped]:
+        return _result(
+            "sync", "cannot_tell", f"JetStream has stopped at {', '.join(stopped)}", "Start it again first."
+        )
     if unseen := [f"{server.name} ({server.monitor})" for server in up if server.synced is None]:
         if own_power:
             return _result("sync", "ok", "each has a power supply of its own, as you say")
@@ -165,7 +183,7 @@ def _sync(up: list[ServerLook], *, own_power: bool) -> CheckResult:
 
 def _window(seen: ClusterLook, fleet: str, retry_total: float) -> CheckResult:
     if seen.unseen:
-        return _result("window", "cannot_tell", str(seen.unseen), seen.unseen.remedy)
+        return _result("window", "cannot_tell", str(seen.unseen), _remedy(seen))
     name = records_names(fleet).stream
     if (stream := seen.streams[name]) is None:
         return _result("window", "ok", f"the first worker makes {name} with twice STAGE_RETRY_TOTAL_MS")

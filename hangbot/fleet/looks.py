@@ -40,7 +40,8 @@ class ServerLook:
         name: Its own name.
         cluster: The name of its cluster; empty: it is alone.
         version: Of nats-server.
-        jetstream: Whether it stores.
+        jetstream: Whether it is to store.
+        stopped: Whether it has stopped storing by itself, as it does where its disk is full.
         ahead: Seconds by which its clock is ahead of ours.
         unsure: Seconds by which that may be wrong.
         max_payload: Bytes of the largest message that it takes.
@@ -54,6 +55,7 @@ class ServerLook:
     cluster: str = ""
     version: str = ""
     jetstream: bool = False
+    stopped: bool = False
     ahead: float = 0.0
     unsure: float = 0.0
     max_payload: int = 0
@@ -128,27 +130,34 @@ async def _at_server(address: ClusterAddress, clock: Clock) -> ServerLook:
         _USUAL_MONITOR,
     )
     monitor = f"http://{server.rpartition(':')[0]}:{port}"
+    synced, stopped = await _storing(monitor, found.get("id", ""))
     return ServerLook(
         server,
         name=found.get("name", server),
         cluster=found.get("cluster", ""),
         version=found.get("ver", ""),
         jetstream=bool(found.get("jetstream")),
+        stopped=stopped,
         ahead=datetime.fromisoformat(found["time"]).timestamp() - (wall + took / 2),
         unsure=took / 2,
         max_payload=max_payload,
-        synced=await _is_synced(monitor, found.get("id", "")),
+        synced=synced,
         monitor=monitor,
     )
 
 
-async def _is_synced(monitor: str, server_id: str) -> bool | None:
-    """Ask a server's monitoring port; another server's answer there counts for nothing."""
+async def _storing(monitor: str, server_id: str) -> tuple[bool | None, bool]:
+    """Ask a server's monitoring port whether it syncs, and whether its storing is off.
+
+    Another server's answer there counts for nothing.
+    """
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_WITHIN_S) as client:
             found = (await client.get(f"{monitor}/jsz", params={"config": "1"})).json()
     except (httpx.HTTPError, ValueError):
-        return None
+        return None, False
     if not isinstance(found, dict) or found.get("server_id") != server_id:
-        return None
-    return bool(found.get("config", {}).get("sync_always"))
+        return None, False
+    if found.get("disabled"):
+        return None, True
+    return bool(found.get("config", {}).get("sync_always")), False

@@ -14,6 +14,7 @@ from hangbot.bot.answering import current
 from hangbot.bot.app_forms import Hooks
 from hangbot.bot.app_runner import AppRunner
 from hangbot.bot.events import ChatMessage, DirectMessage, Event, RoomEvent
+from hangbot.bot.held_up import HeldUp
 from hangbot.bot.uptime import uptime
 from hangbot.errors import OutboxFull, OutboxUnusable, UnknownMessage, UsageError
 from pytest_hangfm.simulation.clock import SimulatedClock
@@ -463,6 +464,39 @@ def test_a_handler_that_blocks_the_loop_is_told(caplog: pytest.LogCaptureFixture
 
     assert actions(caplog) == ["app_blocks"]
     assert "handler of message 7 held up the whole bot for 1.5 s" in caplog.text
+
+
+@pytest.mark.parametrize(("late", "again"), [(1.5, 2), (5.0, 1)])
+def test_a_line_that_held_up_a_worker_until_its_room_was_lost_is_not_handled_there_again(
+    late: float, again: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Jumping(SimulatedClock):
+        late = 0.0
+
+        def now(self) -> float:
+            return super().now() + self.late
+
+    clock, first, second, held_up, calls = Jumping(), Marks(broken=True), Marks(), HeldUp(), 0
+
+    async def blocks(_: ChatMessage) -> None:
+        nonlocal calls
+        calls += 1
+        clock.late += late
+
+    async def main() -> None:
+        for marks in (first, second):  # of its bots, one after the other
+            runner = AppRunner(clock, Hooks(Speaker(), blocks), marks=marks, held_up=held_up)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(runner.run(), name="app")
+                runner.offer(HELLO)
+                await asyncio.sleep(1)
+                await runner.drain(1.0)
+
+    simulated(main())
+
+    assert calls == again
+    assert second.ids == [HELLO.id]
+    assert ("message 7 is passed over" in caplog.text) == (again == 1)
 
 
 def test_ctrl_c_in_a_handler_ends_the_program() -> None:

@@ -111,6 +111,20 @@ def test_before_the_first_worker_there_is_nothing_to_find_fault_with() -> None:
         pytest.param(
             server(0, jetstream=False), "jetstream", "rejected", "nothing is accepted", id="JetStream off"
         ),
+        pytest.param(
+            server(0, stopped=True, synced=None),
+            "jetstream",
+            "rejected",
+            "has stopped at n0",
+            id="a full disk",
+        ),
+        pytest.param(
+            server(0, stopped=True, synced=None),
+            "sync",
+            "cannot_tell",
+            "has stopped at n0",
+            id="nothing to sync",
+        ),
         pytest.param(server(0, cluster=""), "jetstream", "rejected", "is lost", id="no cluster"),
         pytest.param(records(num_replicas=1), "replicas", "rejected", "would be lost", id="one replica"),
         pytest.param(records(metadata=None), "replicas", "rejected", "another project", id="another's"),
