@@ -120,9 +120,11 @@ class Link:
             raise NoResponder(f"the NATS cluster ({self.server}) has nothing that answers {subject}")
         return answer
 
-    async def ask_several(self, subject: str, data: bytes, *, within: float | None = None) -> list[Answer]:
-        """Ask for answers of which the last is a status; raises as `ask` does."""
-        return await self._ask(subject, data, None, several=True, within=within)
+    async def ask_several(
+        self, subject: str, data: bytes, *, within: float | None = None, came: list[Answer] | None = None
+    ) -> list[Answer]:
+        """Ask for answers of which the last is a status, in a list as they come; raises as `ask` does."""
+        return await self._ask(subject, data, None, several=True, within=within, came=came)
 
     def found_sound(self) -> None:
         """Note that something was answered just now that only a majority of the servers can answer."""
@@ -144,11 +146,12 @@ class Link:
         *,
         several: bool,
         within: float | None = None,
+        came: list[Answer] | None = None,
     ) -> list[Answer]:
         within = self.within if within is None else within
         end = self.clock.now() + within
         session = await self._connected()
-        with self._pending.expected(subject, several=several) as (word, pending):
+        with self._pending.expected(subject, several=several, came=came) as (word, pending):
 
             async def exchange() -> list[Answer]:
                 await session.publish(subject, data, word, headers)

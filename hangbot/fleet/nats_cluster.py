@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hangbot.clock import Clock, SystemClock
 from hangbot.config.cluster import ClusterAddress
 from hangbot.errors import HangbotError
+from hangbot.fleet.insisting import first_answer
 from hangbot.fleet.jetstream import (
     ENDS,
     IN_PROCESS,
@@ -187,8 +188,8 @@ class NatsStream:
         return self._link.hearing(self._names.heard + subject, notice)
 
     async def _direct(self, body: dict[str, Any]) -> list[Answer]:
-        asked = f"$JS.API.DIRECT.GET.{self._names.stream}"
-        answers = await self._link.ask_several(asked, json.dumps(body).encode())
+        link, asked, data = self._link, f"$JS.API.DIRECT.GET.{self._names.stream}", json.dumps(body).encode()
+        answers = await first_answer(lambda came: link.ask_several(asked, data, came=came), link.clock)
         if answers[-1].status not in ENDS:
             raise ClusterAway(
                 f"the NATS cluster has no answer for {self._names.stream} ({answers[-1].status})"

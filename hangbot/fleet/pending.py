@@ -19,6 +19,7 @@ class Pending:
         subject: What was asked.
         several: Whether answers come until one of them is a status.
         done: All answers.
+        came: Those that there are.
     """
 
     subject: str
@@ -43,10 +44,13 @@ class PendingAnswers:
         self._numbers = itertools.count(1)
 
     @contextmanager
-    def expected(self, subject: str, *, several: bool) -> Iterator[tuple[str, Pending]]:
-        """Take answers within the block; those that come later are dropped."""
+    def expected(
+        self, subject: str, *, several: bool, came: list[Answer] | None = None
+    ) -> Iterator[tuple[str, Pending]]:
+        """Take answers within the block, into a list if there is one; those that come later are dropped."""
         word = str(next(self._numbers))
-        pending = Pending(subject, several, asyncio.get_running_loop().create_future())
+        done = asyncio.get_running_loop().create_future()
+        pending = Pending(subject, several, done, [] if came is None else came)
         self._pending[word] = pending
         try:
             yield word, pending

@@ -37,7 +37,10 @@ async def test_a_lost_connection_is_waited_for_and_not_asked_again_and_again() -
 class FollowerBehind(Link):
     """A connection to servers of which the one that answers directly knows nothing yet."""
 
-    async def ask_several(self, subject: str, data: bytes, *, within: float | None = None) -> list[Answer]:
+    async def ask_several(
+        self, subject: str, data: bytes, *, within: float | None = None, came: list[Answer] | None = None
+    ) -> list[Answer]:
+        assert came == []
         assert (subject, within) == ("$JS.API.DIRECT.GET.f-records", None)
         assert json.loads(data)["seq"] == 8
         return [Answer({"Status": "404"}, b"")]

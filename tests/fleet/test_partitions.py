@@ -194,6 +194,19 @@ async def test_who_is_connected_to_a_server_that_is_cut_off_goes_to_another(
             assert own.number_of(late.server) != left
 
 
+async def test_reads_are_answered_while_a_server_is_silent(parted: Parted) -> None:
+    others = parted.others.records
+    sequence = await others.store("red", b"1", last=0)
+    await led_by(parted.servers, FORMER)
+    await parted.routes.isolate(FORMER, resets=False)
+
+    reading = (others.read("red", after=0) for _ in range(30))
+    found = await asyncio.gather(*reading, return_exceptions=True)
+
+    # Each is passed on to any server, and asked again: without that, a third to a half would have no answer.
+    assert sum(each == [Entry("red", sequence, b"1")] for each in found) >= 27
+
+
 @cuts
 async def test_a_lease_is_neither_taken_nor_kept_through_a_server_that_is_cut_off(
     parted: Parted, *, resets: bool
