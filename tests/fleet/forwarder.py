@@ -76,6 +76,7 @@ class Forwarder:
         task = asyncio.create_task(self._carry(reader, writer), name=f"a connection to {self.target}")
         self._carrying.add(task)
         task.add_done_callback(self._carrying.discard)
+        task.add_done_callback(lambda _: writer.transport.abort())  # it may have ended before it began
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes both ways until one side ends."""
@@ -94,9 +95,8 @@ class Forwarder:
         finally:
             for pump in pumps:
                 pump.cancel()
-            for end in (writer, there):
-                if end is not None:
-                    end.transport.abort()
+            if there is not None:
+                there.transport.abort()
             await asyncio.gather(*pumps, return_exceptions=True)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -23,6 +23,8 @@ _NO_MAJORITY: Final = 0.15
 """Of the disturbances of a server, those that may hit a second one while one is down."""
 _TWO_LEADERS: Final = 15.0
 """Seconds in which the others have another leader, and the one that is cut from them may not know of it."""
+_LONG: Final = 0.3
+"""Of the disturbances of a server, those that may last for so long."""
 
 
 @dataclass(slots=True)
@@ -165,16 +167,17 @@ class Disturbances:
     async def _hit_server(self, number: int) -> None:
         rng = self._rng
         deed: Callable[[int, float], Awaitable[None]]
-        deed, words, longest = rng.choice(
+        deed, words = rng.choice(
             [
-                (self._kill_server, "killed", 6.0),
-                (self._pause_server, "paused", 6.0),
-                (self._cut_server, "cut from the workers", 6.0),
-                (self._isolate_server, "cut from the other servers", _TWO_LEADERS),
-                (self._part_servers, "cut from one of the other servers", _TWO_LEADERS),
-                (self._cut_all, "cut from the workers and the other servers", _TWO_LEADERS),
+                (self._kill_server, "killed"),
+                (self._pause_server, "paused"),
+                (self._cut_server, "cut from the workers"),
+                (self._isolate_server, "cut from the other servers"),
+                (self._part_servers, "cut from one of the other servers"),
+                (self._cut_all, "cut from the workers and the other servers"),
             ]
         )
+        longest = _TWO_LEADERS if rng.random() < _LONG else 6.0
         seconds = rng.uniform(0.5, longest if len(self._hit_servers) == 1 else 3.0)  # or no majority
         loss = Loss(f"n{number} is {words} for {seconds:.1f} s", time.time(), server=True)
         self.losses.append(loss)
