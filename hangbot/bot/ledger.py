@@ -46,22 +46,19 @@ class Ledger:
     Attributes:
         epoch: How often ids went backwards so far, plus one.
         base: The id behind which direct conversations begin that are not known; ``None`` before there is one.
+        group: The room's group.
     """
 
     def __init__(self, marks: MarksOnDisk, chat: ChatReader, history: ChatHistory) -> None:
         self.epoch = 1
         self.base: int | None = None
+        self.group = Conversation(chat.group_id)
+        self._guid = chat.group_id.casefold()
         self._marks = marks
-        self._chat = chat
         self._history = history
         self._positions: dict[str, Position] = {}
         self._unbegun: set[str] = set()
         """Conversations of which the disk knows nothing of today's epoch, and what memory knows is of it."""
-
-    @property
-    def group(self) -> Conversation:
-        """The room's group."""
-        return Conversation(self._chat.group_id)
 
     async def load(self) -> None:
         """Read what is on disk; raises `OutboxUnusable`."""
@@ -82,7 +79,7 @@ class Ledger:
         """Return where a row belongs, or ``None`` for another group's."""
         if not row.direct:
             theirs = (row.receiver or "").casefold()  # CometChat writes it in small letters
-            return self.group if theirs == self._chat.group_id.casefold() else None
+            return self.group if theirs == self._guid else None
         name = row.receiver if self._history.wrote(row) else row.sender
         return Conversation(name, direct=True) if name else None
 
