@@ -66,7 +66,7 @@ def _complete(args: argparse.Namespace, rest: list[str]) -> str:
     args.text = " ".join(args.words) if args.words else None
     if args.stdin == (args.text is not None):
         return "send takes either TEXT or --stdin"
-    if args.stdin and args.id:
+    if args.stdin and args.id is not None:
         return "send --stdin makes an id a line: --id goes with TEXT"
     return ""
 
@@ -153,9 +153,9 @@ async def _lines(args: argparse.Namespace) -> AsyncIterator[Line]:
 
 
 def _outgoing(args: argparse.Namespace, settings: Settings, text: str) -> Outgoing:
-    to = args.to or settings.chat_receiver
+    to = settings.chat_receiver if args.to is None else args.to  # an empty one is a variable that is not set
     direct = to not in {settings.chat_receiver, settings.room_uuid}
-    return Outgoing(args.id or new_id(SYSTEM_RNG), to, text, direct)
+    return Outgoing(new_id(SYSTEM_RNG) if args.id is None else args.id, to, text, direct)
 
 
 def _report_unsettled(rows: Sequence[OutboxRow], courier: Courier) -> None:

@@ -1,6 +1,7 @@
 """What the page may change: messages that did not arrive are queued again, or given up."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from hangbot.errors import UsageError
 __all__ = ["Changes", "ids_of"]
 
 MOST_IDS: Final = 50
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Half a character, which SQLite cannot take."""
 _ENDED: Final = frozenset({"failed", "uncertain", "expired", "dropped"})
 
 
@@ -25,7 +28,7 @@ def ids_of(body: bytes) -> Sequence[str]:
     if (
         not isinstance(ids, list)
         or not 1 <= len(ids) <= MOST_IDS
-        or not all(isinstance(key, str) for key in ids)
+        or not all(isinstance(key, str) and not _HALF.search(key) for key in ids)
     ):
         raise UsageError(
             f'the body names no messages: {{"ids": ["..."]}} with 1 to {MOST_IDS} of them',

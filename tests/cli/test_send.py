@@ -191,7 +191,9 @@ def test_to_a_user_it_is_a_direct_message_and_to_another_group_a_message_there(b
         pytest.param(["a\0b"], "NUL", id="NUL"),
         pytest.param(["caf\udce9"], "half a character", id="bytes that are no text"),
         pytest.param(["hi", "--id", "a b"], "an id is", id="id"),
+        pytest.param(["hi", "--id", ""], "an id is", id="an id that is empty"),
         pytest.param(["hi", "--to", "a/b"], "a receiver is", id="receiver"),
+        pytest.param(["hi", "--to", ""], "a receiver is", id="a receiver that is empty"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_at_once_on_one_line(argv: list[str], says: str, bench: Bench) -> None:

@@ -96,6 +96,7 @@ async def test_a_message_that_failed_is_tried_again_by_one_who_has_the_token(tmp
     ("an id that is none", 404, {}, {"ids": ["none"]}),
     ("no ids", 409, {}, {"ids": []}),
     ("too many", 409, {}, {"ids": ["m-1"] * 51}),
+    ("half a character", 409, {}, {"ids": ["\ud800"]}),
     ("no object", 409, {}, ["m-1"]),
     ("too much", 413, {}, {"ids": ["x" * 5000]}),
 )
