@@ -14,6 +14,7 @@ from hangbot.new_file import refuse_place, write_new
 
 __all__ = ["assert_alike", "write_test"]
 
+_FOUND: Final = re.compile(r"(?:test_[\w-]+|[\w-]+_test)\.py")
 _NO_NAME: Final = re.compile(r"[^a-z0-9]+")
 _TEST: Final = '''\
 """An incident, played to the bot of today; `hangbot replay {bundle}` shows it as a conversation."""
@@ -53,8 +54,10 @@ def write_test(bundle: Path, place: Path) -> Path:
         UsageError: Something is there, or it is no test's name.
         HangbotError: It cannot be written; nothing stays there.
     """
-    if place.suffix != ".py":
-        raise UsageError(f"{place} is no name of a Python file", remedy="For example tests/test_incident.py.")
+    if not _FOUND.fullmatch(place.name):
+        raise UsageError(
+            f"{place} is no name of a test that pytest finds", remedy="For example tests/test_incident.py."
+        )
     beside = place.with_suffix(".zip")
     is_same = beside.exists() and beside.samefile(bundle)
     for each in (place, *(() if is_same else (beside,))):

@@ -1,5 +1,6 @@
 """What a bot did, as facts that are the same in each run alike, and two runs side by side. PURE."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -12,6 +13,8 @@ __all__ = ["Fact", "Pair", "compared", "facts", "is_alike"]
 
 _TAIL: Final = 1.5
 """Seconds before the end in which one run may be ahead of the other: differences there prove nothing."""
+_TIMER: Final = re.compile(r"(app, timer (?:after|again))/.*", re.DOTALL)
+"""A timer's id begins so; the name of its app follows, which a bundle hides."""
 _NO_ANSWER: Final = "no answer in time"
 _ASKED: Final = "asked for"
 _WELL: Final = ("status 200",)
@@ -112,7 +115,7 @@ def _aligned(
     for kind, i, i2, j, j2 in both:
         if kind == "equal":
             for one, other in zip(then[i:i2], now[j:j2], strict=True):
-                yield Pair(one.t, other.t, topic, one.says)
+                yield Pair(one.t, other.t, one.topic, one.says)
             continue
         odd = (*then[i:i2], *now[j:j2])
         is_late = i2 == len(then) and j2 == len(now) and all(fact.t >= tail for fact in odd)
@@ -121,13 +124,13 @@ def _aligned(
         for number, fact in enumerate(odd):
             counts = not (is_late or is_early or (continues and fact.says in idle))
             was = number < i2 - i
-            yield Pair(fact.t if was else None, None if was else fact.t, topic, fact.says, counts)
+            yield Pair(fact.t if was else None, None if was else fact.t, fact.topic, fact.says, counts)
 
 
 def _by_topic(found: Sequence[Fact]) -> Mapping[str, list[Fact]]:
     topics: dict[str, list[Fact]] = defaultdict(list)
     for fact in found:
-        topics[fact.topic].append(fact)
+        topics[_TIMER.sub(r"\1", fact.topic)].append(fact)
     return topics
 
 

@@ -31,6 +31,21 @@ def test_another_end_of_a_message_is_a_difference() -> None:
     assert not is_alike(compared([SENT], [SENT._replace(says="failed, tier 3, 3 attempts")], 60.0))
 
 
+def test_timers_are_compared_whatever_their_app_is_called() -> None:
+    then = [
+        Fact(1.0, "app, timer after/ktlx/3f1b", "returned"),
+        Fact(2.0, "app, timer again/ktlx/a:b", "raised"),
+    ]
+    now = [
+        Fact(1.0, "app, timer after/bank/77aa", "returned"),
+        Fact(2.0, "app, timer again/bank/bot:x", "raised"),
+    ]
+
+    assert is_alike(compared(then, now, 60.0))
+    assert not is_alike(compared(then, now[:1], 60.0))
+    assert not is_alike(compared(then, [now[0]._replace(says="raised"), now[1]], 60.0))
+
+
 def test_what_happened_just_before_the_end_proves_nothing() -> None:
     assert is_alike(compared([SENT, RED], [SENT], 31.0))
     assert not is_alike(compared([SENT, RED], [SENT], 32.0))

@@ -76,6 +76,9 @@ def test_a_bot_that_does_something_else_is_told_of(place: Path, tmp_path: Path) 
     assert_alike(beside)
     with pytest.raises(UsageError, match="exists"):
         write_test(place, tmp_path / "test_it.py")
+    for name in ("it.py", "test_it.txt", 'test_"it"\'.py', "test_it\\.py", ".py"):
+        with pytest.raises(UsageError, match="no name of a test that pytest finds"):
+            write_test(place, tmp_path / name)
 
 
 def test_an_authors_own_app_hears_the_commands(tmp_path: Path) -> None:
