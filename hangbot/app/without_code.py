@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hangbot.app.app import App
 from hangbot.app.context import Context
 from hangbot.bot.events import SongStarted, UserJoined
+from hangbot.delivery.message import Outgoing, split
 from hangbot.delivery.record import Settlement
-from hangbot.errors import ConfigError, HangbotError
+from hangbot.errors import ConfigError, HangbotError, UsageError
 
 __all__ = ["app_of_file"]
 
@@ -50,9 +51,13 @@ def app_of_file(path: Path) -> App:
         ConfigError: It cannot be read, or holds what it may not.
     """
     written = _read(path)
-    app = App("without-code", prefix=written.prefix)
-    for name, answer in written.commands.items():
-        _add_command(app, name, answer)
+    try:
+        app = App("without-code", prefix=written.prefix)
+        for name, answer in written.commands.items():
+            _add_command(app, name, answer, path.name)
+        app.check()
+    except UsageError as exc:
+        raise ConfigError(f"{path}: {exc}", remedy=exc.remedy) from None
     if written.greeting is not None:
         _add_greeting(app, written.greeting, written.greet_again_hours)
     if written.vote is not None:
@@ -62,15 +67,16 @@ def app_of_file(path: Path) -> App:
 
 def _read(path: Path) -> _Written:
     try:
-        written = _Written.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        written = _Written.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}", remedy="Give it to this user.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigError(f"{path} is no TOML: {exc}", remedy="Correct that place.") from None
     except ValidationError as exc:
         raise ConfigError(f"{path}: {_in_words(exc)}", remedy="Correct it.") from None
-    for text in filter(None, (written.greeting, *written.commands.values())):
-        _check_text(path, text)
+    for text in (written.greeting, *written.commands.values()):
+        if text is not None:
+            _check_text(path, text)
     return written
 
 
@@ -85,7 +91,11 @@ def _in_words(error: ValidationError) -> str:
 
 def _check_text(path: Path, text: str) -> None:
     try:
-        fields = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
+        fields = [
+            f"{field}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
+            for _, field, form, conversion in Formatter().parse(text)
+            if field is not None
+        ]
     except ValueError as exc:
         raise ConfigError(f"{path}: {text!r}: {exc}", remedy="Write { as {{ and } as }}.") from None
     if unknown := [field for field in fields if field not in _WORDS]:
@@ -93,12 +103,18 @@ def _check_text(path: Path, text: str) -> None:
             f"{path}: {{{unknown[0]}}} in {text!r} stands for nothing",
             remedy=f"There are {', '.join(f'{{{word}}}' for word in _WORDS)}.",
         )
+    try:
+        split(Outgoing("text", "room", text))
+    except UsageError as exc:
+        raise ConfigError(f"{path}: {text[:40]!r}: {exc}", remedy=exc.remedy) from None
 
 
-def _add_command(app: App, name: str, answer: str) -> None:
-    @app.command(name.removeprefix(app.prefix), help=answer[:60])
+def _add_command(app: App, name: str, answer: str, file: str) -> None:
     async def reply(ctx: Context) -> None:
         await ctx.reply(_filled(ctx, answer, ctx.user.name))
+
+    reply.__module__, reply.__qualname__ = file, "commands"  # errors name what it is made from
+    app.command(name.removeprefix(app.prefix), help=answer[:60])(reply)
 
 
 def _add_greeting(app: App, greeting: str, again_hours: float) -> None:

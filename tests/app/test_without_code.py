@@ -49,6 +49,14 @@ async def test_it_answers_greets_once_and_votes(hangfm_app: OpenApp, path: Path)
         ("vote = 'maybe'", "vote: Input should be 'like' or 'dislike'"),
         ("greeting = 'hi {nick}'", "{nick} in 'hi {nick}' stands for nothing"),
         ("greeting = 'hi {'", "'hi {'"),
+        ("greeting = 'hi {name:>99999999999}'", "{name:>99999999999} in 'hi"),
+        ("greeting = 'hi {name!z}'", "{name!z} in 'hi {name!z}' stands for nothing"),
+        ("greeting = ''", "hangbot-app.toml: '': the text is empty"),
+        ("[commands]\na = '" + "x" * 10_000 + "'", "would take more than 10 messages"),
+        ('[commands]\na = "\\u0000"', "the text holds a NUL character"),
+        ("[commands]\na = 'x'\nA = 'y'", "hangbot-app.toml: /A is the name of two commands"),
+        ("prefix = ''", "hangbot-app.toml: the prefix '' is empty"),
+        ("a = " + "[" * 5_000, "is no TOML"),
         ("greeting = ", "is no TOML"),
         ("[commands]\n'two words' = 'hi'", "is no name of a command"),
     ],
@@ -60,3 +68,10 @@ def test_what_it_may_not_hold_is_one_line(path: Path, written: str, says: str) -
         app_of_file(path)
 
     assert says in str(raised.value)
+    assert "hangbot.app" not in str(raised.value)
+
+
+def test_a_file_of_an_editor_that_marks_utf_8_is_read(path: Path) -> None:
+    path.write_text(FILE, encoding="utf-8-sig")
+
+    assert app_of_file(path).check().named("rules")
