@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -32,6 +33,9 @@ _PROVIDED: Final[Mapping[Any, Provider]] = MappingProxyType(
     {Bot: lambda bot: bot, Clock: lambda bot: bot.clock, Rng: lambda bot: bot.rng}
 )
 """What is filled in without that an app provides it."""
+
+_WAITS: Final = 1.0
+"""Seconds for which a handler lets one go first that was undone twice."""
 
 Call = Callable[[Context], Awaitable[object]]
 
@@ -66,6 +70,8 @@ class Running:
         self._providers = {**_PROVIDED, Commands: lambda _: commands, **offered, **parts.providers}
         self._made: dict[Any, object] = {}
         self._again = asyncio.Lock()
+        self._may_begin = asyncio.Event()
+        self._may_begin.set()
         self._locks: dict[str, asyncio.Lock] = {}
         self._cooldowns = Cooldowns()
         for command in commands:
@@ -115,12 +121,19 @@ class Running:
         Raises:
             Exception: What the handler raised, after its app was given it.
         """
+        if not self._may_begin.is_set():
+            with suppress(TimeoutError):
+                await self._bot.clock.wait_for(self._may_begin.wait(), _WAITS)
         if await self._try(event, call, timers, again=True):
             return
         async with self._again:  # one at a time, so that no two that run again meet
-            for left in reversed(range(_TRIES)):
-                if await self._try(event, call, timers, again=left > 0):
-                    return
+            try:
+                for left in reversed(range(_TRIES)):
+                    if await self._try(event, call, timers, again=left > 0):
+                        return
+                    self._may_begin.clear()  # nor one of them and ever new ones
+            finally:
+                self._may_begin.set()
 
     async def _try(
         self, event: Event | ChatMessage | None, call: Call, timers: Sequence[TimerChange], *, again: bool

@@ -24,6 +24,8 @@ LONGEST_KEY: Final = 200
 LONGEST_VALUE: Final = 256 * 1024
 """Bytes of a value as JSON."""
 
+_NONE: Final = "null"
+"""A value that is ``None``, which is as good as none."""
 _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 """What SQLite cannot take: NUL, and half a character."""
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
@@ -133,8 +135,7 @@ class AppStore:
             OutboxError: It could not be read.
         """
         found = await self._buffer.read(self._space, _checked(key))
-        wanted = None if expected is None else _written(key, expected)
-        same = found == wanted if found is None or wanted is None else _from_json(found) == _from_json(wanted)
+        same = bool(_from_json(found or _NONE) == _from_json(_written(key, expected)))
         if same:
             self._buffer.change(self._space, key, _written(key, value))
         return same

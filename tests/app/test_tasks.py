@@ -96,6 +96,32 @@ async def whose(ctx: Context, who: User) -> None:
     await ctx.say(f"{await ctx.store.user(who.uuid).get('points')}")
 
 
+@app.command("many")
+async def many(ctx: Context) -> None:
+    """Have ever new handlers change one value."""
+    for number in range(400):
+        ctx.after(1 + number / 1000, count_up)
+    await ctx.say("begun")
+
+
+async def count_up(ctx: Context) -> None:
+    await ctx.store.set("many", await ctx.store.get("many", 0) + 1)
+
+
+@app.command("how-many")
+async def how_many(ctx: Context) -> None:
+    """Say how often."""
+    await ctx.say(f"{await ctx.store.get('many')}")
+
+
+@app.command("none")
+async def none(ctx: Context) -> None:
+    """Store nothing in two ways."""
+    first = await ctx.store.compare_and_set("none", None, None)
+    second = await ctx.store.compare_and_set("none", None, 1)
+    await ctx.say(f"{first} {second} {await ctx.store.compare_and_set('none', None, 2)}")
+
+
 @app.on(SongStarted)
 async def started(ctx: Context, *, loud: bool = True) -> None:
     """Take no event, but something else by name."""
@@ -172,3 +198,19 @@ async def test_a_handler_that_takes_no_event_is_given_none(hangfm_app: OpenApp) 
     await bot.user.dj()
 
     await bot.expect("a song True")
+
+
+async def test_handlers_that_change_one_value_are_all_counted_however_fast_they_come(
+    hangfm_app: OpenApp,
+) -> None:
+    bot = await hangfm_app(app)
+
+    assert await said(bot, "/many") == ["begun"]
+    await bot.user.say("/how-many")
+    await bot.expect("400")
+
+
+async def test_a_value_that_is_none_is_as_good_as_none(hangfm_app: OpenApp) -> None:
+    bot = await hangfm_app(app)
+
+    assert await said(bot, "/none") == ["True True False"]
