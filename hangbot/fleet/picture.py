@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hangbot.clock import iso_time
-from hangbot.fleet.assignment import Member, assign
+from hangbot.fleet.assignment import assign
 from hangbot.fleet.claim import Claim, Holder
 from hangbot.fleet.entries import Folder, RoomWish, WorkerEntry, digest_of
+from hangbot.fleet.members import member_of, moved, switched_off
 from hangbot.fleet.streams import Entry, Stream
 
 __all__ = ["Picture", "RoomRow", "picture_of", "read_picture"]
@@ -106,22 +107,20 @@ def picture_of(entries: Sequence[Entry]) -> Picture:
         for name, data in found["folder"].items()
         if (folder := Folder.from_bytes(data)) is not None and (name in workers or not workers)
     }
-    off = {
-        room: wish.off
-        for room, data in found["wish"].items()
-        if (wish := RoomWish.from_bytes(data)) is not None and wish.off
-    }
+    read = {room: RoomWish.from_bytes(data) for room, data in found["wish"].items()}
+    wishes = {room: wish for room, wish in read.items() if wish is not None}
+    off = switched_off(wishes)
     members = [
-        Member(name, folders.get(worker.folder, Folder()).rooms, worker.most, draining=worker.draining)
-        for name, worker in workers.items()
+        member_of(name, worker, folders.get(worker.folder, Folder()), off) for name, worker in workers.items()
     ]
-    plan = assign(members)
+    plan = assign(members, moved(wishes))
     claims = {room: claim for room, data in found["lease"].items() if (claim := Claim.from_bytes(data))}
     names = {room: claim.name for room, claim in claims.items() if not claim.free}
     names |= {key: file.name for folder in folders.values() for key, file in folder.rooms.items()}
     faulty = {name: fault for folder in folders.values() for name, fault in folder.faulty.items()}
     why = dict.fromkeys(plan.crowded, "no worker has a place for it") | dict(plan.refused)
-    why |= {key: faulty[name] for key, name in names.items() if name in faulty} | off
+    why |= {key: faulty[name] for key, name in names.items() if name in faulty}
+    why |= {room: wishes[room].off for room in off}
     rooms = {key: _row(key, name, claims.get(key), why.get(key, "")) for key, name in names.items()}
     known = {row.name for row in rooms.values()}
     rooms |= {

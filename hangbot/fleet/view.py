@@ -1,13 +1,13 @@
 """What a worker knows of its fleet: the newest that it has read of each subject."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Final, TypeVar
 
 from hangbot.clock import Clock
 from hangbot.fleet.assignment import Assignment, Member, assign
 from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
+from hangbot.fleet.members import member_of, moved, switched_off, without
 from hangbot.fleet.streams import Entry, Stream
 
 __all__ = ["FleetView"]
@@ -98,13 +98,14 @@ class FleetView:
         others = [name for name in workers if name != own.name]
         if any(workers[name].folder not in self._folders for name in others):
             return self.plan
-        off = frozenset(room for room, wish in wishes.items() if wish.off)
-        members = [_member(name, workers[name], self._folders[workers[name].folder], off) for name in others]
-        members.append(_without(own, off))
-        moved = {room: wish.worker for room, wish in wishes.items() if wish.worker}
-        asked = (members, moved)
+        off = switched_off(wishes)
+        members = [
+            member_of(name, workers[name], self._folders[workers[name].folder], off) for name in others
+        ]
+        members.append(without(own, off))
+        asked = (members, moved(wishes))
         if asked != self._planned_for:
-            self.plan, self._planned_for = assign(members, moved), asked
+            self.plan, self._planned_for = assign(*asked), asked
         return self.plan
 
     # -- inside
@@ -146,21 +147,3 @@ class FleetView:
             value = parse(entry.data)
             self._parsed[subject] = (entry.sequence, value)
         return value  # type: ignore[return-value]  # one subject is parsed by one function
-
-
-def _member(name: str, entry: WorkerEntry, folder: Folder, off: frozenset[str]) -> Member:
-    member = Member(
-        name,
-        folder.rooms,
-        entry.most,
-        draining=entry.draining,
-        refuses=frozenset(entry.refuses),
-    )
-    return _without(member, off)
-
-
-def _without(member: Member, off: frozenset[str]) -> Member:
-    """Return a member whose folder has no rooms that nothing is to run."""
-    if not off & member.folder.keys():
-        return member
-    return replace(member, folder={room: file for room, file in member.folder.items() if room not in off})

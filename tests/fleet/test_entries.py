@@ -8,7 +8,7 @@ import pytest
 
 from hangbot.fleet.assignment import RoomFile
 from hangbot.fleet.claim import Claim, Holder
-from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry
+from hangbot.fleet.entries import DrainWish, Folder, RoomWish, WorkerEntry, digest_of
 from hangbot.fleet.picture import picture_of
 from hangbot.fleet.streams import Entry
 
@@ -116,3 +116,23 @@ def test_a_picture_shows_owners_and_what_is_wrong() -> None:
             "draining": False,
         }
     ]
+
+
+def test_a_picture_shares_the_rooms_out_as_the_workers_do() -> None:
+    folder = Folder({"k1": RoomFile("red", "d"), "k2": RoomFile("blue", "d")})
+    worker = replace(WORKER, most=1, folder=digest_of(folder.to_bytes()))
+
+    def crowded(*wishes: Entry, refuses: dict[str, str] | None = None) -> set[str]:
+        entries = [
+            Entry("worker.north", 1, replace(worker, refuses=refuses or {}).to_bytes()),
+            Entry("folder.north", 2, folder.to_bytes()),
+        ]
+        rows = picture_of([*entries, *wishes]).rooms.values()
+        return {row.name for row in rows if row.why == "no worker has a place for it"}
+
+    first, second = (Entry(f"wish.{key}", 3, RoomWish("north").to_bytes()) for key in ("k1", "k2"))
+    off = Entry("wish.k1", 3, RoomWish(off="kicked").to_bytes())
+
+    assert (crowded(first), crowded(second)) == ({"blue"}, {"red"})
+    assert crowded(off) == set()
+    assert crowded(refuses={"k1": "a newer hangbot wrote it"}) == set()
