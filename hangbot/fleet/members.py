@@ -1,4 +1,4 @@
-"""Workers, as they stand where rooms are shared out: by the workers themselves, and by those that look on. PURE."""
+"""Workers, as they stand where rooms are shared out: by workers, and by those that look on. PURE."""
 
 from collections.abc import Mapping
 from dataclasses import replace
