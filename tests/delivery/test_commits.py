@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 import pytest
 
@@ -10,12 +11,14 @@ from hangbot.delivery import kept_sql
 from hangbot.delivery.inbox import Inbox
 from hangbot.delivery.inbox_sql import Handled
 from hangbot.delivery.outbox import Outbox
-from hangbot.delivery.store import Change, Store, TimerChange
+from hangbot.delivery.store import UNREAD, Change, Store, TimerChange
 from hangbot.delivery.writes import Writes
 from hangbot.errors import StoreConflict
+from tests.cases import cases
 from tests.delivery.builders import message
 
-ROOM = "group_room"
+ROOM: Final = "group_room"
+CONFLICT: Final = "a conflict"
 
 
 def points(user: str, value: str | None, was: str | None = None) -> Change:
@@ -64,6 +67,40 @@ async def test_one_that_conflicts_leaves_nothing_and_those_beside_it_all(outbox:
     assert [row.message.id for row in await outbox.rows()] == ["a", "c"]
     assert await kept(outbox, ["ann"]) == ["3"]
     assert (await inbox.load()).conversations[ROOM].heard == {11, 13}
+
+
+@cases(
+    "there was value left",
+    ("as it was read", ("1", None), "1", "2", "2"),
+    ("another one", ("0", None), "1", "2", CONFLICT),
+    ("gone", None, "1", "2", CONFLICT),
+    ("expired", ("1", 5.0), "1", "2", CONFLICT),
+    ("none, as it was read", None, None, "2", "2"),
+    ("none but an expired one", ("1", 5.0), None, "2", "2"),
+    ("one where none was", ("1", None), None, "2", CONFLICT),
+    ("never read", ("1", None), UNREAD, "2", "2"),
+    ("taken away", ("1", None), "1", None, None),
+    ("another one, not taken away", ("0", None), "1", None, CONFLICT),
+    ("none, and none to be taken away", None, None, None, None),
+)
+async def test_a_change_is_made_where_there_is_what_was_read(
+    outbox: Outbox,
+    there: tuple[str, float | None] | None,
+    was: str | None,
+    value: str | None,
+    left: str | None,
+) -> None:
+    await outbox.commit([], Writes([Change("ann", "points", *there)] if there else []), 1.0)
+
+    committing = outbox.commit([[message()]], Writes([points("ann", value, was=was)]), 10.0)
+
+    if left == CONFLICT:
+        with pytest.raises(StoreConflict, match="'points' was changed meanwhile"):
+            await committing
+        assert await outbox.rows() == []
+    else:
+        await committing
+        assert await kept(outbox, ["ann"]) == [left]
 
 
 async def test_what_one_commits_another_that_asks_behind_it_reads(outbox: Outbox) -> None:
