@@ -14,7 +14,8 @@ from hangbot.fleet.link import Link
 from hangbot.fleet.nats_cluster import NatsStream
 from hangbot.fleet.pending import PendingAnswers
 from hangbot.fleet.shapes import records_names
-from hangbot.fleet.streams import ClusterAway, Entry
+from hangbot.fleet.streams import AnswerMissing, ClusterAway, Entry
+from tests.bounds import WITHIN
 from tests.fleet.pretending import pretending
 
 
@@ -32,6 +33,26 @@ async def test_a_lost_connection_is_waited_for_and_not_asked_again_and_again() -
 
         assert SystemClock().now() - begun >= 0.3
         await asyncio.gather(*link._closing)
+
+
+async def test_a_server_through_which_nothing_is_stored_is_left_unless_something_was_meanwhile() -> None:
+    info = {"version": "2.15.1", "headers": True, "max_payload": 1_000_000}
+    async with pretending(info) as one, pretending(info) as other:
+        where = parse_address(f"{one},{other.removeprefix('nats://')}")
+        link = Link(where, clock=SystemClock(), within=0.1)
+        async with link.opened():
+            left, begun = link.server, SystemClock().now()
+            with pytest.raises(AnswerMissing):
+                await NatsStream(link, records_names("f")).store("room", b"", last=0)
+            async with asyncio.timeout(WITHIN):
+                while link.server == left:  # noqa: ASYNC110  there is no event to wait for
+                    await asyncio.sleep(0.01)
+
+            link.doubt(begun)  # what was asked of the former one says nothing of this one
+            link.found_sound()
+            link.doubt(SystemClock().now() - 0.1)
+
+            assert link._doubted is None
 
 
 class FollowerBehind(Link):
