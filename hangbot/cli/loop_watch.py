@@ -60,7 +60,8 @@ def _of_the_author(thread: int) -> FrameType | None:
 
 
 def _report(frame: FrameType) -> None:
-    path, number = frame.f_code.co_filename, frame.f_lineno
+    code = frame.f_code
+    path, number = code.co_filename, frame.f_lineno or code.co_firstlineno  # some instructions have no line
     line = linecache.getline(path, number).strip()[:_LONGEST_LINE]
     logger.warning(
         "%s line %d holds up the whole bot%s. Have it await, or run what blocks by `asyncio.to_thread`",
